@@ -1,0 +1,1 @@
+"""Search spaces: specs and knobs, the networks they build, what these cost."""

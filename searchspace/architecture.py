@@ -1,0 +1,80 @@
+"""An architecture: a family and a spec in canonical form, with a key that names it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pydantic import ValidationError
+from torch import nn
+
+from searchspace.discover import find_family
+from searchspace.family import Family
+from searchspace.spec import Spec, digest, explain, knobs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """One network up to its scale; equal keys mean equal networks."""
+
+    family: Family
+    spec: Spec
+    """As it was written; `canonical` is what counts."""
+
+    @cached_property
+    def canonical(self) -> Spec:
+        """The spec that stands for all spellings of this network."""
+        return self.spec.canonical()
+
+    @cached_property
+    def key(self) -> str:
+        """Sixteen hexadecimal digits; the identity of the architecture in the database."""
+        return digest(self.family.name, self.canonical)
+
+    @property
+    def knobs(self) -> dict[str, Any]:
+        """All knobs as written, in JSON types."""
+        return self.spec.model_dump(mode="json")
+
+    @property
+    def label(self) -> str:
+        """For people: the family and the knobs that differ from the published network."""
+        changed = " ".join(f"{name}={_short(value)}" for name, value in self.spec.changed().items())
+        return f"{self.family.name} {changed}".rstrip()
+
+    def network(self, scale: int) -> nn.Module:
+        """The network at `scale`, freshly initialised.
+
+        Raises ValueError where the family has no such scale.
+        """
+        if scale not in self.family.scales:
+            scales = ", ".join(map(str, self.family.scales))
+            raise ValueError(f"scale: {self.family.name} is built for {scales}, got {scale}")
+        return self.family.network(self.spec, scale)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Architecture) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+def architecture(family_name: str, values: Mapping[str, Any]) -> Architecture:
+    """The architecture with these knob values and the published default for all others.
+
+    Raises ValueError with one sentence a fault, located as `family.knob`.
+    """
+    family = find_family(family_name)
+    try:
+        spec = family.spec.model_validate(dict(values))
+    except ValidationError as error:
+        faults = explain(error, knobs(family.spec))
+        lines = [f"{'.'.join((family_name, *path))}: {text}" for path, text in faults]
+        raise ValueError("\n".join(lines)) from None
+    return Architecture(family=family, spec=spec)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ",".join(map(_short, value)) + "]"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,53 @@
+"""The counting conventions of the papers, computed from the network (FACTS 0).
+
+Our own costs follow one rule; a paper's printed number can only be checked under its own.
+"""
+
+from collections.abc import Callable
+from fractions import Fraction
+
+from searchspace.cost import params, params_train
+from searchspace.cost.subject import Subject
+from searchspace.family import Convention
+
+MEAN_SHIFT_PARAMS = 24
+"""Two 1x1 convolutions of 3 colours with biases, which some papers count as parameters."""
+
+
+def _multadds(subject: Subject) -> int:
+    return sum(operator.multadds for operator in subject.trace.operators)
+
+
+def _multadds_with_bias(subject: Subject) -> int:
+    """One add more for each output element of a convolution that has a bias (old thop, MSSN)."""
+    operators = subject.trace.operators
+    return _multadds(subject) + sum(op.outputs for op in operators if op.has_bias)
+
+
+def _multadds_with_mean_shift(subject: Subject) -> int:
+    """The mean shift as two 1x1 convolutions of 3 colours, one on each side of the enlargement."""
+    rows, columns = subject.low_res
+    scale = 720 // rows
+    return _multadds(subject) + 9 * rows * columns * (1 + scale**2)
+
+
+def _multadds_exact_third(subject: Subject) -> int:
+    """At x3 some papers divide 921,600 pixels by 9 instead of flooring the sides to 426x240."""
+    rows, columns = subject.low_res
+    scale = 720 // rows
+    pixels = Fraction(720 * 1280, scale**2)
+    return round(_multadds(subject) * pixels / (rows * columns))
+
+
+CONVENTIONS: dict[Convention, Callable[[Subject], int]] = {
+    "deployed": params.count,
+    "trained": params_train.count,
+    "trained_with_mean_shift": lambda subject: params_train.count(subject) + MEAN_SHIFT_PARAMS,
+    "params_times_low_res_pixels": lambda subject: (
+        (params_train.count(subject) + MEAN_SHIFT_PARAMS) * subject.low_res[0] * subject.low_res[1]
+    ),
+    "multadds": _multadds,
+    "multadds_with_bias": _multadds_with_bias,
+    "multadds_with_mean_shift": _multadds_with_mean_shift,
+    "multadds_exact_third": _multadds_exact_third,
+}

@@ -1,0 +1,11 @@
+"""Parameters of the network in training."""
+
+from searchspace.cost.subject import Cost, Subject
+
+
+def count(subject: Subject) -> int:
+    """Trained parameters, the g of weight norm and the affine part of batch norm included."""
+    return sum(p.numel() for p in subject.network.parameters() if p.requires_grad)
+
+
+COST = Cost(name="params_train", unit="parameters", count=count)

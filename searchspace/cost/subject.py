@@ -1,0 +1,148 @@
+"""What a cost is counted from: a network, its deployed form, and one traced forward pass."""
+
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from searchspace.layers import deployed
+
+aten = torch.ops.aten
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operator:
+    """One convolution or matrix product of a forward pass."""
+
+    kind: str
+    """'conv', 'deconv' or 'matmul'."""
+    outputs: int
+    """Elements of its result."""
+    multadds: int
+    """Multiply-accumulates; a transposed convolution is counted at its output pixels, as the papers and
+    thop do (FACTS 0)."""
+    has_bias: bool
+
+
+@dataclass(kw_only=True)
+class Trace:
+    """Operators of one forward pass in order, and the largest sum of live activations."""
+
+    operators: list[Operator] = field(default_factory=list)
+    peak_bytes: int = 0
+
+
+@dataclass(kw_only=True)
+class Subject:
+    """A network on the meta device and what is counted of it."""
+
+    network: nn.Module
+    low_res: tuple[int, int]
+
+    @cached_property
+    def deployed(self) -> nn.Module:
+        """The network as shipped: evaluation mode, weight and batch norm folded."""
+        return deployed(self.network)
+
+    @cached_property
+    def trace(self) -> Trace:
+        """One forward pass of the deployed network for one image of `low_res`."""
+        return trace(self.deployed, torch.empty((1, 3, *self.low_res), device="meta"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """One cost: its name in sweeps and in the database, its unit, how it is counted."""
+
+    name: str
+    unit: str
+    count: Callable[[Subject], int]
+
+
+def trace(network: nn.Module, low_res: Tensor) -> Trace:
+    """What `network` computes for `low_res`, recorded per operator (functional calls included)."""
+    recorder = _Recorder()
+    recorder.hold(low_res)
+    with torch.no_grad(), recorder:
+        network(low_res)
+    return recorder.trace
+
+
+class _Recorder(TorchDispatchMode):
+    """Sees every operator below autograd; counts the arithmetic and follows storages' lifetimes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trace = Trace()
+        self.live_bytes = 0
+        self.storages: set[int] = set()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        count = _COUNTERS.get(func.overloadpacket)
+        if count is not None:
+            self.trace.operators.append(count(args, result))
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, Tensor):
+                self.hold(tensor)
+        return result
+
+    def hold(self, tensor: Tensor) -> None:
+        storage = tensor.untyped_storage()
+        key = storage._cdata
+        if key in self.storages:
+            return
+        self.storages.add(key)
+        self.live_bytes += storage.nbytes()
+        self.trace.peak_bytes = max(self.trace.peak_bytes, self.live_bytes)
+        weakref.finalize(storage, self._release, key, storage.nbytes())
+
+    def _release(self, key: int, size: int) -> None:
+        self.storages.discard(key)
+        self.live_bytes -= size
+
+
+def _count_convolution(args: tuple[Any, ...], result: Tensor) -> Operator:
+    _, weight, bias, *_, is_transposed, _, groups = args
+    # A transposed weight is (in, out/groups, k, k): either way one output element takes
+    # in/groups products for each position of the kernel.
+    inputs = weight.shape[0] // groups if is_transposed else weight.shape[1]
+    per_output = inputs * weight.shape[2:].numel()
+    kind = "deconv" if is_transposed else "conv"
+    return Operator(
+        kind=kind,
+        outputs=result.numel(),
+        multadds=result.numel() * per_output,
+        has_bias=bias is not None,
+    )
+
+
+def _count_product(args: tuple[Any, ...], result: Tensor) -> Operator:
+    inner = args[0].shape[-1]
+    return Operator(
+        kind="matmul", outputs=result.numel(), multadds=result.numel() * inner, has_bias=False
+    )
+
+
+def _count_added_product(args: tuple[Any, ...], result: Tensor) -> Operator:
+    inner = args[1].shape[-1]
+    return Operator(
+        kind="matmul", outputs=result.numel(), multadds=result.numel() * inner, has_bias=True
+    )
+
+
+_COUNTERS: dict[Any, Callable[[tuple[Any, ...], Tensor], Operator]] = {
+    aten.convolution: _count_convolution,
+    aten.mm: _count_product,
+    aten.bmm: _count_product,
+    aten.addmm: _count_added_product,
+    aten.baddbmm: _count_added_product,
+}

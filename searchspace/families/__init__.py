@@ -1,0 +1,1 @@
+"""One file an architecture family; each defines FAMILY and is found by `searchspace.discover`."""

@@ -1,0 +1,135 @@
+"""Specs: an architecture as a value.
+
+A Spec is a frozen pydantic model with one field a knob. The defaults are the published network, the
+field's `Search` annotation lists the values that a sweep tries when it says `auto`, and the text
+under a field says what the knob does. Nothing here imports torch.
+"""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+
+@dataclass(frozen=True)
+class Search:
+    """Values of a knob that are worth trying: its domain when a sweep file says `auto`."""
+
+    values: tuple[Any, ...]
+
+
+def one_of(names: Iterable[str]) -> AfterValidator:
+    """A check that a field holds one of `names` (the keys of a table of strategies)."""
+    known = tuple(names)
+
+    def check(value: str) -> str:
+        if value not in known:
+            raise ValueError(f"must be one of {', '.join(known)}; {nearest(value, known)}")
+        return value
+
+    return AfterValidator(check)
+
+
+def name_or_numbers(*names: str) -> BeforeValidator:
+    """A check that a field holds one of `names` or a list of distinct numbers from 0, kept sorted."""
+
+    def check(value: object) -> object:
+        if isinstance(value, list | tuple):
+            if not all(isinstance(item, int) and item >= 0 for item in value):
+                raise ValueError("a list must hold whole numbers from 0")
+            return tuple(sorted(set(value)))
+        if value not in names:
+            raise ValueError(
+                f"must be one of {', '.join(names)} or a list of numbers; {nearest(value, names)}"
+            )
+        return value
+
+    return BeforeValidator(check)
+
+
+class Spec(BaseModel):
+    """Knobs of one architecture family; unknown keys are rejected."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+    def canonical(self) -> Self:
+        """The one spec that stands for all specs building the same network as this one.
+
+        A family overrides this where knobs can be written in several ways or have no effect.
+        """
+        return self
+
+    def changed(self) -> dict[str, Any]:
+        """Knobs that differ from the published default, in JSON types, in order of declaration."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Knob:
+    """What a sweep file and `srsweep families` need to know of one field of a Spec."""
+
+    name: str
+    default: Any
+    search: tuple[Any, ...]
+    """Values tried under `auto`; the default alone where the family names none."""
+    description: str
+    type_name: str
+
+
+def knobs(spec_class: type[Spec]) -> dict[str, Knob]:
+    """The knobs of a family by name, in order of declaration."""
+    found = {}
+    for name, field in spec_class.model_fields.items():
+        search = next((m.values for m in field.metadata if isinstance(m, Search)), None)
+        found[name] = Knob(
+            name=name,
+            default=field.default,
+            search=search if search is not None else (field.default,),
+            description=" ".join((field.description or "").split()),
+            type_name=_type_name(field.annotation),
+        )
+    return found
+
+
+def digest(family: str, canonical: Spec) -> str:
+    """Sixteen hexadecimal digits naming an architecture, the same on every machine.
+
+    Knobs at their default are left out, so that a family may gain a knob without renaming the
+    architectures that are already stored.
+    """
+    text = json.dumps([family, canonical.changed()], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def nearest(name: object, known: Iterable[str]) -> str:
+    """' (did you mean ...?)' where a known name is close, otherwise the list of known names."""
+    names = list(known)
+    close = difflib.get_close_matches(str(name), names, n=1)
+    if close:
+        return f"did you mean {close[0]}?"
+    return f"known: {', '.join(names)}"
+
+
+def explain(error: ValidationError, known: Iterable[str]) -> list[tuple[tuple[str, ...], str]]:
+    """Every fault in `error` as (path, sentence), unknown keys with the nearest of `known`."""
+    names = list(known)
+    faults = []
+    for fault in error.errors(include_url=False):
+        path = tuple(str(part) for part in fault["loc"])
+        if fault["type"] == "extra_forbidden":
+            text = f"no such key; {nearest(path[-1], names)}"
+        else:
+            message = fault["msg"].removeprefix("Value error, ")
+            text = f"{message}, got {fault['input']!r}"
+        faults.append((path, text))
+    return faults
+
+
+def _type_name(annotation: Any) -> str:
+    return getattr(annotation, "__name__", None) or str(annotation).replace("typing.", "")

@@ -1,0 +1,106 @@
+"""Attention on the outputs of a network's blocks, chosen by the knob `attention`.
+
+A host builds one `Attention` for all its blocks, asks it once for a guide (what depends on the first
+features only) and passes every block's output through it:
+
+    guide = self.attention.guide(first)
+    for index, block in enumerate(self.blocks):
+        x = self.attention(block(x), index, guide)
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from searchspace.layers import ConvNorm, conv
+
+
+class Attention(nn.Module):
+    """No attention, and the contract of all others: block outputs pass unchanged."""
+
+    def guide(self, first: Tensor) -> Tensor:
+        """What all blocks share, made of the first features (N, C, H, W)."""
+        return first
+
+    def forward(self, x: Tensor, index: int, guide: Tensor) -> Tensor:
+        """(N, C, H, W), the output of block `index` with its attention applied."""
+        return x
+
+
+class GlobalAttention(Attention):
+    """One map in (0, 1) made of the first features multiplies every block's output.
+
+    Depthwise 7x7, batch norm, ReLU, 1x1, sigmoid. Source: GAB of "Two strategies toward lightweight
+    image super-resolution" (FACTS 3.1).
+    """
+
+    def __init__(self, channels: int, num_blocks: int) -> None:
+        super().__init__()
+        self.depthwise = ConvNorm(conv(7, channels, channels, groups=channels))
+        self.pointwise = conv(1, channels, channels)
+
+    def guide(self, first: Tensor) -> Tensor:
+        return torch.sigmoid(self.pointwise(torch.relu(self.depthwise(first))))
+
+    def forward(self, x: Tensor, index: int, guide: Tensor) -> Tensor:
+        return x * guide
+
+
+class BlockAttention(Attention):
+    """A gate of its own for every block; the subclass's `gate` builds one."""
+
+    def __init__(self, gate: Callable[[int], nn.Module], channels: int, num_blocks: int) -> None:
+        super().__init__()
+        self.gates = nn.ModuleList(gate(channels) for _ in range(num_blocks))
+
+    def forward(self, x: Tensor, index: int, guide: Tensor) -> Tensor:
+        return x * self.gates[index](x)
+
+
+class ChannelGate(nn.Module):
+    """Weights of the channels, (N, C, 1, 1) in (0, 1), from their means (CA of RCAN; FACTS 4)."""
+
+    def __init__(self, channels: int, reduction: int = 16) -> None:
+        super().__init__()
+        middle = max(1, channels // reduction)
+        self.squeeze = conv(1, channels, middle)
+        self.excite = conv(1, middle, channels)
+
+    def statistic(self, x: Tensor) -> Tensor:
+        """(N, C, 1, 1), what the weights are computed from."""
+        return x.mean((2, 3), keepdim=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sigmoid(self.excite(torch.relu(self.squeeze(self.statistic(x)))))
+
+
+class ContrastGate(ChannelGate):
+    """As `ChannelGate`, from mean plus standard deviation (CCA of IMDN; FACTS 4)."""
+
+    def statistic(self, x: Tensor) -> Tensor:
+        mean = x.mean((2, 3), keepdim=True)
+        deviation = ((x - mean).square().mean((2, 3), keepdim=True) + 1e-12).sqrt()
+        return mean + deviation
+
+
+class SpatialGate(nn.Module):
+    """Weights of the pixels, (N, 1, H, W), from mean and maximum over channels (SA; FACTS 4)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = conv(7, 2, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        statistics = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)
+        return torch.sigmoid(self.conv(statistics))
+
+
+ATTENTIONS: dict[str, Callable[[int, int], Attention]] = {
+    "none": lambda channels, num_blocks: Attention(),
+    "global": GlobalAttention,
+    "channel": lambda channels, num_blocks: BlockAttention(ChannelGate, channels, num_blocks),
+    "contrast": lambda channels, num_blocks: BlockAttention(ContrastGate, channels, num_blocks),
+    "spatial": lambda channels, num_blocks: BlockAttention(SpatialGate, channels, num_blocks),
+}
+"""Name of the knob's value -> builder from (channels, number of blocks)."""

@@ -1,0 +1,33 @@
+"""Scaling of residual connections, chosen by the knob `residual_scaling`.
+
+A host passes the input of every residual connection through one of these before it is used, so
+that y = x + H(x) becomes y = x' + H(x').
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+
+class ChannelScale(nn.Module):
+    """Multiplies every channel by a learnt weight that starts at 0.9.
+
+    Source: channel-wise scaling of "Two strategies toward lightweight image super-resolution"
+    (FACTS 3.2).
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.alpha = nn.Parameter(torch.full((1, channels, 1, 1), 0.9))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) scaled."""
+        return x * self.alpha
+
+
+RESIDUAL_SCALINGS: dict[str, Callable[[int], nn.Module]] = {
+    "none": lambda channels: nn.Identity(),
+    "channelwise": ChannelScale,
+}
+"""Name of the knob's value -> builder from the number of channels."""
