@@ -1,0 +1,1 @@
+"""Analysis: from the database to fronts, plots, chosen variants and exported models."""

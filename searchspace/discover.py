@@ -12,7 +12,8 @@ def _discover() -> dict[str, Family]:
     found = {}
     for module in pkgutil.iter_modules(families.__path__):
         family = importlib.import_module(f"{families.__name__}.{module.name}").FAMILY
-        assert isinstance(family, Family) and family.name not in found, module.name
+        assert isinstance(family, Family), module.name
+        assert family.name not in found, module.name
         found[family.name] = family
     return found
 

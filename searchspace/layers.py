@@ -67,7 +67,8 @@ class ConvNorm(nn.Sequential):
     def folded(self) -> nn.Conv2d:
         """One convolution with the same output in evaluation mode."""
         convolution, norm = self
-        assert isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+        assert isinstance(convolution, nn.Conv2d)
+        assert isinstance(norm, nn.BatchNorm2d)
         return fusion.fuse_conv_bn_eval(convolution.eval(), norm.eval())
 
 

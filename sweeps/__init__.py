@@ -1,0 +1,1 @@
+"""Sweeps: which networks to train next, how they are trained, where the numbers are kept."""

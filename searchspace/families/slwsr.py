@@ -282,15 +282,16 @@ def _activation(activated: bool) -> nn.Module:
     return nn.ReLU() if activated else nn.Identity()
 
 
-class Fuse(nn.Module):
-    """conv1(concat(running, skip)), the first step of a decoder's local block."""
+class DecoderBlock(nn.Module):
+    """A local block of the decoder: conv1(concat(running, skip)), then residual blocks."""
 
-    def __init__(self, n_feats: int) -> None:
+    def __init__(self, n_feats: int, blocks: list[ResidualBlock]) -> None:
         super().__init__()
-        self.conv = conv(1, 2 * n_feats, n_feats)
+        self.fuse = conv(1, 2 * n_feats, n_feats)
+        self.blocks = nn.Sequential(*blocks)
 
     def forward(self, running: Tensor, skip: Tensor) -> Tensor:
-        return self.conv(torch.cat([running, skip], 1))
+        return self.blocks(self.fuse(torch.cat([running, skip], 1)))
 
 
 class Slwsr(nn.Module):
@@ -318,7 +319,7 @@ class Slwsr(nn.Module):
         self.decoder = nn.ModuleList()
         rest = iter(blocks[encoder_size:])
         for size in layout.decoder:
-            self.decoder.append(nn.ModuleList([Fuse(n), *(next(rest) for _ in range(size))]))
+            self.decoder.append(DecoderBlock(n, [next(rest) for _ in range(size)]))
         local_blocks = len(layout.encoder) + len(layout.decoder)
         self.attention = ATTENTIONS[spec.attention](n, local_blocks)
         self.tail = UPSAMPLERS[spec.upsampler](n, scale)
@@ -332,11 +333,7 @@ class Slwsr(nn.Module):
         skips = ends[: len(self.decoder)][::-1]
         for index, (local_block, skip) in enumerate(zip(self.decoder, skips, strict=True)):
             fused = skip if pooled is None else 0.5 * skip + 0.5 * pooled
-            fuse, *blocks = local_block  # type: ignore[misc]
-            running = fuse(running, fused)
-            for block in blocks:
-                running = block(running)
-            running = self.attention(running, len(ends) + index, guide)
+            running = self.attention(local_block(running, fused), len(ends) + index, guide)
         return self.add_mean(self.tail(running + head)) / 255
 
     def _encode(self, head: Tensor, guide: Tensor) -> tuple[list[Tensor], list[Tensor]]:

@@ -1,0 +1,51 @@
+"""What training hands to whoever called it: plain values, no SQL and no Ray."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+State = Literal["running", "paused", "complete", "stopped", "failed"]
+"""Of a trial. paused: has a checkpoint, may go on. complete: reached the full number of steps. stopped: given up at a
+lower step by halving, never to be read as a finished one. failed: ended by an error."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """One number: what was measured, on which images, after how many optimiser steps."""
+
+    step: int
+    dataset: str
+    """'train', 'validation', a test set's name, or '' for what needs no images."""
+    name: str
+    """'psnr_y' [dB], 'ssim_y', 'loss', 'seconds' of training so far, or a cost's name."""
+    value: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Yielded by training at every evaluation, after the checkpoint is safe on disk."""
+
+    step: int
+    measurements: tuple[Measurement, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Yielded now and then between evaluations, for people who watch."""
+
+    step: int
+    loss: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a segment of training ended."""
+
+    step: int
+    """Optimiser steps reached."""
+    error: str = ""
+    """Why it failed, a traceback or one line; empty where it reached its end."""
+    device: str = ""
+    host: str = ""
+    seconds: float = 0.0
+    interrupted: bool = field(default=False)
+    """Ended from outside (Ctrl-C, a lost worker): to be run again, no fault of the trial."""

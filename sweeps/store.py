@@ -1,0 +1,421 @@
+"""The database of record. One `Store` is one connection pool; the driver is the only writer of a sweep."""
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import Engine, create_engine, event, func, insert, inspect, select, update
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from searchspace.architecture import Architecture
+from sweeps import schema
+from sweeps.records import Measurement, Outcome, State
+from sweeps.schema import SCHEMA_VERSION, utc_now
+
+LEASE_SECONDS = 30.0
+"""A driver that has not renewed its lease for so long is taken for dead."""
+
+T = TypeVar("T")
+
+
+class StoreError(Exception):
+    """The database cannot be used; the message says which, why and what to do."""
+
+
+class SweepTaken(StoreError):  # noqa: N818 - reads as what happened
+    """Another driver holds the sweep's lease."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRow:
+    """A trial as stored, with what a search needs to be rebuilt from."""
+
+    id: int
+    number: int
+    family: str
+    knobs: dict[str, Any]
+    architecture: str
+    label: str
+    seed: int
+    state: State
+    attempts: int
+    errors: int
+    """Attempts that ended with an error."""
+    measurements: list[Measurement] = field(default_factory=list)
+
+
+class Store:
+    """Reads and writes results.db (or any SQLAlchemy URL)."""
+
+    def __init__(self, url: str, *, retry_seconds: float = 60.0) -> None:
+        self.retry_seconds = retry_seconds
+        self.engine = connect(url)
+        self.name = self.engine.url.render_as_string(hide_password=True)
+        try:
+            self._check_schema()
+        except SQLAlchemyError as error:
+            raise StoreError(f"storage: cannot open {self.name}: {_first_line(error)}") from None
+
+    def _check_schema(self) -> None:
+        tables = inspect(self.engine).get_table_names()
+        if tables and "schema_version" not in tables:
+            raise StoreError(
+                f"storage: {self.name} holds other tables ({', '.join(sorted(tables)[:3])}); "
+                "give srsweep a database of its own"
+            )
+        if not tables:
+            schema.Base.metadata.create_all(self.engine)
+        with Session(self.engine) as session, session.begin():
+            version = session.scalar(select(schema.SchemaVersion.version))
+            if version is None:
+                session.add(schema.SchemaVersion(version=SCHEMA_VERSION))
+            elif version != SCHEMA_VERSION:
+                raise StoreError(
+                    f"storage: {self.name} has schema {version}, this srsweep writes schema "
+                    f"{SCHEMA_VERSION}; use the srsweep that made it, or name a new database"
+                )
+
+    def transaction(self, work: Callable[[Session], T]) -> T:
+        """`work` in one transaction, repeated after a dropped connection until `retry_seconds` are over.
+
+        `work` must be safe to repeat. Raises StoreError with one line where the database refuses.
+        """
+        give_up = time.monotonic() + self.retry_seconds
+        pause = 0.1
+        while True:
+            try:
+                with Session(self.engine, expire_on_commit=False) as session, session.begin():
+                    return work(session)
+            except DBAPIError as error:
+                if not _is_passing(error) or time.monotonic() > give_up:
+                    raise StoreError(f"storage: {self.name}: {_first_line(error)}") from error
+                time.sleep(pause)
+                pause = min(2 * pause, 2.0)
+
+    def open_sweep(self, name: str, scale: int, settings: Mapping[str, object]) -> int:
+        """The id of the sweep called `name`, made if there is none.
+
+        Raises StoreError where it exists with settings under which its trials would not be comparable.
+        """
+
+        def work(session: Session) -> int:
+            sweep = session.scalar(select(schema.Sweep).where(schema.Sweep.name == name))
+            if sweep is None:
+                sweep = schema.Sweep(name=name, scale=scale, settings=dict(settings))
+                session.add(sweep)
+                session.flush()
+            differing = list(_differences(sweep.settings, dict(settings)))
+            if differing:
+                raise StoreError(
+                    f"name: sweep {name!r} is stored in {self.name} with other settings "
+                    f"({'; '.join(differing)}); its trials would not be comparable: choose another name"
+                )
+            return sweep.id
+
+        return self.transaction(work)
+
+    def add_life(
+        self,
+        sweep_id: int,
+        *,
+        text: str,
+        host: str,
+        git_commit: str,
+        git_dirty: bool,
+        versions: Mapping[str, str],
+    ) -> None:
+        """Record that a driver starts to run this sweep."""
+        row = schema.Life(
+            sweep_id=sweep_id,
+            text=text,
+            host=host,
+            git_commit=git_commit,
+            git_dirty=git_dirty,
+            versions=dict(versions),
+        )
+        self.transaction(lambda session: session.add(row))
+
+    def set_fact(self, sweep_id: int, name: str, value: str) -> None:
+        """Keep a fact about the sweep; the first value stays."""
+
+        def work(session: Session) -> None:
+            if session.get(schema.SweepFact, (sweep_id, name)) is None:
+                session.add(schema.SweepFact(sweep_id=sweep_id, name=name, value=value))
+
+        self.transaction(work)
+
+    def facts(self, sweep_id: int) -> dict[str, str]:
+        """All facts about the sweep by name."""
+        query = select(schema.SweepFact).where(schema.SweepFact.sweep_id == sweep_id)
+        return self.transaction(lambda s: {row.name: row.value for row in s.scalars(query)})
+
+    def sweep_names(self) -> list[str]:
+        """Names of all sweeps, oldest first."""
+        query = select(schema.Sweep.name).order_by(schema.Sweep.id)
+        return self.transaction(lambda session: list(session.scalars(query)))
+
+    def trials(self, sweep_id: int) -> list[TrialRow]:
+        """All trials of a sweep in order of number, with their measurements."""
+
+        def work(session: Session) -> list[TrialRow]:
+            own = select(schema.Trial.id).where(schema.Trial.sweep_id == sweep_id)
+            knobs: dict[int, dict[str, Any]] = {}
+            for knob in session.scalars(
+                select(schema.TrialKnob).where(schema.TrialKnob.trial_id.in_(own))
+            ):
+                knobs.setdefault(knob.trial_id, {})[knob.name] = json.loads(knob.value)
+            measured: dict[int, list[Measurement]] = {}
+            for row in session.scalars(
+                select(schema.Measurement)
+                .where(schema.Measurement.trial_id.in_(own))
+                .order_by(schema.Measurement.step)
+            ):
+                measured.setdefault(row.trial_id, []).append(
+                    Measurement(step=row.step, dataset=row.dataset, name=row.name, value=row.value)
+                )
+            attempts: dict[int, list[str]] = {}
+            for attempt in session.scalars(
+                select(schema.Attempt).where(schema.Attempt.trial_id.in_(own))
+            ):
+                attempts.setdefault(attempt.trial_id, []).append(attempt.error)
+            query = select(schema.Trial).where(schema.Trial.sweep_id == sweep_id)
+            return [
+                TrialRow(
+                    id=trial.id,
+                    number=trial.number,
+                    family=trial.family,
+                    knobs=knobs.get(trial.id, {}),
+                    architecture=trial.architecture,
+                    label=trial.label,
+                    seed=trial.seed,
+                    state=trial.state,  # type: ignore[arg-type]
+                    attempts=len(attempts.get(trial.id, [])),
+                    errors=sum(bool(error) for error in attempts.get(trial.id, [])),
+                    measurements=measured.get(trial.id, []),
+                )
+                for trial in session.scalars(query.order_by(schema.Trial.number))
+            ]
+
+        return self.transaction(work)
+
+    def add_trial(
+        self,
+        sweep_id: int,
+        *,
+        number: int,
+        architecture: Architecture,
+        seed: int,
+        costs: Mapping[str, float],
+    ) -> int:
+        """Store a new trial in state 'running' with its knobs and costs; returns its id."""
+
+        def work(session: Session) -> int:
+            same = (schema.Trial.sweep_id == sweep_id) & (schema.Trial.number == number)
+            stored = session.scalar(select(schema.Trial).where(same))
+            if stored is not None and stored.architecture == architecture.key:
+                return stored.id  # committed just before the connection was lost
+            trial = schema.Trial(
+                sweep_id=sweep_id,
+                number=number,
+                architecture=architecture.key,
+                family=architecture.family.name,
+                label=architecture.label,
+                seed=seed,
+            )
+            session.add(trial)
+            session.flush()
+            session.add_all(
+                schema.TrialKnob(trial_id=trial.id, name=name, value=json.dumps(value))
+                for name, value in architecture.knobs.items()
+            )
+            session.add_all(
+                schema.Measurement(trial_id=trial.id, name=name, dataset="", step=0, value=value)
+                for name, value in costs.items()
+            )
+            return trial.id
+
+        return self.transaction(work)
+
+    def begin_attempt(self, trial_id: int, until_step: int) -> int:
+        """Open the next attempt of a trial and set it running; returns the attempt's number, from 1."""
+
+        def work(session: Session) -> int:
+            newest = session.scalar(
+                select(func.max(schema.Attempt.attempt)).where(schema.Attempt.trial_id == trial_id)
+            )
+            attempt = (newest or 0) + 1
+            session.add(schema.Attempt(trial_id=trial_id, attempt=attempt, until_step=until_step))
+            session.execute(_set_state(trial_id, "running"))
+            return attempt
+
+        return self.transaction(work)
+
+    def record(self, trial_id: int, attempt: int, measurements: Iterable[Measurement]) -> bool:
+        """Store measurements of an attempt; False where a newer attempt has taken over.
+
+        A number that is stored already stays: a resumed trial repeats its last evaluations.
+        """
+        rows = [
+            {
+                "trial_id": trial_id,
+                "name": measurement.name,
+                "dataset": measurement.dataset,
+                "step": measurement.step,
+                "value": measurement.value,
+            }
+            for measurement in measurements
+        ]
+
+        def work(session: Session) -> bool:
+            newest = session.scalar(
+                select(func.max(schema.Attempt.attempt)).where(schema.Attempt.trial_id == trial_id)
+            )
+            if newest != attempt:
+                return False
+            stored = {
+                tuple(row)
+                for row in session.execute(
+                    select(
+                        schema.Measurement.name, schema.Measurement.dataset, schema.Measurement.step
+                    ).where(schema.Measurement.trial_id == trial_id)
+                )
+            }
+            new = [row for row in rows if (row["name"], row["dataset"], row["step"]) not in stored]
+            if new:
+                session.execute(insert(schema.Measurement), new)
+            return True
+
+        return self.transaction(work)
+
+    def end_attempt(self, trial_id: int, attempt: int, outcome: Outcome, state: State) -> None:
+        """Close an attempt and set the trial's state, unless a newer attempt has taken over."""
+
+        def work(session: Session) -> None:
+            row = session.get(schema.Attempt, (trial_id, attempt))
+            assert row is not None, (trial_id, attempt)
+            row.ended_at, row.step, row.seconds = utc_now(), outcome.step, outcome.seconds
+            row.host, row.device, row.error = outcome.host, outcome.device, outcome.error
+            newest = session.scalar(
+                select(func.max(schema.Attempt.attempt)).where(schema.Attempt.trial_id == trial_id)
+            )
+            if newest == attempt:
+                session.execute(_set_state(trial_id, state))
+
+        self.transaction(work)
+
+    def set_state(self, trial_id: int, state: State) -> None:
+        """Set a trial's state without an attempt, as when halving gives up a paused trial."""
+        self.transaction(lambda session: session.execute(_set_state(trial_id, state)))
+
+    def acquire_lease(self, sweep_id: int, holder: str, seconds: float = LEASE_SECONDS) -> str:
+        """A token that lets its owner drive the sweep; raises SweepTaken while another driver lives."""
+        token = secrets.token_hex(16)
+
+        def work(session: Session) -> str:
+            lease = session.get(schema.Lease, sweep_id, with_for_update=True)
+            now = utc_now()
+            if lease is not None and lease.expires_at > now and lease.token != token:
+                left = (lease.expires_at - now).total_seconds()
+                raise SweepTaken(
+                    f"name: this sweep is being driven by {lease.holder}; stop that one, or wait "
+                    f"{left:.0f} s after it has died"
+                )
+            if lease is None:
+                lease = schema.Lease(sweep_id=sweep_id)
+                session.add(lease)
+            lease.token, lease.holder = token, holder
+            lease.expires_at = now + timedelta(seconds=seconds)
+            return token
+
+        return self.transaction(work)
+
+    def renew_lease(self, sweep_id: int, token: str, seconds: float = LEASE_SECONDS) -> None:
+        """Keep the lease alive; raises SweepTaken where another driver has taken it meanwhile."""
+
+        def work(session: Session) -> None:
+            renewed = session.execute(
+                update(schema.Lease)
+                .where(schema.Lease.sweep_id == sweep_id, schema.Lease.token == token)
+                .values(expires_at=utc_now() + timedelta(seconds=seconds))
+            )
+            if renewed.rowcount != 1:  # type: ignore[attr-defined]
+                raise SweepTaken("name: another driver has taken over this sweep; this one stops")
+
+        self.transaction(work)
+
+    def release_lease(self, sweep_id: int, token: str) -> None:
+        """Let the next driver start at once."""
+        self.transaction(
+            lambda session: session.execute(
+                update(schema.Lease)
+                .where(schema.Lease.sweep_id == sweep_id, schema.Lease.token == token)
+                .values(expires_at=utc_now())
+            )
+        )
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.engine.dispose()
+
+
+def connect(url: str) -> Engine:
+    """An engine for `url`: SQLite with write-ahead log, others with a checked connection pool.
+
+    Raises StoreError for an URL that is none or names a driver that is not installed.
+    """
+    try:
+        engine = create_engine(url, pool_pre_ping=True)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        raise StoreError(
+            f"storage: must be a database URL such as sqlite:///results.db, got {url!r} ({error})"
+        ) from None
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    """Readers do not block the writer (WAL), and a writer waits for another instead of failing."""
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "busy_timeout=30000",
+        "foreign_keys=ON",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _set_state(trial_id: int, state: State) -> Any:
+    return update(schema.Trial).where(schema.Trial.id == trial_id).values(state=state)
+
+
+def _differences(
+    stored: Mapping[str, Any], given: Mapping[str, Any], at: str = ""
+) -> Iterable[str]:
+    """'path: stored -> given' for every leaf that differs."""
+    for name in sorted(stored.keys() | given.keys()):
+        path = f"{at}.{name}" if at else name
+        old, new = stored.get(name), given.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from _differences(old, new, path)
+        elif old != new:
+            yield f"{path}: {old} -> {new}"
+
+
+def _is_passing(error: DBAPIError) -> bool:
+    """Whether the same statement may succeed later: a lost connection, a locked file."""
+    text = str(error.orig).lower()
+    passing = ("locked", "closed the connection", "starting up", "shutting down", "refused")
+    return error.connection_invalidated or any(word in text for word in passing)
+
+
+def _first_line(error: BaseException) -> str:
+    cause = getattr(error, "orig", None) or error
+    return str(cause).strip().splitlines()[0]
