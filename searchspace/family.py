@@ -12,6 +12,7 @@ Convention = Literal[
     "deployed",
     "trained",
     "trained_with_mean_shift",
+    "weights",
     "params_times_low_res_pixels",
     "multadds",
     "multadds_with_bias",

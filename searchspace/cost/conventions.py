@@ -6,12 +6,20 @@ Our own costs follow one rule; a paper's printed number can only be checked unde
 from collections.abc import Callable
 from fractions import Fraction
 
+from torch import nn
+
 from searchspace.cost import params, params_train
 from searchspace.cost.subject import Subject
 from searchspace.family import Convention
 
 MEAN_SHIFT_PARAMS = 24
 """Two 1x1 convolutions of 3 colours with biases, which some papers count as parameters."""
+
+
+def _weights(subject: Subject) -> int:
+    """Weights of convolutions and linear layers only: no biases, scalars or norms (CARN-M, DRCN, LapSRN)."""
+    layers = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+    return sum(m.weight.numel() for m in subject.deployed.modules() if isinstance(m, layers))
 
 
 def _multadds(subject: Subject) -> int:
@@ -43,6 +51,7 @@ CONVENTIONS: dict[Convention, Callable[[Subject], int]] = {
     "deployed": params.count,
     "trained": params_train.count,
     "trained_with_mean_shift": lambda subject: params_train.count(subject) + MEAN_SHIFT_PARAMS,
+    "weights": _weights,
     "params_times_low_res_pixels": lambda subject: (
         (params_train.count(subject) + MEAN_SHIFT_PARAMS) * subject.low_res[0] * subject.low_res[1]
     ),
