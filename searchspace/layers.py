@@ -45,7 +45,9 @@ class ColourShift(nn.Module):
         self.register_buffer("weight", torch.eye(channels).view(channels, channels, 1, 1))
         self.register_buffer("bias", torch.tensor(offset))
         self.mixes = False
-        self.register_load_state_dict_post_hook(ColourShift._look_for_mix)
+        self.register_load_state_dict_post_hook(  # type: ignore[no-untyped-call]
+            ColourShift._look_for_mix
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) shifted, in float32 even under autocast: 8 bits of mantissa lose levels."""

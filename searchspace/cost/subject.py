@@ -78,7 +78,7 @@ class _Recorder(TorchDispatchMode):
     """Sees every operator below autograd; counts the arithmetic and follows storages' lifetimes."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.trace = Trace()
         self.live_bytes = 0
         self.storages: set[int] = set()

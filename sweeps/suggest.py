@@ -1,0 +1,228 @@
+"""Suggestion: which architecture to train next, from the rows of the sweep so far.
+
+Optuna suggests through ask/tell on a study in memory that is rebuilt from stored trials: resuming,
+warm-starting and carrying on after a crash are one path. Infeasible and known architectures are
+turned down before they become trials.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from random import Random
+from typing import Any, Literal
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.trial import TrialState, create_trial
+
+from searchspace.architecture import Architecture
+from searchspace.constraint import Constraint
+from searchspace.space import Dimension, FamilySpace, Space, feasible
+
+SamplerName = Literal["random", "grid", "tpe", "nsga2", "gp"]
+Direction = Literal["minimize", "maximize"]
+
+MAX_REFUSALS = 50
+"""Suggestions turned down in a row before one is drawn uniformly from what is left."""
+MAX_DRAWS = 10_000
+"""Uniform draws from a space too large to enumerate before it is taken for exhausted."""
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+class Suggester:
+    """Suggests feasible architectures that the sweep has not seen; None when there are none left."""
+
+    def __init__(
+        self,
+        *,
+        space: Space,
+        constraints: Sequence[Constraint],
+        scale: int,
+        directions: Sequence[Direction],
+        sampler: SamplerName,
+        seed: int,
+        trials: int = 100,
+    ) -> None:
+        self.space, self.constraints, self.scale = space, tuple(constraints), scale
+        self.seed = seed
+        self.sampler = sampler
+        # NSGA-II needs several generations within the budget to do more than random search.
+        self.population = min(50, max(8, trials // 8))
+        self.study = optuna.create_study(directions=list(directions))
+        self.known: set[str] = set()
+        self.asked: dict[str, int] = {}
+        self.num_complete = 0
+        self.grid: Iterator[Architecture] | None = None
+
+    def ask(self, number: int) -> Architecture | None:
+        """The architecture of trial `number`; the answer depends on the seed, the number and what was
+        told, so that a resumed sweep goes on as an undisturbed one would.
+        """
+        suggested = None
+        if self.sampler == "grid":
+            suggested = self._next_of_grid()
+        else:
+            self.study.sampler = self._make_sampler(self.seed * 1_000_003 + number)
+            for _ in range(MAX_REFUSALS):
+                trial = self.study.ask()
+                suggested = self._build(trial)
+                if suggested is not None and self._is_new(suggested):
+                    self.asked[suggested.key] = trial.number
+                    break
+                self.study.tell(trial, state=TrialState.FAIL)
+                suggested = None
+            if suggested is None:
+                suggested = self._draw(Random(f"{self.seed}/{number}"))
+        if suggested is not None:
+            self.known.add(suggested.key)
+        return suggested
+
+    def restore(self, stored: Architecture) -> None:
+        """Take up a trial that was stored earlier; `tell` follows once its outcome is known."""
+        self.known.add(stored.key)
+        located = self._locate(stored)
+        if located is None:
+            return  # the space has changed since; the architecture still counts as known
+        params, distributions = located
+        running = create_trial(state=TrialState.RUNNING, params=params, distributions=distributions)
+        self.study.add_trial(running)
+        self.asked[stored.key] = len(self.study.get_trials(deepcopy=False)) - 1
+
+    def tell(
+        self, suggested: Architecture, values: Sequence[float] | None, *, stopped: bool
+    ) -> None:
+        """The objectives of a finished trial; None where it failed or, with `stopped`, was given up."""
+        number = self.asked.pop(suggested.key, None)
+        if number is None:
+            located = self._locate(suggested)
+            if located is None or values is None:
+                return
+            params, distributions = located
+            told = create_trial(values=list(values), params=params, distributions=distributions)
+            self.study.add_trial(told)
+            number = len(self.study.get_trials(deepcopy=False)) - 1
+        elif values is None:
+            state = TrialState.PRUNED if stopped else TrialState.FAIL
+            self.study.tell(number, state=state)
+            return
+        else:
+            self.study.tell(number, list(values))
+        self._date(number)
+
+    def _date(self, number: int) -> None:
+        """Give a finished trial the generation that NSGA-II would have: rebuilt studies lack it."""
+        trial = self.study.get_trials(deepcopy=False)[number]
+        key = "NSGAIISampler:generation"
+        if key not in trial.system_attrs:
+            generation = self.num_complete // self.population
+            self.study._storage.set_trial_system_attr(trial._trial_id, key, generation)
+        self.num_complete += 1
+
+    def _is_new(self, candidate: Architecture) -> bool:
+        return candidate.key not in self.known and feasible(candidate, self.constraints, self.scale)
+
+    def _draw(self, random: Random) -> Architecture | None:
+        """Uniform over the feasible, unknown architectures; None where there are none."""
+        if self.space.enumerable:
+            unknown = [a for a in self.space.architectures if a.key not in self.known]
+            random.shuffle(unknown)
+            candidates: Iterator[Architecture] = iter(unknown)
+        else:
+            candidates = (self.space.sample(random) for _ in range(MAX_DRAWS))
+        drawn = next((a for a in candidates if self._is_new(a)), None)
+        if drawn is not None and self.sampler != "grid":
+            self.restore(drawn)
+        return drawn
+
+    def _next_of_grid(self) -> Architecture | None:
+        if self.grid is None:
+            self.grid = iter(self.space.architectures)
+        return next((a for a in self.grid if self._is_new(a)), None)
+
+    def _make_sampler(self, seed: int) -> BaseSampler:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return _SAMPLERS[self.sampler](seed % 2**32, self.population)
+
+    def _build(self, trial: optuna.Trial) -> Architecture | None:
+        """Ask Optuna for the knobs, those that do not apply left out."""
+        part = self.space.families[0]
+        if len(self.space.families) > 1:
+            names = [part.family.name for part in self.space.families]
+            chosen = trial.suggest_categorical("family", names)
+            part = self.space.families[names.index(str(chosen))]
+        choice: dict[str, int] = {}
+        for dimension in part.dimensions:
+            applies = all(
+                _value(part, choice, name) in wanted for name, wanted in dimension.when.items()
+            )
+            name, distribution = _optuna_name(part, dimension), _distribution(dimension)
+            if not applies or len(dimension.values) == 1:
+                choice[dimension.name] = 0
+            elif isinstance(distribution, IntDistribution):
+                choice[dimension.name] = trial.suggest_int(name, 0, distribution.high)
+            else:
+                label = trial.suggest_categorical(name, distribution.choices)
+                choice[dimension.name] = distribution.choices.index(label)
+        return part.build(choice)
+
+    def _locate(
+        self, stored: Architecture
+    ) -> tuple[dict[str, Any], dict[str, BaseDistribution]] | None:
+        """Optuna's parameters of an architecture; None where it lies outside of the space."""
+        names = [part.family.name for part in self.space.families]
+        if stored.family.name not in names:
+            return None
+        part = self.space.families[names.index(stored.family.name)]
+        params: dict[str, Any] = {}
+        distributions: dict[str, BaseDistribution] = {}
+        if len(names) > 1:
+            params["family"] = stored.family.name
+            distributions["family"] = CategoricalDistribution(names)
+        for dimension in part.dimensions:
+            value = getattr(stored.spec, dimension.name)
+            applies = all(
+                getattr(stored.spec, other) in wanted for other, wanted in dimension.when.items()
+            )
+            if not applies or len(dimension.values) == 1:
+                continue
+            if value not in dimension.values:
+                return None
+            name, distribution = _optuna_name(part, dimension), _distribution(dimension)
+            number = dimension.values.index(value)
+            is_int = isinstance(distribution, IntDistribution)
+            params[name] = number if is_int else _label(value)
+            distributions[name] = distribution
+        return params, distributions
+
+
+def _value(part: FamilySpace, choice: Mapping[str, int], name: str) -> Any:
+    """The value of knob `name` so far: as chosen, or its default."""
+    for dimension in part.dimensions:
+        if dimension.name == name and name in choice:
+            return dimension.values[choice[name]]
+    return part.family.spec.model_fields[name].default
+
+
+def _optuna_name(part: FamilySpace, dimension: Dimension) -> str:
+    return f"{part.family.name}.{dimension.name}"
+
+
+def _label(value: object) -> str:
+    return str(value)
+
+
+def _distribution(dimension: Dimension) -> IntDistribution | CategoricalDistribution:
+    """Numbers in order are suggested by their place, so that a sampler sees which are neighbours."""
+    if dimension.ordered:
+        return IntDistribution(0, len(dimension.values) - 1)
+    return CategoricalDistribution([_label(value) for value in dimension.values])
+
+
+_SAMPLERS: dict[str, Callable[[int, int], BaseSampler]] = {
+    "random": lambda seed, population: RandomSampler(seed=seed),
+    "tpe": lambda seed, population: TPESampler(seed=seed),
+    "nsga2": lambda seed, population: NSGAIISampler(seed=seed, population_size=population),
+    "gp": lambda seed, population: GPSampler(seed=seed, warn_independent_sampling=False),
+}

@@ -1,0 +1,117 @@
+"""One segment of a trial, run wherever a driver puts it: build, train, evaluate, report.
+
+A segment takes a trial from its newest checkpoint to a step. Everything that a segment needs is in
+it, so that it can be sent to another process or machine; everything that comes back is a record.
+"""
+
+import platform
+import socket
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from searchspace.architecture import architecture
+from sweeps.data.split import DataSettings, DataSplit, open_split
+from sweeps.records import Evaluation, Outcome, Progress
+from sweeps.train import Checkpoints, TrainingFailed, TrainSettings, pick_device, train
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """What is to be trained: an architecture, the settings, and how far."""
+
+    trial_id: int
+    number: int
+    attempt: int
+    family: str
+    knobs: dict[str, Any]
+    label: str
+    scale: int
+    seed: int
+    until_step: int
+    train: TrainSettings
+    data: DataSettings
+    folder: Path
+    """Of the trial's checkpoints; shared by all machines of a cluster."""
+    cache: Path
+    """Of decoded images on the machine itself."""
+    threads: int = 1
+
+
+def run(segment: Segment) -> Iterator[Progress | Evaluation | Outcome]:
+    """Train a segment; the last record is always an Outcome, with the error where it failed."""
+    started = time.perf_counter()
+    reached = 0
+    error = device = ""
+    try:
+        torch.set_num_threads(segment.threads)
+        torch.manual_seed(segment.seed)
+        device = device_name(segment.train)
+        network = architecture(segment.family, segment.knobs).network(segment.scale)
+        for record in train(
+            network,
+            open_data(segment.data, segment.scale, segment.cache),
+            segment.train,
+            seed=segment.seed,
+            checkpoints=_checkpoints(segment),
+            until_step=segment.until_step,
+        ):
+            reached = record.step
+            yield record
+        reached = segment.until_step
+    except (TrainingFailed, ValueError) as failure:
+        error = str(failure)
+    except Exception:
+        error = traceback.format_exc()
+    if not error:
+        _forget_older(segment)
+    yield Outcome(
+        step=reached,
+        error=error,
+        device=device,
+        host=socket.gethostname(),
+        seconds=time.perf_counter() - started,
+    )
+
+
+_open_splits: dict[tuple[DataSettings, int, Path], DataSplit] = {}
+
+
+def open_data(settings: DataSettings, scale: int, cache: Path) -> DataSplit:
+    """The data of a sweep, opened once a process."""
+    key = (settings, scale, cache)
+    if key not in _open_splits:
+        _open_splits[key] = open_split(settings, scale, cache)
+    return _open_splits[key]
+
+
+def device_name(settings: TrainSettings) -> str:
+    """The model of the device that training will run on."""
+    if pick_device(settings).type == "cuda":
+        return torch.cuda.get_device_name()
+    return platform.processor() or platform.machine()
+
+
+def checkpoint_path(folder: Path, attempt: int) -> Path:
+    """Each attempt writes a file of its own: an attempt that was given up for lost may still live."""
+    return folder / f"attempt-{attempt}.pt"
+
+
+def _checkpoints(segment: Segment) -> Checkpoints:
+    earlier = range(segment.attempt, 0, -1)
+    return Checkpoints(
+        write=checkpoint_path(segment.folder, segment.attempt),
+        read=tuple(checkpoint_path(segment.folder, attempt) for attempt in earlier),
+    )
+
+
+def _forget_older(segment: Segment) -> None:
+    """Older attempts' checkpoints, once this attempt has written its last."""
+    if checkpoint_path(segment.folder, segment.attempt).exists():
+        for attempt in range(1, segment.attempt):
+            checkpoint_path(segment.folder, attempt).unlink(missing_ok=True)
