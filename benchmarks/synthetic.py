@@ -1,0 +1,145 @@
+"""Makes a database with invented trials, for measuring how fast it is read. Never a result.
+
+    python -m benchmarks.synthetic sqlite:////tmp/synthetic.db --trials 10000 --evaluations 24
+
+writes the tables of a sweep called `synthetic` by bulk insert; 10,000 trials with 24 evaluations hold
+about a million measurements.
+"""
+
+import argparse
+import json
+import time
+from datetime import timedelta
+
+import numpy as np
+from sqlalchemy import insert
+
+from sweeps import schema
+from sweeps.store import Store
+
+COSTS = ("params", "params_train", "multadds", "activations", "num_convs", "memory")
+STATES = ("complete", "stopped", "failed", "running")
+SETTINGS = {
+    "scale": 4,
+    "seed": 0,
+    "objectives": {"psnr_y": "maximize", "params": "minimize", "multadds": "minimize"},
+}
+CHUNK = 1_000
+
+
+def fill(url: str, trials: int, evaluations: int, seed: int = 0) -> int:
+    """Number of measurements written to the database at `url`, which must not hold this sweep yet."""
+    store = Store(url)
+    sweep_id = store.open_sweep("synthetic", 4, SETTINGS)
+    store.set_fact(sweep_id, "train_data", "invented")
+    store.set_fact(sweep_id, "data_fingerprint", "0" * 16)
+    store.set_fact(sweep_id, "validation_bicubic_psnr_y", "26.0")
+    store.add_life(
+        sweep_id, text="", host="nowhere", git_commit="0" * 40, git_dirty=False, versions={}
+    )
+    rng = np.random.default_rng(seed)
+    written = 0
+    for start in range(0, trials, CHUNK):
+        numbers = range(start, min(start + CHUNK, trials))
+        rows = _rows(rng, sweep_id, numbers, evaluations)
+        with store.engine.begin() as connection:
+            for table, values in rows.items():
+                connection.execute(insert(table), values)
+        written += len(rows[schema.Measurement])
+    store.close()
+    return written
+
+
+def _rows(
+    rng: np.random.Generator, sweep_id: int, numbers: range, evaluations: int
+) -> dict[type, list[dict[str, object]]]:
+    rows: dict[type, list[dict[str, object]]] = {
+        schema.Trial: [],
+        schema.TrialKnob: [],
+        schema.Attempt: [],
+        schema.Measurement: [],
+    }
+    for number in numbers:
+        _add_trial(rows, rng, sweep_id, number, evaluations)
+    return rows
+
+
+def _add_trial(
+    rows: dict[type, list[dict[str, object]]],
+    rng: np.random.Generator,
+    sweep_id: int,
+    number: int,
+    evaluations: int,
+) -> None:
+    trial_id = number + 1
+    state = str(rng.choice(STATES, p=(0.9, 0.06, 0.03, 0.01)))
+    params = 10 ** rng.uniform(4, 6.5)
+    feats = int(rng.integers(8, 129))
+    rows[schema.Trial].append(
+        {
+            "id": trial_id,
+            "sweep_id": sweep_id,
+            "number": number,
+            "architecture": f"{number:016x}",
+            "family": str(rng.choice(["slwsr", "mssn", "carn"])),
+            "label": f"invented n_feats={feats} number={number}",
+            "seed": 0,
+            "state": state,
+        }
+    )
+    rows[schema.TrialKnob].append(
+        {"trial_id": trial_id, "name": "n_feats", "value": json.dumps(feats)}
+    )
+    began = schema.utc_now()
+    rows[schema.Attempt].append(
+        {
+            "trial_id": trial_id,
+            "attempt": 1,
+            "until_step": 1_000 * evaluations,
+            "started_at": began,
+            "ended_at": began + timedelta(seconds=60),
+            "seconds": 60.0,
+            "host": "nowhere",
+            "device": "none",
+            "error": "loss: became NaN at step 12" if state == "failed" else "",
+        }
+    )
+    factors = np.array([1.0, 1.02, 57_600, 900, 1e-4, 300]) * rng.uniform(0.8, 1.6, 6)
+    rows[schema.Measurement] += [
+        {"trial_id": trial_id, "name": name, "dataset": "", "step": 0, "value": params * factor}
+        for name, factor in zip(COSTS, factors, strict=True)
+    ]
+    best = 24.5 + 0.75 * np.log10(params) - rng.exponential(0.25)
+    for index in range(1, evaluations + 1):
+        psnr = best - 2.0 / index + rng.normal(0, 0.01)
+        values = {
+            ("validation", "psnr_y"): psnr,
+            ("validation", "ssim_y"): psnr / 40,
+            ("train", "loss"): 10 ** (-psnr / 20),
+            ("train", "seconds"): 2.5 * index,
+        }
+        rows[schema.Measurement] += [
+            {
+                "trial_id": trial_id,
+                "name": name,
+                "dataset": dataset,
+                "step": 1_000 * index,
+                "value": float(value),
+            }
+            for (dataset, name), value in values.items()
+        ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("url")
+    parser.add_argument("--trials", type=int, default=10_000)
+    parser.add_argument("--evaluations", type=int, default=24)
+    given = parser.parse_args()
+    began = time.perf_counter()
+    written = fill(given.url, given.trials, given.evaluations)
+    print(f"{written:,} measurements in {time.perf_counter() - began:.1f} s")
+
+
+if __name__ == "__main__":
+    main()
