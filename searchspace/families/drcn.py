@@ -1,0 +1,98 @@
+"""DRCN: one convolution applied many times, an image reconstructed after each, and their weighted sum.
+
+Source: Kim et al. 2016, "Deeply-Recursive Convolutional Network for Image Super-Resolution", as FACTS 6
+states it; no public PyTorch code was followed. The weights of the sum start equal and are not kept at
+sum one. The printed 1774K leave out the biases and the 16 weights of the sum.
+"""
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from searchspace.family import Convention, Family, Published
+from searchspace.layers import conv
+from searchspace.spec import Search, Spec
+from searchspace.strategies.adaptive import he_normal
+from searchspace.strategies.colours import enlarge, on_colours
+
+
+class DrcnSpec(Spec):
+    """Knobs of DRCN; the defaults are the published network."""
+
+    n_feats: Annotated[int, Field(ge=1, le=1024), Search((32, 64, 128, 256))] = 256
+    """Channels of every feature map."""
+    recursions: Annotated[int, Field(ge=1, le=64), Search((4, 9, 16))] = 16
+    """Times that the recursive convolution is applied."""
+    colours: Annotated[Literal[1, 3], Search((1, 3))] = 1
+    """1: the network sees Y, and Cb and Cr are enlarged bicubically, as published; 3: it sees RGB."""
+
+
+class Drcn(nn.Module):
+    """(N, C, H, W) -> (N, C, sH, sW) with C the colours."""
+
+    def __init__(self, spec: DrcnSpec, scale: int) -> None:
+        super().__init__()
+        self.scale = scale
+        n = spec.n_feats
+        self.embedding = nn.Sequential(
+            conv(3, spec.colours, n), nn.ReLU(), conv(3, n, n), nn.ReLU()
+        )
+        self.recursion = nn.Sequential(conv(3, n, n), nn.ReLU())
+        self.reconstruction = nn.Sequential(conv(3, n, n), nn.ReLU(), conv(3, n, spec.colours))
+        he_normal(self)
+        self.weights = nn.Parameter(torch.full((spec.recursions,), 1 / spec.recursions))
+
+    def forward(self, low_res: Tensor) -> Tensor:
+        enlarged = enlarge(low_res, self.scale)
+        x = self.embedding(enlarged)
+        summed = torch.zeros_like(enlarged)
+        for weight in self.weights:
+            x = self.recursion(x)
+            summed = summed + weight * (enlarged + self.reconstruction(x))
+        return summed
+
+
+def network(spec: DrcnSpec, scale: int) -> nn.Module:
+    """The network from RGB to RGB."""
+    return on_colours(Drcn(spec, scale), spec.colours, scale)
+
+
+def _published(scale: int, convention: Convention) -> Published:
+    return Published(
+        name="DRCN",
+        spec=DrcnSpec(),
+        scale=scale,
+        params="1774K",
+        params_convention="weights",
+        multadds="17974G",
+        multadds_convention=convention,
+        source="MSSN, Table 5",
+    )
+
+
+FAMILY = Family(
+    name="drcn",
+    source="DRCN, Kim et al. 2016",
+    spec=DrcnSpec,
+    network=network,
+    scales=(2, 3, 4, 8),
+    published=(
+        _published(2, "multadds"),
+        _published(3, "multadds_exact_third"),
+        Published(
+            name="DRCN",
+            spec=DrcnSpec(),
+            scale=4,
+            params="1774K",
+            params_convention="weights",
+            multadds="9788.7G",
+            source="s-LWSR, Table II",
+            reproducible=False,
+            caveat="9788.7G is a third party's figure; MSSN prints 17974G, which the network costs at "
+            "every scale",
+        ),
+    ),
+    notes=("The input is enlarged by PyTorch's bicubic, which is not MATLAB's imresize.",),
+)

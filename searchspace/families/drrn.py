@@ -1,0 +1,91 @@
+"""DRRN: one residual unit applied many times, always added to the features it started from.
+
+Source: Tai et al. 2017, "Image Super-Resolution via Deep Recursive Residual Network", as FACTS 6 states it
+(B1U25: one recursive block of 25 units), with the activations of the public PyTorch code
+(jt827859032/DRRN-pytorch), which has no biases and no batch norm.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from searchspace.family import Convention, Family, Published
+from searchspace.layers import conv
+from searchspace.spec import Search, Spec, one_of
+from searchspace.strategies.adaptive import he_normal
+from searchspace.strategies.attention import ATTENTIONS
+from searchspace.strategies.colours import enlarge, on_colours
+from searchspace.strategies.scaling import RESIDUAL_SCALINGS
+
+
+class DrrnSpec(Spec):
+    """Knobs of DRRN; the defaults are B1U25."""
+
+    n_feats: Annotated[int, Field(ge=1, le=512), Search((32, 64, 128))] = 128
+    """Channels of every feature map."""
+    recursions: Annotated[int, Field(ge=1, le=100), Search((9, 17, 25))] = 25
+    """Times that the residual unit is applied (U)."""
+    colours: Annotated[Literal[1, 3], Search((1, 3))] = 1
+    """1: the network sees Y, and Cb and Cr are enlarged bicubically, as published; 3: it sees RGB."""
+    attention: Annotated[str, one_of(ATTENTIONS), Search(tuple(ATTENTIONS))] = "none"
+    """Attention on the output of every application of the unit; a gate is not shared between them."""
+    residual_scaling: Annotated[
+        str, one_of(RESIDUAL_SCALINGS), Search(tuple(RESIDUAL_SCALINGS))
+    ] = "none"
+    """Learnt scaling of the features that every application is added to; shared like the unit."""
+
+
+class Drrn(nn.Module):
+    """(N, C, H, W) -> (N, C, sH, sW) with C the colours."""
+
+    def __init__(self, spec: DrrnSpec, scale: int) -> None:
+        super().__init__()
+        self.scale, self.recursions = scale, spec.recursions
+        n = spec.n_feats
+        self.head = nn.Sequential(nn.ReLU(), conv(3, spec.colours, n, bias=False))
+        self.unit = nn.Sequential(
+            nn.ReLU(), conv(3, n, n, bias=False), nn.ReLU(), conv(3, n, n, bias=False)
+        )
+        self.tail = nn.Sequential(nn.ReLU(), conv(3, n, spec.colours, bias=False))
+        he_normal(self)
+        self.attention = ATTENTIONS[spec.attention](n, spec.recursions)
+        self.scaling = RESIDUAL_SCALINGS[spec.residual_scaling](n)
+
+    def forward(self, low_res: Tensor) -> Tensor:
+        enlarged = enlarge(low_res, self.scale)
+        first = self.head(enlarged)
+        guide = self.attention.guide(first)
+        identity = self.scaling(first)
+        x = first
+        for index in range(self.recursions):
+            x = self.attention(identity + self.unit(x), index, guide)
+        return enlarged + self.tail(x)
+
+
+def network(spec: DrrnSpec, scale: int) -> nn.Module:
+    """The network from RGB to RGB."""
+    return on_colours(Drrn(spec, scale), spec.colours, scale)
+
+
+def _published(scale: int, convention: Convention) -> Published:
+    return Published(
+        name="DRRN",
+        spec=DrrnSpec(),
+        scale=scale,
+        params="297K",
+        multadds="6796.9G",
+        multadds_convention=convention,
+        source="MSSN, Table 5",
+    )
+
+
+FAMILY = Family(
+    name="drrn",
+    source="DRRN, Tai et al. 2017; code jt827859032/DRRN-pytorch",
+    spec=DrrnSpec,
+    network=network,
+    scales=(2, 3, 4, 8),
+    published=(_published(2, "multadds"), _published(3, "multadds_exact_third")),
+    notes=("The input is enlarged by PyTorch's bicubic, which is not MATLAB's imresize.",),
+)

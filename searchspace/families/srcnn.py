@@ -1,0 +1,91 @@
+"""SRCNN: three convolutions on the bicubically enlarged image.
+
+Source: Dong et al. 2014, "Learning a Deep Convolutional Network for Image Super-Resolution", as FACTS 6
+states it. The paper's network works on Y; `colours: 3` gives the same on RGB.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+from torch import Tensor, nn
+
+from searchspace.family import Convention, Family, Published
+from searchspace.layers import conv
+from searchspace.spec import Search, Spec
+from searchspace.strategies.colours import enlarge, on_colours
+
+
+def _odd(value: int) -> int:
+    if value % 2 == 0:
+        raise ValueError("must be odd, so that the size is kept")
+    return value
+
+
+Kernel = Annotated[int, Field(ge=1, le=31), AfterValidator(_odd)]
+
+
+class SrcnnSpec(Spec):
+    """Knobs of SRCNN; the defaults are the 9-5-5 network."""
+
+    n_feats: Annotated[int, Field(ge=1, le=512), Search((32, 64, 128))] = 64
+    """Channels after the first convolution."""
+    mapped_feats: Annotated[int, Field(ge=1, le=512), Search((16, 32, 64))] = 32
+    """Channels after the second convolution."""
+    head_kernel: Annotated[Kernel, Search((5, 7, 9))] = 9
+    """Rows and columns of the first convolution."""
+    middle_kernel: Annotated[Kernel, Search((1, 3, 5))] = 5
+    """Rows and columns of the second convolution."""
+    tail_kernel: Annotated[Kernel, Search((3, 5))] = 5
+    """Rows and columns of the last convolution."""
+    colours: Annotated[Literal[1, 3], Search((1, 3))] = 1
+    """1: the network sees Y, and Cb and Cr are enlarged bicubically, as published; 3: it sees RGB."""
+
+
+class Srcnn(nn.Module):
+    """(N, C, H, W) -> (N, C, sH, sW) with C the colours."""
+
+    def __init__(self, spec: SrcnnSpec, scale: int) -> None:
+        super().__init__()
+        self.scale = scale
+        self.layers = nn.Sequential(
+            conv(spec.head_kernel, spec.colours, spec.n_feats),
+            nn.ReLU(),
+            conv(spec.middle_kernel, spec.n_feats, spec.mapped_feats),
+            nn.ReLU(),
+            conv(spec.tail_kernel, spec.mapped_feats, spec.colours),
+        )
+
+    def forward(self, low_res: Tensor) -> Tensor:
+        return self.layers(enlarge(low_res, self.scale))
+
+
+def network(spec: SrcnnSpec, scale: int) -> nn.Module:
+    """The network from RGB to RGB."""
+    return on_colours(Srcnn(spec, scale), spec.colours, scale)
+
+
+def _published(scale: int, convention: Convention, source: str) -> Published:
+    return Published(
+        name="SRCNN",
+        spec=SrcnnSpec(),
+        scale=scale,
+        params="57K",
+        multadds="52.7G",
+        multadds_convention=convention,
+        source=source,
+    )
+
+
+FAMILY = Family(
+    name="srcnn",
+    source="SRCNN, Dong et al. 2014",
+    spec=SrcnnSpec,
+    network=network,
+    scales=(2, 3, 4, 8),
+    published=(
+        _published(2, "multadds", "MSSN, Table 5"),
+        _published(3, "multadds_exact_third", "MSSN, Table 5"),
+        _published(4, "multadds", "s-LWSR, Table II"),
+    ),
+    notes=("The input is enlarged by PyTorch's bicubic, which is not MATLAB's imresize.",),
+)

@@ -1,0 +1,80 @@
+"""VDSR: a deep chain of 3x3 convolutions that adds detail to the bicubically enlarged image.
+
+Source: Kim et al. 2016, "Accurate Image Super-Resolution Using Very Deep Convolutional Networks", as
+FACTS 6 states it. The printed 665K are the weights alone, as in the public PyTorch code
+(twtygqyy/pytorch-vdsr), which has no biases; with them there are 665,921 parameters.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from searchspace.family import Convention, Family, Published
+from searchspace.layers import conv
+from searchspace.spec import Search, Spec
+from searchspace.strategies.adaptive import he_normal
+from searchspace.strategies.colours import enlarge, on_colours
+
+
+class VdsrSpec(Spec):
+    """Knobs of VDSR; the defaults are the published 20 layers."""
+
+    n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 32, 64))] = 64
+    """Channels between the first and the last convolution."""
+    n_convs: Annotated[int, Field(ge=2, le=200), Search((8, 14, 20))] = 20
+    """Convolutions in all."""
+    bias: Annotated[bool, Search((False, True))] = False
+    """Biases in all convolutions."""
+    colours: Annotated[Literal[1, 3], Search((1, 3))] = 1
+    """1: the network sees Y, and Cb and Cr are enlarged bicubically, as published; 3: it sees RGB."""
+
+
+class Vdsr(nn.Module):
+    """(N, C, H, W) -> (N, C, sH, sW) with C the colours."""
+
+    def __init__(self, spec: VdsrSpec, scale: int) -> None:
+        super().__init__()
+        self.scale = scale
+        n, bias = spec.n_feats, spec.bias
+        layers: list[nn.Module] = [conv(3, spec.colours, n, bias=bias), nn.ReLU()]
+        for _ in range(spec.n_convs - 2):
+            layers += [conv(3, n, n, bias=bias), nn.ReLU()]
+        self.layers = nn.Sequential(*layers, conv(3, n, spec.colours, bias=bias))
+        he_normal(self)
+
+    def forward(self, low_res: Tensor) -> Tensor:
+        enlarged = enlarge(low_res, self.scale)
+        return enlarged + self.layers(enlarged)
+
+
+def network(spec: VdsrSpec, scale: int) -> nn.Module:
+    """The network from RGB to RGB."""
+    return on_colours(Vdsr(spec, scale), spec.colours, scale)
+
+
+def _published(scale: int, convention: Convention, source: str) -> Published:
+    return Published(
+        name="VDSR",
+        spec=VdsrSpec(),
+        scale=scale,
+        params="665K",
+        multadds="612.6G",
+        multadds_convention=convention,
+        source=source,
+    )
+
+
+FAMILY = Family(
+    name="vdsr",
+    source="VDSR, Kim et al. 2016; code twtygqyy/pytorch-vdsr",
+    spec=VdsrSpec,
+    network=network,
+    scales=(2, 3, 4, 8),
+    published=(
+        _published(2, "multadds", "MSSN, Table 5"),
+        _published(3, "multadds_exact_third", "MSSN, Table 5"),
+        _published(4, "multadds", "s-LWSR, Table II"),
+    ),
+    notes=("The input is enlarged by PyTorch's bicubic, which is not MATLAB's imresize.",),
+)
