@@ -1,0 +1,1 @@
+"""Images: found, read, enlarged and shrunk, cached, split, cut into patches."""

@@ -1,0 +1,219 @@
+"""Image sets decoded once: two flat files of pixels, mapped into memory, and an index of sizes.
+
+A cache is a folder named by a hash of what it holds, so it is never stale and never rewritten. It is
+made under another name and renamed, so that processes may make the same one at once.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sweeps.data.images import ImageSource, Pixels, is_gray, read_pair
+
+FORMAT = 2
+"""Raised with every change of the files' layout or of the pixels that `read_pair` returns."""
+
+INDEX, LOW_RES, HIGH_RES = "index.json", "low_res.u8", "high_res.u8"
+
+ABANDONED_SECONDS = 86_400
+"""A half-made cache of that age was left by a process that died."""
+
+
+class PairSet:
+    """Pairs of a low-resolution and a high-resolution image, read from a cache.
+
+    Opening reads the index only; a pickled PairSet holds the path, not the pixels.
+    """
+
+    def __init__(self, folder: Path, *, name: str, indices: Sequence[int] | None = None) -> None:
+        self.folder, self.name = folder, name
+        index = _read_index(folder)
+        self.scale: int = index["scale"]
+        sizes = np.array(index["sizes"], dtype=np.int64).reshape(-1, 2)
+        starts = np.concatenate([[0], np.cumsum(3 * sizes.prod(1))])
+        whole = range(len(sizes))
+        self._indices = tuple(whole) if indices is None else tuple(indices)
+        chosen = np.array(self._indices, dtype=np.int64)
+        self.names: tuple[str, ...] = tuple(index["names"][i] for i in self._indices)
+        self.gray: tuple[bool, ...] = tuple(index["gray"][i] for i in self._indices)
+        """Whether the file of an image has one channel only."""
+        self.sizes = sizes[chosen]
+        """(images, 2): height and width of every low-resolution image."""
+        self.starts = starts[chosen]
+        """(images,): first byte of every image in the flat low-resolution file."""
+        self.fingerprint: str = index["fingerprint"]
+        """Sixteen hexadecimal digits that depend on the names, the content, the scale and the choice."""
+        if self._indices != tuple(whole):
+            self.fingerprint = digest(self.fingerprint, *map(str, self._indices))
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _open, (self.folder, self.name, self._indices)
+
+    @cached_property
+    def flat_low_res(self) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        """All low-resolution pixels of the cache, read only; `starts` says where an image begins."""
+        return np.memmap(self.folder / LOW_RES, dtype=np.uint8, mode="r")
+
+    @cached_property
+    def flat_high_res(self) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        """All high-resolution pixels of the cache; an image begins at scale**2 times its start."""
+        return np.memmap(self.folder / HIGH_RES, dtype=np.uint8, mode="r")
+
+    def low_res(self, i: int) -> Pixels:
+        """Image `i` at low resolution: uint8 (h, w, 3), a read-only view."""
+        height, width = self.sizes[i]
+        start = self.starts[i]
+        return self.flat_low_res[start : start + 3 * height * width].reshape(height, width, 3)
+
+    def high_res(self, i: int) -> Pixels:
+        """Image `i` at high resolution: uint8 (scale * h, scale * w, 3), a read-only view."""
+        height, width = self.sizes[i] * self.scale
+        start = self.starts[i] * self.scale**2
+        return self.flat_high_res[start : start + 3 * height * width].reshape(height, width, 3)
+
+    def subset(self, indices: Sequence[int], *, name: str | None = None) -> "PairSet":
+        """The pairs at these positions, in this order, under the same name or another."""
+        chosen = [self._indices[i] for i in indices]
+        return PairSet(self.folder, name=name or self.name, indices=chosen)
+
+
+def _open(folder: Path, name: str, indices: tuple[int, ...]) -> PairSet:
+    return PairSet(folder, name=name, indices=indices)
+
+
+def open_cache(
+    sources: Sequence[ImageSource], *, name: str, scale: int, cache_dir: Path
+) -> PairSet:
+    """The pairs behind `sources`, from `cache_dir` where they are cached, else decoded into it first.
+
+    Raises ValueError that names the file if one cannot be used, OSError with one line if the cache
+    cannot be written.
+    """
+    assert sources
+    fingerprint = fingerprint_of(sources, scale)
+    folder = cache_dir / fingerprint
+    if not (folder / INDEX).is_file():
+        try:
+            _make(folder, sources, scale, fingerprint)
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            reason = "the disk is full" if full else (error.strerror or str(error))
+            raise OSError(f"cannot write the image cache in {cache_dir}: {reason}") from None
+    return PairSet(folder, name=name)
+
+
+def fingerprint_of(sources: Sequence[ImageSource], scale: int) -> str:
+    """Sixteen hexadecimal digits of the names and bytes of the files, the scale and our format."""
+    parts = [str(FORMAT), str(scale)]
+    for source in sources:
+        low_res = content_digest(source.low_res) if source.low_res else "imresize"
+        parts += [source.name, content_digest(source.high_res), low_res, str(source.crop)]
+    return digest(*parts)
+
+
+def content_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes; ValueError that names the file if it cannot be read."""
+    try:
+        stat = path.stat()
+        return _digest_once(path, stat.st_mtime_ns, stat.st_size)
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+@lru_cache(maxsize=100_000)
+def _digest_once(path: Path, _modified: int, _size: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest(*parts: str) -> str:
+    """Sixteen hexadecimal digits of a list of texts."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def _make(folder: Path, sources: Sequence[ImageSource], scale: int, fingerprint: str) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(folder.parent)
+    half_made = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
+    try:
+        sizes = _write_pixels(half_made, sources, scale)
+        index = {"format": FORMAT, "fingerprint": fingerprint, "scale": scale, "sizes": sizes}
+        index["names"] = [source.name for source in sources]
+        index["gray"] = [is_gray(source.high_res) for source in sources]
+        (half_made / INDEX).write_text(json.dumps(index))
+        half_made.chmod(0o755)
+        _rename_unless_there(half_made, folder)
+    finally:
+        shutil.rmtree(half_made, ignore_errors=True)
+
+
+def _write_pixels(
+    folder: Path, sources: Sequence[ImageSource], scale: int
+) -> list[tuple[int, int]]:
+    sizes = []
+    with (folder / LOW_RES).open("wb") as low_file, (folder / HIGH_RES).open("wb") as high_file:
+        for low_res, high_res in _read_pairs(sources, scale):
+            low_file.write(low_res.tobytes())
+            high_file.write(high_res.tobytes())
+            sizes.append((low_res.shape[0], low_res.shape[1]))
+        # The folder's name promises whole files, after a power cut too.
+        for file in (low_file, high_file):
+            file.flush()
+            os.fsync(file.fileno())
+    return sizes
+
+
+def _read_pairs(sources: Sequence[ImageSource], scale: int) -> Iterator[tuple[Pixels, Pixels]]:
+    """The pairs in order, decoded by all cores, a few at a time so that they fit in memory."""
+    workers = os.cpu_count() or 1
+    with ThreadPoolExecutor(workers) as pool:
+        for start in range(0, len(sources), 2 * workers):
+            batch = sources[start : start + 2 * workers]
+            yield from pool.map(lambda source: read_pair(source, scale), batch)
+
+
+def _rename_unless_there(half_made: Path, folder: Path) -> None:
+    try:
+        half_made.rename(folder)
+    except OSError:
+        # Another process was faster; what it made has the same name and so the same content.
+        if not (folder / INDEX).is_file():
+            raise
+
+
+def _remove_abandoned(cache_dir: Path) -> None:
+    for path in cache_dir.glob(".making-*"):
+        try:
+            old = time.time() - path.stat().st_mtime > ABANDONED_SECONDS
+        except FileNotFoundError:
+            continue
+        if old:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _read_index(folder: Path) -> dict[str, Any]:
+    """The index; ValueError if the cache is missing or damaged."""
+    try:
+        index: dict[str, Any] = json.loads((folder / INDEX).read_text())
+        pixels = sum(height * width for height, width in index["sizes"])
+        expected = {LOW_RES: 3 * pixels, HIGH_RES: 3 * pixels * index["scale"] ** 2}
+        whole = all((folder / file).stat().st_size == size for file, size in expected.items())
+    except (OSError, ValueError, KeyError):
+        whole = False
+    if not whole:
+        raise ValueError(f"{folder}: image cache is missing or damaged; delete the folder")
+    return index

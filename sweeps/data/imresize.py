@@ -1,0 +1,66 @@
+"""MATLAB's `imresize(image, factor)` with its default, the antialiased bicubic kernel (FACTS 9).
+
+Every low-resolution benchmark image was made by it, so that a filter that is merely similar shifts
+PSNR by tenths of a dB. For 8-bit images MATLAB rounds after each of the two passes; so does this.
+"""
+
+import math
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def imresize(image: NDArray[np.generic], factor: float) -> NDArray[np.generic]:
+    """`image` (H, W) or (H, W, C) resized to (ceil(factor * H), ceil(factor * W)), in its own type.
+
+    uint8 is rounded half up and clipped after each pass; floating point is neither. Raises
+    ValueError for other types, for a factor that is not positive and for images without pixels.
+    """
+    if not (image.dtype == np.uint8 or np.issubdtype(image.dtype, np.floating)):
+        raise ValueError(f"imresize: image must be uint8 or floating point, got {image.dtype}")
+    if not (math.isfinite(factor) and factor > 0):
+        raise ValueError(f"imresize: factor must be positive, got {factor}")
+    if image.ndim not in (2, 3) or 0 in image.shape:
+        raise ValueError(f"imresize: image must be (H, W) or (H, W, C), got shape {image.shape}")
+    # One factor for both sides: the order of ascending factors is then rows before columns.
+    rows = _resize_rows(image, factor)
+    columns = _resize_rows(np.ascontiguousarray(rows.swapaxes(0, 1)), factor)
+    return np.ascontiguousarray(columns.swapaxes(0, 1))
+
+
+def _resize_rows(image: NDArray[np.generic], factor: float) -> NDArray[np.generic]:
+    indices, weights = _taps(image.shape[0], factor)
+    values = image.astype(np.float64)
+    weights = weights.reshape(*weights.shape, *([1] * (image.ndim - 1)))
+    total = values[indices[0]] * weights[0]
+    # A loop over few taps adds in a fixed order: BLAS would make ties round differently by machine.
+    for index, weight in zip(indices[1:], weights[1:], strict=True):
+        total += values[index] * weight
+    if image.dtype == np.uint8:
+        total = np.clip(np.floor(total + 0.5), 0, 255)
+    return total.astype(image.dtype)
+
+
+@lru_cache(maxsize=256)
+def _taps(size: int, factor: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Which input rows make each output row, and how much: two arrays (taps, output size)."""
+    shrink = min(factor, 1.0)
+    support = 4 / shrink
+    # MATLAB counts pixels from 1.
+    centre = np.arange(1, math.ceil(factor * size) + 1) / factor + 0.5 * (1 - 1 / factor)
+    first = np.floor(centre - support / 2)
+    indices = first + np.arange(math.ceil(support) + 2)[:, None]
+    weights = shrink * _cubic(shrink * (centre - indices))
+    weights /= weights.sum(0)
+    mirrored = np.concatenate([np.arange(size), np.arange(size)[::-1]])
+    used = np.any(weights != 0, axis=1)
+    return mirrored[(indices[used].astype(np.int64) - 1) % (2 * size)], weights[used]
+
+
+def _cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Keys' cubic kernel with a = -0.5."""
+    x = np.abs(x)
+    near = (1.5 * x - 2.5) * x**2 + 1
+    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
+    return np.where(x <= 1, near, np.where(x <= 2, far, 0.0))
