@@ -94,6 +94,11 @@ def device_name(settings: TrainSettings) -> str:
     """The model of the device that training will run on."""
     if pick_device(settings).type == "cuda":
         return torch.cuda.get_device_name()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
 
 

@@ -1,0 +1,1 @@
+"""The command line: the one place that sees searchspace, sweeps and analysis together."""

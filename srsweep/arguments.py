@@ -1,0 +1,76 @@
+"""What several commands share: architectures from the command line, output formats, one-line errors."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+import pandas as pd
+import yaml
+
+from analysis.tables import Format, render
+from searchspace.architecture import Architecture, architecture
+from sweeps.config import ConfigError
+from sweeps.store import StoreError
+from sweeps.sweep import SweepFailed
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class OneLineErrors(click.Group):
+    """Turns what a person did wrong into lines on stderr: exit code 2, or 1 for a run that failed."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (ConfigError, StoreError, ValueError) as error:
+            raise _exit(error, 2) from error
+        except (SweepFailed, OSError) as error:
+            raise _exit(error, 1) from error
+
+
+def _exit(error: Exception, code: int) -> click.ClickException:
+    wrapped = click.ClickException(str(error))
+    wrapped.exit_code = code
+    return wrapped
+
+
+def tabular(command: Command) -> Command:
+    """Adds --json and --csv to a command, which receives `form`."""
+    for name in ("json", "csv"):
+        command = click.option(
+            f"--{name}", "form", flag_value=name, help=f"Print {name.upper()} with all digits."
+        )(command)
+    return command
+
+
+def print_table(frame: pd.DataFrame, form: Format | None) -> None:
+    """`frame` on standard output, as a table that fits the terminal unless asked otherwise."""
+    width = None if click.get_text_stream("stdout").isatty() else 200
+    click.echo(render(frame, form or "table", width=width))
+
+
+def parse_architectures(family: str, knob_values: Sequence[str]) -> list[Architecture]:
+    """The architectures meant by 'knob=value' arguments; 'knob=16|32' stands for several.
+
+    Values are read as in a sweep file. Raises ValueError with one line a fault.
+    """
+    names, alternatives = [], []
+    for text in knob_values:
+        name, equals, values = text.partition("=")
+        if not equals:
+            raise ValueError(f"{text}: must read knob=value, such as n_feats=32")
+        names.append(name)
+        alternatives.append([yaml.safe_load(value) for value in values.split("|")])
+    return [
+        architecture(family, dict(zip(names, chosen, strict=True)))
+        for chosen in itertools.product(*alternatives)
+    ]
+
+
+def parse_architecture(family: str, knob_values: Sequence[str]) -> Architecture:
+    """As `parse_architectures` where there must be exactly one."""
+    found = parse_architectures(family, knob_values)
+    if len(found) != 1:
+        raise ValueError(f"{family}: must be one architecture, got {len(found)}")
+    return found[0]

@@ -1,0 +1,78 @@
+"""What a sweep file would do: the size of its space, what is feasible, how long it takes."""
+
+import time
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+
+from searchspace.architecture import Architecture
+from searchspace.cost import costs
+from searchspace.quantity import format_quantity
+from searchspace.space import feasible
+from srsweep.progress import format_duration
+from sweeps.config import SweepConfig
+from sweeps.run import local_slots
+from sweeps.sweep import check_feasible
+from sweeps.train import time_step
+from sweeps.trial import open_data
+
+COUNTED = 500
+"""Architectures drawn from a larger space to say what share is feasible."""
+
+
+def describe(config: SweepConfig) -> dict[str, Any]:
+    """Facts about the sweep by name, in JSON types and for people.
+
+    Raises ConfigError or ValueError for what would stop the sweep: nothing feasible, missing images.
+    """
+    check_feasible(config)
+    split = open_data(config.data, config.scale, Path(config.cache).absolute())
+    drawn, exact = _drawn(config)
+    allowed = [a for a in drawn if feasible(a, config.limits, config.scale)]
+    size = f"{len(config.space):,}" if config.space.enumerable else "not enumerated"
+    seconds = _seconds(config, allowed)
+    described = {
+        "sweep": config.name,
+        "scale": config.scale,
+        "families": ", ".join(part.family.name for part in config.space.families),
+        "combinations": f"{config.space.num_spellings:,}",
+        "architectures": size,
+        "feasible": f"{len(allowed) / len(drawn):.1%}" + ("" if exact else f" of {COUNTED} drawn"),
+        "budget": "; ".join(map(str, config.limits)) or "none",
+    }
+    for name in ("params", "multadds", "activations", "memory"):
+        values = [costs(a, config.scale)[name] for a in allowed]
+        described[name] = f"{format_quantity(min(values))} to {format_quantity(max(values))}"
+    described |= {
+        "data": split.description,
+        "trials": f"{config.search.trials} by {config.search.sampler}, {config.train.steps:,} steps each",
+        "expected time": f"{format_duration(seconds)} on this machine, {local_slots(config)} at once",
+        "storage": config.storage,
+    }
+    return described
+
+
+def _drawn(config: SweepConfig) -> tuple[list[Architecture], bool]:
+    """All architectures of a small space, otherwise a sample of them; and whether it is all."""
+    if config.space.enumerable and len(config.space) <= COUNTED:
+        return list(config.space.architectures), True
+    random = Random(config.seed)
+    return [config.space.sample(random) for _ in range(COUNTED)], False
+
+
+def _seconds(config: SweepConfig, allowed: list[Architecture]) -> float:
+    """Expected seconds of the whole sweep, from timed steps of the median and the largest network."""
+    ranked = sorted(allowed, key=lambda a: costs(a, config.scale)["multadds"])
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(1, int(config.resources.cpu)))
+    started = time.perf_counter()
+    timed = [
+        time_step(ranked[place].network(config.scale), config.scale, config.train)
+        for place in (len(ranked) // 2, -1)
+        if time.perf_counter() - started < 20
+    ]
+    torch.set_num_threads(before)
+    step = sum(timed) / len(timed)
+    return step * config.train.steps * config.search.trials / local_slots(config)

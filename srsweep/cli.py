@@ -1,0 +1,110 @@
+"""The command `srsweep`: verbs and paths; the knobs belong in sweep.yaml."""
+
+import json
+import time
+from pathlib import Path
+
+import click
+import yaml
+from rich.console import Console
+
+from analysis.load import load_lives
+from analysis.tables import Format
+from srsweep.arguments import OneLineErrors, tabular
+from srsweep.check import describe
+from srsweep.explore import cost, families
+from srsweep.progress import Watcher, format_duration
+from srsweep.results import database, front, report, select, status
+from srsweep.variant import evaluate_command, train
+from sweeps.config import SweepConfig, parse_config, read_config
+from sweeps.run import DriverName, run_sweep
+
+EPILOG = """
+\b
+A sweep from beginning to end:
+  srsweep check sweep.yaml                     what it will do, and how long it takes
+  srsweep run sweep.yaml                       trains; Ctrl-C and the same line again resumes
+  srsweep front NAME; srsweep report NAME      the Pareto front, as a table and as a page
+  srsweep select NAME --tiers 50k,150k,600k    variants for deployment
+"""
+
+
+@click.group(cls=OneLineErrors, epilog=EPILOG, context_settings={"max_content_width": 100})
+@click.version_option(package_name="srsweep")
+def main() -> None:
+    """Design lightweight super-resolution networks by sweeping their architecture."""
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--trials", type=int, help="Instead of search.trials in the file.")
+@click.option(
+    "--driver",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="local: processes on this machine; ray: Ray Tune.",
+)
+@click.option(
+    "--address", help="Of a running Ray cluster, such as auto; default: a Ray of its own."
+)
+def run(file: Path, trials: int | None, driver: DriverName, address: str | None) -> None:
+    """Run the sweep in FILE; running it again resumes it or tops it up.
+
+    Exit code 0: done; 1: the sweep failed; 2: something in the file or on the command line is wrong;
+    130: stopped by Ctrl-C, with everything stored.
+    """
+    config = read_config(file)
+    if trials is not None:
+        search = config.search.model_copy(update={"trials": trials})
+        config = config.model_copy(update={"search": search})
+    _run(config, driver, address)
+
+
+def _run(config: SweepConfig, driver: DriverName, address: str | None) -> None:
+    console = Console()
+    started = time.monotonic()
+    try:
+        with Watcher(console) as watcher:
+            sweep = run_sweep(config, driver=driver, address=address, on_change=watcher.update)
+    except KeyboardInterrupt:
+        click.echo(
+            f"\nstopped; `srsweep resume {config.name}` or the same command carries on", err=True
+        )
+        raise SystemExit(130) from None
+    complete = sum(trial.state == "complete" for trial in sweep.trials.values())
+    note = " (no further architecture is feasible)" if sweep.exhausted else ""
+    click.echo(
+        f"sweep {config.name}: {complete} of {len(sweep.trials)} trials complete{note}, "
+        f"{format_duration(time.monotonic() - started)}, in {sweep.store.name}"
+    )
+
+
+@main.command()
+@click.argument("name")
+@database
+@click.option("--driver", type=click.Choice(["local", "ray"]), default="local", show_default=True)
+@click.option("--address", help="Of a running Ray cluster, such as auto.")
+def resume(name: str, db: str, driver: DriverName, address: str | None) -> None:
+    """Carry on the sweep NAME after a stop or a crash, with the text that was run last."""
+    lives = load_lives(db, [name])
+    text = yaml.safe_load(lives["text"].iloc[-1])
+    config = parse_config({"metadata": {"sweep": text}}, f"sweep {name} in {db}")
+    _run(config.model_copy(update={"storage": db}), driver, address)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@tabular
+def check(file: Path, form: Format | None) -> None:
+    """Check FILE and say what its sweep would do: space, share within budget, costs, expected time."""
+    described = describe(read_config(file))
+    if form == "json":
+        click.echo(json.dumps(described, indent=2))
+        return
+    for name, value in described.items():
+        click.echo(f"{name:22} {value}")
+
+
+for command in (families, cost, front, select, report, status, evaluate_command, train):
+    main.add_command(command)

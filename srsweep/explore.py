@@ -1,0 +1,83 @@
+"""Commands about networks that need no training: families, cost."""
+
+from typing import Any
+
+import click
+import pandas as pd
+
+from analysis.tables import Format, records
+from searchspace.cost import COSTS, costs
+from searchspace.discover import FAMILIES, find_family
+from searchspace.published import published_table
+from searchspace.spec import knobs
+from srsweep.arguments import parse_architectures, print_table, tabular
+
+
+@click.command()
+@click.argument("family", required=False)
+@click.option("--published", is_flag=True, help="The papers' counts beside our own, row by row.")
+@tabular
+def families(family: str | None, published: bool, form: Format | None) -> None:
+    """List the architecture families, or the knobs of one FAMILY.
+
+    \b
+    srsweep families                 all families
+    srsweep families slwsr           its knobs: default, values searched under `auto`, meaning
+    srsweep families --published     parameters and Mult-Adds as printed and as counted here
+    """
+    if published:
+        names = [find_family(family).name] if family else list(FAMILIES)
+        rows = [row for name in names for row in published_table(FAMILIES[name])]
+        print_table(pd.DataFrame(rows), form)
+    elif family is None:
+        rows = [_family_row(name) for name in FAMILIES]
+        print_table(pd.DataFrame(rows), form)
+    else:
+        rows = [
+            {
+                "knob": knob.name,
+                "default": str(knob.default),
+                "auto": " ".join(map(str, knob.search)),
+                "meaning": knob.description,
+            }
+            for knob in knobs(find_family(family).spec).values()
+        ]
+        print_table(pd.DataFrame(rows), form)
+
+
+def _family_row(name: str) -> dict[str, Any]:
+    family = FAMILIES[name]
+    return {
+        "family": name,
+        "scales": " ".join(f"x{scale}" for scale in family.scales),
+        "knobs": " ".join(knobs(family.spec)),
+        "source": family.source,
+    }
+
+
+@click.command()
+@click.argument("family")
+@click.argument("knob_values", metavar="[KNOB=VALUE]...", nargs=-1)
+@click.option("--scale", type=int, default=4, show_default=True, help="Upscaling factor.")
+@tabular
+def cost(family: str, knob_values: tuple[str, ...], scale: int, form: Format | None) -> None:
+    """Count the costs of one network, exactly and without training.
+
+    Knobs left out keep the published default. With alternatives (in quotes, for the shell) there is a
+    row for each; --json prints one object for one network, a list for several.
+
+    \b
+    srsweep cost slwsr n_feats=16 --scale 4
+    srsweep cost slwsr 'n_feats=16|32|64' compression=all --json
+    """
+    rows = [
+        {"architecture": found.label, **{name: costs(found, scale)[name] for name in COSTS}}
+        for found in parse_architectures(family, knob_values)
+    ]
+    frame = pd.DataFrame(rows)
+    if form == "json" and len(rows) == 1:
+        import json
+
+        click.echo(json.dumps(records(frame)[0], indent=2))
+        return
+    print_table(frame, form)

@@ -1,0 +1,143 @@
+"""What a person sees while a sweep runs: a live panel on a terminal, plain lines elsewhere."""
+
+import time
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from analysis.pareto import front_mask
+from searchspace.cost import COSTS, costs
+from searchspace.quantity import format_quantity
+from sweeps.records import Outcome
+from sweeps.sweep import Record, Sweep, Trial
+
+PLAIN_SECONDS = 60.0
+"""Time between plain lines while no trial ends."""
+
+
+class Watcher:
+    """Shows a sweep's progress; pass `update` as the sweep's `on_change`."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.live = Live(console=console, transient=True, refresh_per_second=4)
+        self.started = time.monotonic()
+        self.said = 0.0
+        self.steps_at_start: int | None = None
+        self.told: set[int] = set()
+
+    def __enter__(self) -> Self:
+        if self.console.is_terminal:
+            self.live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.console.is_terminal:
+            self.live.stop()
+
+    def update(self, sweep: Sweep, record: Record | None) -> None:
+        """Show the sweep as it is now; a finished trial also leaves a line that stays."""
+        if self.steps_at_start is None:
+            self.steps_at_start = steps_done(sweep)
+            self.told = {trial.number for trial in sweep.finished}
+        if isinstance(record, Outcome):
+            self._say_ends(sweep)
+        if self.console.is_terminal:
+            self.live.update(self._panel(sweep))
+        elif time.monotonic() - self.said > PLAIN_SECONDS:
+            self._say(status_line(sweep, self._eta(sweep)))
+
+    def _say(self, text: str) -> None:
+        self.said = time.monotonic()
+        self.console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+    def _say_ends(self, sweep: Sweep) -> None:
+        for trial in sweep.finished:
+            if trial.number not in self.told:
+                self.told.add(trial.number)
+                self._say(f"{end_line(sweep, trial)}   {status_line(sweep, self._eta(sweep))}")
+
+    def _eta(self, sweep: Sweep) -> float | None:
+        """Seconds to go at the pace of optimiser steps so far; None before there is one."""
+        done = steps_done(sweep) - (self.steps_at_start or 0)
+        elapsed = time.monotonic() - self.started
+        if done <= 0:
+            return None
+        total = sweep.config.search.trials * sweep.config.train.steps
+        return max(0.0, (total - steps_done(sweep)) * elapsed / done)
+
+    def _panel(self, sweep: Sweep) -> Group:
+        total = sweep.config.search.trials * sweep.config.train.steps
+        bar = ProgressBar(total=total, completed=steps_done(sweep), width=40)
+        table = Table.grid(padding=(0, 2))
+        for trial in sweep.running.values():
+            score = trial.scores.get("psnr_y")
+            shown = f"{score:.2f} dB" if score is not None else ""
+            step = f"step {trial.step:,}"
+            table.add_row(f"#{trial.number}", step, shown, trial.architecture.label)
+        return Group(Text(status_line(sweep, self._eta(sweep))), bar, table)
+
+
+def steps_done(sweep: Sweep) -> int:
+    """Optimiser steps behind the sweep; a trial that ended early has none to come."""
+    full = sweep.config.train.steps
+    finished = ("complete", "stopped", "failed")
+    return sum(full if t.state in finished else t.step for t in sweep.trials.values())
+
+
+def end_line(sweep: Sweep, trial: Trial) -> str:
+    """One line about a trial that has ended."""
+    counted = costs(trial.architecture, sweep.config.scale)
+    score = trial.scores.get("psnr_y")
+    shown = f"{score:6.2f} dB" if score is not None else "        "
+    return (
+        f"#{trial.number:<3} {trial.state:8} {shown}  {format_quantity(counted['params']):>7} params "
+        f"{format_quantity(counted['multadds']):>7} mult-adds  {trial.architecture.label}"
+    )
+
+
+def status_line(sweep: Sweep, eta: float | None) -> str:
+    """Trials, best of each objective, size of the front, time to go."""
+    states = [trial.state for trial in sweep.trials.values()]
+    parts = [f"{states.count('complete')}/{sweep.config.search.trials} trials"]
+    parts += [f"{states.count(s)} {s}" for s in ("running", "stopped", "failed") if s in states]
+    complete = [trial for trial in sweep.trials.values() if trial.state == "complete"]
+    if complete:
+        values = objective_values(sweep, complete)
+        for column, (name, direction) in enumerate(sweep.config.objectives.items()):
+            best = values[:, column].max() if direction == "maximize" else values[:, column].min()
+            shown = format_quantity(best) if name in COSTS else f"{best:.2f}"
+            parts.append(f"best {name} {shown}")
+        mask = front_mask(values, list(sweep.config.objectives.values()))
+        parts.append(f"front {int(mask.sum())}")
+    if eta is not None:
+        parts.append(f"{format_duration(eta)} to go")
+    return ", ".join(parts)
+
+
+def objective_values(sweep: Sweep, trials: list[Trial]) -> np.ndarray:
+    """(trials, objectives) of finished trials."""
+    rows = []
+    for trial in trials:
+        known = costs(trial.architecture, sweep.config.scale) | trial.scores
+        rows.append([known[name] for name in sweep.config.objectives])
+    return np.array(rows, dtype=float)
+
+
+def format_duration(seconds: float) -> str:
+    """'45 s', '12 min' or '3 h 05 min'."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"

@@ -1,0 +1,259 @@
+"""sweep.yaml: read, checked in full, and turned into one frozen value before anything runs.
+
+The sweep stands under `metadata.sweep` of a file that is also a valid Ray cluster file; keys outside of
+it belong to Ray and are not looked at. Every fault is reported at once, by line and path.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from searchspace.constraint import Constraint, at_most, parse_constraint
+from searchspace.cost import COSTS
+from searchspace.discover import FAMILIES
+from searchspace.quantity import parse_quantity
+from searchspace.space import Fault, Space, parse_space
+from searchspace.spec import explain, knobs, nearest
+from sweeps.data.split import DataSettings
+from sweeps.suggest import Direction, SamplerName
+from sweeps.train import TrainSettings
+
+STORAGE_VARIABLE = "SRSWEEP_DB"
+"""Environment variable with the storage URL; it wins over the file, and passwords belong in it."""
+MEASURED = ("psnr_y", "ssim_y")
+"""Objectives that are known only after training."""
+
+Number = BeforeValidator(parse_quantity)
+
+
+class ConfigError(Exception):
+    """A sweep file with faults; the message has one line for each."""
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+
+class SearchSettings(_Settings):
+    """How architectures are chosen and how many are trained."""
+
+    sampler: SamplerName = "tpe"
+    """random, grid (every architecture in order of the file), tpe, nsga2 or gp, all by Optuna but grid."""
+    trials: Annotated[int, Number, Field(ge=1)] = 20
+    """Trials in all, those of earlier runs of the same sweep included."""
+    max_attempts: Annotated[int, Number, Field(ge=1)] = 2
+    """Attempts at a trial that ends in an error before it is given up as failed."""
+    max_failed_share: Annotated[float, Number, Field(gt=0, le=1)] = 0.5
+    """Share of all trials that may fail, from the fifth on, before the sweep stops."""
+
+
+class ResourceSettings(_Settings):
+    """What one trial takes, and how many run at once."""
+
+    cpu: Annotated[float, Number, Field(gt=0)] = 1
+    """Processor cores of a trial; its threads."""
+    gpu: Annotated[float, Number, Field(ge=0)] = 0
+    """GPUs of a trial; below 1, several trials share one."""
+    concurrent: Annotated[int, Number, Field(ge=1)] | None = None
+    """Trials at once; null: as many as the machine's (or the cluster's) cores and GPUs take."""
+
+
+class SweepConfig(_Settings):
+    """All of `metadata.sweep`."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True
+    )
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+    """Of the sweep in the database; the same name resumes it."""
+    scale: Literal[2, 3, 4, 8]
+    """Upscaling factor."""
+    seed: Annotated[int, Number, Field(ge=0)] = 0
+    """Of suggestion, initial weights and batches."""
+    families: Any
+    """The space: families and the values of their knobs."""
+    objectives: dict[str, Direction] = {
+        "psnr_y": "maximize",
+        "params": "minimize",
+        "multadds": "minimize",
+    }
+    """What makes a trial good: psnr_y, ssim_y or a cost, each with its direction."""
+    budget: dict[str, Any] = {}
+    """Largest value of each cost named; networks above it are never trained."""
+    constraints: list[Any] = []
+    """Further limits, such as 'n_feats >= 16'."""
+    search: SearchSettings = SearchSettings()
+    train: TrainSettings = TrainSettings()
+    data: DataSettings = DataSettings()
+    resources: ResourceSettings = ResourceSettings()
+    storage: str = "sqlite:///results.db"
+    """Database URL; a relative SQLite path is relative to the working directory."""
+    checkpoints: str = "runs"
+    """Folder of training states; on a cluster one that all machines see."""
+    cache: str = "cache"
+    """Folder of decoded images, on each machine's own disk."""
+
+    space: Space = Field(default=Space(families=()), exclude=True)
+    limits: tuple[Constraint, ...] = Field(default=(), exclude=True)
+    text: str = Field(default="", exclude=True)
+
+    @property
+    def comparable(self) -> dict[str, Any]:
+        """The settings that all trials of a sweep must share, in JSON types."""
+        dumped = self.model_dump(
+            mode="json", include={"scale", "seed", "objectives", "train", "data"}
+        )
+        dumped["train"].pop("device")
+        return dumped
+
+
+def read_config(path: Path) -> SweepConfig:
+    """The sweep in a YAML file; raises ConfigError with a line for every fault in it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    try:
+        document = yaml.safe_load(text)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: is no YAML: {' '.join(str(error).split())}") from None
+    return parse_config(document, str(path), node)
+
+
+def parse_config(document: object, source: str, node: yaml.Node | None = None) -> SweepConfig:
+    """The sweep in a document that is already loaded (on a cluster it arrives as JSON)."""
+    sweep: object = document
+    for key in ("metadata", "sweep"):
+        if not isinstance(sweep, Mapping) or key not in sweep:
+            given = (
+                type(sweep).__name__ if not isinstance(sweep, Mapping) else f"keys {list(sweep)}"
+            )
+            raise ConfigError(
+                f"{source}: must be a mapping with the sweep under metadata.sweep, got {given}"
+            )
+        sweep = sweep[key]
+    at = ("metadata", "sweep")
+    if not isinstance(sweep, Mapping):
+        raise ConfigError(f"{source}: metadata.sweep: must be a mapping, got {sweep!r}")
+    config, faults = _parse_sweep(sweep, at)
+    faults += [(path, "stands here twice") for path in _duplicates(node)]
+    if faults or config is None:
+        lines = [f"{source}{_line(node, path)}: {'.'.join(path)}: {text}" for path, text in faults]
+        raise ConfigError("\n".join(lines))
+    return config
+
+
+def _parse_sweep(
+    sweep: Mapping[str, Any], at: tuple[str, ...]
+) -> tuple[SweepConfig | None, list[Fault]]:
+    faults: list[Fault] = []
+    space, new = parse_space(sweep.get("families"), (*at, "families"))
+    faults += new if "families" in sweep else []
+    limits = _parse_limits(sweep, at, faults)
+    known = [*MEASURED, *COSTS]
+    for name in _items(sweep.get("objectives"), list):
+        if name not in known:
+            faults.append(((*at, "objectives", str(name)), f"unknown; {nearest(name, known)}"))
+    scale = sweep.get("scale")
+    for family in (part.family for part in space.families):
+        if isinstance(scale, int) and scale not in family.scales:
+            text = f"{family.name} is built for {family.scales}, got scale {scale}"
+            faults.append(((*at, "families", family.name), text))
+    overrides: dict[str, Any] = {"space": space, "limits": tuple(limits), "text": _dump(sweep)}
+    if os.environ.get(STORAGE_VARIABLE):
+        overrides["storage"] = os.environ[STORAGE_VARIABLE]
+    hidden = {"space", "limits", "text"} & set(sweep)
+    faults += [((*at, name), "no such key") for name in sorted(hidden)]
+    try:
+        config = SweepConfig.model_validate({**sweep, **overrides})
+    except ValidationError as error:
+        located = explain(error, _known_keys(error))
+        return None, [*faults, *(((*at, *path), text) for path, text in located)]
+    return config, faults
+
+
+def _parse_limits(
+    sweep: Mapping[str, Any], at: tuple[str, ...], faults: list[Fault]
+) -> list[Constraint]:
+    """The budget's entries and the constraints; what is wrong with them is added to `faults`."""
+    knob_names = {name for family in FAMILIES.values() for name in knobs(family.spec)}
+    limits = []
+    for cost, limit in _items(sweep.get("budget"), dict):
+        limits += _checked(partial(at_most, cost, limit), (*at, "budget", str(cost)), faults)
+    for number, text in enumerate(_items(sweep.get("constraints"), list)):
+        where = (*at, "constraints", str(number))
+        limits += _checked(partial(parse_constraint, text, knob_names), where, faults)
+    return limits
+
+
+def _items(value: Any, kind: type) -> Any:
+    """The entries of a mapping or list; none where it is of another type, which pydantic reports."""
+    if kind is dict:
+        return value.items() if isinstance(value, Mapping) else ()
+    return value if isinstance(value, list | dict) else ()
+
+
+def _checked(
+    parse: Callable[[], Constraint], at: tuple[str, ...], faults: list[Fault]
+) -> list[Constraint]:
+    try:
+        return [parse()]
+    except ValueError as error:
+        faults.append((at, str(error)))
+        return []
+
+
+def _known_keys(error: ValidationError) -> list[str]:
+    """The keys that may stand where unknown ones were found."""
+    names: list[str] = []
+    for fault in error.errors(include_url=False):
+        if fault["type"] == "extra_forbidden":
+            model: Any = SweepConfig
+            for part in fault["loc"][:-1]:
+                model = model.model_fields[part].annotation
+            names += [n for n in model.model_fields if n not in ("space", "limits", "text")]
+    return list(dict.fromkeys(names))
+
+
+def _dump(sweep: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(dict(sweep), sort_keys=False, allow_unicode=True)
+
+
+def _line(node: yaml.Node | None, path: tuple[str, ...]) -> str:
+    """':12' for the line of the deepest part of `path` that stands in the file."""
+    line = None
+    for part in path:
+        found = next((pair for pair in _pairs(node) if pair[0].value == part), None)
+        if isinstance(node, yaml.SequenceNode) and part.isdigit() and int(part) < len(node.value):
+            node = node.value[int(part)]
+            line = node.start_mark.line
+        elif found is not None:
+            line, node = found[0].start_mark.line, found[1]
+        else:
+            break
+    return "" if line is None else f":{line + 1}"
+
+
+def _pairs(node: yaml.Node | None) -> list[tuple[yaml.Node, yaml.Node]]:
+    return node.value if isinstance(node, yaml.MappingNode) else []
+
+
+def _duplicates(node: yaml.Node | None, at: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Paths of keys that a mapping has twice, which YAML lets pass, the first value being lost."""
+    found, seen = [], set()
+    for key, value in _pairs(node):
+        name = str(key.value)
+        if name in seen:
+            found.append((*at, name))
+        seen.add(name)
+        found += _duplicates(value, (*at, name))
+    return found

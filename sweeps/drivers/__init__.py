@@ -1,0 +1,1 @@
+"""Drivers: where segments run. Each has `run(sweep)`, and knows nothing of what a sweep decides."""

@@ -1,0 +1,166 @@
+"""The cluster driver: segments become Ray Tune trials. The only module that imports Ray.
+
+Tune places segments, shares GPUs and notices lost nodes; it decides nothing. A searcher of ours hands
+it segments and listens; the database, not Tune's experiment folder, is what a restart reads.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+# Set before Ray is imported. Tune's own progress, loggers and change of folder are not wanted: the
+# numbers go to SQL, and paths of the sweep stay what they are.
+os.environ |= {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_WARN_THRESHOLD_S": "30",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+import ray
+from ray import tune
+from ray.tune.search import Searcher
+
+from sweeps import trial
+from sweeps.records import Evaluation, Measurement, Outcome
+from sweeps.store import StoreError
+from sweeps.sweep import Sweep, SweepFailed
+from sweeps.trial import Segment
+
+
+def run(sweep: Sweep, *, address: str | None = None) -> None:
+    """Run the sweep to its end on the cluster at `address`, or on a Ray of its own on this machine."""
+    started_here = not ray.is_initialized()
+    if started_here:
+        _connect(address)
+    try:
+        searcher = SegmentSearcher(sweep)
+        resources = sweep.config.resources
+        tuner = tune.Tuner(
+            tune.with_resources(train_segment, {"cpu": resources.cpu, "gpu": resources.gpu}),
+            tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                num_samples=-1,
+                max_concurrent_trials=resources.concurrent or _slots(sweep),
+                reuse_actors=True,
+            ),
+            run_config=tune.RunConfig(
+                name=sweep.config.name,
+                storage_path=tempfile.mkdtemp(prefix="srsweep-tune-"),
+                verbose=0,
+                failure_config=tune.FailureConfig(max_failures=0),
+            ),
+        )
+        tuner.fit()
+        if searcher.error is not None:
+            raise searcher.error
+    finally:
+        if started_here:
+            ray.shutdown()
+
+
+def _connect(address: str | None) -> None:
+    os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    extra: dict[str, Any] = {} if address else {"include_dashboard": False}
+    ray.init(address=address, log_to_driver=False, logging_level="ERROR", **extra)
+
+
+def _slots(sweep: Sweep) -> int:
+    """Trials that the cluster takes at once now; one that grows later is used from the next life on."""
+    total, resources = ray.cluster_resources(), sweep.config.resources
+    by_cpu = int(total.get("CPU", 1) / resources.cpu)
+    by_gpu = int(total.get("GPU", 0) / resources.gpu) if resources.gpu else by_cpu
+    return max(1, min(by_cpu, by_gpu))
+
+
+def train_segment(config: dict[str, Any]) -> None:
+    """What runs in Tune's worker: one segment, each evaluation reported as plain JSON types.
+
+    Actors are reused: `trial.run` sets seeds and threads itself, and CUDA memory is given back here.
+    """
+    for record in trial.run(config["segment"]):
+        for message in _messages(record):
+            tune.report(message)
+    _release_gpu()
+
+
+def _release_gpu() -> None:
+    import gc
+
+    import torch
+
+    if torch.cuda.is_available():
+        gc.collect()
+        torch.cuda.empty_cache()
+
+
+def _messages(record: object) -> Iterator[dict[str, Any]]:
+    if isinstance(record, Evaluation):
+        rows = [(m.dataset, m.name, m.value) for m in record.measurements]
+        yield {"step": record.step, "measurements": rows}
+    elif isinstance(record, Outcome):
+        yield {"step": record.step, "outcome": vars(record)}
+
+
+class SegmentSearcher(Searcher):  # type: ignore[misc]
+    """Hands Tune the sweep's next segments as configurations, and passes what comes back to the sweep."""
+
+    def __init__(self, sweep: Sweep) -> None:
+        super().__init__()
+        self.sweep = sweep
+        self.segments: dict[str, Segment] = {}
+        self.error: Exception | None = None
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """The configuration of Tune's trial `trial_id`; FINISHED at the end, None to be asked again."""
+        if self.error is not None:
+            return self.FINISHED
+        try:
+            segment = self.sweep.next_segment()
+        except (SweepFailed, StoreError) as error:
+            self.error = error
+            return self.FINISHED
+        if segment is None:
+            return self.FINISHED if self.sweep.done else None
+        self.segments[trial_id] = segment
+        return {"segment": segment}
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Pass an evaluation or an outcome to the sweep."""
+        segment = self.segments[trial_id]
+        if "measurements" in result:
+            rows = tuple(
+                Measurement(step=result["step"], dataset=dataset, name=name, value=value)
+                for dataset, name, value in result["measurements"]
+            )
+            self._handle(segment, Evaluation(step=result["step"], measurements=rows))
+        elif "outcome" in result:
+            self._handle(segment, Outcome(**result["outcome"]))
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """End a segment whose worker or node was lost; for others Tune repeats its last result here."""
+        segment = self.segments.pop(trial_id)
+        if result is not None and "outcome" in result:
+            self._handle(segment, Outcome(**result["outcome"]))
+        self._handle(
+            segment, Outcome(step=0, error="the worker died: its process or its node was lost")
+        )
+
+    def _handle(self, segment: Segment, record: Evaluation | Outcome) -> None:
+        try:
+            self.sweep.handle(segment, record)
+        except StoreError as error:
+            self.error = error
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the database is the state."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: a restart makes a new searcher from the database."""

@@ -1,0 +1,45 @@
+"""Where numbers come from: the code's commit, the versions, the machine."""
+
+import os
+import platform
+import shutil
+import socket
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = ("srsweep", "torch", "numpy", "optuna", "ray", "sqlalchemy", "scikit-image", "pillow")
+
+
+def versions() -> dict[str, str]:
+    """Python, the platform and the packages that numbers depend on."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def git_state() -> tuple[str, bool]:
+    """The commit of this code and whether files differ from it; ('', False) outside of a checkout."""
+    root = Path(__file__).parents[1]
+    if shutil.which("git") is None or not (root / ".git").exists():
+        return "", False
+    commit = _git(root, "rev-parse", "HEAD")
+    # results.db grows with every sweep; it is no code.
+    status = _git(root, "status", "--porcelain", "--", ".", ":!results.db")
+    return commit, bool(commit and status)
+
+
+def holder() -> str:
+    """Who drives a sweep: host and process."""
+    return f"{socket.gethostname()} (process {os.getpid()})"
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() if done.returncode == 0 else ""

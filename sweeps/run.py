@@ -1,0 +1,100 @@
+"""Running a sweep from its configuration: open what it needs, take the lease, hand over to a driver."""
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from sweeps.config import SweepConfig
+from sweeps.data.split import DataSplit
+from sweeps.evaluate import bicubic_scores
+from sweeps.provenance import git_state, holder, versions
+from sweeps.store import Store
+from sweeps.sweep import Record, Sweep, check_feasible
+from sweeps.trial import open_data
+
+DriverName = Literal["local", "ray"]
+OnChange = Callable[[Sweep, Record | None], None]
+
+
+def run_sweep(
+    config: SweepConfig,
+    *,
+    driver: DriverName = "local",
+    address: str | None = None,
+    on_change: OnChange = lambda sweep, record: None,
+) -> Sweep:
+    """Run a sweep to its end and return it; running it again tops up what is missing.
+
+    Raises ConfigError, StoreError, SweepTaken, SweepFailed or ValueError (data), each with one line for a
+    person. On KeyboardInterrupt the lease is released, and what is stored stays.
+    """
+    check_feasible(config)
+    split = open_data(config.data, config.scale, Path(config.cache).absolute())
+    store = Store(config.storage)
+    try:
+        sweep = Sweep(config, store, holder=holder(), on_change=on_change)
+        try:
+            _record_provenance(sweep, split)
+            _drive(sweep, driver, address)
+        finally:
+            sweep.close()
+    finally:
+        store.close()
+    return sweep
+
+
+def _drive(sweep: Sweep, driver: DriverName, address: str | None) -> None:
+    if driver == "ray":
+        # Imported here, so that nothing else needs Ray to be installed.
+        from sweeps.drivers import ray_tune
+
+        ray_tune.run(sweep, address=address)
+        return
+    from sweeps.drivers import local, processes
+
+    num_workers = local_slots(sweep.config)
+    if num_workers == 1:
+        local.run(sweep)
+    else:
+        processes.run(sweep, num_workers)
+
+
+def local_slots(config: SweepConfig) -> int:
+    """Trials at once on this machine: as stated, or as many as its cores and GPUs take."""
+    resources = config.resources
+    if resources.concurrent is not None:
+        return resources.concurrent
+    by_cpu = int((os.cpu_count() or 1) / resources.cpu)
+    if not resources.gpu:
+        return max(1, by_cpu)
+    import torch
+
+    return max(1, min(by_cpu, int(torch.cuda.device_count() / resources.gpu)))
+
+
+def _record_provenance(sweep: Sweep, split: DataSplit) -> None:
+    """What the sweep's numbers depend on: text, code, versions, data, and bicubic as the floor."""
+    commit, dirty = git_state()
+    sweep.store.add_life(
+        sweep.id,
+        text=sweep.config.text,
+        host=socket.gethostname(),
+        git_commit=commit,
+        git_dirty=dirty,
+        versions=versions(),
+    )
+    known = sweep.store.facts(sweep.id)
+    if known.get("data_fingerprint", split.fingerprint) != split.fingerprint:
+        raise ValueError(
+            f"data: the images of sweep {sweep.config.name!r} have changed since it began (fingerprint "
+            f"{known['data_fingerprint']}, now {split.fingerprint}); its trials would not be "
+            "comparable: choose another name"
+        )
+    if "validation_bicubic_psnr_y" not in known:
+        scores = bicubic_scores(split.validation)
+        sweep.store.set_fact(sweep.id, "data_fingerprint", split.fingerprint)
+        sweep.store.set_fact(sweep.id, "train_data", split.description)
+        sweep.store.set_fact(sweep.id, "validation_bicubic_psnr_y", f"{scores.psnr_y:.6f}")
+        sweep.store.set_fact(sweep.id, "validation_bicubic_ssim_y", f"{scores.ssim_y:.6f}")
