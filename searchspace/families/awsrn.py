@@ -1,0 +1,142 @@
+"""AWSRN: wide residual units with adaptive weights, fused locally, and an upsampler of several kernels.
+
+Source: Wang et al. 2019, "Lightweight Image Super-Resolution with Adaptive Weighted Learning Network", and
+the public code ChaofWang/AWSRN, as FACTS 6 states them. The paper counts the g of weight norm.
+"""
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from searchspace.family import Convention, Family, Published
+from searchspace.layers import conv, weight_norm
+from searchspace.spec import Search, Spec, one_of
+from searchspace.strategies.adaptive import SUMS
+from searchspace.strategies.attention import ATTENTIONS
+from searchspace.strategies.colours import Centred
+from searchspace.strategies.scaling import RESIDUAL_SCALINGS
+from searchspace.strategies.upsample import UPSAMPLERS
+
+
+class AwsrnSpec(Spec):
+    """Knobs of AWSRN; the defaults are AWSRN."""
+
+    n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 24, 32))] = 32
+    """Channels between the units."""
+    inner_feats: Annotated[int, Field(ge=1, le=2048), Search((64, 96, 128))] = 128
+    """Channels before a unit's activation."""
+    n_blocks: Annotated[int, Field(ge=1, le=64), Search((1, 2, 4))] = 4
+    """Local fusion blocks."""
+    units_per_block: Annotated[int, Field(ge=1, le=64), Search((2, 4, 8))] = 4
+    """Residual units in each local fusion block."""
+    weight_norm: Annotated[bool, Search((False, True))] = True
+    """Weight normalisation of every convolution."""
+    adaptive_weights: Annotated[bool, Search((False, True))] = True
+    """Learnt scalars on both paths of every unit and of every block."""
+    attention: Annotated[str, one_of(ATTENTIONS), Search(tuple(ATTENTIONS))] = "none"
+    """Attention on the output of every local fusion block."""
+    residual_scaling: Annotated[
+        str, one_of(RESIDUAL_SCALINGS), Search(tuple(RESIDUAL_SCALINGS))
+    ] = "none"
+    """Learnt scaling of the input of every residual connection, of units and of blocks."""
+    upsampler: Annotated[str, one_of(UPSAMPLERS), Search(tuple(UPSAMPLERS))] = "multi_kernel"
+    """How features become the enlarged image."""
+
+
+class ResidualUnit(nn.Module):
+    """a * (conv3, ReLU, conv3)(x) + b * x (AWRU)."""
+
+    def __init__(self, spec: AwsrnSpec) -> None:
+        super().__init__()
+        n, inner = spec.n_feats, spec.inner_feats
+        self.scaling = RESIDUAL_SCALINGS[spec.residual_scaling](n)
+        self.sum = SUMS[spec.adaptive_weights]()
+        self.body = nn.Sequential(conv(3, n, inner), nn.ReLU(), conv(3, inner, n))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.scaling(x)
+        return self.sum(self.body(x), x)
+
+
+class FusionBlock(nn.Module):
+    """a * conv3(concat of all units' outputs) + b * x (LFB)."""
+
+    def __init__(self, spec: AwsrnSpec) -> None:
+        super().__init__()
+        n = spec.n_feats
+        self.scaling = RESIDUAL_SCALINGS[spec.residual_scaling](n)
+        self.units = nn.ModuleList(ResidualUnit(spec) for _ in range(spec.units_per_block))
+        self.reduction = conv(3, spec.units_per_block * n, n)
+        self.sum = SUMS[spec.adaptive_weights]()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.scaling(x)
+        outputs = [x]
+        for unit in self.units:
+            outputs.append(unit(outputs[-1]))
+        return self.sum(self.reduction(torch.cat(outputs[1:], 1)), x)
+
+
+class Awsrn(nn.Module):
+    """(N, 3, H, W) in [0, 1] -> (N, 3, sH, sW). Modules stand in the order of the public code."""
+
+    def __init__(self, spec: AwsrnSpec, scale: int) -> None:
+        super().__init__()
+        n = spec.n_feats
+        self.centred = Centred()
+        self.head = conv(3, 3, n)
+        self.blocks = nn.ModuleList(FusionBlock(spec) for _ in range(spec.n_blocks))
+        self.tail = UPSAMPLERS[spec.upsampler](n, scale)
+        self.skip = nn.Sequential(conv(3, 3, 3 * scale**2), nn.PixelShuffle(scale))
+        if spec.weight_norm:
+            weight_norm(self)
+        self.attention = ATTENTIONS[spec.attention](n, spec.n_blocks)
+
+    def forward(self, low_res: Tensor) -> Tensor:
+        image = self.centred(low_res)
+        x = self.head(image)
+        guide = self.attention.guide(x)
+        for index, block in enumerate(self.blocks):
+            x = self.attention(block(x), index, guide)
+        return self.centred.restore(self.tail(x) + self.skip(image))
+
+
+VARIANTS = {
+    "AWSRN": AwsrnSpec(),
+    "AWSRN-S": AwsrnSpec(n_blocks=1),
+    "AWSRN-SD": AwsrnSpec(n_feats=16, n_blocks=1, units_per_block=8),
+}
+
+
+def _published(name: str, scale: int, params: str, multadds: str, table: str) -> Published:
+    convention: Convention = "multadds_exact_third" if scale == 3 else "multadds"
+    return Published(
+        name=name,
+        spec=VARIANTS[name],
+        scale=scale,
+        params=params,
+        params_convention="trained",
+        multadds=multadds,
+        multadds_convention=convention,
+        source=f"MSSN, {table}",
+    )
+
+
+FAMILY = Family(
+    name="awsrn",
+    source="AWSRN, Wang et al. 2019; code ChaofWang/AWSRN",
+    spec=AwsrnSpec,
+    network=Awsrn,
+    published=(
+        _published("AWSRN", 2, "1397K", "320.5G", "Table 5"),
+        _published("AWSRN", 3, "1476K", "150.6G", "Table 5"),
+        _published("AWSRN", 4, "1587K", "91.1G", "Table 4 (what it is compared with)"),
+        _published("AWSRN-S", 2, "397K", "91.2G", "Table 5"),
+        _published("AWSRN-S", 3, "477K", "48.6G", "Table 5"),
+        _published("AWSRN-SD", 2, "348K", "79.6G", "Table 5"),
+        _published("AWSRN-SD", 3, "388K", "39.5G", "Table 5"),
+    ),
+    upstream_range=255.0,
+)

@@ -1,0 +1,277 @@
+"""MSSN: cascading blocks of mobile units, each added to the features of the head (share-source skip).
+
+Source: Du et al., "MSSN" (Mobile Share-Source Network), IEEE Access. No public code was found; the
+layers are those that give the printed counts (FACTS 2). The paper does not state its input normalisation and its activation: WDSR's centring and
+ReLU are taken.
+"""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from searchspace.family import Convention, Family, Published
+from searchspace.layers import conv, weight_norm
+from searchspace.spec import Search, Spec, one_of
+from searchspace.strategies.adaptive import SUMS
+from searchspace.strategies.attention import ATTENTIONS
+from searchspace.strategies.colours import Centred
+from searchspace.strategies.mobile_units import ACTIVATIONS, UNITS, UnitShape
+from searchspace.strategies.scaling import RESIDUAL_SCALINGS
+from searchspace.strategies.upsample import UPSAMPLERS
+
+EXPANDING = ("mawru", "mobilenet_v2", "shufflenet_v1")
+"""Units with an inner width of its own; these are also the units with an identity path."""
+MAX_UNITS = 1024
+
+
+class MssnSpec(Spec):
+    """Knobs of MSSN; the defaults are the full MSSN."""
+
+    n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 32, 48, 64))] = 64
+    """Channels of every feature map (c)."""
+    n_blocks: Annotated[int, Field(ge=1, le=MAX_UNITS), Search((2, 4, 6))] = 6
+    """Cascading blocks."""
+    units_per_block: Annotated[int, Field(ge=1, le=MAX_UNITS), Search((2, 4))] = 4
+    """Units in each cascading block."""
+    unit: Annotated[str, one_of(UNITS), Search(tuple(UNITS))] = "mawru"
+    """Kind of unit; mawru is mobilenet_v2 with adaptive weights on its two paths."""
+    expand_ratio: Annotated[float, Field(gt=0, le=16), Search((1, 2, 3, 4, 6))] = 4.0
+    """Inner over outer channels of mawru, mobilenet_v2 and shufflenet_v1 (there below 1, a bottleneck)."""
+    shuffle_groups: Annotated[int, Field(ge=1, le=64), Search((2, 4, 8))] = 8
+    """Groups of the 1x1 convolutions of shufflenet_v1; they must divide its outer and inner channels."""
+    activation: Annotated[str, one_of(ACTIVATIONS), Search(tuple(ACTIVATIONS))] = "relu"
+    """Activation inside the units."""
+    weight_norm: Annotated[bool, Search((False, True))] = True
+    """Weight normalisation of every convolution."""
+    adaptive_weights: Annotated[bool, Search((False, True))] = True
+    """Learnt scalars on both paths of every mawru and of every share-source skip."""
+    share_source: Annotated[bool, Search((False, True))] = True
+    """The head's features added to every cascading block's output (AWSSC)."""
+    attention: Annotated[str, one_of(ATTENTIONS), Search(tuple(ATTENTIONS))] = "none"
+    """Attention on the output of every cascading block, before the head's features are added."""
+    residual_scaling: Annotated[
+        str, one_of(RESIDUAL_SCALINGS), Search(tuple(RESIDUAL_SCALINGS))
+    ] = "none"
+    """Learnt scaling of the input of every unit with an identity path; not of the share-source skip."""
+    upsampler: Annotated[str, one_of(UPSAMPLERS), Search(tuple(UPSAMPLERS))] = "direct"
+    """How features become the enlarged image."""
+
+    @model_validator(mode="after")
+    def _channels_fit(self) -> "MssnSpec":
+        n, inner, groups = self.n_feats, self.inner, self.shuffle_groups
+        if self.unit == "shufflenet_v1" and (n % groups or inner % groups):
+            raise ValueError(
+                f"shuffle_groups must divide the outer and inner channels of shufflenet_v1, got "
+                f"shuffle_groups={groups}, outer {n}, inner {inner}"
+            )
+        if self.unit == "shufflenet_v2" and n % 2:
+            raise ValueError(f"n_feats must be even for shufflenet_v2, got {n}")
+        if self.n_blocks * self.units_per_block > MAX_UNITS:
+            raise ValueError(
+                f"n_blocks * units_per_block must be at most {MAX_UNITS}, got "
+                f"{self.n_blocks} * {self.units_per_block}"
+            )
+        return self
+
+    @property
+    def inner(self) -> int:
+        """Inner channels of an expanding unit."""
+        return max(1, round(self.n_feats * self.expand_ratio))
+
+    @property
+    def unit_shape(self) -> UnitShape:
+        """What every unit is built from."""
+        return UnitShape(
+            channels=self.n_feats,
+            inner=self.inner,
+            groups=self.shuffle_groups,
+            activation=self.activation,
+            adaptive=self.adaptive_weights,
+            residual_scaling=self.residual_scaling,
+        )
+
+    def canonical(self) -> "MssnSpec":
+        """Knobs without effect at their default.
+
+        A mawru without scalars is mobilenet_v2. Without share-source skip and attention nothing tells
+        one cascading block from the next.
+        """
+        values = dict(self)
+        if self.unit == "mawru" and not self.adaptive_weights:
+            values["unit"] = "mobilenet_v2"
+        without_effect = {
+            "adaptive_weights": values["unit"] != "mawru" and not self.share_source,
+            "expand_ratio": self.unit not in EXPANDING,
+            "shuffle_groups": self.unit != "shufflenet_v1",
+            "residual_scaling": self.unit not in EXPANDING,
+        }
+        values["expand_ratio"] = self.inner / self.n_feats
+        for name in (name for name, unused in without_effect.items() if unused):
+            values[name] = type(self).model_fields[name].default
+        if not self.share_source and self.attention == "none":
+            values["n_blocks"] = self.n_blocks * self.units_per_block
+            values["units_per_block"] = 1
+        return self.model_construct(**values)
+
+
+class Mssn(nn.Module):
+    """(N, 3, H, W) in [0, 1] -> (N, 3, sH, sW)."""
+
+    def __init__(self, spec: MssnSpec, scale: int) -> None:
+        super().__init__()
+        n, self.units_per_block = spec.n_feats, spec.units_per_block
+        self.centred = Centred()
+        self.head = conv(3, 3, n)
+        # One list for all blocks: where blocks make no difference, neither do the parameters' names.
+        num_units = spec.n_blocks * spec.units_per_block
+        self.units = nn.ModuleList(UNITS[spec.unit](spec.unit_shape) for _ in range(num_units))
+        sources = spec.n_blocks if spec.share_source else 0
+        self.share_source = nn.ModuleList(SUMS[spec.adaptive_weights]() for _ in range(sources))
+        self.attention = ATTENTIONS[spec.attention](n, spec.n_blocks)
+        self.tail = UPSAMPLERS[spec.upsampler](n, scale)
+        self.skip = nn.Sequential(conv(5, 3, 3 * scale**2), nn.PixelShuffle(scale))
+        if spec.weight_norm:
+            # Not the attention's: its batch norm does that work, and is folded when deployed.
+            for part in (self.head, self.units, self.tail, self.skip):
+                weight_norm(part)
+
+    def forward(self, low_res: Tensor) -> Tensor:
+        image = self.centred(low_res)
+        source = self.head(image)
+        guide = self.attention.guide(source)
+        x = source
+        for number, unit in enumerate(self.units, start=1):
+            x = unit(x)
+            if number % self.units_per_block == 0:
+                x = self._end_block(x, number // self.units_per_block - 1, guide, source)
+        return self.centred.restore(self.tail(x) + self.skip(image))
+
+    def _end_block(self, x: Tensor, index: int, guide: Tensor, source: Tensor) -> Tensor:
+        x = self.attention(x, index, guide)
+        return self.share_source[index](x, source) if self.share_source else x
+
+
+SMALL = MssnSpec(n_blocks=4, n_feats=32, expand_ratio=2)
+MEDIUM = MssnSpec(n_blocks=4, expand_ratio=2)
+FULL = MssnSpec()
+TABLE_1: dict[str, object] = {
+    "n_blocks": 4,
+    "weight_norm": False,
+    "share_source": False,
+    "adaptive_weights": False,
+}
+"""16 units of the named kind and nothing of MSSN's around them."""
+
+
+def _table_5(
+    name: str, spec: MssnSpec, scale: int, *, params: str, multadds: str, convention: Convention
+) -> Published:
+    return Published(
+        name=name,
+        spec=spec,
+        scale=scale,
+        params=params,
+        params_convention=convention,
+        multadds=multadds,
+        multadds_convention="multadds_with_bias",
+        source="MSSN, Table 5",
+        caveat="the paper counts the g of weight norm in MSSN, but not in MSSN-S and MSSN-M",
+    )
+
+
+def _small(scale: int, params: str, multadds: str) -> Published:
+    return _table_5("MSSN-S", SMALL, scale, params=params, multadds=multadds, convention="deployed")
+
+
+def _medium(scale: int, params: str, multadds: str) -> Published:
+    return _table_5(
+        "MSSN-M", MEDIUM, scale, params=params, multadds=multadds, convention="deployed"
+    )
+
+
+def _full(scale: int, params: str, multadds: str) -> Published:
+    return _table_5("MSSN", FULL, scale, params=params, multadds=multadds, convention="trained")
+
+
+def _table_1(
+    name: str, params: str, multadds: str, caveat: str = "", **values: object
+) -> Published:
+    return Published(
+        name=name,
+        spec=MssnSpec.model_validate(TABLE_1 | values),
+        scale=4,
+        params=params,
+        multadds=multadds,
+        multadds_convention="multadds_with_bias",
+        source="MSSN, Table 1",
+        caveat=caveat,
+        reproducible=not caveat,
+    )
+
+
+def _x4(name: str, spec: MssnSpec, source: str, caveat: str = "") -> Published:
+    """A network of which the paper prints no counts at x4."""
+    return Published(
+        name=name,
+        spec=spec,
+        scale=4,
+        params_convention="trained" if spec == FULL else "deployed",
+        multadds_convention="multadds_with_bias",
+        source=source,
+        caveat=caveat,
+    )
+
+
+MISSING = "the x4 rows of Table 5 are missing from the copy at hand, so no counts are printed"
+PUBLISHED = (
+    _small(2, "80K", "18.4G"),
+    _small(3, "86K", "8.7G"),
+    _x4("MSSN-S", SMALL, "MSSN, Table 5", MISSING),
+    _medium(2, "290K", "66.9G"),
+    _medium(3, "300K", "30.7G"),
+    _x4("MSSN-M", MEDIUM, "MSSN, Table 5", MISSING),
+    _full(2, "865K", "196.2G"),
+    _full(3, "875K", "88.0G"),
+    _x4("MSSN", FULL, "MSSN, Table 5", MISSING),
+    _table_1("M_v1", "108K", "6.2G", unit="mobilenet_v1"),
+    _table_1(
+        "S_v1",
+        "46K",
+        "2.7G",
+        caveat="2.646G, which rounds to 2.7 only by way of 2.65",
+        unit="shufflenet_v1",
+        expand_ratio=0.5,
+    ),
+    _table_1("S_v2", "71K", "4.1G", unit="shufflenet_v2"),
+    _table_1("M_v2_32", "93K", "5.4G", unit="mobilenet_v2", n_feats=32, expand_ratio=2),
+    _table_1("M_v2_64", "314K", "18.1G", unit="mobilenet_v2", expand_ratio=2),
+    _x4(
+        "Baseline (16 MobileNetV2 blocks)",
+        MEDIUM.model_copy(
+            update={"unit": "mobilenet_v2", "weight_norm": False, "share_source": False}
+        ),
+        "MSSN, Table 3",
+    ),
+    _x4("MSSN-NA", MEDIUM.model_copy(update={"share_source": False}), "MSSN, Table 3"),
+    _x4(
+        "MSSN-NM",
+        MEDIUM.model_copy(update={"unit": "mobilenet_v2", "weight_norm": False}),
+        "MSSN, Table 3",
+    ),
+    _x4(
+        "MSSN (Table 3)",
+        MEDIUM,
+        "MSSN, Table 3",
+        "called MSSN there; its 16-block baseline implies the size of MSSN-M",
+    ),
+)
+
+FAMILY = Family(
+    name="mssn",
+    source="MSSN, Du et al., IEEE Access; no public code",
+    spec=MssnSpec,
+    network=Mssn,
+    published=PUBLISHED,
+    upstream_range=255.0,
+)

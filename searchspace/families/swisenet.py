@@ -1,0 +1,223 @@
+"""SwiseNet: groups of gated blocks in two levels of cascade, and the scale-wise upsampler.
+
+Source: Zhao and Wu, SwiseNet (poster), and the authors' code Nerti98/SwiseNet, which cannot be run as it
+was released and is read as FACTS 5.1 does. No reading gives the printed counts (FACTS 5.2).
+"""
+
+from functools import partial
+from typing import Annotated
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from searchspace.family import Family, Published
+from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, conv, weight_norm
+from searchspace.spec import Search, Spec, one_of
+from searchspace.strategies.adaptive import AdaptiveSum
+from searchspace.strategies.attention import ATTENTIONS
+from searchspace.strategies.colours import enlarge
+from searchspace.strategies.scaling import RESIDUAL_SCALINGS
+from searchspace.strategies.upsample import UPSAMPLERS, ScaleWise
+
+
+class SwisenetSpec(Spec):
+    """Knobs of SwiseNet; the defaults are the network of the authors' repository."""
+
+    n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 32, 48, 64))] = 64
+    """Channels of every feature map."""
+    n_groups: Annotated[int, Field(ge=1, le=16), Search((1, 2, 3))] = 3
+    """Groups in the outer cascade."""
+    blocks_per_group: Annotated[int, Field(ge=1, le=16), Search((1, 2, 3))] = 3
+    """Gated blocks in the cascade of each group."""
+    attention: Annotated[str, one_of(ATTENTIONS), Search(tuple(ATTENTIONS))] = "none"
+    """Attention on the output of every group."""
+    residual_scaling: Annotated[
+        str, one_of(RESIDUAL_SCALINGS), Search(tuple(RESIDUAL_SCALINGS))
+    ] = "none"
+    """Learnt scaling of the input of both residual connections of every block."""
+    upsampler: Annotated[str, one_of(UPSAMPLERS), Search(tuple(UPSAMPLERS))] = "scale_wise"
+    """How features become the enlarged image; its convolutions are weight-normalised."""
+    upsampler_groups: Annotated[int, Field(ge=1, le=64), Search((1, 2, 4))] = 4
+    """Groups of the enlarging convolutions of scale_wise; they must divide n_feats."""
+
+    @model_validator(mode="after")
+    def _groups_fit(self) -> "SwisenetSpec":
+        if self.upsampler == "scale_wise" and self.n_feats % self.upsampler_groups:
+            raise ValueError(
+                f"upsampler_groups must divide n_feats, got upsampler_groups={self.upsampler_groups}, "
+                f"n_feats={self.n_feats}"
+            )
+        return self
+
+    def canonical(self) -> "SwisenetSpec":
+        """Only scale_wise has groups."""
+        if self.upsampler == "scale_wise":
+            return self
+        default = type(self).model_fields["upsampler_groups"].default
+        return self.model_copy(update={"upsampler_groups": default})
+
+
+class ChannelNorm(nn.Module):
+    """Layer norm over the channels of each pixel."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        last = F.layer_norm(x.movedim(1, -1), self.weight.shape, self.weight, self.bias)
+        return last.movedim(-1, 1)
+
+
+class GatedBlock(nn.Module):
+    """Two gated residual branches that share one slope (CGB).
+
+    beta and gamma start at 0, so that a new block passes its input on unchanged.
+    """
+
+    def __init__(self, spec: SwisenetSpec) -> None:
+        super().__init__()
+        n = spec.n_feats
+        self.beta = nn.Parameter(torch.zeros(1, n, 1, 1))
+        self.gamma = nn.Parameter(torch.zeros(1, n, 1, 1))
+        self.expand = conv(1, n, 4 * n)
+        self.depthwise = conv(3, 4 * n, 4 * n, groups=4 * n)
+        self.project = conv(1, 2 * n, n)
+        self.excite = conv(1, 2 * n, 2 * n)
+        self.slope = nn.PReLU(init=1.0)
+        self.expand_2 = conv(1, n, 4 * n)
+        self.project_2 = conv(1, 2 * n, n)
+        self.norm = ChannelNorm(n)
+        self.norm_2 = ChannelNorm(n)
+        self.scaling = RESIDUAL_SCALINGS[spec.residual_scaling](n)
+        self.scaling_2 = RESIDUAL_SCALINGS[spec.residual_scaling](n)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.scaling(x)
+        gated = self.slope(_gate(self.depthwise(self.expand(self.norm(x)))))
+        gated = gated * self.excite(gated.mean((2, 3), keepdim=True))
+        y = self.scaling_2(x + self.beta * self.project(gated))
+        gated = self.slope(_gate(self.expand_2(self.norm_2(y))))
+        return y + self.gamma * self.project_2(gated)
+
+
+def _gate(x: Tensor) -> Tensor:
+    """One half of the channels times the other."""
+    first, second = x.chunk(2, 1)
+    return first * second
+
+
+class Reduction(nn.Sequential):
+    """relu(conv1), weight-normalised: `width` times the channels to once."""
+
+    def __init__(self, width: int, channels: int) -> None:
+        super().__init__(weight_norm(conv(1, width * channels, channels)), nn.ReLU())
+
+
+class Group(nn.Module):
+    """A cascade of gated blocks: each reads the reduction of all that went before."""
+
+    def __init__(self, spec: SwisenetSpec) -> None:
+        super().__init__()
+        count = spec.blocks_per_group
+        self.blocks = nn.ModuleList(GatedBlock(spec) for _ in range(count))
+        self.reductions = nn.ModuleList(Reduction(i + 2, spec.n_feats) for i in range(count))
+
+    def forward(self, x: Tensor) -> Tensor:
+        gathered = x
+        for block, reduction in zip(self.blocks, self.reductions, strict=True):
+            gathered = torch.cat([gathered, block(x)], 1)
+            x = reduction(gathered)
+        return x
+
+
+class Swisenet(nn.Module):
+    """(N, 3, H, W) in [0, 1] -> (N, 3, sH, sW). Modules stand in the order of the authors' code."""
+
+    def __init__(self, spec: SwisenetSpec, scale: int) -> None:
+        super().__init__()
+        n, count = spec.n_feats, spec.n_groups
+        self.scale = scale
+        self.sub_mean = ColourShift(tuple(-channel for channel in RGB_MEAN_DIV2K))
+        self.add_mean = ColourShift(RGB_MEAN_DIV2K)
+        self.entry = weight_norm(conv(3, 3, n))
+        self.groups = nn.ModuleList(Group(spec) for _ in range(count))
+        self.reductions = nn.ModuleList(Reduction(i + 2, n) for i in range(count))
+        self.reduction = Reduction(count, n)
+        self.global_skip = conv(1, n, n)
+        self.tail = weight_norm(_upsampler(spec, scale))
+        self.sum = AdaptiveSum()
+        self.attention = ATTENTIONS[spec.attention](n, count)
+
+    def forward(self, low_res: Tensor) -> Tensor:
+        image = self.sub_mean(low_res)
+        entry = self.entry(image)
+        x = self.sum(self._cascade(entry), self._global(entry))
+        return self.add_mean(self.tail(x) + enlarge(image, self.scale))
+
+    def _cascade(self, entry: Tensor) -> Tensor:
+        """The reduction of the outputs of the outer cascade, (N, C, H, W)."""
+        guide = self.attention.guide(entry)
+        x = gathered = entry
+        outputs = []
+        for index, (group, reduction) in enumerate(zip(self.groups, self.reductions, strict=True)):
+            gathered = torch.cat([gathered, self.attention(group(x), index, guide)], 1)
+            x = reduction(gathered)
+            outputs.append(x)
+        return self.reduction(torch.cat(outputs, 1))
+
+    def _global(self, entry: Tensor) -> Tensor:
+        """relu(conv1) of the entry's mean, (N, C, 1, 1)."""
+        return torch.relu(self.global_skip(entry.mean((2, 3), keepdim=True)))
+
+
+def _upsampler(spec: SwisenetSpec, scale: int) -> nn.Module:
+    build = UPSAMPLERS[spec.upsampler]
+    if spec.upsampler == "scale_wise":
+        build = partial(ScaleWise, groups=spec.upsampler_groups)
+    return build(spec.n_feats, scale)
+
+
+def _published(
+    name: str, spec: SwisenetSpec, scale: int, params: str, multadds: str | None, caveat: str
+) -> Published:
+    return Published(
+        name=name,
+        spec=spec,
+        scale=scale,
+        params=params,
+        params_convention="trained",
+        multadds=multadds,
+        source="SwiseNet poster, results table",
+        reproducible=False,
+        caveat=caveat,
+    )
+
+
+SERIES = (
+    "the printed series 1077K, 1068K, 1227K does not grow with the scale, so no upsampler of this shape "
+    "gives it"
+)
+X4 = "; the Mult-Adds at x4 are missing from the poster at hand (the repository's table has {})"
+WITHOUT = (
+    "this variant is not in the repository; read as the same body with one convolution and a shuffle, "
+    "which is smaller than printed at all scales"
+)
+DIRECT = SwisenetSpec(upsampler="direct")
+FAMILY = Family(
+    name="swisenet",
+    source="SwiseNet, Zhao and Wu (poster); code Nerti98/SwiseNet",
+    spec=SwisenetSpec,
+    network=Swisenet,
+    published=(
+        _published("SwiseNet", SwisenetSpec(), 2, "1077K", "236.5G", SERIES),
+        _published("SwiseNet", SwisenetSpec(), 3, "1068K", "128.0G", SERIES),
+        _published("SwiseNet", SwisenetSpec(), 4, "1227K", None, SERIES + X4.format("88.6G")),
+        _published("SwiseNet w/o SUM", DIRECT, 2, "1035K", "212.7G", WITHOUT),
+        _published("SwiseNet w/o SUM", DIRECT, 3, "1044K", "112.8G", WITHOUT),
+        _published("SwiseNet w/o SUM", DIRECT, 4, "1056K", None, WITHOUT + X4.format("75.3G")),
+    ),
+)

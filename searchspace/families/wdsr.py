@@ -1,0 +1,139 @@
+"""WDSR: residual blocks that are wide before their activation, with weight norm.
+
+Source: Yu et al. 2018, "Wide Activation for Efficient and Accurate Image Super-Resolution", and the public
+code JiahuiYu/wdsr_ntire2018, as FACTS 6 states them; the share-source skip that can be added to it is of
+MSSN (FACTS 2.6). Defaults are WDSR-A at the 32 channels of MSSN's Table 2.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from searchspace.family import Family, Published
+from searchspace.layers import conv, weight_norm
+from searchspace.spec import Search, Spec, one_of
+from searchspace.strategies.adaptive import AdaptiveSum, spread_evenly
+from searchspace.strategies.attention import ATTENTIONS
+from searchspace.strategies.colours import Centred
+from searchspace.strategies.scaling import RESIDUAL_SCALINGS
+from searchspace.strategies.upsample import UPSAMPLERS
+
+LINEAR_RATIO = 0.8
+"""Channels between the last two convolutions of a block of kind b, over its outer channels."""
+
+
+class WdsrSpec(Spec):
+    """Knobs of WDSR; the defaults are WDSR-A of MSSN's Table 2."""
+
+    kind: Annotated[Literal["a", "b"], Search(("a", "b"))] = "a"
+    """a: two 3x3 convolutions a block; b: two 1x1 convolutions and one 3x3 of low rank."""
+    n_feats: Annotated[int, Field(ge=2, le=512), Search((16, 24, 32, 64))] = 32
+    """Channels between the blocks."""
+    n_blocks: Annotated[int, Field(ge=1, le=256), Search((4, 8, 16))] = 16
+    """Residual blocks."""
+    expand_ratio: Annotated[float, Field(gt=0, le=16), Search((2, 4, 6))] = 4.0
+    """Channels before the activation over those between the blocks; published: 4 for a, 6 for b."""
+    weight_norm: Annotated[bool, Search((False, True))] = True
+    """Weight normalisation of every convolution."""
+    share_source_groups: Annotated[int, Field(ge=0, le=256), Search((0, 2, 4))] = 0
+    """Groups of blocks to whose output the head's features are added with two learnt scalars; 0: no such
+    skip, 4 in MSSN's Table 2."""
+    attention: Annotated[str, one_of(ATTENTIONS), Search(tuple(ATTENTIONS))] = "none"
+    """Attention on the output of every residual block."""
+    residual_scaling: Annotated[
+        str, one_of(RESIDUAL_SCALINGS), Search(tuple(RESIDUAL_SCALINGS))
+    ] = "none"
+    """Learnt scaling of the input of every residual block's sum."""
+    upsampler: Annotated[str, one_of(UPSAMPLERS), Search(tuple(UPSAMPLERS))] = "direct"
+    """How features become the enlarged image."""
+
+    @model_validator(mode="after")
+    def _groups_fit(self) -> "WdsrSpec":
+        if self.share_source_groups > self.n_blocks:
+            raise ValueError(
+                f"share_source_groups must be at most n_blocks, got share_source_groups="
+                f"{self.share_source_groups}, n_blocks={self.n_blocks}"
+            )
+        return self
+
+    @property
+    def inner(self) -> int:
+        """Channels before the activation."""
+        return max(1, round(self.n_feats * self.expand_ratio))
+
+    def canonical(self) -> "WdsrSpec":
+        """The ratio that gives the same whole number of channels."""
+        return self.model_copy(update={"expand_ratio": self.inner / self.n_feats})
+
+
+class Block(nn.Module):
+    """x + body(x)."""
+
+    def __init__(self, spec: WdsrSpec) -> None:
+        super().__init__()
+        n, inner, linear = spec.n_feats, spec.inner, int(spec.n_feats * LINEAR_RATIO)
+        wide = [conv(3, n, inner), nn.ReLU(), conv(3, inner, n)]
+        low_rank = [conv(1, n, inner), nn.ReLU(), conv(1, inner, linear), conv(3, linear, n)]
+        self.body = nn.Sequential(*(wide if spec.kind == "a" else low_rank))
+        self.scaling = RESIDUAL_SCALINGS[spec.residual_scaling](n)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.scaling(x)
+        return x + self.body(x)
+
+
+class Wdsr(nn.Module):
+    """(N, 3, H, W) in [0, 1] -> (N, 3, sH, sW). Modules stand in the order of the public code."""
+
+    def __init__(self, spec: WdsrSpec, scale: int) -> None:
+        super().__init__()
+        n = spec.n_feats
+        groups = spread_evenly(spec.n_blocks, spec.share_source_groups or 1)
+        self.group_ends = {group[-1]: i for i, group in enumerate(groups)}
+        self.centred = Centred()
+        self.head = conv(3, 3, n)
+        self.blocks = nn.ModuleList(Block(spec) for _ in range(spec.n_blocks))
+        self.tail = UPSAMPLERS[spec.upsampler](n, scale)
+        self.skip = nn.Sequential(conv(5, 3, 3 * scale**2), nn.PixelShuffle(scale))
+        self.share_source = nn.ModuleList(AdaptiveSum() for _ in range(spec.share_source_groups))
+        if spec.weight_norm:
+            weight_norm(self)
+        self.attention = ATTENTIONS[spec.attention](n, spec.n_blocks)
+
+    def forward(self, low_res: Tensor) -> Tensor:
+        image = self.centred(low_res)
+        source = self.head(image)
+        guide = self.attention.guide(source)
+        x = source
+        for index, block in enumerate(self.blocks):
+            x = self.attention(block(x), index, guide)
+            if self.share_source and index in self.group_ends:
+                x = self.share_source[self.group_ends[index]](x, source)
+        return self.centred.restore(self.tail(x) + self.skip(image))
+
+
+def _published(name: str, caveat: str = "", **values: object) -> Published:
+    return Published(
+        name=name,
+        spec=WdsrSpec.model_validate(values),
+        scale=4,
+        source="MSSN, Table 2",
+        caveat=f"no counts printed, and the scale is not stated; x4 assumed{caveat}",
+    )
+
+
+PLUS_8 = "; the +8 printed beside it are 8 parameters: 2 scalars for each of 4 groups"
+FAMILY = Family(
+    name="wdsr",
+    source="WDSR, Yu et al. 2018; code JiahuiYu/wdsr_ntire2018",
+    spec=WdsrSpec,
+    network=Wdsr,
+    published=(
+        _published("WDSR-A"),
+        _published("WDSR-A + AWSSC", PLUS_8, share_source_groups=4),
+        _published("WDSR-B", kind="b", expand_ratio=6),
+        _published("WDSR-B + AWSSC", PLUS_8, kind="b", expand_ratio=6, share_source_groups=4),
+    ),
+    upstream_range=255.0,
+)

@@ -1,0 +1,145 @@
+"""Units of mobile networks, chosen by the knob `unit`: features (N, C, H, W) in and out, no biases.
+
+Source: MobileNet, MobileNetV2, ShuffleNet and ShuffleNetV2 in the forms that give the counts of MSSN's
+Table 1, and the mobile adaptive weighted residual unit of MSSN itself (FACTS 2.1, 2.5).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from searchspace.layers import conv
+from searchspace.strategies.adaptive import SUMS
+from searchspace.strategies.scaling import RESIDUAL_SCALINGS
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"relu": nn.ReLU, "relu6": nn.ReLU6}
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitShape:
+    """What the units are built from; each takes what it needs."""
+
+    channels: int
+    inner: int
+    """Channels between the 1x1 convolutions of mawru, mobilenet_v2 and shufflenet_v1."""
+    groups: int
+    """Groups of the 1x1 convolutions of shufflenet_v1."""
+    activation: str
+    adaptive: bool
+    """Whether a mawru has its scalars."""
+    residual_scaling: str
+
+
+class ResidualUnit(nn.Module):
+    """activation(body(x) + x), the sum with learnt scalars in a mawru (FACTS 2.1)."""
+
+    def __init__(
+        self,
+        shape: UnitShape,
+        body: nn.Module,
+        *,
+        adaptive: bool,
+        activation: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.body = body
+        self.scaling = RESIDUAL_SCALINGS[shape.residual_scaling](shape.channels)
+        self.sum = SUMS[adaptive]()
+        self.activation = activation or nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.scaling(x)
+        return self.activation(self.sum(self.body(x), x))
+
+
+class ChannelShuffle(nn.Module):
+    """Channels dealt out anew, so that every group next reads from every group."""
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.unflatten(1, (self.groups, -1)).transpose(1, 2).flatten(1, 2)
+
+
+class SplitUnit(nn.Module):
+    """Half of the channels pass unchanged, half go through `body`, then all are shuffled."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+        self.shuffle = ChannelShuffle(2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        left, right = x.chunk(2, 1)
+        return self.shuffle(torch.cat([left, self.body(right)], 1))
+
+
+def mobilenet_v1(shape: UnitShape) -> nn.Module:
+    """Depthwise 3x3 and 1x1, both activated, without an identity path (M_v1 of Table 1)."""
+    n, act = shape.channels, ACTIVATIONS[shape.activation]
+    return nn.Sequential(
+        conv(3, n, n, groups=n, bias=False), act(), conv(1, n, n, bias=False), act()
+    )
+
+
+def mobilenet_v2(shape: UnitShape) -> nn.Module:
+    """1x1 expanding, depthwise 3x3, 1x1 linear, plus identity."""
+    return ResidualUnit(shape, _inverted_residual(shape), adaptive=False)
+
+
+def mawru(shape: UnitShape) -> nn.Module:
+    """The same with the adaptive weights of the paper."""
+    return ResidualUnit(shape, _inverted_residual(shape), adaptive=shape.adaptive)
+
+
+def _inverted_residual(shape: UnitShape) -> nn.Module:
+    n, inner, act = shape.channels, shape.inner, ACTIVATIONS[shape.activation]
+    return nn.Sequential(
+        conv(1, n, inner, bias=False),
+        act(),
+        conv(3, inner, inner, groups=inner, bias=False),
+        act(),
+        conv(1, inner, n, bias=False),
+    )
+
+
+def shufflenet_v1(shape: UnitShape) -> nn.Module:
+    """Grouped 1x1, shuffle, depthwise 3x3, grouped 1x1, plus identity, activated (S_v1 of Table 1)."""
+    n, inner, groups = shape.channels, shape.inner, shape.groups
+    act = ACTIVATIONS[shape.activation]
+    body = nn.Sequential(
+        conv(1, n, inner, groups=groups, bias=False),
+        act(),
+        ChannelShuffle(groups),
+        conv(3, inner, inner, groups=inner, bias=False),
+        conv(1, inner, n, groups=groups, bias=False),
+    )
+    return ResidualUnit(shape, body, adaptive=False, activation=act())
+
+
+def shufflenet_v2(shape: UnitShape) -> nn.Module:
+    """1x1, depthwise 3x3 and 1x1 on half of the channels, then a shuffle (S_v2 of Table 1)."""
+    half, act = shape.channels // 2, ACTIVATIONS[shape.activation]
+    return SplitUnit(
+        nn.Sequential(
+            conv(1, half, half, bias=False),
+            act(),
+            conv(3, half, half, groups=half, bias=False),
+            conv(1, half, half, bias=False),
+            act(),
+        )
+    )
+
+
+UNITS: dict[str, Callable[[UnitShape], nn.Module]] = {
+    "mawru": mawru,
+    "mobilenet_v1": mobilenet_v1,
+    "mobilenet_v2": mobilenet_v2,
+    "shufflenet_v1": shufflenet_v1,
+    "shufflenet_v2": shufflenet_v2,
+}
+"""Name of the knob's value -> builder."""
