@@ -39,7 +39,7 @@ def subject(architecture: Architecture, scale: int) -> Subject:
     """`architecture` at `scale` on the meta device with one traced forward pass."""
     with torch.device("meta"):
         network = architecture.network(scale)
-    return Subject(network=network, low_res=low_res_size(scale))
+    return Subject(network=network, low_res=low_res_size(scale), at_scale=architecture.network)
 
 
 @lru_cache(maxsize=100_000)

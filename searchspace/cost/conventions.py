@@ -6,6 +6,7 @@ Our own costs follow one rule; a paper's printed number can only be checked unde
 from collections.abc import Callable
 from fractions import Fraction
 
+import torch
 from torch import nn
 
 from searchspace.cost import params, params_train
@@ -16,10 +17,23 @@ MEAN_SHIFT_PARAMS = 24
 """Two 1x1 convolutions of 3 colours with biases, which some papers count as parameters."""
 
 
-def _weights(subject: Subject) -> int:
+def _weights(network: nn.Module) -> int:
     """Weights of convolutions and linear layers only: no biases, scalars or norms (CARN-M, DRCN, LapSRN)."""
     layers = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
-    return sum(m.weight.numel() for m in subject.deployed.modules() if isinstance(m, layers))
+    return sum(m.weight.numel() for m in network.modules() if isinstance(m, layers))
+
+
+def _trained(network: nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+
+
+def _three_scales(subject: Subject, count: Callable[[nn.Module], int]) -> int:
+    """One network for x2, x3 and x4 that shares all but its module `upsample` (CARN, FACTS 6)."""
+    assert subject.at_scale is not None
+    with torch.device("meta"):
+        others = [subject.at_scale(scale) for scale in (2, 3, 4)]
+    shared = count(subject.network) - count(subject.network.get_submodule("upsample"))
+    return shared + sum(count(other.get_submodule("upsample")) for other in others)
 
 
 def _multadds(subject: Subject) -> int:
@@ -51,10 +65,13 @@ CONVENTIONS: dict[Convention, Callable[[Subject], int]] = {
     "deployed": params.count,
     "trained": params_train.count,
     "trained_with_mean_shift": lambda subject: params_train.count(subject) + MEAN_SHIFT_PARAMS,
-    "weights": _weights,
+    "weights": lambda subject: _weights(subject.deployed),
+    "trained_three_scales": lambda subject: _three_scales(subject, _trained),
+    "weights_three_scales": lambda subject: _three_scales(subject, _weights),
     "params_times_low_res_pixels": lambda subject: (
         (params_train.count(subject) + MEAN_SHIFT_PARAMS) * subject.low_res[0] * subject.low_res[1]
     ),
+    "weights_times_output_pixels": lambda subject: _weights(subject.deployed) * 1280 * 720,
     "multadds": _multadds,
     "multadds_with_bias": _multadds_with_bias,
     "multadds_with_mean_shift": _multadds_with_mean_shift,

@@ -44,6 +44,8 @@ class Subject:
 
     network: nn.Module
     low_res: tuple[int, int]
+    at_scale: Callable[[int], nn.Module] | None = None
+    """The same architecture at another scale, for papers that count one network of several scales."""
 
     @cached_property
     def deployed(self) -> nn.Module:

@@ -1,0 +1,231 @@
+"""CARN and CARN-M: residual blocks whose outputs are concatenated and fused, inside blocks and between.
+
+Source: Ahn et al. 2018, "Fast, Accurate, and Lightweight Super-Resolution with Cascading Residual
+Network", and the authors' code (nmhkahn/CARN-pytorch). Layers as in FACTS 6. Built for one scale; the
+paper's counts are those of one network with three upsamplers.
+"""
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from searchspace.family import Convention, Family, Published
+from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, conv
+from searchspace.spec import Search, Spec, one_of
+from searchspace.strategies.attention import ATTENTIONS
+from searchspace.strategies.scaling import RESIDUAL_SCALINGS
+from searchspace.strategies.upsample import UPSAMPLERS, steps
+
+OWN_UPSAMPLER = "grouped"
+"""CARN's own: stepwise, in groups, with a ReLU before each shuffle."""
+CARN_UPSAMPLERS = (OWN_UPSAMPLER, *UPSAMPLERS)
+
+
+class CarnSpec(Spec):
+    """Knobs of CARN; the defaults are the published network at one scale."""
+
+    n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 32, 48, 64))] = 64
+    """Channels of every feature map."""
+    n_blocks: Annotated[int, Field(ge=1, le=32), Search((2, 3, 4))] = 3
+    """Cascading blocks."""
+    n_units: Annotated[int, Field(ge=1, le=32), Search((2, 3, 4))] = 3
+    """Residual blocks in each cascading block."""
+    unit: Annotated[Literal["residual", "efficient"], Search(("residual", "efficient"))] = (
+        "residual"
+    )
+    """A residual block: two 3x3 convolutions, or two followed by a 1x1 convolution (CARN-M)."""
+    groups: Annotated[int, Field(ge=1, le=512), Search((1, 2, 4, 8))] = 1
+    """Groups of the 3x3 convolutions in residual blocks and in the family's own upsampler (4 in CARN-M)."""
+    recursive: Annotated[bool, Search((False, True))] = False
+    """One residual block used again and again inside each cascading block (CARN-M)."""
+    attention: Annotated[str, one_of(ATTENTIONS), Search(tuple(ATTENTIONS))] = "none"
+    """Attention on the output of every cascading block, before it is concatenated."""
+    residual_scaling: Annotated[
+        str, one_of(RESIDUAL_SCALINGS), Search(tuple(RESIDUAL_SCALINGS))
+    ] = "none"
+    """Learnt scaling of the input of every residual block."""
+    upsampler: Annotated[str, one_of(CARN_UPSAMPLERS), Search(CARN_UPSAMPLERS)] = OWN_UPSAMPLER
+    """How features become the enlarged image; grouped is stepwise, in groups, with ReLUs."""
+
+    @model_validator(mode="after")
+    def _groups_divide(self) -> "CarnSpec":
+        if self.n_feats % self.groups:
+            raise ValueError(
+                f"groups must divide n_feats, got groups={self.groups}, n_feats={self.n_feats}"
+            )
+        return self
+
+    def canonical(self) -> "CarnSpec":
+        """A cascading block of one residual block has nothing to share."""
+        recursive = self.recursive and self.n_units > 1
+        return self.model_construct(**dict(self) | {"recursive": recursive})
+
+
+class ResidualBlock(nn.Module):
+    """ReLU(x + body(x))."""
+
+    def __init__(self, spec: CarnSpec) -> None:
+        super().__init__()
+        n, groups = spec.n_feats, spec.groups
+        layers = [conv(3, n, n, groups=groups), nn.ReLU(), conv(3, n, n, groups=groups)]
+        if spec.unit == "efficient":
+            layers += [nn.ReLU(), conv(1, n, n)]
+        self.body = nn.Sequential(*layers)
+        self.scaling = RESIDUAL_SCALINGS[spec.residual_scaling](n)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.scaling(x)
+        return torch.relu(x + self.body(x))
+
+
+class Fusions(nn.ModuleList):
+    """The 1x1 convolutions and ReLUs that bring i + 2 concatenated features back to one's channels."""
+
+    def __init__(self, n_feats: int, count: int) -> None:
+        super().__init__(
+            nn.Sequential(conv(1, (i + 2) * n_feats, n_feats), nn.ReLU()) for i in range(count)
+        )
+
+
+class CascadingBlock(nn.Module):
+    """Residual blocks, each fed with a fusion of the input and all outputs so far."""
+
+    def __init__(self, spec: CarnSpec) -> None:
+        super().__init__()
+        count = 1 if spec.recursive else spec.n_units
+        self.units = nn.ModuleList(ResidualBlock(spec) for _ in range(count))
+        self.fusions = Fusions(spec.n_feats, spec.n_units)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = x
+        for index, fusion in enumerate(self.fusions):
+            unit = self.units[index % len(self.units)]
+            features = torch.cat([features, unit(x)], 1)
+            x = fusion(features)
+        return x
+
+
+class GroupedShuffle(nn.Sequential):
+    """Features (N, C, H, W) -> (N, C, sH, sW): grouped convolution, ReLU and shuffle by 2 or 3 a time."""
+
+    def __init__(self, channels: int, scale: int, groups: int) -> None:
+        layers: list[nn.Module] = []
+        for factor in steps(scale):
+            widened = conv(3, channels, factor**2 * channels, groups=groups)
+            layers += [widened, nn.ReLU(), nn.PixelShuffle(factor)]
+        super().__init__(*layers)
+
+
+class Carn(nn.Module):
+    """(N, 3, H, W) in [0, 1] -> (N, 3, sH, sW), with the mean of DIV2K removed inside.
+
+    Modules are registered in the order of the upstream code, so that its checkpoints of one scale load
+    by order.
+    """
+
+    def __init__(self, spec: CarnSpec, scale: int) -> None:
+        super().__init__()
+        n = spec.n_feats
+        self.sub_mean = ColourShift(tuple(-channel for channel in RGB_MEAN_DIV2K))
+        self.add_mean = ColourShift(RGB_MEAN_DIV2K)
+        self.entry = conv(3, 3, n)
+        self.blocks = nn.ModuleList(CascadingBlock(spec) for _ in range(spec.n_blocks))
+        self.fusions = Fusions(n, spec.n_blocks)
+        if spec.upsampler == OWN_UPSAMPLER:
+            self.upsample: nn.Module = GroupedShuffle(n, scale, spec.groups)
+            self.exit: nn.Module = conv(3, n, 3)
+        else:
+            self.upsample, self.exit = UPSAMPLERS[spec.upsampler](n, scale), nn.Identity()
+        self.attention = ATTENTIONS[spec.attention](n, spec.n_blocks)
+
+    def forward(self, low_res: Tensor) -> Tensor:
+        x = self.entry(self.sub_mean(low_res))
+        guide = self.attention.guide(x)
+        features = x
+        for index, (block, fusion) in enumerate(zip(self.blocks, self.fusions, strict=True)):
+            features = torch.cat([features, self.attention(block(x), index, guide)], 1)
+            x = fusion(features)
+        return self.add_mean(self.exit(self.upsample(x)))
+
+
+TABLE_2 = "Two strategies, Table 2"
+SLWSR_TABLE = "s-LWSR, Table II"
+MSSN_TABLE = "MSSN, Table 5"
+
+
+def _three_scales(
+    name: str,
+    scale: int,
+    multadds: str,
+    convention: Convention = "multadds",
+    source: str = MSSN_TABLE,
+    caveat: str = "",
+) -> Published:
+    """A row with the parameters of one network for x2, x3 and x4 (those of CARN-M without biases)."""
+    small = name == "CARN-M"
+    return Published(
+        name=name,
+        spec=CarnSpec(unit="efficient", groups=4, recursive=True) if small else CarnSpec(),
+        scale=scale,
+        params="412K" if small else "1592K",
+        params_convention="weights_three_scales" if small else "trained_three_scales",
+        multadds=multadds,
+        multadds_convention=convention,
+        source=source,
+        caveat=caveat,
+        reproducible=not caveat,
+    )
+
+
+def _strategies(name: str, params: str, caveat: str = "", **values: str) -> Published:
+    return Published(
+        name=name,
+        spec=CarnSpec.model_validate(values),
+        scale=4,
+        params=params,
+        source=TABLE_2,
+        caveat=caveat,
+        reproducible=not caveat,
+    )
+
+
+PUBLISHED = (
+    _strategies("CARN single-scale", "1112K"),
+    _strategies("CARN + GGAS", "1119K", attention="global"),
+    _strategies("CARN + CWSS", "1112K", residual_scaling="channelwise"),
+    _strategies(
+        "CARN + both",
+        "1119K",
+        "channel-wise scaling printed as +0; 9 residual connections of 64 channels add 576",
+        attention="global",
+        residual_scaling="channelwise",
+    ),
+    _three_scales("CARN", 2, "222.8G"),
+    _three_scales("CARN", 3, "118.8G", "multadds_exact_third"),
+    _three_scales(
+        "CARN",
+        4,
+        "65.4G",
+        source=SLWSR_TABLE,
+        caveat="the convolutions of one scale are 90.9 G; no rule gives 65.4 G (FACTS 7)",
+    ),
+    _three_scales("CARN-M", 2, "91.2G"),
+    _three_scales("CARN-M", 3, "46.1G", "multadds_exact_third"),
+    _three_scales(
+        "CARN-M",
+        4,
+        "18.3G",
+        source=SLWSR_TABLE,
+        caveat="the convolutions of one scale are 32.5 G; no rule gives 18.3 G (FACTS 7)",
+    ),
+)
+
+FAMILY = Family(
+    name="carn",
+    source="CARN, Ahn et al. 2018, arXiv 1803.08664; code nmhkahn/CARN-pytorch",
+    spec=CarnSpec,
+    network=Carn,
+    published=PUBLISHED,
+)

@@ -1,0 +1,122 @@
+"""FSRCNN: few channels between a wide first and a wide last layer, enlarged by a transposed convolution.
+
+Source: Dong et al. 2016, "Accelerating the Super-Resolution Convolutional Neural Network". Layers as in
+FACTS 3.4; the original works on the luma, the two-strategies paper on RGB.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from searchspace.family import Family, Published
+from searchspace.layers import conv
+from searchspace.spec import Search, Spec, one_of
+from searchspace.strategies.attention import ATTENTIONS
+from searchspace.strategies.colours import on_colours
+from searchspace.strategies.upsample import UPSAMPLERS, transposed
+
+
+class FsrcnnSpec(Spec):
+    """Knobs of FSRCNN; the defaults are FSRCNN(56, 12, 4) on RGB.
+
+    There is no `residual_scaling`: the network has no residual connection.
+    """
+
+    n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 32, 48, 56))] = 56
+    """Channels of the first and of the last features (d)."""
+    n_shrunk: Annotated[int, Field(ge=1, le=512), Search((8, 12, 16))] = 12
+    """Channels of the mapping layers (s)."""
+    n_blocks: Annotated[int, Field(ge=1, le=64), Search((1, 2, 4, 6))] = 4
+    """Mapping layers (m)."""
+    first_kernel: Annotated[Literal[3, 5], Search((3, 5))] = 5
+    """Kernel of the first convolution."""
+    colours: Annotated[Literal["rgb", "y"], Search(("rgb", "y"))] = "rgb"
+    """What the network sees: the image, or its luma alone (Cb and Cr are then enlarged bicubically)."""
+    attention: Annotated[str, one_of(ATTENTIONS), Search(tuple(ATTENTIONS))] = "none"
+    """Attention on the output of every mapping layer; its first features are the shrunk ones."""
+    upsampler: Annotated[str, one_of(UPSAMPLERS), Search(tuple(UPSAMPLERS))] = "transposed"
+    """How features become the enlarged image."""
+
+    @model_validator(mode="after")
+    def _luma_keeps_the_own_upsampler(self) -> Self:
+        if self.colours == "y" and self.upsampler != "transposed":
+            raise ValueError(
+                f"upsampler must be transposed where colours is y, got {self.upsampler!r}"
+            )
+        return self
+
+
+def _activated(kernel: int, in_channels: int, out_channels: int) -> nn.Sequential:
+    return nn.Sequential(conv(kernel, in_channels, out_channels), nn.PReLU(out_channels))
+
+
+class Fsrcnn(nn.Module):
+    """(N, C, H, W) in [0, 1] -> (N, C, sH, sW), C being 3 or 1."""
+
+    def __init__(self, spec: FsrcnnSpec, colours: int, scale: int) -> None:
+        super().__init__()
+        d, s = spec.n_feats, spec.n_shrunk
+        self.head = _activated(spec.first_kernel, colours, d)
+        self.shrink = _activated(1, d, s)
+        self.blocks = nn.ModuleList(_activated(3, s, s) for _ in range(spec.n_blocks))
+        self.expand = _activated(1, s, d)
+        if spec.colours == "y":
+            self.tail: nn.Module = transposed(d, scale, 1)
+        else:
+            self.tail = UPSAMPLERS[spec.upsampler](d, scale)
+        self.attention = ATTENTIONS[spec.attention](s, spec.n_blocks)
+
+    def forward(self, low_res: Tensor) -> Tensor:
+        x = self.shrink(self.head(low_res))
+        guide = self.attention.guide(x)
+        for index, block in enumerate(self.blocks):
+            x = self.attention(block(x), index, guide)
+        return self.tail(self.expand(x))
+
+
+def network(spec: FsrcnnSpec, scale: int) -> nn.Module:
+    """FSRCNN on the colours that the spec names."""
+    colours = 3 if spec.colours == "rgb" else 1
+    return on_colours(Fsrcnn(spec, colours, scale), colours, scale)
+
+
+def _luma(scale: int, multadds: str, source: str) -> Published:
+    """A row of the original; 12K are its weights without biases and slopes."""
+    return Published(
+        name="FSRCNN",
+        spec=FsrcnnSpec(colours="y"),
+        scale=scale,
+        params="12K",
+        params_convention="weights",
+        multadds=multadds,
+        source=source,
+    )
+
+
+def _rgb(name: str, params: str, **values: str) -> Published:
+    return Published(
+        name=name,
+        spec=FsrcnnSpec.model_validate(values),
+        scale=4,
+        params=params,
+        source="Two strategies, Table 2",
+        caveat="FSRCNN(56, 12, 4) with 3 colours in and out has 24,683 parameters; what the paper retrained "
+        "is not said (FACTS 3.4)",
+        reproducible=False,
+    )
+
+
+FAMILY = Family(
+    name="fsrcnn",
+    source="FSRCNN, Dong et al. 2016, arXiv 1608.00367",
+    spec=FsrcnnSpec,
+    network=network,
+    published=(
+        _luma(2, "6.0G", "MSSN, Table 5"),
+        _luma(3, "5.0G", "MSSN, Table 5"),
+        _luma(4, "4.6G", "s-LWSR, Table II"),
+        _rgb("FSRCNN RGB", "33K"),
+        _rgb("FSRCNN RGB + GGAS", "34K", attention="global"),
+    ),
+)

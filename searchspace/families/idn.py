@@ -1,0 +1,182 @@
+"""IDN: blocks that set a share of the channels aside half-way and bring them back at the end.
+
+Source: Hui et al. 2018, "Fast and Accurate Single Image Super-Resolution via Information Distillation
+Network", in the authors' RGB version with a sub-pixel layer (Zheng222/IDN-tensorflow), which is what
+the papers compare with. Layers as in FACTS 6; the original works on the luma.
+"""
+
+from typing import Annotated, Literal, Self
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from searchspace.family import Family, Published
+from searchspace.layers import conv
+from searchspace.spec import Search, Spec, one_of
+from searchspace.strategies.attention import ATTENTIONS
+from searchspace.strategies.colours import enlarge, on_colours
+from searchspace.strategies.scaling import RESIDUAL_SCALINGS
+from searchspace.strategies.upsample import UPSAMPLERS, DirectShuffle
+
+SLOPE = 0.05
+"""Of every leaky ReLU below 0."""
+OWN_UPSAMPLERS = ("subpixel", "deconv17")
+IDN_UPSAMPLERS = (*OWN_UPSAMPLERS, *UPSAMPLERS)
+
+
+class IdnSpec(Spec):
+    """Knobs of IDN; the defaults are the RGB network with a sub-pixel layer."""
+
+    n_feats: Annotated[int, Field(ge=4, le=512), Search((16, 32, 48, 64))] = 64
+    """Channels between blocks (n)."""
+    n_blocks: Annotated[int, Field(ge=1, le=64), Search((2, 3, 4, 6))] = 4
+    """Distillation blocks."""
+    distillation_rate: Annotated[float, Field(gt=0, lt=0.5), Search((0.125, 0.25))] = 0.25
+    """Share of n that a block sets aside half-way, and by which its convolutions narrow and widen; d channels."""
+    groups: Annotated[int, Field(ge=1, le=64), Search((1, 2, 4))] = 4
+    """Groups of the middle convolution in both halves of a block; must divide n, n - d and n - 2d."""
+    colours: Annotated[Literal["rgb", "y"], Search(("rgb", "y"))] = "rgb"
+    """What the network sees: the image, or its luma alone (Cb and Cr are then enlarged bicubically)."""
+    attention: Annotated[str, one_of(ATTENTIONS), Search(tuple(ATTENTIONS))] = "none"
+    """Attention on the output of every block."""
+    residual_scaling: Annotated[
+        str, one_of(RESIDUAL_SCALINGS), Search(tuple(RESIDUAL_SCALINGS))
+    ] = "none"
+    """Learnt scaling of the input of every block."""
+    upsampler: Annotated[str, one_of(IDN_UPSAMPLERS), Search(IDN_UPSAMPLERS)] = "subpixel"
+    """How features become the enlarged image; subpixel is a 3x3 convolution before the direct shuffle, deconv17 the
+    original's transposed 17x17 convolution."""
+
+    @model_validator(mode="after")
+    def _channels_fit(self) -> Self:
+        n, d, groups = self.n_feats, self.distilled, self.groups
+        if not 1 <= d < n / 2:
+            raise ValueError(
+                "distillation_rate must set one channel aside and leave one after narrowing twice, "
+                f"got distillation_rate={self.distillation_rate:g} of n_feats={n}"
+            )
+        if any(width % groups for width in (n, n - d, n - 2 * d)):
+            raise ValueError(
+                f"groups must divide n_feats and what is left after distillation ({n}, {n - d} and "
+                f"{n - 2 * d} channels), got groups={groups}"
+            )
+        if self.colours == "y" and self.upsampler not in OWN_UPSAMPLERS:
+            raise ValueError(
+                f"upsampler must be one of {', '.join(OWN_UPSAMPLERS)} where colours is y, "
+                f"got {self.upsampler!r}"
+            )
+        return self
+
+    @property
+    def distilled(self) -> int:
+        """Channels that a block sets aside (d)."""
+        return round(self.n_feats * self.distillation_rate)
+
+    def canonical(self) -> "IdnSpec":
+        """The rate that is a whole number of channels."""
+        rate = self.distilled / self.n_feats
+        return self.model_construct(**dict(self) | {"distillation_rate": rate})
+
+
+class Block(nn.Module):
+    """DBlock: three convolutions, a split, three convolutions on the larger part, all brought together."""
+
+    def __init__(self, spec: IdnSpec) -> None:
+        super().__init__()
+        n, d, groups = spec.n_feats, spec.distilled, spec.groups
+        self.sizes = (d, n - d)
+        self.first = _activated(
+            conv(3, n, n - d), conv(3, n - d, n - 2 * d, groups=groups), conv(3, n - 2 * d, n)
+        )
+        self.second = _activated(
+            conv(3, n - d, n), conv(3, n, n - d, groups=groups), conv(3, n - d, n + d)
+        )
+        self.compress = _activated(conv(1, n + d, n))
+        self.scaling = RESIDUAL_SCALINGS[spec.residual_scaling](n)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.scaling(x)
+        aside, rest = self.first(x).split(self.sizes, 1)
+        return self.compress(torch.cat([x, aside], 1) + self.second(rest))
+
+
+def _activated(*convolutions: nn.Module) -> nn.Sequential:
+    """The convolutions, each followed by a leaky ReLU."""
+    return nn.Sequential(*(part for c in convolutions for part in (c, nn.LeakyReLU(SLOPE))))
+
+
+def _upsampler(spec: IdnSpec, colours: int, scale: int) -> nn.Module:
+    n = spec.n_feats
+    if spec.upsampler == "subpixel":
+        return nn.Sequential(conv(3, n, n), DirectShuffle(n, scale, colours))
+    if spec.upsampler == "deconv17":
+        return nn.ConvTranspose2d(n, colours, 17, scale, 8, output_padding=scale - 1)
+    return UPSAMPLERS[spec.upsampler](n, scale)
+
+
+class Idn(nn.Module):
+    """(N, C, H, W) in [0, 1] -> (N, C, sH, sW), C being 3 or 1; learns what bicubic enlargement lacks."""
+
+    def __init__(self, spec: IdnSpec, colours: int, scale: int) -> None:
+        super().__init__()
+        n = spec.n_feats
+        self.scale = scale
+        self.head = _activated(conv(3, colours, n), conv(3, n, n))
+        self.blocks = nn.ModuleList(Block(spec) for _ in range(spec.n_blocks))
+        self.upsample = _upsampler(spec, colours, scale)
+        self.attention = ATTENTIONS[spec.attention](n, spec.n_blocks)
+
+    def forward(self, low_res: Tensor) -> Tensor:
+        x = self.head(low_res)
+        guide = self.attention.guide(x)
+        for index, block in enumerate(self.blocks):
+            x = self.attention(block(x), index, guide)
+        return self.upsample(x) + enlarge(low_res, self.scale)
+
+
+def network(spec: IdnSpec, scale: int) -> nn.Module:
+    """IDN on the colours that the spec names."""
+    colours = 3 if spec.colours == "rgb" else 1
+    return on_colours(Idn(spec, colours, scale), colours, scale)
+
+
+def _published(name: str, params: str, caveat: str = "", **values: str) -> Published:
+    return Published(
+        name=name,
+        spec=IdnSpec.model_validate(values),
+        scale=4,
+        params=params,
+        source="Two strategies, Table 2",
+        caveat=caveat,
+        reproducible=not caveat,
+    )
+
+
+PUBLISHED = (
+    Published(
+        name="IDN",
+        spec=IdnSpec(),
+        scale=4,
+        params="600K",
+        multadds="34.5G",
+        source="s-LWSR, Table II",
+    ),
+    _published("IDN + GGAS", "607K", attention="global"),
+    _published("IDN + CWSS", "600K", residual_scaling="channelwise"),
+    _published(
+        "IDN + both",
+        "607K",
+        "channel-wise scaling printed as +0; 4 residual connections of 64 channels add 256",
+        attention="global",
+        residual_scaling="channelwise",
+    ),
+)
+
+FAMILY = Family(
+    name="idn",
+    source="IDN, Hui et al. 2018, arXiv 1803.09454; code Zheng222/IDN-tensorflow",
+    spec=IdnSpec,
+    network=network,
+    published=PUBLISHED,
+)

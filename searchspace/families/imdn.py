@@ -1,0 +1,170 @@
+"""IMDN: blocks that set a share of the channels aside after every convolution and fuse them at the end.
+
+Source: Hui et al. 2019, "Lightweight Image Super-Resolution with Information Multi-distillation
+Network", and the authors' code (Zheng222/IMDN). Layers as in FACTS 6.
+"""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from searchspace.family import Family, Published
+from searchspace.layers import conv
+from searchspace.spec import Search, Spec, one_of
+from searchspace.strategies.attention import ATTENTIONS, ChannelGate, ContrastGate
+from searchspace.strategies.scaling import RESIDUAL_SCALINGS
+from searchspace.strategies.upsample import UPSAMPLERS
+
+SLOPE = 0.05
+"""Of every leaky ReLU below 0."""
+
+BLOCK_ATTENTIONS: dict[str, Callable[[int], nn.Module] | None] = {
+    "contrast": ContrastGate,
+    "channel": ChannelGate,
+    "none": None,
+}
+"""Name of the attention inside every block -> builder of its gate from the channels."""
+
+
+class ImdnSpec(Spec):
+    """Knobs of IMDN; the defaults are the published network."""
+
+    n_feats: Annotated[int, Field(ge=2, le=512), Search((16, 32, 48, 64))] = 64
+    """Channels between blocks."""
+    n_blocks: Annotated[int, Field(ge=1, le=64), Search((2, 4, 6, 8))] = 6
+    """Multi-distillation blocks; a 1x1 convolution fuses the outputs of all."""
+    n_steps: Annotated[int, Field(ge=2, le=16), Search((3, 4, 5))] = 4
+    """3x3 convolutions in a block, all but the last followed by a split."""
+    distillation_rate: Annotated[float, Field(gt=0, lt=1), Search((0.125, 0.25, 0.5))] = 0.25
+    """Share of n_feats that each split sets aside, rounded to whole channels."""
+    block_attention: Annotated[str, one_of(BLOCK_ATTENTIONS), Search(tuple(BLOCK_ATTENTIONS))] = (
+        "contrast"
+    )
+    """Attention on the channels set aside, inside every block; contrast is IMDN's own."""
+    attention: Annotated[str, one_of(ATTENTIONS), Search(tuple(ATTENTIONS))] = "none"
+    """Attention on the output of every block."""
+    residual_scaling: Annotated[
+        str, one_of(RESIDUAL_SCALINGS), Search(tuple(RESIDUAL_SCALINGS))
+    ] = "none"
+    """Learnt scaling of the input of every block."""
+    upsampler: Annotated[str, one_of(UPSAMPLERS), Search(tuple(UPSAMPLERS))] = "direct"
+    """How features become the enlarged image."""
+
+    @model_validator(mode="after")
+    def _both_sides_of_a_split(self) -> "ImdnSpec":
+        if not 1 <= self.distilled < self.n_feats:
+            raise ValueError(
+                "distillation_rate must leave a channel on both sides of a split, got "
+                f"distillation_rate={self.distillation_rate:g} of n_feats={self.n_feats}"
+            )
+        return self
+
+    @property
+    def distilled(self) -> int:
+        """Channels that each split sets aside."""
+        return round(self.n_feats * self.distillation_rate)
+
+    def canonical(self) -> "ImdnSpec":
+        """The rate that is a whole number of channels."""
+        rate = self.distilled / self.n_feats
+        return self.model_construct(**dict(self) | {"distillation_rate": rate})
+
+
+class Block(nn.Module):
+    """IMDB: convolutions and splits, the parts set aside weighted and fused, plus the input."""
+
+    def __init__(self, spec: ImdnSpec) -> None:
+        super().__init__()
+        n, kept = spec.n_feats, spec.distilled
+        self.sizes = (kept, n - kept)
+        between = [conv(3, n - kept, n) for _ in range(spec.n_steps - 2)]
+        self.steps = nn.ModuleList([conv(3, n, n), *between, conv(3, n - kept, kept)])
+        self.fuse = conv(1, spec.n_steps * kept, n)
+        gate = BLOCK_ATTENTIONS[spec.block_attention]
+        self.gate = gate(spec.n_steps * kept) if gate else None
+        self.scaling = RESIDUAL_SCALINGS[spec.residual_scaling](n)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.scaling(x)
+        rest, aside = x, []
+        for step in self.steps[:-1]:
+            part, rest = F.leaky_relu(step(rest), SLOPE).split(self.sizes, 1)
+            aside.append(part)
+        distilled = torch.cat([*aside, self.steps[-1](rest)], 1)
+        if self.gate is not None:
+            distilled = distilled * self.gate(distilled)
+        return x + self.fuse(distilled)
+
+
+class Imdn(nn.Module):
+    """(N, 3, H, W) in [0, 1] -> (N, 3, sH, sW). The mean of the colours is not removed.
+
+    Modules are registered in the order of the upstream code, so that its checkpoints load by order.
+    """
+
+    def __init__(self, spec: ImdnSpec, scale: int) -> None:
+        super().__init__()
+        n = spec.n_feats
+        self.head = conv(3, 3, n)
+        self.blocks = nn.ModuleList(Block(spec) for _ in range(spec.n_blocks))
+        self.fuse = nn.Sequential(conv(1, spec.n_blocks * n, n), nn.LeakyReLU(SLOPE))
+        self.body_conv = conv(3, n, n)
+        self.upsample = UPSAMPLERS[spec.upsampler](n, scale)
+        self.attention = ATTENTIONS[spec.attention](n, spec.n_blocks)
+
+    def forward(self, low_res: Tensor) -> Tensor:
+        head = self.head(low_res)
+        guide = self.attention.guide(head)
+        x, outputs = head, []
+        for index, block in enumerate(self.blocks):
+            x = self.attention(block(x), index, guide)
+            outputs.append(x)
+        return self.upsample(self.body_conv(self.fuse(torch.cat(outputs, 1))) + head)
+
+
+def _published(name: str, params: str, caveat: str = "", **values: str) -> Published:
+    return Published(
+        name=name,
+        spec=ImdnSpec.model_validate(values),
+        scale=4,
+        params=params,
+        source="Two strategies, Table 2",
+        caveat=caveat,
+        reproducible=not caveat,
+    )
+
+
+PUBLISHED = (
+    _published("IMDN", "715K"),
+    _published(
+        "IMDN + GGAS",
+        "722K",
+        "base and attention are 715,176 + 7,360, which rounds to 723K; the paper adds rounded numbers",
+        attention="global",
+    ),
+    _published(
+        "IMDN + CWSS",
+        "715K",
+        "printed as +0; 6 residual connections of 64 channels add 384",
+        residual_scaling="channelwise",
+    ),
+    _published(
+        "IMDN + both",
+        "722K",
+        "as both rows above",
+        attention="global",
+        residual_scaling="channelwise",
+    ),
+)
+
+FAMILY = Family(
+    name="imdn",
+    source="IMDN, Hui et al. 2019, arXiv 1909.11856; code Zheng222/IMDN",
+    spec=ImdnSpec,
+    network=Imdn,
+    published=PUBLISHED,
+)

@@ -1,0 +1,190 @@
+"""MemNet: memory blocks of recursions whose outputs, with those of all earlier blocks, pass a gate.
+
+Source: Tai et al. 2017, "MemNet: A Persistent Memory Network for Image Restoration". The default is the
+RGB network at low-resolution size that the two-strategies paper adds its strategies to (FACTS 3.4); the
+original works on the luma of the interpolated image (FACTS 6).
+"""
+
+from typing import Annotated, Literal, Self
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from searchspace.family import Family, Published
+from searchspace.layers import conv
+from searchspace.spec import Search, Spec, one_of
+from searchspace.strategies.attention import ATTENTIONS
+from searchspace.strategies.colours import enlarge, on_colours
+from searchspace.strategies.scaling import RESIDUAL_SCALINGS
+from searchspace.strategies.upsample import UPSAMPLERS
+
+OWN_UPSAMPLER = "shuffle"
+"""The direct pixel shuffle without a bias, as the family's other convolutions."""
+MEMNET_UPSAMPLERS = (OWN_UPSAMPLER, *UPSAMPLERS)
+
+
+class MemnetSpec(Spec):
+    """Knobs of MemNet; the defaults are the RGB network at low-resolution size."""
+
+    n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 32, 48, 64))] = 64
+    """Channels of every feature map."""
+    n_blocks: Annotated[int, Field(ge=1, le=64), Search((2, 4, 6))] = 6
+    """Memory blocks."""
+    n_recursions: Annotated[int, Field(ge=1, le=64), Search((2, 4, 6))] = 6
+    """Passes through the residual block of a memory block; the gate sees the output of each."""
+    recursive: Annotated[bool, Search((True, False))] = True
+    """One residual block for all passes of a memory block, or one for each (as the authors released it)."""
+    norm: Annotated[Literal["batch", "none"], Search(("batch", "none"))] = "batch"
+    """Normalisation before every activation."""
+    colours: Annotated[Literal["rgb", "y"], Search(("rgb", "y"))] = "rgb"
+    """What the network sees: the image, or its luma alone (Cb and Cr are then enlarged bicubically)."""
+    interpolated: Annotated[bool, Search((False, True))] = False
+    """Work at the enlarged size on a bicubic enlargement, and add it to the output."""
+    attention: Annotated[str, one_of(ATTENTIONS), Search(tuple(ATTENTIONS))] = "none"
+    """Attention on the output of every memory block."""
+    residual_scaling: Annotated[
+        str, one_of(RESIDUAL_SCALINGS), Search(tuple(RESIDUAL_SCALINGS))
+    ] = "none"
+    """Learnt scaling of the input of every residual block."""
+    upsampler: Annotated[str, one_of(MEMNET_UPSAMPLERS), Search(MEMNET_UPSAMPLERS)] = OWN_UPSAMPLER
+    """How features become the enlarged image (unused where it is interpolated before); shuffle is the direct one
+    without a bias."""
+
+    @model_validator(mode="after")
+    def _luma_keeps_the_own_upsampler(self) -> Self:
+        if self.colours == "y" and self.upsampler != OWN_UPSAMPLER:
+            raise ValueError(
+                f"upsampler must be {OWN_UPSAMPLER} where colours is y, got {self.upsampler!r}"
+            )
+        return self
+
+    def canonical(self) -> "MemnetSpec":
+        """One pass has nothing to share; an interpolated input needs no upsampler."""
+        values = dict(self) | {"recursive": self.recursive or self.n_recursions == 1}
+        if self.interpolated:
+            values["upsampler"] = OWN_UPSAMPLER
+        return self.model_construct(**values)
+
+
+def activated(kernel: int, in_channels: int, out_channels: int, norm: str) -> nn.Sequential:
+    """Batch norm where wanted, ReLU, and a convolution without bias."""
+    layers = [nn.BatchNorm2d(in_channels)] if norm == "batch" else []
+    convolution = conv(kernel, in_channels, out_channels, bias=False)
+    return nn.Sequential(*layers, nn.ReLU(), convolution)
+
+
+class ResidualBlock(nn.Module):
+    """x + two pre-activated 3x3 convolutions of x."""
+
+    def __init__(self, spec: MemnetSpec) -> None:
+        super().__init__()
+        n = spec.n_feats
+        self.body = nn.Sequential(activated(3, n, n, spec.norm), activated(3, n, n, spec.norm))
+        self.scaling = RESIDUAL_SCALINGS[spec.residual_scaling](n)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.scaling(x)
+        return x + self.body(x)
+
+
+class MemoryBlock(nn.Module):
+    """Recursions, and the gate over their outputs and `num_memories` earlier ones."""
+
+    def __init__(self, spec: MemnetSpec, num_memories: int) -> None:
+        super().__init__()
+        n = spec.n_feats
+        self.num_recursions = spec.n_recursions
+        count = 1 if spec.recursive else spec.n_recursions
+        self.units = nn.ModuleList(ResidualBlock(spec) for _ in range(count))
+        self.gate = activated(1, (spec.n_recursions + num_memories) * n, n, spec.norm)
+
+    def forward(self, x: Tensor, memories: list[Tensor]) -> Tensor:
+        outputs = []
+        for index in range(self.num_recursions):
+            x = self.units[index % len(self.units)](x)
+            outputs.append(x)
+        return self.gate(torch.cat([*outputs, *memories], 1))
+
+
+def _upsampler(spec: MemnetSpec, colours: int, scale: int) -> nn.Module:
+    n = spec.n_feats
+    if spec.interpolated:
+        return conv(3, n, colours, bias=False)
+    if spec.upsampler == OWN_UPSAMPLER:
+        widened = conv(3, n, colours * scale**2, bias=False)
+        return nn.Sequential(widened, nn.PixelShuffle(scale))
+    return UPSAMPLERS[spec.upsampler](n, scale)
+
+
+class Memnet(nn.Module):
+    """(N, C, H, W) in [0, 1] -> (N, C, sH, sW), C being 3 or 1."""
+
+    def __init__(self, spec: MemnetSpec, colours: int, scale: int) -> None:
+        super().__init__()
+        n = spec.n_feats
+        self.scale, self.interpolated = scale, spec.interpolated
+        self.head = conv(3, colours, n, bias=False)
+        self.blocks = nn.ModuleList(MemoryBlock(spec, 1 + i) for i in range(spec.n_blocks))
+        self.tail = _upsampler(spec, colours, scale)
+        self.attention = ATTENTIONS[spec.attention](n, spec.n_blocks)
+
+    def forward(self, low_res: Tensor) -> Tensor:
+        image = enlarge(low_res, self.scale) if self.interpolated else low_res
+        x = self.head(image)
+        guide = self.attention.guide(x)
+        memories = [x]
+        for index, block in enumerate(self.blocks):
+            x = self.attention(block(x, memories), index, guide)
+            memories.append(x)
+        return self.tail(x) + image if self.interpolated else self.tail(x)
+
+
+def network(spec: MemnetSpec, scale: int) -> nn.Module:
+    """MemNet on the colours that the spec names."""
+    colours = 3 if spec.colours == "rgb" else 1
+    return on_colours(Memnet(spec, colours, scale), colours, scale)
+
+
+def _published(name: str, params: str, caveat: str = "", **values: str) -> Published:
+    return Published(
+        name=name,
+        spec=MemnetSpec.model_validate(values),
+        scale=4,
+        params=params,
+        source="Two strategies, Table 2",
+        caveat=caveat,
+        reproducible=not caveat,
+    )
+
+
+PUBLISHED = (
+    _published("MemNet RGB", "714K"),
+    _published("MemNet RGB + GGAS", "721K", attention="global"),
+    _published("MemNet RGB + CWSS", "714K", residual_scaling="channelwise"),
+    _published(
+        "MemNet RGB + both",
+        "721K",
+        "channel-wise scaling printed as +0; 6 residual blocks of 64 channels add 384",
+        attention="global",
+        residual_scaling="channelwise",
+    ),
+    Published(
+        name="MemNet",
+        spec=MemnetSpec(colours="y", interpolated=True),
+        scale=4,
+        params="677K",
+        params_convention="weights",
+        multadds="623.9G",
+        multadds_convention="weights_times_output_pixels",
+        source="s-LWSR, Table II",
+    ),
+)
+
+FAMILY = Family(
+    name="memnet",
+    source="MemNet, Tai et al. 2017, arXiv 1708.02209; RGB at low-resolution size as in FACTS 3.4",
+    spec=MemnetSpec,
+    network=network,
+    published=PUBLISHED,
+)

@@ -1,0 +1,128 @@
+"""RCAN: residual groups of residual blocks with channel attention.
+
+Source: Zhang et al. 2018, "Image Super-Resolution Using Very Deep Residual Channel Attention Networks",
+and the authors' code (yulunzhang/RCAN, model/rcan.py). Layers as in FACTS 6.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from searchspace.family import Family, Published
+from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, conv
+from searchspace.spec import Search, Spec, one_of
+from searchspace.strategies.attention import ATTENTIONS, ChannelGate
+from searchspace.strategies.scaling import RESIDUAL_SCALINGS
+from searchspace.strategies.upsample import UPSAMPLERS
+
+
+class RcanSpec(Spec):
+    """Knobs of RCAN; the defaults are the published network."""
+
+    n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 32, 48, 64))] = 64
+    """Channels of every feature map."""
+    n_groups: Annotated[int, Field(ge=1, le=64), Search((2, 4, 6, 10))] = 10
+    """Residual groups."""
+    n_blocks: Annotated[int, Field(ge=1, le=128), Search((2, 4, 10, 20))] = 20
+    """Residual blocks in each group."""
+    block_attention: Annotated[Literal["channel", "none"], Search(("channel", "none"))] = "channel"
+    """Channel attention inside every residual block, RCAN's own."""
+    reduction: Annotated[int, Field(ge=1, le=512), Search((4, 8, 16))] = 16
+    """Channels over those in the middle of the blocks' channel attention, rounded down, one at least."""
+    attention: Annotated[str, one_of(ATTENTIONS), Search(tuple(ATTENTIONS))] = "none"
+    """Attention on the output of every residual group."""
+    residual_scaling: Annotated[
+        str, one_of(RESIDUAL_SCALINGS), Search(tuple(RESIDUAL_SCALINGS))
+    ] = "none"
+    """Learnt scaling of the input of every residual block and group."""
+    upsampler: Annotated[str, one_of(UPSAMPLERS), Search(tuple(UPSAMPLERS))] = "stepwise"
+    """How features become the enlarged image."""
+
+    def canonical(self) -> "RcanSpec":
+        """One reduction for all with the same channels in the middle; unused, it is the default."""
+        reduction = self.n_feats // max(1, self.n_feats // self.reduction)
+        if self.block_attention == "none":
+            reduction = type(self).model_fields["reduction"].default
+        return self.model_construct(**dict(self) | {"reduction": reduction})
+
+
+class ChannelAttention(ChannelGate):
+    """x times its channels' weights."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * super().forward(x)
+
+
+class Residual(nn.Module):
+    """x + body(x), where x passes the learnt scaling first."""
+
+    def __init__(self, spec: RcanSpec, *body: nn.Module) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*body)
+        self.scaling = RESIDUAL_SCALINGS[spec.residual_scaling](spec.n_feats)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.scaling(x)
+        return x + self.body(x)
+
+
+def residual_block(spec: RcanSpec) -> Residual:
+    """RCAB of the paper: conv3, ReLU, conv3, channel attention, plus the input."""
+    n = spec.n_feats
+    layers = [conv(3, n, n), nn.ReLU(), conv(3, n, n)]
+    if spec.block_attention == "channel":
+        layers.append(ChannelAttention(n, spec.reduction))
+    return Residual(spec, *layers)
+
+
+def residual_group(spec: RcanSpec) -> Residual:
+    """Residual blocks and a conv3, plus the input."""
+    blocks = [residual_block(spec) for _ in range(spec.n_blocks)]
+    return Residual(spec, *blocks, conv(3, spec.n_feats, spec.n_feats))
+
+
+class Rcan(nn.Module):
+    """(N, 3, H, W) in [0, 1] -> (N, 3, sH, sW). Inside, colours run from 0 to 255 as upstream.
+
+    Modules are registered in the order of the upstream code, so that its checkpoints load by order.
+    """
+
+    def __init__(self, spec: RcanSpec, scale: int) -> None:
+        super().__init__()
+        n = spec.n_feats
+        mean = tuple(255 * channel for channel in RGB_MEAN_DIV2K)
+        self.sub_mean = ColourShift(tuple(-channel for channel in mean))
+        self.add_mean = ColourShift(mean)
+        self.head = conv(3, 3, n)
+        self.groups = nn.ModuleList(residual_group(spec) for _ in range(spec.n_groups))
+        self.body_conv = conv(3, n, n)
+        self.tail = UPSAMPLERS[spec.upsampler](n, scale)
+        self.attention = ATTENTIONS[spec.attention](n, spec.n_groups)
+
+    def forward(self, low_res: Tensor) -> Tensor:
+        head = self.head(self.sub_mean(low_res * 255))
+        guide = self.attention.guide(head)
+        x = head
+        for index, group in enumerate(self.groups):
+            x = self.attention(group(x), index, guide)
+        return self.add_mean(self.tail(self.body_conv(x) + head)) / 255
+
+
+FAMILY = Family(
+    name="rcan",
+    source="RCAN, Zhang et al. 2018, arXiv 1807.02758; code yulunzhang/RCAN",
+    spec=RcanSpec,
+    network=Rcan,
+    scales=(2, 3, 4, 8),
+    published=(
+        Published(
+            name="RCAN",
+            spec=RcanSpec(),
+            scale=4,
+            source="FACTS 6",
+            caveat="the papers at hand print no counts of it",
+        ),
+    ),
+    upstream_range=255.0,
+)
