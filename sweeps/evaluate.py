@@ -68,7 +68,7 @@ def bicubic_scores(pairs: PairSet) -> Scores:
 
     Papers print bicubic rows by another convention (`published_bicubic_scores`).
     """
-    return _scores(pairs, lambda low_res: imresize(low_res, pairs.scale).astype(np.uint8))
+    return _scores(pairs, lambda low_res: imresize(low_res, pairs.scale))
 
 
 def published_bicubic_scores(pairs: PairSet) -> Scores:
@@ -112,7 +112,7 @@ def enlarge(
     pixels = torch.from_numpy(np.array(low_res)).to(device).permute(2, 0, 1)[None]
     image = (pixels.float() / 255).contiguous(memory_format=torch.channels_last)
     run = _ensembled(network) if self_ensemble else network
-    with _evaluating(network), torch.inference_mode(), _full_precision():
+    with _evaluating(network), torch.no_grad(), _full_precision():
         output = run(image) if tile is None else _tiled(run, image, tile, overlap)
     if not torch.isfinite(output).all():
         raise ValueError("the network's output is not finite")

@@ -49,7 +49,7 @@ def read_pair(source: ImageSource, scale: int) -> tuple[Pixels, Pixels]:
         )
     high_res = high_res[: height * scale, : width * scale]
     if source.low_res is None:
-        return imresize(high_res, 1 / scale).astype(np.uint8), high_res
+        return imresize(high_res, 1 / scale), high_res
     low_res = read_image(source.low_res)
     if low_res.shape != (height, width, 3):
         raise ValueError(

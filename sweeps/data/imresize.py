@@ -6,12 +6,15 @@ PSNR by tenths of a dB. For 8-bit images MATLAB rounds after each of the two pas
 
 import math
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+Number = TypeVar("Number", bound=np.generic)
 
-def imresize(image: NDArray[np.generic], factor: float) -> NDArray[np.generic]:
+
+def imresize(image: NDArray[Number], factor: float) -> NDArray[Number]:
     """`image` (H, W) or (H, W, C) resized to (ceil(factor * H), ceil(factor * W)), in its own type.
 
     uint8 is rounded half up and clipped after each pass; floating point is neither. Raises
@@ -29,7 +32,7 @@ def imresize(image: NDArray[np.generic], factor: float) -> NDArray[np.generic]:
     return np.ascontiguousarray(columns.swapaxes(0, 1))
 
 
-def _resize_rows(image: NDArray[np.generic], factor: float) -> NDArray[np.generic]:
+def _resize_rows(image: NDArray[Number], factor: float) -> NDArray[Number]:
     indices, weights = _taps(image.shape[0], factor)
     values = image.astype(np.float64)
     weights = weights.reshape(*weights.shape, *([1] * (image.ndim - 1)))

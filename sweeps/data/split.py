@@ -41,7 +41,7 @@ class DataSettings(BaseModel):
     @field_validator("train", "validation")
     @classmethod
     def _names_other_sets_than_the_test_sets(cls, value: str | None) -> str | None:
-        parts = _parts(value or EMBEDDED)
+        parts = [] if value is None else _parts(value)
         if "" in parts or len(set(parts)) < len(parts):
             raise ValueError(f"must name different image sets joined by '+', got {value!r}")
         test_sets = {name.casefold() for name in TEST_SETS}

@@ -1,0 +1,176 @@
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from sweeps.data.embedded import TRAIN, VALIDATION, embedded_train, embedded_validation
+from sweeps.data.images import read_pair
+from sweeps.data.split import DataSettings, DataSplit, open_split, open_test_set
+
+MakeSet = Callable[..., Path]
+
+NAMES = tuple(f"i{n:02}" for n in range(10))
+
+
+@pytest.fixture
+def split(tmp_path: Path) -> Callable[..., DataSplit]:
+    def open_it(**settings: object) -> DataSplit:
+        settings = {"root": str(tmp_path), "hold_out": 3} | settings
+        return open_split(DataSettings.model_validate(settings), 2, tmp_path / "cache")
+
+    return open_it
+
+
+def test_the_default_trains_on_photographs_inside_scikit_image(tmp_path: Path) -> None:
+    opened = open_split(DataSettings(), 4, tmp_path)
+    assert opened.train.names == tuple(Path(name).stem for name in TRAIN)
+    assert opened.validation.names == tuple(Path(name).stem for name in VALIDATION)
+    assert opened.description == (
+        "embedded x4: 9 images to train on, 3 to validate on (the photographs that embedded keeps for it)"
+    )
+
+
+def test_no_embedded_photograph_is_on_both_sides() -> None:
+    train = {source.high_res for source in embedded_train()}
+    validation = {source.high_res for source in embedded_validation()}
+    assert not train & validation
+    assert not any("motorcycle" in path.name for path in validation)  # a stereo pair
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+def test_embedded_validation_keeps_its_size_at_every_scale(scale: int) -> None:
+    for source in embedded_validation():
+        assert read_pair(source, scale)[1].shape == (288, 288, 3)
+
+
+def test_images_are_held_out_evenly_spaced_by_name(
+    make_set: MakeSet, split: Callable[..., DataSplit]
+) -> None:
+    make_set("A", NAMES)
+    opened = split(train="A")
+    assert opened.validation.names == ("i01", "i05", "i08")
+    assert sorted(opened.train.names + opened.validation.names) == list(NAMES)
+    assert split(train="A", validation="A").fingerprint == opened.fingerprint
+    assert "7 images to train on, 3 to validate on" in opened.description
+
+
+def test_joined_sets_hold_out_of_the_one_named(
+    make_set: MakeSet, split: Callable[..., DataSplit]
+) -> None:
+    make_set("A", NAMES)
+    make_set("B", ("i00", "x"))
+    opened = split(train="A+B", validation="A")
+    assert opened.validation.names == ("A/i01", "A/i05", "A/i08")
+    assert len(opened.train) == 9
+    assert {"B/i00", "B/x"} <= set(opened.train.names)
+
+
+def test_another_set_is_validated_on_whole(
+    make_set: MakeSet, split: Callable[..., DataSplit]
+) -> None:
+    make_set("A", NAMES)
+    make_set("B", ("i00", "x"))
+    opened = split(train="A", validation="B")
+    assert (len(opened.train), opened.validation.names) == (10, ("i00", "x"))
+    assert (opened.train.name, opened.validation.name) == ("A", "B")
+
+
+def test_fingerprint_tells_splits_apart(make_set: MakeSet, split: Callable[..., DataSplit]) -> None:
+    make_set("A", NAMES)
+    prints = [split(train="A", hold_out=n).fingerprint for n in (1, 2, 3)]
+    assert len(set(prints)) == 3
+
+
+def test_another_split_of_the_same_images_decodes_nothing_again(
+    make_set: MakeSet, split: Callable[..., DataSplit]
+) -> None:
+    make_set("A", NAMES)
+    assert split(train="A", hold_out=1).train.folder == split(train="A", hold_out=4).train.folder
+
+
+@pytest.mark.parametrize("name", ["Set5", "set14", "B100/HR", "A+benchmark/Urban100", "Manga109"])
+@pytest.mark.parametrize("key", ["train", "validation"])
+def test_test_sets_are_refused_by_name(key: str, name: str) -> None:
+    with pytest.raises(ValidationError, match="must not be a test set") as caught:
+        DataSettings.model_validate({key: name})
+    assert caught.value.errors()[0]["loc"] == (key,)
+
+
+def test_pictures_of_a_test_set_beside_are_refused_by_content(
+    make_set: MakeSet, split: Callable[..., DataSplit], tmp_path: Path
+) -> None:
+    tested = make_set("benchmark/Set5/HR", ("baby",))
+    folder = make_set("A", NAMES)
+    shutil.copy(tested / "baby.png", folder / "renamed.png")
+    with pytest.raises(
+        ValueError,
+        match=r"^data\.\w+: must hold no image of the test set Set5, but 1 \(renamed\) are in it",
+    ):
+        split(train="A")
+
+
+def test_bsds_validation_pictures_are_refused_by_name(
+    make_set: MakeSet, split: Callable[..., DataSplit]
+) -> None:
+    make_set("benchmark/B100/HR", ("101085", "3096"))
+    make_set("BSDS500", ("100007", "100039", "100075", "101085", "102061"))
+    with pytest.raises(ValueError, match=r"test set B100, but 1 \(101085\) are in it"):
+        split(train="BSDS500", hold_out=1)
+
+
+def test_an_image_that_is_trained_and_validated_on_is_refused(
+    make_set: MakeSet, split: Callable[..., DataSplit], tmp_path: Path
+) -> None:
+    folder = make_set("A", NAMES)
+    copies = make_set("B", ("b",))
+    shutil.copy(folder / "i04.png", copies / "copy.png")
+    with pytest.raises(ValueError, match=r"data\.validation: must share no image .* 1 \(copy\)"):
+        split(train="A", validation="B")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"train": "nowhere"}, r"^data\.train: no image set 'nowhere' .* sets in .*: A$"),
+        ({"train": "A", "validation": "B"}, r"^data\.validation: no image set 'B'"),
+        ({"train": "A", "hold_out": 10}, r"^data\.hold_out: must leave images .* got 10 of 10$"),
+        ({"train": "A", "validation": "A+B"}, r"^data\.validation: must name training sets or"),
+        ({"train": "A", "root": "nowhere"}, r"^data\.train: .* there is no folder nowhere$"),
+    ],
+)
+def test_wrong_settings_are_located(
+    make_set: MakeSet, split: Callable[..., DataSplit], settings: dict[str, object], message: str
+) -> None:
+    make_set("A", NAMES)
+    with pytest.raises(ValueError, match=message) as caught:
+        split(**settings)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"train": ""}, {"train": "A+"}, {"train": "A+A"}, {"hold_out": 0}, {"trian": "A"}],
+)
+def test_settings_are_checked_before_anything_is_read(settings: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        DataSettings.model_validate(settings)
+
+
+def test_a_broken_image_is_named(make_set: MakeSet, split: Callable[..., DataSplit]) -> None:
+    (make_set("A", NAMES) / "i03.png").write_bytes(b"no image")
+    with pytest.raises(ValueError, match=r"^data: .*i03\.png: cannot be read as an image"):
+        split(train="A")
+
+
+def test_a_test_set_is_opened_whole(make_set: MakeSet, tmp_path: Path) -> None:
+    make_set("benchmark/Set5/HR", ("baby", "bird"))
+    pairs = open_test_set(tmp_path, "Set5", 4, tmp_path / "cache")
+    assert (pairs.name, pairs.names, pairs.scale) == ("Set5", ("baby", "bird"), 4)
+
+
+def test_bsds400_shares_no_picture_with_b100(shared: Path, tmp_path: Path) -> None:
+    settings = DataSettings(train="BSDS400", root=str(shared / "data"))
+    opened = open_split(settings, 4, tmp_path)
+    assert (len(opened.train), len(opened.validation)) == (380, 20)
