@@ -90,9 +90,21 @@ def deployed(network: nn.Module) -> nn.Module:
     copied = copy.deepcopy(network).eval()
     for part in list(copied.modules()):
         if parametrize.is_parametrized(part):
-            for name in list(part.parametrizations):  # type: ignore[arg-type]
-                parametrize.remove_parametrizations(part, name, leave_parametrized=True)
+            _fold_parametrizations(part)
         for name, child in list(part.named_children()):
             if isinstance(child, ConvNorm):
                 setattr(part, name, child.folded())
     return copied
+
+
+def _fold_parametrizations(part: nn.Module) -> None:
+    """Turns the parametrised weights of `part` into plain ones.
+
+    Not by torch's `remove_parametrizations`: it edits the class, which a deep copy shares with the
+    network that it was copied from, and the original would be left without a weight.
+    """
+    weights = {name: getattr(part, name).detach() for name in part.parametrizations}  # type: ignore[union-attr]
+    part.__class__ = type(part).__bases__[0]
+    del part.parametrizations
+    for name, weight in weights.items():
+        part.register_parameter(name, nn.Parameter(weight))
