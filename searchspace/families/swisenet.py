@@ -216,8 +216,8 @@ FAMILY = Family(
         _published("SwiseNet", SwisenetSpec(), 2, "1077K", "236.5G", SERIES),
         _published("SwiseNet", SwisenetSpec(), 3, "1068K", "128.0G", SERIES),
         _published("SwiseNet", SwisenetSpec(), 4, "1227K", None, SERIES + X4.format("88.6G")),
-        _published("SwiseNet w/o SUM", DIRECT, 2, "1035K", "212.7G", WITHOUT),
-        _published("SwiseNet w/o SUM", DIRECT, 3, "1044K", "112.8G", WITHOUT),
-        _published("SwiseNet w/o SUM", DIRECT, 4, "1056K", None, WITHOUT + X4.format("75.3G")),
+        _published("SwiseNet (w/o SUM)", DIRECT, 2, "1035K", "212.7G", WITHOUT),
+        _published("SwiseNet (w/o SUM)", DIRECT, 3, "1044K", "112.8G", WITHOUT),
+        _published("SwiseNet (w/o SUM)", DIRECT, 4, "1056K", None, WITHOUT + X4.format("75.3G")),
     ),
 )
