@@ -24,24 +24,29 @@ class OneLineErrors(click.Group):
         try:
             return super().invoke(ctx)
         except (ConfigError, StoreError, ValueError) as error:
-            raise _exit(error, 2) from error
+            raise PersonsMistake(str(error)) from error
         except (SweepFailed, OSError) as error:
-            raise _exit(error, 1) from error
+            raise RunFailed(str(error)) from error
 
 
-def _exit(error: Exception, code: int) -> click.ClickException:
-    wrapped = click.ClickException(str(error))
-    wrapped.exit_code = code
-    return wrapped
+class PersonsMistake(click.ClickException):
+    """Something in a file or on the command line is wrong."""
+
+    exit_code = 2
+
+
+class RunFailed(click.ClickException):
+    """Nothing is wrong with the question, but the run came to no good end."""
+
+    exit_code = 1
 
 
 def tabular(command: Command) -> Command:
     """Adds --json and --csv to a command, which receives `form`."""
-    for name in ("json", "csv"):
-        command = click.option(
-            f"--{name}", "form", flag_value=name, help=f"Print {name.upper()} with all digits."
-        )(command)
-    return command
+    as_json = click.option("--json", "form", flag_value="json", help="Print JSON with all digits.")
+    as_csv = click.option("--csv", "form", flag_value="csv", help="Print CSV with all digits.")
+    decorated: Command = as_json(as_csv(command))
+    return decorated
 
 
 def print_table(frame: pd.DataFrame, form: Format | None) -> None:

@@ -111,7 +111,9 @@ class SweepConfig(_Settings):
         dumped = self.model_dump(
             mode="json", include={"scale", "seed", "objectives", "train", "data"}
         )
+        # Where images lie and what computes does not matter; the data's fingerprint is compared apart.
         dumped["train"].pop("device")
+        dumped["data"].pop("root")
         return dumped
 
 

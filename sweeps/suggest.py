@@ -85,7 +85,14 @@ class Suggester:
         if located is None:
             return  # the space has changed since; the architecture still counts as known
         params, distributions = located
-        running = create_trial(state=TrialState.RUNNING, params=params, distributions=distributions)
+        # The generation that NSGA-II would have given it: a rebuilt study lacks it.
+        generation = {"NSGAIISampler:generation": self.num_complete // self.population}
+        running = create_trial(
+            state=TrialState.RUNNING,
+            params=params,
+            distributions=distributions,
+            system_attrs=generation,
+        )
         self.study.add_trial(running)
         self.asked[stored.key] = len(self.study.get_trials(deepcopy=False)) - 1
 
@@ -95,29 +102,13 @@ class Suggester:
         """The objectives of a finished trial; None where it failed or, with `stopped`, was given up."""
         number = self.asked.pop(suggested.key, None)
         if number is None:
-            located = self._locate(suggested)
-            if located is None or values is None:
-                return
-            params, distributions = located
-            told = create_trial(values=list(values), params=params, distributions=distributions)
-            self.study.add_trial(told)
-            number = len(self.study.get_trials(deepcopy=False)) - 1
-        elif values is None:
+            return  # outside of the space: nothing that the sampler could learn from
+        if values is None:
             state = TrialState.PRUNED if stopped else TrialState.FAIL
             self.study.tell(number, state=state)
-            return
         else:
             self.study.tell(number, list(values))
-        self._date(number)
-
-    def _date(self, number: int) -> None:
-        """Give a finished trial the generation that NSGA-II would have: rebuilt studies lack it."""
-        trial = self.study.get_trials(deepcopy=False)[number]
-        key = "NSGAIISampler:generation"
-        if key not in trial.system_attrs:
-            generation = self.num_complete // self.population
-            self.study._storage.set_trial_system_attr(trial._trial_id, key, generation)
-        self.num_complete += 1
+            self.num_complete += 1
 
     def _is_new(self, candidate: Architecture) -> bool:
         return candidate.key not in self.known and feasible(candidate, self.constraints, self.scale)

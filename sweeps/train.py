@@ -123,7 +123,7 @@ def train(
     """
     until_step = settings.steps if until_step is None else until_step
     device = pick_device(settings)
-    network.to(device, memory_format=torch.channels_last)
+    network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(
         network.parameters(), lr=settings.learning_rate, fused=device.type == "cuda"
     )
@@ -172,7 +172,7 @@ def train(
 def time_step(network: nn.Module, scale: int, settings: TrainSettings, steps: int = 3) -> float:
     """Seconds of one optimiser step of `network` on this machine, the median of `steps` after a first one."""
     device = pick_device(settings)
-    network.to(device, memory_format=torch.channels_last)
+    network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(network.parameters())
     take_step = _stepper(network, optimizer, settings, device)
     side, batch = settings.patch_size, settings.batch_size
@@ -207,7 +207,7 @@ def _stepper(
             super_res = network(low_res)
         loss = nn.functional.l1_loss(super_res.float(), high_res)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         if settings.clip_gradient is not None:
             nn.utils.clip_grad_norm_(parameters, settings.clip_gradient)
         optimizer.step()

@@ -4,9 +4,12 @@ Tune places segments, shares GPUs and notices lost nodes; it decides nothing. A 
 it segments and listens; the database, not Tune's experiment folder, is what a restart reads.
 """
 
+import gc
+import json
 import os
 import tempfile
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 # Set before Ray is imported. Tune's own progress, loggers and change of folder are not wanted: the
@@ -23,6 +26,7 @@ os.environ |= {
 }
 
 import ray
+import torch
 from ray import tune
 from ray.tune.search import Searcher
 
@@ -90,10 +94,6 @@ def train_segment(config: dict[str, Any]) -> None:
 
 
 def _release_gpu() -> None:
-    import gc
-
-    import torch
-
     if torch.cuda.is_available():
         gc.collect()
         torch.cuda.empty_cache()
@@ -104,7 +104,8 @@ def _messages(record: object) -> Iterator[dict[str, Any]]:
         rows = [(m.dataset, m.name, m.value) for m in record.measurements]
         yield {"step": record.step, "measurements": rows}
     elif isinstance(record, Outcome):
-        yield {"step": record.step, "outcome": vars(record)}
+        # As text: Tune flattens nested mappings.
+        yield {"step": record.step, "outcome": json.dumps(asdict(record))}
 
 
 class SegmentSearcher(Searcher):  # type: ignore[misc]
@@ -140,7 +141,7 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
             )
             self._handle(segment, Evaluation(step=result["step"], measurements=rows))
         elif "outcome" in result:
-            self._handle(segment, Outcome(**result["outcome"]))
+            self._handle(segment, Outcome(**json.loads(result["outcome"])))
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -148,7 +149,7 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
         """End a segment whose worker or node was lost; for others Tune repeats its last result here."""
         segment = self.segments.pop(trial_id)
         if result is not None and "outcome" in result:
-            self._handle(segment, Outcome(**result["outcome"]))
+            self._handle(segment, Outcome(**json.loads(result["outcome"])))
         self._handle(
             segment, Outcome(step=0, error="the worker died: its process or its node was lost")
         )
@@ -158,6 +159,10 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
             self.sweep.handle(segment, record)
         except StoreError as error:
             self.error = error
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What Tune may write down of this searcher: nothing, for it is never restored."""
+        return {}
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the database is the state."""
