@@ -81,6 +81,13 @@ def _run(config: SweepConfig, driver: DriverName, address: str | None) -> None:
 
 
 @main.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def name(file: Path) -> None:
+    """Print the name of the sweep in FILE, for scripts."""
+    click.echo(read_config(file).name)
+
+
+@main.command()
 @click.argument("name")
 @database
 @click.option("--driver", type=click.Choice(["local", "ray"]), default="local", show_default=True)
