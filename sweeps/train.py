@@ -5,13 +5,16 @@ the settings, the seed and t alone (batches and learning rates are functions of 
 cut anywhere and resumed gives the same weights as one that was not.
 """
 
+import contextlib
 import itertools
 import math
 import os
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Annotated, Any, Literal
 
 import torch
@@ -118,8 +121,8 @@ def train(
     """Train `network` in place to `until_step` (the full length by default), yielding records.
 
     An `Evaluation` is yielded after its checkpoint is on disk; after a resume the earlier ones come
-    again, since whoever was to store them may have died first. Raises TrainingFailed for a loss that is not finite or has diverged, OSError
-    where the checkpoint cannot be written.
+    again, since whoever was to store them may have died first. Raises TrainingFailed for a loss that is
+    not finite or has diverged and for a checkpoint that cannot be written.
     """
     until_step = settings.steps if until_step is None else until_step
     device = pick_device(settings)
@@ -275,9 +278,12 @@ def _resume(
 
 def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any] | None:
     """The training state in a file (network, optimizer, step, seconds, history), or None."""
+    # Half a file is no zip archive any more; torch would take it for its old format and stumble anyhow.
+    if not zipfile.is_zipfile(path):
+        return None
     try:
         state = torch.load(path, map_location=device, weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError):
+    except (OSError, RuntimeError, EOFError, ValueError, UnpicklingError):
         return None
     return state if isinstance(state, dict) and "step" in state else None
 
@@ -290,5 +296,6 @@ def _save(state: dict[str, Any], path: Path) -> None:
         torch.save(state, temporary)
         temporary.replace(path)
     except (OSError, RuntimeError) as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise TrainingFailed(f"the checkpoint {path} cannot be written: {error}") from error
