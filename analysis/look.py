@@ -1,0 +1,118 @@
+"""How our figures look: palette, type, axes. A figure is a plain dict for plotly.js."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from searchspace.quantity import format_quantity
+
+Figure = dict[str, Any]
+
+INK, MUTED, GRID = "#1d2733", "#66717d", "#e6e9ec"
+FAMILY_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#6a51a3")
+"""Okabe and Ito's palette, told apart by colour-blind people; symbols repeat the distinction."""
+FAMILY_SYMBOLS = ("circle", "square", "triangle-up", "cross", "hexagon", "star", "triangle-down")
+PUBLISHED_COLOUR = "#8a5a2b"
+FONT = {
+    "family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif",
+    "size": 13,
+    "color": INK,
+}
+
+
+def base_layout(x_title: str, y_title: str) -> Figure:
+    """Layout of a figure with these axis titles; the legend lies above it."""
+    axis = {
+        "gridcolor": GRID,
+        "linecolor": MUTED,
+        "zeroline": False,
+        "ticks": "outside",
+        "tickcolor": GRID,
+        "automargin": True,
+    }
+    return {
+        "font": FONT,
+        "margin": {"l": 56, "r": 14, "t": 40, "b": 48},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "#ffffff",
+        "xaxis": axis | {"title": {"text": x_title, "standoff": 8, "font": {"size": 13}}},
+        "yaxis": axis | {"title": {"text": y_title, "standoff": 6, "font": {"size": 13}}},
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "y": 1.02,
+            "yanchor": "bottom",
+            "font": {"size": 12},
+        },
+        "hoverlabel": {"align": "left", "bgcolor": "#ffffff", "font": {"size": 12, "color": INK}},
+        "hovermode": "closest",
+        "dragmode": "zoom",
+    }
+
+
+def log_axis(low: float, high: float) -> Figure:
+    """A log axis from 10**low to 10**high with few, readable ticks."""
+    mantissas = (1, 2, 5) if high - low <= 1.6 else (1, 3) if high - low <= 2.6 else (1,)
+    values = [m * 10.0**e for e in range(int(low) - 1, int(high) + 2) for m in mantissas]
+    inside = [value for value in values if low <= np.log10(value) <= high]
+    return {
+        "type": "log",
+        "range": [low, high],
+        "tickvals": inside,
+        "ticktext": [format_quantity(value) for value in inside],
+        "tickangle": 0,
+    }
+
+
+def log_range(values: Sequence[float]) -> tuple[float, float]:
+    """Decimal logarithms of the ends of an axis that holds `values` with some room."""
+    positive = [value for value in values if value > 0]
+    if not positive:
+        return 3.0, 6.0
+    low, high = np.log10(min(positive)), np.log10(max(positive))
+    room = max(0.06 * (high - low), 0.12)
+    return float(low - room), float(high + room)
+
+
+def psnr_range(values: NDArray[np.float64], bicubic: float | None) -> tuple[float, float]:
+    """Ends of a PSNR axis [dB]: a few ruined trials and a far bicubic do not squeeze the rest."""
+    if len(values) == 0:
+        return 20.0, 40.0
+    top, typical = float(np.max(values)), float(np.quantile(values, 0.05))
+    span = max(top - typical, 0.1)
+    floor = max(float(np.min(values)), typical - span)
+    if bicubic is not None and floor - 0.6 * span <= bicubic < floor:
+        floor = bicubic
+    room = 0.06 * (top - floor) + 0.01
+    return floor - room, top + room
+
+
+def level_line(value: float) -> Figure:
+    """A dotted line across the figure at `value`, as a shape."""
+    line = {"color": MUTED, "width": 1, "dash": "dot"}
+    return {
+        "type": "line",
+        "xref": "paper",
+        "x0": 0,
+        "x1": 1,
+        "y0": value,
+        "y1": value,
+        "line": line,
+    }
+
+
+def level_note(text: str, value: float, side: Literal["left", "right"] = "right") -> Figure:
+    """`text` at one end of such a line, as an annotation."""
+    return {
+        "text": text,
+        "xref": "paper",
+        "x": 1 if side == "right" else 0.01,
+        "xanchor": side,
+        "y": value,
+        "yanchor": "bottom",
+        "showarrow": False,
+        "font": {"size": 11, "color": MUTED},
+    }

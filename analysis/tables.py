@@ -1,0 +1,126 @@
+"""Frames as tables: for the terminal, as JSON, as CSV. What every command that prints a table uses."""
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from searchspace.quantity import format_quantity
+
+Format = Literal["table", "json", "csv"]
+
+HEADINGS = {
+    "psnr_y": "PSNR-Y dB",
+    "ssim_y": "SSIM-Y",
+    "params": "parameters",
+    "params_train": "parameters in training",
+    "multadds": "Mult-Adds",
+    "activations": "activations",
+    "num_convs": "convolutions",
+    "memory": "memory B",
+    "num_seeds": "seeds",
+    "psnr_spread": "spread dB",
+    "label": "architecture",
+    "architecture": "key",
+}
+"""What people read where it differs from the column's name."""
+
+EXACT = frozenset(
+    {"number", "trial", "step", "seed", "scale", "num_convs", "num_seeds", "attempts"}
+)
+"""Whole numbers that are shown in full."""
+
+
+def heading(name: str) -> str:
+    """What a column is called on a page or in a terminal."""
+    for measure in ("psnr_y", "ssim_y"):
+        if name.endswith(f"_{measure}"):
+            return f"{name.removesuffix(f'_{measure}')} {HEADINGS[measure]}"
+    return HEADINGS.get(name, name.replace("_", " "))
+
+
+def cell(name: str, value: Any) -> str:
+    """`value` of column `name` for people: dB to two places, SSIM to four, costs with a suffix."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "-"
+    if isinstance(value, str) or not isinstance(value, int | float):
+        return str(value)
+    if name.endswith(("psnr_y", "psnr_db", "spread")):
+        return f"{value:.2f}"
+    if name.endswith("ssim_y"):
+        return f"{value:.4f}"
+    if name in EXACT:
+        return str(int(value))
+    if name == "seconds":
+        return f"{value:.0f}"
+    return format_quantity(float(value))
+
+
+def render(frame: pd.DataFrame, form: Format = "table", *, width: int | None = None) -> str:
+    """`frame` as text: a table to read, or all digits as JSON records or CSV.
+
+    `width` in characters is that of the terminal where None.
+    """
+    if form == "json":
+        return json.dumps(records(frame), indent=2, allow_nan=False)
+    if form == "csv":
+        return frame.to_csv(index=False, lineterminator="\n").rstrip("\n")
+    console = Console(width=width)
+    with console.capture() as capture:
+        console.print(rich_table(frame))
+    return "\n".join(line.rstrip() for line in capture.get().splitlines())
+
+
+def rich_table(frame: pd.DataFrame) -> Table:
+    """`frame` for rich's console, numbers to the right."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in frame.columns:
+        numeric = pd.api.types.is_numeric_dtype(frame[name])
+        table.add_column(
+            heading(str(name)),
+            justify="right" if numeric else "left",
+            overflow="fold",
+            no_wrap=numeric,
+        )
+    for row in _rows(frame):
+        table.add_row(*(cell(name, value) for name, value in row.items()))
+    return table
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as dicts in JSON types; whole numbers as integers, missing values as None."""
+    return [{name: _plain(value) for name, value in row.items()} for row in _rows(frame)]
+
+
+def front_table(
+    front: pd.DataFrame, objectives: Sequence[str], extra: Sequence[str] = ()
+) -> pd.DataFrame:
+    """`front` (rows of load_trials or load_front_points) with the columns worth reading, cheapest first.
+
+    `extra` columns come last.
+    """
+    costs = [name for name in objectives if not name.endswith(("psnr_y", "ssim_y"))]
+    others = [n for n in ("psnr_y", "ssim_y", "params", "multadds") if n in front]
+    columns = ["number", *dict.fromkeys([*objectives, *others]), "label", *extra]
+    order = costs[0] if costs else objectives[0]
+    return front.sort_values([order, "number"])[columns].reset_index(drop=True)
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list | dict | str) or value is None:
+        return value
+    if pd.isna(value):
+        return None
+    if isinstance(value, float):
+        if math.isinf(value):
+            return None
+        return int(value) if value.is_integer() and abs(value) >= 1 else value
+    return value.item() if hasattr(value, "item") else value

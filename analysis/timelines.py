@@ -1,0 +1,114 @@
+"""Figures over time: learning curves, and how the front grew."""
+
+import html
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.look import FAMILY_COLOURS, Figure, base_layout, level_line, level_note, psnr_range
+from analysis.pareto import Direction, front_over_time
+from analysis.plots import thin
+
+
+def curves_data(
+    curves: pd.DataFrame, trials: pd.DataFrame, most: int = 120
+) -> list[dict[str, Any]]:
+    """Learning curves, cheapest last: steps, values [dB], params, on_front and text of each.
+
+    `trials` has a boolean column on_front; of the others at most `most` are taken.
+    """
+    kept = trials[thin(trials["on_front"].to_numpy(bool), most)]
+    rows = dict(zip(kept["id"], kept.to_dict("records"), strict=True))
+    lines = []
+    for trial_id, own in curves[curves["id"].isin(rows)].groupby("id"):
+        row = rows[trial_id]
+        text = f"{html.escape(str(row['label']))}<br>trial {row['number']}, {row['state']}"
+        lines.append(
+            {
+                "steps": own["step"].tolist(),
+                "values": own["value"].tolist(),
+                "params": float(row.get("params", np.nan)),
+                "on_front": bool(row["on_front"]),
+                "text": text,
+            }
+        )
+    return sorted(lines, key=lambda line: (line["on_front"], -line["params"]))
+
+
+def draw_curves(lines: list[dict[str, Any]], bicubic: float | None = None) -> Figure:
+    """PSNR over optimiser steps: trials of the front from light (few parameters) to dark, others grey."""
+    front = sorted(line["params"] for line in lines if line["on_front"])
+    traces = []
+    for line in lines:
+        share = front.index(line["params"]) / max(len(front) - 1, 1) if line["on_front"] else 0
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers" if len(line["steps"]) == 1 else "lines",
+                "x": line["steps"],
+                "y": line["values"],
+                "text": [line["text"]] * len(line["steps"]) if line["on_front"] else None,
+                "hovertemplate": line["text"] + "<br>step %{x:,}: %{y:.2f} dB<extra></extra>",
+                "showlegend": False,
+                "line": {
+                    "width": 2 if line["on_front"] else 1,
+                    "color": _blue(share) if line["on_front"] else "rgba(120,130,140,0.28)",
+                },
+            }
+        )
+        del traces[-1]["text"]
+    layout = base_layout("optimiser steps", "PSNR-Y on the validation split, dB")
+    layout["xaxis"] |= {"rangemode": "tozero", "tickformat": "~s"}
+    if lines:
+        values = np.concatenate([line["values"] for line in lines])
+        floor, top = psnr_range(values, bicubic)
+        layout["yaxis"]["range"] = [floor, top]
+        if bicubic is not None and floor <= bicubic <= top:
+            layout["shapes"] = [level_line(bicubic)]
+            layout["annotations"] = [level_note(f"bicubic {bicubic:.2f}", bicubic, "left")]
+    return {"data": traces, "layout": layout}
+
+
+def volume_data(trials: pd.DataFrame, objectives: dict[str, Direction]) -> pd.DataFrame:
+    """Number and share (columns): the hypervolume after each finished trial as a share of the last one.
+
+    Costs enter as logarithms, and the reference is the worst value of every objective.
+    """
+    names = [name for name in objectives if name in trials]
+    done = trials[(trials["state"] == "complete") & trials["psnr_y"].notna()].sort_values("number")
+    points = done[names].astype(float).copy()
+    for name in names:
+        if objectives[name] == "minimize":
+            points[name] = np.log10(points[name].clip(lower=1))
+    ways = [objectives[name] for name in names]
+    if points.empty:
+        return pd.DataFrame({"number": [], "share": []})
+    worst = [points[n].min() if objectives[n] == "maximize" else points[n].max() for n in names]
+    volumes = front_over_time(points.to_numpy(), worst, ways)
+    last = volumes[-1] or 1.0
+    return pd.DataFrame({"number": done["number"].to_numpy(), "share": volumes / last})
+
+
+def draw_volume(data: pd.DataFrame) -> Figure:
+    """How the front grew: hypervolume after each trial as a share of the final one."""
+    changed = data[data["share"].ne(data["share"].shift()) | (data.index == data.index[-1])]
+    layout = base_layout("trials finished, by number", "hypervolume, share of the final")
+    layout["yaxis"] |= {"range": [0, 1.04], "tickformat": ".0%"}
+    trace = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": changed["number"].tolist(),
+        "y": changed["share"].tolist(),
+        "line": {"shape": "hv", "width": 2, "color": FAMILY_COLOURS[0]},
+        "hovertemplate": "trial %{x}: %{y:.1%}<extra></extra>",
+        "showlegend": False,
+    }
+    return {"data": [trace], "layout": layout}
+
+
+def _blue(share: float) -> str:
+    """From light (0) to dark (1), both legible on white."""
+    light, dark = np.array([86, 180, 233]), np.array([8, 48, 107])
+    red, green, blue = (light + share * (dark - light)).astype(int)
+    return f"rgb({red},{green},{blue})"

@@ -1,0 +1,127 @@
+import sqlite3
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from sqlalchemy import text
+
+from analysis.load import (
+    load_curves,
+    load_front_points,
+    load_knobs,
+    load_lives,
+    load_sweeps,
+    load_trials,
+    open_database,
+)
+from benchmarks.synthetic import fill
+
+
+def test_a_trial_is_one_row_with_its_newest_psnr_and_its_costs(small) -> None:
+    trials = load_trials(small.url).set_index("number")
+    assert trials["psnr_y"].tolist()[:4] == [26.0, 27.0, 27.5, 26.5]
+    assert trials.loc[4, ["state", "psnr_y", "step"]].tolist() == ["stopped", 28.0, 500]
+    assert trials.loc[1, ["params", "multadds", "seconds", "attempts"]].tolist() == [
+        1e5,
+        5e9,
+        90,
+        1,
+    ]
+    assert trials.loc[2, "Set5_psnr_y"] == 31.0
+    assert pd.isna(trials.loc[1, "Set5_psnr_y"])
+    assert trials.loc[5, "error"].endswith("<NaN> at step 3")
+    assert pd.isna(trials.loc[5, "psnr_y"])
+    assert set(trials["train_data"]) == {"T91"}
+
+
+def test_front_points_are_the_complete_trials_with_their_objectives(small) -> None:
+    points = load_front_points(small.url, "small", ["psnr_y", "params"])
+    assert points["number"].tolist() == [0, 1, 2, 3]
+    assert points["psnr_y"].tolist() == [26.0, 27.0, 27.5, 26.5]
+    assert points["params"].tolist() == [1e4, 1e5, 5e5, 2e5]
+
+
+def test_a_sweep_without_trials_gives_empty_frames(database) -> None:
+    database.sweep("empty")
+    assert load_trials(database.url).empty
+    assert load_front_points(database.url, "empty", ["psnr_y", "params"]).empty
+    assert load_knobs(database.url).empty
+    assert load_curves(database.url).empty
+
+
+def test_sweeps_carry_their_facts(small) -> None:
+    small.sweep("other", train_data="DIV2K")
+    sweeps = load_sweeps(small.url).set_index("name")
+    assert sweeps.loc["small", "validation_bicubic_psnr_y"] == 25.5
+    assert sweeps["train_data"].tolist() == ["T91", "DIV2K"]
+    assert load_lives(small.url, ["other"])["sweep"].tolist() == ["other"]
+
+
+def test_curves_and_knobs(small) -> None:
+    curves = load_curves(small.url, ["small"], trial_ids=[1])
+    assert curves[["step", "value"]].to_numpy().tolist() == [[500, 25.0], [1000, 26.0]]
+    assert load_knobs(small.url)["n_feats"].tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_unknown_sweep_names_the_nearest(small) -> None:
+    with pytest.raises(ValueError, match="none called 'smal'; did you mean small"):
+        load_trials(small.url, ["smal"])
+
+
+def test_unknown_objective_names_the_nearest(small) -> None:
+    with pytest.raises(ValueError, match="'param'; did you mean params"):
+        load_front_points(small.url, "small", ["psnr_y", "param"])
+
+
+def test_a_missing_file_is_one_line_and_is_not_created(tmp_path: Path) -> None:
+    path = tmp_path / "none.db"
+    with pytest.raises(ValueError, match=r"storage: there is no database .*none.db"):
+        load_trials(f"sqlite:///{path}")
+    assert not path.exists()
+
+
+def test_a_database_of_another_schema_is_refused(small) -> None:
+    with small.store.engine.begin() as connection:
+        connection.execute(text("UPDATE schema_version SET version = 99"))
+    with pytest.raises(ValueError, match="has schema 99, this srsweep reads schema 1"):
+        load_trials(small.url)
+
+
+def test_another_programs_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE notes (text)")
+    connection.close()
+    with pytest.raises(ValueError, match="is no database of srsweep"):
+        load_sweeps(f"sqlite:///{path}")
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("results.db", "must be a database URL"),
+        ("nosuch://x", "must be a database URL"),
+        ("postgresql+psycopg://u:secret@127.0.0.1:1/x", "cannot read"),
+    ],
+)
+def test_an_unusable_url_is_one_line_without_its_password(url: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words) as caught:
+        load_sweeps(url)
+    assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_nothing_can_be_written_through_the_reader(small) -> None:
+    with pytest.raises(ValueError, match="readonly"), open_database(small.url) as connection:
+        connection.execute(text("DELETE FROM trials"))
+
+
+def test_front_points_of_an_invented_database_equal_the_frame_of_all_trials(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'many.db'}"
+    assert fill(url, trials=300, evaluations=3) == 300 * (6 + 4 * 3)
+    trials = load_trials(url)
+    done = trials[trials["state"] == "complete"].reset_index(drop=True)
+    points = load_front_points(url, "synthetic", ["psnr_y", "params"])
+    pd.testing.assert_frame_equal(
+        points[["number", "psnr_y", "params"]], done[points.columns][["number", "psnr_y", "params"]]
+    )

@@ -1,0 +1,38 @@
+import json
+
+import pandas as pd
+
+from analysis.tables import front_table, render
+
+FRAME = pd.DataFrame(
+    {"number": [2, 10], "psnr_y": [26.123456, None], "params": [143731.0, 5e5], "label": ["a", "b"]}
+)
+
+
+def test_json_keeps_all_digits_and_missing_values_are_null() -> None:
+    rows = json.loads(render(FRAME, "json"))
+    assert rows[0] == {"number": 2, "psnr_y": 26.123456, "params": 143731, "label": "a"}
+    assert rows[1]["psnr_y"] is None
+
+
+def test_csv_has_a_header_and_a_line_a_row() -> None:
+    assert render(FRAME, "csv").splitlines()[:2] == [
+        "number,psnr_y,params,label",
+        "2,26.123456,143731.0,a",
+    ]
+
+
+def test_a_table_for_people_rounds_and_aligns() -> None:
+    lines = render(FRAME, width=80).splitlines()
+    assert lines[0].split() == ["number", "PSNR-Y", "dB", "parameters", "architecture"]
+    assert lines[1].split() == ["2", "26.12", "143.7K", "a"]
+    assert lines[2].split() == ["10", "-", "500K", "b"]
+
+
+def test_an_empty_frame_is_a_header_and_an_empty_list() -> None:
+    assert render(FRAME.head(0), "json") == "[]"
+    assert render(FRAME.head(0), width=80).startswith("number")
+
+
+def test_the_front_is_listed_cheapest_first() -> None:
+    assert front_table(FRAME[::-1], ["psnr_y", "params"])["number"].tolist() == [2, 10]
