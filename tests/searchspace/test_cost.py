@@ -1,0 +1,91 @@
+import pytest
+import torch
+from torch import nn
+
+from searchspace.cost.subject import Subject, trace
+
+
+def traced(network: nn.Module, height: int = 8, width: int = 8, channels: int = 3) -> object:
+    with torch.device("meta"):
+        low_res = torch.empty(1, channels, height, width)
+    return trace(network.to("meta"), low_res)
+
+
+def multadds(network: nn.Module, **size: int) -> int:
+    return sum(op.multadds for op in traced(network, **size).operators)  # type: ignore[attr-defined]
+
+
+def test_convolution_is_outputs_times_kernel_times_inputs() -> None:
+    assert multadds(nn.Conv2d(3, 16, 3, padding=1)) == 8 * 8 * 16 * 9 * 3
+    assert multadds(nn.Conv2d(4, 16, 3, padding=1, groups=4), channels=4) == 8 * 8 * 16 * 9
+
+
+def test_transposed_convolution_is_counted_at_output_pixels() -> None:
+    deconv = nn.ConvTranspose2d(3, 5, 9, stride=4, padding=4, output_padding=3)
+    assert multadds(deconv) == 32 * 32 * 5 * 81 * 3
+
+
+def test_depthwise_transposed_convolution_is_counted() -> None:
+    deconv = nn.ConvTranspose2d(4, 4, 4, stride=2, padding=1, groups=4)
+    assert multadds(deconv, channels=4) == 16 * 16 * 4 * 16
+
+
+def test_functional_calls_are_counted() -> None:
+    class Functional(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(6, 3, 1, 1))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return nn.functional.conv2d(x, self.weight)
+
+    assert multadds(Functional()) == 64 * 6 * 3
+
+
+def test_matrix_products_are_counted() -> None:
+    class Product(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            flat = x.flatten(2)
+            return flat @ flat.transpose(1, 2)
+
+    assert multadds(Product()) == 3 * 3 * 64
+    assert multadds(nn.Linear(8, 5)) == 3 * 8 * 8 * 5
+
+
+def test_activations_norms_and_interpolation_cost_nothing() -> None:
+    free = nn.Sequential(nn.ReLU(), nn.Upsample(scale_factor=2), nn.AvgPool2d(2), nn.PReLU(3))
+    assert multadds(free) == 0
+
+
+def test_memory_is_the_largest_sum_of_live_tensors() -> None:
+    class TwoSteps(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            wide = x.repeat(1, 4, 1, 1)  # input and 4 inputs are alive
+            narrow = wide[:, :3] * 2  # and one more
+            del wide
+            return narrow + 1
+
+    size = 3 * 8 * 8 * 4
+    assert traced(TwoSteps()).peak_bytes == 6 * size  # type: ignore[attr-defined]
+
+
+def test_in_place_operations_need_no_memory() -> None:
+    size = 3 * 8 * 8 * 4
+    assert traced(nn.ReLU(inplace=True)).peak_bytes == size  # type: ignore[attr-defined]
+    assert traced(nn.ReLU()).peak_bytes == 2 * size  # type: ignore[attr-defined]
+
+
+def test_counting_leaves_the_network_as_it_was() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 3, 3), nn.BatchNorm2d(3)).train()
+    names = list(network.state_dict())
+    subject = Subject(network=network.to("meta"), low_res=(8, 8))
+    assert subject.trace.operators
+    assert network.training
+    assert list(network.state_dict()) == names
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_third_is_floored_to_whole_pixels(scale: int) -> None:
+    from searchspace.cost import low_res_size
+
+    assert low_res_size(scale) == {2: (360, 640), 3: (240, 426), 4: (180, 320)}[scale]

@@ -1,0 +1,40 @@
+import pytest
+
+from searchspace.quantity import format_quantity, parse_quantity
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (3, 3),
+        (0.5, 0.5),
+        ("1e-4", 1e-4),  # PyYAML reads it as a string
+        ("150k", 150_000),
+        ("40G", 40 * 10**9),
+        ("40e9", 40 * 10**9),
+        ("2_000", 2000),
+        ("1.5M", 1_500_000),
+        (" 7 ", 7),
+    ],
+)
+def test_numbers_are_read_as_people_write_them(written: object, meant: float) -> None:
+    assert parse_quantity(written) == meant
+
+
+def test_whole_numbers_become_integers() -> None:
+    assert isinstance(parse_quantity("4e3"), int)
+    assert isinstance(parse_quantity(2.0), int)
+
+
+@pytest.mark.parametrize(
+    "written", ["", "k", "3 apples", "1e", None, True, [3], float("nan"), "1e400"]
+)
+def test_what_is_no_finite_number_is_refused(written: object) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        parse_quantity(written)
+
+
+def test_formatting_keeps_four_digits_and_a_suffix() -> None:
+    assert format_quantity(143_731) == "143.7K"
+    assert format_quantity(10_184_601_600) == "10.18G"
+    assert format_quantity(12) == "12"

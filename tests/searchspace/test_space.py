@@ -1,0 +1,123 @@
+from collections import Counter
+from random import Random
+
+import pytest
+
+from searchspace.architecture import architecture
+from searchspace.constraint import parse_constraint
+from searchspace.space import Space, feasible, parse_space
+
+
+def space(**families: object) -> Space:
+    parsed, faults = parse_space(families, ("families",))
+    assert not faults
+    return parsed
+
+
+def faults(**families: object) -> list[str]:
+    return [f"{'.'.join(path)}: {text}" for path, text in parse_space(families, ("families",))[1]]
+
+
+def test_size_counts_every_network_once() -> None:
+    # Nothing is compressed in one of two placements, and there the three ratios are one network.
+    searched = space(slwsr={"compression": ["none", "all"], "expand_ratio": [2, 3, 4]})
+    assert searched.num_spellings == 6
+    assert len(searched) == 4
+
+
+def test_ranges_include_both_ends() -> None:
+    searched = space(slwsr={"n_feats": {"low": 8, "high": 32, "step": 8}})
+    assert [a.knobs["n_feats"] for a in searched.architectures] == [8, 16, 24, 32]
+
+
+def test_conditional_knobs_keep_their_default_elsewhere() -> None:
+    searched = space(
+        slwsr={
+            "pool_layers": ["none", "default"],
+            "residual_scale": {"values": [0.1, 0.5], "when": {"pool_layers": "none"}},
+        }
+    )
+    found = {(a.knobs["pool_layers"], a.knobs["residual_scale"]) for a in searched.architectures}
+    assert found == {("none", 0.1), ("none", 0.5), ("default", 1.0)}
+
+
+def test_a_list_inside_the_choices_is_one_value() -> None:
+    searched = space(slwsr={"compression": ["none", [0, 1, 2]]})
+    assert [a.knobs["compression"] for a in searched.architectures] == ["none", [0, 1, 2]]
+
+
+def test_auto_takes_the_values_that_the_family_names() -> None:
+    searched = space(slwsr={"n_feats": "auto"})
+    assert [a.knobs["n_feats"] for a in searched.architectures] == [16, 32, 64]
+
+
+def test_a_family_alone_is_its_published_default() -> None:
+    assert [a.key for a in space(slwsr=None).architectures] == [architecture("slwsr", {}).key]
+
+
+def test_invalid_combinations_are_left_out() -> None:
+    # Two blocks do not fill five local blocks.
+    searched = space(slwsr={"n_blocks": [2, 26], "local_blocks": [2, 5]})
+    assert len(searched) == 3
+
+
+def test_sampling_is_uniform_over_networks_not_over_spellings() -> None:
+    searched = space(slwsr={"compression": ["none", "all"], "expand_ratio": [2, 3, 4, 6, 8]})
+    random = Random(0)
+    counts = Counter(searched.sample(random).knobs["compression"] for _ in range(3000))
+    # One of six networks is not compressed, though half of the spellings are.
+    assert counts["none"] == pytest.approx(500, abs=90)
+
+
+def test_membership_is_by_network() -> None:
+    searched = space(slwsr={"n_feats": [16, 32]})
+    assert architecture("slwsr", {"n_feats": 16, "expand_ratio": 4}) in searched
+    assert architecture("slwsr", {"n_feats": 17}) not in searched
+
+
+def test_large_spaces_are_sampled_without_being_enumerated() -> None:
+    searched = space(
+        slwsr={
+            "n_feats": {"low": 1, "high": 512},
+            "n_blocks": {"low": 5, "high": 60},
+            "expand_ratio": {"low": 1, "high": 8, "step": 0.5},
+            "compression": "auto",
+        }
+    )
+    assert searched.num_spellings > 2_000_000
+    assert searched.sample(Random(0)).key != searched.sample(Random(1)).key
+
+
+def test_faults_are_told_all_at_once_with_their_place() -> None:
+    told = faults(
+        slwrs=None,
+        slwsr={"n_fets": 1, "n_feats": ["wide"], "n_blocks": {"lo": 1}, "pool_layers": []},
+    )
+    assert told == [
+        "families.slwrs: unknown family; did you mean slwsr?",
+        "families.slwsr.n_fets: no such knob; did you mean n_feats?",
+        "families.slwsr.n_feats: Input should be a valid integer, unable to parse string as an integer, "
+        "got 'wide'",
+        "families.slwsr.n_blocks: must be {low, high, step} or {values, when}, got keys ['lo']",
+        "families.slwsr.pool_layers: must have at least one value, got []",
+    ]
+
+
+def test_an_endless_range_is_refused() -> None:
+    (told,) = faults(slwsr={"residual_scale": {"low": 0.0001, "high": 1, "step": "1e-9"}})
+    assert "at most 10000 values" in told
+
+
+@pytest.mark.parametrize(
+    ("constraint", "allowed"),
+    [("params <= 143_731", True), ("params < 143731", False), ("n_feats >= 17", False)],
+)
+def test_constraints_compare_costs_and_knobs(constraint: str, allowed: bool) -> None:
+    limit = parse_constraint(constraint, {"n_feats"})
+    assert feasible(architecture("slwsr", {"n_feats": 16}), (limit,), 4) is allowed
+
+
+@pytest.mark.parametrize("text", ["params", "parms <= 3", "params <= x", 3, "params <= 3 or 4"])
+def test_what_is_no_constraint_is_refused(text: object) -> None:
+    with pytest.raises(ValueError, match="must|unknown"):
+        parse_constraint(text, {"n_feats"})
