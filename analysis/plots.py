@@ -50,7 +50,7 @@ class ParetoData:
     bicubic: float | None
     """PSNR of bicubic on the same images [dB]."""
     networks: pd.DataFrame
-    """Published networks by cost: network, cost, counted."""
+    """Published networks by cost: network, cost, counted, own."""
     psnr_range: tuple[float, float]
     """Ends of the PSNR axis [dB]."""
     below: int
@@ -96,7 +96,7 @@ def pareto_data(
         points=frame,
         step=step.set_axis(["x", "y"], axis=1),
         bicubic=bicubic,
-        networks=pd.DataFrame(columns=["network", "cost", "counted"])
+        networks=pd.DataFrame(columns=["network", "cost", "counted", "own"])
         if networks is None
         else networks,
         psnr_range=(floor, top),
@@ -248,7 +248,8 @@ def _network_traces(networks: pd.DataFrame, low: float, high: float) -> list[Fig
             "color": PUBLISHED_COLOUR,
         },
     }
-    named = spaced(inside["network"].tolist(), np.log10(inside["cost"]).tolist(), high - low)
+    order = inside.sort_values("own", ascending=False, kind="stable")
+    named = spaced(order["network"].tolist(), np.log10(order["cost"]).tolist(), high - low)
     labels = common | {
         "mode": "text",
         "meta": "wide only",
@@ -263,71 +264,13 @@ def _network_traces(networks: pd.DataFrame, low: float, high: float) -> list[Fig
 
 
 def spaced(names: Sequence[str], at: Sequence[float], span: float) -> list[tuple[str, float]]:
-    """The (name, position) that fit side by side without overlap on an axis `span` long, from the left."""
+    """The (name, position) that fit side by side on an axis `span` long; earlier names take precedence."""
     taken: list[tuple[str, float]] = []
-    edge = -np.inf
-    for position, name in sorted(zip(at, names, strict=True)):
+    for name, position in zip(names, at, strict=True):
         half = span * 0.0075 * (len(name) + 1)
-        if position - half >= edge:
+        if all(abs(position - p) >= half + span * 0.0075 * (len(n) + 1) for n, p in taken):
             taken.append((name, position))
-            edge = position + half
     return taken
-
-
-def draw_test_set(trials: pd.DataFrame, published: pd.DataFrame, cost: str, dataset: str) -> Figure:
-    """Printed PSNR on a test set against `cost`, with our trials measured on the same images, if any.
-
-    Each trace names its training set: points of different traces are not to be ranked against each other.
-    """
-    column = f"{dataset}_psnr_y"
-    ours = (
-        trials[trials[column].notna() & (trials[cost] > 0)] if column in trials else trials.head(0)
-    )
-    traces = []
-    known = published["train_data"] != ""
-    for own, name, symbol in (
-        (published[known], "published, trained on DIV2K", "diamond"),
-        (published[~known], "published, training set as in its paper", "diamond-open"),
-    ):
-        if len(own):
-            traces.append(_published_trace(own, name, symbol))
-    for index, (train_data, group) in enumerate(ours.groupby("train_data")):
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": f"ours, trained on {html.escape(str(train_data) or 'unknown images')}",
-                "x": group[cost].tolist(),
-                "y": group[column].tolist(),
-                "text": hover_texts(group),
-                "hovertemplate": "%{text}<extra></extra>",
-                "marker": {"size": 9, "color": FAMILY_COLOURS[index % len(FAMILY_COLOURS)]},
-            }
-        )
-    low, high = log_range([*published["cost"], *ours[cost]])
-    layout = base_layout(heading(cost), f"PSNR-Y on {dataset}, dB")
-    layout["xaxis"] |= log_axis(low, high)
-    return {"data": traces, "layout": layout}
-
-
-def _published_trace(own: pd.DataFrame, name: str, symbol: str) -> Figure:
-    rows = own.fillna({"ssim": 0}).to_dict("records")
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": name,
-        "x": own["cost"].tolist(),
-        "y": own["psnr_db"].tolist(),
-        "text": [
-            f"<b>{html.escape(row['network'])}</b> (published)<br>{row['psnr_db']:.2f} dB"
-            f"<br>{format_quantity(row['cost'])}, "
-            + ("counted by us" if row["counted"] else "as printed")
-            + f"<br>{html.escape(row['paper'])} paper, {html.escape(row['table'])}"
-            for row in rows
-        ],
-        "hovertemplate": "%{text}<extra></extra>",
-        "marker": {"symbol": symbol, "size": 9, "color": PUBLISHED_COLOUR, "line": {"width": 1.4}},
-    }
 
 
 def plotly_source() -> str:

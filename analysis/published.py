@@ -89,10 +89,10 @@ def stored_counts() -> Mapping[tuple[str, int], Mapping[str, int]]:
 
 
 def published_networks(scale: int, cost: str) -> pd.DataFrame:
-    """Published networks by what they cost: network, cost, counted, printed; one row a network and cost.
+    """Published networks by what they cost: network, cost, counted, own; one row a network and cost.
 
     The cost is counted by us where a family of ours builds the network (counted is true), otherwise as
-    printed. A self-ensemble ('+') is the same network and left out.
+    printed; own are those that the papers behind published.csv propose themselves. A self-ensemble ('+') is the same network and left out.
     """
     frame = load_published(scale)
     ours = counted(scale)
@@ -109,6 +109,7 @@ def published_networks(scale: int, cost: str) -> pd.DataFrame:
     }
     result = pd.DataFrame(sorted(rows, key=itemgetter(1)), columns=["network", "cost"])
     result["counted"] = result["network"].isin(list(ours))
+    result["own"] = result["network"].isin(frame.loc[frame["train_data"] != "", "network"])
     return result
 
 

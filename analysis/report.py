@@ -17,13 +17,13 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.comparison import draw_test_set
 from analysis.load import load_curves, load_lives, load_sweeps, load_trials
 from analysis.look import Figure
 from analysis.pareto import Direction
 from analysis.plots import (
     complete,
     draw_pareto,
-    draw_test_set,
     front_of,
     pareto_data,
     plotly_source,
