@@ -1,0 +1,48 @@
+"""Tiny sweeps that tests run for real: a few steps of small networks on the embedded photographs."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sweeps.config import SweepConfig, read_config
+
+SMALL: dict[str, Any] = {
+    "name": "tiny",
+    "scale": 2,
+    "families": {
+        "slwsr": {
+            "n_feats": [2, 3, 4],
+            "n_blocks": [2, 3],
+            "local_blocks": 2,
+            "pool_layers": ["none", "default"],
+        }
+    },
+    "search": {"sampler": "random", "trials": 4},
+    "train": {
+        "steps": 4,
+        "patch_size": 8,
+        "batch_size": 2,
+        "evaluate_every": 2,
+        "precision": "float32",
+    },
+    "resources": {"concurrent": 1},
+}
+
+
+def sweep_file(folder: Path, **changes: Any) -> Path:
+    """A sweep.yaml in `folder` with a database, checkpoints and cache beside it."""
+    places = {
+        "storage": f"sqlite:///{folder / 'results.db'}",
+        "checkpoints": str(folder / "runs"),
+        "cache": str(folder / "cache"),
+    }
+    path = folder / "sweep.yaml"
+    sweep = {**SMALL, **places, **changes}
+    path.write_text(yaml.safe_dump({"metadata": {"sweep": sweep}}, sort_keys=False))
+    return path
+
+
+def small_config(folder: Path, **changes: Any) -> SweepConfig:
+    """The same as a configuration."""
+    return read_config(sweep_file(folder, **changes))

@@ -1,0 +1,142 @@
+"""Wrong input, each with its line: where it is, what must hold, what was given, what to do."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from searchspace.discover import FAMILIES
+from sweeps.config import ConfigError, parse_config, read_config
+from sweeps.sweep import check_feasible
+from tests.sweeps.sweeps_for_tests import SMALL, small_config, sweep_file
+
+
+def told(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "sweep.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        read_config(path)
+    return str(caught.value).replace(f"{tmp_path}/", "")
+
+
+def told_of(tmp_path: Path, **changes: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        read_config(sweep_file(tmp_path, **changes))
+    return str(caught.value).replace(f"{tmp_path}/sweep.yaml", "sweep.yaml")
+
+
+def test_the_shipped_sweep_is_valid() -> None:
+    config = read_config(Path(__file__).parents[2] / "sweep.yaml")
+    check_feasible(config)
+    assert len(config.space) > config.search.trials
+
+
+def test_defaults_are_filled_in_and_strings_of_numbers_are_read(tmp_path: Path) -> None:
+    config = small_config(
+        tmp_path, train={"learning_rate": "1e-4", "steps": "2k"}, budget={"params": "150k"}
+    )
+    assert config.train.learning_rate == 1e-4
+    assert config.train.steps == 2000
+    assert str(config.limits[0]) == "params <= 150K"
+    assert list(config.objectives) == ["psnr_y", "params", "multadds"]
+
+
+def test_misspelt_knob_names_the_line_and_the_nearest(tmp_path: Path) -> None:
+    text = "metadata:\n  sweep:\n    name: a\n    scale: 4\n    families:\n      slwsr:\n        n_fets: [8]\n"
+    assert told(tmp_path, text) == (
+        "sweep.yaml:7: metadata.sweep.families.slwsr.n_fets: no such knob; did you mean n_feats?"
+    )
+
+
+def test_misspelt_key_names_the_nearest(tmp_path: Path) -> None:
+    message = told_of(tmp_path, train={"step": 4})
+    assert message.endswith("metadata.sweep.train.step: no such key; did you mean steps?")
+    assert message.startswith("sweep.yaml:")
+
+
+def test_wrong_type_says_what_was_given(tmp_path: Path) -> None:
+    assert "metadata.sweep.train.steps: must be a number such as" in told_of(
+        tmp_path, train={"steps": "many"}
+    )
+    assert "metadata.sweep.scale: Input should be 2, 3, 4 or 8, got 5" in told_of(tmp_path, scale=5)
+
+
+def test_unknown_family_names_the_nearest(tmp_path: Path) -> None:
+    assert "families.slwrs: unknown family; did you mean slwsr?" in told_of(
+        tmp_path, families={"slwrs": None}
+    )
+
+
+def test_unknown_objective_and_cost_are_told(tmp_path: Path) -> None:
+    message = told_of(tmp_path, objectives={"psnr": "maximize"}, budget={"parms": "3k"})
+    assert "objectives.psnr: unknown; did you mean psnr_y?" in message
+    assert "budget.parms: unknown cost; did you mean params?" in message
+
+
+def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
+    message = told_of(
+        tmp_path,
+        families={"slwsr": {"n_fets": 1}},
+        budget={"params": "little"},
+        constraints=["n_feats !! 3"],
+        seed=-1,
+        nme="x",
+    )
+    assert len(message.splitlines()) == 5
+
+
+def test_a_yaml_that_is_no_mapping_is_told(tmp_path: Path) -> None:
+    assert told(tmp_path, "- 1\n- 2\n") == (
+        "sweep.yaml: must be a mapping with the sweep under metadata.sweep, got list"
+    )
+    assert "got keys ['sweep']" in told(tmp_path, "sweep: {}\n")
+
+
+def test_what_is_no_yaml_says_where(tmp_path: Path) -> None:
+    message = told(tmp_path, "metadata: {sweep: [\n")
+    assert message.startswith("sweep.yaml: is no YAML")
+    assert "line" in message
+    assert len(message.splitlines()) == 1
+
+
+def test_a_key_given_twice_is_told(tmp_path: Path) -> None:
+    text = sweep_file(tmp_path).read_text() + "    seed: 1\n    seed: 2\n"
+    assert "metadata.sweep.seed: stands here twice" in told(tmp_path, text)
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_config(tmp_path / "none.yaml")
+
+
+def test_an_impossible_budget_says_what_the_least_is(tmp_path: Path) -> None:
+    config = small_config(tmp_path, budget={"params": 10, "multadds": "1G"})
+    with pytest.raises(
+        ConfigError, match=r"no architecture .* params <= 10; .*least: params [\d,]+, m"
+    ):
+        check_feasible(config)
+
+
+def test_a_scale_that_a_family_lacks_is_told(tmp_path: Path) -> None:
+    name = next(name for name, family in FAMILIES.items() if 8 not in family.scales)
+    message = told_of(tmp_path, scale=8, families={name: None, "slwsr": None})
+    assert f"families.{name}: {name} is built for" in message
+
+
+def test_the_environment_names_the_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SRSWEEP_DB", "sqlite:///elsewhere.db")
+    assert small_config(tmp_path).storage == "sqlite:///elsewhere.db"
+
+
+def test_a_cluster_file_is_a_sweep_file(tmp_path: Path) -> None:
+    document = {"cluster_name": "x", "provider": {"type": "local"}, "metadata": {"sweep": SMALL}}
+    assert parse_config(document, "there").name == "tiny"
+
+
+def test_the_stored_text_reads_back_as_the_same_sweep(tmp_path: Path) -> None:
+    config = small_config(tmp_path)
+    again = parse_config({"metadata": {"sweep": yaml.safe_load(config.text)}}, "stored")
+    assert again == config

@@ -1,0 +1,206 @@
+"""Whole sweeps, for real: storing, resuming, dying, and the same rows whatever the driver."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sweeps.run import run_sweep
+from sweeps.store import Store, StoreError, SweepTaken
+from sweeps.sweep import SweepFailed
+from tests.sweeps.sweeps_for_tests import small_config, sweep_file
+
+
+def rows(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """What must be equal between two runs of a sweep: everything but times, hosts and seconds."""
+    with sqlite3.connect(folder / "results.db") as connection:
+        return {
+            "trials": connection.execute(
+                "select number, architecture, family, label, seed, state from trials order by number"
+            ).fetchall(),
+            "knobs": connection.execute("select * from trial_knobs order by 1, 2").fetchall(),
+            "measurements": connection.execute(
+                "select * from measurements where name != 'seconds' order by 1, 2, 3, 4"
+            ).fetchall(),
+        }
+
+
+def folder(tmp_path: Path, name: str) -> Path:
+    made = tmp_path / name
+    made.mkdir()
+    return made
+
+
+def test_every_trial_is_stored_with_its_costs_scores_and_provenance(tmp_path: Path) -> None:
+    sweep = run_sweep(small_config(tmp_path))
+    stored = Store(small_config(tmp_path).storage)
+    trials = stored.trials(sweep.id)
+    assert [trial.state for trial in trials] == ["complete"] * 4
+    assert len({trial.architecture for trial in trials}) == 4
+    for trial in trials:
+        named = {(m.name, m.step) for m in trial.measurements}
+        assert {("psnr_y", 2), ("psnr_y", 4), ("loss", 4), ("params", 0), ("multadds", 0)} <= named
+    facts = stored.facts(sweep.id)
+    assert float(facts["validation_bicubic_psnr_y"]) > 25
+    with sqlite3.connect(tmp_path / "results.db") as connection:
+        ((text, versions),) = connection.execute("select text, versions from lives").fetchall()
+    assert "n_feats" in text
+    assert "torch" in versions
+
+
+def test_running_again_tops_up_and_repeats_nothing(tmp_path: Path) -> None:
+    run_sweep(small_config(tmp_path, search={"sampler": "random", "trials": 2}))
+    before = rows(tmp_path)
+    run_sweep(small_config(tmp_path))
+    after = rows(tmp_path)
+    assert after["trials"][:2] == before["trials"]
+    assert len(after["trials"]) == 4
+    with sqlite3.connect(tmp_path / "results.db") as connection:
+        assert connection.execute("select count(*) from attempts").fetchone() == (4,)
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe", "nsga2", "grid"])
+def test_a_sweep_in_two_lives_equals_one_in_one(tmp_path: Path, sampler: str) -> None:
+    whole, parts = folder(tmp_path, "whole"), folder(tmp_path, "parts")
+    run_sweep(small_config(whole, search={"sampler": sampler, "trials": 4}))
+    for trials in (1, 3, 4):
+        run_sweep(small_config(parts, search={"sampler": sampler, "trials": trials}))
+    assert rows(whole) == rows(parts)
+
+
+def test_worker_processes_give_the_rows_of_one_process(tmp_path: Path) -> None:
+    alone, workers = folder(tmp_path, "alone"), folder(tmp_path, "workers")
+    run_sweep(small_config(alone))
+    run_sweep(small_config(workers, resources={"concurrent": 2}))
+    assert rows(alone) == rows(workers)
+
+
+@pytest.mark.slow
+def test_ray_tune_gives_the_rows_of_the_local_driver(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    local, cluster = folder(tmp_path, "local"), folder(tmp_path, "cluster")
+    run_sweep(small_config(local))
+    # In a process of its own: Ray leaves threads and warnings behind.
+    script = (
+        "import ray; from pathlib import Path; from sweeps.config import read_config; "
+        "from sweeps.run import run_sweep; "
+        "ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False); "
+        f"run_sweep(read_config(Path({str(sweep_file(cluster))!r})), driver='ray'); ray.shutdown()"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=300, env=_environment())
+    assert rows(local) == rows(cluster)
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+
+
+def test_a_driver_killed_in_mid_sweep_loses_nothing(tmp_path: Path) -> None:
+    killed, undisturbed = folder(tmp_path, "killed"), folder(tmp_path, "undisturbed")
+    train = {
+        "steps": 60,
+        "patch_size": 8,
+        "batch_size": 2,
+        "evaluate_every": 20,
+        "precision": "float32",
+    }
+    file = sweep_file(killed, train=train)
+    command = [sys.executable, "-m", "srsweep", "run", str(file)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _wait_for(lambda: _count(killed, "measurements where name = 'psnr_y'") >= 4, process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert _count(killed, "trials where state = 'complete'") < 4
+    _expire_lease(killed)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=300)
+    run_sweep(small_config(undisturbed, train=train))
+    assert rows(killed) == rows(undisturbed)
+
+
+def _wait_for(condition: Any, process: subprocess.Popen[bytes]) -> None:
+    give_up = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, "the driver ended before it could be killed"
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
+
+
+def _count(where: Path, what: str) -> int:
+    if not (where / "results.db").exists():
+        return 0
+    with sqlite3.connect(where / "results.db") as connection:
+        try:
+            return int(connection.execute(f"select count(*) from {what}").fetchone()[0])
+        except sqlite3.OperationalError:
+            return 0  # the tables are being made
+
+
+def _expire_lease(where: Path) -> None:
+    """As if the lease's 30 seconds were over."""
+    with sqlite3.connect(where / "results.db") as connection:
+        connection.execute("update leases set expires_at = '2000-01-01 00:00:00.000000'")
+
+
+def test_a_second_driver_is_refused(tmp_path: Path) -> None:
+    config = small_config(tmp_path)
+    store = Store(config.storage)
+    store.acquire_lease(store.open_sweep(config.name, config.scale, config.comparable), "host-a")
+    with pytest.raises(SweepTaken, match="being driven by host-a"):
+        run_sweep(config)
+
+
+def test_other_settings_under_the_same_name_are_refused(tmp_path: Path) -> None:
+    run_sweep(small_config(tmp_path, search={"sampler": "random", "trials": 1}))
+    changed = {
+        "steps": 6,
+        "patch_size": 8,
+        "batch_size": 2,
+        "evaluate_every": 2,
+        "precision": "float32",
+    }
+    with pytest.raises(StoreError, match=r"train\.steps: 4 -> 6.*choose another name"):
+        run_sweep(small_config(tmp_path, train=changed))
+
+
+def test_a_space_smaller_than_the_trials_ends_the_sweep(tmp_path: Path) -> None:
+    sweep = run_sweep(
+        small_config(tmp_path, families={"slwsr": {"n_feats": [2, 3], "n_blocks": 5}})
+    )
+    assert len(sweep.trials) == 2
+    assert sweep.exhausted
+
+
+def test_a_trial_that_fails_is_a_row_with_its_reason(tmp_path: Path) -> None:
+    # A learning rate that no network survives: every trial fails, the sweep says so and stops.
+    train = {
+        "steps": 200,
+        "patch_size": 8,
+        "batch_size": 2,
+        "learning_rate": 1e6,
+        "evaluate_every": 100,
+    }
+    with pytest.raises(SweepFailed, match="5 of 5 trials have failed"):
+        run_sweep(
+            small_config(
+                tmp_path, train=train, search={"sampler": "grid", "trials": 8, "max_attempts": 1}
+            )
+        )
+    with sqlite3.connect(tmp_path / "results.db") as connection:
+        errors = connection.execute("select distinct error from attempts").fetchall()
+        states = connection.execute("select distinct state from trials").fetchall()
+    assert states == [("failed",)]
+    assert all("loss" in error and "learning_rate" in error for (error,) in errors)
+
+
+def test_no_over_budget_architecture_is_trained(tmp_path: Path) -> None:
+    sweep = run_sweep(small_config(tmp_path, budget={"params": 1500}))
+    store = Store(small_config(tmp_path).storage)
+    for trial in store.trials(sweep.id):
+        (params,) = (m.value for m in trial.measurements if m.name == "params")
+        assert params <= 1500
