@@ -114,5 +114,6 @@ def level_note(text: str, value: float, side: Literal["left", "right"] = "right"
         "y": value,
         "yanchor": "bottom",
         "showarrow": False,
+        "bgcolor": "rgba(255,255,255,0.75)",
         "font": {"size": 11, "color": MUTED},
     }

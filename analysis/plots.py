@@ -249,7 +249,7 @@ def _network_traces(networks: pd.DataFrame, low: float, high: float) -> list[Fig
         },
     }
     order = inside.sort_values("own", ascending=False, kind="stable")
-    named = spaced(order["network"].tolist(), np.log10(order["cost"]).tolist(), high - low)
+    named = spaced(order["network"].tolist(), np.log10(order["cost"]).tolist(), low, high)
     labels = common | {
         "mode": "text",
         "meta": "wide only",
@@ -263,12 +263,16 @@ def _network_traces(networks: pd.DataFrame, low: float, high: float) -> list[Fig
     return [ticks, labels]
 
 
-def spaced(names: Sequence[str], at: Sequence[float], span: float) -> list[tuple[str, float]]:
-    """The (name, position) that fit side by side on an axis `span` long; earlier names take precedence."""
+def spaced(
+    names: Sequence[str], at: Sequence[float], low: float, high: float
+) -> list[tuple[str, float]]:
+    """The (name, position) that fit side by side on an axis from `low` to `high`; earlier names take precedence."""
+    letter = 0.0075 * (high - low)
     taken: list[tuple[str, float]] = []
     for name, position in zip(names, at, strict=True):
-        half = span * 0.0075 * (len(name) + 1)
-        if all(abs(position - p) >= half + span * 0.0075 * (len(n) + 1) for n, p in taken):
+        half = letter * (len(name) + 1)
+        inside = low + half <= position <= high - half
+        if inside and all(abs(position - p) >= half + letter * (len(n) + 1) for n, p in taken):
             taken.append((name, position))
     return taken
 

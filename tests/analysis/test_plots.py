@@ -80,7 +80,8 @@ def test_ruined_trials_do_not_squeeze_the_axis(trials) -> None:
 
 
 def test_names_in_the_strip_do_not_overlap() -> None:
-    assert spaced(["b", "a", "far"], [1.001, 1.0, 5.0], span=10) == [("b", 1.001), ("far", 5.0)]
+    placed = spaced(["b", "a", "far", "edge"], [1.001, 1.0, 5.0, 10.0], 0, 10)
+    assert placed == [("b", 1.001), ("far", 5.0)]
 
 
 def test_curves_of_the_front_come_last_and_on_top(trials, small) -> None:
