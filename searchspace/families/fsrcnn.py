@@ -31,8 +31,8 @@ class FsrcnnSpec(Spec):
     """Mapping layers (m)."""
     first_kernel: Annotated[Literal[3, 5], Search((3, 5))] = 5
     """Kernel of the first convolution."""
-    colours: Annotated[Literal["rgb", "y"], Search(("rgb", "y"))] = "rgb"
-    """What the network sees: the image, or its luma alone (Cb and Cr are then enlarged bicubically)."""
+    colours: Annotated[Literal[1, 3], Search((1, 3))] = 3
+    """Channels that the network sees: 3 for RGB, 1 for the luma alone (Cb and Cr are then enlarged bicubically)."""
     attention: Annotated[str, one_of(ATTENTIONS), Search(tuple(ATTENTIONS))] = "none"
     """Attention on the output of every mapping layer; its first features are the shrunk ones."""
     upsampler: Annotated[str, one_of(UPSAMPLERS), Search(tuple(UPSAMPLERS))] = "transposed"
@@ -40,9 +40,9 @@ class FsrcnnSpec(Spec):
 
     @model_validator(mode="after")
     def _luma_keeps_the_own_upsampler(self) -> Self:
-        if self.colours == "y" and self.upsampler != "transposed":
+        if self.colours == 1 and self.upsampler != "transposed":
             raise ValueError(
-                f"upsampler must be transposed where colours is y, got {self.upsampler!r}"
+                f"upsampler must be transposed where colours is 1, got {self.upsampler!r}"
             )
         return self
 
@@ -54,14 +54,14 @@ def _activated(kernel: int, in_channels: int, out_channels: int) -> nn.Sequentia
 class Fsrcnn(nn.Module):
     """(N, C, H, W) in [0, 1] -> (N, C, sH, sW), C being 3 or 1."""
 
-    def __init__(self, spec: FsrcnnSpec, colours: int, scale: int) -> None:
+    def __init__(self, spec: FsrcnnSpec, scale: int) -> None:
         super().__init__()
         d, s = spec.n_feats, spec.n_shrunk
-        self.head = _activated(spec.first_kernel, colours, d)
+        self.head = _activated(spec.first_kernel, spec.colours, d)
         self.shrink = _activated(1, d, s)
         self.blocks = nn.ModuleList(_activated(3, s, s) for _ in range(spec.n_blocks))
         self.expand = _activated(1, s, d)
-        if spec.colours == "y":
+        if spec.colours == 1:
             self.tail: nn.Module = transposed(d, scale, 1)
         else:
             self.tail = UPSAMPLERS[spec.upsampler](d, scale)
@@ -77,15 +77,14 @@ class Fsrcnn(nn.Module):
 
 def network(spec: FsrcnnSpec, scale: int) -> nn.Module:
     """FSRCNN on the colours that the spec names."""
-    colours = 3 if spec.colours == "rgb" else 1
-    return on_colours(Fsrcnn(spec, colours, scale), colours, scale)
+    return on_colours(Fsrcnn(spec, scale), spec.colours, scale)
 
 
 def _luma(scale: int, multadds: str, source: str) -> Published:
     """A row of the original; 12K are its weights without biases and slopes."""
     return Published(
         name="FSRCNN",
-        spec=FsrcnnSpec(colours="y"),
+        spec=FsrcnnSpec(colours=1),
         scale=scale,
         params="12K",
         params_convention="weights",

@@ -36,8 +36,8 @@ class IdnSpec(Spec):
     """Share of n that a block sets aside half-way, and by which its convolutions narrow and widen; d channels."""
     groups: Annotated[int, Field(ge=1, le=64), Search((1, 2, 4))] = 4
     """Groups of the middle convolution in both halves of a block; must divide n, n - d and n - 2d."""
-    colours: Annotated[Literal["rgb", "y"], Search(("rgb", "y"))] = "rgb"
-    """What the network sees: the image, or its luma alone (Cb and Cr are then enlarged bicubically)."""
+    colours: Annotated[Literal[1, 3], Search((1, 3))] = 3
+    """Channels that the network sees: 3 for RGB, 1 for the luma alone (Cb and Cr are then enlarged bicubically)."""
     attention: Annotated[str, one_of(ATTENTIONS), Search(tuple(ATTENTIONS))] = "none"
     """Attention on the output of every block."""
     residual_scaling: Annotated[
@@ -61,9 +61,9 @@ class IdnSpec(Spec):
                 f"groups must divide n_feats and what is left after distillation ({n}, {n - d} and "
                 f"{n - 2 * d} channels), got groups={groups}"
             )
-        if self.colours == "y" and self.upsampler not in OWN_UPSAMPLERS:
+        if self.colours == 1 and self.upsampler not in OWN_UPSAMPLERS:
             raise ValueError(
-                f"upsampler must be one of {', '.join(OWN_UPSAMPLERS)} where colours is y, "
+                f"upsampler must be one of {', '.join(OWN_UPSAMPLERS)} where colours is 1, "
                 f"got {self.upsampler!r}"
             )
         return self
@@ -106,8 +106,8 @@ def _activated(*convolutions: nn.Module) -> nn.Sequential:
     return nn.Sequential(*(part for c in convolutions for part in (c, nn.LeakyReLU(SLOPE))))
 
 
-def _upsampler(spec: IdnSpec, colours: int, scale: int) -> nn.Module:
-    n = spec.n_feats
+def _upsampler(spec: IdnSpec, scale: int) -> nn.Module:
+    n, colours = spec.n_feats, spec.colours
     if spec.upsampler == "subpixel":
         return nn.Sequential(conv(3, n, n), DirectShuffle(n, scale, colours))
     if spec.upsampler == "deconv17":
@@ -118,13 +118,13 @@ def _upsampler(spec: IdnSpec, colours: int, scale: int) -> nn.Module:
 class Idn(nn.Module):
     """(N, C, H, W) in [0, 1] -> (N, C, sH, sW), C being 3 or 1; learns what bicubic enlargement lacks."""
 
-    def __init__(self, spec: IdnSpec, colours: int, scale: int) -> None:
+    def __init__(self, spec: IdnSpec, scale: int) -> None:
         super().__init__()
         n = spec.n_feats
         self.scale = scale
-        self.head = _activated(conv(3, colours, n), conv(3, n, n))
+        self.head = _activated(conv(3, spec.colours, n), conv(3, n, n))
         self.blocks = nn.ModuleList(Block(spec) for _ in range(spec.n_blocks))
-        self.upsample = _upsampler(spec, colours, scale)
+        self.upsample = _upsampler(spec, scale)
         self.attention = ATTENTIONS[spec.attention](n, spec.n_blocks)
 
     def forward(self, low_res: Tensor) -> Tensor:
@@ -137,8 +137,7 @@ class Idn(nn.Module):
 
 def network(spec: IdnSpec, scale: int) -> nn.Module:
     """IDN on the colours that the spec names."""
-    colours = 3 if spec.colours == "rgb" else 1
-    return on_colours(Idn(spec, colours, scale), colours, scale)
+    return on_colours(Idn(spec, scale), spec.colours, scale)
 
 
 def _published(name: str, params: str, caveat: str = "", **values: str) -> Published:

@@ -37,8 +37,8 @@ class MemnetSpec(Spec):
     """One residual block for all passes of a memory block, or one for each (as the authors released it)."""
     norm: Annotated[Literal["batch", "none"], Search(("batch", "none"))] = "batch"
     """Normalisation before every activation."""
-    colours: Annotated[Literal["rgb", "y"], Search(("rgb", "y"))] = "rgb"
-    """What the network sees: the image, or its luma alone (Cb and Cr are then enlarged bicubically)."""
+    colours: Annotated[Literal[1, 3], Search((1, 3))] = 3
+    """Channels that the network sees: 3 for RGB, 1 for the luma alone (Cb and Cr are then enlarged bicubically)."""
     interpolated: Annotated[bool, Search((False, True))] = False
     """Work at the enlarged size on a bicubic enlargement, and add it to the output."""
     attention: Annotated[str, one_of(ATTENTIONS), Search(tuple(ATTENTIONS))] = "none"
@@ -53,9 +53,9 @@ class MemnetSpec(Spec):
 
     @model_validator(mode="after")
     def _luma_keeps_the_own_upsampler(self) -> Self:
-        if self.colours == "y" and self.upsampler != OWN_UPSAMPLER:
+        if self.colours == 1 and self.upsampler != OWN_UPSAMPLER:
             raise ValueError(
-                f"upsampler must be {OWN_UPSAMPLER} where colours is y, got {self.upsampler!r}"
+                f"upsampler must be {OWN_UPSAMPLER} where colours is 1, got {self.upsampler!r}"
             )
         return self
 
@@ -107,8 +107,8 @@ class MemoryBlock(nn.Module):
         return self.gate(torch.cat([*outputs, *memories], 1))
 
 
-def _upsampler(spec: MemnetSpec, colours: int, scale: int) -> nn.Module:
-    n = spec.n_feats
+def _upsampler(spec: MemnetSpec, scale: int) -> nn.Module:
+    n, colours = spec.n_feats, spec.colours
     if spec.interpolated:
         return conv(3, n, colours, bias=False)
     if spec.upsampler == OWN_UPSAMPLER:
@@ -120,13 +120,13 @@ def _upsampler(spec: MemnetSpec, colours: int, scale: int) -> nn.Module:
 class Memnet(nn.Module):
     """(N, C, H, W) in [0, 1] -> (N, C, sH, sW), C being 3 or 1."""
 
-    def __init__(self, spec: MemnetSpec, colours: int, scale: int) -> None:
+    def __init__(self, spec: MemnetSpec, scale: int) -> None:
         super().__init__()
         n = spec.n_feats
         self.scale, self.interpolated = scale, spec.interpolated
-        self.head = conv(3, colours, n, bias=False)
+        self.head = conv(3, spec.colours, n, bias=False)
         self.blocks = nn.ModuleList(MemoryBlock(spec, 1 + i) for i in range(spec.n_blocks))
-        self.tail = _upsampler(spec, colours, scale)
+        self.tail = _upsampler(spec, scale)
         self.attention = ATTENTIONS[spec.attention](n, spec.n_blocks)
 
     def forward(self, low_res: Tensor) -> Tensor:
@@ -142,8 +142,7 @@ class Memnet(nn.Module):
 
 def network(spec: MemnetSpec, scale: int) -> nn.Module:
     """MemNet on the colours that the spec names."""
-    colours = 3 if spec.colours == "rgb" else 1
-    return on_colours(Memnet(spec, colours, scale), colours, scale)
+    return on_colours(Memnet(spec, scale), spec.colours, scale)
 
 
 def _published(name: str, params: str, caveat: str = "", **values: str) -> Published:
@@ -171,7 +170,7 @@ PUBLISHED = (
     ),
     Published(
         name="MemNet",
-        spec=MemnetSpec(colours="y", interpolated=True),
+        spec=MemnetSpec(colours=1, interpolated=True),
         scale=4,
         params="677K",
         params_convention="weights",

@@ -1,0 +1,86 @@
+"""Our Mult-Adds against thop's, and the operators that thop cannot see."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from searchspace.architecture import Architecture, architecture
+from searchspace.cost import costs, low_res_size, subject
+from searchspace.cost.crosscheck import thop_count, thop_multadds
+from searchspace.cost.subject import Subject, trace
+from searchspace.discover import FAMILIES
+from searchspace.family import Family
+from searchspace.spec import knobs
+
+SCALES = [(family, scale) for family in FAMILIES.values() for scale in family.scales]
+
+STRATEGIES = [
+    (family, knob)
+    for family in FAMILIES.values()
+    for knob in ("attention", "upsampler")
+    if knob in knobs(family.spec)
+]
+
+
+def _family_id(value: object) -> str | None:
+    return value.name if isinstance(value, Family) else None
+
+
+@pytest.mark.parametrize(("family", "scale"), SCALES, ids=_family_id)
+def test_thop_counts_the_published_network_as_we_do(family: Family, scale: int) -> None:
+    published = Architecture(family=family, spec=family.spec())
+    assert thop_count(subject(published, scale)) == costs(published, scale)["multadds"]
+
+
+@pytest.mark.parametrize(("family", "knob"), STRATEGIES, ids=_family_id)
+def test_thop_counts_every_strategy_as_we_do(family: Family, knob: str) -> None:
+    known = knobs(family.spec)
+    # Small: what a strategy adds does not depend on how many blocks there are.
+    size = {
+        name: min(v for v in known[name].search if type(v) is int)
+        for name in known.keys() & {"n_groups", "n_blocks"}
+    }
+    for value in known[knob].search:
+        small = architecture(family.name, size | {knob: value})
+        assert thop_count(subject(small, 4)) == costs(small, 4)["multadds"], value
+
+
+class Functional(nn.Module):
+    """A convolution called as a function, and a matrix product: both outside thop's layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = nn.Conv2d(3, 3, 3, padding=1)
+        self.weight = nn.Parameter(torch.rand(3, 3, 1, 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = F.conv2d(self.seen(x), self.weight)
+        return x.flatten(2) @ x.flatten(2).transpose(1, 2)
+
+
+def test_thop_misses_functional_calls_and_matrix_products_and_we_do_not() -> None:
+    network, x = Functional(), torch.rand(1, 3, 4, 5)
+    seen, functional, product = 20 * 3 * 27, 20 * 3 * 3, 3 * 3 * 20
+    assert thop_multadds(network, x) == seen
+    ours = [operator.multadds for operator in trace(network, x).operators]
+    assert ours == [seen, functional, product]
+
+
+def test_thop_misses_a_colour_mix_loaded_into_the_mean_shift() -> None:
+    # Some upstream checkpoints trained the shift into a mix; it is then a functional 1x1 convolution.
+    counted = subject(architecture("slwsr", {"n_feats": 16}), 4)
+    network = counted.network
+    for name in ("sub_mean", "add_mean"):
+        network.get_submodule(name).mixes = True
+    rows, columns = low_res_size(4)
+    mixed = Subject(network=network, low_res=(rows, columns))
+    ours = sum(operator.multadds for operator in mixed.trace.operators)
+    assert ours - thop_count(mixed) == 9 * rows * columns * (1 + 4**2)
+
+
+def test_thop_leaves_the_profiled_network_as_it_was() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 3, 3), nn.PReLU(), nn.Upsample(scale_factor=2))
+    before = set(network.state_dict())
+    assert thop_multadds(network, torch.rand(1, 3, 8, 8)) == 36 * 81
+    assert set(network.state_dict()) == before
