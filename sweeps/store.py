@@ -1,34 +1,21 @@
 """The database of record. One `Store` is one connection pool; the driver is the only writer of a sweep."""
 
 import json
-import secrets
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, func, insert, inspect, select, update
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from searchspace.architecture import Architecture
-from sweeps import schema
+from sweeps import lease, schema
+from sweeps.database import Database, StoreError
+from sweeps.lease import LEASE_SECONDS, SweepTaken
 from sweeps.records import Measurement, Outcome, State
-from sweeps.schema import SCHEMA_VERSION, utc_now
+from sweeps.schema import utc_now
 
-LEASE_SECONDS = 30.0
-"""A driver that has not renewed its lease for so long is taken for dead."""
-
-T = TypeVar("T")
-
-
-class StoreError(Exception):
-    """The database cannot be used; the message says which, why and what to do."""
-
-
-class SweepTaken(StoreError):  # noqa: N818 - reads as what happened
-    """Another driver holds the sweep's lease."""
+__all__ = ["LEASE_SECONDS", "Store", "StoreError", "SweepTaken", "TrialRow"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,50 +39,11 @@ class TrialRow:
 class Store:
     """Reads and writes results.db (or any SQLAlchemy URL)."""
 
-    def __init__(self, url: str, *, retry_seconds: float = 60.0) -> None:
-        self.retry_seconds = retry_seconds
-        self.engine = connect(url)
-        self.name = self.engine.url.render_as_string(hide_password=True)
-        try:
-            self._check_schema()
-        except SQLAlchemyError as error:
-            raise StoreError(f"storage: cannot open {self.name}: {_first_line(error)}") from None
-
-    def _check_schema(self) -> None:
-        tables = inspect(self.engine).get_table_names()
-        if tables and "schema_version" not in tables:
-            raise StoreError(
-                f"storage: {self.name} holds other tables ({', '.join(sorted(tables)[:3])}); "
-                "give srsweep a database of its own"
-            )
-        if not tables:
-            schema.Base.metadata.create_all(self.engine)
-        with Session(self.engine) as session, session.begin():
-            version = session.scalar(select(schema.SchemaVersion.version))
-            if version is None:
-                session.add(schema.SchemaVersion(version=SCHEMA_VERSION))
-            elif version != SCHEMA_VERSION:
-                raise StoreError(
-                    f"storage: {self.name} has schema {version}, this srsweep writes schema "
-                    f"{SCHEMA_VERSION}; use the srsweep that made it, or name a new database"
-                )
-
-    def transaction(self, work: Callable[[Session], T]) -> T:
-        """`work` in one transaction, repeated after a dropped connection until `retry_seconds` are over.
-
-        `work` must be safe to repeat. Raises StoreError with one line where the database refuses.
-        """
-        give_up = time.monotonic() + self.retry_seconds
-        pause = 0.1
-        while True:
-            try:
-                with Session(self.engine, expire_on_commit=False) as session, session.begin():
-                    return work(session)
-            except DBAPIError as error:
-                if not _is_passing(error) or time.monotonic() > give_up:
-                    raise StoreError(f"storage: {self.name}: {_first_line(error)}") from error
-                time.sleep(pause)
-                pause = min(2 * pause, 2.0)
+    def __init__(self, url: str, *, retry_seconds: float = 300.0) -> None:
+        self.database = Database(url, retry_seconds=retry_seconds)
+        self.database.prepare()
+        self.engine, self.name = self.database.engine, self.database.name
+        self.transaction = self.database.transaction
 
     def open_sweep(self, name: str, scale: int, settings: Mapping[str, object]) -> int:
         """The id of the sweep called `name`, made if there is none.
@@ -130,15 +78,23 @@ class Store:
         versions: Mapping[str, str],
     ) -> None:
         """Record that a driver starts to run this sweep."""
-        row = schema.Life(
-            sweep_id=sweep_id,
-            text=text,
-            host=host,
-            git_commit=git_commit,
-            git_dirty=git_dirty,
-            versions=dict(versions),
-        )
-        self.transaction(lambda session: session.add(row))
+        started_at = utc_now()
+        same = (schema.Life.sweep_id == sweep_id) & (schema.Life.started_at == started_at)
+
+        def work(session: Session) -> None:
+            if session.scalar(select(schema.Life.id).where(same, schema.Life.host == host)) is None:
+                row = schema.Life(
+                    sweep_id=sweep_id,
+                    started_at=started_at,
+                    text=text,
+                    host=host,
+                    git_commit=git_commit,
+                    git_dirty=git_dirty,
+                    versions=dict(versions),
+                )
+                session.add(row)
+
+        self.transaction(work)
 
     def set_fact(self, sweep_id: int, name: str, value: str) -> None:
         """Keep a fact about the sweep; the first value stays."""
@@ -243,12 +199,16 @@ class Store:
 
     def begin_attempt(self, trial_id: int, until_step: int) -> int:
         """Open the next attempt of a trial and set it running; returns the attempt's number, from 1."""
+        opened: list[int] = []
 
         def work(session: Session) -> int:
             newest = session.scalar(
                 select(func.max(schema.Attempt.attempt)).where(schema.Attempt.trial_id == trial_id)
             )
+            if newest is not None and newest in opened:
+                return newest  # committed just before the connection was lost
             attempt = (newest or 0) + 1
+            opened.append(attempt)
             session.add(schema.Attempt(trial_id=trial_id, attempt=attempt, until_step=until_step))
             session.execute(_set_state(trial_id, "running"))
             return attempt
@@ -312,84 +272,32 @@ class Store:
         """Set a trial's state without an attempt, as when halving gives up a paused trial."""
         self.transaction(lambda session: session.execute(_set_state(trial_id, state)))
 
-    def acquire_lease(self, sweep_id: int, holder: str, seconds: float = LEASE_SECONDS) -> str:
-        """A token that lets its owner drive the sweep; raises SweepTaken while another driver lives."""
-        token = secrets.token_hex(16)
+    def acquire_lease(
+        self,
+        sweep_id: int,
+        holder: str,
+        seconds: float = LEASE_SECONDS,
+        *,
+        patient: bool = False,
+    ) -> str:
+        """A token that lets its owner drive the sweep; raises SweepTaken while another driver lives.
 
-        def work(session: Session) -> str:
-            lease = session.get(schema.Lease, sweep_id, with_for_update=True)
-            now = utc_now()
-            if lease is not None and lease.expires_at > now and lease.token != token:
-                left = (lease.expires_at - now).total_seconds()
-                raise SweepTaken(
-                    f"name: this sweep is being driven by {lease.holder}; stop that one, or wait "
-                    f"{left:.0f} s after it has died"
-                )
-            if lease is None:
-                lease = schema.Lease(sweep_id=sweep_id)
-                session.add(lease)
-            lease.token, lease.holder = token, holder
-            lease.expires_at = now + timedelta(seconds=seconds)
-            return token
-
-        return self.transaction(work)
+        With `patient`, the lease of a driver that has died is waited for.
+        """
+        acquire = lease.acquire_patiently if patient else lease.acquire
+        return acquire(self.database, sweep_id, holder, seconds)
 
     def renew_lease(self, sweep_id: int, token: str, seconds: float = LEASE_SECONDS) -> None:
         """Keep the lease alive; raises SweepTaken where another driver has taken it meanwhile."""
-
-        def work(session: Session) -> None:
-            renewed = session.execute(
-                update(schema.Lease)
-                .where(schema.Lease.sweep_id == sweep_id, schema.Lease.token == token)
-                .values(expires_at=utc_now() + timedelta(seconds=seconds))
-            )
-            if renewed.rowcount != 1:  # type: ignore[attr-defined]
-                raise SweepTaken("name: another driver has taken over this sweep; this one stops")
-
-        self.transaction(work)
+        lease.renew(self.database, sweep_id, token, seconds)
 
     def release_lease(self, sweep_id: int, token: str) -> None:
         """Let the next driver start at once."""
-        self.transaction(
-            lambda session: session.execute(
-                update(schema.Lease)
-                .where(schema.Lease.sweep_id == sweep_id, schema.Lease.token == token)
-                .values(expires_at=utc_now())
-            )
-        )
+        lease.release(self.database, sweep_id, token)
 
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
-
-
-def connect(url: str) -> Engine:
-    """An engine for `url`: SQLite with write-ahead log, others with a checked connection pool.
-
-    Raises StoreError for an URL that is none or names a driver that is not installed.
-    """
-    try:
-        engine = create_engine(url, pool_pre_ping=True)
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-        raise StoreError(
-            f"storage: must be a database URL such as sqlite:///results.db, got {url!r} ({error})"
-        ) from None
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-    return engine
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    """Readers do not block the writer (WAL), and a writer waits for another instead of failing."""
-    cursor = connection.cursor()
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=NORMAL",
-        "busy_timeout=30000",
-        "foreign_keys=ON",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
 
 
 def _set_state(trial_id: int, state: State) -> Any:
@@ -407,15 +315,3 @@ def _differences(
             yield from _differences(old, new, path)
         elif old != new:
             yield f"{path}: {old} -> {new}"
-
-
-def _is_passing(error: DBAPIError) -> bool:
-    """Whether the same statement may succeed later: a lost connection, a locked file."""
-    text = str(error.orig).lower()
-    passing = ("locked", "closed the connection", "starting up", "shutting down", "refused")
-    return error.connection_invalidated or any(word in text for word in passing)
-
-
-def _first_line(error: BaseException) -> str:
-    cause = getattr(error, "orig", None) or error
-    return str(cause).strip().splitlines()[0]
