@@ -11,11 +11,12 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from searchspace.bicubic import enlarge_as_matlab
 from searchspace.family import Family, Published
 from searchspace.layers import conv
 from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies.attention import ATTENTIONS
-from searchspace.strategies.colours import enlarge, on_colours
+from searchspace.strategies.colours import on_colours
 from searchspace.strategies.scaling import RESIDUAL_SCALINGS
 from searchspace.strategies.upsample import UPSAMPLERS, DirectShuffle
 
@@ -116,7 +117,10 @@ def _upsampler(spec: IdnSpec, scale: int) -> nn.Module:
 
 
 class Idn(nn.Module):
-    """(N, C, H, W) in [0, 1] -> (N, C, sH, sW), C being 3 or 1; learns what bicubic enlargement lacks."""
+    """(N, C, H, W) in [0, 1] -> (N, C, sH, sW), C being 3 or 1; learns what bicubic enlargement lacks.
+
+    Inside, colours run from 0 to 255 as upstream, and modules are registered in its order.
+    """
 
     def __init__(self, spec: IdnSpec, scale: int) -> None:
         super().__init__()
@@ -128,11 +132,11 @@ class Idn(nn.Module):
         self.attention = ATTENTIONS[spec.attention](n, spec.n_blocks)
 
     def forward(self, low_res: Tensor) -> Tensor:
-        x = self.head(low_res)
+        x = self.head(low_res * 255)
         guide = self.attention.guide(x)
         for index, block in enumerate(self.blocks):
             x = self.attention(block(x), index, guide)
-        return self.upsample(x) + enlarge(low_res, self.scale)
+        return self.upsample(x) / 255 + enlarge_as_matlab(low_res, self.scale)
 
 
 def network(spec: IdnSpec, scale: int) -> nn.Module:
@@ -178,4 +182,5 @@ FAMILY = Family(
     spec=IdnSpec,
     network=network,
     published=PUBLISHED,
+    upstream_range=255.0,
 )

@@ -11,11 +11,12 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from searchspace.bicubic import enlarge_as_matlab
 from searchspace.family import Family, Published
 from searchspace.layers import conv
 from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies.attention import ATTENTIONS
-from searchspace.strategies.colours import enlarge, on_colours
+from searchspace.strategies.colours import on_colours
 from searchspace.strategies.scaling import RESIDUAL_SCALINGS
 from searchspace.strategies.upsample import UPSAMPLERS
 
@@ -130,7 +131,7 @@ class Memnet(nn.Module):
         self.attention = ATTENTIONS[spec.attention](n, spec.n_blocks)
 
     def forward(self, low_res: Tensor) -> Tensor:
-        image = enlarge(low_res, self.scale) if self.interpolated else low_res
+        image = enlarge_as_matlab(low_res, self.scale) if self.interpolated else low_res
         x = self.head(image)
         guide = self.attention.guide(x)
         memories = [x]

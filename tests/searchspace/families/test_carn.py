@@ -5,7 +5,7 @@ from torch import nn
 from searchspace.architecture import architecture
 from searchspace.cost import costs, subject
 from searchspace.cost.conventions import CONVENTIONS
-from searchspace.families.carn import CarnSpec, CascadingBlock
+from searchspace.families.carn import Carn, CarnSpec, CascadingBlock
 
 CARN_M = {"unit": "efficient", "groups": 4, "recursive": True}
 
@@ -84,3 +84,17 @@ def test_a_block_of_one_unit_has_nothing_to_share() -> None:
 def test_groups_that_do_not_divide_the_channels_are_rejected() -> None:
     with pytest.raises(ValueError, match="groups must divide n_feats, got groups=3, n_feats=64"):
         architecture("carn", {"groups": 3})
+
+
+def test_state_is_in_the_order_of_the_authors_code() -> None:
+    state = Carn(CarnSpec(n_feats=8, n_blocks=2, n_units=2), 2).state_dict()
+    fusions = [(8, 16, 1, 1), (8,), (8, 24, 1, 1), (8,)]
+    block = [*[(8, 8, 3, 3), (8,)] * 4, *fusions]
+    assert [tuple(t.shape) for t in state.values()] == [
+        *[(3, 3, 1, 1), (3,)] * 2,
+        *[(8, 3, 3, 3), (8,)],
+        *block * 2,
+        *fusions,
+        *[(32, 8, 3, 3), (32,)],
+        *[(3, 8, 3, 3), (3,)],
+    ]

@@ -2,10 +2,10 @@ import pytest
 import torch
 
 from searchspace.architecture import architecture
+from searchspace.bicubic import enlarge_as_matlab
 from searchspace.cost import costs, subject
 from searchspace.cost.conventions import CONVENTIONS
 from searchspace.families.memnet import Memnet, MemnetSpec
-from searchspace.strategies.colours import enlarge
 
 ORIGINAL = {"colours": 1, "interpolated": True}
 
@@ -55,7 +55,7 @@ def test_a_silent_interpolated_network_enlarges_bicubically() -> None:
     network = Memnet(MemnetSpec(n_feats=8, interpolated=True), 2).eval()
     torch.nn.init.zeros_(network.tail.weight)
     x = torch.rand(1, 3, 5, 7)
-    assert torch.equal(network(x), enlarge(x, 2))
+    assert torch.equal(network(x), enlarge_as_matlab(x, 2))
 
 
 def test_interpolated_input_makes_the_upsampler_irrelevant() -> None:
