@@ -47,6 +47,15 @@ class Published:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Part:
+    """A piece that a network has `count` times; it costs what `larger` costs more than `smaller`."""
+
+    count: int
+    larger: Spec
+    smaller: Spec | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Family:
     """One architecture family: its knobs, its network, its published variants."""
 
@@ -60,4 +69,7 @@ class Family:
     published: tuple[Published, ...] = ()
     upstream_range: float = 1.0
     """Largest value of a colour inside the upstream network (1 or 255), for its checkpoints."""
+    parts: Callable[[Any], tuple[Part, ...]] | None = None
+    """The pieces whose costs add up to those of a spec's network, always as many and in the same order; lets
+    spaces of millions be tabulated (`searchspace.table`), which checks the sum. None: counted one by one."""
     notes: tuple[str, ...] = field(default=())

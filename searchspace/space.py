@@ -212,9 +212,10 @@ def _parse_dimension(
 def checked_value(family: Family, knob: str, value: object) -> Any:
     """`value` as the family's spec stores it; ValueError where the knob does not take it."""
     info = family.spec.model_fields[knob]
-    adapter: TypeAdapter[Any] = TypeAdapter(
-        Annotated[info.annotation, *info.metadata]  # type: ignore[arg-type]
-    )
+    annotation: Any = info.annotation
+    if info.metadata:
+        annotation = Annotated[annotation, *info.metadata]
+    adapter: TypeAdapter[Any] = TypeAdapter(annotation)
     try:
         return adapter.validate_python(value)
     except ValidationError as error:

@@ -6,13 +6,13 @@ the code gives the published counts (FACTS 1).
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
 from pydantic import BeforeValidator, Field, model_validator
 from torch import Tensor, nn
 
-from searchspace.family import Family, Published
+from searchspace.family import Family, Part, Published
 from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, ConvNorm, conv
 from searchspace.spec import Search, Spec, name_or_numbers, one_of
 from searchspace.strategies.attention import ATTENTIONS
@@ -355,6 +355,44 @@ class Slwsr(nn.Module):
         return features, ends
 
 
+def parts(spec: SlwsrSpec) -> tuple[Part, ...]:
+    """What the costs of `spec` add up from: differences between networks of one or two blocks."""
+    layout, num_compressed = spec.layout, len(spec.compressed)
+    num_pooled = len(spec.pooled) if layout.decoder else 0
+    num_local = len(layout.encoder) + len(layout.decoder)
+    plain: dict[str, Any] = {
+        "local_blocks": 1,
+        "compression": (),
+        "activation_ratio": "all",
+        "pool_layers": (),
+    }
+
+    def small(layout: str, **values: Any) -> SlwsrSpec:
+        return SlwsrSpec.model_construct(
+            **plain | {"n_feats": spec.n_feats, "n_blocks": layout, "upsampler": "direct"} | values
+        )
+
+    one, two, decoding = small("1"), small("2"), small("1/0")
+    names = ("expand_ratio", "expand_conv", "compress_bias", "compress_norm")
+    mobile = {name: getattr(spec, name) for name in names} if num_compressed else {}
+    scaled = {"residual_scaling": spec.residual_scaling}
+    gated = {"attention": spec.attention}
+    pools = [small("1/0", pool_layers=tuple(range(size))) for size in range(3)]
+    return (
+        Part(count=1, larger=small("1", upsampler=spec.upsampler)),
+        Part(count=layout.num_blocks - num_compressed - 1, larger=two, smaller=one),
+        Part(count=num_compressed, larger=small("2", compression=(1,), **mobile), smaller=one),
+        Part(count=layout.num_blocks, larger=small("1", **scaled), smaller=one),
+        Part(count=len(layout.decoder), larger=decoding, smaller=one),
+        Part(count=min(1, num_pooled), larger=pools[1], smaller=pools[0]),
+        Part(count=max(0, num_pooled - 1), larger=pools[2], smaller=pools[1]),
+        # Some attentions share what they compute, so the first local block is a part of its own.
+        Part(count=1, larger=small("1", **gated), smaller=one),
+        Part(count=num_local - 1, larger=small("1-1", **gated), smaller=small("1", **gated)),
+        Part(count=1 - num_local, larger=small("1-1"), smaller=one),
+    )
+
+
 def _published(name: str, **values: object) -> Published:
     """A row of the paper's x4 tables; its Mult-Adds are parameters times LR pixels (FACTS 1.3)."""
     knob_values = values.pop("spec")
@@ -399,5 +437,6 @@ FAMILY = Family(
     network=Slwsr,
     scales=(2, 3, 4, 8),
     published=PUBLISHED,
+    parts=parts,
     upstream_range=255.0,
 )

@@ -1,0 +1,141 @@
+"""The table of a space against the same architectures built and counted one by one."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from searchspace.architecture import Architecture
+from searchspace.constraint import parse_constraint
+from searchspace.cost import costs
+from searchspace.discover import FAMILIES
+from searchspace.family import Family, Part
+from searchspace.space import FamilySpace, Space, feasible, parse_space
+from searchspace.table import ADDITIVE, SpaceTable
+
+SMALL = {
+    "slwsr": {
+        "n_feats": [4, 6],
+        "n_blocks": [2, 4, "2-1/1"],
+        "local_blocks": [1, 2, 3],
+        "compression": ["none", "tail", [0, 1]],
+        "expand_ratio": {"values": [1, 2], "when": {"compression": ["tail", [0, 1]]}},
+        "expand_conv": ["auto", "always"],
+        "pool_layers": ["none", "default"],
+        "attention": ["none", "enhanced_spatial"],
+    }
+}
+"""With combinations that are invalid (fewer blocks than local blocks) and many that coincide."""
+
+MILLION = {
+    "slwsr": {
+        "n_feats": {"low": 8, "high": 64, "step": 4},
+        "n_blocks": [6, 8, 10, 12, 14, 18, 22, 26],
+        "local_blocks": [2, 3, 5],
+        "compression": ["none", "head", "tail", "alternate", "all"],
+        "expand_ratio": [1, 2, 3, 4, 6],
+        "expand_conv": ["auto", "always"],
+        "activation_ratio": ["rare", "1/3", "1/2", "2/3", "all"],
+        "pool_layers": ["none", "default", "all"],
+        "attention": ["none", "global", "channel", "contrast"],
+        "upsampler": ["stepwise", "direct"],
+    }
+}
+
+
+def space_of(written: object) -> Space:
+    space, faults = parse_space(written, ())
+    assert not faults
+    return space
+
+
+def assert_counted(table: SpaceTable, rows: list[int]) -> None:
+    for row in rows:
+        counted = costs(table.architecture(row), table.scale)
+        assert {name: table.costs[name][row] for name in ADDITIVE} == {
+            name: counted[name] for name in ADDITIVE
+        }
+
+
+def by_key(architectures: Iterable[Architecture]) -> dict[str, dict[str, object]]:
+    return {each.key: each.knobs for each in architectures}
+
+
+def test_table_holds_every_architecture_once_in_its_first_spelling() -> None:
+    space = space_of(SMALL)
+    table = SpaceTable(space, 2)
+    held = [table.architecture(row) for row in range(len(table))]
+    assert table.exact
+    assert len(by_key(held)) == len(held) == len(space)
+    assert by_key(held) == by_key(space.architectures)
+
+
+def test_costs_equal_those_counted_one_by_one() -> None:
+    table = SpaceTable(space_of(SMALL), 3)
+    assert_counted(table, Random(0).sample(range(len(table)), 60))
+
+
+def test_costs_of_a_space_of_a_million_are_exact() -> None:
+    table = SpaceTable(space_of(MILLION), 4)
+    assert len(table) > 1_000_000
+    assert_counted(table, Random(1).sample(range(len(table)), 25))
+
+
+@pytest.mark.slow
+def test_thousand_of_a_million_have_the_costs_counted_one_by_one() -> None:
+    table = SpaceTable(space_of(MILLION), 4)
+    assert_counted(table, Random(2).sample(range(len(table)), 1_000))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {
+            "mssn": {
+                "n_feats": [8, 12],
+                "unit": ["mawru", "shufflenet_v1"],
+                "shuffle_groups": [2, 8],
+            }
+        },
+        {"imdn": {"n_feats": [8, 10], "n_blocks": [1, 2], "distillation_rate": [0.2, 0.25]}},
+        {"edsr": {"n_blocks": [1, 2], "n_feats": [4, 8]}, "carn": {"n_feats": [4, 8]}},
+    ],
+    ids=lambda written: "+".join(written),
+)
+def test_families_without_parts_are_counted_one_by_one(written: object) -> None:
+    space = space_of(written)
+    table = SpaceTable(space, 2)
+    rows = range(len(table))
+    assert by_key(map(table.architecture, rows)) == by_key(space.architectures)
+    assert_counted(table, list(rows))
+
+
+@pytest.mark.parametrize("text", ["params <= 6000", "n_feats >= 6", "expand_ratio < 2"])
+def test_feasible_rows_are_those_that_meet_the_constraint(text: str) -> None:
+    table = SpaceTable(space_of(SMALL | {"fsrcnn": {"n_feats": [4, 8]}}), 2)
+    constraint = parse_constraint(text, ["n_feats", "expand_ratio"])
+    allowed = table.feasible([constraint])
+    rows = range(0, len(table), 7)
+    expected = [feasible(table.architecture(row), (constraint,), 2) for row in rows]
+    assert [bool(allowed[row]) for row in rows] == expected
+    assert 0 < sum(expected) < len(expected)
+
+
+def test_parts_that_do_not_add_up_are_not_believed() -> None:
+    def wrong(spec: object) -> tuple[Part, ...]:
+        return (Part(count=1, larger=FAMILIES["edsr"].spec()),)
+
+    family: Family = replace(FAMILIES["edsr"], parts=wrong)
+    (part,) = space_of({"edsr": {"n_feats": [4, 8], "n_blocks": [1, 2]}}).families
+    table = SpaceTable(Space(families=(FamilySpace(family=family, dimensions=part.dimensions),)), 2)
+    assert_counted(table, list(range(4)))
+
+
+def test_larger_spaces_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("searchspace.table.MAX_SPELLINGS", 100)
+    monkeypatch.setattr("searchspace.table.MAX_SAMPLED", 80)
+    table = SpaceTable(space_of(SMALL), 2)
+    assert not table.exact
+    assert 10 < len(table) <= 80
+    assert_counted(table, list(range(10)))
