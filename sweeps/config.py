@@ -62,7 +62,16 @@ class ResourceSettings(_Settings):
     gpu: Annotated[float, Number, Field(ge=0)] = 0
     """GPUs of a trial; below 1, several trials share one."""
     concurrent: Annotated[int, Number, Field(ge=1)] | None = None
-    """Trials at once; null: as many as the machine's (or the cluster's) cores and GPUs take."""
+    """Trials at once; null: as many as the machine's (or the cluster's) cores and GPUs take. A cluster that grows on
+    demand needs the number that it takes when full: trials that wait for a machine are what makes it grow."""
+    hours_per_attempt: Annotated[float, Number, Field(gt=0)] | None = None
+    """Hours after which an attempt at a trial is killed, as one that hangs; null: no limit. The next attempt goes on from
+    its checkpoint."""
+
+    @property
+    def seconds_allowed(self) -> float | None:
+        """`hours_per_attempt` in seconds."""
+        return None if self.hours_per_attempt is None else self.hours_per_attempt * 3600
 
 
 class SweepConfig(_Settings):

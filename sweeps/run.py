@@ -10,7 +10,7 @@ from sweeps.config import SweepConfig
 from sweeps.data.split import DataSplit
 from sweeps.evaluate import bicubic_scores
 from sweeps.provenance import git_state, holder, versions
-from sweeps.store import Store
+from sweeps.store import LEASE_SECONDS, Store
 from sweeps.sweep import Record, Sweep, check_feasible
 from sweeps.trial import open_data
 
@@ -24,17 +24,26 @@ def run_sweep(
     driver: DriverName = "local",
     address: str | None = None,
     on_change: OnChange = lambda sweep, record: None,
+    patient: bool = False,
+    lease_seconds: float = LEASE_SECONDS,
 ) -> Sweep:
     """Run a sweep to its end and return it; running it again tops up what is missing.
 
-    Raises ConfigError, StoreError, SweepTaken, SweepFailed or ValueError (data), each with one line for a
-    person. On KeyboardInterrupt the lease is released, and what is stored stays.
+    With `patient`, the lease of a driver that has died is waited for. Raises ConfigError, StoreError,
+    SweepTaken, SweepFailed or ValueError (data), each with one line for a person. On KeyboardInterrupt the lease is released, and what is stored stays.
     """
     check_feasible(config)
     split = open_data(config.data, config.scale, Path(config.cache).absolute())
     store = Store(config.storage)
     try:
-        sweep = Sweep(config, store, holder=holder(), on_change=on_change)
+        sweep = Sweep(
+            config,
+            store,
+            holder=holder(),
+            on_change=on_change,
+            patient=patient,
+            lease_seconds=lease_seconds,
+        )
         try:
             _record_provenance(sweep, split)
             _drive(sweep, driver, address)
@@ -55,7 +64,8 @@ def _drive(sweep: Sweep, driver: DriverName, address: str | None) -> None:
     from sweeps.drivers import local, processes
 
     num_workers = local_slots(sweep.config)
-    if num_workers == 1:
+    # A trial that hangs can only be killed where it has a process of its own.
+    if num_workers == 1 and sweep.config.resources.hours_per_attempt is None:
         local.run(sweep)
     else:
         processes.run(sweep, num_workers)

@@ -53,10 +53,13 @@ class Sweep:
         *,
         holder: str,
         on_change: Callable[["Sweep", Record | None], None] = lambda sweep, record: None,
+        lease_seconds: float = LEASE_SECONDS,
+        patient: bool = False,
     ) -> None:
         self.config, self.store, self.on_change = config, store, on_change
+        self.lease_seconds = lease_seconds
         self.id = store.open_sweep(config.name, config.scale, config.comparable)
-        self.token = store.acquire_lease(self.id, holder)
+        self.token = store.acquire_lease(self.id, holder, lease_seconds, patient=patient)
         self.renewed = time.monotonic()
         self.suggester = Suggester(
             space=config.space,
@@ -114,6 +117,7 @@ class Sweep:
             train=self.config.train,
             data=self.config.data,
             folder=Path(self.config.checkpoints).absolute() / self.config.name / str(trial.number),
+            seconds_allowed=self.config.resources.seconds_allowed,
             cache=Path(self.config.cache).absolute(),
             threads=max(1, int(self.config.resources.cpu)),
         )
@@ -207,8 +211,8 @@ class Sweep:
 
     def renew(self) -> None:
         """Keep the lease; called often, writes rarely."""
-        if time.monotonic() - self.renewed > LEASE_SECONDS / 4:
-            self.store.renew_lease(self.id, self.token)
+        if time.monotonic() - self.renewed > self.lease_seconds / 4:
+            self.store.renew_lease(self.id, self.token, self.lease_seconds)
             self.renewed = time.monotonic()
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ from searchspace.architecture import architecture
 from sweeps.data.split import DataSettings, DataSplit, open_split
 from sweeps.records import Evaluation, Outcome, Progress
 from sweeps.train import Checkpoints, TrainingFailed, TrainSettings, pick_device, train
+from sweeps.watchdog import read_note, time_limit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +42,37 @@ class Segment:
     cache: Path
     """Of decoded images on the machine itself."""
     threads: int = 1
+    seconds_allowed: float | None = None
+    """After which the process that runs it is killed; null: no limit."""
+
+    @property
+    def note(self) -> Path:
+        """The file that says where the attempt stood when its time was over."""
+        return self.folder / f"attempt-{self.attempt}.timeout"
 
 
 def run(segment: Segment) -> Iterator[Progress | Evaluation | Outcome]:
-    """Train a segment; the last record is always an Outcome, with the error where it failed."""
+    """Train a segment; the last record is always an Outcome, with the error where it failed.
+
+    Where the segment has a time limit, the process is killed when it is over.
+    """
+    with time_limit(segment.seconds_allowed, segment.note):
+        yield from _run(segment)
+
+
+def death(segment: Segment, how: str) -> str:
+    """Why the process of a segment died, for the record; `how` is what was seen from outside."""
+    stood = read_note(segment.note)
+    if not stood:
+        return how
+    assert segment.seconds_allowed is not None
+    return (
+        f"killed after {segment.seconds_allowed / 3600:g} h (resources.hours_per_attempt); it stood at\n"
+        f"{stood}"
+    )
+
+
+def _run(segment: Segment) -> Iterator[Progress | Evaluation | Outcome]:
     started = time.perf_counter()
     reached = 0
     error = device = ""

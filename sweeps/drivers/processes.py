@@ -87,10 +87,10 @@ def _listen(sweep: Sweep, worker: Worker) -> bool:
         worker.process.join()
         if segment is not None:
             code = worker.process.exitcode
-            error = (
+            seen = (
                 f"the worker process died (exit code {code}); out of memory, or killed from outside"
             )
-            sweep.handle(segment, Outcome(step=0, error=error))
+            sweep.handle(segment, Outcome(step=0, error=trial.death(segment, seen)))
         return False
     assert segment is not None
     if isinstance(record, Outcome):

@@ -8,6 +8,8 @@ import gc
 import json
 import os
 import tempfile
+import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -21,6 +23,8 @@ os.environ |= {
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_WARN_THRESHOLD_S": "30",
+    # How many may wait for a place is the searcher's to say; Tune's own answer would be one.
+    "TUNE_MAX_PENDING_TRIALS_PG": "1024",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
@@ -28,13 +32,20 @@ os.environ |= {
 import ray
 import torch
 from ray import tune
+from ray.exceptions import ActorUnavailableError
 from ray.tune.search import Searcher
 
 from sweeps import trial
+from sweeps.config import ResourceSettings
 from sweeps.records import Evaluation, Measurement, Outcome
 from sweeps.store import StoreError
 from sweeps.sweep import Sweep, SweepFailed
 from sweeps.trial import Segment
+
+CLUSTER_SECONDS = 5.0
+"""Time between looks at the cluster's size."""
+FORGIVEN_LOSSES = 10
+"""Lost nodes that are not counted against a trial, in one life of a driver."""
 
 
 def run(sweep: Sweep, *, address: str | None = None) -> None:
@@ -47,17 +58,14 @@ def run(sweep: Sweep, *, address: str | None = None) -> None:
         resources = sweep.config.resources
         tuner = tune.Tuner(
             tune.with_resources(train_segment, {"cpu": resources.cpu, "gpu": resources.gpu}),
-            tune_config=tune.TuneConfig(
-                search_alg=searcher,
-                num_samples=-1,
-                max_concurrent_trials=resources.concurrent or _slots(sweep),
-                reuse_actors=True,
-            ),
+            tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=True),
             run_config=tune.RunConfig(
                 name=sweep.config.name,
                 storage_path=tempfile.mkdtemp(prefix="srsweep-tune-"),
                 verbose=0,
                 failure_config=tune.FailureConfig(max_failures=0),
+                callbacks=[Overseer(searcher)],
+                stop=StopOnError(searcher),
             ),
         )
         tuner.fit()
@@ -74,12 +82,16 @@ def _connect(address: str | None) -> None:
     ray.init(address=address, log_to_driver=False, logging_level="ERROR", **extra)
 
 
-def _slots(sweep: Sweep) -> int:
-    """Trials that the cluster takes at once now; one that grows later is used from the next life on."""
-    total, resources = ray.cluster_resources(), sweep.config.resources
-    by_cpu = int(total.get("CPU", 1) / resources.cpu)
-    by_gpu = int(total.get("GPU", 0) / resources.gpu) if resources.gpu else by_cpu
-    return max(1, min(by_cpu, by_gpu))
+def slots(resources: ResourceSettings) -> int:
+    """Trials that the cluster takes at once now; at least one, so that an empty cluster is asked to grow."""
+    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return max(1, sum(_slots_of(node, resources) for node in alive))
+
+
+def _slots_of(node: dict[str, float], resources: ResourceSettings) -> int:
+    by_cpu = int(node.get("CPU", 0) / resources.cpu)
+    by_gpu = int(node.get("GPU", 0) / resources.gpu) if resources.gpu else by_cpu
+    return min(by_cpu, by_gpu)
 
 
 def train_segment(config: dict[str, Any]) -> None:
@@ -115,12 +127,26 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
         super().__init__()
         self.sweep = sweep
         self.segments: dict[str, Segment] = {}
+        self.losses: Counter[int] = Counter()
         self.error: Exception | None = None
+        self.look()
+
+    def look(self) -> None:
+        """Keep the lease, and see how many trials the cluster takes by now."""
+        try:
+            self.sweep.renew()
+        except StoreError as error:
+            self.error = error
+        resources = self.sweep.config.resources
+        self.slots = resources.concurrent or slots(resources)
+        self.looked = time.monotonic()
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The configuration of Tune's trial `trial_id`; FINISHED at the end, None to be asked again."""
         if self.error is not None:
             return self.FINISHED
+        if len(self.segments) >= self.slots:
+            return None
         try:
             segment = self.sweep.next_segment()
         except (SweepFailed, StoreError) as error:
@@ -146,13 +172,25 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """End a segment whose worker or node was lost; for others Tune repeats its last result here."""
+        """Forget a segment that has ended; Tune repeats its last result here. See `lost` for errors."""
+        if error:
+            return
         segment = self.segments.pop(trial_id)
         if result is not None and "outcome" in result:
             self._handle(segment, Outcome(**json.loads(result["outcome"])))
-        self._handle(
-            segment, Outcome(step=0, error="the worker died: its process or its node was lost")
-        )
+        else:
+            self._handle(segment, Outcome(step=0, interrupted=True))
+
+    def lost(self, trial_id: str, error: Exception | None) -> None:
+        """End a segment whose worker or node was lost, or whose worker could not even begin."""
+        segment = self.segments.pop(trial_id)
+        text = str(error).strip()
+        if _is_lost_node(error) and self.losses[segment.number] < FORGIVEN_LOSSES:
+            self.losses[segment.number] += 1
+            self._handle(segment, Outcome(step=0, interrupted=True))
+            return
+        seen = f"the worker died, its memory exhausted or killed from outside: {text}"
+        self._handle(segment, Outcome(step=0, error=trial.death(segment, seen)))
 
     def _handle(self, segment: Segment, record: Evaluation | Outcome) -> None:
         try:
@@ -169,3 +207,39 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing: a restart makes a new searcher from the database."""
+
+
+class Overseer(tune.Callback):  # type: ignore[misc]
+    """What Tune's loop does for us besides running segments: keeping the lease, telling why one was lost."""
+
+    def __init__(self, searcher: SegmentSearcher) -> None:
+        self.searcher = searcher
+
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Look around now and then, however long no trial reports."""
+        if time.monotonic() - self.searcher.looked > CLUSTER_SECONDS:
+            self.searcher.look()
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Hand over the exception, which the searcher is not told by Tune."""
+        self.searcher.lost(trial.trial_id, trial.get_pickled_error())
+
+
+class StopOnError(tune.Stopper):  # type: ignore[misc]
+    """Ends Tune's run where the sweep cannot go on, rather than when its running trials are through."""
+
+    def __init__(self, searcher: SegmentSearcher) -> None:
+        self.searcher = searcher
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """False: a single trial is never stopped from here."""
+        return False
+
+    def stop_all(self) -> bool:
+        """Whether the sweep has failed, or another driver has taken it."""
+        return self.searcher.error is not None
+
+
+def _is_lost_node(error: Exception | None) -> bool:
+    """Whether a whole node went, which is no fault of the trial."""
+    return isinstance(error, ActorUnavailableError) or "node has died" in str(error)
