@@ -7,7 +7,7 @@ left open never holds a connection to a sweep that runs.
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, create_engine, func, inspect, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
+from analysis.pareto import Direction, front_mask
 from searchspace.spec import nearest
 from sweeps.schema import (
     SCHEMA_VERSION,
@@ -34,6 +35,14 @@ from sweeps.schema import (
 VALIDATION = "validation"
 """Dataset name of the split that sweeps optimise on."""
 QUALITIES = ("psnr_y", "ssim_y")
+DETAILS = (
+    Trial.id,
+    Trial.number,
+    Trial.family,
+    Trial.label,
+    Trial.architecture,
+    Trial.seed,
+)
 
 
 @contextmanager
@@ -127,23 +136,50 @@ def load_front_points(
     million measurements answers within a second. psnr_y and ssim_y are those of the validation split.
     """
     with open_database(url) as connection:
-        chosen = _sweep_ids(connection, [sweep])
-        known = dict.fromkeys(
-            name for name, dataset in _measured(connection) if dataset in ("", VALIDATION)
+        query = _objectives_query(connection, sweep, objectives, DETAILS).where(
+            Trial.state.in_(states)
         )
-        for name in objectives:
-            if known and name not in known:
-                raise ValueError(
-                    f"objectives: nothing stored is called {name!r}; {nearest(name, known)}"
-                )
-        columns = [
-            _newest(name, VALIDATION if name in QUALITIES else "").label(name)
-            for name in objectives
+        return _read(connection, query).astype(dict.fromkeys(objectives, float))
+
+
+def load_front(
+    url: str, sweep: str, objectives: Mapping[str, Direction], extra: Sequence[str] = ()
+) -> pd.DataFrame:
+    """The Pareto front of a sweep's complete trials over `objectives`: load_front_points' columns.
+
+    `extra` names more costs to read. Texts are read for the front alone, which matters from 100,000 trials on.
+    """
+    names = list(dict.fromkeys([*objectives, *extra]))
+    with open_database(url) as connection:
+        query = _objectives_query(connection, sweep, names, [Trial.id])
+        points = _read(connection, query.where(Trial.state == "complete"))
+        values = points[list(objectives)].to_numpy(float)
+        front = points[front_mask(values, list(objectives.values()))]
+        ids = front["id"].tolist()
+        parts = [
+            _read(connection, select(*DETAILS).where(Trial.id.in_(ids[start : start + 500])))
+            for start in range(0, max(len(ids), 1), 500)
         ]
-        query = _trials_query(chosen, *columns).where(Trial.state.in_(states))
-        frame = _read(connection, query)
-    kept = ["id", "number", "family", "label", "architecture", "seed", *objectives]
-    return frame[kept].astype(dict.fromkeys(objectives, float))
+    frame = pd.concat(parts).merge(front, on="id").sort_values("number", ignore_index=True)
+    return frame.astype(dict.fromkeys(names, float))
+
+
+def _objectives_query(
+    connection: Connection, sweep: str, names: Sequence[str], columns: Sequence[Any]
+) -> Any:
+    """Trials of a sweep with these columns and the newest value of each of `names`."""
+    chosen = _sweep_ids(connection, [sweep])
+    known = dict.fromkeys(
+        name for name, dataset in _measured(connection) if dataset in ("", VALIDATION)
+    )
+    for name in names:
+        if known and name not in known:
+            raise ValueError(
+                f"objectives: nothing stored is called {name!r}; {nearest(name, known)}"
+            )
+    values = [_newest(n, VALIDATION if n in QUALITIES else "").label(n) for n in names]
+    query = select(*columns, *values).where(Trial.sweep_id == chosen[sweep])
+    return query.order_by(Trial.number)
 
 
 def load_curves(
@@ -309,4 +345,5 @@ def _attempts(connection: Connection, chosen: dict[str, int]) -> pd.DataFrame:
 
 def _read(connection: Connection, query: Any) -> pd.DataFrame:
     result = connection.execute(query)
-    return pd.DataFrame(result.fetchall(), columns=list(result.keys()))
+    # Plain tuples: pandas asks every SQLAlchemy row for attributes, which takes longer than the query.
+    return pd.DataFrame([tuple(row) for row in result.fetchall()], columns=list(result.keys()))

@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Direction = Literal["maximize", "minimize"]
 Points = NDArray[np.float64]
+BLOCK = 256
+"""Points looked at together by `front_over_time`."""
 
 
 def front_mask(points: ArrayLike, directions: Sequence[Direction]) -> NDArray[np.bool_]:
@@ -39,19 +41,24 @@ def front_over_time(
 ) -> Points:
     """(N,) the hypervolume of the first 1, 2, ..., N of `points` (N, K), which never falls.
 
-    Only a point that changes the front costs a new hypervolume.
+    Only a point that changes the front costs a new hypervolume; those under the front of the block before
+    are passed over together.
     """
     given = np.asarray(points, float)
     lower = _minimised(given, directions)
     volumes = np.zeros(len(given))
     front: list[int] = []
     volume = 0.0
-    for index, point in enumerate(lower):
-        covered = bool(front) and (lower[front] <= point).all(axis=1).any()
-        if not covered and not np.isnan(point).any():
-            front = [i for i in front if not (point <= lower[i]).all()] + [index]
-            volume = hypervolume(given[front], reference, directions)
-        volumes[index] = volume
+    for start in range(0, len(lower), BLOCK):
+        block = lower[start : start + BLOCK]
+        new = np.flatnonzero(~_covered(block, lower[front]) & ~np.isnan(block).any(axis=1))
+        volumes[start : start + BLOCK] = volume
+        for index in start + new:
+            if not _covered(lower[index : index + 1], lower[front])[0]:
+                kept = [i for i in front if not (lower[index] <= lower[i]).all()]
+                front = [*kept, int(index)]
+                volume = hypervolume(given[front], reference, directions)
+                volumes[index : start + BLOCK] = volume
     return volumes
 
 
@@ -69,6 +76,12 @@ def knee(points: ArrayLike, directions: Sequence[Direction]) -> int | None:
     spans[spans == 0] = 1.0
     distance = ((front - front.min(axis=0)) / spans).sum(axis=1)
     return int(indices[distance.argmin()])
+
+
+def _covered(points: Points, front: Points) -> NDArray[np.bool_]:
+    """(N,) whether some point of `front` (M, K) is no worse than each of `points` (N, K) in anything."""
+    no_worse: NDArray[np.bool_] = np.all(front[None] <= points[:, None], axis=2)
+    return np.asarray(np.any(no_worse, axis=1))
 
 
 def _minimised(points: ArrayLike, directions: Sequence[Direction]) -> Points:

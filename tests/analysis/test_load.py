@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from analysis.load import (
     load_curves,
+    load_front,
     load_front_points,
     load_knobs,
     load_lives,
@@ -41,11 +42,20 @@ def test_front_points_are_the_complete_trials_with_their_objectives(small) -> No
     assert points["params"].tolist() == [1e4, 1e5, 5e5, 2e5]
 
 
+def test_the_front_is_read_with_its_texts(small) -> None:
+    ways = {"psnr_y": "maximize", "params": "minimize"}
+    front = load_front(small.url, "small", ways, extra=["multadds"])
+    assert front["number"].tolist() == [0, 1, 2]
+    assert front["multadds"].tolist() == [1e9, 5e9, 30e9]
+    assert front["label"].tolist() == [f"slwsr n_feats={n}" for n in (1, 2, 3)]
+
+
 def test_a_sweep_without_trials_gives_empty_frames(database) -> None:
     database.sweep("empty")
     assert load_trials(database.url).empty
     assert load_front_points(database.url, "empty", ["psnr_y", "params"]).empty
     assert load_knobs(database.url).empty
+    assert load_front(database.url, "empty", {"psnr_y": "maximize"}).empty
     assert load_curves(database.url).empty
 
 

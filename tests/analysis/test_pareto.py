@@ -47,11 +47,11 @@ def test_hypervolume_is_the_area_under_two_points() -> None:
 
 
 def test_front_over_time_equals_the_hypervolume_of_every_prefix() -> None:
-    points = np.random.default_rng(3).integers(0, 9, (60, 3)).astype(float)
+    points = np.random.default_rng(3).integers(0, 30, (700, 3)).astype(float)
     points[7] = np.nan
     ways = ("maximize", "minimize", "minimize")
-    expected = [hypervolume(points[: i + 1], [0, 9, 9], ways) for i in range(len(points))]
-    assert front_over_time(points, [0, 9, 9], ways) == pytest.approx(expected)
+    expected = [hypervolume(points[: i + 1], [0, 30, 30], ways) for i in range(len(points))]
+    assert front_over_time(points, [0, 30, 30], ways) == pytest.approx(expected)
 
 
 def test_knee_is_where_the_front_bends() -> None:
