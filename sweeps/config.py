@@ -4,6 +4,8 @@ The sweep stands under `metadata.sweep` of a file that is also a valid Ray clust
 it belong to Ray and are not looked at. Every fault is reported at once, by line and path.
 """
 
+import hashlib
+import json
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -113,6 +115,12 @@ class SweepConfig(_Settings):
     space: Space = Field(default=Space(families=()), exclude=True)
     limits: tuple[Constraint, ...] = Field(default=(), exclude=True)
     text: str = Field(default="", exclude=True)
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits of the text, the same for YAML and for the JSON that Ray makes of it."""
+        text = json.dumps(yaml.safe_load(self.text), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     @property
     def comparable(self) -> dict[str, Any]:

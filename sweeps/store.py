@@ -96,6 +96,16 @@ class Store:
 
         self.transaction(work)
 
+    def last_life(self, name: str) -> schema.Life | None:
+        """The newest run of the sweep called `name`."""
+        query = (
+            select(schema.Life)
+            .join(schema.Sweep, schema.Sweep.id == schema.Life.sweep_id)
+            .where(schema.Sweep.name == name)
+            .order_by(schema.Life.started_at.desc())
+        )
+        return self.transaction(lambda session: session.scalars(query).first())
+
     def set_fact(self, sweep_id: int, name: str, value: str) -> None:
         """Keep a fact about the sweep; the first value stays."""
 

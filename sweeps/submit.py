@@ -1,0 +1,231 @@
+"""What `ray submit sweep.yaml sweeps/submit.py` runs on the head node: finds its sweep and has it run.
+
+    python submit.py [FILE] [--here]
+
+Without FILE the sweep is read from what `ray up` has left on the head node, or from a newer
+`~/sweep.yaml`. Where a job server runs (Ray's dashboard), the driver becomes a Ray job and this script
+shows its log: a lost connection does no harm, and the same command attaches again. With --here, or
+where no job server is, the driver runs in this process. Running it again resumes the sweep.
+
+Exit code 0: done; 1: the sweep failed; 2: something in the file is wrong. `ray submit` makes 1 of both.
+"""
+
+import argparse
+import json
+import os
+import runpy
+import shlex
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+if not __package__:
+    # Ray uploads this file alone to the home folder, which must not stand in for installed packages.
+    sys.path.pop(0)
+
+import yaml
+
+from sweeps.config import STORAGE_VARIABLE, ConfigError, SweepConfig, parse_config
+from sweeps.drivers import ray_job
+from sweeps.store import Store, StoreError
+
+BOOTSTRAP = "ray_bootstrap_config.yaml"
+"""Under the home folder of the head node: the cluster file as of the last `ray up`, as JSON."""
+UPLOADED = "sweep.yaml"
+"""Under the home folder: what `ray rsync-up sweep.yaml sweep.yaml '~/sweep.yaml'` has put there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A sweep and the file that it was found in."""
+
+    config: SweepConfig
+    path: Path
+    notes: tuple[str, ...] = ()
+
+    @property
+    def line(self) -> str:
+        """Name, digest and age, by which a person sees whether it is the text that was meant."""
+        age = _duration(time.time() - self.path.stat().st_ctime)
+        return f"sweep {self.config.name}, text {self.config.digest}, from {self.path}, {age} old"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The exit code."""
+    parser = argparse.ArgumentParser(
+        description="Run or resume a sweep on the running Ray cluster."
+    )
+    parser.add_argument("file", nargs="?", type=Path, help="default: as left here by `ray up`")
+    parser.add_argument("--here", action="store_true", help="in this process, not as a Ray job")
+    parser.add_argument("--run", type=Path, help=argparse.SUPPRESS)  # a snapshot, inside of a job
+    options = parser.parse_args(arguments)
+    os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    if options.run is not None:
+        return _ended(run_here(options.run))
+    try:
+        found = find(options.file, Path.home())
+    except ConfigError as error:
+        print(error, file=sys.stderr, flush=True)
+        return _ended(2)
+    if options.file is None:
+        os.chdir(Path.home())  # relative paths of the sweep begin where Ray puts files
+    for line in (found.line, *found.notes, *text_changes(found.config)):
+        print(line, flush=True)
+    path = snapshot(found.config)
+    # A RayJob of KubeRay is a job already.
+    in_job = "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
+    client = None if options.here or in_job else ray_job.job_client()
+    return _ended(run_here(path) if client is None else run_as_job(client, found, path))
+
+
+def find(file: Path | None, home: Path) -> Found:
+    """The sweep in `file`, or the one that was brought to the head node last.
+
+    Raises ConfigError with a line for every fault.
+    """
+    if file is not None:
+        return read(file)
+    present = [path for path in (home / BOOTSTRAP, home / UPLOADED) if path.exists()]
+    if not present:
+        raise ConfigError(
+            f"{home / BOOTSTRAP}: must be there (`ray up sweep.yaml` writes it), or name a file: "
+            "submit.py FILE"
+        )
+    present.sort(key=lambda path: path.stat().st_ctime, reverse=True)
+    found = read(present[0])
+    if len(present) == 1 or _same(present[1], found.config):
+        return found
+    note = f"note: {present[1]} is older and says something else; it is not used"
+    return Found(config=found.config, path=found.path, notes=(note,))
+
+
+def read(path: Path) -> Found:
+    """The sweep in a YAML file, or in JSON whatever the suffix says."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    try:
+        # JSON first: YAML would take its 1e-05 for a string.
+        document = json.loads(text)
+        return Found(config=parse_config(document, str(path)), path=path)
+    except json.JSONDecodeError:
+        pass
+    try:
+        document, node = yaml.safe_load(text), yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: is no YAML: {' '.join(str(error).split())}") from None
+    return Found(config=parse_config(document, str(path), node), path=path)
+
+
+def text_changes(config: SweepConfig) -> list[str]:
+    """How the text differs from that of the sweep's last run; nothing where it never ran."""
+    try:
+        store = Store(config.storage)
+    except StoreError:
+        return []  # the driver will tell
+    try:
+        last = store.last_life(config.name)
+    finally:
+        store.close()
+    if last is None:
+        return []
+    before, now = yaml.safe_load(last.text), yaml.safe_load(config.text)
+    changed = [
+        f"{key}: {before.get(key)} -> {now.get(key)}"
+        for key in sorted(before.keys() | now.keys())
+        if before.get(key) != now.get(key)
+    ]
+    since = f"since its last run ({last.started_at:%Y-%m-%d %H:%M} UTC)"
+    return [f"text changed {since}: {'; '.join(changed)}" if changed else f"text unchanged {since}"]
+
+
+def snapshot(config: SweepConfig) -> Path:
+    """A copy of the sweep as YAML, which no later `ray up` can change under a driver."""
+    folder = Path.home() / ".srsweep"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / f"{config.name}.yaml"
+    document = {"metadata": {"sweep": yaml.safe_load(config.text)}}
+    path.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
+    return path
+
+
+def run_here(path: Path) -> int:
+    """Run `srsweep run` in this process, so that whoever kills it kills the driver; its exit code."""
+    # Through ssh there is a terminal at the far end, but what arrives is a log.
+    os.environ["TTY_COMPATIBLE"] = "0"
+    secret = _secret(path)
+    if secret.exists() and STORAGE_VARIABLE not in os.environ:
+        os.environ[STORAGE_VARIABLE] = secret.read_text(encoding="utf-8")
+    sys.argv = ["srsweep", "run", str(path), "--driver", "ray", "--address", "auto"]
+    try:
+        # By name: the command line lies above this package.
+        runpy.run_module("srsweep", run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
+def run_as_job(client: Any, found: Found, path: Path) -> int:
+    """Hand the driver to the job server, or find it there, and show its log; its exit code."""
+    config = found.config
+    job = ray_job.find_live(client, config.name)
+    if job is not None and job.digest != config.digest:
+        print(
+            f"{found.path}: sweep {config.name} is running as {job.name} with another text ({job.digest}); "
+            f"let it end, or `ray job stop {job.name}` first",
+            file=sys.stderr,
+            flush=True,
+        )
+        return 2
+    if job is not None:
+        print(f"{job.name} is running; its log from the beginning:", flush=True)
+    else:
+        job = ray_job.submit(client, config.name, config.digest, _command(path))
+        print(f"submitted {job.name}; `ray job stop {job.name}` stops it", flush=True)
+    try:
+        return ray_job.follow(client, job)
+    except KeyboardInterrupt:
+        print(f"\n{job.name} goes on; the same command shows it again", flush=True)
+        return 130
+
+
+def _command(path: Path) -> str:
+    """What the job runs: `srsweep run` on a snapshot."""
+    # The URL may hold a password, and everybody may look at a job's environment.
+    secret = _secret(path)
+    secret.unlink(missing_ok=True)
+    if url := os.environ.get(STORAGE_VARIABLE):
+        secret.touch(mode=0o600)
+        secret.write_text(url, encoding="utf-8")
+    run = [sys.executable, "-P", "-u", "-m", "sweeps.submit", "--run", str(path)]
+    return f"cd {shlex.quote(str(Path.cwd()))} && exec {shlex.join(run)}"
+
+
+def _secret(path: Path) -> Path:
+    return path.with_suffix(".url")
+
+
+def _same(path: Path, config: SweepConfig) -> bool:
+    try:
+        other = read(path).config
+    except ConfigError:
+        return False
+    return (other.name, other.digest) == (config.name, config.digest)
+
+
+def _duration(seconds: float) -> str:
+    minutes = seconds / 60
+    return f"{seconds:.0f} s" if minutes < 2 else f"{minutes:.0f} min"
+
+
+def _ended(code: int) -> int:
+    if code:
+        print(f"exit code {code}", flush=True)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
