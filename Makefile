@@ -27,8 +27,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 
 sweep: setup
 	$(BIN)/srsweep run $(SWEEP)
-	$(BIN)/srsweep front $$($(BIN)/srsweep name $(SWEEP))
-	$(BIN)/srsweep report $$($(BIN)/srsweep name $(SWEEP)) -o report.html
+	$(BIN)/srsweep front $(SWEEP)
+	$(BIN)/srsweep report $(SWEEP) -o report.html
 
 test: setup
 	$(BIN)/python -m pytest -q

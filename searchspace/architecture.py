@@ -36,11 +36,16 @@ class Architecture:
         """All knobs as written, in JSON types."""
         return self.spec.model_dump(mode="json")
 
-    @property
+    @cached_property
     def label(self) -> str:
-        """For people: the family and the knobs that differ from the published network."""
-        changed = " ".join(f"{name}={_short(value)}" for name, value in self.spec.changed().items())
-        return f"{self.family.name} {changed}".rstrip()
+        """For people: the family and the knobs that make it differ from the published network."""
+        fields = type(self.spec).model_fields
+        shown = [self.family.name]
+        for name, value in self.spec.changed().items():
+            without = self.spec.model_copy(update={name: fields[name].default})
+            if digest(self.family.name, without.canonical()) != self.key:
+                shown.append(f"{name}={_short(value)}")
+        return " ".join(shown)
 
     def network(self, scale: int) -> nn.Module:
         """The network at `scale`, freshly initialised.

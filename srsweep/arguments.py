@@ -1,6 +1,7 @@
 """What several commands share: architectures from the command line, output formats, one-line errors."""
 
 import itertools
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -45,13 +46,15 @@ def tabular(command: Command) -> Command:
     """Adds --json and --csv to a command, which receives `form`."""
     as_json = click.option("--json", "form", flag_value="json", help="Print JSON with all digits.")
     as_csv = click.option("--csv", "form", flag_value="csv", help="Print CSV with all digits.")
-    decorated: Command = as_json(as_csv(command))
-    return decorated
+    both: Any = [as_csv, as_json]
+    for decorate in both:
+        command = decorate(command)
+    return command
 
 
 def print_table(frame: pd.DataFrame, form: Format | None) -> None:
     """`frame` on standard output, as a table that fits the terminal unless asked otherwise."""
-    width = None if click.get_text_stream("stdout").isatty() else 200
+    width = None if sys.stdout.isatty() else 200
     click.echo(render(frame, form or "table", width=width))
 
 

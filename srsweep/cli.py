@@ -14,7 +14,7 @@ from srsweep.arguments import OneLineErrors, tabular
 from srsweep.check import describe
 from srsweep.explore import cost, families
 from srsweep.progress import Watcher, format_duration
-from srsweep.results import database, front, report, select, status
+from srsweep.results import DEFAULT_DATABASE, database, front, report, select, status
 from srsweep.variant import evaluate_command, train
 from sweeps.config import SweepConfig, parse_config, read_config
 from sweeps.run import DriverName, run_sweep
@@ -49,8 +49,9 @@ def main() -> None:
     "--address", help="Of a running Ray cluster, such as auto; default: a Ray of its own."
 )
 def run(file: Path, trials: int | None, driver: DriverName, address: str | None) -> None:
-    """Run the sweep in FILE; running it again resumes it or tops it up.
+    """Run the sweep in FILE, or resume it.
 
+    Running it again trains what is still missing, such as more trials than before.
     Exit code 0: done; 1: the sweep failed; 2: something in the file or on the command line is wrong;
     130: stopped by Ctrl-C, with everything stored.
     """
@@ -66,7 +67,9 @@ def _run(config: SweepConfig, driver: DriverName, address: str | None) -> None:
     started = time.monotonic()
     try:
         with Watcher(console) as watcher:
-            sweep = run_sweep(config, driver=driver, address=address, on_change=watcher.update)
+            sweep = run_sweep(
+                config, driver=driver, address=address, on_change=watcher.update, patient=True
+            )
     except KeyboardInterrupt:
         click.echo(
             f"\nstopped; `srsweep resume {config.name}` or the same command carries on", err=True
@@ -81,30 +84,29 @@ def _run(config: SweepConfig, driver: DriverName, address: str | None) -> None:
 
 
 @main.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-def name(file: Path) -> None:
-    """Print the name of the sweep in FILE, for scripts."""
-    click.echo(read_config(file).name)
-
-
-@main.command()
 @click.argument("name")
 @database
 @click.option("--driver", type=click.Choice(["local", "ray"]), default="local", show_default=True)
 @click.option("--address", help="Of a running Ray cluster, such as auto.")
-def resume(name: str, db: str, driver: DriverName, address: str | None) -> None:
-    """Carry on the sweep NAME after a stop or a crash, with the text that was run last."""
-    lives = load_lives(db, [name])
-    text = yaml.safe_load(lives["text"].iloc[-1])
-    config = parse_config({"metadata": {"sweep": text}}, f"sweep {name} in {db}")
-    _run(config.model_copy(update={"storage": db}), driver, address)
+def resume(name: str, db: str | None, driver: DriverName, address: str | None) -> None:
+    """Carry on a sweep after a stop or a crash.
+
+    With the text that was run last; `srsweep run FILE` does the same with the file as it is now.
+    """
+    url = db or DEFAULT_DATABASE
+    text = yaml.safe_load(load_lives(url, [name])["text"].iloc[-1])
+    config = parse_config({"metadata": {"sweep": text}}, f"sweep {name} in {url}")
+    _run(config.model_copy(update={"storage": url}), driver, address)
 
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @tabular
 def check(file: Path, form: Format | None) -> None:
-    """Check FILE and say what its sweep would do: space, share within budget, costs, expected time."""
+    """Check FILE and say what it would do.
+
+    The size of the space, the share within the budget, the range of the costs, the expected time.
+    """
     described = describe(read_config(file))
     if form == "json":
         click.echo(json.dumps(described, indent=2))

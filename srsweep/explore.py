@@ -18,7 +18,7 @@ from srsweep.arguments import parse_architectures, print_table, tabular
 @click.option("--published", is_flag=True, help="The papers' counts beside our own, row by row.")
 @tabular
 def families(family: str | None, published: bool, form: Format | None) -> None:
-    """List the architecture families, or the knobs of one FAMILY.
+    """List the families, or the knobs of one FAMILY.
 
     \b
     srsweep families                 all families
@@ -61,7 +61,9 @@ def _family_row(name: str) -> dict[str, Any]:
 @click.option("--scale", type=int, default=4, show_default=True, help="Upscaling factor.")
 @tabular
 def cost(family: str, knob_values: tuple[str, ...], scale: int, form: Format | None) -> None:
-    """Count the costs of one network, exactly and without training.
+    """Count the costs of one network.
+
+    Exactly, and without training.
 
     Knobs left out keep the published default. With alternatives (in quotes, for the shell) there is a
     row for each; --json prints one object for one network, a list for several.

@@ -5,42 +5,57 @@ from pathlib import Path
 from typing import Any
 
 import click
-from analysis.report import write_report
 
 from analysis.load import load_front_points, load_sweeps, load_trials
 from analysis.pareto import front_mask
+from analysis.report import write_report
 from analysis.select import at_knee, best_within, selection_table, tiers, variants, weighted
 from analysis.tables import Format, front_table
 from searchspace.cost import COSTS
 from searchspace.quantity import parse_quantity
 from srsweep.arguments import print_table, tabular
-from sweeps.config import STORAGE_VARIABLE
+from sweeps.config import STORAGE_VARIABLE, read_config
+
+DEFAULT_DATABASE = "sqlite:///results.db"
 
 database = click.option(
     "--db",
     envvar=STORAGE_VARIABLE,
-    default="sqlite:///results.db",
-    show_default=True,
-    help=f"Database URL; also from the environment variable {STORAGE_VARIABLE}.",
+    default=None,
+    help=f"Database URL; also from the environment variable {STORAGE_VARIABLE}. Default: that of the "
+    f"sweep file where one is named, otherwise {DEFAULT_DATABASE}.",
 )
+
+
+def locate(names: Sequence[str], db: str | None) -> tuple[list[str], str]:
+    """Names of sweeps and the database that they are in; a name may also be a sweep file."""
+    found = []
+    for name in names:
+        if name.endswith((".yaml", ".yml")):
+            config = read_config(Path(name))
+            db = db or config.storage
+            name = config.name
+        found.append(name)
+    return found, db or DEFAULT_DATABASE
 
 
 @click.command()
 @click.argument("name", required=False)
 @database
 @tabular
-def status(name: str | None, db: str, form: Format | None) -> None:
-    """List the sweeps in the database, or the trials of the sweep NAME."""
-    if name is not None:
-        trials = load_trials(db, [name])
+def status(name: str | None, db: str | None, form: Format | None) -> None:
+    """List all sweeps, or the trials of the sweep NAME (or of a sweep file)."""
+    names, url = locate([name] if name else [], db)
+    if names:
+        trials = load_trials(url, names)
         columns = ["number", "state", "step", "psnr_y", "params", "multadds", "label", "error"]
         frame = trials[[column for column in columns if column in trials]].copy()
         frame["error"] = [str(text).strip().splitlines()[-1:] for text in frame["error"]]
         frame["error"] = ["".join(lines) for lines in frame["error"]]
         print_table(frame, form)
         return
-    states = load_trials(db).groupby(["sweep", "state"]).size().unstack(fill_value=0)
-    frame = load_sweeps(db)[["name", "scale", "train_data", "created_at"]]
+    states = load_trials(url).groupby(["sweep", "state"]).size().unstack(fill_value=0)
+    frame = load_sweeps(url)[["name", "scale", "train_data", "created_at"]]
     print_table(frame.join(states, on="name").fillna(0), form)
 
 
@@ -48,10 +63,14 @@ def status(name: str | None, db: str, form: Format | None) -> None:
 @click.argument("name")
 @database
 @tabular
-def front(name: str, db: str, form: Format | None) -> None:
-    """Print the Pareto front of the sweep NAME over its objectives, cheapest first."""
-    objectives = _objectives(db, name)
-    points = load_front_points(db, name, list(dict.fromkeys([*objectives, "params", "multadds"])))
+def front(name: str, db: str | None, form: Format | None) -> None:
+    """Print the Pareto front of the sweep NAME (or of a sweep file).
+
+    Over the sweep's own objectives, cheapest first, of the trials that are complete.
+    """
+    (sweep,), url = locate([name], db)
+    objectives = _objectives(url, sweep)
+    points = load_front_points(url, sweep, list(dict.fromkeys([*objectives, "params", "multadds"])))
     mask = front_mask(points[list(objectives)].to_numpy(), list(objectives.values()))
     print_table(front_table(points[mask], list(objectives)), form)
 
@@ -87,17 +106,20 @@ def select(  # noqa: PLR0913 - one parameter an option
     tier_cost: str,
     knee: bool,
     weights: str | None,
-    db: str,
+    db: str | None,
     form: Format | None,
 ) -> None:
-    """Choose variants of one or several sweeps and say why.
+    """Choose variants for deployment and say why.
+
+    NAME... are sweeps or sweep files.
 
     \b
     srsweep select NAME --max-params 150k --max-multadds 10G
     srsweep select NAME --tiers 50k,150k,600k
     srsweep select NAME --knee
     """
-    frame = variants(load_trials(db, list(names)))
+    sweeps, url = locate(names, db)
+    frame = variants(load_trials(url, sweeps))
     short = (("params", max_params), ("multadds", max_multadds))
     allowed = _pairs([*limits, *(f"{cost}={limit}" for cost, limit in short if limit is not None)])
     chosen = []
@@ -109,7 +131,8 @@ def select(  # noqa: PLR0913 - one parameter an option
         chosen.append(weighted(frame, _pairs(weights.split(","))))
     if allowed or min_psnr is not None or not chosen:
         chosen.append(best_within(frame, allowed, min_psnr))
-    print_table(selection_table(frame, chosen), form)
+    table = selection_table(frame, chosen)
+    print_table(table if form else table.drop(columns="sentence"), form)
     if form is None:
         for selection in chosen:
             click.echo(f"\n{selection.rule}: {selection.sentence}")
@@ -130,7 +153,11 @@ def _pairs(texts: Sequence[str]) -> dict[str, float]:
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path), default="report.html")
 @database
-def report(names: tuple[str, ...], output: Path, db: str) -> None:
-    """Write one self-contained HTML page about the sweeps NAME...; it opens without a network."""
-    write_report(db, list(names), output)
+def report(names: tuple[str, ...], output: Path, db: str | None) -> None:
+    """Write one HTML page about sweeps.
+
+    NAME... are sweeps or sweep files. The page is self-contained and opens without a network.
+    """
+    sweeps, url = locate(names, db)
+    write_report(url, sweeps, output)
     click.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB)")

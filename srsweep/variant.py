@@ -9,6 +9,7 @@ import torch
 from analysis.tables import Format
 from searchspace.discover import FAMILIES
 from srsweep.arguments import parse_architecture, print_table, tabular
+from sweeps.data.images import find_set
 from sweeps.data.split import DataSettings, open_test_set
 from sweeps.evaluate import bicubic_scores, evaluate
 from sweeps.records import Evaluation, Outcome, Progress
@@ -26,9 +27,7 @@ SETS = ("Set5", "Set14", "B100", "Urban100", "Manga109")
     "--weights", type=click.Path(path_type=Path, dir_okay=False), help="Checkpoint to load."
 )
 @click.option("--scale", type=int, default=4, show_default=True)
-@click.option(
-    "--root", type=click.Path(path_type=Path), default="data/benchmark", show_default=True
-)
+@click.option("--root", type=click.Path(path_type=Path), default="data", show_default=True)
 @click.option("--sets", default=",".join(SETS), show_default=True, help="Test sets under the root.")
 @click.option(
     "--self-ensemble", is_flag=True, help="Average over the eight flips and rotations (+)."
@@ -46,7 +45,7 @@ def evaluate_command(
     tile: int | None,
     form: Format | None,
 ) -> None:
-    """PSNR and SSIM of a network on the test sets, as papers measure them.
+    """Measure a network on the test sets, as papers do.
 
     FAMILY is a family with KNOB=VALUE..., or `bicubic`. The weights are a checkpoint of ours or an
     upstream state dict, taken by name where all names match, otherwise in order; never unpickled as code.
@@ -84,15 +83,19 @@ def evaluate_command(
 
 
 def _present(root: Path, names: list[str]) -> list[str]:
-    """The sets that lie under the root; ValueError where none does, a note for each that is missing."""
-    present = [name for name in names if (root / name).is_dir()]
+    """The sets that are there; of a list that a person wrote, ValueError for each that is not."""
+    present = []
+    for name in names:
+        try:
+            find_set(root, name)
+        except ValueError:
+            if names != list(SETS):
+                raise
+            click.echo(f"{name} is not in {root}: left out", err=True)
+        else:
+            present.append(name)
     if not present:
         raise ValueError(f"--root: none of {', '.join(names)} lies in {root}")
-    for name in names:
-        if name not in present and names != list(SETS):
-            raise ValueError(f"--sets: {name} does not lie in {root}")
-        if name not in present:
-            click.echo(f"{name} is not in {root}: left out", err=True)
     return present
 
 
@@ -115,7 +118,10 @@ def train(  # noqa: PLR0913 - one parameter an option
     seed: int,
     output: Path,
 ) -> None:
-    """Train one network alone; the same command again resumes from its checkpoint."""
+    """Train one network alone.
+
+    The same command again resumes from the checkpoint in the output folder.
+    """
     chosen = parse_architecture(family, knob_values)
     segment = Segment(
         trial_id=0,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from sweeps.config import SweepConfig
+from sweeps.data.patches import PatchSampler
 from sweeps.data.split import DataSplit
 from sweeps.evaluate import bicubic_scores
 from sweeps.provenance import git_state, holder, versions
@@ -34,6 +35,8 @@ def run_sweep(
     """
     check_feasible(config)
     split = open_data(config.data, config.scale, Path(config.cache).absolute())
+    # Raises ValueError for images smaller than a patch, before the first trial does.
+    PatchSampler(split.train, config.train.patch_size, config.train.batch_size, config.seed)
     store = Store(config.storage)
     try:
         sweep = Sweep(
@@ -47,6 +50,7 @@ def run_sweep(
         try:
             _record_provenance(sweep, split)
             _drive(sweep, driver, address)
+            sweep.check_result()
         finally:
             sweep.close()
     finally:

@@ -39,6 +39,8 @@ class Trial:
     attempt: int = 0
     state: State = "running"
     step: int = 0
+    error: str = ""
+    """Last line of the newest attempt's error."""
     scores: dict[str, float] = field(default_factory=dict)
     """Newest value of each measured objective."""
 
@@ -145,6 +147,7 @@ class Sweep:
             trial.state = "complete"
         else:
             trial.errors += 1
+            trial.error = outcome.error.strip().splitlines()[-1]
             exhausted = trial.errors >= self.config.search.max_attempts
             trial.state = "failed" if exhausted else "paused"
             if not exhausted:
@@ -199,6 +202,14 @@ class Sweep:
                 self.waiting.append(trial)
             else:
                 self._tell(trial)
+
+    def check_result(self) -> None:
+        """Raise SweepFailed where all trials have failed: a sweep without a result is none."""
+        failed = [trial for trial in self.trials.values() if trial.state == "failed"]
+        if failed and len(failed) == len(self.trials):
+            raise SweepFailed(
+                f"all {len(failed)} trials have failed, the last one: {failed[-1].error}"
+            )
 
     def _check_failures(self) -> None:
         failed = sum(trial.state == "failed" for trial in self.trials.values())

@@ -1,0 +1,218 @@
+"""The command line as a person meets it: output that reads and pipes, and errors of one line."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from srsweep.cli import main
+from tests.sweeps.sweeps_for_tests import sweep_file
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def mistake(*arguments: object) -> str:
+    """The one line on stderr that a person's mistake gets."""
+    result = invoke(*arguments)
+    assert result.exit_code == 2, result.output
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1, result.stderr
+    return result.stderr
+
+
+def test_cost_of_the_published_networks() -> None:
+    result = invoke("cost", "slwsr", "n_feats=16|32|64", "--scale", 4, "--json")
+    rows = json.loads(result.output)
+    assert [row["params"] for row in rows] == [143_731, 571_107, 2_276_803]
+    assert [round(row["multadds"] / 1e9, 3) for row in rows] == [10.185, 39.892, 157.877]
+
+
+def test_cost_of_one_network_is_one_object() -> None:
+    assert json.loads(invoke("cost", "slwsr", "n_feats=16", "--json").output)["params"] == 143_731
+
+
+def test_every_command_has_help() -> None:
+    for name, command in main.commands.items():
+        result = invoke(name, "--help")
+        assert result.exit_code == 0
+        assert len(command.get_short_help_str(60)) > 10
+
+
+def test_families_lists_knobs_with_their_meaning() -> None:
+    result = invoke("families", "slwsr", "--json")
+    knobs = {row["knob"]: row for row in json.loads(result.output)}
+    assert knobs["n_feats"]["default"] == "32"
+    assert "Channels" in knobs["n_feats"]["meaning"]
+
+
+def test_a_sweep_from_check_to_report(tmp_path: Path) -> None:
+    file = sweep_file(tmp_path)
+    checked = invoke("check", file)
+    assert checked.exit_code == 0, checked.output
+    assert "architectures          12" in checked.output
+    ran = invoke("run", file)
+    assert ran.exit_code == 0, ran.output
+    assert "4 of 4 trials complete" in ran.output
+    front = json.loads(invoke("front", file, "--json").output)
+    assert 1 <= len(front) <= 4
+    chosen = invoke("select", file, "--tiers", "1k,2k", "--json")
+    assert len(json.loads(chosen.output)) == 2
+    page = tmp_path / "report.html"
+    assert invoke("report", file, "-o", page).exit_code == 0
+    assert "</html>" in page.read_text()
+    status = json.loads(invoke("status", file, "--json").output)
+    assert [row["state"] for row in status] == ["complete"] * 4
+    again = invoke("resume", "tiny", "--db", f"sqlite:///{tmp_path / 'results.db'}")
+    assert again.exit_code == 0
+    assert "4 of 4 trials complete" in again.output
+
+
+def test_the_number_of_trials_can_be_given(tmp_path: Path) -> None:
+    assert "1 of 1 trials complete" in invoke("run", sweep_file(tmp_path), "--trials", 1).output
+
+
+def test_misspelt_knob() -> None:
+    assert "slwsr.n_fets: no such key; did you mean n_feats?" in mistake(
+        "cost", "slwsr", "n_fets=3"
+    )
+
+
+def test_knob_without_a_value() -> None:
+    assert "n_feats: must read knob=value" in mistake("cost", "slwsr", "n_feats")
+
+
+def test_unknown_family() -> None:
+    assert "unknown family 'slwrs'; did you mean slwsr?" in mistake("cost", "slwrs")
+
+
+def test_scale_that_there_is_not() -> None:
+    assert "scale: slwsr is built for 2, 3, 4, 8, got 5" in mistake("cost", "slwsr", "--scale", 5)
+
+
+def test_missing_data_folder(tmp_path: Path) -> None:
+    file = sweep_file(tmp_path, data={"train": "DIV2K", "root": str(tmp_path)})
+    message = mistake("run", file)
+    assert "data.train" in message
+    assert "DIV2K" in message
+
+
+def test_truncated_image(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    for number in range(3):
+        Image.effect_noise((64, 64), 50).convert("RGB").save(images / f"{number}.png")
+    whole = (images / "1.png").read_bytes()
+    (images / "1.png").write_bytes(whole[: len(whole) // 2])
+    file = sweep_file(tmp_path, data={"train": str(images), "hold_out": 1})
+    assert "1.png" in mistake("run", file)
+
+
+def test_one_pixel_image(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    for number, side in enumerate((64, 1, 64)):
+        Image.effect_noise((side, side), 50).convert("RGB").save(images / f"{number}.png")
+    file = sweep_file(tmp_path, data={"train": str(images), "hold_out": 1})
+    assert "1.png" in mistake("run", file)
+
+
+def test_patch_larger_than_the_images(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    for number in range(3):
+        Image.effect_noise((40, 40), 50).convert("RGB").save(images / f"{number}.png")
+    file = sweep_file(
+        tmp_path,
+        data={"train": str(images), "hold_out": 1},
+        train={"patch_size": 24, "steps": 2, "evaluate_every": 2},
+    )
+    assert "train.patch_size" in mistake("run", file)
+
+
+def test_nothing_feasible(tmp_path: Path) -> None:
+    message = mistake("check", sweep_file(tmp_path, budget={"params": 5}))
+    assert "no architecture of the space meets params <= 5" in message
+
+
+@pytest.mark.parametrize(
+    ("storage", "told"),
+    [
+        ("postgresql+psycopg://nobody@127.0.0.1:1/none", "cannot open"),
+        ("sqlite:////nowhere/at/all/results.db", "cannot open"),
+        ("results.db", "must be a database URL such as sqlite:///results.db"),
+    ],
+)
+def test_unreachable_database(tmp_path: Path, storage: str, told: str) -> None:
+    message = mistake("run", sweep_file(tmp_path, storage=storage))
+    assert message.startswith("Error: storage: ")
+    assert told in message
+
+
+def test_database_of_another_schema(tmp_path: Path) -> None:
+    import sqlite3
+
+    with sqlite3.connect(tmp_path / "results.db") as connection:
+        connection.execute("create table schema_version (version integer primary key)")
+        connection.execute("insert into schema_version values (99)")
+    assert "has schema 99, this srsweep writes schema 1" in mistake("run", sweep_file(tmp_path))
+    assert "99" in mistake("front", "tiny", "--db", f"sqlite:///{tmp_path / 'results.db'}")
+
+
+def test_database_of_something_else(tmp_path: Path) -> None:
+    import sqlite3
+
+    with sqlite3.connect(tmp_path / "results.db") as connection:
+        connection.execute("create table songs (title text)")
+    assert "holds other tables (songs)" in mistake("run", sweep_file(tmp_path))
+
+
+def test_yaml_that_is_no_mapping(tmp_path: Path) -> None:
+    (tmp_path / "list.yaml").write_text("- 1\n")
+    assert "must be a mapping with the sweep under metadata.sweep" in mistake(
+        "run", tmp_path / "list.yaml"
+    )
+
+
+def test_unknown_sweep(tmp_path: Path) -> None:
+    file = sweep_file(tmp_path)
+    assert invoke("run", file, "--trials", 1).exit_code == 0
+    url = f"sqlite:///{tmp_path / 'results.db'}"
+    assert "none called 'tinny'; did you mean tiny?" in mistake("front", "tinny", "--db", url)
+
+
+def test_unknown_cost_of_a_selection(tmp_path: Path) -> None:
+    file = sweep_file(tmp_path)
+    invoke("run", file, "--trials", 1)
+    assert "must name a cost" in mistake("select", file, "--max", "parms=3")
+
+
+def test_weights_that_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pt"
+    path.write_bytes(b"no checkpoint")
+    set5 = tmp_path / "Set5" / "HR"
+    set5.mkdir(parents=True)
+    Image.effect_noise((64, 64), 50).convert("RGB").save(set5 / "a.png")
+    message = mistake("evaluate", "slwsr", "--weights", path, "--root", tmp_path, "--sets", "Set5")
+    assert "weights.pt" in message
+
+
+def test_upstream_checkpoint_through_the_command(shared: Path) -> None:
+    weights = shared / "weights" / "s-LWSR32_x4_epoch1.pt"
+    result = invoke(
+        "evaluate",
+        "slwsr",
+        "--weights",
+        weights,
+        "--root",
+        shared / "data",
+        "--sets",
+        "Set5",
+        "--json",
+    )
+    assert result.exit_code == 0, result.output
+    (row,) = json.loads(result.output)
+    assert round(row["psnr_y"], 2) == 28.96
