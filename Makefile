@@ -5,12 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 SWEEP ?= sweep.yaml
 
-.PHONY: help setup sweep test check clean
+.PHONY: help setup sweep test test-all check clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make sweep   train the networks of $(SWEEP), then show the front and write report.html"
-	@echo "make test    all tests"
+	@echo "make test    the tests that need nothing but Python, in a few minutes"
+	@echo "make test-all  those and the slow ones, with real servers where they are installed"
 	@echo "make check   formatting, lint, types"
 	@echo "make setup   the virtual environment alone (the others make it as needed)"
 
@@ -30,8 +31,12 @@ sweep: setup
 	$(BIN)/srsweep front $(SWEEP)
 	$(BIN)/srsweep report $(SWEEP) -o report.html
 
+# Two processes: most tests wait for one thread of torch.
 test: setup
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 -m "not slow"
+
+test-all: setup
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 check: setup
 	$(BIN)/ruff format --check .
