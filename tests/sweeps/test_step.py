@@ -1,0 +1,128 @@
+import copy
+import ctypes
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from sweeps.data.cache import PairSet, open_cache
+from sweeps.data.images import find_images
+from sweeps.data.patches import PatchSampler
+from sweeps.step import (
+    BLOCK,
+    ResidentSteps,
+    keep_freed_memory,
+    make_optimizer,
+    make_step,
+    make_update,
+)
+from sweeps.train import TrainSettings
+
+SETTINGS = TrainSettings(steps=BLOCK + 20, patch_size=4, batch_size=2, precision="float32")
+cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+
+def rate(step: int) -> float:
+    return 1e-3 / (1 + step)
+
+
+@pytest.fixture
+def sampler(tmp_path: Path) -> PatchSampler:
+    rng = np.random.default_rng(0)
+    for name, size in (("a", (24, 16)), ("b", (16, 32))):
+        pixels = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    pairs: PairSet = open_cache(
+        find_images(tmp_path, 2), name="set", scale=2, cache_dir=tmp_path / "cache"
+    )
+    return PatchSampler(pairs, SETTINGS.patch_size, SETTINGS.batch_size, seed=5)
+
+
+@pytest.fixture
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    layers = (nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 12, 3, padding=1))
+    return nn.Sequential(*layers, nn.PixelShuffle(2))
+
+
+def _losses(take_step: Callable[[int], Tensor], steps: range) -> list[float]:
+    return [float(take_step(step)) for step in steps]
+
+
+def _resident(network: nn.Module, sampler: PatchSampler, device: str) -> ResidentSteps:
+    optimizer = make_optimizer(network)
+    update = make_update(network, optimizer, SETTINGS)
+    return ResidentSteps(update, optimizer, sampler, rate, torch.device(device))
+
+
+def _by_host(network: nn.Module, sampler: PatchSampler) -> Callable[[int], Tensor]:
+    return make_step(network, make_optimizer(network), SETTINGS, sampler, rate)
+
+
+def test_a_step_of_the_host_is_plain_adam_on_the_plain_loss(
+    network: nn.Module, sampler: PatchSampler
+) -> None:
+    plain = copy.deepcopy(network)
+    optimizer = torch.optim.Adam(plain.parameters(), foreach=False)
+    losses = _losses(_by_host(network, sampler), range(5))
+    for step in range(5):
+        low_res, high_res = (batch.contiguous().float() / 255 for batch in sampler.batch(step))
+        loss = (plain(low_res) - high_res).abs().mean()
+        optimizer.param_groups[0]["lr"] = rate(step)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        assert losses[step] == pytest.approx(float(loss.detach()), rel=1e-5)
+
+
+def test_resident_steps_are_those_of_the_host_across_blocks(
+    network: nn.Module, sampler: PatchSampler
+) -> None:
+    twin = copy.deepcopy(network)
+    steps = range(7, BLOCK + 12)
+    by_host = _losses(_by_host(network, sampler), steps)
+    resident = _losses(_resident(twin, sampler, "cpu"), steps)
+    # Not to the last bit: the rate is rounded to float32 on its way.
+    assert resident == pytest.approx(by_host, rel=1e-4)
+
+
+def test_the_rates_of_a_block_reach_the_optimizer(
+    network: nn.Module, sampler: PatchSampler
+) -> None:
+    steps = _resident(network, sampler, "cpu")
+    for step in (3, 4, 5):
+        steps(step)
+        assert float(steps.rate) == pytest.approx(rate(step))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs glibc, that is Linux")
+def test_freed_memory_is_kept() -> None:
+    if not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"):
+        pytest.skip("needs glibc; this C library is another")
+    keep_freed_memory()
+
+    def faults() -> int:
+        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        return int(fields[7])  # minflt, the tenth field of proc(5)
+
+    size = 64 * 2**20
+    for _ in range(4):  # the heap grows once or twice before it fits
+        torch.ones(size, dtype=torch.uint8)
+    before = faults()
+    torch.ones(size, dtype=torch.uint8)
+    assert faults() - before < size // 4096 // 10
+
+
+@pytest.mark.gpu
+@cuda
+def test_graphed_steps_are_those_of_the_host(network: nn.Module, sampler: PatchSampler) -> None:
+    twin = copy.deepcopy(network)
+    steps = range(BLOCK + 12)
+    by_host = _losses(_by_host(network, sampler), steps)
+    graphed = _losses(_resident(twin.cuda(), sampler, "cuda"), steps)
+    assert graphed == pytest.approx(by_host, rel=1e-3)
