@@ -1,0 +1,64 @@
+"""What the shell test asks of a sweep's database.
+
+look.py DATABASE complete NAME N    exit code 0 where the sweep has exactly N trials, each complete, none doubled
+look.py DATABASE kill NAME N        waits until N trials are complete, then kills the sweep's driver
+"""
+
+import os
+import re
+import signal
+import sqlite3
+import sys
+import time
+from pathlib import Path
+
+
+def main() -> None:
+    database, verb, name, number = sys.argv[1:]
+    if verb == "kill":
+        kill(Path(database), name, int(number))
+    else:
+        complete(Path(database), name, int(number))
+
+
+def complete(database: Path, name: str, trials: int) -> None:
+    with sqlite3.connect(database) as connection:
+        rows = connection.execute(
+            "select trials.number, trials.state, trials.architecture from trials "
+            "join sweeps on sweeps.id = trials.sweep_id where sweeps.name = ? order by 1",
+            [name],
+        ).fetchall()
+    assert [number for number, _, _ in rows] == list(range(trials)), rows
+    assert {state for _, state, _ in rows} == {"complete"}, rows
+    assert len({key for _, _, key in rows}) == trials, rows
+
+
+def kill(database: Path, name: str, trials: int) -> None:
+    give_up = time.monotonic() + 200
+    while _count(database, name) < trials:
+        assert time.monotonic() < give_up, "too few trials are complete"
+        time.sleep(0.2)
+    with sqlite3.connect(database) as connection:
+        ((holder,),) = connection.execute(
+            "select holder from leases join sweeps on sweeps.id = sweep_id where name = ?", [name]
+        ).fetchall()
+    found = re.search(r"process (\d+)", holder)
+    assert found, holder
+    os.kill(int(found.group(1)), signal.SIGKILL)
+
+
+def _count(database: Path, name: str) -> int:
+    try:
+        with sqlite3.connect(database) as connection:
+            ((count,),) = connection.execute(
+                "select count(*) from trials join sweeps on sweeps.id = sweep_id "
+                "where name = ? and state = 'complete'",
+                [name],
+            ).fetchall()
+    except sqlite3.OperationalError:
+        return 0  # no table yet
+    return int(count)
+
+
+if __name__ == "__main__":
+    main()
