@@ -11,11 +11,12 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from searchspace.bicubic import enlarge_as_matlab
 from searchspace.family import Convention, Family, Published
 from searchspace.layers import conv
 from searchspace.spec import Search, Spec
 from searchspace.strategies.adaptive import he_normal
-from searchspace.strategies.colours import enlarge, on_colours
+from searchspace.strategies.colours import on_colours
 
 
 class DrcnSpec(Spec):
@@ -45,7 +46,7 @@ class Drcn(nn.Module):
         self.weights = nn.Parameter(torch.full((spec.recursions,), 1 / spec.recursions))
 
     def forward(self, low_res: Tensor) -> Tensor:
-        enlarged = enlarge(low_res, self.scale)
+        enlarged = enlarge_as_matlab(low_res, self.scale)
         x = self.embedding(enlarged)
         summed = torch.zeros_like(enlarged)
         for weight in self.weights:
@@ -94,5 +95,4 @@ FAMILY = Family(
             "every scale",
         ),
     ),
-    notes=("The input is enlarged by PyTorch's bicubic, which is not MATLAB's imresize.",),
 )

@@ -10,12 +10,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 from torch import Tensor, nn
 
+from searchspace.bicubic import enlarge_as_matlab
 from searchspace.family import Convention, Family, Published
 from searchspace.layers import conv
 from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies.adaptive import he_normal
 from searchspace.strategies.attention import ATTENTIONS
-from searchspace.strategies.colours import enlarge, on_colours
+from searchspace.strategies.colours import on_colours
 from searchspace.strategies.scaling import RESIDUAL_SCALINGS
 
 
@@ -53,7 +54,7 @@ class Drrn(nn.Module):
         self.scaling = RESIDUAL_SCALINGS[spec.residual_scaling](n)
 
     def forward(self, low_res: Tensor) -> Tensor:
-        enlarged = enlarge(low_res, self.scale)
+        enlarged = enlarge_as_matlab(low_res, self.scale)
         first = self.head(enlarged)
         guide = self.attention.guide(first)
         identity = self.scaling(first)
@@ -87,5 +88,4 @@ FAMILY = Family(
     network=network,
     scales=(2, 3, 4, 8),
     published=(_published(2, "multadds"), _published(3, "multadds_exact_third")),
-    notes=("The input is enlarged by PyTorch's bicubic, which is not MATLAB's imresize.",),
 )

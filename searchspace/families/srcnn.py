@@ -9,10 +9,11 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 
+from searchspace.bicubic import enlarge_as_matlab
 from searchspace.family import Convention, Family, Published
 from searchspace.layers import conv
 from searchspace.spec import Search, Spec
-from searchspace.strategies.colours import enlarge, on_colours
+from searchspace.strategies.colours import on_colours
 
 
 def _odd(value: int) -> int:
@@ -56,7 +57,7 @@ class Srcnn(nn.Module):
         )
 
     def forward(self, low_res: Tensor) -> Tensor:
-        return self.layers(enlarge(low_res, self.scale))
+        return self.layers(enlarge_as_matlab(low_res, self.scale))
 
 
 def network(spec: SrcnnSpec, scale: int) -> nn.Module:
@@ -87,5 +88,4 @@ FAMILY = Family(
         _published(3, "multadds_exact_third", "MSSN, Table 5"),
         _published(4, "multadds", "s-LWSR, Table II"),
     ),
-    notes=("The input is enlarged by PyTorch's bicubic, which is not MATLAB's imresize.",),
 )

@@ -17,7 +17,6 @@ from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, conv, weight_norm
 from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies.adaptive import AdaptiveSum
 from searchspace.strategies.attention import ATTENTIONS
-from searchspace.strategies.colours import enlarge
 from searchspace.strategies.scaling import RESIDUAL_SCALINGS
 from searchspace.strategies.upsample import UPSAMPLERS, ScaleWise
 
@@ -156,7 +155,7 @@ class Swisenet(nn.Module):
         image = self.sub_mean(low_res)
         entry = self.entry(image)
         x = self.sum(self._cascade(entry), self._global(entry))
-        return self.add_mean(self.tail(x) + enlarge(image, self.scale))
+        return self.add_mean(self.tail(x) + _enlarge(image, self.scale))
 
     def _cascade(self, entry: Tensor) -> Tensor:
         """The reduction of the outputs of the outer cascade, (N, C, H, W)."""
@@ -172,6 +171,11 @@ class Swisenet(nn.Module):
     def _global(self, entry: Tensor) -> Tensor:
         """relu(conv1) of the entry's mean, (N, C, 1, 1)."""
         return torch.relu(self.global_skip(entry.mean((2, 3), keepdim=True)))
+
+
+def _enlarge(x: Tensor, scale: int) -> Tensor:
+    """(N, C, H, W) -> (N, C, sH, sW) by PyTorch's bicubic, as the authors' code does; MATLAB's is another."""
+    return F.interpolate(x, scale_factor=scale, mode="bicubic", align_corners=False)
 
 
 def _upsampler(spec: SwisenetSpec, scale: int) -> nn.Module:

@@ -10,11 +10,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 from torch import Tensor, nn
 
+from searchspace.bicubic import enlarge_as_matlab
 from searchspace.family import Convention, Family, Published
 from searchspace.layers import conv
 from searchspace.spec import Search, Spec
 from searchspace.strategies.adaptive import he_normal
-from searchspace.strategies.colours import enlarge, on_colours
+from searchspace.strategies.colours import on_colours
 
 
 class VdsrSpec(Spec):
@@ -44,7 +45,7 @@ class Vdsr(nn.Module):
         he_normal(self)
 
     def forward(self, low_res: Tensor) -> Tensor:
-        enlarged = enlarge(low_res, self.scale)
+        enlarged = enlarge_as_matlab(low_res, self.scale)
         return enlarged + self.layers(enlarged)
 
 
@@ -76,5 +77,4 @@ FAMILY = Family(
         _published(3, "multadds_exact_third", "MSSN, Table 5"),
         _published(4, "multadds", "s-LWSR, Table II"),
     ),
-    notes=("The input is enlarged by PyTorch's bicubic, which is not MATLAB's imresize.",),
 )

@@ -5,8 +5,8 @@ Letters: N images, H and W rows and columns of the low-resolution input, s the s
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from searchspace.bicubic import enlarge_as_matlab
 from searchspace.layers import RGB_MEAN_DIV2K
 
 RED, GREEN, BLUE = 0.299, 0.587, 0.114
@@ -38,7 +38,7 @@ class Centred(nn.Module):
 
 
 class OnLuma(nn.Module):
-    """RGB in and out around a network of one channel; Cb and Cr are enlarged bicubically.
+    """RGB in and out around a network of one channel; Cb and Cr are enlarged bicubically, as by MATLAB.
 
     Networks published on the Y channel keep their published counts in this way: interpolation and the
     change of colours have no convolutions.
@@ -52,21 +52,14 @@ class OnLuma(nn.Module):
     def forward(self, low_res: Tensor) -> Tensor:
         """(N, 3, H, W) in [0, 1] -> (N, 3, sH, sW); the network sees Y from 16/255 to 235/255."""
         luma, chroma = rgb_to_ycbcr(low_res).split([1, 2], 1)
-        return ycbcr_to_rgb(torch.cat([self.network(luma), enlarge(chroma, self.scale)], 1))
+        return ycbcr_to_rgb(
+            torch.cat([self.network(luma), enlarge_as_matlab(chroma, self.scale)], 1)
+        )
 
 
 def on_colours(network: nn.Module, colours: int, scale: int) -> nn.Module:
     """`network` from RGB to RGB: itself where it has 3 colours, inside `OnLuma` where it has 1."""
     return network if colours == 3 else OnLuma(network, scale)
-
-
-def enlarge(x: Tensor, scale: int) -> Tensor:
-    """(N, C, H, W) -> (N, C, sH, sW), bicubic.
-
-    PyTorch's cubic has a = -0.75 and repeats the border; MATLAB's imresize, which the papers used, has
-    a = -0.5 and reflects it. A network trained on one sees slightly other inputs from the other.
-    """
-    return F.interpolate(x, scale_factor=scale, mode="bicubic", align_corners=False)
 
 
 def rgb_to_ycbcr(rgb: Tensor) -> Tensor:

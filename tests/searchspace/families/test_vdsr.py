@@ -1,13 +1,21 @@
 """What is special to VDSR: deep, plain, published without biases (FACTS 6)."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 
 from searchspace.architecture import Architecture
+from searchspace.bicubic import enlarge_as_matlab
 from searchspace.cost import subject
 from searchspace.cost.conventions import CONVENTIONS
 from searchspace.families.vdsr import FAMILY, VdsrSpec
 from searchspace.family import Convention
+from sweeps.data.imresize import imresize
+from sweeps.data.split import open_test_set
+from sweeps.evaluate import bicubic_scores, evaluate, published_bicubic_scores
+from sweeps.metrics import psnr, rgb_to_y
 
 
 def count(spec: VdsrSpec, scale: int, convention: Convention) -> int:
@@ -28,13 +36,47 @@ def test_signal_survives_twenty_layers() -> None:
     assert 0.01 < detail.std() < 100
 
 
-def test_without_detail_the_output_is_the_enlarged_input() -> None:
-    network = FAMILY.network(VdsrSpec(n_convs=2), 3)
+def without_detail(spec: VdsrSpec, scale: int) -> torch.nn.Module:
+    network = FAMILY.network(spec, scale)
     for parameter in network.parameters():
         torch.nn.init.zeros_(parameter)
+    return network
+
+
+def test_without_detail_the_output_is_the_enlarged_input() -> None:
     low_res = torch.rand(1, 3, 5, 7)
-    wanted = torch.nn.functional.interpolate(low_res, scale_factor=3, mode="bicubic")
-    assert torch.allclose(network(low_res), wanted, atol=1e-5)
+    wanted = enlarge_as_matlab(low_res, 3)
+    assert torch.allclose(without_detail(VdsrSpec(n_convs=2), 3)(low_res), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize(("scale", "printed"), [(2, 33.66), (3, 30.39), (4, 28.42)])
+def test_without_detail_it_has_the_published_psnr_of_bicubic_on_set5(
+    shared: Path, tmp_path: Path, scale: int, printed: float
+) -> None:
+    pairs = open_test_set(shared / "data", "Set5", scale, tmp_path)
+    network = without_detail(VdsrSpec(n_convs=2, colours=3), scale)
+    values = []
+    for i in range(len(pairs)):
+        # As papers make their bicubic rows: Y in 8 bits, shrunk in floating point (FACTS 9).
+        luma = np.round(rgb_to_y(pairs.high_res(i)))
+        low_res = torch.from_numpy(imresize(luma, 1 / scale)).float()[None, None]
+        with torch.no_grad():
+            enlarged = network(low_res.expand(-1, 3, -1, -1) / 255)[0, 0].double().numpy() * 255
+        inside = (slice(scale, -scale), slice(scale, -scale))
+        values.append(psnr(np.clip(np.round(enlarged), 0, 255)[inside], luma[inside]))
+    assert round(sum(values) / len(values), 2) == printed
+    theirs = published_bicubic_scores(pairs).psnr_y
+    assert sum(values) / len(values) == pytest.approx(theirs, abs=1e-3)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_without_detail_the_whole_luma_network_is_as_good_as_imresize(
+    shared: Path, tmp_path: Path, scale: int
+) -> None:
+    pairs = open_test_set(shared / "data", "Set5", scale, tmp_path)
+    scores = evaluate(without_detail(VdsrSpec(n_convs=2), scale), pairs, device="cpu")
+    # imresize rounds 8-bit images after each pass, the network at the end only.
+    assert scores.psnr_y == pytest.approx(bicubic_scores(pairs).psnr_y, abs=0.02)
 
 
 @pytest.mark.parametrize("n_convs", [2, 5, 20])
