@@ -135,7 +135,7 @@ def hover_texts(trials: pd.DataFrame) -> list[str]:
     """
     numeric = map(str, trials.select_dtypes("number").columns)
     names = [n for n in numeric if n not in NOT_SHOWN]
-    order = ["psnr_y", "ssim_y", "params", "multadds"]
+    order = ["psnr_y", "psnr_y_int8", "ssim_y", "params", "multadds"]
     shown = [n for n in order if n in names] + [n for n in names if n not in order]
     named = ["published_as"] if "published_as" in trials else []
     rows = trials[["number", "sweep", "label", *shown, *named]].to_dict("records")

@@ -27,6 +27,7 @@ NOT_COSTS = {
     "attempts",
     "psnr_y",
     "ssim_y",
+    "psnr_y_int8",
     "psnr_spread",
     "num_seeds",
     "scale",

@@ -16,6 +16,7 @@ Format = Literal["table", "json", "csv"]
 HEADINGS = {
     "psnr_y": "PSNR-Y dB",
     "ssim_y": "SSIM-Y",
+    "psnr_y_int8": "PSNR-Y INT8 dB",
     "params": "parameters",
     "params_train": "parameters in training",
     "multadds": "Mult-Adds",
@@ -40,7 +41,7 @@ def heading(name: str) -> str:
     for measure in ("psnr_y", "ssim_y"):
         if name.endswith(f"_{measure}"):
             return f"{name.removesuffix(f'_{measure}')} {HEADINGS[measure]}"
-    return HEADINGS.get(name, name.replace("_", " "))
+    return HEADINGS.get(name, name.replace("latency_ms", "latency ms").replace("_", " "))
 
 
 def cell(name: str, value: Any) -> str:
@@ -49,7 +50,9 @@ def cell(name: str, value: Any) -> str:
         return "-"
     if isinstance(value, str) or not isinstance(value, int | float):
         return str(value)
-    if name.endswith(("psnr_y", "psnr_db", "spread")):
+    if name.startswith("latency_ms"):
+        return f"{value:.4g}"
+    if name.endswith(("psnr_y", "psnr_db", "psnr_y_int8", "spread")):
         return f"{value:.2f}"
     if name.endswith("ssim_y"):
         return f"{value:.4f}"
@@ -103,8 +106,8 @@ def front_table(
 
     `extra` columns come last.
     """
-    costs = [name for name in objectives if not name.endswith(("psnr_y", "ssim_y"))]
-    others = [n for n in ("psnr_y", "ssim_y", "params", "multadds") if n in front]
+    costs = [n for n in objectives if not n.endswith(("psnr_y", "ssim_y", "psnr_y_int8"))]
+    others = [n for n in ("psnr_y", "psnr_y_int8", "ssim_y", "params", "multadds") if n in front]
     columns = ["number", *dict.fromkeys([*objectives, *others]), "label", *extra]
     order = costs[0] if costs else objectives[0]
     return front.sort_values([order, "number"])[columns].reset_index(drop=True)

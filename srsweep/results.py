@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
-from analysis.load import load_front_points, load_sweeps, load_trials
-from analysis.pareto import front_mask
+from analysis.load import load_sweeps, load_trials
+from analysis.load_database import LATENCY, QUALITIES
+from analysis.load_points import load_front
+from analysis.pareto import Direction
 from analysis.report import write_report
 from analysis.select import at_knee, best_within, selection_table, tiers, variants, weighted
 from analysis.tables import Format, front_table
@@ -61,23 +62,38 @@ def status(name: str | None, db: str | None, form: Format | None) -> None:
 
 @click.command()
 @click.argument("name")
+@click.option(
+    "--objectives",
+    metavar="psnr_y,params",
+    help="Instead of the sweep's own: psnr_y, psnr_y_int8, costs, or a latency by its full name.",
+)
+@click.option("--int8", is_flag=True, help="With the PSNR after INT8, of the trials exported so.")
 @database
 @tabular
-def front(name: str, db: str | None, form: Format | None) -> None:
+def front(
+    name: str, objectives: str | None, int8: bool, db: str | None, form: Format | None
+) -> None:
     """Print the Pareto front of the sweep NAME (or of a sweep file).
 
     Over the sweep's own objectives, cheapest first, of the trials that are complete.
     """
     (sweep,), url = locate([name], db)
-    objectives = _objectives(url, sweep)
-    points = load_front_points(url, sweep, list(dict.fromkeys([*objectives, "params", "multadds"])))
-    mask = front_mask(points[list(objectives)].to_numpy(), list(objectives.values()))
-    print_table(front_table(points[mask], list(objectives)), form)
+    wanted = _directions(objectives.split(",")) if objectives else _objectives(url, sweep)
+    if int8:
+        rest = {name: way for name, way in wanted.items() if name != "psnr_y"}
+        wanted = _directions(["psnr_y_int8"]) | rest
+    extra = ["psnr_y", "params", "multadds"]
+    print_table(front_table(load_front(url, sweep, wanted, extra), list(wanted)), form)
 
 
-def _objectives(db: str, name: str) -> dict[str, Any]:
+def _objectives(db: str, name: str) -> dict[str, Direction]:
     settings = load_sweeps(db, [name])["settings"].iloc[0]
     return dict(settings["objectives"])
+
+
+def _directions(names: Sequence[str]) -> dict[str, Direction]:
+    """Qualities are to be large, everything else small."""
+    return {n.strip(): "maximize" if n.strip() in QUALITIES else "minimize" for n in names}
 
 
 @click.command()
@@ -142,8 +158,8 @@ def _pairs(texts: Sequence[str]) -> dict[str, float]:
     """'name=number' each."""
     pairs = {}
     for text in texts:
-        name, _, number = text.partition("=")
-        if name not in (*COSTS, "psnr_y", "ssim_y"):
+        name, _, number = text.rpartition("=")
+        if name not in (*COSTS, *QUALITIES) and not name.startswith(LATENCY):
             raise ValueError(f"{text}: must name a cost: {', '.join(COSTS)}")
         pairs[name] = parse_quantity(number)
     return pairs

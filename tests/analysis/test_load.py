@@ -7,14 +7,13 @@ from sqlalchemy import text
 
 from analysis.load import (
     load_curves,
-    load_front,
-    load_front_points,
     load_knobs,
     load_lives,
     load_sweeps,
     load_trials,
-    open_database,
 )
+from analysis.load_database import open_database
+from analysis.load_points import load_front, load_front_points
 from benchmarks.synthetic import fill
 
 

@@ -1,0 +1,89 @@
+"""Fronts and points of sweeps with 100,000 trials: numbers of all, texts only of those that are shown."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import Connection, select
+
+from analysis.load_database import (
+    LATENCY,
+    VALIDATION,
+    column,
+    measured,
+    measurement,
+    newest,
+    open_database,
+    read,
+    sweep_ids,
+)
+from analysis.pareto import Direction, front_mask
+from searchspace.spec import nearest
+from sweeps.schema import Trial
+
+DETAILS = (
+    Trial.id,
+    Trial.number,
+    Trial.family,
+    Trial.label,
+    Trial.architecture,
+    Trial.seed,
+)
+
+
+def load_front_points(
+    url: str, sweep: str, objectives: Sequence[str], states: Sequence[str] = ("complete",)
+) -> pd.DataFrame:
+    """One row a trial in `states`: id, number, family, label, architecture, seed and the `objectives`.
+
+    Reads nothing but the objectives' newest values, one index look-up each, so that a database of a
+    million measurements answers within a second. psnr_y and ssim_y are those of the validation split.
+    """
+    with open_database(url) as connection:
+        query = _objectives_query(connection, sweep, objectives, DETAILS).where(
+            Trial.state.in_(states)
+        )
+        return read(connection, query).astype(dict.fromkeys(objectives, float))
+
+
+def load_front(
+    url: str, sweep: str, objectives: Mapping[str, Direction], extra: Sequence[str] = ()
+) -> pd.DataFrame:
+    """The Pareto front of a sweep's complete trials over `objectives`: load_front_points' columns.
+
+    `extra` names more costs to read. Texts are read for the front alone, which matters from 100,000 trials on.
+    """
+    names = list(dict.fromkeys([*objectives, *extra]))
+    with open_database(url) as connection:
+        query = _objectives_query(connection, sweep, names, [Trial.id])
+        points = read(connection, query.where(Trial.state == "complete"))
+        values = points[list(objectives)].to_numpy(float)
+        front = points[front_mask(values, list(objectives.values()))]
+        ids = front["id"].tolist()
+        parts = [
+            read(connection, select(*DETAILS).where(Trial.id.in_(ids[start : start + 500])))
+            for start in range(0, max(len(ids), 1), 500)
+        ]
+    frame = pd.concat(parts).merge(front, on="id").sort_values("number", ignore_index=True)
+    return frame.astype(dict.fromkeys(names, float))
+
+
+def _objectives_query(
+    connection: Connection, sweep: str, names: Sequence[str], columns: Sequence[Any]
+) -> Any:
+    """Trials of a sweep with these columns and the newest value of each of `names`."""
+    chosen = sweep_ids(connection, [sweep])
+    # Not the test sets: selection never looks at them.
+    known = dict.fromkeys(
+        column(name, dataset)
+        for name, dataset in measured(connection)
+        if dataset in ("", VALIDATION) or name.startswith(LATENCY)
+    )
+    for name in names:
+        if known and name not in known:
+            raise ValueError(
+                f"objectives: nothing stored is called {name!r}; {nearest(name, known)}"
+            )
+    values = [newest(*measurement(name)).label(name) for name in names]
+    query = select(*columns, *values).where(Trial.sweep_id == chosen[sweep])
+    return query.order_by(Trial.number)
