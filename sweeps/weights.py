@@ -31,7 +31,7 @@ SHIFT = re.compile(r"(^|\.)(sub_mean|add_mean)\.")
 BRANCH = re.compile(r"(?:^|\.)(?:up|x)_?([2348])\.")
 """One scale's own part of a network for several scales (CARN's upsample.up2, up3 and up4)."""
 
-MEAN = re.compile(r"(^|[._])mean$")
+MEAN = re.compile(r"(^|\.)((rgb|image|img)_)?mean$")
 """A constant mean colour that some forks store."""
 
 
