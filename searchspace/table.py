@@ -64,12 +64,18 @@ class SpaceTable:
         """Whether these are all architectures."""
         self.families = [FamilyTable(part, scale, seed) for part in space.families]
         numbers, owners, counted = [], [], []
+        self._rows: list[tuple[Ints, Ints]] = []
+        first = 0
         for owner, table in enumerate(self.families):
             wanted = range(table.grid.size)
             if not self.exact:
                 share = MAX_SAMPLED * table.grid.size // space.num_spellings
                 wanted = range(min(table.grid.size, max(1, share)))
             own, own_costs = _distinct(table, wanted, None if self.exact else Random(seed))
+            identity = table.identity(table.grid.digits(own))
+            order = np.argsort(identity)
+            self._rows.append((identity[order], first + order))
+            first += len(own)
             numbers.append(own)
             owners.append(np.full(len(own), owner, np.int8))
             counted.append(own_costs)
@@ -92,6 +98,38 @@ class SpaceTable:
         assert spec is not None
         return Architecture(family=table.family, spec=spec)
 
+    def row(self, architecture: Architecture) -> int | None:
+        """The row of an architecture; None where it is not in the table."""
+        for table, (identities, rows) in zip(self.families, self._rows, strict=True):
+            digits = table.find(architecture)
+            if digits is not None:
+                wanted = table.identity([np.array([digit], np.int64) for digit in digits])[0]
+                place = int(np.searchsorted(identities, wanted))
+                if place < len(identities) and identities[place] == wanted:
+                    return int(rows[place])
+        return None
+
+    def neighbours(self, row: int) -> list[int]:
+        """The rows whose spelling differs from that of `row` in one knob."""
+        owner = self.owners[row]
+        grid = self.families[owner].grid
+        identities, rows = self._rows[owner]
+        digits = grid.digits(self.numbers[row : row + 1])
+        others = [
+            [*digits[:place], np.array([other], np.int64), *digits[place + 1 :]]
+            for place, radix in enumerate(grid.radices)
+            for other in range(radix)
+            if other != digits[place][0]
+        ]
+        if not others:
+            return []
+        together = [np.concatenate(columns) for columns in zip(*others, strict=True)]
+        together = [column[self.families[owner].valid(together)] for column in together]
+        wanted = self.families[owner].identity(together)
+        places = np.minimum(np.searchsorted(identities, wanted), len(identities) - 1)
+        found = rows[places[identities[places] == wanted]]
+        return [int(other) for other in np.unique(found) if other != row]
+
     def feasible(self, constraints: Sequence[Constraint]) -> NDArray[np.bool_]:
         """(architectures,): whether each meets all constraints but those on memory."""
         allowed = np.ones(len(self), np.bool_)
@@ -103,13 +141,6 @@ class SpaceTable:
                     own = self.owners == owner
                     allowed[own] &= table.meets(constraint, self.numbers[own])
         return allowed
-
-    def digits(self, rows: Ints) -> list[list[Ints]]:
-        """For each family the digits of those of `rows` that are its own, in their order."""
-        return [
-            table.grid.digits(self.numbers[rows][self.owners[rows] == owner])
-            for owner, table in enumerate(self.families)
-        ]
 
 
 class FamilyTable:
@@ -141,6 +172,23 @@ class FamilyTable:
         if not self._agree(terms):
             raise TableTooLarge(f"{self.family.name}: its costs cannot be composed")
         return terms
+
+    def find(self, architecture: Architecture) -> list[int] | None:
+        """The digits of an architecture; None where it is outside of the space."""
+        if architecture.family.name != self.family.name:
+            return None
+        digits = []
+        for dimension in self.grid.part.dimensions:
+            value = getattr(architecture.spec, dimension.name)
+            if value in dimension.values:
+                digits.append(dimension.values.index(value))
+            elif dimension.when:
+                digits.append(0)
+            else:
+                return None
+        spec = self.grid.spec(digits)
+        same = spec is not None and spec.canonical() == architecture.canonical
+        return digits if same else None
 
     def valid(self, digits: Sequence[Ints]) -> NDArray[np.bool_]:
         """Whether each combination is an architecture."""

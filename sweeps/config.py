@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -21,7 +21,9 @@ from searchspace.discover import FAMILIES
 from searchspace.quantity import parse_quantity
 from searchspace.space import Fault, Space, parse_space
 from searchspace.spec import explain, knobs, nearest
+from searchspace.table import ADDITIVE
 from sweeps.data.split import DataSettings
+from sweeps.halving import HalvingSettings
 from sweeps.suggest import Direction, SamplerName
 from sweeps.train import TrainSettings
 
@@ -47,9 +49,21 @@ class SearchSettings(_Settings):
     """How architectures are chosen and how many are trained."""
 
     sampler: SamplerName = "tpe"
-    """random, grid (every architecture in order of the file), tpe, nsga2 or gp, all by Optuna but grid."""
+    """random, tpe, nsga2 or gp by Optuna; grid (every architecture in order of the file); pareto (ours: costs are known,
+    only the PSNR is modelled)."""
     trials: Annotated[int, Number, Field(ge=1)] = 20
     """Trials in all, those of earlier runs of the same sweep included."""
+    steps: Annotated[int, Number, Field(ge=1)] | None = None
+    """Optimiser steps of all trials together after which nothing new is started; null: no limit."""
+    hours: Annotated[float, Number, Field(gt=0)] | None = None
+    """Hours of training of all trials together after which nothing new is started; null: no limit."""
+    min_gain: Annotated[float, Number, Field(gt=0, lt=1)] | None = None
+    """No new trials once three suggestions in a row are each expected to raise the hypervolume by a smaller share than
+    this; needs sampler: pareto."""
+    halving: HalvingSettings | None = None
+    """Trials pause at rungs, and the most promising ones go on; null: all are trained in full."""
+    keep_weights: Literal["front", "all", "none"] = "front"
+    """Whose training states stay on disk: the non-dominated trials', all, or none."""
     max_attempts: Annotated[int, Number, Field(ge=1)] = 2
     """Attempts at a trial that ends in an error before it is given up as failed."""
     max_failed_share: Annotated[float, Number, Field(gt=0, le=1)] = 0.5
@@ -117,6 +131,12 @@ class SweepConfig(_Settings):
     text: str = Field(default="", exclude=True)
 
     @property
+    def rungs(self) -> tuple[int, ...]:
+        """Steps at which trials pause, the full training last."""
+        halving = self.search.halving
+        return (self.train.steps,) if halving is None else halving.rungs(self.train.steps)
+
+    @property
     def digest(self) -> str:
         """Twelve hexadecimal digits of the text, the same for YAML and for the JSON that Ray makes of it."""
         text = json.dumps(yaml.safe_load(self.text), sort_keys=True)
@@ -175,6 +195,7 @@ def _parse_sweep(
     sweep: Mapping[str, Any], at: tuple[str, ...]
 ) -> tuple[SweepConfig | None, list[Fault]]:
     faults: list[Fault] = []
+    faults += _search_faults(sweep, at)
     space, new = parse_space(sweep.get("families"), (*at, "families"))
     faults += new if "families" in sweep else []
     limits = _parse_limits(sweep, at, faults)
@@ -198,6 +219,27 @@ def _parse_sweep(
         located = explain(error, _known_keys(error))
         return None, [*faults, *(((*at, *path), text) for path, text in located)]
     return config, faults
+
+
+def _search_faults(sweep: Mapping[str, Any], at: tuple[str, ...]) -> list[Fault]:
+    """What the sampler cannot do with the objectives; faults of single keys are pydantic's to find."""
+    search = sweep.get("search")
+    if not isinstance(search, Mapping):
+        return []
+    faults: list[Fault] = []
+    objectives = sweep.get("objectives", SweepConfig.model_fields["objectives"].default)
+    if search.get("sampler") == "pareto" and isinstance(objectives, Mapping):
+        costs = [name for name in objectives if name in COSTS]
+        fitting = [name for name in costs if name in ADDITIVE and objectives[name] == "minimize"]
+        if not costs or fitting != costs or len(costs) == len(objectives):
+            text = (
+                f"pareto needs psnr_y or ssim_y and costs to minimize among {', '.join(ADDITIVE)}, "
+                f"got objectives {', '.join(objectives)}; choose another sampler"
+            )
+            faults.append(((*at, "search", "sampler"), text))
+    elif "min_gain" in search and search["min_gain"] is not None:
+        faults.append(((*at, "search", "min_gain"), "needs sampler: pareto, which expects gains"))
+    return faults
 
 
 def _parse_limits(
@@ -238,9 +280,14 @@ def _known_keys(error: ValidationError) -> list[str]:
         if fault["type"] == "extra_forbidden":
             model: Any = SweepConfig
             for part in fault["loc"][:-1]:
-                model = model.model_fields[part].annotation
+                model = _model(model.model_fields[part].annotation)
             names += [n for n in model.model_fields if n not in ("space", "limits", "text")]
     return list(dict.fromkeys(names))
+
+
+def _model(annotation: Any) -> Any:
+    """The settings class in an annotation, which may also allow null."""
+    return next((each for each in get_args(annotation) if each is not type(None)), annotation)
 
 
 def _dump(sweep: Mapping[str, Any]) -> str:

@@ -33,6 +33,8 @@ class TrialRow:
     attempts: int
     errors: int
     """Attempts that ended with an error."""
+    until_step: int = 0
+    """Where the newest attempt was to end."""
     measurements: list[Measurement] = field(default_factory=list)
 
 
@@ -125,6 +127,13 @@ class Store:
         query = select(schema.Sweep.name).order_by(schema.Sweep.id)
         return self.transaction(lambda session: list(session.scalars(query)))
 
+    def others(self, sweep_id: int) -> list[int]:
+        """Ids of the other sweeps of the same scale, the newest first."""
+        own = select(schema.Sweep.scale).where(schema.Sweep.id == sweep_id).scalar_subquery()
+        query = select(schema.Sweep.id).where(schema.Sweep.scale == own)
+        query = query.where(schema.Sweep.id != sweep_id).order_by(schema.Sweep.id.desc())
+        return self.transaction(lambda session: list(session.scalars(query)))
+
     def trials(self, sweep_id: int) -> list[TrialRow]:
         """All trials of a sweep in order of number, with their measurements."""
 
@@ -144,11 +153,13 @@ class Store:
                 measured.setdefault(row.trial_id, []).append(
                     Measurement(step=row.step, dataset=row.dataset, name=row.name, value=row.value)
                 )
-            attempts: dict[int, list[str]] = {}
+            attempts: dict[int, list[schema.Attempt]] = {}
             for attempt in session.scalars(
-                select(schema.Attempt).where(schema.Attempt.trial_id.in_(own))
+                select(schema.Attempt)
+                .where(schema.Attempt.trial_id.in_(own))
+                .order_by(schema.Attempt.attempt)
             ):
-                attempts.setdefault(attempt.trial_id, []).append(attempt.error)
+                attempts.setdefault(attempt.trial_id, []).append(attempt)
             query = select(schema.Trial).where(schema.Trial.sweep_id == sweep_id)
             return [
                 TrialRow(
@@ -161,7 +172,8 @@ class Store:
                     seed=trial.seed,
                     state=trial.state,  # type: ignore[arg-type]
                     attempts=len(attempts.get(trial.id, [])),
-                    errors=sum(bool(error) for error in attempts.get(trial.id, [])),
+                    errors=sum(bool(attempt.error) for attempt in attempts.get(trial.id, [])),
+                    until_step=attempts[trial.id][-1].until_step if trial.id in attempts else 0,
                     measurements=measured.get(trial.id, []),
                 )
                 for trial in session.scalars(query.order_by(schema.Trial.number))

@@ -2,9 +2,10 @@
 
 Optuna suggests through ask/tell on a study in memory that is rebuilt from stored trials: resuming,
 warm-starting and carrying on after a crash are one path. Infeasible and known architectures are
-turned down before they become trials.
+turned down before they become trials. Our own `pareto` (`sweeps.pareto_sampler`) stands beside Optuna's.
 """
 
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from random import Random
@@ -15,11 +16,14 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, IntD
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.trial import TrialState, create_trial
 
-from searchspace.architecture import Architecture
+from searchspace.architecture import Architecture, architecture
 from searchspace.constraint import Constraint
+from searchspace.cost import COSTS
 from searchspace.space import Dimension, FamilySpace, Space, feasible
+from sweeps.pareto_sampler import ParetoSearch
+from sweeps.store import TrialRow
 
-SamplerName = Literal["random", "grid", "tpe", "nsga2", "gp"]
+SamplerName = Literal["random", "grid", "tpe", "nsga2", "gp", "pareto"]
 Direction = Literal["minimize", "maximize"]
 
 MAX_REFUSALS = 50
@@ -39,21 +43,38 @@ class Suggester:
         space: Space,
         constraints: Sequence[Constraint],
         scale: int,
-        directions: Sequence[Direction],
+        objectives: Mapping[str, Direction],
         sampler: SamplerName,
         seed: int,
         trials: int = 100,
+        steps: int = 1,
+        levels: Sequence[int] = (),
     ) -> None:
+        """`steps`: of a full training; `levels`: steps of shorter ones whose results are of use."""
         self.space, self.constraints, self.scale = space, tuple(constraints), scale
         self.seed = seed
-        self.sampler = sampler
+        self.sampler, self.objectives, self.steps = sampler, dict(objectives), steps
+        self.modelled = next((name for name in objectives if name not in COSTS), "")
+        """The objective that has to be learnt."""
         # NSGA-II needs several generations within the budget to do more than random search.
         self.population = min(50, max(8, trials // 8))
-        self.study = optuna.create_study(directions=list(directions))
+        self.study = optuna.create_study(directions=list(objectives.values()))
         self.known: set[str] = set()
         self.asked: dict[str, int] = {}
         self.num_complete = 0
         self.grid: Iterator[Architecture] | None = None
+        self.pareto: ParetoSearch | None = None
+        if sampler == "pareto":
+            self.pareto = ParetoSearch(
+                space=space,
+                constraints=self.constraints,
+                scale=scale,
+                minimized=[name for name in objectives if name in COSTS],
+                steps=steps,
+                levels=levels,
+                seed=seed,
+                trials=trials,
+            )
 
     def ask(self, number: int) -> Architecture | None:
         """The architecture of trial `number`; the answer depends on the seed, the number and what was
@@ -62,6 +83,8 @@ class Suggester:
         suggested = None
         if self.sampler == "grid":
             suggested = self._next_of_grid()
+        elif self.pareto is not None:
+            suggested = self._next_of_pareto(self.pareto, number)
         else:
             self.study.sampler = self._make_sampler(self.seed * 1_000_003 + number)
             for _ in range(MAX_REFUSALS):
@@ -81,6 +104,9 @@ class Suggester:
     def restore(self, stored: Architecture) -> None:
         """Take up a trial that was stored earlier; `tell` follows once its outcome is known."""
         self.known.add(stored.key)
+        if self.pareto is not None:
+            self.pareto.add(stored)
+            return
         located = self._locate(stored)
         if located is None:
             return  # the space has changed since; the architecture still counts as known
@@ -96,10 +122,49 @@ class Suggester:
         self.study.add_trial(running)
         self.asked[stored.key] = len(self.study.get_trials(deepcopy=False)) - 1
 
+    def warm_start(self, sweep: int, rows: Sequence[TrialRow]) -> None:
+        """Full trainings of another sweep, numbered from 0, for a sampler with a model of its own."""
+        if self.pareto is None:
+            return
+        for row in rows:
+            scores = [m.value for m in row.measurements if m.name == self.modelled]
+            try:
+                known = architecture(row.family, row.knobs)
+            except ValueError:
+                continue  # written by a version that had other knobs
+            if scores:
+                self.pareto.warm_start(sweep, known, scores[-1])
+
+    def report(self, suggested: Architecture, step: int, scores: Mapping[str, float]) -> None:
+        """The measured objectives after `step` steps; Optuna's samplers have no use for them."""
+        if self.pareto is not None and self.modelled in scores:
+            self.pareto.observe(suggested, step, scores[self.modelled])
+
+    def pause(self, suggested: Architecture) -> None:
+        """A trial waits for promotion; Optuna goes on taking it for running."""
+        if self.pareto is not None:
+            self.pareto.end(suggested, failed=False)
+
+    def resume(self, suggested: Architecture) -> None:
+        """A paused trial was promoted."""
+        if self.pareto is not None:
+            self.pareto.resume(suggested)
+
+    @property
+    def gain(self) -> float:
+        """Expected relative growth of the hypervolume by the newest suggestion; infinite where unknown."""
+        return math.inf if self.pareto is None else self.pareto.gain
+
     def tell(
         self, suggested: Architecture, values: Sequence[float] | None, *, stopped: bool
     ) -> None:
         """The objectives of a finished trial; None where it failed or, with `stopped`, was given up."""
+        if self.pareto is not None:
+            if values is not None and self.modelled:
+                value = values[list(self.objectives).index(self.modelled)]
+                self.pareto.observe(suggested, self.steps, value)
+            self.pareto.end(suggested, failed=values is None and not stopped)
+            return
         number = self.asked.pop(suggested.key, None)
         if number is None:
             return  # outside of the space: nothing that the sampler could learn from
@@ -130,6 +195,14 @@ class Suggester:
         if self.grid is None:
             self.grid = iter(self.space.architectures)
         return next((a for a in self.grid if self._is_new(a)), None)
+
+    def _next_of_pareto(self, pareto: ParetoSearch, number: int) -> Architecture | None:
+        """Its suggestions until one meets the constraints that its table does not hold (memory)."""
+        while (suggested := pareto.ask(number)) is not None:
+            if self._is_new(suggested):
+                return suggested
+            pareto.end(suggested, failed=True)
+        return None
 
     def _make_sampler(self, seed: int) -> BaseSampler:
         with warnings.catch_warnings():

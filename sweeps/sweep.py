@@ -7,7 +7,7 @@ process. After a crash a new `Sweep` is made from the rows, and goes on.
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -16,11 +16,15 @@ from searchspace.architecture import Architecture, architecture
 from searchspace.cost import costs
 from searchspace.space import feasible
 from sweeps.config import MEASURED, ConfigError, SweepConfig
-from sweeps.records import Evaluation, Outcome, Progress, State
+from sweeps.halving import Candidate, next_promotion
+from sweeps.records import Evaluation, Measurement, Outcome, Progress, State
+from sweeps.spending import forget_weights, non_dominated
 from sweeps.store import LEASE_SECONDS, Store, TrialRow
 from sweeps.suggest import Suggester
 from sweeps.trial import Segment
 
+MAX_EARLIER = 3
+"""Earlier sweeps that teach the model."""
 Record = Progress | Evaluation | Outcome
 
 
@@ -43,6 +47,22 @@ class Trial:
     """Last line of the newest attempt's error."""
     scores: dict[str, float] = field(default_factory=dict)
     """Newest value of each measured objective."""
+    curve: dict[int, dict[str, float]] = field(default_factory=dict)
+    """Measured objectives by step."""
+    target: int = 0
+    """Number of the rung that it is being trained to, or waits at."""
+    seconds: float = 0.0
+    """Of training so far."""
+
+    def take(self, measurements: Iterable[Measurement]) -> None:
+        """Remember what was measured."""
+        for each in measurements:
+            self.step = max(self.step, each.step)
+            if each.name in MEASURED:
+                self.scores[each.name] = each.value
+                self.curve.setdefault(each.step, {})[each.name] = each.value
+            elif each.name == "seconds":
+                self.seconds = max(self.seconds, each.value)
 
 
 class Sweep:
@@ -67,15 +87,24 @@ class Sweep:
             space=config.space,
             constraints=config.limits,
             scale=config.scale,
-            directions=list(config.objectives.values()),
+            objectives=config.objectives,
             sampler=config.search.sampler,
             seed=config.seed,
             trials=config.search.trials,
+            steps=config.train.steps,
+            levels=_levels(config),
         )
         self.trials: dict[int, Trial] = {}
         self.waiting: deque[Trial] = deque()
         self.running: dict[int, Trial] = {}
+        self.freed: set[int] = set()
+        """Trials whose training states were deleted."""
         self.exhausted = False
+        self.small_gains = 0
+        """Suggestions in a row that were expected to gain less than `search.min_gain`."""
+        self._due: Trial | None = None
+        """The trial to be promoted next."""
+        self._warm_start()
         self._restore(store.trials(self.id))
 
     @property
@@ -86,11 +115,29 @@ class Sweep:
     @property
     def done(self) -> bool:
         """Whether nothing is left to start and nothing is running."""
-        return not self.waiting and not self.running and not self._may_ask
+        return not (self.waiting or self.running or self._due or self._may_ask)
 
     @property
     def _may_ask(self) -> bool:
-        return not self.exhausted and len(self.trials) < self.config.search.trials
+        few = len(self.trials) < self.config.search.trials
+        return few and not self.exhausted and self._affordable(self.config.rungs[0])
+
+    @property
+    def spent_steps(self) -> int:
+        """Optimiser steps done or handed out."""
+        return sum(
+            t.step if t.state in ("stopped", "failed") else self.config.rungs[t.target]
+            for t in self.trials.values()
+        )
+
+    def _affordable(self, steps: int) -> bool:
+        """Whether so many more optimiser steps are within the search's steps and hours."""
+        search = self.config.search
+        if search.steps is not None and self.spent_steps + steps > search.steps:
+            return False
+        if search.hours is None:
+            return True
+        return sum(trial.seconds for trial in self.trials.values()) < search.hours * 3600
 
     def next_segment(self) -> Segment | None:
         """What to train next; None where there is nothing to start now (see `done`).
@@ -99,12 +146,15 @@ class Sweep:
         """
         self.renew()
         self._check_failures()
-        trial = self.waiting.popleft() if self.waiting else self._new_trial()
+        trial = self._next_trial()
         if trial is None:
+            self._give_up_paused()
             return None
-        trial.attempt = self.store.begin_attempt(trial.id, self.config.train.steps)
+        until_step = self.config.rungs[trial.target]
+        trial.attempt = self.store.begin_attempt(trial.id, until_step)
         trial.state = "running"
         self.running[trial.number] = trial
+        self._look_for_promotion()
         self.on_change(self, None)
         return Segment(
             trial_id=trial.id,
@@ -115,10 +165,10 @@ class Sweep:
             label=trial.architecture.label,
             scale=self.config.scale,
             seed=self.config.seed,
-            until_step=self.config.train.steps,
+            until_step=until_step,
             train=self.config.train,
             data=self.config.data,
-            folder=Path(self.config.checkpoints).absolute() / self.config.name / str(trial.number),
+            folder=self._folder(trial),
             seconds_allowed=self.config.resources.seconds_allowed,
             cache=Path(self.config.cache).absolute(),
             threads=max(1, int(self.config.resources.cpu)),
@@ -133,7 +183,8 @@ class Sweep:
         trial.step = max(trial.step, record.step)
         if isinstance(record, Evaluation):
             self.store.record(trial.id, trial.attempt, record.measurements)
-            trial.scores |= {m.name: m.value for m in record.measurements if m.name in MEASURED}
+            trial.take(record.measurements)
+            self.suggester.report(trial.architecture, record.step, trial.scores)
         elif isinstance(record, Outcome):
             self._end(trial, record)
         self.on_change(self, record)
@@ -144,7 +195,8 @@ class Sweep:
             trial.state = "paused"
             self.waiting.append(trial)
         elif not outcome.error:
-            trial.state = "complete"
+            last = trial.target == len(self.config.rungs) - 1
+            trial.state = "complete" if last else "paused"
         else:
             trial.errors += 1
             trial.error = outcome.error.strip().splitlines()[-1]
@@ -155,21 +207,103 @@ class Sweep:
         # The row comes before the study: after a crash in between, the study is rebuilt from the row.
         self.store.end_attempt(trial.id, trial.attempt, outcome, trial.state)
         self._tell(trial)
+        self._look_for_promotion()
+        self._free_weights()
+        if self.done:
+            self._give_up_paused()
+
+    def _next_trial(self) -> Trial | None:
+        """One that was interrupted, else one to be promoted, else a new one."""
+        if self.waiting:
+            return self.waiting.popleft()
+        if self._due is not None:
+            trial, self._due = self._due, None
+            trial.target += 1
+            self.suggester.resume(trial.architecture)
+            return trial
+        return self._new_trial()
+
+    def _look_for_promotion(self) -> None:
+        """Find the paused trial that may go on, if any; asked again after every change."""
+        halving, rungs = self.config.search.halving, self.config.rungs
+        if halving is None:
+            return
+        trials = [trial for trial in self.trials.values() if trial.state != "failed"]
+        chosen = next_promotion(list(map(self._candidate, trials)), len(rungs), halving.factor)
+        self._due = None
+        if chosen is not None:
+            steps = rungs[chosen.target + 1] - rungs[chosen.target]
+            self._due = self.trials[chosen.number] if self._affordable(steps) else None
+
+    def _candidate(self, trial: Trial) -> Candidate:
+        names = [name for name in self.config.objectives if name in MEASURED]
+        signs = [1 if self.config.objectives[name] == "maximize" else -1 for name in names]
+        known = costs(trial.architecture, self.config.scale)
+        scores = []
+        for rung in self.config.rungs[: trial.target + 1]:
+            if rung not in trial.curve:
+                break
+            measured = trial.curve[rung]
+            scores.append(tuple(s * measured[n] for s, n in zip(signs, names, strict=True)))
+        return Candidate(
+            number=trial.number,
+            costs=tuple(known[name] for name in self.config.objectives if name in known),
+            # While it is on its way to a rung that it had reached before, it does not wait there.
+            scores=tuple(scores[: trial.target] if trial.state == "running" else scores),
+            target=trial.target,
+        )
+
+    def _give_up_paused(self) -> None:
+        """At the end of the sweep: what still waits for promotion is recorded as stopped."""
+        if not self.done:
+            return
+        for trial in self.trials.values():
+            if trial.state == "paused":
+                trial.state = "stopped"
+                self.store.set_state(trial.id, "stopped")
+                self._tell(trial)
+        self._free_weights()
+
+    def _free_weights(self) -> None:
+        """Delete the training states that `search.keep_weights` does not ask for."""
+        keep = self.config.search.keep_weights
+        if keep == "all":
+            return
+        complete = [trial for trial in self.trials.values() if trial.state == "complete"]
+        kept: list[bool] = [False] * len(complete)
+        if keep == "front":
+            values = [self._values(trial) for trial in complete]
+            kept = non_dominated(values, self.config.objectives)
+        lost = [trial for trial, keeps in zip(complete, kept, strict=True) if not keeps]
+        lost += [trial for trial in self.trials.values() if trial.state in ("stopped", "failed")]
+        for trial in lost:
+            if trial.number not in self.freed:
+                self.freed.add(trial.number)
+                forget_weights(self._folder(trial))
+
+    def _values(self, trial: Trial) -> dict[str, float]:
+        """Costs and measured objectives of a trial."""
+        return costs(trial.architecture, self.config.scale) | trial.scores
+
+    def _folder(self, trial: Trial) -> Path:
+        return Path(self.config.checkpoints).absolute() / self.config.name / str(trial.number)
 
     def _tell(self, trial: Trial) -> None:
         if trial.state == "complete":
-            known = costs(trial.architecture, self.config.scale) | trial.scores
+            known = self._values(trial)
             values = [known[name] for name in self.config.objectives]
             self.suggester.tell(trial.architecture, values, stopped=False)
         elif trial.state in ("failed", "stopped"):
             self.suggester.tell(trial.architecture, None, stopped=trial.state == "stopped")
+        elif trial.state == "paused":
+            self.suggester.pause(trial.architecture)
 
     def _new_trial(self) -> Trial | None:
         if not self._may_ask:
             return None
         number = max(self.trials, default=-1) + 1
         suggested = self.suggester.ask(number)
-        if suggested is None:
+        if suggested is None or not self._worth_while():
             self.exhausted = True
             return None
         stored = self.store.add_trial(
@@ -182,6 +316,21 @@ class Sweep:
         self.trials[number] = Trial(id=stored, number=number, architecture=suggested)
         return self.trials[number]
 
+    def _worth_while(self) -> bool:
+        """False once three suggestions in a row were expected to gain less than `search.min_gain`."""
+        least = self.config.search.min_gain
+        small = least is not None and self.suggester.gain < least
+        self.small_gains = self.small_gains + 1 if small else 0
+        return self.small_gains < 3
+
+    def _warm_start(self) -> None:
+        """Let full trainings of earlier sweeps at this scale teach the model, as far as it has one."""
+        if self.config.search.sampler != "pareto":
+            return
+        for sweep, other in enumerate(self.store.others(self.id)[:MAX_EARLIER]):
+            rows = [row for row in self.store.trials(other) if row.state == "complete"]
+            self.suggester.warm_start(sweep, rows)
+
     def _restore(self, rows: list[TrialRow]) -> None:
         """Take up stored trials: finished ones teach the search, the others are trained on."""
         for row in rows:
@@ -192,16 +341,26 @@ class Sweep:
                 errors=row.errors,
                 attempt=row.attempts,
                 state=row.state,
-                step=max((m.step for m in row.measurements), default=0),
-                scores={m.name: m.value for m in row.measurements if m.name in MEASURED},
+                target=self._target(row),
             )
+            trial.take(row.measurements)
             self.trials[trial.number] = trial
             self.suggester.restore(trial.architecture)
-            if trial.state in ("running", "paused"):
+            for step, scores in trial.curve.items():
+                self.suggester.report(trial.architecture, step, scores)
+            # What was cut short goes on; what had reached its rung waits for promotion.
+            reached = self.config.rungs[trial.target] in trial.curve
+            if trial.state == "running" or (trial.state == "paused" and not reached):
                 trial.state = "paused"
                 self.waiting.append(trial)
             else:
                 self._tell(trial)
+        self._look_for_promotion()
+
+    def _target(self, row: TrialRow) -> int:
+        """The rung that a stored trial was last sent to."""
+        rungs = self.config.rungs
+        return next((i for i, rung in enumerate(rungs) if rung >= row.until_step), len(rungs) - 1)
 
     def check_result(self) -> None:
         """Raise SweepFailed where all trials have failed: a sweep without a result is none."""
@@ -233,6 +392,16 @@ class Sweep:
             interrupted = Outcome(step=trial.step, interrupted=True)
             self.store.end_attempt(trial.id, trial.attempt, interrupted, "paused")
         self.store.release_lease(self.id, self.token)
+
+
+def _levels(config: SweepConfig) -> tuple[int, ...]:
+    """Steps at which the model looks at unfinished trainings: the rungs, else a quarter and a half."""
+    steps, every = config.train.steps, config.train.evaluate_every
+    if config.search.halving is not None:
+        return config.rungs
+    return tuple(
+        every * round(steps * share / every) for share in (0.25, 0.5) if every <= steps / 4
+    )
 
 
 def check_feasible(config: SweepConfig) -> None:

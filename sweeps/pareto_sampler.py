@@ -1,0 +1,328 @@
+"""`sampler: pareto`: the next architecture by expected hypervolume improvement with costs known exactly.
+
+Every feasible architecture is in a table with its costs; only the PSNR is modelled (`sweeps.surrogate`), from
+full and from shorter trainings. An architecture is worth the volume that it is expected to add to what is
+dominated, costs on logarithmic axes: the improvement of the PSNR, in expectation, over the best that is known
+at each budget, integrated over all budgets that it fits in. The first suggestions are spread along the costs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+from threadpoolctl import ThreadpoolController
+
+from searchspace.architecture import Architecture
+from searchspace.constraint import Constraint
+from searchspace.space import Space
+from searchspace.table import ADDITIVE, SpaceTable
+from sweeps.surrogate import Floats, Ints, Observations, Surrogate
+
+MAX_CANDIDATES = 2_000
+"""Architectures among which one is chosen: all that are left of a small space, otherwise a random
+sample and the neighbours of the front."""
+MAX_OBSERVED = 800
+"""Observations that the model keeps: full trainings first, then those of the longest."""
+INITIAL_WHEN_WARM = 4
+"""First suggestions spread along the costs where earlier sweeps already taught the model."""
+MODELLED_COSTS = ("params", "multadds", "activations", "num_convs")
+"""Costs whose logarithms the model sees beside the knobs."""
+_ONE_THREAD = ThreadpoolController()
+"""Small matrices are slower on several threads, the more so beside trainings that keep the cores busy."""
+EDGES = {1: 160, 2: 32, 3: 10}
+"""Budgets told apart on each axis, by number of costs."""
+
+
+@dataclass(kw_only=True)
+class Known:
+    """What is known of one architecture of the table."""
+
+    row: int
+    curve: dict[int, float] = field(default_factory=dict)
+    """Step -> PSNR [dB]."""
+    running: bool = True
+    failed: bool = False
+
+
+class ParetoSearch:
+    """Suggests feasible architectures that have not been tried."""
+
+    def __init__(
+        self,
+        *,
+        space: Space,
+        constraints: Sequence[Constraint],
+        scale: int,
+        minimized: Sequence[str],
+        steps: int,
+        levels: Sequence[int],
+        seed: int,
+        trials: int,
+    ) -> None:
+        """`minimized`: the costs among the objectives; `steps`: of a full training; `levels`: the steps of
+        shorter ones that the model looks at.
+
+        Raises ValueError for an objective that the table of costs does not hold.
+        """
+        unknown = [name for name in minimized if name not in ADDITIVE]
+        if unknown or not minimized:
+            raise ValueError(
+                f"search.sampler: pareto needs costs among {', '.join(ADDITIVE)} to minimize, got "
+                f"{', '.join(minimized) or 'none'}; choose another sampler"
+            )
+        self.levels = tuple(sorted({steps, *levels}, reverse=True))
+        self.space, self.constraints, self.scale = space, tuple(constraints), scale
+        self.minimized, self.steps, self.seed = tuple(minimized), steps, seed
+        self.num_initial = int(np.clip(trials // 6, 5, 16))
+        self.known: dict[int, Known] = {}
+        self.earlier: list[tuple[int, int, float]] = []
+        """(which sweep, row, PSNR) of full trainings of other sweeps."""
+        self.gain = float("inf")
+        """Expected relative growth of the hypervolume by the newest suggestion; infinite at first."""
+
+    @cached_property
+    def table(self) -> SpaceTable:
+        """All architectures of the space."""
+        return SpaceTable(self.space, self.scale, self.seed)
+
+    @cached_property
+    def feasible(self) -> Ints:
+        """Rows within the budget."""
+        return np.flatnonzero(self.table.feasible(self.constraints))
+
+    @cached_property
+    def _log_costs(self) -> dict[str, Floats]:
+        """Logarithms of the costs of all rows, 0 at the least and 1 at the most feasible."""
+        scaled = {}
+        for name in dict.fromkeys((*self.minimized, *MODELLED_COSTS)):
+            logs = np.log(np.maximum(self.table.costs[name], 1).astype(np.float64))
+            low, high = logs[self.feasible].min(), logs[self.feasible].max()
+            scaled[name] = (logs - low) / max(high - low, 1e-9)
+        return scaled
+
+    def add(self, architecture: Architecture) -> None:
+        """Take up a trial, running until `end`."""
+        row = self.table.row(architecture)
+        if row is not None:
+            self.known.setdefault(row, Known(row=row))
+
+    def observe(self, architecture: Architecture, step: int, psnr: float) -> None:
+        """The PSNR [dB] of a trial after `step` optimiser steps."""
+        row = self.table.row(architecture)
+        if row in self.known:
+            self.known[row].curve[step] = psnr
+
+    def end(self, architecture: Architecture, *, failed: bool) -> None:
+        """A trial is not running any more: complete, paused, stopped or failed."""
+        row = self.table.row(architecture)
+        if row in self.known:
+            self.known[row].running = False
+            self.known[row].failed = failed
+
+    def resume(self, architecture: Architecture) -> None:
+        """A paused trial is running again."""
+        row = self.table.row(architecture)
+        if row in self.known:
+            self.known[row].running = True
+
+    def warm_start(self, sweep: int, architecture: Architecture, psnr: float) -> None:
+        """A full training of another sweep, numbered from 0: known as related, not as tried."""
+        row = self.table.row(architecture)
+        if row is not None:
+            self.earlier.append((sweep, row, psnr))
+            self.num_initial = min(self.num_initial, INITIAL_WHEN_WARM)
+
+    def ask(self, number: int) -> Architecture | None:
+        """An architecture for trial `number`; None where all feasible ones are tried."""
+        with _ONE_THREAD.limit(limits=1, user_api="blas"):
+            return self._ask(number)
+
+    def _ask(self, number: int) -> Architecture | None:
+        random = np.random.default_rng([self.seed, number])
+        left = self._untried()
+        if not len(left):
+            return None
+        seen = self._observations()
+        if number < self.num_initial or len(np.unique(seen.trial)) < 4:
+            row = self._spread(left, number, random)
+        else:
+            row = self._best(left, seen, random)
+        self.known[row] = Known(row=row)
+        return self.table.architecture(row)
+
+    def _untried(self) -> Ints:
+        tried = np.zeros(len(self.table), np.bool_)
+        tried[list(self.known)] = True
+        return self.feasible[~tried[self.feasible]]
+
+    def _spread(self, left: Ints, number: int, random: np.random.Generator) -> int:
+        """One whose place among all by costs is a point of van der Corput's sequence, roughly."""
+        total = sum(self._log_costs[name][left] for name in self.minimized)
+        order = left[np.argsort(total, kind="stable")] if self.minimized else left
+        place = _van_der_corput(number) + random.uniform(-0.5, 0.5) / self.num_initial
+        return int(order[int(np.clip(place, 0, 1 - 1e-9) * len(order))])
+
+    def _best(self, left: Ints, seen: Observations, random: np.random.Generator) -> int:
+        model = Surrogate(seen, *self._columns[1:])
+        running = [k.row for k in self.known.values() if k.running]
+        if running:
+            rows = np.array(running)
+            model.believe(self._features(rows), model.predict(self._features(rows))[0])
+        candidates = self._candidates(left, random)
+        mean, deviation = model.predict(self._features(candidates))
+        front_costs, front_psnr, floor = self._front(model)
+        budgets = Budgets(front_costs, front_psnr, floor)
+        gains = budgets.expected_gain(self._cost_columns(candidates), mean, deviation)
+        best = int(np.argmax(gains))
+        self.gain = float(gains[best] / max(budgets.volume, 1e-12))
+        if gains[best] <= 0:  # nothing is expected to help: learn instead
+            best = int(np.argmax(deviation))
+        return int(candidates[best])
+
+    def _front(self, model: Surrogate) -> tuple[Floats, Floats, float]:
+        """Costs and PSNR of the trials, as measured in full or else as expected, and the least PSNR."""
+        rows = np.array([k.row for k in self.known.values() if not k.failed], np.int64)
+        psnr = model.predict(self._features(rows))[0]
+        for place, row in enumerate(rows):
+            psnr[place] = self.known[int(row)].curve.get(self.steps, psnr[place])
+        usual = np.median(psnr) - 6 * np.median(np.abs(psnr - np.median(psnr)))
+        return self._cost_columns(rows), psnr, float(max(psnr.min(), usual) - 1e-3)
+
+    def _candidates(self, left: Ints, random: np.random.Generator) -> Ints:
+        if len(left) <= MAX_CANDIDATES:
+            return left
+        complete = {r: k.curve[self.steps] for r, k in self.known.items() if self.steps in k.curve}
+        near: set[int] = set()
+        for row in self._non_dominated(complete):
+            near.update(self.table.neighbours(row))
+        free = np.zeros(len(self.table), np.bool_)
+        free[left] = True
+        close = np.array(sorted(row for row in near if free[row]), np.int64)
+        if len(close) > MAX_CANDIDATES // 2:
+            close = random.choice(close, MAX_CANDIDATES // 2, replace=False)
+        drawn = left[random.integers(0, len(left), MAX_CANDIDATES - len(close))]
+        return np.unique(np.concatenate([close, drawn]))
+
+    def _non_dominated(self, psnr: dict[int, float]) -> list[int]:
+        rows = np.array(list(psnr), np.int64)
+        costs, values = self._cost_columns(rows), np.array(list(psnr.values()))
+        return [
+            int(rows[i])
+            for i in range(len(rows))
+            if not ((costs <= costs[i]).all(1) & (values > values[i])).any()
+        ]
+
+    def _observations(self) -> Observations:
+        """All measured PSNRs; shorter trainings are tasks by their step, other sweeps one task."""
+        points = [
+            (step, k.row, psnr)
+            for k in self.known.values()
+            if not k.failed
+            for step, psnr in k.curve.items()
+            if step in self.levels
+        ]
+        points.sort(key=lambda point: -point[0])
+        points = points[:MAX_OBSERVED]
+        rows = [row for _, row, _ in points] + [row for _, row, _ in self.earlier]
+        task = [self.levels.index(step) for step, _, _ in points]
+        task += [len(self.levels) + sweep for sweep, _, _ in self.earlier]
+        psnr = [value for _, _, value in points] + [value for _, _, value in self.earlier]
+        return Observations(
+            features=self._features(np.array(rows, np.int64)),
+            task=np.array(task, np.int64),
+            trial=np.array(rows, np.int64),
+            psnr=np.array(psnr, np.float64),
+        )
+
+    def _cost_columns(self, rows: Ints) -> Floats:
+        return np.stack([self._log_costs[name][rows] for name in self.minimized], 1)
+
+    @cached_property
+    def _columns(self) -> tuple[list[tuple[int, int, int]], Ints, NDArray[np.bool_]]:
+        """Columns of the features: (family, dimension, value or -1 for all); their knobs; which are costs."""
+        columns, groups = [], []
+        group = 0
+        if len(self.table.families) > 1:
+            columns += [(owner, -1, 0) for owner in range(len(self.table.families))]
+            groups += [group] * len(self.table.families)
+            group += 1
+        for owner, family in enumerate(self.table.families):
+            for place, dimension in enumerate(family.grid.part.dimensions):
+                values = range(len(dimension.values))
+                if len(values) < 2:
+                    continue
+                own = [-1] if dimension.ordered else list(values)
+                columns += [(owner, place, value) for value in own]
+                groups += [group] * len(own)
+                group += 1
+        groups += list(range(group, group + len(MODELLED_COSTS)))
+        is_cost = np.arange(len(groups)) >= len(columns)
+        return columns, np.array(groups, np.int64), is_cost
+
+    def _features(self, rows: Ints) -> Floats:
+        """(N, columns): knobs as their place among the values, or one column a value, then log costs."""
+        columns = self._columns[0]
+        features = np.full((len(rows), len(columns) + len(MODELLED_COSTS)), 0.5)
+        for owner, family in enumerate(self.table.families):
+            own = self.table.owners[rows] == owner
+            digits = family.grid.digits(self.table.numbers[rows[own]])
+            for column, (of, place, value) in enumerate(columns):
+                if place == -1:
+                    features[own, column] = np.sqrt(0.5) * (of == owner)
+                elif of == owner and value == -1:
+                    features[own, column] = digits[place] / (family.grid.radices[place] - 1)
+                elif of == owner:
+                    features[own, column] = np.sqrt(0.5) * (digits[place] == value)
+        for offset, name in enumerate(MODELLED_COSTS):
+            features[:, len(columns) + offset] = self._log_costs[name][rows]
+        return features
+
+
+class Budgets:
+    """The plane of budgets cut into cells, with the best PSNR known within each cell's budget."""
+
+    def __init__(self, costs: Floats, psnr: Floats, floor: float) -> None:
+        """`costs` (M, D) within [0, 1] and `psnr` (M,) of what is known; `floor` [dB] where nothing is."""
+        dimensions = costs.shape[1]
+        limit = EDGES.get(dimensions, 6)
+        edges = [_edges(costs[:, axis], limit) for axis in range(dimensions)]
+        cells = list(product(*(range(len(each) - 1) for each in edges)))
+        index = np.array(cells, np.int64).reshape(len(cells), dimensions)
+        self.lower = np.stack([edges[a][index[:, a]] for a in range(dimensions)], 1)
+        self.upper = np.stack([edges[a][index[:, a] + 1] for a in range(dimensions)], 1)
+        within = (costs[None] <= self.lower[:, None] + 1e-9).all(2)
+        best = np.where(within, psnr, floor).max(1, initial=floor)
+        self.levels, self.level = np.unique(best, return_inverse=True)
+        self.volume = float(((self.upper - self.lower).prod(1) * (best - floor)).sum())
+
+    def expected_gain(self, costs: Floats, mean: Floats, deviation: Floats) -> Floats:
+        """Expected hypervolume improvement (N,) of candidates with exact `costs` (N, D)."""
+        share = np.ones((len(costs), len(self.level)))
+        for axis in range(costs.shape[1]):
+            start = np.maximum(self.lower[:, axis], costs[:, axis, None])
+            share *= np.maximum(self.upper[:, axis] - start, 0)
+        by_level = np.zeros((len(costs), len(self.levels)))
+        order = np.argsort(self.level, kind="stable")
+        starts = np.searchsorted(self.level[order], np.arange(len(self.levels)))
+        by_level = np.add.reduceat(share[:, order], starts, axis=1)
+        ahead = (mean[:, None] - self.levels) / deviation[:, None]
+        density = np.exp(-0.5 * np.square(ahead)) / np.sqrt(2 * np.pi)
+        improvement = deviation[:, None] * (ahead * ndtr(ahead) + density)
+        return (by_level * improvement).sum(1)
+
+
+def _edges(values: Floats, limit: int) -> Floats:
+    """0, the values, and a little beyond 1; at most about `limit`, by rank."""
+    inner = np.unique(np.clip(values, 0, 1))
+    if len(inner) > limit:
+        inner = inner[np.linspace(0, len(inner) - 1, limit).astype(np.int64)]
+    return np.unique(np.concatenate([[0.0], inner, [1.02]]))
+
+
+def _van_der_corput(number: int) -> float:
+    """The `number`-th of a sequence in [0, 1) that fills it evenly."""
+    return int(f"{number:b}"[::-1], 2) / (1 << number.bit_length()) if number else 0.0
