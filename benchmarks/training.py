@@ -1,0 +1,209 @@
+"""Training patches per second: srsweep's step, at every split of the cores, against the plain loop.
+
+    python -m benchmarks.training --root data --train BSDS400
+
+Each round runs every contestant once, one right after the other, for the same time; ratios are taken
+within a round. A contestant is so many processes with so many threads each. On a machine that others
+use as well, patches per second are worth little: threads that wait for each other lose most. Processor time per patch
+at one thread a process hardly depends on the load; its ratio takes the plain loop to scale perfectly.
+"""
+
+import argparse
+import multiprocessing
+import os
+import resource
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.plain_loop import timed, train_plainly, write_pngs
+from benchmarks.record import ratios, spread, write
+from searchspace.architecture import architecture
+from searchspace.cost import costs
+from sweeps.data.patches import PatchSampler
+from sweeps.data.split import DataSettings, open_split
+from sweeps.step import make_optimizer, make_step
+from sweeps.train import TrainSettings, learning_rate_at, pick_device
+
+SCALE = 4
+SHAPES = {
+    "s-LWSR16 b16 p48": (16, 16, 48),
+    "s-LWSR16 b16 p24": (16, 16, 24),
+    "s-LWSR16 b8 p16": (16, 8, 16),
+}
+"""Name -> n_feats, batch size, low-resolution patch."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What one process of a contestant does."""
+
+    plain: bool
+    threads: int
+    shape: str
+    seconds: float
+    data: DataSettings
+    cache: Path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--root", default="data")
+    parser.add_argument("--train", default="embedded")
+    parser.add_argument("--cache", type=Path, default=Path("cache"))
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=8)
+    parser.add_argument("--shapes", nargs="+", default=list(SHAPES))
+    options = parser.parse_args()
+    data = DataSettings(train=options.train, root=options.root)
+    cores = os.cpu_count() or 1
+    splits = [(n, cores // n) for n in range(1, cores + 1) if cores % n == 0]
+    rows: list[dict[str, Any]] = []
+    for shape in options.shapes:
+        for round_ in range(options.rounds):
+            plain_splits = [(1, threads) for threads in dict.fromkeys((cores, 1))]
+            contestants = [*((True, s) for s in plain_splits), *((False, s) for s in splits)]
+            for plain, (processes, threads) in contestants:
+                job = Job(
+                    plain=plain,
+                    threads=threads,
+                    shape=shape,
+                    seconds=options.seconds,
+                    data=data,
+                    cache=options.cache,
+                )
+                row = {"shape": shape, "round": round_, "loop": "plain" if plain else "srsweep"}
+                rows.append(
+                    row | {"processes": processes, "threads": threads} | run(job, processes)
+                )
+                print(rows[-1], flush=True)
+    write("training", rows)
+    report(rows)
+
+
+def run(job: Job, processes: int) -> dict[str, float]:
+    """Patches per second of all processes together, processor time, and the rate of multiply-adds.
+
+    The rates are those of one process: by its processor time on a CPU, by the clock on a GPU.
+    """
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(processes)
+    with ProcessPoolExecutor(processes, context, initializer=_share, initargs=(barrier,)) as pool:
+        results = list(pool.map(_work, [job] * processes))
+    patches, cpu_ms, peak = zip(*results, strict=True)
+    n_feats, _, size = SHAPES[job.shape]
+    known = costs(architecture("slwsr", {"n_feats": n_feats}), SCALE)
+    per_patch = 3 * known["multadds"] / (1280 * 720 / SCALE**2) * size**2
+    on_gpu = pick_device(TrainSettings()).type == "cuda"
+    seconds = processes / sum(patches) if on_gpu else sum(cpu_ms) / processes / 1e3
+    return {
+        "patches_per_second": sum(patches),
+        "cpu_ms_per_patch": sum(cpu_ms) / processes,
+        "gmacs_per_second": per_patch / seconds / 1e9,
+        "matmul_gmacs_per_second": sum(peak) / processes,
+    }
+
+
+_barrier: Any = None
+
+
+def _share(barrier: Any) -> None:
+    global _barrier
+    _barrier = barrier
+
+
+def _work(job: Job) -> tuple[float, float, float]:
+    torch.set_num_threads(job.threads)
+    torch.manual_seed(0)
+    n_feats, batch_size, _ = SHAPES[job.shape]
+    network = architecture("slwsr", {"n_feats": n_feats}).network(SCALE)
+    losses = (_plain if job.plain else _ours)(job, network)
+    for _ in range(3):
+        next(losses)
+    _barrier.wait()
+    cpu = _cpu_seconds()
+    steps, seconds = timed(losses, job.seconds)
+    if job.plain:
+        losses.close()  # its workers' time is counted when they have ended
+    cpu = _cpu_seconds() - cpu
+    _barrier.wait()
+    peak = _matmul_gmacs(torch.float32 if job.plain else torch.bfloat16)
+    return steps * batch_size / seconds, 1e3 * cpu / (steps * batch_size), peak
+
+
+def _plain(job: Job, network: torch.nn.Module) -> Any:
+    _, batch_size, patch_size = SHAPES[job.shape]
+    split = open_split(job.data, SCALE, job.cache)
+    paths = write_pngs(split.train, job.cache / "png" / split.fingerprint)
+    return train_plainly(
+        network,
+        paths,
+        scale=SCALE,
+        patch_size=patch_size,
+        batch_size=batch_size,
+        learning_rate=1e-4,
+        workers=job.threads,
+    )
+
+
+def _ours(job: Job, network: torch.nn.Module) -> Any:
+    _, batch_size, patch_size = SHAPES[job.shape]
+    settings = TrainSettings(batch_size=batch_size, patch_size=patch_size, learning_rate=1e-4)
+    network.to(pick_device(settings)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    split = open_split(job.data, SCALE, job.cache)
+    sampler = PatchSampler(split.train, patch_size, batch_size, seed=0)
+    rate = partial(learning_rate_at, settings)
+    return map(make_step(network, make_optimizer(network), settings, sampler, rate), count())
+
+
+def _cpu_seconds() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def _matmul_gmacs(dtype: torch.dtype, side: int = 1024, seconds: float = 0.5) -> float:
+    """Billions of multiply-adds a second of a large matrix product: what is possible here and now."""
+    device = pick_device(TrainSettings())
+    clock = time.perf_counter if device.type == "cuda" else time.process_time
+    a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+    for _ in range(3):
+        (a @ b).sum().item()
+    started, products = clock(), 0
+    while clock() - started < seconds:
+        (a @ b).sum().item()
+        products += 1
+    return products * side**3 / (clock() - started) / 1e9
+
+
+def report(rows: list[dict[str, Any]]) -> None:
+    """Print the ratios to the plain loop and the share of the matrix product's rate."""
+    for shape in dict.fromkeys(row["shape"] for row in rows):
+        own = [row for row in rows if row["shape"] == shape]
+        plain = [row for row in own if row["loop"] == "plain"]
+        most = max(row["threads"] for row in plain)
+        wall = [row["patches_per_second"] for row in plain if row["threads"] == most]
+        single = [row["cpu_ms_per_patch"] for row in plain if row["threads"] == 1]
+        print(
+            f"{shape}: plain loop {spread(wall)[1]:.1f} patches/s, {spread(single)[1]:.1f} ms each"
+        )
+        ours = [row for row in own if row["loop"] == "srsweep"]
+        for split in dict.fromkeys((row["processes"], row["threads"]) for row in ours):
+            mine = [row for row in ours if (row["processes"], row["threads"]) == split]
+            rate = [row["patches_per_second"] for row in mine]
+            cpu = [row["cpu_ms_per_patch"] for row in mine]
+            share = [row["gmacs_per_second"] / row["matmul_gmacs_per_second"] for row in mine]
+            print(
+                f"  {split[0]} x {split[1]} threads: {spread(rate)[1]:.1f} patches/s, "
+                f"{ratios(wall, rate)}; processor time {spread(cpu)[1]:.2f} ms, {ratios(cpu, single)}; "
+                f"{100 * spread(share)[1]:.0f} % of the matrix product's rate"
+            )
+
+
+if __name__ == "__main__":
+    main()
