@@ -3,16 +3,19 @@
 import time
 from pathlib import Path
 from random import Random
+from statistics import fmean
 from typing import Any
 
 import torch
 
 from searchspace.architecture import Architecture
-from searchspace.cost import costs
+from searchspace.cost import costs, low_res_size
 from searchspace.quantity import format_quantity
 from searchspace.space import feasible
 from srsweep.progress import format_duration
 from sweeps.config import SweepConfig
+from sweeps.data.images import find_set
+from sweeps.data.split import EMBEDDED
 from sweeps.run import local_slots
 from sweeps.sweep import check_feasible
 from sweeps.train import time_step
@@ -25,14 +28,14 @@ COUNTED = 500
 def describe(config: SweepConfig) -> dict[str, Any]:
     """Facts about the sweep by name, in JSON types and for people.
 
-    Raises ConfigError or ValueError for what would stop the sweep: nothing feasible, missing images.
+    Raises ConfigError or ValueError for what would stop the sweep: nothing feasible, images that cannot
+    be used. Image sets that are not on this machine are named only: the sweep may run on another.
     """
     check_feasible(config)
-    split = open_data(config.data, config.scale, Path(config.cache).absolute())
+    data = _data(config)
     drawn, exact = _drawn(config)
     allowed = [a for a in drawn if feasible(a, config.limits, config.scale)]
     size = f"{len(config.space):,}" if config.space.enumerable else "not enumerated"
-    seconds = _seconds(config, allowed)
     described = {
         "sweep": config.name,
         "scale": config.scale,
@@ -46,12 +49,25 @@ def describe(config: SweepConfig) -> dict[str, Any]:
         values = [costs(a, config.scale)[name] for a in allowed]
         described[name] = f"{format_quantity(min(values))} to {format_quantity(max(values))}"
     described |= {
-        "data": split.description,
+        "data": data,
         "trials": f"{config.search.trials} by {config.search.sampler}, {config.train.steps:,} steps each",
-        "expected time": f"{format_duration(seconds)} on this machine, {local_slots(config)} at once",
+        "arithmetic": f"{_multiply_adds(config, allowed):.2g} multiply-adds to train all in full",
+        "expected time": _expected_time(config, allowed),
         "storage": config.storage,
     }
     return described
+
+
+def _data(config: SweepConfig) -> str:
+    """The images in one line, or which are not here."""
+    parts = [config.data.train, *filter(None, [config.data.validation])]
+    for name in dict.fromkeys(part.strip() for text in parts for part in text.split("+")):
+        try:
+            if name != EMBEDDED:
+                find_set(Path(config.data.root), name)
+        except ValueError as error:
+            return f"not found: {error}; the run will need it"
+    return open_data(config.data, config.scale, Path(config.cache).absolute()).description
 
 
 def _drawn(config: SweepConfig) -> tuple[list[Architecture], bool]:
@@ -60,6 +76,22 @@ def _drawn(config: SweepConfig) -> tuple[list[Architecture], bool]:
         return list(config.space.architectures), True
     random = Random(config.seed)
     return [config.space.sample(random) for _ in range(COUNTED)], False
+
+
+def _multiply_adds(config: SweepConfig, allowed: list[Architecture]) -> float:
+    """Multiply-adds of all trials in full: forward once, backward twice that, at the patches' size."""
+    rows, columns = low_res_size(config.scale)
+    multadds = fmean(costs(a, config.scale)["multadds"] for a in allowed) / (rows * columns)
+    pixels = config.train.patch_size**2 * config.train.batch_size * config.train.steps
+    return 3 * multadds * pixels * config.search.trials
+
+
+def _expected_time(config: SweepConfig, allowed: list[Architecture]) -> str:
+    """For the whole sweep on this machine; where its trials ask for a GPU that is not here, that."""
+    if config.resources.gpu and not torch.cuda.is_available():
+        return "unknown: its trials ask for a GPU, and this machine has none"
+    seconds = _seconds(config, allowed)
+    return f"{format_duration(seconds)} on this machine, {local_slots(config)} at once"
 
 
 def _seconds(config: SweepConfig, allowed: list[Architecture]) -> float:
