@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from analysis.load_database import (
     LATENCY,
@@ -168,3 +168,22 @@ def _attempts(connection: Connection, chosen: dict[str, int]) -> pd.DataFrame:
             "error": groups["error"].last(),
         }
     )
+
+
+def load_trial(url: str, sweep: str, number: int) -> dict[str, Any]:
+    """One trial: id, family, label, architecture, seed, state, scale, step, attempts (their number) and knobs.
+
+    Raises ValueError where the sweep has no such trial.
+    """
+    with open_database(url) as connection:
+        chosen = sweep_ids(connection, [sweep])
+        step = newest("psnr_y", VALIDATION, Measurement.step).label("step")
+        found = read(connection, _trials_query(chosen, step).where(Trial.number == number))
+        if found.empty:
+            raise ValueError(f"trial: sweep {sweep!r} has no trial {number}")
+        row = {str(name): value for name, value in found.iloc[0].items()}
+        attempts = select(func.max(Attempt.attempt)).where(Attempt.trial_id == int(row["id"]))
+        knobs = select(TrialKnob.name, TrialKnob.value).where(TrialKnob.trial_id == int(row["id"]))
+        row["attempts"] = connection.scalar(attempts) or 0
+        row["knobs"] = {name: json.loads(value) for name, value in connection.execute(knobs)}
+    return row | {"step": int(row["step"] or 0)}

@@ -1,13 +1,16 @@
 """Whether an exported file still is the network: difference from torch, PSNR kept, size, latency."""
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from analysis.export.target import Run, Target
+from analysis.export import TARGETS
+from analysis.export.target import Job, Run, Target
 from analysis.latency import Latency, Setting, device_model, measure
 from sweeps.data.cache import PairSet
 from sweeps.evaluate import evaluate
@@ -50,20 +53,22 @@ def verify(
     network: nn.Module,
     validation: PairSet,
     *,
+    psnr_torch: float,
     latency_size: tuple[int, int],
     threads: int,
 ) -> Verdict:
     """What the exported file is worth beside the deployed `network` that it was made from.
 
+    `psnr_torch` is the network's own on `validation` [dB], measured once for all files of it.
     Raises ExportFailed where it differs by more than its target allows.
     """
     run = target.load(path, threads)
-    differences = {f"{w}x{h}": difference(network, run, (h, w)) for h, w in SIZES}
-    before = evaluate(network, validation, device="cpu").psnr_y
+    images = {f"{w}x{h}": cut(validation.low_res(0), (h, w)) for h, w in SIZES}
+    differences = {size: difference(network, run, image) for size, image in images.items()}
     after = evaluate(AsNetwork(run), validation, device="cpu").psnr_y
     verdict = Verdict(
         differences=differences,
-        psnr_torch=before,
+        psnr_torch=psnr_torch,
         psnr=after,
         bytes=path.stat().st_size,
         latency=file_latency(target, run, latency_size, threads),
@@ -72,12 +77,18 @@ def verify(
     return verdict
 
 
-def difference(network: nn.Module, run: Run, size: tuple[int, int]) -> float:
-    """Largest difference of any pixel on one image of random colours; ExportFailed for another shape."""
-    low_res = torch.rand((1, 3, *size), generator=torch.Generator().manual_seed(1))
+def cut(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:
+    """(1, 3, height, width) in [0, 1]: a part of `image`, which is repeated where it is too small."""
+    rows, columns = (np.arange(n) % side for n, side in zip(size, image.shape[:2], strict=True))
+    part = image[rows][:, columns].transpose(2, 0, 1)[None]
+    return np.ascontiguousarray(part, dtype=np.float32) / np.float32(255)
+
+
+def difference(network: nn.Module, run: Run, low_res: NDArray[np.float32]) -> float:
+    """Largest difference of any colour on one image; ExportFailed for an output of another shape."""
     with torch.no_grad():
-        expected = network(low_res).numpy()
-    given = run(low_res.numpy())
+        expected = network(torch.from_numpy(low_res)).numpy()
+    given = run(low_res)
     if given.shape != expected.shape:
         raise ExportFailed(f"export: torch gives {expected.shape}, the exported file {given.shape}")
     return float(np.abs(given - expected).max())
@@ -95,6 +106,15 @@ def file_latency(target: Target, run: Run, size: tuple[int, int], threads: int) 
     )
     low_res = np.random.default_rng(0).random((1, 3, *size), dtype=np.float32)
     return measure(lambda: run(low_res), setting)
+
+
+def onnx_latency(network: nn.Module, size: tuple[int, int], threads: int) -> Latency:
+    """The latency of a deployed network as ONNX in onnxruntime on this machine's processor."""
+    target = TARGETS["onnx"]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.onnx"
+        target.write(Job(network=network, calibration=()), path)
+        return file_latency(target, target.load(path, threads), size, threads)
 
 
 class AsNetwork(nn.Module):

@@ -13,6 +13,7 @@ from analysis.tables import Format
 from srsweep.arguments import OneLineErrors, tabular
 from srsweep.check import describe
 from srsweep.explore import cost, families
+from srsweep.export import export, latency
 from srsweep.progress import Watcher, format_duration
 from srsweep.results import DEFAULT_DATABASE, database, front, report, select, status
 from srsweep.variant import evaluate_command, train
@@ -115,5 +116,16 @@ def check(file: Path, form: Format | None) -> None:
         click.echo(f"{name:22} {value}")
 
 
-for command in (families, cost, front, select, report, status, evaluate_command, train):
+for command in (
+    families,
+    cost,
+    front,
+    select,
+    report,
+    status,
+    evaluate_command,
+    train,
+    export,
+    latency,
+):
     main.add_command(command)

@@ -1,0 +1,174 @@
+"""Which variant a command is about: FAMILY KNOB=VALUE..., a trial as SWEEP#NUMBER, or a folder of `srsweep train`."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+from torch import nn
+
+from analysis.load import load_lives, load_sweeps, load_trial
+from searchspace.architecture import Architecture, architecture
+from searchspace.discover import FAMILIES
+from searchspace.spec import nearest
+from srsweep.arguments import parse_architecture
+from srsweep.results import locate
+from sweeps.config import parse_config
+from sweeps.data.split import DataSettings
+from sweeps.records import Measurement
+from sweeps.store import Store
+from sweeps.train import TrainSettings
+from sweeps.trial import checkpoint_path
+from sweeps.weights import load_weights
+
+NOTE = "variant.json"
+"""In the folder of a trained variant: what was trained there."""
+REFERENCE = re.compile(r"(?P<sweep>.+)#(?P<number>\d+)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialReference:
+    """A trial in a database."""
+
+    url: str
+    sweep: str
+    number: int
+    id: int
+    attempts: int
+    step: int
+    """Largest one evaluated."""
+    train_data: str
+
+    def __str__(self) -> str:
+        return f"{self.sweep}#{self.number}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A variant, and where its weights are if it has any."""
+
+    architecture: Architecture
+    scale: int
+    weights: Path | None = None
+    trial: TrialReference | None = None
+    seed: int = 0
+    train: TrainSettings = field(default_factory=TrainSettings)
+    data: DataSettings | None = None
+    """What it was trained on, where that is known."""
+
+    def network(self) -> nn.Module:
+        """The network with its weights; ValueError where it has none."""
+        if self.weights is None:
+            raise ValueError("--weights: a network without weights has no PSNR; name a checkpoint")
+        network = self.architecture.network(self.scale)
+        load_weights(network, self.weights)
+        return network
+
+    def training(self) -> str:
+        """Images and length of the training, for people."""
+        if self.trial is not None:
+            return f"{self.trial.train_data}, {self.trial.step:,} steps"
+        if self.data is not None:
+            return f"{self.data.train}, {self.train.steps:,} steps"
+        return "unknown images"
+
+
+def choose(
+    words: Sequence[str], *, scale: int | None, weights: Path | None, db: str | None
+) -> Choice:
+    """The variant that `words` name; weights given win over those of the trial or the folder.
+
+    Raises ValueError in one line where there is none, or where its scale is another than `scale`.
+    """
+    if len(words) == 2 and words[0] not in FAMILIES and words[1].isdigit():
+        words = ["#".join(words)]
+    first = words[0]
+    folder = Path(first)
+    if len(words) == 1 and (found := REFERENCE.fullmatch(first)):
+        choice = _of_trial(found["sweep"], int(found["number"]), db)
+    elif len(words) == 1 and (folder / NOTE).is_file():
+        choice = _of_folder(folder)
+    elif first in FAMILIES:
+        choice = Choice(architecture=parse_architecture(first, words[1:]), scale=scale or 4)
+    else:
+        known = nearest(first, FAMILIES)
+        raise ValueError(
+            f"{first}: must be a family (with KNOB=VALUE...), a trial as SWEEP#NUMBER or a folder that "
+            f"`srsweep train` made; {known}"
+        )
+    if scale is not None and scale != choice.scale:
+        raise ValueError(f"--scale: {first} is of scale {choice.scale}, got {scale}")
+    return Choice(**vars(choice) | {"weights": weights}) if weights is not None else choice
+
+
+def _of_trial(name: str, number: int, db: str | None) -> Choice:
+    (sweep,), url = locate([name], db)
+    row = load_trial(url, sweep, number)
+    lives = load_lives(url, [sweep])
+    text = yaml.safe_load(lives["text"].iloc[-1]) if len(lives) else None
+    config = parse_config({"metadata": {"sweep": text}}, f"sweep {sweep} in {url}")
+    folder = Path(config.checkpoints).absolute() / sweep / str(number)
+    attempts = range(int(row["attempts"]), 0, -1)
+    kept = (checkpoint_path(folder, attempt) for attempt in attempts)
+    return Choice(
+        architecture=architecture(str(row["family"]), row["knobs"]),
+        scale=int(row["scale"]),
+        weights=next((path for path in kept if path.is_file()), None),
+        trial=TrialReference(
+            url=url,
+            sweep=sweep,
+            number=number,
+            id=int(row["id"]),
+            attempts=int(row["attempts"]),
+            step=int(row["step"]),
+            train_data=str(load_sweeps(url, [sweep])["train_data"].iloc[0] or "unknown images"),
+        ),
+        seed=int(row["seed"]),
+        train=config.train,
+        data=config.data,
+    )
+
+
+def _of_folder(folder: Path) -> Choice:
+    note = json.loads((folder / NOTE).read_text(encoding="utf-8"))
+    checkpoint = checkpoint_path(folder, 1)
+    return Choice(
+        architecture=architecture(note["family"], note["knobs"]),
+        scale=note["scale"],
+        weights=checkpoint if checkpoint.is_file() else None,
+        seed=note["seed"],
+        train=TrainSettings.model_validate(note["train"]),
+        data=DataSettings.model_validate(note["data"]),
+    )
+
+
+def note_of(choice: Choice) -> dict[str, object]:
+    """What `srsweep train` writes into its folder."""
+    assert choice.data is not None
+    return {
+        "family": choice.architecture.family.name,
+        "label": choice.architecture.label,
+        "knobs": choice.architecture.knobs,
+        "scale": choice.scale,
+        "seed": choice.seed,
+        "train": choice.train.model_dump(mode="json"),
+        "data": choice.data.model_dump(mode="json"),
+    }
+
+
+def remember(trial: TrialReference, measurements: Sequence[tuple[str, str, float]]) -> bool:
+    """Store (name, dataset, value) about a trial at its last step; False where its attempt is not the last.
+
+    A number that is stored already stays.
+    """
+    store = Store(trial.url)
+    rows = [
+        Measurement(step=trial.step, dataset=dataset, name=name, value=value)
+        for name, dataset, value in measurements
+    ]
+    try:
+        return store.record(trial.id, trial.attempts, rows)
+    finally:
+        store.close()

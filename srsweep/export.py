@@ -1,0 +1,223 @@
+"""Commands about files for devices: export a variant, measure a latency."""
+
+from pathlib import Path
+
+import click
+import pandas as pd
+import torch
+
+from analysis.card import Origin
+from analysis.export import TARGETS
+from analysis.latency import Latency, torch_latency
+from analysis.ship import Shipped, ship
+from analysis.tables import Format
+from analysis.verify import ExportFailed, onnx_latency
+from searchspace.cost import low_res_size
+from searchspace.layers import deployed
+from srsweep.arguments import RunFailed, print_table, tabular
+from srsweep.choice import Choice, TrialReference, choose, remember
+from srsweep.results import database
+from sweeps.data.split import DataSettings, open_split
+from sweeps.evaluate import evaluate
+
+VARIANT = click.argument("variant", metavar="VARIANT...", nargs=-1, required=True)
+
+
+@click.command()
+@VARIANT
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Checkpoint; default: that of the trial or of the folder.",
+)
+@click.option(
+    "--to",
+    "targets",
+    type=click.Choice(list(TARGETS)),
+    multiple=True,
+    default=("onnx",),
+    show_default=True,
+    help="File format; may be given several times.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder.")
+@click.option("--scale", type=int, help="Upscaling factor; default: the trial's, otherwise 4.")
+@click.option("--data", "train_set", help="As data.train; default: what it was trained on.")
+@click.option("--root", help="Folder of the image sets.")
+@click.option("--threads", default=1, show_default=True, help="Of the latency.")
+@database
+@tabular
+def export(  # noqa: PLR0913 - one parameter an option
+    variant: tuple[str, ...],
+    weights: Path | None,
+    targets: tuple[str, ...],
+    output: Path,
+    scale: int | None,
+    train_set: str | None,
+    root: str | None,
+    threads: int,
+    db: str | None,
+    form: Format | None,
+) -> None:
+    """Write a variant for devices, and check it.
+
+    VARIANT is FAMILY KNOB=VALUE..., a trial as SWEEP#NUMBER, or a folder that `srsweep train` made. The
+    file is compared with torch on three sizes, its PSNR is measured on the validation split, and a model card
+    is written beside it. A file that fails its check is not kept (exit code 1). INT8 is calibrated on the
+    training split; of a trial, its PSNR and the latencies become rows of the database.
+
+    \b
+    srsweep export SWEEP#12 --to onnx --to int8 -o out
+    srsweep export imdn --weights IMDN_x4.pth --data BSDS400 --to onnx -o out
+    """
+    choice = choose(variant, scale=scale, weights=weights, db=db)
+    network = choice.network()
+    data = data_of(choice, train_set, root)
+    split = open_split(data, choice.scale, Path("cache").absolute())
+    origin = Origin(
+        weights=choice.weights.name if choice.weights else "",
+        training=choice.training(),
+        trial=str(choice.trial or ""),
+        seed=choice.seed if choice.trial else None,
+        validation=f"{len(split.validation)} images ({split.description})",
+    )
+    psnr_torch = evaluate(network, split.validation, device="cpu").psnr_y
+    done = []
+    for name in dict.fromkeys(targets):
+        try:
+            shipped = ship(
+                choice.architecture,
+                network,
+                TARGETS[name],
+                output,
+                scale=choice.scale,
+                split=split,
+                psnr_torch=psnr_torch,
+                origin=origin,
+                threads=threads,
+            )
+        except ExportFailed as error:
+            raise RunFailed(str(error)) from error
+        done.append(shipped)
+        if choice.trial is not None and weights is None:
+            _remember(choice.trial, shipped)
+    print_table(pd.DataFrame([_row(shipped) for shipped in done]), form)
+
+
+def data_of(choice: Choice, train_set: str | None, root: str | None) -> DataSettings:
+    """The images of a variant, or those that were asked for."""
+    data = choice.data or DataSettings()
+    changed = {"train": train_set, "root": root}
+    if train_set is not None:
+        data = DataSettings(root=data.root)
+    return DataSettings.model_validate(
+        data.model_dump() | {name: value for name, value in changed.items() if value is not None}
+    )
+
+
+def _remember(trial: TrialReference, shipped: Shipped) -> None:
+    latency = shipped.verdict.latency
+    rows = [(latency.setting.name, latency.setting.dataset, latency.median)]
+    if shipped.target.name == "int8":
+        rows.append(("psnr_y_int8", "validation", shipped.verdict.psnr))
+    if not remember(trial, rows):
+        click.echo(f"{trial} is being trained: nothing was stored", err=True)
+
+
+def _row(shipped: Shipped) -> dict[str, object]:
+    verdict = shipped.verdict
+    return {
+        "target": shipped.target.name,
+        "file": str(shipped.file),
+        "bytes": verdict.bytes,
+        "difference": verdict.largest_difference,
+        "torch_psnr_y": verdict.psnr_torch,
+        "file_psnr_y": verdict.psnr,
+        "latency_ms": verdict.latency.median,
+        "lower_ms": verdict.latency.lower,
+        "upper_ms": verdict.latency.upper,
+        "threads": verdict.latency.setting.threads,
+        "device": verdict.latency.setting.device,
+    }
+
+
+@click.command()
+@VARIANT
+@click.option("--scale", type=int, help="Upscaling factor; default: the trial's, otherwise 4.")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option(
+    "--runtime",
+    type=click.Choice(["torch", "onnxruntime"]),
+    default="torch",
+    show_default=True,
+    help="onnxruntime: on the CPU, in float32.",
+)
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float16", "bfloat16"]),
+    default="float32",
+    show_default=True,
+)
+@click.option("--threads", default=1, show_default=True)
+@click.option("--size", metavar="WxH", help="Of the input; default: that of a 1280x720 output.")
+@database
+@tabular
+def latency(  # noqa: PLR0913 - one parameter an option
+    variant: tuple[str, ...],
+    scale: int | None,
+    device: str,
+    runtime: str,
+    dtype: str,
+    threads: int,
+    size: str | None,
+    db: str | None,
+    form: Format | None,
+) -> None:
+    """Measure how long one image takes, here and now.
+
+    VARIANT is as for `srsweep export`; no weights are needed. After warming up, the median and the quartiles of
+    repeated runs. Of a trial it becomes a row of the database under the device's name, and can then be
+    an objective of `srsweep front` and a budget of `srsweep select`. Other work on the machine slows it.
+    """
+    choice = choose(variant, scale=scale, weights=None, db=db)
+    measured = _measure(choice, device, runtime, dtype, threads, _size(size, choice.scale))
+    setting = measured.setting
+    if choice.trial is not None:
+        rows = [(setting.name, setting.dataset, measured.median)]
+        if not remember(choice.trial, rows):
+            click.echo(f"{choice.trial} is being trained: nothing was stored", err=True)
+    row = {
+        "label": choice.architecture.label,
+        "median_ms": measured.median,
+        "lower_ms": measured.lower,
+        "upper_ms": measured.upper,
+        "runs": measured.runs,
+        "measurement": setting.name,
+        "device": setting.device,
+    }
+    print_table(pd.DataFrame([row]), form)
+
+
+def _measure(
+    choice: Choice, device: str, runtime: str, dtype: str, threads: int, size: tuple[int, int]
+) -> Latency:
+    network = deployed(choice.architecture.network(choice.scale))
+    if runtime == "onnxruntime":
+        if device != "cpu" or dtype != "float32":
+            raise ValueError("--runtime: onnxruntime is measured on the cpu in float32 only")
+        return onnx_latency(network, size, threads)
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device: this machine has no CUDA device")
+    kind = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}[dtype]
+    return torch_latency(network, size, device=torch.device(device), dtype=kind, threads=threads)
+
+
+def _size(text: str | None, scale: int) -> tuple[int, int]:
+    """(height, width) of 'WxH'."""
+    if text is None:
+        return low_res_size(scale)
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(part.isdigit() and int(part) >= 8 for part in parts):
+        raise ValueError(
+            f"--size: must read WIDTHxHEIGHT from 8x8 on, such as 320x180, got {text!r}"
+        )
+    return int(parts[1]), int(parts[0])
