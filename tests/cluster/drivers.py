@@ -1,0 +1,91 @@
+"""Drivers of sweeps as processes of their own, and sweeps for them that last a little."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.cluster.nodes import ENVIRONMENT
+from tests.sweeps.sweeps_for_tests import sweep_file
+
+ROOT = Path(__file__).parents[2]
+
+TRAIN = {
+    "steps": 200,
+    "patch_size": 8,
+    "batch_size": 2,
+    "evaluate_every": 50,
+    "precision": "float32",
+}
+
+
+def lasting_sweep(folder: Path, **changes: Any) -> Path:
+    """A sweep file with trials of some seconds; everything it writes lies in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    settings: dict[str, Any] = {
+        "train": TRAIN,
+        "resources": {"cpu": 1},
+        "search": {"sampler": "random", "trials": 6},
+    }
+    return sweep_file(folder, **{**settings, **changes})
+
+
+@contextmanager
+def driver(
+    file: Path, *, ray: str | None = None, lease: float = 3.0, url: str | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """A driver's process, killed at the end where it has not ended."""
+    command = [sys.executable, "-m", "tests.cluster.drive", str(file), "--lease", str(lease)]
+    if ray is not None:
+        command += ["--ray", ray]
+    environment = {**ENVIRONMENT, "PYTHONPATH": str(ROOT)}
+    environment.pop("SRSWEEP_DB", None)
+    if url is not None:
+        environment["SRSWEEP_DB"] = url
+    log = file.with_suffix(f".{time.monotonic_ns()}.log")
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=out, stderr=out, text=True
+        )
+    process.log = log  # type: ignore[attr-defined]
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+def ended(process: subprocess.Popen[str], seconds: float = 150) -> tuple[int, str]:
+    """Exit code and output of a driver, once it has ended."""
+    try:
+        code = process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        code = -1000
+    text = process.log.read_text()  # type: ignore[attr-defined]
+    return code, f"exit code {code}\n{text}"
+
+
+def wait_until(true: Callable[[], object], what: str, seconds: float = 90) -> None:
+    give_up = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < give_up, f"waited {seconds} s in vain until {what}"
+        time.sleep(0.1)
+
+
+def orphans(folder: Path) -> list[str]:
+    """Command lines of processes that have a file under `folder` in their arguments."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except OSError:
+                continue
+            if str(folder) in line:
+                found.append(line)
+    return found

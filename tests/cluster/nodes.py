@@ -1,0 +1,177 @@
+"""Ray nodes of a test's own on this machine: `ray start --block`, in a session folder apart from any other Ray."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import psutil
+
+BIN = Path(sys.executable).parent
+ENVIRONMENT = {
+    **os.environ,
+    "RAY_AUTH_MODE": "disabled",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "OMP_NUM_THREADS": "1",
+    # A test machine's disks and memory may be fuller than Ray likes.
+    "RAY_memory_monitor_refresh_ms": "0",
+}
+
+
+@dataclass
+class Node:
+    """One `ray start --block` and the processes under it."""
+
+    process: subprocess.Popen[bytes]
+
+    @property
+    def raylet(self) -> psutil.Process | None:
+        return next((p for p in self.members if p.name() == "raylet"), None)
+
+    @property
+    def workers(self) -> list[psutil.Process]:
+        """Processes in which a trial runs or may run."""
+        raylet = self.raylet
+        if raylet is None:
+            return []
+        return [p for p in _children(raylet) if "ray::ImplicitFunc" in _title(p)]
+
+    @property
+    def members(self) -> list[psutil.Process]:
+        try:
+            return _children(psutil.Process(self.process.pid))
+        except psutil.NoSuchProcess:
+            return []
+
+    def kill_raylet(self) -> None:
+        """As if the machine had gone: raylet and workers at once."""
+        raylet = self.raylet
+        if raylet is not None:
+            for process in [raylet, *_children(raylet)]:
+                _signal(process, signal.SIGKILL)
+
+    def end(self) -> None:
+        members = self.members
+        for process in members:
+            _signal(process, signal.SIGTERM)
+        _, alive = psutil.wait_procs(members, timeout=10)
+        for process in alive:
+            _signal(process, signal.SIGKILL)
+        psutil.wait_procs(alive, timeout=5)
+        self.process.kill()
+        self.process.wait()
+
+
+class Cluster:
+    """A head node without slots of its own, and nodes that come and go."""
+
+    def __init__(self) -> None:
+        # A short path: sockets lie in it, whose names the kernel limits.
+        self.folder = Path(tempfile.mkdtemp(prefix="srray-", dir="/tmp"))
+        self.address = f"127.0.0.1:{_free_port()}"
+        self.nodes: list[Node] = []
+        port = self.address.rpartition(":")[2]
+        self.head = self._start(
+            "--head",
+            f"--port={port}",
+            f"--temp-dir={self.folder}",
+            "--include-dashboard=false",
+            cpus=0,
+        )
+        self._wait(1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for node in [*self.nodes, self.head]:
+            node.end()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def add_node(self, cpus: int = 1) -> Node:
+        """A further node, once the cluster has it."""
+        before = self.alive()
+        node = self._start(f"--address={self.address}", cpus=cpus)
+        self.nodes.append(node)
+        self._wait(before + 1)
+        return node
+
+    def alive(self) -> int:
+        """Nodes that the head knows to be alive, itself included."""
+        from ray._raylet import GcsClient
+
+        nodes = GcsClient(address=self.address).get_all_node_info()
+        return sum(info.state == 0 for info in nodes.values())
+
+    def _start(self, *options: str, cpus: int) -> Node:
+        ports = [
+            f"--{name}={_free_port()}"
+            for name in (
+                "dashboard-agent-listen-port",
+                "metrics-export-port",
+                "runtime-env-agent-port",
+            )
+        ]
+        command = [
+            str(BIN / "ray"),
+            "start",
+            *options,
+            *ports,
+            f"--num-cpus={cpus}",
+            "--num-gpus=0",
+        ]
+        command += ["--object-store-memory=100000000", "--disable-usage-stats", "--block"]
+        log = (self.folder / f"node-{len(self.nodes)}.log").open("ab")
+        with log:
+            process = subprocess.Popen(
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=ENVIRONMENT
+            )
+        return Node(process)
+
+    def _wait(self, nodes: int) -> None:
+        give_up = time.monotonic() + 60
+        while True:
+            try:
+                if self.alive() >= nodes:
+                    return
+            except Exception:
+                if time.monotonic() > give_up:
+                    raise
+            assert time.monotonic() < give_up, self._logs()
+            time.sleep(0.2)
+
+    def _logs(self) -> str:
+        return "\n".join(log.read_text() for log in self.folder.glob("node-*.log"))
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _title(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def _signal(process: psutil.Process, number: int) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.send_signal(number)
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])

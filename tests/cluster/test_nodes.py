@@ -1,0 +1,40 @@
+"""Two nodes: trials land on both, one comes later, one is lost, and nothing is lost or doubled."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("ray")
+
+from tests.cluster.drivers import driver, ended, lasting_sweep, wait_until
+from tests.cluster.nodes import Cluster
+from tests.cluster.rows import attempts, complete, rows
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_sweep_uses_a_node_that_joins_and_survives_one_that_is_lost(tmp_path: Path) -> None:
+    search = {"sampler": "random", "trials": 8, "max_attempts": 1}
+    disturbed = lasting_sweep(tmp_path / "disturbed", search=search)
+    undisturbed = lasting_sweep(tmp_path / "undisturbed", search=search)
+    url = f"sqlite:///{disturbed.parent / 'results.db'}"
+    with Cluster() as cluster:
+        first = cluster.add_node()
+        with driver(disturbed, ray=cluster.address) as process:
+            wait_until(lambda: first.workers, "a trial runs on the first node")
+            second = cluster.add_node()
+            wait_until(lambda: second.workers, "the node that joined is used")
+            wait_until(lambda: complete(url, "tiny") >= 2, "two trials are complete")
+            assert first.workers, "trials should run on both nodes"
+            first.kill_raylet()
+            code, output = ended(process)
+    assert code == 0, output
+    with driver(undisturbed) as process:
+        code, output = ended(process)
+    assert code == 0, output
+    assert rows(url, "tiny") == rows(f"sqlite:///{undisturbed.parent / 'results.db'}", "tiny")
+    # A lost node is no fault of the trial: it was begun again although one error would have been its last.
+    begun = attempts(url, "tiny")
+    assert {attempt for _, attempt, *_ in begun} == {1, 2}
+    assert not any(error for *_, error, _ in begun)
+    assert all(ended_at is not None for *_, ended_at in begun)
