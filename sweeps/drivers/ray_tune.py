@@ -6,12 +6,15 @@ it segments and listens; the database, not Tune's experiment folder, is what a r
 
 import gc
 import json
+import logging
 import os
+import socket
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 # Set before Ray is imported. Tune's own progress, loggers and change of folder are not wanted: the
@@ -32,7 +35,6 @@ os.environ |= {
 import ray
 import torch
 from ray import tune
-from ray.exceptions import ActorUnavailableError
 from ray.tune.search import Searcher
 
 from sweeps import trial
@@ -44,6 +46,8 @@ from sweeps.trial import Segment
 
 CLUSTER_SECONDS = 5.0
 """Time between looks at the cluster's size."""
+REACH_SECONDS = 2.0
+"""Time that a node has to take a connection when one of its trials was lost."""
 FORGIVEN_LOSSES = 10
 """Lost nodes that are not counted against a trial, in one life of a driver."""
 
@@ -79,19 +83,35 @@ def run(sweep: Sweep, *, address: str | None = None) -> None:
 def _connect(address: str | None) -> None:
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     extra: dict[str, Any] = {} if address else {"include_dashboard": False}
+    # What becomes of a trial is told by the sweep, tracebacks included.
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     ray.init(address=address, log_to_driver=False, logging_level="ERROR", **extra)
 
 
-def slots(resources: ResourceSettings) -> int:
-    """Trials that the cluster takes at once now; at least one, so that an empty cluster is asked to grow."""
-    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return max(1, sum(_slots_of(node, resources) for node in alive))
+def alive_nodes() -> dict[str, dict[str, Any]]:
+    """Ray's word on each node that it takes to be alive, by the node's id."""
+    return {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
 
 
-def _slots_of(node: dict[str, float], resources: ResourceSettings) -> int:
-    by_cpu = int(node.get("CPU", 0) / resources.cpu)
-    by_gpu = int(node.get("GPU", 0) / resources.gpu) if resources.gpu else by_cpu
+def slots(nodes: Iterable[dict[str, Any]], resources: ResourceSettings) -> int:
+    """Trials that the nodes take at once; at least one, so that an empty cluster is asked to grow."""
+    return max(1, sum(_slots_of(node["Resources"], resources) for node in nodes))
+
+
+def _slots_of(free: dict[str, float], resources: ResourceSettings) -> int:
+    by_cpu = int(free.get("CPU", 0) / resources.cpu)
+    by_gpu = int(free.get("GPU", 0) / resources.gpu) if resources.gpu else by_cpu
     return min(by_cpu, by_gpu)
+
+
+def is_reachable(node: dict[str, Any]) -> bool:
+    """Whether the node's raylet takes connections; Ray itself needs some fifteen seconds to miss one."""
+    try:
+        address = (node["NodeManagerAddress"], node["NodeManagerPort"])
+        socket.create_connection(address, timeout=REACH_SECONDS).close()
+    except OSError:
+        return False
+    return True
 
 
 def train_segment(config: dict[str, Any]) -> None:
@@ -138,7 +158,8 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
         except StoreError as error:
             self.error = error
         resources = self.sweep.config.resources
-        self.slots = resources.concurrent or slots(resources)
+        self.nodes = alive_nodes()
+        self.slots = resources.concurrent or slots(self.nodes.values(), resources)
         self.looked = time.monotonic()
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
@@ -181,16 +202,23 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
         else:
             self._handle(segment, Outcome(step=0, interrupted=True))
 
-    def lost(self, trial_id: str, error: Exception | None) -> None:
+    def lost(self, trial_id: str, text: str) -> None:
         """End a segment whose worker or node was lost, or whose worker could not even begin."""
         segment = self.segments.pop(trial_id)
-        text = str(error).strip()
-        if _is_lost_node(error) and self.losses[segment.number] < FORGIVEN_LOSSES:
+        if self._is_lost_node(text) and self.losses[segment.number] < FORGIVEN_LOSSES:
             self.losses[segment.number] += 1
             self._handle(segment, Outcome(step=0, interrupted=True))
             return
         seen = f"the worker died, its memory exhausted or killed from outside: {text}"
         self._handle(segment, Outcome(step=0, error=trial.death(segment, seen)))
+
+    def _is_lost_node(self, text: str) -> bool:
+        """Whether a whole node went, which is no fault of the trial. Ray may not know yet."""
+        if "node has died" in text:
+            return True
+        alive = alive_nodes()
+        gone = self.nodes.keys() - alive.keys()
+        return bool(gone) or not all(is_reachable(node) for node in alive.values())
 
     def _handle(self, segment: Segment, record: Evaluation | Outcome) -> None:
         try:
@@ -222,7 +250,8 @@ class Overseer(tune.Callback):  # type: ignore[misc]
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Hand over the exception, which the searcher is not told by Tune."""
-        self.searcher.lost(trial.trial_id, trial.get_pickled_error())
+        text = Path(trial.error_file).read_text() if trial.error_file else ""
+        self.searcher.lost(trial.trial_id, text.strip())
 
 
 class StopOnError(tune.Stopper):  # type: ignore[misc]
@@ -238,8 +267,3 @@ class StopOnError(tune.Stopper):  # type: ignore[misc]
     def stop_all(self) -> bool:
         """Whether the sweep has failed, or another driver has taken it."""
         return self.searcher.error is not None
-
-
-def _is_lost_node(error: Exception | None) -> bool:
-    """Whether a whole node went, which is no fault of the trial."""
-    return isinstance(error, ActorUnavailableError) or "node has died" in str(error)
