@@ -77,10 +77,12 @@ class ParetoSearch:
         self.levels = tuple(sorted({steps, *levels}, reverse=True))
         self.space, self.constraints, self.scale = space, tuple(constraints), scale
         self.minimized, self.steps, self.seed = tuple(minimized), steps, seed
-        self.num_initial = int(np.clip(trials // 6, 5, 16))
+        self.num_initial = int(np.clip(trials // 10, 5, 12))
         self.known: dict[int, Known] = {}
         self.earlier: list[tuple[int, int, float]] = []
         """(which sweep, row, PSNR) of full trainings of other sweeps."""
+        self.floor: float | None = None
+        """PSNR [dB] below which a network is worth nothing: bicubic's, where it is known."""
         self.gain = float("inf")
         """Expected relative growth of the hypervolume by the newest suggestion; infinite at first."""
 
@@ -189,8 +191,14 @@ class ParetoSearch:
         psnr = model.predict(self._features(rows))[0]
         for place, row in enumerate(rows):
             psnr[place] = self.known[int(row)].curve.get(self.steps, psnr[place])
+        return self._cost_columns(rows), psnr, self._least_psnr(psnr)
+
+    def _least_psnr(self, psnr: Floats) -> float:
+        """Bicubic's once several networks are better, until then about the worst that was seen."""
+        if self.floor is not None and (psnr > self.floor).mean() > 0.3:
+            return self.floor
         usual = np.median(psnr) - 6 * np.median(np.abs(psnr - np.median(psnr)))
-        return self._cost_columns(rows), psnr, float(max(psnr.min(), usual) - 1e-3)
+        return float(max(psnr.min(), usual) - 1e-3)
 
     def _candidates(self, left: Ints, random: np.random.Generator) -> Ints:
         if len(left) <= MAX_CANDIDATES:

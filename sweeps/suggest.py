@@ -151,6 +151,16 @@ class Suggester:
             self.pareto.resume(suggested)
 
     @property
+    def floor(self) -> float | None:
+        """Value of the learnt objective below which a network is worth nothing; None where unknown."""
+        return None if self.pareto is None else self.pareto.floor
+
+    @floor.setter
+    def floor(self, value: float | None) -> None:
+        if self.pareto is not None:
+            self.pareto.floor = value
+
+    @property
     def gain(self) -> float:
         """Expected relative growth of the hypervolume by the newest suggestion; infinite where unknown."""
         return math.inf if self.pareto is None else self.pareto.gain

@@ -302,6 +302,8 @@ class Sweep:
         if not self._may_ask:
             return None
         number = max(self.trials, default=-1) + 1
+        if self.config.search.sampler == "pareto" and self.suggester.floor is None:
+            self.suggester.floor = self._bicubic()
         suggested = self.suggester.ask(number)
         if suggested is None or not self._worth_while():
             self.exhausted = True
@@ -322,6 +324,11 @@ class Sweep:
         small = least is not None and self.suggester.gain < least
         self.small_gains = self.small_gains + 1 if small else 0
         return self.small_gains < 3
+
+    def _bicubic(self) -> float | None:
+        """What a network must beat to be worth anything, once the sweep's validation images are known."""
+        known = self.store.facts(self.id).get(f"validation_bicubic_{self.suggester.modelled}")
+        return None if known is None else float(known)
 
     def _warm_start(self) -> None:
         """Let full trainings of earlier sweeps at this scale teach the model, as far as it has one."""

@@ -1,0 +1,110 @@
+"""Trains every architecture of a small space and tabulates the learning curves.
+
+    python -m benchmarks.search.make_table benchmarks/search/tables/slwsr-x2.yaml
+
+writes the CSV beside the YAML, one row an architecture, appended as each training ends, so that it can be
+stopped and started again; `.json` beside it says on what it ran. Steps, images and learning rates are those of
+the YAML, a sweep file as any other. Everything is trained by `sweeps.train` and evaluated on the sweep's own
+validation images: PSNR of the luma [dB] under `psnr_<step>`, costs as counted, `seconds` of the whole training.
+A training that diverges has its message under `error` and no numbers.
+"""
+
+import argparse
+import csv
+import json
+import tempfile
+from pathlib import Path
+from random import Random
+
+import torch
+
+from searchspace.architecture import Architecture
+from searchspace.cost import costs
+from sweeps.config import SweepConfig, read_config
+from sweeps.data.split import DataSplit
+from sweeps.evaluate import bicubic_scores
+from sweeps.provenance import versions
+from sweeps.records import Evaluation
+from sweeps.train import Checkpoints, TrainingFailed, train
+from sweeps.trial import device_name, open_data
+
+COUNTED = ("params", "multadds", "activations", "num_convs")
+
+
+def columns(config: SweepConfig) -> list[str]:
+    """Names of the table's columns: identity, knobs of all families, costs, curve."""
+    knobs = dict.fromkeys(d.name for part in config.space.families for d in part.dimensions)
+    every, steps = config.train.evaluate_every, config.train.steps
+    curve = [f"psnr_{step}" for step in range(every, steps + 1, every)]
+    return ["key", "family", *knobs, *COUNTED, *curve, "seconds", "error"]
+
+
+def train_one(architecture: Architecture, config: SweepConfig, split: DataSplit) -> dict[str, str]:
+    """The curve of one architecture, by column."""
+    torch.manual_seed(config.seed)
+    row: dict[str, str] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoints = Checkpoints(write=Path(folder) / "state.pt")
+        network = architecture.network(config.scale)
+        records = train(network, split, config.train, seed=config.seed, checkpoints=checkpoints)
+        try:
+            for record in records:
+                if isinstance(record, Evaluation):
+                    measured = {m.name: m.value for m in record.measurements}
+                    row[f"psnr_{record.step}"] = f"{measured['psnr_y']:.4f}"
+                    row["seconds"] = f"{measured['seconds']:.3f}"
+        except TrainingFailed as failure:
+            row["error"] = str(failure)
+    return row
+
+
+def describe(architecture: Architecture, scale: int) -> dict[str, str]:
+    """Identity, knobs and costs of one architecture, by column."""
+    counted = costs(architecture, scale)
+    row = {"key": architecture.key, "family": architecture.family.name}
+    row |= {name: str(value) for name, value in architecture.knobs.items()}
+    return row | {name: str(counted[name]) for name in COUNTED}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sweep", type=Path)
+    parser.add_argument("--reverse", action="store_true", help="a second process from the far end")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    config = read_config(given.sweep)
+    split = open_data(config.data, config.scale, Path(config.cache).absolute())
+    facts = {
+        "device": device_name(config.train),
+        "threads": 1,
+        "versions": versions(),
+        "data": split.description,
+        "data_fingerprint": split.fingerprint,
+        "validation_bicubic_psnr_y": round(bicubic_scores(split.validation).psnr_y, 4),
+    }
+    given.sweep.with_suffix(".json").write_text(json.dumps(facts, indent=2) + "\n")
+    table = given.sweep.with_suffix(".csv")
+    names = columns(config)
+    if not table.exists():
+        table.write_text(",".join(names) + "\n")
+    # In random order, so that a table that is stopped early is a fair sample of its space.
+    wanted = list(config.space.architectures)
+    Random(0).shuffle(wanted)
+    for architecture in wanted[::-1] if given.reverse else wanted:
+        known = trained(table)
+        if architecture.key in known:
+            continue
+        row = describe(architecture, config.scale) | train_one(architecture, config, split)
+        with table.open("a", newline="") as file:
+            csv.DictWriter(file, names, extrasaction="ignore", lineterminator="\n").writerow(row)
+        print(f"{len(known) + 1}/{len(wanted)} {architecture.label}", flush=True)
+
+
+def trained(table: Path) -> set[str]:
+    """Keys of the architectures in the table."""
+    with table.open(newline="") as file:
+        return {row["key"] for row in csv.DictReader(file)}
+
+
+if __name__ == "__main__":
+    main()

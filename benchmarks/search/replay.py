@@ -1,0 +1,173 @@
+"""Searches replayed on a table: ours through the sweep's own engine, Optuna's samplers as they come.
+
+A replay yields (training steps spent so far, key of an architecture that is now fully trained).
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import optuna
+from numpy.typing import NDArray
+from optuna.distributions import CategoricalDistribution, IntDistribution
+from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
+
+from benchmarks.search.curves import Curves, Entry
+from searchspace.table import SpaceTable
+from sweeps.records import Evaluation, Measurement, Outcome
+from sweeps.sweep import Sweep
+from sweeps.trial import Segment
+
+Replay = Iterator[tuple[int, str]]
+OUTSIDE = Entry(key="", costs=(), curve={})
+
+
+class NoStore:
+    """Takes what a sweep stores and forgets it: a replay needs the engine, not the database."""
+
+    def __init__(self, bicubic: float) -> None:
+        self.bicubic = bicubic
+        self.attempts: dict[int, int] = {}
+
+    def open_sweep(self, *_: object) -> int:
+        return 1
+
+    def acquire_lease(self, *_: object, **__: object) -> str:
+        return ""
+
+    def trials(self, _: int) -> list[Any]:
+        return []
+
+    def facts(self, _: int) -> dict[str, str]:
+        return {"validation_bicubic_psnr_y": str(self.bicubic)}
+
+    def others(self, _: int) -> list[int]:
+        return []
+
+    def add_trial(self, _: int, *, number: int, **__: object) -> int:
+        return number
+
+    def begin_attempt(self, trial_id: int, _: int) -> int:
+        self.attempts[trial_id] = self.attempts.get(trial_id, 0) + 1
+        return self.attempts[trial_id]
+
+    def ignore(self, *_: object, **__: object) -> None:
+        """Every other write."""
+
+    record = end_attempt = set_state = renew_lease = release_lease = ignore
+
+
+def rows_of(curves: Curves, table: SpaceTable) -> NDArray[np.int64]:
+    """Rows of the tabulated architectures in the table of costs."""
+    rows = [table.row(architecture) for architecture in curves.architectures.values()]
+    assert None not in rows
+    return np.array(sorted(rows), np.int64)
+
+
+def by_engine(
+    curves: Curves,
+    table: SpaceTable,
+    feasible: NDArray[np.int64],
+    seed: int,
+    search: Mapping[str, object],
+) -> Replay:
+    """Our engine with the search settings `search`, one segment after another."""
+    config = curves.with_search(**search).model_copy(update={"seed": seed})
+    sweep = Sweep(config, NoStore(curves.bicubic), holder="replay")  # type: ignore[arg-type]
+    if sweep.suggester.pareto is not None:
+        # One table for all seeds.
+        sweep.suggester.pareto.__dict__ |= {"table": table, "feasible": feasible}
+    spent = 0
+    reached: dict[int, int] = {}
+    while (segment := sweep.next_segment()) is not None:
+        key = sweep.trials[segment.number].architecture.key
+        spent += segment.until_step - reached.get(segment.number, 0)
+        reached[segment.number] = segment.until_step
+        for record in _replayed(curves.entries[key], segment):
+            sweep.handle(segment, record)
+        if segment.until_step == curves.steps:
+            yield spent, key
+
+
+def _replayed(entry: Entry, segment: Segment) -> Iterator[Evaluation | Outcome]:
+    """The records of a segment, from the table."""
+    for step, psnr in entry.curve.items():
+        if step <= segment.until_step:
+            measured = Measurement(step=step, dataset="validation", name="psnr_y", value=psnr)
+            yield Evaluation(step=step, measurements=(measured,))
+    error = "" if entry.curve else "the loss has diverged"
+    yield Outcome(step=segment.until_step, error=error)
+
+
+def by_optuna(curves: Curves, seed: int, sampler: BaseSampler, budget: int) -> Replay:
+    """An Optuna sampler on the three objectives, one full training a trial.
+
+    An architecture that it proposes again costs nothing here, for its result is known; nor does one that a
+    table which was stopped early lacks: it is told as failed.
+    """
+    directions = ["maximize", "minimize", "minimize"]
+    study = optuna.create_study(directions=directions, sampler=sampler)
+    spent = 0
+    seen: set[str] = set()
+    for _ in range(40 * budget // curves.steps):
+        trial = study.ask()
+        key = _suggested(curves, trial)
+        entry = curves.entries.get(key, OUTSIDE)
+        if key not in seen and entry is not OUTSIDE:
+            seen.add(key)
+            spent += curves.steps
+            yield spent, key
+        if entry.curve:
+            study.tell(trial, [entry.curve[curves.steps], *entry.costs])
+        else:
+            study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        if spent >= budget:
+            return
+
+
+def _suggested(curves: Curves, trial: optuna.Trial) -> str:
+    """The key of the architecture that Optuna composes knob by knob, conditional knobs left out."""
+    parts = curves.config.space.families
+    part = parts[0]
+    if len(parts) > 1:
+        names = [each.family.name for each in parts]
+        part = parts[names.index(trial.suggest_categorical("family", names))]
+    choice: dict[str, int] = {}
+    for dimension in part.dimensions:
+        chosen = {d.name: d.values[choice[d.name]] for d in part.dimensions if d.name in choice}
+        applies = all(chosen.get(name) in wanted for name, wanted in dimension.when.items())
+        name = f"{part.family.name}.{dimension.name}"
+        if not applies or len(dimension.values) == 1:
+            choice[dimension.name] = 0
+        elif dimension.ordered:
+            wanted = IntDistribution(0, len(dimension.values) - 1)
+            choice[dimension.name] = trial._suggest(name, wanted)
+        else:
+            labels = CategoricalDistribution(list(map(str, dimension.values)))
+            choice[dimension.name] = labels.choices.index(trial._suggest(name, labels))
+    built = part.build(choice)
+    assert built is not None
+    return built.key
+
+
+def optuna_sampler(name: str, seed: int, trials: int) -> BaseSampler:
+    """A sampler with Optuna's defaults, but for NSGA-II's population, which must fit into the budget."""
+    if name == "tpe":
+        return TPESampler(seed=seed)
+    if name == "nsga2":
+        return NSGAIISampler(seed=seed, population_size=min(50, max(8, trials // 5)))
+    if name == "gp":
+        return GPSampler(seed=seed)
+    return RandomSampler(seed=seed)
+
+
+def curve_of(replay: Replay, curves: Curves, grid: list[int]) -> NDArray[np.float64]:
+    """Hypervolume at each number of training steps in `grid`; the last one holds to the end."""
+    found: list[str] = []
+    values = np.zeros(len(grid))
+    for spent, key in replay:
+        found.append(key)
+        if spent > grid[-1]:
+            break
+        values[np.searchsorted(grid, spent) :] = curves.hypervolume(found)
+    return values
