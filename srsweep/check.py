@@ -23,6 +23,8 @@ from sweeps.trial import open_data
 
 COUNTED = 500
 """Architectures drawn from a larger space to say what share is feasible."""
+COUNTING_SECONDS, ENOUGH = 10, 30
+"""So long are architectures of a larger space drawn and counted, and so many at the least."""
 
 
 def describe(config: SweepConfig) -> dict[str, Any]:
@@ -42,7 +44,8 @@ def describe(config: SweepConfig) -> dict[str, Any]:
         "families": ", ".join(part.family.name for part in config.space.families),
         "combinations": f"{config.space.num_spellings:,}",
         "architectures": size,
-        "feasible": f"{len(allowed) / len(drawn):.1%}" + ("" if exact else f" of {COUNTED} drawn"),
+        "feasible": f"{len(allowed) / len(drawn):.1%}"
+        + ("" if exact else f" of {len(drawn)} drawn"),
         "budget": "; ".join(map(str, config.limits)) or "none",
     }
     for name in ("params", "multadds", "activations", "memory"):
@@ -75,7 +78,14 @@ def _drawn(config: SweepConfig) -> tuple[list[Architecture], bool]:
     if config.space.enumerable and len(config.space) <= COUNTED:
         return list(config.space.architectures), True
     random = Random(config.seed)
-    return [config.space.sample(random) for _ in range(COUNTED)], False
+    drawn: list[Architecture] = []
+    started = time.perf_counter()
+    while len(drawn) < COUNTED:
+        drawn.append(config.space.sample(random))
+        costs(drawn[-1], config.scale)
+        if len(drawn) >= ENOUGH and time.perf_counter() - started > COUNTING_SECONDS:
+            break
+    return drawn, False
 
 
 def _multiply_adds(config: SweepConfig, allowed: list[Architecture]) -> float:
