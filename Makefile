@@ -23,7 +23,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(VENV) 2>$(VENV).log || { cat $(VENV).log; rm -f $(VENV).log; echo "the venv module is missing; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	@rm -f $(VENV).log
 	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,postgresql,export,dashboard]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,cluster,postgresql,export,dashboard]'
 	@touch $@
 
 sweep: setup

@@ -1,6 +1,5 @@
 """Drivers of sweeps as processes of their own, and sweeps for them that last a little."""
 
-import os
 import subprocess
 import sys
 import time
@@ -75,17 +74,3 @@ def wait_until(true: Callable[[], object], what: str, seconds: float = 90) -> No
     while not true():
         assert time.monotonic() < give_up, f"waited {seconds} s in vain until {what}"
         time.sleep(0.1)
-
-
-def orphans(folder: Path) -> list[str]:
-    """Command lines of processes that have a file under `folder` in their arguments."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            except OSError:
-                continue
-            if str(folder) in line:
-                found.append(line)
-    return found

@@ -16,8 +16,11 @@ from typing import Self
 import psutil
 
 BIN = Path(sys.executable).parent
+MARK = f"{os.getpid()}-{time.monotonic_ns()}"
 ENVIRONMENT = {
     **os.environ,
+    # Inherited by whatever is started, so that what is left behind can be told from what was there before.
+    "SRSWEEP_TEST": MARK,
     "RAY_AUTH_MODE": "disabled",
     "RAY_USAGE_STATS_ENABLED": "0",
     "OMP_NUM_THREADS": "1",
@@ -86,7 +89,7 @@ class Cluster:
             "--include-dashboard=false",
             cpus=0,
         )
-        self._wait(1)
+        self._wait(set())
 
     def __enter__(self) -> Self:
         return self
@@ -101,15 +104,15 @@ class Cluster:
         before = self.alive()
         node = self._start(f"--address={self.address}", cpus=cpus)
         self.nodes.append(node)
-        self._wait(before + 1)
+        self._wait(before)
         return node
 
-    def alive(self) -> int:
-        """Nodes that the head knows to be alive, itself included."""
+    def alive(self) -> set[object]:
+        """Ids of the nodes that the head takes to be alive, itself included; one that was killed stays a while."""
         from ray._raylet import GcsClient
 
         nodes = GcsClient(address=self.address).get_all_node_info()
-        return sum(info.state == 0 for info in nodes.values())
+        return {identity for identity, info in nodes.items() if info.state == 0}
 
     def _start(self, *options: str, cpus: int) -> Node:
         ports = [
@@ -136,11 +139,11 @@ class Cluster:
             )
         return Node(process)
 
-    def _wait(self, nodes: int) -> None:
-        give_up = time.monotonic() + 60
+    def _wait(self, before: set[object]) -> None:
+        give_up = time.monotonic() + 90
         while True:
             try:
-                if self.alive() >= nodes:
+                if self.alive() - before:
                     return
             except Exception:
                 if time.monotonic() > give_up:
@@ -150,6 +153,18 @@ class Cluster:
 
     def _logs(self) -> str:
         return "\n".join(log.read_text() for log in self.folder.glob("node-*.log"))
+
+
+def left_behind() -> list[str]:
+    """Processes, of any depth, that this process has started by way of nodes or drivers and that still live."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.environ().get("SRSWEEP_TEST") == MARK:
+                found.append(f"{process.pid} {process.status()} {_title(process)}")
+        except psutil.Error:
+            continue
+    return found
 
 
 def _children(process: psutil.Process) -> list[psutil.Process]:

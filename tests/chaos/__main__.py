@@ -1,0 +1,160 @@
+"""SIGKILLs one of driver, worker and raylet at random moments; sweeps must come out as if nothing had been.
+
+    python -m tests.chaos --rounds 20
+
+A round is one kill. The driver is started again as a person would start it, a node comes back after its raylet
+was killed, and sweeps follow one another until all rounds are over. Of every sweep the trials, all numbers
+and the Pareto front must equal those of a run without disturbance, each trial once; and no process may be left.
+"""
+
+import argparse
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analysis.pareto import front_mask
+from tests.cluster.drivers import driver, ended, lasting_sweep, wait_until
+from tests.cluster.nodes import Cluster, Node, left_behind
+from tests.cluster.rows import attempts, rows
+
+TRIALS = 8
+LONGEST_PAUSE = 8.0
+"""Seconds between two kills are drawn from 0 to this."""
+
+
+class Chaos:
+    """A cluster of two nodes, a driver, and what has been killed so far."""
+
+    def __init__(self, folder: Path, cluster: Cluster, seed: int) -> None:
+        self.folder, self.cluster, self.random = folder, cluster, random.Random(seed)
+        self.nodes = [cluster.add_node(), cluster.add_node()]
+        self.killed: Counter[str] = Counter()
+
+    def sweep(self, number: int, rounds: int) -> int:
+        """Run one sweep to its end with at most `rounds` kills; the number of kills."""
+        file = chaos_sweep(self.folder / f"sweep-{number}")
+        kills = lives = 0
+        while True:
+            lives += 1
+            assert lives < 10 * TRIALS, "the sweep comes to no end"
+            with driver(file, ray=self.cluster.address) as process:
+                kills += self._disturb(process, rounds - kills)
+                code, output = ended(process)
+            if code == 0:
+                return kills
+            assert code == -signal.SIGKILL, output
+
+    def _disturb(self, process: subprocess.Popen[str], rounds: int) -> int:
+        """Kill at random moments until the driver is dead or has ended; the number of kills."""
+        kills = 0
+        while kills < rounds:
+            try:
+                process.wait(self.random.uniform(0, LONGEST_PAUSE))
+                return kills
+            except subprocess.TimeoutExpired:
+                pass
+            victim = self.random.choice(["driver", "worker", "raylet"])
+            if getattr(self, f"_kill_{victim}")(process):
+                self.killed[victim] += 1
+                kills += 1
+                print(f"{sum(self.killed.values())}: killed a {victim}", flush=True)
+        return kills
+
+    def _kill_driver(self, process: subprocess.Popen[str]) -> bool:
+        if process.poll() is not None:
+            return False
+        process.kill()
+        process.wait()
+        return True
+
+    def _kill_worker(self, process: subprocess.Popen[str]) -> bool:
+        workers = [worker for node in self.nodes for worker in node.workers]
+        if not workers:
+            return False
+        self.random.choice(workers).send_signal(signal.SIGKILL)
+        return True
+
+    def _kill_raylet(self, process: subprocess.Popen[str]) -> bool:
+        place = self.random.randrange(len(self.nodes))
+        lost: Node = self.nodes[place]
+        lost.kill_raylet()
+        lost.end()
+        self.nodes[place] = self.cluster.add_node()
+        return True
+
+
+def chaos_sweep(folder: Path) -> Path:
+    search = {"sampler": "random", "trials": TRIALS, "max_attempts": 50}
+    return lasting_sweep(folder, search=search)
+
+
+def front(url: str) -> list[tuple[int, float, float]]:
+    """(trial, PSNR, parameters) of the Pareto front."""
+    values: dict[int, dict[str, float]] = {}
+    for number, name, _, _, value in rows(url, "tiny")["measurements"]:
+        values.setdefault(number, {})[name] = value  # in order of steps: the last one stays
+    points = np.array([[v["psnr_y"], v["params"]] for v in values.values()])
+    mask = front_mask(points, ["maximize", "minimize"])
+    return [
+        (n, v["psnr_y"], v["params"]) for (n, v), on in zip(values.items(), mask, strict=True) if on
+    ]
+
+
+def check(url: str, reference: str) -> None:
+    """AssertionError where the sweep in `url` differs from the undisturbed one."""
+    found: dict[str, list[tuple[Any, ...]]] = rows(url, "tiny")
+    assert [row[0] for row in found["trials"]] == list(range(TRIALS)), found["trials"]
+    assert found == rows(reference, "tiny")
+    assert front(url) == front(reference)
+    numbers = [(number, attempt) for number, attempt, *_ in attempts(url, "tiny")]
+    assert len(numbers) == len(set(numbers))
+
+
+def run(rounds: int, seed: int) -> str:
+    """What was done, in one line; AssertionError where something is lost, doubled or left behind."""
+    with tempfile.TemporaryDirectory(prefix="srsweep-chaos-") as name:
+        folder = Path(name)
+        undisturbed = chaos_sweep(folder / "undisturbed")
+        with driver(undisturbed) as process:
+            code, output = ended(process)
+            assert code == 0, output
+        reference = f"sqlite:///{undisturbed.parent / 'results.db'}"
+        sweeps = 0
+        with Cluster() as cluster:
+            chaos = Chaos(folder, cluster, seed)
+            while sum(chaos.killed.values()) < rounds:
+                chaos.sweep(sweeps, rounds - sum(chaos.killed.values()))
+                check(f"sqlite:///{folder / f'sweep-{sweeps}' / 'results.db'}", reference)
+                sweeps += 1
+                print(
+                    f"sweep {sweeps}: {TRIALS} trials, each once, equal to the undisturbed",
+                    flush=True,
+                )
+            idle = [node for node in chaos.nodes if node.raylet]
+            wait_until(
+                lambda: not any(n.workers for n in idle), "no trial runs without a driver", 30
+            )
+        wait_until(lambda: not left_behind(), f"no process is left: {left_behind()}", 30)
+    said = ", ".join(f"{count} {victim}s" for victim, count in sorted(chaos.killed.items()))
+    return f"{rounds} rounds ({said}) in {sweeps} sweeps of {TRIALS} trials: nothing lost, doubled or left behind"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    options = parser.parse_args()
+    print(f"seed {options.seed}", flush=True)
+    print(run(options.rounds, options.seed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
