@@ -1,0 +1,184 @@
+"""What a trial costs beside its training: srsweep through Ray Tune, and Tune with OptunaSearch.
+
+    python -m benchmarks.driver_overhead
+
+200 trials that train nothing and report once; two objectives, reused actors, all cores. Each
+contestant runs in a process of its own with a Ray of its own; starting and stopping Ray is not
+counted. Ours suggests, counts costs, refuses duplicates and stores every trial in SQLite; Tune's keeps
+its study in memory.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from benchmarks.record import ratios, spread, write
+
+KNOBS: dict[str, list[Any]] = {
+    "n_feats": [8, 16, 24, 32, 48, 64],
+    "n_blocks": [6, 10, 14, 20, 26],
+    "compression": ["none", "head", "tail", "alternate", "all"],
+    "expand_ratio": [1, 2, 3, 4, 6],
+    "activation_ratio": ["rare", "1/3", "1/2", "2/3", "all"],
+    "pool_layers": ["none", "default", "all"],
+    "attention": ["none", "global"],
+}
+OBJECTIVES = {"psnr_y": "maximize", "params": "minimize"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=list(CONTESTANTS))
+    parser.add_argument("--profile", action="store_true")
+    options = parser.parse_args()
+    if options.only:
+        seconds = CONTESTANTS[options.only](options.trials, options.profile)
+        print(json.dumps(seconds))
+        return
+    rows = []
+    for round_ in range(options.rounds):
+        for name in CONTESTANTS:
+            command = [sys.executable, "-m", "benchmarks.driver_overhead", "--only", name]
+            command += ["--trials", str(options.trials)]
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+            ms = 1e3 * json.loads(done.stdout.splitlines()[-1]) / options.trials
+            rows.append({"contestant": name, "round": round_, "ms_per_trial": ms})
+            print(rows[-1], flush=True)
+    write("driver-overhead", rows)
+    by_name = {n: [r["ms_per_trial"] for r in rows if r["contestant"] == n] for n in CONTESTANTS}
+    for name, values in by_name.items():
+        lower, middle, upper = spread(values)
+        ratio = ratios(values, by_name["tune with OptunaSearch"])
+        print(f"{name}: {middle:.1f} ms a trial ({lower:.1f} to {upper:.1f}), {ratio}")
+
+
+def by_srsweep(trials: int, profile: bool, **search: object) -> float:
+    """Seconds of a sweep of `trials` trials through our driver."""
+    from sweeps.config import parse_config
+    from sweeps.drivers import ray_tune
+    from sweeps.records import Evaluation, Measurement, Outcome
+    from sweeps.store import Store
+    from sweeps.sweep import Sweep
+
+    def untrained(segment: Any) -> Iterator[Any]:
+        values = {"psnr_y": quality(segment.knobs), "ssim_y": 0.5}
+        step = segment.until_step
+        yield Evaluation(
+            step=step,
+            measurements=tuple(
+                Measurement(step=step, dataset="validation", name=name, value=value)
+                for name, value in values.items()
+            ),
+        )
+        yield Outcome(step=step)
+
+    def train_segment(config: dict[str, Any]) -> None:
+        from ray import tune
+
+        for record in untrained(config["segment"]):
+            for message in ray_tune._messages(record):
+                tune.report(message)
+
+    # In place of the training and of nothing else.
+    ray_tune.train_segment = train_segment
+    with tempfile.TemporaryDirectory() as folder:
+        settings = {
+            "name": "overhead",
+            "scale": 4,
+            "families": {"slwsr": KNOBS},
+            "objectives": OBJECTIVES,
+            "search": {"trials": trials, **search},
+            "storage": f"sqlite:///{folder}/results.db",
+            "checkpoints": f"{folder}/runs",
+        }
+        config = parse_config({"metadata": {"sweep": settings}}, "benchmark")
+        store = Store(config.storage)
+        ray_tune._connect(None)
+        started = time.perf_counter()
+        with profiled(profile):
+            sweep = Sweep(config, store, holder="benchmark")
+            ray_tune.run(sweep)
+        seconds = time.perf_counter() - started
+        assert len(sweep.finished) == trials
+        sweep.close()
+        store.close()
+    return seconds
+
+
+def by_optuna_search(trials: int, profile: bool) -> float:
+    """Seconds of as many trials of Tune with OptunaSearch."""
+    import optuna
+    import ray
+    from ray import tune
+    from ray.tune.search.optuna import OptunaSearch
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+    def untrained(config: dict[str, Any]) -> None:
+        from ray import tune
+
+        params = float(config["n_feats"]) ** 2 * config["n_blocks"]
+        tune.report({"psnr_y": quality(config), "params": params})
+
+    metric, mode = list(OBJECTIVES), [goal[:3] for goal in OBJECTIVES.values()]
+    ray.init(log_to_driver=False, logging_level="ERROR", include_dashboard=False)
+    with tempfile.TemporaryDirectory() as folder:
+        tuner = tune.Tuner(
+            untrained,
+            param_space={name: tune.choice(values) for name, values in KNOBS.items()},
+            tune_config=tune.TuneConfig(
+                search_alg=OptunaSearch(metric=metric, mode=mode),
+                num_samples=trials,
+                reuse_actors=True,
+            ),
+            run_config=tune.RunConfig(storage_path=folder, verbose=0),
+        )
+        started = time.perf_counter()
+        with profiled(profile):
+            assert tuner.fit().num_terminated == trials
+        return time.perf_counter() - started
+
+
+def quality(knobs: Mapping[str, Any]) -> float:
+    """Invented, and a little different for every network."""
+    noise = zlib.crc32(repr(sorted(knobs.items())).encode()) / 2**32
+    return 25 + float(knobs["n_feats"]) ** 0.2 + noise
+
+
+class profiled:  # noqa: N801 - reads as what happens
+    """Print where the driver's time goes, where asked for."""
+
+    def __init__(self, wanted: bool) -> None:
+        import cProfile
+
+        self.profile = cProfile.Profile() if wanted else None
+
+    def __enter__(self) -> None:
+        if self.profile:
+            self.profile.enable()
+
+    def __exit__(self, *_: object) -> None:
+        import pstats
+
+        if self.profile:
+            self.profile.disable()
+            pstats.Stats(self.profile, stream=sys.stderr).sort_stats("cumulative").print_stats(60)
+
+
+CONTESTANTS = {
+    "srsweep": by_srsweep,
+    "srsweep at random": lambda trials, profile: by_srsweep(trials, profile, sampler="random"),
+    "tune with OptunaSearch": by_optuna_search,
+}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""PSNR after equal steps: srsweep's step against float32, contiguous, default Adam, on the same patches.
+
+    python -m benchmarks.quality --root data --train BSDS400 --steps 500
+
+Both start from the same weights and see the same batches, so that nothing but the arithmetic differs;
+the losses along the way and the PSNR at the end are written down for every seed.
+"""
+
+import argparse
+import copy
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from statistics import fmean
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.record import write
+from searchspace.architecture import architecture
+from sweeps.data.patches import PatchSampler
+from sweeps.data.split import DataSettings, open_split
+from sweeps.evaluate import evaluate
+from sweeps.step import make_optimizer, make_step
+from sweeps.train import TrainSettings, learning_rate_at, pick_device
+
+SCALE = 4
+WINDOW = 50
+"""Steps over which losses are averaged."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--root", default="data")
+    parser.add_argument("--train", default="embedded")
+    parser.add_argument("--cache", type=Path, default=Path("cache"))
+    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--patch", type=int, default=16)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    settings = TrainSettings(
+        steps=options.steps, batch_size=options.batch, patch_size=options.patch
+    )
+    split = open_split(DataSettings(train=options.train, root=options.root), SCALE, options.cache)
+    rows = []
+    for seed in range(options.seeds):
+        torch.manual_seed(seed)
+        network = architecture("slwsr", {"n_feats": 16}).network(SCALE)
+        sampler = PatchSampler(split.train, settings.patch_size, settings.batch_size, seed)
+        for loop, make in (("plain", plain), ("srsweep", fast)):
+            own = copy.deepcopy(network).to(pick_device(settings))
+            losses = train(make(own, settings, sampler), settings.steps)
+            psnr = evaluate(own, split.validation, device=pick_device(settings)).psnr_y
+            for step, loss in losses:
+                last = psnr if step == settings.steps else ""
+                rows.append(
+                    {"seed": seed, "loop": loop, "step": step, "loss": loss, "psnr_y": last}
+                )
+            print(rows[-1], flush=True)
+    write(f"quality_b{settings.batch_size}-p{settings.patch_size}", rows)
+
+
+def train(take_step: Callable[[int], Tensor], steps: int) -> list[tuple[int, float]]:
+    """Mean loss of every WINDOW steps."""
+    losses = [float(take_step(step)) for step in range(steps)]
+    return [(i + WINDOW, fmean(losses[i : i + WINDOW])) for i in range(0, steps, WINDOW)]
+
+
+def fast(
+    network: nn.Module, settings: TrainSettings, sampler: PatchSampler
+) -> Callable[[int], Tensor]:
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    rate = partial(learning_rate_at, settings)
+    return make_step(network, make_optimizer(network), settings, sampler, rate)
+
+
+def plain(
+    network: nn.Module, settings: TrainSettings, sampler: PatchSampler
+) -> Callable[[int], Tensor]:
+    optimizer = torch.optim.Adam(network.parameters())
+    criterion = nn.L1Loss()
+    device = next(network.parameters()).device
+
+    def take_step(step: int) -> Tensor:
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate_at(settings, step)
+        low_res, high_res = (
+            batch.to(device).contiguous().float() / 255 for batch in sampler.batch(step)
+        )
+        optimizer.zero_grad()
+        loss = criterion(network(low_res), high_res)
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    return take_step
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""A million measurements: written by the store, read as a front, in SQLite and in PostgreSQL.
+
+    python -m benchmarks.storage sqlite:////tmp/million.db [postgresql+psycopg://...]
+
+Beside our own reader stands what a straightforward one does: every measurement into a frame, then the
+newest of each trial. Databases must be new; `benchmarks.synthetic` fills them.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+
+import pandas as pd
+from sqlalchemy import create_engine, make_url
+
+from analysis.load_points import load_front, load_front_points
+from benchmarks.record import spread, write
+from benchmarks.synthetic import fill
+from sweeps.records import Measurement
+from sweeps.store import Store
+from sweeps.suggest import Direction
+
+OBJECTIVES: dict[str, Direction] = {
+    "psnr_y": "maximize",
+    "params": "minimize",
+    "multadds": "minimize",
+}
+COMMITS = 100
+TRIAL = 1
+"""Id of the trial that gets them, in its first attempt."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("urls", nargs="+")
+    parser.add_argument("--trials", type=int, default=10_000)
+    parser.add_argument("--evaluations", type=int, default=24)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    rows: list[dict[str, object]] = []
+    for url in options.urls:
+        started = time.perf_counter()
+        measurements = fill(url, options.trials, options.evaluations)
+        filling = time.perf_counter() - started
+        name = make_url(url).get_backend_name()
+        common = {"database": name, "measurements": measurements}
+        rows.append(common | {"what": "bulk insert of all", "round": 0, "seconds": filling})
+        readers: dict[str, Callable[[str], int]] = {
+            "points of the plot, by srsweep": read_points,
+            "points of the plot, every measurement read": read_everything,
+            "Pareto front alone, by srsweep": read_front,
+            "one evaluation recorded": record_evaluations,
+        }
+        for round_ in range(options.rounds):
+            counts = set()
+            for what, work in readers.items():
+                started = time.perf_counter()
+                count = work(url)
+                seconds = time.perf_counter() - started
+                if what.startswith("points"):
+                    counts.add(count)
+                elif work is record_evaluations:
+                    seconds /= count
+                rows.append(common | {"what": what, "round": round_, "seconds": seconds})
+            assert len(counts) == 1, counts
+        for what in readers:
+            own = [r["seconds"] for r in rows if r["what"] == what and r["database"] == name]
+            print(name, measurements, what, *(f"{seconds:.4f}" for seconds in spread(own)))
+    write("storage", rows)
+
+
+def read_points(url: str) -> int:
+    return len(load_front_points(url, "synthetic", list(OBJECTIVES)))
+
+
+def read_front(url: str) -> int:
+    return len(load_front(url, "synthetic", OBJECTIVES))
+
+
+def read_everything(url: str) -> int:
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        trials = pd.read_sql("SELECT id, state FROM trials", connection, index_col="id")
+        measured = pd.read_sql("SELECT * FROM measurements", connection)
+    engine.dispose()
+    chosen = measured[measured["name"].isin(OBJECTIVES)].sort_values("step")
+    newest = chosen.groupby(["trial_id", "name"])["value"].last().unstack().dropna()
+    return int((trials.loc[newest.index, "state"] == "complete").sum())
+
+
+def record_evaluations(url: str) -> int:
+    """Commits of four measurements each, as a driver makes them, into the full database."""
+    store = Store(url)
+    first = time.time_ns() // 1_000_000 % 1_000_000_000  # no step is ever recorded twice
+    for step in range(first, first + COMMITS):
+        names = ("psnr_y", "ssim_y", "loss", "seconds")
+        rows = [Measurement(step=step, dataset="train", name=name, value=1.0) for name in names]
+        assert store.record(TRIAL, 1, rows)
+    store.close()
+    return COMMITS
+
+
+if __name__ == "__main__":
+    main()

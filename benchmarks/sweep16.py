@@ -1,0 +1,115 @@
+"""Trials per hour of a fixed sweep of 16 variants: `srsweep run` against the plain loop.
+
+    python -m benchmarks.sweep16 --root data --train BSDS400 --steps 100
+
+Ours is the whole of it: suggestion, costs, database, checkpoints, workers, evaluation on the validation
+images. The plain loop trains the same networks for as many steps one after another with all cores, and
+evaluates each once, image by image; it stores nothing.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from itertools import islice
+from pathlib import Path
+
+import torch
+
+from benchmarks.plain_loop import evaluate_plainly, train_plainly, write_pngs
+from benchmarks.record import ratios, spread, write
+from sweeps.config import SweepConfig, parse_config
+from sweeps.data.split import open_split
+from sweeps.run import run_sweep
+
+KNOBS = {
+    "n_feats": [8, 16],
+    "n_blocks": [6, 14],
+    "compression": ["none", "all"],
+    "pool_layers": ["none", "default"],
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--root", default="data")
+    parser.add_argument("--train", default="embedded")
+    parser.add_argument("--cache", type=Path, default=Path("cache"))
+    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--patch", type=int, default=24)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    rows = []
+    for round_ in range(options.rounds):
+        for loop, work in (("plain", plainly), ("srsweep", by_srsweep)):
+            with tempfile.TemporaryDirectory() as folder:
+                config = describe(options, Path(folder))
+                started = time.perf_counter()
+                trials, psnr = work(config)
+                seconds = time.perf_counter() - started
+            row = {"loop": loop, "round": round_, "trials_per_hour": 3600 * trials / seconds}
+            rows.append(row | {"mean_psnr_y": psnr, "steps": options.steps})
+            print(rows[-1], flush=True)
+    write("sweep16", rows)
+    plain, ours = (
+        [float(row["trials_per_hour"]) for row in rows if row["loop"] == loop]
+        for loop in ("plain", "srsweep")
+    )
+    print(f"{spread(plain)[1]:.0f} -> {spread(ours)[1]:.0f} trials an hour, {ratios(plain, ours)}")
+
+
+def describe(options: argparse.Namespace, folder: Path) -> SweepConfig:
+    train = {"steps": options.steps, "evaluate_every": options.steps}
+    train |= {"batch_size": options.batch, "patch_size": options.patch}
+    sweep = {
+        "name": "sixteen",
+        "scale": 4,
+        "families": {"slwsr": KNOBS},
+        "search": {"sampler": "grid", "trials": 16},
+        "train": train,
+        "data": {"train": options.train, "root": options.root},
+        "storage": f"sqlite:///{folder}/results.db",
+        "checkpoints": f"{folder}/runs",
+        "cache": str(options.cache),
+    }
+    return parse_config({"metadata": {"sweep": sweep}}, "benchmark")
+
+
+def by_srsweep(config: SweepConfig) -> tuple[int, float]:
+    """Trials completed and their mean PSNR [dB]."""
+    sweep = run_sweep(config)
+    complete = [trial for trial in sweep.finished if trial.state == "complete"]
+    assert len(complete) == config.search.trials
+    return len(complete), sum(t.scores["psnr_y"] for t in complete) / len(complete)
+
+
+def plainly(config: SweepConfig) -> tuple[int, float]:
+    """As `by_srsweep`, by the plain loop."""
+    torch.set_num_threads(os.cpu_count() or 1)
+    split = open_split(config.data, config.scale, Path(config.cache))
+    folder = Path(config.cache) / "png"
+    train = write_pngs(split.train, folder / split.train.fingerprint)
+    validation = write_pngs(split.validation, folder / split.validation.fingerprint)
+    qualities = []
+    for variant in config.space.architectures:
+        torch.manual_seed(0)
+        network = variant.network(config.scale)
+        losses = train_plainly(
+            network,
+            train,
+            scale=config.scale,
+            patch_size=config.train.patch_size,
+            batch_size=config.train.batch_size,
+            learning_rate=config.train.learning_rate,
+            workers=os.cpu_count() or 1,
+        )
+        for _ in islice(losses, config.train.steps):
+            pass
+        losses.close()
+        qualities.append(evaluate_plainly(network, validation, config.scale)[0])
+    return len(qualities), sum(qualities) / len(qualities)
+
+
+if __name__ == "__main__":
+    main()
