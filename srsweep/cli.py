@@ -14,6 +14,7 @@ from srsweep.arguments import OneLineErrors, tabular
 from srsweep.check import describe
 from srsweep.explore import cost, families
 from srsweep.export import export, latency
+from srsweep.merge import merge_command
 from srsweep.progress import Watcher, format_duration
 from srsweep.results import DEFAULT_DATABASE, database, front, report, select, status
 from srsweep.variant import evaluate_command, train
@@ -127,5 +128,6 @@ for command in (
     train,
     export,
     latency,
+    merge_command,
 ):
     main.add_command(command)

@@ -12,8 +12,15 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("searchspace", "sweeps", "analysis", "srsweep")
 OF_SWEEPS_IN_ANALYSIS = ("sweeps.schema", "sweeps.metrics", "sweeps.data", "sweeps.evaluate")
 ONLY_IN = {
-    "ray": ("sweeps/drivers/ray_tune.py", "sweeps/submit.py"),
-    "sqlalchemy": ("sweeps/schema.py", "sweeps/store.py", "sweeps/merge.py", "analysis/load"),
+    "ray": ("sweeps/drivers/ray_tune.py", "sweeps/drivers/ray_job.py"),
+    "sqlalchemy": (
+        "sweeps/schema.py",
+        "sweeps/database.py",
+        "sweeps/lease.py",
+        "sweeps/store.py",
+        "sweeps/merge.py",
+        "analysis/load",
+    ),
     "optuna": ("sweeps/suggest", "sweeps/pareto_sampler.py", "analysis/export_optuna.py"),
     "plotly": ("analysis/",),
     "dash": ("analysis/dashboard.py",),
