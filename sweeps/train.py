@@ -13,6 +13,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Annotated, Any, Literal
@@ -24,8 +25,9 @@ from torch import Tensor, nn
 from searchspace.quantity import parse_quantity
 from sweeps.data.patches import PatchSampler
 from sweeps.data.split import DataSplit
-from sweeps.evaluate import evaluate
+from sweeps.evaluate import Scores, evaluate
 from sweeps.records import Evaluation, Measurement, Progress
+from sweeps.step import keep_freed_memory, make_optimizer, make_step, make_update, set_rate
 
 Number = BeforeValidator(parse_quantity)
 
@@ -99,15 +101,6 @@ def pick_device(settings: TrainSettings) -> torch.device:
     return torch.device(settings.device)
 
 
-def pick_autocast(settings: TrainSettings, device: torch.device) -> bool:
-    """Whether to compute in bfloat16 under autocast."""
-    if settings.precision != "auto":
-        return settings.precision == "bfloat16"
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-
-
 def train(
     network: nn.Module,
     split: DataSplit,
@@ -127,37 +120,23 @@ def train(
     until_step = settings.steps if until_step is None else until_step
     device = pick_device(settings)
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.Adam(
-        network.parameters(), lr=settings.learning_rate, fused=device.type == "cuda"
-    )
+    optimizer = make_optimizer(network)
     step, seconds, history = _resume(network, optimizer, checkpoints.read, device)
     for evaluated, measurements in itertools.groupby(history, key=lambda item: item.step):
         yield Evaluation(step=evaluated, measurements=tuple(measurements))
     sampler = PatchSampler(split.train, settings.patch_size, settings.batch_size, seed)
-    take_step = _stepper(network, optimizer, settings, device)
+    rate = partial(learning_rate_at, settings)
+    take_step = make_step(network, optimizer, settings, sampler, rate)
     watch = _LossWatch(settings)
     started = clock() - seconds
     while step < until_step:
-        low_res, high_res = sampler.batch(step)
-        watch.add(take_step(low_res, high_res, learning_rate_at(settings, step)))
+        watch.add(take_step(step))
         step += 1
         if step % settings.evaluate_every == 0 or step == until_step:
             loss = watch.mean(step)
             seconds = clock() - started
             scores = evaluate(network, split.validation, device=device)
-            evaluation = Evaluation(
-                step=step,
-                measurements=(
-                    Measurement(
-                        step=step, dataset="validation", name="psnr_y", value=scores.psnr_y
-                    ),
-                    Measurement(
-                        step=step, dataset="validation", name="ssim_y", value=scores.ssim_y
-                    ),
-                    Measurement(step=step, dataset="train", name="loss", value=loss),
-                    Measurement(step=step, dataset="train", name="seconds", value=seconds),
-                ),
-            )
+            evaluation = _evaluation(step, scores, loss, seconds)
             history += evaluation.measurements
             state = {
                 "network": network.state_dict(),
@@ -176,53 +155,34 @@ def time_step(network: nn.Module, scale: int, settings: TrainSettings, steps: in
     """Seconds of one optimiser step of `network` on this machine, the median of `steps` after a first one."""
     device = pick_device(settings)
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.Adam(network.parameters())
-    take_step = _stepper(network, optimizer, settings, device)
+    keep_freed_memory()
+    optimizer = make_optimizer(network)
+    set_rate(optimizer, 1e-6)
+    update = make_update(network, optimizer, settings)
     side, batch = settings.patch_size, settings.batch_size
-    low_res = torch.zeros((batch, 3, side, side), dtype=torch.uint8)
-    high_res = torch.zeros((batch, 3, side * scale, side * scale), dtype=torch.uint8)
+    low_res = torch.zeros((batch, 3, side, side), dtype=torch.uint8, device=device)
+    high_res = torch.zeros((batch, 3, side * scale, side * scale), dtype=torch.uint8, device=device)
     times = []
     for _ in range(steps + 1):
         started = time.perf_counter()
-        float(take_step(low_res, high_res, 1e-6))
+        float(update(low_res, high_res))
         times.append(time.perf_counter() - started)
     return sorted(times[1:])[steps // 2]
 
 
-def _stepper(
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    settings: TrainSettings,
-    device: torch.device,
-) -> Callable[[Tensor, Tensor, float], Tensor]:
-    """One optimiser step as a function of (low_res, high_res, learning rate) that returns the loss."""
-    parameters = list(network.parameters())
-    autocast = torch.autocast(
-        device.type, torch.bfloat16, enabled=pick_autocast(settings, device), cache_enabled=False
+def _evaluation(step: int, scores: Scores, loss: float, seconds: float) -> Evaluation:
+    """The record of an evaluation: quality, and mean loss and seconds of the training so far."""
+    rows = (
+        ("validation", "psnr_y", scores.psnr_y),
+        ("validation", "ssim_y", scores.ssim_y),
+        ("train", "loss", loss),
+        ("train", "seconds", seconds),
     )
-
-    def take_step(low_res: Tensor, high_res: Tensor, rate: float) -> Tensor:
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        network.train()
-        low_res, high_res = _to_float(low_res, device), _to_float(high_res, device)
-        with autocast:
-            super_res = network(low_res)
-        loss = nn.functional.l1_loss(super_res.float(), high_res)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        if settings.clip_gradient is not None:
-            nn.utils.clip_grad_norm_(parameters, settings.clip_gradient)
-        optimizer.step()
-        return loss.detach()
-
-    return take_step
-
-
-def _to_float(batch: Tensor, device: torch.device) -> Tensor:
-    """uint8 (N, 3, H, W) -> [0, 1] on the device, channels last: three times faster on CPU."""
-    batch = batch.to(device, non_blocking=True)
-    return batch.to(torch.float32, memory_format=torch.channels_last).div_(255)
+    measurements = tuple(
+        Measurement(step=step, dataset=dataset, name=name, value=value)
+        for dataset, name, value in rows
+    )
+    return Evaluation(step=step, measurements=measurements)
 
 
 class _LossWatch:
@@ -235,7 +195,8 @@ class _LossWatch:
         self.settings = settings
 
     def add(self, loss: Tensor) -> None:
-        self.total = loss if self.total is None else self.total + loss
+        # A new tensor each time: the one given may be written to by the next step.
+        self.total = loss.clone() if self.total is None else self.total + loss
         self.count += 1
 
     def mean(self, step: int, *, reset: bool = True) -> float:
@@ -270,7 +231,9 @@ def _resume(
         if state is not None:
             network.load_state_dict(state["network"])
             if state["optimizer"] is not None:
-                optimizer.load_state_dict(state["optimizer"])
+                # Its state alone: options such as a rate kept on the device belong to this run.
+                moments = state["optimizer"]["state"]
+                optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
             history = [Measurement(**measurement) for measurement in state["history"]]
             return state["step"], state["seconds"], history
     return 0, 0.0, []

@@ -89,6 +89,36 @@ class PatchSampler:
         return _as_tensor(low_res), _as_tensor(high_res)
 
 
+def addresses(sampler: PatchSampler, step: int) -> NDArray[np.int64]:
+    """Where the batch of `step` lies among all pixels of the cache: (2, 3, N), low then high resolution.
+
+    For every patch the number of the pixel that becomes its upper left corner, and what to add for the
+    next row and for the next column: a symmetry is but a corner and two strides.
+    """
+    draw, pairs = sampler.draw(step), sampler.pairs
+    width = pairs.sizes[draw.image, 1]
+    first = pairs.starts[draw.image] // 3
+    left_right, top_bottom, swapped = (draw.symmetry & bit != 0 for bit in (1, 2, 4))
+    both = []
+    for factor in (1, pairs.scale):
+        row, last = factor * width, factor * sampler.patch_size - 1
+        corner = first * factor**2 + factor * draw.top * row + factor * draw.left
+        corner = corner + last * (top_bottom * row + left_right)
+        down, right = np.where(top_bottom, -row, row), np.where(left_right, -1, 1)
+        both.append([corner, np.where(swapped, right, down), np.where(swapped, down, right)])
+    return np.array(both)
+
+
+def cut(pixels: Tensor, places: Tensor, side: int) -> Tensor:
+    """Patches uint8 (N, 3, side, side), channels-last, out of all `pixels` (P, 3) on the same device.
+
+    `places` (3, N) is one half of `addresses`; the result is that of `PatchSampler.batch`.
+    """
+    corner, down, right = places[:, :, None, None]
+    steps = torch.arange(side, device=pixels.device)
+    return pixels[corner + down * steps[:, None] + right * steps].permute(0, 3, 1, 2)
+
+
 def turned(image: NDArray[np.void], symmetry: int) -> NDArray[np.void]:
     """A view of `image` (side, side) under one of the eight symmetries."""
     if symmetry & 1:

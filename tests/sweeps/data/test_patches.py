@@ -7,7 +7,7 @@ import torch
 
 from sweeps.data.cache import PairSet, open_cache
 from sweeps.data.images import find_images
-from sweeps.data.patches import SYMMETRIES, PatchSampler, draw_patches
+from sweeps.data.patches import SYMMETRIES, PatchSampler, addresses, cut, draw_patches
 
 MakeSet = Callable[..., Path]
 
@@ -94,3 +94,16 @@ def test_an_image_smaller_than_the_patch_is_refused(pairs: PairSet) -> None:
         match=r"patch_size: must fit into every image of set, got 13, but a has 15x12 .*\(3 of 3",
     ):
         PatchSampler(pairs, 13, 1, seed=0)
+
+
+def test_patches_cut_by_address_are_those_cut_by_hand(pairs: PairSet) -> None:
+    flat = [np.array(pixels) for pixels in (pairs.flat_low_res, pairs.flat_high_res)]
+    low_pixels, high_pixels = (torch.from_numpy(pixels).view(-1, 3) for pixels in flat)
+    for subset in (pairs, pairs.subset([2, 0])):
+        sampler = PatchSampler(subset, 6, 64, seed=3)
+        low_res, high_res = sampler.batch(7)
+        low_places, high_places = torch.from_numpy(addresses(sampler, 7))
+        low_cut, high_cut = cut(low_pixels, low_places, 6), cut(high_pixels, high_places, 12)
+        assert torch.equal(low_cut, low_res)
+        assert torch.equal(high_cut, high_res)
+        assert high_cut.is_contiguous(memory_format=torch.channels_last)
