@@ -28,6 +28,8 @@ from tests.cluster.rows import attempts, rows
 TRIALS = 8
 LONGEST_PAUSE = 8.0
 """Seconds between two kills are drawn from 0 to this."""
+MOSTLY = 0.8
+"""Share of the kills that wait for trials to run; the others may hit a driver or a node that is just starting."""
 
 
 class Chaos:
@@ -56,6 +58,8 @@ class Chaos:
         """Kill at random moments until the driver is dead or has ended; the number of kills."""
         kills = 0
         while kills < rounds:
+            if self.random.random() < MOSTLY:
+                self._wait_for_trials(process)
             try:
                 process.wait(self.random.uniform(0, LONGEST_PAUSE))
                 return kills
@@ -67,6 +71,10 @@ class Chaos:
                 kills += 1
                 print(f"{sum(self.killed.values())}: killed a {victim}", flush=True)
         return kills
+
+    def _wait_for_trials(self, process: subprocess.Popen[str]) -> None:
+        while process.poll() is None and not any(node.workers for node in self.nodes):
+            time.sleep(0.2)
 
     def _kill_driver(self, process: subprocess.Popen[str]) -> bool:
         if process.poll() is not None:
