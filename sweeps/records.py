@@ -49,3 +49,5 @@ class Outcome:
     seconds: float = 0.0
     interrupted: bool = field(default=False)
     """Ended from outside (Ctrl-C, a lost worker): to be run again, no fault of the trial."""
+    out_of_memory: bool = False
+    """The error was a lack of memory; where others ran beside it, it is worth another try alone."""

@@ -53,6 +53,8 @@ class Trial:
     """Number of the rung that it is being trained to, or waits at."""
     seconds: float = 0.0
     """Of training so far."""
+    alone: bool = False
+    """Has run out of memory beside others, and is trained with nothing beside it from then on."""
 
     def take(self, measurements: Iterable[Measurement]) -> None:
         """Remember what was measured."""
@@ -194,6 +196,9 @@ class Sweep:
         if outcome.interrupted:
             trial.state = "paused"
             self.waiting.append(trial)
+        elif outcome.out_of_memory and self.running and not trial.alone:
+            trial.alone, trial.state = True, "paused"
+            self.waiting.append(trial)
         elif not outcome.error:
             last = trial.target == len(self.config.rungs) - 1
             trial.state = "complete" if last else "paused"
@@ -213,10 +218,18 @@ class Sweep:
             self._give_up_paused()
 
     def _next_trial(self) -> Trial | None:
-        """One that was interrupted, else one to be promoted, else a new one."""
+        """One that was interrupted, else one to be promoted, else a new one.
+
+        None, too, while a trial runs that must be alone, or others run that such a one waits for.
+        """
+        if any(trial.alone for trial in self.running.values()):
+            return None
         if self.waiting:
-            return self.waiting.popleft()
+            must_wait = self.waiting[0].alone and self.running
+            return None if must_wait else self.waiting.popleft()
         if self._due is not None:
+            if self._due.alone and self.running:
+                return None
             trial, self._due = self._due, None
             trial.target += 1
             self.suggester.resume(trial.architecture)

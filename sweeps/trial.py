@@ -76,6 +76,7 @@ def _run(segment: Segment) -> Iterator[Progress | Evaluation | Outcome]:
     started = time.perf_counter()
     reached = 0
     error = device = ""
+    out_of_memory = False
     try:
         torch.set_num_threads(segment.threads)
         torch.manual_seed(segment.seed)
@@ -94,6 +95,8 @@ def _run(segment: Segment) -> Iterator[Progress | Evaluation | Outcome]:
         reached = segment.until_step
     except (TrainingFailed, ValueError) as failure:
         error = str(failure)
+    except (torch.OutOfMemoryError, MemoryError):
+        error, out_of_memory = traceback.format_exc(), True
     except Exception:
         error = traceback.format_exc()
     if not error:
@@ -104,6 +107,7 @@ def _run(segment: Segment) -> Iterator[Progress | Evaluation | Outcome]:
         device=device,
         host=socket.gethostname(),
         seconds=time.perf_counter() - started,
+        out_of_memory=out_of_memory,
     )
 
 

@@ -1,0 +1,84 @@
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from sweeps import trial
+from sweeps.records import Evaluation, Measurement, Outcome
+from sweeps.store import Store
+from sweeps.sweep import Sweep
+from sweeps.trial import Segment
+from tests.sweeps.sweeps_for_tests import small_config
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Iterator[Sweep]:
+    config = small_config(tmp_path)
+    store = Store(config.storage)
+    yield Sweep(config, store, holder="test")
+    store.close()
+
+
+def start(sweep: Sweep) -> Segment:
+    segment = sweep.next_segment()
+    assert segment is not None
+    return segment
+
+
+def out_of_memory(segment: Segment) -> Outcome:
+    return Outcome(step=0, error="CUDA out of memory", out_of_memory=True)
+
+
+def finish(sweep: Sweep, segment: Segment) -> None:
+    measured = (Measurement(step=4, dataset="validation", name="psnr_y", value=30.0),)
+    sweep.handle(segment, Evaluation(step=4, measurements=measured))
+    sweep.handle(segment, Outcome(step=4))
+
+
+def test_a_trial_that_found_no_memory_beside_others_is_tried_again_alone(sweep: Sweep) -> None:
+    first, second = start(sweep), start(sweep)
+    sweep.handle(first, out_of_memory(first))
+    assert sweep.next_segment() is None  # until the second has left
+    assert not sweep.done
+    finish(sweep, second)
+    again = start(sweep)
+    assert (again.number, again.attempt) == (first.number, 2)
+    assert sweep.next_segment() is None  # nothing beside it
+    finish(sweep, again)
+    assert sweep.trials[first.number].state == "complete"
+    assert start(sweep).number == 2
+
+
+def test_a_lack_of_memory_beside_others_is_no_fault_of_the_trial(sweep: Sweep) -> None:
+    first, second = start(sweep), start(sweep)
+    sweep.handle(first, out_of_memory(first))
+    assert sweep.trials[first.number].errors == 0
+    finish(sweep, second)
+    for expected in ("paused", "failed"):
+        again = start(sweep)
+        sweep.handle(again, out_of_memory(again))
+        assert sweep.trials[first.number].state == expected
+
+
+def test_a_lack_of_memory_with_nothing_beside_it_is_an_error(sweep: Sweep) -> None:
+    for expected in ("paused", "failed"):
+        segment = start(sweep)
+        sweep.handle(segment, out_of_memory(segment))
+        assert sweep.trials[segment.number].state == expected
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, MemoryError])
+def test_running_out_of_memory_is_told_from_other_errors(
+    sweep: Sweep, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def train(*_: Any, **__: Any) -> Iterator[Any]:
+        raise error("no room")
+        yield
+
+    monkeypatch.setattr(trial, "train", train)
+    outcome = list(trial.run(start(sweep)))[-1]
+    assert isinstance(outcome, Outcome)
+    assert outcome.out_of_memory
+    assert "no room" in outcome.error
