@@ -1,6 +1,10 @@
 """Commands about networks that need no training: families, cost."""
 
-from typing import Any
+import shutil
+import sys
+import textwrap
+from collections import Counter
+from typing import Any, get_args
 
 import click
 import pandas as pd
@@ -8,9 +12,16 @@ import pandas as pd
 from analysis.tables import Format, records
 from searchspace.cost import COSTS, costs
 from searchspace.discover import FAMILIES, find_family
-from searchspace.published import published_table
+from searchspace.published import RULES, Agreement, published_table
 from searchspace.spec import knobs
 from srsweep.arguments import parse_architectures, print_table, tabular
+
+PRINTED = ("params", "multadds")
+AGREEMENTS = get_args(Agreement)
+SHORT = {"rounded twice": "twice", "not printed": "-"}
+EXPLANATION = """\
+params, Mult-Adds: as printed; here: counted from the network, by the paper's rule where a note names one.
+equal: yes, after rounding; twice: only if rounded to one digit more first; no: see the notes; -: not printed."""
 
 
 @click.command()
@@ -27,8 +38,7 @@ def families(family: str | None, published: bool, form: Format | None) -> None:
     """
     if published:
         names = [find_family(family).name] if family else list(FAMILIES)
-        rows = [row for name in names for row in published_table(FAMILIES[name])]
-        print_table(pd.DataFrame(rows), form)
+        _print_published([row for name in names for row in published_table(FAMILIES[name])], form)
     elif family is None:
         rows = [_family_row(name) for name in FAMILIES]
         print_table(pd.DataFrame(rows), form)
@@ -43,6 +53,41 @@ def families(family: str | None, published: bool, form: Format | None) -> None:
             for knob in knobs(find_family(family).spec).values()
         ]
         print_table(pd.DataFrame(rows), form)
+
+
+def _print_published(rows: list[dict[str, Any]], form: Format | None) -> None:
+    """The table; for people with caveats and rules of counting as numbered notes below it, each once."""
+    if form is not None:
+        print_table(pd.DataFrame(rows), form)
+        return
+    notes: dict[str, int] = {}
+    shown = []
+    for row in rows:
+        texts = [row["caveat"], *(RULES.get(row[f"{cost}_rule"], "") for cost in PRINTED)]
+        numbers = [notes.setdefault(text, len(notes) + 1) for text in texts if text]
+        shown.append(
+            {
+                "network": row["network"],
+                "scale": row["scale"],
+                "params": row["params_printed"] or "-",
+                "params here": f"{row['params_counted']:,}",
+                "Mult-Adds": row["multadds_printed"] or "-",
+                "Mult-Adds here": f"{row['multadds_counted'] / 1e9:,.3f}G",
+                "equal": SHORT.get(row["equal"], row["equal"]),
+                "notes": " ".join(map(str, sorted(numbers))),
+                "source": row["source"],
+            }
+        )
+    print_table(pd.DataFrame(shown), None)
+    for text, number in notes.items():
+        click.echo(textwrap.fill(f"{number}: {text}", _width(), subsequent_indent="    "))
+    equal = Counter(row["equal"] for row in rows)
+    click.echo(", ".join(f"{equal[value]} {value}" for value in AGREEMENTS if equal[value]))
+    click.echo(EXPLANATION)
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 200
 
 
 def _family_row(name: str) -> dict[str, Any]:
