@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 from torch import nn
 
-from analysis.load import load_lives, load_sweeps, load_trial
+from analysis.load import load_lives, load_trial
 from searchspace.architecture import Architecture, architecture
 from searchspace.discover import FAMILIES
 from searchspace.spec import nearest
@@ -39,7 +39,6 @@ class TrialReference:
     attempts: int
     step: int
     """Largest one evaluated."""
-    train_data: str
 
     def __str__(self) -> str:
         return f"{self.sweep}#{self.number}"
@@ -60,6 +59,11 @@ class Choice:
 
     def network(self) -> nn.Module:
         """The network with its weights; ValueError where it has none."""
+        if self.weights is None and self.trial is not None:
+            raise ValueError(
+                f"{self.trial}: its checkpoint is not here (a sweep keeps those of its front); train it anew "
+                f"with `srsweep train {self.trial} -o FOLDER`, or name --weights"
+            )
         if self.weights is None:
             raise ValueError("--weights: a network without weights has no PSNR; name a checkpoint")
         network = self.architecture.network(self.scale)
@@ -68,10 +72,9 @@ class Choice:
 
     def training(self) -> str:
         """Images and length of the training, for people."""
-        if self.trial is not None:
-            return f"{self.trial.train_data}, {self.trial.step:,} steps"
         if self.data is not None:
-            return f"{self.data.train}, {self.train.steps:,} steps"
+            steps = self.trial.step if self.trial is not None else self.train.steps
+            return f"{self.data.train}, {steps:,} steps"
         return "unknown images"
 
 
@@ -123,7 +126,6 @@ def _of_trial(name: str, number: int, db: str | None) -> Choice:
             id=int(row["id"]),
             attempts=int(row["attempts"]),
             step=int(row["step"]),
-            train_data=str(load_sweeps(url, [sweep])["train_data"].iloc[0] or "unknown images"),
         ),
         seed=int(row["seed"]),
         train=config.train,
