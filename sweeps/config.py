@@ -24,6 +24,7 @@ from searchspace.spec import explain, knobs, nearest
 from searchspace.table import ADDITIVE
 from sweeps.data.split import DataSettings
 from sweeps.halving import HalvingSettings
+from sweeps.mirror import is_url
 from sweeps.suggest import Direction, SamplerName
 from sweeps.train import TrainSettings
 
@@ -122,7 +123,7 @@ class SweepConfig(_Settings):
     storage: str = "sqlite:///results.db"
     """Database URL; a relative SQLite path is relative to the working directory."""
     checkpoints: str = "runs"
-    """Folder of training states; on a cluster one that all machines see."""
+    """Folder of training states; on a cluster one that all machines see, or an object store: s3://bucket/folder, gs://..."""
     cache: str = "cache"
     """Folder of decoded images, on each machine's own disk."""
 
@@ -135,6 +136,13 @@ class SweepConfig(_Settings):
         """Steps at which trials pause, the full training last."""
         halving = self.search.halving
         return (self.train.steps,) if halving is None else halving.rungs(self.train.steps)
+
+    @property
+    def checkpoint_folder(self) -> Path:
+        """Where training states are written: the folder named, or one beside the cache that is mirrored."""
+        if is_url(self.checkpoints):
+            return Path(self.cache).absolute() / "checkpoints"
+        return Path(self.checkpoints).absolute()
 
     @property
     def digest(self) -> str:

@@ -10,6 +10,7 @@ from sweeps.config import SweepConfig
 from sweeps.data.patches import PatchSampler
 from sweeps.data.split import DataSplit
 from sweeps.evaluate import bicubic_scores
+from sweeps.mirror import check_store, is_url
 from sweeps.provenance import git_state, holder, versions
 from sweeps.store import LEASE_SECONDS, Store
 from sweeps.sweep import Record, Sweep, check_feasible
@@ -34,6 +35,8 @@ def run_sweep(
     SweepTaken, SweepFailed or ValueError (data), each with one line for a person. On KeyboardInterrupt the lease is released, and what is stored stays.
     """
     check_feasible(config)
+    if is_url(config.checkpoints):
+        check_store(config.checkpoints)
     split = open_data(config.data, config.scale, Path(config.cache).absolute())
     # Raises ValueError for images smaller than a patch, before the first trial does.
     PatchSampler(split.train, config.train.patch_size, config.train.batch_size, config.seed)

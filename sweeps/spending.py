@@ -7,6 +7,7 @@ from pathlib import Path
 import moocore
 import numpy as np
 
+from sweeps.mirror import Mirror
 from sweeps.suggest import Direction
 
 
@@ -22,8 +23,10 @@ def non_dominated(
     return [bool(each) for each in kept]
 
 
-def forget_weights(folder: Path) -> None:
+def forget_weights(folder: Path, mirror: Mirror | None = None) -> None:
     """Delete the training states in a trial's folder; what is gone already is no fault."""
     with contextlib.suppress(OSError):
+        if mirror is not None:
+            mirror.forget()
         for path in folder.glob("attempt-*.pt"):
             path.unlink(missing_ok=True)

@@ -17,6 +17,7 @@ from searchspace.cost import costs
 from searchspace.space import feasible
 from sweeps.config import MEASURED, ConfigError, SweepConfig
 from sweeps.halving import Candidate, next_promotion
+from sweeps.mirror import Mirror, is_url
 from sweeps.records import Evaluation, Measurement, Outcome, Progress, State
 from sweeps.spending import forget_weights, non_dominated
 from sweeps.store import LEASE_SECONDS, Store, TrialRow
@@ -171,6 +172,7 @@ class Sweep:
             train=self.config.train,
             data=self.config.data,
             folder=self._folder(trial),
+            mirror=self._mirror(trial),
             seconds_allowed=self.config.resources.seconds_allowed,
             cache=Path(self.config.cache).absolute(),
             threads=max(1, int(self.config.resources.cpu)),
@@ -292,14 +294,19 @@ class Sweep:
         for trial in lost:
             if trial.number not in self.freed:
                 self.freed.add(trial.number)
-                forget_weights(self._folder(trial))
+                forget_weights(self._folder(trial), self._mirror(trial))
 
     def _values(self, trial: Trial) -> dict[str, float]:
         """Costs and measured objectives of a trial."""
         return costs(trial.architecture, self.config.scale) | trial.scores
 
     def _folder(self, trial: Trial) -> Path:
-        return Path(self.config.checkpoints).absolute() / self.config.name / str(trial.number)
+        return self.config.checkpoint_folder / self.config.name / str(trial.number)
+
+    def _mirror(self, trial: Trial) -> Mirror | None:
+        if not is_url(self.config.checkpoints):
+            return None
+        return Mirror(url=f"{self.config.checkpoints}/{self.config.name}/{trial.number}")
 
     def _tell(self, trial: Trial) -> None:
         if trial.state == "complete":

@@ -17,6 +17,7 @@ import torch
 
 from searchspace.architecture import architecture
 from sweeps.data.split import DataSettings, DataSplit, open_split
+from sweeps.mirror import Mirror
 from sweeps.records import Evaluation, Outcome, Progress
 from sweeps.train import Checkpoints, TrainingFailed, TrainSettings, pick_device, train
 from sweeps.watchdog import read_note, time_limit
@@ -38,10 +39,12 @@ class Segment:
     train: TrainSettings
     data: DataSettings
     folder: Path
-    """Of the trial's checkpoints; shared by all machines of a cluster."""
+    """Of the trial's checkpoints; shared by all machines of a cluster, or mirrored."""
     cache: Path
     """Of decoded images on the machine itself."""
     threads: int = 1
+    mirror: Mirror | None = None
+    """Where copies of the checkpoints lie for other machines, in place of a shared folder."""
     seconds_allowed: float | None = None
     """After which the process that runs it is killed; null: no limit."""
 
@@ -82,6 +85,10 @@ def _run(segment: Segment) -> Iterator[Progress | Evaluation | Outcome]:
         torch.manual_seed(segment.seed)
         device = device_name(segment.train)
         network = architecture(segment.family, segment.knobs).network(segment.scale)
+        if segment.mirror is not None:
+            earlier = range(segment.attempt, 0, -1)
+            names = [checkpoint_path(segment.folder, attempt).name for attempt in earlier]
+            segment.mirror.fetch(segment.folder, names)
         for record in train(
             network,
             open_data(segment.data, segment.scale, segment.cache),
@@ -91,6 +98,8 @@ def _run(segment: Segment) -> Iterator[Progress | Evaluation | Outcome]:
             until_step=segment.until_step,
         ):
             reached = record.step
+            if segment.mirror is not None and isinstance(record, Evaluation):
+                segment.mirror.push(checkpoint_path(segment.folder, segment.attempt))
             yield record
         reached = segment.until_step
     except (TrainingFailed, ValueError) as failure:
@@ -150,5 +159,8 @@ def _checkpoints(segment: Segment) -> Checkpoints:
 def _forget_older(segment: Segment) -> None:
     """Older attempts' checkpoints, once this attempt has written its last."""
     if checkpoint_path(segment.folder, segment.attempt).exists():
-        for attempt in range(1, segment.attempt):
-            checkpoint_path(segment.folder, attempt).unlink(missing_ok=True)
+        older = [checkpoint_path(segment.folder, attempt) for attempt in range(1, segment.attempt)]
+        for path in older:
+            path.unlink(missing_ok=True)
+        if segment.mirror is not None:
+            segment.mirror.forget(path.name for path in older)
