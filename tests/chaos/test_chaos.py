@@ -6,7 +6,8 @@ pytest.importorskip("ray")
 
 from tests.chaos.__main__ import run
 
-pytestmark = pytest.mark.slow
+# One after the other: each has machines enough of its own.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
 
 
 def test_a_sweep_whose_parts_are_killed_equals_one_that_was_left_in_peace() -> None:

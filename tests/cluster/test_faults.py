@@ -14,7 +14,8 @@ from tests.cluster.drivers import TRAIN, driver, ended, lasting_sweep, wait_unti
 from tests.cluster.nodes import Cluster, Node
 from tests.cluster.rows import attempts, complete, rows
 
-pytestmark = pytest.mark.slow
+# One after the other: each has machines enough of its own.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ from tests.cluster.drivers import driver, ended, lasting_sweep, wait_until
 from tests.cluster.nodes import Cluster
 from tests.cluster.rows import attempts, complete, rows
 
-pytestmark = pytest.mark.slow
+# One after the other: each has machines enough of its own.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
 
 
 def test_a_sweep_uses_a_node_that_joins_and_survives_one_that_is_lost(tmp_path: Path) -> None:
