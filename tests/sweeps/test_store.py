@@ -291,6 +291,7 @@ def test_a_server_that_stays_away_is_told_in_one_line(server: Server) -> None:
     store.close()
 
 
+@pytest.mark.slow
 def test_two_processes_write_two_sweeps_into_one_file(tmp_path: Path) -> None:
     script = (
         "import sys; from tests.sweeps.test_store import *\n"
