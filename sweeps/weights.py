@@ -130,7 +130,7 @@ class _Entry:
 
 
 def _entries(tensors: Mapping[str, Tensor]) -> list[_Entry]:
-    """The entries layer by layer: the weight, then the bias, then what else a layer has."""
+    """The entries in order, layer by layer; in each, a weight before its bias."""
     layers: dict[str, dict[str, str]] = {}
     for name in tensors:
         kind = next((kind for kind in KINDS if name.endswith(f".{kind}")), name.rpartition(".")[2])
@@ -140,9 +140,11 @@ def _entries(tensors: Mapping[str, Tensor]) -> list[_Entry]:
     entries = []
     for kinds in layers.values():
         pair = (kinds.pop("g"), kinds.pop("v")) if {"g", "v"} <= set(kinds) else ()
-        first = [(kinds.pop(kind),) for kind in ("weight", "bias") if kind in kinds]
-        groups = [pair, *first] if pair else first
-        groups += [(name,) for name in kinds.values()]
+        ordered = list(kinds)
+        if {"weight", "bias"} <= set(kinds) and ordered.index("bias") < ordered.index("weight"):
+            ordered.remove("weight")
+            ordered.insert(ordered.index("bias"), "weight")
+        groups = ([pair] if pair else []) + [(kinds[kind],) for kind in ordered]
         entries += [_Entry(names=g, tensors=tuple(tensors[name] for name in g)) for g in groups]
     return entries
 
