@@ -111,6 +111,7 @@ def nearest(name: object, known: Iterable[str]) -> str:
     """' (did you mean ...?)' where a known name is close, otherwise the list of known names."""
     names = list(known)
     close = difflib.get_close_matches(str(name), names, n=1)
+    close = close or difflib.get_close_matches(str(name).lower(), names, n=1)
     if close:
         return f"did you mean {close[0]}?"
     return f"known: {', '.join(names)}"

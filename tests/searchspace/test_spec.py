@@ -2,7 +2,7 @@ import pytest
 
 from searchspace.architecture import architecture
 from searchspace.discover import FAMILIES
-from searchspace.spec import knobs
+from searchspace.spec import knobs, nearest
 
 
 def key(**values: object) -> str:
@@ -80,3 +80,8 @@ def test_every_knob_explains_itself(family: str) -> None:
     for knob in knobs(FAMILIES[family].spec).values():
         assert len(knob.description) > 10, knob.name
         assert knob.search, knob.name
+
+
+def test_a_name_in_capitals_is_close_to_its_own() -> None:
+    assert nearest("IMDN", ("edsr", "imdn")) == "did you mean imdn?"
+    assert nearest("s_feats", ("n_feats", "n_blocks")) == "did you mean n_feats?"
