@@ -1,7 +1,7 @@
 """What a file in `searchspace/families/` hands over: a `Family` named FAMILY."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from torch import nn
@@ -68,8 +68,8 @@ class Family:
     scales: tuple[int, ...] = (2, 3, 4)
     published: tuple[Published, ...] = ()
     upstream_range: float = 1.0
-    """Largest value of a colour inside the upstream network (1 or 255), for its checkpoints."""
+    """Largest value of a colour that upstream's network is fed (1 or 255); ours scales by it inside, so that
+    upstream checkpoints fit."""
     parts: Callable[[Any], tuple[Part, ...]] | None = None
     """The pieces whose costs add up to those of a spec's network, always as many and in the same order; lets
     spaces of millions be tabulated (`searchspace.table`), which checks the sum. None: counted one by one."""
-    notes: tuple[str, ...] = field(default=())

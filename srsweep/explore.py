@@ -95,6 +95,7 @@ def _family_row(name: str) -> dict[str, Any]:
     return {
         "family": name,
         "scales": " ".join(f"x{scale}" for scale in family.scales),
+        "upstream_range": f"0..{family.upstream_range:g}",
         "knobs": " ".join(knobs(family.spec)),
         "source": family.source,
     }

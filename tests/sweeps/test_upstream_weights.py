@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from searchspace.architecture import architecture
 from searchspace.bicubic import enlarge_as_matlab
+from searchspace.discover import FAMILIES
 from searchspace.strategies.colours import rgb_to_ycbcr
 from sweeps.weights import load_weights
 
@@ -489,6 +490,7 @@ def test_upstream_weights_give_the_upstream_output(
     assert wanted.shape == got.shape
     assert wanted.std() > 1e-3
     torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-4 * float(wanted.abs().max()))
+    assert FAMILIES[family].upstream_range == (255 if feed in (up_to_255, centred) else 1)
 
 
 def small_edsr() -> nn.Module:
