@@ -58,11 +58,13 @@ class SpaceTable:
     Raises TableTooLarge where a family can neither be composed nor counted one by one.
     """
 
-    def __init__(self, space: Space, scale: int, seed: int = 0) -> None:
+    def __init__(
+        self, space: Space, scale: int, seed: int = 0, *, max_counted: int = MAX_COUNTED
+    ) -> None:
         self.space, self.scale = space, scale
         self.exact = space.num_spellings <= MAX_SPELLINGS
         """Whether these are all architectures."""
-        self.families = [FamilyTable(part, scale, seed) for part in space.families]
+        self.families = [FamilyTable(part, scale, seed, max_counted) for part in space.families]
         numbers, owners, counted = [], [], []
         self._rows: list[tuple[Ints, Ints]] = []
         first = 0
@@ -146,8 +148,8 @@ class SpaceTable:
 class FamilyTable:
     """Validity, identity and costs of a family's combinations, by number."""
 
-    def __init__(self, part: FamilySpace, scale: int, seed: int = 0) -> None:
-        self.grid, self.scale = Grid(part=part), scale
+    def __init__(self, part: FamilySpace, scale: int, seed: int, max_counted: int) -> None:
+        self.grid, self.scale, self.max_counted = Grid(part=part), scale, max_counted
         self.family = part.family
         self._random = Random(seed)
         self.num_counted = 0
@@ -236,6 +238,11 @@ class FamilyTable:
         for index in range(len(parts(some))):
             count = self._tabulate_part(parts, index, "count", found)
             unit = self._tabulate_part(parts, index, "unit", found)
+            if len(unit.values) > self.max_counted:
+                raise TableTooLarge(
+                    f"{self.family.name}: {len(unit.values):,} networks would have to be counted one "
+                    f"by one (limit {self.max_counted:,}); give fewer values, or the family its parts"
+                )
             unit_costs = [self._difference(*specs) for specs in unit.values]
             table = np.array([*unit_costs, np.zeros(len(ADDITIVE))], np.int64)
             terms.append(_Term(count=count, unit=unit, unit_costs=table))

@@ -9,9 +9,11 @@ from typing import Any
 import torch
 
 from searchspace.architecture import Architecture
-from searchspace.cost import costs, low_res_size
+from searchspace.cost import COSTS, costs, low_res_size
+from searchspace.fields import TableTooLarge
 from searchspace.quantity import format_quantity
 from searchspace.space import feasible
+from searchspace.table import ADDITIVE, MAX_SPELLINGS, SpaceTable
 from srsweep.progress import format_duration
 from sweeps.config import SweepConfig
 from sweeps.data.images import find_set
@@ -37,19 +39,25 @@ def describe(config: SweepConfig) -> dict[str, Any]:
     data = _data(config)
     drawn, exact = _drawn(config)
     allowed = [a for a in drawn if feasible(a, config.limits, config.scale)]
+    table = _table(config)
     size = f"{len(config.space):,}" if config.space.enumerable else "not enumerated"
+    share = f"{len(allowed) / len(drawn):.1%}" + ("" if exact else f" of {len(drawn)} drawn")
+    if table is not None:
+        size = f"{len(table):,}"
+        share = f"{table.feasible(config.limits).mean():.1%}"
     described = {
         "sweep": config.name,
         "scale": config.scale,
         "families": ", ".join(part.family.name for part in config.space.families),
         "combinations": f"{config.space.num_spellings:,}",
         "architectures": size,
-        "feasible": f"{len(allowed) / len(drawn):.1%}"
-        + ("" if exact else f" of {len(drawn)} drawn"),
+        "feasible": share,
         "budget": "; ".join(map(str, config.limits)) or "none",
     }
     for name in ("params", "multadds", "activations", "memory"):
-        values = [costs(a, config.scale)[name] for a in allowed]
+        values = [float(costs(a, config.scale)[name]) for a in allowed]
+        if table is not None and name in table.costs:
+            values = table.costs[name][table.feasible(config.limits)].tolist()
         described[name] = f"{format_quantity(min(values))} to {format_quantity(max(values))}"
     described |= {
         "data": data,
@@ -59,6 +67,18 @@ def describe(config: SweepConfig) -> dict[str, Any]:
         "storage": config.storage,
     }
     return described
+
+
+def _table(config: SweepConfig) -> SpaceTable | None:
+    """The whole space with its exact costs; None where that would take long or memory is limited."""
+    if any(limit.name in COSTS and limit.name not in ADDITIVE for limit in config.limits):
+        return None
+    if config.space.num_spellings > MAX_SPELLINGS:
+        return None
+    try:
+        return SpaceTable(config.space, config.scale, max_counted=COUNTED)
+    except TableTooLarge:
+        return None
 
 
 def _data(config: SweepConfig) -> str:

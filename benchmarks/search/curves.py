@@ -51,7 +51,9 @@ class Curves:
         with (folder / f"{name}.csv").open(newline="") as file:
             entries = [_entry(row) for row in csv.DictReader(file)]
         self.entries = {entry.key: entry for entry in entries}
-        only = Tabulated(name="memory", comparison="<=", limit=math.inf, keys=frozenset(self.entries))
+        only = Tabulated(
+            name="memory", comparison="<=", limit=math.inf, keys=frozenset(self.entries)
+        )
         self.config = self.config.model_copy(update={"limits": (only,)})
         self.steps = self.config.train.steps
         logs = np.log([entry.costs for entry in entries])
@@ -101,5 +103,3 @@ def _entry(row: dict[str, str]) -> Entry:
         costs=tuple(float(row[name]) for name in COSTS),
         curve={} if failed else curve,
     )
-
-

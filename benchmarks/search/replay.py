@@ -1,4 +1,4 @@
-"""Searches replayed on a table: ours through the sweep's own engine, Optuna's samplers as they come.
+"""Searches replayed on a table, through the sweep's own engine.
 
 A replay yields (training steps spent so far, key of an architecture that is now fully trained).
 """
@@ -7,10 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import optuna
 from numpy.typing import NDArray
-from optuna.distributions import CategoricalDistribution, IntDistribution
-from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 
 from benchmarks.search.curves import Curves, Entry
 from searchspace.table import SpaceTable
@@ -19,7 +16,6 @@ from sweeps.sweep import Sweep
 from sweeps.trial import Segment
 
 Replay = Iterator[tuple[int, str]]
-OUTSIDE = Entry(key="", costs=(), curve={})
 
 
 class NoStore:
@@ -97,68 +93,6 @@ def _replayed(entry: Entry, segment: Segment) -> Iterator[Evaluation | Outcome]:
             yield Evaluation(step=step, measurements=(measured,))
     error = "" if entry.curve else "the loss has diverged"
     yield Outcome(step=segment.until_step, error=error)
-
-
-def by_optuna(curves: Curves, seed: int, sampler: BaseSampler, budget: int) -> Replay:
-    """An Optuna sampler on the three objectives, one full training a trial.
-
-    An architecture that it proposes again costs nothing here, for its result is known; nor does one that a
-    table which was stopped early lacks: it is told as failed.
-    """
-    directions = ["maximize", "minimize", "minimize"]
-    study = optuna.create_study(directions=directions, sampler=sampler)
-    spent = 0
-    seen: set[str] = set()
-    for _ in range(40 * budget // curves.steps):
-        trial = study.ask()
-        key = _suggested(curves, trial)
-        entry = curves.entries.get(key, OUTSIDE)
-        if key not in seen and entry is not OUTSIDE:
-            seen.add(key)
-            spent += curves.steps
-            yield spent, key
-        if entry.curve:
-            study.tell(trial, [entry.curve[curves.steps], *entry.costs])
-        else:
-            study.tell(trial, state=optuna.trial.TrialState.FAIL)
-        if spent >= budget:
-            return
-
-
-def _suggested(curves: Curves, trial: optuna.Trial) -> str:
-    """The key of the architecture that Optuna composes knob by knob, conditional knobs left out."""
-    parts = curves.config.space.families
-    part = parts[0]
-    if len(parts) > 1:
-        names = [each.family.name for each in parts]
-        part = parts[names.index(trial.suggest_categorical("family", names))]
-    choice: dict[str, int] = {}
-    for dimension in part.dimensions:
-        chosen = {d.name: d.values[choice[d.name]] for d in part.dimensions if d.name in choice}
-        applies = all(chosen.get(name) in wanted for name, wanted in dimension.when.items())
-        name = f"{part.family.name}.{dimension.name}"
-        if not applies or len(dimension.values) == 1:
-            choice[dimension.name] = 0
-        elif dimension.ordered:
-            wanted = IntDistribution(0, len(dimension.values) - 1)
-            choice[dimension.name] = trial._suggest(name, wanted)
-        else:
-            labels = CategoricalDistribution(list(map(str, dimension.values)))
-            choice[dimension.name] = labels.choices.index(trial._suggest(name, labels))
-    built = part.build(choice)
-    assert built is not None
-    return built.key
-
-
-def optuna_sampler(name: str, seed: int, trials: int) -> BaseSampler:
-    """A sampler with Optuna's defaults, but for NSGA-II's population, which must fit into the budget."""
-    if name == "tpe":
-        return TPESampler(seed=seed)
-    if name == "nsga2":
-        return NSGAIISampler(seed=seed, population_size=min(50, max(8, trials // 5)))
-    if name == "gp":
-        return GPSampler(seed=seed)
-    return RandomSampler(seed=seed)
 
 
 def curve_of(replay: Replay, curves: Curves, grid: list[int]) -> NDArray[np.float64]:

@@ -1,0 +1,145 @@
+"""Searches compared on tabulated spaces: hypervolume against training steps spent.
+
+    python -m benchmarks.search.search --seeds 20
+
+replays every contender on every table of `tables/` and writes `results/<table>.csv` (one row a contender and
+number of steps: median and quartiles over the seeds) and `results/summary.csv` (what the README quotes).
+Everything is replayed from real trainings; nothing is trained here.
+"""
+
+import argparse
+import csv
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import torch
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from benchmarks.search.curves import TABLES, Curves
+from benchmarks.search.replay import Replay, by_engine, curve_of, rows_of
+from searchspace.table import SpaceTable
+
+RESULTS = Path(__file__).parent / "results"
+SHARE = 0.25
+"""Full trainings in the budget, as a share of the architectures in the table."""
+RIVALS = ("random", "tpe", "nsga2", "gp")
+"""Optuna's samplers. They run inside our engine, which turns down duplicates and what is not in the table at no
+cost: as they come they would spend trainings on these."""
+SEEDS_AT_MOST = {"gp": 5}
+"""A suggestion of Optuna's Gaussian process takes about a second."""
+UNLIMITED = 100_000
+
+Contender = Callable[[int], Replay]
+
+
+def contenders(curves: Curves, budget: int) -> dict[str, Contender]:
+    """Every search by name, as a function of the seed."""
+    table = SpaceTable(curves.config.space, curves.config.scale)
+    rows, trials = rows_of(curves, table), budget // curves.steps
+    halving = {"min_steps": curves.steps // 4, "factor": 2}
+    in_full = {"trials": trials}
+    halved = {"trials": UNLIMITED, "steps": budget, "halving": halving}
+
+    def replayed(**search: object) -> Contender:
+        return lambda seed: by_engine(curves, table, rows, seed, search)
+
+    return {
+        "random": replayed(sampler="random", **in_full),
+        "tpe": replayed(sampler="tpe", **in_full),
+        "nsga2": replayed(sampler="nsga2", **in_full),
+        "pareto": replayed(sampler="pareto", **in_full),
+        "random + halving": replayed(sampler="random", **halved),
+        "pareto + halving": replayed(sampler="pareto", **halved),
+        "gp": replayed(sampler="gp", **in_full),
+    }
+
+
+def compare(name: str, seeds: int, only: list[str]) -> Iterator[dict[str, Any]]:
+    """Rows of the summary of one table; writes its curves on the way."""
+    curves = Curves(name)
+    trials = round(SHARE * len(curves.entries))
+    budget = trials * curves.steps
+    grid = list(range(curves.steps, budget + 1, curves.steps))
+    found: dict[str, NDArray[np.float64]] = {}
+    for contender, replay in contenders(curves, budget).items():
+        if only and contender not in only:
+            continue
+        began = time.perf_counter()
+        own = range(min(seeds, SEEDS_AT_MOST.get(contender, seeds)))
+        found[contender] = np.array([curve_of(replay(s), curves, grid) for s in own])
+        write_curves(name, found, grid)
+        print(
+            f"{name}: {contender}: {np.median(found[contender][:, -1]):.4f} of the hypervolume after "
+            f"{trials} trainings ({time.perf_counter() - began:.0f} s)",
+            flush=True,
+        )
+    best = max((rival for rival in RIVALS if rival in found), key=lambda r: end(found[r]))
+    for contender, values in found.items():
+        row = {"table": name, "architectures": len(curves.entries), "seeds": len(values)}
+        row |= {"budget_trainings": trials, "contender": contender, "best_rival": best}
+        row["hypervolume_at_end"] = round(end(values), 4)
+        for share in (0.1, 0.25, 1 / 3, 0.5):
+            at = max(0, int(share * len(grid)) - 1)
+            row[f"hypervolume_at_{share:.2f}"] = round(float(np.median(values[:, at])), 4)
+        row["share_of_steps_to_best_rival"] = steps_to(values, end(found[best]), grid)
+        random = found.get("random")
+        row["share_of_steps_to_random_in_full"] = (
+            "" if random is None else steps_to(values, end(random), grid)
+        )
+        yield row
+
+
+def end(values: NDArray[np.float64]) -> float:
+    """Median hypervolume when the budget is spent."""
+    return float(np.median(values[:, -1]))
+
+
+def steps_to(values: NDArray[np.float64], wanted: float, grid: list[int]) -> str:
+    """Median over seeds of the share of the budget after which `wanted` is reached; '>1' where never."""
+    reached = [
+        grid[int(np.argmax(row >= wanted))] / grid[-1] if (row >= wanted).any() else np.inf
+        for row in values
+    ]
+    middle = float(np.median(reached))
+    return f"{middle:.3f}" if np.isfinite(middle) else ">1"
+
+
+def write_curves(name: str, found: dict[str, NDArray[np.float64]], grid: list[int]) -> None:
+    """One row a contender and number of steps."""
+    RESULTS.mkdir(exist_ok=True)
+    with (RESULTS / f"{name}.csv").open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["contender", "steps", "median", "lower_quartile", "upper_quartile"])
+        for contender, values in found.items():
+            quartiles = np.percentile(values, [50, 25, 75], axis=0).T
+            for steps, row in zip(grid, quartiles, strict=True):
+                writer.writerow([contender, steps, *(f"{value:.4f}" for value in row)])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--tables", nargs="*", default=sorted(p.stem for p in TABLES.glob("*.csv")))
+    parser.add_argument("--only", nargs="*", default=[], help="contenders, all by default")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    with threadpool_limits(1, user_api="blas"):
+        rows = [row for name in given.tables for row in compare(name, given.seeds, given.only)]
+    with (RESULTS / "summary.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    for row in rows:
+        print(", ".join(f"{key} {value}" for key, value in row.items()))
+
+
+if __name__ == "__main__":
+    main()
