@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from analysis.load_database import (
     LATENCY,
@@ -19,7 +19,7 @@ from analysis.load_database import (
 )
 from analysis.pareto import Direction, front_mask
 from searchspace.spec import nearest
-from sweeps.schema import Trial
+from sweeps.schema import Attempt, Trial
 
 DETAILS = (
     Trial.id,
@@ -59,12 +59,8 @@ def load_front(
         points = read(connection, query.where(Trial.state == "complete"))
         values = points[list(objectives)].to_numpy(float)
         front = points[front_mask(values, list(objectives.values()))]
-        ids = front["id"].tolist()
-        parts = [
-            read(connection, select(*DETAILS).where(Trial.id.in_(ids[start : start + 500])))
-            for start in range(0, max(len(ids), 1), 500)
-        ]
-    frame = pd.concat(parts).merge(front, on="id").sort_values("number", ignore_index=True)
+    details = load_details(url, front["id"].tolist())
+    frame = details.merge(front, on="id").sort_values("number", ignore_index=True)
     return frame.astype(dict.fromkeys(names, float))
 
 
@@ -87,3 +83,50 @@ def _objectives_query(
     values = [newest(*measurement(name)).label(name) for name in names]
     query = select(*columns, *values).where(Trial.sweep_id == chosen[sweep])
     return query.order_by(Trial.number)
+
+
+def load_points(url: str, sweep: str, names: Sequence[str]) -> pd.DataFrame:
+    """Numbers only of a sweep's complete trials, in order of number: id, number and the `names` that exist."""
+    with open_database(url) as connection:
+        known = {column(name, dataset) for name, dataset in measured(connection)}
+        found = [name for name in names if name in known]
+        query = _objectives_query(connection, sweep, found, [Trial.id, Trial.number])
+        points = read(connection, query.where(Trial.state == "complete"))
+    missing = [name for name in names if name not in found]
+    return points.assign(**dict.fromkeys(missing, float("nan"))).astype(dict.fromkeys(names, float))
+
+
+def load_details(url: str, ids: Sequence[int]) -> pd.DataFrame:
+    """id, number, family, label, architecture and seed of these trials."""
+    with open_database(url) as connection:
+        parts = [
+            read(connection, select(*DETAILS).where(Trial.id.in_(list(ids[start : start + 500]))))
+            for start in range(0, max(len(ids), 1), 500)
+        ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def load_pulse(url: str, sweep: str) -> dict[str, int]:
+    """How many trials of the sweep are in each state: what changes while it runs."""
+    with open_database(url) as connection:
+        chosen = sweep_ids(connection, [sweep])
+        query = (
+            select(Trial.state, func.count())
+            .where(Trial.sweep_id == chosen[sweep])
+            .group_by(Trial.state)
+        )
+        return {str(row[0]): int(row[1]) for row in connection.execute(query)}
+
+
+def load_reasons(url: str, sweep: str, most: int = 20) -> pd.DataFrame:
+    """number, label and error of the newest failed trials of a sweep."""
+    with open_database(url) as connection:
+        chosen = sweep_ids(connection, [sweep])
+        query = (
+            select(Trial.number, Trial.label, Attempt.error)
+            .join(Attempt, Attempt.trial_id == Trial.id)
+            .where(Trial.sweep_id == chosen[sweep], Trial.state == "failed", Attempt.error != "")
+            .order_by(Trial.number.desc(), Attempt.attempt.desc())
+            .limit(most)
+        )
+        return read(connection, query).drop_duplicates("number")

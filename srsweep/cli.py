@@ -11,6 +11,7 @@ from rich.console import Console
 from analysis.load import load_lives
 from analysis.tables import Format
 from srsweep.arguments import OneLineErrors, tabular
+from srsweep.browse import dashboard, export_optuna
 from srsweep.check import describe
 from srsweep.explore import cost, families
 from srsweep.export import export, latency
@@ -129,5 +130,7 @@ for command in (
     export,
     latency,
     merge_command,
+    dashboard,
+    export_optuna,
 ):
     main.add_command(command)

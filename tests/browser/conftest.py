@@ -1,0 +1,33 @@
+"""A browser a test, and a small database with two sweeps."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.analysis.conftest import Database
+from tests.browser.chromium import Chromium, find_chromium
+
+
+@pytest.fixture
+def browser() -> Iterator[Chromium]:
+    program = find_chromium()
+    if program is None:
+        pytest.skip("needs Chromium; on Debian: apt-get install chromium")
+    page = Chromium(program)
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def two_sweeps(tmp_path: Path) -> Iterator[Database]:
+    database = Database(tmp_path / "results.db")
+    first = database.sweep("first")
+    for number in range(6):
+        values = {"params": 20_000.0 * (number + 1), "multadds": 1e9 * (number + 1)}
+        database.trial(first, number, 26 + 0.3 * number, **values)
+    second = database.sweep("second")
+    for number in range(3):
+        database.trial(second, number, 27.0 + number, params=5e4 * (number + 1), multadds=2e9)
+    yield database
+    database.store.close()
