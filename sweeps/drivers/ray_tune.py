@@ -51,6 +51,9 @@ REACH_SECONDS = 2.0
 FORGIVEN_LOSSES = 10
 """Lost nodes that are not counted against a trial, in one life of a driver."""
 
+LOW_MEMORY = "running low on memory"
+"""What Ray says where it has killed a worker before the kernel would."""
+
 
 def run(sweep: Sweep, *, address: str | None = None) -> None:
     """Run the sweep to its end on the cluster at `address`, or on a Ray of its own on this machine."""
@@ -59,25 +62,33 @@ def run(sweep: Sweep, *, address: str | None = None) -> None:
         _connect(address)
     try:
         searcher = SegmentSearcher(sweep)
-        resources = sweep.config.resources
-        tuner = tune.Tuner(
-            tune.with_resources(train_segment, {"cpu": resources.cpu, "gpu": resources.gpu}),
-            tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=True),
-            run_config=tune.RunConfig(
-                name=sweep.config.name,
-                storage_path=tempfile.mkdtemp(prefix="srsweep-tune-"),
-                verbose=0,
-                failure_config=tune.FailureConfig(max_failures=0),
-                callbacks=[Overseer(searcher)],
-                stop=StopOnError(searcher),
-            ),
-        )
-        tuner.fit()
+        with tempfile.TemporaryDirectory(
+            prefix="srsweep-tune-", ignore_cleanup_errors=True
+        ) as folder:
+            _tuner(searcher, folder).fit()
         if searcher.error is not None:
             raise searcher.error
     finally:
         if started_here:
             ray.shutdown()
+
+
+def _tuner(searcher: "SegmentSearcher", folder: str) -> tune.Tuner:
+    """What runs the searcher's segments; `folder` is for Tune's notes, which nobody reads."""
+    config = searcher.sweep.config
+    resources = {"cpu": config.resources.cpu, "gpu": config.resources.gpu}
+    return tune.Tuner(
+        tune.with_resources(train_segment, resources),
+        tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=True),
+        run_config=tune.RunConfig(
+            name=config.name,
+            storage_path=folder,
+            verbose=0,
+            failure_config=tune.FailureConfig(max_failures=0),
+            callbacks=[Overseer(searcher)],
+            stop=StopOnError(searcher),
+        ),
+    )
 
 
 def _connect(address: str | None) -> None:
@@ -210,7 +221,8 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
             self._handle(segment, Outcome(step=0, interrupted=True))
             return
         seen = f"the worker died, its memory exhausted or killed from outside: {text}"
-        self._handle(segment, Outcome(step=0, error=trial.death(segment, seen)))
+        error = trial.death(segment, seen)
+        self._handle(segment, Outcome(step=0, error=error, out_of_memory=LOW_MEMORY in text))
 
     def _is_lost_node(self, text: str) -> bool:
         """Whether a whole node went, which is no fault of the trial. Ray may not know yet."""
