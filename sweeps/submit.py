@@ -77,7 +77,13 @@ def main(arguments: list[str] | None = None) -> int:
     # A RayJob of KubeRay is a job already.
     in_job = "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
     client = None if options.here or in_job else ray_job.job_client()
-    return _ended(run_here(path) if client is None else run_as_job(client, found, path))
+    if client is None:
+        return _ended(run_here(path))
+    try:
+        return _ended(run_as_job(client, found, path))
+    except RuntimeError as error:
+        print(f"Ray's job server: {error}", file=sys.stderr, flush=True)
+        return _ended(1)
 
 
 def find(file: Path | None, home: Path) -> Found:

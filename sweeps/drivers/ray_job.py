@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 FINAL = ("SUCCEEDED", "FAILED", "STOPPED")
+READY_SECONDS = 120.0
+"""A head that has just been started answers before the process that takes jobs is there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +42,15 @@ def submit(client: Any, sweep: str, digest: str, command: str) -> Job:
     """A new job; its name is used once, so that every life of a driver keeps its own log."""
     used = [_number(details.submission_id, sweep) for details in client.list_jobs()]
     name = f"sweep-{sweep}.{max(used, default=0) + 1}"
-    client.submit_job(entrypoint=command, submission_id=name, metadata={"digest": digest})
-    return Job(name=name, digest=digest)
+    give_up = time.monotonic() + READY_SECONDS
+    while True:
+        try:
+            client.submit_job(entrypoint=command, submission_id=name, metadata={"digest": digest})
+            return Job(name=name, digest=digest)
+        except RuntimeError as error:
+            if "try again later" not in str(error) or time.monotonic() > give_up:
+                raise
+            time.sleep(1)
 
 
 def follow(client: Any, job: Job) -> int:

@@ -59,7 +59,7 @@ def driver(
         process.wait()
 
 
-def ended(process: subprocess.Popen[str], seconds: float = 150) -> tuple[int, str]:
+def ended(process: subprocess.Popen[str], seconds: float = 400) -> tuple[int, str]:
     """Exit code and output of a driver, once it has ended."""
     try:
         code = process.wait(timeout=seconds)
@@ -69,7 +69,7 @@ def ended(process: subprocess.Popen[str], seconds: float = 150) -> tuple[int, st
     return code, f"exit code {code}\n{text}"
 
 
-def wait_until(true: Callable[[], object], what: str, seconds: float = 90) -> None:
+def wait_until(true: Callable[[], object], what: str, seconds: float = 200) -> None:
     give_up = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < give_up, f"waited {seconds} s in vain until {what}"
