@@ -50,7 +50,8 @@ th, td { padding: 5px 10px; border-bottom: 1px solid var(--line); text-align: ri
 th { position: sticky; top: 0; background: #fff; }
 th:last-child, td:last-child { text-align: left; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 0.8rem; }
-@media (max-width: 600px) { main { padding: 12px 10px 40px; } .card { padding: 8px 4px 4px; } .card h2 { padding: 0 8px; } }
+input[type=radio] { accent-color: #0072b2; }
+@media (max-width: 600px) { #pareto .textpoint { display: none; } main { padding: 12px 10px 40px; } .card { padding: 8px 4px 4px; } .card h2 { padding: 0 8px; } }
 """
 PAGE = (
     '<!doctype html><html lang="en"><head>{%metas%}<title>{%title%}</title>'

@@ -101,7 +101,7 @@ def pareto_figure(live: Live, cost: str) -> Figure:
 def volume_figure(live: Live) -> Figure:
     """How the front grew."""
     data = volume_data(live.points.assign(state="complete"), live.objectives)
-    return draw_volume(data)
+    return _without_legend(draw_volume(data))
 
 
 def curves_figure(live: Live) -> Figure:
@@ -109,7 +109,12 @@ def curves_figure(live: Live) -> Figure:
     front = live.shown[live.shown["on_front"]].sort_values("params")
     front = front.iloc[:: max(1, len(front) // CURVES)]
     curves = load_curves(live.url, [live.sweep], trial_ids=front["id"].tolist())
-    return draw_curves(curves_data(curves, front), live.bicubic)
+    return _without_legend(draw_curves(curves_data(curves, front), live.bicubic))
+
+
+def _without_legend(figure: Figure) -> Figure:
+    figure["layout"]["margin"]["t"] = 12
+    return figure
 
 
 def front_rows(live: Live) -> pd.DataFrame:

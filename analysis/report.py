@@ -17,8 +17,10 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.chosen import TIERS, Chosen, FindTrained, choose_tiers, chosen_section, mark
 from analysis.comparison import draw_test_set
-from analysis.load import load_curves, load_lives, load_sweeps, load_trials
+from analysis.knob_plots import draw_effects, draw_parallel, effects_data
+from analysis.load import load_curves, load_knobs, load_lives, load_sweeps, load_trials
 from analysis.look import Figure
 from analysis.pareto import Direction
 from analysis.plots import (
@@ -57,16 +59,32 @@ class Group:
     train_data: str
 
 
-def write_report(url: str, sweep_names: Sequence[str] | None, path: Path) -> None:
+def write_report(
+    url: str,
+    sweep_names: Sequence[str] | None,
+    path: Path,
+    *,
+    tier_limits: Sequence[float] = TIERS,
+    find: FindTrained | None = None,
+) -> None:
     """Write the page about these sweeps (all where None) of the database at `url` to `path`.
 
+    `tier_limits` are the parameters within which it names a variant each; `find` hands over their trained
+    networks for the pictures.
     Raises ValueError where the database cannot be read or has no such sweep.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(report_page(url, sweep_names), encoding="utf-8")
+    page = report_page(url, sweep_names, tier_limits=tier_limits, find=find)
+    path.write_text(page, encoding="utf-8")
 
 
-def report_page(url: str, sweep_names: Sequence[str] | None = None) -> str:
+def report_page(
+    url: str,
+    sweep_names: Sequence[str] | None = None,
+    *,
+    tier_limits: Sequence[float] = TIERS,
+    find: FindTrained | None = None,
+) -> str:
     """The page as HTML."""
     groups = load_groups(url, sweep_names)
     names = [name for group in groups for name in group.names]
@@ -84,7 +102,10 @@ def report_page(url: str, sweep_names: Sequence[str] | None = None) -> str:
         )
     figures: dict[str, Figure] = {}
     for index, group in enumerate(groups):
-        body += _group_sections(url, group, f"g{index}", figures, titled=len(groups) > 1)
+        chosen = choose_tiers(group.trials, tier_limits)
+        sections = _group_sections(url, group, f"g{index}", figures, chosen, find)
+        body += [f"<h2>{escape(', '.join(group.names))}</h2>"] if len(groups) > 1 else []
+        body += sections
     body.append(provenance(lives, load_sweeps(url, names)))
     return Template(PAGE.read_text(encoding="utf-8")).substitute(
         title=escape(f"srsweep: {', '.join(names)}"),
@@ -137,21 +158,28 @@ def _group(members: list[dict[str, Any]], trials: pd.DataFrame) -> Group:
 
 
 def _group_sections(
-    url: str, group: Group, key: str, figures: dict[str, Figure], *, titled: bool
+    url: str,
+    group: Group,
+    key: str,
+    figures: dict[str, Figure],
+    chosen: Chosen | None,
+    find: FindTrained | None,
 ) -> list[str]:
-    title = [f"<h2>{escape(', '.join(group.names))}</h2>"] if titled else []
     return [
-        *title,
         headlines(group.trials, group.scale, group.bicubic, group.train_data, group.objectives),
-        *_pareto_section(group, key, figures),
+        *_pareto_section(group, key, figures, chosen),
+        *(chosen_section(chosen, find) if chosen is not None else []),
         front_section(group.trials, group.objectives),
+        *_knob_section(url, group, key, figures),
         *_published_section(group, key, figures),
         *_training_section(url, group, key, figures),
         failures(group.trials),
     ]
 
 
-def _pareto_section(group: Group, key: str, figures: dict[str, Figure]) -> list[str]:
+def _pareto_section(
+    group: Group, key: str, figures: dict[str, Figure], chosen: Chosen | None
+) -> list[str]:
     cards, left_out, below = [], 0, 0
     for cost, other in (("params", "multadds"), ("multadds", "params")):
         if complete(group.trials, cost).empty:
@@ -166,6 +194,8 @@ def _pareto_section(group: Group, key: str, figures: dict[str, Figure]) -> list[
         )
         left_out, below = max(left_out, data.left_out), max(below, data.below)
         figures[f"{key}-{cost}"] = draw_pareto(data)
+        if chosen is not None:
+            mark(figures[f"{key}-{cost}"], chosen, cost)
         cards.append(
             _card(
                 f"{key}-{cost}", f"PSNR against {heading(cost)}", f"Bubble area: {heading(other)}."
@@ -223,6 +253,29 @@ def _published_section(group: Group, key: str, figures: dict[str, Figure]) -> li
         "of different legend entries must not be ranked against each other. Self-ensembles are left out.</p>"
     )
     return ["<h2>Published networks</h2>", f'<div class="grid">{"".join(cards)}</div>', note]
+
+
+def _knob_section(url: str, group: Group, key: str, figures: dict[str, Figure]) -> list[str]:
+    if complete(group.trials, "params").empty or "multadds" not in group.trials:
+        return []
+    knobs = load_knobs(url, group.names)
+    cards = []
+    effects = effects_data(group.trials, knobs)
+    if len(effects):
+        figures[f"{key}-effects"] = draw_effects(effects)
+        text = (
+            "Mean PSNR of the trials with a value, above the trend of their family at equal parameters and "
+            "Mult-Adds; bars are standard errors. What a search prefers is tried more, so this is no experiment."
+        )
+        cards.append(_card(f"{key}-effects", "Knobs at equal cost", text))
+    lines = draw_parallel(group.trials, knobs)
+    if lines is not None:
+        figures[f"{key}-parallel"] = lines
+        text = "A line a trial; costs as logarithms. The front in blue."
+        cards.append(_card(f"{key}-parallel", "Knobs, costs and PSNR", text))
+    return (
+        ["<h2>What the knobs do</h2>", f'<div class="grid">{"".join(cards)}</div>'] if cards else []
+    )
 
 
 def _training_section(url: str, group: Group, key: str, figures: dict[str, Figure]) -> list[str]:

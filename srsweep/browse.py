@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from srsweep.results import database, locate
+from srsweep.databases import database, locate
 
 
 @click.command()

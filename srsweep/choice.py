@@ -6,17 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import click
 import yaml
 from torch import nn
 
+from analysis.chosen import FindTrained, Trained
 from analysis.load import load_lives, load_trial
 from searchspace.architecture import Architecture, architecture
 from searchspace.discover import FAMILIES
 from searchspace.spec import nearest
 from srsweep.arguments import parse_architecture
-from srsweep.results import locate
-from sweeps.config import parse_config
-from sweeps.data.split import DataSettings
+from srsweep.databases import locate
+from sweeps.config import ConfigError, parse_config
+from sweeps.data.split import DataSettings, open_split
 from sweeps.records import Measurement
 from sweeps.store import Store
 from sweeps.train import TrainSettings
@@ -144,6 +146,24 @@ def _of_folder(folder: Path) -> Choice:
         train=TrainSettings.model_validate(note["train"]),
         data=DataSettings.model_validate(note["data"]),
     )
+
+
+def finder(url: str) -> FindTrained:
+    """A function that hands over the trained network of (sweep, number), with its validation images."""
+
+    def find(sweep: str, number: int) -> Trained | None:
+        try:
+            choice = _of_trial(sweep, number, url)
+            if choice.weights is None or choice.data is None:
+                return None
+            split = open_split(choice.data, choice.scale, Path("cache").absolute())
+            return Trained(network=choice.network(), validation=split.validation)
+        except (ConfigError, ValueError) as error:
+            # A page without a picture is better than none.
+            click.echo(f"{sweep}#{number}: no picture: {error}", err=True)
+            return None
+
+    return find
 
 
 def note_of(choice: Choice) -> dict[str, object]:

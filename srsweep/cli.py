@@ -13,11 +13,12 @@ from analysis.tables import Format
 from srsweep.arguments import OneLineErrors, tabular
 from srsweep.browse import dashboard, export_optuna
 from srsweep.check import describe
+from srsweep.databases import DEFAULT_DATABASE, database
 from srsweep.explore import cost, families
 from srsweep.export import export, latency
 from srsweep.merge import merge_command
 from srsweep.progress import Watcher, format_duration
-from srsweep.results import DEFAULT_DATABASE, database, front, report, select, status
+from srsweep.results import front, report, select, status
 from srsweep.variant import evaluate_command, train
 from sweeps.config import SweepConfig, parse_config, read_config
 from sweeps.run import DriverName, run_sweep

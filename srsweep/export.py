@@ -16,7 +16,7 @@ from searchspace.cost import low_res_size
 from searchspace.layers import deployed
 from srsweep.arguments import RunFailed, print_table, tabular
 from srsweep.choice import Choice, TrialReference, choose, remember
-from srsweep.results import database
+from srsweep.databases import database
 from sweeps.data.split import DataSettings, open_split
 from sweeps.evaluate import evaluate
 

@@ -2,7 +2,7 @@
 
 import click
 
-from srsweep.results import DEFAULT_DATABASE, database
+from srsweep.databases import DEFAULT_DATABASE, database
 from sweeps.merge import merge
 from sweeps.store import Store
 

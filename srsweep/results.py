@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from analysis.chosen import TIERS
 from analysis.load import load_sweeps, load_trials
 from analysis.load_database import LATENCY, QUALITIES
 from analysis.load_points import load_front
@@ -13,31 +14,10 @@ from analysis.report import write_report
 from analysis.select import at_knee, best_within, selection_table, tiers, variants, weighted
 from analysis.tables import Format, front_table
 from searchspace.cost import COSTS
-from searchspace.quantity import parse_quantity
+from searchspace.quantity import format_quantity, parse_quantity
 from srsweep.arguments import print_table, tabular
-from sweeps.config import STORAGE_VARIABLE, read_config
-
-DEFAULT_DATABASE = "sqlite:///results.db"
-
-database = click.option(
-    "--db",
-    envvar=STORAGE_VARIABLE,
-    default=None,
-    help=f"Database URL; also from the environment variable {STORAGE_VARIABLE}. Default: that of the "
-    f"sweep file where one is named, otherwise {DEFAULT_DATABASE}.",
-)
-
-
-def locate(names: Sequence[str], db: str | None) -> tuple[list[str], str]:
-    """Names of sweeps and the database that they are in; a name may also be a sweep file."""
-    found = []
-    for name in names:
-        if name.endswith((".yaml", ".yml")):
-            config = read_config(Path(name))
-            db = db or config.storage
-            name = config.name
-        found.append(name)
-    return found, db or DEFAULT_DATABASE
+from srsweep.choice import finder
+from srsweep.databases import database, locate
 
 
 @click.command()
@@ -168,12 +148,20 @@ def _pairs(texts: Sequence[str]) -> dict[str, float]:
 @click.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path), default="report.html")
+@click.option(
+    "--tiers",
+    "tier_limits",
+    default=",".join(format_quantity(limit) for limit in TIERS),
+    show_default=True,
+    help="Parameters within which the page names a variant each.",
+)
 @database
-def report(names: tuple[str, ...], output: Path, db: str | None) -> None:
+def report(names: tuple[str, ...], output: Path, tier_limits: str, db: str | None) -> None:
     """Write one HTML page about sweeps.
 
     NAME... are sweeps or sweep files. The page is self-contained and opens without a network.
     """
     sweeps, url = locate(names, db)
-    write_report(url, sweeps, output)
+    limits = [parse_quantity(text) for text in tier_limits.split(",")]
+    write_report(url, sweeps, output, tier_limits=limits, find=finder(url))
     click.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB)")

@@ -18,8 +18,8 @@ from analysis.benchmark import TableFormat, published_bicubic, published_rows, s
 from searchspace.cost import costs
 from srsweep.arguments import RunFailed, tabular
 from srsweep.choice import NOTE, Choice, choose, note_of, remember
+from srsweep.databases import database
 from srsweep.export import VARIANT, data_of
-from srsweep.results import database
 from sweeps.data.cache import PairSet
 from sweeps.data.images import find_set
 from sweeps.data.split import TEST_SETS, open_test_set

@@ -1,0 +1,163 @@
+"""The chosen variants on the page: marked in the plots, explained, and seen beside bicubic and the original."""
+
+import base64
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+from torch import nn
+
+from analysis.look import INK, Figure
+from analysis.sections import html_table
+from analysis.select import Selection, selection_table, tiers, variants
+from searchspace.quantity import format_quantity
+from sweeps.data.cache import PairSet
+from sweeps.data.imresize import imresize
+from sweeps.evaluate import enlarge
+from sweeps.metrics import psnr_y
+
+TIERS = (50e3, 150e3, 600e3)
+"""Limits of parameters for which the page names a variant each, unless others are asked for."""
+SIDE = 40
+"""Of a crop in low-resolution pixels."""
+IMAGES = 2
+"""Validation pictures shown."""
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A variant's network with its weights, and the images to show it on."""
+
+    network: nn.Module
+    validation: PairSet
+
+
+FindTrained = Callable[[str, int], Trained | None]
+"""(sweep, number of the trial) -> its network, None where its weights are gone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """The variants chosen of comparable sweeps."""
+
+    frame: pd.DataFrame
+    """As of `variants`."""
+    selections: list[Selection]
+    """Those that chose something, each variant once."""
+
+
+def choose_tiers(trials: pd.DataFrame, limits: Sequence[float] = TIERS) -> Chosen | None:
+    """The best variant within each limit of parameters; None where nothing can be chosen."""
+    try:
+        frame = variants(trials)
+    except ValueError:
+        return None
+    if frame.empty:
+        return None
+    found: dict[int, Selection] = {}
+    for selection in tiers(frame, "params", limits):
+        if selection.row is not None:
+            found.setdefault(selection.row, selection)
+    return Chosen(frame=frame, selections=list(found.values())) if found else None
+
+
+def mark(figure: Figure, chosen: Chosen, cost: str) -> None:
+    """Rings around the chosen variants, with the limit that each was chosen for."""
+    rows = chosen.frame.loc[[s.row for s in chosen.selections if s.row is not None]]
+    figure["data"].append(
+        {
+            "type": "scatter",
+            "mode": "markers+text",
+            "name": "chosen",
+            "x": rows[cost].tolist(),
+            "y": rows["psnr_y"].tolist(),
+            "text": [s.rule.rpartition("<=")[2].strip() for s in chosen.selections],
+            "textposition": "top left",
+            "textfont": {"size": 11, "color": INK},
+            "hoverinfo": "skip",
+            "marker": {"symbol": "circle-open", "size": 26, "color": INK, "line": {"width": 1.6}},
+        }
+    )
+
+
+def chosen_section(chosen: Chosen, find: FindTrained | None) -> list[str]:
+    """The choices as a table, each with its reason; pictures of those whose weights are there."""
+    table = selection_table(chosen.frame, chosen.selections)
+    columns = ["rule", "sweep", "number", "psnr_y", "params", "multadds", "label"]
+    if table["sweep"].nunique() == 1:
+        columns.remove("sweep")
+    reasons = "".join(f"<li>{escape(s.sentence)}</li>" for s in chosen.selections)
+    parts = ["<h2>Chosen variants</h2>", html_table(table[columns]), f"<ul>{reasons}</ul>"]
+    trained = {}
+    for row in table.to_dict("records") if find is not None else ():
+        assert find is not None
+        found = find(str(row["sweep"]), int(row["number"]))
+        if found is not None:
+            size = format_quantity(float(row["params"]))
+            trained[f"trial {row['number']}, {size} parameters"] = found
+    if trained:
+        parts += _pictures(trained)
+    elif find is not None:
+        parts.append('<p class="quiet">No pictures: the weights of these trials are not here.</p>')
+    return parts
+
+
+def _pictures(trained: Mapping[str, Trained]) -> list[str]:
+    pairs = next(iter(trained.values())).validation
+    strips = [_strip(trained, pairs, index) for index in range(min(IMAGES, len(pairs)))]
+    note = (
+        "Parts of validation pictures, trained networks between bicubic and the original; the PSNR is that of "
+        "the whole picture. Selection used these pictures, so they flatter ours a little."
+    )
+    return ["<h3>Side by side</h3>", *strips, f'<p class="quiet">{note}</p>']
+
+
+def _strip(trained: Mapping[str, Trained], pairs: PairSet, index: int) -> str:
+    scale = pairs.scale
+    low_res, high_res = pairs.low_res(index), pairs.high_res(index)
+    top, left = busiest(low_res)
+    bicubic = imresize(low_res, scale)
+    shown = [("low resolution", _part(low_res, top, left, 1), "")]
+    enlarged = {"bicubic": bicubic} | {
+        name: enlarge(found.network, low_res, device="cpu") for name, found in trained.items()
+    }
+    for name, image in enlarged.items():
+        value = f"{psnr_y(image, high_res, scale):.2f} dB"
+        shown.append((name, _part(image, top, left, scale), value))
+    shown.append(("original", _part(high_res, top, left, scale), ""))
+    figures = "".join(
+        f'<figure><img alt="{escape(name)}" src="{_data_url(part)}">'
+        f"<figcaption>{escape(name)}<br><b>{value}</b></figcaption></figure>"
+        for name, part, value in shown
+    )
+    return f'<div class="strip" aria-label="{escape(pairs.names[index])}">{figures}</div>'
+
+
+def busiest(low_res: Pixels) -> tuple[int, int]:
+    """Top and left of the square of SIDE pixels with the most contrast between neighbours."""
+    luma = low_res.astype(np.float64).mean(axis=2)
+    contrast = np.abs(np.diff(luma, axis=0))[:, :-1] + np.abs(np.diff(luma, axis=1))[:-1]
+    best, place = -1.0, (0, 0)
+    for top in range(0, max(1, low_res.shape[0] - SIDE + 1), SIDE // 2):
+        for left in range(0, max(1, low_res.shape[1] - SIDE + 1), SIDE // 2):
+            total = float(contrast[top : top + SIDE, left : left + SIDE].sum())
+            if total > best:
+                best, place = total, (top, left)
+    return place
+
+
+def _part(image: Pixels, top: int, left: int, scale: int) -> Pixels:
+    return image[scale * top : scale * (top + SIDE), scale * left : scale * (left + SIDE)]
+
+
+def _data_url(image: Pixels) -> str:
+    memory = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image)).save(memory, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(memory.getvalue()).decode()
