@@ -144,6 +144,18 @@ class SweepConfig(_Settings):
             return Path(self.cache).absolute() / "checkpoints"
         return Path(self.checkpoints).absolute()
 
+    def rung_at(self, step: int) -> int:
+        """The number of the first rung that is not below `step`."""
+        return next((i for i, rung in enumerate(self.rungs) if rung >= step), len(self.rungs) - 1)
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Steps at which a model looks at unfinished trainings: the rungs, else a quarter and a half."""
+        steps, every = self.train.steps, self.train.evaluate_every
+        if self.search.halving is not None:
+            return self.rungs
+        return tuple(every * round(steps * s / every) for s in (0.25, 0.5) if every <= steps / 4)
+
     @property
     def digest(self) -> str:
         """Twelve hexadecimal digits of the text, the same for YAML and for the JSON that Ray makes of it."""

@@ -7,22 +7,23 @@ process. After a crash a new `Sweep` is made from the rows, and goes on.
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from searchspace.architecture import Architecture, architecture
+from searchspace.architecture import architecture
 from searchspace.cost import costs
 from searchspace.space import feasible
-from sweeps.config import MEASURED, ConfigError, SweepConfig
-from sweeps.halving import Candidate, next_promotion
-from sweeps.mirror import Mirror, is_url
-from sweeps.records import Evaluation, Measurement, Outcome, Progress, State
+from sweeps.config import ConfigError, SweepConfig
+from sweeps.halving import next_promotion
+from sweeps.records import Evaluation, Outcome, Progress
 from sweeps.spending import forget_weights, non_dominated
+from sweeps.standing import Trial
 from sweeps.store import LEASE_SECONDS, Store, TrialRow
 from sweeps.suggest import Suggester
 from sweeps.trial import Segment
+
+__all__ = ["Record", "Sweep", "SweepFailed", "Trial", "check_feasible"]
 
 MAX_EARLIER = 3
 """Earlier sweeps that teach the model."""
@@ -31,41 +32,6 @@ Record = Progress | Evaluation | Outcome
 
 class SweepFailed(Exception):  # noqa: N818 - reads as what happened
     """Too many trials have failed; what is stored stays."""
-
-
-@dataclass(kw_only=True)
-class Trial:
-    """A trial of this sweep while it is not finished."""
-
-    id: int
-    number: int
-    architecture: Architecture
-    errors: int = 0
-    attempt: int = 0
-    state: State = "running"
-    step: int = 0
-    error: str = ""
-    """Last line of the newest attempt's error."""
-    scores: dict[str, float] = field(default_factory=dict)
-    """Newest value of each measured objective."""
-    curve: dict[int, dict[str, float]] = field(default_factory=dict)
-    """Measured objectives by step."""
-    target: int = 0
-    """Number of the rung that it is being trained to, or waits at."""
-    seconds: float = 0.0
-    """Of training so far."""
-    alone: bool = False
-    """Has run out of memory beside others, and is trained with nothing beside it from then on."""
-
-    def take(self, measurements: Iterable[Measurement]) -> None:
-        """Remember what was measured."""
-        for each in measurements:
-            self.step = max(self.step, each.step)
-            if each.name in MEASURED:
-                self.scores[each.name] = each.value
-                self.curve.setdefault(each.step, {})[each.name] = each.value
-            elif each.name == "seconds":
-                self.seconds = max(self.seconds, each.value)
 
 
 class Sweep:
@@ -95,7 +61,7 @@ class Sweep:
             seed=config.seed,
             trials=config.search.trials,
             steps=config.train.steps,
-            levels=_levels(config),
+            levels=config.levels,
         )
         self.trials: dict[int, Trial] = {}
         self.waiting: deque[Trial] = deque()
@@ -171,8 +137,8 @@ class Sweep:
             until_step=until_step,
             train=self.config.train,
             data=self.config.data,
-            folder=self._folder(trial),
-            mirror=self._mirror(trial),
+            folder=trial.folder(self.config),
+            mirror=trial.mirror(self.config),
             seconds_allowed=self.config.resources.seconds_allowed,
             cache=Path(self.config.cache).absolute(),
             threads=max(1, int(self.config.resources.cpu)),
@@ -244,29 +210,13 @@ class Sweep:
         if halving is None:
             return
         trials = [trial for trial in self.trials.values() if trial.state != "failed"]
-        chosen = next_promotion(list(map(self._candidate, trials)), len(rungs), halving.factor)
+        chosen = next_promotion(
+            [trial.candidate(self.config) for trial in trials], len(rungs), halving.factor
+        )
         self._due = None
         if chosen is not None:
             steps = rungs[chosen.target + 1] - rungs[chosen.target]
             self._due = self.trials[chosen.number] if self._affordable(steps) else None
-
-    def _candidate(self, trial: Trial) -> Candidate:
-        names = [name for name in self.config.objectives if name in MEASURED]
-        signs = [1 if self.config.objectives[name] == "maximize" else -1 for name in names]
-        known = costs(trial.architecture, self.config.scale)
-        scores = []
-        for rung in self.config.rungs[: trial.target + 1]:
-            if rung not in trial.curve:
-                break
-            measured = trial.curve[rung]
-            scores.append(tuple(s * measured[n] for s, n in zip(signs, names, strict=True)))
-        return Candidate(
-            number=trial.number,
-            costs=tuple(known[name] for name in self.config.objectives if name in known),
-            # While it is on its way to a rung that it had reached before, it does not wait there.
-            scores=tuple(scores[: trial.target] if trial.state == "running" else scores),
-            target=trial.target,
-        )
 
     def _give_up_paused(self) -> None:
         """At the end of the sweep: what still waits for promotion is recorded as stopped."""
@@ -287,30 +237,18 @@ class Sweep:
         complete = [trial for trial in self.trials.values() if trial.state == "complete"]
         kept: list[bool] = [False] * len(complete)
         if keep == "front":
-            values = [self._values(trial) for trial in complete]
+            values = [trial.values(self.config.scale) for trial in complete]
             kept = non_dominated(values, self.config.objectives)
         lost = [trial for trial, keeps in zip(complete, kept, strict=True) if not keeps]
         lost += [trial for trial in self.trials.values() if trial.state in ("stopped", "failed")]
         for trial in lost:
             if trial.number not in self.freed:
                 self.freed.add(trial.number)
-                forget_weights(self._folder(trial), self._mirror(trial))
-
-    def _values(self, trial: Trial) -> dict[str, float]:
-        """Costs and measured objectives of a trial."""
-        return costs(trial.architecture, self.config.scale) | trial.scores
-
-    def _folder(self, trial: Trial) -> Path:
-        return self.config.checkpoint_folder / self.config.name / str(trial.number)
-
-    def _mirror(self, trial: Trial) -> Mirror | None:
-        if not is_url(self.config.checkpoints):
-            return None
-        return Mirror(url=f"{self.config.checkpoints}/{self.config.name}/{trial.number}")
+                forget_weights(trial.folder(self.config), trial.mirror(self.config))
 
     def _tell(self, trial: Trial) -> None:
         if trial.state == "complete":
-            known = self._values(trial)
+            known = trial.values(self.config.scale)
             values = [known[name] for name in self.config.objectives]
             self.suggester.tell(trial.architecture, values, stopped=False)
         elif trial.state in ("failed", "stopped"):
@@ -368,7 +306,7 @@ class Sweep:
                 errors=row.errors,
                 attempt=row.attempts,
                 state=row.state,
-                target=self._target(row),
+                target=self.config.rung_at(row.until_step),
             )
             trial.take(row.measurements)
             self.trials[trial.number] = trial
@@ -383,11 +321,6 @@ class Sweep:
             else:
                 self._tell(trial)
         self._look_for_promotion()
-
-    def _target(self, row: TrialRow) -> int:
-        """The rung that a stored trial was last sent to."""
-        rungs = self.config.rungs
-        return next((i for i, rung in enumerate(rungs) if rung >= row.until_step), len(rungs) - 1)
 
     def check_result(self) -> None:
         """Raise SweepFailed where all trials have failed: a sweep without a result is none."""
@@ -419,16 +352,6 @@ class Sweep:
             interrupted = Outcome(step=trial.step, interrupted=True)
             self.store.end_attempt(trial.id, trial.attempt, interrupted, "paused")
         self.store.release_lease(self.id, self.token)
-
-
-def _levels(config: SweepConfig) -> tuple[int, ...]:
-    """Steps at which the model looks at unfinished trainings: the rungs, else a quarter and a half."""
-    steps, every = config.train.steps, config.train.evaluate_every
-    if config.search.halving is not None:
-        return config.rungs
-    return tuple(
-        every * round(steps * share / every) for share in (0.25, 0.5) if every <= steps / 4
-    )
 
 
 def check_feasible(config: SweepConfig) -> None:

@@ -139,7 +139,7 @@ def test_sweep_cut_in_the_middle_ends_with_the_same_rows(
 
 def front(sweep: Sweep) -> list[tuple[str, float]]:
     complete = [each for each in sweep.trials.values() if each.state == "complete"]
-    kept = non_dominated([sweep._values(each) for each in complete], sweep.config.objectives)
+    kept = non_dominated([each.values(2) for each in complete], sweep.config.objectives)
     return [
         (each.architecture.key, each.scores["psnr_y"])
         for each, keeps in zip(complete, kept, strict=True)

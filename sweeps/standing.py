@@ -1,0 +1,82 @@
+"""A trial of a sweep that is being driven: where it stands, and what was measured of it so far."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from searchspace.architecture import Architecture
+from searchspace.cost import costs
+from sweeps.config import MEASURED, SweepConfig
+from sweeps.halving import Candidate
+from sweeps.mirror import Mirror, is_url
+from sweeps.records import Measurement, State
+
+
+@dataclass(kw_only=True)
+class Trial:
+    """A trial of this sweep while it is not finished."""
+
+    id: int
+    number: int
+    architecture: Architecture
+    errors: int = 0
+    attempt: int = 0
+    state: State = "running"
+    step: int = 0
+    error: str = ""
+    """Last line of the newest attempt's error."""
+    scores: dict[str, float] = field(default_factory=dict)
+    """Newest value of each measured objective."""
+    curve: dict[int, dict[str, float]] = field(default_factory=dict)
+    """Measured objectives by step."""
+    target: int = 0
+    """Number of the rung that it is being trained to, or waits at."""
+    seconds: float = 0.0
+    """Of training so far."""
+    alone: bool = False
+    """Has run out of memory beside others, and is trained with nothing beside it from then on."""
+
+    def take(self, measurements: Iterable[Measurement]) -> None:
+        """Remember what was measured."""
+        for each in measurements:
+            self.step = max(self.step, each.step)
+            if each.name in MEASURED:
+                self.scores[each.name] = each.value
+                self.curve.setdefault(each.step, {})[each.name] = each.value
+            elif each.name == "seconds":
+                self.seconds = max(self.seconds, each.value)
+
+    def values(self, scale: int) -> dict[str, float]:
+        """Costs and newest measured objectives."""
+        return costs(self.architecture, scale) | self.scores
+
+    def folder(self, config: SweepConfig) -> Path:
+        """Of its training states."""
+        return config.checkpoint_folder / config.name / str(self.number)
+
+    def mirror(self, config: SweepConfig) -> Mirror | None:
+        """The copy of that folder in an object store, where the sweep has one."""
+        if not is_url(config.checkpoints):
+            return None
+        return Mirror(url=f"{config.checkpoints}/{config.name}/{self.number}")
+
+    def candidate(self, config: SweepConfig) -> Candidate:
+        """What halving needs to know of it."""
+        signs = {
+            name: 1 if direction == "maximize" else -1
+            for name, direction in config.objectives.items()
+            if name in MEASURED
+        }
+        known = costs(self.architecture, config.scale)
+        scores = []
+        for rung in config.rungs[: self.target + 1]:
+            if rung not in self.curve:
+                break
+            scores.append(tuple(sign * self.curve[rung][name] for name, sign in signs.items()))
+        return Candidate(
+            number=self.number,
+            costs=tuple(known[name] for name in config.objectives if name in known),
+            # On its way to a rung that it had reached before an interruption, it does not wait there.
+            scores=tuple(scores[: self.target] if self.state == "running" else scores),
+            target=self.target,
+        )
