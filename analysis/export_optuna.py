@@ -1,5 +1,6 @@
 """A sweep as an Optuna study, for optuna-dashboard and optuna.visualization."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,9 @@ def export_study(url: str, sweep: str, path: Path) -> int:
     study = optuna.create_study(
         study_name=sweep, storage=f"sqlite:///{path}", directions=list(objectives.values())
     )
-    if hasattr(study, "set_metric_names"):
+    with warnings.catch_warnings():
+        # Names of values are experimental in Optuna; without them its dashboard shows numbers instead.
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study.set_metric_names(list(objectives))
     study.add_trials(_frozen(trials, load_knobs(url, [sweep]), list(objectives), url, sweep))
     return len(trials)

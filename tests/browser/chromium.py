@@ -128,9 +128,9 @@ class Chromium:
     def screenshot(self, path: Path) -> None:
         """The whole page as PNG."""
         size = self.call("Page.getLayoutMetrics")["cssContentSize"]
-        clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
-        data = self.call("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)["data"]
-        path.write_bytes(b64decode(data))
+        self.resize(int(size["width"]), int(size["height"]))
+        time.sleep(3)
+        path.write_bytes(b64decode(self.call("Page.captureScreenshot")["data"]))
 
     @property
     def outside(self) -> list[str]:
