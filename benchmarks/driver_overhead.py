@@ -52,7 +52,7 @@ def main() -> None:
             ms = 1e3 * json.loads(done.stdout.splitlines()[-1]) / options.trials
             rows.append({"contestant": name, "round": round_, "ms_per_trial": ms})
             print(rows[-1], flush=True)
-    write("driver-overhead", rows)
+        write("driver-overhead", rows)
     by_name = {n: [r["ms_per_trial"] for r in rows if r["contestant"] == n] for n in CONTESTANTS}
     for name, values in by_name.items():
         lower, middle, upper = spread(values)

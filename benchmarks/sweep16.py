@@ -51,7 +51,7 @@ def main() -> None:
             row = {"loop": loop, "round": round_, "trials_per_hour": 3600 * trials / seconds}
             rows.append(row | {"mean_psnr_y": psnr, "steps": options.steps})
             print(rows[-1], flush=True)
-    write("sweep16", rows)
+        write("sweep16", rows)
     plain, ours = (
         [float(row["trials_per_hour"]) for row in rows if row["loop"] == loop]
         for loop in ("plain", "srsweep")

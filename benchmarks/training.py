@@ -5,7 +5,7 @@
 Each round runs every contestant once, one right after the other, for the same time; ratios are taken
 within a round. A contestant is so many processes with so many threads each. On a machine that others
 use as well, patches per second are worth little: threads that wait for each other lose most. Processor time per patch
-at one thread a process hardly depends on the load; its ratio takes the plain loop to scale perfectly.
+at one thread a process suffers less from load; its ratio takes the plain loop to scale perfectly.
 """
 
 import argparse
@@ -60,6 +60,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=8)
     parser.add_argument("--shapes", nargs="+", default=list(SHAPES))
+    parser.add_argument(
+        "--one-thread", action="store_true", help="for busy machines: nothing with several threads"
+    )
     options = parser.parse_args()
     data = DataSettings(train=options.train, root=options.root)
     cores = os.cpu_count() or 1
@@ -69,6 +72,8 @@ def main() -> None:
         for round_ in range(options.rounds):
             plain_splits = [(1, threads) for threads in dict.fromkeys((cores, 1))]
             contestants = [*((True, s) for s in plain_splits), *((False, s) for s in splits)]
+            if options.one_thread:
+                contestants = [(plain, split) for plain, split in contestants if split[1] == 1]
             for plain, (processes, threads) in contestants:
                 job = Job(
                     plain=plain,
@@ -83,7 +88,7 @@ def main() -> None:
                     row | {"processes": processes, "threads": threads} | run(job, processes)
                 )
                 print(rows[-1], flush=True)
-    write("training", rows)
+            write("training", rows)  # after every round: a run that is cut short is not lost
     report(rows)
 
 
