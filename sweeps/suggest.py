@@ -26,7 +26,7 @@ from sweeps.store import TrialRow
 SamplerName = Literal["random", "grid", "tpe", "nsga2", "gp", "pareto"]
 Direction = Literal["minimize", "maximize"]
 
-MAX_REFUSALS = 50
+MAX_REFUSALS = 8
 """Suggestions turned down in a row before one is drawn uniformly from what is left."""
 MAX_DRAWS = 10_000
 """Uniform draws from a space too large to enumerate before it is taken for exhausted."""

@@ -38,7 +38,7 @@ def low_res_size(scale: int) -> tuple[int, int]:
 def subject(architecture: Architecture, scale: int) -> Subject:
     """`architecture` at `scale` on the meta device with one traced forward pass."""
     with torch.device("meta"):
-        network = architecture.network(scale)
+        network = architecture.network(scale).eval()
     return Subject(network=network, low_res=low_res_size(scale), at_scale=architecture.network)
 
 
