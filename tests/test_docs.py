@@ -1,9 +1,15 @@
-"""The page on adding a family quotes a family that exists; the quotations are kept true here."""
+"""What the documents say of files, commands and sweeps is kept true here."""
 
 import re
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
+import yaml
+
+from srsweep.cli import main
+from sweeps.config import parse_config
+from sweeps.sweep import check_feasible
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/adding-a-family.md").read_text()
@@ -27,3 +33,30 @@ def test_every_file_that_is_named_exists() -> None:
     assert FILES
     for file in FILES:
         assert (ROOT / file).is_file(), file
+
+
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_sweep_in_the_readme_is_valid() -> None:
+    start = README.index("    metadata:\n")
+    written = README[start : README.index("    srsweep families", start)]
+    config = parse_config(yaml.safe_load(dedent(written)), "README.md")
+    check_feasible(config)
+
+
+def test_every_command_in_the_readme_exists() -> None:
+    named = set(re.findall(r"^    srsweep ([a-z-]+)", README, re.MULTILINE))
+    assert len(named) > 5
+    assert named <= set(main.commands)
+
+
+def test_every_target_of_make_in_the_readme_exists() -> None:
+    named = set(re.findall(r"^    make ([a-z-]+)", README, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert {"sweep", "test"} <= named <= targets
+
+
+def test_files_that_the_readme_names_exist() -> None:
+    for file in re.findall(r"[`(]([\w/-]+\.(?:py|md|yaml|png))[`)]", README):
+        assert (ROOT / file).exists(), file
