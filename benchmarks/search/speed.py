@@ -1,0 +1,111 @@
+"""How fast a space is tabulated, whether its costs are those counted one by one, how long a suggestion takes.
+
+    python -m benchmarks.search.speed --checked 1000
+
+writes results/speed.json. The PSNR that the model is given here is invented: only time is measured.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import torch
+
+from searchspace.constraint import at_most
+from searchspace.cost import costs
+from searchspace.space import Space, parse_space
+from searchspace.table import ADDITIVE, SpaceTable
+from sweeps.pareto_sampler import ParetoSearch
+
+RESULTS = Path(__file__).parent / "results"
+MILLION = {
+    "n_feats": {"low": 8, "high": 64, "step": 4},
+    "n_blocks": [6, 8, 10, 12, 14, 18, 22, 26],
+    "local_blocks": [2, 3, 5],
+    "compression": ["none", "head", "tail", "alternate", "all"],
+    "expand_ratio": [1, 2, 3, 4, 6],
+    "expand_conv": ["auto", "always"],
+    "activation_ratio": ["rare", "1/3", "1/2", "2/3", "all"],
+    "pool_layers": ["none", "default", "all"],
+    "attention": ["none", "global", "channel", "contrast"],
+    "upsampler": ["stepwise", "direct"],
+}
+HUNDRED_THOUSAND = MILLION | {"n_blocks": [6, 14, 26], "local_blocks": 5, "expand_conv": "auto"}
+
+
+def space_of(knobs: object) -> Space:
+    space, faults = parse_space({"slwsr": knobs}, ())
+    assert not faults
+    return space
+
+
+def tabulated(checked: int) -> dict[str, float]:
+    began = time.perf_counter()
+    cpu = time.process_time()
+    table = SpaceTable(space_of(MILLION), 4)
+    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+    unequal = 0
+    for row in Random(1).sample(range(len(table)), checked):
+        counted = costs(table.architecture(row), 4)
+        unequal += any(counted[name] != table.costs[name][row] for name in ADDITIVE)
+    return {
+        "architectures": len(table),
+        "seconds": round(seconds, 2),
+        "cpu_seconds": round(cpu, 2),
+        "architectures_per_cpu_second": round(len(table) / cpu),
+        "checked_one_by_one": checked,
+        "unequal": unequal,
+    }
+
+
+def suggested(finished: int) -> dict[str, float]:
+    search = ParetoSearch(
+        space=space_of(HUNDRED_THOUSAND),
+        constraints=[at_most("params", "2M")],
+        scale=4,
+        minimized=["params", "multadds"],
+        steps=1000,
+        levels=[250],
+        seed=0,
+        trials=finished,
+    )
+    random = np.random.default_rng(0)
+    for row in random.choice(search.feasible, finished, replace=False):
+        architecture = search.table.architecture(int(row))
+        search.add(architecture)
+        psnr = 25 + 0.8 * np.log10(search.table.costs["params"][row]) + random.normal(0, 0.02)
+        search.observe(architecture, 250, psnr - 2)
+        search.observe(architecture, 1000, psnr)
+        search.end(architecture, failed=False)
+    times, cpu_times = [], []
+    for number in range(finished, finished + 11):
+        began, cpu = time.perf_counter(), time.process_time()
+        search.ask(number)
+        times.append(time.perf_counter() - began)
+        cpu_times.append(time.process_time() - cpu)
+    return {
+        "feasible_architectures": len(search.feasible),
+        "finished_trials": finished,
+        "median_seconds": round(float(np.median(times[1:])), 3),
+        "median_cpu_seconds": round(float(np.median(cpu_times[1:])), 3),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--checked", type=int, default=1_000)
+    parser.add_argument("--finished", type=int, default=500)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    # The table first: what is counted for the other would be remembered.
+    measured = {"table": tabulated(given.checked), "suggestion": suggested(given.finished)}
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "speed.json").write_text(json.dumps(measured, indent=2) + "\n")
+    print(json.dumps(measured, indent=2))
+
+
+if __name__ == "__main__":
+    main()
