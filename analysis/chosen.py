@@ -71,9 +71,11 @@ def choose_tiers(trials: pd.DataFrame, limits: Sequence[float] = TIERS) -> Chose
 def mark(figure: Figure, chosen: Chosen, cost: str) -> None:
     """Rings around the chosen variants, with the limit that each was chosen for."""
     rows = chosen.frame.loc[[s.row for s in chosen.selections if s.row is not None]]
+    # WebGL draws above SVG: among points that it draws, the rings must be drawn by it too.
+    by_webgl = any(trace["type"] == "scattergl" for trace in figure["data"])
     figure["data"].append(
         {
-            "type": "scatter",
+            "type": "scattergl" if by_webgl else "scatter",
             "mode": "markers+text",
             "name": "chosen",
             "x": rows[cost].tolist(),
@@ -82,6 +84,7 @@ def mark(figure: Figure, chosen: Chosen, cost: str) -> None:
             "textposition": "top left",
             "textfont": {"size": 11, "color": INK},
             "hoverinfo": "skip",
+            **({} if by_webgl else {"cliponaxis": False}),
             "marker": {"symbol": "circle-open", "size": 26, "color": INK, "line": {"width": 1.6}},
         }
     )

@@ -33,7 +33,7 @@ def draw_test_set(trials: pd.DataFrame, published: pd.DataFrame, cost: str, data
             {
                 "type": "scatter",
                 "mode": "markers",
-                "name": f"ours, trained on {html.escape(str(train_data) or 'unknown images')}",
+                "name": f"ours, trained on {html.escape(str(train_data).partition(':')[0] or 'unknown images')}",
                 "x": group[cost].tolist(),
                 "y": group[column].tolist(),
                 "text": hover_texts(group),

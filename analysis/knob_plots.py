@@ -14,6 +14,8 @@ from analysis.tables import cell, heading
 LEAST_TRIALS = 8
 """Of a family, below which a trend through cost and PSNR means nothing."""
 MOST_KNOBS = 6
+MOST_VALUES = 8
+"""Of a knob, beyond which numbers are put together in ranges."""
 MOST_LINES = 400
 
 
@@ -29,7 +31,7 @@ def effects_data(trials: pd.DataFrame, knobs: pd.DataFrame) -> pd.DataFrame:
             continue
         above = pd.Series(_above_trend(own), index=own["id"])
         for knob, column in knobs.reindex(own["id"]).items():
-            groups = above.groupby(column.map(_text).to_numpy())
+            groups = above.groupby(_grouped(column).to_numpy())
             named = [(str(value), part) for value, part in groups]
             kept = [(value, part) for value, part in named if len(part) >= 2 and value != "-"]
             if len(kept) < 2:
@@ -97,7 +99,13 @@ def draw_parallel(trials: pd.DataFrame, knobs: pd.DataFrame) -> Figure | None:
     front = done["on_front"].to_numpy(bool)
     traces = [
         _lines(heights[~front], "dominated", "rgba(120,130,140,0.22)", 1),
-        _lines(heights[front], "front", FAMILY_COLOURS[0], 1.6),
+        # A long front is drawn paler, or its lines would hide one another.
+        _lines(
+            heights[front],
+            "front",
+            f"rgba(0,114,178,{min(1.0, 6 / max(int(front.sum()), 1) ** 0.5):.2f})",
+            1.6 if front.sum() < 40 else 0.8,
+        ),
     ]
     layout = base_layout("", "")
     layout["xaxis"] |= {
@@ -116,8 +124,8 @@ def draw_parallel(trials: pd.DataFrame, knobs: pd.DataFrame) -> Figure | None:
             "y": height,
             "text": html.escape(text),
             "showarrow": False,
-            "xanchor": "left",
-            "xshift": 4,
+            "xanchor": "left" if index < len(axes) - 1 else "right",
+            "xshift": 4 if index < len(axes) - 1 else -4,
             "bgcolor": "rgba(255,255,255,0.8)",
             "font": {"size": 10, "color": MUTED},
         }
@@ -130,6 +138,17 @@ def draw_parallel(trials: pd.DataFrame, knobs: pd.DataFrame) -> Figure | None:
 def _done(trials: pd.DataFrame) -> pd.DataFrame:
     known = trials[["psnr_y", "params", "multadds"]].notna().all(axis=1)
     return trials[(trials["state"] == "complete") & known]
+
+
+def _grouped(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Values as text; numbers of more than MOST_VALUES kinds as ranges that hold equally many trials."""
+    texts = column.map(_text)
+    numbers = pd.to_numeric(texts, errors="coerce")
+    if texts.nunique() <= MOST_VALUES or numbers.isna().any():
+        return texts
+    ranges = pd.qcut(numbers, MOST_VALUES - 2, duplicates="drop")
+    ends = numbers.groupby(ranges, observed=True).agg(["min", "max"])
+    return ranges.map({at: f"{low:g} to {high:g}" for at, low, high in ends.itertuples()})
 
 
 def _above_trend(trials: pd.DataFrame) -> NDArray[np.float64]:
@@ -186,9 +205,9 @@ def _text(value: Any) -> str:
 
 
 def _order(text: str) -> tuple[int, float, str]:
-    """Numbers by size, then words."""
+    """Numbers and ranges by size, then words."""
     try:
-        return 0, float(text), text
+        return 0, float(text.partition(" to ")[0]), text
     except ValueError:
         return 1, 0.0, text
 

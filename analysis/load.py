@@ -80,7 +80,7 @@ def load_trials(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
     frame = trials.join(attempts, on="id").join(facts, on="sweep_id")
     for name in ("train_data", "data_fingerprint"):
         frame[name] = frame[name].fillna("") if name in frame else ""
-    for name in QUALITIES:
+    for name in ("psnr_y", "ssim_y"):
         frame[name] = pd.to_numeric(frame[name]) if name in frame else float("nan")
     frame["error"] = frame["error"].fillna("")
     frame = frame.fillna({"seconds": 0.0, "attempts": 0, "step": 0})

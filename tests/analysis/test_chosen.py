@@ -82,3 +82,12 @@ def test_the_busiest_part_is_where_the_detail_is() -> None:
     image = np.zeros((160, 160, 3), np.uint8)
     image[80 : 80 + SIDE, 100 : 100 + SIDE : 2] = 255
     assert busiest(image) == (80, 100)
+
+
+def test_many_numbers_are_put_together_in_ranges(database) -> None:
+    sweep_id = database.sweep("wide")
+    for number in range(36):
+        database.trial(sweep_id, number, 25 + number / 36, 1e4 + number, 1e9)
+    effects = effects_data(load_trials(database.url), load_knobs(database.url))
+    widths = effects[effects["knob"] == "n_feats"]["value"].tolist()
+    assert widths == ["1 to 6", "7 to 12", "13 to 18", "19 to 24", "25 to 30", "31 to 36"]
