@@ -1,0 +1,97 @@
+"""A trial by its name: exported, measured, evaluated, trained anew; what is measured becomes rows."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from analysis.load import load_trial, load_trials
+from srsweep.choice import choose
+from srsweep.cli import main
+
+pytestmark = pytest.mark.slow
+
+
+def srsweep(*words: object, code: int = 0) -> str:
+    result = CliRunner().invoke(main, [str(word) for word in words])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("home")
+    sweep = {
+        "name": "one",
+        "scale": 4,
+        "families": {"fsrcnn": {"n_shrunk": [8]}},
+        "search": {"sampler": "grid", "trials": 1},
+        "train": {"steps": 30, "evaluate_every": 30, "batch_size": 2},
+        "storage": f"sqlite:///{folder}/results.db",
+        "checkpoints": str(folder / "runs"),
+        "cache": str(folder / "cache"),
+    }
+    (folder / "sweep.yaml").write_text(yaml.safe_dump({"metadata": {"sweep": sweep}}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        srsweep("run", "sweep.yaml")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def at_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home)
+
+
+URL = "sqlite:///results.db"
+
+
+def test_an_exported_trial_gets_rows_for_the_front_after_quantisation() -> None:
+    printed = srsweep("export", "one#0", "--to", "int8", "-o", "out", "--json")
+    (row,) = json.loads(printed)
+    assert Path(row["file"]).is_file()
+    trial = load_trials(URL).iloc[0]
+    assert trial["psnr_y_int8"] == pytest.approx(row["file_psnr_y"])
+    (latency,) = [name for name in trial.index if name.startswith("latency_ms")]
+    assert latency.startswith("latency_ms onnxruntime int8 320x180 1 threads on ")
+    (front,) = json.loads(srsweep("front", "one", "--int8", "--json"))
+    assert front["psnr_y_int8"] == pytest.approx(row["file_psnr_y"])
+    (timed,) = json.loads(srsweep("front", "one", "--objectives", f"psnr_y,{latency}", "--json"))
+    assert timed[latency] == pytest.approx(row["latency_ms"])
+
+
+def test_a_measured_latency_is_kept_under_its_device() -> None:
+    (row,) = json.loads(srsweep("latency", "one#0", "--size", "16x16", "--json"))
+    assert row["measurement"] == "latency_ms torch float32 16x16 1 threads"
+    name = f"{row['measurement']} on {row['device'][:50].strip()}"
+    assert load_trials(URL)[name].iloc[0] == pytest.approx(row["median_ms"])
+
+
+def test_a_trained_folder_is_a_variant_and_resumes() -> None:
+    words = ("train", "one#0", "--steps", "4", "--set", "evaluate_every=2", "-o", "best")
+    srsweep(*words)
+    choice = choose(["best"], scale=None, weights=None, db=None)
+    assert choice.architecture.key == load_trial(URL, "one", 0)["architecture"]
+    assert choice.weights is not None
+    assert choice.train.steps == 4
+    before = choice.weights.read_bytes()
+    srsweep(*words)
+    assert choice.weights.read_bytes() == before
+    assert "another training" in srsweep("train", "one#0", "--steps", "5", "-o", "best", code=2)
+
+
+def test_test_set_scores_of_a_trial_are_stored(shared: Path) -> None:
+    root = shared / "data"
+    (row,) = json.loads(srsweep("evaluate", "one#0", "--root", root, "--sets", "Set5", "--json"))
+    assert load_trials(URL)["Set5_psnr_y"].iloc[0] == pytest.approx(row["psnr_y"])
+    table = srsweep("evaluate", "one#0", "--root", root, "--sets", "Set5", "--markdown")
+    assert table.splitlines()[-1].startswith("| ours | fsrcnn")
+
+
+def test_mistakes_are_one_line() -> None:
+    assert "no trial 7" in srsweep("export", "one#7", "-o", "out", code=2)
+    assert "must be a family" in srsweep("export", "nothing", "-o", "out", code=2)
+    assert "--scale" in srsweep("latency", "one#0", "--scale", "2", code=2)
+    assert "--set" in srsweep("train", "one#0", "--set", "rate=1", "-o", "x", code=2)
