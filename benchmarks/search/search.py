@@ -133,10 +133,15 @@ def main() -> None:
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     with threadpool_limits(1, user_api="blas"):
         rows = [row for name in given.tables for row in compare(name, given.seeds, given.only)]
-    with (RESULTS / "summary.csv").open("w", newline="") as file:
+    path = RESULTS / "summary.csv"
+    kept: list[dict[str, Any]] = []
+    if path.exists():
+        with path.open(newline="") as file:
+            kept = [row for row in csv.DictReader(file) if row["table"] not in given.tables]
+    with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows([*kept, *rows])
     for row in rows:
         print(", ".join(f"{key} {value}" for key, value in row.items()))
 
