@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
-import websocket
-
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE = 90.0
 """Seconds until something that ought to happen counts as missing; machines of tests are busy."""
@@ -27,6 +25,8 @@ class Chromium:
     """One page; remembers what it complained about and what it asked for."""
 
     def __init__(self, program: str) -> None:
+        import websocket  # not everywhere: tests that need it say so
+
         self.folder = tempfile.TemporaryDirectory(prefix="chromium-")
         self.process = subprocess.Popen(
             [

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from werkzeug.serving import make_server
 
 from analysis.report import write_report
 from tests.analysis.conftest import Database
@@ -50,6 +49,8 @@ def quiet(browser: Chromium) -> None:
 
 @pytest.fixture
 def address(two_sweeps: Database) -> Iterator[str]:
+    from werkzeug.serving import make_server
+
     from analysis.dashboard import make_app
 
     app = make_app(two_sweeps.url, seconds=1.0)
