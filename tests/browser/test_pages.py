@@ -32,14 +32,23 @@ def points(plot: str) -> str:
     return POINTS.replace("ID", plot)
 
 
-def first_point(plot: str) -> str:
-    """Where the first trial lies on the screen."""
-    return f"""(() => {{
-  const root = document.querySelector('{plot}');
-  const plot = root.querySelector('.js-plotly-plot') || root;
-  const box = plot.querySelector('.trace.scatter .points path').getBoundingClientRect();
-  return [box.x + box.width / 2, box.y + box.height / 2];
-}})()"""
+def hover(browser: Chromium, plot: str) -> str:
+    """What is shown when the mouse rests on the first trial; the page may still be moving at first."""
+    place = f"""(() => {{
+      const path = document.querySelector('{plot} .trace.scatter .points path');
+      if (!path) return null;
+      path.scrollIntoView({{block: 'center'}});
+      const box = path.getBoundingClientRect();
+      return [box.x + box.width / 2, box.y + box.height / 2];
+    }})()"""
+    for _ in range(60):
+        at = browser.wait_for(place)
+        browser.move_mouse(at[0] + 1, at[1])
+        browser.move_mouse(*at)
+        time.sleep(0.5)
+        if text := browser.evaluate(HOVER):
+            return str(text)
+    raise AssertionError(f"hovering over {plot} shows nothing")
 
 
 def quiet(browser: Chromium) -> None:
@@ -70,9 +79,7 @@ def test_the_report_shows_every_point_and_names_it(
     write_report(two_sweeps.url, ["first"], path)
     browser.open(path.as_uri())
     assert browser.wait_for(points("#g0-params"), lambda n: n > 0) == 6
-    browser.evaluate("document.querySelector('#g0-params').scrollIntoView({block: 'center'})")
-    browser.move_mouse(*browser.evaluate(first_point("#g0-params")))
-    text = browser.wait_for(HOVER)
+    text = hover(browser, "#g0-params")
     assert "slwsr" in text
     assert "n_feats=" in text
     quiet(browser)
@@ -87,8 +94,7 @@ def test_the_dashboard_follows_the_choice_and_the_sweep(
 ) -> None:
     browser.open(address)
     assert browser.wait_for(points("#pareto"), lambda n: n > 0) == 3  # the newest sweep
-    browser.move_mouse(*browser.evaluate(first_point("#pareto")))
-    assert "slwsr" in browser.wait_for(HOVER)
+    assert "slwsr" in hover(browser, "#pareto")
     choose(browser, "first")
     assert browser.wait_for(points("#pareto"), lambda n: n == 6) == 6
     sweep_id = two_sweeps.sweep("first")
