@@ -54,7 +54,16 @@ if [ -n "$OWN" ]; then
   hostname localhost
   mount --make-rprivate /
   mkdir -m 1777 "$WORK/tmp"
+  mkdir "$WORK/outer-tmp"
+  mount --bind /tmp "$WORK/outer-tmp"
   mount --bind "$WORK/tmp" /tmp
+  # A checkout or a virtual environment below /tmp stays where it was.
+  for folder in "$ROOT" "$VENV"; do
+    if [[ $folder == /tmp/* && ! -d $folder ]]; then
+      mkdir -p "$folder"
+      mount --bind "$WORK/outer-tmp/${folder#/tmp/}" "$folder"
+    fi
+  done
   mount -t tmpfs -o size=2g tmpfs /dev/shm
   mount -t tmpfs tmpfs /run
   # Nothing answers names here; asking a server that is not there costs Ray 25 seconds.
