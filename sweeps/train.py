@@ -76,6 +76,8 @@ class Checkpoints:
     write: Path
     read: tuple[Path, ...] = ()
     """Candidates to resume from, the newest first; unreadable ones are passed over."""
+    identity: str = ""
+    """Of the training: a checkpoint of another one (other settings, seed, images) is passed over."""
 
 
 def learning_rate_at(settings: TrainSettings, step: int) -> float:
@@ -121,7 +123,7 @@ def train(
     device = pick_device(settings)
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = make_optimizer(network)
-    step, seconds, history = _resume(network, optimizer, checkpoints.read, device)
+    step, seconds, history = _resume(network, optimizer, checkpoints, device)
     for evaluated, measurements in itertools.groupby(history, key=lambda item: item.step):
         yield Evaluation(step=evaluated, measurements=tuple(measurements))
     sampler = PatchSampler(split.train, settings.patch_size, settings.batch_size, seed)
@@ -143,6 +145,7 @@ def train(
                 "optimizer": optimizer.state_dict() if step < settings.steps else None,
                 "step": step,
                 "seconds": seconds,
+                "identity": checkpoints.identity,
                 "history": [asdict(measurement) for measurement in history],
             }
             _save(state, checkpoints.write)
@@ -222,13 +225,13 @@ class _LossWatch:
 def _resume(
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
-    candidates: tuple[Path, ...],
+    checkpoints: Checkpoints,
     device: torch.device,
 ) -> tuple[int, float, list[Measurement]]:
     """Load the newest readable checkpoint; its step, the seconds trained, what was measured so far."""
-    for path in candidates:
+    for path in checkpoints.read:
         state = read_checkpoint(path, device)
-        if state is not None:
+        if state is not None and state.get("identity", "") == checkpoints.identity:
             network.load_state_dict(state["network"])
             if state["optimizer"] is not None:
                 # Its state alone: options such as a rate kept on the device belong to this run.

@@ -4,6 +4,8 @@ A segment takes a trial from its newest checkpoint to a step. Everything that a 
 it, so that it can be sent to another process or machine; everything that comes back is a record.
 """
 
+import hashlib
+import json
 import platform
 import socket
 import time
@@ -89,12 +91,13 @@ def _run(segment: Segment) -> Iterator[Progress | Evaluation | Outcome]:
             earlier = range(segment.attempt, 0, -1)
             names = [checkpoint_path(segment.folder, attempt).name for attempt in earlier]
             segment.mirror.fetch(segment.folder, names)
+        split = open_data(segment.data, segment.scale, segment.cache)
         for record in train(
             network,
-            open_data(segment.data, segment.scale, segment.cache),
+            split,
             segment.train,
             seed=segment.seed,
-            checkpoints=_checkpoints(segment),
+            checkpoints=_checkpoints(segment, split),
             until_step=segment.until_step,
         ):
             reached = record.step
@@ -148,9 +151,22 @@ def checkpoint_path(folder: Path, attempt: int) -> Path:
     return folder / f"attempt-{attempt}.pt"
 
 
-def _checkpoints(segment: Segment) -> Checkpoints:
+def _identity(segment: Segment, split: DataSplit) -> str:
+    """What a checkpoint must have been trained with to be resumed by this segment."""
+    trained = [
+        architecture(segment.family, segment.knobs).key,
+        segment.scale,
+        segment.seed,
+        segment.train.model_dump(mode="json", exclude={"device"}),
+        split.fingerprint,
+    ]
+    return hashlib.sha256(json.dumps(trained, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _checkpoints(segment: Segment, split: DataSplit) -> Checkpoints:
     earlier = range(segment.attempt, 0, -1)
     return Checkpoints(
+        identity=_identity(segment, split),
         write=checkpoint_path(segment.folder, segment.attempt),
         read=tuple(checkpoint_path(segment.folder, attempt) for attempt in earlier),
     )

@@ -204,3 +204,20 @@ def test_no_over_budget_architecture_is_trained(tmp_path: Path) -> None:
     for trial in store.trials(sweep.id):
         (params,) = (m.value for m in trial.measurements if m.name == "params")
         assert params <= 1500
+
+
+def test_a_checkpoint_of_other_settings_is_not_resumed(tmp_path: Path) -> None:
+    # The same name and folder of checkpoints, another database and another rate.
+    one = {"sampler": "grid", "trials": 1}
+    train = {
+        "steps": 4,
+        "patch_size": 8,
+        "batch_size": 2,
+        "evaluate_every": 2,
+        "precision": "float32",
+    }
+    run_sweep(small_config(tmp_path, search=one, train=train))
+    before = rows(tmp_path)["measurements"]
+    (tmp_path / "results.db").unlink()
+    run_sweep(small_config(tmp_path, search=one, train={**train, "learning_rate": 0.05}))
+    assert rows(tmp_path)["measurements"] != before
