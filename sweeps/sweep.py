@@ -12,8 +12,10 @@ from pathlib import Path
 from random import Random
 
 from searchspace.architecture import architecture
-from searchspace.cost import costs
+from searchspace.cost import COSTS, costs
+from searchspace.fields import TableTooLarge
 from searchspace.space import feasible
+from searchspace.table import ADDITIVE, MAX_SPELLINGS, SpaceTable
 from sweeps.config import ConfigError, SweepConfig
 from sweeps.halving import next_promotion
 from sweeps.records import Evaluation, Outcome, Progress
@@ -354,23 +356,48 @@ class Sweep:
         self.store.release_lease(self.id, self.token)
 
 
+LOOKING_SECONDS = 20.0
+"""So long a space without a table of its costs is searched for one feasible architecture."""
+
+
 def check_feasible(config: SweepConfig) -> None:
     """Raise ConfigError where no architecture of the space is within the budget."""
-    draws = 2_000
+    if _some_feasible_by_table(config):
+        return
     if config.space.enumerable:
         candidates = iter(config.space.architectures)
     else:
         random = Random(config.seed)
-        candidates = (config.space.sample(random) for _ in range(draws))
+        candidates = (config.space.sample(random) for _ in range(2_000))
     smallest: dict[str, float] = {}
+    give_up = time.monotonic() + LOOKING_SECONDS
+    looked = 0
     for candidate in candidates:
         if feasible(candidate, config.limits, config.scale):
             return
         for name, value in costs(candidate, config.scale).items():
             smallest[name] = min(value, smallest.get(name, value))
+        looked += 1
+        if time.monotonic() > give_up:
+            break
+    whole = config.space.enumerable and looked == len(config.space)
+    which = "architecture of the space" if whole else f"architecture of {looked:,} looked at"
     within = "; ".join(str(limit) for limit in config.limits)
     least = ", ".join(f"{name} {smallest[name]:,}" for name in config.budget if name in smallest)
     raise ConfigError(
-        f"metadata.sweep.budget: no architecture of the space meets {within} (least: {least}); raise the "
-        "budget or add smaller architectures"
+        f"metadata.sweep.budget: no {which} meets {within} (least: {least}); raise the budget or add "
+        "smaller architectures"
     )
+
+
+def _some_feasible_by_table(config: SweepConfig) -> bool:
+    """Whether the exact table of a larger space holds a feasible architecture; False also without one."""
+    counted = [limit for limit in config.limits if limit.name in COSTS]
+    additive = all(limit.name in ADDITIVE for limit in counted)
+    if not additive or not 500 < config.space.num_spellings <= MAX_SPELLINGS:
+        return False
+    try:
+        table = SpaceTable(config.space, config.scale, max_counted=500)
+    except TableTooLarge:
+        return False
+    return bool(table.feasible(config.limits).any())
