@@ -9,17 +9,15 @@ from typing import Any
 import torch
 
 from searchspace.architecture import Architecture
-from searchspace.cost import COSTS, costs, low_res_size
-from searchspace.fields import TableTooLarge
+from searchspace.cost import costs, low_res_size
 from searchspace.quantity import format_quantity
 from searchspace.space import feasible
-from searchspace.table import ADDITIVE, MAX_SPELLINGS, SpaceTable
 from srsweep.progress import format_duration
 from sweeps.config import SweepConfig
 from sweeps.data.images import find_set
 from sweeps.data.split import EMBEDDED
 from sweeps.run import local_slots
-from sweeps.sweep import check_feasible
+from sweeps.sweep import check_feasible, space_table
 from sweeps.train import time_step
 from sweeps.trial import open_data
 
@@ -39,7 +37,7 @@ def describe(config: SweepConfig) -> dict[str, Any]:
     data = _data(config)
     drawn, exact = _drawn(config)
     allowed = [a for a in drawn if feasible(a, config.limits, config.scale)]
-    table = _table(config)
+    table = space_table(config)
     size = f"{len(config.space):,}" if config.space.enumerable else "not enumerated"
     share = f"{len(allowed) / len(drawn):.1%}" + ("" if exact else f" of {len(drawn)} drawn")
     if table is not None:
@@ -67,18 +65,6 @@ def describe(config: SweepConfig) -> dict[str, Any]:
         "storage": config.storage,
     }
     return described
-
-
-def _table(config: SweepConfig) -> SpaceTable | None:
-    """The whole space with its exact costs; None where that would take long or memory is limited."""
-    if any(limit.name in COSTS and limit.name not in ADDITIVE for limit in config.limits):
-        return None
-    if config.space.num_spellings > MAX_SPELLINGS:
-        return None
-    try:
-        return SpaceTable(config.space, config.scale, max_counted=COUNTED)
-    except TableTooLarge:
-        return None
 
 
 def _data(config: SweepConfig) -> str:

@@ -356,6 +356,8 @@ class Sweep:
         self.store.release_lease(self.id, self.token)
 
 
+MAX_COUNTED = 500
+"""Networks that are counted one by one for a table of a space."""
 LOOKING_SECONDS = 20.0
 """So long a space without a table of its costs is searched for one feasible architecture."""
 
@@ -392,12 +394,19 @@ def check_feasible(config: SweepConfig) -> None:
 
 def _some_feasible_by_table(config: SweepConfig) -> bool:
     """Whether the exact table of a larger space holds a feasible architecture; False also without one."""
-    counted = [limit for limit in config.limits if limit.name in COSTS]
-    additive = all(limit.name in ADDITIVE for limit in counted)
-    if not additive or not 500 < config.space.num_spellings <= MAX_SPELLINGS:
+    if config.space.num_spellings <= MAX_COUNTED:
         return False
+    table = space_table(config)
+    return table is not None and bool(table.feasible(config.limits).any())
+
+
+def space_table(config: SweepConfig) -> SpaceTable | None:
+    """The whole space with its exact costs; None where that would take long or memory is limited."""
+    if any(limit.name in COSTS and limit.name not in ADDITIVE for limit in config.limits):
+        return None
+    if config.space.num_spellings > MAX_SPELLINGS:
+        return None
     try:
-        table = SpaceTable(config.space, config.scale, max_counted=500)
+        return SpaceTable(config.space, config.scale, max_counted=MAX_COUNTED)
     except TableTooLarge:
-        return False
-    return bool(table.feasible(config.limits).any())
+        return None
