@@ -50,6 +50,8 @@ def load_live(url: str, sweep: str, most: int = MOST_POINTS) -> Live:
 
     No point of the front in all objectives, or of that of PSNR against one cost, is ever left out.
     """
+    # Before the points: a trial that ends in between then shows as news at the next look.
+    pulse = load_pulse(url, sweep)
     facts = load_sweeps(url, [sweep]).iloc[0]
     settings = facts["settings"] if isinstance(facts["settings"], dict) else {}
     objectives: dict[str, Direction] = settings.get("objectives") or DEFAULT_OBJECTIVES
@@ -70,7 +72,7 @@ def load_live(url: str, sweep: str, most: int = MOST_POINTS) -> Live:
         scale=int(facts["scale"]),
         objectives=objectives,
         bicubic=None if pd.isna(bicubic) else float(bicubic),
-        pulse=load_pulse(url, sweep),
+        pulse=pulse,
         points=points,
         shown=shown,
     )
