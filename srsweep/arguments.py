@@ -12,7 +12,7 @@ import yaml
 from analysis.tables import Format, render
 from searchspace.architecture import Architecture, architecture
 from sweeps.config import ConfigError
-from sweeps.store import StoreError
+from sweeps.store import StoreError, SweepTaken
 from sweeps.sweep import SweepFailed
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -24,10 +24,10 @@ class OneLineErrors(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except (SweepFailed, SweepTaken, OSError) as error:
+            raise RunFailed(str(error)) from error
         except (ConfigError, StoreError, ValueError) as error:
             raise PersonsMistake(str(error)) from error
-        except (SweepFailed, OSError) as error:
-            raise RunFailed(str(error)) from error
 
 
 class PersonsMistake(click.ClickException):

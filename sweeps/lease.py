@@ -1,15 +1,21 @@
-"""Who may drive a sweep: a lease in the database that expires unless its holder keeps renewing it."""
+"""Who may drive a sweep: a lease in the database that expires unless its holder keeps renewing it.
+
+A thread renews it, whatever the driver is busy with; every transaction of the driver demands it, so
+that one who was suspended and has lost it stores nothing more.
+"""
 
 import logging
 import secrets
+import threading
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import ColumnElement, DateTime, func, insert, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import SingletonThreadPool
 
 from sweeps.database import Database, StoreError
-from sweeps.schema import Lease, utc_now
+from sweeps.schema import Attempt, Lease, Measurement, Trial, utc_now
 
 LEASE_SECONDS = 30.0
 """A driver that has not renewed its lease for so long is taken for dead."""
@@ -76,17 +82,56 @@ def acquire_patiently(database: Database, sweep_id: int, holder: str, seconds: f
 
 def renew(database: Database, sweep_id: int, token: str, seconds: float) -> None:
     """Keep the lease alive; raises SweepTaken where another driver has taken it meanwhile."""
+    database.transaction(lambda session: demand(session, sweep_id, token, seconds))
 
-    def work(session: Session) -> bool:
-        renewed = session.execute(
-            update(Lease)
-            .where(Lease.sweep_id == sweep_id, Lease.token == token)
-            .values(expires_at=_now(session) + timedelta(seconds=seconds))
-        )
-        return bool(renewed.rowcount == 1)  # type: ignore[attr-defined]
 
-    if not database.transaction(work):
+def demand(session: Session, sweep_id: int, token: str, seconds: float) -> None:
+    """Renew the lease within a transaction; raises SweepTaken where another driver has taken it.
+
+    Until the transaction ends nobody can take it, for its row is locked.
+    """
+    renewed = session.execute(
+        update(Lease)
+        .where(Lease.sweep_id == sweep_id, Lease.token == token)
+        .values(expires_at=_clock(session) + timedelta(seconds=seconds))
+    )
+    if renewed.rowcount != 1:  # type: ignore[attr-defined]
         raise SweepTaken("name: another driver has taken over this sweep; this one stops")
+
+
+class Keeper:
+    """A thread that renews a lease four times in its duration until it is closed, or its process ends."""
+
+    def __init__(self, database: Database, sweep_id: int, token: str, seconds: float) -> None:
+        self.database, self.sweep_id, self.token = database, sweep_id, token
+        self.seconds = seconds
+        self.error: StoreError | None = None
+        """Why the lease is kept no longer."""
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
+        # A database in memory belongs to one thread, and nobody else can come to it.
+        if not isinstance(database.engine.pool, SingletonThreadPool):
+            self._thread.start()
+
+    def check(self) -> None:
+        """Raise SweepTaken where another driver has the lease, StoreError where the database is gone."""
+        if self.error is not None:
+            raise self.error
+
+    def close(self) -> None:
+        """Leave the lease as it is."""
+        self._closed.set()
+        if self._thread.is_alive():
+            # Not for long: the thread may be waiting for a database that is away.
+            self._thread.join(timeout=1.0)
+
+    def _keep(self) -> None:
+        while not self._closed.wait(self.seconds / 4):
+            try:
+                renew(self.database, self.sweep_id, self.token, self.seconds)
+            except StoreError as error:
+                self.error = error
+                return
 
 
 def release(database: Database, sweep_id: int, token: str) -> None:
@@ -110,6 +155,28 @@ def seconds_left(database: Database, sweep_id: int) -> float:
     return max(0.0, database.transaction(work))
 
 
+def last_sign(database: Database, sweep_id: int, seconds: float) -> datetime | None:
+    """When a driver with a lease of `seconds` was last seen alive; None where there never was one."""
+    lease = _lease(database, sweep_id)
+    return None if lease is None else lease.expires_at - timedelta(seconds=seconds)
+
+
+def end_abandoned(database: Database, sweep_id: int, died_at: datetime) -> None:
+    """Close what a driver that died at `died_at` left open, with the seconds and the step that are known."""
+
+    def work(session: Session) -> None:
+        own = select(Trial.id).where(Trial.sweep_id == sweep_id)
+        still_open = Attempt.trial_id.in_(own) & Attempt.ended_at.is_(None)
+        for attempt in session.scalars(select(Attempt).where(still_open)):
+            attempt.ended_at = max(died_at, attempt.started_at)
+            attempt.seconds = (attempt.ended_at - attempt.started_at).total_seconds()
+            measured = select(func.max(Measurement.step))
+            measured = measured.where(Measurement.trial_id == attempt.trial_id)
+            attempt.step = session.scalar(measured) or 0
+
+    database.transaction(work)
+
+
 def _lease(database: Database, sweep_id: int) -> Lease | None:
     return database.transaction(lambda session: session.get(Lease, sweep_id))
 
@@ -119,9 +186,13 @@ def _renewed(first: Lease, now: Lease) -> bool:
 
 
 def _now(session: Session) -> datetime:
+    """What `_clock` says."""
+    clock = _clock(session)
+    return clock if isinstance(clock, datetime) else session.scalars(select(clock)).one()
+
+
+def _clock(session: Session) -> datetime | ColumnElement[datetime]:
     """UTC by the database's clock, so that drivers on machines whose clocks differ agree."""
     if session.get_bind().dialect.name != "postgresql":
         return utc_now()
-    now = session.scalar(select(func.clock_timestamp()))
-    assert isinstance(now, datetime)
-    return now.astimezone(UTC).replace(tzinfo=None)
+    return func.timezone("UTC", func.clock_timestamp(), type_=DateTime())

@@ -1,6 +1,6 @@
 """What training hands to whoever called it: plain values, no SQL and no Ray."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 State = Literal["running", "paused", "complete", "stopped", "failed"]
@@ -51,3 +51,26 @@ class Outcome:
     """Ended from outside (Ctrl-C, a lost worker): to be run again, no fault of the trial."""
     out_of_memory: bool = False
     """The error was a lack of memory; where others ran beside it, it is worth another try alone."""
+    final: bool = False
+    """The error would come again, whatever the machine: a loss that is no number, or has diverged."""
+    machine_fault: bool = False
+    """The error is the machine's (a full disk, images that are not there), whatever the network."""
+
+    def excused(self) -> "Outcome":
+        """The same with an error that is not counted against the trial."""
+        return replace(self, error=f"{EXCUSED}{self.error}") if self.error else self
+
+    def completed(self, step: int, seconds: float) -> "Outcome":
+        """With what is known from outside where the worker died before it could tell."""
+        if self.seconds:
+            return self
+        return replace(self, step=max(self.step, step), seconds=seconds)
+
+
+EXCUSED = "not counted against the trial: "
+"""How the error of an attempt begins that was no fault of its trial."""
+
+
+def is_counted(error: str) -> bool:
+    """Whether an attempt's stored error stands against its trial."""
+    return bool(error) and not error.startswith(EXCUSED)

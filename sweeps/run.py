@@ -12,8 +12,8 @@ from sweeps.data.split import DataSplit
 from sweeps.evaluate import bicubic_scores
 from sweeps.mirror import check_store, is_url
 from sweeps.provenance import git_state, holder, versions
-from sweeps.store import LEASE_SECONDS, Store
-from sweeps.sweep import Record, Sweep, check_feasible
+from sweeps.store import LEASE_SECONDS, Store, StoreError, SweepTaken
+from sweeps.sweep import Record, Sweep, SweepFailed, check_feasible
 from sweeps.trial import open_data
 
 DriverName = Literal["local", "ray"]
@@ -54,6 +54,11 @@ def run_sweep(
             _record_provenance(sweep, split)
             _drive(sweep, driver, address)
             sweep.check_result()
+        except SweepTaken:
+            raise
+        except StoreError as error:
+            # The file was right; what has happened to the database since is the run's misfortune.
+            raise SweepFailed(str(error)) from error
         finally:
             sweep.close()
     finally:

@@ -33,6 +33,10 @@ class Trial:
     """Number of the rung that it is being trained to, or waits at."""
     seconds: float = 0.0
     """Of training so far."""
+    begun: float = 0.0
+    """When the newest attempt was handed out, by `time.monotonic`."""
+    machine_faults: int = 0
+    """Of machines that it was sent to, in a row."""
     alone: bool = False
     """Has run out of memory beside others, and is trained with nothing beside it from then on."""
 

@@ -1,9 +1,9 @@
 """The database of record. One `Store` is one connection pool; the driver is the only writer of a sweep."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
@@ -12,10 +12,12 @@ from searchspace.architecture import Architecture
 from sweeps import lease, schema
 from sweeps.database import Database, StoreError
 from sweeps.lease import LEASE_SECONDS, SweepTaken
-from sweeps.records import Measurement, Outcome, State
+from sweeps.records import Measurement, Outcome, State, is_counted
 from sweeps.schema import utc_now
 
 __all__ = ["LEASE_SECONDS", "Store", "StoreError", "SweepTaken", "TrialRow"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +34,7 @@ class TrialRow:
     state: State
     attempts: int
     errors: int
-    """Attempts that ended with an error."""
+    """Attempts that ended with an error that stands against the trial."""
     until_step: int = 0
     """Where the newest attempt was to end."""
     measurements: list[Measurement] = field(default_factory=list)
@@ -46,6 +48,8 @@ class Store:
         self.database.prepare()
         self.engine, self.name = self.database.engine, self.database.name
         self.transaction = self.database.transaction
+        self.held: tuple[int, str, float] | None = None
+        """The lease taken through this store: sweep, token, seconds."""
 
     def open_sweep(self, name: str, scale: int, settings: Mapping[str, object]) -> int:
         """The id of the sweep called `name`, made if there is none.
@@ -96,7 +100,7 @@ class Store:
                 )
                 session.add(row)
 
-        self.transaction(work)
+        self._write(work)
 
     def last_life(self, name: str) -> schema.Life | None:
         """The newest run of the sweep called `name`."""
@@ -115,7 +119,7 @@ class Store:
             if session.get(schema.SweepFact, (sweep_id, name)) is None:
                 session.add(schema.SweepFact(sweep_id=sweep_id, name=name, value=value))
 
-        self.transaction(work)
+        self._write(work)
 
     def facts(self, sweep_id: int) -> dict[str, str]:
         """All facts about the sweep by name."""
@@ -172,7 +176,7 @@ class Store:
                     seed=trial.seed,
                     state=trial.state,  # type: ignore[arg-type]
                     attempts=len(attempts.get(trial.id, [])),
-                    errors=sum(bool(attempt.error) for attempt in attempts.get(trial.id, [])),
+                    errors=sum(is_counted(each.error) for each in attempts.get(trial.id, [])),
                     until_step=attempts[trial.id][-1].until_step if trial.id in attempts else 0,
                     measurements=measured.get(trial.id, []),
                 )
@@ -217,7 +221,7 @@ class Store:
             )
             return trial.id
 
-        return self.transaction(work)
+        return self._write(work)
 
     def begin_attempt(self, trial_id: int, until_step: int) -> int:
         """Open the next attempt of a trial and set it running; returns the attempt's number, from 1."""
@@ -235,7 +239,7 @@ class Store:
             session.execute(_set_state(trial_id, "running"))
             return attempt
 
-        return self.transaction(work)
+        return self._write(work)
 
     def record(self, trial_id: int, attempt: int, measurements: Iterable[Measurement]) -> bool:
         """Store measurements of an attempt; False where a newer attempt has taken over.
@@ -272,7 +276,7 @@ class Store:
                 session.execute(insert(schema.Measurement), new)
             return True
 
-        return self.transaction(work)
+        return self._write(work)
 
     def end_attempt(self, trial_id: int, attempt: int, outcome: Outcome, state: State) -> None:
         """Close an attempt and set the trial's state, unless a newer attempt has taken over."""
@@ -288,11 +292,11 @@ class Store:
             if newest == attempt:
                 session.execute(_set_state(trial_id, state))
 
-        self.transaction(work)
+        self._write(work)
 
     def set_state(self, trial_id: int, state: State) -> None:
         """Set a trial's state without an attempt, as when halving gives up a paused trial."""
-        self.transaction(lambda session: session.execute(_set_state(trial_id, state)))
+        self._write(lambda session: session.execute(_set_state(trial_id, state)))
 
     def acquire_lease(
         self,
@@ -304,22 +308,42 @@ class Store:
     ) -> str:
         """A token that lets its owner drive the sweep; raises SweepTaken while another driver lives.
 
-        With `patient`, the lease of a driver that has died is waited for.
+        With `patient`, the lease of a driver that has died is waited for. What it left open is closed. From
+        then on this store writes only as long as the lease is its own, and raises SweepTaken afterwards.
         """
         acquire = lease.acquire_patiently if patient else lease.acquire
-        return acquire(self.database, sweep_id, holder, seconds)
+        died_at = lease.last_sign(self.database, sweep_id, seconds)
+        token = acquire(self.database, sweep_id, holder, seconds)
+        self.held = (sweep_id, token, seconds)
+        if died_at is not None:
+            lease.end_abandoned(self.database, sweep_id, died_at)
+        return token
 
-    def renew_lease(self, sweep_id: int, token: str, seconds: float = LEASE_SECONDS) -> None:
-        """Keep the lease alive; raises SweepTaken where another driver has taken it meanwhile."""
-        lease.renew(self.database, sweep_id, token, seconds)
+    def keep_lease(self) -> lease.Keeper:
+        """A thread that renews the lease taken through this store until it is closed."""
+        assert self.held is not None
+        return lease.Keeper(self.database, *self.held)
 
     def release_lease(self, sweep_id: int, token: str) -> None:
         """Let the next driver start at once."""
+        self.held = None
         lease.release(self.database, sweep_id, token)
 
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
+
+    def _write(self, work: Callable[[Session], T]) -> T:
+        """`work` in one transaction, which demands the lease where one was taken through this store."""
+        if self.held is None:
+            return self.transaction(work)
+        held = self.held
+
+        def fenced(session: Session) -> T:
+            lease.demand(session, *held)
+            return work(session)
+
+        return self.transaction(fenced)
 
 
 def _set_state(trial_id: int, state: State) -> Any:

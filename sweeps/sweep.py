@@ -5,6 +5,7 @@ likes, and passes every record to `handle`; all writing, retrying and deciding h
 process. After a crash a new `Sweep` is made from the rows, and goes on.
 """
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from sweeps.halving import next_promotion
 from sweeps.records import Evaluation, Outcome, Progress
 from sweeps.spending import forget_weights, non_dominated
 from sweeps.standing import Trial
-from sweeps.store import LEASE_SECONDS, Store, TrialRow
+from sweeps.store import LEASE_SECONDS, Store, StoreError, TrialRow
 from sweeps.suggest import Suggester
 from sweeps.trial import Segment
 
@@ -29,6 +30,8 @@ __all__ = ["Record", "Sweep", "SweepFailed", "Trial", "check_feasible"]
 
 MAX_EARLIER = 3
 """Earlier sweeps that teach the model."""
+CLOSING_SECONDS = 10.0
+"""So long a driver that ends waits for a database that is away."""
 Record = Progress | Evaluation | Outcome
 
 
@@ -50,21 +53,9 @@ class Sweep:
         patient: bool = False,
     ) -> None:
         self.config, self.store, self.on_change = config, store, on_change
-        self.lease_seconds = lease_seconds
         self.id = store.open_sweep(config.name, config.scale, config.comparable)
         self.token = store.acquire_lease(self.id, holder, lease_seconds, patient=patient)
-        self.renewed = time.monotonic()
-        self.suggester = Suggester(
-            space=config.space,
-            constraints=config.limits,
-            scale=config.scale,
-            objectives=config.objectives,
-            sampler=config.search.sampler,
-            seed=config.seed,
-            trials=config.search.trials,
-            steps=config.train.steps,
-            levels=config.levels,
-        )
+        self.keeper = store.keep_lease()
         self.trials: dict[int, Trial] = {}
         self.waiting: deque[Trial] = deque()
         self.running: dict[int, Trial] = {}
@@ -75,8 +66,15 @@ class Sweep:
         """Suggestions in a row that were expected to gain less than `search.min_gain`."""
         self._due: Trial | None = None
         """The trial to be promoted next."""
-        self._warm_start()
-        self._restore(store.trials(self.id))
+        self._blocked = ""
+        """What must be mended before the sweep can go on."""
+        try:
+            self.suggester = self._suggester()
+            self._warm_start()
+            self._restore(store.trials(self.id))
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def finished(self) -> list[Trial]:
@@ -115,7 +113,7 @@ class Sweep:
 
         The trial is stored before it is handed out. Raises SweepFailed where too many have failed.
         """
-        self.renew()
+        self.keeper.check()
         self._check_failures()
         trial = self._next_trial()
         if trial is None:
@@ -123,7 +121,7 @@ class Sweep:
             return None
         until_step = self.config.rungs[trial.target]
         trial.attempt = self.store.begin_attempt(trial.id, until_step)
-        trial.state = "running"
+        trial.state, trial.begun = "running", time.monotonic()
         self.running[trial.number] = trial
         self._look_for_promotion()
         self.on_change(self, None)
@@ -148,17 +146,19 @@ class Sweep:
 
     def handle(self, segment: Segment, record: Record) -> None:
         """Store what a segment reports; records of an attempt that was given up are dropped."""
-        self.renew()
+        self.keeper.check()
         trial = self.trials[segment.number]
         if trial.attempt != segment.attempt or segment.number not in self.running:
             return
         trial.step = max(trial.step, record.step)
         if isinstance(record, Evaluation):
             self.store.record(trial.id, trial.attempt, record.measurements)
+            if record.step not in trial.curve:
+                trial.machine_faults = 0
             trial.take(record.measurements)
             self.suggester.report(trial.architecture, record.step, trial.scores)
         elif isinstance(record, Outcome):
-            self._end(trial, record)
+            self._end(trial, record.completed(trial.step, time.monotonic() - trial.begun))
         self.on_change(self, record)
 
     def _end(self, trial: Trial, outcome: Outcome) -> None:
@@ -168,14 +168,17 @@ class Sweep:
             self.waiting.append(trial)
         elif outcome.out_of_memory and self.running and not trial.alone:
             trial.alone, trial.state = True, "paused"
+            outcome = outcome.excused()
             self.waiting.append(trial)
+        elif outcome.machine_fault:
+            outcome = self._excuse(trial, outcome)
         elif not outcome.error:
             last = trial.target == len(self.config.rungs) - 1
             trial.state = "complete" if last else "paused"
         else:
             trial.errors += 1
             trial.error = outcome.error.strip().splitlines()[-1]
-            exhausted = trial.errors >= self.config.search.max_attempts
+            exhausted = outcome.final or trial.errors >= self.config.search.max_attempts
             trial.state = "failed" if exhausted else "paused"
             if not exhausted:
                 self.waiting.append(trial)
@@ -186,6 +189,18 @@ class Sweep:
         self._free_weights()
         if self.done:
             self._give_up_paused()
+
+    def _excuse(self, trial: Trial, outcome: Outcome) -> Outcome:
+        """Let another machine try; where that does not help either, the sweep stops rather than lose trials."""
+        trial.state = "paused"
+        self.waiting.append(trial)
+        trial.machine_faults += 1
+        if trial.machine_faults >= self.config.search.max_attempts:
+            what = outcome.error.strip().splitlines()[-1]
+            self._blocked = (
+                f"{outcome.host}: {what}; no trial is given up: mend it, then run the sweep again"
+            )
+        return outcome.excused()
 
     def _next_trial(self) -> Trial | None:
         """One that was interrupted, else one to be promoted, else a new one.
@@ -333,6 +348,8 @@ class Sweep:
             )
 
     def _check_failures(self) -> None:
+        if self._blocked:
+            raise SweepFailed(self._blocked)
         failed = sum(trial.state == "failed" for trial in self.trials.values())
         finished = len(self.finished)
         if finished >= 5 and failed > self.config.search.max_failed_share * finished:
@@ -341,19 +358,37 @@ class Sweep:
                 f"{self.config.search.max_failed_share:g}; see `srsweep report {self.config.name}` for why"
             )
 
-    def renew(self) -> None:
-        """Keep the lease; called often, writes rarely."""
-        if time.monotonic() - self.renewed > self.lease_seconds / 4:
-            self.store.renew_lease(self.id, self.token, self.lease_seconds)
-            self.renewed = time.monotonic()
+    def check_lease(self) -> None:
+        """Raise SweepTaken where another driver has taken the sweep."""
+        self.keeper.check()
 
     def close(self) -> None:
         """Close what is still running as interrupted and let the next driver start at once."""
-        for number in list(self.running):
-            trial = self.running.pop(number)
-            interrupted = Outcome(step=trial.step, interrupted=True)
-            self.store.end_attempt(trial.id, trial.attempt, interrupted, "paused")
-        self.store.release_lease(self.id, self.token)
+        self.keeper.close()
+        database = self.store.database
+        database.retry_seconds = min(database.retry_seconds, CLOSING_SECONDS)
+        # Without a database, or without the lease, nothing can be written: the next driver closes what is open.
+        with contextlib.suppress(StoreError):
+            for number in list(self.running):
+                trial = self.running.pop(number)
+                interrupted = Outcome(step=trial.step, interrupted=True)
+                interrupted = interrupted.completed(trial.step, time.monotonic() - trial.begun)
+                self.store.end_attempt(trial.id, trial.attempt, interrupted, "paused")
+            self.store.release_lease(self.id, self.token)
+
+    def _suggester(self) -> Suggester:
+        config = self.config
+        return Suggester(
+            space=config.space,
+            constraints=config.limits,
+            scale=config.scale,
+            objectives=config.objectives,
+            sampler=config.search.sampler,
+            seed=config.seed,
+            trials=config.search.trials,
+            steps=config.train.steps,
+            levels=config.levels,
+        )
 
 
 MAX_COUNTED = 500

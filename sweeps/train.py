@@ -39,6 +39,10 @@ class TrainingFailed(Exception):  # noqa: N818 - reads as what happened
     """Training cannot go on; the message says why and at which step."""
 
 
+class CheckpointFailed(Exception):  # noqa: N818 - reads as what happened
+    """The training state cannot be written, which is no fault of the network's."""
+
+
 class TrainSettings(BaseModel):
     """How every trial of a sweep is trained. Steps are optimiser steps."""
 
@@ -117,7 +121,7 @@ def train(
 
     An `Evaluation` is yielded after its checkpoint is on disk; after a resume the earlier ones come
     again, since whoever was to store them may have died first. Raises TrainingFailed for a loss that is
-    not finite or has diverged and for a checkpoint that cannot be written.
+    not finite or has diverged, CheckpointFailed for a checkpoint that cannot be written.
     """
     until_step = settings.steps if until_step is None else until_step
     device = pick_device(settings)
@@ -264,4 +268,4 @@ def _save(state: dict[str, Any], path: Path) -> None:
     except (OSError, RuntimeError) as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        raise TrainingFailed(f"the checkpoint {path} cannot be written: {error}") from error
+        raise CheckpointFailed(f"the checkpoint {path} cannot be written: {error}") from error

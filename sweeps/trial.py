@@ -11,7 +11,8 @@ import socket
 import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,14 @@ from searchspace.architecture import architecture
 from sweeps.data.split import DataSettings, DataSplit, open_split
 from sweeps.mirror import Mirror
 from sweeps.records import Evaluation, Outcome, Progress
-from sweeps.train import Checkpoints, TrainingFailed, TrainSettings, pick_device, train
+from sweeps.train import (
+    CheckpointFailed,
+    Checkpoints,
+    TrainingFailed,
+    TrainSettings,
+    pick_device,
+    train,
+)
 from sweeps.watchdog import read_note, time_limit
 
 
@@ -77,21 +85,19 @@ def death(segment: Segment, how: str) -> str:
     )
 
 
+class MachineFault(Exception):  # noqa: N818 - reads as what happened
+    """What every trial needs is not to be had here: the device, the images, the store of checkpoints."""
+
+
 def _run(segment: Segment) -> Iterator[Progress | Evaluation | Outcome]:
     started = time.perf_counter()
-    reached = 0
-    error = device = ""
-    out_of_memory = False
+    outcome = Outcome(step=0, host=socket.gethostname())
     try:
         torch.set_num_threads(segment.threads)
         torch.manual_seed(segment.seed)
-        device = device_name(segment.train)
+        split, device = _prepare(segment)
+        outcome = replace(outcome, device=device)
         network = architecture(segment.family, segment.knobs).network(segment.scale)
-        if segment.mirror is not None:
-            earlier = range(segment.attempt, 0, -1)
-            names = [checkpoint_path(segment.folder, attempt).name for attempt in earlier]
-            segment.mirror.fetch(segment.folder, names)
-        split = open_data(segment.data, segment.scale, segment.cache)
         for record in train(
             network,
             split,
@@ -100,27 +106,60 @@ def _run(segment: Segment) -> Iterator[Progress | Evaluation | Outcome]:
             checkpoints=_checkpoints(segment, split),
             until_step=segment.until_step,
         ):
-            reached = record.step
-            if segment.mirror is not None and isinstance(record, Evaluation):
-                segment.mirror.push(checkpoint_path(segment.folder, segment.attempt))
+            outcome = replace(outcome, step=record.step)
+            if isinstance(record, Evaluation):
+                _push(segment)
             yield record
-        reached = segment.until_step
-    except (TrainingFailed, ValueError) as failure:
-        error = str(failure)
-    except (torch.OutOfMemoryError, MemoryError):
-        error, out_of_memory = traceback.format_exc(), True
-    except Exception:
-        error = traceback.format_exc()
-    if not error:
-        _forget_older(segment)
-    yield Outcome(
-        step=reached,
-        error=error,
-        device=device,
-        host=socket.gethostname(),
-        seconds=time.perf_counter() - started,
-        out_of_memory=out_of_memory,
-    )
+        outcome = replace(outcome, step=segment.until_step)
+    except Exception as error:
+        outcome = replace(outcome, **_judged(error))
+    else:
+        with suppress(OSError, MachineFault):  # they take up room, no more
+            _forget_older(segment)
+    yield replace(outcome, seconds=time.perf_counter() - started)
+
+
+def _judged(error: Exception) -> dict[str, Any]:
+    """What an Outcome says of an error: one line where it is understood, else the traceback; and whose fault it is."""
+    if isinstance(error, TrainingFailed):
+        return {"error": str(error), "final": True}
+    if isinstance(error, (CheckpointFailed, MachineFault)):
+        return {"error": str(error), "machine_fault": True}
+    if isinstance(error, ValueError):
+        return {"error": str(error)}
+    out_of_memory = isinstance(error, (torch.OutOfMemoryError, MemoryError))
+    return {"error": traceback.format_exc(), "out_of_memory": out_of_memory}
+
+
+def _prepare(segment: Segment) -> tuple[DataSplit, str]:
+    """The images, and the device's name, once earlier checkpoints are here; MachineFault where they are not to be had."""
+    try:
+        device = device_name(segment.train)
+        split = open_data(segment.data, segment.scale, segment.cache)
+    except (ValueError, OSError) as error:
+        raise MachineFault(str(error)) from error
+    if segment.mirror is not None:
+        earlier = range(segment.attempt, 0, -1)
+        names = [checkpoint_path(segment.folder, attempt).name for attempt in earlier]
+        with _blaming(segment.mirror):
+            segment.mirror.fetch(segment.folder, names)
+    return split, device
+
+
+def _push(segment: Segment) -> None:
+    """Copy the newest checkpoint to where other machines find it, if there is such a place."""
+    if segment.mirror is not None:
+        with _blaming(segment.mirror):
+            segment.mirror.push(checkpoint_path(segment.folder, segment.attempt))
+
+
+@contextmanager
+def _blaming(mirror: Mirror) -> Iterator[None]:
+    """Each store's package has errors of its own; none of them is the network's."""
+    try:
+        yield
+    except Exception as error:
+        raise MachineFault(f"checkpoints: {mirror.url}: {type(error).__name__}: {error}") from error
 
 
 _open_splits: dict[tuple[DataSettings, int, Path], DataSplit] = {}
@@ -179,4 +218,5 @@ def _forget_older(segment: Segment) -> None:
         for path in older:
             path.unlink(missing_ok=True)
         if segment.mirror is not None:
-            segment.mirror.forget(path.name for path in older)
+            with _blaming(segment.mirror):
+                segment.mirror.forget(path.name for path in older)

@@ -31,6 +31,9 @@ class NoStore:
     def acquire_lease(self, *_: object, **__: object) -> str:
         return ""
 
+    def keep_lease(self) -> "NoStore":
+        return self
+
     def trials(self, _: int) -> list[Any]:
         return []
 
@@ -50,7 +53,7 @@ class NoStore:
     def ignore(self, *_: object, **__: object) -> None:
         """Every other write."""
 
-    record = end_attempt = set_state = renew_lease = release_lease = ignore
+    record = end_attempt = set_state = release_lease = check = ignore
 
 
 def rows_of(curves: Curves, table: SpaceTable) -> NDArray[np.int64]:

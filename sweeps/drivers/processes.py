@@ -13,7 +13,7 @@ from sweeps.sweep import Sweep
 from sweeps.trial import Segment
 
 LISTEN_SECONDS = 1.0
-"""How long to wait for news before the lease is renewed and idle workers are offered work."""
+"""How long to wait for news before the lease is looked at and idle workers are offered work."""
 
 
 @dataclass(kw_only=True)
@@ -36,7 +36,7 @@ def run(sweep: Sweep, num_workers: int) -> None:
             for worker in _with_news(workers):
                 if not _listen(sweep, worker):
                     workers.remove(worker)
-            sweep.renew()
+            sweep.check_lease()
     finally:
         for worker in workers:
             worker.process.terminate()

@@ -163,9 +163,9 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
         self.look()
 
     def look(self) -> None:
-        """Keep the lease, and see how many trials the cluster takes by now."""
+        """See whether the lease is still ours, and how many trials the cluster takes by now."""
         try:
-            self.sweep.renew()
+            self.sweep.check_lease()
         except StoreError as error:
             self.error = error
         resources = self.sweep.config.resources
@@ -250,7 +250,7 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
 
 
 class Overseer(tune.Callback):  # type: ignore[misc]
-    """What Tune's loop does for us besides running segments: keeping the lease, telling why one was lost."""
+    """What Tune's loop does for us besides running segments: looking around, telling why one was lost."""
 
     def __init__(self, searcher: SegmentSearcher) -> None:
         self.searcher = searcher

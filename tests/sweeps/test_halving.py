@@ -1,5 +1,6 @@
 """Halving: which trial goes on, and sweeps that halve, cut in the middle or not."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,21 @@ HALVING = {"min_steps": 1, "factor": 2}
 def halving_sweep(folder: Path, sampler: str = "random", **search: Any) -> Sweep:
     settings = {"sampler": sampler, "trials": 10, "halving": HALVING, **search}
     config = small_config(folder, families=SPACE, search=settings)
-    return Sweep(config, Store(config.storage), holder="test")
+    sweep = Sweep(config, Store(config.storage), holder="test")
+    opened.append(sweep)
+    return sweep
+
+
+opened: list[Sweep] = []
+
+
+@pytest.fixture(autouse=True)
+def _closing() -> Iterator[None]:
+    yield
+    while opened:
+        sweep = opened.pop()
+        sweep.close()
+        sweep.store.close()
 
 
 def waiting(number: int, cost: float, score: float) -> Candidate:
@@ -130,6 +145,7 @@ def test_sweep_cut_in_the_middle_ends_with_the_same_rows(
     segment = first.next_segment()
     assert segment is not None
     first.handle(segment, next(iter(trial.run(segment))))
+    first.keeper.close()
     first.store.release_lease(first.id, first.token)
     resumed = halving_sweep(tmp_path / "cut", sampler)
     local.run(resumed)

@@ -17,7 +17,9 @@ from tests.sweeps.sweeps_for_tests import small_config
 def sweep(tmp_path: Path) -> Iterator[Sweep]:
     config = small_config(tmp_path)
     store = Store(config.storage)
-    yield Sweep(config, store, holder="test")
+    opened = Sweep(config, store, holder="test")
+    yield opened
+    opened.close()
     store.close()
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, event, text
 from sqlalchemy.exc import OperationalError
 
 from searchspace.architecture import Architecture, architecture
-from sweeps import schema
+from sweeps import lease, schema
 from sweeps.records import Measurement, Outcome
 from sweeps.store import Store, StoreError, SweepTaken
 from tests.cluster.postgres import Server, postgres_server
@@ -117,7 +117,7 @@ def test_a_lease_is_held_by_one_until_it_expires(store: Store) -> None:
         store.acquire_lease(sweep, "second")
     taken = store.acquire_lease(sweep, "second", patient=True)
     with pytest.raises(SweepTaken, match="has taken over"):
-        store.renew_lease(sweep, token)
+        lease.renew(store.database, sweep, token, 30)
     store.release_lease(sweep, token)  # of one who lost it: without effect
     with pytest.raises(SweepTaken):
         store.acquire_lease(sweep, "third")
@@ -130,7 +130,7 @@ def test_a_patient_driver_is_refused_as_soon_as_the_other_renews(tmp_path: Path)
     first, second = Store(url), Store(url)
     sweep = first.open_sweep("a", 2, SETTINGS)
     token = first.acquire_lease(sweep, "first", seconds=30)
-    renewal = threading.Timer(0.5, lambda: first.renew_lease(sweep, token, 30))
+    renewal = threading.Timer(0.5, lambda: lease.renew(first.database, sweep, token, 30))
     renewal.start()
     with pytest.raises(SweepTaken, match="driven by first"):
         second.acquire_lease(sweep, "second", patient=True)
@@ -243,7 +243,7 @@ def test_every_write_may_lose_the_acknowledgement_of_its_commit(store: Store) ->
     sweep = losing(store.open_sweep, "a", 2, SETTINGS)
     assert isinstance(sweep, int)
     token = losing(store.acquire_lease, sweep, "me")
-    losing(store.renew_lease, sweep, token)
+    losing(lease.renew, store.database, sweep, token, 30)
     life = {"text": "x", "host": "h", "git_commit": "", "git_dirty": False, "versions": {}}
     losing(store.add_life, sweep, **life)
     losing(store.set_fact, sweep, "fact", "1")

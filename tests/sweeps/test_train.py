@@ -16,6 +16,7 @@ from sweeps.data.images import find_images
 from sweeps.data.split import DataSplit
 from sweeps.records import Evaluation, Progress
 from sweeps.train import (
+    CheckpointFailed,
     Checkpoints,
     TrainingFailed,
     TrainSettings,
@@ -262,7 +263,7 @@ def test_a_checkpoint_that_cannot_be_written_ends_the_training_with_its_path(
     run: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "run").write_text("a file where the folder should be")
-    with pytest.raises(TrainingFailed, match=r"checkpoint .*1\.pt cannot be written"):
+    with pytest.raises(CheckpointFailed, match=r"checkpoint .*1\.pt cannot be written"):
         run()
 
 
