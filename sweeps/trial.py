@@ -190,7 +190,7 @@ def checkpoint_path(folder: Path, attempt: int) -> Path:
     return folder / f"attempt-{attempt}.pt"
 
 
-def _identity(segment: Segment, split: DataSplit) -> str:
+def identity(segment: Segment, split: DataSplit) -> str:
     """What a checkpoint must have been trained with to be resumed by this segment."""
     trained = [
         architecture(segment.family, segment.knobs).key,
@@ -205,7 +205,7 @@ def _identity(segment: Segment, split: DataSplit) -> str:
 def _checkpoints(segment: Segment, split: DataSplit) -> Checkpoints:
     earlier = range(segment.attempt, 0, -1)
     return Checkpoints(
-        identity=_identity(segment, split),
+        identity=identity(segment, split),
         write=checkpoint_path(segment.folder, segment.attempt),
         read=tuple(checkpoint_path(segment.folder, attempt) for attempt in earlier),
     )

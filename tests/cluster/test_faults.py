@@ -3,6 +3,7 @@
 import os
 import signal
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,12 @@ import pytest
 
 pytest.importorskip("ray")
 
+import torch
+
+from sweeps.config import read_config
+from sweeps.store import Store
+from sweeps.sweep import Sweep
+from sweeps.trial import checkpoint_path, identity, open_data
 from tests.cluster.drivers import TRAIN, driver, ended, lasting_sweep, wait_until
 from tests.cluster.nodes import Cluster, Node
 from tests.cluster.rows import attempts, complete, rows
@@ -80,30 +87,111 @@ def test_a_trial_that_always_fails_does_not_stop_the_others(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     file = lasting_sweep(tmp_path / "sweep", search={"sampler": "random", "trials": 3})
-    trials = file.parent / "runs" / "tiny"
-    trials.mkdir(parents=True)
-    (trials / "1").write_text("no folder")
+    _spoil(file, number=1)
     with driver(file, ray=cluster.address) as process:
         code, output = ended(process)
     assert code == 0, output
     assert states(file) == ["complete", "failed", "complete"]
     errors = [error for number, _, _, error, _ in attempts(url_of(file), "tiny") if number == 1]
     assert len(errors) == 2
-    assert all("cannot be written" in error for error in errors)
+    for error in errors:
+        assert error.startswith("Traceback")
+        assert "Missing key(s) in state_dict" in error
 
 
-def test_a_sweep_of_which_too_many_trials_fail_ends_with_one_line(
+def _spoil(file: Path, number: int) -> None:
+    """Put a checkpoint into the place of a trial's own that is its own by every sign, but holds no weights."""
+    config = read_config(file)
+    copy = config.model_copy(update={"storage": f"sqlite:///{file.parent / 'copy.db'}"})
+    sweep = Sweep(copy, Store(copy.storage), holder="test")
+    segments = [sweep.next_segment() for _ in range(number + 1)]
+    sweep.close()
+    sweep.store.close()
+    segment = segments[-1]
+    assert segment is not None
+    split = open_data(segment.data, segment.scale, segment.cache)
+    path = checkpoint_path(segment.folder, 1)
+    path.parent.mkdir(parents=True)
+    torch.save({"step": 0, "network": {}, "identity": identity(segment, split)}, path)
+
+
+def test_where_no_checkpoint_can_be_written_the_sweep_stops_and_gives_no_trial_up(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    file = lasting_sweep(
-        tmp_path / "sweep", search={"sampler": "random", "trials": 9, "max_attempts": 1}
-    )
+    file = lasting_sweep(tmp_path / "sweep", search={"sampler": "random", "trials": 3})
     (file.parent / "runs").write_text("no folder")
     with driver(file, ray=cluster.address) as process:
         code, output = ended(process)
     assert code == 1, output
-    assert "of 5 trials have failed, more than max_failed_share 0.5" in output
+    assert "cannot be written" in output
+    assert "mend it, then run the sweep again" in output
     assert "Traceback" not in output
+    assert set(states(file)) == {"paused"}
+    (file.parent / "runs").unlink()
+    with driver(file) as process:
+        code, output = ended(process)
+    assert code == 0, output
+    assert states(file) == ["complete"] * 3
+
+
+def test_a_driver_that_is_busy_for_long_keeps_its_lease_until_it_is_killed(tmp_path: Path) -> None:
+    """One process and no word from its training: a checkpoint is read that does not come to an end."""
+    file = lasting_sweep(
+        tmp_path / "sweep",
+        search={"sampler": "random", "trials": 2},
+        resources={"cpu": 1, "concurrent": 1},
+    )
+    trial = file.parent / "runs" / "tiny" / "0"
+    trial.mkdir(parents=True)
+    os.mkfifo(trial / "attempt-1.pt")
+    with driver(file, lease=2) as first:
+        wait_until(lambda: _open_attempts(file), "the first trial has begun")
+        time.sleep(3 * 2)
+        with driver(file, lease=2) as second:
+            code, output = ended(second)
+        assert code == 1, output
+        assert f"being driven by {_lease(file)}" in output
+        assert first.poll() is None
+        first.kill()
+        first.wait()
+    (trial / "attempt-1.pt").unlink()
+    with driver(file, lease=2) as third:
+        code, output = ended(third)
+    assert code == 0, output
+    assert states(file) == ["complete"] * 2
+    assert [row[:2] for row in attempts(url_of(file), "tiny")] == [(0, 1), (0, 2), (1, 1)]
+
+
+def test_a_driver_that_was_suspended_and_replaced_stops_and_stores_nothing_more(
+    tmp_path: Path,
+) -> None:
+    settings = {
+        "search": {"sampler": "random", "trials": 10},
+        "resources": {"cpu": 1, "concurrent": 1},
+    }
+    file = lasting_sweep(tmp_path / "sweep", **settings)
+    undisturbed = lasting_sweep(tmp_path / "undisturbed", **settings)
+    with driver(file, lease=2) as first:
+        wait_until(lambda: complete(url_of(file), "tiny") >= 1, "a trial is complete")
+        first.send_signal(signal.SIGSTOP)
+        with driver(file, lease=2) as second:
+            wait_until(lambda: str(second.pid) in _lease(file), "the second has taken over")
+            wait_until(lambda: _open_attempts(file), "the second has begun a trial")
+            assert second.poll() is None
+            begun = [row for row in attempts(url_of(file), "tiny") if row[-1] is not None]
+            first.send_signal(signal.SIGCONT)
+            code, output = ended(first)
+            assert code == 1, output
+            assert output.count("another driver has taken over this sweep; this one stops") == 1
+            assert "Traceback" not in output
+            code, output = ended(second)
+            assert code == 0, output
+    # What the first had begun was closed by the second, and the first has not touched it again.
+    assert attempts(url_of(file), "tiny")[: len(begun)] == begun
+    with driver(undisturbed) as process:
+        code, output = ended(process)
+    assert code == 0, output
+    assert rows(url_of(file), "tiny") == rows(url_of(undisturbed), "tiny")
 
 
 def test_a_second_driver_is_refused_and_the_first_does_not_mind(tmp_path: Path) -> None:
@@ -124,9 +212,18 @@ def test_a_second_driver_is_refused_and_the_first_does_not_mind(tmp_path: Path) 
 
 
 def _lease(file: Path) -> str:
+    return str(_first(file, "select holder from leases") or "")
+
+
+def _open_attempts(file: Path) -> int:
+    return int(_first(file, "select count(*) from attempts where ended_at is null") or 0)
+
+
+def _first(file: Path, query: str) -> object:
+    """The first value; None as long as there are no tables."""
     try:
         with sqlite3.connect(file.parent / "results.db") as connection:
-            found = connection.execute("select holder from leases").fetchone()
+            found = connection.execute(query).fetchone()
     except sqlite3.OperationalError:
-        return ""
-    return found[0] if found else ""
+        return None
+    return found[0] if found else None

@@ -14,8 +14,10 @@ from tests.cluster.rows import attempts, complete, rows
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
 
 
-def test_a_sweep_uses_a_node_that_joins_and_survives_one_that_is_lost(tmp_path: Path) -> None:
-    search = {"sampler": "random", "trials": 8, "max_attempts": 1}
+def test_a_sweep_uses_nodes_that_join_and_come_back_and_survives_one_that_is_lost(
+    tmp_path: Path,
+) -> None:
+    search = {"sampler": "random", "trials": 12, "max_attempts": 1}
     disturbed = lasting_sweep(tmp_path / "disturbed", search=search)
     undisturbed = lasting_sweep(tmp_path / "undisturbed", search=search)
     url = f"sqlite:///{disturbed.parent / 'results.db'}"
@@ -28,6 +30,10 @@ def test_a_sweep_uses_a_node_that_joins_and_survives_one_that_is_lost(tmp_path: 
             wait_until(lambda: complete(url, "tiny") >= 2, "two trials are complete")
             assert first.workers, "trials should run on both nodes"
             first.kill_raylet()
+            wait_until(lambda: not first.workers and second.workers, "the second goes on alone")
+            back = cluster.add_node()
+            wait_until(lambda: back.workers, "the node that came back is used")
+            assert second.workers, "trials should run on both nodes again"
             code, output = ended(process)
     assert code == 0, output
     with driver(undisturbed) as process:

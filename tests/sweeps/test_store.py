@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -123,6 +124,45 @@ def test_a_lease_is_held_by_one_until_it_expires(store: Store) -> None:
         store.acquire_lease(sweep, "third")
     store.release_lease(sweep, taken)
     store.acquire_lease(sweep, "third")
+
+
+def test_a_lease_is_kept_while_its_holder_is_busy_and_no_longer(url: str) -> None:
+    if ":memory:" in url:
+        pytest.skip("one connection has no rivals")
+    first, second = Store(url, retry_seconds=5), Store(url, retry_seconds=5)
+    sweep = first.open_sweep("a", 2, SETTINGS)
+    first.acquire_lease(sweep, "first", seconds=1.0)
+    keeper = first.keep_lease()
+    for _ in range(10):  # three leases long
+        time.sleep(0.3)
+        with pytest.raises(SweepTaken, match="driven by first"):
+            second.acquire_lease(sweep, "second", seconds=1.0)
+    keeper.check()
+    keeper.close()  # as if it had died
+    second.acquire_lease(sweep, "second", seconds=1.0, patient=True)
+    # One who was suspended and comes back stores nothing.
+    with pytest.raises(SweepTaken, match="has taken over"):
+        add(first, sweep)
+    assert second.trials(sweep) == []
+    add(second, sweep)
+    for store in (first, second):
+        store.close()
+
+
+def test_who_loses_the_lease_is_told_by_its_keeper(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'results.db'}"
+    first, second = Store(url), Store(url)
+    sweep = first.open_sweep("a", 2, SETTINGS)
+    token = first.acquire_lease(sweep, "first", seconds=0.4)
+    keeper = first.keep_lease()
+    lease.release(second.database, sweep, token)
+    second.acquire_lease(sweep, "second")
+    time.sleep(0.3)
+    with pytest.raises(SweepTaken, match="another driver has taken over"):
+        keeper.check()
+    keeper.close()
+    for store in (first, second):
+        store.close()
 
 
 def test_a_patient_driver_is_refused_as_soon_as_the_other_renews(tmp_path: Path) -> None:
