@@ -1,16 +1,22 @@
 """Who may drive a sweep: a lease in the database that expires unless its holder keeps renewing it.
 
+That a driver of the same machine is dead can be seen: its lease is taken over at once.
+
 A thread renews it, whatever the driver is busy with; every transaction of the driver demands it, so
 that one who was suspended and has lost it stores nothing more.
 """
 
+import hashlib
 import logging
+import os
 import secrets
 import threading
 import time
 from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
 
-from sqlalchemy import ColumnElement, DateTime, func, insert, select, update
+from sqlalchemy import ColumnElement, DateTime, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import SingletonThreadPool
 
@@ -29,14 +35,18 @@ class SweepTaken(StoreError):  # noqa: N818 - reads as what happened
 
 def acquire(database: Database, sweep_id: int, holder: str, seconds: float) -> str:
     """A token that lets its owner drive the sweep; raises SweepTaken while another driver's lease runs."""
-    token = secrets.token_hex(16)
+    token = f"{this_machine()}{os.getpid():08x}{secrets.token_hex(6)}"
 
     def work(session: Session) -> Lease | None:
         now = _now(session)
         new = {"token": token, "holder": holder, "expires_at": now + timedelta(seconds=seconds)}
-        # One statement decides: of two drivers that come at once, only one finds the lease expired.
+        present = session.scalar(select(Lease.token).where(Lease.sweep_id == sweep_id))
+        dead = [present] if present is not None and is_dead(present) else []
+        # One statement decides: of two drivers that come at once, only one finds the lease as it was.
         taken = session.execute(
-            update(Lease).where(Lease.sweep_id == sweep_id, Lease.expires_at <= now).values(**new)
+            update(Lease)
+            .where(Lease.sweep_id == sweep_id, or_(Lease.expires_at <= now, Lease.token.in_(dead)))
+            .values(**new)
         )
         if taken.rowcount == 1:  # type: ignore[attr-defined]
             return None
@@ -153,6 +163,30 @@ def seconds_left(database: Database, sweep_id: int) -> float:
         return 0.0 if lease is None else (lease.expires_at - _now(session)).total_seconds()
 
     return max(0.0, database.transaction(work))
+
+
+@cache
+def this_machine() -> str:
+    """Twelve hexadecimal digits of this start of this machine (or container), in which process numbers hold."""
+    try:
+        start = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+        space = Path("/proc/self/ns/pid").readlink()
+    except OSError:
+        return secrets.token_hex(6)  # no Linux: every machine is another one
+    return hashlib.sha256(f"{start}{space}".encode()).hexdigest()[:12]
+
+
+def is_dead(token: str) -> bool:
+    """Whether the driver with this token ran on this machine and is no more; False where that is not known."""
+    if token[:12] != this_machine():
+        return False
+    try:
+        os.kill(int(token[12:20], 16), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
 
 
 def last_sign(database: Database, sweep_id: int, seconds: float) -> datetime | None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from sweeps import lease, schema
 from sweeps.database import StoreError, first_line
+from sweeps.provenance import git_state, source
 from sweeps.schema import SCHEMA_VERSION
 from sweeps.store import Store
 
@@ -117,7 +118,7 @@ def _merge(source: Connection, store: Store, sweep: Mapping[str, Any], called: s
     def work(session: Session) -> int:
         sweep_id = _sweep(session, sweep, called)
         _add(session, schema.SweepFact, parts[schema.SweepFact], ("name",), sweep_id)
-        lives = [{k: v for k, v in row.items() if k != "id"} for row in parts[schema.Life]]
+        lives = [with_commit(row) for row in parts[schema.Life]]
         _add(session, schema.Life, lives, ("started_at", "host"), sweep_id)
         ids, new = _trials(session, own, sweep_id, called)
         for table, rows in children.items():
@@ -128,6 +129,14 @@ def _merge(source: Connection, store: Store, sweep: Mapping[str, Any], called: s
         return new
 
     return Merged(name=called, trials=len(own), new_trials=store.transaction(work))
+
+
+def with_commit(life: Mapping[str, Any]) -> dict[str, Any]:
+    """A driver's run as it is to be stored here: run without git, but of the code that this is, it gets our commit."""
+    row = {name: value for name, value in life.items() if name != "id"}
+    if not row["git_commit"] and row["versions"].get("source") == source():
+        row["git_commit"], row["git_dirty"] = git_state()
+    return row
 
 
 def _sweep(session: Session, sweep: Mapping[str, Any], called: str) -> int:

@@ -1,5 +1,6 @@
-"""Where numbers come from: the code's commit, the versions, the machine."""
+"""Where numbers come from: the code and its commit, the versions, the machine."""
 
+import hashlib
 import os
 import platform
 import shutil
@@ -10,16 +11,30 @@ from pathlib import Path
 
 PACKAGES = ("srsweep", "torch", "numpy", "optuna", "ray", "sqlalchemy", "scikit-image", "pillow")
 
+CODE = ("analysis", "searchspace", "srsweep", "sweeps")
+"""Our packages."""
+
 
 def versions() -> dict[str, str]:
-    """Python, the platform and the packages that numbers depend on."""
-    found = {"python": platform.python_version(), "platform": platform.platform()}
+    """The digest of this code, Python, the platform and the packages that numbers depend on."""
+    found = {"source": source(), "python": platform.python_version()}
+    found["platform"] = platform.platform()
     for package in PACKAGES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
             continue
     return found
+
+
+def source() -> str:
+    """Twelve hexadecimal digits of this code, the same in a checkout and where it was installed without git."""
+    root = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for path in sorted(path for name in CODE for path in (root / name).rglob("*.py")):
+        digest.update(f"{path.relative_to(root).as_posix()}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:12]
 
 
 def git_state() -> tuple[str, bool]:

@@ -149,6 +149,35 @@ def test_a_lease_is_kept_while_its_holder_is_busy_and_no_longer(url: str) -> Non
         store.close()
 
 
+def test_the_lease_of_a_driver_that_died_on_this_machine_is_taken_at_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'results.db'}"
+    take = (
+        "import sys; from sweeps.store import Store; store = Store(sys.argv[1]); "
+        "store.acquire_lease(1, 'first'); print('taken', flush=True); sys.stdin.read()"
+    )
+    second = Store(url)
+    sweep = second.open_sweep("a", 2, SETTINGS)
+    assert sweep == 1
+    with subprocess.Popen(
+        [sys.executable, "-c", take, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == b"taken\n"
+        with pytest.raises(SweepTaken, match="driven by first"):
+            second.acquire_lease(sweep, "second")
+        first.kill()
+    second.acquire_lease(sweep, "second")
+    second.close()
+
+
+def test_of_a_driver_on_another_machine_nothing_is_known_but_its_lease() -> None:
+    nobody = 2**22 + 1  # above the largest process number of Linux
+    assert lease.is_dead(f"{lease.this_machine()}{nobody:08x}{0:012x}")
+    assert not lease.is_dead(f"{lease.this_machine()}{os.getpid():08x}{0:012x}")
+    assert not lease.is_dead(f"{0:012x}{nobody:08x}{0:012x}")
+    assert not lease.is_dead("0" * 32)
+
+
 def test_who_loses_the_lease_is_told_by_its_keeper(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'results.db'}"
     first, second = Store(url), Store(url)
