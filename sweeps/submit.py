@@ -15,6 +15,7 @@ import json
 import os
 import runpy
 import shlex
+import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -165,6 +166,8 @@ def run_here(path: Path) -> int:
     secret = _secret(path)
     if secret.exists() and STORAGE_VARIABLE not in os.environ:
         os.environ[STORAGE_VARIABLE] = secret.read_text(encoding="utf-8")
+    # What `ray job stop` sends: the driver then ends as after Ctrl-C, and leaves nothing open.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.argv = ["srsweep", "run", str(path), "--driver", "ray", "--address", "auto"]
     try:
         # By name: the command line lies above this package.

@@ -2,6 +2,8 @@
 
 look.py DATABASE complete NAME N    exit code 0 where the sweep has exactly N trials, each complete, none doubled
 look.py DATABASE kill NAME N        waits until N trials are complete, then kills the sweep's driver
+look.py DATABASE stop NAME N        waits until N trials are complete, then stops the sweep's second job, as `ray job stop`
+look.py DATABASE free NAME N        exit code 0 where between N and all trials are complete, none is open, the lease is free
 """
 
 import os
@@ -15,10 +17,8 @@ from pathlib import Path
 
 def main() -> None:
     database, verb, name, number = sys.argv[1:]
-    if verb == "kill":
-        kill(Path(database), name, int(number))
-    else:
-        complete(Path(database), name, int(number))
+    verbs = {"complete": complete, "kill": kill, "stop": stop, "free": free}
+    verbs[verb](Path(database), name, int(number))
 
 
 def complete(database: Path, name: str, trials: int) -> None:
@@ -33,11 +33,36 @@ def complete(database: Path, name: str, trials: int) -> None:
     assert len({key for _, _, key in rows}) == trials, rows
 
 
-def kill(database: Path, name: str, trials: int) -> None:
+def free(database: Path, name: str, trials: int) -> None:
+    assert _count(database, name) >= trials
+    with sqlite3.connect(database) as connection:
+        ((expires_at, now),) = connection.execute(
+            "select expires_at, strftime('%Y-%m-%d %H:%M:%f', 'now') from leases "
+            "join sweeps on sweeps.id = sweep_id where name = ?",
+            [name],
+        ).fetchall()
+        assert expires_at <= now, (expires_at, now)
+        ends = connection.execute("select ended_at, attempts.seconds from attempts").fetchall()
+        assert all(ended_at is not None for ended_at, _ in ends), ends
+
+
+def stop(database: Path, name: str, trials: int) -> None:
+    from ray.job_submission import JobSubmissionClient
+
+    client = JobSubmissionClient("http://127.0.0.1:8265")
+    _wait(database, name, trials)
+    client.stop_job(f"sweep-{name}.2")
+
+
+def _wait(database: Path, name: str, trials: int) -> None:
     give_up = time.monotonic() + 200
     while _count(database, name) < trials:
         assert time.monotonic() < give_up, "too few trials are complete"
-        time.sleep(0.2)
+        time.sleep(0.1)
+
+
+def kill(database: Path, name: str, trials: int) -> None:
+    _wait(database, name, trials)
     with sqlite3.connect(database) as connection:
         ((holder,),) = connection.execute(
             "select holder from leases join sweeps on sweeps.id = sweep_id where name = ?", [name]

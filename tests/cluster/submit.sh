@@ -164,17 +164,25 @@ grep -q "metadata.sweep.families.slwsr.n_feets" "$WORK/out" || fail "the wrong k
 grep -q "exit code 2" "$WORK/out" || fail "exit code 2"
 say "a wrong file: non-zero, and the place in it is named"
 
-write_sweep second 6 300
+write_sweep second 8 300
 quietly ray up -y --no-restart sweep.yaml || fail "ray up"
 look kill second 2 &
 killer=$!
 if quietly "${submit[@]}"; then fail "a killed driver gave exit code 0"; fi
 wait $killer || fail "the driver could not be killed"
 grep -q "submitted sweep-second.1" "$WORK/out" || fail "the first life"
-quietly "${submit[@]}" || fail "the same command again"
+say "the driver killed in mid-sweep: non-zero"
+look stop second 4 &
+stopper=$!
+if quietly "${submit[@]}"; then fail "a stopped driver gave exit code 0"; fi
+wait $stopper || fail "the job could not be stopped"
 grep -q "submitted sweep-second.2" "$WORK/out" || fail "the second life"
-look complete second 6 || fail "a trial is lost or doubled"
-say "the driver killed in mid-sweep, the same command again: each of 6 trials once"
+look free second 4 || fail "the stopped driver has left its lease or a trial behind"
+say "the same command again, then ray job stop: the lease is free at once"
+quietly "${submit[@]}" || fail "the same command once more"
+grep -q "submitted sweep-second.3" "$WORK/out" || fail "the third life"
+look complete second 8 || fail "a trial is lost or doubled"
+say "the same command once more: each of 8 trials once"
 
 quietly ray down -y sweep.yaml || fail "ray down"
 if [ -n "$OWN" ] && pgrep -f raylet/raylet >/dev/null; then fail "a raylet is left"; fi
