@@ -45,6 +45,7 @@ def describe(config: SweepConfig) -> dict[str, Any]:
         share = f"{table.feasible(config.limits).mean():.1%}"
     described = {
         "sweep": config.name,
+        "text": config.digest,
         "scale": config.scale,
         "families": ", ".join(part.family.name for part in config.space.families),
         "combinations": f"{config.space.num_spellings:,}",

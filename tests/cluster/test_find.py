@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from srsweep.cli import main
 from sweeps.config import ConfigError, read_config
 from sweeps.run import run_sweep
 from sweeps.submit import BOOTSTRAP, UPLOADED, find, text_changes
@@ -40,6 +42,13 @@ def test_the_digest_is_the_same_for_the_yaml_and_for_what_ray_makes_of_it(tmp_pa
     assert found.config.train.learning_rate == 1e-5
     assert found.config.digest == read_config(upload(tmp_path, train=train)).digest
     assert found.config.digest != read_config(upload(tmp_path, seed=1)).digest
+
+
+def test_the_digest_on_the_laptop_is_that_of_the_line_on_the_head(tmp_path: Path) -> None:
+    file = upload(tmp_path)
+    told = find(None, tmp_path).line
+    shown = CliRunner().invoke(main, ["check", str(file), "--json"], catch_exceptions=False)
+    assert f"text {json.loads(shown.output)['text']}," in told
 
 
 def test_the_line_tells_name_digest_and_age(tmp_path: Path) -> None:
