@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from srsweep.cli import main
 from sweeps import trial
 from sweeps.records import Evaluation, Measurement, Outcome
 from sweeps.run import run_sweep
@@ -178,6 +180,20 @@ def test_the_next_driver_closes_what_a_killed_one_left_open(tmp_path: Path) -> N
     assert row["step"] == 2
     assert 0.2 <= row["seconds"] <= 0.6  # to its last sign of life, not to now
     next_one.close()
+
+
+def test_a_sweep_that_another_drives_ends_with_one_and_one_line(tmp_path: Path) -> None:
+    file = sweep_file(tmp_path)
+    config = small_config(tmp_path)
+    other = Sweep(config, Store(config.storage), holder="host-a", lease_seconds=1.0)
+    result = CliRunner().invoke(main, ["run", str(file)])
+    other.close()
+    other.store.close()
+    assert result.exit_code == 1
+    assert result.output.startswith(
+        "Error: name: this sweep is being driven by host-a; stop that one"
+    )
+    assert len(result.output.strip().splitlines()) == 1
 
 
 @pytest.mark.skipif(
