@@ -22,6 +22,7 @@ from analysis.load_database import (
     read,
     sweep_ids,
 )
+from sweeps.comparable import training_of
 from sweeps.schema import Attempt, Life, Measurement, Sweep, SweepFact, Trial, TrialKnob
 
 
@@ -60,7 +61,8 @@ def load_trials(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
     Columns: sweep, scale, number, state, family, label, architecture, seed, step (the largest one
     evaluated), psnr_y and ssim_y on the validation split at that step, `<set>_psnr_y` for every test
     set, every cost by its name, seconds and attempts (sums over attempts), error (the newest
-    attempt's, '' where it has none), and train_data and data_fingerprint of its sweep.
+    attempt's, '' where it has none), and train_data, data_fingerprint and training (its settings, as
+    text) of its sweep.
     """
     with open_database(url) as connection:
         chosen = sweep_ids(connection, sweeps)
@@ -77,7 +79,9 @@ def load_trials(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
             connection,
             select(SweepFact).where(SweepFact.name.in_(("train_data", "data_fingerprint"))),
         ).pivot(index="sweep_id", columns="name", values="value")
+        settings = read(connection, select(Sweep.id, Sweep.settings)).set_index("id")["settings"]
     frame = trials.join(attempts, on="id").join(facts, on="sweep_id")
+    frame["training"] = frame["sweep_id"].map(settings.map(training_of))
     for name in ("train_data", "data_fingerprint"):
         frame[name] = frame[name].fillna("") if name in frame else ""
     for name in ("psnr_y", "ssim_y"):

@@ -35,6 +35,7 @@ from analysis.published import TEST_SETS, published_networks, published_points, 
 from analysis.sections import failures, front_section, headlines, provenance
 from analysis.tables import heading
 from analysis.timelines import curves_data, draw_curves, draw_volume, volume_data
+from sweeps.comparable import training_of
 
 PAGE = Path(__file__).with_name("page.html")
 DEFAULT_OBJECTIVES: dict[str, Direction] = {
@@ -97,7 +98,7 @@ def report_page(
     ]
     if len(groups) > 1:
         body.append(
-            "<p>These sweeps differ in scale, images or steps. Their PSNR cannot be compared, so they "
+            "<p>These sweeps differ in scale, images or training. Their PSNR cannot be compared, so they "
             "stand one after another and share no plot.</p>"
         )
     figures: dict[str, Figure] = {}
@@ -129,6 +130,7 @@ def load_groups(url: str, sweep_names: Sequence[str] | None) -> list[Group]:
             sweep["scale"],
             fingerprint if known else sweep["name"],
             str(sweep["train_data"]),
+            training_of(sweep["settings"] or {}),
             steps.get(sweep["name"], 0),
         )
         together.setdefault(key, []).append({str(k): v for k, v in sweep.items()})

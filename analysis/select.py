@@ -4,6 +4,7 @@ A variant is an architecture. Its PSNR is the mean over its seeds, and two varia
 less than the seeds' spread are called tied.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +16,9 @@ from analysis.pareto import front_mask, knee
 from analysis.tables import heading
 from searchspace.quantity import format_quantity
 from searchspace.spec import nearest
+from sweeps.comparable import differences
 
-COMPARABLE = ("scale", "data_fingerprint", "train_data", "step")
+COMPARABLE = ("scale", "data_fingerprint", "train_data", "training", "step")
 """What trials must share for their validation PSNR to be compared."""
 NOT_COSTS = {
     "id",
@@ -57,7 +59,7 @@ def variants(trials: pd.DataFrame) -> pd.DataFrame:
         values = sorted(complete[name].astype(str).unique()) if name in complete else []
         if len(values) > 1:
             raise ValueError(
-                f"sweeps: their trials are not comparable, {name} differs ({', '.join(values)}); "
+                f"sweeps: their trials are not comparable, {_difference(name, values)}; "
                 "select from one at a time"
             )
     groups = complete.groupby("architecture")["psnr_y"]
@@ -67,6 +69,14 @@ def variants(trials: pd.DataFrame) -> pd.DataFrame:
     frame["num_seeds"] = frame["architecture"].map(groups.size())
     frame["psnr_spread"] = _pooled_spread(groups.var(), groups.size())
     return frame.sort_values("psnr_y", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def _difference(name: str, values: Sequence[str]) -> str:
+    """What differs, in words; of the training only the settings that do."""
+    if name != "training":
+        return f"{name} differs ({', '.join(values)})"
+    pairs = differences(json.loads(values[0]), json.loads(values[1]))
+    return "; ".join(f"{path} differs ({old}, {new})" for path, old, new in pairs)
 
 
 def cost_names(frame: pd.DataFrame) -> list[str]:

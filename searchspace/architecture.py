@@ -73,7 +73,7 @@ def architecture(family_name: str, values: Mapping[str, Any]) -> Architecture:
     try:
         spec = family.spec.model_validate(dict(values))
     except ValidationError as error:
-        faults = explain(error, knobs(family.spec))
+        faults = explain(error, lambda path: knobs(family.spec))
         lines = [f"{'.'.join((family_name, *path))}: {text}" for path, text in faults]
         raise ValueError("\n".join(lines)) from None
     return Architecture(family=family, spec=spec)

@@ -28,6 +28,8 @@ Fault = tuple[Path, str]
 
 MAX_ENUMERATED = 200_000
 """Spellings up to which a space is enumerated, so that its size and its sampling are exact."""
+MAX_DRAWS = 10_000
+"""Combinations drawn from a larger space before it is taken to hold no network."""
 MAX_VALUES = 10_000
 """Values that a range may have."""
 
@@ -64,15 +66,27 @@ class FamilySpace:
         """The architecture with value number `choice[knob]` of every dimension; None where the
         combination is invalid.
         """
-        values = {d.name: d.values[choice[d.name]] for d in self.dimensions}
-        for dimension in self.dimensions:
-            met = all(values.get(name) in wanted for name, wanted in dimension.when.items())
-            if not met:
-                del values[dimension.name]
+        values = {
+            d.name: d.values[choice[d.name]] for d in self.dimensions if self.applies(d, choice)
+        }
         try:
             return Architecture(family=self.family, spec=self.family.spec.model_validate(values))
         except ValidationError:
             return None
+
+    def applies(self, dimension: Dimension, choice: Mapping[str, int]) -> bool:
+        """Whether its conditions are met; a knob that is not searched, or not now, has its default."""
+        return all(self._value(name, choice) in wanted for name, wanted in dimension.when.items())
+
+    def _value(self, name: str, choice: Mapping[str, int]) -> Any:
+        dimension = self._by_name.get(name)
+        if dimension is None or not self.applies(dimension, choice):
+            return self.family.spec.model_fields[name].default
+        return dimension.values[choice[name]]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Dimension]:
+        return {dimension.name: dimension for dimension in self.dimensions}
 
     def __iter__(self) -> Iterator[Architecture]:
         names = [dimension.name for dimension in self.dimensions]
@@ -120,15 +134,23 @@ class Space:
     def sample(self, random: Random) -> Architecture:
         """One architecture: uniform over architectures where the space is enumerable, otherwise uniform
         over the valid combinations of values.
+
+        Raises ValueError where there is none, or none was found in MAX_DRAWS combinations.
         """
         if self.enumerable:
+            if not self.architectures:
+                raise ValueError("families: no combination of these values is a network")
             return random.choice(self.architectures)
         weights = [part.num_spellings for part in self.families]
-        while True:
+        for _ in range(MAX_DRAWS):
             (part,) = random.choices(self.families, weights)
             built = part.build({d.name: random.randrange(len(d.values)) for d in part.dimensions})
             if built is not None:
                 return built
+        raise ValueError(
+            f"families: none of {MAX_DRAWS:,} combinations drawn is a network; see `srsweep families` "
+            "for which values go together"
+        )
 
     @cached_property
     def _keys(self) -> frozenset[str]:
@@ -180,7 +202,30 @@ def _parse_family(
             dimensions.append(_parse_dimension(family, known[name], domain, known))
         except ValueError as error:
             faults.append(((*at, name), str(error)))
-    return tuple(dimensions), faults
+    try:
+        return _conditions_first(dimensions), faults
+    except ValueError as error:
+        return (), [*faults, (at, str(error))]
+
+
+def _conditions_first(dimensions: list[Dimension]) -> tuple[Dimension, ...]:
+    """In the given order, but each after those that its conditions name; ValueError for a circle."""
+    by_name = {dimension.name: dimension for dimension in dimensions}
+    ordered: dict[str, Dimension] = {}
+
+    def place(dimension: Dimension, above: Path) -> None:
+        if dimension.name in above:
+            circle = " -> ".join((*above, dimension.name))
+            raise ValueError(f"the conditions of these knobs go in a circle: {circle}")
+        for other in dimension.when:
+            if other in by_name and other not in ordered:
+                place(by_name[other], (*above, dimension.name))
+        ordered[dimension.name] = dimension
+
+    for dimension in dimensions:
+        if dimension.name not in ordered:
+            place(dimension, ())
+    return tuple(ordered.values())
 
 
 def _parse_dimension(

@@ -8,7 +8,7 @@ under a field says what the knob does. Nothing here imports torch.
 import difflib
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -117,17 +117,24 @@ def nearest(name: object, known: Iterable[str]) -> str:
     return f"known: {', '.join(names)}"
 
 
-def explain(error: ValidationError, known: Iterable[str]) -> list[tuple[tuple[str, ...], str]]:
-    """Every fault in `error` as (path, sentence), unknown keys with the nearest of `known`."""
-    names = list(known)
+def explain(
+    error: ValidationError, known: Callable[[tuple[str, ...]], Iterable[str]]
+) -> list[tuple[tuple[str, ...], str]]:
+    """Every fault in `error` as (path, sentence), unknown keys with the nearest of `known` beside them.
+
+    `known` gives the keys that may stand under a path.
+    """
     faults = []
     for fault in error.errors(include_url=False):
         path = tuple(str(part) for part in fault["loc"])
         if fault["type"] == "extra_forbidden":
-            text = f"no such key; {nearest(path[-1], names)}"
+            text = f"no such key; {nearest(path[-1], known(path[:-1]))}"
+        elif fault["type"] == "missing":
+            text = "is missing"
         else:
-            message = fault["msg"].removeprefix("Value error, ")
-            text = f"{message}, got {fault['input']!r}"
+            text = fault["msg"].removeprefix("Value error, ")
+            # Our own checks say what they got.
+            text += "" if ", got " in text else f", got {fault['input']!r}"
         faults.append((path, text))
     return faults
 

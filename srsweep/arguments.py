@@ -24,6 +24,8 @@ class OneLineErrors(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:
+            raise  # of `| head`: click ends quietly
         except (SweepFailed, SweepTaken, OSError) as error:
             raise RunFailed(str(error)) from error
         except (ConfigError, StoreError, ValueError) as error:
@@ -68,12 +70,21 @@ def parse_architectures(family: str, knob_values: Sequence[str]) -> list[Archite
         name, equals, values = text.partition("=")
         if not equals:
             raise ValueError(f"{text}: must read knob=value, such as n_feats=32")
+        if name in names:
+            raise ValueError(f"{text}: {name} is given twice; alternatives read {name}=16|32")
         names.append(name)
-        alternatives.append([yaml.safe_load(value) for value in values.split("|")])
+        alternatives.append([_value(text, value) for value in values.split("|")])
     return [
         architecture(family, dict(zip(names, chosen, strict=True)))
         for chosen in itertools.product(*alternatives)
     ]
+
+
+def _value(text: str, value: str) -> Any:
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ValueError(f"{text}: {value!r} is no value; write a list as [0,1,2]") from None
 
 
 def parse_architecture(family: str, knob_values: Sequence[str]) -> Architecture:

@@ -16,15 +16,16 @@ from srsweep.progress import format_duration
 from sweeps.config import SweepConfig
 from sweeps.data.images import find_set
 from sweeps.data.split import EMBEDDED
+from sweeps.feasibility import Found, check_feasible
 from sweeps.run import local_slots
-from sweeps.sweep import check_feasible, space_table
 from sweeps.train import time_step
 from sweeps.trial import open_data
 
 COUNTED = 500
 """Architectures drawn from a larger space to say what share is feasible."""
 COUNTING_SECONDS, ENOUGH = 10, 30
-"""So long are architectures of a larger space drawn and counted, and so many at the least."""
+"""So long are architectures of a larger space drawn and counted, and so many at the least; so many of a
+table's stand for all in the arithmetic and the time."""
 
 
 def describe(config: SweepConfig) -> dict[str, Any]:
@@ -33,16 +34,13 @@ def describe(config: SweepConfig) -> dict[str, Any]:
     Raises ConfigError or ValueError for what would stop the sweep: nothing feasible, images that cannot
     be used. Image sets that are not on this machine are named only: the sweep may run on another.
     """
-    check_feasible(config)
+    found = check_feasible(config)
     data = _data(config)
-    drawn, exact = _drawn(config)
-    allowed = [a for a in drawn if feasible(a, config.limits, config.scale)]
-    table = space_table(config)
+    allowed, share = _allowed(config, found)
+    table = found.table
     size = f"{len(config.space):,}" if config.space.enumerable else "not enumerated"
-    share = f"{len(allowed) / len(drawn):.1%}" + ("" if exact else f" of {len(drawn)} drawn")
     if table is not None:
         size = f"{len(table):,}"
-        share = f"{table.feasible(config.limits).mean():.1%}"
     described = {
         "sweep": config.name,
         "text": config.digest,
@@ -80,11 +78,24 @@ def _data(config: SweepConfig) -> str:
     return open_data(config.data, config.scale, Path(config.cache).absolute()).description
 
 
-def _drawn(config: SweepConfig) -> tuple[list[Architecture], bool]:
+def _allowed(config: SweepConfig, found: Found) -> tuple[list[Architecture], str]:
+    """Feasible architectures, all or a sample, at least one; and what share of the space they are."""
+    random = Random(config.seed)
+    if found.table is not None:
+        mask = found.table.feasible(config.limits)
+        rows = mask.nonzero()[0].tolist()
+        chosen = random.sample(rows, min(len(rows), ENOUGH))
+        return [found.table.architecture(row) for row in chosen], f"{mask.mean():.1%}"
+    drawn, exact = _drawn(config, random)
+    allowed = [a for a in drawn if feasible(a, config.limits, config.scale)]
+    share = f"{len(allowed) / len(drawn):.1%}" + ("" if exact else f" of {len(drawn)} drawn")
+    return allowed or [found.example], share
+
+
+def _drawn(config: SweepConfig, random: Random) -> tuple[list[Architecture], bool]:
     """All architectures of a small space, otherwise a sample of them; and whether it is all."""
     if config.space.enumerable and len(config.space) <= COUNTED:
         return list(config.space.architectures), True
-    random = Random(config.seed)
     drawn: list[Architecture] = []
     started = time.perf_counter()
     while len(drawn) < COUNTED:

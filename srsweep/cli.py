@@ -5,12 +5,13 @@ import time
 from pathlib import Path
 
 import click
+import pandas as pd
 import yaml
 from rich.console import Console
 
 from analysis.load import load_lives
 from analysis.tables import Format
-from srsweep.arguments import OneLineErrors, tabular
+from srsweep.arguments import OneLineErrors, print_table, tabular
 from srsweep.browse import dashboard, export_optuna
 from srsweep.check import describe
 from srsweep.databases import DEFAULT_DATABASE, database
@@ -41,7 +42,7 @@ def main() -> None:
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--trials", type=int, help="Instead of search.trials in the file.")
+@click.option("--trials", type=click.IntRange(min=1), help="Instead of search.trials in the file.")
 @click.option(
     "--driver",
     type=click.Choice(["local", "ray"]),
@@ -80,7 +81,7 @@ def _run(config: SweepConfig, driver: DriverName, address: str | None) -> None:
         )
         raise SystemExit(130) from None
     complete = sum(trial.state == "complete" for trial in sweep.trials.values())
-    note = " (no further architecture is feasible)" if sweep.exhausted else ""
+    note = f" ({sweep.why_ended})" if sweep.why_ended else ""
     click.echo(
         f"sweep {config.name}: {complete} of {len(sweep.trials)} trials complete{note}, "
         f"{format_duration(time.monotonic() - started)}, in {sweep.store.name}"
@@ -114,6 +115,9 @@ def check(file: Path, form: Format | None) -> None:
     described = describe(read_config(file))
     if form == "json":
         click.echo(json.dumps(described, indent=2))
+        return
+    if form == "csv":
+        print_table(pd.DataFrame([described]), form)
         return
     for name, value in described.items():
         click.echo(f"{name:22} {value}")

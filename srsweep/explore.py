@@ -119,7 +119,7 @@ def cost(family: str, knob_values: tuple[str, ...], scale: int, form: Format | N
     srsweep cost slwsr 'n_feats=16|32|64' compression=all --json
     """
     rows = [
-        {"architecture": found.label, **{name: costs(found, scale)[name] for name in COSTS}}
+        {"label": found.label, **{name: costs(found, scale)[name] for name in COSTS}}
         for found in parse_architectures(family, knob_values)
     ]
     frame = pd.DataFrame(rows)

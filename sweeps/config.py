@@ -19,7 +19,7 @@ from searchspace.constraint import Constraint, at_most, parse_constraint
 from searchspace.cost import COSTS
 from searchspace.discover import FAMILIES
 from searchspace.quantity import parse_quantity
-from searchspace.space import Fault, Space, parse_space
+from searchspace.space import MAX_ENUMERATED, Fault, Space, parse_space
 from searchspace.spec import explain, knobs, nearest
 from searchspace.table import ADDITIVE
 from sweeps.data.split import DataSettings
@@ -215,10 +215,11 @@ def _parse_sweep(
     sweep: Mapping[str, Any], at: tuple[str, ...]
 ) -> tuple[SweepConfig | None, list[Fault]]:
     faults: list[Fault] = []
-    faults += _search_faults(sweep, at)
     space, new = parse_space(sweep.get("families"), (*at, "families"))
     faults += new if "families" in sweep else []
+    faults += _search_faults(sweep, space, at)
     limits = _parse_limits(sweep, at, faults)
+    faults += _constraint_faults(limits, space, (*at, "constraints"))
     known = [*MEASURED, *COSTS]
     for name in _items(sweep.get("objectives"), list):
         if name not in known:
@@ -236,17 +237,23 @@ def _parse_sweep(
     try:
         config = SweepConfig.model_validate({**sweep, **overrides})
     except ValidationError as error:
-        located = explain(error, _known_keys(error))
+        located = explain(error, _known_keys)
         return None, [*faults, *(((*at, *path), text) for path, text in located)]
     return config, faults
 
 
-def _search_faults(sweep: Mapping[str, Any], at: tuple[str, ...]) -> list[Fault]:
-    """What the sampler cannot do with the objectives; faults of single keys are pydantic's to find."""
+def _search_faults(sweep: Mapping[str, Any], space: Space, at: tuple[str, ...]) -> list[Fault]:
+    """What the sampler cannot do with objectives or space; faults of single keys are pydantic's to find."""
     search = sweep.get("search")
     if not isinstance(search, Mapping):
         return []
     faults: list[Fault] = []
+    if search.get("sampler") == "grid" and not space.enumerable:
+        text = (
+            f"grid goes through every architecture, and {space.num_spellings:,} combinations are too many "
+            f"(limit {MAX_ENUMERATED:,}); choose another sampler"
+        )
+        faults.append(((*at, "search", "sampler"), text))
     objectives = sweep.get("objectives", SweepConfig.model_fields["objectives"].default)
     if search.get("sampler") == "pareto" and isinstance(objectives, Mapping):
         costs = [name for name in objectives if name in COSTS]
@@ -276,6 +283,21 @@ def _parse_limits(
     return limits
 
 
+def _constraint_faults(limits: list[Constraint], space: Space, at: tuple[str, ...]) -> list[Fault]:
+    """Constraints on knobs that have values which are no numbers: these could not be held to them."""
+    return [
+        (
+            at,
+            f"{limit}: {part.family.name}.{dimension.name} also takes {value!r}, which is no number",
+        )
+        for limit in limits
+        for part in space.families
+        for dimension in part.dimensions
+        for value in dimension.values
+        if dimension.name == limit.name and not isinstance(value, int | float)
+    ]
+
+
 def _items(value: Any, kind: type) -> Any:
     """The entries of a mapping or list; none where it is of another type, which pydantic reports."""
     if kind is dict:
@@ -293,16 +315,12 @@ def _checked(
         return []
 
 
-def _known_keys(error: ValidationError) -> list[str]:
-    """The keys that may stand where unknown ones were found."""
-    names: list[str] = []
-    for fault in error.errors(include_url=False):
-        if fault["type"] == "extra_forbidden":
-            model: Any = SweepConfig
-            for part in fault["loc"][:-1]:
-                model = _model(model.model_fields[part].annotation)
-            names += [n for n in model.model_fields if n not in ("space", "limits", "text")]
-    return list(dict.fromkeys(names))
+def _known_keys(path: tuple[str, ...]) -> list[str]:
+    """The keys that may stand under a path of the sweep."""
+    model: Any = SweepConfig
+    for part in path:
+        model = _model(model.model_fields[part].annotation)
+    return [name for name in model.model_fields if name not in ("space", "limits", "text")]
 
 
 def _model(annotation: Any) -> Any:

@@ -10,10 +10,11 @@ from sweeps.config import SweepConfig
 from sweeps.data.patches import PatchSampler
 from sweeps.data.split import DataSplit
 from sweeps.evaluate import bicubic_scores
+from sweeps.feasibility import check_feasible
 from sweeps.mirror import check_store, is_url
 from sweeps.provenance import git_state, holder, versions
 from sweeps.store import LEASE_SECONDS, Store, StoreError, SweepTaken
-from sweeps.sweep import Record, Sweep, SweepFailed, check_feasible
+from sweeps.sweep import Record, Sweep, SweepFailed
 from sweeps.trial import open_data
 
 DriverName = Literal["local", "ray"]
@@ -88,12 +89,19 @@ def local_slots(config: SweepConfig) -> int:
     resources = config.resources
     if resources.concurrent is not None:
         return resources.concurrent
-    by_cpu = int((os.cpu_count() or 1) / resources.cpu)
+    by_cpu = int(num_cores() / resources.cpu)
     if not resources.gpu:
         return max(1, by_cpu)
     import torch
 
     return max(1, min(by_cpu, int(torch.cuda.device_count() / resources.gpu)))
+
+
+def num_cores() -> int:
+    """Processor cores that this process may use: a container or a scheduler may allow fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _record_provenance(sweep: Sweep, split: DataSplit) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from searchspace.architecture import Architecture
 from sweeps import lease, schema
+from sweeps.comparable import differences
 from sweeps.database import Database, StoreError
 from sweeps.lease import LEASE_SECONDS, SweepTaken
 from sweeps.records import Measurement, Outcome, State, is_counted
@@ -63,7 +64,8 @@ class Store:
                 sweep = schema.Sweep(name=name, scale=scale, settings=dict(settings))
                 session.add(sweep)
                 session.flush()
-            differing = list(_differences(sweep.settings, dict(settings)))
+            found = differences(sweep.settings, dict(settings))
+            differing = [f"{path}: {old} -> {new}" for path, old, new in found]
             if differing:
                 raise StoreError(
                     f"name: sweep {name!r} is stored in {self.name} with other settings "
@@ -348,16 +350,3 @@ class Store:
 
 def _set_state(trial_id: int, state: State) -> Any:
     return update(schema.Trial).where(schema.Trial.id == trial_id).values(state=state)
-
-
-def _differences(
-    stored: Mapping[str, Any], given: Mapping[str, Any], at: str = ""
-) -> Iterable[str]:
-    """'path: stored -> given' for every leaf that differs."""
-    for name in sorted(stored.keys() | given.keys()):
-        path = f"{at}.{name}" if at else name
-        old, new = stored.get(name), given.get(name)
-        if isinstance(old, dict) and isinstance(new, dict):
-            yield from _differences(old, new, path)
-        elif old != new:
-            yield f"{path}: {old} -> {new}"

@@ -14,12 +14,12 @@ from typing import Any, Literal
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
-from optuna.trial import TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from searchspace.architecture import Architecture, architecture
 from searchspace.constraint import Constraint
 from searchspace.cost import COSTS
-from searchspace.space import Dimension, FamilySpace, Space, feasible
+from searchspace.space import MAX_DRAWS, Dimension, FamilySpace, Space, feasible
 from sweeps.pareto_sampler import ParetoSearch
 from sweeps.store import TrialRow
 
@@ -28,8 +28,6 @@ Direction = Literal["minimize", "maximize"]
 
 MAX_REFUSALS = 8
 """Suggestions turned down in a row before one is drawn uniformly from what is left."""
-MAX_DRAWS = 10_000
-"""Uniform draws from a space too large to enumerate before it is taken for exhausted."""
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -60,6 +58,8 @@ class Suggester:
         self.population = min(50, max(8, trials // 8))
         self.study = optuna.create_study(directions=list(objectives.values()))
         self.known: set[str] = set()
+        self.why_none = ""
+        """Why nothing could be suggested, once that was so."""
         self.asked: dict[str, int] = {}
         self.num_complete = 0
         self.grid: Iterator[Architecture] | None = None
@@ -99,7 +99,14 @@ class Suggester:
                 suggested = self._draw(Random(f"{self.seed}/{number}"))
         if suggested is not None:
             self.known.add(suggested.key)
+        else:
+            self.why_none = self._why_none()
         return suggested
+
+    def _why_none(self) -> str:
+        if self.space.enumerable or self.pareto is not None:
+            return "no further architecture is feasible"
+        return f"no further feasible architecture in {MAX_DRAWS:,} drawn"
 
     def restore(self, stored: Architecture) -> None:
         """Take up a trial that was stored earlier; `tell` follows once its outcome is known."""
@@ -228,11 +235,8 @@ class Suggester:
             part = self.space.families[names.index(str(chosen))]
         choice: dict[str, int] = {}
         for dimension in part.dimensions:
-            applies = all(
-                _value(part, choice, name) in wanted for name, wanted in dimension.when.items()
-            )
             name, distribution = _optuna_name(part, dimension), _distribution(dimension)
-            if not applies or len(dimension.values) == 1:
+            if not part.applies(dimension, choice) or len(dimension.values) == 1:
                 choice[dimension.name] = 0
             elif isinstance(distribution, IntDistribution):
                 choice[dimension.name] = trial.suggest_int(name, 0, distribution.high)
@@ -271,14 +275,6 @@ class Suggester:
         return params, distributions
 
 
-def _value(part: FamilySpace, choice: Mapping[str, int], name: str) -> Any:
-    """The value of knob `name` so far: as chosen, or its default."""
-    for dimension in part.dimensions:
-        if dimension.name == name and name in choice:
-            return dimension.values[choice[name]]
-    return part.family.spec.model_fields[name].default
-
-
 def _optuna_name(part: FamilySpace, dimension: Dimension) -> str:
     return f"{part.family.name}.{dimension.name}"
 
@@ -294,9 +290,19 @@ def _distribution(dimension: Dimension) -> IntDistribution | CategoricalDistribu
     return CategoricalDistribution([_label(value) for value in dimension.values])
 
 
+class _OrderedNSGAII(NSGAIISampler):  # type: ignore[misc]
+    """NSGA-II whose parents stand in order of trial from the first look on.
+
+    Optuna orders them so only once they are cached, and a rebuilt study has no cache.
+    """
+
+    def select_parent(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:
+        return sorted(super().select_parent(study, generation), key=lambda trial: trial.number)
+
+
 _SAMPLERS: dict[str, Callable[[int, int], BaseSampler]] = {
     "random": lambda seed, population: RandomSampler(seed=seed),
     "tpe": lambda seed, population: TPESampler(seed=seed),
-    "nsga2": lambda seed, population: NSGAIISampler(seed=seed, population_size=population),
+    "nsga2": lambda seed, population: _OrderedNSGAII(seed=seed, population_size=population),
     "gp": lambda seed, population: GPSampler(seed=seed, warn_independent_sampling=False),
 }

@@ -10,14 +10,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from random import Random
 
 from searchspace.architecture import architecture
-from searchspace.cost import COSTS, costs
-from searchspace.fields import TableTooLarge
-from searchspace.space import feasible
-from searchspace.table import ADDITIVE, MAX_SPELLINGS, SpaceTable
-from sweeps.config import ConfigError, SweepConfig
+from searchspace.cost import costs
+from sweeps.config import SweepConfig
 from sweeps.halving import next_promotion
 from sweeps.records import Evaluation, Outcome, Progress
 from sweeps.spending import forget_weights, non_dominated
@@ -26,7 +22,7 @@ from sweeps.store import LEASE_SECONDS, Store, StoreError, TrialRow
 from sweeps.suggest import Suggester
 from sweeps.trial import Segment
 
-__all__ = ["Record", "Sweep", "SweepFailed", "Trial", "check_feasible"]
+__all__ = ["Record", "Sweep", "SweepFailed", "Trial"]
 
 MAX_EARLIER = 3
 """Earlier sweeps that teach the model."""
@@ -62,6 +58,8 @@ class Sweep:
         self.freed: set[int] = set()
         """Trials whose training states were deleted."""
         self.exhausted = False
+        self.why_ended = ""
+        """Why fewer trials than asked for were started, once that is so."""
         self.small_gains = 0
         """Suggestions in a row that were expected to gain less than `search.min_gain`."""
         self._due: Trial | None = None
@@ -282,6 +280,7 @@ class Sweep:
         suggested = self.suggester.ask(number)
         if suggested is None or not self._worth_while():
             self.exhausted = True
+            self.why_ended = self.suggester.why_none or "further gains are below search.min_gain"
             return None
         stored = self.store.add_trial(
             self.id,
@@ -389,59 +388,3 @@ class Sweep:
             steps=config.train.steps,
             levels=config.levels,
         )
-
-
-MAX_COUNTED = 500
-"""Networks that are counted one by one for a table of a space."""
-LOOKING_SECONDS = 20.0
-"""So long a space without a table of its costs is searched for one feasible architecture."""
-
-
-def check_feasible(config: SweepConfig) -> None:
-    """Raise ConfigError where no architecture of the space is within the budget."""
-    if _some_feasible_by_table(config):
-        return
-    if config.space.enumerable:
-        candidates = iter(config.space.architectures)
-    else:
-        random = Random(config.seed)
-        candidates = (config.space.sample(random) for _ in range(2_000))
-    smallest: dict[str, float] = {}
-    give_up = time.monotonic() + LOOKING_SECONDS
-    looked = 0
-    for candidate in candidates:
-        if feasible(candidate, config.limits, config.scale):
-            return
-        for name, value in costs(candidate, config.scale).items():
-            smallest[name] = min(value, smallest.get(name, value))
-        looked += 1
-        if time.monotonic() > give_up:
-            break
-    whole = config.space.enumerable and looked == len(config.space)
-    which = "architecture of the space" if whole else f"architecture of {looked:,} looked at"
-    within = "; ".join(str(limit) for limit in config.limits)
-    least = ", ".join(f"{name} {smallest[name]:,}" for name in config.budget if name in smallest)
-    raise ConfigError(
-        f"metadata.sweep.budget: no {which} meets {within} (least: {least}); raise the budget or add "
-        "smaller architectures"
-    )
-
-
-def _some_feasible_by_table(config: SweepConfig) -> bool:
-    """Whether the exact table of a larger space holds a feasible architecture; False also without one."""
-    if config.space.num_spellings <= MAX_COUNTED:
-        return False
-    table = space_table(config)
-    return table is not None and bool(table.feasible(config.limits).any())
-
-
-def space_table(config: SweepConfig) -> SpaceTable | None:
-    """The whole space with its exact costs; None where that would take long or memory is limited."""
-    if any(limit.name in COSTS and limit.name not in ADDITIVE for limit in config.limits):
-        return None
-    if config.space.num_spellings > MAX_SPELLINGS:
-        return None
-    try:
-        return SpaceTable(config.space, config.scale, max_counted=MAX_COUNTED)
-    except TableTooLarge:
-        return None

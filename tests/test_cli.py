@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from srsweep.cli import main
-from tests.sweeps.sweeps_for_tests import sweep_file
+from tests.sweeps.sweeps_for_tests import SMALL, sweep_file
 
 
 def invoke(*arguments: object) -> Result:
@@ -216,3 +216,61 @@ def test_upstream_checkpoint_through_the_command(shared: Path) -> None:
     assert result.exit_code == 0, result.output
     (row,) = json.loads(result.output)
     assert round(row["psnr_y"], 2) == 28.96
+
+
+def test_a_knob_value_that_is_none() -> None:
+    assert "n_feats={: '{' is no value" in mistake("cost", "slwsr", "n_feats={")
+
+
+def test_a_knob_given_twice() -> None:
+    assert "n_feats is given twice" in mistake("cost", "slwsr", "n_feats=16", "n_feats=32")
+
+
+@pytest.mark.parametrize("trials", [0, -5])
+def test_no_trials_at_all(tmp_path: Path, trials: int) -> None:
+    result = invoke("run", sweep_file(tmp_path), "--trials", trials)
+    assert result.exit_code == 2
+    assert "is not in the range" in result.stderr
+
+
+def test_check_as_csv(tmp_path: Path) -> None:
+    result = invoke("check", sweep_file(tmp_path), "--csv")
+    header, values = result.output.strip().splitlines()
+    assert header.startswith("sweep,")
+    assert "slwsr" in values
+
+
+@pytest.mark.slow
+def test_check_of_a_space_in_which_few_are_feasible(tmp_path: Path) -> None:
+    families = {
+        "slwsr": {
+            "n_feats": {"low": 4, "high": 200},
+            "n_blocks": {"low": 5, "high": 12},
+            "compression": ["none", "head", "tail", "alternate", "all"],
+            "activation_ratio": ["rare", "1/3", "1/2", "2/3", "all"],
+        }
+    }
+    least = json.loads(
+        invoke(
+            "cost", "slwsr", "n_feats=4", "n_blocks=5", "compression=all", "--scale", 2, "--json"
+        ).output
+    )["params"]
+    file = sweep_file(tmp_path, families=families, budget={"params": least})
+    result = invoke("check", file, "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.output)["feasible"] == "0.0%"
+
+
+def test_trials_trained_otherwise_are_not_selected_from_together(tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path / 'results.db'}"
+    for name, rate in (("slow", 1e-4), ("fast", 1e-3)):
+        file = sweep_file(
+            tmp_path,
+            name=name,
+            storage=storage,
+            train=SMALL["train"] | {"learning_rate": rate},
+            search={"trials": 1},
+        )
+        assert invoke("run", file).exit_code == 0
+    message = mistake("select", "slow", "fast", "--db", storage)
+    assert "train.learning_rate differs (" in message

@@ -16,8 +16,8 @@ from searchspace.discover import FAMILIES
 from searchspace.space import feasible
 from srsweep.cli import main
 from sweeps.config import STORAGE_VARIABLE, SweepConfig, read_config
+from sweeps.feasibility import check_feasible
 from sweeps.run import run_sweep
-from sweeps.sweep import check_feasible
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "configs").glob("*.yaml"))

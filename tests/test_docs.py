@@ -9,7 +9,7 @@ import yaml
 
 from srsweep.cli import main
 from sweeps.config import parse_config
-from sweeps.sweep import check_feasible
+from sweeps.feasibility import check_feasible
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/adding-a-family.md").read_text()

@@ -10,7 +10,13 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("searchspace", "sweeps", "analysis", "srsweep")
-OF_SWEEPS_IN_ANALYSIS = ("sweeps.schema", "sweeps.metrics", "sweeps.data", "sweeps.evaluate")
+OF_SWEEPS_IN_ANALYSIS = (
+    "sweeps.schema",
+    "sweeps.metrics",
+    "sweeps.comparable",
+    "sweeps.data",
+    "sweeps.evaluate",
+)
 ONLY_IN = {
     "ray": ("sweeps/drivers/ray_tune.py", "sweeps/drivers/ray_job.py"),
     "sqlalchemy": (

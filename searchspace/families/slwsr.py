@@ -184,6 +184,11 @@ class SlwsrSpec(Spec):
         return tuple(placements[self.compression])
 
     @property
+    def inner_feats(self) -> int:
+        """Inner channels of a compressed block."""
+        return max(1, round(self.n_feats * self.expand_ratio))
+
+    @property
     def activated(self) -> tuple[int, ...]:
         """Numbers of the blocks that keep their activations."""
         if not isinstance(self.activation_ratio, str):
@@ -230,8 +235,12 @@ class SlwsrSpec(Spec):
         if not self.compressed:
             names = ("expand_ratio", "expand_conv", "compress_bias", "compress_norm")
             values |= {name: plain[name].default for name in names}
-        elif self.expand_ratio != 1:
-            values["expand_conv"] = plain["expand_conv"].default
+        else:
+            values["expand_ratio"] = self.inner_feats / self.n_feats
+            if self.inner_feats != self.n_feats:
+                values["expand_conv"] = plain["expand_conv"].default
+            elif self.expand_ratio != 1:
+                values["expand_conv"] = "always"
         return self.model_construct(**values)
 
 
@@ -265,7 +274,7 @@ def compressed_body(spec: SlwsrSpec, *, activated: bool) -> nn.Sequential:
     paper's prose describes another block, FACTS 1.4).
     """
     n, bias = spec.n_feats, spec.compress_bias
-    inner = max(1, round(n * spec.expand_ratio))
+    inner = spec.inner_feats
 
     def layer(kernel: int, in_channels: int, out_channels: int, groups: int = 1) -> nn.Module:
         convolution = conv(kernel, in_channels, out_channels, groups=groups, bias=bias)

@@ -121,3 +121,65 @@ def test_constraints_compare_costs_and_knobs(constraint: str, allowed: bool) -> 
 def test_what_is_no_constraint_is_refused(text: object) -> None:
     with pytest.raises(ValueError, match="must|unknown"):
         parse_constraint(text, {"n_feats"})
+
+
+def test_a_condition_on_a_knob_that_is_not_listed_looks_at_its_default() -> None:
+    knob = {"values": [0.1, 0.5], "when": {"pool_layers": "default"}}
+    searched = space(slwsr={"residual_scale": knob})
+    assert [a.knobs["residual_scale"] for a in searched.architectures] == [0.1, 0.5]
+    never = knob | {"when": {"pool_layers": "none"}}
+    assert [
+        a.knobs["residual_scale"] for a in space(slwsr={"residual_scale": never})._spelled()
+    ] == [
+        1.0,
+        1.0,
+    ]
+
+
+def test_conditions_of_conditions_hold_in_any_order_of_the_file() -> None:
+    knobs = {
+        "residual_scale": {"values": [0.5], "when": {"expand_ratio": 2}},
+        "expand_ratio": {"values": [2, 3], "when": {"compression": "all"}},
+        "compression": ["none", "all"],
+    }
+    searched = space(slwsr=knobs)
+    assert [d.name for d in searched.families[0].dimensions][0] == "compression"
+    found = {
+        (a.knobs["compression"], a.knobs["expand_ratio"], a.knobs["residual_scale"])
+        for a in searched.architectures
+    }
+    assert found == {("none", 1.0, 1.0), ("all", 2.0, 0.5), ("all", 3.0, 1.0)}
+
+
+def test_conditions_in_a_circle_are_refused() -> None:
+    knobs = {
+        "n_feats": {"values": [8], "when": {"residual_scale": 0.5}},
+        "residual_scale": {"values": [0.5], "when": {"n_feats": 8}},
+    }
+    (fault,) = faults(slwsr=knobs)
+    assert fault.endswith("in a circle: n_feats -> residual_scale -> n_feats")
+
+
+def test_a_large_space_without_a_network_ends_with_a_line() -> None:
+    # Two blocks never fill 40 local blocks.
+    searched = space(
+        slwsr={
+            "n_blocks": 2,
+            "local_blocks": 40,
+            "n_feats": {"low": 1, "high": 512},
+            "residual_scale": {"low": 0.001, "high": 1, "step": 0.001},
+        }
+    )
+    assert not searched.enumerable
+    with pytest.raises(ValueError, match="none of 10,000 combinations drawn is a network"):
+        searched.sample(Random(0))
+
+
+def test_ratios_that_round_to_the_same_channels_are_one_network() -> None:
+    def key(ratio: float, expand_conv: str = "auto") -> str:
+        knobs = {"n_feats": 16, "compression": "all", "expand_ratio": ratio}
+        return architecture("slwsr", knobs | {"expand_conv": expand_conv}).key
+
+    assert key(2) == key(2.02) != key(2.1)
+    # Ratio 1 alone leaves the expanding convolution out.
+    assert key(1.02) == key(1, "always") != key(1)

@@ -8,7 +8,7 @@ import yaml
 
 from searchspace.discover import FAMILIES
 from sweeps.config import ConfigError, parse_config, read_config
-from sweeps.sweep import check_feasible
+from sweeps.feasibility import check_feasible
 from tests.sweeps.sweeps_for_tests import SMALL, small_config, sweep_file
 
 
@@ -140,3 +140,36 @@ def test_the_stored_text_reads_back_as_the_same_sweep(tmp_path: Path) -> None:
     config = small_config(tmp_path)
     again = parse_config({"metadata": {"sweep": yaml.safe_load(config.text)}}, "stored")
     assert again == config
+
+
+def test_a_missing_key_is_told_without_the_whole_sweep(tmp_path: Path) -> None:
+    text = "metadata:\n  sweep:\n    scale: 4\n    families:\n      slwsr:\n        n_feats: [8]\n"
+    assert told(tmp_path, text) == "sweep.yaml:2: metadata.sweep.name: is missing"
+
+
+def test_a_wrong_name_is_told_once(tmp_path: Path) -> None:
+    assert told_of(tmp_path, search={"sampler": "fast"}).count("fast") == 1
+    assert told_of(tmp_path, train={"precision": "double"}).count("double") == 1
+
+
+def test_the_nearest_key_is_one_that_may_stand_there(tmp_path: Path) -> None:
+    # `steps` is a key of train and of search; `hold_out` is one of data alone.
+    assert "did you mean steps?" in told_of(tmp_path, search={"step": 4})
+    assert "hold_out" not in told_of(tmp_path, train={"hold_ou": 4})
+
+
+def test_a_grid_over_too_many_is_refused(tmp_path: Path) -> None:
+    families = {
+        "slwsr": {
+            "n_feats": {"low": 1, "high": 512},
+            "expand_ratio": {"low": 1, "high": 16, "step": 0.01},
+        }
+    }
+    message = told_of(tmp_path, families=families, search={"sampler": "grid"})
+    assert "metadata.sweep.search.sampler: grid goes through every architecture" in message
+
+
+def test_a_constraint_on_a_knob_with_names_is_refused(tmp_path: Path) -> None:
+    families = {"slwsr": {"n_blocks": [6, "3-3/3"], "local_blocks": 2}}
+    message = told_of(tmp_path, families=families, constraints=["n_blocks <= 6"])
+    assert "n_blocks <= 6: slwsr.n_blocks also takes '3-3/3', which is no number" in message

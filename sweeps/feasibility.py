@@ -1,0 +1,88 @@
+"""Whether anything in a sweep's space is within its budget, asked before anything is trained."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+
+from searchspace.architecture import Architecture
+from searchspace.cost import COSTS, costs
+from searchspace.fields import TableTooLarge
+from searchspace.space import feasible
+from searchspace.table import ADDITIVE, MAX_SPELLINGS, SpaceTable
+from sweeps.config import ConfigError, SweepConfig
+
+MAX_COUNTED = 500
+"""Networks that are counted one by one for a table of a space."""
+LOOKING_SECONDS = 20.0
+"""So long a space without a table of its costs is searched for one feasible architecture."""
+MAX_LOOKED_AT = 2_000
+"""Architectures drawn at most in that time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What the look at a space has brought."""
+
+    example: Architecture
+    """One that is feasible."""
+    table: SpaceTable | None
+    """The whole space with its exact costs, where that was quick to make."""
+
+
+def check_feasible(config: SweepConfig) -> Found:
+    """One feasible architecture; raises ConfigError where none was found."""
+    table = space_table(config) if config.space.num_spellings > MAX_COUNTED else None
+    if table is not None:
+        rows = table.feasible(config.limits).nonzero()[0]
+        if len(rows):
+            return Found(example=table.architecture(int(rows[0])), table=table)
+    smallest: dict[str, float] = {}
+    give_up = time.monotonic() + LOOKING_SECONDS
+    looked = 0
+    for candidate in _candidates(config):
+        if feasible(candidate, config.limits, config.scale):
+            return Found(example=candidate, table=table)
+        for name, value in costs(candidate, config.scale).items():
+            smallest[name] = min(value, smallest.get(name, value))
+        looked += 1
+        if time.monotonic() > give_up:
+            break
+    whole = config.space.enumerable and looked == len(config.space)
+    raise ConfigError(_nothing(config, smallest, None if whole else looked))
+
+
+def space_table(config: SweepConfig) -> SpaceTable | None:
+    """The whole space with its exact costs; None where that would take long or memory is limited."""
+    if any(limit.name in COSTS and limit.name not in ADDITIVE for limit in config.limits):
+        return None
+    if config.space.num_spellings > MAX_SPELLINGS:
+        return None
+    try:
+        return SpaceTable(config.space, config.scale, max_counted=MAX_COUNTED)
+    except TableTooLarge:
+        return None
+
+
+def _candidates(config: SweepConfig) -> Iterator[Architecture]:
+    if config.space.enumerable:
+        yield from config.space.architectures
+        return
+    random = Random(config.seed)
+    for _ in range(MAX_LOOKED_AT):
+        yield config.space.sample(random)
+
+
+def _nothing(config: SweepConfig, smallest: dict[str, float], looked: int | None) -> str:
+    """That nothing was found; `looked`: at how many, None for all."""
+    if not smallest:
+        return "metadata.sweep.families: no combination of these values is a network; see `srsweep families`"
+    which = "architecture of the space"
+    if looked is not None:
+        which = f"architecture of {looked:,} looked at"
+    within = "; ".join(str(limit) for limit in config.limits)
+    least = ", ".join(f"{name} {smallest[name]:,}" for name in config.budget if name in smallest)
+    return (
+        f"metadata.sweep.budget: no {which} meets {within} (least: {least}); raise the budget or add "
+        "smaller architectures"
+    )
