@@ -151,11 +151,8 @@ say "a cold cluster: 3 of 3 trials in the database"
 write_sweep first 4 20
 quietly "${submit[@]}" || fail "the old text"
 grep -q "text unchanged since its last run" "$WORK/out" || fail "the head should not know the new text yet"
-quietly ray rsync-up sweep.yaml sweep.yaml '~/sweep.yaml' || fail "rsync-up"
-quietly "${submit[@]}" || fail "an uploaded file"
-grep -q "text changed since its last run.*'trials': 3.*'trials': 4" "$WORK/out" || fail "the change is not told"
-look complete first 4 || fail "the fourth trial"
-say "an edited file: the old text is told, the uploaded one is run"
+look complete first 3 || fail "the old text asks for three trials"
+say "an edited file that was not brought to the head: its old text is told and run"
 
 write_sweep second 6 300 n_feets
 quietly ray up -y --no-restart sweep.yaml || fail "ray up of a wrong file"
@@ -172,17 +169,20 @@ if quietly "${submit[@]}"; then fail "a killed driver gave exit code 0"; fi
 wait $killer || fail "the driver could not be killed"
 grep -q "submitted sweep-second.1" "$WORK/out" || fail "the first life"
 say "the driver killed in mid-sweep: non-zero"
+write_sweep second 9 300
+quietly ray rsync-up sweep.yaml sweep.yaml '~/sweep.yaml' || fail "rsync-up"
 look stop second 4 &
 stopper=$!
 if quietly "${submit[@]}"; then fail "a stopped driver gave exit code 0"; fi
 wait $stopper || fail "the job could not be stopped"
 grep -q "submitted sweep-second.2" "$WORK/out" || fail "the second life"
+grep -q "text changed since its last run.*'trials': 8.*'trials': 9" "$WORK/out" || fail "the change is not told"
 look free second 4 || fail "the stopped driver has left its lease or a trial behind"
-say "the same command again, then ray job stop: the lease is free at once"
+say "the same command again, with an edited file that was uploaded, then ray job stop: the lease is free at once"
 quietly "${submit[@]}" || fail "the same command once more"
 grep -q "submitted sweep-second.3" "$WORK/out" || fail "the third life"
-look complete second 8 || fail "a trial is lost or doubled"
-say "the same command once more: each of 8 trials once"
+look complete second 9 || fail "a trial is lost or doubled"
+say "the same command once more: each of 9 trials once"
 
 quietly ray down -y sweep.yaml || fail "ray down"
 if [ -n "$OWN" ] && pgrep -f raylet/raylet >/dev/null; then fail "a raylet is left"; fi
