@@ -10,12 +10,14 @@ import click
 import pandas as pd
 import torch
 import yaml
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 from analysis.benchmark import TableFormat, published_bicubic, published_rows, show
 from searchspace.cost import costs
+from searchspace.spec import explain
 from srsweep.arguments import RunFailed, tabular
 from srsweep.choice import NOTE, Choice, choose, note_of, remember
 from srsweep.databases import database
@@ -47,7 +49,11 @@ assert set(SETS) <= set(TEST_SETS)
     is_flag=True,
     help="A second row, averaged over the eight flips and rotations (+).",
 )
-@click.option("--tile", type=int, help="Side of a tile in LR pixels, for images that do not fit.")
+@click.option(
+    "--tile",
+    type=click.IntRange(min=1),
+    help="Side of a tile in LR pixels, for images that do not fit.",
+)
 @click.option(
     "--published/--no-published",
     default=None,
@@ -83,6 +89,8 @@ def evaluate_command(  # noqa: PLR0913 - one parameter an option
     """
     shown = form or "table"
     if variant == ("bicubic",):
+        if weights is not None or tile is not None or self_ensemble:
+            raise ValueError("bicubic: has no weights and needs no --tile or --self-ensemble")
         table = _bicubic_rows(scale or 4, root or Path("data"), sets, published, shown)
         click.echo(show(table, shown, width=_width()))
         return
@@ -202,7 +210,11 @@ def _width() -> int | None:
 @click.command()
 @VARIANT
 @click.option("--scale", type=int, help="Upscaling factor; default: the trial's, otherwise 4.")
-@click.option("--steps", type=int, help="Optimiser steps; default: the sweep's, otherwise 20,000.")
+@click.option(
+    "--steps",
+    type=click.IntRange(min=1),
+    help="Optimiser steps; default: the sweep's, otherwise 20,000.",
+)
 @click.option(
     "--set",
     "changes",
@@ -258,7 +270,14 @@ def _settings(choice: Choice, steps: int | None, changes: tuple[str, ...]) -> Tr
             known = ", ".join(TrainSettings.model_fields)
             raise ValueError(f"--set: must read KEY=VALUE with one of {known}, got {text!r}")
         values[name] = yaml.safe_load(value)
-    return TrainSettings.model_validate(values | ({"steps": steps} if steps is not None else {}))
+    try:
+        return TrainSettings.model_validate(
+            values | ({"steps": steps} if steps is not None else {})
+        )
+    except ValidationError as error:
+        faults = explain(error, lambda path: TrainSettings.model_fields)
+        lines = [f"--set {'.'.join(path)}: {text}" for path, text in faults]
+        raise ValueError("\n".join(lines)) from None
 
 
 def _note(choice: Choice, folder: Path) -> None:

@@ -135,6 +135,7 @@ def train(
     rate = partial(learning_rate_at, settings)
     take_step = make_step(network, optimizer, settings, sampler, rate)
     watch = _LossWatch(settings)
+    watch.best = min((m.value for m in history if m.name == "loss"), default=math.inf)
     started = clock() - seconds
     while step < until_step:
         watch.add(take_step(step))

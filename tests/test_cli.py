@@ -274,3 +274,13 @@ def test_trials_trained_otherwise_are_not_selected_from_together(tmp_path: Path)
         assert invoke("run", file).exit_code == 0
     message = mistake("select", "slow", "fast", "--db", storage)
     assert "train.learning_rate differs (" in message
+
+
+def test_a_setting_of_the_training_that_cannot_be(tmp_path: Path) -> None:
+    message = mistake("train", "slwsr", "--set", "learning_rate=-1", "-o", tmp_path / "best")
+    assert "--set learning_rate: Input should be greater than 0, got -1" in message
+
+
+def test_bicubic_with_weights(tmp_path: Path) -> None:
+    message = mistake("evaluate", "bicubic", "--tile", 8)
+    assert "bicubic: has no weights" in message

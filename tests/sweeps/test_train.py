@@ -259,6 +259,14 @@ def test_a_loss_that_diverges_ends_the_training_with_a_reason(run: Any) -> None:
         run(network=Diverging())
 
 
+def test_a_loss_that_diverges_after_a_resume_is_held_against_the_one_before(run: Any) -> None:
+    run(stop_at=8)
+    broken = Tiny()
+    broken.factor = 1e5
+    with pytest.raises(TrainingFailed, match=r"has diverged to .* at step 12 from 0\."):
+        run(network=broken, read=("1.pt",), write="2.pt")
+
+
 def test_a_checkpoint_that_cannot_be_written_ends_the_training_with_its_path(
     run: Any, tmp_path: Path
 ) -> None:
