@@ -1,0 +1,103 @@
+"""Rewritten networks compute what they did, values and gradients."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from searchspace.architecture import architecture
+from searchspace.discover import FAMILIES
+from sweeps.fuse import ConvShuffle, Forward, ShuffleToColours, fused, join
+
+
+def values(network: nn.Module, forward: Forward, low_res: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """Output and gradients; a gradient that is not there is zero."""
+    network.zero_grad()
+    output = forward(low_res)
+    output.square().mean().backward()
+    zeros = (torch.zeros_like(parameter) for parameter in network.parameters())
+    pairs = zip(network.parameters(), zeros, strict=True)
+    return output.detach(), [zero if p.grad is None else p.grad.clone() for p, zero in pairs]
+
+
+def check_same(network: nn.Module) -> nn.Module:
+    """The rewritten network, after comparing it in double precision; odd sizes show faults at borders."""
+    network.double().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    rewritten = fused(network)
+    assert isinstance(rewritten, nn.Module)
+    rewritten.double()  # what it holds beside the network's parameters
+    low_res = torch.rand(2, 3, 5, 8, dtype=torch.float64)
+    low_res = low_res.contiguous(memory_format=torch.channels_last)
+    plain, fast = (values(network, forward, low_res) for forward in (network, rewritten))
+    torch.testing.assert_close(fast[0], plain[0], rtol=1e-9, atol=1e-12)
+    for mine, theirs in zip(fast[1], plain[1], strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-7, atol=1e-12)
+    return rewritten
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_every_family_computes_the_same(family: str) -> None:
+    torch.manual_seed(0)
+    network = architecture(family, {}).network(4)
+    if fused(network) is not network:
+        check_same(network)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+def test_slwsr_is_rewritten_at_every_scale(scale: int) -> None:
+    torch.manual_seed(0)
+    knobs = {"n_feats": 8, "n_blocks": 6, "local_blocks": 3}
+    rewritten = check_same(architecture("slwsr", knobs).network(scale))
+    kinds = [type(part) for part in rewritten.modules()]
+    assert kinds.count(ShuffleToColours) == (scale != 3)
+    assert kinds.count(ConvShuffle) == {2: 0, 3: 1, 4: 1, 8: 2}[scale]
+
+
+def test_parameters_stay_those_of_the_network() -> None:
+    network = architecture("slwsr", {"n_feats": 4}).network(4)
+    rewritten = fused(network)
+    assert isinstance(rewritten, nn.Module)
+    assert {id(p) for p in rewritten.parameters()} == {id(p) for p in network.parameters()}
+    assert not any("fused" in name for name in network.state_dict())
+
+
+def test_features_that_are_read_twice_are_not_rewritten_away() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.shuffle = nn.Conv2d(3, 12, 3, padding=1), nn.PixelShuffle(2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            features = self.conv(x)
+            enlarged: Tensor = self.shuffle(features)
+            return enlarged + features.mean()
+
+    torch.manual_seed(0)
+    assert not any(isinstance(part, ConvShuffle) for part in check_same(Twice()).modules())
+
+
+def test_a_network_that_cannot_be_traced_is_left_as_it_is() -> None:
+    class Branching(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x if x.mean() > 0 else -x
+
+    network = Branching()
+    assert fused(network) is network
+
+
+def test_a_network_without_slow_parts_is_left_as_it_is() -> None:
+    network = architecture("srcnn", {}).network(2)
+    assert fused(network) is network
+
+
+def test_gradient_of_a_join_is_dense() -> None:
+    seen: list[Tensor] = []
+    parts = [torch.rand(1, channels, 2, 2, requires_grad=True) for channels in (1, 2)]
+    for part in parts:
+        part.register_hook(seen.append)
+    joined = join(parts)
+    weight = torch.arange(12.0).view(1, 3, 2, 2)
+    (joined * weight).sum().backward()
+    # Hooks may be called in any order.
+    by_size = sorted(seen, key=torch.numel)
+    assert all(one.is_contiguous(memory_format=torch.channels_last) for one in by_size)
+    torch.testing.assert_close(torch.cat(by_size, 1), weight)
