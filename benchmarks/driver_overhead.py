@@ -129,7 +129,8 @@ def by_optuna_search(trials: int, profile: bool) -> float:
         tune.report({"psnr_y": quality(config), "params": params})
 
     metric, mode = list(OBJECTIVES), [goal[:3] for goal in OBJECTIVES.values()]
-    ray.init(log_to_driver=False, logging_level="ERROR", include_dashboard=False)
+    quiet = {"log_to_driver": False, "logging_level": "ERROR", "include_dashboard": False}
+    ray.init("local", **quiet)
     with tempfile.TemporaryDirectory() as folder:
         tuner = tune.Tuner(
             untrained,

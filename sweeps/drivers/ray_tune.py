@@ -96,7 +96,8 @@ def _connect(address: str | None) -> None:
     extra: dict[str, Any] = {} if address else {"include_dashboard": False}
     # What becomes of a trial is told by the sweep, tracebacks included.
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-    ray.init(address=address, log_to_driver=False, logging_level="ERROR", **extra)
+    # Not None, which would join a cluster that happens to run on this machine.
+    ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **extra)
 
 
 def alive_nodes() -> dict[str, dict[str, Any]]:
