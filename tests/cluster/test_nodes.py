@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("ray")
 
-from tests.cluster.drivers import driver, ended, lasting_sweep, wait_until
+from tests.cluster.drivers import TRAIN, driver, ended, lasting_sweep, wait_until
 from tests.cluster.nodes import Cluster
 from tests.cluster.rows import attempts, complete, rows
 
@@ -17,9 +17,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
 def test_a_sweep_uses_nodes_that_join_and_come_back_and_survives_one_that_is_lost(
     tmp_path: Path,
 ) -> None:
-    search = {"sampler": "random", "trials": 12, "max_attempts": 1}
-    disturbed = lasting_sweep(tmp_path / "disturbed", search=search)
-    undisturbed = lasting_sweep(tmp_path / "undisturbed", search=search)
+    settings = {
+        "search": {"sampler": "random", "trials": 12, "max_attempts": 1},
+        "train": {**TRAIN, "steps": 600},
+    }
+    disturbed = lasting_sweep(tmp_path / "disturbed", **settings)
+    undisturbed = lasting_sweep(tmp_path / "undisturbed", **settings)
     url = f"sqlite:///{disturbed.parent / 'results.db'}"
     with Cluster() as cluster:
         first = cluster.add_node()
@@ -28,12 +31,11 @@ def test_a_sweep_uses_nodes_that_join_and_come_back_and_survives_one_that_is_los
             second = cluster.add_node()
             wait_until(lambda: second.workers, "the node that joined is used")
             wait_until(lambda: complete(url, "tiny") >= 2, "two trials are complete")
-            assert first.workers, "trials should run on both nodes"
+            wait_until(lambda: first.workers and second.workers, "trials run on both nodes")
             first.kill_raylet()
             wait_until(lambda: not first.workers and second.workers, "the second goes on alone")
             back = cluster.add_node()
-            wait_until(lambda: back.workers, "the node that came back is used")
-            assert second.workers, "trials should run on both nodes again"
+            wait_until(lambda: back.workers and second.workers, "they run on both nodes again")
             code, output = ended(process)
     assert code == 0, output
     with driver(undisturbed) as process:
