@@ -83,9 +83,9 @@ def by_srsweep(trials: int, profile: bool, **search: object) -> float:
     def train_segment(config: dict[str, Any]) -> None:
         from ray import tune
 
-        for record in untrained(config["segment"]):
-            for message in ray_tune._messages(record):
-                tune.report(message)
+        segment = config["segment"]
+        for message in ray_tune._messages(untrained(segment), segment.until_step):
+            tune.report(message)
 
     # In place of the training and of nothing else.
     ray_tune.train_segment = train_segment

@@ -141,6 +141,13 @@ class Space:
             if not self.architectures:
                 raise ValueError("families: no combination of these values is a network")
             return random.choice(self.architectures)
+        return self.spell(random)
+
+    def spell(self, random: Random) -> Architecture:
+        """One architecture, uniform over the valid combinations of values: at once, however large the space.
+
+        Raises ValueError where none was found in MAX_DRAWS combinations.
+        """
         weights = [part.num_spellings for part in self.families]
         for _ in range(MAX_DRAWS):
             (part,) = random.choices(self.families, weights)

@@ -29,6 +29,11 @@ Direction = Literal["minimize", "maximize"]
 MAX_REFUSALS = 8
 """Suggestions turned down in a row before one is drawn uniformly from what is left."""
 
+FEW_SPELLINGS = 1_000
+"""A space of so many combinations is listed in a blink."""
+QUICK_DRAWS = 20
+"""Combinations drawn from a larger one before it is listed."""
+
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
@@ -196,6 +201,22 @@ class Suggester:
         return candidate.key not in self.known and feasible(candidate, self.constraints, self.scale)
 
     def _draw(self, random: Random) -> Architecture | None:
+        """At random among the feasible, unknown architectures; None where there are none.
+
+        Uniform over them only in small spaces and where few are left: to list 20,000 architectures takes
+        seconds.
+        """
+        drawn = None
+        if self.space.num_spellings > FEW_SPELLINGS:
+            quick = (self.space.spell(random) for _ in range(QUICK_DRAWS))
+            drawn = next((a for a in quick if self._is_new(a)), None)
+        if drawn is None:
+            drawn = self._draw_listed(random)
+        if drawn is not None and self.sampler != "grid":
+            self.restore(drawn)
+        return drawn
+
+    def _draw_listed(self, random: Random) -> Architecture | None:
         """Uniform over the feasible, unknown architectures; None where there are none."""
         if self.space.enumerable:
             unknown = [a for a in self.space.architectures if a.key not in self.known]
@@ -203,10 +224,7 @@ class Suggester:
             candidates: Iterator[Architecture] = iter(unknown)
         else:
             candidates = (self.space.sample(random) for _ in range(MAX_DRAWS))
-        drawn = next((a for a in candidates if self._is_new(a)), None)
-        if drawn is not None and self.sampler != "grid":
-            self.restore(drawn)
-        return drawn
+        return next((a for a in candidates if self._is_new(a)), None)
 
     def _next_of_grid(self) -> Architecture | None:
         if self.grid is None:

@@ -131,9 +131,9 @@ def train_segment(config: dict[str, Any]) -> None:
 
     Actors are reused: `trial.run` sets seeds and threads itself, and CUDA memory is given back here.
     """
-    for record in trial.run(config["segment"]):
-        for message in _messages(record):
-            tune.report(message)
+    segment: Segment = config["segment"]
+    for message in _messages(trial.run(segment), segment.until_step):
+        tune.report(message)
     _release_gpu()
 
 
@@ -143,13 +143,20 @@ def _release_gpu() -> None:
         torch.cuda.empty_cache()
 
 
-def _messages(record: object) -> Iterator[dict[str, Any]]:
-    if isinstance(record, Evaluation):
-        rows = [(m.dataset, m.name, m.value) for m in record.measurements]
-        yield {"step": record.step, "measurements": rows}
-    elif isinstance(record, Outcome):
-        # As text: Tune flattens nested mappings.
-        yield {"step": record.step, "outcome": json.dumps(asdict(record))}
+def _messages(records: Iterable[object], until_step: int) -> Iterator[dict[str, Any]]:
+    """Evaluations and the outcome for Tune; the last evaluation goes with the outcome, which follows at once."""
+    last: dict[str, Any] = {}
+    for record in records:
+        if isinstance(record, Evaluation):
+            rows = [(m.dataset, m.name, m.value) for m in record.measurements]
+            message = {"step": record.step, "measurements": rows}
+            if record.step < until_step:
+                yield message
+            else:
+                last = message
+        elif isinstance(record, Outcome):
+            # As text: Tune flattens nested mappings.
+            yield last | {"step": record.step, "outcome": json.dumps(asdict(record))}
 
 
 class SegmentSearcher(Searcher):  # type: ignore[misc]
@@ -199,7 +206,7 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
                 for dataset, name, value in result["measurements"]
             )
             self._handle(segment, Evaluation(step=result["step"], measurements=rows))
-        elif "outcome" in result:
+        if "outcome" in result:
             self._handle(segment, Outcome(**json.loads(result["outcome"])))
 
     def on_trial_complete(
