@@ -18,8 +18,8 @@ def test_a_sweep_uses_nodes_that_join_and_come_back_and_survives_one_that_is_los
     tmp_path: Path,
 ) -> None:
     settings = {
-        "search": {"sampler": "random", "trials": 10, "max_attempts": 1},
-        "train": {**TRAIN, "steps": 400},
+        "search": {"sampler": "random", "trials": 12, "max_attempts": 1},
+        "train": {**TRAIN, "steps": 600},
     }
     disturbed = lasting_sweep(tmp_path / "disturbed", **settings)
     undisturbed = lasting_sweep(tmp_path / "undisturbed", **settings)
