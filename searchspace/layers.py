@@ -87,14 +87,18 @@ def deployed(network: nn.Module) -> nn.Module:
 
     Batch norms that do not follow a convolution directly (a `ConvNorm`) stay as they are.
     """
-    copied = copy.deepcopy(network).eval()
-    for part in list(copied.modules()):
+    return fold(copy.deepcopy(network).eval())
+
+
+def fold(network: nn.Module) -> nn.Module:
+    """`network`, which must be in evaluation mode, with weight and batch norm folded in place."""
+    for part in list(network.modules()):
         if parametrize.is_parametrized(part):
             _fold_parametrizations(part)
         for name, child in list(part.named_children()):
             if isinstance(child, ConvNorm):
                 setattr(part, name, child.folded())
-    return copied
+    return network
 
 
 def _fold_parametrizations(part: nn.Module) -> None:

@@ -9,9 +9,10 @@ import pkgutil
 from functools import lru_cache
 
 import torch
+from torch import nn
 
 from searchspace.architecture import Architecture
-from searchspace.cost.subject import Cost, Subject
+from searchspace.cost.subject import Cost, Subject, Unfilled
 
 OUTPUT_SIZE = (720, 1280)
 """Rows and columns of the enlarged image that per-image costs are stated for (FACTS 0)."""
@@ -37,9 +38,17 @@ def low_res_size(scale: int) -> tuple[int, int]:
 
 def subject(architecture: Architecture, scale: int) -> Subject:
     """`architecture` at `scale` on the meta device with one traced forward pass."""
-    with torch.device("meta"):
-        network = architecture.network(scale).eval()
-    return Subject(network=network, low_res=low_res_size(scale), at_scale=architecture.network)
+
+    def build() -> nn.Module:
+        with torch.device("meta"), Unfilled():
+            return architecture.network(scale).eval()
+
+    return Subject(
+        network=build(),
+        low_res=low_res_size(scale),
+        at_scale=architecture.network,
+        twin=build,
+    )
 
 
 @lru_cache(maxsize=100_000)

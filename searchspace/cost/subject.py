@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from searchspace.layers import ConvNorm, deployed
+from searchspace.layers import ConvNorm, deployed, fold
 
 aten = torch.ops.aten
 
@@ -47,6 +48,8 @@ class Subject:
     low_res: tuple[int, int]
     at_scale: Callable[[int], nn.Module] | None = None
     """The same architecture at another scale, for papers that count one network of several scales."""
+    twin: Callable[[], nn.Module] | None = None
+    """Makes the network once more, which is faster than to copy it."""
 
     @cached_property
     def deployed(self) -> nn.Module:
@@ -56,7 +59,9 @@ class Subject:
             for part in self.network.modules()
         )
         # Otherwise a copy, a quarter of all counting, would be the same network.
-        return deployed(self.network) if folds or self.network.training else self.network
+        if not folds and not self.network.training:
+            return self.network
+        return deployed(self.network) if self.twin is None else fold(self.twin())
 
     @cached_property
     def trace(self) -> Trace:
@@ -82,8 +87,30 @@ def trace(network: nn.Module, low_res: Tensor) -> Trace:
     return recorder.trace
 
 
+class Unfilled(TorchFunctionMode):
+    """While it lasts, tensors are made but not filled: on the meta device there is nothing to fill.
+
+    torch would work that out in Python, at twice the time of all else, and load its compiler for it.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func in _FILLING:
+            return args[0] if args else kwargs["tensor"]
+        if func is torch.eye:
+            return torch.empty(args[0], args[-1], **kwargs)
+        return func(*args, **kwargs)
+
+
 class _Recorder(TorchDispatchMode):
     """Sees every operator below autograd; counts the arithmetic and follows storages' lifetimes."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """False: nothing is compiled here, and to say so torch would load its compiler, a second's work."""
+        return False
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -94,12 +121,12 @@ class _Recorder(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        if func in _ELEMENTWISE and not kwargs:
-            # torch's own answer takes a millisecond, since it is worked out in Python.
-            shapes = [each.shape for each in args if isinstance(each, Tensor)]
-            result = torch.empty(torch.broadcast_shapes(*shapes), device="meta")
-        else:
+        # torch's own answer takes a millisecond, since it is worked out in Python.
+        shape_of = None if kwargs else _SHAPES.get(func)
+        if shape_of is None:
             result = func(*args, **(kwargs or {}))
+        else:
+            result = torch.empty(shape_of(*args), device="meta")
         count = _COUNTERS.get(func.overloadpacket)
         if count is not None:
             self.trace.operators.append(count(args, result))
@@ -152,14 +179,43 @@ def _count_added_product(args: tuple[Any, ...], result: Tensor) -> Operator:
     )
 
 
-_ELEMENTWISE = {
-    aten.relu.default,
-    aten.add.Tensor,
-    aten.sub.Tensor,
-    aten.mul.Tensor,
-    aten.div.Tensor,
+def _common_shape(*operands: Any) -> torch.Size:
+    shapes = [each.shape for each in operands if isinstance(each, Tensor)]
+    return shapes[0] if len(shapes) == 1 else torch.broadcast_shapes(*shapes)
+
+
+def _joined_shape(parts: list[Tensor], along: int = 0) -> list[int]:
+    shape = list(parts[0].shape)
+    shape[along] = sum(part.shape[along] for part in parts)
+    return shape
+
+
+_SHAPES: dict[Any, Callable[..., Any]] = {
+    aten.relu.default: _common_shape,
+    aten.add.Tensor: _common_shape,
+    aten.sub.Tensor: _common_shape,
+    aten.mul.Tensor: _common_shape,
+    aten.div.Tensor: _common_shape,
+    aten.cat.default: _joined_shape,
 }
-"""Operators whose result is a new tensor of float32 in the common shape of their arguments."""
+"""Operators whose result is a new tensor of float32, with its shape."""
+
+_FILLING = {
+    nn.init.uniform_,
+    nn.init.normal_,
+    nn.init.constant_,
+    nn.init.ones_,
+    nn.init.zeros_,
+    nn.init.kaiming_uniform_,
+    nn.init.kaiming_normal_,
+    nn.init.xavier_uniform_,
+    nn.init.xavier_normal_,
+    Tensor.uniform_,
+    Tensor.normal_,
+    Tensor.fill_,
+    Tensor.zero_,
+}
+"""Functions that write numbers into their first argument and return it."""
 
 _COUNTERS: dict[Any, Callable[[tuple[Any, ...], Tensor], Operator]] = {
     aten.convolution: _count_convolution,

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -89,3 +92,11 @@ def test_third_is_floored_to_whole_pixels(scale: int) -> None:
     from searchspace.cost import low_res_size
 
     assert low_res_size(scale) == {2: (360, 640), 3: (240, 426), 4: (180, 320)}[scale]
+
+
+def test_counting_a_network_does_not_load_the_compiler() -> None:
+    code = (
+        "import sys; from searchspace.architecture import architecture; from searchspace.cost import costs; "
+        "costs(architecture('slwsr', {}), 4); assert 'torch._dynamo' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
