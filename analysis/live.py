@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.load import load_curves, load_sweeps
+from analysis.load_database import LATENCY
 from analysis.load_points import load_details, load_points, load_pulse
 from analysis.look import Figure
 from analysis.pareto import Direction, front_mask
@@ -55,7 +56,11 @@ def load_live(url: str, sweep: str, most: int = MOST_POINTS) -> Live:
     facts = load_sweeps(url, [sweep]).iloc[0]
     settings = facts["settings"] if isinstance(facts["settings"], dict) else {}
     objectives: dict[str, Direction] = settings.get("objectives") or DEFAULT_OBJECTIVES
-    costs = [name for name in dict.fromkeys([*objectives, "params", "multadds"]) if name in COSTS]
+    costs = [
+        name
+        for name in dict.fromkeys([*objectives, "params", "multadds"])
+        if name in COSTS or name.startswith(LATENCY)
+    ]
     points = load_points(url, sweep, ["psnr_y", *costs])
     points = points[points["psnr_y"].notna()].reset_index(drop=True)
     points["on_front"] = front_of(points, objectives)
@@ -80,7 +85,11 @@ def load_live(url: str, sweep: str, most: int = MOST_POINTS) -> Live:
 
 def cost_choices(live: Live) -> list[str]:
     """Costs that the plot can have on its x axis."""
-    return [name for name in map(str, live.points) if name in COSTS and live.points[name].any()]
+    return [
+        name
+        for name in map(str, live.points)
+        if (name in COSTS or name.startswith(LATENCY)) and live.points[name].any()
+    ]
 
 
 def pareto_figure(live: Live, cost: str) -> Figure:

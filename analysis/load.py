@@ -39,7 +39,22 @@ def load_sweeps(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
         if name not in facts:
             facts[name] = None
     facts["validation_bicubic_psnr_y"] = pd.to_numeric(facts["validation_bicubic_psnr_y"])
-    return frame.join(facts).reset_index(names="sweep_id")
+    frame = frame.join(facts).reset_index(names="sweep_id")
+    frame["settings"] = [
+        _named(s, facts.get("latency", {}).get(i))
+        for s, i in zip(frame["settings"], frame["sweep_id"], strict=True)
+    ]
+    return frame
+
+
+def _named(settings: Any, latency: object) -> Any:
+    """The settings with the objective `latency` under the name of its column, which states the device."""
+    if not isinstance(settings, dict) or not isinstance(latency, str):
+        return settings
+    objectives = settings.get("objectives") or {}
+    return settings | {
+        "objectives": {latency if n == "latency" else n: w for n, w in objectives.items()}
+    }
 
 
 def load_lives(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from analysis.export import TARGETS
 from analysis.export.target import Job, Run, Target
-from analysis.latency import Latency, Setting, device_model, measure
 from sweeps.data.cache import PairSet
 from sweeps.evaluate import evaluate
+from sweeps.latency import Latency, Setting, device_model, measure
 
 SIZES = ((24, 24), (17, 31), (48, 40))
 """Heights and widths of the images on which a file is compared with torch; one is odd."""

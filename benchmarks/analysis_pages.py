@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from analysis.latency import device_model
+from sweeps.latency import device_model
 from benchmarks.synthetic import fill
 
 SIZES = {"report": 10_000, "dashboard": 100_000, "optuna": 100_000}

@@ -49,7 +49,7 @@ def describe(config: SweepConfig) -> dict[str, Any]:
         "combinations": f"{config.space.num_spellings:,}",
         "architectures": size,
         "feasible": share,
-        "budget": "; ".join(map(str, config.limits)) or "none",
+        "budget": "; ".join(_limits(config)) or "none",
     }
     for name in ("params", "multadds", "activations", "memory"):
         values = [float(costs(a, config.scale)[name]) for a in allowed]
@@ -64,6 +64,11 @@ def describe(config: SweepConfig) -> dict[str, Any]:
         "storage": config.storage,
     }
     return described
+
+
+def _limits(config: SweepConfig) -> list[str]:
+    limit = config.latency_limit
+    return [*map(str, config.limits), *([f"latency <= {limit:g} ms"] if limit else [])]
 
 
 def _data(config: SweepConfig) -> str:

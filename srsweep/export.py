@@ -8,7 +8,6 @@ import torch
 
 from analysis.card import Origin
 from analysis.export import TARGETS
-from analysis.latency import Latency, torch_latency
 from analysis.ship import Shipped, ship
 from analysis.tables import Format
 from analysis.verify import ExportFailed, onnx_latency
@@ -19,6 +18,7 @@ from srsweep.choice import Choice, TrialReference, choose, remember
 from srsweep.databases import database
 from sweeps.data.split import DataSettings, open_split
 from sweeps.evaluate import evaluate
+from sweeps.latency import Latency, torch_latency
 
 VARIANT = click.argument("variant", metavar="VARIANT...", nargs=-1, required=True)
 

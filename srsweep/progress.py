@@ -101,7 +101,7 @@ def end_line(sweep: Sweep, trial: Trial) -> str:
     counted = costs(trial.architecture, sweep.config.scale)
     score = trial.scores.get("psnr_y")
     shown = f"{score:6.2f} dB" if score is not None else "        "
-    reason = f"  ({trial.error})" if trial.state == "failed" else ""
+    reason = f"  ({trial.error})" if trial.error and trial.state in ("failed", "stopped") else ""
     return (
         f"#{trial.number:<3} {trial.state:8} {shown}  {format_quantity(counted['params']):>7} params "
         f"{format_quantity(counted['multadds']):>7} mult-adds  {trial.architecture.label}{reason}"

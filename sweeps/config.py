@@ -26,6 +26,7 @@ from sweeps.data.split import DataSettings
 from sweeps.halving import HalvingSettings
 from sweeps.mirror import is_url
 from sweeps.suggest import Direction, SamplerName
+from sweeps.timing import LATENCY, parse_milliseconds
 from sweeps.train import TrainSettings
 
 STORAGE_VARIABLE = "SRSWEEP_DB"
@@ -111,9 +112,9 @@ class SweepConfig(_Settings):
         "params": "minimize",
         "multadds": "minimize",
     }
-    """What makes a trial good: psnr_y, ssim_y or a cost, each with its direction."""
+    """What makes a trial good: psnr_y, ssim_y, a cost or latency (ms on the machine of the trial), each with its direction."""
     budget: dict[str, Any] = {}
-    """Largest value of each cost named; networks above it are never trained."""
+    """Largest value of each cost named, or of latency ('30 ms'); networks above it are never trained."""
     constraints: list[Any] = []
     """Further limits, such as 'n_feats >= 16'."""
     search: SearchSettings = SearchSettings()
@@ -143,6 +144,16 @@ class SweepConfig(_Settings):
         if is_url(self.checkpoints):
             return Path(self.cache).absolute() / "checkpoints"
         return Path(self.checkpoints).absolute()
+
+    @property
+    def latency_limit(self) -> float | None:
+        """Milliseconds that a network may take on the machine of its trial; None: any."""
+        return parse_milliseconds(self.budget[LATENCY]) if LATENCY in self.budget else None
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether each trial's latency is measured before it is trained."""
+        return LATENCY in self.objectives or LATENCY in self.budget
 
     def rung_at(self, step: int) -> int:
         """The number of the first rung that is not below `step`."""
@@ -220,7 +231,7 @@ def _parse_sweep(
     faults += _search_faults(sweep, space, at)
     limits = _parse_limits(sweep, at, faults)
     faults += _constraint_faults(limits, space, (*at, "constraints"))
-    known = [*MEASURED, *COSTS]
+    known = [*MEASURED, LATENCY, *COSTS]
     for name in _items(sweep.get("objectives"), list):
         if name not in known:
             faults.append(((*at, "objectives", str(name)), f"unknown; {nearest(name, known)}"))
@@ -258,7 +269,8 @@ def _search_faults(sweep: Mapping[str, Any], space: Space, at: tuple[str, ...]) 
     if search.get("sampler") == "pareto" and isinstance(objectives, Mapping):
         costs = [name for name in objectives if name in COSTS]
         fitting = [name for name in costs if name in ADDITIVE and objectives[name] == "minimize"]
-        if not costs or fitting != costs or len(costs) == len(objectives):
+        learnt = [name for name in objectives if name in MEASURED]
+        if not costs or fitting != costs or not learnt or LATENCY in objectives:
             text = (
                 f"pareto needs psnr_y or ssim_y and costs to minimize among {', '.join(ADDITIVE)}, "
                 f"got objectives {', '.join(objectives)}; choose another sampler"
@@ -276,7 +288,11 @@ def _parse_limits(
     knob_names = {name for family in FAMILIES.values() for name in knobs(family.spec)}
     limits = []
     for cost, limit in _items(sweep.get("budget"), dict):
-        limits += _checked(partial(at_most, cost, limit), (*at, "budget", str(cost)), faults)
+        where = (*at, "budget", str(cost))
+        if cost == LATENCY:
+            faults += _fault_of(partial(parse_milliseconds, limit), where)
+        else:
+            limits += _checked(partial(at_most, cost, limit), where, faults)
     for number, text in enumerate(_items(sweep.get("constraints"), list)):
         where = (*at, "constraints", str(number))
         limits += _checked(partial(parse_constraint, text, knob_names), where, faults)
@@ -313,6 +329,14 @@ def _checked(
     except ValueError as error:
         faults.append((at, str(error)))
         return []
+
+
+def _fault_of(parse: Callable[[], object], at: tuple[str, ...]) -> list[Fault]:
+    try:
+        parse()
+    except ValueError as error:
+        return [(at, str(error))]
+    return []
 
 
 def _known_keys(path: tuple[str, ...]) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Literal
 
 State = Literal["running", "paused", "complete", "stopped", "failed"]
 """Of a trial. paused: has a checkpoint, may go on. complete: reached the full number of steps. stopped: given up at a
-lower step by halving, never to be read as a finished one. failed: ended by an error."""
+lower step by halving, or too slow for the budget before any step; never to be read as a finished one. failed: ended by an error."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +55,9 @@ class Outcome:
     """The error would come again, whatever the machine: a loss that is no number, or has diverged."""
     machine_fault: bool = False
     """The error is the machine's (a full disk, images that are not there), whatever the network."""
+
+    too_slow: bool = False
+    """The error is a latency above the budget: the trial is stopped, not failed."""
 
     def excused(self) -> "Outcome":
         """The same with an error that is not counted against the trial."""

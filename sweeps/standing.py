@@ -10,6 +10,7 @@ from sweeps.config import MEASURED, SweepConfig
 from sweeps.halving import Candidate
 from sweeps.mirror import Mirror, is_url
 from sweeps.records import Measurement, State
+from sweeps.timing import LATENCY, Timing, is_timing, key_of
 
 
 @dataclass(kw_only=True)
@@ -35,6 +36,8 @@ class Trial:
     """Of training so far."""
     begun: float = 0.0
     """When the newest attempt was handed out, by `time.monotonic`."""
+    timed: dict[str, float] = field(default_factory=dict)
+    """Latencies [ms] measured before training, by key."""
     machine_faults: int = 0
     """Of machines that it was sent to, in a row."""
     alone: bool = False
@@ -47,8 +50,21 @@ class Trial:
             if each.name in MEASURED:
                 self.scores[each.name] = each.value
                 self.curve.setdefault(each.step, {})[each.name] = each.value
+            elif is_timing(each):
+                self.timed[key_of(each)] = each.value
             elif each.name == "seconds":
                 self.seconds = max(self.seconds, each.value)
+
+    def timing(self, config: SweepConfig, key: str) -> Timing | None:
+        """The order to measure its latency under the sweep's `key` first; None where it needs none, or has it."""
+        if not config.is_timed or (key and key in self.timed):
+            return None
+        return Timing(key=key, limit=config.latency_limit)
+
+    def adopt_latency(self, key: str) -> None:
+        """Let the latency under the sweep's `key` be its score."""
+        if key in self.timed:
+            self.scores[LATENCY] = self.timed[key]
 
     def values(self, scale: int) -> dict[str, float]:
         """Costs and newest measured objectives."""
@@ -71,7 +87,7 @@ class Trial:
             for name, direction in config.objectives.items()
             if name in MEASURED
         }
-        known = costs(self.architecture, config.scale)
+        known = self.values(config.scale)
         scores = []
         for rung in config.rungs[: self.target + 1]:
             if rung not in self.curve:
@@ -79,7 +95,9 @@ class Trial:
             scores.append(tuple(sign * self.curve[rung][name] for name, sign in signs.items()))
         return Candidate(
             number=self.number,
-            costs=tuple(known[name] for name in config.objectives if name in known),
+            costs=tuple(
+                known[name] for name in config.objectives if name in known and name not in MEASURED
+            ),
             # On its way to a rung that it had reached before an interruption, it does not wait there.
             scores=tuple(scores[: self.target] if self.state == "running" else scores),
             target=self.target,

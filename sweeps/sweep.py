@@ -9,6 +9,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from searchspace.architecture import architecture
@@ -20,6 +21,7 @@ from sweeps.spending import forget_weights, non_dominated
 from sweeps.standing import Trial
 from sweeps.store import LEASE_SECONDS, Store, StoreError, TrialRow
 from sweeps.suggest import Suggester
+from sweeps.timing import FACT, LATENCY, another_key
 from sweeps.trial import Segment
 
 __all__ = ["Record", "Sweep", "SweepFailed", "Trial"]
@@ -64,6 +66,8 @@ class Sweep:
         """Suggestions in a row that were expected to gain less than `search.min_gain`."""
         self._due: Trial | None = None
         """The trial to be promoted next."""
+        self.latency_key = store.facts(self.id).get(FACT, "")
+        """What all latencies of the sweep are of; '' before the first."""
         self._blocked = ""
         """What must be mended before the sweep can go on."""
         try:
@@ -140,6 +144,7 @@ class Sweep:
             seconds_allowed=self.config.resources.seconds_allowed,
             cache=Path(self.config.cache).absolute(),
             threads=max(1, int(self.config.resources.cpu)),
+            timing=trial.timing(self.config, self.latency_key),
         )
 
     def handle(self, segment: Segment, record: Record) -> None:
@@ -154,6 +159,7 @@ class Sweep:
             if record.step not in trial.curve:
                 trial.machine_faults = 0
             trial.take(record.measurements)
+            self._adopt_latency(trial)
             self.suggester.report(trial.architecture, record.step, trial.scores)
         elif isinstance(record, Outcome):
             self._end(trial, record.completed(trial.step, time.monotonic() - trial.begun))
@@ -161,6 +167,7 @@ class Sweep:
 
     def _end(self, trial: Trial, outcome: Outcome) -> None:
         del self.running[trial.number]
+        outcome = self._refused(trial, outcome)
         if outcome.interrupted:
             trial.state = "paused"
             self.waiting.append(trial)
@@ -170,6 +177,8 @@ class Sweep:
             self.waiting.append(trial)
         elif outcome.machine_fault:
             outcome = self._excuse(trial, outcome)
+        elif outcome.too_slow:
+            trial.state, trial.error = "stopped", outcome.error
         elif not outcome.error:
             last = trial.target == len(self.config.rungs) - 1
             trial.state = "complete" if last else "paused"
@@ -187,6 +196,23 @@ class Sweep:
         self._free_weights()
         if self.done:
             self._give_up_paused()
+
+    def _adopt_latency(self, trial: Trial) -> None:
+        """Score the trial's latency; the first one of the sweep decides which device they are all of."""
+        if trial.timed and not self.latency_key:
+            self.latency_key = next(iter(trial.timed))
+            self.store.set_fact(self.id, FACT, self.latency_key)
+        trial.adopt_latency(self.latency_key)
+
+    def _refused(self, trial: Trial, outcome: Outcome) -> Outcome:
+        """As a machine's fault where the trial's latency is of another device than the sweep's.
+
+        That is seen here only of trials that began before the first latency was known.
+        """
+        if not trial.timed or LATENCY in trial.scores:
+            return outcome
+        error = another_key(next(iter(trial.timed)), self.latency_key)
+        return replace(outcome, error=error, machine_fault=True, too_slow=False)
 
     def _excuse(self, trial: Trial, outcome: Outcome) -> Outcome:
         """Let another machine try; where that does not help either, the sweep stops rather than lose trials."""
@@ -325,6 +351,7 @@ class Sweep:
                 target=self.config.rung_at(row.until_step),
             )
             trial.take(row.measurements)
+            self._adopt_latency(trial)
             self.trials[trial.number] = trial
             self.suggester.restore(trial.architecture)
             for step, scores in trial.curve.items():

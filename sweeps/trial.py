@@ -21,7 +21,8 @@ import torch
 from searchspace.architecture import architecture
 from sweeps.data.split import DataSettings, DataSplit, open_split
 from sweeps.mirror import Mirror
-from sweeps.records import Evaluation, Outcome, Progress
+from sweeps.records import Evaluation, Measurement, Outcome, Progress
+from sweeps.timing import Timing, TooSlow, another_key, key_of, refuse_slow, time_network
 from sweeps.train import (
     CheckpointFailed,
     Checkpoints,
@@ -57,6 +58,8 @@ class Segment:
     """Where copies of the checkpoints lie for other machines, in place of a shared folder."""
     seconds_allowed: float | None = None
     """After which the process that runs it is killed; null: no limit."""
+    timing: Timing | None = None
+    """The order to measure the latency first, where the sweep asks for it."""
 
     @property
     def note(self) -> Path:
@@ -97,6 +100,11 @@ def _run(segment: Segment) -> Iterator[Progress | Evaluation | Outcome]:
         torch.manual_seed(segment.seed)
         split, device = _prepare(segment)
         outcome = replace(outcome, device=device)
+        if segment.timing is not None:
+            measured = _time(segment, segment.timing)
+            yield Evaluation(step=0, measurements=(measured,))
+            refuse_slow(measured, segment.timing.limit)
+            torch.manual_seed(segment.seed)  # the measurement has drawn an image
         network = architecture(segment.family, segment.knobs).network(segment.scale)
         for record in train(
             network,
@@ -119,12 +127,27 @@ def _run(segment: Segment) -> Iterator[Progress | Evaluation | Outcome]:
     yield replace(outcome, seconds=time.perf_counter() - started)
 
 
+def _time(segment: Segment, timing: Timing) -> Measurement:
+    """The latency of the segment's network here; MachineFault where those of the sweep are of another device."""
+    measured = time_network(
+        architecture(segment.family, segment.knobs),
+        segment.scale,
+        pick_device(segment.train),
+        segment.threads,
+    )
+    if timing.key and key_of(measured) != timing.key:
+        raise MachineFault(another_key(key_of(measured), timing.key))
+    return measured
+
+
 def _judged(error: Exception) -> dict[str, Any]:
     """What an Outcome says of an error: one line where it is understood, else the traceback; and whose fault it is."""
     if isinstance(error, TrainingFailed):
         return {"error": str(error), "final": True}
     if isinstance(error, (CheckpointFailed, MachineFault)):
         return {"error": str(error), "machine_fault": True}
+    if isinstance(error, TooSlow):
+        return {"error": str(error), "too_slow": True}
     if isinstance(error, ValueError):
         return {"error": str(error)}
     out_of_memory = isinstance(error, (torch.OutOfMemoryError, MemoryError))

@@ -16,6 +16,7 @@ OF_SWEEPS_IN_ANALYSIS = (
     "sweeps.comparable",
     "sweeps.data",
     "sweeps.evaluate",
+    "sweeps.latency",
 )
 ONLY_IN = {
     "ray": ("sweeps/drivers/ray_tune.py", "sweeps/drivers/ray_job.py"),

@@ -14,7 +14,7 @@ from torch import nn
 from analysis.card import Origin
 from analysis.export import TARGETS
 from analysis.export.target import Job, Run, Target
-from analysis.latency import Setting, measure
+from sweeps.latency import Setting, measure
 from analysis.ship import ship
 from analysis.verify import ExportFailed, cut, difference
 from searchspace.architecture import Architecture, architecture
