@@ -19,8 +19,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from sweeps.latency import device_model
 from benchmarks.synthetic import fill
+from sweeps.latency import device_model
 
 SIZES = {"report": 10_000, "dashboard": 100_000, "optuna": 100_000}
 EVALUATIONS = 4

@@ -17,8 +17,9 @@ from searchspace.discover import FAMILIES
 from searchspace.spec import nearest
 from srsweep.arguments import parse_architecture
 from srsweep.databases import locate
-from sweeps.config import ConfigError, parse_config
+from sweeps.config import ConfigError, SweepConfig, parse_config
 from sweeps.data.split import DataSettings, open_split
+from sweeps.mirror import Mirror, is_url
 from sweeps.records import Measurement
 from sweeps.store import Store
 from sweeps.train import TrainSettings
@@ -114,13 +115,10 @@ def _of_trial(name: str, number: int, db: str | None) -> Choice:
     lives = load_lives(url, [sweep])
     text = yaml.safe_load(lives["text"].iloc[-1]) if len(lives) else None
     config = parse_config({"metadata": {"sweep": text}}, f"sweep {sweep} in {url}")
-    folder = Path(config.checkpoints).absolute() / sweep / str(number)
-    attempts = range(int(row["attempts"]), 0, -1)
-    kept = (checkpoint_path(folder, attempt) for attempt in attempts)
     return Choice(
         architecture=architecture(str(row["family"]), row["knobs"]),
         scale=int(row["scale"]),
-        weights=next((path for path in kept if path.is_file()), None),
+        weights=_kept(config, number, int(row["attempts"])),
         trial=TrialReference(
             url=url,
             sweep=sweep,
@@ -133,6 +131,23 @@ def _of_trial(name: str, number: int, db: str | None) -> Choice:
         train=config.train,
         data=config.data,
     )
+
+
+def _kept(config: SweepConfig, number: int, attempts: int) -> Path | None:
+    """The newest checkpoint of a trial on this machine, fetched where the sweep keeps them in a store."""
+    folder = config.checkpoint_folder / config.name / str(number)
+    for attempt in range(attempts, 0, -1):
+        path = checkpoint_path(folder, attempt)
+        if is_url(config.checkpoints) and not path.is_file():
+            mirror = Mirror(url=f"{config.checkpoints}/{config.name}/{number}")
+            try:
+                mirror.fetch(folder, [path.name])
+            except Exception as error:  # each store's package has errors of its own
+                click.echo(f"checkpoints: {mirror.url}: {type(error).__name__}: {error}", err=True)
+                return None
+        if path.is_file():
+            return path
+    return None
 
 
 def _of_folder(folder: Path) -> Choice:

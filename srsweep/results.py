@@ -124,7 +124,7 @@ def select(  # noqa: PLR0913 - one parameter an option
     if knee:
         chosen.append(at_knee(frame))
     if weights:
-        chosen.append(weighted(frame, _pairs(weights.split(","))))
+        chosen.append(weighted(frame, _weights(weights)))
     if allowed or min_psnr is not None or not chosen:
         chosen.append(best_within(frame, allowed, min_psnr))
     table = selection_table(frame, chosen)
@@ -132,6 +132,15 @@ def select(  # noqa: PLR0913 - one parameter an option
     if form is None:
         for selection in chosen:
             click.echo(f"\n{selection.rule}: {selection.sentence}")
+
+
+def _weights(text: str) -> dict[str, float]:
+    """'name=weight' each, joined by commas; ValueError for a weight that is not above 0."""
+    pairs = _pairs(text.split(","))
+    for name, weight in pairs.items():
+        if not 0 < weight < float("inf"):
+            raise ValueError(f"--weights: must be above 0, got {name}={weight:g}; leave {name} out")
+    return pairs
 
 
 def _pairs(texts: Sequence[str]) -> dict[str, float]:

@@ -14,13 +14,13 @@ from torch import nn
 from analysis.card import Origin
 from analysis.export import TARGETS
 from analysis.export.target import Job, Run, Target
-from sweeps.latency import Setting, measure
 from analysis.ship import ship
 from analysis.verify import ExportFailed, cut, difference
 from searchspace.architecture import Architecture, architecture
 from searchspace.layers import deployed
 from sweeps.data.split import DataSettings, DataSplit, open_split, open_test_set
 from sweeps.evaluate import evaluate
+from sweeps.latency import Setting, measure
 from sweeps.weights import load_weights
 
 SMALL = {
@@ -84,6 +84,7 @@ def test_the_file_states_opset_and_free_sizes_and_holds_no_norm(tmp_path: Path) 
     assert "BatchNormalization" not in {node.op_type for node in model.graph.node}
 
 
+@pytest.mark.slow
 def test_torch_export_runs_at_other_sizes(tmp_path: Path) -> None:
     chosen = architecture("slwsr", {"n_feats": 8, "n_blocks": "1"})
     network = trained_a_little(chosen)
@@ -117,6 +118,7 @@ def shipped(small, target: Target, folder: Path, split: DataSplit, psnr: float |
     )
 
 
+@pytest.mark.slow
 def test_a_card_states_what_was_measured(small, split: DataSplit, tmp_path: Path) -> None:
     made = shipped(small, TARGETS["onnx"], tmp_path, split)
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".md", ".onnx"]
@@ -151,6 +153,7 @@ def test_lost_psnr_is_refused(small, split: DataSplit, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_int8_is_smaller_work_of_the_same_network(small, split: DataSplit, tmp_path: Path) -> None:
     lenient = Target(**vars(TARGETS["int8"]) | {"largest_loss": 100.0})
     made = shipped(small, lenient, tmp_path, split)

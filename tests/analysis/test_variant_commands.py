@@ -91,6 +91,7 @@ def test_test_set_scores_of_a_trial_are_stored(shared: Path) -> None:
 
 
 def test_mistakes_are_one_line() -> None:
+    assert "must be above 0" in srsweep("select", "one", "--weights", "psnr_y=0,params=0", code=2)
     assert "no trial 7" in srsweep("export", "one#7", "-o", "out", code=2)
     assert "must be a family" in srsweep("export", "nothing", "-o", "out", code=2)
     assert "--scale" in srsweep("latency", "one#0", "--scale", "2", code=2)
