@@ -71,6 +71,17 @@ class ConvNorm(nn.Sequential):
         convolution, norm = self
         assert isinstance(convolution, nn.Conv2d)
         assert isinstance(norm, nn.BatchNorm2d)
+        if convolution.weight.is_meta:  # only its shape matters; torch would compute that at length
+            shape = (
+                "in_channels",
+                "out_channels",
+                "kernel_size",
+                "stride",
+                "padding",
+                "dilation",
+                "groups",
+            )
+            return nn.Conv2d(**{name: getattr(convolution, name) for name in shape}, device="meta")
         return fusion.fuse_conv_bn_eval(convolution.eval(), norm.eval())
 
 

@@ -61,7 +61,10 @@ class Subject:
         # Otherwise a copy, a quarter of all counting, would be the same network.
         if not folds and not self.network.training:
             return self.network
-        return deployed(self.network) if self.twin is None else fold(self.twin())
+        if self.twin is None:
+            return deployed(self.network)
+        with Unfilled():
+            return fold(self.twin())
 
     @cached_property
     def trace(self) -> Trace:
