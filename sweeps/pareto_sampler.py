@@ -3,7 +3,8 @@
 Every feasible architecture is in a table with its costs; only the PSNR is modelled (`sweeps.surrogate`), from
 full and from shorter trainings. An architecture is worth the volume that it is expected to add to what is
 dominated, costs on logarithmic axes: the improvement of the PSNR, in expectation, over the best that is known
-at each budget, integrated over all budgets that it fits in. The first suggestions are spread along the costs.
+at each budget, integrated over all budgets that it fits in. The first few suggestions lie far apart, in costs
+and knobs alike.
 """
 
 from collections.abc import Sequence
@@ -27,8 +28,12 @@ MAX_CANDIDATES = 2_000
 sample and the neighbours of the front."""
 MAX_OBSERVED = 800
 """Observations that the model keeps: full trainings first, then those of the longest."""
-INITIAL_WHEN_WARM = 4
-"""First suggestions spread along the costs where earlier sweeps already taught the model."""
+INITIAL = 4
+"""First suggestions that lie far apart; each of them more is one that the model could have chosen."""
+INITIAL_WHEN_WARM = 2
+"""The same where earlier sweeps already taught the model."""
+PATIENCE = 12
+"""Full trainings, none of them above bicubic, after which the front below bicubic is looked for."""
 MODELLED_COSTS = ("params", "multadds", "activations", "num_convs")
 """Costs whose logarithms the model sees beside the knobs."""
 _ONE_THREAD = ThreadpoolController()
@@ -77,7 +82,7 @@ class ParetoSearch:
         self.levels = tuple(sorted({steps, *levels}, reverse=True))
         self.space, self.constraints, self.scale = space, tuple(constraints), scale
         self.minimized, self.steps, self.seed = tuple(minimized), steps, seed
-        self.num_initial = int(np.clip(trials // 10, 5, 12))
+        self.num_initial = min(INITIAL, max(1, trials // 4))
         self.known: dict[int, Known] = {}
         self.earlier: list[tuple[int, int, float]] = []
         """(which sweep, row, PSNR) of full trainings of other sweeps."""
@@ -149,8 +154,8 @@ class ParetoSearch:
         if not len(left):
             return None
         seen = self._observations()
-        if number < self.num_initial or len(np.unique(seen.trial)) < 4:
-            row = self._spread(left, number, random)
+        if number < self.num_initial or len(np.unique(seen.trial)) < min(3, self.num_initial):
+            row = self._far(left, random)
         else:
             row = self._best(left, seen, random)
         self.known[row] = Known(row=row)
@@ -161,15 +166,23 @@ class ParetoSearch:
         tried[list(self.known)] = True
         return self.feasible[~tried[self.feasible]]
 
-    def _spread(self, left: Ints, number: int, random: np.random.Generator) -> int:
-        """One whose place among all by costs is a point of van der Corput's sequence, roughly."""
-        total = sum(self._log_costs[name][left] for name in self.minimized)
-        order = left[np.argsort(total, kind="stable")] if self.minimized else left
-        place = _van_der_corput(number) + random.uniform(-0.5, 0.5) / self.num_initial
-        return int(order[int(np.clip(place, 0, 1 - 1e-9) * len(order))])
+    def _far(self, left: Ints, random: np.random.Generator) -> int:
+        """One of middling costs at first, then the farthest, in features, from what is known.
+
+        Among a random half, so that another seed begins elsewhere.
+        """
+        if not self.known:
+            total = np.sum([self._log_costs[name][left] for name in self.minimized], 0)
+            place = random.uniform(0.35, 0.65)
+            return int(left[np.argsort(total, kind="stable")[int(place * len(left))]])
+        drawn = random.choice(left, min(MAX_CANDIDATES, -(-len(left) // 2)), replace=False)
+        known = self._features(np.array(list(self.known), np.int64))
+        features = self._features(drawn)
+        distance = np.min([np.square(features - one).sum(1) for one in known], 0)
+        return int(drawn[np.argmax(distance)])
 
     def _best(self, left: Ints, seen: Observations, random: np.random.Generator) -> int:
-        model = Surrogate(seen, *self._columns[1:])
+        model = Surrogate(seen, *self._columns[1:], floor=self._worthless())
         running = [k.row for k in self.known.values() if k.running]
         if running:
             rows = np.array(running)
@@ -178,7 +191,8 @@ class ParetoSearch:
         mean, deviation = model.predict(self._features(candidates))
         front_costs, front_psnr, floor = self._front(model)
         budgets = Budgets(front_costs, front_psnr, floor)
-        gains = budgets.expected_gain(self._cost_columns(candidates), mean, deviation)
+        costs = self._cost_columns(candidates)
+        gains = budgets.expected_gain(costs, mean, deviation, model.top)
         best = int(np.argmax(gains))
         self.gain = float(gains[best] / max(budgets.volume, 1e-12))
         if gains[best] <= 0:  # nothing is expected to help: learn instead
@@ -188,15 +202,22 @@ class ParetoSearch:
     def _front(self, model: Surrogate) -> tuple[Floats, Floats, float]:
         """Costs and PSNR of the trials, as measured in full or else as expected, and the least PSNR."""
         rows = np.array([k.row for k in self.known.values() if not k.failed], np.int64)
-        psnr = model.predict(self._features(rows))[0]
+        psnr = model.psnr(model.predict(self._features(rows))[0])
         for place, row in enumerate(rows):
             psnr[place] = self.known[int(row)].curve.get(self.steps, psnr[place])
         return self._cost_columns(rows), psnr, self._least_psnr(psnr)
 
+    def _worthless(self) -> float | None:
+        """Bicubic's PSNR [dB]; None where it is unknown or seems to be out of reach."""
+        ends = [k.curve[self.steps] for k in self.known.values() if self.steps in k.curve]
+        in_vain = self.floor is not None and len(ends) >= PATIENCE and max(ends) <= self.floor
+        return None if in_vain else self.floor
+
     def _least_psnr(self, psnr: Floats) -> float:
-        """Bicubic's once several networks are better, until then about the worst that was seen."""
-        if self.floor is not None and (psnr > self.floor).mean() > 0.3:
-            return self.floor
+        """Bicubic's, or else about the worst that was seen."""
+        floor = self._worthless()
+        if floor is not None:
+            return floor
         usual = np.median(psnr) - 6 * np.median(np.abs(psnr - np.median(psnr)))
         return float(max(psnr.min(), usual) - 1e-3)
 
@@ -225,13 +246,21 @@ class ParetoSearch:
         ]
 
     def _observations(self) -> Observations:
-        """All measured PSNRs; shorter trainings are tasks by their step, other sweeps one task."""
+        """All measured PSNRs; shorter trainings are tasks by their step, other sweeps one task.
+
+        Shorter ones count where trials were halted there. Beside a full training of the same architecture
+        they say little, and three observations in place of one make the model too sure.
+        """
+        halted = {
+            max(k.curve) for k in self.known.values() if k.curve and not k.running and not k.failed
+        }
+        levels = {step for step in self.levels if step in halted} | {self.steps}
         points = [
             (step, k.row, psnr)
             for k in self.known.values()
             if not k.failed
             for step, psnr in k.curve.items()
-            if step in self.levels
+            if step in levels
         ]
         points.sort(key=lambda point: -point[0])
         points = points[:MAX_OBSERVED]
@@ -307,8 +336,12 @@ class Budgets:
         self.levels, self.level = np.unique(best, return_inverse=True)
         self.volume = float(((self.upper - self.lower).prod(1) * (best - floor)).sum())
 
-    def expected_gain(self, costs: Floats, mean: Floats, deviation: Floats) -> Floats:
-        """Expected hypervolume improvement (N,) of candidates with exact `costs` (N, D)."""
+    def expected_gain(self, costs: Floats, mean: Floats, deviation: Floats, top: float) -> Floats:
+        """Expected hypervolume improvement (N,) of candidates with exact `costs` (N, D).
+
+        `mean` and `deviation` (N,) are of -log(top - PSNR), so that top - PSNR is log-normal: the
+        expectation over a level is that of Black and Scholes for a put option.
+        """
         share = np.ones((len(costs), len(self.level)))
         for axis in range(costs.shape[1]):
             start = np.maximum(self.lower[:, axis], costs[:, axis, None])
@@ -317,9 +350,10 @@ class Budgets:
         order = np.argsort(self.level, kind="stable")
         starts = np.searchsorted(self.level[order], np.arange(len(self.levels)))
         by_level = np.add.reduceat(share[:, order], starts, axis=1)
-        ahead = (mean[:, None] - self.levels) / deviation[:, None]
-        density = np.exp(-0.5 * np.square(ahead)) / np.sqrt(2 * np.pi)
-        improvement = deviation[:, None] * (ahead * ndtr(ahead) + density)
+        room = np.maximum(top - self.levels, 1e-9)
+        ahead = (np.log(room) + mean[:, None]) / deviation[:, None]
+        gap = np.exp(0.5 * np.square(deviation) - mean)[:, None]
+        improvement = np.maximum(room * ndtr(ahead) - gap * ndtr(ahead - deviation[:, None]), 0.0)
         return (by_level * improvement).sum(1)
 
 
@@ -329,8 +363,3 @@ def _edges(values: Floats, limit: int) -> Floats:
     if len(inner) > limit:
         inner = inner[np.linspace(0, len(inner) - 1, limit).astype(np.int64)]
     return np.unique(np.concatenate([[0.0], inner, [1.02]]))
-
-
-def _van_der_corput(number: int) -> float:
-    """The `number`-th of a sequence in [0, 1) that fills it evenly."""
-    return int(f"{number:b}"[::-1], 2) / (1 << number.bit_length()) if number else 0.0

@@ -2,7 +2,9 @@
 
 Every length of training (a rung) is a task of its own; tasks share one latent function as far as they are
 correlated: k((x, s), (x', t)) = share_s share_t k(x, x') for s != t, and k(x, x') for s = t. Targets are first
-brought to the scale of the full training by the trials that have both. The kernel is a Matern 5/2 with a
+brought to the scale of the full training by the trials that have both. What is modelled is not the PSNR
+but its closeness -log(top - PSNR) to a bound a little above the best: PSNR saturates with the costs, and small
+networks scatter more than large ones; the logarithm makes both even. The kernel is a Matern 5/2 with a
 length for each knob plus a line in the logarithms of the costs. Rasmussen and Williams 2006, chapters 2 and 5;
 the tasks are Bonilla et al. 2008 with one common factor.
 """
@@ -19,6 +21,10 @@ Ints = NDArray[np.int64]
 
 MAX_FITTED = 160
 """Observations that lengths are fitted on; the rest only sharpens predictions."""
+MARGIN = 0.3
+"""How far the bound lies above the best, as a share of the best's distance from the median."""
+LEAST_MARGIN = 0.05
+"""The least that it lies above the best [dB]."""
 LINEAR = 1.0
 """Prior variance of the slope over a cost's range, in units of the targets' variance."""
 
@@ -38,31 +44,54 @@ class Observations:
 
 
 class Surrogate:
-    """Predicts the PSNR of a full training, in dB, with its uncertainty."""
+    """Predicts how close a full training comes to `top` [dB], with its uncertainty."""
 
-    def __init__(self, seen: Observations, groups: Ints, is_cost: NDArray[np.bool_]) -> None:
-        """`groups` (columns,): the knob each column belongs to; `is_cost` (columns,)."""
+    def __init__(
+        self,
+        seen: Observations,
+        groups: Ints,
+        is_cost: NDArray[np.bool_],
+        floor: float | None = None,
+    ) -> None:
+        """`groups` (columns,): the knob each column belongs to; `is_cost` (columns,); `floor` [dB]: `top`
+        lies above it.
+        """
         self.groups, self.is_cost = groups, is_cost
-        target, self.centre, self.spread = _on_one_scale(seen)
+        full = seen.psnr[seen.task == 0]
+        self.top = _top(full if len(full) else seen.psnr, floor)
+        """PSNR [dB] that no network is expected to reach."""
+        closeness = np.empty(len(seen.psnr))
+        for task in np.unique(seen.task):
+            own = seen.task == task
+            bound = self.top if task == 0 else _top(seen.psnr[own], None)
+            closeness[own] = -np.log(bound - seen.psnr[own])
+        target, self.centre, self.spread = _on_one_scale(seen, closeness)
         self.seen, self.target = seen, target
         self.num_tasks = int(seen.task.max()) + 1
         self._fit()
         self._condition(seen.features, seen.task, target)
 
     def predict(self, features: Floats) -> tuple[Floats, Floats]:
-        """Mean and standard deviation (N,) in dB of full trainings, noise left out."""
+        """Mean and standard deviation (N,) of the closeness of full trainings.
+
+        Noise is part of it: an architecture is trained once, and that outcome counts, luck included.
+        """
         across = self._kernel(features, self.x, np.zeros(len(features), np.int64), self.task)
         mean = across @ self.weights
         solved = solve_triangular(self.factor[0], across.T, lower=True, check_finite=False)
         prior = 1.0 + LINEAR * np.square(features[:, self.is_cost] - 0.5).sum(1)
         variance = self.signal * prior - np.einsum("ij,ij->j", solved, solved)
-        deviation = np.sqrt(np.maximum(variance, 1e-10))
+        deviation = np.sqrt(np.maximum(variance, 1e-10) + self.noise)
         return self.centre + self.spread * mean, self.spread * deviation
 
-    def believe(self, features: Floats, psnr: Floats) -> None:
+    def psnr(self, closeness: Floats) -> Floats:
+        """PSNR [dB] of a closeness."""
+        return np.asarray(self.top - np.exp(-closeness))
+
+    def believe(self, features: Floats, closeness: Floats) -> None:
         """Take running trials as if they had ended with these values."""
         task = np.zeros(len(features), np.int64)
-        target = (psnr - self.centre) / self.spread
+        target = (closeness - self.centre) / self.spread
         self._condition(
             np.concatenate([self.x, features]),
             np.concatenate([self.task, task]),
@@ -158,30 +187,37 @@ def _share_gradient(product: Floats, same: NDArray[np.bool_], share: Floats, tas
     return (by_task * (1 - share))[1:]
 
 
-def _on_one_scale(seen: Observations) -> tuple[Floats, float, float]:
-    """Targets of about unit variance, and the centre and spread [dB] of the full training.
+def _top(psnr: Floats, floor: float | None) -> float:
+    """A bound [dB] a little above the best."""
+    best = float(psnr.max())
+    margin = max(MARGIN * (best - float(np.median(psnr))), LEAST_MARGIN)
+    return max(best, best if floor is None else floor) + margin
+
+
+def _on_one_scale(seen: Observations, closeness: Floats) -> tuple[Floats, float, float]:
+    """Targets of about unit variance, and the centre and spread of the full training.
 
     A shorter task is moved and stretched so that trials which have both agree on the average; with
     fewer than three of these it is standardised by itself.
     """
     full = seen.task == 0
     reference = full if full.sum() >= 2 else np.ones(len(full), np.bool_)
-    centre, spread = _moments(_without_outliers(seen.psnr[reference]))
-    target = np.empty(len(seen.psnr))
-    full_psnr = dict(zip(seen.trial[full].tolist(), seen.psnr[full].tolist(), strict=True))
+    centre, spread = _moments(_without_outliers(closeness[reference]))
+    target = np.empty(len(closeness))
+    ends_of = dict(zip(seen.trial[full].tolist(), closeness[full].tolist(), strict=True))
     for task in np.unique(seen.task):
         own = seen.task == task
-        psnr = _without_outliers(seen.psnr[own])
-        both = np.array([trial in full_psnr for trial in seen.trial[own].tolist()])
-        shift, stretch, to, by = *_moments(psnr), 0.0, 1.0
+        values = _without_outliers(closeness[own])
+        both = np.array([trial in ends_of for trial in seen.trial[own].tolist()])
+        shift, stretch, to, by = *_moments(values), 0.0, 1.0
         if task == 0:
             shift, stretch = centre, spread
         elif both.sum() >= 3:
-            shift, stretch = _moments(psnr[both])
-            ends = np.array([full_psnr[t] for t in seen.trial[own][both].tolist()])
+            shift, stretch = _moments(values[both])
+            ends = np.array([ends_of[t] for t in seen.trial[own][both].tolist()])
             mean, deviation = _moments(ends)
             to, by = (mean - centre) / spread, deviation / spread
-        target[own] = to + by * (psnr - shift) / stretch
+        target[own] = to + by * (values - shift) / stretch
     return np.clip(target, -5, 5), centre, spread
 
 
@@ -189,11 +225,11 @@ def _moments(values: Floats) -> tuple[float, float]:
     return float(values.mean()), max(float(values.std()), 1e-2)
 
 
-def _without_outliers(psnr: Floats) -> Floats:
+def _without_outliers(values: Floats) -> Floats:
     """Values far below the others, as of trainings that went wrong, raised to a bound."""
-    middle = np.median(psnr)
-    usual = np.median(np.abs(psnr - middle))
-    return np.maximum(psnr, middle - 8 * max(usual, 0.05))
+    middle = np.median(values)
+    usual = np.median(np.abs(values - middle))
+    return np.maximum(values, middle - 8 * max(usual, 0.05))
 
 
 def _some(seen: Observations, limit: int) -> Ints:
