@@ -4,7 +4,8 @@ python -m benchmarks.table
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from benchmarks.record import RESULTS, ratios, spread
@@ -62,7 +63,7 @@ def training(rows: list[Row]) -> Iterator[str]:
         yield f"| share of a bfloat16 matrix product's rate, {shape} | | {100 * spread(share)[1]:.0f} % | |"
 
 
-def quality(rows: list[Row]) -> Iterator[str]:
+def quality(rows: list[Row], *, shape: str) -> Iterator[str]:
     last = [row for row in rows if row["psnr_y"]]
     plain, ours = (
         numbers([row for row in last if row["loop"] == loop], "psnr_y")
@@ -70,7 +71,7 @@ def quality(rows: list[Row]) -> Iterator[str]:
     )
     largest = max(abs(a - b) for a, b in zip(plain, ours, strict=True))
     yield (
-        f"| PSNR after {last[0]['step']} equal steps, {len(plain)} seeds | {spread(plain)[1]:.3f} dB | "
+        f"| PSNR after {last[0]['step']} equal steps, {shape}, seeds: {len(plain)} | {spread(plain)[1]:.3f} dB | "
         f"{spread(ours)[1]:.3f} dB | at most {largest:.4f} dB apart |"
     )
 
@@ -123,9 +124,10 @@ def numbers(rows: list[Row], column: str) -> list[float]:
     return [float(row[column]) for row in rows]
 
 
-READERS = {
+READERS: dict[str, Callable[[list[Row]], Iterator[str]]] = {
     "training": training,
-    "quality_b8-p16": quality,
+    "quality_b16-p48": partial(quality, shape="batch 16, patch 48"),
+    "quality_b8-p16": partial(quality, shape="batch 8, patch 16"),
     "sweep16": sweep16,
     "evaluation": evaluation,
     "driver-overhead": overhead,
