@@ -1,12 +1,17 @@
 """Rewritten networks compute what they did, values and gradients."""
 
+import copy
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from searchspace.architecture import architecture
 from searchspace.discover import FAMILIES
+from sweeps import step
 from sweeps.fuse import ConvShuffle, Forward, ShuffleToColours, fused, join
+from sweeps.step import make_optimizer, make_update, set_rate
+from sweeps.train import TrainSettings
 
 
 def values(network: nn.Module, forward: Forward, low_res: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -101,3 +106,54 @@ def test_gradient_of_a_join_is_dense() -> None:
     by_size = sorted(seen, key=torch.numel)
     assert all(one.is_contiguous(memory_format=torch.channels_last) for one in by_size)
     torch.testing.assert_close(torch.cat(by_size, 1), weight)
+
+
+def losses(network: nn.Module, forward: Forward, steps: int = 12) -> list[float]:
+    """Of a few steps in bfloat16 on the same images."""
+    optimizer = make_optimizer(network)
+    set_rate(optimizer, 1e-3)
+    generator = torch.Generator().manual_seed(0)
+    taken = []
+    for _ in range(steps):
+        low_res = torch.rand(2, 3, 12, 12, generator=generator)
+        high_res = nn.functional.interpolate(low_res, scale_factor=4.0)
+        low_res = low_res.contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
+            super_res = forward(low_res)
+        loss = nn.functional.l1_loss(super_res.float(), high_res)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        taken.append(loss.item())
+    return taken
+
+
+def test_training_follows_the_plain_network_and_repeats_to_the_bit() -> None:
+    torch.manual_seed(0)
+    network = architecture("slwsr", {"n_feats": 8, "n_blocks": 6, "local_blocks": 3}).network(4)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    plain, one, two = (copy.deepcopy(network) for _ in range(3))
+    expected = losses(plain, plain)
+    first, second = losses(one, fused(one)), losses(two, fused(two))
+    assert first == second
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+    assert first == pytest.approx(expected, rel=0.01)
+    assert first[-1] < first[0] - 0.01
+
+
+def test_a_step_on_a_cpu_in_bfloat16_takes_the_rewritten_network(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network = architecture("slwsr", {"n_feats": 4, "n_blocks": 3, "local_blocks": 2}).network(2)
+    optimizer = make_optimizer(network)
+    set_rate(optimizer, 1e-3)
+    calls = []
+
+    def seen(given: nn.Module) -> nn.Module:
+        calls.append(given)
+        return given
+
+    monkeypatch.setattr(step, "fused", seen)
+    for precision in ("float32", "bfloat16"):
+        make_update(network, optimizer, TrainSettings(precision=precision))
+        assert calls == ([] if precision == "float32" else [network])
