@@ -85,7 +85,7 @@ def mark(figure: Figure, chosen: Chosen, cost: str) -> None:
             "textfont": {"size": 11, "color": INK},
             "hoverinfo": "skip",
             **({} if by_webgl else {"cliponaxis": False}),
-            "marker": {"symbol": "circle-open", "size": 26, "color": INK, "line": {"width": 1.6}},
+            "marker": {"symbol": "circle-open", "size": 32, "color": INK, "line": {"width": 1.6}},
         }
     )
 

@@ -74,7 +74,7 @@ def draw_effects(data: pd.DataFrame) -> Figure:
                 "showlegend": False,
             }
         )
-    layout = base_layout("PSNR-Y above the trend of equal cost, dB", "")
+    layout = base_layout("PSNR-Y above the trend, dB", "")
     layout["xaxis"] |= {"zeroline": True, "zerolinecolor": MUTED}
     layout["margin"]["t"] = 12
     return {"data": traces[::-1], "layout": layout}
@@ -113,7 +113,8 @@ def draw_parallel(trials: pd.DataFrame, knobs: pd.DataFrame) -> Figure | None:
         "ticktext": [html.escape(axis["name"]) for axis in axes],
         "showgrid": True,
         "gridcolor": MUTED,
-        "range": [-0.35, len(axes) - 0.65],
+        "range": [-0.35, len(axes) - 0.3],
+        "ticklabeloverflow": "allow",
         "fixedrange": True,
     }
     layout["yaxis"] |= {"visible": False, "range": [-0.04, 1.04], "fixedrange": True}
@@ -123,9 +124,11 @@ def draw_parallel(trials: pd.DataFrame, knobs: pd.DataFrame) -> Figure | None:
             "x": index,
             "y": height,
             "text": html.escape(text),
+            # Two axes with long numbers side by side run into each other on a phone.
+            "name": "wide only" if axis["dense"] else "",
             "showarrow": False,
-            "xanchor": "left" if index < len(axes) - 1 else "right",
-            "xshift": 4 if index < len(axes) - 1 else -4,
+            "xanchor": "left",
+            "xshift": 4,
             "bgcolor": "rgba(255,255,255,0.8)",
             "font": {"size": 10, "color": MUTED},
         }
@@ -167,14 +170,20 @@ def _knob_axis(name: str, values: list[str]) -> dict[str, Any]:
     places = {value: index / max(len(known) - 1, 1) for index, value in enumerate(known)}
     ticks = [(place, _cut(value)) for value, place in places.items()]
     shown = ticks if len(ticks) <= 8 else [ticks[0], ticks[-1]]
-    return {"name": name, "at": np.array([places[value] for value in values]), "ticks": shown}
+    return {
+        "name": name,
+        "at": np.array([places[value] for value in values]),
+        "ticks": shown,
+        "dense": False,
+    }
 
 
 def _number_axis(name: str, values: NDArray[np.float64]) -> dict[str, Any]:
     scaled = values if name == "psnr_y" else np.log10(np.maximum(values, 1))
     low, high = float(scaled.min()), float(scaled.max())
     ticks = [(0.0, cell(name, float(values.min()))), (1.0, cell(name, float(values.max())))]
-    return {"name": heading(name), "at": (scaled - low) / max(high - low, 1e-9), "ticks": ticks}
+    at = (scaled - low) / max(high - low, 1e-9)
+    return {"name": heading(name), "at": at, "ticks": ticks, "dense": name != "psnr_y"}
 
 
 def _lines(heights: NDArray[np.float64], name: str, colour: str, width: float) -> Figure:
