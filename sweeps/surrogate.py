@@ -134,7 +134,10 @@ class Surrogate:
         def loss(logs: Floats) -> tuple[float, Floats]:
             return _negative_posterior(logs, prior, width, distances, linear, same, task, y)
 
-        found = minimize(loss, prior, jac=True, method="L-BFGS-B", options={"maxiter": 25}).x
+        # A line search that leaves what the prior holds possible would overflow.
+        bounds = list(zip(prior - 5 * width, prior + 5 * width, strict=True))
+        options = {"maxiter": 25}
+        found = minimize(loss, prior, jac=True, bounds=bounds, method="L-BFGS-B", options=options).x
         self.lengths = np.exp(found[:num_groups])
         self.share = np.concatenate([[1.0], _logistic(found[num_groups:-2])])
         self.noise, self.signal = float(np.exp(found[-2])), float(np.exp(found[-1]))
