@@ -1,6 +1,7 @@
 """Suggestion by every sampler: nothing twice, nothing over budget, the same after a rebuild."""
 
 from functools import cache
+from random import Random
 
 import numpy as np
 import optuna
@@ -165,3 +166,14 @@ def test_sweep_may_go_on_after_its_space_has_changed() -> None:
     asked.restore(stranger)
     asked.tell(stranger, [30.0, 1.0, 1.0], stopped=False)
     assert asked.ask(1) is not None
+
+
+def test_a_draw_from_a_large_space_does_not_list_it() -> None:
+    large, faults = parse_space(
+        {"srcnn": {"n_feats": {"low": 2, "high": 60}, "mapped_feats": {"low": 2, "high": 60}}}, ()
+    )
+    assert not faults
+    drawing = suggester("tpe", space=large, constraints=())
+    drawn = {drawing._draw(Random(number)) for number in range(3)}
+    assert len(drawn) == 3
+    assert "architectures" not in vars(large)
