@@ -76,7 +76,8 @@ def _objectives_query(
         if dataset in ("", VALIDATION) or name.startswith(LATENCY)
     )
     for name in names:
-        if known and name not in known:
+        # Without a finished evaluation these are stored nowhere, and yet no mistake.
+        if known and name not in (*known, "psnr_y", "ssim_y"):
             raise ValueError(
                 f"objectives: nothing stored is called {name!r}; {nearest(name, known)}"
             )
