@@ -4,11 +4,13 @@
 
 replays every contender on every table of `tables/` and writes `results/<table>.csv` (one row a contender and
 number of steps: median and quartiles over the seeds) and `results/summary.csv` (what the README quotes).
-Everything is replayed from real trainings; nothing is trained here.
+Everything is replayed from real trainings; nothing is trained here. With `--only`, the rows of other contenders on
+the same table stay as they are; what `rivals.py` has found with other packages is scored beside ours.
 """
 
 import argparse
 import csv
+import json
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -28,8 +30,10 @@ from searchspace.table import SpaceTable
 RESULTS = Path(__file__).parent / "results"
 SHARE = 0.25
 """Full trainings in the budget, as a share of the architectures in the table."""
-RIVALS = ("random", "tpe", "nsga2", "gp")
-"""Optuna's samplers. They run inside our engine, which turns down duplicates and what is not in the table at no
+ELSEWHERE = ("Syne Tune MOASHA", "Syne Tune MO-REA")
+"""Replayed by rivals.py."""
+RIVALS = ("random", "tpe", "nsga2", "gp", *ELSEWHERE)
+"""All but the last are Optuna's samplers. They run inside our engine, which turns down duplicates and what is not in the table at no
 cost: as they come they would spend trainings on these."""
 SEEDS_AT_MOST = {"gp": 5}
 """A suggestion of Optuna's Gaussian process takes about a second."""
@@ -49,7 +53,13 @@ def contenders(curves: Curves, budget: int) -> dict[str, Contender]:
     def replayed(**search: object) -> Contender:
         return lambda seed: by_engine(curves, table, rows, seed, search)
 
-    return {
+    path = RESULTS / "rivals" / f"{curves.name}.json"
+    found = json.loads(path.read_text()) if path.exists() else {}
+
+    def recorded(events: list[list[tuple[int, str]]]) -> Contender:
+        return lambda seed: iter(events[seed])
+
+    return {name: recorded(events) for name, events in found.items()} | {
         "random": replayed(sampler="random", **in_full),
         "tpe": replayed(sampler="tpe", **in_full),
         "nsga2": replayed(sampler="nsga2", **in_full),
@@ -67,6 +77,11 @@ def compare(name: str, seeds: int, only: list[str]) -> Iterator[dict[str, Any]]:
     budget = trials * curves.steps
     grid = list(range(curves.steps, budget + 1, curves.steps))
     found: dict[str, NDArray[np.float64]] = {}
+    ends = {
+        row["contender"]: float(row["hypervolume_at_end"])
+        for row in read_rows(RESULTS / "summary.csv")
+        if (row["table"], row["architectures"]) == (name, str(len(curves.entries)))
+    }
     for contender, replay in contenders(curves, budget).items():
         if only and contender not in only:
             continue
@@ -79,7 +94,8 @@ def compare(name: str, seeds: int, only: list[str]) -> Iterator[dict[str, Any]]:
             f"{trials} trainings ({time.perf_counter() - began:.0f} s)",
             flush=True,
         )
-    best = max((rival for rival in RIVALS if rival in found), key=lambda r: end(found[r]))
+    ends |= {contender: end(values) for contender, values in found.items()}
+    best = max((rival for rival in RIVALS if rival in ends), key=lambda rival: ends[rival])
     for contender, values in found.items():
         row = {"table": name, "architectures": len(curves.entries), "seeds": len(values)}
         row |= {"budget_trainings": trials, "contender": contender, "best_rival": best}
@@ -87,10 +103,9 @@ def compare(name: str, seeds: int, only: list[str]) -> Iterator[dict[str, Any]]:
         for share in (0.1, 0.25, 1 / 3, 0.5):
             at = max(0, int(share * len(grid)) - 1)
             row[f"hypervolume_at_{share:.2f}"] = round(float(np.median(values[:, at])), 4)
-        row["share_of_steps_to_best_rival"] = steps_to(values, end(found[best]), grid)
-        random = found.get("random")
+        row["share_of_steps_to_best_rival"] = steps_to(values, ends[best], grid)
         row["share_of_steps_to_random_in_full"] = (
-            "" if random is None else steps_to(values, end(random), grid)
+            steps_to(values, ends["random"], grid) if "random" in ends else ""
         )
         yield row
 
@@ -111,15 +126,27 @@ def steps_to(values: NDArray[np.float64], wanted: float, grid: list[int]) -> str
 
 
 def write_curves(name: str, found: dict[str, NDArray[np.float64]], grid: list[int]) -> None:
-    """One row a contender and number of steps."""
+    """One row a contender and number of steps; those of contenders not in `found` stay."""
     RESULTS.mkdir(exist_ok=True)
-    with (RESULTS / f"{name}.csv").open("w", newline="") as file:
+    path = RESULTS / f"{name}.csv"
+    on_grid = {str(number) for number in grid}
+    kept = [r for r in read_rows(path) if r["contender"] not in found and r["steps"] in on_grid]
+    with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["contender", "steps", "median", "lower_quartile", "upper_quartile"])
+        writer.writerows(row.values() for row in kept)
         for contender, values in found.items():
             quartiles = np.percentile(values, [50, 25, 75], axis=0).T
             for steps, row in zip(grid, quartiles, strict=True):
                 writer.writerow([contender, steps, *(f"{value:.4f}" for value in row)])
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV; none where there is no file."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def main() -> None:
@@ -134,10 +161,14 @@ def main() -> None:
     with threadpool_limits(1, user_api="blas"):
         rows = [row for name in given.tables for row in compare(name, given.seeds, given.only)]
     path = RESULTS / "summary.csv"
-    kept: list[dict[str, Any]] = []
-    if path.exists():
-        with path.open(newline="") as file:
-            kept = [row for row in csv.DictReader(file) if row["table"] not in given.tables]
+    again = {(row["table"], row["contender"]) for row in rows}
+    sizes = {row["table"]: str(row["architectures"]) for row in rows}
+    kept = [
+        row
+        for row in read_rows(path)
+        if (row["table"], row["contender"]) not in again
+        and sizes.get(row["table"], row["architectures"]) == row["architectures"]
+    ]
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
