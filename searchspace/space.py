@@ -21,7 +21,7 @@ from searchspace.constraint import Constraint
 from searchspace.discover import FAMILIES
 from searchspace.family import Family
 from searchspace.quantity import parse_quantity
-from searchspace.spec import Knob, knobs, nearest
+from searchspace.spec import Knob, check_truth, knobs, nearest
 
 Path = tuple[str, ...]
 Fault = tuple[Path, str]
@@ -66,13 +66,32 @@ class FamilySpace:
         """The architecture with value number `choice[knob]` of every dimension; None where the
         combination is invalid.
         """
-        values = {
-            d.name: d.values[choice[d.name]] for d in self.dimensions if self.applies(d, choice)
-        }
         try:
-            return Architecture(family=self.family, spec=self.family.spec.model_validate(values))
+            spec = self.family.spec.model_validate(self.written(choice))
+            return Architecture(family=self.family, spec=spec)
         except ValidationError:
             return None
+
+    def written(self, choice: Mapping[str, int]) -> dict[str, Any]:
+        """The knobs of a choice by name, those whose conditions are not met left out."""
+        return {
+            d.name: d.values[choice[d.name]] for d in self.dimensions if self.applies(d, choice)
+        }
+
+    def unused(self) -> list[str]:
+        """Every 'knob=value' that no valid combination has: a mistake, or a condition that never holds."""
+        used: set[tuple[str, int]] = set()
+        for choice in self._choices():
+            if self.build(choice) is not None:
+                used |= {
+                    (d.name, choice[d.name]) for d in self.dimensions if self.applies(d, choice)
+                }
+        return [
+            f"{self.family.name}.{d.name}={value}"
+            for d in self.dimensions
+            for number, value in enumerate(d.values)
+            if (d.name, number) not in used
+        ]
 
     def applies(self, dimension: Dimension, choice: Mapping[str, int]) -> bool:
         """Whether its conditions are met; a knob that is not searched, or not now, has its default."""
@@ -89,11 +108,15 @@ class FamilySpace:
         return {dimension.name: dimension for dimension in self.dimensions}
 
     def __iter__(self) -> Iterator[Architecture]:
-        names = [dimension.name for dimension in self.dimensions]
-        for numbers in itertools.product(*(range(len(d.values)) for d in self.dimensions)):
-            built = self.build(dict(zip(names, numbers, strict=True)))
+        for choice in self._choices():
+            built = self.build(choice)
             if built is not None:
                 yield built
+
+    def _choices(self) -> Iterator[dict[str, int]]:
+        names = [dimension.name for dimension in self.dimensions]
+        for numbers in itertools.product(*(range(len(d.values)) for d in self.dimensions)):
+            yield dict(zip(names, numbers, strict=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,6 +287,7 @@ def _parse_dimension(
 def checked_value(family: Family, knob: str, value: object) -> Any:
     """`value` as the family's spec stores it; ValueError where the knob does not take it."""
     info = family.spec.model_fields[knob]
+    check_truth(info, value)
     annotation: Any = info.annotation
     if info.metadata:
         annotation = Annotated[annotation, *info.metadata]

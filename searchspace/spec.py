@@ -8,11 +8,19 @@ under a field says what the knob does. Nothing here imports torch.
 import difflib
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ValidationError,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
 
 
 @dataclass(frozen=True)
@@ -39,7 +47,7 @@ def name_or_numbers(*names: str) -> BeforeValidator:
 
     def check(value: object) -> object:
         if isinstance(value, list | tuple):
-            if not all(isinstance(item, int) and item >= 0 for item in value):
+            if not all(type(item) is int and item >= 0 for item in value):
                 raise ValueError("a list must hold whole numbers from 0")
             return tuple(sorted(set(value)))
         if value not in names:
@@ -51,12 +59,26 @@ def name_or_numbers(*names: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def check_truth(field: FieldInfo, value: object) -> None:
+    """Raise ValueError where true or false is given for a number, which Python would take for 1 or 0."""
+    if isinstance(value, bool) and field.annotation is not bool:
+        raise ValueError(f"true and false are no values of this knob, got {value}")
+
+
 class Spec(BaseModel):
     """Knobs of one architecture family; unknown keys are rejected."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, values: Any) -> Any:
+        if isinstance(values, Mapping):
+            for name in values.keys() & cls.model_fields.keys():
+                check_truth(cls.model_fields[name], values[name])
+        return values
 
     def canonical(self) -> Self:
         """The one spec that stands for all specs building the same network as this one.

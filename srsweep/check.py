@@ -21,6 +21,8 @@ from sweeps.run import local_slots
 from sweeps.train import time_step
 from sweeps.trial import open_data
 
+MAX_SEARCHED = 20_000
+"""Combinations up to which values without use are looked for."""
 COUNTED = 500
 """Architectures drawn from a larger space to say what share is feasible."""
 COUNTING_SECONDS, ENOUGH = 10, 30
@@ -49,6 +51,7 @@ def describe(config: SweepConfig) -> dict[str, Any]:
         "combinations": f"{config.space.num_spellings:,}",
         "architectures": size,
         "feasible": share,
+        "values without use": _unused(config),
         "budget": "; ".join(_limits(config)) or "none",
     }
     for name in ("params", "multadds", "activations", "memory"):
@@ -69,6 +72,13 @@ def describe(config: SweepConfig) -> dict[str, Any]:
 def _limits(config: SweepConfig) -> list[str]:
     limit = config.latency_limit
     return [*map(str, config.limits), *([f"latency <= {limit:g} ms"] if limit else [])]
+
+
+def _unused(config: SweepConfig) -> str:
+    """Values that no network of the space has, which are rarely meant."""
+    if config.space.num_spellings > MAX_SEARCHED:
+        return "not looked for: the space is large"
+    return ", ".join(name for part in config.space.families for name in part.unused()) or "none"
 
 
 def _data(config: SweepConfig) -> str:

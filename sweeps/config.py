@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 
 from searchspace.constraint import Constraint, at_most, parse_constraint
 from searchspace.cost import COSTS
@@ -23,6 +31,7 @@ from searchspace.space import MAX_ENUMERATED, Fault, Space, parse_space
 from searchspace.spec import explain, knobs, nearest
 from searchspace.table import ADDITIVE
 from sweeps.data.split import DataSettings
+from sweeps.database import check_url
 from sweeps.halving import HalvingSettings
 from sweeps.mirror import is_url
 from sweeps.suggest import Direction, SamplerName
@@ -31,6 +40,7 @@ from sweeps.train import TrainSettings
 
 STORAGE_VARIABLE = "SRSWEEP_DB"
 """Environment variable with the storage URL; it wins over the file, and passwords belong in it."""
+Scale = Literal[2, 3, 4, 8]
 MEASURED = ("psnr_y", "ssim_y")
 """Objectives that are known only after training."""
 
@@ -78,13 +88,20 @@ class ResourceSettings(_Settings):
     cpu: Annotated[float, Number, Field(gt=0)] = 1
     """Processor cores of a trial; its threads."""
     gpu: Annotated[float, Number, Field(ge=0)] = 0
-    """GPUs of a trial; below 1, several trials share one."""
+    """GPUs of a trial, a whole number or below 1, where several trials share one."""
     concurrent: Annotated[int, Number, Field(ge=1)] | None = None
     """Trials at once; null: as many as the machine's (or the cluster's) cores and GPUs take. A cluster that grows on
     demand needs the number that it takes when full: trials that wait for a machine are what makes it grow."""
     hours_per_attempt: Annotated[float, Number, Field(gt=0)] | None = None
     """Hours after which an attempt at a trial is killed, as one that hangs; null: no limit. The next attempt goes on from
     its checkpoint."""
+
+    @field_validator("gpu")
+    @classmethod
+    def _whole_or_a_share(cls, gpu: float) -> float:
+        if gpu > 1 and gpu != int(gpu):
+            raise ValueError(f"must be at most 1 or a whole number, got {gpu:g}")
+        return gpu
 
     @property
     def seconds_allowed(self) -> float | None:
@@ -101,13 +118,13 @@ class SweepConfig(_Settings):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     """Of the sweep in the database; the same name resumes it."""
-    scale: Literal[2, 3, 4, 8]
+    scale: Scale
     """Upscaling factor."""
-    seed: Annotated[int, Number, Field(ge=0)] = 0
+    seed: Annotated[int, Number, Field(ge=0, lt=2**32)] = 0
     """Of suggestion, initial weights and batches."""
     families: Any
     """The space: families and the values of their knobs."""
-    objectives: dict[str, Direction] = {
+    objectives: Annotated[dict[str, Direction], Field(min_length=1)] = {
         "psnr_y": "maximize",
         "params": "minimize",
         "multadds": "minimize",
@@ -121,7 +138,7 @@ class SweepConfig(_Settings):
     train: TrainSettings = TrainSettings()
     data: DataSettings = DataSettings()
     resources: ResourceSettings = ResourceSettings()
-    storage: str = "sqlite:///results.db"
+    storage: Annotated[str, AfterValidator(check_url)] = "sqlite:///results.db"
     """Database URL; a relative SQLite path is relative to the working directory."""
     checkpoints: str = "runs"
     """Folder of training states; on a cluster one that all machines see, or an object store: s3://bucket/folder, gs://..."""
@@ -196,6 +213,8 @@ def read_config(path: Path) -> SweepConfig:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: is no YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: is nested too deeply to be a sweep") from None
     return parse_config(document, str(path), node)
 
 
@@ -237,7 +256,7 @@ def _parse_sweep(
             faults.append(((*at, "objectives", str(name)), f"unknown; {nearest(name, known)}"))
     scale = sweep.get("scale")
     for family in (part.family for part in space.families):
-        if isinstance(scale, int) and scale not in family.scales:
+        if scale in get_args(Scale) and scale not in family.scales:
             text = f"{family.name} is built for {family.scales}, got scale {scale}"
             faults.append(((*at, "families", family.name), text))
     overrides: dict[str, Any] = {"space": space, "limits": tuple(limits), "text": _dump(sweep)}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sqlalchemy import Engine, create_engine, event, inspect, select
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
@@ -118,6 +119,17 @@ def _version(session: Session) -> int:
     if version is None:
         session.add(schema.SchemaVersion(version=SCHEMA_VERSION))
     return SCHEMA_VERSION if version is None else version
+
+
+def check_url(url: str) -> str:
+    """`url` itself; ValueError where it cannot be a database's. Drivers and servers are not looked for."""
+    try:
+        make_url(url)
+    except ArgumentError:
+        raise ValueError(
+            f"must be a database URL such as sqlite:///results.db, got {url!r}"
+        ) from None
+    return url
 
 
 def connect(url: str) -> Engine:

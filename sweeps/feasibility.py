@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-from searchspace.architecture import Architecture
+from searchspace.architecture import Architecture, architecture
 from searchspace.cost import COSTS, costs
 from searchspace.fields import TableTooLarge
 from searchspace.space import feasible
@@ -76,7 +76,13 @@ def _candidates(config: SweepConfig) -> Iterator[Architecture]:
 def _nothing(config: SweepConfig, smallest: dict[str, float], looked: int | None) -> str:
     """That nothing was found; `looked`: at how many, None for all."""
     if not smallest:
-        return "metadata.sweep.families: no combination of these values is a network; see `srsweep families`"
+        part = config.space.families[0]
+        why = ""
+        try:
+            architecture(part.family.name, part.written({d.name: 0 for d in part.dimensions}))
+        except ValueError as error:
+            why = f" (the first: {str(error).splitlines()[0]})"
+        return f"metadata.sweep.families: no combination of these values is a network{why}"
     which = "architecture of the space"
     if looked is not None:
         which = f"architecture of {looked:,} looked at"

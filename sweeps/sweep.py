@@ -51,6 +51,8 @@ class Sweep:
         patient: bool = False,
     ) -> None:
         self.config, self.store, self.on_change = config, store, on_change
+        # Before the sweep has a name in the database: what cannot be suggested from leaves no trace.
+        self.suggester = self._suggester()
         self.id = store.open_sweep(config.name, config.scale, config.comparable)
         self.token = store.acquire_lease(self.id, holder, lease_seconds, patient=patient)
         self.keeper = store.keep_lease()
@@ -71,7 +73,6 @@ class Sweep:
         self._blocked = ""
         """What must be mended before the sweep can go on."""
         try:
-            self.suggester = self._suggester()
             self._warm_start()
             self._restore(store.trials(self.id))
         except BaseException:

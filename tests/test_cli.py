@@ -148,7 +148,7 @@ def test_nothing_feasible(tmp_path: Path) -> None:
 )
 def test_unreachable_database(tmp_path: Path, storage: str, told: str) -> None:
     message = mistake("run", sweep_file(tmp_path, storage=storage))
-    assert message.startswith("Error: storage: ")
+    assert "storage: " in message
     assert told in message
 
 

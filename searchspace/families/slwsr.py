@@ -47,7 +47,7 @@ def parse_layout(text: str) -> Layout:
     encoder_text, _, decoder_text = text.partition("/")
     try:
         encoder, decoder = (
-            tuple(int(part) for part in side.split("-") if side)
+            tuple(_digits(part) for part in side.split("-") if side)
             for side in (encoder_text, decoder_text)
         )
     except ValueError:
@@ -59,6 +59,13 @@ def parse_layout(text: str) -> Layout:
             "more in each local block of the encoder, and no more local blocks in the decoder"
         )
     return Layout(encoder, decoder)
+
+
+def _digits(text: str) -> int:
+    """The number written in plain digits; int() would take '1_0' as well."""
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(text)
+    return int(text)
 
 
 def spread(num_blocks: int, local_blocks: int) -> Layout:
@@ -76,6 +83,18 @@ def spread(num_blocks: int, local_blocks: int) -> Layout:
     for side, i in turns[: num_blocks - local_blocks]:
         side[i] += 1
     return Layout(tuple(encoder), tuple(decoder))
+
+
+def joined(layout: Layout) -> Layout:
+    """The same chain of blocks with as few local blocks as can be, where none is gated.
+
+    The decoder reads the ends of the first local blocks of the encoder, one each. Behind these a local
+    block of one block hands its output on as it is, and what the last one adds up nobody reads.
+    """
+    encoder = layout.encoder
+    while len(encoder) - 2 >= len(layout.decoder) and encoder[-2:-1] == (1,):
+        encoder = (*encoder[:-2], 1 + encoder[-1])
+    return Layout(encoder, layout.decoder)
 
 
 def evenly(count: int, total: int) -> tuple[int, ...]:
@@ -224,9 +243,9 @@ class SlwsrSpec(Spec):
         """Everything written in full; knobs without effect at their default.
 
         Without a decoder nothing reads the pool; without compressed blocks nothing reads the knobs of
-        compression.
+        compression; and a local block of one block that only the last one reads is a part of that.
         """
-        layout = self.layout
+        layout = self.layout if self.attention != "none" else joined(self.layout)
         plain = type(self).model_fields
         values = dict(self)
         values |= {"n_blocks": str(layout), "local_blocks": len(layout.encoder)}

@@ -183,3 +183,15 @@ def test_ratios_that_round_to_the_same_channels_are_one_network() -> None:
     assert key(2) == key(2.02) != key(2.1)
     # Ratio 1 alone leaves the expanding convolution out.
     assert key(1.02) == key(1, "always") != key(1)
+
+
+def test_values_that_no_network_has_are_named() -> None:
+    searched = space(
+        slwsr={
+            "n_blocks": [2, 6],
+            "local_blocks": 5,
+            "compression": ["all"],
+            "residual_scale": {"values": [0.5], "when": {"compression": "none"}},
+        }
+    )
+    assert searched.families[0].unused() == ["slwsr.n_blocks=2", "slwsr.residual_scale=0.5"]

@@ -173,3 +173,42 @@ def test_a_constraint_on_a_knob_with_names_is_refused(tmp_path: Path) -> None:
     families = {"slwsr": {"n_blocks": [6, "3-3/3"], "local_blocks": 2}}
     message = told_of(tmp_path, families=families, constraints=["n_blocks <= 6"])
     assert "n_blocks <= 6: slwsr.n_blocks also takes '3-3/3', which is no number" in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"objectives": {}}, "objectives: Dictionary should have at least 1 item"),
+        ({"seed": 10**22}, "seed: Input should be less than 4294967296"),
+        (
+            {"storage": "foo"},
+            "storage: must be a database URL such as sqlite:///results.db, got 'foo'",
+        ),
+        ({"resources": {"gpu": 2.5}}, "gpu: must be at most 1 or a whole number, got 2.5"),
+        ({"families": {"slwsr": {"n_feats": [True, 8]}}}, "n_feats: true and false are no values"),
+        (
+            {"families": {"slwsr": {"compression": [[True]]}}},
+            "a list must hold whole numbers from 0",
+        ),
+    ],
+)
+def test_what_would_fail_later_is_told_now(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    assert message in told_of(tmp_path, **changes)
+
+
+def test_a_scale_that_there_is_not_is_told_once(tmp_path: Path) -> None:
+    assert len(told_of(tmp_path, scale=5).splitlines()) == 1
+
+
+def test_a_file_nested_without_end_is_told(tmp_path: Path) -> None:
+    assert (
+        told(tmp_path, "[" * 3000 + "]" * 3000) == "sweep.yaml: is nested too deeply to be a sweep"
+    )
+
+
+def test_a_space_of_mistakes_alone_says_why(tmp_path: Path) -> None:
+    config = small_config(tmp_path, families={"slwsr": {"compression": [[0, 99]]}})
+    with pytest.raises(ConfigError, match=r"compression must list numbers up to 25, got 99"):
+        check_feasible(config)

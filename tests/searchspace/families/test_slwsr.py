@@ -1,5 +1,7 @@
 """What is special about s-LWSR: its counts (FACTS 1.2 to 1.4), its layout, its lists."""
 
+import itertools
+
 import pytest
 import torch
 
@@ -155,3 +157,35 @@ def test_impossible_knobs_are_explained(knobs: dict[str, object], told: str) -> 
     with pytest.raises(ValueError, match="slwsr") as caught:
         network(**knobs)
     assert told in str(caught.value)
+
+
+JOINED = {
+    "n_blocks": ["1-2", "3", "1-1-1", "1-1-2/1", "1-3/1", "2-2", "1-2/1", "3/0", "1-1-1/1-1", "4"],
+    "pool_layers": ["none", [0, 1], "all"],
+    "attention": ["none", "channel"],
+    "activation_ratio": ["all", [0]],
+}
+
+
+def test_equal_keys_mean_equal_functions_and_the_other_way_round() -> None:
+    by_function: dict[tuple[object, ...], set[str]] = {}
+    by_key: dict[str, set[tuple[object, ...]]] = {}
+    image = torch.rand(1, 3, 6, 6, generator=torch.Generator().manual_seed(1))
+    for values in itertools.product(*JOINED.values()):
+        knobs = dict(zip(JOINED, values, strict=True)) | {"n_feats": 4}
+        try:
+            found = architecture("slwsr", knobs)
+        except ValueError:
+            continue
+        torch.manual_seed(0)
+        network = found.network(2).eval()
+        torch.manual_seed(5)
+        for parameter in network.parameters():
+            torch.nn.init.normal_(parameter, std=0.3)
+        with torch.no_grad():
+            outputs = tuple(network(image).flatten().tolist())
+        by_function.setdefault(outputs, set()).add(found.key)
+        by_key.setdefault(found.key, set()).add(outputs)
+    assert len(by_key) > 40
+    assert {len(keys) for keys in by_function.values()} == {1}
+    assert {len(functions) for functions in by_key.values()} == {1}
