@@ -61,7 +61,8 @@ def main() -> None:
 
 def describe(options: argparse.Namespace, folder: Path) -> SweepConfig:
     train = {"steps": options.steps, "evaluate_every": options.steps}
-    train |= {"batch_size": options.batch, "patch_size": options.patch}
+    # The plain loop's rate is constant.
+    train |= {"batch_size": options.batch, "patch_size": options.patch, "schedule": "constant"}
     sweep = {
         "name": "sixteen",
         "scale": 4,
