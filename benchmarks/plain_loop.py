@@ -7,7 +7,7 @@ with all cores. Written for the benchmarks beside it; nothing of srsweep's train
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +79,7 @@ def train_plainly(
     batch_size: int,
     learning_rate: float,
     workers: int,
-) -> Iterator[Tensor]:
+) -> Generator[Tensor, None, None]:
     """Train for as long as the caller iterates; the loss of every step."""
     loader = DataLoader(
         PngPatches(paths, scale, patch_size), batch_size, num_workers=workers, shuffle=True

@@ -13,6 +13,7 @@ import tempfile
 import time
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -40,7 +41,7 @@ def main() -> None:
     parser.add_argument("--patch", type=int, default=24)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    rows = []
+    rows: list[dict[str, Any]] = []
     for round_ in range(options.rounds):
         for loop, work in (("plain", plainly), ("srsweep", by_srsweep)):
             with tempfile.TemporaryDirectory() as folder:
