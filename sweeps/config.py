@@ -34,6 +34,7 @@ from sweeps.data.split import DataSettings
 from sweeps.database import check_url
 from sweeps.halving import HalvingSettings
 from sweeps.mirror import is_url
+from sweeps.places import duplicates, line_of
 from sweeps.suggest import Direction, SamplerName
 from sweeps.timing import LATENCY, parse_milliseconds
 from sweeps.train import TrainSettings
@@ -234,9 +235,11 @@ def parse_config(document: object, source: str, node: yaml.Node | None = None) -
     if not isinstance(sweep, Mapping):
         raise ConfigError(f"{source}: metadata.sweep: must be a mapping, got {sweep!r}")
     config, faults = _parse_sweep(sweep, at)
-    faults += [(path, "stands here twice") for path in _duplicates(node)]
+    faults += [(path, "stands here twice") for path in duplicates(node)]
     if faults or config is None:
-        lines = [f"{source}{_line(node, path)}: {'.'.join(path)}: {text}" for path, text in faults]
+        lines = [
+            f"{source}{line_of(node, path)}: {'.'.join(path)}: {text}" for path, text in faults
+        ]
         raise ConfigError("\n".join(lines))
     return config
 
@@ -373,34 +376,3 @@ def _model(annotation: Any) -> Any:
 
 def _dump(sweep: Mapping[str, Any]) -> str:
     return yaml.safe_dump(dict(sweep), sort_keys=False, allow_unicode=True)
-
-
-def _line(node: yaml.Node | None, path: tuple[str, ...]) -> str:
-    """':12' for the line of the deepest part of `path` that stands in the file."""
-    line = None
-    for part in path:
-        found = next((pair for pair in _pairs(node) if pair[0].value == part), None)
-        if isinstance(node, yaml.SequenceNode) and part.isdigit() and int(part) < len(node.value):
-            node = node.value[int(part)]
-            line = node.start_mark.line
-        elif found is not None:
-            line, node = found[0].start_mark.line, found[1]
-        else:
-            break
-    return "" if line is None else f":{line + 1}"
-
-
-def _pairs(node: yaml.Node | None) -> list[tuple[yaml.Node, yaml.Node]]:
-    return node.value if isinstance(node, yaml.MappingNode) else []
-
-
-def _duplicates(node: yaml.Node | None, at: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    """Paths of keys that a mapping has twice, which YAML lets pass, the first value being lost."""
-    found, seen = [], set()
-    for key, value in _pairs(node):
-        name = str(key.value)
-        if name in seen:
-            found.append((*at, name))
-        seen.add(name)
-        found += _duplicates(value, (*at, name))
-    return found

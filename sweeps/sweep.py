@@ -17,7 +17,7 @@ from searchspace.cost import costs
 from sweeps.config import SweepConfig
 from sweeps.halving import next_promotion
 from sweeps.records import Evaluation, Outcome, Progress
-from sweeps.spending import forget_weights, non_dominated
+from sweeps.spending import affordable, forget_weights, without_weights
 from sweeps.standing import Trial
 from sweeps.store import LEASE_SECONDS, Store, StoreError, TrialRow
 from sweeps.suggest import Suggester
@@ -94,22 +94,8 @@ class Sweep:
         few = len(self.trials) < self.config.search.trials
         return few and not self.exhausted and self._affordable(self.config.rungs[0])
 
-    @property
-    def spent_steps(self) -> int:
-        """Optimiser steps done or handed out."""
-        return sum(
-            t.step if t.state in ("stopped", "failed") else self.config.rungs[t.target]
-            for t in self.trials.values()
-        )
-
     def _affordable(self, steps: int) -> bool:
-        """Whether so many more optimiser steps are within the search's steps and hours."""
-        search = self.config.search
-        if search.steps is not None and self.spent_steps + steps > search.steps:
-            return False
-        if search.hours is None:
-            return True
-        return sum(trial.seconds for trial in self.trials.values()) < search.hours * 3600
+        return affordable(self.trials.values(), self.config, steps)
 
     def next_segment(self) -> Segment | None:
         """What to train next; None where there is nothing to start now (see `done`).
@@ -273,17 +259,7 @@ class Sweep:
 
     def _free_weights(self) -> None:
         """Delete the training states that `search.keep_weights` does not ask for."""
-        keep = self.config.search.keep_weights
-        if keep == "all":
-            return
-        complete = [trial for trial in self.trials.values() if trial.state == "complete"]
-        kept: list[bool] = [False] * len(complete)
-        if keep == "front":
-            values = [trial.values(self.config.scale) for trial in complete]
-            kept = non_dominated(values, self.config.objectives)
-        lost = [trial for trial, keeps in zip(complete, kept, strict=True) if not keeps]
-        lost += [trial for trial in self.trials.values() if trial.state in ("stopped", "failed")]
-        for trial in lost:
+        for trial in without_weights(self.trials.values(), self.config):
             if trial.number not in self.freed:
                 self.freed.add(trial.number)
                 forget_weights(trial.folder(self.config), trial.mirror(self.config))
