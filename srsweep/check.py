@@ -65,6 +65,7 @@ def describe(config: SweepConfig) -> dict[str, Any]:
         "arithmetic": f"{_multiply_adds(config, allowed):.2g} multiply-adds to train all in full",
         "expected time": _expected_time(config, allowed),
         "storage": config.storage,
+        "advice": _advice(config),
     }
     return described
 
@@ -72,6 +73,22 @@ def describe(config: SweepConfig) -> dict[str, Any]:
 def _limits(config: SweepConfig) -> list[str]:
     limit = config.latency_limit
     return [*map(str, config.limits), *([f"latency <= {limit:g} ms"] if limit else [])]
+
+
+def _advice(config: SweepConfig) -> str:
+    """What is allowed and measured to serve badly (benchmarks/search/README.md)."""
+    advice = []
+    if config.search.halving is not None and config.train.schedule in ("cosine", "one_cycle"):
+        advice.append(
+            f"halving: under schedule {config.train.schedule} early rungs foretell the end poorly; `halve` keeps "
+            "its rate for longer"
+        )
+    if config.search.sampler == "nsga2" and len(config.space.families) > 1:
+        advice.append(
+            "sampler nsga2: crosses only knobs that all trials have, of several families their name "
+            "alone; pareto or tpe use the others too"
+        )
+    return "; ".join(advice) or "none"
 
 
 def _unused(config: SweepConfig) -> str:

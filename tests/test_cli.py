@@ -284,3 +284,14 @@ def test_a_setting_of_the_training_that_cannot_be(tmp_path: Path) -> None:
 def test_bicubic_with_weights(tmp_path: Path) -> None:
     message = mistake("evaluate", "bicubic", "--tile", 8)
     assert "bicubic: has no weights" in message
+
+
+def test_check_advises_against_what_serves_badly(tmp_path: Path) -> None:
+    families = {"srcnn": None, "fsrcnn": {"n_feats": [8, 16]}}
+    train = SMALL["train"] | {"schedule": "cosine"}
+    search = {"sampler": "nsga2", "trials": 2, "halving": {"min_steps": 2, "factor": 2}}
+    file = sweep_file(tmp_path, families=families, train=train, search=search)
+    advice = json.loads(invoke("check", file, "--json").output)["advice"]
+    assert advice.startswith("halving: under schedule cosine")
+    assert "sampler nsga2: crosses only knobs that all trials have" in advice
+    assert json.loads(invoke("check", sweep_file(tmp_path), "--json").output)["advice"] == "none"
