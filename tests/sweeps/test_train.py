@@ -11,9 +11,11 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from searchspace.architecture import architecture
 from sweeps.data.cache import open_cache
 from sweeps.data.images import find_images
 from sweeps.data.split import DataSplit
+from sweeps.fuse import fused
 from sweeps.records import Evaluation, Progress
 from sweeps.train import (
     CheckpointFailed,
@@ -304,3 +306,19 @@ import sweeps.trial
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_rewritten_network_resumes_bit_for_bit(run: Any) -> None:
+    settings = SETTINGS.model_copy(update={"precision": "bfloat16", "steps": 8})
+
+    def network() -> nn.Module:
+        torch.manual_seed(0)
+        knobs = {"n_feats": 4, "n_blocks": 3, "local_blocks": 2, "activation_ratio": "rare"}
+        return architecture("slwsr", knobs).network(2)
+
+    plain = network()
+    assert fused(plain) is not plain
+    whole, _ = run(settings, network=network())
+    run(settings, network=network(), write="2.pt", stop_at=4)
+    parts, _ = run(settings, network=network(), read=("2.pt",), write="3.pt")
+    assert _same_weights(whole, parts)
