@@ -92,14 +92,16 @@ def volume_data(trials: pd.DataFrame, objectives: dict[str, Direction]) -> pd.Da
 
 def draw_volume(data: pd.DataFrame) -> Figure:
     """How the front grew: hypervolume after each trial as a share of the final one."""
-    changed = data[data["share"].ne(data["share"].shift()) | (data.index == data.index[-1])]
+    changed = data["share"].ne(data["share"].shift())
+    changed.iloc[-1:] = True
+    data = data[changed]
     layout = base_layout("trials finished, by number", "hypervolume, share of the final")
     layout["yaxis"] |= {"range": [0, 1.04], "tickformat": ".0%"}
     trace = {
         "type": "scatter",
         "mode": "lines",
-        "x": changed["number"].tolist(),
-        "y": changed["share"].tolist(),
+        "x": data["number"].tolist(),
+        "y": data["share"].tolist(),
         "line": {"shape": "hv", "width": 2, "color": FAMILY_COLOURS[0]},
         "hovertemplate": "trial %{x}: %{y:.1%}<extra></extra>",
         "showlegend": False,

@@ -9,7 +9,7 @@ from srsweep.databases import database, locate
 
 @click.command()
 @database
-@click.option("--port", default=8050, show_default=True)
+@click.option("--port", type=click.IntRange(1, 65_535), default=8050, show_default=True)
 @click.option(
     "--host",
     default="127.0.0.1",

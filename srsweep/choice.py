@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
+import pandas as pd
 import yaml
 from torch import nn
 
 from analysis.chosen import FindTrained, Trained
-from analysis.load import load_lives, load_trial
+from analysis.load import load_lives, load_sweeps, load_trial
 from searchspace.architecture import Architecture, architecture
 from searchspace.discover import FAMILIES
 from searchspace.spec import nearest
@@ -22,6 +23,7 @@ from sweeps.data.split import DataSettings, open_split
 from sweeps.mirror import Mirror, is_url
 from sweeps.records import Measurement
 from sweeps.store import Store
+from sweeps.timing import FACT, key_of
 from sweeps.train import TrainSettings
 from sweeps.trial import checkpoint_path
 from sweeps.weights import load_weights
@@ -198,14 +200,19 @@ def note_of(choice: Choice) -> dict[str, object]:
 def remember(trial: TrialReference, measurements: Sequence[tuple[str, str, float]]) -> bool:
     """Store (name, dataset, value) about a trial at its last step; False where its attempt is not the last.
 
-    A number that is stored already stays.
+    What was stored under the same name gives way: it may have been measured on a busy machine. The latency
+    that is an objective or a budget of the sweep stays as the sweep measured it.
     """
-    store = Store(trial.url)
+    own = load_sweeps(trial.url, [trial.sweep]).get(FACT, pd.Series([""])).iloc[0]
     rows = [
         Measurement(step=trial.step, dataset=dataset, name=name, value=value)
         for name, dataset, value in measurements
     ]
+    kept = [row for row in rows if key_of(row) != own]
+    if len(kept) < len(rows):
+        click.echo(f"{own}: the sweep's own measurement stays, this one was not stored", err=True)
+    store = Store(trial.url)
     try:
-        return store.record(trial.id, trial.attempts, rows)
+        return store.record(trial.id, trial.attempts, kept, replace=True)
     finally:
         store.close()

@@ -43,7 +43,13 @@ VARIANT = click.argument("variant", metavar="VARIANT...", nargs=-1, required=Tru
 @click.option("--scale", type=int, help="Upscaling factor; default: the trial's, otherwise 4.")
 @click.option("--data", "train_set", help="As data.train; default: what it was trained on.")
 @click.option("--root", help="Folder of the image sets.")
-@click.option("--threads", default=1, show_default=True, help="Of the latency.")
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Of the latency.",
+)
 @database
 @tabular
 def export(  # noqa: PLR0913 - one parameter an option
@@ -99,7 +105,7 @@ def export(  # noqa: PLR0913 - one parameter an option
             raise RunFailed(str(error)) from error
         done.append(shipped)
         if choice.trial is not None and weights is None:
-            _remember(choice.trial, shipped)
+            _remember(choice.trial, shipped, own_images=train_set is None)
     print_table(pd.DataFrame([_row(shipped) for shipped in done]), form)
 
 
@@ -114,11 +120,14 @@ def data_of(choice: Choice, train_set: str | None, root: str | None) -> DataSett
     )
 
 
-def _remember(trial: TrialReference, shipped: Shipped) -> None:
+def _remember(trial: TrialReference, shipped: Shipped, *, own_images: bool) -> None:
+    """Store the latency and, on the validation images of its sweep, the PSNR after INT8."""
     latency = shipped.verdict.latency
     rows = [(latency.setting.name, latency.setting.dataset, latency.median)]
-    if shipped.target.name == "int8":
+    if shipped.target.name == "int8" and own_images:
         rows.append(("psnr_y_int8", "validation", shipped.verdict.psnr))
+    elif shipped.target.name == "int8":
+        click.echo("--data: other images than the sweep's, so the PSNR was not stored", err=True)
     if not remember(trial, rows):
         click.echo(f"{trial} is being trained: nothing was stored", err=True)
 
@@ -157,7 +166,7 @@ def _row(shipped: Shipped) -> dict[str, object]:
     default="float32",
     show_default=True,
 )
-@click.option("--threads", default=1, show_default=True)
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--size", metavar="WxH", help="Of the input; default: that of a 1280x720 output.")
 @database
 @tabular

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-Runtime = Literal["torch", "onnxruntime"]
+Runtime = Literal["torch", "torch.export", "onnxruntime"]
 MOST_CHARACTERS = 50
 """Of a measurement's name and of its dataset in the database."""
 

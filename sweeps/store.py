@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from searchspace.architecture import Architecture
@@ -243,10 +243,18 @@ class Store:
 
         return self._write(work)
 
-    def record(self, trial_id: int, attempt: int, measurements: Iterable[Measurement]) -> bool:
+    def record(
+        self,
+        trial_id: int,
+        attempt: int,
+        measurements: Iterable[Measurement],
+        *,
+        replace: bool = False,
+    ) -> bool:
         """Store measurements of an attempt; False where a newer attempt has taken over.
 
-        A number that is stored already stays: a resumed trial repeats its last evaluations.
+        A number that is stored already stays, since a resumed trial repeats its last evaluations; with
+        `replace` it gives way.
         """
         rows = [
             {
@@ -265,6 +273,13 @@ class Store:
             )
             if newest != attempt:
                 return False
+            if replace:
+                for row in rows:
+                    session.execute(
+                        delete(schema.Measurement).filter_by(
+                            **{k: v for k, v in row.items() if k != "value"}
+                        )
+                    )
             stored = {
                 tuple(row)
                 for row in session.execute(

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from srsweep.choice import choose
+from analysis.load import load_trials
+from srsweep.choice import TrialReference, choose, remember
 from sweeps.run import run_sweep
+from tests.analysis.conftest import Database
 from tests.sweeps.sweeps_for_tests import small_config
 
 
@@ -33,3 +35,20 @@ def test_weights_are_fetched_from_the_sweeps_store(
     shutil.rmtree(store)
     with pytest.raises(ValueError, match="its checkpoint is not here"):
         choose(["tiny#0"], scale=None, weights=None, db=config.storage).network()
+
+
+def test_the_sweeps_own_latency_is_not_replaced(
+    database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep_id = database.sweep("timed", latency="latency_ms torch float32 8x8 1 threads on box")
+    trial_id = database.trial(sweep_id, 0, 27.0, 1e4, 1e9)
+    trial = TrialReference(
+        url=database.url, sweep="timed", number=0, id=trial_id, attempts=1, step=1_000
+    )
+    names = [f"latency_ms torch float32 8x8 {threads} threads" for threads in (1, 2)]
+    for value in (5.0, 4.0):
+        assert remember(trial, [(name, "box", value) for name in names])
+    stored = load_trials(database.url).iloc[0]
+    assert stored[f"{names[1]} on box"] == 4.0
+    assert f"{names[0]} on box" not in stored
+    assert "the sweep's own measurement stays" in capsys.readouterr().err

@@ -3,9 +3,11 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
+from PIL import Image
 
 from analysis.load import load_trial, load_trials
 from srsweep.choice import choose
@@ -67,6 +69,25 @@ def test_a_measured_latency_is_kept_under_its_device() -> None:
     assert row["measurement"] == "latency_ms torch float32 16x16 1 threads"
     name = f"{row['measurement']} on {row['device'][:50].strip()}"
     assert load_trials(URL)[name].iloc[0] == pytest.approx(row["median_ms"])
+
+
+def test_a_latency_measured_again_takes_the_place_of_the_first() -> None:
+    words = ("latency", "one#0", "--size", "24x24", "--json")
+    srsweep(*words)
+    (row,) = json.loads(srsweep(*words))
+    name = f"{row['measurement']} on {row['device'][:50].strip()}"
+    assert load_trials(URL)[name].iloc[0] == pytest.approx(row["median_ms"])
+
+
+def test_psnr_on_other_images_is_not_the_trials(home: Path) -> None:
+    (home / "other").mkdir()
+    for number in range(22):
+        pixels = np.random.default_rng(number).integers(0, 256, (96, 96, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(home / "other" / f"{number}.png")
+    before = load_trials(URL).iloc[0].get("psnr_y_int8", 0.0)
+    words = ("--to", "int8", "-o", "noise", "--data", str(home / "other"), "--root", ".")
+    assert "the PSNR was not stored" in srsweep("export", "one#0", *words)
+    assert load_trials(URL).iloc[0].get("psnr_y_int8", 0.0) == before
 
 
 def test_a_trained_folder_is_a_variant_and_resumes() -> None:
