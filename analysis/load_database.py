@@ -18,6 +18,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from searchspace.spec import nearest
+from sweeps.redact import without_password
 from sweeps.schema import SCHEMA_VERSION, Measurement, SchemaVersion, Sweep, Trial
 
 VALIDATION = "validation"
@@ -36,7 +37,7 @@ def open_database(url: str) -> Iterator[Connection]:
     Raises ValueError with one line where there is none, it cannot be reached, or it is of another schema.
     """
     engine = _engine(url)
-    name = engine.url.render_as_string(hide_password=True)
+    name = without_password(engine.url.render_as_string(hide_password=True))
     try:
         with engine.connect() as connection:
             _check_schema(connection, name)
@@ -55,7 +56,8 @@ def _engine(url: str) -> Engine:
             return create_engine(parsed, execution_options={"postgresql_readonly": True})
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise ValueError(
-            f"storage: must be a database URL such as sqlite:///results.db, got {url!r} ({error})"
+            f"storage: must be a database URL such as sqlite:///results.db, got {without_password(url)!r} "
+            f"({without_password(str(error))})"
         ) from None
     path = Path(parsed.database or ":memory:")
     if not path.is_file():

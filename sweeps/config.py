@@ -121,7 +121,7 @@ class SweepConfig(_Settings):
     """Of the sweep in the database; the same name resumes it."""
     scale: Scale
     """Upscaling factor."""
-    seed: Annotated[int, Number, Field(ge=0, lt=2**32)] = 0
+    seed: Annotated[int, Number, Field(ge=0, lt=2**31)] = 0
     """Of suggestion, initial weights and batches."""
     families: Any
     """The space: families and the values of their knobs."""

@@ -17,6 +17,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.orm import Session
 
 from sweeps import schema
+from sweeps.redact import without_password
 from sweeps.schema import SCHEMA_VERSION
 
 RACES = 5
@@ -30,6 +31,12 @@ PASSING = (
     "connection timeout",
     "terminating connection",
     "starting up",
+    "recovery mode",
+    "too many clients",
+    "timed out",
+    "no route to host",
+    "could not translate host name",
+    "name resolution",
     "shutting down",
     "not yet accepting connections",
     "refused",
@@ -37,6 +44,9 @@ PASSING = (
     "could not serialize",
 )
 """In messages of databases that may accept the same statement a little later."""
+
+PASSING_CODES = ("08", "53300", "57P0")
+"""SQLSTATE of PostgreSQL: a broken connection, too many of them, a server that stops or recovers."""
 
 T = TypeVar("T")
 
@@ -51,7 +61,7 @@ class Database:
     def __init__(self, url: str, *, retry_seconds: float) -> None:
         self.retry_seconds = retry_seconds
         self.engine = connect(url)
-        self.name = self.engine.url.render_as_string(hide_password=True)
+        self.name = without_password(self.engine.url.render_as_string(hide_password=True))
 
     def transaction(self, work: Callable[[Session], T]) -> T:
         """`work` in one transaction, repeated after a dropped connection until `retry_seconds` are over.
@@ -127,7 +137,7 @@ def check_url(url: str) -> str:
         make_url(url)
     except ArgumentError:
         raise ValueError(
-            f"must be a database URL such as sqlite:///results.db, got {url!r}"
+            f"must be a database URL such as sqlite:///results.db, got {without_password(url)!r}"
         ) from None
     return url
 
@@ -141,7 +151,8 @@ def connect(url: str) -> Engine:
         engine = create_engine(url, pool_pre_ping=True)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise StoreError(
-            f"storage: must be a database URL such as sqlite:///results.db, got {url!r} ({error})"
+            f"storage: must be a database URL such as sqlite:///results.db, got {without_password(url)!r} "
+            f"({without_password(str(error))})"
         ) from None
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
@@ -165,7 +176,12 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 def is_passing(error: DBAPIError) -> bool:
     """Whether the same statement may succeed later: a lost connection, a restart, a locked file."""
     text = str(error.orig).lower()
-    return error.connection_invalidated or any(words in text for words in PASSING)
+    code = str(getattr(error.orig, "sqlstate", None) or "")
+    return (
+        error.connection_invalidated
+        or code.startswith(PASSING_CODES)
+        or any(words in text for words in PASSING)
+    )
 
 
 def first_line(error: BaseException) -> str:

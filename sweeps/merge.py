@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from sweeps import lease, schema
 from sweeps.database import StoreError, first_line
 from sweeps.provenance import git_state, source
+from sweeps.redact import without_password
 from sweeps.schema import SCHEMA_VERSION
 from sweeps.store import Store
 
@@ -30,6 +31,10 @@ class Merged:
     new_trials: int
 
 
+FINALITY = {"running": 0, "paused": 0, "stopped": 1, "failed": 2, "complete": 3}
+"""Of two stored states of one trial the one of the higher number is the later one."""
+
+
 def merge(other: str, store: Store, renamed: Mapping[str, str] | None = None) -> list[Merged]:
     """Copy every sweep of the database `other` (an URL, or a path of SQLite's) into `store`.
 
@@ -37,7 +42,7 @@ def merge(other: str, store: Store, renamed: Mapping[str, str] | None = None) ->
     where another sweep has the name already; `renamed` gives it a new one.
     """
     engine = _open(other)
-    name = engine.url.render_as_string(hide_password=True)
+    name = without_password(engine.url.render_as_string(hide_password=True))
     try:
         with engine.connect() as connection:
             version = connection.execute(select(schema.SchemaVersion.version)).scalar()
@@ -51,6 +56,11 @@ def merge(other: str, store: Store, renamed: Mapping[str, str] | None = None) ->
             if unknown:
                 raise StoreError(f"--rename: {name} has no sweep {unknown[0]!r}")
             new = [names.get(sweep["name"], sweep["name"]) for sweep in sweeps]
+            twice = [called for called in new if new.count(called) > 1]
+            if twice:
+                raise StoreError(
+                    f"--rename: two sweeps of {name} would be called {twice[0]!r}; give each a name of its own"
+                )
             # All names are checked before anything is written.
             for sweep, called in zip(sweeps, new, strict=True):
                 _refuse_other(store, sweep, called)
@@ -73,7 +83,7 @@ def _open(other: str) -> Engine:
         return create_engine(parsed)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise StoreError(
-            f"storage: must be a database URL or a file, got {other!r} ({error})"
+            f"storage: must be a database URL or a file, got {without_password(other)!r} ({without_password(str(error))})"
         ) from None
 
 
@@ -122,7 +132,9 @@ def _merge(source: Connection, store: Store, sweep: Mapping[str, Any], called: s
         _add(session, schema.Life, lives, ("started_at", "host"), sweep_id)
         ids, new = _trials(session, own, sweep_id, called)
         for table, rows in children.items():
-            moved = [{**row, "trial_id": ids[row["trial_id"]]} for row in rows]
+            # What was added while we read belongs to the next time.
+            known = [row for row in rows if row["trial_id"] in ids]
+            moved = [{**row, "trial_id": ids[row["trial_id"]]} for row in known]
             keys = tuple(column.name for column in table.__table__.primary_key)
             _add(session, table, moved, keys, sweep_id)
         _bring_up_to_date(session, own, children[schema.Attempt], ids)
@@ -180,7 +192,7 @@ def _bring_up_to_date(
 ) -> None:
     """Ends of attempts, and states of trials, that were open when the sweep was brought before."""
     for row in attempts:
-        if row["ended_at"] is not None:
+        if row["ended_at"] is not None and row["trial_id"] in ids:
             ended = {k: v for k, v in row.items() if k not in ("trial_id", "attempt")}
             here = (schema.Attempt.trial_id == ids[row["trial_id"]]) & (
                 schema.Attempt.attempt == row["attempt"]
@@ -190,7 +202,8 @@ def _bring_up_to_date(
     for row in own:
         trial = session.get(schema.Trial, ids[row["id"]])
         assert trial is not None
-        if trial.state in ("running", "paused"):
+        # A sweep may go on elsewhere with what was stopped here; what is complete stays so.
+        if FINALITY[row["state"]] >= FINALITY[trial.state]:
             trial.state = row["state"]
 
 

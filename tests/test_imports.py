@@ -14,6 +14,7 @@ OF_SWEEPS_IN_ANALYSIS = (
     "sweeps.schema",
     "sweeps.metrics",
     "sweeps.comparable",
+    "sweeps.redact",
     "sweeps.data",
     "sweeps.evaluate",
     "sweeps.latency",

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
+from analysis.load import load_sweeps
 from searchspace.architecture import architecture
 from sweeps.merge import merge
-from sweeps.records import Measurement, Outcome
+from sweeps.records import Measurement, Outcome, State
 from sweeps.store import Store, StoreError
 from tests.cluster.rows import attempts, rows
 
@@ -131,3 +132,47 @@ def test_a_file_that_is_not_there_is_told_and_not_made(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no database")
     with pytest.raises(StoreError, match=r"^storage: cannot read [^\n]*$"):
         merge(str(tmp_path / "text"), store)
+
+
+def test_two_sweeps_do_not_become_one(urls: tuple[str, str]) -> None:
+    here, there = urls
+    train(Store(there), "a", range(2))
+    train(Store(there), "b", range(2))
+    with pytest.raises(StoreError, match=r"two sweeps of .* would be called 'b'"):
+        merge(there, Store(here), renamed={"a": "b"})
+    assert counts(here)["sweeps"] == 0
+
+
+@pytest.mark.parametrize(
+    ("here_state", "there_state", "kept"),
+    [
+        ("stopped", "complete", "complete"),
+        ("complete", "stopped", "complete"),
+        ("paused", "running", "running"),
+        ("stopped", "paused", "stopped"),
+    ],
+)
+def test_the_later_state_of_a_trial_stays(
+    urls: tuple[str, str], here_state: State, there_state: State, kept: str
+) -> None:
+    here, there = urls
+    train(Store(there), "a", range(1))
+    merge(there, Store(here))
+    for url, state in ((here, here_state), (there, there_state)):
+        Store(url).set_state(1, state)
+    merge(there, Store(here))
+    (trial,) = Store(here).trials(1)
+    assert trial.state == kept
+
+
+def test_a_password_is_not_shown(tmp_path: Path, urls: tuple[str, str]) -> None:
+    for url in ("nosuch://me:s3cret@box/x", "nosuch://me@box/x?password=s3cret"):
+        with pytest.raises(StoreError) as merging:
+            merge(url, Store(urls[0]))
+        with pytest.raises(StoreError) as opening:
+            Store(url)
+        with pytest.raises(ValueError, match="storage") as reading:
+            load_sweeps(url)
+        for told in (merging, opening, reading):
+            assert "nosuch://" in str(told.value)
+            assert "s3cret" not in str(told.value)
