@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     if options.run is not None:
-        return _ended(run_here(options.run))
+        return _ended(run_here(options.run, secret=_secret(options.run)))
     try:
         found = find(options.file, Path.home())
     except ConfigError as error:
@@ -153,18 +153,21 @@ def snapshot(config: SweepConfig) -> Path:
     """A copy of the sweep as YAML, which no later `ray up` can change under a driver."""
     folder = Path.home() / ".srsweep"
     folder.mkdir(mode=0o700, exist_ok=True)
-    path = folder / f"{config.name}.yaml"
+    # One file a text: a job that is starting must not find another's.
+    path = folder / f"{config.name}-{config.digest}.yaml"
     document = {"metadata": {"sweep": yaml.safe_load(config.text)}}
     path.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
     return path
 
 
-def run_here(path: Path) -> int:
-    """Run `srsweep run` in this process, so that whoever kills it kills the driver; its exit code."""
+def run_here(path: Path, secret: Path | None = None) -> int:
+    """Run `srsweep run` in this process, so that whoever kills it kills the driver; its exit code.
+
+    In a job `secret` holds the database's URL, if it was given with the submission.
+    """
     # Through ssh there is a terminal at the far end, but what arrives is a log.
     os.environ["TTY_COMPATIBLE"] = "0"
-    secret = _secret(path)
-    if secret.exists() and STORAGE_VARIABLE not in os.environ:
+    if secret is not None and secret.exists() and STORAGE_VARIABLE not in os.environ:
         os.environ[STORAGE_VARIABLE] = secret.read_text(encoding="utf-8")
     # What `ray job stop` sends: the driver then ends as after Ctrl-C, and leaves nothing open.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))

@@ -1,10 +1,14 @@
 """A time limit that also ends what hangs: a timer in C kills the process and writes where it stood."""
 
 import faulthandler
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
+
+GRACE = 10.0
+"""Seconds that the note may take to be written before the process is killed without it."""
 
 
 @contextmanager
@@ -22,9 +26,12 @@ def time_limit(seconds: float | None, note: Path) -> Iterator[None]:
     if file is not None:
         # From here on it stands in the note; armed again, it counts from now.
         faulthandler.dump_traceback_later(seconds, exit=True, file=file)
+    # Should the disk of the note hang as well: the alarm's default is death.
+    signal.setitimer(signal.ITIMER_REAL, seconds + GRACE)
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         faulthandler.cancel_dump_traceback_later()
         if file is not None:
             file.close()

@@ -1,6 +1,7 @@
 """The database of record: the same promises on memory, file and PostgreSQL."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -345,6 +346,20 @@ def test_a_write_survives_a_restart_of_the_server(server: Server, mode: str) -> 
     server.restart(mode, 0.0)
     assert store.begin_attempt(trial, 4) == 1
     assert [row.number for row in store.trials(sweep)] == [0]
+    store.close()
+
+
+def test_a_write_survives_a_crash_of_the_server(server: Server) -> None:
+    store = Store(server.url("crash"), retry_seconds=60)
+    sweep = store.open_sweep("a", 2, SETTINGS)
+    for _ in range(5):
+        # One backend killed makes the server recover, all connections lost.
+        with store.engine.connect() as connection:
+            process = connection.scalar(text("select pg_backend_pid()"))
+        assert process is not None
+        os.kill(process, signal.SIGKILL)
+        store.set_fact(sweep, str(process), "written")
+    assert len(store.facts(sweep)) == 5
     store.close()
 
 
