@@ -13,7 +13,8 @@ import yaml
 from click.testing import CliRunner
 
 from srsweep.cli import main
-from sweeps.config import ConfigError, read_config
+from sweeps import submit
+from sweeps.config import STORAGE_VARIABLE, ConfigError, read_config
 from sweeps.run import run_sweep
 from sweeps.submit import BOOTSTRAP, UPLOADED, find, text_changes
 from tests.sweeps.sweeps_for_tests import SMALL, small_config, sweep_file
@@ -105,3 +106,33 @@ def test_a_wrong_file_ends_with_two_and_no_traceback(tmp_path: Path) -> None:
     assert "metadata.sweep.scale" in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == "exit code 2\n"
+
+
+def test_each_text_has_a_snapshot_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    first, second = (small_config(tmp_path, search={"trials": trials}) for trials in (1, 2))
+    paths = [submit.snapshot(config) for config in (first, second)]
+    assert [submit.read(path).config.search.trials for path in paths] == [1, 2]
+
+
+def test_an_earlier_jobs_database_is_not_taken_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def run_module(*_: object, **__: object) -> None:
+        seen.append(os.environ.get(STORAGE_VARIABLE))
+
+    monkeypatch.setattr(submit.runpy, "run_module", run_module)
+    monkeypatch.setattr(submit.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(sys, "argv", [])
+    monkeypatch.setenv("TTY_COMPATIBLE", "0")
+    path, secret = tmp_path / "tiny-0.yaml", tmp_path / "tiny-0.url"
+    secret.write_text("sqlite:///earlier.db")
+    monkeypatch.setenv(STORAGE_VARIABLE, "")
+    monkeypatch.delenv(STORAGE_VARIABLE)
+    assert submit.run_here(path) == 0
+    assert submit.run_here(path, secret=secret) == 0
+    assert seen == [None, "sqlite:///earlier.db"]

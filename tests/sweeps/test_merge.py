@@ -8,6 +8,7 @@ from sqlalchemy import create_engine, text
 
 from analysis.load import load_sweeps
 from searchspace.architecture import architecture
+from sweeps import merge as merging
 from sweeps.merge import merge
 from sweeps.records import Measurement, Outcome, State
 from sweeps.store import Store, StoreError
@@ -176,3 +177,27 @@ def test_a_password_is_not_shown(tmp_path: Path, urls: tuple[str, str]) -> None:
         for told in (merging, opening, reading):
             assert "nosuch://" in str(told.value)
             assert "s3cret" not in str(told.value)
+
+
+def test_what_is_added_while_reading_comes_the_next_time(
+    urls: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = urls
+    source = Store(there)
+    train(source, "a", range(1))
+    read, reads = merging._read, []
+
+    def reading(connection: Any, query: Any) -> list[dict[str, Any]]:
+        rows = read(connection, query)
+        reads.append(query)
+        if len(reads) == 2:  # after the sweeps and the trials, before what belongs to these
+            train(source, "a", range(1, 2))
+        return rows
+
+    monkeypatch.setattr(merging, "_read", reading)
+    (first,) = merge(there, Store(here))
+    monkeypatch.undo()
+    assert first.new_trials == 1
+    (second,) = merge(there, Store(here))
+    assert second.new_trials == 1
+    assert everything(here, "a") == everything(there, "a")
