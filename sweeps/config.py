@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import (
@@ -46,6 +46,7 @@ MEASURED = ("psnr_y", "ssim_y")
 """Objectives that are known only after training."""
 
 Number = BeforeValidator(parse_quantity)
+T = TypeVar("T")
 
 
 class ConfigError(Exception):
@@ -308,11 +309,11 @@ def _parse_limits(
 ) -> list[Constraint]:
     """The budget's entries and the constraints; what is wrong with them is added to `faults`."""
     knob_names = {name for family in FAMILIES.values() for name in knobs(family.spec)}
-    limits = []
+    limits: list[Constraint] = []
     for cost, limit in _items(sweep.get("budget"), dict):
         where = (*at, "budget", str(cost))
         if cost == LATENCY:
-            faults += _fault_of(partial(parse_milliseconds, limit), where)
+            _checked(partial(parse_milliseconds, limit), where, faults)
         else:
             limits += _checked(partial(at_most, cost, limit), where, faults)
     for number, text in enumerate(_items(sweep.get("constraints"), list)):
@@ -343,22 +344,13 @@ def _items(value: Any, kind: type) -> Any:
     return value if isinstance(value, list | dict) else ()
 
 
-def _checked(
-    parse: Callable[[], Constraint], at: tuple[str, ...], faults: list[Fault]
-) -> list[Constraint]:
+def _checked(parse: Callable[[], T], at: tuple[str, ...], faults: list[Fault]) -> list[T]:
+    """What was parsed, in a list; an empty one where it is at fault."""
     try:
         return [parse()]
     except ValueError as error:
         faults.append((at, str(error)))
         return []
-
-
-def _fault_of(parse: Callable[[], object], at: tuple[str, ...]) -> list[Fault]:
-    try:
-        parse()
-    except ValueError as error:
-        return [(at, str(error))]
-    return []
 
 
 def _known_keys(path: tuple[str, ...]) -> list[str]:

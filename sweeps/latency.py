@@ -17,6 +17,8 @@ import torch
 from torch import nn
 
 Runtime = Literal["torch", "torch.export", "onnxruntime"]
+PREFIX = "latency_ms"
+"""How the names of stored latencies begin."""
 MOST_CHARACTERS = 50
 """Of a measurement's name and of its dataset in the database."""
 
@@ -38,7 +40,7 @@ class Setting:
     def name(self) -> str:
         """The measurement's name in the database: everything but the device."""
         size = f"{self.width}x{self.height}"
-        text = f"latency_ms {self.runtime} {self.dtype} {size} {self.threads} threads"
+        text = f"{PREFIX} {self.runtime} {self.dtype} {size} {self.threads} threads"
         assert len(text) <= MOST_CHARACTERS, text
         return text
 

@@ -11,13 +11,11 @@ import torch
 from searchspace.architecture import Architecture
 from searchspace.cost import low_res_size
 from searchspace.layers import deployed
-from sweeps.latency import Latency, torch_latency
+from sweeps.latency import PREFIX, Latency, torch_latency
 from sweeps.records import Measurement
 
 LATENCY = "latency"
 """In `objectives` and `budget` of a sweep file; milliseconds."""
-PREFIX = "latency_ms"
-"""How the names of stored latencies begin."""
 FACT = "latency"
 """Name of the sweep's fact that keeps its key."""
 

@@ -6,7 +6,6 @@ it, so that it can be sent to another process or machine; everything that comes 
 
 import hashlib
 import json
-import platform
 import socket
 import time
 import traceback
@@ -20,6 +19,7 @@ import torch
 
 from searchspace.architecture import architecture
 from sweeps.data.split import DataSettings, DataSplit, open_split
+from sweeps.latency import device_model
 from sweeps.mirror import Mirror
 from sweeps.records import Evaluation, Measurement, Outcome, Progress
 from sweeps.timing import Timing, TooSlow, another_key, key_of, refuse_slow, time_network
@@ -198,14 +198,7 @@ def open_data(settings: DataSettings, scale: int, cache: Path) -> DataSplit:
 
 def device_name(settings: TrainSettings) -> str:
     """The model of the device that training will run on."""
-    if pick_device(settings).type == "cuda":
-        return torch.cuda.get_device_name()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    return device_model(pick_device(settings))
 
 
 def checkpoint_path(folder: Path, attempt: int) -> Path:
