@@ -337,7 +337,7 @@ def _distinct(table: FamilyTable, wanted: range, random: Random | None) -> tuple
         table.costs(table.grid.digits(kept[start : start + CHUNK]))
         for start in range(0, len(kept), CHUNK)
     ]
-    return kept, np.concatenate(counted)
+    return kept, np.concatenate([np.empty((0, len(ADDITIVE)), np.int64), *counted])
 
 
 def _is_valid(spec: Spec | None) -> Hashable:

@@ -57,7 +57,7 @@ def describe(config: SweepConfig) -> dict[str, Any]:
     for name in ("params", "multadds", "activations", "memory"):
         values = [float(costs(a, config.scale)[name]) for a in allowed]
         if table is not None and name in table.costs:
-            values = table.costs[name][table.feasible(config.limits)].tolist()
+            values = table.costs[name][found.rows].tolist()
         described[name] = f"{format_quantity(min(values))} to {format_quantity(max(values))}"
     described |= {
         "data": data,
@@ -114,10 +114,10 @@ def _allowed(config: SweepConfig, found: Found) -> tuple[list[Architecture], str
     """Feasible architectures, all or a sample, at least one; and what share of the space they are."""
     random = Random(config.seed)
     if found.table is not None:
-        mask = found.table.feasible(config.limits)
-        rows = mask.nonzero()[0].tolist()
+        rows = found.rows.tolist()
         chosen = random.sample(rows, min(len(rows), ENOUGH))
-        return [found.table.architecture(row) for row in chosen], f"{mask.mean():.1%}"
+        share = f"{len(rows) / len(found.table):.1%}"
+        return [found.table.architecture(row) for row in chosen], share
     drawn, exact = _drawn(config, random)
     allowed = [a for a in drawn if feasible(a, config.limits, config.scale)]
     share = f"{len(allowed) / len(drawn):.1%}" + ("" if exact else f" of {len(drawn)} drawn")

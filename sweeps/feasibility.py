@@ -1,13 +1,15 @@
 """Whether anything in a sweep's space is within its budget, asked before anything is trained."""
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from random import Random
+
+import numpy as np
 
 from searchspace.architecture import Architecture, architecture
 from searchspace.cost import COSTS, costs
-from searchspace.fields import TableTooLarge
+from searchspace.fields import Ints, TableTooLarge
 from searchspace.space import feasible
 from searchspace.table import ADDITIVE, MAX_SPELLINGS, SpaceTable
 from sweeps.config import ConfigError, SweepConfig
@@ -26,8 +28,10 @@ class Found:
 
     example: Architecture
     """One that is feasible."""
-    table: SpaceTable | None
+    table: SpaceTable | None = None
     """The whole space with its exact costs, where that was quick to make."""
+    rows: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    """Those of the table that are feasible."""
 
 
 def check_feasible(config: SweepConfig) -> Found:
@@ -36,13 +40,16 @@ def check_feasible(config: SweepConfig) -> Found:
     if table is not None:
         rows = table.feasible(config.limits).nonzero()[0]
         if len(rows):
-            return Found(example=table.architecture(int(rows[0])), table=table)
+            return Found(example=table.architecture(int(rows[0])), table=table, rows=rows)
+        # The table is exact: there is nothing to look for, and its least costs are the space's.
+        least = {name: int(of_all.min()) for name, of_all in table.costs.items() if len(table)}
+        raise ConfigError(_nothing(config, least, None))
     smallest: dict[str, float] = {}
     give_up = time.monotonic() + LOOKING_SECONDS
     looked = 0
     for candidate in _candidates(config):
         if feasible(candidate, config.limits, config.scale):
-            return Found(example=candidate, table=table)
+            return Found(example=candidate)
         for name, value in costs(candidate, config.scale).items():
             smallest[name] = min(value, smallest.get(name, value))
         looked += 1
@@ -73,7 +80,7 @@ def _candidates(config: SweepConfig) -> Iterator[Architecture]:
         yield config.space.sample(random)
 
 
-def _nothing(config: SweepConfig, smallest: dict[str, float], looked: int | None) -> str:
+def _nothing(config: SweepConfig, smallest: Mapping[str, float], looked: int | None) -> str:
     """That nothing was found; `looked`: at how many, None for all."""
     if not smallest:
         part = config.space.families[0]

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
+from searchspace.architecture import architecture
+from searchspace.cost import costs
 from searchspace.discover import FAMILIES
 from sweeps.config import ConfigError, parse_config, read_config
 from sweeps.feasibility import check_feasible
@@ -211,4 +213,30 @@ def test_a_file_nested_without_end_is_told(tmp_path: Path) -> None:
 def test_a_space_of_mistakes_alone_says_why(tmp_path: Path) -> None:
     config = small_config(tmp_path, families={"slwsr": {"compression": [[0, 99]]}})
     with pytest.raises(ConfigError, match=r"compression must list numbers up to 25, got 99"):
+        check_feasible(config)
+
+
+def test_a_large_space_of_mistakes_alone_says_why(tmp_path: Path) -> None:
+    knobs = {
+        "n_blocks": 2,
+        "local_blocks": 40,
+        "n_feats": {"low": 1, "high": 512},
+        "residual_scale": {"low": 0.001, "high": 1, "step": 0.001},
+    }
+    with pytest.raises(
+        ConfigError, match="no combination .* n_blocks must be at least local_blocks"
+    ):
+        check_feasible(small_config(tmp_path, families={"slwsr": knobs}))
+
+
+def test_an_impossible_budget_on_a_large_space_names_its_least_costs(tmp_path: Path) -> None:
+    knobs = {
+        "n_feats": {"low": 8, "high": 100},
+        "n_blocks": {"low": 5, "high": 20},
+        "compression": ["none", "tail", "all"],
+    }
+    config = small_config(tmp_path, families={"slwsr": knobs}, budget={"params": 100})
+    smallest = architecture("slwsr", {"n_feats": 8, "n_blocks": 5, "compression": "all"})
+    least = f"least: params {costs(smallest, config.scale)['params']:,}"
+    with pytest.raises(ConfigError, match=rf"no architecture of the space meets .*\({least}\)"):
         check_feasible(config)
