@@ -111,6 +111,11 @@ class SpaceTable:
                     return int(rows[place])
         return None
 
+    def costs_of(self, architecture: Architecture) -> dict[str, int] | None:
+        """Every additive cost of an architecture by name, looked up; None where it is not in the table."""
+        row = self.row(architecture)
+        return None if row is None else {name: int(of[row]) for name, of in self.costs.items()}
+
     def neighbours(self, row: int) -> list[int]:
         """The rows whose spelling differs from that of `row` in one knob."""
         owner = self.owners[row]

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from benchmarks.search.speed import MILLION
-from searchspace.architecture import Architecture
+from searchspace.architecture import Architecture, architecture
 from searchspace.constraint import parse_constraint
 from searchspace.cost import costs
 from searchspace.discover import FAMILIES
@@ -60,6 +60,18 @@ def test_table_holds_every_architecture_once_in_its_first_spelling() -> None:
 def test_costs_equal_those_counted_one_by_one() -> None:
     table = SpaceTable(space_of(SMALL), 3)
     assert_counted(table, Random(0).sample(range(len(table)), 60))
+
+
+def test_costs_of_an_architecture_are_looked_up_in_any_spelling() -> None:
+    table = SpaceTable(space_of(SMALL), 3)
+    by_number = {"n_feats": 6, "n_blocks": 4, "local_blocks": 2, "compression": "tail"}
+    by_layout = by_number | {"n_blocks": "2-1/1"}
+    counted = costs(architecture("slwsr", by_number), 3)
+    expected = {name: counted[name] for name in ADDITIVE}
+    for knobs in (by_number, by_layout):
+        assert table.costs_of(architecture("slwsr", knobs)) == expected
+    assert table.costs_of(architecture("slwsr", by_number | {"n_feats": 5})) is None
+    assert table.costs_of(architecture("edsr", {})) is None
 
 
 def test_costs_of_a_space_of_a_million_are_exact() -> None:
