@@ -67,9 +67,10 @@ class ParetoSearch:
         levels: Sequence[int],
         seed: int,
         trials: int,
+        table: SpaceTable | None = None,
     ) -> None:
         """`minimized`: the costs among the objectives; `steps`: of a full training; `levels`: the steps of
-        shorter ones that the model looks at.
+        shorter ones that the model looks at; `table`: of the space, made here where there is none yet.
 
         Raises ValueError for an objective that the table of costs does not hold.
         """
@@ -83,6 +84,7 @@ class ParetoSearch:
         self.space, self.constraints, self.scale = space, tuple(constraints), scale
         self.minimized, self.steps, self.seed = tuple(minimized), steps, seed
         self.num_initial = min(INITIAL, max(1, trials // 4))
+        self._given = table
         self.known: dict[int, Known] = {}
         self.earlier: list[tuple[int, int, float]] = []
         """(which sweep, row, PSNR) of full trainings of other sweeps."""
@@ -94,7 +96,8 @@ class ParetoSearch:
     @cached_property
     def table(self) -> SpaceTable:
         """All architectures of the space."""
-        return SpaceTable(self.space, self.scale, self.seed)
+        given = self._given
+        return SpaceTable(self.space, self.scale, self.seed) if given is None else given
 
     @cached_property
     def feasible(self) -> Ints:

@@ -35,7 +35,7 @@ def run_sweep(
     With `patient`, the lease of a driver that has died is waited for. Raises ConfigError, StoreError,
     SweepTaken, SweepFailed or ValueError (data), each with one line for a person. On KeyboardInterrupt the lease is released, and what is stored stays.
     """
-    check_feasible(config)
+    found = check_feasible(config)
     if is_url(config.checkpoints):
         check_store(config.checkpoints)
     split = open_data(config.data, config.scale, Path(config.cache).absolute())
@@ -50,6 +50,7 @@ def run_sweep(
             on_change=on_change,
             patient=patient,
             lease_seconds=lease_seconds,
+            table=found.table,
         )
         try:
             _record_provenance(sweep, split)

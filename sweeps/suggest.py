@@ -20,6 +20,7 @@ from searchspace.architecture import Architecture, architecture
 from searchspace.constraint import Constraint
 from searchspace.cost import COSTS
 from searchspace.space import MAX_DRAWS, Dimension, FamilySpace, Space, feasible
+from searchspace.table import SpaceTable
 from sweeps.pareto_sampler import ParetoSearch
 from sweeps.store import TrialRow
 
@@ -52,8 +53,11 @@ class Suggester:
         trials: int = 100,
         steps: int = 1,
         levels: Sequence[int] = (),
+        table: SpaceTable | None = None,
     ) -> None:
-        """`steps`: of a full training; `levels`: steps of shorter ones whose results are of use."""
+        """`steps`: of a full training; `levels`: steps of shorter ones whose results are of use; `table`: of
+        the space, where there is one already.
+        """
         self.space, self.constraints, self.scale = space, tuple(constraints), scale
         self.seed = seed
         self.sampler, self.objectives, self.steps = sampler, dict(objectives), steps
@@ -79,6 +83,7 @@ class Suggester:
                 levels=levels,
                 seed=seed,
                 trials=trials,
+                table=table,
             )
 
     def ask(self, number: int) -> Architecture | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from searchspace.architecture import architecture
 from searchspace.cost import costs
+from searchspace.table import SpaceTable
 from sweeps.config import SweepConfig
 from sweeps.halving import next_promotion
 from sweeps.records import Evaluation, Outcome, Progress
@@ -49,8 +50,11 @@ class Sweep:
         on_change: Callable[["Sweep", Record | None], None] = lambda sweep, record: None,
         lease_seconds: float = LEASE_SECONDS,
         patient: bool = False,
+        table: SpaceTable | None = None,
     ) -> None:
+        """`table`: the costs of the whole space, where they are known already."""
         self.config, self.store, self.on_change = config, store, on_change
+        self.table = table
         # Before the sweep has a name in the database: what cannot be suggested from leaves no trace.
         self.suggester = self._suggester()
         self.id = store.open_sweep(config.name, config.scale, config.comparable)
@@ -391,4 +395,5 @@ class Sweep:
             trials=config.search.trials,
             steps=config.train.steps,
             levels=config.levels,
+            table=self.table,
         )

@@ -54,6 +54,16 @@ def test_every_trial_is_stored_with_its_costs_scores_and_provenance(tmp_path: Pa
     assert "torch" in versions
 
 
+def test_the_space_is_tabulated_once(tmp_path: Path) -> None:
+    knobs: dict[str, object] = {name: {"low": 3, "high": 20} for name in ("n_feats", "n_blocks")}
+    knobs |= {"local_blocks": [1, 2], "pool_layers": ["none", "default"]}
+    search = {"sampler": "pareto", "trials": 1}
+    sweep = run_sweep(small_config(tmp_path, families={"slwsr": knobs}, search=search))
+    assert sweep.suggester.pareto is not None
+    assert sweep.table is not None
+    assert sweep.suggester.pareto.table is sweep.table
+
+
 def test_running_again_tops_up_and_repeats_nothing(tmp_path: Path) -> None:
     run_sweep(small_config(tmp_path, search={"sampler": "random", "trials": 2}))
     before = rows(tmp_path)
