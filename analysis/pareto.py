@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 Direction = Literal["maximize", "minimize"]
 Points = NDArray[np.float64]
 BLOCK = 256
-"""Points looked at together by `front_over_time`."""
+"""Points looked at together by `front_newcomers`."""
 
 
 def front_mask(points: ArrayLike, directions: Sequence[Direction]) -> NDArray[np.bool_]:
@@ -36,29 +36,39 @@ def hypervolume(points: ArrayLike, reference: ArrayLike, directions: Sequence[Di
     return float(moocore.hypervolume(inside, ref=corner)) if len(inside) else 0.0
 
 
-def front_over_time(
-    points: ArrayLike, reference: ArrayLike, directions: Sequence[Direction]
-) -> Points:
-    """(N,) the hypervolume of the first 1, 2, ..., N of `points` (N, K), which never falls.
+def front_newcomers(points: ArrayLike, directions: Sequence[Direction]) -> NDArray[np.intp]:
+    """Ascending indices of those `points` (N, K) that no earlier one equals or beats in every objective.
 
-    Only a point that changes the front costs a new hypervolume; those under the front of the block before
-    are passed over together.
+    Nothing but these ever changes the front of the first n. With more points, only these and the new ones, in
+    their order, need to be asked about again.
     """
-    given = np.asarray(points, float)
-    lower = _minimised(given, directions)
-    volumes = np.zeros(len(given))
-    front: list[int] = []
-    volume = 0.0
+    lower = _minimised(points, directions)
+    front = lower[:0]
+    found = []
     for start in range(0, len(lower), BLOCK):
         block = lower[start : start + BLOCK]
-        new = np.flatnonzero(~_covered(block, lower[front]) & ~np.isnan(block).any(axis=1))
-        volumes[start : start + BLOCK] = volume
-        for index in start + new:
-            if not _covered(lower[index : index + 1], lower[front])[0]:
-                kept = [i for i in front if not (lower[index] <= lower[i]).all()]
-                front = [*kept, int(index)]
-                volume = hypervolume(given[front], reference, directions)
-                volumes[index : start + BLOCK] = volume
+        places = np.flatnonzero(~_covered(block, front) & ~np.isnan(block).any(axis=1))
+        new = block[places]
+        no_worse = np.all(new[None] <= new[:, None], axis=2)  # [i, j]: j is no worse than i
+        first = ~np.tril(no_worse, -1).any(axis=1)
+        found.append(start + places[first])
+        both = np.concatenate([front, new[first]])
+        front = both[moocore.is_nondominated(both)] if len(both) else both
+    return np.concatenate(found).astype(np.intp) if found else np.zeros(0, np.intp)
+
+
+def growing_volumes(
+    newcomers: ArrayLike, reference: ArrayLike, directions: Sequence[Direction]
+) -> Points:
+    """(N,) the hypervolume of the first 1, 2, ..., N of `newcomers` (N, K), of which each changes the front."""
+    lower = _minimised(newcomers, directions)
+    corner = _minimised(np.asarray(reference, float)[None], directions)[0]
+    front = lower[:0]
+    volumes = np.zeros(len(lower))
+    for index, point in enumerate(lower):
+        front = np.concatenate([front[~(point <= front).all(axis=1)], point[None]])
+        inside = front[(front < corner).all(axis=1)]
+        volumes[index] = moocore.hypervolume(inside, ref=corner) if len(inside) else 0.0
     return volumes
 
 

@@ -1,13 +1,15 @@
 """Figures over time: learning curves, and how the front grew."""
 
 import html
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.look import FAMILY_COLOURS, Figure, base_layout, level_line, level_note, psnr_range
-from analysis.pareto import Direction, front_over_time
+from analysis.pareto import Direction, front_newcomers, growing_volumes
 from analysis.plots import thin
 
 
@@ -70,31 +72,54 @@ def draw_curves(lines: list[dict[str, Any]], bicubic: float | None = None) -> Fi
     return {"data": traces, "layout": layout}
 
 
-def volume_data(trials: pd.DataFrame, objectives: dict[str, Direction]) -> pd.DataFrame:
-    """Number and share (columns): the hypervolume after each finished trial as a share of the last one.
+def front_changes(trials: pd.DataFrame, objectives: dict[str, Direction]) -> pd.DataFrame:
+    """Those finished ones of `trials` that changed the front when they came, in order of number.
 
-    Costs enter as logarithms, and the reference is the worst value of every objective.
+    What comes of these and new trials together is what would come of all of them, so that a reader need not
+    look at all again.
     """
     names = [name for name in objectives if name in trials]
     done = trials[(trials["state"] == "complete") & trials["psnr_y"].notna()].sort_values("number")
-    points = done[names].astype(float).copy()
-    for name in names:
-        if objectives[name] == "minimize":
-            points[name] = np.log10(points[name].clip(lower=1))
-    ways = [objectives[name] for name in names]
-    if points.empty:
+    points = done[names].to_numpy(float)
+    return done.iloc[front_newcomers(points, [objectives[name] for name in names])]
+
+
+def volume_data(
+    trials: pd.DataFrame, objectives: dict[str, Direction], changes: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Number and share (columns): the hypervolume where it changed, as a share of the last one, and at the end.
+
+    Costs enter as logarithms, and the reference is the worst value of every objective. `changes` as of
+    `front_changes`, where they are known.
+    """
+    names = [name for name in objectives if name in trials]
+    done = trials[(trials["state"] == "complete") & trials["psnr_y"].notna()]
+    changes = front_changes(done, objectives) if changes is None else changes
+    if changes.empty:
         return pd.DataFrame({"number": [], "share": []})
-    worst = [points[n].min() if objectives[n] == "maximize" else points[n].max() for n in names]
-    volumes = front_over_time(points.to_numpy(), worst, ways)
-    last = volumes[-1] or 1.0
-    return pd.DataFrame({"number": done["number"].to_numpy(), "share": volumes / last})
+    ways = [objectives[name] for name in names]
+    worst = [done[n].min() if objectives[n] == "maximize" else done[n].max() for n in names]
+    (corner,) = _scaled(pd.DataFrame([worst], columns=names), ways)
+    volumes = growing_volumes(_scaled(changes[names], ways), corner, ways)
+    shares = volumes / (volumes[-1] or 1.0)
+    return pd.DataFrame(
+        {
+            "number": [*changes["number"], done["number"].max()],
+            "share": [*shares, shares[-1]],
+        }
+    )
+
+
+def _scaled(points: pd.DataFrame, directions: Sequence[Direction]) -> NDArray[np.float64]:
+    """(N, K) what is to be small as decimal logarithms."""
+    values = points.to_numpy(float).copy()
+    small = np.array([way == "minimize" for way in directions])
+    values[:, small] = np.log10(values[:, small].clip(min=1))
+    return values
 
 
 def draw_volume(data: pd.DataFrame) -> Figure:
     """How the front grew: hypervolume after each trial as a share of the final one."""
-    changed = data["share"].ne(data["share"].shift())
-    changed.iloc[-1:] = True
-    data = data[changed]
     layout = base_layout("trials finished, by number", "hypervolume, share of the final")
     layout["yaxis"] |= {"range": [0, 1.04], "tickformat": ".0%"}
     trace = {

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from analysis.pareto import front_mask, front_over_time, hypervolume, knee
+from analysis.pareto import front_mask, front_newcomers, growing_volumes, hypervolume, knee
 
 UP_DOWN = ("maximize", "minimize")
 
@@ -46,12 +46,34 @@ def test_hypervolume_is_the_area_under_two_points() -> None:
     assert hypervolume(points, [20.0, 10.0], UP_DOWN) == pytest.approx(9 * 2 + 6 * 3)
 
 
-def test_front_over_time_equals_the_hypervolume_of_every_prefix() -> None:
+@pytest.fixture
+def arrivals() -> np.ndarray:
+    """700 points with ties and one that was not measured."""
     points = np.random.default_rng(3).integers(0, 30, (700, 3)).astype(float)
     points[7] = np.nan
+    return points
+
+
+def test_only_newcomers_change_the_hypervolume_of_a_prefix(arrivals: np.ndarray) -> None:
     ways = ("maximize", "minimize", "minimize")
-    expected = [hypervolume(points[: i + 1], [0, 30, 30], ways) for i in range(len(points))]
-    assert front_over_time(points, [0, 30, 30], ways) == pytest.approx(expected)
+    corner = [-1.0, 31.0, 31.0]
+    newcomers = front_newcomers(arrivals, ways)
+    volumes = growing_volumes(arrivals[newcomers], corner, ways)
+    expected = [hypervolume(arrivals[: i + 1], corner, ways) for i in range(len(arrivals))]
+    assert expected == pytest.approx(
+        [volumes[np.searchsorted(newcomers, i, "right") - 1] for i in range(len(arrivals))]
+    )
+    assert (np.diff(volumes) > 0).all()
+
+
+def test_newcomers_of_newcomers_and_later_points_are_those_of_all(arrivals: np.ndarray) -> None:
+    ways = ("maximize", "minimize", "minimize")
+    # The later ones came in between, as trials of lower numbers do that end late.
+    later = np.arange(len(arrivals)) % 9 == 4
+    known = np.flatnonzero(~later)[front_newcomers(arrivals[~later], ways)]
+    asked = np.union1d(known, np.flatnonzero(later))
+    found = asked[front_newcomers(arrivals[asked], ways)]
+    assert found.tolist() == front_newcomers(arrivals, ways).tolist()
 
 
 def test_knee_is_where_the_front_bends() -> None:
