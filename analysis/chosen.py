@@ -14,7 +14,8 @@ from torch import nn
 
 from analysis.look import INK, Figure
 from analysis.sections import html_table
-from analysis.select import Selection, selection_table, tiers, variants
+from analysis.select import Selection, selection_table, tiers
+from analysis.variants import variants
 from searchspace.quantity import format_quantity
 from sweeps.data.cache import PairSet
 from sweeps.data.imresize import imresize

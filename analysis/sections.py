@@ -7,8 +7,9 @@ from html import escape
 import pandas as pd
 
 from analysis.pareto import Direction
-from analysis.select import Selection, at_knee, row_of, variants
+from analysis.select import Selection, at_knee, row_of
 from analysis.tables import cell, front_table, heading
+from analysis.variants import variants
 from searchspace.quantity import format_quantity
 
 STATES = {

@@ -1,10 +1,9 @@
 """Choosing variants: within budgets, one a tier, at the knee, by weights; each with its reason in words.
 
-A variant is an architecture. Its PSNR is the mean over its seeds, and two variants whose PSNR differs by
-less than the seeds' spread are called tied.
+Every rule treats variants that are tied (`analysis.variants`) as equally good and takes the cheapest of them:
+a difference that another seed may turn round is not worth a parameter.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,28 +11,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.pareto import front_mask, knee
+from analysis.pareto import knee
 from analysis.tables import heading
+from analysis.variants import (
+    coarse_front,
+    cost_column,
+    log_cost,
+    spread_of,
+)
 from searchspace.quantity import format_quantity
-from searchspace.spec import nearest
-from sweeps.comparable import differences
 
-COMPARABLE = ("scale", "data_fingerprint", "train_data", "training", "step")
-"""What trials must share for their validation PSNR to be compared."""
-NOT_COSTS = {
-    "id",
-    "number",
-    "seed",
-    "step",
-    "seconds",
-    "attempts",
-    "psnr_y",
-    "ssim_y",
-    "psnr_y_int8",
-    "psnr_spread",
-    "num_seeds",
-    "scale",
-}
+SHOWN_TIES = 3
+"""Tied variants that a sentence names."""
+EMPTY = "There is no finished trial to choose from."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,151 +35,132 @@ class Selection:
     row: int | None
     """Label of the row in the frame of variants; None where nothing qualifies."""
     sentence: str
-
-
-def variants(trials: pd.DataFrame) -> pd.DataFrame:
-    """One row an architecture from the complete trials of load_trials, in order of PSNR, best first.
-
-    psnr_y is the mean over seeds [dB], psnr_spread their pooled standard deviation over all
-    architectures that have several (0 where none has), num_seeds their number; number and sweep are
-    those of the best seed. Raises ValueError where the trials cannot be compared with one another.
-    """
-    complete = trials[(trials["state"] == "complete") & trials["psnr_y"].notna()]
-    for name in COMPARABLE:
-        values = sorted(complete[name].astype(str).unique()) if name in complete else []
-        if len(values) > 1:
-            raise ValueError(
-                f"sweeps: their trials are not comparable, {_difference(name, values)}; "
-                "select from one at a time"
-            )
-    groups = complete.groupby("architecture")["psnr_y"]
-    frame = complete.sort_values("psnr_y", ascending=False).drop_duplicates("architecture")
-    frame = frame.drop(columns=[n for n in ("state", "error", "attempts", "seed") if n in frame])
-    frame["psnr_y"] = frame["architecture"].map(groups.mean())
-    frame["num_seeds"] = frame["architecture"].map(groups.size())
-    frame["psnr_spread"] = _pooled_spread(groups.var(), groups.size())
-    return frame.sort_values("psnr_y", ascending=False, kind="stable").reset_index(drop=True)
-
-
-def _difference(name: str, values: Sequence[str]) -> str:
-    """What differs, in words; of the training only the settings that do."""
-    if name != "training":
-        return f"{name} differs ({', '.join(values)})"
-    pairs = differences(json.loads(values[0]), json.loads(values[1]))
-    return "; ".join(f"{path} differs ({old}, {new})" for path, old, new in pairs)
-
-
-def cost_names(frame: pd.DataFrame) -> list[str]:
-    """Columns of `frame` that hold a cost."""
-    numeric = frame.select_dtypes("number").columns
-    return [n for n in numeric if n not in NOT_COSTS and not n.endswith(("_psnr_y", "_ssim_y"))]
+    tied: tuple[str, ...] = ()
+    """SWEEP#NUMBER of the other variants that qualify and are tied with it, the cheapest first."""
 
 
 def best_within(
-    frame: pd.DataFrame, limits: Mapping[str, float], min_psnr_y: float | None = None
+    frame: pd.DataFrame,
+    limits: Mapping[str, float],
+    minimum: float | None = None,
+    quality: str = "psnr_y",
 ) -> Selection:
-    """The variant of highest PSNR whose every cost is within `limits` and whose PSNR is at least that.
+    """The variant of highest quality whose every cost is within `limits` and whose quality is at least `minimum`.
 
-    Of equal ones the cheapest in `limits`' first cost. Raises ValueError for an unknown cost.
+    Of those tied with the highest the cheapest: in `limits`' costs in their order, then in parameters and
+    Mult-Adds. With a minimum and no limits the cheapest that reaches it. Raises ValueError for an unknown cost.
     """
-    _check_costs(frame, limits)
-    rule = ", ".join(
-        [f"{heading(name)} <= {format_quantity(limit)}" for name, limit in limits.items()]
-        + ([f"PSNR >= {min_psnr_y:.2f} dB" if min_psnr_y is not None else ""])
-    ).strip(", ")
-    fits = pd.Series(True, index=frame.index)
+    limits = {cost_column(frame, name): limit for name, limit in limits.items()}
+    rules = [f"{heading(name)} <= {format_quantity(limit)}" for name, limit in limits.items()]
+    rules += [f"{_noun(quality)} >= {_value(quality, minimum)}"] if minimum is not None else []
+    rule = ", ".join(rules) or "no limit"
+    measured, left_out = _measured(frame, [quality, *limits])
+    fits = pd.Series(True, index=measured.index)
     for name, limit in limits.items():
-        fits &= frame[name] <= limit
-    if min_psnr_y is not None:
-        fits &= frame["psnr_y"] >= min_psnr_y
-    rule = rule or "no limit"
-    pool = frame[fits]
+        fits &= measured[name] <= limit
+    fits &= measured[quality] >= (-np.inf if minimum is None else minimum)
+    pool = measured[fits]
     if pool.empty:
-        return Selection(rule=rule, row=None, sentence=_nothing_fits(frame, rule, limits))
-    order = ["psnr_y", next(iter(limits), "params")]
-    ranked = pool.sort_values(
-        [n for n in order if n in pool], ascending=[False, True][: len(order)]
-    )
-    reason = f"the highest PSNR of the {_count(len(pool))} with {rule}"
-    return _chosen(rule, reason, ranked, int(ranked.index[0]))
+        sentence = _nothing_fits(measured, rule, limits, quality) + left_out
+        return Selection(rule=rule, row=None, sentence=sentence)
+    costs = _cheapness(pool, limits)
+    if minimum is not None and not limits:
+        row = _cheapest(pool, costs, quality)
+        reason = f"the fewest {heading(costs[0])} of the {_count(len(pool))} with {rule}"
+        return _chosen(rule, reason, pool, row, quality, left_out)
+    best = pool[quality].max()
+    tied = pool[pool[quality] >= best - spread_of(frame)]
+    row = _cheapest(tied, costs, quality)
+    reason = f"the highest {_noun(quality)} of the {_count(len(pool))} with {rule}"
+    if pool.loc[row, quality] < best:
+        reason = (
+            f"the cheapest of {len(tied)} that are tied with the highest {_noun(quality)} "
+            f"({_value(quality, best)}) of the {_count(len(pool))} with {rule}"
+        )
+    return _chosen(rule, reason, pool, row, quality, left_out)
 
 
-def tiers(frame: pd.DataFrame, cost: str, limits: Sequence[float]) -> list[Selection]:
+def tiers(
+    frame: pd.DataFrame, cost: str, limits: Sequence[float], quality: str = "psnr_y"
+) -> list[Selection]:
     """The best variant of each tier of `cost`, smallest tier first."""
-    return [best_within(frame, {cost: limit}) for limit in sorted(limits)]
+    return [best_within(frame, {cost: limit}, quality=quality) for limit in sorted(set(limits))]
 
 
-def at_knee(frame: pd.DataFrame, cost: str = "params") -> Selection:
-    """The variant where the front of PSNR against `cost` bends: beyond it each dB gets dearer."""
-    _check_costs(frame, [cost])
-    rule = f"knee of PSNR against {heading(cost)}"
-    points = np.column_stack([frame["psnr_y"], np.log10(frame[cost].clip(lower=1))])
-    index = knee(points, ("maximize", "minimize"))
-    if index is None:
-        return Selection(rule=rule, row=None, sentence="There is no finished trial to choose from.")
-    front = frame[front_mask(points, ("maximize", "minimize"))]
-    reason = f"where the front of {_count(len(front))} bends most, PSNR against log {heading(cost)}"
-    return _chosen(rule, reason, front, int(frame.index[index]))
+def at_knee(frame: pd.DataFrame, cost: str = "params", quality: str = "psnr_y") -> Selection:
+    """The variant where the front of quality against `cost` bends: beyond it each dB gets dearer.
+
+    The front is the coarse one: steps that are smaller than the spread are none.
+    """
+    cost = cost_column(frame, cost)
+    rule = f"knee of {_noun(quality)} against {heading(cost)}"
+    measured, left_out = _measured(frame, [quality, cost])
+    if measured.empty:
+        return Selection(rule=rule, row=None, sentence=EMPTY + left_out)
+    front = coarse_front(measured, quality, [cost])
+    index = knee(np.column_stack([front[quality], log_cost(front[cost])]), ("maximize", "minimize"))
+    assert index is not None
+    reason = (
+        f"where the front of {_count(len(front))}{_apart(frame)} bends most, {_noun(quality)} against "
+        f"log {heading(cost)}"
+    )
+    return _chosen(rule, reason, front, int(front.index[index]), quality, left_out, measured)
 
 
-def weighted(frame: pd.DataFrame, weights: Mapping[str, float]) -> Selection:
+def weighted(
+    frame: pd.DataFrame, weights: Mapping[str, float], quality: str = "psnr_y"
+) -> Selection:
     """The variant nearest to the ideal and farthest from the worst (TOPSIS; Hwang and Yoon 1981).
 
-    `weights` by column, psnr_y among them; PSNR and the logarithms of costs are scaled to [0, 1] over the front
-    of these columns, so that dominated variants neither win nor move the scale.
+    `weights` by column, `quality` among them; quality and the logarithms of costs are scaled to [0, 1] over the
+    coarse front of these columns, so that dominated and undercut variants neither win nor move the scale.
     """
-    _check_costs(frame, [name for name in weights if name != "psnr_y"])
+    weights = {n if n == quality else cost_column(frame, n): w for n, w in weights.items()}
+    costs = [name for name in weights if name != quality]
     shares = ", ".join(f"{heading(name)} {weight:g}" for name, weight in weights.items())
     rule = f"TOPSIS ({shares})"
-    good = np.column_stack(
-        [
-            frame[n] if n == "psnr_y" else -np.log10(frame[n].clip(lower=1).astype(float))
-            for n in weights
-        ]
-    )
-    mask = front_mask(good, ["maximize"] * good.shape[1])
-    front, values = frame[mask], good[mask]
-    if front.empty:
-        return Selection(rule=rule, row=None, sentence="There is no finished trial to choose from.")
-    spans = np.ptp(values, axis=0)
-    scaled = (values - values.min(axis=0)) / np.where(spans > 0, spans, 1)
+    measured, left_out = _measured(frame, [quality, *costs])
+    if measured.empty:
+        return Selection(rule=rule, row=None, sentence=EMPTY + left_out)
+    front = coarse_front(measured, quality, costs or ["params"])
+    good = np.column_stack([front[n] if n == quality else -log_cost(front[n]) for n in weights])
+    spans = np.ptp(good, axis=0)
+    scaled = (good - good.min(axis=0)) / np.where(spans > 0, spans, 1)
     scaled *= np.array(list(weights.values())) / sum(weights.values())
     to_ideal = np.linalg.norm(scaled - scaled.max(axis=0), axis=1)
     to_worst = np.linalg.norm(scaled - scaled.min(axis=0), axis=1)
     closeness = to_worst / np.maximum(to_ideal + to_worst, 1e-12)
-    reason = f"nearest to the ideal of the front of {_count(len(front))}, {rule}"
-    return _chosen(rule, reason, front, int(front.index[closeness.argmax()]))
+    row = int(front.index[closeness.argmax()])
+    reason = f"nearest to the ideal of the front of {_count(len(front))}{_apart(frame)}, {rule}"
+    return _chosen(rule, reason, front, row, quality, left_out, measured)
 
 
-def selection_table(frame: pd.DataFrame, selections: Sequence[Selection]) -> pd.DataFrame:
-    """One row a selection: rule, number, psnr_y, params, multadds, label, sentence; empty rows kept."""
+def selection_table(
+    frame: pd.DataFrame, selections: Sequence[Selection], quality: str = "psnr_y"
+) -> pd.DataFrame:
+    """One row a selection: rule, the variant's columns, whom it is tied with, sentence; empty rows kept."""
+    names = ["sweep", "number", quality, "psnr_y", "num_seeds", "spread", "params", "multadds"]
     rows = []
     for chosen in selections:
         row = row_of(frame, chosen.row) if chosen.row is not None else {}
-        names = ("sweep", "number", "psnr_y", "params", "multadds", "label", "architecture")
-        rows.append(
-            {"rule": chosen.rule} | {n: row.get(n) for n in names} | {"sentence": chosen.sentence}
-        )
+        told = {n: row.get(n) for n in dict.fromkeys([*names, "label", "architecture"])}
+        said = {"tied": " ".join(chosen.tied), "sentence": chosen.sentence}
+        rows.append({"rule": chosen.rule} | told | said)
     result = pd.DataFrame(rows)
-    return result.astype({"number": "Int64"}) if "number" in result else result
+    return result.astype({"number": "Int64", "num_seeds": "Int64"}) if rows else result
 
 
-def _chosen(rule: str, reason: str, pool: pd.DataFrame, row: int) -> Selection:
-    taken = row_of(pool, row)
-    text = f"Taken: {taken['label']} (trial {taken['number']}), {taken['psnr_y']:.2f} dB, {reason}."
-    others = pool.drop(index=row)
-    if others.empty:
-        return Selection(rule=rule, row=row, sentence=f"{text} Nothing else qualifies.")
-    better = others["psnr_y"] > taken["psnr_y"]
-    for name in _shown_costs(taken):
-        better |= others[name] < taken[name]
-    others = others[better]
-    if others.empty:
-        reason = "All others are no better in PSNR and no cheaper."
-        return Selection(rule=rule, row=row, sentence=f"{text} {reason}")
-    closest = int((others["psnr_y"] - taken["psnr_y"]).abs().idxmin())
-    return Selection(
-        rule=rule, row=row, sentence=f"{text} {_against(taken, row_of(others, closest))}"
+def note_on_spread(frame: pd.DataFrame, quality: str = "psnr_y") -> str:
+    """What the seeds' spread is, or that it is unknown, in one sentence."""
+    if spread_of(frame) > 0:
+        several = int((frame["num_seeds"] > 1).sum())
+        return (
+            f"The seeds' spread is {_value(quality, spread_of(frame))} (one standard deviation, "
+            f"{_count(several)} with several seeds): what is closer is tied, and the cheaper is taken."
+        )
+    return (
+        "No variant has several seeds, so the seeds' spread is unknown: nothing is called tied, and small "
+        "differences may be noise."
     )
 
 
@@ -198,24 +169,89 @@ def row_of(frame: pd.DataFrame, label: Any) -> dict[str, Any]:
     return {str(name): value for name, value in zip(frame, frame.loc[label], strict=True)}
 
 
+def _measured(frame: pd.DataFrame, names: Sequence[str]) -> tuple[pd.DataFrame, str]:
+    """The variants that have all of these columns, and a sentence about those that have not."""
+    parts = []
+    for name in dict.fromkeys(names):
+        lacking = int(frame[name].isna().sum())
+        if lacking:
+            parts.append(f"{lacking} of {_count(len(frame))} without {heading(name)}")
+    left_out = f" Left out: {'; '.join(parts)}." if parts else ""
+    return frame[frame[list(dict.fromkeys(names))].notna().all(axis=1)], left_out
+
+
+def _cheapness(frame: pd.DataFrame, first: Mapping[str, float]) -> list[str]:
+    """The costs by which tied variants are ordered."""
+    return [n for n in dict.fromkeys([*first, "params", "multadds"]) if n in frame]
+
+
+def _cheapest(frame: pd.DataFrame, costs: Sequence[str], quality: str) -> int:
+    order = frame.sort_values(
+        [*costs, quality], ascending=[True] * len(costs) + [False], kind="stable"
+    )
+    return int(order.index[0])
+
+
+def _chosen(
+    rule: str,
+    reason: str,
+    pool: pd.DataFrame,
+    row: int,
+    quality: str,
+    left_out: str,
+    ties_among: pd.DataFrame | None = None,
+) -> Selection:
+    """The choice of `row`, explained against the rest of `pool`; ties are looked for in `ties_among`, or there."""
+    taken = row_of(pool, row)
+    others = pool.drop(index=row)
+    candidates = (pool if ties_among is None else ties_among).drop(index=row)
+    gaps = (candidates[quality] - taken[quality]).abs()
+    tied = candidates[gaps <= spread_of(pool)].sort_values(_cheapness(pool, {}))["reference"]
+    text = f"Taken: {_named(taken)}, {_value(quality, taken[quality])}, {reason}."
+    sentence = text + _ties(list(tied)) + _alternative(taken, others, quality) + left_out
+    return Selection(rule=rule, row=row, sentence=sentence, tied=tuple(tied))
+
+
+def _ties(references: Sequence[str]) -> str:
+    if not references:
+        return ""
+    shown = ", ".join(references[:SHOWN_TIES])
+    more = len(references) - SHOWN_TIES
+    return f" Tied with it: {shown}" + (f" and {more} more." if more > 0 else ".")
+
+
+def _alternative(taken: Mapping[str, Any], others: pd.DataFrame, quality: str) -> str:
+    if others.empty:
+        return " Nothing else qualifies."
+    better = others[quality] > taken[quality]
+    for name in _shown_costs(taken):
+        better |= others[name] < taken[name]
+    others = others[better]
+    if others.empty:
+        return f" All others are no better in {_noun(quality)} and no cheaper."
+    closest = (others[quality] - taken[quality]).abs().idxmin()
+    return f" {_against(taken, row_of(others, closest), quality)}"
+
+
+def _against(taken: Mapping[str, Any], other: Mapping[str, Any], quality: str) -> str:
+    """The nearest alternative set against what was taken, in words."""
+    gap = float(other[quality] - taken[quality])
+    if abs(gap) <= float(taken["spread"]):  # never of a NaN
+        verdict = f"the same {_noun(quality)} within the seeds' spread of {_value(quality, taken['spread'])}"
+    elif _value(quality, abs(gap)) == _value(quality, 0):
+        verdict = f"the same {_noun(quality)}"
+    else:
+        verdict = f"{_value(quality, abs(gap))} {'more' if gap > 0 else 'less'}"
+    costs = [_change(name, float(taken[name]), float(other[name])) for name in _shown_costs(taken)]
+    return f"Nearest alternative: {_named(other)}: {', '.join([verdict, *costs])}."
+
+
+def _named(row: Mapping[str, Any]) -> str:
+    return f"{row['label']} ({row['reference']})"
+
+
 def _shown_costs(row: Mapping[str, Any]) -> list[str]:
     return [name for name in ("params", "multadds") if name in row]
-
-
-def _against(taken: Mapping[str, Any], other: Mapping[str, Any]) -> str:
-    """The nearest alternative set against what was taken, in words."""
-    gap = float(other["psnr_y"] - taken["psnr_y"])
-    spread = float(taken["psnr_spread"])
-    tied = abs(gap) <= spread or abs(gap) < 0.005
-    if spread and tied:
-        verdict = f"the same PSNR within the seeds' spread of {spread:.2f} dB"
-    else:
-        verdict = "the same PSNR" if tied else f"{abs(gap):.2f} dB {'more' if gap > 0 else 'less'}"
-    costs = [_change(name, float(taken[name]), float(other[name])) for name in _shown_costs(taken)]
-    return (
-        f"Nearest alternative: {other['label']} (trial {other['number']}): {verdict}, "
-        f"{', '.join(costs)}."
-    )
 
 
 def _change(name: str, old: float, new: float) -> str:
@@ -226,31 +262,28 @@ def _change(name: str, old: float, new: float) -> str:
     return f"{abs(percent)} % {'more' if percent > 0 else 'fewer'} {noun}"
 
 
-def _nothing_fits(frame: pd.DataFrame, rule: str, limits: Mapping[str, float]) -> str:
+def _noun(quality: str) -> str:
+    return {"psnr_y": "PSNR", "ssim_y": "SSIM", "psnr_y_int8": "PSNR after INT8"}[quality]
+
+
+def _value(quality: str, value: float) -> str:
+    return f"{value:.4f}" if quality == "ssim_y" else f"{value:.2f} dB"
+
+
+def _apart(frame: pd.DataFrame) -> str:
+    spread = spread_of(frame)
+    return " that differ by more than the seeds' spread" if spread > 0 else ""
+
+
+def _nothing_fits(frame: pd.DataFrame, rule: str, limits: Mapping[str, float], quality: str) -> str:
     if frame.empty:
-        return "There is no finished trial to choose from."
+        return EMPTY
     smallest = ", ".join(f"{heading(n)} {format_quantity(frame[n].min())}" for n in limits)
-    best = f"the highest PSNR is {frame['psnr_y'].max():.2f} dB"
+    best = f"the highest {_noun(quality)} is {_value(quality, frame[quality].max())}"
     return (
         f"None of the {_count(len(frame))} has {rule}; the smallest have {smallest or '-'}, {best}."
     )
 
 
-def _check_costs(frame: pd.DataFrame, names: Sequence[str] | Mapping[str, float]) -> None:
-    known = cost_names(frame)
-    for name in names:
-        if name not in known:
-            raise ValueError(f"select: there is no cost called {name!r}; {nearest(name, known)}")
-
-
 def _count(number: int) -> str:
     return f"{number} variant{'s' if number != 1 else ''}"
-
-
-def _pooled_spread(variances: "pd.Series[float]", sizes: "pd.Series[int]") -> float:
-    """Standard deviation over seeds [dB], pooled over the architectures that have several."""
-    several = sizes > 1
-    if not several.any():
-        return 0.0
-    freedom = sizes[several] - 1
-    return float(np.sqrt((variances[several] * freedom).sum() / freedom.sum()))

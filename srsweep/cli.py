@@ -19,7 +19,8 @@ from srsweep.explore import cost, families
 from srsweep.export import export, latency
 from srsweep.merge import merge_command
 from srsweep.progress import Watcher, format_duration
-from srsweep.results import front, report, select, status
+from srsweep.results import front, report, status
+from srsweep.select import select
 from srsweep.variant import evaluate_command, train
 from sweeps.config import SweepConfig, parse_config, read_config
 from sweeps.run import DriverName, run_sweep

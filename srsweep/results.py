@@ -1,4 +1,4 @@
-"""Commands that read the database: front, select, report, status."""
+"""Commands that read the database: front, report, status."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,13 +7,11 @@ import click
 
 from analysis.chosen import TIERS
 from analysis.load import load_sweeps, load_trials
-from analysis.load_database import LATENCY, QUALITIES
+from analysis.load_database import QUALITIES
 from analysis.load_points import load_front
 from analysis.pareto import Direction
 from analysis.report import write_report
-from analysis.select import at_knee, best_within, selection_table, tiers, variants, weighted
 from analysis.tables import Format, front_table
-from searchspace.cost import COSTS
 from searchspace.quantity import format_quantity, parse_quantity
 from srsweep.arguments import print_table, tabular
 from srsweep.choice import finder
@@ -74,84 +72,6 @@ def _objectives(db: str, name: str) -> dict[str, Direction]:
 def _directions(names: Sequence[str]) -> dict[str, Direction]:
     """Qualities are to be large, everything else small."""
     return {n.strip(): "maximize" if n.strip() in QUALITIES else "minimize" for n in names}
-
-
-@click.command()
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
-@click.option(
-    "--max", "limits", metavar="COST=LIMIT", multiple=True, help="Largest value of a cost."
-)
-@click.option("--max-params", metavar="N", help="The same as --max params=N.")
-@click.option("--max-multadds", metavar="N", help="The same as --max multadds=N.")
-@click.option(
-    "--min-psnr", type=float, metavar="DB", help="Smallest PSNR-Y on the validation split."
-)
-@click.option("--tiers", "tier_limits", metavar="50k,150k", help="The best variant of each tier.")
-@click.option("--tier-cost", default="params", show_default=True, help="The cost of --tiers.")
-@click.option("--knee", is_flag=True, help="Where the front of PSNR against parameters bends.")
-@click.option("--weights", metavar="psnr_y=2,params=1", help="TOPSIS with these weights.")
-@database
-@tabular
-def select(  # noqa: PLR0913 - one parameter an option
-    names: tuple[str, ...],
-    limits: tuple[str, ...],
-    max_params: str | None,
-    max_multadds: str | None,
-    min_psnr: float | None,
-    tier_limits: str | None,
-    tier_cost: str,
-    knee: bool,
-    weights: str | None,
-    db: str | None,
-    form: Format | None,
-) -> None:
-    """Choose variants for deployment and say why.
-
-    NAME... are sweeps or sweep files.
-
-    \b
-    srsweep select NAME --max-params 150k --max-multadds 10G
-    srsweep select NAME --tiers 50k,150k,600k
-    srsweep select NAME --knee
-    """
-    sweeps, url = locate(names, db)
-    frame = variants(load_trials(url, sweeps))
-    short = (("params", max_params), ("multadds", max_multadds))
-    allowed = _pairs([*limits, *(f"{cost}={limit}" for cost, limit in short if limit is not None)])
-    chosen = []
-    if tier_limits:
-        chosen += tiers(frame, tier_cost, [parse_quantity(t) for t in tier_limits.split(",")])
-    if knee:
-        chosen.append(at_knee(frame))
-    if weights:
-        chosen.append(weighted(frame, _weights(weights)))
-    if allowed or min_psnr is not None or not chosen:
-        chosen.append(best_within(frame, allowed, min_psnr))
-    table = selection_table(frame, chosen)
-    print_table(table if form else table.drop(columns="sentence"), form)
-    if form is None:
-        for selection in chosen:
-            click.echo(f"\n{selection.rule}: {selection.sentence}")
-
-
-def _weights(text: str) -> dict[str, float]:
-    """'name=weight' each, joined by commas; ValueError for a weight that is not above 0."""
-    pairs = _pairs(text.split(","))
-    for name, weight in pairs.items():
-        if not 0 < weight < float("inf"):
-            raise ValueError(f"--weights: must be above 0, got {name}={weight:g}; leave {name} out")
-    return pairs
-
-
-def _pairs(texts: Sequence[str]) -> dict[str, float]:
-    """'name=number' each."""
-    pairs = {}
-    for text in texts:
-        name, _, number = text.rpartition("=")
-        if name not in (*COSTS, *QUALITIES) and not name.startswith(LATENCY):
-            raise ValueError(f"{text}: must name a cost: {', '.join(COSTS)}")
-        pairs[name] = parse_quantity(number)
-    return pairs
 
 
 @click.command()

@@ -187,7 +187,18 @@ def test_unknown_sweep(tmp_path: Path) -> None:
 def test_unknown_cost_of_a_selection(tmp_path: Path) -> None:
     file = sweep_file(tmp_path)
     invoke("run", file, "--trials", 1)
-    assert "must name a cost" in mistake("select", file, "--max", "parms=3")
+    assert "no cost called 'parms'; did you mean params" in mistake(
+        "select", file, "--max", "parms=3"
+    )
+    for words, fault in (
+        (("--tiers", "1k,-5k"), "--tiers: must be above 0, got -5k"),
+        (("--min-psnr", "nan"), "--min-psnr: must be a number of dB, got nan"),
+        (("--max", "params"), "--max: must read COST=LIMIT"),
+        (("--max", "latency=30ms"), "no such latency was measured"),
+        (("--max-params", "0"), "--max-params: must be above 0, got 0"),
+        (("--weights", "2"), "--weights: must read NAME=WEIGHT"),
+    ):
+        assert fault in mistake("select", file, *words)
 
 
 def test_weights_that_are_none(tmp_path: Path) -> None:

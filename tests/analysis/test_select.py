@@ -1,8 +1,21 @@
+import math
+
+import pandas as pd
 import pytest
 
 from analysis.load import load_trials
-from analysis.select import at_knee, best_within, selection_table, tiers, variants, weighted
+from analysis.select import (
+    at_knee,
+    best_within,
+    note_on_spread,
+    selection_table,
+    tiers,
+    weighted,
+)
+from analysis.variants import coarse_front, cost_column, variants
 from searchspace.architecture import architecture
+from sweeps.records import Measurement
+from tests.analysis.conftest import Database
 
 
 @pytest.fixture
@@ -23,10 +36,10 @@ def test_the_best_within_a_budget_is_taken_and_the_alternative_named(frame) -> N
     chosen = best_within(frame, {"params": 250_000})
     assert taken(frame, chosen) == 1
     assert chosen.sentence.startswith(
-        "Taken: slwsr n_feats=2 (trial 1), 27.00 dB, the highest PSNR of the 3"
+        "Taken: slwsr n_feats=2 (small#1), 27.00 dB, the highest PSNR of the 3"
     )
     # Trial 3 is dominated by the one taken, so the alternative worth naming is trial 0.
-    assert "(trial 0): 1.00 dB less, 90 % fewer parameters, 80 % fewer Mult-Adds" in chosen.sentence
+    assert "(small#0): 1.00 dB less, 90 % fewer parameters, 80 % fewer Mult-Adds" in chosen.sentence
 
 
 def test_budgets_hold_together_with_a_minimum(frame) -> None:
@@ -55,24 +68,144 @@ def test_an_unknown_cost_names_the_nearest(frame) -> None:
         best_within(frame, {"parms": 1.0})
 
 
-def test_seeds_are_averaged_and_what_is_closer_than_their_spread_is_tied(database) -> None:
-    sweep_id = database.sweep("seeds")
-    first, second = (architecture("slwsr", {"n_feats": n}) for n in (8, 16))
-    for number, (network, seed, psnr) in enumerate(
-        [(first, 0, 26.0), (first, 1, 26.2), (second, 0, 26.15), (second, 1, 26.25)]
-    ):
-        size = 1_000 if network is first else 2_000
-        database.trial(sweep_id, number, psnr, size, size, network=network, seed=seed)
-    frame = variants(load_trials(database.url))
-    assert frame["psnr_y"].tolist() == pytest.approx([26.2, 26.1])
-    assert frame["num_seeds"].tolist() == [2, 2]
-    # Variances 0.02 and 0.005, one degree of freedom each.
-    assert frame["psnr_spread"].tolist() == pytest.approx([0.0125**0.5] * 2)
-    chosen = best_within(frame, {})
+@pytest.fixture
+def repeated(database: Database) -> pd.DataFrame:
+    """Five architectures with two seeds each, in two sweeps; the spread is 0.1 dB everywhere."""
+    ids = [database.sweep(name) for name in ("one", "two")]
+    means = [(26.00, 10e3, 1e9), (27.00, 20e3, 3e9), (27.05, 40e3, 2e9), (27.60, 80e3, 8e9)]
+    means.append((27.65, 90e3, 7e9))
+    for number, (mean, params, multadds) in enumerate(means):
+        network = architecture("slwsr", {"n_feats": number + 1})
+        for seed, sweep_id in enumerate(ids):
+            psnr = mean + (0.1 if seed else -0.1) / math.sqrt(2)
+            database.trial(sweep_id, number, psnr, params, multadds, network=network, seed=seed)
+    return variants(load_trials(database.url))
+
+
+def test_seeds_are_averaged_and_their_spread_is_pooled(repeated: pd.DataFrame) -> None:
+    assert repeated["psnr_y"].tolist() == pytest.approx([27.65, 27.6, 27.05, 27.0, 26.0])
+    assert repeated["num_seeds"].tolist() == [2] * 5
+    assert repeated["spread"].tolist() == pytest.approx([0.1] * 5)
+    # The better seed's trial stands for the variant.
+    assert repeated["reference"].tolist() == [f"two#{n}" for n in (4, 3, 2, 1, 0)]
+    assert "spread is 0.10 dB" in note_on_spread(repeated)
+
+
+def test_of_tied_variants_the_cheapest_is_taken(repeated: pd.DataFrame) -> None:
+    chosen = best_within(repeated, {"params": 100e3})
+    assert taken(repeated, chosen) == 3
+    assert chosen.tied == ("two#4",)
     assert (
-        "the same PSNR within the seeds' spread of 0.11 dB, 50 % fewer parameters"
+        "the cheapest of 2 that are tied with the highest PSNR (27.65 dB) of the 5 variants"
         in chosen.sentence
     )
+    assert "Tied with it: two#4." in chosen.sentence
+    assert "the same PSNR within the seeds' spread of 0.10 dB, 12 % more" in chosen.sentence
+    # By the cost that was limited: of the two, the other has fewer Mult-Adds.
+    assert taken(repeated, best_within(repeated, {"multadds": 9e9})) == 4
+
+
+def test_tiers_knee_and_weights_take_the_cheapest_of_the_tied(repeated: pd.DataFrame) -> None:
+    assert [taken(repeated, c) for c in tiers(repeated, "params", [50e3, 100e3])] == [1, 3]
+    assert coarse_front(repeated, "psnr_y", ["params"])["number"].tolist() == [3, 1, 0]
+    knee = at_knee(repeated)
+    assert taken(repeated, knee) == 1
+    assert knee.tied == ("two#2",)
+    assert "front of 3 variants that differ by more than the seeds' spread" in knee.sentence
+    heavy = weighted(repeated, {"psnr_y": 100.0, "params": 1.0})
+    assert (taken(repeated, heavy), heavy.tied) == (3, ("two#4",))
+
+
+def test_a_tied_variant_that_is_cheaper_in_something_stays_on_the_front(
+    repeated: pd.DataFrame,
+) -> None:
+    front = coarse_front(repeated, "psnr_y", ["params", "multadds"])
+    assert front["number"].tolist() == [4, 3, 2, 1, 0]
+
+
+def test_the_coarse_front_of_one_seed_is_the_front(frame: pd.DataFrame) -> None:
+    assert coarse_front(frame, "psnr_y", ["params"])["number"].tolist() == [2, 1, 0]
+    assert "spread is unknown" in note_on_spread(frame)
+    assert frame["spread"].isna().all()
+    assert best_within(frame, {}).tied == ()
+
+
+def test_a_minimum_alone_asks_for_the_cheapest(frame: pd.DataFrame) -> None:
+    chosen = best_within(frame, {}, 26.4)
+    assert taken(frame, chosen) == 1
+    assert "the fewest parameters of the 3 variants with PSNR >= 26.40 dB" in chosen.sentence
+
+
+def test_the_table_of_choices_states_seeds_spread_and_ties(repeated: pd.DataFrame) -> None:
+    row = selection_table(repeated, [best_within(repeated, {})]).iloc[0]
+    assert (row["num_seeds"], row["tied"], row["sweep"]) == (2, "two#4", "two")
+    assert row["spread"] == pytest.approx(0.1)
+
+
+def measure(database: Database, number: int, name: str, dataset: str, value: float) -> None:
+    trial_id = int(load_trials(database.url).set_index("number").loc[number, "id"])
+    rows = [Measurement(step=1_000, dataset=dataset, name=name, value=value)]
+    assert database.store.record(trial_id, 1, rows)
+
+
+def test_quality_after_int8_chooses_otherwise_and_counts_what_lacks_it(small: Database) -> None:
+    for number, value in ((0, 25.9), (1, 26.9), (2, 26.2)):
+        measure(small, number, "psnr_y_int8", "validation", value)
+    frame = variants(load_trials(small.url), "psnr_y_int8")
+    assert frame["number"].tolist() == [1, 2, 0, 3]
+    chosen = best_within(frame, {}, quality="psnr_y_int8")
+    assert taken(frame, chosen) == 1
+    assert "26.90 dB, the highest PSNR after INT8 of the 3 variants" in chosen.sentence
+    assert chosen.sentence.endswith("Left out: 1 of 4 variants without PSNR-Y INT8 dB.")
+    assert taken(frame, at_knee(frame, quality="psnr_y_int8")) == 1
+    table = selection_table(frame, [chosen], "psnr_y_int8")
+    assert table["psnr_y_int8"].tolist() == [26.9]
+
+
+def test_ssim_is_a_quality(small: Database) -> None:
+    frame = variants(load_trials(small.url), "ssim_y")
+    assert ", 0.6875, the highest SSIM of" in best_within(frame, {}, quality="ssim_y").sentence
+
+
+FAST = "latency_ms onnxruntime int8 320x180 1 threads"
+SLOW = "latency_ms onnxruntime float32 320x180 1 threads"
+
+
+def test_a_measured_latency_is_a_limit_below_a_millisecond_too(small: Database) -> None:
+    for number, value in ((0, 0.2), (1, 0.4), (2, 0.9)):
+        measure(small, number, FAST, "box", value)
+    frame = variants(load_trials(small.url))
+    chosen = best_within(frame, {"latency": 0.5})
+    assert taken(frame, chosen) == 1
+    assert "Left out: 1 of 4 variants without latency ms onnxruntime int8" in chosen.sentence
+    # On the front of latency 26, 27 and 27.5 dB: 0.2 to 0.4 ms is worth it, and not all the same below 1.
+    assert taken(frame, at_knee(frame, "latency")) == 1
+
+
+def test_of_several_latencies_words_choose_one(small: Database) -> None:
+    for name in (FAST, SLOW):
+        measure(small, 0, name, "box", 5.0)
+    frame = variants(load_trials(small.url))
+    assert cost_column(frame, "latency int8") == f"{FAST} on box"
+    with pytest.raises(ValueError, match="must name one measured latency.*float32.*int8"):
+        cost_column(frame, "latency")
+    with pytest.raises(ValueError, match="no such latency was measured"):
+        cost_column(
+            variants(load_trials(small.url)).drop(columns=[f"{n} on box" for n in (FAST, SLOW)]),
+            "latency",
+        )
+
+
+def test_a_cost_that_one_seed_has_holds_for_all(database: Database) -> None:
+    ids = [database.sweep(name) for name in ("one", "two")]
+    network = architecture("slwsr", {"n_feats": 8})
+    for seed, (sweep_id, psnr) in enumerate(zip(ids, (26.0, 26.2), strict=True)):
+        trial_id = database.trial(sweep_id, 0, psnr, 1e4, 1e9, network=network, seed=seed)
+        if seed == 0:
+            row = Measurement(step=1_000, dataset="box", name=FAST, value=3.0)
+            assert database.store.record(trial_id, 1, [row])
+    (latency,) = variants(load_trials(database.url))[f"{FAST} on box"]
+    assert latency == 3.0
 
 
 def test_trials_on_other_images_are_not_compared(small) -> None:

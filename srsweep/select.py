@@ -1,0 +1,154 @@
+"""The command select: which variants of sweeps to ship, and why."""
+
+import math
+from collections.abc import Callable
+
+import click
+
+from analysis.load import load_trials
+from analysis.load_database import QUALITIES
+from analysis.select import (
+    Selection,
+    at_knee,
+    best_within,
+    note_on_spread,
+    selection_table,
+    tiers,
+    weighted,
+)
+from analysis.tables import Format
+from analysis.variants import variants
+from searchspace.quantity import parse_quantity
+from srsweep.arguments import print_table, tabular
+from srsweep.databases import database, locate
+from sweeps.timing import LATENCY, parse_milliseconds
+
+
+@click.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.option(
+    "--max",
+    "limits",
+    metavar="COST=LIMIT",
+    multiple=True,
+    help="Largest value of a cost, or of a measured latency: latency=30ms, or 'latency int8=30ms' of several.",
+)
+@click.option("--max-params", metavar="N", help="The same as --max params=N.")
+@click.option("--max-multadds", metavar="N", help="The same as --max multadds=N.")
+@click.option(
+    "--min-psnr",
+    type=float,
+    metavar="DB",
+    help="Smallest PSNR-Y on the validation split; alone, the cheapest that reaches it.",
+)
+@click.option("--tiers", "tier_limits", metavar="50k,150k", help="The best variant of each tier.")
+@click.option("--tier-cost", default="params", show_default=True, help="The cost of --tiers.")
+@click.option("--knee", is_flag=True, help="Where the front of PSNR against parameters bends.")
+@click.option("--weights", metavar="psnr_y=2,params=1", help="TOPSIS with these weights.")
+@click.option(
+    "--quality",
+    type=click.Choice(QUALITIES),
+    default="psnr_y",
+    show_default=True,
+    help="What is to be high; psnr_y_int8 of the trials that were exported to INT8.",
+)
+@database
+@tabular
+def select(  # noqa: PLR0913 - one parameter an option
+    names: tuple[str, ...],
+    limits: tuple[str, ...],
+    max_params: str | None,
+    max_multadds: str | None,
+    min_psnr: float | None,
+    tier_limits: str | None,
+    tier_cost: str,
+    knee: bool,
+    weights: str | None,
+    quality: str,
+    db: str | None,
+    form: Format | None,
+) -> None:
+    """Choose variants for deployment and say why.
+
+    NAME... are sweeps or sweep files. A network that several sweeps trained with other seeds counts
+    once, with its mean; variants that are closer than the seeds' spread are tied, and the cheapest of
+    them is taken.
+
+    \b
+    srsweep select NAME --max-params 150k --max-multadds 10G
+    srsweep select NAME --tiers 50k,150k,600k
+    srsweep select NAME NAME-seed1 NAME-seed2 --knee
+    srsweep select NAME --quality psnr_y_int8 --max "latency int8=30ms"
+    """
+    sweeps, url = locate(names, db)
+    allowed = dict(map(_limit, limits))
+    allowed |= {
+        cost: _positive(f"--max-{cost}", text, parse_quantity)
+        for cost, text in (("params", max_params), ("multadds", max_multadds))
+        if text is not None
+    }
+    minimum = _minimum(min_psnr, quality)
+    ranks = [_positive("--tiers", t, _parser(tier_cost)) for t in _parts(tier_limits)]
+    shares = dict(_weight(text) for text in _parts(weights))
+    frame = variants(load_trials(url, sweeps), quality)
+    chosen: list[Selection] = []
+    if ranks:
+        chosen += tiers(frame, tier_cost, ranks, quality)
+    if knee:
+        chosen.append(at_knee(frame, quality=quality))
+    if shares:
+        chosen.append(weighted(frame, shares, quality))
+    if allowed or minimum is not None or not chosen:
+        chosen.append(best_within(frame, allowed, minimum, quality))
+    table = selection_table(frame, chosen, quality)
+    if form is not None:
+        print_table(table, form)
+        return
+    print_table(table.drop(columns=["sentence", "spread", "tied", "architecture"]), form)
+    for selection in chosen:
+        click.echo(f"\n{selection.rule}: {selection.sentence}")
+    click.echo(f"\n{note_on_spread(frame, quality)}")
+
+
+def _parts(text: str | None) -> list[str]:
+    return [] if text is None else [part.strip() for part in text.split(",")]
+
+
+def _limit(text: str) -> tuple[str, float]:
+    """'cost=limit'."""
+    name, equals, limit = text.rpartition("=")
+    if not equals:
+        raise ValueError(f"--max: must read COST=LIMIT, such as params=150k, got {text!r}")
+    return name, _positive(f"--max {name}", limit, _parser(name))
+
+
+def _parser(cost: str) -> Callable[[str], float]:
+    return parse_milliseconds if cost.startswith(LATENCY) else parse_quantity
+
+
+def _positive(option: str, text: str, parse: Callable[[str], float]) -> float:
+    try:
+        value = parse(text)
+    except ValueError as error:
+        raise ValueError(f"{option}: {error}") from None
+    if value <= 0:
+        raise ValueError(f"{option}: must be above 0, got {text.strip()}")
+    return value
+
+
+def _minimum(min_psnr: float | None, quality: str) -> float | None:
+    if min_psnr is None:
+        return None
+    if not math.isfinite(min_psnr):
+        raise ValueError(f"--min-psnr: must be a number of dB, got {min_psnr}")
+    if quality == "ssim_y":
+        raise ValueError("--min-psnr: is a limit of PSNR, not of --quality ssim_y")
+    return min_psnr
+
+
+def _weight(text: str) -> tuple[str, float]:
+    """'name=weight'."""
+    name, _, number = text.rpartition("=")
+    if not name:
+        raise ValueError(f"--weights: must read NAME=WEIGHT, such as psnr_y=2, got {text!r}")
+    return name, _positive(f"--weights {name}", number, parse_quantity)
