@@ -59,8 +59,9 @@ class NoStore:
 def rows_of(curves: Curves, table: SpaceTable) -> NDArray[np.int64]:
     """Rows of the tabulated architectures in the table of costs."""
     rows = [table.row(architecture) for architecture in curves.architectures.values()]
-    assert None not in rows
-    return np.array(sorted(rows), np.int64)
+    known = sorted(row for row in rows if row is not None)
+    assert len(known) == len(rows)
+    return np.array(known, np.int64)
 
 
 def by_engine(

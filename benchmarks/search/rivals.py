@@ -148,7 +148,10 @@ def main() -> None:
     for path in sorted((HERE / "tables").glob("*.csv")):
         table = Table(path)
         trials = round(SHARE * len(table.rows))
-        found: dict[str, list[list[Event]]] = {}
+        target = HERE / "results" / "rivals" / f"{path.stem}.json"
+        found: dict[str, list[list[Event]]] = (
+            json.loads(target.read_text()) if target.exists() else {}
+        )
         for name, search in SEARCHES.items():
             found[name] = []
             for seed in range(given.seeds):
@@ -156,7 +159,6 @@ def main() -> None:
                 np.random.seed(seed)
                 found[name].append(list(search(table, trials * table.steps, trials)))
             print(path.stem, name, [len(events) for events in found[name]], flush=True)
-        target = HERE / "results" / "rivals" / f"{path.stem}.json"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(json.dumps(found, separators=(",", ":")) + "\n")
 

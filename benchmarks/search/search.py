@@ -5,7 +5,8 @@
 replays every contender on every table of `tables/` and writes `results/<table>.csv` (one row a contender and
 number of steps: median and quartiles over the seeds) and `results/summary.csv` (what the README quotes).
 Everything is replayed from real trainings; nothing is trained here. With `--only`, the rows of other contenders on
-the same table stay as they are; what `rivals.py` has found with other packages is scored beside ours.
+the same table stay as they are; what `rivals.py` has found with other packages, and `record.py` with a search that
+takes minutes a replay, is scored beside ours, with the seeds that are there.
 """
 
 import argparse
@@ -35,17 +36,20 @@ ELSEWHERE = ("Syne Tune MOASHA", "Syne Tune MO-REA")
 RIVALS = ("random", "tpe", "nsga2", "gp", *ELSEWHERE)
 """All but the last are Optuna's samplers. They run inside our engine, which turns down duplicates and what is not in the table at no
 cost: as they come they would spend trainings on these."""
-SEEDS_AT_MOST = {"gp": 5}
-"""A suggestion of Optuna's Gaussian process takes about a second."""
+SLOW = ("gp",)
+"""Replayed by record.py, or not at all."""
 UNLIMITED = 100_000
+
+Events = list[tuple[int, str]]
+"""A replay that is over."""
 
 Contender = Callable[[int], Replay]
 
 
-def contenders(curves: Curves, budget: int) -> dict[str, Contender]:
-    """Every search by name, as a function of the seed."""
+def contenders(curves: Curves, trials: int) -> dict[str, Contender]:
+    """Every search by name, as a function of the seed; the budget is that of `trials` full trainings."""
     table = SpaceTable(curves.config.space, curves.config.scale)
-    rows, trials = rows_of(curves, table), budget // curves.steps
+    rows, budget = rows_of(curves, table), trials * curves.steps
     halving = {"min_steps": curves.steps // 4, "factor": 2}
     in_full = {"trials": trials}
     halved = {"trials": UNLIMITED, "steps": budget, "halving": halving}
@@ -53,13 +57,7 @@ def contenders(curves: Curves, budget: int) -> dict[str, Contender]:
     def replayed(**search: object) -> Contender:
         return lambda seed: by_engine(curves, table, rows, seed, search)
 
-    path = RESULTS / "rivals" / f"{curves.name}.json"
-    found = json.loads(path.read_text()) if path.exists() else {}
-
-    def recorded(events: list[list[tuple[int, str]]]) -> Contender:
-        return lambda seed: iter(events[seed])
-
-    return {name: recorded(events) for name, events in found.items()} | {
+    return {
         "random": replayed(sampler="random", **in_full),
         "tpe": replayed(sampler="tpe", **in_full),
         "nsga2": replayed(sampler="nsga2", **in_full),
@@ -68,6 +66,22 @@ def contenders(curves: Curves, budget: int) -> dict[str, Contender]:
         "pareto + halving": replayed(sampler="pareto", **halved),
         "gp": replayed(sampler="gp", **in_full),
     }
+
+
+def recorded(name: str) -> dict[str, list[Events]]:
+    """What is kept of replays on a table: by contender, for each seed from 0."""
+    path = recorded_at(name)
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def recorded_at(name: str) -> Path:
+    """The file of the replays on a table that are kept."""
+    return RESULTS / "rivals" / f"{name}.json"
+
+
+def kept(replays: list[Events]) -> Contender:
+    """A contender that repeats them."""
+    return lambda seed: iter(replays[seed])
 
 
 def compare(name: str, seeds: int, only: list[str]) -> Iterator[dict[str, Any]]:
@@ -82,11 +96,14 @@ def compare(name: str, seeds: int, only: list[str]) -> Iterator[dict[str, Any]]:
         for row in read_rows(RESULTS / "summary.csv")
         if (row["table"], row["architectures"]) == (name, str(len(curves.entries)))
     }
-    for contender, replay in contenders(curves, budget).items():
-        if only and contender not in only:
+    replays = recorded(name)
+    searches = {name: kept(events) for name, events in replays.items()}
+    searches = contenders(curves, trials) | searches
+    for contender, replay in searches.items():
+        if (only and contender not in only) or (contender in SLOW and contender not in replays):
             continue
         began = time.perf_counter()
-        own = range(min(seeds, SEEDS_AT_MOST.get(contender, seeds)))
+        own = range(min(seeds, len(replays.get(contender, range(seeds)))))
         found[contender] = np.array([curve_of(replay(s), curves, grid) for s in own])
         write_curves(name, found, grid)
         print(

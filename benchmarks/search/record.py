@@ -1,0 +1,60 @@
+"""Keeps the replays of a search that takes minutes each, one seed after another.
+
+    python -m benchmarks.search.record gp --tables slwsr-x2-short --seeds 20
+
+adds to `results/rivals/<table>.json` as each seed ends, so that it can be stopped and started again; `search.py`
+scores what is there.
+"""
+
+import argparse
+import json
+import os
+import time
+import warnings
+
+import optuna
+import torch
+from threadpoolctl import threadpool_limits
+
+from benchmarks.search.curves import TABLES, Curves
+from benchmarks.search.search import SHARE, Events, contenders, recorded, recorded_at
+
+
+def keep(name: str, contender: str, events: Events) -> None:
+    """Add the replay of the next seed to the file of its table."""
+    found = recorded(name)
+    found.setdefault(contender, []).append(events)
+    path = recorded_at(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(found, separators=(",", ":")) + "\n")
+    temporary.replace(path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("contender")
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--tables", nargs="*", default=sorted(p.stem for p in TABLES.glob("*.csv")))
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    for name in given.tables:
+        curves = Curves(name)
+        trials = round(SHARE * len(curves.entries))
+        search = contenders(curves, trials)[given.contender]
+        for seed in range(len(recorded(name).get(given.contender, [])), given.seeds):
+            began = time.process_time()
+            with threadpool_limits(1):
+                events = list(search(seed))
+            keep(name, given.contender, events)
+            seconds = time.process_time() - began
+            print(
+                f"{name}: {given.contender}: seed {seed}: {seconds:.0f} s of processor time",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
