@@ -6,6 +6,8 @@ from typing import Literal
 State = Literal["running", "paused", "complete", "stopped", "failed"]
 """Of a trial. paused: has a checkpoint, may go on. complete: reached the full number of steps. stopped: given up at a
 lower step by halving, or too slow for the budget before any step; never to be read as a finished one. failed: ended by an error."""
+VALIDATION = "validation"
+"""Dataset of what a search may look at; the test sets have their own names."""
 
 
 @dataclass(frozen=True, kw_only=True)

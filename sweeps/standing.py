@@ -9,7 +9,7 @@ from searchspace.cost import costs
 from sweeps.config import MEASURED, SweepConfig
 from sweeps.halving import Candidate
 from sweeps.mirror import Mirror, is_url
-from sweeps.records import Measurement, State
+from sweeps.records import VALIDATION, Measurement, State
 from sweeps.timing import LATENCY, Timing, is_timing, key_of
 
 
@@ -44,10 +44,10 @@ class Trial:
     """Has run out of memory beside others, and is trained with nothing beside it from then on."""
 
     def take(self, measurements: Iterable[Measurement]) -> None:
-        """Remember what was measured."""
+        """Remember what was measured; on the test sets is for networks that have been chosen already."""
         for each in measurements:
             self.step = max(self.step, each.step)
-            if each.name in MEASURED:
+            if each.name in MEASURED and each.dataset == VALIDATION:
                 self.scores[each.name] = each.value
                 self.curve.setdefault(each.step, {})[each.name] = each.value
             elif is_timing(each):

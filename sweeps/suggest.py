@@ -22,6 +22,7 @@ from searchspace.cost import COSTS
 from searchspace.space import MAX_DRAWS, Dimension, FamilySpace, Space, feasible
 from searchspace.table import SpaceTable
 from sweeps.pareto_sampler import ParetoSearch
+from sweeps.records import VALIDATION
 from sweeps.store import TrialRow
 
 SamplerName = Literal["random", "grid", "tpe", "nsga2", "gp", "pareto"]
@@ -144,7 +145,8 @@ class Suggester:
         if self.pareto is None:
             return
         for row in rows:
-            scores = [m.value for m in row.measurements if m.name == self.modelled]
+            learnt = (self.modelled, VALIDATION)
+            scores = [m.value for m in row.measurements if (m.name, m.dataset) == learnt]
             try:
                 known = architecture(row.family, row.knobs)
             except ValueError:
