@@ -9,18 +9,18 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from random import Random
-from typing import Any, Literal
+from typing import Literal
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from searchspace.architecture import Architecture, architecture
 from searchspace.constraint import Constraint
 from searchspace.cost import COSTS
-from searchspace.space import MAX_DRAWS, Dimension, FamilySpace, Space, feasible
+from searchspace.space import MAX_DRAWS, Space, feasible
 from searchspace.table import SpaceTable
+from sweeps.optuna_params import locate, suggest
 from sweeps.pareto_sampler import ParetoSearch
 from sweeps.records import VALIDATION
 from sweeps.store import TrialRow
@@ -100,7 +100,7 @@ class Suggester:
             self.study.sampler = self._make_sampler(self.seed * 1_000_003 + number)
             for _ in range(MAX_REFUSALS):
                 trial = self.study.ask()
-                suggested = self._build(trial)
+                suggested = suggest(trial, self.space)
                 if suggested is not None and self._is_new(suggested):
                     self.asked[suggested.key] = trial.number
                     break
@@ -125,7 +125,7 @@ class Suggester:
         if self.pareto is not None:
             self.pareto.add(stored)
             return
-        located = self._locate(stored)
+        located = locate(stored, self.space)
         if located is None:
             return  # the space has changed since; the architecture still counts as known
         params, distributions = located
@@ -250,69 +250,6 @@ class Suggester:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             return _SAMPLERS[self.sampler](seed % 2**32, self.population)
-
-    def _build(self, trial: optuna.Trial) -> Architecture | None:
-        """Ask Optuna for the knobs, those that do not apply left out."""
-        part = self.space.families[0]
-        if len(self.space.families) > 1:
-            names = [part.family.name for part in self.space.families]
-            chosen = trial.suggest_categorical("family", names)
-            part = self.space.families[names.index(str(chosen))]
-        choice: dict[str, int] = {}
-        for dimension in part.dimensions:
-            name, distribution = _optuna_name(part, dimension), _distribution(dimension)
-            if not part.applies(dimension, choice) or len(dimension.values) == 1:
-                choice[dimension.name] = 0
-            elif isinstance(distribution, IntDistribution):
-                choice[dimension.name] = trial.suggest_int(name, 0, distribution.high)
-            else:
-                label = trial.suggest_categorical(name, distribution.choices)
-                choice[dimension.name] = distribution.choices.index(label)
-        return part.build(choice)
-
-    def _locate(
-        self, stored: Architecture
-    ) -> tuple[dict[str, Any], dict[str, BaseDistribution]] | None:
-        """Optuna's parameters of an architecture; None where it lies outside of the space."""
-        names = [part.family.name for part in self.space.families]
-        if stored.family.name not in names:
-            return None
-        part = self.space.families[names.index(stored.family.name)]
-        params: dict[str, Any] = {}
-        distributions: dict[str, BaseDistribution] = {}
-        if len(names) > 1:
-            params["family"] = stored.family.name
-            distributions["family"] = CategoricalDistribution(names)
-        for dimension in part.dimensions:
-            value = getattr(stored.spec, dimension.name)
-            applies = all(
-                getattr(stored.spec, other) in wanted for other, wanted in dimension.when.items()
-            )
-            if not applies or len(dimension.values) == 1:
-                continue
-            if value not in dimension.values:
-                return None
-            name, distribution = _optuna_name(part, dimension), _distribution(dimension)
-            number = dimension.values.index(value)
-            is_int = isinstance(distribution, IntDistribution)
-            params[name] = number if is_int else _label(value)
-            distributions[name] = distribution
-        return params, distributions
-
-
-def _optuna_name(part: FamilySpace, dimension: Dimension) -> str:
-    return f"{part.family.name}.{dimension.name}"
-
-
-def _label(value: object) -> str:
-    return str(value)
-
-
-def _distribution(dimension: Dimension) -> IntDistribution | CategoricalDistribution:
-    """Numbers in order are suggested by their place, so that a sampler sees which are neighbours."""
-    if dimension.ordered:
-        return IntDistribution(0, len(dimension.values) - 1)
-    return CategoricalDistribution([_label(value) for value in dimension.values])
 
 
 class _OrderedNSGAII(NSGAIISampler):  # type: ignore[misc]

@@ -20,7 +20,7 @@ OF_SWEEPS_IN_ANALYSIS = (
     "sweeps.latency",
 )
 ONLY_IN = {
-    "ray": ("sweeps/drivers/ray_tune.py", "sweeps/drivers/ray_job.py"),
+    "ray": ("sweeps/drivers/ray_",),
     "sqlalchemy": (
         "sweeps/schema.py",
         "sweeps/database.py",
@@ -29,7 +29,7 @@ ONLY_IN = {
         "sweeps/merge.py",
         "analysis/load",
     ),
-    "optuna": ("sweeps/suggest", "sweeps/pareto_sampler.py", "analysis/export_optuna.py"),
+    "optuna": ("sweeps/suggest.py", "sweeps/optuna_", "analysis/export_optuna.py"),
     "plotly": ("analysis/",),
     "dash": ("analysis/dashboard.py",),
     "click": ("srsweep/",),

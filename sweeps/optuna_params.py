@@ -1,0 +1,79 @@
+"""An architecture as the parameters of an Optuna trial, and back."""
+
+from typing import Any
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+from optuna.trial import BaseTrial
+
+from searchspace.architecture import Architecture
+from searchspace.space import Dimension, FamilySpace, Space
+
+FAMILY = "family"
+"""The parameter that names the family, in a space of several."""
+
+
+def suggest(trial: BaseTrial, space: Space) -> Architecture | None:
+    """The architecture whose knobs the trial suggests, those that do not apply left out; None where they do not
+    go together.
+    """
+    part = space.families[0]
+    if len(space.families) > 1:
+        names = [part.family.name for part in space.families]
+        chosen = trial.suggest_categorical(FAMILY, names)
+        part = space.families[names.index(str(chosen))]
+    choice: dict[str, int] = {}
+    for dimension in part.dimensions:
+        name, distribution = _name(part, dimension), _distribution(dimension)
+        if not part.applies(dimension, choice) or len(dimension.values) == 1:
+            choice[dimension.name] = 0
+        elif isinstance(distribution, IntDistribution):
+            choice[dimension.name] = trial.suggest_int(name, 0, distribution.high)
+        else:
+            label = trial.suggest_categorical(name, distribution.choices)
+            choice[dimension.name] = distribution.choices.index(label)
+    return part.build(choice)
+
+
+def locate(
+    architecture: Architecture, space: Space
+) -> tuple[dict[str, Any], dict[str, BaseDistribution]] | None:
+    """Parameters and distributions, by name, that `suggest` makes the architecture of; None outside of the space."""
+    names = [part.family.name for part in space.families]
+    if architecture.family.name not in names:
+        return None
+    part = space.families[names.index(architecture.family.name)]
+    params: dict[str, Any] = {}
+    distributions: dict[str, BaseDistribution] = {}
+    if len(names) > 1:
+        params[FAMILY] = architecture.family.name
+        distributions[FAMILY] = CategoricalDistribution(names)
+    for dimension in part.dimensions:
+        value = getattr(architecture.spec, dimension.name)
+        applies = all(
+            getattr(architecture.spec, other) in wanted for other, wanted in dimension.when.items()
+        )
+        if not applies or len(dimension.values) == 1:
+            continue
+        if value not in dimension.values:
+            return None
+        name, distribution = _name(part, dimension), _distribution(dimension)
+        number = dimension.values.index(value)
+        is_int = isinstance(distribution, IntDistribution)
+        params[name] = number if is_int else _label(value)
+        distributions[name] = distribution
+    return params, distributions
+
+
+def _name(part: FamilySpace, dimension: Dimension) -> str:
+    return f"{part.family.name}.{dimension.name}"
+
+
+def _label(value: object) -> str:
+    return str(value)
+
+
+def _distribution(dimension: Dimension) -> IntDistribution | CategoricalDistribution:
+    """Numbers in order are suggested by their place, so that a sampler sees which are neighbours."""
+    if dimension.ordered:
+        return IntDistribution(0, len(dimension.values) - 1)
+    return CategoricalDistribution([_label(value) for value in dimension.values])
