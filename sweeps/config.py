@@ -273,7 +273,21 @@ def _parse_sweep(
     except ValidationError as error:
         located = explain(error, _known_keys)
         return None, [*faults, *(((*at, *path), text) for path, text in located)]
-    return config, faults
+    return _restarting(config, at, faults), faults
+
+
+def _restarting(config: SweepConfig, at: tuple[str, ...], faults: list[Fault]) -> SweepConfig:
+    """With the rungs as restarts, where schedule: cosine_restarts names none of its own."""
+    if config.train.schedule != "cosine_restarts" or config.train.restarts is not None:
+        return config
+    if config.search.halving is None:
+        text = (
+            "schedule: cosine_restarts needs the steps after which it starts anew, got none; name them, "
+            f"such as [{config.train.steps // 4}], or turn on search.halving, whose rungs they then are"
+        )
+        faults.append(((*at, "train", "restarts"), text))
+    train = config.train.model_copy(update={"restarts": config.rungs[:-1]})
+    return config.model_copy(update={"train": train})
 
 
 def _search_faults(sweep: Mapping[str, Any], space: Space, at: tuple[str, ...]) -> list[Fault]:

@@ -12,6 +12,7 @@ import math
 import os
 import time
 import zipfile
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -20,7 +21,16 @@ from pickle import UnpicklingError
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+)
 from torch import Tensor, nn
 
 from searchspace.quantity import parse_quantity
@@ -59,9 +69,12 @@ class TrainSettings(BaseModel):
     """Patches a step."""
     learning_rate: Annotated[float, Number, Field(gt=0)] = 1e-3
     """Largest learning rate of Adam (beta 0.9, 0.999)."""
-    schedule: Literal["constant", "halve", "cosine", "one_cycle"] = "one_cycle"
+    schedule: Literal["constant", "halve", "cosine", "one_cycle", "cosine_restarts"] = "one_cycle"
     """constant; halve: halved every `halve_every` steps, as in the papers; cosine: to zero over `steps`; one_cycle: a
-    linear rise over the first 30 %, then cosine to zero."""
+    linear rise over the first 30 %, then cosine to zero; cosine_restarts: cosine to zero at each of `restarts` and at
+    the end, starting anew from the largest rate after each (warm restarts)."""
+    restarts: tuple[Annotated[int, Number, Field(ge=1)], ...] | None = None
+    """Steps after which schedule: cosine_restarts starts anew, each evaluated; null: the rungs of search.halving."""
     halve_every: Annotated[int, Number, Field(ge=1)] = 200_000
     """Steps between halvings under schedule: halve."""
     clip_gradient: Annotated[float, Number, Field(gt=0)] | None = None
@@ -72,6 +85,33 @@ class TrainSettings(BaseModel):
     """auto: bfloat16 autocast where the processor or GPU computes it natively."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto: CUDA where there is one."""
+
+    @field_validator("restarts")
+    @classmethod
+    def _within_the_training(
+        cls, restarts: tuple[int, ...] | None, info: ValidationInfo
+    ) -> tuple[int, ...] | None:
+        steps, schedule = info.data.get("steps"), info.data.get("schedule")
+        if restarts is None or steps is None or schedule is None:
+            return restarts
+        if schedule != "cosine_restarts":
+            raise ValueError(
+                f"only schedule: cosine_restarts starts anew, got {list(restarts)} with schedule: {schedule}; "
+                "use null"
+            )
+        if list(restarts) != sorted({*restarts}) or any(restart >= steps for restart in restarts):
+            raise ValueError(
+                f"must increase and stay below steps ({steps:,}), got {list(restarts)}"
+            )
+        return restarts
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Trainings from before there were restarts stay comparable, and their checkpoints of use.
+        dumped: dict[str, Any] = handler(self)
+        return {
+            name: value for name, value in dumped.items() if (name, value) != ("restarts", None)
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +136,12 @@ def learning_rate_at(settings: TrainSettings, step: int) -> float:
         if done < 0.3:
             return peak * (0.04 + 0.96 * done / 0.3)
         return peak * 0.5 * (1 + math.cos(math.pi * (done - 0.3) / 0.7))
+    if settings.schedule == "cosine_restarts":
+        # SGDR (Loshchilov and Hutter 2017, arXiv 1608.03983, equation 5) with a cycle for each rung.
+        edges = (0, *(settings.restarts or ()), settings.steps)
+        cycle = min(bisect_right(edges, step), len(edges) - 1)
+        within = (step - edges[cycle - 1]) / (edges[cycle] - edges[cycle - 1])
+        return peak * 0.5 * (1 + math.cos(math.pi * within))
     return peak
 
 
@@ -136,11 +182,13 @@ def train(
     take_step = make_step(network, optimizer, settings, sampler, rate)
     watch = _LossWatch(settings)
     watch.best = min((m.value for m in history if m.name == "loss"), default=math.inf)
+    # The end of a cycle too, whether the trial pauses there or not: its history is the same then.
+    also = {until_step, *(settings.restarts or ())}
     started = clock() - seconds
     while step < until_step:
         watch.add(take_step(step))
         step += 1
-        if step % settings.evaluate_every == 0 or step == until_step:
+        if step % settings.evaluate_every == 0 or step in also:
             loss = watch.mean(step)
             seconds = clock() - started
             scores = evaluate(network, split.validation, device=device)

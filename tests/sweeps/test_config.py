@@ -240,3 +240,28 @@ def test_an_impossible_budget_on_a_large_space_names_its_least_costs(tmp_path: P
     least = f"least: params {costs(smallest, config.scale)['params']:,}"
     with pytest.raises(ConfigError, match=rf"no architecture of the space meets .*\({least}\)"):
         check_feasible(config)
+
+
+RESTARTS = {"steps": "4k", "schedule": "cosine_restarts"}
+HALVING = {"halving": {"min_steps": 500}}
+
+
+def test_a_schedule_restarts_at_the_rungs_unless_told_otherwise(tmp_path: Path) -> None:
+    config = small_config(tmp_path, train=RESTARTS, search=HALVING)
+    assert config.train.restarts == (500, 2000)
+    assert config.comparable["train"]["restarts"] == [500, 2000]
+    assert read_config(sweep_file(tmp_path, train=RESTARTS, search=HALVING)) == config
+    own = small_config(tmp_path, train={**RESTARTS, "restarts": ["1k"]}, search=HALVING)
+    assert own.train.restarts == (1000,)
+
+
+def test_a_schedule_without_anything_to_restart_at_is_refused(tmp_path: Path) -> None:
+    message = told_of(tmp_path, train=RESTARTS)
+    assert "metadata.sweep.train.restarts: schedule: cosine_restarts needs the steps" in message
+    assert "such as [1000], or turn on search.halving" in message
+    small_config(tmp_path, train={**RESTARTS, "restarts": [1000]})
+
+
+def test_restarts_under_another_schedule_are_refused(tmp_path: Path) -> None:
+    message = told_of(tmp_path, train={"steps": 100, "schedule": "cosine", "restarts": [50]})
+    assert "metadata.sweep.train.restarts: only schedule: cosine_restarts starts anew" in message

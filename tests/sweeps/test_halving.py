@@ -14,7 +14,7 @@ from sweeps.halving import Candidate, HalvingSettings, next_promotion, non_domin
 from sweeps.spending import non_dominated
 from sweeps.store import Store
 from sweeps.sweep import Sweep
-from tests.sweeps.sweeps_for_tests import small_config
+from tests.sweeps.sweeps_for_tests import SMALL, small_config
 
 SPACE = {
     "slwsr": {
@@ -27,9 +27,11 @@ SPACE = {
 HALVING = {"min_steps": 1, "factor": 2}
 
 
-def halving_sweep(folder: Path, sampler: str = "random", **search: Any) -> Sweep:
+def halving_sweep(
+    folder: Path, sampler: str = "random", train: dict[str, Any] = SMALL["train"], **search: Any
+) -> Sweep:
     settings = {"sampler": sampler, "trials": 10, "halving": HALVING, **search}
-    config = small_config(folder, families=SPACE, search=settings)
+    config = small_config(folder, families=SPACE, search=settings, train=train)
     sweep = Sweep(config, Store(config.storage), holder="test")
     opened.append(sweep)
     return sweep
@@ -126,16 +128,18 @@ def test_halving_trains_few_in_full_and_records_the_others_as_stopped(
     assert stored == [state for state, _ in states(sweep)]
 
 
+@pytest.mark.parametrize("schedule", ["one_cycle", "cosine_restarts"])
 @pytest.mark.parametrize("sampler", ["random", "pareto"])
 @pytest.mark.parametrize("cut", [3, 8, 11])
 def test_sweep_cut_in_the_middle_ends_with_the_same_rows(
-    tmp_path: Path, sampler: str, cut: int
+    tmp_path: Path, sampler: str, cut: int, schedule: str
 ) -> None:
+    train = {**SMALL["train"], "schedule": schedule}
     for folder in ("whole", "cut"):
         (tmp_path / folder).mkdir()
-    whole = halving_sweep(tmp_path / "whole", sampler)
+    whole = halving_sweep(tmp_path / "whole", sampler, train)
     local.run(whole)
-    first = halving_sweep(tmp_path / "cut", sampler)
+    first = halving_sweep(tmp_path / "cut", sampler, train)
     for _ in range(cut):
         segment = first.next_segment()
         assert segment is not None
@@ -147,10 +151,27 @@ def test_sweep_cut_in_the_middle_ends_with_the_same_rows(
     first.handle(segment, next(iter(trial.run(segment))))
     first.keeper.close()
     first.store.release_lease(first.id, first.token)
-    resumed = halving_sweep(tmp_path / "cut", sampler)
+    resumed = halving_sweep(tmp_path / "cut", sampler, train)
     local.run(resumed)
     assert states(resumed) == states(whole)
     assert front(resumed) == front(whole)
+
+
+def test_complete_trials_have_the_history_of_a_training_without_halving(tmp_path: Path) -> None:
+    train = {**SMALL["train"], "schedule": "cosine_restarts", "steps": 5, "evaluate_every": 4}
+    halving = {"min_steps": 1, "factor": 3}
+    (tmp_path / "halved").mkdir()
+    halved = halving_sweep(tmp_path / "halved", train=train, halving=halving)
+    local.run(halved)
+    train["restarts"] = [1, 3]
+    in_full = halving_sweep(tmp_path, train=train, halving=None)
+    local.run(in_full)
+    expected = {each.architecture.key: each.curve for each in in_full.trials.values()}
+    complete = [each for each in halved.trials.values() if each.state == "complete"]
+    assert complete
+    for each in complete:
+        assert each.curve == expected[each.architecture.key]
+        assert list(each.curve) == [1, 3, 4, 5]
 
 
 def front(sweep: Sweep) -> list[tuple[str, float]]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from searchspace.architecture import architecture
@@ -148,9 +149,13 @@ def test_an_evaluation_measures_psnr_ssim_loss_and_seconds(run: Any) -> None:
     ]
 
 
-@pytest.mark.parametrize("schedule", ["constant", "halve", "cosine", "one_cycle"])
+@pytest.mark.parametrize(
+    "schedule", ["constant", "halve", "cosine", "one_cycle", "cosine_restarts"]
+)
 def test_a_run_cut_at_an_evaluation_resumes_bit_for_bit(run: Any, schedule: str) -> None:
-    settings = SETTINGS.model_copy(update={"schedule": schedule, "halve_every": 3})
+    restarts = (5,) if schedule == "cosine_restarts" else None
+    changes = {"schedule": schedule, "halve_every": 3, "restarts": restarts}
+    settings = SETTINGS.model_copy(update=changes)
     whole, expected = run(settings)
     run(settings, write="cut.pt", stop_at=8)
     resumed, records = run(settings, write="cut2.pt", read=("cut.pt",))
@@ -164,6 +169,18 @@ def test_segments_that_end_at_a_step_join_to_the_whole_run(run: Any) -> None:
     for until_step in (5, 6, 12):
         joined, _ = run(settings, write="own.pt", read=("own.pt",), until_step=until_step)
     assert _same_weights(whole, joined)
+
+
+def test_a_run_that_pauses_at_its_restarts_has_the_history_of_one_that_does_not(run: Any) -> None:
+    # Neither restart is a multiple of evaluate_every; both are evaluated even so.
+    changes = {"schedule": "cosine_restarts", "restarts": (3, 7)}
+    settings = SETTINGS.model_copy(update=changes)
+    whole, expected = run(settings)
+    assert [record.step for record in expected] == [3, 4, 7, 8, 12]
+    for until_step in (3, 7, 12):
+        paused, records = run(settings, write="own.pt", read=("own.pt",), until_step=until_step)
+    assert _same_weights(whole, paused)
+    assert _without_seconds(records) == _without_seconds(expected)
 
 
 def test_a_kill_between_evaluations_loses_only_what_follows_the_last_checkpoint(
@@ -240,6 +257,43 @@ def test_schedules_at_their_landmarks() -> None:
     assert rates("halve", 0, 199, 200, 599, halve_every=200) == [1, 1, 0.5, 0.25]
     assert rates("cosine", 0, 500, 1000) == [1, 0.5, 0]
     assert rates("one_cycle", 0, 150, 300, 650, 1000) == [0.04, 0.52, 1, 0.5, 0]
+    at_rungs = rates("cosine_restarts", 0, 100, 199, 200, 600, 1000, restarts=[200])
+    assert at_rungs == [1, 0.5, 0.000062, 1, 0.5, 0]
+    assert rates("cosine_restarts", 0, 500, 1000, restarts=[]) == rates("cosine", 0, 500, 1000)
+
+
+def test_up_to_a_rung_the_rate_is_that_of_a_short_training(run: Any) -> None:
+    changes = {"schedule": "cosine_restarts", "restarts": (4,)}
+    halted, _ = run(SETTINGS.model_copy(update=changes), until_step=4)
+    short, _ = run(SETTINGS.model_copy(update={"schedule": "cosine", "steps": 4}), write="2.pt")
+    assert _same_weights(halted, short)
+
+
+@pytest.mark.parametrize(
+    ("restarts", "schedule", "message"),
+    [
+        ([4, 2], "cosine_restarts", r"increase and stay below steps \(12\), got \[4, 2\]"),
+        ([4, 4], "cosine_restarts", r"increase and stay below steps"),
+        ([4, 12], "cosine_restarts", r"got \[4, 12\]"),
+        ([0], "cosine_restarts", r"greater than or equal to 1"),
+        (
+            [4],
+            "cosine",
+            r"only schedule: cosine_restarts starts anew, got \[4\] with schedule: cosine",
+        ),
+    ],
+)
+def test_restarts_that_cannot_be(restarts: list[int], schedule: str, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        TrainSettings.model_validate({"steps": 12, "schedule": schedule, "restarts": restarts})
+
+
+def test_settings_without_restarts_are_stored_as_before_there_were_any() -> None:
+    assert "restarts" not in SETTINGS.model_dump(mode="json")
+    restarting = SETTINGS.model_copy(update={"schedule": "cosine_restarts", "restarts": (4,)})
+    dumped = restarting.model_dump(mode="json")
+    assert dumped["restarts"] == [4]
+    assert TrainSettings.model_validate(dumped) == restarting
 
 
 def test_a_loss_that_is_not_finite_ends_the_training_with_a_reason(run: Any) -> None:
