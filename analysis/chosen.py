@@ -2,6 +2,7 @@
 
 import base64
 import io
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -38,10 +39,12 @@ class Trained:
 
     network: nn.Module
     validation: PairSet
+    note: str = ""
+    """How it was trained, where otherwise than in its sweep."""
 
 
-FindTrained = Callable[[str, int], Trained | None]
-"""(sweep, number of the trial) -> its network, None where its weights are gone."""
+FindTrained = Callable[[str, int], Trained | str]
+"""(sweep, number of the trial) -> its network, or in words why it is not to be had."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,28 +102,57 @@ def chosen_section(chosen: Chosen, find: FindTrained | None) -> list[str]:
         columns.remove("sweep")
     reasons = "".join(f"<li>{escape(s.sentence)}</li>" for s in chosen.selections)
     parts = ["<h2>Chosen variants</h2>", html_table(table[columns]), f"<ul>{reasons}</ul>"]
-    trained = {}
-    for row in table.to_dict("records") if find is not None else ():
-        assert find is not None
+    if find is None:
+        return parts
+    trained, missing = {}, {}
+    for row in table.to_dict("records"):
         found = find(str(row["sweep"]), int(row["number"]))
-        if found is not None:
+        if isinstance(found, str):
+            missing[f"{row['sweep']}#{row['number']}"] = found
+        else:
             size = format_quantity(float(row["params"]))
-            trained[f"trial {row['number']}, {size} parameters"] = found
-    if trained:
-        parts += _pictures(trained)
-    elif find is not None:
-        parts.append('<p class="quiet">No pictures: the weights of these trials are not here.</p>')
-    return parts
+            name = f"trial {row['number']}, {size} parameters"
+            trained[f"{name}, {found.note}" if found.note else name] = found
+    return [*parts, "<h3>Side by side</h3>", *_pictures(trained), *_no_pictures(missing)]
+
+
+def _no_pictures(missing: Mapping[str, str]) -> list[str]:
+    """Of which variants there are no pictures, why, and the commands that make them."""
+    if not missing:
+        return []
+    reasons: dict[str, list[str]] = {}
+    for trial, reason in missing.items():
+        reasons.setdefault(reason, []).append(trial)
+    told = "".join(
+        f"<li>{escape(', '.join(trials))}: {escape(reason)}</li>"
+        for reason, trials in reasons.items()
+    )
+    folders = {trial: trial.replace("#", "-") for trial in missing}
+    sweeps = dict.fromkeys(trial.rpartition("#")[0] for trial in missing)
+    given = " ".join(f"--trained {shlex.quote(folder)}" for folder in folders.values())
+    lines = [
+        f"srsweep train {shlex.quote(trial)} -o {shlex.quote(folder)}"
+        for trial, folder in folders.items()
+    ]
+    lines.append(f"srsweep report {' '.join(map(shlex.quote, sweeps))} {given}")
+    return [
+        "<p>Of these variants there is no picture:</p>",
+        f"<ul>{told}</ul>",
+        "<p>These commands train them anew, with the settings of their sweep unless you give others, and show them:</p>",
+        f"<pre>{escape(chr(10).join(lines))}</pre>",
+    ]
 
 
 def _pictures(trained: Mapping[str, Trained]) -> list[str]:
+    if not trained:
+        return []
     pairs = next(iter(trained.values())).validation
     strips = [_strip(trained, pairs, index) for index in range(min(IMAGES, len(pairs)))]
     note = (
         "Parts of validation pictures, trained networks between bicubic and the original; the PSNR is that of "
         "the whole picture. Selection used these pictures, so they flatter ours a little."
     )
-    return ["<h3>Side by side</h3>", *strips, f'<p class="quiet">{note}</p>']
+    return [*strips, f'<p class="quiet">{note}</p>']
 
 
 def _strip(trained: Mapping[str, Trained], pairs: PairSet, index: int) -> str:

@@ -117,3 +117,9 @@ def level_note(text: str, value: float, side: Literal["left", "right"] = "right"
         "bgcolor": "rgba(255,255,255,0.75)",
         "font": {"size": 11, "color": MUTED},
     }
+
+
+def nothing_yet(text: str) -> Figure:
+    """`text` in the middle of an empty figure, as an annotation."""
+    place = {"xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5, "showarrow": False}
+    return {"text": text, "font": {"size": 13, "color": MUTED}} | place

@@ -119,11 +119,15 @@ def front_of(trials: pd.DataFrame, objectives: dict[str, Direction]) -> NDArray[
 
 
 def thin(wanted: NDArray[np.bool_], most: int) -> NDArray[np.bool_]:
-    """(N,) `wanted` and at most `most` of the others, the same ones every time."""
+    """(N,) `wanted` and at most `most` of the others.
+
+    The same ones every time, and nearly the same when more points follow: a live figure does not flicker.
+    """
     kept = wanted.copy()
     others = np.flatnonzero(~wanted)
     if len(others) > most:
-        others = np.random.default_rng(0).choice(others, most, replace=False)
+        drawn = np.random.default_rng(0).random(len(wanted))[others]
+        others = others[np.argpartition(drawn, most)[:most]]
     kept[others] = True
     return kept
 

@@ -6,8 +6,8 @@ plotly.js is packed into the page (gzip, base64) and unpacked by the browser: 1.
 import base64
 import gzip
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from html import escape
@@ -17,32 +17,35 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.chosen import TIERS, Chosen, FindTrained, choose_tiers, chosen_section, mark
-from analysis.comparison import draw_test_set
-from analysis.knob_plots import draw_effects, draw_parallel, effects_data
+from analysis.cards import (
+    OF_PUBLISHED,
+    Card,
+    Facts,
+    curves_card,
+    facts_of,
+    int8_cards,
+    int8_note,
+    knob_cards,
+    pareto_card,
+    pareto_note,
+    published_cards,
+    published_note,
+    spend_card,
+    volume_card,
+)
+from analysis.chosen import TIERS, Chosen, FindTrained, choose_tiers, chosen_section
 from analysis.load import load_curves, load_knobs, load_lives, load_sweeps, load_trials
 from analysis.look import Figure
-from analysis.pareto import Direction
-from analysis.plots import (
-    complete,
-    draw_pareto,
-    front_of,
-    pareto_data,
-    plotly_source,
-    thin,
-)
-from analysis.published import TEST_SETS, published_networks, published_points, same_networks
+from analysis.plots import complete, front_of, plotly_source, thin
+from analysis.published import same_networks
 from analysis.sections import failures, front_section, headlines, provenance
-from analysis.tables import heading
-from analysis.timelines import curves_data, draw_curves, draw_volume, volume_data
+from analysis.spend import every, spend_unit
+from analysis.timelines import volume_data
 from sweeps.comparable import training_of
 
 PAGE = Path(__file__).with_name("page.html")
-DEFAULT_OBJECTIVES: dict[str, Direction] = {
-    "psnr_y": "maximize",
-    "params": "minimize",
-    "multadds": "minimize",
-}
+FIT = Path(__file__).with_name("fit.js")
+"""Makes a figure fit a narrow screen; the dashboard has it too."""
 CURVES = 120
 """Learning curves drawn of trials that are not on the front."""
 
@@ -52,12 +55,9 @@ class Group:
     """Sweeps whose trials may be compared: same scale, same images, same training set, same steps."""
 
     names: list[str]
-    scale: int
+    facts: Facts
     trials: pd.DataFrame
     """load_trials' rows with the columns on_front (boolean) and published_as (a published network's name or '')."""
-    objectives: dict[str, Direction]
-    bicubic: float | None
-    train_data: str
 
 
 def write_report(
@@ -109,6 +109,7 @@ def report_page(
         body += sections
     body.append(provenance(lives, load_sweeps(url, names)))
     return Template(PAGE.read_text(encoding="utf-8")).substitute(
+        fit=FIT.read_text(encoding="utf-8"),
         title=escape(f"srsweep: {', '.join(names)}"),
         body="\n".join(body),
         figures=_script_json(figures),
@@ -138,25 +139,16 @@ def load_groups(url: str, sweep_names: Sequence[str] | None) -> list[Group]:
 
 
 def _group(members: list[dict[str, Any]], trials: pd.DataFrame) -> Group:
-    first = members[0]
     names = [str(sweep["name"]) for sweep in members]
     own = trials[trials["sweep"].isin(names)].reset_index(drop=True)
-    given = first["settings"].get("objectives") if isinstance(first["settings"], dict) else None
-    objectives: dict[str, Direction] = given or DEFAULT_OBJECTIVES
-    objectives = {name: way for name, way in objectives.items() if name in own}
+    facts = facts_of(members[0])
+    known = {name: way for name, way in facts.objectives.items() if name in own}
+    facts = replace(facts, objectives=known)
     done = (own["state"] == "complete") & own["psnr_y"].notna()
-    own["published_as"] = own["architecture"].map(same_networks(int(first["scale"]))).fillna("")
+    own["published_as"] = own["architecture"].map(same_networks(facts.scale)).fillna("")
     own["on_front"] = False
-    own.loc[done, "on_front"] = front_of(own[done], objectives)
-    bicubic = first["validation_bicubic_psnr_y"]
-    return Group(
-        names=names,
-        scale=int(first["scale"]),
-        trials=own,
-        objectives=objectives,
-        bicubic=None if pd.isna(bicubic) else float(bicubic),
-        train_data=str(first["train_data"] or "unknown images"),
-    )
+    own.loc[done, "on_front"] = front_of(own[done], known)
+    return Group(names=names, facts=facts, trials=own)
 
 
 def _group_sections(
@@ -167,152 +159,74 @@ def _group_sections(
     chosen: Chosen | None,
     find: FindTrained | None,
 ) -> list[str]:
+    unit, share = spend_unit(load_lives(url, group.names)["text"])
+    trials = group.trials.assign(spent=group.trials["seconds"] / 3600 * share)
+    facts, knobs = group.facts, load_knobs(url, group.names)
+
+    def grid(title: str, cards: Sequence[Card], note: str = "") -> list[str]:
+        """The cards under a heading, their figures put with the others of the page."""
+        figures.update({f"{key}-{card.name}": card.figure for card in cards})
+        return _grid(title, cards, key, note) if cards else []
+
+    cards, note = _pareto(group, chosen)
+    nothing = ["<p>No trial is finished yet, so there is nothing to plot.</p>"]
     return [
-        headlines(group.trials, group.scale, group.bicubic, group.train_data, group.objectives),
-        *_pareto_section(group, key, figures, chosen),
+        headlines(trials, facts.scale, facts.bicubic, facts.train_data, facts.objectives, unit),
+        *(grid("What PSNR costs", cards, note) or nothing),
         *(chosen_section(chosen, find) if chosen is not None else []),
-        front_section(group.trials, group.objectives),
-        *_knob_section(url, group, key, figures),
-        *_published_section(group, key, figures),
-        *_training_section(url, group, key, figures),
-        failures(group.trials),
+        front_section(trials, facts.objectives, unit),
+        *grid("What the knobs do", knob_cards(trials, knobs)),
+        *_int8(trials, grid),
+        *grid("Published networks", published_cards(trials, facts), published_note(trials, facts)),
+        *grid("Training", _training_cards(url, group, trials, unit)),
+        failures(trials),
     ]
 
 
-def _pareto_section(
-    group: Group, key: str, figures: dict[str, Figure], chosen: Chosen | None
-) -> list[str]:
-    cards, left_out, below = [], 0, 0
-    for cost, other in (("params", "multadds"), ("multadds", "params")):
-        if complete(group.trials, cost).empty:
-            continue
-        data = pareto_data(
-            group.trials,
-            cost,
-            other,
-            objectives=group.objectives,
-            bicubic=group.bicubic,
-            networks=published_networks(group.scale, cost),
-        )
-        left_out, below = max(left_out, data.left_out), max(below, data.below)
-        figures[f"{key}-{cost}"] = draw_pareto(data)
-        if chosen is not None:
-            mark(figures[f"{key}-{cost}"], chosen, cost)
-        cards.append(
-            _card(
-                f"{key}-{cost}", f"PSNR against {heading(cost)}", f"Bubble area: {heading(other)}."
-            )
-        )
-    if not cards:
-        return ["<p>No trial is finished yet, so there is nothing to plot.</p>"]
-    return [
-        "<h2>What PSNR costs</h2>",
-        f'<div class="grid">{"".join(cards)}</div>',
-        _pareto_note(group, left_out, below),
+def _pareto(group: Group, chosen: Chosen | None) -> tuple[list[Card], str]:
+    """PSNR against parameters and against Mult-Adds, and how to read both."""
+    drawn = [
+        pareto_card(group.trials, cost, group.facts, chosen)
+        for cost in OF_PUBLISHED
+        if not complete(group.trials, cost).empty
     ]
+    left_out = max((data.left_out for _, data in drawn), default=0)
+    below = max((data.below for _, data in drawn), default=0)
+    return [card for card, _ in drawn], pareto_note(group.facts, left_out, below)
 
 
-def _pareto_note(group: Group, left_out: int, below: int) -> str:
-    """What the Pareto plots show and what they do not."""
-    text = (
-        "Finished trials only. The line is the best PSNR to be had at each cost; outlined points "
-        f"are on the front of {_in_words(group.objectives)} together. PSNR is that of the validation "
-        "split, where published networks were never measured: the strip below shows only what they "
-        f"cost at x{group.scale}, never a PSNR (counted by us where we build the network, otherwise as "
-        "printed; hover tells which)."
-    )
-    if left_out:
-        text += (
-            f" {left_out:,} dominated trials are not drawn, to keep the page quick; no trial of a "
-            "front is left out, and all of them count in the numbers."
-        )
-    if below:
-        text += f" {below:,} trials with a far lower PSNR lie below the plots' lower edge."
-    return f'<p class="quiet">{text}</p>'
+def _int8(trials: pd.DataFrame, grid: Callable[[str, Sequence[Card], str], list[str]]) -> list[str]:
+    cards = int8_cards(trials)
+    return grid("After INT8", cards, int8_note(trials)) if cards else []
 
 
-def _published_section(group: Group, key: str, figures: dict[str, Figure]) -> list[str]:
-    measured = [name for name in TEST_SETS if f"{name}_psnr_y" in group.trials]
+def _training_cards(url: str, group: Group, trials: pd.DataFrame, unit: str) -> list[Card]:
+    trained = trials[trials["step"] > 0]
     cards = []
-    for dataset in measured or ["Set5"]:
-        for cost in ("params", "multadds"):
-            points = published_points(group.scale, dataset, cost)
-            if points.empty or cost not in group.trials:
-                continue
-            name = f"{key}-{dataset}-{cost}"
-            figures[name] = draw_test_set(complete(group.trials, cost), points, cost, dataset)
-            cards.append(_card(name, f"{dataset} x{group.scale} against {heading(cost)}", ""))
-    if not cards:
-        return []
-    ours = (
-        f"Our trials were trained on {escape(group.train_data)} and stand beside them in another colour"
-        if measured
-        else "No trial of this sweep was measured on a test set (selection never looks at them)"
-    )
-    note = (
-        '<p class="quiet">Figures as printed in the papers, on the test sets. Diamonds are published, circles are '
-        f"ours. {ours}. A PSNR depends on the training images and the length of training, so points "
-        "of different legend entries must not be ranked against each other. Self-ensembles are left out.</p>"
-    )
-    return ["<h2>Published networks</h2>", f'<div class="grid">{"".join(cards)}</div>', note]
-
-
-def _knob_section(url: str, group: Group, key: str, figures: dict[str, Figure]) -> list[str]:
-    if complete(group.trials, "params").empty or "multadds" not in group.trials:
-        return []
-    knobs = load_knobs(url, group.names)
-    cards = []
-    effects = effects_data(group.trials, knobs)
-    if len(effects):
-        figures[f"{key}-effects"] = draw_effects(effects)
-        text = (
-            "Mean PSNR of the trials with a value, above the trend of their family at equal parameters and "
-            "Mult-Adds; bars are standard errors. What a search prefers is tried more, so this is no experiment."
-        )
-        cards.append(_card(f"{key}-effects", "Knobs at equal cost", text))
-    lines = draw_parallel(group.trials, knobs)
-    if lines is not None:
-        figures[f"{key}-parallel"] = lines
-        text = "A line a trial; costs as logarithms. The front in blue."
-        cards.append(_card(f"{key}-parallel", "Knobs, costs and PSNR", text))
-    return (
-        ["<h2>What the knobs do</h2>", f'<div class="grid">{"".join(cards)}</div>'] if cards else []
-    )
-
-
-def _training_section(url: str, group: Group, key: str, figures: dict[str, Figure]) -> list[str]:
-    trials = group.trials[group.trials["step"] > 0]
-    if trials.empty:
-        return []
-    drawn = trials[thin(trials["on_front"].to_numpy(bool), CURVES)]
-    curves = load_curves(url, group.names, trial_ids=drawn["id"].tolist())
-    figures[f"{key}-curves"] = draw_curves(curves_data(curves, drawn), group.bicubic)
-    text = (
-        "Trials of the front in blue, darker with more parameters; others grey, ending early where "
-        "halving stopped them."
-    )
-    if len(drawn) < len(trials):
-        text += f" {len(drawn)} of {len(trials):,} trials drawn, all of the front among them."
-    cards = [_card(f"{key}-curves", "Learning curves", text)]
-    volume = volume_data(group.trials, group.objectives)
+    if len(trained):
+        drawn = trained[thin(trained["on_front"].to_numpy(bool), CURVES)]
+        curves = load_curves(url, group.names, trial_ids=drawn["id"].tolist())
+        cards.append(curves_card(curves, drawn, len(trained), group.facts))
+    volume = volume_data(trials, group.facts.objectives)
     if len(volume) > 1:
-        figures[f"{key}-volume"] = draw_volume(volume)
-        text = "How much the finished trials dominate together, costs as logarithms."
-        cards.append(_card(f"{key}-volume", "How the front grew", text))
-    return ["<h2>Training</h2>", f'<div class="grid">{"".join(cards)}</div>']
+        cards.append(volume_card(volume))
+    if trials["spent"].any():
+        step = every(len(trials))
+        cards.append(spend_card(trials[trials["number"] % step == 0], unit, step))
+    return cards
 
 
-def _card(name: str, title: str, text: str) -> str:
-    low = " low" if name.endswith(("-curves", "-volume")) else ""
-    return (
-        f'<section class="card"><h3>{escape(title)}</h3><p class="quiet">{escape(text)}</p>'
-        f'<div class="figure{low}" id="{escape(name)}"></div></section>'
+def _grid(title: str, cards: Sequence[Card], key: str, note: str) -> list[str]:
+    parts = [f"<h2>{escape(title)}</h2>", f'<div class="grid">{_cards(cards, key)}</div>']
+    return [*parts, f'<p class="quiet">{escape(note)}</p>'] if note else parts
+
+
+def _cards(cards: Sequence[Card], key: str) -> str:
+    return "".join(
+        f'<section class="card"><h3>{escape(card.title)}</h3><p class="quiet">{escape(card.text)}</p>'
+        f'<div class="figure{" low" * card.low}" id="{escape(key)}-{escape(card.name)}"></div></section>'
+        for card in cards
     )
-
-
-def _in_words(names: dict[str, Direction]) -> str:
-    words = [heading(name).removesuffix(" dB") for name in names]
-    return ", ".join(words[:-1]) + f" and {words[-1]}" if len(words) > 1 else "".join(words)
 
 
 def _script_json(value: object) -> str:

@@ -29,8 +29,9 @@ def headlines(
     bicubic: float | None,
     train_data: str,
     objectives: Mapping[str, Direction],
+    unit: str,
 ) -> str:
-    """The sweep in a few sentences: trials, best, front, knee, spend."""
+    """The sweep in a few sentences: trials, best, front, knee, spend [unit], in the column spent."""
     counts = trials["state"].value_counts()
     states = ", ".join(f"{counts[s]:,} {words}" for s, words in STATES.items() if s in counts)
     items = [
@@ -39,7 +40,7 @@ def headlines(
     done = trials[(trials["state"] == "complete") & trials["psnr_y"].notna()]
     if len(done):
         items += _results(trials, done, bicubic, objectives)
-    items.append(_spend(trials))
+    items.append(spend_sentence(trials, unit))
     return '<ul class="headlines">' + "".join(f"<li>{item}</li>" for item in items) + "</ul>"
 
 
@@ -91,26 +92,38 @@ def _size(row: Mapping[str, object]) -> str:
     return "".join(f", {text}" for text in shown)
 
 
-def _spend(trials: pd.DataFrame) -> str:
-    hours = trials["seconds"].sum() / 3600
-    wasted = trials.loc[trials["state"] == "failed", "seconds"].sum() / 3600
-    each = trials.loc[trials["state"] == "complete", "seconds"].median() / 60
-    text = f"Training took <b>{hours:,.2f} hours</b>, added up over all trials"
-    if pd.notna(each):
-        text += f"; a finished trial {each:.1f} minutes (median)"
+def spend_sentence(trials: pd.DataFrame, unit: str) -> str:
+    """What training took [unit] in all, a finished trial in the median, and in vain."""
+    text = f"Training took <b>{trials['spent'].sum():,.2f} {unit}</b>, added up over all trials"
+    done = trials[trials["state"] == "complete"]
+    if len(done):
+        text += (
+            f"; a finished trial {hours(done['spent'].median(), unit)} in the median, "
+            f"{hours(done['spent'].max(), unit)} at most"
+        )
+    wasted = trials.loc[trials["state"] == "failed", "spent"].sum()
     if wasted > 0:
-        text += f"; {wasted:,.2f} hours went to trials that failed"
+        text += f"; {wasted:,.2f} {unit} went to trials that failed"
     return text + "."
 
 
-def front_section(trials: pd.DataFrame, objectives: Mapping[str, Direction]) -> str:
-    """The front as a table that sorts by a click."""
+def hours(spent: float, unit: str) -> str:
+    """`spent` [unit, a kind of hours] for people: in minutes or seconds where it is little."""
+    if spent >= 1:
+        return f"{spent:,.2f} {unit}"
+    part, factor = ("minutes", 60) if spent >= 1 / 60 else ("seconds", 3600)
+    return f"{spent * factor:.1f} {unit.replace('hours', part)}"
+
+
+def front_section(trials: pd.DataFrame, objectives: Mapping[str, Direction], unit: str) -> str:
+    """The front as a table that sorts by a click, with what each trial cost [unit]."""
     front = trials[trials["on_front"]]
     if front.empty:
         return ""
-    extra = ["sweep"] if front["sweep"].nunique() > 1 else []
+    extra = [unit]
+    extra += ["sweep"] if front["sweep"].nunique() > 1 else []
     extra += ["published_as"] if front["published_as"].any() else []
-    table = front_table(front, list(objectives), extra)
+    table = front_table(front.rename(columns={"spent": unit}), list(objectives), extra)
     return "<h2>The front</h2>" + html_table(table)
 
 

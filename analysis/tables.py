@@ -35,6 +35,14 @@ EXACT = frozenset(
 )
 """Whole numbers that are shown in full."""
 
+FORMS = {
+    ("psnr_y", "psnr_db", "psnr_y_int8", "spread"): ".2f",
+    ("ssim_y",): ".4f",
+    ("seconds",): ".0f",
+    ("hours",): ".3g",
+}
+"""How numbers are written whose columns end so."""
+
 
 def heading(name: str) -> str:
     """What a column is called on a page or in a terminal."""
@@ -52,14 +60,11 @@ def cell(name: str, value: Any) -> str:
         return str(value)
     if name.startswith("latency_ms"):
         return f"{value:.4g}"
-    if name.endswith(("psnr_y", "psnr_db", "psnr_y_int8", "spread")):
-        return f"{value:.2f}"
-    if name.endswith("ssim_y"):
-        return f"{value:.4f}"
     if name in EXACT:
         return str(int(value))
-    if name == "seconds":
-        return f"{value:.0f}"
+    for endings, form in FORMS.items():
+        if name.endswith(endings):
+            return f"{value:{form}}"
     return format_quantity(float(value))
 
 

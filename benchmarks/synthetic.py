@@ -24,6 +24,14 @@ SETTINGS = {
     "seed": 0,
     "objectives": {"psnr_y": "maximize", "params": "minimize", "multadds": "minimize"},
 }
+KNOBS: dict[str, tuple[object, ...]] = {
+    "n_blocks": (6, 14, 26),
+    "compression": ("none", "head", "tail", "alternate", "all"),
+    "expand_ratio": (2, 3, 4),
+    "activation_ratio": ("all", "half", "rare"),
+    "attention": ("none", "channel", "pixel"),
+}
+"""Of every invented trial, beside n_feats; they change nothing."""
 CHUNK = 1_000
 
 
@@ -87,9 +95,13 @@ def _add_trial(
             "state": state,
         }
     )
-    rows[schema.TrialKnob].append(
-        {"trial_id": trial_id, "name": "n_feats", "value": json.dumps(feats)}
-    )
+    knobs = {"n_feats": feats} | {
+        name: values[int(rng.integers(len(values)))] for name, values in KNOBS.items()
+    }
+    rows[schema.TrialKnob] += [
+        {"trial_id": trial_id, "name": name, "value": json.dumps(value)}
+        for name, value in knobs.items()
+    ]
     began = schema.utc_now()
     rows[schema.Attempt].append(
         {

@@ -165,20 +165,29 @@ def _of_folder(folder: Path) -> Choice:
     )
 
 
-def finder(url: str) -> FindTrained:
-    """A function that hands over the trained network of (sweep, number), with its validation images."""
+def finder(url: str, folders: Sequence[Path] = ()) -> FindTrained:
+    """A function that hands over the trained network of (sweep, number), with its validation images.
 
-    def find(sweep: str, number: int) -> Trained | None:
+    A network that `srsweep train` trained into one of `folders` comes before the sweep's own checkpoint.
+    Raises ValueError where one of them is no such folder.
+    """
+    for folder in folders:
+        if not (folder / NOTE).is_file():
+            raise ValueError(f"--trained: {folder} is no folder that `srsweep train` made")
+    retrained = {(c.architecture.key, c.scale): c for c in map(_of_folder, folders)}
+
+    def find(sweep: str, number: int) -> Trained | str:
         try:
-            choice = _of_trial(sweep, number, url)
-            if choice.weights is None or choice.data is None:
-                return None
-            split = open_split(choice.data, choice.scale, Path("cache").absolute())
-            return Trained(network=choice.network(), validation=split.validation)
+            own = _of_trial(sweep, number, url)
+            choice = retrained.get((own.architecture.key, own.scale), own)
+            if choice.weights is None or own.data is None:
+                return "its checkpoint is not on this machine (a sweep keeps those of its front, where it ran)"
+            network = choice.network()
+            split = open_split(own.data, own.scale, Path("cache").absolute())
         except (ConfigError, ValueError) as error:
-            # A page without a picture is better than none.
-            click.echo(f"{sweep}#{number}: no picture: {error}", err=True)
-            return None
+            return str(error)  # a page without a picture is better than none
+        note = "" if choice is own else f"trained anew: {choice.training()}"
+        return Trained(network=network, validation=split.validation, note=note)
 
     return find
 

@@ -84,13 +84,27 @@ def _directions(names: Sequence[str]) -> dict[str, Direction]:
     show_default=True,
     help="Parameters within which the page names a variant each.",
 )
+@click.option(
+    "--trained",
+    "folders",
+    multiple=True,
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="Of `srsweep train`: its network is shown in the pictures of its variant.",
+)
 @database
-def report(names: tuple[str, ...], output: Path, tier_limits: str, db: str | None) -> None:
+def report(
+    names: tuple[str, ...],
+    output: Path,
+    tier_limits: str,
+    folders: tuple[Path, ...],
+    db: str | None,
+) -> None:
     """Write one HTML page about sweeps.
 
     NAME... are sweeps or sweep files. The page is self-contained and opens without a network.
     """
     sweeps, url = locate(names, db)
     limits = [parse_quantity(text) for text in tier_limits.split(",")]
-    write_report(url, sweeps, output, tier_limits=limits, find=finder(url))
+    write_report(url, sweeps, output, tier_limits=limits, find=finder(url, folders))
     click.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB)")

@@ -62,9 +62,9 @@ def test_pictures_stand_between_bicubic_and_the_original(small, tmp_path) -> Non
     network = architecture("fsrcnn", {}).network(4)
     asked = []
 
-    def find(sweep: str, number: int) -> Trained | None:
+    def find(sweep: str, number: int) -> Trained | str:
         asked.append((sweep, number))
-        return Trained(network=network, validation=split.validation) if number == 1 else None
+        return Trained(network=network, validation=split.validation) if number == 1 else "gone"
 
     page = report_page(small.url, tier_limits=(50e3, 150e3), find=find)
     assert asked == [("small", 0), ("small", 1)]

@@ -52,7 +52,7 @@ def test_the_page_says_what_the_sweep_found(small) -> None:
         "27.50 dB</b> on the validation split, +2.00 dB against bicubic's 25.50",
         "<b>3 trials</b> are on the front of PSNR-Y, parameters, Mult-Adds",
         "ValueError: loss: became &lt;NaN&gt; at step 3",
-        "<b>0.15 hours</b>",
+        "<b>0.15 core-hours</b>, added up over all trials; a finished trial 1.5 core-minutes in the median",
         "c0ffee000000",
         "torch 9.9",
         "name: small",
