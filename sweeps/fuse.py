@@ -2,7 +2,7 @@
 
 Three rewrites of the traced graph, each exact but for rounding. A pixel shuffle behind a convolution
 moves whole pixels, the convolution's channels being computed in that order. Where a convolution to
-colours follows, next to nothing is moved, since it can read the pixels in the order in which they lie.
+colours follows, the three are one (`sweeps.tail`).
 The gradient of a concatenation is cut into dense pieces: adding strided ones is ten times slower.
 """
 
@@ -12,11 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from sweeps.tail import FEW_COLOURS, ShuffleToColours, convolve_by_place, spread
+
 Forward = Callable[[Tensor], Tensor]
 """Low resolution (N, 3, H, W) in [0, 1] -> (N, 3, sH, sW)."""
-
-FEW_COLOURS = 4
-"""Channels of one pixel that fit four times into the 16 which a processor computes at once."""
 
 
 def fused(network: nn.Module) -> Forward:
@@ -47,67 +46,7 @@ class ConvShuffle(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The enlarged features."""
-        r = self.factor
-        weight, bias = _by_place(self.conv, r)
-        return _spread(self.conv._conv_forward(x, weight, bias), r)
-
-
-class ShuffleToColours(nn.Module):
-    """A convolution, a pixel shuffle by 2 and a 3x3 convolution to few channels: (N, C, H, W) -> (N, 3, 2H, 2W).
-
-    Two pixels that are neighbours in a row of the shuffled image lie side by side in memory, once the
-    first convolution has its channels in that order; two in a column are taken for channels of one.
-    What the second convolution computes for a square of four pixels is then one pixel of 12 channels.
-    """
-
-    selection: Tensor
-    """(2, 2, 3, 3) for rows (a, i, u, k): whether the k-th row of the kernel is met by output row a in input
-    row i of the square u, from the one above to the one below."""
-    window: Tensor
-    """(2, 4, 3) for columns (b, v, l): whether the l-th column of the kernel is met by output column b in
-    column v, from the one before the square to the one behind."""
-
-    def __init__(self, conv: nn.Conv2d, to_colours: nn.Conv2d) -> None:
-        super().__init__()
-        self.conv, self.to_colours = conv, to_colours
-        tap = torch.arange(3)
-        row = 2 * (tap - 1).view(3, 1) + torch.arange(2).view(2, 1, 1) + 1
-        row = row - torch.arange(2).view(2, 1, 1, 1)
-        column = torch.arange(4).view(4, 1) - torch.arange(2).view(2, 1, 1)
-        self.register_buffer("selection", (row == tap).float(), persistent=False)
-        self.register_buffer("window", (column == tap).float(), persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The enlarged image."""
-        colours = self.to_colours
-        weight, bias = _by_place(self.conv, 2, columns_first=True)
-        squares = self.conv._conv_forward(x, weight, bias).permute(0, 2, 3, 1)
-        pairs = squares.unflatten(3, (2, -1)).flatten(2, 3).permute(0, 3, 1, 2)
-        kernel = torch.einsum("ockl,aiuk,bvl->aboicuv", colours.weight, self.selection, self.window)
-        kernel = kernel.flatten(0, 2).flatten(1, 2).contiguous(memory_format=torch.channels_last)
-        bias = None if colours.bias is None else colours.bias.repeat(4)
-        return _spread(nn.functional.conv2d(pairs, kernel, bias, stride=(1, 2), padding=1), 2)
-
-
-def _by_place(
-    conv: nn.Conv2d, r: int, *, columns_first: bool = False
-) -> tuple[Tensor, Tensor | None]:
-    """Weight and bias with the place within the enlarged pixel (row, column) before the channel."""
-    places = (1, 0) if columns_first else (0, 1)
-
-    def ordered(parameter: Tensor) -> Tensor:
-        split = parameter.unflatten(0, (-1, r, r)).movedim((1, 2), places)
-        return split.flatten(0, 2)
-
-    weight = ordered(conv.weight).contiguous(memory_format=torch.channels_last)
-    return weight, None if conv.bias is None else ordered(conv.bias)
-
-
-def _spread(x: Tensor, r: int) -> Tensor:
-    """(N, r * r * C, H, W), places before channels -> (N, C, rH, rW): a shuffle of whole pixels."""
-    rows = x.permute(0, 2, 3, 1).unflatten(3, (r, -1)).transpose(2, 3)
-    n, h, _, w, _ = rows.shape
-    return rows.reshape(n, r * h, r * w, -1).permute(0, 3, 1, 2)
+        return spread(convolve_by_place(self.conv, x, self.factor), self.factor)
 
 
 class _Join(torch.autograd.Function):
@@ -130,15 +69,16 @@ def join(parts: list[Tensor]) -> Tensor:
 
 
 def _shuffle_to_colours(traced: fx.GraphModule, node: fx.Node) -> bool:
-    """Whether `node` begins with convolution, shuffle by 2 and 3x3 convolution to colours, now rewritten."""
+    """Whether `node` begins with 3x3 convolution, shuffle and 3x3 convolution to colours, now rewritten."""
     conv, shuffle = _conv(traced, node), _only_user(node)
     colours = None if shuffle is None else _only_user(shuffle)
     last = _conv(traced, colours)
     if conv is None or shuffle is None or colours is None or last is None:
         return False
-    if _factor(traced, shuffle) != 2 or not _is_3x3(last) or last.out_channels > FEW_COLOURS:
+    factor = _factor(traced, shuffle)
+    if factor < 2 or not (_is_3x3(conv) and _is_3x3(last)) or last.out_channels > FEW_COLOURS:
         return False
-    _replace(traced, [node, shuffle, colours], ShuffleToColours(conv, last))
+    _replace(traced, [node, shuffle, colours], ShuffleToColours(conv, last, factor))
     return True
 
 
