@@ -13,6 +13,7 @@ from sqlalchemy import Connection, func, select
 
 from analysis.load_database import (
     LATENCY,
+    PER_IMAGE,
     QUALITIES,
     VALIDATION,
     column,
@@ -134,6 +135,38 @@ def load_curves(
         if trial_ids is not None:
             query = query.where(Trial.id.in_(list(trial_ids)))
         return read(connection, query.order_by(Trial.id, Measurement.step))
+
+
+def load_images(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
+    """One row a test image of a trial: sweep, number, set, image, psnr_y and ssim_y at the largest step."""
+    with open_database(url) as connection:
+        chosen = sweep_ids(connection, sweeps)
+        query = (
+            select(
+                Sweep.name.label("sweep"),
+                Trial.number,
+                Measurement.name,
+                Measurement.dataset,
+                Measurement.value,
+            )
+            .join(Trial, Trial.id == Measurement.trial_id)
+            .join(Sweep, Sweep.id == Trial.sweep_id)
+            .where(Sweep.id.in_(chosen.values()))
+            .where(Measurement.name.in_([f"{PER_IMAGE}psnr_y", f"{PER_IMAGE}ssim_y"]))
+            .order_by(Measurement.step)
+        )
+        rows = read(connection, query)
+    keys = ["sweep", "number", "dataset"]
+    rows = rows.assign(name=rows["name"].str.removeprefix(PER_IMAGE))
+    frame = rows.drop_duplicates([*keys, "name"], keep="last")
+    frame = frame.pivot(index=keys, columns="name", values="value").reset_index()
+    frame = frame.reindex(columns=[*keys, "psnr_y", "ssim_y"])
+    parts = frame["dataset"].str.partition("/")
+    frame = (
+        frame.assign(set=parts[0], image=parts[2]) if len(frame) else frame.assign(set="", image="")
+    )
+    frame.columns.name = None
+    return frame[["sweep", "number", "set", "image", "psnr_y", "ssim_y"]]
 
 
 def load_knobs(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:

@@ -24,6 +24,8 @@ from sweeps.schema import SCHEMA_VERSION, Measurement, SchemaVersion, Sweep, Tri
 VALIDATION = "validation"
 """Dataset name of the split that sweeps optimise on."""
 QUALITIES = ("psnr_y", "ssim_y", "psnr_y_int8")
+PER_IMAGE = "image_"
+"""How the names of qualities of single test images begin; their dataset is SET/IMAGE."""
 LATENCY = "latency_ms"
 """How the names of latencies begin; their dataset is the device."""
 ON = " on "
@@ -93,13 +95,15 @@ def sweep_ids(connection: Connection, names: Sequence[str] | None) -> dict[str, 
 
 
 def measured(connection: Connection) -> list[tuple[str, str]]:
-    """Every (name, dataset) that was ever measured.
+    """Every (name, dataset) that was ever measured, single images left out.
 
     Hops along the index from one value to the next: DISTINCT would read all of it.
     """
     found: list[tuple[str, str]] = []
     name: str | None = ""
     while (name := _next(connection, Measurement.name, Measurement.name > name)) is not None:
+        if name.startswith(PER_IMAGE):
+            continue
         dataset: str | None = _next(connection, Measurement.dataset, Measurement.name == name)
         while dataset is not None:
             found.append((name, dataset))

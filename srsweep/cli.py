@@ -15,13 +15,14 @@ from srsweep.arguments import OneLineErrors, print_table, tabular
 from srsweep.browse import dashboard, export_optuna
 from srsweep.check import describe
 from srsweep.databases import DEFAULT_DATABASE, database
+from srsweep.evaluate import evaluate_command
 from srsweep.explore import cost, families
 from srsweep.export import export, latency
 from srsweep.merge import merge_command
 from srsweep.progress import Watcher, format_duration
 from srsweep.results import front, report, status
 from srsweep.select import select
-from srsweep.variant import evaluate_command, train
+from srsweep.train import train
 from sweeps.config import SweepConfig, parse_config, read_config
 from sweeps.run import DriverName, run_sweep
 

@@ -295,6 +295,7 @@ def test_a_setting_of_the_training_that_cannot_be(tmp_path: Path) -> None:
 def test_bicubic_with_weights(tmp_path: Path) -> None:
     message = mistake("evaluate", "bicubic", "--tile", 8)
     assert "bicubic: has no weights" in message
+    assert "--images: is a table" in mistake("evaluate", "bicubic", "--images", "--latex")
 
 
 def test_check_advises_against_what_serves_badly(tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
 """Every exporter against torch, what is left behind when one fails, and a file without our code."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +16,9 @@ from analysis.ship import ship
 from analysis.verify import ExportFailed, cut, difference
 from searchspace.architecture import Architecture, architecture
 from searchspace.layers import deployed
-from sweeps.data.split import DataSettings, DataSplit, open_split, open_test_set
+from sweeps.data.split import DataSettings, DataSplit, open_split
 from sweeps.evaluate import evaluate
 from sweeps.latency import Setting, measure
-from sweeps.weights import load_weights
 
 SMALL = {
     "slwsr": {"n_feats": 8, "n_blocks": 6, "compression": "all", "compress_norm": "batch"},
@@ -160,50 +157,6 @@ def test_int8_is_smaller_work_of_the_same_network(small, split: DataSplit, tmp_p
     kinds = [node.op_type for node in onnx.load(made.file).graph.node]
     assert kinds.count("QuantizeLinear") >= kinds.count("Conv") > 0
     assert 0 < made.verdict.largest_difference < 1
-
-
-ALONE = """
-import sys
-allowed_not = {"torch", "searchspace", "sweeps", "analysis", "srsweep", "skimage"}
-class Wall:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in allowed_not:
-            raise ImportError(f"{name} is not here")
-sys.meta_path.insert(0, Wall())
-import numpy, onnxruntime
-from PIL import Image
-model, low, high = sys.argv[1:]
-x = numpy.asarray(Image.open(low).convert("RGB"), numpy.float32).transpose(2, 0, 1)[None] / 255
-y = onnxruntime.InferenceSession(model).run(None, {"low_res": x})[0][0].transpose(1, 2, 0)
-y = (y.clip(0, 1) * 255).round()
-luma = lambda rgb: rgb @ numpy.array([65.481, 128.553, 24.966]) / 255 + 16
-cut = slice(4, -4)
-want = numpy.asarray(Image.open(high).convert("RGB"), float)
-want = want[: y.shape[0], : y.shape[1]]
-error = (luma(y) - luma(want))[cut, cut]
-print(10 * numpy.log10(255**2 / (error**2).mean()))
-assert "torch" not in sys.modules
-"""
-
-
-@pytest.mark.slow
-def test_a_process_without_torch_reaches_the_same_psnr(shared: Path, tmp_path: Path) -> None:
-    network = architecture("imdn", {}).network(4)
-    load_weights(network, shared / "weights" / "IMDN_x4.pth")
-    TARGETS["onnx"].write(Job(network=deployed(network), calibration=()), tmp_path / "imdn.onnx")
-    pairs = open_test_set(shared / "data", "Set5", 4, tmp_path / "cache")
-    butterfly = pairs.subset([pairs.names.index("butterfly")])
-    ours = evaluate(network, butterfly, device="cpu").psnr_y
-    set5 = shared / "data" / "benchmark" / "Set5"
-    files = (set5 / "LR_bicubic" / "X4" / "butterflyx4.png", set5 / "HR" / "butterfly.png")
-    result = subprocess.run(
-        [sys.executable, "-I", "-c", ALONE, tmp_path / "imdn.onnx", *files],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    assert abs(float(result.stdout) - ours) < 1e-3
 
 
 def test_latency_is_the_median_after_warming_up() -> None:

@@ -9,7 +9,7 @@ import yaml
 from click.testing import CliRunner
 from PIL import Image
 
-from analysis.load import load_trial, load_trials
+from analysis.load import load_images, load_trial, load_trials
 from srsweep.choice import choose
 from srsweep.cli import main
 
@@ -109,6 +109,23 @@ def test_test_set_scores_of_a_trial_are_stored(shared: Path) -> None:
     assert load_trials(URL)["Set5_psnr_y"].iloc[0] == pytest.approx(row["psnr_y"])
     table = srsweep("evaluate", "one#0", "--root", root, "--sets", "Set5", "--markdown")
     assert table.splitlines()[-1].startswith("| ours | fsrcnn")
+
+
+def test_scores_of_single_images_are_stored_and_are_no_columns(shared: Path) -> None:
+    words = ("evaluate", "one#0", "--root", shared / "data", "--sets", " Set5,Set5 ", "--json")
+    (row,) = json.loads(srsweep(*words))  # the set once
+    images = load_images(URL)
+    assert images[["sweep", "number", "set"]].drop_duplicates().values.tolist() == [
+        ["one", 0, "Set5"]
+    ]
+    assert sorted(images["image"]) == ["baby", "bird", "butterfly", "head", "woman"]
+    assert images["psnr_y"].mean() == pytest.approx(row["psnr_y"])
+    assert images["ssim_y"].mean() == pytest.approx(row["ssim_y"])
+    printed = json.loads(srsweep(*words, "--images"))
+    assert {each["image"]: each["psnr_y"] for each in printed} == pytest.approx(
+        dict(zip(images["image"], images["psnr_y"], strict=True))
+    )
+    assert not [name for name in load_trials(URL) if "butterfly" in name or "image" in name]
 
 
 def test_mistakes_are_one_line() -> None:
