@@ -162,30 +162,49 @@ def train(
     seed: int,
     checkpoints: Checkpoints,
     until_step: int | None = None,
+    is_stopped: Callable[[], bool] = lambda: False,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Progress | Evaluation]:
     """Train `network` in place to `until_step` (the full length by default), yielding records.
 
     An `Evaluation` is yielded after its checkpoint is on disk; after a resume the earlier ones come
     again, since whoever was to store them may have died first. Raises TrainingFailed for a loss that is
-    not finite or has diverged, CheckpointFailed for a checkpoint that cannot be written.
+    not finite or has diverged, CheckpointFailed for a checkpoint that cannot be written, and KeyboardInterrupt,
+    after a checkpoint, once `is_stopped`, which is asked between any two steps.
     """
     until_step = settings.steps if until_step is None else until_step
     device = pick_device(settings)
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = make_optimizer(network)
-    step, seconds, history = _resume(network, optimizer, checkpoints, device)
+    watch = _LossWatch(settings)
+    step, seconds, history = _resume(network, optimizer, watch, checkpoints, device)
     for evaluated, measurements in itertools.groupby(history, key=lambda item: item.step):
         yield Evaluation(step=evaluated, measurements=tuple(measurements))
     sampler = PatchSampler(split.train, settings.patch_size, settings.batch_size, seed)
     rate = partial(learning_rate_at, settings)
     take_step = make_step(network, optimizer, settings, sampler, rate)
-    watch = _LossWatch(settings)
     watch.best = min((m.value for m in history if m.name == "loss"), default=math.inf)
     # The end of a cycle too, whether the trial pauses there or not: its history is the same then.
     also = {until_step, *(settings.restarts or ())}
     started = clock() - seconds
+
+    def save() -> None:
+        state = {
+            "network": network.state_dict(),
+            "optimizer": optimizer.state_dict() if step < settings.steps else None,
+            "step": step,
+            "seconds": seconds,
+            "identity": checkpoints.identity,
+            "history": [asdict(measurement) for measurement in history],
+            "losses": (watch.total, watch.count),
+        }
+        _save(state, checkpoints.write)
+
     while step < until_step:
+        if is_stopped():
+            seconds = clock() - started
+            save()
+            raise KeyboardInterrupt
         watch.add(take_step(step))
         step += 1
         if step % settings.evaluate_every == 0 or step in also:
@@ -194,15 +213,7 @@ def train(
             scores = evaluate(network, split.validation, device=device)
             evaluation = _evaluation(step, scores, loss, seconds)
             history += evaluation.measurements
-            state = {
-                "network": network.state_dict(),
-                "optimizer": optimizer.state_dict() if step < settings.steps else None,
-                "step": step,
-                "seconds": seconds,
-                "identity": checkpoints.identity,
-                "history": [asdict(measurement) for measurement in history],
-            }
-            _save(state, checkpoints.write)
+            save()
             yield evaluation
         elif step % 100 == 0:
             yield Progress(step=step, loss=watch.mean(step, reset=False))
@@ -279,6 +290,7 @@ class _LossWatch:
 def _resume(
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
+    watch: _LossWatch,
     checkpoints: Checkpoints,
     device: torch.device,
 ) -> tuple[int, float, list[Measurement]]:
@@ -291,6 +303,7 @@ def _resume(
                 # Its state alone: options such as a rate kept on the device belong to this run.
                 moments = state["optimizer"]["state"]
                 optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
+            watch.total, watch.count = state.get("losses", (None, 0))
             history = [Measurement(**measurement) for measurement in state["history"]]
             return state["step"], state["seconds"], history
     return 0, 0.0, []

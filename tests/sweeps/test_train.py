@@ -206,6 +206,32 @@ def test_a_kill_between_evaluations_loses_only_what_follows_the_last_checkpoint(
     assert _without_seconds(records) == _without_seconds(expected)
 
 
+@pytest.mark.parametrize("stopped_before", [0, 3, 6])
+def test_a_stop_between_two_steps_saves_and_resumes_bit_for_bit(
+    run: Any, split: DataSplit, tmp_path: Path, stopped_before: int
+) -> None:
+    whole, all_records = run()
+    asked = iter(range(100))
+    path = tmp_path / "run" / "stopped.pt"
+    generator = train(
+        Tiny(),
+        split,
+        SETTINGS,
+        seed=0,
+        checkpoints=Checkpoints(write=path),
+        is_stopped=lambda: next(asked) == stopped_before,
+    )
+    with pytest.raises(KeyboardInterrupt):
+        list(generator)
+    state = read_checkpoint(path)
+    assert state is not None
+    assert state["step"] == stopped_before
+    resumed, records = run(write="next.pt", read=("stopped.pt",))
+    assert _same_weights(whole, resumed)
+    # The mean loss too, of which a part was seen before the stop.
+    assert _without_seconds(records) == _without_seconds(all_records)
+
+
 def test_records_come_again_after_a_resume_and_seconds_go_on(run: Any) -> None:
     _, before = run(write="a.pt", stop_at=8)
     _, after = run(write="b.pt", read=("a.pt",))
