@@ -9,8 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 
 Direction = Literal["maximize", "minimize"]
 Points = NDArray[np.float64]
-BLOCK = 256
-"""Points looked at together by `front_newcomers`."""
 
 
 def front_mask(points: ArrayLike, directions: Sequence[Direction]) -> NDArray[np.bool_]:
@@ -39,22 +37,14 @@ def hypervolume(points: ArrayLike, reference: ArrayLike, directions: Sequence[Di
 def front_newcomers(points: ArrayLike, directions: Sequence[Direction]) -> NDArray[np.intp]:
     """Ascending indices of those `points` (N, K) that no earlier one equals or beats in every objective.
 
-    Nothing but these ever changes the front of the first n. With more points, only these and the new ones, in
-    their order, need to be asked about again.
+    Nothing but these ever changes the front of the first n.
     """
     lower = _minimised(points, directions)
-    front = lower[:0]
-    found = []
-    for start in range(0, len(lower), BLOCK):
-        block = lower[start : start + BLOCK]
-        places = np.flatnonzero(~_covered(block, front) & ~np.isnan(block).any(axis=1))
-        new = block[places]
-        no_worse = np.all(new[None] <= new[:, None], axis=2)  # [i, j]: j is no worse than i
-        first = ~np.tril(no_worse, -1).any(axis=1)
-        found.append(start + places[first])
-        both = np.concatenate([front, new[first]])
-        front = both[moocore.is_nondominated(both)] if len(both) else both
-    return np.concatenate(found).astype(np.intp) if found else np.zeros(0, np.intp)
+    indices = np.flatnonzero(~np.isnan(lower).any(axis=1))
+    if len(indices) == 0:
+        return indices
+    # With its place as one more objective a point is dominated by earlier ones alone.
+    return indices[moocore.is_nondominated(np.column_stack([indices, lower[indices]]))]
 
 
 def growing_volumes(
@@ -86,12 +76,6 @@ def knee(points: ArrayLike, directions: Sequence[Direction]) -> int | None:
     spans[spans == 0] = 1.0
     distance = ((front - front.min(axis=0)) / spans).sum(axis=1)
     return int(indices[distance.argmin()])
-
-
-def _covered(points: Points, front: Points) -> NDArray[np.bool_]:
-    """(N,) whether some point of `front` (M, K) is no worse than each of `points` (N, K) in anything."""
-    no_worse: NDArray[np.bool_] = np.all(front[None] <= points[:, None], axis=2)
-    return np.asarray(np.any(no_worse, axis=1))
 
 
 def _minimised(points: ArrayLike, directions: Sequence[Direction]) -> Points:

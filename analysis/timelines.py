@@ -72,41 +72,27 @@ def draw_curves(lines: list[dict[str, Any]], bicubic: float | None = None) -> Fi
     return {"data": traces, "layout": layout}
 
 
-def front_changes(trials: pd.DataFrame, objectives: dict[str, Direction]) -> pd.DataFrame:
-    """Those finished ones of `trials` that changed the front when they came, in order of number.
-
-    What comes of these and new trials together is what would come of all of them, so that a reader need not
-    look at all again.
-    """
-    names = [name for name in objectives if name in trials]
-    done = trials[(trials["state"] == "complete") & trials["psnr_y"].notna()].sort_values("number")
-    points = done[names].to_numpy(float)
-    return done.iloc[front_newcomers(points, [objectives[name] for name in names])]
-
-
-def volume_data(
-    trials: pd.DataFrame, objectives: dict[str, Direction], changes: pd.DataFrame | None = None
-) -> pd.DataFrame:
+def volume_data(trials: pd.DataFrame, objectives: dict[str, Direction]) -> pd.DataFrame:
     """Number and share (columns): the hypervolume where it changed, as a share of the last one, and at the end.
 
-    Costs enter as logarithms, and the reference is the worst value of every objective. `changes` as of
-    `front_changes`, where they are known.
+    Costs enter as logarithms, and the reference is the worst value of every objective.
     """
     names = [name for name in objectives if name in trials]
-    done = trials[(trials["state"] == "complete") & trials["psnr_y"].notna()]
-    changes = front_changes(done, objectives) if changes is None else changes
-    if changes.empty:
-        return pd.DataFrame({"number": [], "share": []})
     ways = [objectives[name] for name in names]
-    worst = [done[n].min() if objectives[n] == "maximize" else done[n].max() for n in names]
-    (corner,) = _scaled(pd.DataFrame([worst], columns=names), ways)
-    volumes = growing_volumes(_scaled(changes[names], ways), corner, ways)
+    done = trials[(trials["state"] == "complete") & trials["psnr_y"].notna()]
+    done = done[["number", *names]].sort_values("number").dropna()
+    if done.empty:
+        return pd.DataFrame({"number": [], "share": []})
+    points = _scaled(done[names], ways)
+    worst = [
+        at.min() if way == "maximize" else at.max() for at, way in zip(points.T, ways, strict=True)
+    ]
+    changed = front_newcomers(points, ways)
+    volumes = growing_volumes(points[changed], worst, ways)
     shares = volumes / (volumes[-1] or 1.0)
+    numbers = done["number"].to_numpy()
     return pd.DataFrame(
-        {
-            "number": [*changes["number"], done["number"].max()],
-            "share": [*shares, shares[-1]],
-        }
+        {"number": [*numbers[changed], numbers[-1]], "share": [*shares, shares[-1]]}
     )
 
 

@@ -66,16 +66,6 @@ def test_only_newcomers_change_the_hypervolume_of_a_prefix(arrivals: np.ndarray)
     assert (np.diff(volumes) > 0).all()
 
 
-def test_newcomers_of_newcomers_and_later_points_are_those_of_all(arrivals: np.ndarray) -> None:
-    ways = ("maximize", "minimize", "minimize")
-    # The later ones came in between, as trials of lower numbers do that end late.
-    later = np.arange(len(arrivals)) % 9 == 4
-    known = np.flatnonzero(~later)[front_newcomers(arrivals[~later], ways)]
-    asked = np.union1d(known, np.flatnonzero(later))
-    found = asked[front_newcomers(arrivals[asked], ways)]
-    assert found.tolist() == front_newcomers(arrivals, ways).tolist()
-
-
 def test_knee_is_where_the_front_bends() -> None:
     points = [[20.0, 0.0], [29.0, 1.0], [30.0, 10.0], [15.0, 0.5]]
     assert knee(points, UP_DOWN) == 1
