@@ -1,16 +1,19 @@
 """The command train: one variant alone, resumable."""
 
 import json
-from collections.abc import Iterator
+import shlex
+import signal
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import click
 import torch
 import yaml
 from pydantic import ValidationError
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 from searchspace.spec import explain
@@ -19,7 +22,7 @@ from srsweep.choice import NOTE, Choice, choose, note_of
 from srsweep.databases import database
 from srsweep.export import VARIANT, data_of
 from sweeps.records import Evaluation, Outcome, Progress
-from sweeps.train import TrainSettings
+from sweeps.train import TrainSettings, read_checkpoint
 from sweeps.trial import Segment, checkpoint_path, run
 
 
@@ -56,12 +59,14 @@ def train(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Train one network alone, from the beginning.
 
-    VARIANT is FAMILY KNOB=VALUE..., or a trial as SWEEP#NUMBER, whose sweep gives the settings that are not
-    given here. The same command again resumes from the checkpoint in the output folder. `srsweep
-    evaluate` and `srsweep export` take the folder for a VARIANT.
+    VARIANT is FAMILY KNOB=VALUE..., a trial as SWEEP#NUMBER, or a folder that `srsweep train` made; the
+    trial's sweep, or the folder, gives the settings that are not given here. Ctrl-C saves, and the same
+    command again resumes from the checkpoint in the output folder. `srsweep evaluate` and `srsweep export`
+    take the folder for a VARIANT. Exit code 130: stopped by Ctrl-C.
 
     \b
     srsweep train SWEEP#12 --steps 100_000 -o best
+    srsweep train best --seed 1 -o best-seed1
     srsweep train slwsr n_feats=16 --data BSDS400 --root data -o best
     """
     given = choose(variant, scale=scale, weights=None, db=db)
@@ -78,8 +83,9 @@ def train(  # noqa: PLR0913 - one parameter an option
 
 
 def _settings(choice: Choice, steps: int | None, changes: tuple[str, ...]) -> TrainSettings:
-    """The settings of the sweep, or the default ones, with what was asked for."""
-    values = choice.train.model_dump() if choice.trial is not None else {"steps": 20_000}
+    """The settings of the sweep or the folder, or the default ones, with what was asked for."""
+    # Where the images are known, so is the training.
+    values = choice.train.model_dump() if choice.data is not None else {"steps": 20_000}
     for text in changes:
         name, equals, value = text.partition("=")
         if not equals or name not in TrainSettings.model_fields:
@@ -129,21 +135,50 @@ def _train(choice: Choice, folder: Path) -> None:
         cache=Path("cache").absolute(),
         threads=torch.get_num_threads(),
     )
-    with _bar(full) as bar:
-        task = bar.add_task("", total=full, note="")
-        for record in run(segment):
-            if isinstance(record, Progress):
-                bar.update(task, completed=record.step, note=f"loss {record.loss:.4f}")
-            elif isinstance(record, Evaluation):
-                values = {m.name: m.value for m in record.measurements}
-                pace = values["seconds"] / record.step * (full - record.step)
-                bar.update(task, completed=record.step, note=f"{values['psnr_y']:.3f} dB")
-                bar.console.print(
-                    f"step {record.step:,}/{full:,}: {values['psnr_y']:.3f} dB, loss "
-                    f"{values['loss']:.4f}, {pace:.0f} s to go"
-                )
-            elif isinstance(record, Outcome) and record.error:
-                raise RunFailed(record.error)
+    try:
+        with _interruptible() as is_stopped, _bar(full) as bar:
+            task = bar.add_task("", total=full, note="")
+            for record in run(segment, is_stopped=is_stopped):
+                _show(record, bar, task, full)
+    except KeyboardInterrupt:
+        again = shlex.join(["srsweep", "train", str(folder), "-o", str(folder)])
+        state = read_checkpoint(checkpoint_path(folder, 1))
+        at = f"saved at step {state['step']:,} of {full:,}" if state else "nothing was saved yet"
+        click.echo(f"\nstopped, {at}; `{again}` or the same command carries on", err=True)
+        raise SystemExit(130) from None
+
+
+def _show(record: Progress | Evaluation | Outcome, bar: Bar, task: TaskID, full: int) -> None:
+    """A record as a step of the bar, an evaluation as a line too; RunFailed for one that ends in an error."""
+    if isinstance(record, Progress):
+        bar.update(task, completed=record.step, note=f"loss {record.loss:.4f}")
+    elif isinstance(record, Evaluation):
+        values = {m.name: m.value for m in record.measurements}
+        pace = values["seconds"] / record.step * (full - record.step)
+        bar.update(task, completed=record.step, note=f"{values['psnr_y']:.3f} dB")
+        bar.console.print(
+            f"step {record.step:,}/{full:,}: {values['psnr_y']:.3f} dB, loss "
+            f"{values['loss']:.4f}, {pace:.0f} s to go"
+        )
+    elif record.error:
+        raise RunFailed(record.error)
+
+
+@contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """A function that is true after the first Ctrl-C, which is thereby answered; the second one interrupts."""
+    stopped = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal stopped
+        stopped = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield lambda: stopped
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

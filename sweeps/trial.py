@@ -9,7 +9,7 @@ import json
 import socket
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -67,13 +67,16 @@ class Segment:
         return self.folder / f"attempt-{self.attempt}.timeout"
 
 
-def run(segment: Segment) -> Iterator[Progress | Evaluation | Outcome]:
+def run(
+    segment: Segment, *, is_stopped: Callable[[], bool] = lambda: False
+) -> Iterator[Progress | Evaluation | Outcome]:
     """Train a segment; the last record is always an Outcome, with the error where it failed.
 
+    Once `is_stopped`, asked between any two steps, the state is saved and KeyboardInterrupt raised.
     Where the segment has a time limit, the process is killed when it is over.
     """
     with time_limit(segment.seconds_allowed, segment.note):
-        yield from _run(segment)
+        yield from _run(segment, is_stopped)
 
 
 def death(segment: Segment, how: str) -> str:
@@ -92,7 +95,9 @@ class MachineFault(Exception):  # noqa: N818 - reads as what happened
     """What every trial needs is not to be had here: the device, the images, the store of checkpoints."""
 
 
-def _run(segment: Segment) -> Iterator[Progress | Evaluation | Outcome]:
+def _run(
+    segment: Segment, is_stopped: Callable[[], bool]
+) -> Iterator[Progress | Evaluation | Outcome]:
     started = time.perf_counter()
     outcome = Outcome(step=0, host=socket.gethostname())
     try:
@@ -113,6 +118,7 @@ def _run(segment: Segment) -> Iterator[Progress | Evaluation | Outcome]:
             seed=segment.seed,
             checkpoints=_checkpoints(segment, split),
             until_step=segment.until_step,
+            is_stopped=is_stopped,
         ):
             outcome = replace(outcome, step=record.step)
             if isinstance(record, Evaluation):

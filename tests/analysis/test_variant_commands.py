@@ -1,6 +1,12 @@
 """A trial by its name: exported, measured, evaluated, trained anew; what is measured becomes rows."""
 
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +18,7 @@ from PIL import Image
 from analysis.load import load_images, load_trial, load_trials
 from srsweep.choice import choose
 from srsweep.cli import main
+from sweeps.train import read_checkpoint
 
 pytestmark = pytest.mark.slow
 
@@ -103,6 +110,59 @@ def test_a_trained_folder_is_a_variant_and_resumes() -> None:
     assert "another training" in srsweep("train", "one#0", "--steps", "5", "-o", "best", code=2)
 
 
+def test_a_folder_gives_its_settings_to_another() -> None:
+    words = ("--steps", 3, "--set", "evaluate_every=3", "--set", "batch_size=1")
+    srsweep("train", "fsrcnn", "n_shrunk=8", *words, "--seed", 5, "-o", "parent")
+    srsweep("train", "parent", "--seed", 6, "-o", "child")
+    parent, child = (
+        choose([name], scale=None, weights=None, db=None) for name in ("parent", "child")
+    )
+    assert child.train == parent.train
+    assert (child.train.steps, child.train.batch_size, child.data) == (3, 1, parent.data)
+    assert (parent.seed, child.seed) == (5, 6)
+
+
+def test_ctrl_c_saves_at_once_and_says_how_to_go_on(tmp_path: Path) -> None:
+    words = (
+        "train",
+        "fsrcnn",
+        "n_shrunk=8",
+        "--steps",
+        "600",
+        "--set",
+        "batch_size=2",
+        "-o",
+        "cut",
+    )
+    started = subprocess.Popen(
+        [sys.executable, "-m", "srsweep", *words],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    # The first file of the images' cache says that Ctrl-C is being listened for.
+    while not any(tmp_path.glob("cache/*")) and time.monotonic() < deadline:
+        assert started.poll() is None
+        time.sleep(0.01)
+    started.send_signal(signal.SIGINT)
+    _, said = started.communicate(timeout=120)
+    assert started.returncode == 130, said
+    (line,) = said.strip().splitlines()
+    assert re.fullmatch(
+        r"stopped, saved at step \d+ of 600; `srsweep train cut -o cut` or the same command carries on",
+        line,
+    )
+    state = read_checkpoint(tmp_path / "cut" / "attempt-1.pt")
+    assert state is not None
+    assert 0 <= state["step"] < 600
+    assert state["history"] == []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        assert "step 600/600" in srsweep("train", "cut", "-o", "cut")
+
+
 def test_test_set_scores_of_a_trial_are_stored(shared: Path) -> None:
     root = shared / "data"
     (row,) = json.loads(srsweep("evaluate", "one#0", "--root", root, "--sets", "Set5", "--json"))
@@ -125,7 +185,9 @@ def test_scores_of_single_images_are_stored_and_are_no_columns(shared: Path) -> 
     assert {each["image"]: each["psnr_y"] for each in printed} == pytest.approx(
         dict(zip(images["image"], images["psnr_y"], strict=True))
     )
-    assert not [name for name in load_trials(URL) if "butterfly" in name or "image" in name]
+    assert not [
+        name for name in map(str, load_trials(URL)) if "butterfly" in name or "image" in name
+    ]
 
 
 def test_mistakes_are_one_line() -> None:
