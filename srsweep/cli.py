@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -23,7 +25,8 @@ from srsweep.progress import Watcher, format_duration
 from srsweep.results import front, report, status
 from srsweep.select import select
 from srsweep.train import train
-from sweeps.config import SweepConfig, parse_config, read_config
+from sweeps.config import ConfigError, SweepConfig, parse_config, read_config
+from sweeps.places import located
 from sweeps.run import DriverName, run_sweep
 
 EPILOG = """
@@ -66,7 +69,17 @@ def run(file: Path, trials: int | None, driver: DriverName, address: str | None)
     if trials is not None:
         search = config.search.model_copy(update={"trials": trials})
         config = config.model_copy(update={"search": search})
-    _run(config, driver, address)
+    with _by_line(file):
+        _run(config, driver, address)
+
+
+@contextmanager
+def _by_line(file: Path) -> Iterator[None]:
+    """What turns out to be wrong with FILE only when it is put to use is told by line too."""
+    try:
+        yield
+    except (ConfigError, ValueError) as error:
+        raise ConfigError(located(file, str(error), SweepConfig.model_fields)) from error
 
 
 def _run(config: SweepConfig, driver: DriverName, address: str | None) -> None:
@@ -114,7 +127,9 @@ def check(file: Path, form: Format | None) -> None:
 
     The size of the space, the share within the budget, the range of the costs, the expected time.
     """
-    described = describe(read_config(file))
+    config = read_config(file)
+    with _by_line(file):
+        described = describe(config)
     if form == "json":
         click.echo(json.dumps(described, indent=2))
         return

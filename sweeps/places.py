@@ -1,6 +1,12 @@
 """Where in a YAML file a key stands, so that a fault can name its line."""
 
+from collections.abc import Iterable
+from pathlib import Path
+
 import yaml
+
+SWEEP = ("metadata", "sweep")
+"""Under which a sweep stands in its file."""
 
 
 def line_of(node: yaml.Node | None, path: tuple[str, ...]) -> str:
@@ -32,3 +38,19 @@ def duplicates(node: yaml.Node | None, at: tuple[str, ...] = ()) -> list[tuple[s
         seen.add(name)
         found += duplicates(value, (*at, name))
     return found
+
+
+def located(file: Path, fault: str, settings: Iterable[str]) -> str:
+    """A fault that begins with one of the `settings`, as in 'data.hold_out: ...', with file, line and whole path.
+
+    As it is where it begins with none, or where the file cannot be read any more.
+    """
+    path = tuple(fault.partition(":")[0].removeprefix(".".join(SWEEP) + ".").split("."))
+    if path[0] not in settings:
+        return fault
+    try:
+        node = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return fault
+    line = line_of(node, (*SWEEP, *path))
+    return f"{file}{line}: {'.'.join((*SWEEP, *path))}:{fault.partition(':')[2]}"

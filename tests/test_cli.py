@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -307,3 +308,26 @@ def test_check_advises_against_what_serves_badly(tmp_path: Path) -> None:
     assert advice.startswith("halving: under schedule cosine")
     assert "sampler nsga2: crosses only knobs that all trials have" in advice
     assert json.loads(invoke("check", sweep_file(tmp_path), "--json").output)["advice"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("settings", "key", "fault"),
+    [
+        ({"budget": {"params": 10}}, "budget", "no architecture of the space meets params <= 10"),
+        ({"data": {"train": "set", "hold_out": 9}}, "hold_out", "must leave images to train on"),
+    ],
+)
+def test_what_only_the_run_finds_is_told_by_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any, key: str, fault: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("set").mkdir()
+    for number in range(3):
+        Image.new("RGB", (64, 64), (40 * number, 0, 0)).save(f"set/{number}.png")
+    file = sweep_file(tmp_path, **settings)
+    lines = Path(file).read_text().splitlines()
+    line = next(n for n, text in enumerate(lines, 1) if text.strip().startswith(f"{key}:"))
+    for command in ("check", "run"):
+        message = mistake(command, file)
+        assert message.startswith(f"Error: {file}:{line}: metadata.sweep.")
+        assert f"{key}: {fault}" in message
