@@ -169,6 +169,16 @@ def load_images(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
     return frame[["sweep", "number", "set", "image", "psnr_y", "ssim_y"]]
 
 
+def load_cost_names(url: str) -> list[str]:
+    """The columns of load_trials that hold a cost, measured latencies among them."""
+    with open_database(url) as connection:
+        return [
+            column(name, dataset)
+            for name, dataset in measured(connection)
+            if dataset == "" or name.startswith(LATENCY)
+        ]
+
+
 def load_knobs(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
     """One row a trial, indexed by its id, one column a knob, values in JSON types."""
     with open_database(url) as connection:

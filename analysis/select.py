@@ -15,7 +15,8 @@ from analysis.pareto import knee
 from analysis.tables import heading
 from analysis.variants import (
     coarse_front,
-    cost_column,
+    cost_name,
+    cost_names,
     log_cost,
     spread_of,
 )
@@ -50,7 +51,8 @@ def best_within(
     Of those tied with the highest the cheapest: in `limits`' costs in their order, then in parameters and
     Mult-Adds. With a minimum and no limits the cheapest that reaches it. Raises ValueError for an unknown cost.
     """
-    limits = {cost_column(frame, name): limit for name, limit in limits.items()}
+    known = cost_names(frame)
+    limits = {cost_name(known, name): limit for name, limit in limits.items()}
     rules = [f"{heading(name)} <= {format_quantity(limit)}" for name, limit in limits.items()]
     rules += [f"{_noun(quality)} >= {_value(quality, minimum)}"] if minimum is not None else []
     rule = ", ".join(rules) or "no limit"
@@ -92,7 +94,7 @@ def at_knee(frame: pd.DataFrame, cost: str = "params", quality: str = "psnr_y") 
 
     The front is the coarse one: steps that are smaller than the spread are none.
     """
-    cost = cost_column(frame, cost)
+    cost = cost_name(cost_names(frame), cost)
     rule = f"knee of {_noun(quality)} against {heading(cost)}"
     measured, left_out = _measured(frame, [quality, cost])
     if measured.empty:
@@ -115,7 +117,8 @@ def weighted(
     `weights` by column, `quality` among them; quality and the logarithms of costs are scaled to [0, 1] over the
     coarse front of these columns, so that dominated and undercut variants neither win nor move the scale.
     """
-    weights = {n if n == quality else cost_column(frame, n): w for n, w in weights.items()}
+    known = cost_names(frame)
+    weights = {n if n == quality else cost_name(known, n): w for n, w in weights.items()}
     costs = [name for name in weights if name != quality]
     shares = ", ".join(f"{heading(name)} {weight:g}" for name, weight in weights.items())
     rule = f"TOPSIS ({shares})"

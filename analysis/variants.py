@@ -91,13 +91,12 @@ def cost_names(frame: pd.DataFrame) -> list[str]:
     return [str(n) for n in frame if n in COSTS or str(n).startswith(LATENCY)]
 
 
-def cost_column(frame: pd.DataFrame, name: str) -> str:
-    """The column of the cost that a person calls `name`.
+def cost_name(known: Sequence[str], name: str) -> str:
+    """The one of the `known` columns of costs that a person calls `name`.
 
     'latency' stands for the one latency that was measured; of several, words that only one has choose it:
     'latency int8'. Raises ValueError where there is none or where several fit.
     """
-    known = cost_names(frame)
     if name in known:
         return name
     first, *words = name.split() or [""]
@@ -114,7 +113,7 @@ def cost_column(frame: pd.DataFrame, name: str) -> str:
         raise ValueError(
             f"{name}: no such latency was measured; `srsweep export SWEEP#NUMBER` and `srsweep latency` do"
         )
-    raise ValueError(f"select: there is no cost called {name!r}; {nearest(name, known)}")
+    raise ValueError(f"there is no cost called {name!r}; {nearest(name, known)}")
 
 
 def coarse_front(frame: pd.DataFrame, quality: str, costs: Sequence[str]) -> pd.DataFrame:

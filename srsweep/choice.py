@@ -13,6 +13,7 @@ from torch import nn
 
 from analysis.chosen import FindTrained, Trained
 from analysis.load import load_lives, load_sweeps, load_trial
+from analysis.load_points import load_front
 from searchspace.architecture import Architecture, architecture
 from searchspace.discover import FAMILIES
 from searchspace.spec import nearest
@@ -75,6 +76,11 @@ class Choice:
         load_weights(network, self.weights)
         return network
 
+    @property
+    def name(self) -> str:
+        """SWEEP#NUMBER of a trial, otherwise its label."""
+        return str(self.trial or self.architecture.label)
+
     def training(self) -> str:
         """Images and length of the training, for people."""
         if self.data is not None:
@@ -109,6 +115,31 @@ def choose(
     if scale is not None and scale != choice.scale:
         raise ValueError(f"--scale: {first} is of scale {choice.scale}, got {scale}")
     return Choice(**vars(choice) | {"weights": weights}) if weights is not None else choice
+
+
+def choose_several(
+    words: Sequence[str], *, scale: int | None, weights: Path | None, db: str | None, front: bool
+) -> list[Choice]:
+    """As `choose`, of several trials SWEEP#NUMBER all; with `front` all that are on the front of the sweeps named.
+
+    Raises ValueError where one of several has no weights here.
+    """
+    if front:
+        words = [f"{sweep}#{n}" for word in words for sweep, n in _front(word, db)]
+        if not words:
+            raise ValueError("--front: no trial is complete, so there is no front")
+    elif not all(REFERENCE.fullmatch(word) for word in words) or len(words) == 1:
+        return [choose(words, scale=scale, weights=weights, db=db)]
+    if weights is not None:
+        raise ValueError(f"--weights: are those of one variant, got {len(words)} variants")
+    return [choose([word], scale=scale, weights=None, db=db) for word in dict.fromkeys(words)]
+
+
+def _front(name: str, db: str | None) -> list[tuple[str, int]]:
+    """(sweep, number) of the trials on the front of a sweep's own objectives."""
+    (sweep,), url = locate([name], db)
+    objectives = load_sweeps(url, [sweep])["settings"].iloc[0]["objectives"]
+    return [(sweep, int(number)) for number in load_front(url, sweep, objectives)["number"]]
 
 
 def _of_trial(name: str, number: int, db: str | None) -> Choice:

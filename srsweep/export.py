@@ -1,5 +1,6 @@
 """Commands about files for devices: export a variant, measure a latency."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -14,7 +15,7 @@ from analysis.verify import ExportFailed, onnx_latency
 from searchspace.cost import low_res_size
 from searchspace.layers import deployed
 from srsweep.arguments import RunFailed, print_table, tabular
-from srsweep.choice import Choice, TrialReference, choose, remember
+from srsweep.choice import Choice, TrialReference, choose, choose_several, remember
 from srsweep.databases import database
 from sweeps.data.split import DataSettings, open_split
 from sweeps.evaluate import evaluate
@@ -39,6 +40,7 @@ VARIANT = click.argument("variant", metavar="VARIANT...", nargs=-1, required=Tru
     show_default=True,
     help="File format; may be given several times.",
 )
+@click.option("--front", is_flag=True, help="Every trial on the front of the sweep that is named.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder.")
 @click.option("--scale", type=int, help="Upscaling factor; default: the trial's, otherwise 4.")
 @click.option("--data", "train_set", help="As data.train; default: what it was trained on.")
@@ -56,6 +58,7 @@ def export(  # noqa: PLR0913 - one parameter an option
     variant: tuple[str, ...],
     weights: Path | None,
     targets: tuple[str, ...],
+    front: bool,
     output: Path,
     scale: int | None,
     train_set: str | None,
@@ -66,18 +69,39 @@ def export(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Write a variant for devices, and check it.
 
-    VARIANT is FAMILY KNOB=VALUE..., a trial as SWEEP#NUMBER, or a folder that `srsweep train` made. The
-    file is compared with torch on three sizes, its PSNR is measured on the validation split, and a model card
+    VARIANT is FAMILY KNOB=VALUE..., a trial as SWEEP#NUMBER, several trials, or a folder that `srsweep
+    train` made; with --front it is a sweep, whose whole front is exported. The file is compared with torch on three sizes, its PSNR is measured on the validation split, and a model card
     is written beside it. A file that fails its check is not kept (exit code 1). INT8 is calibrated on the
     training split; of a trial, its PSNR and the latencies become rows of the database.
 
     \b
     srsweep export SWEEP#12 --to onnx --to int8 -o out
+    srsweep export SWEEP --front --to int8 -o out
     srsweep export imdn --weights IMDN_x4.pth --data BSDS400 --to onnx -o out
     """
-    choice = choose(variant, scale=scale, weights=weights, db=db)
+    choices = choose_several(variant, scale=scale, weights=weights, db=db, front=front)
+    rows, failures = [], []
+    for choice in choices:
+        data = data_of(choice, train_set, root)
+        try:
+            for shipped in _ship(choice, dict.fromkeys(targets), output, data, threads):
+                rows.append({"variant": choice.name} | _row(shipped))
+                if choice.trial is not None and weights is None:
+                    _remember(choice.trial, shipped, own_images=train_set is None)
+        except ExportFailed as error:
+            failures.append(f"{choice.name}: {error}")
+    if rows:
+        single = form is None and len(choices) == 1
+        print_table(pd.DataFrame(rows).drop(columns=["variant"] if single else []), form)
+    if failures:
+        raise RunFailed("\n".join(failures))
+
+
+def _ship(
+    choice: Choice, targets: Iterable[str], output: Path, data: DataSettings, threads: int
+) -> Iterator[Shipped]:
+    """The files of one variant, each when it is verified; ExportFailed at the first that is not what it should be."""
     network = choice.network()
-    data = data_of(choice, train_set, root)
     split = open_split(data, choice.scale, Path("cache").absolute())
     origin = Origin(
         weights=choice.weights.name if choice.weights else "",
@@ -87,26 +111,18 @@ def export(  # noqa: PLR0913 - one parameter an option
         validation=f"{len(split.validation)} images ({split.description})",
     )
     psnr_torch = evaluate(network, split.validation, device="cpu").psnr_y
-    done = []
-    for name in dict.fromkeys(targets):
-        try:
-            shipped = ship(
-                choice.architecture,
-                network,
-                TARGETS[name],
-                output,
-                scale=choice.scale,
-                split=split,
-                psnr_torch=psnr_torch,
-                origin=origin,
-                threads=threads,
-            )
-        except ExportFailed as error:
-            raise RunFailed(str(error)) from error
-        done.append(shipped)
-        if choice.trial is not None and weights is None:
-            _remember(choice.trial, shipped, own_images=train_set is None)
-    print_table(pd.DataFrame([_row(shipped) for shipped in done]), form)
+    for name in targets:
+        yield ship(
+            choice.architecture,
+            network,
+            TARGETS[name],
+            output,
+            scale=choice.scale,
+            split=split,
+            psnr_torch=psnr_torch,
+            origin=origin,
+            threads=threads,
+        )
 
 
 def data_of(choice: Choice, train_set: str | None, root: str | None) -> DataSettings:

@@ -6,12 +6,13 @@ from pathlib import Path
 import click
 
 from analysis.chosen import TIERS
-from analysis.load import load_sweeps, load_trials
+from analysis.load import load_cost_names, load_sweeps, load_trials
 from analysis.load_database import QUALITIES
-from analysis.load_points import load_front
+from analysis.load_points import load_front, load_points
 from analysis.pareto import Direction
 from analysis.report import write_report
-from analysis.tables import Format, front_table
+from analysis.tables import Format, front_table, heading
+from analysis.variants import cost_name
 from searchspace.quantity import format_quantity, parse_quantity
 from srsweep.arguments import print_table, tabular
 from srsweep.choice import finder
@@ -43,7 +44,7 @@ def status(name: str | None, db: str | None, form: Format | None) -> None:
 @click.option(
     "--objectives",
     metavar="psnr_y,params",
-    help="Instead of the sweep's own: psnr_y, psnr_y_int8, costs, or a latency by its full name.",
+    help="Instead of the sweep's own: psnr_y, ssim_y, psnr_y_int8, costs, latency or 'latency int8'.",
 )
 @click.option("--int8", is_flag=True, help="With the PSNR after INT8, of the trials exported so.")
 @database
@@ -56,10 +57,16 @@ def front(
     Over the sweep's own objectives, cheapest first, of the trials that are complete.
     """
     (sweep,), url = locate([name], db)
-    wanted = _directions(objectives.split(",")) if objectives else _objectives(url, sweep)
+    wanted = _objectives(url, sweep)
+    if objectives:
+        names = [text.strip() for text in objectives.split(",")]
+        known = load_cost_names(url)
+        wanted = _directions([n if n in QUALITIES else cost_name(known, n) for n in names])
     if int8:
         rest = {name: way for name, way in wanted.items() if name != "psnr_y"}
         wanted = _directions(["psnr_y_int8"]) | rest
+    if int8 or objectives:
+        _tell_missing(url, sweep, list(wanted))
     extra = ["psnr_y", "params", "multadds"]
     print_table(front_table(load_front(url, sweep, wanted, extra), list(wanted)), form)
 
@@ -71,7 +78,20 @@ def _objectives(db: str, name: str) -> dict[str, Direction]:
 
 def _directions(names: Sequence[str]) -> dict[str, Direction]:
     """Qualities are to be large, everything else small."""
-    return {n.strip(): "maximize" if n.strip() in QUALITIES else "minimize" for n in names}
+    return {name: "maximize" if name in QUALITIES else "minimize" for name in names}
+
+
+def _tell_missing(url: str, sweep: str, names: Sequence[str]) -> None:
+    """Say of how many complete trials an objective was not measured: they cannot be on the front."""
+    points = load_points(url, sweep, names)
+    for name in names:
+        lacking = int(points[name].isna().sum())
+        if lacking:
+            click.echo(
+                f"left out: {lacking} of {len(points)} complete trials without {heading(name)}; `srsweep export "
+                f"{sweep}#NUMBER --to int8` measures PSNR and latency, `srsweep latency` latency alone",
+                err=True,
+            )
 
 
 @click.command()

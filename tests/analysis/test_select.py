@@ -3,7 +3,7 @@ import math
 import pandas as pd
 import pytest
 
-from analysis.load import load_trials
+from analysis.load import load_cost_names, load_trials
 from analysis.select import (
     at_knee,
     best_within,
@@ -12,7 +12,7 @@ from analysis.select import (
     tiers,
     weighted,
 )
-from analysis.variants import coarse_front, cost_column, variants
+from analysis.variants import coarse_front, cost_name, cost_names, variants
 from searchspace.architecture import architecture
 from sweeps.records import Measurement
 from tests.analysis.conftest import Database
@@ -185,15 +185,13 @@ def test_a_measured_latency_is_a_limit_below_a_millisecond_too(small: Database) 
 def test_of_several_latencies_words_choose_one(small: Database) -> None:
     for name in (FAST, SLOW):
         measure(small, 0, name, "box", 5.0)
-    frame = variants(load_trials(small.url))
-    assert cost_column(frame, "latency int8") == f"{FAST} on box"
+    known = cost_names(variants(load_trials(small.url)))
+    assert sorted(known) == sorted(load_cost_names(small.url))
+    assert cost_name(known, "latency int8") == f"{FAST} on box"
     with pytest.raises(ValueError, match="must name one measured latency.*float32.*int8"):
-        cost_column(frame, "latency")
+        cost_name(known, "latency")
     with pytest.raises(ValueError, match="no such latency was measured"):
-        cost_column(
-            variants(load_trials(small.url)).drop(columns=[f"{n} on box" for n in (FAST, SLOW)]),
-            "latency",
-        )
+        cost_name(["params"], "latency")
 
 
 def test_a_cost_that_one_seed_has_holds_for_all(database: Database) -> None:

@@ -71,6 +71,14 @@ def test_an_exported_trial_gets_rows_for_the_front_after_quantisation() -> None:
     assert timed[latency] == pytest.approx(row["latency_ms"])
 
 
+def test_a_whole_front_is_exported_by_the_sweeps_name() -> None:
+    words = ("export", "one", "--front", "--to", "onnx", "-o", "all", "--json")
+    (row,) = json.loads(srsweep(*words))
+    assert row["variant"] == "one#0"
+    twice = ("export", "one#0", "one#0", "--weights", "x.pt", "-o", "all")
+    assert "--weights: are those of one variant" in srsweep(*twice, code=2)
+
+
 def test_a_measured_latency_is_kept_under_its_device() -> None:
     (row,) = json.loads(srsweep("latency", "one#0", "--size", "16x16", "--json"))
     assert row["measurement"] == "latency_ms torch float32 16x16 1 threads"
