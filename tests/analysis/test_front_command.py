@@ -19,7 +19,8 @@ def front(database: Database, *words: str, code: int = 0) -> Result:
 
 
 def measure(database: Database, number: int, name: str, dataset: str, value: float) -> None:
-    trial_id = int(load_trials(database.url).set_index("number").loc[number, "id"])
+    trials = load_trials(database.url)
+    trial_id = int(trials.loc[trials["number"] == number, "id"].iloc[0])
     row = Measurement(step=1_000, dataset=dataset, name=name, value=value)
     assert database.store.record(trial_id, 1, [row])
 
