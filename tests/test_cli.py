@@ -307,6 +307,11 @@ def test_check_advises_against_what_serves_badly(tmp_path: Path) -> None:
     advice = json.loads(invoke("check", file, "--json").output)["advice"]
     assert advice.startswith("halving: under schedule cosine")
     assert "sampler nsga2: crosses only knobs that all trials have" in advice
+    restarting = train | {"schedule": "cosine_restarts"}
+    file = sweep_file(tmp_path, train=restarting, search=search)
+    assert json.loads(invoke("check", file, "--json").output)["advice"] == "none"
+    file = sweep_file(tmp_path, train=restarting | {"restarts": [1]}, search=search)
+    assert "under schedule cosine_restarts networks are unfinished" in invoke("check", file).output
     assert json.loads(invoke("check", sweep_file(tmp_path), "--json").output)["advice"] == "none"
 
 
@@ -331,3 +336,25 @@ def test_what_only_the_run_finds_is_told_by_line(
         message = mistake(command, file)
         assert message.startswith(f"Error: {file}:{line}: metadata.sweep.")
         assert f"{key}: {fault}" in message
+
+
+def test_the_same_networks_under_another_name_and_seed_give_the_spread(tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path / 'results.db'}"
+    for seed, name in enumerate(("first", "first-seed1")):
+        file = sweep_file(
+            tmp_path,
+            name=name,
+            seed=seed,
+            storage=storage,
+            families={"slwsr": {"n_feats": [2, 3], "n_blocks": 2, "local_blocks": 2}},
+            search={"sampler": "grid", "trials": 2},
+        )
+        assert invoke("run", file).exit_code == 0
+    words = ("select", "first", "first-seed1", "--db", storage)
+    (row,) = json.loads(invoke(*words, "--json").stdout)
+    assert row["num_seeds"] == 2
+    assert row["spread"] > 0
+    alone = json.loads(invoke("select", "first", "--db", storage, "--json").stdout)
+    assert (alone[0]["num_seeds"], alone[0]["spread"]) == (1, None)
+    assert "The seeds' spread is " in invoke(*words).stdout
+    assert "the seeds' spread is unknown" in invoke("select", "first", "--db", storage).stdout
