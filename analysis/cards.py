@@ -61,7 +61,7 @@ class Facts:
     train_data: str
 
 
-def facts_of(sweep: Mapping[str, Any]) -> Facts:
+def facts_of(sweep: Mapping[Any, Any]) -> Facts:
     """The facts in a row of load_sweeps."""
     settings = sweep["settings"] if isinstance(sweep["settings"], dict) else {}
     bicubic = sweep["validation_bicubic_psnr_y"]
@@ -119,8 +119,16 @@ def pareto_note(facts: Facts, left_out: int, below: int) -> str:
     return text
 
 
-def knob_cards(trials: pd.DataFrame, knobs: pd.DataFrame, sampled: str = "") -> list[Card]:
-    """What the knobs do at equal cost, and all knobs side by side; `sampled` says of which trials."""
+def knob_cards(
+    trials: pd.DataFrame,
+    knobs: pd.DataFrame,
+    drawn: pd.DataFrame | None = None,
+    sampled: str = "",
+) -> list[Card]:
+    """What the knobs do at equal cost, estimated from `trials`, and all knobs side by side.
+
+    Where `trials` are a sample, `drawn` are those to draw as lines, and `sampled` says so.
+    """
     if complete(trials, "params").empty or "multadds" not in trials:
         return []
     cards = []
@@ -133,7 +141,7 @@ def knob_cards(trials: pd.DataFrame, knobs: pd.DataFrame, sampled: str = "") -> 
         figure = draw_effects(effects)
         card = Card(name="effects", title="Knobs at equal cost", text=text + sampled, figure=figure)
         cards.append(card)
-    lines = draw_parallel(trials, knobs)
+    lines = draw_parallel(trials if drawn is None else drawn, knobs)
     if lines is not None:
         text = "A line a trial; costs as logarithms. The front in blue."
         cards.append(Card(name="parallel", title="Knobs, costs and PSNR", text=text, figure=lines))
@@ -213,10 +221,12 @@ def int8_cards(trials: pd.DataFrame) -> list[Card]:
         return []
     cards = []
     for before, after in int8_costs(own):
-        title = f"The front after INT8, against {heading(after).replace(' int8', '')}"
+        kind, _, where = heading(after).replace(" int8", "").partition(" ms ")
+        title = f"The front after INT8, against {kind}"
         text = (
             "Filled points are on the front of their precision; a dotted line joins a trial's two."
         )
+        text += f" Latency of {where}." if where else ""
         figure = draw_int8_front(own, before, after)
         cards.append(Card(name=f"int8-{_slug(after)}", title=title, text=text, figure=figure))
     if len(own) > 1:

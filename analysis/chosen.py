@@ -16,7 +16,7 @@ from torch import nn
 from analysis.look import INK, Figure
 from analysis.sections import html_table
 from analysis.select import Selection, selection_table, tiers
-from analysis.variants import variants
+from analysis.variants import spread_of, variants
 from searchspace.quantity import format_quantity
 from sweeps.data.cache import PairSet
 from sweeps.data.imresize import imresize
@@ -70,6 +70,25 @@ def choose_tiers(trials: pd.DataFrame, limits: Sequence[float] = TIERS) -> Chose
         if selection.row is not None:
             found.setdefault(selection.row, selection)
     return Chosen(frame=frame, selections=list(found.values())) if found else None
+
+
+def tier_candidates(
+    trials: pd.DataFrame, limits: Sequence[float] = TIERS, cost: str = "params"
+) -> pd.DataFrame:
+    """Those of the complete `trials` among which `choose_tiers` finds what it would find among all of them.
+
+    A few hundred of 100,000: the architectures with several seeds, which tell the spread, and what is within the spread
+    of the best of each tier. The reasons, which count and compare all variants, are lost.
+    """
+    several = trials["architecture"].duplicated(keep=False)
+    repeated = trials[several]
+    spread = spread_of(variants(repeated)) if len(repeated) else 0.0
+    wanted = several.copy()
+    for limit in limits:
+        fits = (trials[cost] <= limit) & ~several
+        best = trials.loc[fits, "psnr_y"].max()
+        wanted |= fits & (trials["psnr_y"] >= best - spread)
+    return trials[wanted]
 
 
 def mark(figure: Figure, chosen: Chosen, cost: str) -> None:

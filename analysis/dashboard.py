@@ -5,65 +5,55 @@ change nor lock the database of a sweep that runs. All scripts come from the ins
 """
 
 import logging
+import socket
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import dash
-from dash import Input, Output, State, dcc, html
+from dash import MATCH, Input, Output, State, no_update
+from werkzeug.serving import make_server
 
+from analysis.dashboard_page import (
+    PAGE,
+    cost_options,
+    failures_panel,
+    figures_panel,
+    front_panel,
+    page_layout,
+    store_of,
+)
 from analysis.live import (
+    ROWS,
+    VIEWS,
     Live,
     cost_choices,
-    curves_figure,
-    front_rows,
+    live_cards,
+    live_pareto,
     load_live,
-    pareto_figure,
     sentence,
-    volume_figure,
 )
 from analysis.load import load_sweeps
-from analysis.load_points import load_pulse, load_reasons
-from analysis.look import Figure
-from analysis.tables import cell, heading
+from analysis.load_points import load_reasons
 
-ROWS = 100
-"""Rows of the front's table at most."""
-STYLE = """
-:root { --ink: #1d2733; --muted: #5d6874; --line: #dfe3e7; --wash: #f5f6f8; }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--wash); color: var(--ink);
-  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
-main { max-width: 1240px; margin: 0 auto; padding: 20px 24px 48px; }
-h1 { font-size: 1.4rem; margin: 0 0 12px; }
-h2 { font-size: 1.02rem; margin: 0 0 4px; }
-.controls { display: flex; flex-wrap: wrap; gap: 12px 20px; align-items: end; margin-bottom: 8px; }
-.controls label { color: var(--muted); font-size: 0.85rem; }
-.control { min-width: min(100%, 260px); }
-.quiet { color: var(--muted); font-size: 0.9rem; margin: 4px 0 14px; }
-.grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 480px), 1fr)); gap: 16px; margin: 16px 0; }
-.card { background: #fff; border: 1px solid var(--line); border-radius: 8px; padding: 12px 12px 6px; min-width: 0; }
-.scroll { overflow: auto; max-height: 460px; }
-table { border-collapse: collapse; width: 100%; font-size: 0.86rem; }
-th, td { padding: 5px 10px; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap;
-  font-variant-numeric: tabular-nums; }
-th { position: sticky; top: 0; background: #fff; }
-th:last-child, td:last-child { text-align: left; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 0.8rem; }
-input[type=radio] { accent-color: #0072b2; }
-@media (max-width: 600px) { #pareto .textpoint { display: none; } main { padding: 12px 10px 40px; } .card { padding: 8px 4px 4px; } .card h2 { padding: 0 8px; } }
+FILL = """
+(cards, narrow, id) => {
+  const card = (cards ?? {})[id.name];
+  if (!card) return Array(3).fill(dash_clientside.no_update);
+  return [fitted(card.figure, narrow ? 400 : 1000), card.title, card.text];
+}
 """
-PAGE = (
-    '<!doctype html><html lang="en"><head>{%metas%}<title>{%title%}</title>'
-    '<link rel="icon" href="data:,">{%css%}<style>'
-    + STYLE
-    + "</style></head><body>{%app_entry%}<footer>{%config%}{%scripts%}{%renderer%}</footer></body></html>"
-)
-CONFIG: dict[str, Any] = {"displaylogo": False, "displayModeBar": False, "responsive": True}
+WATCH_WIDTH = """
+() => {
+  const narrow = () => window.innerWidth < 500;
+  window.addEventListener("resize", () => dash_clientside.set_props("narrow", {data: narrow()}));
+  return narrow();
+}
+"""
 
 
 class Watch:
-    """The newest reading of each sweep, read again only when trials have changed state."""
+    """The newest reading of each sweep; what was read is not read again."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -77,10 +67,13 @@ class Watch:
     def live(self, sweep: str) -> Live:
         """The sweep as it stands now."""
         with self.lock:
-            known = self.readings.get(sweep)
-            if known is None or dict(known.pulse) != load_pulse(self.url, sweep):
-                known = self.readings[sweep] = load_live(self.url, sweep)
-            return known
+            now = load_live(self.url, sweep, self.readings.get(sweep))
+            self.readings[sweep] = now
+            return now
+
+    def last(self, sweep: str) -> Live:
+        """The sweep as it was last read."""
+        return self.readings.get(sweep) or self.live(sweep)
 
 
 def make_app(url: str, *, seconds: float = 5.0) -> dash.Dash:
@@ -93,69 +86,76 @@ def make_app(url: str, *, seconds: float = 5.0) -> dash.Dash:
     app = dash.Dash(
         __name__, title="srsweep", update_title="", serve_locally=True, index_string=PAGE
     )
-    app.layout = lambda: _layout(watch.names(), seconds)
-    _connect(app, watch)
+    app.layout = lambda: page_layout(watch.names(), seconds)
+    _choose(app, watch)
+    _draw(app, watch)
+    _open(app, watch)
+    _fill(app)
     return app
 
 
-def serve(url: str, *, host: str, port: int) -> None:
-    """Run the dashboard until it is interrupted."""
+def serve(url: str, *, host: str, port: int, announce: Callable[[str], None]) -> None:
+    """Run the dashboard until it is interrupted; its address is announced once it can be opened.
+
+    Raises ValueError where the database cannot be read or the address cannot be had.
+    """
     app = make_app(url)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        taken = socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise ValueError(
+            f"--port: {host}:{port} cannot be listened on ({error.strerror}); choose another with --port"
+        ) from None
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    app.run(host=host, port=port, debug=False)
+    with taken:
+        server = make_server(host, port, app.server, threaded=True, fd=taken.fileno())
+        shown = f"[{host}]" if family == socket.AF_INET6 else host
+        announce(f"http://{shown}:{port}")
+        server.serve_forever()
 
 
-def _layout(names: list[str], seconds: float) -> html.Main:
-    first = names[0] if names else None
-    sweeps = dcc.Dropdown(id="sweep", options=names, value=first, clearable=False)
-    cost = dcc.RadioItems(
-        id="cost", options=_options(["params", "multadds"]), value="params", inline=True
-    )
-    return html.Main(
-        [
-            html.H1("srsweep"),
-            html.Div(
-                [
-                    html.Div([html.Label("Sweep"), sweeps], className="control"),
-                    html.Div([html.Label("Cost"), cost], className="control"),
-                ],
-                className="controls",
-            ),
-            html.P(id="sentence", className="quiet"),
-            _card("PSNR against cost", "pareto", 480),
-            html.Div(
-                [
-                    _card("How the front grew", "volume", 320),
-                    _card("Learning curves of the front", "curves", 320),
-                ],
-                className="grid",
-            ),
-            html.Section(
-                [html.H2("The front"), html.Div(id="front", className="scroll")], className="card"
-            ),
-            html.Div(id="failures"),
-            dcc.Interval(id="tick", interval=round(1000 * seconds)),
-            dcc.Store(id="shown"),
-        ]
-    )
-
-
-def _card(title: str, name: str, height: int) -> html.Section:
-    graph = dcc.Graph(id=name, config=CONFIG, style={"height": f"{height}px"})
-    return html.Section([html.H2(title), graph], className="card")
-
-
-def _options(costs: list[str]) -> list[dict[str, str]]:
-    return [{"label": f" {heading(cost)}", "value": cost} for cost in costs]
-
-
-def _connect(app: dash.Dash, watch: Watch) -> None:
-    """The callbacks: a change of sweep or cost, or news, draws anew; nothing else does."""
+def _choose(app: dash.Dash, watch: Watch) -> None:
+    """Sweeps that were begun later appear among the choices; the first is chosen where none is."""
 
     @app.callback(  # type: ignore[untyped-decorator]
-        Output("pareto", "figure"),
+        Output("sweep", "options"),
+        Output("sweep", "value"),
+        Input("tick", "n_intervals"),
+        State("sweep", "options"),
+        State("sweep", "value"),
+        prevent_initial_call=True,
+    )
+    def refresh(_tick: int, known: list[str], chosen: str | None) -> Any:
+        try:
+            names = watch.names()
+        except ValueError:
+            return no_update, no_update  # the sentence says what is wrong
+        if names == known:
+            return no_update, no_update
+        return names, no_update if chosen in names else names[0]
+
+    @app.callback(  # type: ignore[untyped-decorator]
+        Output("page", "data"),
+        Input("cheaper", "n_clicks"),
+        Input("dearer", "n_clicks"),
+        Input("sweep", "value"),
+        State("page", "data"),
+        prevent_initial_call=True,
+    )
+    def turn(_cheaper: int, _dearer: int, _sweep: str, page: int) -> int:
+        step = {"cheaper": -1, "dearer": 1}.get(str(dash.ctx.triggered_id))
+        return 0 if step is None else max(page + step, 0)
+
+
+def _draw(app: dash.Dash, watch: Watch) -> None:
+    """A change of sweep or cost, or news, draws anew; nothing else does."""
+
+    @app.callback(  # type: ignore[untyped-decorator]
+        Output("top-cards", "data"),
         Output("sentence", "children"),
         Output("cost", "options"),
+        Output("cost", "value"),
         Output("shown", "data"),
         Input("sweep", "value"),
         Input("cost", "value"),
@@ -164,62 +164,79 @@ def _connect(app: dash.Dash, watch: Watch) -> None:
     )
     def draw(sweep: str | None, cost: str, _tick: int, shown: Any) -> Any:
         if sweep is None:
-            return dash.no_update, "No sweep yet.", dash.no_update, dash.no_update
-        live = watch.live(sweep)
-        now = [sweep, cost, sorted(live.pulse.items())]
-        if _same(now, shown):
+            return no_update, "No sweep yet.", no_update, no_update, no_update
+        try:
+            live = watch.live(sweep)
+        except ValueError as error:
+            return no_update, str(error), no_update, no_update, no_update
+        choices = cost_choices(live) or ["params", "multadds"]
+        fitting = cost if cost in choices else choices[0]
+        now = [fitting, live.stamp]
+        if now == shown:
             raise dash.exceptions.PreventUpdate
-        return pareto_figure(live, cost), sentence(live), _options(cost_choices(live)), now
-
-    def follow(output: str, make: Callable[[Live], Any]) -> None:
-        """Draw `output` after the first figure is there."""
-
-        @app.callback(Output(*output.split(".")), Input("shown", "data"))  # type: ignore[untyped-decorator]
-        def again(shown: Any) -> Any:
-            if not shown:
-                raise dash.exceptions.PreventUpdate
-            return make(watch.live(shown[0]))
-
-    figures: dict[str, Callable[[Live], Figure]] = {
-        "volume.figure": volume_figure,
-        "curves.figure": curves_figure,
-    }
-    for name, make in figures.items():
-        follow(name, make)
-    follow("front.children", _table)
-    follow("failures.children", _failures)
+        card = live_pareto(live, fitting)
+        top = {"pareto": store_of([card])[card.name]}
+        return top, sentence(live), cost_options(choices), fitting, now
 
 
-def _same(now: list[Any], shown: Any) -> bool:
-    """Whether what is shown is what would be drawn; JSON has turned tuples into lists."""
-    return bool(shown) and [*now[:2], [list(pair) for pair in now[2]]] == shown
+def _open(app: dash.Dash, watch: Watch) -> None:
+    """Below, what is looked at; the rest is neither read nor computed."""
+
+    @app.callback(  # type: ignore[untyped-decorator]
+        Output("panel", "children"),
+        Output("panel-cards", "data"),
+        Output("built", "data"),
+        Output("pager", "hidden"),
+        Output("place", "children"),
+        Output("cheaper", "disabled"),
+        Output("dearer", "disabled"),
+        Input("shown", "data"),
+        Input("view", "value"),
+        Input("page", "data"),
+        State("sweep", "value"),
+        State("built", "data"),
+    )
+    def panel(shown: Any, view: str, page: int, sweep: str, built: Any) -> Any:
+        if not shown:
+            raise dash.exceptions.PreventUpdate
+        live = watch.last(sweep)
+        if view == "front":
+            page, pager = _pager(live, page)
+            return front_panel(live, page), {}, [view], *pager
+        no_pager = (True, "", True, True)
+        if view == "failed":
+            failed = load_reasons(live.url, live.sweep)
+            total = live.pulse.get("failed", 0)
+            return failures_panel(failed, total), {}, [view], *no_pager
+        assert view in VIEWS
+        cards, note = live_cards(live, view)
+        building = [view, [card.name for card in cards], note]
+        parts = no_update if building == built else figures_panel(cards, note)
+        return parts, store_of(cards), building, *no_pager
 
 
-def _table(live: Live) -> html.Table:
-    rows = front_rows(live).head(ROWS)
-    head = html.Tr([html.Th(heading(str(name))) for name in rows])
-    body = [
-        html.Tr([html.Td(cell(str(name), value)) for name, value in row.items()])
-        for row in rows.to_dict("records")
-    ]
-    return html.Table([html.Thead(head), html.Tbody(body)])
+def _pager(live: Live, page: int) -> tuple[int, tuple[bool, str, bool, bool]]:
+    """The page of the front's table, within what there is; hidden, place, first and last of the pager."""
+    total = len(live.front)
+    last = max((total - 1) // ROWS, 0)
+    page = min(page, last)
+    place = f"{page * ROWS + 1:,} to {min((page + 1) * ROWS, total):,} of {total:,} on the front"
+    return page, (last == 0, place, page == 0, page == last)
 
 
-def _failures(live: Live) -> Any:
-    failed = load_reasons(live.url, live.sweep)
-    if failed.empty:
-        return []
-    parts = [
-        html.Details(
-            [
-                html.Summary(f"trial {row['number']}, {row['label']}: {_last_line(row['error'])}"),
-                html.Pre(row["error"]),
-            ]
+def _fill(app: dash.Dash) -> None:
+    """In the browser: cards from the stores into their elements, at the width of the screen."""
+    app.clientside_callback(WATCH_WIDTH, Output("narrow", "data"), Input("tick", "id"))
+    for place in ("top", "panel"):
+        ids = {
+            part: {"type": f"{place}-{part}", "name": MATCH} for part in ("graph", "title", "text")
+        }
+        app.clientside_callback(
+            FILL,
+            Output(ids["graph"], "figure"),
+            Output(ids["title"], "children"),
+            Output(ids["text"], "children"),
+            Input(f"{place}-cards", "data"),
+            Input("narrow", "data"),
+            State(ids["graph"], "id"),
         )
-        for row in failed.to_dict("records")
-    ]
-    return html.Section([html.H2("Newest failures"), *parts], className="card")
-
-
-def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["no reason was stored"])[-1]

@@ -5,6 +5,7 @@ import html
 import numpy as np
 import pandas as pd
 
+from analysis.load_database import LATENCY
 from analysis.look import (
     FAMILY_COLOURS,
     MUTED,
@@ -17,6 +18,7 @@ from analysis.pareto import front_mask
 from analysis.tables import cell, heading
 
 FLOAT_COLOUR, INT8_COLOUR = FAMILY_COLOURS[0], FAMILY_COLOURS[1]
+JOINS, LEAVES = FAMILY_COLOURS[2], FAMILY_COLOURS[3]
 MOST_RANKED = 24
 """Variants in the plot of ranks, the best in float32."""
 
@@ -61,9 +63,12 @@ def draw_int8_front(trials: pd.DataFrame, before: str, after: str) -> Figure:
         ("INT8", INT8_COLOUR, "diamond"),
     ):
         traces += _precision(name, points[name], on_front[name], texts, colour, symbol)
-    traces.append(_changes(own, points["INT8"], on_front["float32"], on_front["INT8"]))
+    old, new = on_front["float32"], on_front["INT8"]
+    traces += _ring("joins the front", points["INT8"][new & ~old], JOINS)
+    traces += _ring("leaves it", points["INT8"][old & ~new], LEAVES)
     low, high = log_range([*own[before], *own[after]])
-    layout = base_layout(heading(after).replace(" int8", ""), "PSNR-Y on the validation split, dB")
+    title = "latency, ms" if after.startswith(LATENCY) else heading(after)
+    layout = base_layout(title, "PSNR-Y on the validation split, dB")
     layout["xaxis"] |= log_axis(low, high)
     return {"data": traces, "layout": layout}
 
@@ -87,7 +92,7 @@ def _texts(trials: pd.DataFrame, before: np.ndarray, after: np.ndarray) -> list[
         lines += [
             f"{heading(name)} {cell(name, row[name])}"
             for name in map(str, trials)
-            if name.startswith("latency_ms onnxruntime") and not pd.isna(row[name])
+            if name.startswith(LATENCY) and not pd.isna(row[name])
         ]
         texts.append("<br>".join(lines))
     return texts
@@ -119,8 +124,10 @@ def _precision(
     symbol: str,
 ) -> list[Figure]:
     """The front of one precision as a step, and all of its points; those off the front open."""
+    # Points of the front first: the legend takes the look of the first.
+    order = np.argsort(~on_front, kind="stable")
+    points, on_front, texts = points[order], on_front[order], [texts[i] for i in order]
     front = points[on_front]
-    front = np.unique(front[np.argsort(front[:, 1])], axis=0)
     front = front[np.argsort(front[:, 1])]
     step = {
         "type": "scatter",
@@ -150,24 +157,20 @@ def _precision(
     return [step, marks]
 
 
-def _changes(trials: pd.DataFrame, at: np.ndarray, before: np.ndarray, after: np.ndarray) -> Figure:
-    """Beside the points that INT8 takes off the front or puts on it, which they are."""
-    changed = np.flatnonzero(before != after)
-    return {
+def _ring(name: str, at: np.ndarray, colour: str) -> list[Figure]:
+    """Rings around points that INT8 puts on the front or takes off it; nothing where there are none."""
+    mark = {"symbol": "circle-open", "size": 20, "color": colour, "line": {"width": 2}}
+    ring = {
         "type": "scatter",
-        "mode": "text",
-        "name": "changes",
-        "x": at[changed, 1].tolist(),
-        "y": at[changed, 0].tolist(),
-        "text": [
-            f"trial {trials['number'].iloc[i]} {'joins' if after[i] else 'leaves'}" for i in changed
-        ],
-        "textposition": "bottom right",
-        "textfont": {"size": 11, "color": INT8_COLOUR},
+        "mode": "markers",
+        "name": name,
+        "x": at[:, 1].tolist(),
+        "y": at[:, 0].tolist(),
+        "marker": mark,
         "hoverinfo": "skip",
-        "showlegend": False,
         "cliponaxis": False,
     }
+    return [ring] * bool(len(at))
 
 
 def draw_int8_ranks(trials: pd.DataFrame) -> Figure:

@@ -86,13 +86,18 @@ def _objectives_query(
     return query.order_by(Trial.number)
 
 
-def load_points(url: str, sweep: str, names: Sequence[str]) -> pd.DataFrame:
-    """Numbers only of a sweep's complete trials, in order of number: id, number and the `names` that exist."""
+def load_points(
+    url: str, sweep: str, names: Sequence[str], ids: Sequence[int] | None = None
+) -> pd.DataFrame:
+    """One row a complete trial of a sweep (or of `ids`), in order of number: DETAILS and `names`, NaN where unknown."""
     with open_database(url) as connection:
         known = {column(name, dataset) for name, dataset in measured(connection)}
         found = [name for name in names if name in known]
-        query = _objectives_query(connection, sweep, found, [Trial.id, Trial.number])
-        points = read(connection, query.where(Trial.state == "complete"))
+        query = _objectives_query(connection, sweep, found, DETAILS)
+        query = query.where(Trial.state == "complete")
+        if ids is not None:
+            query = query.where(Trial.id.in_(list(ids)))
+        points = read(connection, query)
     missing = [name for name in names if name not in found]
     return points.assign(**dict.fromkeys(missing, float("nan"))).astype(dict.fromkeys(names, float))
 

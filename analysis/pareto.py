@@ -31,6 +31,8 @@ def hypervolume(points: ArrayLike, reference: ArrayLike, directions: Sequence[Di
     lower = _minimised(points, directions)
     corner = _minimised(np.asarray(reference, float)[None], directions)[0]
     inside = lower[(lower < corner).all(axis=1)]  # false for NaN
+    if len(inside):
+        inside = inside[moocore.is_nondominated(inside)]
     return float(moocore.hypervolume(inside, ref=corner)) if len(inside) else 0.0
 
 
@@ -48,18 +50,14 @@ def front_newcomers(points: ArrayLike, directions: Sequence[Direction]) -> NDArr
 
 
 def growing_volumes(
-    newcomers: ArrayLike, reference: ArrayLike, directions: Sequence[Direction]
+    points: ArrayLike,
+    places: Sequence[int],
+    reference: ArrayLike,
+    directions: Sequence[Direction],
 ) -> Points:
-    """(N,) the hypervolume of the first 1, 2, ..., N of `newcomers` (N, K), of which each changes the front."""
-    lower = _minimised(newcomers, directions)
-    corner = _minimised(np.asarray(reference, float)[None], directions)[0]
-    front = lower[:0]
-    volumes = np.zeros(len(lower))
-    for index, point in enumerate(lower):
-        front = np.concatenate([front[~(point <= front).all(axis=1)], point[None]])
-        inside = front[(front < corner).all(axis=1)]
-        volumes[index] = moocore.hypervolume(inside, ref=corner) if len(inside) else 0.0
-    return volumes
+    """The hypervolume of the `points` (N, K) up to each of `places`, that one included."""
+    given = np.asarray(points, float)
+    return np.array([hypervolume(given[: at + 1], reference, directions) for at in places])
 
 
 def knee(points: ArrayLike, directions: Sequence[Direction]) -> int | None:

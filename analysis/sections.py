@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis.pareto import Direction
 from analysis.select import Selection, at_knee, row_of
+from analysis.spend import hours
 from analysis.tables import cell, front_table, heading
 from analysis.variants import variants
 from searchspace.quantity import format_quantity
@@ -105,14 +106,6 @@ def spend_sentence(trials: pd.DataFrame, unit: str) -> str:
     if wasted > 0:
         text += f"; {wasted:,.2f} {unit} went to trials that failed"
     return text + "."
-
-
-def hours(spent: float, unit: str) -> str:
-    """`spent` [unit, a kind of hours] for people: in minutes or seconds where it is little."""
-    if spent >= 1:
-        return f"{spent:,.2f} {unit}"
-    part, factor = ("minutes", 60) if spent >= 1 / 60 else ("seconds", 3600)
-    return f"{spent * factor:.1f} {unit.replace('hours', part)}"
 
 
 def front_section(trials: pd.DataFrame, objectives: Mapping[str, Direction], unit: str) -> str:

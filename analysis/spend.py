@@ -76,3 +76,11 @@ def draw_spend(trials: pd.DataFrame, unit: str) -> Figure:
 def every(total: int, most: int = MOST_TRIALS) -> int:
     """The k of which every k-th of `total` trials are at most `most`."""
     return -(-total // most) if total else 1
+
+
+def hours(spent: float, unit: str) -> str:
+    """`spent` [unit, a kind of hours] for people: in minutes or seconds where it is little."""
+    if spent >= 1:
+        return f"{spent:,.2f} {unit}"
+    part, factor = ("minutes", 60) if spent >= 1 / 60 else ("seconds", 3600)
+    return f"{spent * factor:.1f} {unit.replace('hours', part)}"

@@ -12,6 +12,9 @@ from analysis.look import FAMILY_COLOURS, Figure, base_layout, level_line, level
 from analysis.pareto import Direction, front_newcomers, growing_volumes
 from analysis.plots import thin
 
+MOST_STEPS, FEW_STEPS = 400, 60
+"""Of the growing hypervolume at most, in up to three objectives and in more."""
+
 
 def curves_data(
     curves: pd.DataFrame, trials: pd.DataFrame, most: int = 120
@@ -75,7 +78,8 @@ def draw_curves(lines: list[dict[str, Any]], bicubic: float | None = None) -> Fi
 def volume_data(trials: pd.DataFrame, objectives: dict[str, Direction]) -> pd.DataFrame:
     """Number and share (columns): the hypervolume where it changed, as a share of the last one, and at the end.
 
-    Costs enter as logarithms, and the reference is the worst value of every objective.
+    Costs enter as logarithms, and the reference is the worst value of every objective. Of more changes than a
+    figure can show some are left out, fewer at the beginning, where the front grows fastest.
     """
     names = [name for name in objectives if name in trials]
     ways = [objectives[name] for name in names]
@@ -88,12 +92,22 @@ def volume_data(trials: pd.DataFrame, objectives: dict[str, Direction]) -> pd.Da
         at.min() if way == "maximize" else at.max() for at, way in zip(points.T, ways, strict=True)
     ]
     changed = front_newcomers(points, ways)
-    volumes = growing_volumes(points[changed], worst, ways)
+    # A volume in four or more objectives takes long.
+    places = _spread(len(changed), MOST_STEPS if len(names) <= 3 else FEW_STEPS)
+    volumes = growing_volumes(points[changed], places, worst, ways)
     shares = volumes / (volumes[-1] or 1.0)
     numbers = done["number"].to_numpy()
     return pd.DataFrame(
-        {"number": [*numbers[changed], numbers[-1]], "share": [*shares, shares[-1]]}
+        {"number": [*numbers[changed[places]], numbers[-1]], "share": [*shares, shares[-1]]}
     )
+
+
+def _spread(total: int, most: int) -> list[int]:
+    """At most `most` of 0 ... total - 1, both ends among them, closer together at the beginning."""
+    if total <= most:
+        return list(range(total))
+    places: list[int] = np.unique(np.geomspace(1, total, most).round().astype(int) - 1).tolist()
+    return places
 
 
 def _scaled(points: pd.DataFrame, directions: Sequence[Direction]) -> NDArray[np.float64]:

@@ -25,8 +25,7 @@ def dashboard(db: str | None, port: int, host: str) -> None:
     from analysis.dashboard import serve  # Dash takes seconds to import
 
     _, url = locate([], db)
-    click.echo(f"http://{host}:{port} (Ctrl-C ends it)")
-    serve(url, host=host, port=port)
+    serve(url, host=host, port=port, announce=lambda at: click.echo(f"{at} (Ctrl-C ends it)"))
 
 
 @click.command(name="export-optuna")

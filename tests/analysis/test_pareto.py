@@ -58,7 +58,7 @@ def test_only_newcomers_change_the_hypervolume_of_a_prefix(arrivals: np.ndarray)
     ways = ("maximize", "minimize", "minimize")
     corner = [-1.0, 31.0, 31.0]
     newcomers = front_newcomers(arrivals, ways)
-    volumes = growing_volumes(arrivals[newcomers], corner, ways)
+    volumes = growing_volumes(arrivals[newcomers], range(len(newcomers)), corner, ways)
     expected = [hypervolume(arrivals[: i + 1], corner, ways) for i in range(len(arrivals))]
     assert expected == pytest.approx(
         [volumes[np.searchsorted(newcomers, i, "right") - 1] for i in range(len(arrivals))]
