@@ -78,10 +78,10 @@ def _limits(config: SweepConfig) -> list[str]:
 def _advice(config: SweepConfig) -> str:
     """What is allowed and measured to serve badly (benchmarks/search/README.md)."""
     advice = []
-    if config.search.halving is not None and config.train.schedule in ("cosine", "one_cycle"):
+    if _unfinished_at_a_rung(config):
         advice.append(
-            f"halving: under schedule {config.train.schedule} early rungs foretell the end poorly; `halve` keeps "
-            "its rate for longer"
+            f"halving: under schedule {config.train.schedule} networks are unfinished at a rung, which foretells the "
+            "end poorly; cosine_restarts, unless given other restarts, anneals to each rung"
         )
     if config.search.sampler == "nsga2" and len(config.space.families) > 1:
         advice.append(
@@ -89,6 +89,12 @@ def _advice(config: SweepConfig) -> str:
             "alone; pareto or tpe use the others too"
         )
     return "; ".join(advice) or "none"
+
+
+def _unfinished_at_a_rung(config: SweepConfig) -> bool:
+    """Whether a schedule that anneals to the end of a training does not anneal to each rung."""
+    anneals = config.train.schedule in ("cosine", "one_cycle", "cosine_restarts")
+    return anneals and not {*config.rungs[:-1]} <= {*(config.train.restarts or ())}
 
 
 def _unused(config: SweepConfig) -> str:
