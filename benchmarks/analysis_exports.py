@@ -40,18 +40,18 @@ class Plan:
 
     knobs: dict[str, object] = field(default_factory=dict)
     steps: int
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
 
 
 PLANS = {
-    # Without a skip from the image FSRCNN and IMDN learn to draw it first.
-    "fsrcnn": Plan(steps=10_000, learning_rate=4e-3),
-    "slwsr": Plan(knobs={"n_feats": 16, "n_blocks": 6}, steps=600),
-    "imdn": Plan(knobs={"n_feats": 16}, steps=2_000, learning_rate=2e-3),
+    # Without a skip from the image FSRCNN and IMDN learn to draw it first: many small steps.
+    "fsrcnn": Plan(steps=3_000, learning_rate=4e-3),
+    "slwsr": Plan(knobs={"n_feats": 16, "n_blocks": 6}, steps=1_000),
+    "imdn": Plan(knobs={"n_feats": 16}, steps=1_500),
     "wdsr": Plan(knobs={"n_feats": 16, "n_blocks": 4}, steps=1_000),
-    "edsr": Plan(knobs={"n_feats": 16, "n_blocks": 4}, steps=600),
-    "awsrn": Plan(steps=300),
-    "mssn": Plan(steps=300),
+    "edsr": Plan(knobs={"n_feats": 16, "n_blocks": 4}, steps=1_000),
+    "awsrn": Plan(steps=400, learning_rate=1e-3),
+    "mssn": Plan(steps=400, learning_rate=1e-3),
 }
 
 
@@ -69,7 +69,8 @@ def train(chosen: Architecture, plan: Plan, folder: Path) -> Path:
         train=TrainSettings(
             steps=plan.steps,
             learning_rate=plan.learning_rate,
-            batch_size=8,
+            batch_size=4,
+            patch_size=16,
             precision="float32",
             evaluate_every=max(250, plan.steps // 4),
         ),
