@@ -9,7 +9,7 @@ from searchspace.architecture import Architecture
 from searchspace.constraint import Constraint, at_most
 from searchspace.cost import costs
 from searchspace.space import Space, parse_space
-from sweeps.optuna_sampler import ParetoSampler
+from sweeps.optuna_pareto import ParetoSampler
 
 
 def space() -> Space:
