@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from torch import nn
 
+from searchspace.parts import Parts
 from searchspace.spec import Spec
 
 Convention = Literal[
@@ -47,15 +48,6 @@ class Published:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
-    """A piece that a network has `count` times; it costs what `larger` costs more than `smaller`."""
-
-    count: int
-    larger: Spec
-    smaller: Spec | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Family:
     """One architecture family: its knobs, its network, its published variants."""
 
@@ -70,6 +62,6 @@ class Family:
     upstream_range: float = 1.0
     """Largest value of a colour that upstream's network is fed (1 or 255); ours scales by it inside, so that
     upstream checkpoints fit."""
-    parts: Callable[[Any], tuple[Part, ...]] | None = None
-    """The pieces whose costs add up to those of a spec's network, always as many and in the same order; lets
-    spaces of millions be tabulated (`searchspace.table`), which checks the sum. None: counted one by one."""
+    parts: Parts | None = None
+    """Which knobs act on the costs together; lets spaces of millions be tabulated (`searchspace.table`), which
+    checks it. None: counted one by one."""

@@ -62,9 +62,39 @@ class Grid:
         built = self.part.build(dict(zip(names, digits, strict=True)))
         return None if built is None else built.spec
 
+    def written(self, name: str) -> "Field":
+        """Knob `name` as the spec of each combination has it, also of those that are invalid."""
+        names = [dimension.name for dimension in self.part.dimensions]
+        places = tuple(sorted(names.index(each) for each in self._deciding(name)))
+        radices = tuple(self.radices[place] for place in places)
+        default = self.part.family.spec.model_fields[name].default
+        plain = dict.fromkeys(names, 0)
+        numbers: dict[Hashable, int] = {}
+        codes = []
+        for chosen in itertools.product(*map(range, radices)):
+            choice = plain | {names[p]: digit for p, digit in zip(places, chosen, strict=True)}
+            value = self.part.written(choice).get(name, default)
+            codes.append(numbers.setdefault(value, len(numbers)))
+        return Field(
+            places=places, values=tuple(numbers), codes=np.array(codes, np.int64), radices=radices
+        )
+
+    def _deciding(self, name: str) -> set[str]:
+        """The dimensions on which knob `name` hangs: itself, and those of its conditions."""
+        own = [each for each in self.part.dimensions if each.name == name]
+        return {each.name for each in own}.union(
+            *(self._deciding(other) for each in own for other in each.when)
+        )
+
     def random_digits(self, random: Random) -> list[int]:
         """One combination, uniformly."""
         return [random.randrange(radix) for radix in self.radices]
+
+    def changed(self, digits: Sequence[int], place: int, random: Random) -> list[int]:
+        """The combination with another digit in `place`, which must have several."""
+        radix = self.radices[place]
+        other = (digits[place] + random.randrange(1, radix)) % radix
+        return [*digits[:place], other, *digits[place + 1 :]]
 
 
 Aspects = Mapping[str, Hashable]
@@ -101,11 +131,7 @@ def dependencies(
         spec = grid.spec(digits)
         before = None if spec is None else aspects(spec)
         for place in free:
-            changed = list(digits)
-            changed[place] = (digits[place] + random.randrange(1, grid.radices[place])) % (
-                grid.radices[place]
-            )
-            other = grid.spec(changed)
+            other = grid.spec(grid.changed(digits, place, random))
             if (other is None) != (before is None):
                 found["valid"].add(place)
             elif other is not None and before is not None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from searchspace.family import Convention, Family, Published
 from searchspace.layers import conv, weight_norm
+from searchspace.parts import Parts
 from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies.adaptive import SUMS
 from searchspace.strategies.attention import ATTENTIONS
@@ -129,6 +130,16 @@ FAMILY = Family(
     source="AWSRN, Wang et al. 2019; code ChaofWang/AWSRN",
     spec=AwsrnSpec,
     network=Awsrn,
+    parts=Parts(
+        together=(
+            "n_feats inner_feats weight_norm units_per_block n_blocks",
+            "n_feats residual_scaling units_per_block n_blocks",
+            "adaptive_weights units_per_block n_blocks",
+            "n_feats n_blocks attention",
+            "n_feats weight_norm upsampler",
+        ),
+        repeats={"units_per_block": 1, "n_blocks": 1},
+    ),
     published=(
         _published("AWSRN", 2, "1397K", "320.5G", "Table 5"),
         _published("AWSRN", 3, "1476K", "150.6G", "Table 5"),

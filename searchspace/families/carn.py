@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from searchspace.family import Convention, Family, Published
 from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, conv
+from searchspace.parts import Parts
 from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies.attention import ATTENTIONS
 from searchspace.strategies.scaling import RESIDUAL_SCALINGS
@@ -227,5 +228,16 @@ FAMILY = Family(
     source="CARN, Ahn et al. 2018, arXiv 1803.08664; code nmhkahn/CARN-pytorch",
     spec=CarnSpec,
     network=Carn,
+    parts=Parts(
+        together=(
+            "n_feats unit groups recursive n_units n_blocks",
+            "n_feats residual_scaling recursive n_units n_blocks",
+            "n_feats n_units^2 n_blocks",
+            "n_feats n_blocks^2",
+            "n_feats n_blocks attention",
+            "n_feats groups upsampler",
+        ),
+        repeats={"n_units": 1, "n_blocks": 1},
+    ),
     published=PUBLISHED,
 )

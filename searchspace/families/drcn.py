@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from searchspace.bicubic import enlarge_as_matlab
 from searchspace.family import Convention, Family, Published
 from searchspace.layers import conv
+from searchspace.parts import Parts
 from searchspace.spec import Search, Spec
 from searchspace.strategies.adaptive import he_normal
 from searchspace.strategies.colours import on_colours
@@ -79,6 +80,10 @@ FAMILY = Family(
     spec=DrcnSpec,
     network=network,
     scales=(2, 3, 4, 8),
+    parts=Parts(
+        together=("n_feats colours recursions",),
+        repeats={"recursions": 1},
+    ),
     published=(
         _published(2, "multadds"),
         _published(3, "multadds_exact_third"),

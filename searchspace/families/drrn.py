@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from searchspace.bicubic import enlarge_as_matlab
 from searchspace.family import Convention, Family, Published
 from searchspace.layers import conv
+from searchspace.parts import Parts
 from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies.adaptive import he_normal
 from searchspace.strategies.attention import ATTENTIONS
@@ -87,5 +88,13 @@ FAMILY = Family(
     spec=DrrnSpec,
     network=network,
     scales=(2, 3, 4, 8),
+    parts=Parts(
+        together=(
+            "n_feats attention recursions",
+            "n_feats residual_scaling",
+            "n_feats colours",
+        ),
+        repeats={"recursions": 1},
+    ),
     published=(_published(2, "multadds"), _published(3, "multadds_exact_third")),
 )

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from searchspace.family import Family, Published
 from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, conv
+from searchspace.parts import Parts
 from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies.attention import ATTENTIONS
 from searchspace.strategies.scaling import RESIDUAL_SCALINGS
@@ -168,6 +169,15 @@ FAMILY = Family(
     spec=EdsrSpec,
     network=Edsr,
     scales=(2, 3, 4, 8),
+    parts=Parts(
+        together=(
+            "n_feats n_blocks attention",
+            "n_feats n_blocks residual_scaling",
+            "n_feats body_conv",
+            "n_feats upsampler",
+        ),
+        repeats={"n_blocks": 1},
+    ),
     published=PUBLISHED,
     upstream_range=255.0,
 )

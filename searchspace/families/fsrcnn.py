@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from searchspace.family import Family, Published
 from searchspace.layers import conv
+from searchspace.parts import Parts
 from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies.attention import ATTENTIONS
 from searchspace.strategies.colours import on_colours
@@ -111,6 +112,15 @@ FAMILY = Family(
     source="FSRCNN, Dong et al. 2016, arXiv 1608.00367",
     spec=FsrcnnSpec,
     network=network,
+    parts=Parts(
+        together=(
+            "n_shrunk attention n_blocks",
+            "n_feats n_shrunk",
+            "n_feats first_kernel colours",
+            "n_feats colours upsampler",
+        ),
+        repeats={"n_blocks": 1},
+    ),
     published=(
         _luma(2, "6.0G", "MSSN, Table 5"),
         _luma(3, "5.0G", "MSSN, Table 5"),

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from searchspace.bicubic import enlarge_as_matlab
 from searchspace.family import Family, Published
 from searchspace.layers import conv
+from searchspace.parts import Parts
 from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies.attention import ATTENTIONS
 from searchspace.strategies.colours import on_colours
@@ -181,6 +182,16 @@ FAMILY = Family(
     source="IDN, Hui et al. 2018, arXiv 1803.09454; code Zheng222/IDN-tensorflow",
     spec=IdnSpec,
     network=network,
+    parts=Parts(
+        together=(
+            "n_feats distillation_rate groups n_blocks",
+            "n_feats n_blocks attention",
+            "n_feats n_blocks residual_scaling",
+            "n_feats colours upsampler",
+        ),
+        repeats={"n_blocks": 1},
+        plain={"groups": 1},
+    ),
     published=PUBLISHED,
     upstream_range=255.0,
 )

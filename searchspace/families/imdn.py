@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from searchspace.family import Family, Published
 from searchspace.layers import conv
+from searchspace.parts import Parts
 from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies.attention import ATTENTIONS, ChannelGate, ContrastGate
 from searchspace.strategies.scaling import RESIDUAL_SCALINGS
@@ -166,5 +167,14 @@ FAMILY = Family(
     source="IMDN, Hui et al. 2019, arXiv 1909.11856; code Zheng222/IMDN",
     spec=ImdnSpec,
     network=Imdn,
+    parts=Parts(
+        together=(
+            "n_feats distillation_rate n_steps block_attention n_blocks",
+            "n_feats n_blocks attention",
+            "n_feats n_blocks residual_scaling",
+            "n_feats upsampler",
+        ),
+        repeats={"n_blocks": 1},
+    ),
     published=PUBLISHED,
 )

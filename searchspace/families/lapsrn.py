@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from searchspace.family import Family, Published
 from searchspace.layers import conv
+from searchspace.parts import Parts
 from searchspace.spec import Search, Spec
 from searchspace.strategies.adaptive import he_normal
 from searchspace.strategies.colours import on_colours
@@ -91,6 +92,14 @@ FAMILY = Family(
     spec=LapsrnSpec,
     network=network,
     scales=(2, 4, 8),
+    parts=Parts(
+        together=(
+            "n_feats bias n_convs",
+            "n_feats bias colours",
+            "n_feats enlarging_kernel",
+        ),
+        repeats={"n_convs": 1},
+    ),
     published=(
         Published(
             name="LapSRN",

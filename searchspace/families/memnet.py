@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from searchspace.bicubic import enlarge_as_matlab
 from searchspace.family import Family, Published
 from searchspace.layers import conv
+from searchspace.parts import Parts
 from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies.attention import ATTENTIONS
 from searchspace.strategies.colours import on_colours
@@ -186,5 +187,15 @@ FAMILY = Family(
     source="MemNet, Tai et al. 2017, arXiv 1708.02209; RGB at low-resolution size as in FACTS 3.4",
     spec=MemnetSpec,
     network=network,
+    parts=Parts(
+        together=(
+            "n_feats norm interpolated recursive n_recursions n_blocks",
+            "n_feats residual_scaling recursive n_recursions n_blocks",
+            "n_feats norm interpolated n_blocks^2",
+            "n_feats interpolated attention n_blocks",
+            "n_feats interpolated colours upsampler",
+        ),
+        repeats={"n_recursions": 1, "n_blocks": 1},
+    ),
     published=PUBLISHED,
 )

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from searchspace.family import Convention, Family, Published
 from searchspace.layers import conv, weight_norm
+from searchspace.parts import Parts
 from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies.adaptive import SUMS
 from searchspace.strategies.attention import ATTENTIONS
@@ -272,6 +273,24 @@ FAMILY = Family(
     source="MSSN, Du et al., IEEE Access; no public code",
     spec=MssnSpec,
     network=Mssn,
+    parts=Parts(
+        together=(
+            "n_feats unit expand_ratio shuffle_groups weight_norm units_per_block n_blocks",
+            "n_feats unit residual_scaling units_per_block n_blocks",
+            "unit adaptive_weights units_per_block n_blocks",
+            "share_source adaptive_weights n_blocks",
+            "n_feats attention n_blocks",
+            "n_feats weight_norm upsampler",
+        ),
+        repeats={"units_per_block": 1, "n_blocks": 1},
+        plain={
+            "shuffle_groups": 1,
+            "expand_ratio": 1,
+            "weight_norm": False,
+            "share_source": False,
+            "adaptive_weights": False,
+        },
+    ),
     published=PUBLISHED,
     upstream_range=255.0,
 )

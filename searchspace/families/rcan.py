@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from searchspace.family import Family, Published
 from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, conv
+from searchspace.parts import Parts
 from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies.attention import ATTENTIONS, ChannelGate
 from searchspace.strategies.scaling import RESIDUAL_SCALINGS
@@ -115,6 +116,15 @@ FAMILY = Family(
     spec=RcanSpec,
     network=Rcan,
     scales=(2, 3, 4, 8),
+    parts=Parts(
+        together=(
+            "n_feats block_attention reduction n_blocks n_groups",
+            "n_feats residual_scaling n_blocks n_groups",
+            "n_feats attention n_groups",
+            "n_feats upsampler",
+        ),
+        repeats={"n_blocks": 1, "n_groups": 1},
+    ),
     published=(
         Published(
             name="RCAN",

@@ -5,15 +5,16 @@ the authors' code (Sudo-Biao/s-LWSR, model/lwsr.py). Where they differ the code 
 the code gives the published counts (FACTS 1).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
 from pydantic import BeforeValidator, Field, model_validator
 from torch import Tensor, nn
 
-from searchspace.family import Family, Part, Published
+from searchspace.family import Family, Published
 from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, ConvNorm, conv
+from searchspace.parts import Parts
 from searchspace.spec import Search, Spec, name_or_numbers, one_of
 from searchspace.strategies.attention import ATTENTIONS
 from searchspace.strategies.scaling import RESIDUAL_SCALINGS
@@ -239,6 +240,36 @@ class SlwsrSpec(Spec):
         }
         return tuple(pools[self.pool_layers])
 
+    @property
+    def num_plain(self) -> int:
+        """Blocks that are not compressed."""
+        return self.layout.num_blocks - self.num_compressed
+
+    @property
+    def num_compressed(self) -> int:
+        """Compressed blocks."""
+        return len(self.compressed)
+
+    @property
+    def num_encoders(self) -> int:
+        """Local blocks of the encoder."""
+        return len(self.layout.encoder)
+
+    @property
+    def num_decoders(self) -> int:
+        """Local blocks of the decoder."""
+        return len(self.layout.decoder)
+
+    @property
+    def has_pool(self) -> bool:
+        """Whether there is an information pool, which only a decoder reads."""
+        return bool(self.pooled) and self.num_decoders > 0
+
+    @property
+    def num_pooled(self) -> int:
+        """Inputs of the pool; 1 where there is none."""
+        return len(self.pooled) if self.has_pool else 1
+
     def canonical(self) -> "SlwsrSpec":
         """Everything written in full; knobs without effect at their default.
 
@@ -383,42 +414,19 @@ class Slwsr(nn.Module):
         return features, ends
 
 
-def parts(spec: SlwsrSpec) -> tuple[Part, ...]:
-    """What the costs of `spec` add up from: differences between networks of one or two blocks."""
-    layout, num_compressed = spec.layout, len(spec.compressed)
-    num_pooled = len(spec.pooled) if layout.decoder else 0
-    num_local = len(layout.encoder) + len(layout.decoder)
-    plain: dict[str, Any] = {
-        "local_blocks": 1,
-        "compression": (),
-        "activation_ratio": "all",
-        "pool_layers": (),
+def small(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The knobs of a network with the `wanted` numbers of blocks, of local blocks and of inputs to the pool."""
+    values = dict(wanted)
+    compressed, encoders = values.pop("num_compressed"), values.pop("num_encoders")
+    blocks = values.pop("num_plain") + compressed
+    encoder = (*[1] * (encoders - 1), blocks - encoders + 1)
+    layout = Layout(encoder, (0,) * values.pop("num_decoders"))
+    pooled = values.pop("num_pooled") * values.pop("has_pool")
+    return values | {
+        "n_blocks": str(layout),
+        "compression": tuple(range(compressed)),
+        "pool_layers": tuple(range(pooled)),
     }
-
-    def small(layout: str, **values: Any) -> SlwsrSpec:
-        return SlwsrSpec.model_construct(
-            **plain | {"n_feats": spec.n_feats, "n_blocks": layout, "upsampler": "direct"} | values
-        )
-
-    one, two, decoding = small("1"), small("2"), small("1/0")
-    names = ("expand_ratio", "expand_conv", "compress_bias", "compress_norm")
-    mobile = {name: getattr(spec, name) for name in names} if num_compressed else {}
-    scaled = {"residual_scaling": spec.residual_scaling}
-    gated = {"attention": spec.attention}
-    pools = [small("1/0", pool_layers=tuple(range(size))) for size in range(3)]
-    return (
-        Part(count=1, larger=small("1", upsampler=spec.upsampler)),
-        Part(count=layout.num_blocks - num_compressed - 1, larger=two, smaller=one),
-        Part(count=num_compressed, larger=small("2", compression=(1,), **mobile), smaller=one),
-        Part(count=layout.num_blocks, larger=small("1", **scaled), smaller=one),
-        Part(count=len(layout.decoder), larger=decoding, smaller=one),
-        Part(count=min(1, num_pooled), larger=pools[1], smaller=pools[0]),
-        Part(count=max(0, num_pooled - 1), larger=pools[2], smaller=pools[1]),
-        # Some attentions share what they compute, so the first local block is a part of its own.
-        Part(count=1, larger=small("1", **gated), smaller=one),
-        Part(count=num_local - 1, larger=small("1-1", **gated), smaller=small("1", **gated)),
-        Part(count=1 - num_local, larger=small("1-1"), smaller=one),
-    )
 
 
 def _published(name: str, **values: object) -> Published:
@@ -465,6 +473,25 @@ FAMILY = Family(
     network=Slwsr,
     scales=(2, 3, 4, 8),
     published=PUBLISHED,
-    parts=parts,
+    parts=Parts(
+        together=(
+            "n_feats num_plain residual_scaling",
+            "n_feats num_compressed residual_scaling",
+            "n_feats num_compressed expand_ratio expand_conv compress_bias compress_norm",
+            "n_feats num_decoders attention",
+            "n_feats num_encoders attention",
+            "n_feats has_pool num_pooled",
+            "n_feats upsampler",
+        ),
+        repeats={
+            "num_plain": 3,
+            "num_compressed": 0,
+            "num_encoders": 2,
+            "num_decoders": 1,
+            "num_pooled": 1,
+        },
+        plain={"has_pool": False, "upsampler": "direct"},
+        small=small,
+    ),
     upstream_range=255.0,
 )

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from searchspace.bicubic import enlarge_as_matlab
 from searchspace.family import Convention, Family, Published
 from searchspace.layers import conv
+from searchspace.parts import Parts
 from searchspace.spec import Search, Spec
 from searchspace.strategies.colours import on_colours
 
@@ -83,6 +84,13 @@ FAMILY = Family(
     spec=SrcnnSpec,
     network=network,
     scales=(2, 3, 4, 8),
+    parts=Parts(
+        together=(
+            "n_feats head_kernel colours",
+            "n_feats mapped_feats middle_kernel",
+            "mapped_feats tail_kernel colours",
+        ),
+    ),
     published=(
         _published(2, "multadds", "MSSN, Table 5"),
         _published(3, "multadds_exact_third", "MSSN, Table 5"),

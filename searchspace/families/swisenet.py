@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from searchspace.family import Family, Published
 from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, conv, weight_norm
+from searchspace.parts import Parts
 from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies.adaptive import AdaptiveSum
 from searchspace.strategies.attention import ATTENTIONS
@@ -216,6 +217,17 @@ FAMILY = Family(
     source="SwiseNet, Zhao and Wu (poster); code Nerti98/SwiseNet",
     spec=SwisenetSpec,
     network=Swisenet,
+    parts=Parts(
+        together=(
+            "n_feats residual_scaling blocks_per_group n_groups",
+            "n_feats blocks_per_group^2 n_groups",
+            "n_feats n_groups^2",
+            "n_feats attention n_groups",
+            "n_feats upsampler upsampler_groups",
+        ),
+        repeats={"blocks_per_group": 1, "n_groups": 1},
+        plain={"upsampler": "direct"},
+    ),
     published=(
         _published("SwiseNet", SwisenetSpec(), 2, "1077K", "236.5G", SERIES),
         _published("SwiseNet", SwisenetSpec(), 3, "1068K", "128.0G", SERIES),

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from searchspace.bicubic import enlarge_as_matlab
 from searchspace.family import Convention, Family, Published
 from searchspace.layers import conv
+from searchspace.parts import Parts
 from searchspace.spec import Search, Spec
 from searchspace.strategies.adaptive import he_normal
 from searchspace.strategies.colours import on_colours
@@ -72,6 +73,13 @@ FAMILY = Family(
     spec=VdsrSpec,
     network=network,
     scales=(2, 3, 4, 8),
+    parts=Parts(
+        together=(
+            "n_feats bias n_convs",
+            "n_feats bias colours",
+        ),
+        repeats={"n_convs": 2},
+    ),
     published=(
         _published(2, "multadds", "MSSN, Table 5"),
         _published(3, "multadds_exact_third", "MSSN, Table 5"),

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from searchspace.family import Family, Published
 from searchspace.layers import conv, weight_norm
+from searchspace.parts import Parts
 from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies.adaptive import AdaptiveSum, spread_evenly
 from searchspace.strategies.attention import ATTENTIONS
@@ -129,6 +130,16 @@ FAMILY = Family(
     source="WDSR, Yu et al. 2018; code JiahuiYu/wdsr_ntire2018",
     spec=WdsrSpec,
     network=Wdsr,
+    parts=Parts(
+        together=(
+            "n_feats kind expand_ratio weight_norm n_blocks",
+            "n_feats n_blocks attention",
+            "n_feats n_blocks residual_scaling",
+            "n_feats weight_norm upsampler",
+            "share_source_groups",
+        ),
+        repeats={"n_blocks": 1, "share_source_groups": 0},
+    ),
     published=(
         _published("WDSR-A"),
         _published("WDSR-A + AWSSC", PLUS_8, share_source_groups=4),

@@ -10,9 +10,8 @@ from benchmarks.search.speed import MILLION
 from searchspace.architecture import Architecture, architecture
 from searchspace.constraint import parse_constraint
 from searchspace.cost import costs
-from searchspace.discover import FAMILIES
-from searchspace.family import Family, Part
-from searchspace.space import FamilySpace, Space, feasible, parse_space
+from searchspace.parts import Parts
+from searchspace.space import Space, feasible, parse_space
 from searchspace.table import ADDITIVE, SpaceTable
 
 SMALL = {
@@ -101,9 +100,13 @@ def test_thousand_of_a_million_have_the_costs_counted_one_by_one() -> None:
     ],
     ids=lambda written: "+".join(written),
 )
-def test_families_without_parts_are_counted_one_by_one(written: object) -> None:
+@pytest.mark.parametrize("parts", [None, Parts(together=("n_feats",))], ids=["none", "wrong"])
+def test_without_parts_that_add_up_networks_are_counted_one_by_one(
+    written: object, parts: Parts | None
+) -> None:
     space = space_of(written)
-    table = SpaceTable(space, 2)
+    replaced = [replace(part, family=replace(part.family, parts=parts)) for part in space.families]
+    table = SpaceTable(Space(families=tuple(replaced)), 2)
     rows = range(len(table))
     assert by_key(map(table.architecture, rows)) == by_key(space.architectures)
     assert_counted(table, list(rows))
@@ -118,16 +121,6 @@ def test_feasible_rows_are_those_that_meet_the_constraint(text: str) -> None:
     expected = [feasible(table.architecture(row), (constraint,), 2) for row in rows]
     assert [bool(allowed[row]) for row in rows] == expected
     assert 0 < sum(expected) < len(expected)
-
-
-def test_parts_that_do_not_add_up_are_not_believed() -> None:
-    def wrong(spec: object) -> tuple[Part, ...]:
-        return (Part(count=1, larger=FAMILIES["edsr"].spec()),)
-
-    family: Family = replace(FAMILIES["edsr"], parts=wrong)
-    (part,) = space_of({"edsr": {"n_feats": [4, 8], "n_blocks": [1, 2]}}).families
-    table = SpaceTable(Space(families=(FamilySpace(family=family, dimensions=part.dimensions),)), 2)
-    assert_counted(table, list(range(4)))
 
 
 def test_larger_spaces_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
