@@ -24,7 +24,6 @@ from searchspace.quantity import format_quantity
 
 SHOWN_TIES = 3
 """Tied variants that a sentence names."""
-EMPTY = "There is no finished trial to choose from."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +62,7 @@ def best_within(
     fits &= measured[quality] >= (-np.inf if minimum is None else minimum)
     pool = measured[fits]
     if pool.empty:
-        sentence = _nothing_fits(measured, rule, limits, quality) + left_out
+        sentence = _nothing_fits(frame, measured, rule, limits, quality) + left_out
         return Selection(rule=rule, row=None, sentence=sentence)
     costs = _cheapness(pool, limits)
     if minimum is not None and not limits:
@@ -98,7 +97,7 @@ def at_knee(frame: pd.DataFrame, cost: str = "params", quality: str = "psnr_y") 
     rule = f"knee of {_noun(quality)} against {heading(cost)}"
     measured, left_out = _measured(frame, [quality, cost])
     if measured.empty:
-        return Selection(rule=rule, row=None, sentence=EMPTY + left_out)
+        return Selection(rule=rule, row=None, sentence=_nothing(frame) + left_out)
     front = coarse_front(measured, quality, [cost])
     index = knee(np.column_stack([front[quality], log_cost(front[cost])]), ("maximize", "minimize"))
     assert index is not None
@@ -124,7 +123,7 @@ def weighted(
     rule = f"TOPSIS ({shares})"
     measured, left_out = _measured(frame, [quality, *costs])
     if measured.empty:
-        return Selection(rule=rule, row=None, sentence=EMPTY + left_out)
+        return Selection(rule=rule, row=None, sentence=_nothing(frame) + left_out)
     front = coarse_front(measured, quality, costs or ["params"])
     good = np.column_stack([front[n] if n == quality else -log_cost(front[n]) for n in weights])
     spans = np.ptp(good, axis=0)
@@ -278,14 +277,26 @@ def _apart(frame: pd.DataFrame) -> str:
     return " that differ by more than the seeds' spread" if spread > 0 else ""
 
 
-def _nothing_fits(frame: pd.DataFrame, rule: str, limits: Mapping[str, float], quality: str) -> str:
+def _nothing(frame: pd.DataFrame) -> str:
+    """Why there is nothing to choose from, before any limit."""
     if frame.empty:
-        return EMPTY
-    smallest = ", ".join(f"{heading(n)} {format_quantity(frame[n].min())}" for n in limits)
-    best = f"the highest {_noun(quality)} is {_value(quality, frame[quality].max())}"
-    return (
-        f"None of the {_count(len(frame))} has {rule}; the smallest have {smallest or '-'}, {best}."
-    )
+        return "There is no finished trial to choose from."
+    return "No variant has all that was asked for measured (`srsweep export` and `srsweep latency` do)."
+
+
+def _nothing_fits(
+    frame: pd.DataFrame,
+    measured: pd.DataFrame,
+    rule: str,
+    limits: Mapping[str, float],
+    quality: str,
+) -> str:
+    if measured.empty:
+        return _nothing(frame)
+    smallest = ", ".join(f"{heading(n)} {format_quantity(measured[n].min())}" for n in limits)
+    best = f"the highest {_noun(quality)} is {_value(quality, measured[quality].max())}"
+    least = f"the smallest have {smallest}, " if limits else ""
+    return f"None of the {_count(len(measured))} has {rule}; {least}{best}."
 
 
 def _count(number: int) -> str:

@@ -18,6 +18,9 @@ from srsweep.arguments import print_table, tabular
 from srsweep.choice import finder
 from srsweep.databases import database, locate
 
+MEASURE = "`srsweep export {}#NUMBER --to int8 -o FOLDER` measures that and the latency"
+MEASURE_ALL = "`srsweep export {} --front --to int8 -o FOLDER` measures that and the latency"
+
 
 @click.command()
 @click.argument("name", required=False)
@@ -82,16 +85,18 @@ def _directions(names: Sequence[str]) -> dict[str, Direction]:
 
 
 def _tell_missing(url: str, sweep: str, names: Sequence[str]) -> None:
-    """Say of how many complete trials an objective was not measured: they cannot be on the front."""
+    """Say of how many complete trials an objective was not measured: they cannot be on the front.
+
+    Raises ValueError where it was measured of none.
+    """
     points = load_points(url, sweep, names)
     for name in names:
         lacking = int(points[name].isna().sum())
+        which = f"{lacking} of {len(points)} complete trials have no {heading(name)}"
+        if lacking and lacking == len(points):
+            raise ValueError(f"{sweep}: {which}; {MEASURE_ALL.format(sweep)}")
         if lacking:
-            click.echo(
-                f"left out: {lacking} of {len(points)} complete trials without {heading(name)}; `srsweep export "
-                f"{sweep}#NUMBER --to int8` measures PSNR and latency, `srsweep latency` latency alone",
-                err=True,
-            )
+            click.echo(f"left out: {which}; {MEASURE.format(sweep)}", err=True)
 
 
 @click.command()

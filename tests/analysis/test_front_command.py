@@ -42,8 +42,13 @@ def test_trials_without_int8_are_counted(small: Database) -> None:
     assert numbers(result) == [1, 3]  # 3, dominated before, is on the front after quantisation
     (line,) = result.stderr.splitlines()
     assert line.startswith(
-        "left out: 2 of 4 complete trials without PSNR-Y INT8 dB; `srsweep export"
+        "left out: 2 of 4 complete trials have no PSNR-Y INT8 dB; `srsweep export"
     )
+
+
+def test_a_front_after_int8_of_nothing_says_how_to_get_one(small: Database) -> None:
+    said = front(small, "--int8", code=2).stderr
+    assert "small: 4 of 4 complete trials have no PSNR-Y INT8 dB; `srsweep export small" in said
 
 
 def test_a_latency_is_an_objective_by_a_word(small: Database) -> None:
@@ -51,6 +56,6 @@ def test_a_latency_is_an_objective_by_a_word(small: Database) -> None:
         measure(small, number, FAST, "box", value)
     result = front(small, "--objectives", "psnr_y, latency")
     assert numbers(result) == [0, 2]
-    assert "left out: 1 of 4 complete trials without latency ms onnxruntime int8" in result.stderr
+    assert "left out: 1 of 4 complete trials have no latency ms onnxruntime int8" in result.stderr
     wrong = front(small, "--objectives", "psnr_y,parms", code=2)
     assert "no cost called 'parms'; did you mean params" in wrong.stderr

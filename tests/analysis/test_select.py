@@ -162,6 +162,18 @@ def test_quality_after_int8_chooses_otherwise_and_counts_what_lacks_it(small: Da
     assert table["psnr_y_int8"].tolist() == [26.9]
 
 
+def test_a_quality_that_nothing_has_is_said(small: Database) -> None:
+    frame = variants(load_trials(small.url), "psnr_y_int8")
+    for chosen in (
+        best_within(frame, {}, quality="psnr_y_int8"),
+        at_knee(frame, quality="psnr_y_int8"),
+        weighted(frame, {"psnr_y_int8": 1.0, "params": 1.0}, "psnr_y_int8"),
+    ):
+        assert chosen.row is None
+        assert chosen.sentence.startswith("No variant has all that was asked for measured")
+        assert "4 of 4 variants without PSNR-Y INT8 dB" in chosen.sentence
+
+
 def test_ssim_is_a_quality(small: Database) -> None:
     frame = variants(load_trials(small.url), "ssim_y")
     assert ", 0.6875, the highest SSIM of" in best_within(frame, {}, quality="ssim_y").sentence
