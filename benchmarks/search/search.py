@@ -31,11 +31,11 @@ from searchspace.table import SpaceTable
 RESULTS = Path(__file__).parent / "results"
 SHARE = 0.25
 """Full trainings in the budget, as a share of the architectures in the table."""
-ELSEWHERE = ("Syne Tune MOASHA", "Syne Tune MO-REA")
-"""Replayed by rivals.py."""
+ELSEWHERE = ("Syne Tune MOASHA", "Syne Tune MO-REA", "Archai evolution")
+"""Replayed by rivals.py and rivals_archai.py."""
 RIVALS = ("random", "tpe", "nsga2", "gp", *ELSEWHERE)
-"""All but the last are Optuna's samplers. They run inside our engine, which turns down duplicates and what is not in the table at no
-cost: as they come they would spend trainings on these."""
+"""The first four are Optuna's samplers. They run inside our engine, which turns down duplicates and what is not in
+the table at no cost: as they come they would spend trainings on these."""
 SLOW = ("gp",)
 """Replayed by record.py, or not at all."""
 UNLIMITED = 100_000

@@ -1,0 +1,132 @@
+"""Archai's evolution replayed on the tables: what it trains fully, and after how many steps.
+
+    python -m venv /tmp/archai && /tmp/archai/bin/pip install archai==1.0.0 pandas
+    /tmp/archai/bin/python -m benchmarks.search.rivals_archai --seeds 20
+
+adds to `results/rivals/<table>.json`, as rivals.py does, and leaves Archai's own archai.log in the working folder. The
+settings are Archai's: 10 random networks at first, then in each iteration a mutation of every network on the front, 5
+crossovers and 5 random ones. A mutation changes one knob.
+"""
+
+# mypy: disallow-untyped-decorators=False
+
+import logging
+import os
+import random
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+os.environ["TQDM_DISABLE"] = "1"
+
+from archai.discrete_search.algos.evolution_pareto import EvolutionParetoSearch
+from archai.discrete_search.api.archai_model import ArchaiModel
+from archai.discrete_search.api.model_evaluator import ModelEvaluator
+from archai.discrete_search.api.search_objectives import SearchObjectives
+from archai.discrete_search.api.search_space import EvolutionarySearchSpace
+from overrides import overrides
+
+from benchmarks.search.rival_table import METRICS, Event, Row, Table, replay_all
+
+Config = dict[str, str]
+NO_RESULT = 1e9
+"""Of a training that diverged; every metric is minimized."""
+
+
+class BudgetSpent(Exception):  # noqa: N818 - reads as what happened
+    """No further training is to be had."""
+
+
+class Tabulated(EvolutionarySearchSpace):  # type: ignore[misc]
+    """The architectures of a table."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
+    def _first(self, draw: Callable[[], Config], but: str = "") -> ArchaiModel:
+        """The first of what is drawn that is in the table, and is another one than `but`."""
+        while True:
+            config = draw()
+            row = self.table.find(config)
+            if row is not None and row["key"] != but:
+                return ArchaiModel(arch=(config, row), archid=row["key"])
+
+    @overrides
+    def random_sample(self) -> ArchaiModel:
+        space = self.table.space
+        return self._first(lambda: {name: random.choice(values) for name, values in space.items()})
+
+    @overrides
+    def mutate(self, arch: ArchaiModel) -> ArchaiModel:
+        def changed() -> Config:
+            name = random.choice(list(self.table.space))
+            return arch.arch[0] | {name: random.choice(self.table.space[name])}
+
+        return self._first(changed, but=arch.archid)
+
+    @overrides
+    def crossover(self, arch_list: list[ArchaiModel]) -> ArchaiModel:
+        parents = [parent.arch[0] for parent in arch_list]
+        return self._first(
+            lambda: {name: random.choice(parents)[name] for name in self.table.space}
+        )
+
+    @overrides
+    def save_arch(self, model: ArchaiModel, file_path: str) -> None:
+        """Nothing: a replay leaves no files."""
+
+    @overrides
+    def load_arch(self, file_path: str) -> ArchaiModel:
+        raise NotImplementedError
+
+    @overrides
+    def save_model_weights(self, model: ArchaiModel, file_path: str) -> None:
+        """Nothing, likewise."""
+
+    @overrides
+    def load_model_weights(self, model: ArchaiModel, file_path: str) -> None:
+        raise NotImplementedError
+
+
+class Metric(ModelEvaluator):  # type: ignore[misc]
+    """One metric of a row of the table."""
+
+    def __init__(self, name: str, result: Callable[[Row], dict[str, float]]) -> None:
+        self.name, self.result = name, result
+
+    @overrides
+    def evaluate(self, arch: ArchaiModel, budget: float | None = None) -> float:
+        return self.result(arch.arch[1]).get(self.name, NO_RESULT)
+
+
+def evolution(table: Table, budget: int, trials: int) -> Iterator[Event]:
+    """Archai's EvolutionParetoSearch until the budget is spent."""
+    trained: list[Event] = []
+
+    def train(row: Row) -> dict[str, float]:
+        if len(trained) == trials:
+            raise BudgetSpent
+        trained.append(((len(trained) + 1) * table.steps, row["key"]))
+        return table.curve(row).get(table.steps, {})
+
+    objectives = SearchObjectives()  # it remembers what was evaluated: a duplicate is no training
+    for name in METRICS:
+        by = train if name == "loss" else table.costs
+        is_dear = name == "loss"
+        objectives.add_objective(
+            name, Metric(name, by), higher_is_better=False, compute_intensive=is_dear
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        search = EvolutionParetoSearch(
+            Tabulated(table), objectives, folder, num_iters=trials, clear_evaluated_models=False,
+            save_pareto_model_weights=False, seed=random.randrange(2**31),
+        )  # fmt: skip
+        search.search_state.save_all_2d_pareto_evolution_plots = lambda _: None
+        with suppress(BudgetSpent):
+            search.search()
+    yield from trained
+
+
+if __name__ == "__main__":
+    logging.disable(logging.INFO)
+    replay_all({"Archai evolution": evolution})
