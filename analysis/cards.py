@@ -259,6 +259,11 @@ def int8_note(trials: pd.DataFrame) -> str:
     )
 
 
+def pieces(note: str) -> list[tuple[str, bool]]:
+    """The parts of a note, each with whether it stands between backticks: a command."""
+    return [(text, index % 2 == 1) for index, text in enumerate(note.split("`"))]
+
+
 def _slug(name: str) -> str:
     """`name` as part of an HTML id."""
     return "".join(c if c.isalnum() else "-" for c in name)

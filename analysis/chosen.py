@@ -92,7 +92,9 @@ def tier_candidates(
 
 
 def mark(figure: Figure, chosen: Chosen, cost: str) -> None:
-    """Rings around the chosen variants, with the limit that each was chosen for."""
+    """Rings around the chosen variants, with the limit that each was chosen for, and room for it above."""
+    floor, top = figure["layout"]["yaxis"]["range"]
+    figure["layout"]["yaxis"]["range"] = [floor, top + 0.1 * (top - floor)]
     rows = chosen.frame.loc[[s.row for s in chosen.selections if s.row is not None]]
     # WebGL draws above SVG: among points that it draws, the rings must be drawn by it too.
     by_webgl = any(trace["type"] == "scattergl" for trace in figure["data"])

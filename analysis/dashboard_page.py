@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from dash import dcc, html
 
-from analysis.cards import Card
+from analysis.cards import Card, pieces
 from analysis.live import VIEWS, Live, front_rows
 from analysis.select import selection_table
 from analysis.tables import cell, heading
@@ -161,7 +161,12 @@ def figures_panel(cards: Sequence[Card], note: str) -> list[Any]:
     """Cards side by side, still empty, and how to read them."""
     low = [card.name for card in cards if card.low]
     grid = html.Div(skeleton("panel", [card.name for card in cards], low), className="grid")
-    return [grid] * bool(cards) + [html.P(note, className="quiet")] * bool(note)
+    return [grid] * bool(cards) + [_paragraph(note)] * bool(note)
+
+
+def _paragraph(note: str) -> html.P:
+    parts = [html.Code(text) if code else text for text, code in pieces(note)]
+    return html.P(parts, className="quiet")
 
 
 def front_panel(live: Live, page: int) -> list[Any]:

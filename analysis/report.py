@@ -28,6 +28,7 @@ from analysis.cards import (
     knob_cards,
     pareto_card,
     pareto_note,
+    pieces,
     published_cards,
     published_note,
     spend_card,
@@ -218,7 +219,10 @@ def _training_cards(url: str, group: Group, trials: pd.DataFrame, unit: str) -> 
 
 def _grid(title: str, cards: Sequence[Card], key: str, note: str) -> list[str]:
     parts = [f"<h2>{escape(title)}</h2>", f'<div class="grid">{_cards(cards, key)}</div>']
-    return [*parts, f'<p class="quiet">{escape(note)}</p>'] if note else parts
+    note = "".join(
+        f"<code>{escape(text)}</code>" if code else escape(text) for text, code in pieces(note)
+    )
+    return [*parts, f'<p class="quiet">{note}</p>'] if note else parts
 
 
 def _cards(cards: Sequence[Card], key: str) -> str:

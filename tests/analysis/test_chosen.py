@@ -45,7 +45,7 @@ def test_the_figures_show_every_varying_knob(knobby) -> None:
 def test_each_variant_is_marked_once_for_the_smallest_tier_that_takes_it(small) -> None:
     chosen = choose_tiers(load_trials(small.url), (20e3, 50e3, 150e3, 600e3))
     assert chosen is not None
-    figure = {"data": []}
+    figure = {"data": [], "layout": {"yaxis": {"range": [26, 28]}}}
     mark(figure, chosen, "params")
     (trace,) = figure["data"]
     assert trace["x"] == [1e4, 1e5, 5e5]
@@ -75,7 +75,10 @@ def test_pictures_stand_between_bicubic_and_the_original(small, tmp_path) -> Non
         assert strip.split("</div>")[0].count("data:image/png;base64,") == len(names)
         places = [strip.index(f'alt="{name}"') for name in names]
         assert places == sorted(places)
-    assert "the weights of these trials are not here" not in page
+    assert "small#0: gone" in page
+    assert "srsweep train &#x27;small#0&#x27; -o small-0" in page
+    assert "srsweep report small --trained small-0</pre>" in page
+    assert "small#1 -o" not in page
 
 
 def test_the_busiest_part_is_where_the_detail_is() -> None:

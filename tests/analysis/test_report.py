@@ -129,5 +129,5 @@ def test_a_browser_draws_every_plot(small, tmp_path: Path) -> None:
         [*command, path.as_uri()], capture_output=True, text=True, timeout=120, check=True
     ).stdout
     drawn = re.findall('class="figure[^"]*js-plotly-plot', shown)
-    assert len(drawn) == len(figures(path.read_text())) == 7
+    assert len(drawn) == len(figures(path.read_text())) == 8
     assert 'id="trouble" hidden' in shown

@@ -31,3 +31,16 @@ def two_sweeps(tmp_path: Path) -> Iterator[Database]:
         database.trial(second, number, 27.0 + number, params=5e4 * (number + 1), multadds=2e9)
     yield database
     database.store.close()
+
+
+@pytest.fixture
+def unfinished(tmp_path: Path) -> Iterator[Database]:
+    """A sweep in which nothing is complete: one trial runs, one waits, one failed."""
+    database = Database(tmp_path / "results.db")
+    sweep_id = database.sweep("young")
+    database.trial(sweep_id, 0, 26.0, 2e4, 1e9, state="running")
+    database.trial(sweep_id, 1, 26.5, 4e4, 2e9, state="paused")
+    error = "Traceback:\n  train.py\nValueError: loss: became <NaN> at step 3"
+    database.trial(sweep_id, 2, None, 6e4, 3e9, state="failed", error=error)
+    yield database
+    database.store.close()

@@ -1,13 +1,20 @@
 """The report and the dashboard in a real browser: they draw, they are quiet, they stay at home."""
 
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
+from analysis.live import VIEWS
 from analysis.report import write_report
+from sweeps.records import Measurement
 from tests.analysis.conftest import Database
 from tests.browser.chromium import Chromium
 
@@ -56,20 +63,42 @@ def quiet(browser: Chromium) -> None:
     assert browser.errors == []
 
 
-@pytest.fixture
-def address(two_sweeps: Database) -> Iterator[str]:
+@contextmanager
+def dashboard_of(url: str) -> Iterator[str]:
+    """The address of a dashboard that looks for news every second."""
     from werkzeug.serving import make_server
 
     from analysis.dashboard import make_app
 
-    app = make_app(two_sweeps.url, seconds=1.0)
-    server = make_server("127.0.0.1", 0, app.server, threaded=True)
+    server = make_server("127.0.0.1", 0, make_app(url, seconds=1.0).server, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}/"
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture
+def address(two_sweeps: Database) -> Iterator[str]:
+    with dashboard_of(two_sweeps.url) as address:
+        yield address
+
+
+def look_at(browser: Chromium, view: str) -> None:
+    """Choose what is shown below the first figure."""
+    label = f"""[...document.querySelectorAll('#view label')]
+      .find((e) => e.textContent.trim().toLowerCase() === '{view.lower()}')"""
+    browser.wait_for(f"!!{label}")
+    browser.evaluate(f"{label}.click()")
+
+
+DRAWN = """(() => {
+  const figures = [...document.querySelectorAll('#panel .figure')];
+  if (!figures.length || !figures.every((f) => f.querySelector('.js-plotly-plot .main-svg'))) return '';
+  return figures.map((f) => f.id).sort().join(' ');
+})()"""
+"""Names of the figures below, once all are drawn."""
 
 
 def test_the_report_shows_every_point_and_names_it(
@@ -110,6 +139,7 @@ def test_the_dashboard_follows_the_choice_and_the_sweep(
 def choose(browser: Chromium, name: str) -> None:
     """Pick a sweep in the drop-down list, as a person does."""
     middle = "(e => {const b = e.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]})"
+    browser.wait_for("!!document.querySelector('#sweep')")
     browser.click(*browser.evaluate(f"{middle}(document.querySelector('#sweep'))"))
     option = (
         "[...document.querySelectorAll('[role=option], .dash-dropdown-option, label')]"
@@ -119,8 +149,126 @@ def choose(browser: Chromium, name: str) -> None:
     browser.click(*browser.evaluate(f"{middle}({option})"))
 
 
-def test_without_a_database_the_dashboard_says_so(tmp_path: Path) -> None:
-    from analysis.dashboard import make_app
+def test_every_view_of_the_dashboard_draws_its_figures(
+    browser: Chromium, two_sweeps: Database, address: str
+) -> None:
+    first = two_sweeps.sweep("first")
+    for number in range(6, 10):
+        values = {"params": 30_000.0 * number, "multadds": 1e9 * number}
+        trial_id = two_sweeps.trial(first, number, 27, test_sets={"Set5": 30.0}, **values)
+        row = Measurement(step=1_000, dataset="validation", name="psnr_y_int8", value=26.9)
+        two_sweeps.store.record(trial_id, 1, [row])
+    browser.open(address)
+    choose(browser, "first")
+    assert browser.wait_for(points("#pareto"), lambda n: n == 10) == 10
+    wanted = {
+        "knobs": "effects parallel",
+        "training": "curves spend volume",
+        "test sets": "Set5-multadds Set5-params",
+        "INT8": "int8-multadds int8-params int8-ranks",
+    }
+    assert set(wanted) == set(VIEWS)
+    for view, names in wanted.items():
+        look_at(browser, view)
+        assert browser.wait_for(DRAWN, lambda now, names=names: now == names)
+        for width in (1280, 400):
+            browser.resize(width)
+            time.sleep(0.5)
+            assert browser.evaluate(OVERFLOW) <= 0
+    quiet(browser)
 
-    with pytest.raises(ValueError, match="there is no database"):
-        make_app(f"sqlite:///{tmp_path / 'none.db'}")
+
+def test_a_new_trial_moves_what_is_looked_at_and_a_new_sweep_is_a_choice(
+    browser: Chromium, two_sweeps: Database, address: str
+) -> None:
+    browser.open(address)
+    look_at(browser, "training")
+    spent = "document.querySelector('#spend .js-plotly-plot')?.data?.[0]?.x.length ?? 0"
+    assert browser.wait_for(spent, lambda n: n == 3)
+    plot = "document.querySelector('#spend .js-plotly-plot')"
+    browser.evaluate(f"{plot}.first = true")
+    two_sweeps.trial(two_sweeps.sweep("second"), 3, 31.0, params=3e5, multadds=2e10)
+    assert browser.wait_for(spent, lambda n: n == 4)
+    assert browser.evaluate(f"{plot}.first")  # drawn into, not made anew: a zoom stays
+    third = two_sweeps.sweep("third")
+    two_sweeps.trial(third, 0, 31.0, params=3e5, multadds=2e10)
+    choose(browser, "third")
+    assert browser.wait_for(points("#pareto"), lambda n: n == 1) == 1
+    quiet(browser)
+
+
+def test_an_unfinished_sweep_is_drawn_empty_and_fills_itself(
+    browser: Chromium, unfinished: Database, tmp_path: Path
+) -> None:
+    path = tmp_path / "report.html"
+    write_report(unfinished.url, None, path)
+    browser.open(path.as_uri())
+    drawn = "document.querySelectorAll('.js-plotly-plot .main-svg').length > 0"
+    browser.wait_for(drawn)
+    text = browser.evaluate("document.body.textContent")
+    assert "No trial is finished yet" in text
+    assert "ValueError: loss: became <NaN> at step 3" in text
+    with dashboard_of(unfinished.url) as address:
+        browser.open(address)
+        sentence = "document.querySelector('#sentence')?.textContent ?? ''"
+        assert "1 failed, 1 paused, 1 running" in browser.wait_for(sentence)
+        assert browser.wait_for(points("#pareto"), lambda n: n == 0) == 0
+        for view in ("failed", "knobs", "INT8", "front", "test sets", "training"):
+            look_at(browser, view)
+            browser.wait_for("document.querySelector('#panel').textContent.length > 0")
+        # What runs and waits has a curve and has cost something.
+        assert browser.wait_for(DRAWN, lambda now: now == "curves spend")
+        unfinished.trial(unfinished.sweep("young"), 3, 27.0, 5e4, 2e9)
+        assert browser.wait_for(points("#pareto"), lambda n: n == 1) == 1
+        quiet(browser)
+
+
+def test_the_front_is_turned_page_by_page(
+    browser: Chromium, two_sweeps: Database, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("analysis.live", "analysis.dashboard"):
+        monkeypatch.setattr(f"{module}.ROWS", 4)
+    browser.open(address)
+    choose(browser, "first")
+    place = "document.querySelector('#place').textContent"
+    assert browser.wait_for(place) == "1 to 4 of 6 on the front"
+    browser.evaluate("document.querySelector('#dearer').click()")
+    assert browser.wait_for(place, lambda text: text.startswith("5 to 6"))
+    rows = "document.querySelectorAll('#panel section:last-child tbody tr').length"
+    assert browser.wait_for(rows, lambda n: n == 2)
+    quiet(browser)
+
+
+def command(url: str, port: int) -> list[str]:
+    given = ["dashboard", "--db", url, "--port", str(port)]
+    return [sys.executable, "-m", "srsweep", *given]
+
+
+def test_the_command_announces_an_address_that_answers(two_sweeps: Database) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    shown = f"http://127.0.0.1:{port}"
+    process = subprocess.Popen(command(two_sweeps.url, port), stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"{shown} (Ctrl-C ends it)\n"
+        with urlopen(shown) as answer:
+            assert "srsweep" in answer.read().decode()
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+@pytest.mark.parametrize("wrong", ["port", "database"])
+def test_what_hinders_the_dashboard_is_said_before_any_address(
+    two_sweeps: Database, tmp_path: Path, wrong: str
+) -> None:
+    url = two_sweeps.url if wrong == "port" else f"sqlite:///{tmp_path / 'none.db'}"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = subprocess.run(command(url, port), capture_output=True, text=True, timeout=90)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    said = "cannot be listened on" if wrong == "port" else "there is no database"
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
