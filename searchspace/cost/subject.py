@@ -104,6 +104,10 @@ class Unfilled(TorchFunctionMode):
             return args[0] if args else kwargs["tensor"]
         if func is torch.eye:
             return torch.empty(args[0], args[-1], **kwargs)
+        if func is torch._weight_norm:
+            return torch.empty_like(args[0])
+        if func is torch.norm_except_dim and args[2] == 0:
+            return args[0].new_empty((args[0].shape[0], *[1] * (args[0].dim() - 1)))
         return func(*args, **kwargs)
 
 
@@ -126,10 +130,13 @@ class _Recorder(TorchDispatchMode):
     ) -> Any:
         # torch's own answer takes a millisecond, since it is worked out in Python.
         shape_of = None if kwargs else _SHAPES.get(func)
-        if shape_of is None:
-            result = func(*args, **(kwargs or {}))
-        else:
+        if shape_of is not None:
             result = torch.empty(shape_of(*args), device="meta")
+        elif func in _SHAPES_OF_ALL and not kwargs:
+            shapes = _SHAPES_OF_ALL[func](*args)
+            result = tuple(torch.empty(shape, device="meta") for shape in shapes)
+        else:
+            result = func(*args, **(kwargs or {}))
         count = _COUNTERS.get(func.overloadpacket)
         if count is not None:
             self.trace.operators.append(count(args, result))
@@ -193,6 +200,20 @@ def _joined_shape(parts: list[Tensor], along: int = 0) -> list[int]:
     return shape
 
 
+def _resized_shape(x: Tensor, size: list[int], *rest: Any) -> list[int]:
+    return [*x.shape[:2], *size]
+
+
+def _shapes_of_layer_norm(x: Tensor, normalized: list[int], *rest: Any) -> list[list[int]]:
+    statistic = [*x.shape[: -len(normalized)], *[1] * len(normalized)]
+    return [list(x.shape), statistic, statistic]
+
+
+def _shapes_of_batch_norm(x: Tensor, *rest: Any) -> list[list[int]]:
+    """In evaluation, as always here: no statistics of the batch are kept."""
+    return [list(x.shape), [0], [0]]
+
+
 _SHAPES: dict[Any, Callable[..., Any]] = {
     aten.relu.default: _common_shape,
     aten.add.Tensor: _common_shape,
@@ -200,8 +221,17 @@ _SHAPES: dict[Any, Callable[..., Any]] = {
     aten.mul.Tensor: _common_shape,
     aten.div.Tensor: _common_shape,
     aten.cat.default: _joined_shape,
+    aten.upsample_bicubic2d.default: _resized_shape,
+    aten.upsample_bilinear2d.default: _resized_shape,
+    aten._prelu_kernel.default: lambda x, weight: x.shape,
 }
 """Operators whose result is a new tensor of float32, with its shape."""
+
+_SHAPES_OF_ALL: dict[Any, Callable[..., list[list[int]]]] = {
+    aten.native_layer_norm.default: _shapes_of_layer_norm,
+    aten.native_batch_norm.default: _shapes_of_batch_norm,
+}
+"""The same for operators with several results."""
 
 _FILLING = {
     nn.init.uniform_,
