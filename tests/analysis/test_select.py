@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -232,3 +233,24 @@ def test_a_sweep_without_finished_trials_says_so(database) -> None:
     for chosen in (at_knee(frame), best_within(frame, {"params": 5.0})):
         assert chosen.row is None
         assert "no finished trial" in chosen.sentence
+
+
+@pytest.mark.parametrize("spread", [float("nan"), 0.05, 0.3])
+def test_every_variant_off_the_coarse_front_is_undercut_by_one_on_it(spread: float) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(6):
+        frame = pd.DataFrame(
+            {
+                "psnr_y": 27 + rng.random(30).round(1),
+                "params": rng.integers(1, 9, 30) * 1e4,
+                "multadds": rng.integers(1, 9, 30) * 1e9,
+                "spread": spread,
+            }
+        )
+        kept = coarse_front(frame, "psnr_y", ["params", "multadds"])
+        allowed = 0.0 if math.isnan(spread) else spread
+        for label, row in frame.iterrows():
+            others = kept.drop(index=label, errors="ignore")
+            no_dearer = (others[["params", "multadds"]] <= row[["params", "multadds"]]).all(axis=1)
+            undercut = (others.loc[no_dearer, "psnr_y"] >= row["psnr_y"] - allowed).any()
+            assert undercut == (label not in kept.index)
