@@ -130,6 +130,7 @@ class _Recorder(TorchDispatchMode):
     ) -> Any:
         # torch's own answer takes a millisecond, since it is worked out in Python.
         shape_of = None if kwargs else _SHAPES.get(func)
+        result: Any
         if shape_of is not None:
             result = torch.empty(shape_of(*args), device="meta")
         elif func in _SHAPES_OF_ALL and not kwargs:
