@@ -189,8 +189,15 @@ def load_knobs(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
             .where(Trial.sweep_id.in_(chosen.values()))
         )
         frame = read(connection, query)
-    frame["value"] = frame["value"].map(json.loads)
-    return frame.pivot(index="trial_id", columns="name", values="value")
+    return knob_columns(frame)
+
+
+def knob_columns(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of TrialKnob as one row a trial and one column a knob, values in JSON types."""
+    known = {text: json.loads(text) for text in rows["value"].unique()}  # many trials, few values
+    return rows.assign(value=rows["value"].map(known)).pivot(
+        index="trial_id", columns="name", values="value"
+    )
 
 
 def _trials_query(chosen: dict[str, int], *columns: Any) -> Any:

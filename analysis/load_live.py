@@ -1,6 +1,5 @@
 """What the dashboard reads, so that it stays quick at 100,000 trials: what is new, and all about a few."""
 
-import json
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -8,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sqlalchemy import Select, String, cast, func, select
 
+from analysis.load import knob_columns
 from analysis.load_database import (
     LATENCY,
     QUALITIES,
@@ -127,9 +127,7 @@ def load_knobs_of(url: str, ids: Ids) -> pd.DataFrame:
             read(connection, select(TrialKnob).where(TrialKnob.trial_id.in_(part)))
             for part in _chunks(ids)
         ]
-    frame = pd.concat(parts, ignore_index=True)
-    frame["value"] = frame["value"].map(json.loads)
-    return frame.pivot(index="trial_id", columns="name", values="value")
+    return knob_columns(pd.concat(parts, ignore_index=True))
 
 
 def load_seconds(url: str, sweep: str) -> float:

@@ -4,7 +4,8 @@
 
 makes two databases of invented trials in the folder (10,000 and 100,000) unless they are there, and writes
 wall-clock and processor seconds: on a machine that others use too, only the latter say what the code takes. Every
-measurement runs in a process of its own; imports are not counted, everything after them is.
+measurement runs in a process of its own. Of `report, whole command` everything is counted, from the start of Python
+to the file on disk; of the others everything after the imports.
 """
 
 import argparse
@@ -12,32 +13,73 @@ import csv
 import json
 import os
 import platform
+import resource
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.synthetic import fill
+from benchmarks.synthetic import add_trials, fill
 from sweeps.latency import device_model
 
-SIZES = {"report": 10_000, "dashboard": 100_000, "optuna": 100_000}
+SWEEP = "synthetic"
+FEW, MANY = 10_000, 100_000
 EVALUATIONS = 4
 MOST_SECONDS = 600
 
 
-def report(url: str) -> int:
+def page(url: str) -> int:
     from analysis.report import report_page
 
     return len(report_page(url).encode())
 
 
-def dashboard(url: str) -> int:
+def first_figure(url: str) -> int:
     """The dashboard's first figure, as it goes to the browser, from a cold start."""
-    from analysis.live import load_live, pareto_figure
+    from analysis.live import live_pareto, load_live
 
-    return len(json.dumps(pareto_figure(load_live(url, "synthetic"), "params")))
+    return _size(live_pareto(load_live(url, SWEEP), "params").figure)
+
+
+def one_more(view: str) -> Callable[[str], int]:
+    """What the dashboard does when one more trial is complete while `view` is looked at."""
+
+    def tick(url: str) -> int:
+        from analysis.live import front_rows, live_cards, live_pareto, load_live, sentence
+
+        def draw() -> int:
+            size = _size(live_pareto(live, "params").figure) + len(sentence(live))
+            if view == "front":
+                return size + len(front_rows(live).to_json())
+            return size + sum(_size(card.figure) for card in live_cards(live, view)[0])
+
+        with tempfile.TemporaryDirectory() as folder:
+            copy = shutil.copy(url.removeprefix("sqlite:///"), folder)
+            live = load_live(f"sqlite:///{copy}", SWEEP)
+            draw()
+            add_trials(f"sqlite:///{copy}", 1, EVALUATIONS)
+            started()
+            live = load_live(f"sqlite:///{copy}", SWEEP, live)
+            size = draw()
+            stopped()
+        return size
+
+    return tick
+
+
+def no_news(url: str) -> int:
+    """What the dashboard does when nothing has changed."""
+    from analysis.live import load_live
+
+    live = load_live(url, SWEEP)
+    started()
+    assert load_live(url, SWEEP, live) is live
+    return 0
 
 
 def optuna(url: str) -> int:
@@ -47,7 +89,7 @@ def optuna(url: str) -> int:
     from analysis.load_points import load_points
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    points = load_points(url, "synthetic", ["psnr_y", "params"])
+    points = load_points(url, SWEEP, ["psnr_y", "params"])
     study = optuna.create_study(directions=["maximize", "minimize"])
     study.add_trials(
         [
@@ -59,12 +101,29 @@ def optuna(url: str) -> int:
     return len(optuna.visualization.plot_pareto_front(study).to_json())
 
 
-_clock = [0.0, 0.0]
+MEASURES: dict[str, tuple[int, Callable[[str], int]]] = {
+    "report, page": (FEW, page),
+    "dashboard, first figure": (MANY, first_figure),
+    "dashboard, no news": (MANY, no_news),
+    "dashboard, one more trial, front": (MANY, one_more("front")),
+    "dashboard, one more trial, knobs": (MANY, one_more("knobs")),
+    "dashboard, one more trial, training": (MANY, one_more("training")),
+    "optuna.visualization, front": (MANY, optuna),
+}
+WHOLE = "report, whole command"
+
+_clock: list[tuple[float, float]] = []
 
 
 def started() -> None:
     """The measurement begins here."""
-    _clock[:] = [time.perf_counter(), time.process_time()]
+    _clock[:] = [(time.perf_counter(), time.process_time())]
+
+
+def stopped() -> None:
+    """The measurement ends here, unless it did before."""
+    if len(_clock) == 1:
+        _clock.append((time.perf_counter(), time.process_time()))
 
 
 def measure_here(what: str, url: str) -> None:
@@ -73,12 +132,33 @@ def measure_here(what: str, url: str) -> None:
     import analysis.report  # noqa: F401 - imported before the clock starts
 
     started()
-    size = {"report": report, "dashboard": dashboard, "optuna": optuna}[what](url)
-    seconds, busy = time.perf_counter() - _clock[0], time.process_time() - _clock[1]
-    print(json.dumps({"seconds": round(seconds, 3), "cpu_seconds": round(busy, 3), "bytes": size}))
+    size = MEASURES[what][1](url)
+    stopped()
+    (began, busy_began), (ended, busy_ended) = _clock
+    print(_result(ended - began, busy_ended - busy_began, size))
 
 
-def measure(what: str, url: str) -> dict[str, object]:
+def measure_command(url: str) -> None:
+    """The same of `srsweep report` as a person runs it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "report.html"
+        command = [sys.executable, "-m", "srsweep", "report", SWEEP, "--db", url, "-o", str(path)]
+        began = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds = time.perf_counter() - began
+        print(_result(seconds, used.ru_utime + used.ru_stime, path.stat().st_size))
+
+
+def _result(seconds: float, busy: float, size: int) -> str:
+    return json.dumps({"seconds": round(seconds, 3), "cpu_seconds": round(busy, 3), "bytes": size})
+
+
+def _size(figure: object) -> int:
+    return len(json.dumps(figure))
+
+
+def measure(what: str, trials: int, url: str) -> dict[str, object]:
     command = [sys.executable, "-m", "benchmarks.analysis_pages", "--measure", what, "--url", url]
     load = os.getloadavg()[0]
     try:
@@ -88,7 +168,7 @@ def measure(what: str, url: str) -> dict[str, object]:
         found = {"seconds": f"more than {MOST_SECONDS}"}
     return {
         "what": what,
-        "trials": SIZES[what],
+        "trials": trials,
         **found,
         "load_average": round(load, 1),
         "processor": device_model(),
@@ -104,21 +184,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("/tmp/pages"))
     parser.add_argument("-o", "--output", type=Path)
-    parser.add_argument("--measure", choices=SIZES)
+    parser.add_argument("--measure", choices=[WHOLE, *MEASURES])
     parser.add_argument("--url")
     given = parser.parse_args()
-    if given.measure:
+    if given.measure == WHOLE:
+        measure_command(given.url)
+    elif given.measure:
         measure_here(given.measure, given.url)
-        return
-    given.folder.mkdir(parents=True, exist_ok=True)
+    else:
+        measure_all(given.folder, given.output)
+
+
+def measure_all(folder: Path, output: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     rows = []
-    for what, trials in SIZES.items():
-        path = given.folder / f"{trials}.db"
+    for what, trials in {
+        WHOLE: FEW,
+        **{name: size for name, (size, _) in MEASURES.items()},
+    }.items():
+        path = folder / f"{trials}.db"
         if not path.exists():
             fill(f"sqlite:///{path}", trials, EVALUATIONS)
-        rows.append(measure(what, f"sqlite:///{path}"))
+        rows.append(measure(what, trials, f"sqlite:///{path}"))
         print(rows[-1])
-    with given.output.open("w", newline="") as file:
+    with output.open("w", newline="") as file:
         names = dict.fromkeys(name for row in rows for name in row)
         writer = csv.DictWriter(file, list(names), lineterminator="\n")
         writer.writeheader()

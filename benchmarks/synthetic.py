@@ -12,7 +12,7 @@ import time
 from datetime import timedelta
 
 import numpy as np
-from sqlalchemy import insert
+from sqlalchemy import func, insert, select
 
 from sweeps import schema
 from sweeps.store import Store
@@ -49,13 +49,28 @@ def fill(url: str, trials: int, evaluations: int, seed: int = 0) -> int:
     written = 0
     for start in range(0, trials, CHUNK):
         numbers = range(start, min(start + CHUNK, trials))
-        rows = _rows(rng, sweep_id, numbers, evaluations)
-        with store.engine.begin() as connection:
-            for table, values in rows.items():
-                connection.execute(insert(table), values)
-        written += len(rows[schema.Measurement])
+        written += _write(store, _rows(rng, sweep_id, numbers, evaluations))
     store.close()
     return written
+
+
+def add_trials(url: str, trials: int, evaluations: int) -> None:
+    """Add so many complete trials to the sweep in the database at `url`, whose only one it is."""
+    store = Store(url)
+    with store.engine.connect() as connection:
+        count = connection.scalar(select(func.count()).select_from(schema.Trial)) or 0
+    rows = _rows(np.random.default_rng(count), 1, range(count, count + trials), evaluations)
+    for row in rows[schema.Trial]:
+        row["state"] = "complete"
+    _write(store, rows)
+    store.close()
+
+
+def _write(store: Store, rows: dict[type, list[dict[str, object]]]) -> int:
+    with store.engine.begin() as connection:
+        for table, values in rows.items():
+            connection.execute(insert(table), values)
+    return len(rows[schema.Measurement])
 
 
 def _rows(
