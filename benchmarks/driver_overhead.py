@@ -29,6 +29,7 @@ KNOBS: dict[str, list[Any]] = {
     "pool_layers": ["none", "default", "all"],
     "attention": ["none", "global"],
 }
+STEPS = 1
 OBJECTIVES = {"psnr_y": "maximize", "params": "minimize"}
 
 
@@ -63,38 +64,36 @@ def main() -> None:
 def by_srsweep(trials: int, profile: bool, **search: object) -> float:
     """Seconds of a sweep of `trials` trials through our driver."""
     from sweeps.config import parse_config
-    from sweeps.drivers import ray_tune
+    from sweeps.drivers import ray_tune, ray_worker
     from sweeps.records import Evaluation, Measurement, Outcome
     from sweeps.store import Store
     from sweeps.sweep import Sweep
 
-    def untrained(segment: Any) -> Iterator[Any]:
-        values = {"psnr_y": quality(segment.knobs), "ssim_y": 0.5}
-        step = segment.until_step
+    def untrained(label: str) -> Iterator[Any]:
+        knobs = dict(part.split("=") for part in label.split()[1:])
+        values = {"psnr_y": quality({"n_feats": 32} | knobs), "ssim_y": 0.5}
         yield Evaluation(
-            step=step,
+            step=STEPS,
             measurements=tuple(
-                Measurement(step=step, dataset="validation", name=name, value=value)
+                Measurement(step=STEPS, dataset="validation", name=name, value=value)
                 for name, value in values.items()
             ),
         )
-        yield Outcome(step=step)
+        yield Outcome(step=STEPS)
 
-    def train_segment(config: dict[str, Any]) -> None:
-        from ray import tune
-
-        segment = config["segment"]
-        for message in ray_tune._messages(untrained(segment), segment.until_step):
-            tune.report(message)
+    class Untrained(ray_worker.SegmentTrainable):
+        def run(self, config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+            return ray_worker.messages(untrained(config[ray_worker.NETWORK]), STEPS)
 
     # In place of the training and of nothing else.
-    ray_tune.train_segment = train_segment
+    ray_tune.SegmentTrainable = Untrained
     with tempfile.TemporaryDirectory() as folder:
         settings = {
             "name": "overhead",
             "scale": 4,
             "families": {"slwsr": KNOBS},
             "objectives": OBJECTIVES,
+            "train": {"steps": STEPS},
             "search": {"trials": trials, **search},
             "storage": f"sqlite:///{folder}/results.db",
             "checkpoints": f"{folder}/runs",

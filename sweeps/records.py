@@ -1,5 +1,6 @@
 """What training hands to whoever called it: plain values, no SQL and no Ray."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -70,6 +71,21 @@ class Outcome:
         if self.seconds:
             return self
         return replace(self, step=max(self.step, step), seconds=seconds)
+
+
+Record = Progress | Evaluation | Outcome
+"""What a segment of training yields."""
+
+
+def together(records: Iterable[Record], until_step: int) -> Iterator[tuple[Record, ...]]:
+    """The records one by one, the evaluation at `until_step` with the outcome that follows it at once."""
+    last: tuple[Record, ...] = ()
+    for record in records:
+        if isinstance(record, Evaluation) and record.step == until_step:
+            last = (record,)
+        else:
+            yield (*last, record)
+            last = ()
 
 
 EXCUSED = "not counted against the trial: "

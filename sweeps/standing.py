@@ -40,6 +40,8 @@ class Trial:
     """Latencies [ms] measured before training, by key."""
     machine_faults: int = 0
     """Of machines that it was sent to, in a row."""
+    is_new: bool = False
+    """Was stored with its first attempt, which is still to be handed out."""
     alone: bool = False
     """Has run out of memory beside others, and is trained with nothing beside it from then on."""
 

@@ -1,8 +1,8 @@
 """The database of record. One `Store` is one connection pool; the driver is the only writer of a sweep."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
 from sqlalchemy import delete, func, insert, select, update
@@ -195,8 +195,12 @@ class Store:
         architecture: Architecture,
         seed: int,
         costs: Mapping[str, float],
+        until_step: int | None = None,
     ) -> int:
-        """Store a new trial in state 'running' with its knobs and costs; returns its id."""
+        """Store a new trial in state 'running' with its knobs and costs; returns its id.
+
+        With `until_step` its first attempt is opened with it, in the same transaction.
+        """
 
         def work(session: Session) -> int:
             same = (schema.Trial.sweep_id == sweep_id) & (schema.Trial.number == number)
@@ -213,14 +217,20 @@ class Store:
             )
             session.add(trial)
             session.flush()
-            session.add_all(
-                schema.TrialKnob(trial_id=trial.id, name=name, value=json.dumps(value))
+            own = {"trial_id": trial.id}
+            knobs = [
+                own | {"name": name, "value": json.dumps(value)}
                 for name, value in architecture.knobs.items()
-            )
-            session.add_all(
-                schema.Measurement(trial_id=trial.id, name=name, dataset="", step=0, value=value)
-                for name, value in costs.items()
-            )
+            ]
+            session.execute(insert(schema.TrialKnob), knobs)
+            free = own | {"dataset": "", "step": 0}
+            rows = [free | {"name": name, "value": value} for name, value in costs.items()]
+            if rows:
+                session.execute(insert(schema.Measurement), rows)
+            if until_step is not None:
+                session.execute(
+                    insert(schema.Attempt), own | {"attempt": 1, "until_step": until_step}
+                )
             return trial.id
 
         return self._write(work)
@@ -230,9 +240,7 @@ class Store:
         opened: list[int] = []
 
         def work(session: Session) -> int:
-            newest = session.scalar(
-                select(func.max(schema.Attempt.attempt)).where(schema.Attempt.trial_id == trial_id)
-            )
+            newest = _newest_attempt(session, trial_id)
             if newest is not None and newest in opened:
                 return newest  # committed just before the connection was lost
             attempt = (newest or 0) + 1
@@ -256,57 +264,46 @@ class Store:
         A number that is stored already stays, since a resumed trial repeats its last evaluations; with
         `replace` it gives way.
         """
-        rows = [
-            {
-                "trial_id": trial_id,
-                "name": measurement.name,
-                "dataset": measurement.dataset,
-                "step": measurement.step,
-                "value": measurement.value,
-            }
-            for measurement in measurements
-        ]
+        rows = [asdict(measurement) for measurement in measurements]
 
         def work(session: Session) -> bool:
-            newest = session.scalar(
-                select(func.max(schema.Attempt.attempt)).where(schema.Attempt.trial_id == trial_id)
-            )
-            if newest != attempt:
+            if _newest_attempt(session, trial_id) != attempt:
                 return False
             if replace:
                 for row in rows:
-                    session.execute(
-                        delete(schema.Measurement).filter_by(
-                            **{k: v for k, v in row.items() if k != "value"}
-                        )
-                    )
-            stored = {
-                tuple(row)
-                for row in session.execute(
-                    select(
-                        schema.Measurement.name, schema.Measurement.dataset, schema.Measurement.step
-                    ).where(schema.Measurement.trial_id == trial_id)
-                )
-            }
-            new = [row for row in rows if (row["name"], row["dataset"], row["step"]) not in stored]
-            if new:
-                session.execute(insert(schema.Measurement), new)
+                    same = {name: value for name, value in row.items() if name != "value"}
+                    session.execute(delete(schema.Measurement).filter_by(trial_id=trial_id, **same))
+            _add_measurements(session, trial_id, rows)
             return True
 
         return self._write(work)
 
-    def end_attempt(self, trial_id: int, attempt: int, outcome: Outcome, state: State) -> None:
-        """Close an attempt and set the trial's state, unless a newer attempt has taken over."""
+    def end_attempt(
+        self,
+        trial_id: int,
+        attempt: int,
+        outcome: Outcome,
+        state: State,
+        measurements: Iterable[Measurement] = (),
+    ) -> None:
+        """Close an attempt, store its last measurements and set the trial's state, the latter two unless a
+        newer attempt has taken over.
+        """
+        rows = [asdict(measurement) for measurement in measurements]
+        end = {
+            "ended_at": utc_now(),
+            "step": outcome.step,
+            "seconds": outcome.seconds,
+            "host": outcome.host,
+            "device": outcome.device,
+            "error": outcome.error,
+        }
 
         def work(session: Session) -> None:
-            row = session.get(schema.Attempt, (trial_id, attempt))
-            assert row is not None, (trial_id, attempt)
-            row.ended_at, row.step, row.seconds = utc_now(), outcome.step, outcome.seconds
-            row.host, row.device, row.error = outcome.host, outcome.device, outcome.error
-            newest = session.scalar(
-                select(func.max(schema.Attempt.attempt)).where(schema.Attempt.trial_id == trial_id)
-            )
-            if newest == attempt:
+            own = (schema.Attempt.trial_id == trial_id) & (schema.Attempt.attempt == attempt)
+            session.execute(update(schema.Attempt).where(own).values(**end))
+            if _newest_attempt(session, trial_id) == attempt:
+                _add_measurements(session, trial_id, rows)
                 session.execute(_set_state(trial_id, state))
 
         self._write(work)
@@ -361,6 +358,28 @@ class Store:
             return work(session)
 
         return self.transaction(fenced)
+
+
+def _newest_attempt(session: Session, trial_id: int) -> int | None:
+    """The number of a trial's newest attempt, the only one that may write; None before the first."""
+    newest = func.max(schema.Attempt.attempt)
+    return session.scalar(select(newest).where(schema.Attempt.trial_id == trial_id))
+
+
+def _add_measurements(session: Session, trial_id: int, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add a trial's numbers; those that are stored already stay."""
+    if not rows:
+        return
+    key = (schema.Measurement.name, schema.Measurement.dataset, schema.Measurement.step)
+    own = schema.Measurement.trial_id == trial_id
+    stored = {tuple(row) for row in session.execute(select(*key).where(own))}
+    new = [
+        {"trial_id": trial_id, **row}
+        for row in rows
+        if (row["name"], row["dataset"], row["step"]) not in stored
+    ]
+    if new:
+        session.execute(insert(schema.Measurement), new)
 
 
 def _set_state(trial_id: int, state: State) -> Any:

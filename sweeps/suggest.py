@@ -7,13 +7,13 @@ turned down before they become trials. Our own `pareto` (`sweeps.pareto_sampler`
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 from typing import Literal
 
 import optuna
-from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.samplers import BaseSampler
+from optuna.trial import TrialState, create_trial
 
 from searchspace.architecture import Architecture, architecture
 from searchspace.constraint import Constraint
@@ -21,6 +21,7 @@ from searchspace.cost import COSTS
 from searchspace.space import MAX_DRAWS, Space, feasible
 from searchspace.table import SpaceTable
 from sweeps.optuna_params import locate, suggest
+from sweeps.optuna_samplers import SAMPLERS
 from sweeps.pareto_sampler import ParetoSearch
 from sweeps.records import VALIDATION
 from sweeps.store import TrialRow
@@ -249,22 +250,4 @@ class Suggester:
     def _make_sampler(self, seed: int) -> BaseSampler:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return _SAMPLERS[self.sampler](seed % 2**32, self.population)
-
-
-class _OrderedNSGAII(NSGAIISampler):  # type: ignore[misc]
-    """NSGA-II whose parents stand in order of trial from the first look on.
-
-    Optuna orders them so only once they are cached, and a rebuilt study has no cache.
-    """
-
-    def select_parent(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:
-        return sorted(super().select_parent(study, generation), key=lambda trial: trial.number)
-
-
-_SAMPLERS: dict[str, Callable[[int, int], BaseSampler]] = {
-    "random": lambda seed, population: RandomSampler(seed=seed),
-    "tpe": lambda seed, population: TPESampler(seed=seed),
-    "nsga2": lambda seed, population: _OrderedNSGAII(seed=seed, population_size=population),
-    "gp": lambda seed, population: GPSampler(seed=seed, warn_independent_sampling=False),
-}
+            return SAMPLERS[self.sampler](seed % 2**32, self.population)

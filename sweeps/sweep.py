@@ -8,7 +8,7 @@ process. After a crash a new `Sweep` is made from the rows, and goes on.
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from searchspace.cost import costs
 from searchspace.table import SpaceTable
 from sweeps.config import SweepConfig
 from sweeps.halving import next_promotion
-from sweeps.records import Evaluation, Outcome, Progress
+from sweeps.records import Evaluation, Measurement, Outcome, Record
 from sweeps.spending import affordable, forget_weights, without_weights
 from sweeps.standing import Trial
 from sweeps.store import LEASE_SECONDS, Store, StoreError, TrialRow
@@ -31,7 +31,6 @@ MAX_EARLIER = 3
 """Earlier sweeps that teach the model."""
 CLOSING_SECONDS = 10.0
 """So long a driver that ends waits for a database that is away."""
-Record = Progress | Evaluation | Outcome
 
 
 class SweepFailed(Exception):  # noqa: N818 - reads as what happened
@@ -113,7 +112,9 @@ class Sweep:
             self._give_up_paused()
             return None
         until_step = self.config.rungs[trial.target]
-        trial.attempt = self.store.begin_attempt(trial.id, until_step)
+        if not trial.is_new:
+            trial.attempt = self.store.begin_attempt(trial.id, until_step)
+        trial.is_new = False
         trial.state, trial.begun = "running", time.monotonic()
         self.running[trial.number] = trial
         self._look_for_promotion()
@@ -138,25 +139,37 @@ class Sweep:
             timing=trial.timing(self.config, self.latency_key),
         )
 
-    def handle(self, segment: Segment, record: Record) -> None:
-        """Store what a segment reports; records of an attempt that was given up are dropped."""
+    def handle(self, segment: Segment, *records: Record) -> None:
+        """Store what a segment reports: an outcome in one transaction with the evaluation that precedes it.
+
+        Records of an attempt that was given up are dropped.
+        """
         self.keeper.check()
         trial = self.trials[segment.number]
         if trial.attempt != segment.attempt or segment.number not in self.running:
             return
-        trial.step = max(trial.step, record.step)
-        if isinstance(record, Evaluation):
-            self.store.record(trial.id, trial.attempt, record.measurements)
-            if record.step not in trial.curve:
-                trial.machine_faults = 0
-            trial.take(record.measurements)
-            self._adopt_latency(trial)
-            self.suggester.report(trial.architecture, record.step, trial.scores)
-        elif isinstance(record, Outcome):
-            self._end(trial, record.completed(trial.step, time.monotonic() - trial.begun))
-        self.on_change(self, record)
+        evaluations = [record for record in records if isinstance(record, Evaluation)]
+        measured = [each for evaluation in evaluations for each in evaluation.measurements]
+        if measured and not isinstance(records[-1], Outcome):
+            self.store.record(trial.id, trial.attempt, measured)
+        for record in records:
+            trial.step = max(trial.step, record.step)
+            if isinstance(record, Evaluation):
+                self._take(trial, record)
+            elif isinstance(record, Outcome):
+                ended = record.completed(trial.step, time.monotonic() - trial.begun)
+                self._end(trial, ended, measured)
+            self.on_change(self, record)
 
-    def _end(self, trial: Trial, outcome: Outcome) -> None:
+    def _take(self, trial: Trial, evaluation: Evaluation) -> None:
+        if evaluation.step not in trial.curve:
+            trial.machine_faults = 0
+        trial.take(evaluation.measurements)
+        self._adopt_latency(trial)
+        self.suggester.report(trial.architecture, evaluation.step, trial.scores)
+
+    def _end(self, trial: Trial, outcome: Outcome, measured: Sequence[Measurement]) -> None:
+        """The end of an attempt; `measured` is stored with it."""
         del self.running[trial.number]
         outcome = self._refused(trial, outcome)
         if outcome.interrupted:
@@ -181,7 +194,7 @@ class Sweep:
             if not exhausted:
                 self.waiting.append(trial)
         # The row comes before the study: after a crash in between, the study is rebuilt from the row.
-        self.store.end_attempt(trial.id, trial.attempt, outcome, trial.state)
+        self.store.end_attempt(trial.id, trial.attempt, outcome, trial.state, measured)
         self._tell(trial)
         self._look_for_promotion()
         self._free_weights()
@@ -295,9 +308,11 @@ class Sweep:
             architecture=suggested,
             seed=self.config.seed,
             costs=costs(suggested, self.config.scale),
+            until_step=self.config.rungs[0],
         )
-        self.trials[number] = Trial(id=stored, number=number, architecture=suggested)
-        return self.trials[number]
+        trial = Trial(id=stored, number=number, architecture=suggested, attempt=1, is_new=True)
+        self.trials[number] = trial
+        return trial
 
     def _worth_while(self) -> bool:
         """False once three suggestions in a row were expected to gain less than `search.min_gain`."""

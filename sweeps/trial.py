@@ -4,6 +4,7 @@ A segment takes a trial from its newest checkpoint to a step. Everything that a 
 it, so that it can be sent to another process or machine; everything that comes back is a record.
 """
 
+import gc
 import hashlib
 import json
 import socket
@@ -73,10 +74,14 @@ def run(
     """Train a segment; the last record is always an Outcome, with the error where it failed.
 
     Once `is_stopped`, asked between any two steps, the state is saved and KeyboardInterrupt raised.
-    Where the segment has a time limit, the process is killed when it is over.
+    Where the segment has a time limit, the process is killed when it is over. Processes are used again: the
+    GPU memory that torch keeps for itself would be missing to the neighbours, and is given back at the end.
     """
     with time_limit(segment.seconds_allowed, segment.note):
         yield from _run(segment, is_stopped)
+    if torch.cuda.is_available():
+        gc.collect()
+        torch.cuda.empty_cache()
 
 
 def death(segment: Segment, how: str) -> str:

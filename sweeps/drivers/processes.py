@@ -8,7 +8,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from sweeps import trial
-from sweeps.records import Outcome
+from sweeps.records import Outcome, together
 from sweeps.sweep import Sweep
 from sweeps.trial import Segment
 
@@ -79,10 +79,10 @@ def _with_news(workers: list[Worker]) -> list[Worker]:
 
 
 def _listen(sweep: Sweep, worker: Worker) -> bool:
-    """Pass one record on; False where the worker has died, its segment being ended as an error."""
+    """Pass records on; False where the worker has died, its segment being ended as an error."""
     segment = worker.segment
     try:
-        record = worker.pipe.recv()
+        records = worker.pipe.recv()
     except (EOFError, OSError):
         worker.process.join()
         if segment is not None:
@@ -93,9 +93,9 @@ def _listen(sweep: Sweep, worker: Worker) -> bool:
             sweep.handle(segment, Outcome(step=0, error=trial.death(segment, seen)))
         return False
     assert segment is not None
-    if isinstance(record, Outcome):
+    if isinstance(records[-1], Outcome):
         worker.segment = None
-    sweep.handle(segment, record)
+    sweep.handle(segment, *records)
     return True
 
 
@@ -105,7 +105,7 @@ def work(pipe: Connection, parent: int) -> None:
     while os.getppid() == parent:
         try:
             segment: Segment = pipe.recv()
-            for record in trial.run(segment):
-                pipe.send(record)
+            for records in together(trial.run(segment), segment.until_step):
+                pipe.send(records)
         except (EOFError, OSError):
             return

@@ -1,19 +1,17 @@
-"""The cluster driver: segments become Ray Tune trials. The only module that imports Ray.
+"""The cluster driver: segments become Ray Tune trials; `sweeps.drivers.ray_worker` is its other end.
 
 Tune places segments, shares GPUs and notices lost nodes; it decides nothing. A searcher of ours hands
 it segments and listens; the database, not Tune's experiment folder, is what a restart reads.
 """
 
-import gc
-import json
 import logging
 import os
+import pickle
 import socket
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,8 @@ os.environ |= {
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_WARN_THRESHOLD_S": "30",
+    # Nobody reads what Tune writes down of the experiment; it would be a file of all trials every ten seconds.
+    "TUNE_GLOBAL_CHECKPOINT_S": "1e9",
     # How many may wait for a place is the searcher's to say; Tune's own answer would be one.
     "TUNE_MAX_PENDING_TRIALS_PG": "1024",
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -33,13 +33,14 @@ os.environ |= {
 }
 
 import ray
-import torch
 from ray import tune
+from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from sweeps import trial
 from sweeps.config import ResourceSettings
-from sweeps.records import Evaluation, Measurement, Outcome
+from sweeps.drivers.ray_worker import NETWORK, SEGMENT, SegmentTrainable, records_in
+from sweeps.records import Outcome, Record
 from sweeps.store import StoreError
 from sweeps.sweep import Sweep, SweepFailed
 from sweeps.trial import Segment
@@ -48,6 +49,8 @@ CLUSTER_SECONDS = 5.0
 """Time between looks at the cluster's size."""
 REACH_SECONDS = 2.0
 """Time that a node has to take a connection when one of its trials was lost."""
+STARTING_SECONDS = 30.0
+"""Time that a worker has to start before its trial takes another one that has come free."""
 FORGIVEN_LOSSES = 10
 """Lost nodes that are not counted against a trial, in one life of a driver."""
 
@@ -78,13 +81,17 @@ def _tuner(searcher: "SegmentSearcher", folder: str) -> tune.Tuner:
     config = searcher.sweep.config
     resources = {"cpu": config.resources.cpu, "gpu": config.resources.gpu}
     return tune.Tuner(
-        tune.with_resources(train_segment, resources),
-        tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=True),
+        tune.with_resources(SegmentTrainable, resources),
+        tune_config=tune.TuneConfig(
+            search_alg=searcher, scheduler=Placer(searcher), num_samples=-1, reuse_actors=True
+        ),
         run_config=tune.RunConfig(
             name=config.name,
             storage_path=folder,
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=0),
+            # Training states are the trial's own files.
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             callbacks=[Overseer(searcher)],
             stop=StopOnError(searcher),
         ),
@@ -126,39 +133,6 @@ def is_reachable(node: dict[str, Any]) -> bool:
     return True
 
 
-def train_segment(config: dict[str, Any]) -> None:
-    """What runs in Tune's worker: one segment, each evaluation reported as plain JSON types.
-
-    Actors are reused: `trial.run` sets seeds and threads itself, and CUDA memory is given back here.
-    """
-    segment: Segment = config["segment"]
-    for message in _messages(trial.run(segment), segment.until_step):
-        tune.report(message)
-    _release_gpu()
-
-
-def _release_gpu() -> None:
-    if torch.cuda.is_available():
-        gc.collect()
-        torch.cuda.empty_cache()
-
-
-def _messages(records: Iterable[object], until_step: int) -> Iterator[dict[str, Any]]:
-    """Evaluations and the outcome for Tune; the last evaluation goes with the outcome, which follows at once."""
-    last: dict[str, Any] = {}
-    for record in records:
-        if isinstance(record, Evaluation):
-            rows = [(m.dataset, m.name, m.value) for m in record.measurements]
-            message = {"step": record.step, "measurements": rows}
-            if record.step < until_step:
-                yield message
-            else:
-                last = message
-        elif isinstance(record, Outcome):
-            # As text: Tune flattens nested mappings.
-            yield last | {"step": record.step, "outcome": json.dumps(asdict(record))}
-
-
 class SegmentSearcher(Searcher):  # type: ignore[misc]
     """Hands Tune the sweep's next segments as configurations, and passes what comes back to the sweep."""
 
@@ -166,6 +140,9 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
         super().__init__()
         self.sweep = sweep
         self.segments: dict[str, Segment] = {}
+        """By Tune's name for the trial, in order of handing out."""
+        self.handed_out: dict[str, float] = {}
+        """When each was, by `time.monotonic`."""
         self.losses: Counter[int] = Counter()
         self.error: Exception | None = None
         self.look()
@@ -194,36 +171,28 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
             return self.FINISHED
         if segment is None:
             return self.FINISHED if self.sweep.done else None
-        self.segments[trial_id] = segment
-        return {"segment": segment}
+        self.segments[trial_id], self.handed_out[trial_id] = segment, time.monotonic()
+        return {NETWORK: segment.label, SEGMENT: pickle.dumps(segment)}
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Pass an evaluation or an outcome to the sweep."""
-        segment = self.segments[trial_id]
-        if "measurements" in result:
-            rows = tuple(
-                Measurement(step=result["step"], dataset=dataset, name=name, value=value)
-                for dataset, name, value in result["measurements"]
-            )
-            self._handle(segment, Evaluation(step=result["step"], measurements=rows))
-        if "outcome" in result:
-            self._handle(segment, Outcome(**json.loads(result["outcome"])))
+        """Pass an evaluation to the sweep; Tune does not call this for a last message."""
+        self._handle(self.segments[trial_id], *records_in(result))
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Forget a segment that has ended; Tune repeats its last result here. See `lost` for errors."""
+        """Pass on the last message of a segment, which has ended; see `lost` for errors."""
         if error:
             return
-        segment = self.segments.pop(trial_id)
+        segment = self._forget(trial_id)
         if result is not None and "outcome" in result:
-            self._handle(segment, Outcome(**json.loads(result["outcome"])))
+            self._handle(segment, *records_in(result))
         else:
             self._handle(segment, Outcome(step=0, interrupted=True))
 
     def lost(self, trial_id: str, text: str) -> None:
         """End a segment whose worker or node was lost, or whose worker could not even begin."""
-        segment = self.segments.pop(trial_id)
+        segment = self._forget(trial_id)
         if self._is_lost_node(text) and self.losses[segment.number] < FORGIVEN_LOSSES:
             self.losses[segment.number] += 1
             self._handle(segment, Outcome(step=0, interrupted=True))
@@ -231,6 +200,10 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
         seen = f"the worker died, its memory exhausted or killed from outside: {text}"
         error = trial.death(segment, seen)
         self._handle(segment, Outcome(step=0, error=error, out_of_memory=LOW_MEMORY in text))
+
+    def _forget(self, trial_id: str) -> Segment:
+        del self.handed_out[trial_id]
+        return self.segments.pop(trial_id)
 
     def _is_lost_node(self, text: str) -> bool:
         """Whether a whole node went, which is no fault of the trial. Ray may not know yet."""
@@ -240,9 +213,9 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
         gone = self.nodes.keys() - alive.keys()
         return bool(gone) or not all(is_reachable(node) for node in alive.values())
 
-    def _handle(self, segment: Segment, record: Evaluation | Outcome) -> None:
+    def _handle(self, segment: Segment, *records: Record) -> None:
         try:
-            self.sweep.handle(segment, record)
+            self.sweep.handle(segment, *records)
         except StoreError as error:
             self.error = error
 
@@ -255,6 +228,29 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing: a restart makes a new searcher from the database."""
+
+
+class Placer(FIFOScheduler):  # type: ignore[misc]
+    """Trials in order, but for those whose own worker is still starting.
+
+    Tune would give such a trial the first worker that comes free, stop the one that starts, and start another for the
+    next trial: where trials are short, a second worker never came to work.
+    """
+
+    def __init__(self, searcher: SegmentSearcher) -> None:
+        super().__init__()
+        self.searcher = searcher
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        """The newest trial that waits for a worker, or the oldest where that one has waited for long."""
+        pending = {
+            t.trial_id: t for t in tune_controller.get_live_trials() if t.status == "PENDING"
+        }
+        waiting = [trial_id for trial_id in self.searcher.segments if trial_id in pending]
+        if not waiting:
+            return None
+        waited = time.monotonic() - self.searcher.handed_out[waiting[0]]
+        return pending[waiting[-1 if waited < STARTING_SECONDS else 0]]
 
 
 class Overseer(tune.Callback):  # type: ignore[misc]

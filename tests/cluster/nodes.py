@@ -45,7 +45,7 @@ class Node:
         raylet = self.raylet
         if raylet is None:
             return []
-        return [p for p in _children(raylet) if "ray::ImplicitFunc" in _title(p)]
+        return [p for p in _children(raylet) if "ray::ResourceTrainable" in _title(p)]
 
     @property
     def members(self) -> list[psutil.Process]:

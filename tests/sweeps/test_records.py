@@ -1,0 +1,24 @@
+"""What belongs together in what training yields."""
+
+from sweeps.records import Evaluation, Measurement, Outcome, Progress, together
+
+
+def evaluation(step: int) -> Evaluation:
+    row = Measurement(step=step, dataset="validation", name="psnr_y", value=30.0)
+    return Evaluation(step=step, measurements=(row,))
+
+
+def test_the_last_evaluation_comes_with_the_outcome() -> None:
+    early, on_the_way, last, end = (
+        evaluation(10),
+        Progress(step=15, loss=0.1),
+        evaluation(20),
+        Outcome(step=20),
+    )
+    groups = list(together([early, on_the_way, last, end], until_step=20))
+    assert groups == [(early,), (on_the_way,), (last, end)]
+
+
+def test_an_early_end_comes_alone() -> None:
+    early, end = evaluation(10), Outcome(step=10, error="no luck")
+    assert list(together([early, end], until_step=20)) == [(early,), (end,)]
