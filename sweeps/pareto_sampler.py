@@ -10,17 +10,16 @@ and knobs alike.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import ndtr
 from threadpoolctl import ThreadpoolController
 
 from searchspace.architecture import Architecture
 from searchspace.constraint import Constraint
 from searchspace.space import Space
 from searchspace.table import ADDITIVE, SpaceTable
+from sweeps.budgets import Budgets
+from sweeps.features import Features
 from sweeps.surrogate import Floats, Ints, Observations, Surrogate
 
 MAX_CANDIDATES = 2_000
@@ -34,12 +33,8 @@ INITIAL_WHEN_WARM = 2
 """The same where earlier sweeps already taught the model."""
 PATIENCE = 12
 """Full trainings, none of them above bicubic, after which the front below bicubic is looked for."""
-MODELLED_COSTS = ("params", "multadds", "activations", "num_convs")
-"""Costs whose logarithms the model sees beside the knobs."""
 _ONE_THREAD = ThreadpoolController()
 """Small matrices are slower on several threads, the more so beside trainings that keep the cores busy."""
-EDGES = {1: 160, 2: 32, 3: 10}
-"""Budgets told apart on each axis, by number of costs."""
 
 
 @dataclass(kw_only=True)
@@ -105,14 +100,9 @@ class ParetoSearch:
         return np.flatnonzero(self.table.feasible(self.constraints))
 
     @cached_property
-    def _log_costs(self) -> dict[str, Floats]:
-        """Logarithms of the costs of all rows, 0 at the least and 1 at the most feasible."""
-        scaled = {}
-        for name in dict.fromkeys((*self.minimized, *MODELLED_COSTS)):
-            logs = np.log(np.maximum(self.table.costs[name], 1).astype(np.float64))
-            low, high = logs[self.feasible].min(), logs[self.feasible].max()
-            scaled[name] = (logs - low) / max(high - low, 1e-9)
-        return scaled
+    def features(self) -> Features:
+        """What the model sees of the table's rows."""
+        return Features(self.table, self.feasible, self.minimized)
 
     def add(self, architecture: Architecture) -> None:
         """Take up a trial, running until `end`."""
@@ -175,26 +165,28 @@ class ParetoSearch:
         Among a random half, so that another seed begins elsewhere.
         """
         if not self.known:
-            total = np.sum([self._log_costs[name][left] for name in self.minimized], 0)
+            total = np.sum([self.features.log_costs[name][left] for name in self.minimized], 0)
             place = random.uniform(0.35, 0.65)
             return int(left[np.argsort(total, kind="stable")[int(place * len(left))]])
         drawn = random.choice(left, min(MAX_CANDIDATES, -(-len(left) // 2)), replace=False)
-        known = self._features(np.array(list(self.known), np.int64))
-        features = self._features(drawn)
+        known = self.features.of(np.array(list(self.known), np.int64))
+        features = self.features.of(drawn)
         distance = np.min([np.square(features - one).sum(1) for one in known], 0)
         return int(drawn[np.argmax(distance)])
 
     def _best(self, left: Ints, seen: Observations, random: np.random.Generator) -> int:
-        model = Surrogate(seen, *self._columns[1:], floor=self._worthless())
+        model = Surrogate(
+            seen, self.features.groups, self.features.is_cost, floor=self._worthless()
+        )
         running = [k.row for k in self.known.values() if k.running]
         if running:
             rows = np.array(running)
-            model.believe(self._features(rows), model.predict(self._features(rows))[0])
+            model.believe(self.features.of(rows), model.predict(self.features.of(rows))[0])
         candidates = self._candidates(left, random)
-        mean, deviation = model.predict(self._features(candidates))
+        mean, deviation = model.predict(self.features.of(candidates))
         front_costs, front_psnr, floor = self._front(model)
         budgets = Budgets(front_costs, front_psnr, floor)
-        costs = self._cost_columns(candidates)
+        costs = self.features.costs(candidates)
         gains = budgets.expected_gain(costs, mean, deviation, model.top)
         best = int(np.argmax(gains))
         self.gain = float(gains[best] / max(budgets.volume, 1e-12))
@@ -205,10 +197,10 @@ class ParetoSearch:
     def _front(self, model: Surrogate) -> tuple[Floats, Floats, float]:
         """Costs and PSNR of the trials, as measured in full or else as expected, and the least PSNR."""
         rows = np.array([k.row for k in self.known.values() if not k.failed], np.int64)
-        psnr = model.psnr(model.predict(self._features(rows))[0])
+        psnr = model.psnr(model.predict(self.features.of(rows))[0])
         for place, row in enumerate(rows):
             psnr[place] = self.known[int(row)].curve.get(self.steps, psnr[place])
-        return self._cost_columns(rows), psnr, self._least_psnr(psnr)
+        return self.features.costs(rows), psnr, self._least_psnr(psnr)
 
     def _worthless(self) -> float | None:
         """Bicubic's PSNR [dB]; None where it is unknown or seems to be out of reach."""
@@ -241,7 +233,7 @@ class ParetoSearch:
 
     def _non_dominated(self, psnr: dict[int, float]) -> list[int]:
         rows = np.array(list(psnr), np.int64)
-        costs, values = self._cost_columns(rows), np.array(list(psnr.values()))
+        costs, values = self.features.costs(rows), np.array(list(psnr.values()))
         return [
             int(rows[i])
             for i in range(len(rows))
@@ -272,97 +264,8 @@ class ParetoSearch:
         task += [len(self.levels) + sweep for sweep, _, _ in self.earlier]
         psnr = [value for _, _, value in points] + [value for _, _, value in self.earlier]
         return Observations(
-            features=self._features(np.array(rows, np.int64)),
+            features=self.features.of(np.array(rows, np.int64)),
             task=np.array(task, np.int64),
             trial=np.array(rows, np.int64),
             psnr=np.array(psnr, np.float64),
         )
-
-    def _cost_columns(self, rows: Ints) -> Floats:
-        return np.stack([self._log_costs[name][rows] for name in self.minimized], 1)
-
-    @cached_property
-    def _columns(self) -> tuple[list[tuple[int, int, int]], Ints, NDArray[np.bool_]]:
-        """Columns of the features: (family, dimension, value or -1 for all); their knobs; which are costs."""
-        columns, groups = [], []
-        group = 0
-        if len(self.table.families) > 1:
-            columns += [(owner, -1, 0) for owner in range(len(self.table.families))]
-            groups += [group] * len(self.table.families)
-            group += 1
-        for owner, family in enumerate(self.table.families):
-            for place, dimension in enumerate(family.grid.part.dimensions):
-                values = range(len(dimension.values))
-                if len(values) < 2:
-                    continue
-                own = [-1] if dimension.ordered else list(values)
-                columns += [(owner, place, value) for value in own]
-                groups += [group] * len(own)
-                group += 1
-        groups += list(range(group, group + len(MODELLED_COSTS)))
-        is_cost = np.arange(len(groups)) >= len(columns)
-        return columns, np.array(groups, np.int64), is_cost
-
-    def _features(self, rows: Ints) -> Floats:
-        """(N, columns): knobs as their place among the values, or one column a value, then log costs."""
-        columns = self._columns[0]
-        features = np.full((len(rows), len(columns) + len(MODELLED_COSTS)), 0.5)
-        for owner, family in enumerate(self.table.families):
-            own = self.table.owners[rows] == owner
-            digits = family.grid.digits(self.table.numbers[rows[own]])
-            for column, (of, place, value) in enumerate(columns):
-                if place == -1:
-                    features[own, column] = np.sqrt(0.5) * (of == owner)
-                elif of == owner and value == -1:
-                    features[own, column] = digits[place] / (family.grid.radices[place] - 1)
-                elif of == owner:
-                    features[own, column] = np.sqrt(0.5) * (digits[place] == value)
-        for offset, name in enumerate(MODELLED_COSTS):
-            features[:, len(columns) + offset] = self._log_costs[name][rows]
-        return features
-
-
-class Budgets:
-    """The plane of budgets cut into cells, with the best PSNR known within each cell's budget."""
-
-    def __init__(self, costs: Floats, psnr: Floats, floor: float) -> None:
-        """`costs` (M, D) within [0, 1] and `psnr` (M,) of what is known; `floor` [dB] where nothing is."""
-        dimensions = costs.shape[1]
-        limit = EDGES.get(dimensions, 6)
-        edges = [_edges(costs[:, axis], limit) for axis in range(dimensions)]
-        cells = list(product(*(range(len(each) - 1) for each in edges)))
-        index = np.array(cells, np.int64).reshape(len(cells), dimensions)
-        self.lower = np.stack([edges[a][index[:, a]] for a in range(dimensions)], 1)
-        self.upper = np.stack([edges[a][index[:, a] + 1] for a in range(dimensions)], 1)
-        within = (costs[None] <= self.lower[:, None] + 1e-9).all(2)
-        best = np.where(within, psnr, floor).max(1, initial=floor)
-        self.levels, self.level = np.unique(best, return_inverse=True)
-        self.volume = float(((self.upper - self.lower).prod(1) * (best - floor)).sum())
-
-    def expected_gain(self, costs: Floats, mean: Floats, deviation: Floats, top: float) -> Floats:
-        """Expected hypervolume improvement (N,) of candidates with exact `costs` (N, D).
-
-        `mean` and `deviation` (N,) are of -log(top - PSNR), so that top - PSNR is log-normal: the
-        expectation over a level is that of Black and Scholes for a put option.
-        """
-        share = np.ones((len(costs), len(self.level)))
-        for axis in range(costs.shape[1]):
-            start = np.maximum(self.lower[:, axis], costs[:, axis, None])
-            share *= np.maximum(self.upper[:, axis] - start, 0)
-        by_level = np.zeros((len(costs), len(self.levels)))
-        order = np.argsort(self.level, kind="stable")
-        starts = np.searchsorted(self.level[order], np.arange(len(self.levels)))
-        by_level = np.add.reduceat(share[:, order], starts, axis=1)
-        room = np.maximum(top - self.levels, 1e-9)
-        ahead = (np.log(room) + mean[:, None]) / deviation[:, None]
-        gap = np.exp(0.5 * np.square(deviation) - mean)[:, None]
-        improvement = np.maximum(room * ndtr(ahead) - gap * ndtr(ahead - deviation[:, None]), 0.0)
-        return (by_level * improvement).sum(1)
-
-
-def _edges(values: Floats, limit: int) -> Floats:
-    """0, the values, and a little beyond 1; at most about `limit`, by rank."""
-    inner = np.unique(np.clip(values, 0, 1))
-    if len(inner) > limit:
-        inner = inner[np.linspace(0, len(inner) - 1, limit).astype(np.int64)]
-    return np.unique(np.concatenate([[0.0], inner, [1.02]]))

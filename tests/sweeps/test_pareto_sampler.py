@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from searchspace.architecture import Architecture
 from searchspace.constraint import at_most
 from searchspace.space import Space, parse_space
-from sweeps.pareto_sampler import Budgets, ParetoSearch
+from sweeps.budgets import Budgets
+from sweeps.pareto_sampler import ParetoSearch
 from sweeps.surrogate import Observations, Surrogate
 
 
@@ -144,7 +145,9 @@ def test_running_trials_are_not_suggested_again_nor_crowded() -> None:
     batch = [searched.ask(number) for number in range(8, 14)]
     assert None not in batch
     assert len({each.key for each in batch if each}) == 6
-    values = np.array([searched._log_costs["params"][searched.table.row(b)] for b in batch if b])
+    values = np.array(
+        [searched.features.log_costs["params"][searched.table.row(b)] for b in batch if b]
+    )
     assert np.ptp(values) > 0.2
 
 
@@ -179,7 +182,7 @@ def test_shorter_trainings_count_where_trials_were_halted_alone() -> None:
 def test_first_suggestions_are_spread_along_the_costs() -> None:
     searched = search(trials=80)
     suggested = train(searched, 6)
-    logs = sorted(searched._log_costs["params"][searched.table.row(a)] for a in suggested)
+    logs = sorted(searched.features.log_costs["params"][searched.table.row(a)] for a in suggested)
     assert logs[0] < 0.3
     assert logs[-1] > 0.6
 
