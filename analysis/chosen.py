@@ -55,6 +55,8 @@ class Chosen:
     """As of `variants`."""
     selections: list[Selection]
     """Those that chose something, each variant once."""
+    limits: Sequence[float] = TIERS
+    """Of parameters, for which they were chosen."""
 
 
 def choose_tiers(trials: pd.DataFrame, limits: Sequence[float] = TIERS) -> Chosen | None:
@@ -69,7 +71,9 @@ def choose_tiers(trials: pd.DataFrame, limits: Sequence[float] = TIERS) -> Chose
     for selection in tiers(frame, "params", limits):
         if selection.row is not None:
             found.setdefault(selection.row, selection)
-    return Chosen(frame=frame, selections=list(found.values())) if found else None
+    if not found:
+        return None
+    return Chosen(frame=frame, selections=list(found.values()), limits=limits)
 
 
 def tier_candidates(
@@ -134,10 +138,15 @@ def chosen_section(chosen: Chosen, find: FindTrained | None) -> list[str]:
             size = format_quantity(float(row["params"]))
             name = f"trial {row['number']}, {size} parameters"
             trained[f"{name}, {found.note}" if found.note else name] = found
-    return [*parts, "<h3>Side by side</h3>", *_pictures(trained), *_no_pictures(missing)]
+    return [
+        *parts,
+        "<h3>Side by side</h3>",
+        *_pictures(trained),
+        *_no_pictures(missing, chosen.limits),
+    ]
 
 
-def _no_pictures(missing: Mapping[str, str]) -> list[str]:
+def _no_pictures(missing: Mapping[str, str], limits: Sequence[float]) -> list[str]:
     """Of which variants there are no pictures, why, and the commands that make them."""
     if not missing:
         return []
@@ -151,6 +160,8 @@ def _no_pictures(missing: Mapping[str, str]) -> list[str]:
     folders = {trial: trial.replace("#", "-") for trial in missing}
     sweeps = dict.fromkeys(trial.rpartition("#")[0] for trial in missing)
     given = " ".join(f"--trained {shlex.quote(folder)}" for folder in folders.values())
+    if tuple(limits) != TIERS:
+        given = f"--tiers {','.join(map(format_quantity, limits))} {given}"
     lines = [
         f"srsweep train {shlex.quote(trial)} -o {shlex.quote(folder)}"
         for trial, folder in folders.items()
@@ -159,7 +170,8 @@ def _no_pictures(missing: Mapping[str, str]) -> list[str]:
     return [
         "<p>Of these variants there is no picture:</p>",
         f"<ul>{told}</ul>",
-        "<p>These commands train them anew, with the settings of their sweep unless you give others, and show them:</p>",
+        "<p>These commands train them anew, by default with the settings of their sweep, and show them "
+        "(with <code>--db</code>, where this report was made so):</p>",
         f"<pre>{escape(chr(10).join(lines))}</pre>",
     ]
 

@@ -57,6 +57,7 @@ def draw_spend(trials: pd.DataFrame, unit: str) -> Figure:
             "y": [float(f"{value:.4g}") for value in own["spent"]],
             "text": [html.escape(label) for label in own["label"]],
             "hovertemplate": f"trial %{{x}}, {state}<br>%{{text}}<br>%{{y:.3~g}} {unit}<extra></extra>",
+            "cliponaxis": False,
             "marker": {"size": 6, "color": colour, "symbol": symbol, "opacity": 0.75},
         }
         for state, (colour, symbol) in STATE_LOOK.items()

@@ -77,7 +77,7 @@ def test_pictures_stand_between_bicubic_and_the_original(small, tmp_path) -> Non
         assert places == sorted(places)
     assert "small#0: gone" in page
     assert "srsweep train &#x27;small#0&#x27; -o small-0" in page
-    assert "srsweep report small --trained small-0</pre>" in page
+    assert "srsweep report small --tiers 50K,150K --trained small-0</pre>" in page
     assert "small#1 -o" not in page
 
 
