@@ -137,14 +137,14 @@ def _choose(app: dash.Dash, watch: Watch) -> None:
 
     @app.callback(  # type: ignore[untyped-decorator]
         Output("page", "data"),
-        Input("cheaper", "n_clicks"),
-        Input("dearer", "n_clicks"),
+        Input("previous", "n_clicks"),
+        Input("next", "n_clicks"),
         Input("sweep", "value"),
         State("page", "data"),
         prevent_initial_call=True,
     )
-    def turn(_cheaper: int, _dearer: int, _sweep: str, page: int) -> int:
-        step = {"cheaper": -1, "dearer": 1}.get(str(dash.ctx.triggered_id))
+    def turn(_previous: int, _next: int, _sweep: str, page: int) -> int:
+        step = {"previous": -1, "next": 1}.get(str(dash.ctx.triggered_id))
         return 0 if step is None else max(page + step, 0)
 
 
@@ -188,8 +188,8 @@ def _open(app: dash.Dash, watch: Watch) -> None:
         Output("built", "data"),
         Output("pager", "hidden"),
         Output("place", "children"),
-        Output("cheaper", "disabled"),
-        Output("dearer", "disabled"),
+        Output("previous", "disabled"),
+        Output("next", "disabled"),
         Input("shown", "data"),
         Input("view", "value"),
         Input("page", "data"),

@@ -106,9 +106,9 @@ def page_layout(names: list[str], seconds: float) -> html.Main:
             html.Div(id="panel"),
             html.Div(
                 [
-                    html.Button("Cheaper", id="cheaper", disabled=True),
+                    html.Button("Previous", id="previous", disabled=True),
                     html.Span(id="place"),
-                    html.Button("Dearer", id="dearer", disabled=True),
+                    html.Button("Next", id="next", disabled=True),
                 ],
                 id="pager",
                 className="pager",
@@ -190,7 +190,7 @@ def _chosen(live: Live) -> list[Any]:
         text = (
             "The report and `srsweep select` say why each was chosen and what the alternatives are."
         )
-        parts.append(html.P(text, className="quiet"))
+        parts.append(_paragraph(text))
     return [html.Section(parts, className="card")]
 
 

@@ -16,6 +16,8 @@ LEAST_TRIALS = 8
 MOST_KNOBS = 6
 MOST_VALUES = 8
 """Of a knob, beyond which numbers are put together in ranges."""
+MOST_ROWS = 24
+"""Values in the plot of effects: what has room for a name each."""
 MOST_LINES = 400
 
 
@@ -52,10 +54,12 @@ def effects_data(trials: pd.DataFrame, knobs: pd.DataFrame) -> pd.DataFrame:
 
 def draw_effects(data: pd.DataFrame) -> Figure:
     """The knobs that move PSNR most, one mark a value with its standard error."""
-    spans = data.groupby(["family", "knob"])["mean"].agg(np.ptp).sort_values(ascending=False)
+    groups = data.groupby(["family", "knob"])["mean"]
+    order = groups.agg(np.ptp).sort_values(ascending=False).index[:MOST_KNOBS]
+    fits = groups.size()[order].cumsum() <= MOST_ROWS
     several = data["family"].nunique() > 1
     traces = []
-    for index, key in enumerate(spans.index[:MOST_KNOBS]):
+    for index, key in enumerate(order[fits | (np.arange(len(order)) == 0)]):
         family, knob = key
         own = data[(data["family"] == family) & (data["knob"] == knob)].iloc[::-1]
         name = f"{family} {knob}" if several else str(knob)
@@ -76,6 +80,7 @@ def draw_effects(data: pd.DataFrame) -> Figure:
         )
     layout = base_layout("PSNR-Y above the trend, dB", "")
     layout["xaxis"] |= {"zeroline": True, "zerolinecolor": MUTED}
+    layout["yaxis"] |= {"dtick": 1, "tickfont": {"size": 11}}
     layout["margin"]["t"] = 12
     return {"data": traces[::-1], "layout": layout}
 
@@ -106,6 +111,8 @@ def draw_parallel(trials: pd.DataFrame, knobs: pd.DataFrame) -> Figure | None:
             f"rgba(0,114,178,{min(1.0, 6 / max(int(front.sum()), 1) ** 0.5):.2f})",
             1.6 if front.sum() < 40 else 0.8,
         ),
+        _named_line("dominated", "#a8b0b8"),
+        _named_line("front", FAMILY_COLOURS[0]),
     ]
     layout = base_layout("", "")
     layout["xaxis"] |= {
@@ -202,6 +209,20 @@ def _lines(heights: NDArray[np.float64], name: str, colour: str, width: float) -
         "y": y,
         "line": line,
         "hoverinfo": "skip",
+        "showlegend": False,
+    }
+
+
+def _named_line(name: str, colour: str) -> Figure:
+    """Nothing but an entry of the legend, for lines that are too pale for one."""
+    line = {"color": colour, "width": 2}
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": name,
+        "x": [None],
+        "y": [None],
+        "line": line,
     }
 
 

@@ -232,7 +232,7 @@ def test_the_front_is_turned_page_by_page(
     choose(browser, "first")
     place = "document.querySelector('#place').textContent"
     assert browser.wait_for(place) == "1 to 4 of 6 on the front"
-    browser.evaluate("document.querySelector('#dearer').click()")
+    browser.evaluate("document.querySelector('#next').click()")
     assert browser.wait_for(place, lambda text: text.startswith("5 to 6"))
     rows = "document.querySelectorAll('#panel section:last-child tbody tr').length"
     assert browser.wait_for(rows, lambda n: n == 2)
