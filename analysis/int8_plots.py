@@ -15,10 +15,13 @@ from analysis.look import (
     log_range,
 )
 from analysis.pareto import front_mask
+from analysis.plots import thin
 from analysis.tables import cell, heading
 
 FLOAT_COLOUR, INT8_COLOUR = FAMILY_COLOURS[0], FAMILY_COLOURS[1]
 JOINS, LEAVES = FAMILY_COLOURS[2], FAMILY_COLOURS[3]
+MOST_DOMINATED = 400
+"""Variants drawn that are on neither front."""
 MOST_RANKED = 24
 """Variants in the plot of ranks, the best in float32."""
 
@@ -48,7 +51,8 @@ def int8_costs(trials: pd.DataFrame) -> list[tuple[str, str]]:
 def draw_int8_front(trials: pd.DataFrame, before: str, after: str) -> Figure:
     """PSNR in float32 against the cost `before`, and after INT8 against `after`, a line from one to the other.
 
-    `trials` as of `exported`. Of each precision its own front is drawn, among these trials only.
+    `trials` as of `exported`. Of each precision its own front is drawn, among these trials only, and at most
+    MOST_DOMINATED others.
     """
     own = trials[trials[[before, after]].notna().all(axis=1)]
     points = {
@@ -56,6 +60,10 @@ def draw_int8_front(trials: pd.DataFrame, before: str, after: str) -> Figure:
         "INT8": own[["psnr_y_int8", after]].to_numpy(float),
     }
     on_front = {name: front_mask(at, ("maximize", "minimize")) for name, at in points.items()}
+    kept = thin(on_front["float32"] | on_front["INT8"], MOST_DOMINATED)
+    own = own[kept]
+    points = {name: at[kept] for name, at in points.items()}
+    on_front = {name: mask[kept] for name, mask in on_front.items()}
     texts = _texts(own, on_front["float32"], on_front["INT8"])
     traces = [_moves(points["float32"], points["INT8"])]
     for name, colour, symbol in (

@@ -151,7 +151,7 @@ def cost_choices(live: Live) -> list[str]:
     return [name for name in known if live.points[name].any()]
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def live_pareto(live: Live, cost: str) -> Card:
     """PSNR against `cost`, thinned already, the chosen variants marked."""
     most = len(live.shown)
@@ -228,7 +228,7 @@ VIEWS: dict[str, Callable[[Live], tuple[list[Card], str]]] = {
 """What can be looked at beside the front."""
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def live_cards(live: Live, view: str) -> tuple[list[Card], str]:
     """The cards of one of VIEWS with a note on how to read them."""
     cards, note = VIEWS[view](live)

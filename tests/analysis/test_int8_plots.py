@@ -66,6 +66,17 @@ def test_against_latency_int8_moves_both_ways(trials: pd.DataFrame) -> None:
     assert traces["leaves it"]["x"] == [1.1]
 
 
+def test_of_many_all_of_both_fronts_are_drawn(
+    trials: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("analysis.int8_plots.MOST_DOMINATED", 0)
+    worse = trials.assign(psnr_y=trials["psnr_y"] - 2, psnr_y_int8=trials["psnr_y_int8"] - 2)
+    both = pd.concat([exported(trials), exported(worse)], ignore_index=True)
+    drawn = {t["name"]: t for t in draw_int8_front(both, "params", "params")["data"]}
+    assert sorted(drawn["INT8"]["x"]) == [1e4, 2e4, 3e4, 4e4]
+    assert len(drawn["float32"]["x"]) == 4
+
+
 def test_ranks_cross_where_int8_turns_the_order(trials: pd.DataFrame) -> None:
     own = exported(trials)
     drawn = draw_int8_ranks(own)
