@@ -1,11 +1,10 @@
 """Multi-objective asynchronous successive halving: which paused trial is worth training on.
 
 A trial is trained to the first rung and paused there, its checkpoint kept. At every rung one in `factor` of
-the trials that reached it may go on to the next. Trials are ranked among those that cost about as much: the
-rung is cut into bands of equal numbers along the costs, so that small networks are not measured against
-large ones. Within a band the non-dominated go first, and of equals the one farthest, in the logarithms of its
-costs, from what was promoted already. Nothing is given up before the sweep ends: a paused trial may be
-promoted by the results of others. After asynchronous successive halving (Li et al. 2018, arXiv 1810.05934),
+the trials that reached it may go on to the next. The non-dominated of the rung go first, costs included: what is small and
+good for its size is among them. Of equal rank those go first whose band of costs (bands of equal numbers of trials) has had
+the least promoted, and of a band the one that is furthest ahead of everything that costs no more. Nothing is given
+up before the sweep ends: a paused trial may be promoted by the results of others. After asynchronous successive halving (Li et al. 2018, arXiv 1810.05934),
 which ranks by one metric; the state is a function of the trials' rows.
 """
 
@@ -84,21 +83,16 @@ def _promotable(reached: Sequence[Candidate], rung: int, factor: int) -> Candida
     logs = np.log(np.maximum(np.array([each.costs for each in reached], np.float64), 1.0))
     logs = (logs - logs.min(0)) / np.maximum(np.ptp(logs, axis=0), 1e-9)
     band = _bands(logs, min(MAX_BANDS, len(reached) // (2 * factor)))
-    ranks = np.empty(len(reached), np.int64)
-    for each in np.unique(band):
-        own = band == each
-        scores = np.array(
-            [r.scores[rung] for r, is_own in zip(reached, own, strict=True) if is_own]
-        )
-        ranks[own] = non_dominated_ranks(np.column_stack([logs[own], -scores]))
+    scores = np.array([each.scores[rung] for each in reached], np.float64)
+    ranks = non_dominated_ranks(np.column_stack([logs, -scores]))
+    lead = _lead(logs, scores)
     gone = np.array([each.target > rung for each in reached], np.bool_)
     # The band that has had the least promoted for its size comes first.
     served = np.array([gone[band == each].mean() for each in band])
-    distance = _distance(logs, logs[gone])
     waiting = [place for place, each in enumerate(reached) if each.waits and each.target == rung]
     if not waiting:
         return None
-    best = min(waiting, key=lambda i: (served[i], ranks[i], -distance[i], reached[i].number))
+    best = min(waiting, key=lambda i: (ranks[i], served[i], -lead[i], reached[i].number))
     return reached[best]
 
 
@@ -110,11 +104,16 @@ def _bands(logs: Floats, count: int) -> NDArray[np.int64]:
     return band
 
 
-def _distance(logs: Floats, others: Floats) -> Floats:
-    """Distance (N,) of each to the nearest of `others`; 1 where there are none."""
-    if not len(others):
-        return np.ones(len(logs))
-    return np.sqrt(np.square(logs[:, None] - others[None]).sum(2)).min(1)
+def _lead(logs: Floats, scores: Floats) -> Floats:
+    """By how much (N,) each is ahead of the best that costs no more, in its best metric; below 0 where it is behind.
+
+    The metrics of `scores` (N, metrics) count in units of their spread. Infinite where nothing costs as little.
+    """
+    spread = np.maximum(scores.std(0), 1e-9)
+    ahead = ((scores[:, None] - scores[None]) / spread).max(2)
+    no_more = (logs[None] <= logs[:, None]).all(2) & ~np.eye(len(logs), dtype=np.bool_)
+    lead: Floats = np.where(no_more, ahead, np.inf).min(1)
+    return lead
 
 
 def non_dominated_ranks(values: Floats) -> NDArray[np.int64]:

@@ -1,6 +1,7 @@
 """Halving: which trial goes on, and sweeps that halve, cut in the middle or not."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,29 @@ def test_dominated_trial_waits_for_the_one_that_dominates_it() -> None:
     chosen = next_promotion(trials, 2, 4)
     assert chosen is not None
     assert chosen.number == 1
+
+
+def test_the_front_of_a_rung_goes_on_before_the_best_of_a_band_that_is_dominated() -> None:
+    # The dear half is dominated by the cheap one, whose best three are all on the front.
+    cheap = [waiting(n, 10.0 + n, 30.0 + n % 5) for n in range(8)]
+    dear = [waiting(8 + n, 1000.0 + n, 20.0 + n) for n in range(8)]
+    trials, promoted = [*cheap, *dear], []
+    for _ in range(3):
+        chosen = next_promotion(trials, 2, 4)
+        assert chosen is not None
+        promoted.append(chosen.number)
+        trials[chosen.number] = replace(chosen, target=1)
+    assert set(promoted) < set(range(5))
+
+
+def test_of_a_front_the_one_that_is_furthest_ahead_goes_first() -> None:
+    # Each beats all that cost no more: number 2 by 3 dB, the others by 1 dB or less.
+    scores = (20.0, 21.0, 24.0, 24.5)
+    trials = [waiting(n, 100.0 * (1 + n), score) for n, score in enumerate(scores)]
+    trials[0] = replace(trials[0], target=1)
+    chosen = next_promotion([*trials, *(waiting(4 + n, 900.0, 5.0) for n in range(4))], 2, 4)
+    assert chosen is not None
+    assert chosen.number == 2
 
 
 def test_trial_on_its_way_is_not_promoted_again() -> None:
