@@ -27,7 +27,10 @@ Ids = NDArray[np.int64]
 
 
 def load_late(url: str) -> dict[str, int]:
-    """How many values there are of what is measured when a trial is over: test sets, INT8, latencies."""
+    """How many values there are of what is measured when a trial is over: test sets, INT8, latencies.
+
+    A value that takes another's place is not seen by this, but with the next that is new.
+    """
     with open_database(url) as connection:
         return {
             column(name, dataset): connection.scalar(
