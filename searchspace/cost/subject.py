@@ -201,6 +201,12 @@ def _joined_shape(parts: list[Tensor], along: int = 0) -> list[int]:
     return shape
 
 
+def _mean_shape(x: Tensor, dims: list[int], keepdim: bool = False) -> list[int]:
+    averaged = {dim % x.dim() for dim in dims}
+    sizes = enumerate(x.shape)
+    return [1 if dim in averaged else size for dim, size in sizes if keepdim or dim not in averaged]
+
+
 def _resized_shape(x: Tensor, size: list[int], *rest: Any) -> list[int]:
     return [*x.shape[:2], *size]
 
@@ -217,6 +223,11 @@ def _shapes_of_batch_norm(x: Tensor, *rest: Any) -> list[list[int]]:
 
 _SHAPES: dict[Any, Callable[..., Any]] = {
     aten.relu.default: _common_shape,
+    aten.leaky_relu.default: _common_shape,
+    aten.sigmoid.default: _common_shape,
+    aten.sqrt.default: _common_shape,
+    aten.pow.Tensor_Scalar: _common_shape,
+    aten.mean.dim: _mean_shape,
     aten.add.Tensor: _common_shape,
     aten.sub.Tensor: _common_shape,
     aten.mul.Tensor: _common_shape,
