@@ -9,7 +9,6 @@ import pkgutil
 from functools import lru_cache
 
 import torch
-from torch import nn
 
 from searchspace.architecture import Architecture
 from searchspace.cost.subject import Cost, Subject, Unfilled
@@ -38,17 +37,9 @@ def low_res_size(scale: int) -> tuple[int, int]:
 
 def subject(architecture: Architecture, scale: int) -> Subject:
     """`architecture` at `scale` on the meta device with one traced forward pass."""
-
-    def build() -> nn.Module:
-        with torch.device("meta"), Unfilled():
-            return architecture.network(scale).eval()
-
-    return Subject(
-        network=build(),
-        low_res=low_res_size(scale),
-        at_scale=architecture.network,
-        twin=build,
-    )
+    with torch.device("meta"), Unfilled():
+        network = architecture.network(scale).eval()
+    return Subject(network=network, low_res=low_res_size(scale), at_scale=architecture.network)
 
 
 @lru_cache(maxsize=100_000)

@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -13,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from searchspace.layers import ConvNorm, deployed, fold
+from searchspace.layers import ConvNorm, fold
 
 aten = torch.ops.aten
 
@@ -48,8 +49,6 @@ class Subject:
     low_res: tuple[int, int]
     at_scale: Callable[[int], nn.Module] | None = None
     """The same architecture at another scale, for papers that count one network of several scales."""
-    twin: Callable[[], nn.Module] | None = None
-    """Makes the network once more, which is faster than to copy it."""
 
     @cached_property
     def deployed(self) -> nn.Module:
@@ -58,13 +57,10 @@ class Subject:
             isinstance(part, ConvNorm) or parametrize.is_parametrized(part)
             for part in self.network.modules()
         )
-        # Otherwise a copy, a quarter of all counting, would be the same network.
         if not folds and not self.network.training:
             return self.network
-        if self.twin is None:
-            return deployed(self.network)
         with Unfilled():
-            return fold(self.twin())
+            return fold(_sharing(self.network).eval())
 
     @cached_property
     def trace(self) -> Trace:
@@ -88,6 +84,20 @@ def trace(network: nn.Module, low_res: Tensor) -> Trace:
     with torch.no_grad(), recorder:
         network(low_res)
     return recorder.trace
+
+
+def _sharing(module: nn.Module, known: dict[int, nn.Module] | None = None) -> nn.Module:
+    """A copy of `module` and all below it with the same tensors; what is replaced in it stays in the original."""
+    known = {} if known is None else known
+    if id(module) not in known:
+        copied = known[id(module)] = object.__new__(type(module))
+        own = {name: copy(of) if isinstance(of, dict) else of for name, of in vars(module).items()}
+        own["_modules"] = {
+            name: None if part is None else _sharing(part, known)
+            for name, part in module._modules.items()
+        }
+        vars(copied).update(own)
+    return known[id(module)]
 
 
 class Unfilled(TorchFunctionMode):
