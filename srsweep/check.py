@@ -21,6 +21,8 @@ from sweeps.run import local_slots
 from sweeps.train import time_step
 from sweeps.trial import open_data
 
+SHOWN = ("params", "multadds", "activations", "num_convs", "memory")
+"""Costs whose range is told."""
 MAX_SEARCHED = 20_000
 """Combinations up to which values without use are looked for."""
 COUNTED = 500
@@ -36,12 +38,12 @@ def describe(config: SweepConfig) -> dict[str, Any]:
     Raises ConfigError or ValueError for what would stop the sweep: nothing feasible, images that cannot
     be used. Image sets that are not on this machine are named only: the sweep may run on another.
     """
-    found = check_feasible(config)
+    found = check_feasible(config, sample=True)
     data = _data(config)
     allowed, share = _allowed(config, found)
     table = found.table
     size = f"{len(config.space):,}" if config.space.enumerable else "not enumerated"
-    if table is not None:
+    if table is not None and table.exact:
         size = f"{len(table):,}"
     described = {
         "sweep": config.name,
@@ -54,11 +56,7 @@ def describe(config: SweepConfig) -> dict[str, Any]:
         "values without use": _unused(config),
         "budget": "; ".join(_limits(config)) or "none",
     }
-    for name in ("params", "multadds", "activations", "memory"):
-        values = [float(costs(a, config.scale)[name]) for a in allowed]
-        if table is not None and name in table.costs:
-            values = table.costs[name][found.rows].tolist()
-        described[name] = f"{format_quantity(min(values))} to {format_quantity(max(values))}"
+    described |= {name: _range(config, name, allowed, found) for name in SHOWN}
     described |= {
         "data": data,
         "trials": f"{config.search.trials} by {config.search.sampler}, {config.train.steps:,} steps each",
@@ -68,6 +66,16 @@ def describe(config: SweepConfig) -> dict[str, Any]:
         "advice": _advice(config),
     }
     return described
+
+
+def _range(config: SweepConfig, name: str, allowed: list[Architecture], found: Found) -> str:
+    """Least to largest of a cost among the feasible, all or those drawn."""
+    if found.table is not None and name in found.table.costs:
+        values = found.table.costs[name][found.rows]
+        return f"{format_quantity(int(values.min()))} to {format_quantity(int(values.max()))}"
+    counted = [costs(a, config.scale)[name] for a in allowed]
+    drawn = "" if found.table is None else f" among {len(allowed)} drawn"
+    return f"{format_quantity(min(counted))} to {format_quantity(max(counted))}{drawn}"
 
 
 def _limits(config: SweepConfig) -> list[str]:
@@ -123,6 +131,7 @@ def _allowed(config: SweepConfig, found: Found) -> tuple[list[Architecture], str
         rows = found.rows.tolist()
         chosen = random.sample(rows, min(len(rows), ENOUGH))
         share = f"{len(rows) / len(found.table):.1%}"
+        share += "" if found.table.exact else f" of {len(found.table):,} drawn"
         return [found.table.architecture(row) for row in chosen], share
     drawn, exact = _drawn(config, random)
     allowed = [a for a in drawn if feasible(a, config.limits, config.scale)]

@@ -14,8 +14,10 @@ from searchspace.space import feasible
 from searchspace.table import ADDITIVE, MAX_SPELLINGS, SpaceTable
 from sweeps.config import ConfigError, SweepConfig
 
-MAX_COUNTED = 500
-"""Networks that are counted one by one for a table of a space."""
+FEW = 500
+"""A space of so many combinations is counted one by one."""
+MAX_COUNTED = 1_500
+"""Networks of a family that are counted for the table of a space: a few seconds."""
 LOOKING_SECONDS = 20.0
 """So long a space without a table of its costs is searched for one feasible architecture."""
 MAX_LOOKED_AT = 2_000
@@ -29,21 +31,24 @@ class Found:
     example: Architecture
     """One that is feasible."""
     table: SpaceTable | None = None
-    """The whole space with its exact costs, where that was quick to make."""
+    """The space with its exact costs, where that was quick to make."""
     rows: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     """Those of the table that are feasible."""
 
 
-def check_feasible(config: SweepConfig) -> Found:
-    """One feasible architecture; raises ConfigError where none was found."""
-    table = space_table(config) if config.space.num_spellings > MAX_COUNTED else None
+def check_feasible(config: SweepConfig, *, sample: bool = False) -> Found:
+    """One feasible architecture; raises ConfigError where none was found.
+
+    With `sample`, a space that is too large for a table of all has one of a random million.
+    """
+    table = space_table(config, sample=sample) if config.space.num_spellings > FEW else None
     if table is not None:
         rows = table.feasible(config.limits).nonzero()[0]
         if len(rows):
             return Found(example=table.architecture(int(rows[0])), table=table, rows=rows)
         # The table is exact: there is nothing to look for, and its least costs are the space's.
         least = {name: int(of_all.min()) for name, of_all in table.costs.items() if len(table)}
-        raise ConfigError(_nothing(config, least, None))
+        raise ConfigError(_nothing(config, least, None if table.exact else len(table)))
     smallest: dict[str, float] = {}
     give_up = time.monotonic() + LOOKING_SECONDS
     looked = 0
@@ -59,14 +64,18 @@ def check_feasible(config: SweepConfig) -> Found:
     raise ConfigError(_nothing(config, smallest, None if whole else looked))
 
 
-def space_table(config: SweepConfig) -> SpaceTable | None:
-    """The whole space with its exact costs; None where that would take long or memory is limited."""
+def space_table(config: SweepConfig, *, sample: bool = False) -> SpaceTable | None:
+    """The space with its exact costs; None where that would take long or memory is limited.
+
+    The search of the sweep takes it as it is, and so does its sample of a space that is too large.
+    """
     if any(limit.name in COSTS and limit.name not in ADDITIVE for limit in config.limits):
         return None
-    if config.space.num_spellings > MAX_SPELLINGS:
+    sample = sample or config.search.sampler == "pareto"
+    if config.space.num_spellings > MAX_SPELLINGS and not sample:
         return None
     try:
-        return SpaceTable(config.space, config.scale, max_counted=MAX_COUNTED)
+        return SpaceTable(config.space, config.scale, config.seed, max_counted=MAX_COUNTED)
     except TableTooLarge:
         return None
 

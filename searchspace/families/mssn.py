@@ -5,7 +5,8 @@ layers are those that give the printed counts (FACTS 2). The paper does not stat
 ReLU are taken.
 """
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 from torch import Tensor, nn
@@ -68,12 +69,17 @@ class MssnSpec(Spec):
             )
         if self.unit == "shufflenet_v2" and n % 2:
             raise ValueError(f"n_feats must be even for shufflenet_v2, got {n}")
-        if self.n_blocks * self.units_per_block > MAX_UNITS:
+        if self.num_units > MAX_UNITS:
             raise ValueError(
                 f"n_blocks * units_per_block must be at most {MAX_UNITS}, got "
                 f"{self.n_blocks} * {self.units_per_block}"
             )
         return self
+
+    @property
+    def num_units(self) -> int:
+        """Units in all cascading blocks."""
+        return self.n_blocks * self.units_per_block
 
     @property
     def inner(self) -> int:
@@ -111,7 +117,7 @@ class MssnSpec(Spec):
         for name in (name for name, unused in without_effect.items() if unused):
             values[name] = type(self).model_fields[name].default
         if not self.share_source and self.attention == "none":
-            values["n_blocks"] = self.n_blocks * self.units_per_block
+            values["n_blocks"] = self.num_units
             values["units_per_block"] = 1
         return self.model_construct(**values)
 
@@ -125,8 +131,7 @@ class Mssn(nn.Module):
         self.centred = Centred()
         self.head = conv(3, 3, n)
         # One list for all blocks: where blocks make no difference, neither do the parameters' names.
-        num_units = spec.n_blocks * spec.units_per_block
-        self.units = nn.ModuleList(UNITS[spec.unit](spec.unit_shape) for _ in range(num_units))
+        self.units = nn.ModuleList(UNITS[spec.unit](spec.unit_shape) for _ in range(spec.num_units))
         sources = spec.n_blocks if spec.share_source else 0
         self.share_source = nn.ModuleList(SUMS[spec.adaptive_weights]() for _ in range(sources))
         self.attention = ATTENTIONS[spec.attention](n, spec.n_blocks)
@@ -151,6 +156,13 @@ class Mssn(nn.Module):
     def _end_block(self, x: Tensor, index: int, guide: Tensor, source: Tensor) -> Tensor:
         x = self.attention(x, index, guide)
         return self.share_source[index](x, source) if self.share_source else x
+
+
+def small(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The knobs of a network with the `wanted` number of units in all."""
+    values = dict(wanted)
+    values["units_per_block"] = values.pop("num_units") // values["n_blocks"]
+    return values
 
 
 SMALL = MssnSpec(n_blocks=4, n_feats=32, expand_ratio=2)
@@ -275,14 +287,14 @@ FAMILY = Family(
     network=Mssn,
     parts=Parts(
         together=(
-            "n_feats unit expand_ratio shuffle_groups weight_norm units_per_block n_blocks",
-            "n_feats unit residual_scaling units_per_block n_blocks",
-            "unit adaptive_weights units_per_block n_blocks",
+            "n_feats unit expand_ratio shuffle_groups weight_norm num_units",
+            "n_feats unit residual_scaling num_units",
+            "unit adaptive_weights num_units",
             "share_source adaptive_weights n_blocks",
             "n_feats attention n_blocks",
             "n_feats weight_norm upsampler",
         ),
-        repeats={"units_per_block": 1, "n_blocks": 1},
+        repeats={"num_units": 2, "n_blocks": 1},
         plain={
             "shuffle_groups": 1,
             "expand_ratio": 1,
@@ -290,6 +302,7 @@ FAMILY = Family(
             "share_source": False,
             "adaptive_weights": False,
         },
+        small=small,
     ),
     published=PUBLISHED,
     upstream_range=255.0,

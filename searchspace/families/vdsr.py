@@ -74,10 +74,7 @@ FAMILY = Family(
     network=network,
     scales=(2, 3, 4, 8),
     parts=Parts(
-        together=(
-            "n_feats bias n_convs",
-            "n_feats bias colours",
-        ),
+        together=("n_feats bias n_convs", "n_feats bias colours"),
         repeats={"n_convs": 2},
     ),
     published=(
