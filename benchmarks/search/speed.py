@@ -16,7 +16,9 @@ import torch
 
 from searchspace.constraint import at_most
 from searchspace.cost import costs
+from searchspace.discover import FAMILIES
 from searchspace.space import Space, parse_space
+from searchspace.spec import knobs
 from searchspace.table import ADDITIVE, SpaceTable
 from sweeps.pareto_sampler import ParetoSearch
 
@@ -36,34 +38,79 @@ MILLION = {
 HUNDRED_THOUSAND = MILLION | {"n_blocks": [6, 14, 26], "local_blocks": 5, "expand_conv": "auto"}
 
 
-def space_of(knobs: object) -> Space:
-    space, faults = parse_space({"slwsr": knobs}, ())
+def every_knob_of(family: str) -> dict[str, object]:
+    """All knobs of a family at the values that it names."""
+    return dict.fromkeys(knobs(FAMILIES[family].spec), "auto")
+
+
+def up_to(high: int) -> dict[str, int]:
+    return {"low": 1, "high": high}
+
+
+SPACES: dict[str, dict[str, object]] = {
+    "slwsr": {"slwsr": MILLION},
+    "mssn": {
+        "mssn": every_knob_of("mssn")
+        | {
+            "n_feats": [16, 24, 32, 40, 48, 56, 64],
+            "n_blocks": up_to(6),
+            "units_per_block": up_to(4),
+        }
+        | {"shuffle_groups": [2, 4], "activation": "relu"}
+    },
+    "edsr with attention and scaling": {
+        "edsr": every_knob_of("edsr") | {"n_feats": {"low": 8, "high": 64}, "n_blocks": up_to(32)}
+    },
+    "swisenet": {
+        "swisenet": every_knob_of("swisenet") | {"n_groups": up_to(8), "blocks_per_group": up_to(8)}
+    },
+    "six hosts of attention and scaling": {
+        "edsr": every_knob_of("edsr") | {"n_blocks": up_to(64)},
+        "carn": every_knob_of("carn") | {"n_blocks": up_to(6), "n_units": up_to(6)},
+        "imdn": every_knob_of("imdn") | {"n_blocks": up_to(24)},
+        "idn": every_knob_of("idn") | {"n_blocks": up_to(16)},
+        "memnet": every_knob_of("memnet") | {"n_blocks": up_to(8), "n_recursions": up_to(8)},
+        "rcan": every_knob_of("rcan") | {"n_groups": up_to(12), "n_blocks": up_to(20)},
+    },
+}
+
+
+def space_of(families: object) -> Space:
+    space, faults = parse_space(families, ())
     assert not faults
     return space
 
 
-def tabulated(checked: int) -> dict[str, float]:
-    began = time.perf_counter()
-    cpu = time.process_time()
-    table = SpaceTable(space_of(MILLION), 4)
+def tabulated(name: str, checked: int) -> dict[str, float]:
+    """Time and rate of one space's table, and how many of `checked` costs differ from those counted."""
+    space = space_of(SPACES[name])
+    began, cpu = time.perf_counter(), time.process_time()
+    table = SpaceTable(space, 4)
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+    # The small networks are remembered now: what is left is the work for each architecture.
+    again = time.process_time()
+    SpaceTable(space, 4)
+    again = time.process_time() - again
     unequal = 0
-    for row in Random(1).sample(range(len(table)), checked):
+    for row in Random(1).sample(range(len(table)), min(checked, len(table))):
         counted = costs(table.architecture(row), 4)
         unequal += any(counted[name] != table.costs[name][row] for name in ADDITIVE)
     return {
+        "combinations": space.num_spellings,
         "architectures": len(table),
+        "networks_counted": sum(family.composition.num_counted for family in table.families),
         "seconds": round(seconds, 2),
         "cpu_seconds": round(cpu, 2),
         "architectures_per_cpu_second": round(len(table) / cpu),
-        "checked_one_by_one": checked,
+        "cpu_seconds_without_counting": round(again, 2),
+        "checked_one_by_one": min(checked, len(table)),
         "unequal": unequal,
     }
 
 
 def suggested(finished: int) -> dict[str, float]:
     search = ParetoSearch(
-        space=space_of(HUNDRED_THOUSAND),
+        space=space_of({"slwsr": HUNDRED_THOUSAND}),
         constraints=[at_most("params", "2M")],
         scale=4,
         minimized=["params", "multadds"],
@@ -100,11 +147,15 @@ def main() -> None:
     parser.add_argument("--finished", type=int, default=500)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    # The table first: what is counted for the other would be remembered.
-    measured = {"table": tabulated(given.checked), "suggestion": suggested(given.finished)}
+    # The tables first: what is counted for the suggestion would be remembered.
+    measured: dict[str, object] = {}
+    for name in SPACES:
+        measured[name] = tabulated(name, given.checked)
+        print(name, json.dumps(measured[name], indent=2), flush=True)
+    measured = {"tables": measured, "suggestion": suggested(given.finished)}
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "speed.json").write_text(json.dumps(measured, indent=2) + "\n")
-    print(json.dumps(measured, indent=2))
+    print(json.dumps(measured["suggestion"], indent=2))
 
 
 if __name__ == "__main__":
