@@ -21,6 +21,7 @@ from analysis.dashboard_page import (
     figures_panel,
     front_panel,
     page_layout,
+    paragraph,
     store_of,
 )
 from analysis.live import (
@@ -50,6 +51,8 @@ WATCH_WIDTH = """
   return narrow();
 }
 """
+NO_PAGER = (True, "", True, True)
+"""Hidden, without a place, without a way to turn."""
 
 
 class Watch:
@@ -133,7 +136,7 @@ def _choose(app: dash.Dash, watch: Watch) -> None:
             return no_update, no_update  # the sentence says what is wrong
         if names == known:
             return no_update, no_update
-        return names, no_update if chosen in names else names[0]
+        return names, no_update if chosen in names else next(iter(names), None)
 
     @app.callback(  # type: ignore[untyped-decorator]
         Output("page", "data"),
@@ -168,7 +171,7 @@ def _draw(app: dash.Dash, watch: Watch) -> None:
         try:
             live = watch.live(sweep)
         except ValueError as error:
-            return no_update, str(error), no_update, no_update, no_update
+            return no_update, str(error), no_update, no_update, [str(error)]
         choices = cost_choices(live) or ["params", "multadds"]
         fitting = cost if cost in choices else choices[0]
         now = [fitting, live.stamp]
@@ -199,20 +202,26 @@ def _open(app: dash.Dash, watch: Watch) -> None:
     def panel(shown: Any, view: str, page: int, sweep: str, built: Any) -> Any:
         if not shown:
             raise dash.exceptions.PreventUpdate
-        live = watch.last(sweep)
-        if view == "front":
-            page, pager = _pager(live, page)
-            return front_panel(live, page), {}, [view], *pager
-        no_pager = (True, "", True, True)
-        if view == "failed":
-            failed = load_reasons(live.url, live.sweep)
-            total = live.pulse.get("failed", 0)
-            return failures_panel(failed, total), {}, [view], *no_pager
-        assert view in VIEWS
-        cards, note = live_cards(live, view)
-        building = [view, [card.name for card in cards], note]
-        parts = no_update if building == built else figures_panel(cards, note)
-        return parts, store_of(cards), building, *no_pager
+        try:
+            return _panel(watch.last(sweep), view, page, built)
+        except ValueError as error:
+            return [paragraph(str(error))], {}, [], *NO_PAGER
+
+
+def _panel(live: Live, view: str, page: int, built: Any) -> tuple[Any, ...]:
+    """The outputs of a view; elements that are there already stay, and only their content is sent."""
+    if view == "front":
+        page, pager = _pager(live, page)
+        return front_panel(live, page), {}, [view], *pager
+    if view == "failed":
+        total = live.pulse.get("failed", 0)
+        panel = failures_panel(load_reasons(live.url, live.sweep), total)
+        return panel, {}, [view], *NO_PAGER
+    assert view in VIEWS
+    cards, note = live_cards(live, view)
+    building = [view, [card.name for card in cards], note]
+    parts = no_update if building == built else figures_panel(cards, note)
+    return parts, store_of(cards), building, *NO_PAGER
 
 
 def _pager(live: Live, page: int) -> tuple[int, tuple[bool, str, bool, bool]]:

@@ -161,10 +161,11 @@ def figures_panel(cards: Sequence[Card], note: str) -> list[Any]:
     """Cards side by side, still empty, and how to read them."""
     low = [card.name for card in cards if card.low]
     grid = html.Div(skeleton("panel", [card.name for card in cards], low), className="grid")
-    return [grid] * bool(cards) + [_paragraph(note)] * bool(note)
+    return [grid] * bool(cards) + [paragraph(note)] * bool(note)
 
 
-def _paragraph(note: str) -> html.P:
+def paragraph(note: str) -> html.P:
+    """A note, what stands between backticks as code."""
     parts = [html.Code(text) if code else text for text, code in pieces(note)]
     return html.P(parts, className="quiet")
 
@@ -190,7 +191,7 @@ def _chosen(live: Live) -> list[Any]:
         text = (
             "The report and `srsweep select` say why each was chosen and what the alternatives are."
         )
-        parts.append(_paragraph(text))
+        parts.append(paragraph(text))
     return [html.Section(parts, className="card")]
 
 

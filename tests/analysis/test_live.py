@@ -1,5 +1,7 @@
 """What the dashboard computes: at the moments in which a sweep has little to show, and when there is news."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -64,6 +66,7 @@ def test_news_are_read_and_nothing_else(small: Database, monkeypatch: pytest.Mon
     again = load_live(small.url, "small")
     pd.testing.assert_frame_equal(after.points, again.points)
     assert after.stamp != before.stamp
+    assert json.loads(json.dumps(after.stamp)) == after.stamp  # it goes through a browser and back
 
 
 def test_what_is_measured_later_is_news(small: Database) -> None:
