@@ -91,6 +91,11 @@ def _advice(config: SweepConfig) -> str:
             f"halving: under schedule {config.train.schedule} networks are unfinished at a rung, which foretells the "
             "end poorly; cosine_restarts, unless given other restarts, anneals to each rung"
         )
+    if config.search.halving is not None and config.search.sampler == "pareto":
+        advice.append(
+            "halving: pareto suggests few networks that are worth halting; on three of four tables it needed fewer steps "
+            "without"
+        )
     if config.search.sampler == "nsga2" and len(config.space.families) > 1:
         advice.append(
             "sampler nsga2: crosses only knobs that all trials have, of several families their name "

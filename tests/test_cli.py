@@ -310,6 +310,8 @@ def test_check_advises_against_what_serves_badly(tmp_path: Path) -> None:
     restarting = train | {"schedule": "cosine_restarts"}
     file = sweep_file(tmp_path, train=restarting, search=search)
     assert json.loads(invoke("check", file, "--json").output)["advice"] == "none"
+    file = sweep_file(tmp_path, train=restarting, search=search | {"sampler": "pareto"})
+    assert "pareto suggests few networks that are worth halting" in invoke("check", file).output
     file = sweep_file(tmp_path, train=restarting | {"restarts": [1]}, search=search)
     assert "under schedule cosine_restarts networks are unfinished" in invoke("check", file).output
     assert json.loads(invoke("check", sweep_file(tmp_path), "--json").output)["advice"] == "none"
