@@ -27,7 +27,7 @@ class Chromium:
     def __init__(self, program: str) -> None:
         import websocket  # not everywhere: tests that need it say so
 
-        self.folder = tempfile.TemporaryDirectory(prefix="chromium-")
+        self.folder = tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
         self.process = subprocess.Popen(
             [
                 program,
