@@ -63,8 +63,8 @@ class Choice:
     data: DataSettings | None = None
     """What it was trained on, where that is known."""
 
-    def network(self) -> nn.Module:
-        """The network with its weights; ValueError where it has none."""
+    def checkpoint(self) -> Path:
+        """The file of its weights; ValueError where it has none."""
         if self.weights is None and self.trial is not None:
             raise ValueError(
                 f"{self.trial}: its checkpoint is not here (a sweep keeps those of its front); train it anew "
@@ -72,8 +72,12 @@ class Choice:
             )
         if self.weights is None:
             raise ValueError("--weights: a network without weights has no PSNR; name a checkpoint")
+        return self.weights
+
+    def network(self) -> nn.Module:
+        """The network with its weights; ValueError where it has none."""
         network = self.architecture.network(self.scale)
-        load_weights(network, self.weights)
+        load_weights(network, self.checkpoint())
         return network
 
     @property

@@ -80,6 +80,8 @@ def export(  # noqa: PLR0913 - one parameter an option
     srsweep export imdn --weights IMDN_x4.pth --data BSDS400 --to onnx -o out
     """
     choices = choose_several(variant, scale=scale, weights=weights, db=db, front=front)
+    for choice in choices:
+        choice.checkpoint()  # of several, all are there before the first is exported
     rows, failures = [], []
     for choice in choices:
         data = data_of(choice, train_set, root)
