@@ -88,8 +88,8 @@ def _advice(config: SweepConfig) -> str:
     advice = []
     if _unfinished_at_a_rung(config):
         advice.append(
-            f"halving: under schedule {config.train.schedule} networks are unfinished at a rung, which foretells the "
-            "end poorly; cosine_restarts, unless given other restarts, anneals to each rung"
+            f"halving: under schedule {config.train.schedule} networks are unfinished at a rung and rank poorly; "
+            "cosine_restarts, unless given other restarts, anneals to each rung"
         )
     if config.search.halving is not None and config.search.sampler == "pareto":
         advice.append(
