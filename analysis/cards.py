@@ -195,8 +195,8 @@ def published_note(trials: pd.DataFrame, facts: Facts) -> str:
 def curves_card(curves: pd.DataFrame, drawn: pd.DataFrame, total: int, facts: Facts) -> Card:
     """Learning curves of the trials in `drawn`, of `total` that were trained at all."""
     text = (
-        "Trials of the front in blue, darker with more parameters; others grey, ending early where "
-        "halving stopped them."
+        "Trials of the front in blue, darker with more parameters; what runs in green; others grey, ending early "
+        "where halving stopped them."
     )
     if len(drawn) < total:
         front = int(drawn["on_front"].sum())

@@ -15,6 +15,8 @@ FAMILY_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f0
 """Okabe and Ito's palette, told apart by colour-blind people; symbols repeat the distinction."""
 FAMILY_SYMBOLS = ("circle", "square", "triangle-up", "cross", "hexagon", "star", "triangle-down")
 PUBLISHED_COLOUR = "#8a5a2b"
+RUNNING = "#009e73"
+"""Of what is being trained."""
 FONT = {
     "family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif",
     "size": 13,
@@ -65,6 +67,12 @@ def log_axis(low: float, high: float) -> Figure:
         "ticktext": [format_quantity(value) for value in inside],
         "tickangle": 0,
     }
+
+
+def counting_axis(highest: float) -> Figure:
+    """An axis of whole numbers up to `highest`, without ticks in between."""
+    ticks = {"dtick": 1} if highest <= 12 else {}
+    return {"tickformat": "~s" if highest >= 10_000 else ",d", **ticks}
 
 
 def log_range(values: Sequence[float]) -> tuple[float, float]:

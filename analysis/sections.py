@@ -149,7 +149,8 @@ def failures(trials: pd.DataFrame) -> str:
     failed = trials[trials["state"] == "failed"]
     if failed.empty:
         return ""
-    parts = [f"<h2>Failed trials</h2><p>{len(failed):,} trials ended by an error.</p>"]
+    noun = "trial" if len(failed) == 1 else "trials"
+    parts = [f"<h2>Failed trials</h2><p>{len(failed):,} {noun} ended by an error.</p>"]
     for row in failed.head(FAILURES).to_dict("records"):
         error = str(row["error"]).strip()
         reason = error.splitlines()[-1] if error else "no reason was stored"

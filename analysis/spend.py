@@ -7,13 +7,13 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from analysis.look import Figure, base_layout, nothing_yet
+from analysis.look import RUNNING, Figure, base_layout, counting_axis, nothing_yet
 
 STATE_LOOK = {
     "complete": ("#0072b2", "circle"),
     "stopped": ("#e69f00", "triangle-down"),
     "failed": ("#d55e00", "x"),
-    "running": ("#009e73", "circle-open"),
+    "running": (RUNNING, "circle-open"),
     "paused": ("#8a94a0", "circle-open"),
 }
 """Colour and symbol of a trial's state."""
@@ -64,7 +64,7 @@ def draw_spend(trials: pd.DataFrame, unit: str) -> Figure:
         if len(own := spent[spent["state"] == state])
     ]
     layout = base_layout("trial", f"{unit} of a trial")
-    layout["xaxis"] |= {"rangemode": "tozero", "tickformat": "~s"}
+    layout["xaxis"] |= {"rangemode": "tozero"} | counting_axis(spent["number"].max())
     layout["yaxis"] |= {"type": "log", "tickformat": "~g", "dtick": 1, "minor": {"showgrid": True}}
     if len(spent) and spent["spent"].max() < 20 * spent["spent"].min():
         layout["yaxis"] |= {"type": "linear", "rangemode": "tozero", "dtick": None, "minor": None}

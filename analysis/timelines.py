@@ -8,7 +8,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.look import FAMILY_COLOURS, Figure, base_layout, level_line, level_note, psnr_range
+from analysis.look import (
+    FAMILY_COLOURS,
+    RUNNING,
+    Figure,
+    base_layout,
+    counting_axis,
+    level_line,
+    level_note,
+    psnr_range,
+)
 from analysis.pareto import Direction, front_newcomers, growing_volumes
 from analysis.plots import thin
 
@@ -19,7 +28,7 @@ MOST_STEPS, FEW_STEPS = 400, 60
 def curves_data(
     curves: pd.DataFrame, trials: pd.DataFrame, most: int = 120
 ) -> list[dict[str, Any]]:
-    """Learning curves, cheapest last: steps, values [dB], params, on_front and text of each.
+    """Learning curves, cheapest last: steps, values [dB], params, on_front, running and text of each.
 
     `trials` has a boolean column on_front; of the others at most `most` are taken.
     """
@@ -35,6 +44,7 @@ def curves_data(
                 "values": own["value"].tolist(),
                 "params": float(row.get("params", np.nan)),
                 "on_front": bool(row["on_front"]),
+                "running": row["state"] == "running",
                 "text": text,
             }
         )
@@ -42,7 +52,7 @@ def curves_data(
 
 
 def draw_curves(lines: list[dict[str, Any]], bicubic: float | None = None) -> Figure:
-    """PSNR over optimiser steps: trials of the front from light (few parameters) to dark, others grey."""
+    """PSNR over optimiser steps: trials of the front from light (few parameters) to dark, what runs green, others grey."""
     front = sorted(line["params"] for line in lines if line["on_front"])
     traces = []
     for line in lines:
@@ -57,8 +67,8 @@ def draw_curves(lines: list[dict[str, Any]], bicubic: float | None = None) -> Fi
                 "hovertemplate": line["text"] + "<br>step %{x:,}: %{y:.2f} dB<extra></extra>",
                 "showlegend": False,
                 "line": {
-                    "width": 2 if line["on_front"] else 1,
-                    "color": _blue(share) if line["on_front"] else "rgba(120,130,140,0.28)",
+                    "width": 2 if line["on_front"] or line["running"] else 1,
+                    "color": _blue(share) if line["on_front"] else _other(line["running"]),
                 },
             }
         )
@@ -121,6 +131,7 @@ def _scaled(points: pd.DataFrame, directions: Sequence[Direction]) -> NDArray[np
 def draw_volume(data: pd.DataFrame) -> Figure:
     """How the front grew: hypervolume after each trial as a share of the final one."""
     layout = base_layout("trials finished, by number", "hypervolume, share of the final")
+    layout["xaxis"] |= counting_axis(data["number"].max())
     layout["yaxis"] |= {"range": [0, 1.04], "tickformat": ".0%"}
     trace = {
         "type": "scatter",
@@ -132,6 +143,11 @@ def draw_volume(data: pd.DataFrame) -> Figure:
         "showlegend": False,
     }
     return {"data": [trace], "layout": layout}
+
+
+def _other(running: bool) -> str:
+    """Of what is not on the front."""
+    return RUNNING if running else "rgba(120,130,140,0.28)"
 
 
 def _blue(share: float) -> str:

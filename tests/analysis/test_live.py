@@ -11,6 +11,7 @@ from analysis import live as live_module
 from analysis.chosen import choose_tiers, tier_candidates
 from analysis.live import VIEWS, front_rows, live_cards, live_pareto, load_live, sentence
 from analysis.load import load_trials
+from analysis.look import RUNNING
 from analysis.report import load_groups
 from analysis.timelines import volume_data
 from sweeps.records import Measurement
@@ -35,7 +36,9 @@ def test_a_sweep_without_a_complete_trial_is_drawn_empty(database: Database, tri
         Figure(card.figure).to_json()
     assert "no trial is complete yet" in str(cards[0].figure["layout"]["annotations"])
     curves = next(card for card in cards if card.name == "curves")
-    assert len(curves.figure["data"]) == 2 * trials  # of what is paused and of what runs
+    colours = [line["line"]["color"] for line in curves.figure["data"]]
+    assert len(colours) == 2 * trials  # of what is paused and of what runs
+    assert colours.count(RUNNING) == trials
 
 
 def test_the_dashboard_has_every_figure_of_the_report(small: Database) -> None:
