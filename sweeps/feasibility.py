@@ -1,5 +1,6 @@
 """Whether anything in a sweep's space is within its budget, asked before anything is trained."""
 
+import contextlib
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -39,8 +40,13 @@ class Found:
 def check_feasible(config: SweepConfig, *, sample: bool = False) -> Found:
     """One feasible architecture; raises ConfigError where none was found.
 
-    With `sample`, a space that is too large for a table of all has one of a random million.
+    With `sample`, and for the search by costs, a space that is too large for a table of all has one of a
+    random million.
     """
+    sample = sample or config.search.sampler == "pareto"
+    if not config.limits and not sample:
+        with contextlib.suppress(ValueError):  # then the table tells whether there is any network
+            return Found(example=config.space.spell(Random(config.seed)))
     table = space_table(config, sample=sample) if config.space.num_spellings > FEW else None
     if table is not None:
         rows = table.feasible(config.limits).nonzero()[0]
@@ -71,7 +77,6 @@ def space_table(config: SweepConfig, *, sample: bool = False) -> SpaceTable | No
     """
     if any(limit.name in COSTS and limit.name not in ADDITIVE for limit in config.limits):
         return None
-    sample = sample or config.search.sampler == "pareto"
     if config.space.num_spellings > MAX_SPELLINGS and not sample:
         return None
     try:

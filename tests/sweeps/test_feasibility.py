@@ -26,6 +26,11 @@ def test_table_holds_the_whole_space_and_its_rows_are_feasible(tmp_path: Path) -
     assert params[found.rows].max() <= 20_000 < sorted(params)[len(found.rows)]
 
 
+def test_space_without_limits_is_tabulated_for_the_search_alone(tmp_path: Path) -> None:
+    assert check_feasible(config(tmp_path)).table is None
+    assert check_feasible(config(tmp_path, "pareto")).table is not None
+
+
 @pytest.fixture
 def few_spellings(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("searchspace.table", "sweeps.feasibility"):
@@ -35,9 +40,10 @@ def few_spellings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("few_spellings")
 def test_too_large_a_space_is_sampled_for_those_who_need_it(tmp_path: Path) -> None:
-    assert check_feasible(config(tmp_path)).table is None
+    limited = config(tmp_path, budget={"params": "1M"})
+    assert check_feasible(limited).table is None
     for table in (
-        check_feasible(config(tmp_path), sample=True).table,
+        check_feasible(limited, sample=True).table,
         check_feasible(config(tmp_path, "pareto")).table,
     ):
         assert table is not None
