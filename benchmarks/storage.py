@@ -16,9 +16,9 @@ from sqlalchemy import create_engine, make_url
 from analysis.load_points import load_front, load_front_points
 from benchmarks.record import spread, write
 from benchmarks.synthetic import fill
+from sweeps.config import Direction
 from sweeps.records import Measurement
 from sweeps.store import Store
-from sweeps.suggest import Direction
 
 OBJECTIVES: dict[str, Direction] = {
     "psnr_y": "maximize",

@@ -1,4 +1,4 @@
-"""What several commands share: architectures from the command line, output formats, one-line errors."""
+"""What several commands share: architectures from the command line, output formats."""
 
 import itertools
 import sys
@@ -11,37 +11,8 @@ import yaml
 
 from analysis.tables import Format, render
 from searchspace.architecture import Architecture, architecture
-from sweeps.config import ConfigError
-from sweeps.store import StoreError, SweepTaken
-from sweeps.sweep import SweepFailed
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-class OneLineErrors(click.Group):
-    """Turns what a person did wrong into lines on stderr: exit code 2, or 1 for a run that failed."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            raise  # of `| head`: click ends quietly
-        except (SweepFailed, SweepTaken, OSError) as error:
-            raise RunFailed(str(error)) from error
-        except (ConfigError, StoreError, ValueError) as error:
-            raise PersonsMistake(str(error)) from error
-
-
-class PersonsMistake(click.ClickException):
-    """Something in a file or on the command line is wrong."""
-
-    exit_code = 2
-
-
-class RunFailed(click.ClickException):
-    """Nothing is wrong with the question, but the run came to no good end."""
-
-    exit_code = 1
 
 
 def tabular(command: Command) -> Command:

@@ -1,33 +1,42 @@
 """The command `srsweep`: verbs and paths; the knobs belong in sweep.yaml."""
 
-import json
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from importlib import import_module
 
 import click
-import pandas as pd
-import yaml
-from rich.console import Console
 
-from analysis.load import load_lives
-from analysis.tables import Format
-from srsweep.arguments import OneLineErrors, print_table, tabular
-from srsweep.browse import dashboard, export_optuna
-from srsweep.check import describe
-from srsweep.databases import DEFAULT_DATABASE, database
-from srsweep.evaluate import evaluate_command
-from srsweep.explore import cost, families
-from srsweep.export import export, latency
-from srsweep.merge import merge_command
-from srsweep.progress import Watcher, format_duration
-from srsweep.results import front, report, status
-from srsweep.select import select
-from srsweep.train import train
-from sweeps.config import ConfigError, SweepConfig, parse_config, read_config
-from sweeps.places import located
-from sweeps.run import DriverName, run_sweep
+from srsweep.errors import OneLineErrors
+
+COMMANDS = {
+    "run": ("srsweep.running:run", "Run the sweep in FILE, or resume it."),
+    "resume": ("srsweep.running:resume", "Carry on a sweep after a stop or a crash."),
+    "check": ("srsweep.running:check", "Check FILE and say what it would do."),
+    "families": ("srsweep.explore:families", "List the families, or the knobs of one FAMILY."),
+    "cost": ("srsweep.explore:cost", "Count the costs of one network."),
+    "front": (
+        "srsweep.results:front",
+        "Print the Pareto front of the sweep NAME (or of a sweep file).",
+    ),
+    "select": ("srsweep.select:select", "Choose variants for deployment and say why."),
+    "report": ("srsweep.results:report", "Write one HTML page about sweeps."),
+    "status": (
+        "srsweep.results:status",
+        "List all sweeps, or the trials of the sweep NAME (or of a sweep file).",
+    ),
+    "evaluate": (
+        "srsweep.evaluate:evaluate_command",
+        "Measure a network on the test sets, as papers do.",
+    ),
+    "train": ("srsweep.train:train", "Train one network alone, from the beginning."),
+    "export": ("srsweep.export:export", "Write a variant for devices, and check it."),
+    "latency": ("srsweep.export:latency", "Measure how long one image takes, here and now."),
+    "merge": (
+        "srsweep.merge:merge_command",
+        "Bring all sweeps of the database OTHER (a file or an URL) into this one.",
+    ),
+    "dashboard": ("srsweep.browse:dashboard", "Show the sweeps live in a browser."),
+    "export-optuna": ("srsweep.browse:export_optuna", "Write a sweep as an Optuna study."),
+}
+"""Name -> where it is and its help in one line. A command is imported when it is called: importing all takes seconds."""
 
 EPILOG = """
 \b
@@ -39,120 +48,28 @@ A sweep from beginning to end:
 """
 
 
-@click.group(cls=OneLineErrors, epilog=EPILOG, context_settings={"max_content_width": 100})
+class Commands(OneLineErrors):
+    """The group of COMMANDS."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, as the help shows them."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name; None where there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The lines under "Commands", without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+
+
+@click.group(cls=Commands, epilog=EPILOG, context_settings={"max_content_width": 100})
 @click.version_option(package_name="srsweep")
 def main() -> None:
     """Design lightweight super-resolution networks by sweeping their architecture."""
-
-
-@main.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--trials", type=click.IntRange(min=1), help="Instead of search.trials in the file.")
-@click.option(
-    "--driver",
-    type=click.Choice(["local", "ray"]),
-    default="local",
-    show_default=True,
-    help="local: processes on this machine; ray: Ray Tune.",
-)
-@click.option(
-    "--address", help="Of a running Ray cluster, such as auto; default: a Ray of its own."
-)
-def run(file: Path, trials: int | None, driver: DriverName, address: str | None) -> None:
-    """Run the sweep in FILE, or resume it.
-
-    Running it again trains what is still missing, such as more trials than before.
-    Exit code 0: done; 1: the sweep failed; 2: something in the file or on the command line is wrong;
-    130: stopped by Ctrl-C, with everything stored.
-    """
-    config = read_config(file)
-    if trials is not None:
-        search = config.search.model_copy(update={"trials": trials})
-        config = config.model_copy(update={"search": search})
-    with _by_line(file):
-        _run(config, driver, address)
-
-
-@contextmanager
-def _by_line(file: Path) -> Iterator[None]:
-    """What turns out to be wrong with FILE only when it is put to use is told by line too."""
-    try:
-        yield
-    except (ConfigError, ValueError) as error:
-        raise ConfigError(located(file, str(error), SweepConfig.model_fields)) from error
-
-
-def _run(config: SweepConfig, driver: DriverName, address: str | None) -> None:
-    console = Console()
-    started = time.monotonic()
-    try:
-        with Watcher(console) as watcher:
-            sweep = run_sweep(
-                config, driver=driver, address=address, on_change=watcher.update, patient=True
-            )
-    except KeyboardInterrupt:
-        click.echo(
-            f"\nstopped; `srsweep resume {config.name}` or the same command carries on", err=True
-        )
-        raise SystemExit(130) from None
-    complete = sum(trial.state == "complete" for trial in sweep.trials.values())
-    note = f" ({sweep.why_ended})" if sweep.why_ended else ""
-    click.echo(
-        f"sweep {config.name}: {complete} of {len(sweep.trials)} trials complete{note}, "
-        f"{format_duration(time.monotonic() - started)}, in {sweep.store.name}"
-    )
-
-
-@main.command()
-@click.argument("name")
-@database
-@click.option("--driver", type=click.Choice(["local", "ray"]), default="local", show_default=True)
-@click.option("--address", help="Of a running Ray cluster, such as auto.")
-def resume(name: str, db: str | None, driver: DriverName, address: str | None) -> None:
-    """Carry on a sweep after a stop or a crash.
-
-    With the text that was run last; `srsweep run FILE` does the same with the file as it is now.
-    """
-    url = db or DEFAULT_DATABASE
-    text = yaml.safe_load(load_lives(url, [name])["text"].iloc[-1])
-    config = parse_config({"metadata": {"sweep": text}}, f"sweep {name} in {url}")
-    _run(config.model_copy(update={"storage": url}), driver, address)
-
-
-@main.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@tabular
-def check(file: Path, form: Format | None) -> None:
-    """Check FILE and say what it would do.
-
-    The size of the space, the share within the budget, the range of the costs, the expected time.
-    """
-    config = read_config(file)
-    with _by_line(file):
-        described = describe(config)
-    if form == "json":
-        click.echo(json.dumps(described, indent=2))
-        return
-    if form == "csv":
-        print_table(pd.DataFrame([described]), form)
-        return
-    for name, value in described.items():
-        click.echo(f"{name:22} {value}")
-
-
-for command in (
-    families,
-    cost,
-    front,
-    select,
-    report,
-    status,
-    evaluate_command,
-    train,
-    export,
-    latency,
-    merge_command,
-    dashboard,
-    export_optuna,
-):
-    main.add_command(command)

@@ -91,7 +91,9 @@ def evaluate_command(  # noqa: PLR0913 - one parameter an option
     with_published = shown not in ("json", "csv") if published is None else published
     if variant == ("bicubic",):
         if weights is not None or tile is not None or self_ensemble or by_image:
-            raise ValueError("bicubic: has no weights and needs no --tile, --self-ensemble or --images")
+            raise ValueError(
+                "bicubic: has no weights and needs no --tile, --self-ensemble or --images"
+            )
         table = _bicubic_rows(scale or 4, root or Path("data"), sets, with_published)
         click.echo(show(table, shown, width=_width()))
         return

@@ -14,9 +14,10 @@ from analysis.tables import Format
 from analysis.verify import ExportFailed, onnx_latency
 from searchspace.cost import low_res_size
 from searchspace.layers import deployed
-from srsweep.arguments import RunFailed, print_table, tabular
+from srsweep.arguments import print_table, tabular
 from srsweep.choice import Choice, TrialReference, choose, choose_several, remember
 from srsweep.databases import database
+from srsweep.errors import RunFailed
 from sweeps.data.split import DataSettings, open_split
 from sweeps.evaluate import evaluate
 from sweeps.latency import Latency, torch_latency

@@ -17,9 +17,9 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, Time
 from rich.progress import Progress as Bar
 
 from searchspace.spec import explain
-from srsweep.arguments import RunFailed
 from srsweep.choice import NOTE, Choice, choose, note_of
 from srsweep.databases import database
+from srsweep.errors import RunFailed
 from srsweep.export import VARIANT, data_of
 from sweeps.records import Evaluation, Outcome, Progress
 from sweeps.train import TrainSettings, read_checkpoint

@@ -35,7 +35,6 @@ from sweeps.database import check_url
 from sweeps.halving import HalvingSettings
 from sweeps.mirror import is_url
 from sweeps.places import duplicates, line_of
-from sweeps.suggest import Direction, SamplerName
 from sweeps.timing import LATENCY, parse_milliseconds
 from sweeps.train import TrainSettings
 
@@ -47,6 +46,9 @@ MEASURED = ("psnr_y", "ssim_y")
 
 Number = BeforeValidator(parse_quantity)
 T = TypeVar("T")
+
+Direction = Literal["minimize", "maximize"]
+SamplerName = Literal["random", "grid", "tpe", "nsga2", "gp", "pareto"]
 
 
 class ConfigError(Exception):

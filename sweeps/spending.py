@@ -7,10 +7,9 @@ from pathlib import Path
 import moocore
 import numpy as np
 
-from sweeps.config import SweepConfig
+from sweeps.config import Direction, SweepConfig
 from sweeps.mirror import Mirror
 from sweeps.standing import Trial
-from sweeps.suggest import Direction
 
 
 def spent_steps(trials: Iterable[Trial], config: SweepConfig) -> int:

@@ -9,7 +9,6 @@ import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from random import Random
-from typing import Literal
 
 import optuna
 from optuna.samplers import BaseSampler
@@ -20,14 +19,12 @@ from searchspace.constraint import Constraint
 from searchspace.cost import COSTS
 from searchspace.space import MAX_DRAWS, Space, feasible
 from searchspace.table import SpaceTable
+from sweeps.config import Direction, SamplerName
 from sweeps.optuna_params import locate, suggest
 from sweeps.optuna_samplers import SAMPLERS
 from sweeps.pareto_sampler import ParetoSearch
 from sweeps.records import VALIDATION
 from sweeps.store import TrialRow
-
-SamplerName = Literal["random", "grid", "tpe", "nsga2", "gp", "pareto"]
-Direction = Literal["minimize", "maximize"]
 
 MAX_REFUSALS = 8
 """Suggestions turned down in a row before one is drawn uniformly from what is left."""

@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from srsweep.cli import main
+from srsweep.cli import COMMANDS, main
 from tests.sweeps.sweeps_for_tests import SMALL, sweep_file
 
 
@@ -37,7 +38,11 @@ def test_cost_of_one_network_is_one_object() -> None:
 
 
 def test_every_command_has_help() -> None:
-    for name, command in main.commands.items():
+    context = click.Context(main)
+    for name, (_, line) in COMMANDS.items():
+        command = main.get_command(context, name)
+        assert command is not None
+        assert (command.name, command.get_short_help_str(200)) == (name, line)
         result = invoke(name, "--help")
         assert result.exit_code == 0
         assert len(command.get_short_help_str(60)) > 10

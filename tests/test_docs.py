@@ -7,7 +7,7 @@ from textwrap import dedent
 import pytest
 import yaml
 
-from srsweep.cli import main
+from srsweep.cli import COMMANDS
 from sweeps.config import parse_config
 from sweeps.feasibility import check_feasible
 
@@ -48,7 +48,7 @@ def test_the_sweep_in_the_readme_is_valid() -> None:
 def test_every_command_in_the_readme_exists() -> None:
     named = set(re.findall(r"^    srsweep ([a-z-]+)", README, re.MULTILINE))
     assert len(named) > 5
-    assert named <= set(main.commands)
+    assert named <= set(COMMANDS)
 
 
 def test_every_target_of_make_in_the_readme_exists() -> None:

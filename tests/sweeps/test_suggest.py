@@ -11,7 +11,8 @@ from searchspace.architecture import Architecture
 from searchspace.constraint import Constraint, at_most
 from searchspace.cost import costs
 from searchspace.space import Space, parse_space
-from sweeps.suggest import SamplerName, Suggester
+from sweeps.config import SamplerName
+from sweeps.suggest import Suggester
 
 OBJECTIVES = {"psnr_y": "maximize", "params": "minimize", "multadds": "minimize"}
 SAMPLERS = ["random", "grid", "tpe", "nsga2", "pareto"]
