@@ -5,6 +5,7 @@ import datetime
 import os
 import platform
 import re
+import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median, quantiles
@@ -23,13 +24,24 @@ def hardware() -> str:
     return f"{name}-{os.cpu_count()}-cores"
 
 
+def commit() -> str:
+    """The commit that is measured, with a + where files differ from it; empty outside a checkout."""
+    git = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
+    told = subprocess.run(git, cwd=RESULTS.parent, capture_output=True, text=True, check=False)
+    return told.stdout.strip()
+
+
 def write(name: str, rows: Sequence[Mapping[str, object]]) -> Path:
     """Write `rows`, all with the same keys, and return the file; a second run on one day replaces the first."""
     version = torch.__version__.partition("+")[0]
     day = datetime.datetime.now(datetime.UTC).date()
     path = RESULTS / f"{name}_{hardware()}_torch-{version}_{day}.csv"
     path.parent.mkdir(exist_ok=True)
-    common = {"python": platform.python_version(), "load": round(os.getloadavg()[1], 2)}
+    common = {
+        "python": platform.python_version(),
+        "load": round(os.getloadavg()[1], 2),
+        "commit": commit(),
+    }
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, [*rows[0], *common])
         writer.writeheader()

@@ -86,8 +86,8 @@ def _shuffle_pixels(traced: fx.GraphModule, node: fx.Node) -> bool:
     """Whether `node` is a convolution before a shuffle, now rewritten."""
     conv, shuffle = _conv(traced, node), _only_user(node)
     factor = 0 if shuffle is None else _factor(traced, shuffle)
-    if conv is None or shuffle is None or not factor:
-        return False
+    if conv is None or shuffle is None or not factor or conv.groups > 1:
+        return False  # the filters of a group read its channels alone: their order is not free
     _replace(traced, [node, shuffle], ConvShuffle(conv, factor))
     return True
 
@@ -117,8 +117,12 @@ def _module(traced: fx.GraphModule, node: fx.Node | None) -> nn.Module | None:
 
 
 def _conv(traced: fx.GraphModule, node: fx.Node | None) -> nn.Conv2d | None:
+    """The convolution that `node` calls, unless hooks do more than its forward does."""
     module = _module(traced, node)
-    return module if isinstance(module, nn.Conv2d) else None
+    if not isinstance(module, nn.Conv2d):
+        return None
+    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return None if any(getattr(module, name) for name in hooks) else module
 
 
 def _factor(traced: fx.GraphModule, node: fx.Node) -> int:

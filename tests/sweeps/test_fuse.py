@@ -89,6 +89,26 @@ def test_features_that_are_read_twice_are_not_rewritten_away() -> None:
     assert not any(isinstance(part, ConvShuffle) for part in check_same(Twice()).modules())
 
 
+@pytest.mark.parametrize("groups", [2, 4])
+@pytest.mark.usefixtures("_size")
+def test_the_filters_of_a_group_keep_their_order(groups: int) -> None:
+    torch.manual_seed(0)
+    first = nn.Conv2d(4, 20, 3, padding=1, groups=groups)
+    head = nn.Conv2d(3, 4, 1)
+    check_same(nn.Sequential(head, first, nn.PixelShuffle(2), nn.Conv2d(5, 3, 3, padding=1)))
+
+
+def test_a_convolution_with_hooks_is_left_as_it_is() -> None:
+    hooked = nn.Conv2d(3, 12, 3, padding=1)
+    hooked.register_forward_hook(lambda module, given, output: 2 * output)
+    weighted = nn.Conv2d(3, 12, 3, padding=1)
+    with pytest.warns(FutureWarning):
+        nn.utils.weight_norm(weighted)
+    for conv in (hooked, weighted):
+        network = nn.Sequential(conv, nn.PixelShuffle(2), nn.Conv2d(3, 3, 3, padding=1))
+        assert fused(network) is network
+
+
 def test_a_network_that_cannot_be_traced_is_left_as_it_is() -> None:
     class Branching(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
