@@ -5,13 +5,13 @@ import datetime
 import os
 import platform
 import re
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median, quantiles
 
 import torch
 
+from sweeps.provenance import git_state
 from sweeps.train import TrainSettings
 from sweeps.trial import device_name
 
@@ -26,9 +26,8 @@ def hardware() -> str:
 
 def commit() -> str:
     """The commit that is measured, with a + where files differ from it; empty outside a checkout."""
-    git = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
-    told = subprocess.run(git, cwd=RESULTS.parent, capture_output=True, text=True, check=False)
-    return told.stdout.strip()
+    sha, dirty = git_state()
+    return sha[:8] + "+" * dirty
 
 
 def write(name: str, rows: Sequence[Mapping[str, object]]) -> Path:
@@ -60,5 +59,7 @@ def spread(values: Sequence[float]) -> tuple[float, float, float]:
 
 def ratios(slow: Sequence[float], fast: Sequence[float]) -> str:
     """'6.1x (5.8 to 6.4)': median and quartiles of pairs measured one right after the other."""
+    if len(slow) == 1:
+        return f"{fast[0] / slow[0]:.2f}x (one round)"
     lower, middle, upper = spread([f / s for s, f in zip(slow, fast, strict=True)])
     return f"{middle:.2f}x ({lower:.2f} to {upper:.2f})"

@@ -7,6 +7,7 @@ from textwrap import dedent
 import pytest
 import yaml
 
+from benchmarks.table import tables
 from srsweep.cli import COMMANDS
 from sweeps.config import parse_config
 from sweeps.feasibility import check_feasible
@@ -60,3 +61,7 @@ def test_every_target_of_make_in_the_readme_exists() -> None:
 def test_files_that_the_readme_names_exist() -> None:
     for file in re.findall(r"[`(]([\w/-]+\.(?:py|md|yaml|png))[`)]", README):
         assert (ROOT / file).exists(), file
+
+
+def test_the_tables_of_the_benchmarks_are_those_of_their_files() -> None:
+    assert tables() in (ROOT / "benchmarks/README.md").read_text()
