@@ -7,7 +7,7 @@ it belong to Ray and are not looked at. Every fault is reported at once, by line
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
@@ -275,7 +275,25 @@ def _parse_sweep(
     except ValidationError as error:
         located = explain(error, _known_keys)
         return None, [*faults, *(((*at, *path), text) for path, text in located)]
+    faults += _plan_faults(config, at)
     return _restarting(config, at, faults), faults
+
+
+def _plan_faults(config: SweepConfig, at: tuple[str, ...]) -> Iterator[Fault]:
+    """Plans that would do nothing without a word."""
+    search, steps = config.search, config.train.steps
+    if search.halving is not None and len(config.rungs) == 1:
+        text = (
+            f"must be at most two thirds of train.steps ({steps:,}) for a rung below them, "
+            f"got {search.halving.min_steps:,}"
+        )
+        yield (*at, "search", "halving", "min_steps"), text
+    if search.steps is not None and search.steps < config.rungs[0]:
+        text = (
+            f"must allow one trial its first {config.rungs[0]:,} steps, got {search.steps:,}: "
+            "nothing would be trained"
+        )
+        yield (*at, "search", "steps"), text
 
 
 def _restarting(config: SweepConfig, at: tuple[str, ...], faults: list[Fault]) -> SweepConfig:

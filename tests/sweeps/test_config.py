@@ -265,3 +265,26 @@ def test_a_schedule_without_anything_to_restart_at_is_refused(tmp_path: Path) ->
 def test_restarts_under_another_schedule_are_refused(tmp_path: Path) -> None:
     message = told_of(tmp_path, train={"steps": 100, "schedule": "cosine", "restarts": [50]})
     assert "metadata.sweep.train.restarts: only schedule: cosine_restarts starts anew" in message
+
+
+@pytest.mark.parametrize("first", [3, 4])
+def test_halving_without_a_rung_below_the_full_training_is_refused(
+    tmp_path: Path, first: int
+) -> None:
+    search = {"halving": {"min_steps": first, "factor": 2}}
+    train = {**SMALL["train"], "steps": 4}
+    assert told_of(tmp_path, search=search, train=train).endswith(
+        "metadata.sweep.search.halving.min_steps: must be at most two thirds of train.steps (4) for a rung "
+        f"below them, got {first}"
+    )
+    small_config(tmp_path, search={"halving": {"min_steps": 2, "factor": 2}}, train=train)
+
+
+def test_a_plan_of_fewer_steps_than_a_trial_begins_with_is_refused(tmp_path: Path) -> None:
+    train = {**SMALL["train"], "steps": 40}
+    assert told_of(tmp_path, search={"steps": 39}, train=train).endswith(
+        "metadata.sweep.search.steps: must allow one trial its first 40 steps, got 39: nothing would be "
+        "trained"
+    )
+    halving = {"min_steps": 10, "factor": 2}
+    small_config(tmp_path, search={"steps": 39, "halving": halving}, train=train)

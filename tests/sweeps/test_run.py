@@ -14,7 +14,7 @@ import pytest
 from sweeps.run import run_sweep
 from sweeps.store import Store, StoreError, SweepTaken
 from sweeps.sweep import SweepFailed
-from tests.sweeps.sweeps_for_tests import small_config, sweep_file
+from tests.sweeps.sweeps_for_tests import SMALL, small_config, sweep_file
 
 
 def rows(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
@@ -91,20 +91,32 @@ def test_worker_processes_give_the_rows_of_one_process(tmp_path: Path) -> None:
     assert rows(alone) == rows(workers)
 
 
+HALVED: dict[str, Any] = {
+    "search": {"sampler": "grid", "trials": 4, "halving": {"min_steps": 1, "factor": 2}},
+    "train": {**SMALL["train"], "steps": 4, "schedule": "cosine_restarts"},
+}
+"""One trial at a time: who goes on to the next rung depends on who has arrived."""
+
+
 @pytest.mark.slow
-def test_ray_tune_gives_the_rows_of_the_local_driver(tmp_path: Path) -> None:
+@pytest.mark.parametrize("changes", [{}, HALVED], ids=["in full", "halved"])
+def test_ray_tune_gives_the_rows_of_the_local_driver(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
     pytest.importorskip("ray")
     local, cluster = folder(tmp_path, "local"), folder(tmp_path, "cluster")
-    run_sweep(small_config(local))
+    run_sweep(small_config(local, **changes))
     # In a process of its own: Ray leaves threads and warnings behind.
     script = (
         "import ray; from pathlib import Path; from sweeps.config import read_config; "
         "from sweeps.run import run_sweep; "
         "ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False); "
-        f"run_sweep(read_config(Path({str(sweep_file(cluster))!r})), driver='ray'); ray.shutdown()"
+        f"run_sweep(read_config(Path({str(sweep_file(cluster, **changes))!r})), driver='ray'); ray.shutdown()"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=300, env=_environment())
     assert rows(local) == rows(cluster)
+    states = {row[5] for row in rows(local)["trials"]}
+    assert states == ({"complete", "stopped"} if changes else {"complete"})
 
 
 def _environment() -> dict[str, str]:
