@@ -26,6 +26,9 @@ from analysis.load_database import (
 from sweeps.comparable import training_of
 from sweeps.schema import Attempt, Life, Measurement, Sweep, SweepFact, Trial, TrialKnob
 
+BICUBIC = "validation_bicubic_psnr_y"
+"""The fact of a sweep that holds bicubic's PSNR on its validation images [dB]."""
+
 
 def load_sweeps(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
     """One row a sweep, oldest first: name, scale, settings, created_at and its facts as columns."""
@@ -36,10 +39,10 @@ def load_sweeps(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
         ).set_index("id")
         query = select(SweepFact).where(SweepFact.sweep_id.in_(chosen.values()))
         facts = read(connection, query).pivot(index="sweep_id", columns="name", values="value")
-    for name in ("validation_bicubic_psnr_y", "train_data", "data_fingerprint"):
+    for name in (BICUBIC, "train_data", "data_fingerprint"):
         if name not in facts:
             facts[name] = None
-    facts["validation_bicubic_psnr_y"] = pd.to_numeric(facts["validation_bicubic_psnr_y"])
+    facts[BICUBIC] = pd.to_numeric(facts[BICUBIC])
     frame = frame.join(facts).reset_index(names="sweep_id")
     frame["settings"] = [
         _named(s, facts.get("latency", {}).get(i))
@@ -78,7 +81,7 @@ def load_trials(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
     evaluated), psnr_y and ssim_y on the validation split at that step, `<set>_psnr_y` for every test
     set, every cost by its name, seconds and attempts (sums over attempts), error (the newest
     attempt's, '' where it has none), and train_data, data_fingerprint and training (its settings, as
-    text) of its sweep.
+    text) and bicubic (its PSNR on the validation images [dB], NaN where unknown) of its sweep.
     """
     with open_database(url) as connection:
         chosen = sweep_ids(connection, sweeps)
@@ -93,14 +96,17 @@ def load_trials(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
         attempts = _attempts(connection, chosen)
         facts = read(
             connection,
-            select(SweepFact).where(SweepFact.name.in_(("train_data", "data_fingerprint"))),
+            select(SweepFact).where(
+                SweepFact.name.in_(("train_data", "data_fingerprint", BICUBIC))
+            ),
         ).pivot(index="sweep_id", columns="name", values="value")
         settings = read(connection, select(Sweep.id, Sweep.settings)).set_index("id")["settings"]
     frame = trials.join(attempts, on="id").join(facts, on="sweep_id")
     frame["training"] = frame["sweep_id"].map(settings.map(training_of))
     for name in ("train_data", "data_fingerprint"):
         frame[name] = frame[name].fillna("") if name in frame else ""
-    for name in ("psnr_y", "ssim_y"):
+    frame = frame.rename(columns={BICUBIC: "bicubic"})
+    for name in ("psnr_y", "ssim_y", "bicubic"):
         frame[name] = pd.to_numeric(frame[name]) if name in frame else float("nan")
     frame["error"] = frame["error"].fillna("")
     frame = frame.fillna({"seconds": 0.0, "attempts": 0, "step": 0})

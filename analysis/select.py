@@ -210,8 +210,27 @@ def _chosen(
     gaps = (candidates[quality] - taken[quality]).abs()
     tied = candidates[gaps <= spread_of(pool)].sort_values(_cheapness(pool, {}))["reference"]
     text = f"Taken: {_named(taken)}, {_value(quality, taken[quality])}, {reason}."
+    text += _below_bicubic(taken, quality)
     sentence = text + _ties(list(tied)) + _alternative(taken, others, quality) + left_out
     return Selection(rule=rule, row=row, sentence=sentence, tied=tuple(tied))
+
+
+def _below_bicubic(taken: Mapping[str, Any], quality: str) -> str:
+    """A warning where plain bicubic enlargement of the same images has the higher PSNR."""
+    measure = "psnr_y" if quality == "ssim_y" else quality
+    return below_bicubic(
+        _noun(measure), float(taken[measure]), float(taken.get("bicubic", float("nan")))
+    )
+
+
+def below_bicubic(noun: str, psnr: float, bicubic: float) -> str:
+    """The warning that `psnr` [dB] is below `bicubic` on the same images, with a blank before it; otherwise ''."""
+    if not psnr < bicubic:  # never of a NaN
+        return ""
+    return (
+        f" Worse than bicubic: its {noun} is {bicubic - psnr:.2f} dB below bicubic's {bicubic:.2f} dB "
+        "on the same images."
+    )
 
 
 def _ties(references: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """Variants: the architectures of one or several sweeps, seeds averaged, with what their quality may vary by.
 
-A variant's quality (PSNR, SSIM, PSNR after INT8) is the mean over its seeds. The spread is what one training
+A variant's quality (PSNR, SSIM, PSNR after INT8) is the mean over its seeds; of several runs of one seed the newest
+counts. The spread is what one training
 differs from another of the same architecture: a standard deviation over seeds, pooled over all architectures
 that have several. Qualities closer than the spread are tied.
 """
@@ -27,10 +28,10 @@ OF_TRIALS = ("state", "error", "attempts", "seed")
 def variants(trials: pd.DataFrame, quality: str = "psnr_y") -> pd.DataFrame:
     """One row an architecture from the complete trials of load_trials, best `quality` first, unmeasured last.
 
-    Every quality is the mean over the seeds that have it; num_seeds is the number of those that have
+    Every quality is the mean over the distinct seeds that have it; num_seeds is the number of those that have
     `quality`, spread its standard deviation over seeds [its unit], NaN where no architecture has several;
     a cost that only some seeds have holds for all. sweep, number and reference ('SWEEP#NUMBER') are those of
-    the best seed. Raises ValueError where the trials cannot be compared with one another.
+    the best seed, bicubic is its PSNR on the validation images [dB], NaN where unknown. Raises ValueError where the trials cannot be compared with one another.
     """
     if quality not in QUALITIES:
         raise ValueError(f"quality: must be one of {', '.join(QUALITIES)}, got {quality!r}")
@@ -38,6 +39,7 @@ def variants(trials: pd.DataFrame, quality: str = "psnr_y") -> pd.DataFrame:
     _refuse_incomparable(complete)
     if quality not in complete:
         complete = complete.assign(**{quality: float("nan")})
+    complete = _one_run_a_seed(complete, quality)
     ordered = complete.sort_values(quality, ascending=False, kind="stable")
     groups = ordered.groupby("architecture")
     frame = ordered.drop_duplicates("architecture")
@@ -49,8 +51,24 @@ def variants(trials: pd.DataFrame, quality: str = "psnr_y") -> pd.DataFrame:
     frame["num_seeds"] = groups[quality].count()
     frame["spread"] = _pooled_spread(groups[quality].var(), groups[quality].count())
     frame["reference"] = [f"{s}#{n}" for s, n in zip(frame["sweep"], frame["number"], strict=True)]
+    frame["bicubic"] = complete["bicubic"].max() if "bicubic" in complete else float("nan")
     frame = frame.sort_values(quality, ascending=False, kind="stable")
     return frame.reset_index()
+
+
+def _one_run_a_seed(complete: pd.DataFrame, quality: str) -> pd.DataFrame:
+    """The newest run of each architecture and seed that has `quality`; measurements that it lacks come from the others.
+
+    A copy of a training tells nothing of what another seed would do.
+    """
+    keys = ["architecture", "seed"]
+    if not complete.duplicated(keys).any():
+        return complete
+    newest = complete.assign(has_quality=complete[quality].notna())
+    newest = newest.sort_values(["has_quality", "id"], ascending=False)
+    names = [n for n in (*QUALITIES, *cost_names(complete)) if n in complete]
+    newest[names] = newest.groupby(keys)[names].bfill()
+    return newest.drop_duplicates(keys).drop(columns="has_quality").sort_index()
 
 
 def _refuse_incomparable(complete: pd.DataFrame) -> None:

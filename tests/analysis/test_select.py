@@ -254,3 +254,46 @@ def test_every_variant_off_the_coarse_front_is_undercut_by_one_on_it(spread: flo
             no_dearer = (others[["params", "multadds"]] <= row[["params", "multadds"]]).all(axis=1)
             undercut = (others.loc[no_dearer, "psnr_y"] >= row["psnr_y"] - allowed).any()
             assert undercut == (label not in kept.index)
+
+
+def test_a_copy_with_the_same_seed_is_no_second_seed(
+    repeated: pd.DataFrame, database: Database
+) -> None:
+    third = database.sweep("copy")
+    for number, psnr in enumerate((26.0, 27.0)):
+        network = architecture("slwsr", {"n_feats": number + 1})
+        same = psnr + 0.1 / math.sqrt(2)
+        database.trial(third, number, same, 10e3, 1e9, network=network, seed=1)
+    pd.testing.assert_frame_equal(
+        variants(load_trials(database.url))[["psnr_y", "num_seeds", "spread"]],
+        repeated[["psnr_y", "num_seeds", "spread"]],
+    )
+
+
+def test_of_two_runs_of_one_seed_the_newest_counts(database: Database) -> None:
+    network = architecture("slwsr", {"n_feats": 8})
+    for name, psnr in (("old", 26.4), ("new", 26.0)):
+        database.trial(database.sweep(name), 0, psnr, 1e4, 1e9, network=network, seed=3)
+    first = int(load_trials(database.url)["id"].min())
+    row = Measurement(step=1_000, dataset="validation", name="psnr_y_int8", value=26.3)
+    assert database.store.record(first, 1, [row])
+    (by_float,) = variants(load_trials(database.url)).to_dict("records")
+    assert (by_float["psnr_y"], by_float["num_seeds"]) == (26.0, 1)
+    assert by_float["reference"] == "new#0"
+    assert math.isnan(by_float["spread"])
+    # The one that was exported stands for the seed where that is what is asked for.
+    (by_int8,) = variants(load_trials(database.url), "psnr_y_int8").to_dict("records")
+    assert (by_int8["psnr_y_int8"], by_int8["num_seeds"]) == (26.3, 1)
+    assert by_int8["reference"] == "old#0"
+
+
+def test_a_choice_below_bicubic_is_called_so(database: Database) -> None:
+    sweep_id = database.sweep("weak", validation_bicubic_psnr_y="26.5")
+    database.trial(sweep_id, 0, 26.2, 10_000, 1e9)
+    database.trial(sweep_id, 1, 26.9, 100_000, 5e9)
+    frame = variants(load_trials(database.url))
+    warning = "Worse than bicubic: its PSNR is 0.30 dB below bicubic's 26.50 dB on the same images."
+    assert warning in best_within(frame, {"params": 50_000}).sentence
+    assert "bicubic" not in best_within(frame, {}).sentence
+    by_ssim = variants(load_trials(database.url), "ssim_y")
+    assert warning in best_within(by_ssim, {"params": 50_000}, quality="ssim_y").sentence
