@@ -53,7 +53,8 @@ class Outcome:
     interrupted: bool = field(default=False)
     """Ended from outside (Ctrl-C, a lost worker): to be run again, no fault of the trial."""
     out_of_memory: bool = False
-    """The error was a lack of memory; where others ran beside it, it is worth another try alone."""
+    """The error was a lack of memory, or may have been (a process killed from outside); where others ran beside it, it
+    is worth another try alone."""
     final: bool = False
     """The error would come again, whatever the machine: a loss that is no number, or has diverged."""
     machine_fault: bool = False

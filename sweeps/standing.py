@@ -42,6 +42,8 @@ class Trial:
     """Of machines that it was sent to, in a row."""
     is_new: bool = False
     """Was stored with its first attempt, which is still to be handed out."""
+    had_neighbours: bool = False
+    """Whether others have run beside its newest attempt."""
     alone: bool = False
     """Has run out of memory beside others, and is trained with nothing beside it from then on."""
 

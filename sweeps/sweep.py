@@ -117,6 +117,7 @@ class Sweep:
         trial.is_new = False
         trial.state, trial.begun = "running", time.monotonic()
         self.running[trial.number] = trial
+        self._note_neighbours(trial)
         self._look_for_promotion()
         self.on_change(self, None)
         return Segment(
@@ -138,6 +139,12 @@ class Sweep:
             threads=max(1, int(self.config.resources.cpu)),
             timing=trial.timing(self.config, self.latency_key),
         )
+
+    def _note_neighbours(self, begun: Trial) -> None:
+        """Who has run beside whom; kept to the end of an attempt, when a neighbour may have died before."""
+        begun.had_neighbours = len(self.running) > 1
+        for trial in self.running.values():
+            trial.had_neighbours |= begun.had_neighbours
 
     def handle(self, segment: Segment, *records: Record) -> None:
         """Store what a segment reports: an outcome in one transaction with the evaluation that precedes it.
@@ -175,7 +182,7 @@ class Sweep:
         if outcome.interrupted:
             trial.state = "paused"
             self.waiting.append(trial)
-        elif outcome.out_of_memory and self.running and not trial.alone:
+        elif outcome.out_of_memory and trial.had_neighbours and not trial.alone:
             trial.alone, trial.state = True, "paused"
             outcome = outcome.excused()
             self.waiting.append(trial)

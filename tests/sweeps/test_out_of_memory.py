@@ -64,6 +64,31 @@ def test_a_lack_of_memory_beside_others_is_no_fault_of_the_trial(sweep: Sweep) -
         assert sweep.trials[first.number].state == expected
 
 
+def test_of_two_that_found_no_memory_beside_each_other_both_are_tried_again_alone(
+    sweep: Sweep,
+) -> None:
+    first, second = start(sweep), start(sweep)
+    sweep.handle(first, out_of_memory(first))
+    sweep.handle(second, out_of_memory(second))  # by now nothing runs beside it
+    for segment in (first, second):
+        trial = sweep.trials[segment.number]
+        assert (trial.errors, trial.alone) == (0, True)
+        again = start(sweep)
+        assert again.number == segment.number
+        assert sweep.next_segment() is None
+        finish(sweep, again)
+        assert trial.state == "complete"
+
+
+def test_a_neighbour_of_an_earlier_attempt_excuses_nothing(sweep: Sweep) -> None:
+    first, second = start(sweep), start(sweep)
+    finish(sweep, first)
+    sweep.handle(second, Outcome(step=0, interrupted=True))
+    again = start(sweep)
+    sweep.handle(again, out_of_memory(again))
+    assert sweep.trials[again.number].errors == 1
+
+
 def test_a_lack_of_memory_with_nothing_beside_it_is_an_error(sweep: Sweep) -> None:
     for expected in ("paused", "failed"):
         segment = start(sweep)
