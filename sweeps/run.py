@@ -9,6 +9,7 @@ from typing import Literal
 from sweeps.config import SweepConfig
 from sweeps.data.patches import PatchSampler
 from sweeps.data.split import DataSplit
+from sweeps.drivers.gpus import of_workers, places, visible_gpus
 from sweeps.evaluate import bicubic_scores
 from sweeps.feasibility import check_feasible
 from sweeps.mirror import check_store, is_url
@@ -82,7 +83,7 @@ def _drive(sweep: Sweep, driver: DriverName, address: str | None) -> None:
     if num_workers == 1 and sweep.config.resources.hours_per_attempt is None:
         local.run(sweep)
     else:
-        processes.run(sweep, num_workers)
+        processes.run(sweep, of_workers(num_workers, sweep.config.resources))
 
 
 def local_slots(config: SweepConfig) -> int:
@@ -93,9 +94,7 @@ def local_slots(config: SweepConfig) -> int:
     by_cpu = int(num_cores() / resources.cpu)
     if not resources.gpu:
         return max(1, by_cpu)
-    import torch
-
-    return max(1, min(by_cpu, int(torch.cuda.device_count() / resources.gpu)))
+    return max(1, min(by_cpu, len(places(visible_gpus(), resources.gpu))))
 
 
 def num_cores() -> int:
