@@ -1,8 +1,9 @@
-"""Training one network: a generator of records that resumes from its one checkpoint file, bit for bit.
+"""Training one network: a generator of records that resumes from its one checkpoint file.
 
 No Ray and no SQL here; the caller stores, reports, prunes and stops. What happens at step t depends on
 the settings, the seed and t alone (batches and learning rates are functions of the step), so that a run
-cut anywhere and resumed gives the same weights as one that was not.
+cut anywhere and resumed gives the same weights as one that was not: bit for bit on the same kind of device with the
+same number of threads and precision, which every checkpoint states.
 """
 
 import contextlib
@@ -123,6 +124,8 @@ class Checkpoints:
     """Candidates to resume from, the newest first; unreadable ones are passed over."""
     identity: str = ""
     """Of the training: a checkpoint of another one (other settings, seed, images) is passed over."""
+    computed: str = ""
+    """How numbers are rounded here, which is written down and does not keep a checkpoint from being resumed."""
 
 
 def learning_rate_at(settings: TrainSettings, step: int) -> float:
@@ -195,6 +198,7 @@ def train(
             "step": step,
             "seconds": seconds,
             "identity": checkpoints.identity,
+            "computed": checkpoints.computed,
             "history": [asdict(measurement) for measurement in history],
             "losses": (watch.total, watch.count),
         }
@@ -295,18 +299,28 @@ def _resume(
     device: torch.device,
 ) -> tuple[int, float, list[Measurement]]:
     """Load the newest readable checkpoint; its step, the seconds trained, what was measured so far."""
+    state = newest_state(checkpoints, device)
+    if state is None:
+        return 0, 0.0, []
+    network.load_state_dict(state["network"])
+    if state["optimizer"] is not None:
+        # Its state alone: options such as a rate kept on the device belong to this run.
+        moments = state["optimizer"]["state"]
+        optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
+    watch.total, watch.count = state.get("losses", (None, 0))
+    history = [Measurement(**measurement) for measurement in state["history"]]
+    return state["step"], state["seconds"], history
+
+
+def newest_state(
+    checkpoints: Checkpoints, device: torch.device | str = "cpu"
+) -> dict[str, Any] | None:
+    """The training state that a training goes on from, or None."""
     for path in checkpoints.read:
         state = read_checkpoint(path, device)
         if state is not None and state.get("identity", "") == checkpoints.identity:
-            network.load_state_dict(state["network"])
-            if state["optimizer"] is not None:
-                # Its state alone: options such as a rate kept on the device belong to this run.
-                moments = state["optimizer"]["state"]
-                optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
-            watch.total, watch.count = state.get("losses", (None, 0))
-            history = [Measurement(**measurement) for measurement in state["history"]]
-            return state["step"], state["seconds"], history
-    return 0, 0.0, []
+            return state
+    return None
 
 
 def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any] | None:

@@ -23,16 +23,21 @@ from sweeps.data.split import DataSettings, DataSplit, open_split
 from sweeps.latency import device_model
 from sweeps.mirror import Mirror
 from sweeps.records import Evaluation, Measurement, Outcome, Progress
+from sweeps.step import pick_autocast
 from sweeps.timing import Timing, TooSlow, another_key, key_of, refuse_slow, time_network
 from sweeps.train import (
     CheckpointFailed,
     Checkpoints,
     TrainingFailed,
     TrainSettings,
+    newest_state,
     pick_device,
     train,
 )
 from sweeps.watchdog import read_note, time_limit
+
+DEVICE_LENGTH = 100
+"""Characters that the column of an attempt's device holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +114,8 @@ def _run(
         torch.set_num_threads(segment.threads)
         torch.manual_seed(segment.seed)
         split, device = _prepare(segment)
-        outcome = replace(outcome, device=device)
+        checkpoints = _checkpoints(segment, split)
+        outcome = replace(outcome, device=computed_on(device, checkpoints))
         if segment.timing is not None:
             measured = _time(segment, segment.timing)
             yield Evaluation(step=0, measurements=(measured,))
@@ -121,7 +127,7 @@ def _run(
             split,
             segment.train,
             seed=segment.seed,
-            checkpoints=_checkpoints(segment, split),
+            checkpoints=checkpoints,
             until_step=segment.until_step,
             is_stopped=is_stopped,
         ):
@@ -212,6 +218,25 @@ def device_name(settings: TrainSettings) -> str:
     return device_model(pick_device(settings))
 
 
+def computed(settings: TrainSettings, threads: int) -> str:
+    """What the last bits depend on besides the seed and the settings: '2 threads, float32'."""
+    device = pick_device(settings)
+    precision = "bfloat16" if pick_autocast(settings.precision, device) else "float32"
+    # Sums are split over the threads of a processor; those of the host change nothing on a GPU.
+    where = f"{threads} thread{'s' if threads > 1 else ''}" if device.type == "cpu" else "CUDA"
+    return f"{where}, {precision}"
+
+
+def computed_on(device: str, checkpoints: Checkpoints) -> str:
+    """The device and how numbers are rounded there, for the attempt's row; with what came before, where that differs."""
+    state = newest_state(checkpoints)
+    before = checkpoints.computed if state is None else state.get("computed", "unknown")
+    how = f", {checkpoints.computed}"
+    if before != checkpoints.computed:
+        how += f" (resumed from {before})"
+    return device[: DEVICE_LENGTH - len(how)] + how
+
+
 def checkpoint_path(folder: Path, attempt: int) -> Path:
     """Each attempt writes a file of its own: an attempt that was given up for lost may still live."""
     return folder / f"attempt-{attempt}.pt"
@@ -235,6 +260,7 @@ def _checkpoints(segment: Segment, split: DataSplit) -> Checkpoints:
         identity=identity(segment, split),
         write=checkpoint_path(segment.folder, segment.attempt),
         read=tuple(checkpoint_path(segment.folder, attempt) for attempt in earlier),
+        computed=computed(segment.train, segment.threads),
     )
 
 
