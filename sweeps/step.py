@@ -8,10 +8,11 @@ so that nothing waits for them.
 
 import ctypes
 import sys
+import warnings
 from collections.abc import Callable
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 Step = Callable[[int], Tensor]
 """Takes the step of that number, from 0, and returns its loss, valid until the next call."""
+Work = Callable[[], None]
 Rate = Callable[[int], float]
 """Learning rate of a step."""
 
@@ -35,6 +37,8 @@ RESIDENT_SHARE = 0.25
 """Images that need more of the GPU's free memory than this stay on the host."""
 WARM_UP = 3
 """Steps taken one kernel at a time before the step is recorded as a graph."""
+NO_MEMORY = ("out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
+"""In a RuntimeError of CUDA's (or of a recording that it ended), of torch on a processor, of cuDNN or cuBLAS."""
 
 
 def pick_autocast(precision: str, device: torch.device) -> bool:
@@ -151,7 +155,8 @@ class ResidentSteps:
             self.turn = torch.zeros(1, dtype=torch.int64)
             self.rate, self.loss = torch.zeros(()), torch.zeros(())
         set_rate(optimizer, self.rate)
-        self.take = graphed(self._take) if device.type == "cuda" else self._take
+        on_cuda = device.type == "cuda"
+        self.take = graphed(self._take, CudaRecorder()) if on_cuda else self._take
 
     def __call__(self, step: int) -> Tensor:
         """Take step `step`, the one after the last; its loss is overwritten by the next one."""
@@ -177,28 +182,83 @@ class ResidentSteps:
         self.loss.copy_(self.update(low_res, high_res))
 
 
-def graphed(work: Callable[[], None]) -> Callable[[], None]:
-    """`work`, which must do the same each time, as a CUDA graph after WARM_UP calls."""
-    calls = 0
-    graph = torch.cuda.CUDAGraph()
+class Recorder(Protocol):
+    """What turns work into something that is replayed."""
 
-    def call() -> None:
-        nonlocal calls
-        calls += 1
-        if calls <= WARM_UP:
-            # On a stream of its own, as recording demands of what ran before it.
-            side, current = torch.cuda.Stream(), torch.cuda.current_stream()
-            side.wait_stream(current)
-            with torch.cuda.stream(side):
-                work()
-            current.wait_stream(side)
-            return
-        if calls == WARM_UP + 1:
+    def warm_up(self, work: Work) -> None:
+        """Do the work, one kernel at a time."""
+
+    def record(self, work: Work) -> Work:
+        """What does the recorded work; RuntimeError where it cannot be recorded."""
+
+
+class CudaRecorder:
+    """Records CUDA graphs; to be made where there is CUDA."""
+
+    def __init__(self) -> None:
+        # Recording demands that what ran before it ran beside the default stream.
+        self.side = torch.cuda.Stream()
+
+    def warm_up(self, work: Work) -> None:
+        """Do the work on a stream of its own."""
+        current = torch.cuda.current_stream()
+        self.side.wait_stream(current)
+        with torch.cuda.stream(self.side):
+            work()
+        current.wait_stream(self.side)
+
+    def record(self, work: Work) -> Work:
+        """The replay of a graph of the work, which is not done by this."""
+        graph, current = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+        try:
             with torch.cuda.graph(graph):
                 work()
-        graph.replay()
+        except RuntimeError:
+            # A recording that fails does not leave its stream.
+            torch.cuda.set_stream(current)
+            raise
+        return graph.replay
+
+
+def graphed(work: Work, recorder: Recorder) -> Work:
+    """`work`, which must do the same each time, recorded after WARM_UP calls; as it is where that cannot be."""
+    calls, again = 0, work
+
+    def call() -> None:
+        nonlocal calls, again
+        calls += 1
+        if calls <= WARM_UP:
+            recorder.warm_up(work)
+            return
+        if calls == WARM_UP + 1:
+            again = _recorded(work, recorder)
+        again()
 
     return call
+
+
+def _recorded(work: Work, recorder: Recorder) -> Work:
+    try:
+        return recorder.record(work)
+    except RuntimeError as error:
+        if lacks_memory(error):
+            raise
+        warnings.warn(
+            "this network's training step cannot be a CUDA graph, and is taken kernel by kernel, which is slower: "
+            f"{str(error).partition(chr(10))[0]}",
+            stacklevel=3,
+        )
+        return work
+
+
+def lacks_memory(error: BaseException | None) -> bool:
+    """Whether an error, or one that it followed from, was a lack of memory, which not all of torch says by type."""
+    if error is None:
+        return False
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    told = isinstance(error, RuntimeError) and any(each in str(error) for each in NO_MEMORY)
+    return told or lacks_memory(error.__cause__ or error.__context__)
 
 
 @lru_cache(maxsize=1)

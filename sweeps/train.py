@@ -312,9 +312,7 @@ def _resume(
     return state["step"], state["seconds"], history
 
 
-def newest_state(
-    checkpoints: Checkpoints, device: torch.device | str = "cpu"
-) -> dict[str, Any] | None:
+def newest_state(checkpoints: Checkpoints, device: torch.device | str) -> dict[str, Any] | None:
     """The training state that a training goes on from, or None."""
     for path in checkpoints.read:
         state = read_checkpoint(path, device)

@@ -23,7 +23,7 @@ from sweeps.data.split import DataSettings, DataSplit, open_split
 from sweeps.latency import device_model
 from sweeps.mirror import Mirror
 from sweeps.records import Evaluation, Measurement, Outcome, Progress
-from sweeps.step import pick_autocast
+from sweeps.step import lacks_memory, pick_autocast
 from sweeps.timing import Timing, TooSlow, another_key, key_of, refuse_slow, time_network
 from sweeps.train import (
     CheckpointFailed,
@@ -167,8 +167,7 @@ def _judged(error: Exception) -> dict[str, Any]:
         return {"error": str(error), "too_slow": True}
     if isinstance(error, ValueError):
         return {"error": str(error)}
-    out_of_memory = isinstance(error, (torch.OutOfMemoryError, MemoryError))
-    return {"error": traceback.format_exc(), "out_of_memory": out_of_memory}
+    return {"error": traceback.format_exc(), "out_of_memory": lacks_memory(error)}
 
 
 def _prepare(segment: Segment) -> tuple[DataSplit, str]:
@@ -229,7 +228,7 @@ def computed(settings: TrainSettings, threads: int) -> str:
 
 def computed_on(device: str, checkpoints: Checkpoints) -> str:
     """The device and how numbers are rounded there, for the attempt's row; with what came before, where that differs."""
-    state = newest_state(checkpoints)
+    state = newest_state(checkpoints, "cpu")
     before = checkpoints.computed if state is None else state.get("computed", "unknown")
     how = f", {checkpoints.computed}"
     if before != checkpoints.computed:

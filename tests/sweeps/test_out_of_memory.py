@@ -96,12 +96,28 @@ def test_a_lack_of_memory_with_nothing_beside_it_is_an_error(sweep: Sweep) -> No
         assert sweep.trials[segment.number].state == expected
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError, MemoryError])
+def ended_recording() -> RuntimeError:
+    """What a CUDA graph raises on leaving, where memory was short within."""
+    error = RuntimeError("CUDA error: operation failed due to a previous error during capture")
+    error.__context__ = torch.OutOfMemoryError("no room")
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("no room"),
+        MemoryError("no room"),
+        RuntimeError("CUDA error: out of memory: no room"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED: no room"),
+        ended_recording(),
+    ],
+)
 def test_running_out_of_memory_is_told_from_other_errors(
-    sweep: Sweep, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+    sweep: Sweep, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def train(*_: Any, **__: Any) -> Iterator[Any]:
-        raise error("no room")
+        raise error
         yield
 
     monkeypatch.setattr(trial, "train", train)
@@ -109,3 +125,26 @@ def test_running_out_of_memory_is_told_from_other_errors(
     assert isinstance(outcome, Outcome)
     assert outcome.out_of_memory
     assert "no room" in outcome.error
+
+
+def test_a_processor_without_memory_says_so_in_words_that_are_understood(
+    sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(*_: Any, **__: Any) -> Iterator[Any]:
+        yield torch.empty(2**60)
+
+    monkeypatch.setattr(trial, "train", train)
+    outcome = list(trial.run(start(sweep)))[-1]
+    assert isinstance(outcome, Outcome)
+    assert outcome.out_of_memory
+
+
+def test_other_errors_are_no_lack_of_memory(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
+    def train(*_: Any, **__: Any) -> Iterator[Any]:
+        raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
+        yield
+
+    monkeypatch.setattr(trial, "train", train)
+    outcome = list(trial.run(start(sweep)))[-1]
+    assert isinstance(outcome, Outcome)
+    assert not outcome.out_of_memory

@@ -15,7 +15,10 @@ from sweeps.data.images import find_images
 from sweeps.data.patches import PatchSampler
 from sweeps.step import (
     BLOCK,
+    WARM_UP,
     ResidentSteps,
+    Work,
+    graphed,
     keep_freed_memory,
     make_optimizer,
     make_step,
@@ -100,6 +103,56 @@ def test_the_rates_of_a_block_reach_the_optimizer(
         assert float(steps.rate) == pytest.approx(rate(step))
 
 
+class PaperRecorder:
+    """Records like CUDA, without doing the work; or fails to."""
+
+    def __init__(self, error: RuntimeError | None = None) -> None:
+        self.error, self.recorded, self.replayed = error, 0, 0
+
+    def warm_up(self, work: Work) -> None:
+        work()
+
+    def record(self, work: Work) -> Work:
+        self.recorded += 1
+        if self.error is not None:
+            raise self.error
+        return self._replay
+
+    def _replay(self) -> None:
+        self.replayed += 1
+
+
+def _repeat(take: Work, times: int) -> None:
+    for _ in range(times):
+        take()
+
+
+def test_work_is_recorded_once_and_then_replayed() -> None:
+    recorder, done = PaperRecorder(), []
+    _repeat(graphed(lambda: done.append(1), recorder), WARM_UP + 4)
+    assert (len(done), recorder.recorded, recorder.replayed) == (WARM_UP, 1, 4)
+
+
+def test_work_that_cannot_be_recorded_is_done_as_it_is_with_one_warning() -> None:
+    refused = RuntimeError(
+        "CUDA error: operation not permitted when stream is capturing\nmore of it"
+    )
+    recorder, done = PaperRecorder(refused), []
+    take = graphed(lambda: done.append(1), recorder)
+    with pytest.warns(UserWarning, match=r"kernel by kernel.*is capturing$") as told:
+        _repeat(take, WARM_UP + 4)
+    assert (len(done), recorder.recorded, len(told)) == (WARM_UP + 4, 1, 1)
+
+
+def test_a_lack_of_memory_while_recording_is_told_as_such() -> None:
+    ended = RuntimeError("CUDA error: operation failed due to a previous error during capture")
+    ended.__context__ = torch.OutOfMemoryError("CUDA out of memory.")
+    take = graphed(lambda: None, PaperRecorder(ended))
+    _repeat(take, WARM_UP)
+    with pytest.raises(RuntimeError, match="previous error"):
+        take()
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs glibc, that is Linux")
 def test_freed_memory_is_kept() -> None:
     if not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"):
@@ -111,7 +164,9 @@ def test_freed_memory_is_kept() -> None:
         return int(fields[7])  # minflt, the tenth field of proc(5)
 
     size = 64 * 2**20
-    for _ in range(4):  # the heap grows once or twice before it fits
+    for _ in range(
+        10
+    ):  # the heap grows a few times before it fits, up to five as other tests left it
         torch.ones(size, dtype=torch.uint8)
     before = faults()
     torch.ones(size, dtype=torch.uint8)
