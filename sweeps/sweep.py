@@ -6,6 +6,7 @@ process. After a crash a new `Sweep` is made from the rows, and goes on.
 """
 
 import contextlib
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -31,6 +32,9 @@ MAX_EARLIER = 3
 """Earlier sweeps that teach the model."""
 CLOSING_SECONDS = 10.0
 """So long a driver that ends waits for a database that is away."""
+
+GAIN = "expected_gain"
+"""Of the facts, one a trial: the gain that its suggestion was expected to bring."""
 
 
 class SweepFailed(Exception):  # noqa: N818 - reads as what happened
@@ -78,6 +82,7 @@ class Sweep:
         try:
             self._warm_start()
             self._restore(store.trials(self.id))
+            self._recall_gains()
         except BaseException:
             self.close()
             raise
@@ -317,16 +322,26 @@ class Sweep:
             costs=costs(suggested, self.config.scale),
             until_step=self.config.rungs[0],
         )
+        if self.config.search.min_gain is not None:
+            self.store.set_fact(self.id, f"{GAIN} {number}", repr(self.suggester.gain))
         trial = Trial(id=stored, number=number, architecture=suggested, attempt=1, is_new=True)
         self.trials[number] = trial
         return trial
 
     def _worth_while(self) -> bool:
         """False once three suggestions in a row were expected to gain less than `search.min_gain`."""
-        least = self.config.search.min_gain
-        small = least is not None and self.suggester.gain < least
-        self.small_gains = self.small_gains + 1 if small else 0
+        self._count_gain(self.suggester.gain)
         return self.small_gains < 3
+
+    def _count_gain(self, gain: float) -> None:
+        least = self.config.search.min_gain
+        self.small_gains = self.small_gains + 1 if least is not None and gain < least else 0
+
+    def _recall_gains(self) -> None:
+        """As many small gains in a row as when the sweep was left: what has ended stays at its end."""
+        facts = self.store.facts(self.id)
+        for number in sorted(self.trials):
+            self._count_gain(float(facts.get(f"{GAIN} {number}", math.inf)))
 
     def _bicubic(self) -> float | None:
         """What a network must beat to be worth anything, once the sweep's validation images are known."""

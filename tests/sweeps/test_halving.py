@@ -244,6 +244,14 @@ def test_sweep_ends_when_little_is_to_be_gained(tmp_path: Path) -> None:
     sweep = halving_sweep(tmp_path, "pareto", trials=20, halving=None, min_gain=0.9)
     local.run(sweep)
     assert 5 <= len(sweep.trials) < 20
+    sweep.close()
+    again = halving_sweep(tmp_path, "pareto", trials=20, halving=None, min_gain=0.9)
+    local.run(again)
+    assert len(again.trials) == len(sweep.trials)
+    again.close()
+    further = halving_sweep(tmp_path, "pareto", trials=20, halving=None, min_gain=1e-9)
+    local.run(further)
+    assert len(further.trials) > len(sweep.trials)
 
 
 def test_threshold_of_gain_needs_the_sampler_that_expects_gains(tmp_path: Path) -> None:
