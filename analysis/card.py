@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.export.target import Target
+from analysis.select import below_bicubic
 from analysis.tables import heading
 from analysis.verify import Verdict
 from searchspace.architecture import Architecture
@@ -31,8 +32,10 @@ class Origin:
     trial: str = ""
     """'SWEEP#NUMBER' where the weights are a trial's."""
     seed: int | None = None
-    validation: str = ""
+    validation: str
     """Images on which the PSNR was measured."""
+    bicubic: float
+    """PSNR of bicubic on them [dB]."""
 
 
 def card(
@@ -65,6 +68,7 @@ def card(
             "torch": verdict.psnr_torch,
             "file": verdict.psnr,
             "lost": verdict.loss,
+            "bicubic": origin.bicubic,
         },
         "largest_difference": verdict.differences,
         "latency_ms": {
@@ -102,7 +106,13 @@ def markdown(content: Mapping[str, Any]) -> str:
         f"- Input: {content['input']}",
         f"- Output: {content['output']}",
         f"- Trained on: {origin['training']}" + _trial(origin),
-        f"- PSNR-Y {psnr['file']:.2f} dB on {psnr['images']}; torch in float32 has {psnr['torch']:.2f} dB",
+        f"- PSNR-Y {psnr['file']:.2f} dB on {psnr['images']}; torch in float32 has {psnr['torch']:.2f} dB, "
+        f"bicubic {psnr['bicubic']:.2f} dB"
+        + (
+            f".{warning}"
+            if (warning := below_bicubic("PSNR", psnr["file"], psnr["bicubic"]))
+            else ""
+        ),
         f"- Largest difference from torch on colours from 0 to 1: {differences}",
         f"- Latency {latency['median']:.1f} ms (half of {latency['runs']} runs within {low:.1f} to {high:.1f} ms) for "
         f"{latency['width']}x{latency['height']} pixels: {latency['runtime']}, {latency['dtype']}, "
@@ -111,7 +121,7 @@ def markdown(content: Mapping[str, Any]) -> str:
         f"| cost, {per_image} | |",
         "| --- | ---: |",
         *(
-            f"| {heading(n)} ({units[n]}) | {format_quantity(v)} |"
+            f"| {_with_unit(heading(n), units[n])} | {format_quantity(v)} |"
             for n, v in content["costs"].items()
         ),
         "",
@@ -128,6 +138,11 @@ def markdown(content: Mapping[str, Any]) -> str:
         + ".",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _with_unit(name: str, unit: str) -> str:
+    """The name of a cost with its unit, where the name does not say it."""
+    return name if unit in name or name.endswith(" B") else f"{name} ({unit})"
 
 
 def _trial(origin: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ Every question opens a read-only connection of its own and closes it, so that a 
 change nor lock the database of a sweep that runs. All scripts come from the installed packages.
 """
 
+import errno
 import logging
 import socket
 import threading
@@ -107,6 +108,10 @@ def serve(url: str, *, host: str, port: int, announce: Callable[[str], None]) ->
     try:
         taken = socket.create_server((host, port), family=family)
     except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):  # the two that another port cures
+            raise ValueError(
+                f"--host: must be an address of this machine, such as 127.0.0.1, got {host!r}"
+            ) from None
         raise ValueError(
             f"--port: {host}:{port} cannot be listened on ({error.strerror}); choose another with --port"
         ) from None

@@ -75,7 +75,6 @@ def write_report(
     networks for the pictures.
     Raises ValueError where the database cannot be read or has no such sweep.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     page = report_page(url, sweep_names, tier_limits=tier_limits, find=find)
     path.write_text(page, encoding="utf-8")
 

@@ -11,6 +11,7 @@ import yaml
 
 from analysis.tables import Format, render
 from searchspace.architecture import Architecture, architecture
+from searchspace.quantity import parse_quantity
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -44,18 +45,35 @@ def parse_architectures(family: str, knob_values: Sequence[str]) -> list[Archite
         if name in names:
             raise ValueError(f"{text}: {name} is given twice; alternatives read {name}=16|32")
         names.append(name)
-        alternatives.append([_value(text, value) for value in values.split("|")])
+        alternatives.append([read_value(text, value) for value in values.split("|")])
     return [
         architecture(family, dict(zip(names, chosen, strict=True)))
         for chosen in itertools.product(*alternatives)
     ]
 
 
-def _value(text: str, value: str) -> Any:
+def read_value(text: str, value: str) -> Any:
+    """`value` as in a sweep file; ValueError in one line that begins with `text`, where it stands."""
     try:
         return yaml.safe_load(value)
     except yaml.YAMLError:
         raise ValueError(f"{text}: {value!r} is no value; write a list as [0,1,2]") from None
+
+
+def parts(text: str | None) -> list[str]:
+    """What stands between the commas of an option; nothing where it is not given."""
+    return [] if text is None else [part.strip() for part in text.split(",")]
+
+
+def positive(option: str, text: str, parse: Callable[[str], float] = parse_quantity) -> float:
+    """The number above 0 that an option holds; ValueError with the option's name."""
+    try:
+        value = parse(text)
+    except ValueError as error:
+        raise ValueError(f"{option}: {error}") from None
+    if value <= 0:
+        raise ValueError(f"{option}: must be above 0, got {text.strip()}")
+    return value
 
 
 def parse_architecture(family: str, knob_values: Sequence[str]) -> Architecture:

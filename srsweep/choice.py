@@ -5,18 +5,20 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
 import click
 import pandas as pd
 import yaml
+from pydantic import ValidationError
 from torch import nn
 
 from analysis.chosen import FindTrained, Trained
 from analysis.load import load_lives, load_sweeps, load_trial
-from analysis.load_points import load_front
+from analysis.load_points import load_front, load_points
 from searchspace.architecture import Architecture, architecture
 from searchspace.discover import FAMILIES
-from searchspace.spec import nearest
+from searchspace.spec import explain, nearest
 from srsweep.arguments import parse_architecture
 from srsweep.databases import locate
 from sweeps.config import ConfigError, SweepConfig, parse_config
@@ -31,6 +33,15 @@ from sweeps.weights import load_weights
 
 NOTE = "variant.json"
 """In the folder of a trained variant: what was trained there."""
+BROKEN = "train it anew into another folder"
+"""What to do about a note that cannot be used."""
+ANEW = (
+    "a sweep keeps those of its front, with `search: {keep_weights: all}` of all, where it ran; "
+    "`srsweep train SWEEP#NUMBER -o FOLDER` trains one anew"
+)
+"""What to do about weights that are not here."""
+Whole = Literal["front", "all"]
+"""Which complete trials of a sweep are meant by its name."""
 REFERENCE = re.compile(r"(?P<sweep>.+)#(?P<number>\d+)")
 
 
@@ -122,26 +133,46 @@ def choose(
 
 
 def choose_several(
-    words: Sequence[str], *, scale: int | None, weights: Path | None, db: str | None, front: bool
+    words: Sequence[str],
+    *,
+    scale: int | None,
+    weights: Path | None,
+    db: str | None,
+    whole: Whole | None,
 ) -> list[Choice]:
-    """As `choose`, of several trials SWEEP#NUMBER all; with `front` all that are on the front of the sweeps named.
+    """As `choose`, of several trials SWEEP#NUMBER all; with `whole` the front of the sweeps named, or all with weights.
 
-    Raises ValueError where one of several has no weights here.
+    Raises ValueError where one of several has no weights here; of `all` only where none has.
     """
-    if front:
-        words = [f"{sweep}#{n}" for word in words for sweep, n in _front(word, db)]
+    if whole is not None:
+        words = [f"{sweep}#{n}" for word in words for sweep, n in _complete(word, db, whole)]
         if not words:
-            raise ValueError("--front: no trial is complete, so there is no front")
+            raise ValueError(f"--{whole}: no trial is complete")
     elif not all(REFERENCE.fullmatch(word) for word in words) or len(words) == 1:
         return [choose(words, scale=scale, weights=weights, db=db)]
     if weights is not None:
         raise ValueError(f"--weights: are those of one variant, got {len(words)} variants")
-    return [choose([word], scale=scale, weights=None, db=db) for word in dict.fromkeys(words)]
+    choices = [choose([word], scale=scale, weights=None, db=db) for word in dict.fromkeys(words)]
+    there = [choice for choice in choices if choice.weights is not None]
+    missing = [choice.name for choice in choices if choice.weights is None]
+    if missing and (whole != "all" or not there):
+        raise ValueError(f"{_listed(missing)}: the weights are not here; {ANEW}")
+    if missing:
+        told = f"left out: {len(missing)} of {len(choices)} complete trials, whose weights are not here"
+        click.echo(f"{told} ({_listed(missing)}); {ANEW}", err=True)
+    return there
 
 
-def _front(name: str, db: str | None) -> list[tuple[str, int]]:
-    """(sweep, number) of the trials on the front of a sweep's own objectives."""
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - 3
+    return ", ".join(names[:3]) + (f" and {more} more" if more > 0 else "")
+
+
+def _complete(name: str, db: str | None, whole: Whole) -> list[tuple[str, int]]:
+    """(sweep, number) of a sweep's complete trials, or of those on the front of its own objectives."""
     (sweep,), url = locate([name], db)
+    if whole == "all":
+        return [(sweep, int(number)) for number in load_points(url, sweep, [])["number"]]
     objectives = load_sweeps(url, [sweep])["settings"].iloc[0]["objectives"]
     return [(sweep, int(number)) for number in load_front(url, sweep, objectives)["number"]]
 
@@ -188,16 +219,35 @@ def _kept(config: SweepConfig, number: int, attempts: int) -> Path | None:
 
 
 def _of_folder(folder: Path) -> Choice:
-    note = json.loads((folder / NOTE).read_text(encoding="utf-8"))
+    note = read_note(folder)
     checkpoint = checkpoint_path(folder, 1)
-    return Choice(
-        architecture=architecture(note["family"], note["knobs"]),
-        scale=note["scale"],
-        weights=checkpoint if checkpoint.is_file() else None,
-        seed=note["seed"],
-        train=TrainSettings.model_validate(note["train"]),
-        data=DataSettings.model_validate(note["data"]),
-    )
+    try:
+        return Choice(
+            architecture=architecture(note["family"], note["knobs"]),
+            scale=note["scale"],
+            weights=checkpoint if checkpoint.is_file() else None,
+            seed=note["seed"],
+            train=TrainSettings.model_validate(note["train"]),
+            data=DataSettings.model_validate(note["data"]),
+        )
+    except KeyError as error:
+        raise ValueError(f"{folder / NOTE}: lacks {error}; {BROKEN}") from None
+    except ValidationError as error:
+        faults = explain(error, lambda path: ())
+        text = "; ".join(f"{'.'.join(path)}: {fault}" for path, fault in faults)
+        raise ValueError(f"{folder / NOTE}: {text}; {BROKEN}") from None
+
+
+def read_note(folder: Path) -> dict[str, Any]:
+    """What `srsweep train` wrote into its folder; ValueError where that cannot be read."""
+    path = folder / NOTE
+    try:
+        note = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: is no JSON ({error}); {BROKEN}") from None
+    if not isinstance(note, dict):
+        raise ValueError(f"{path}: must hold what was trained, got {note!r}; {BROKEN}")
+    return note
 
 
 def finder(url: str, folders: Sequence[Path] = ()) -> FindTrained:

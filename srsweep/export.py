@@ -1,25 +1,29 @@
 """Commands about files for devices: export a variant, measure a latency."""
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import click
 import pandas as pd
 import torch
+from pydantic import ValidationError
 
 from analysis.card import Origin
 from analysis.export import TARGETS
+from analysis.select import below_bicubic
 from analysis.ship import Shipped, ship
 from analysis.tables import Format
 from analysis.verify import ExportFailed, onnx_latency
 from searchspace.cost import low_res_size
 from searchspace.layers import deployed
+from searchspace.spec import explain
 from srsweep.arguments import print_table, tabular
-from srsweep.choice import Choice, TrialReference, choose, choose_several, remember
+from srsweep.choice import Choice, TrialReference, Whole, choose, choose_several, remember
 from srsweep.databases import database
 from srsweep.errors import RunFailed
 from sweeps.data.split import DataSettings, open_split
-from sweeps.evaluate import evaluate
+from sweeps.evaluate import bicubic_scores, evaluate
 from sweeps.latency import Latency, torch_latency
 
 VARIANT = click.argument("variant", metavar="VARIANT...", nargs=-1, required=True)
@@ -41,8 +45,15 @@ VARIANT = click.argument("variant", metavar="VARIANT...", nargs=-1, required=Tru
     show_default=True,
     help="File format; may be given several times.",
 )
-@click.option("--front", is_flag=True, help="Every trial on the front of the sweep that is named.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder.")
+@click.option("--front", "whole", flag_value="front", help="The front of the sweep that is named.")
+@click.option("--all", "whole", flag_value="all", help="All its complete trials with weights.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder.",
+)
 @click.option("--scale", type=int, help="Upscaling factor; default: the trial's, otherwise 4.")
 @click.option("--data", "train_set", help="As data.train; default: what it was trained on.")
 @click.option("--root", help="Folder of the image sets.")
@@ -59,7 +70,7 @@ def export(  # noqa: PLR0913 - one parameter an option
     variant: tuple[str, ...],
     weights: Path | None,
     targets: tuple[str, ...],
-    front: bool,
+    whole: Whole | None,
     output: Path,
     scale: int | None,
     train_set: str | None,
@@ -71,23 +82,27 @@ def export(  # noqa: PLR0913 - one parameter an option
     """Write a variant for devices, and check it.
 
     VARIANT is FAMILY KNOB=VALUE..., a trial as SWEEP#NUMBER, several trials, or a folder that `srsweep
-    train` made; with --front it is a sweep, whose whole front is exported. The file is compared with torch on three sizes, its PSNR is measured on the validation split, and a model card
+    train` made; with --front or --all it is a sweep. INT8 and latency make another front than the sweep's:
+    only --all measures the trials that join it then. The file is compared with torch on three sizes, its PSNR is measured on the validation split, and a model card
     is written beside it. A file that fails its check is not kept (exit code 1). INT8 is calibrated on the
     training split; of a trial, its PSNR and the latencies become rows of the database.
 
     \b
     srsweep export SWEEP#12 --to onnx --to int8 -o out
-    srsweep export SWEEP --front --to int8 -o out
+    srsweep export SWEEP --all --to int8 -o out
     srsweep export imdn --weights IMDN_x4.pth --data BSDS400 --to onnx -o out
     """
-    choices = choose_several(variant, scale=scale, weights=weights, db=db, front=front)
+    choices = choose_several(variant, scale=scale, weights=weights, db=db, whole=whole)
     for choice in choices:
         choice.checkpoint()  # of several, all are there before the first is exported
+    bicubic = cache(_bicubic)  # many trials, one set of images
     rows, failures = [], []
     for choice in choices:
         data = data_of(choice, train_set, root)
         try:
-            for shipped in _ship(choice, dict.fromkeys(targets), output, data, threads):
+            origin = _origin(choice, data, bicubic(data, choice.scale))
+            for shipped in _ship(choice, dict.fromkeys(targets), output, data, origin, threads):
+                _warn(shipped, origin)
                 rows.append({"variant": choice.name} | _row(shipped))
                 if choice.trial is not None and weights is None:
                     _remember(choice.trial, shipped, own_images=train_set is None)
@@ -100,19 +115,34 @@ def export(  # noqa: PLR0913 - one parameter an option
         raise RunFailed("\n".join(failures))
 
 
-def _ship(
-    choice: Choice, targets: Iterable[str], output: Path, data: DataSettings, threads: int
-) -> Iterator[Shipped]:
-    """The files of one variant, each when it is verified; ExportFailed at the first that is not what it should be."""
-    network = choice.network()
+def _bicubic(data: DataSettings, scale: int) -> float:
+    split = open_split(data, scale, Path("cache").absolute())
+    return bicubic_scores(split.validation).psnr_y
+
+
+def _origin(choice: Choice, data: DataSettings, bicubic: float) -> Origin:
     split = open_split(data, choice.scale, Path("cache").absolute())
-    origin = Origin(
+    return Origin(
         weights=choice.weights.name if choice.weights else "",
         training=choice.training(),
         trial=str(choice.trial or ""),
         seed=choice.seed if choice.trial else None,
         validation=f"{len(split.validation)} images ({split.description})",
+        bicubic=bicubic,
     )
+
+
+def _ship(  # noqa: PLR0913
+    choice: Choice,
+    targets: Iterable[str],
+    output: Path,
+    data: DataSettings,
+    origin: Origin,
+    threads: int,
+) -> Iterator[Shipped]:
+    """The files of one variant, each when it is verified; ExportFailed at the first that is not what it should be."""
+    network = choice.network()
+    split = open_split(data, choice.scale, Path("cache").absolute())
     psnr_torch = evaluate(network, split.validation, device="cpu").psnr_y
     for name in targets:
         yield ship(
@@ -134,9 +164,14 @@ def data_of(choice: Choice, train_set: str | None, root: str | None) -> DataSett
     changed = {"train": train_set, "root": root}
     if train_set is not None:
         data = DataSettings(root=data.root)
-    return DataSettings.model_validate(
-        data.model_dump() | {name: value for name, value in changed.items() if value is not None}
-    )
+    given = {name: value for name, value in changed.items() if value is not None}
+    try:
+        return DataSettings.model_validate(data.model_dump() | given)
+    except ValidationError as error:
+        faults = explain(error, lambda path: DataSettings.model_fields)
+        options = {"train": "--data", "root": "--root"}
+        lines = [f"{options.get(path[0], path[0])}: {text}" for path, text in faults]
+        raise ValueError("\n".join(lines)) from None
 
 
 def _remember(trial: TrialReference, shipped: Shipped, *, own_images: bool) -> None:
@@ -149,6 +184,12 @@ def _remember(trial: TrialReference, shipped: Shipped, *, own_images: bool) -> N
         click.echo("--data: other images than the sweep's, so the PSNR was not stored", err=True)
     if not remember(trial, rows):
         click.echo(f"{trial} is being trained: nothing was stored", err=True)
+
+
+def _warn(shipped: Shipped, origin: Origin) -> None:
+    """Say of a file that bicubic is better."""
+    if warning := below_bicubic("PSNR", shipped.verdict.psnr, origin.bicubic):
+        click.echo(f"{shipped.file}:{warning}", err=True)
 
 
 def _row(shipped: Shipped) -> dict[str, object]:

@@ -13,13 +13,13 @@ from analysis.pareto import Direction
 from analysis.report import write_report
 from analysis.tables import Format, front_table, heading
 from analysis.variants import cost_name
-from searchspace.quantity import format_quantity, parse_quantity
-from srsweep.arguments import print_table, tabular
+from searchspace.quantity import format_quantity
+from srsweep.arguments import parts, positive, print_table, tabular
 from srsweep.choice import finder
 from srsweep.databases import database, locate
 
 MEASURE = "`srsweep export {}#NUMBER --to int8 -o FOLDER` measures that and the latency"
-MEASURE_ALL = "`srsweep export {} --front --to int8 -o FOLDER` measures that and the latency"
+MEASURE_ALL = "`srsweep export {} --all --to int8 -o FOLDER` measures that and the latency"
 
 
 @click.command()
@@ -130,6 +130,8 @@ def report(
     NAME... are sweeps or sweep files. The page is self-contained and opens without a network.
     """
     sweeps, url = locate(names, db)
-    limits = [parse_quantity(text) for text in tier_limits.split(",")]
+    limits = [positive("--tiers", text) for text in parts(tier_limits)]
+    if not output.parent.is_dir():
+        raise ValueError(f"-o: there is no folder {output.parent}; make it first, or name another")
     write_report(url, sweeps, output, tier_limits=limits, find=finder(url, folders))
     click.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB)")

@@ -19,7 +19,7 @@ from analysis.select import (
 from analysis.tables import Format
 from analysis.variants import variants
 from searchspace.quantity import parse_quantity
-from srsweep.arguments import print_table, tabular
+from srsweep.arguments import parts, positive, print_table, tabular
 from srsweep.databases import database, locate
 from sweeps.timing import LATENCY, parse_milliseconds
 
@@ -83,13 +83,13 @@ def select(  # noqa: PLR0913 - one parameter an option
     sweeps, url = locate(names, db)
     allowed = dict(map(_limit, limits))
     allowed |= {
-        cost: _positive(f"--max-{cost}", text, parse_quantity)
+        cost: positive(f"--max-{cost}", text, parse_quantity)
         for cost, text in (("params", max_params), ("multadds", max_multadds))
         if text is not None
     }
     minimum = _minimum(min_psnr, quality)
-    ranks = [_positive("--tiers", t, _parser(tier_cost)) for t in _parts(tier_limits)]
-    shares = dict(_weight(text) for text in _parts(weights))
+    ranks = [positive("--tiers", t, _parser(tier_cost)) for t in parts(tier_limits)]
+    shares = _shares(weights, quality)
     frame = variants(load_trials(url, sweeps), quality)
     chosen: list[Selection] = []
     if ranks:
@@ -110,30 +110,16 @@ def select(  # noqa: PLR0913 - one parameter an option
     click.echo(f"\n{note_on_spread(frame, quality)}")
 
 
-def _parts(text: str | None) -> list[str]:
-    return [] if text is None else [part.strip() for part in text.split(",")]
-
-
 def _limit(text: str) -> tuple[str, float]:
     """'cost=limit'."""
     name, equals, limit = text.rpartition("=")
     if not equals:
         raise ValueError(f"--max: must read COST=LIMIT, such as params=150k, got {text!r}")
-    return name, _positive(f"--max {name}", limit, _parser(name))
+    return name, positive(f"--max {name}", limit, _parser(name))
 
 
 def _parser(cost: str) -> Callable[[str], float]:
     return parse_milliseconds if cost.startswith(LATENCY) else parse_quantity
-
-
-def _positive(option: str, text: str, parse: Callable[[str], float]) -> float:
-    try:
-        value = parse(text)
-    except ValueError as error:
-        raise ValueError(f"{option}: {error}") from None
-    if value <= 0:
-        raise ValueError(f"{option}: must be above 0, got {text.strip()}")
-    return value
 
 
 def _minimum(min_psnr: float | None, quality: str) -> float | None:
@@ -146,9 +132,21 @@ def _minimum(min_psnr: float | None, quality: str) -> float | None:
     return min_psnr
 
 
+def _shares(weights: str | None, quality: str) -> dict[str, float]:
+    """Weights by column; of the qualities only that of --quality has one."""
+    shares = dict(_weight(text) for text in parts(weights))
+    for name in shares:
+        if name in QUALITIES and name != quality:
+            raise ValueError(
+                f"--weights {name}: is not the --quality that was asked for; write {quality}={shares[name]:g}, "
+                f"or --quality {name}"
+            )
+    return shares
+
+
 def _weight(text: str) -> tuple[str, float]:
     """'name=weight'."""
     name, _, number = text.rpartition("=")
     if not name:
         raise ValueError(f"--weights: must read NAME=WEIGHT, such as psnr_y=2, got {text!r}")
-    return name, _positive(f"--weights {name}", number, parse_quantity)
+    return name, positive(f"--weights {name}", number, parse_quantity)

@@ -10,14 +10,14 @@ from types import FrameType
 
 import click
 import torch
-import yaml
 from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 from searchspace.spec import explain
-from srsweep.choice import NOTE, Choice, choose, note_of
+from srsweep.arguments import read_value
+from srsweep.choice import NOTE, Choice, choose, note_of, read_note
 from srsweep.databases import database
 from srsweep.errors import RunFailed
 from srsweep.export import VARIANT, data_of
@@ -44,7 +44,13 @@ from sweeps.trial import Segment, checkpoint_path, run
 @click.option("--data", "train_set", help="As data.train; default: the sweep's, or embedded.")
 @click.option("--root", help="Folder of the image sets; default: the sweep's, or data.")
 @click.option("--seed", type=int, help="Default: the trial's, otherwise 0.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder.",
+)
 @database
 def train(  # noqa: PLR0913 - one parameter an option
     variant: tuple[str, ...],
@@ -91,7 +97,7 @@ def _settings(choice: Choice, steps: int | None, changes: tuple[str, ...]) -> Tr
         if not equals or name not in TrainSettings.model_fields:
             known = ", ".join(TrainSettings.model_fields)
             raise ValueError(f"--set: must read KEY=VALUE with one of {known}, got {text!r}")
-        values[name] = yaml.safe_load(value)
+        values[name] = read_value(f"--set {text}", value)
     try:
         return TrainSettings.model_validate(
             values | ({"steps": steps} if steps is not None else {})
@@ -106,7 +112,7 @@ def _note(choice: Choice, folder: Path) -> None:
     """Write down what is trained in `folder`; ValueError where something else is."""
     path, note = folder / NOTE, note_of(choice)
     if path.is_file():
-        before = json.loads(path.read_text(encoding="utf-8"))
+        before = read_note(folder)
         differing = [n for n in note if n != "label" and before.get(n) != note[n]]
         if differing:
             raise ValueError(

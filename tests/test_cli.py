@@ -365,3 +365,48 @@ def test_the_same_networks_under_another_name_and_seed_give_the_spread(tmp_path:
     assert (alone[0]["num_seeds"], alone[0]["spread"]) == (1, None)
     assert "The seeds' spread is " in invoke(*words).stdout
     assert "the seeds' spread is unknown" in invoke("select", "first", "--db", storage).stdout
+
+
+def test_a_setting_that_is_no_yaml_is_one_line(tmp_path: Path) -> None:
+    message = mistake("train", "slwsr", "--set", "schedule=[", "-o", tmp_path / "x")
+    assert "--set schedule=[: '[' is no value" in message
+
+
+def test_images_that_may_not_be_trained_on_name_the_option(tmp_path: Path) -> None:
+    message = mistake("train", "slwsr", "--data", "Set5", "-o", tmp_path / "x")
+    assert message.startswith("Error: --data: must not be a test set")
+    assert "http" not in message
+
+
+def test_tiers_of_a_report_name_the_option(tmp_path: Path) -> None:
+    file = sweep_file(tmp_path)
+    invoke("run", file)
+    assert "--tiers: must be a number" in mistake("report", file, "--tiers", "x")
+    output = tmp_path / "nowhere" / "r.html"
+    assert f"-o: there is no folder {output.parent}" in mistake("report", file, "-o", output)
+    assert not output.parent.exists()
+    message = mistake("select", file, "--weights", "psnr_y=2", "--quality", "psnr_y_int8")
+    assert "write psnr_y_int8=2" in message
+
+
+@pytest.mark.parametrize("command", ["export", "train"])
+def test_an_output_that_is_a_file_is_refused_as_such(command: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = invoke(command, "slwsr", "-o", tmp_path / "file")
+    assert result.exit_code == 2
+    assert "'-o'" in result.stderr
+    assert "is a file" in result.stderr
+
+
+def test_a_host_that_is_none_is_not_blamed_on_the_port(tmp_path: Path) -> None:
+    pytest.importorskip("dash")
+    file = sweep_file(tmp_path)
+    invoke("run", file)
+    url = f"sqlite:///{tmp_path}/results.db"
+    for host in ("bad.invalid", "192.0.2.1"):
+        message = mistake("dashboard", "--db", url, "--host", host)
+        assert (
+            f"--host: must be an address of this machine, such as 127.0.0.1, got '{host}'"
+            in message
+        )
+        assert "--port" not in message

@@ -90,7 +90,7 @@ def test_torch_export_runs_at_other_sizes(tmp_path: Path) -> None:
         assert difference(network, run, cut(noise(*size), size)) <= 1e-5
 
 
-ORIGIN = Origin(weights="none.pt", training="nothing", validation="3 images")
+ORIGIN = Origin(weights="none.pt", training="nothing", validation="3 images", bicubic=99.0)
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +125,14 @@ def test_a_card_states_what_was_measured(small, split: DataSplit, tmp_path: Path
     assert card["latency_ms"]["median"] > 0
     assert card["latency_ms"]["device"]
     assert max(card["largest_difference"].values()) <= 1e-4
-    assert "Licence" in next(tmp_path.glob("*.md")).read_text()
+    text = next(tmp_path.glob("*.md")).read_text()
+    assert "Licence" in text
+    assert "| parameters |" in text  # the unit is the name
+    assert "| convolutions |" in text
+    assert "| memory B |" in text
+    assert "| Mult-Adds (multiply-accumulates) |" in text
+    assert card["psnr_y"]["bicubic"] == 99.0
+    assert "bicubic 99.00 dB. Worse than bicubic: its PSNR is" in text
 
 
 def wrong(low_res: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ import yaml
 from click.testing import CliRunner
 from PIL import Image
 
-from analysis.load import load_images, load_trial, load_trials
+from analysis.load import load_images, load_sweeps, load_trial, load_trials
 from srsweep.choice import choose
 from srsweep.cli import main
 from sweeps.train import read_checkpoint
@@ -54,12 +55,20 @@ def at_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(home)
 
 
+def rows(*words: object) -> list[dict[str, Any]]:
+    """What a command prints with --json."""
+    result = CliRunner().invoke(main, [str(word) for word in (*words, "--json")])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert isinstance(found, list)
+    return found
+
+
 URL = "sqlite:///results.db"
 
 
 def test_an_exported_trial_gets_rows_for_the_front_after_quantisation() -> None:
-    printed = srsweep("export", "one#0", "--to", "int8", "-o", "out", "--json")
-    (row,) = json.loads(printed)
+    (row,) = rows("export", "one#0", "--to", "int8", "-o", "out")
     assert Path(row["file"]).is_file()
     trial = load_trials(URL).iloc[0]
     assert trial["psnr_y_int8"] == pytest.approx(row["file_psnr_y"])
@@ -72,11 +81,22 @@ def test_an_exported_trial_gets_rows_for_the_front_after_quantisation() -> None:
 
 
 def test_a_whole_front_is_exported_by_the_sweeps_name() -> None:
-    words = ("export", "one", "--front", "--to", "onnx", "-o", "all", "--json")
-    (row,) = json.loads(srsweep(*words))
-    assert row["variant"] == "one#0"
+    for whole in ("--front", "--all"):
+        (row,) = rows("export", "one", whole, "--to", "onnx", "-o", "all")
+        assert row["variant"] == "one#0"
     twice = ("export", "one#0", "one#0", "--weights", "x.pt", "-o", "all")
     assert "--weights: are those of one variant" in srsweep(*twice, code=2)
+
+
+def test_an_export_below_bicubic_says_so() -> None:
+    # Thirty steps from nothing: far below.
+    said = srsweep("export", "one#0", "--to", "onnx", "-o", "poor")
+    (line,) = [line for line in said.splitlines() if "Worse than bicubic" in line]
+    bicubic = load_sweeps(URL)["validation_bicubic_psnr_y"].iloc[0]
+    assert line.startswith("poor/fsrcnn-")
+    assert f"below bicubic's {bicubic:.2f} dB on the same images." in line
+    (card,) = Path("poor").glob("*.json")
+    assert json.loads(card.read_text())["psnr_y"]["bicubic"] == pytest.approx(bicubic, abs=1e-5)
 
 
 def test_a_measured_latency_is_kept_under_its_device() -> None:
