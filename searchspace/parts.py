@@ -32,10 +32,10 @@ class Parts:
     together where what the one adds to any cost depends on the other; a knob that costs nothing stands in none. `^2`
     behind one that repeats something: the cost grows with its square (where all outputs so far are fused).
     Properties of the spec may stand in place of knobs (`slwsr.py`)."""
-    repeats: Mapping[str, int] = field(default_factory=dict)
+    repeats: Mapping[str, int] = field(default_factory=dict, hash=False)
     """Knobs that say how often something is repeated -> the number from which each further one costs the same; networks
     of so many and of one more (two more for a square) are counted."""
-    plain: Mapping[str, Any] = field(default_factory=dict)
+    plain: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """What a knob is held at in the lines that do not name it, where that is not its default: a value that goes with all
     values of the others. What repeats is held at its number in `repeats`."""
     small: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
