@@ -20,7 +20,6 @@ from sweeps.step import (
     ResidentSteps,
     Work,
     graphed,
-    keep_freed_memory,
     make_optimizer,
     make_step,
     make_update,
