@@ -192,6 +192,8 @@ def main() -> None:
     elif given.measure:
         measure_here(given.measure, given.url)
     else:
+        if given.output is None:
+            parser.error("-o: name the CSV file to write")
         measure_all(given.folder, given.output)
 
 
