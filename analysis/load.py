@@ -28,10 +28,15 @@ from sweeps.schema import Attempt, Life, Measurement, Sweep, SweepFact, Trial, T
 
 BICUBIC = "validation_bicubic_psnr_y"
 """The fact of a sweep that holds bicubic's PSNR on its validation images [dB]."""
+OF_IMAGES = ("train_data", "data_fingerprint")
+"""The facts of a sweep that say on which images it was trained and measured."""
 
 
 def load_sweeps(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
-    """One row a sweep, oldest first: name, scale, settings, created_at and its facts as columns."""
+    """One row a sweep, oldest first: name, scale, settings, created_at and its facts as columns.
+
+    train_data and data_fingerprint are '' and bicubic's PSNR is NaN where the sweep has no such fact.
+    """
     with open_database(url) as connection:
         chosen = sweep_ids(connection, sweeps)
         frame = read(
@@ -39,16 +44,20 @@ def load_sweeps(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
         ).set_index("id")
         query = select(SweepFact).where(SweepFact.sweep_id.in_(chosen.values()))
         facts = read(connection, query).pivot(index="sweep_id", columns="name", values="value")
-    for name in (BICUBIC, "train_data", "data_fingerprint"):
-        if name not in facts:
-            facts[name] = None
-    facts[BICUBIC] = pd.to_numeric(facts[BICUBIC])
     frame = frame.join(facts).reset_index(names="sweep_id")
+    _fill_facts(frame, BICUBIC)
     frame["settings"] = [
         _named(s, facts.get("latency", {}).get(i))
         for s, i in zip(frame["settings"], frame["sweep_id"], strict=True)
     ]
     return frame
+
+
+def _fill_facts(frame: pd.DataFrame, bicubic: str) -> None:
+    """The facts that every reader asks for as columns of `frame`: '' for a text and NaN for a PSNR that is not there."""
+    for name in OF_IMAGES:
+        frame[name] = frame[name].fillna("") if name in frame else ""
+    frame[bicubic] = pd.to_numeric(frame[bicubic]) if bicubic in frame else float("nan")
 
 
 def _named(settings: Any, latency: object) -> Any:
@@ -96,17 +105,14 @@ def load_trials(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
         attempts = _attempts(connection, chosen)
         facts = read(
             connection,
-            select(SweepFact).where(
-                SweepFact.name.in_(("train_data", "data_fingerprint", BICUBIC))
-            ),
+            select(SweepFact).where(SweepFact.name.in_((*OF_IMAGES, BICUBIC))),
         ).pivot(index="sweep_id", columns="name", values="value")
         settings = read(connection, select(Sweep.id, Sweep.settings)).set_index("id")["settings"]
     frame = trials.join(attempts, on="id").join(facts, on="sweep_id")
     frame["training"] = frame["sweep_id"].map(settings.map(training_of))
-    for name in ("train_data", "data_fingerprint"):
-        frame[name] = frame[name].fillna("") if name in frame else ""
     frame = frame.rename(columns={BICUBIC: "bicubic"})
-    for name in ("psnr_y", "ssim_y", "bicubic"):
+    _fill_facts(frame, "bicubic")
+    for name in ("psnr_y", "ssim_y"):
         frame[name] = pd.to_numeric(frame[name]) if name in frame else float("nan")
     frame["error"] = frame["error"].fillna("")
     frame = frame.fillna({"seconds": 0.0, "attempts": 0, "step": 0})

@@ -19,7 +19,7 @@ from analysis.load_database import (
 )
 from analysis.pareto import Direction, front_mask
 from searchspace.spec import nearest
-from sweeps.schema import Attempt, Trial
+from sweeps.schema import Attempt, Sweep, Trial
 
 DETAILS = (
     Trial.id,
@@ -122,6 +122,18 @@ def load_pulse(url: str, sweep: str) -> dict[str, int]:
             .group_by(Trial.state)
         )
         return {str(row[0]): int(row[1]) for row in connection.execute(query)}
+
+
+def load_states(url: str) -> pd.DataFrame:
+    """How many trials are in each state: one row a sweep that has any, by its name, one column a state."""
+    with open_database(url) as connection:
+        query = (
+            select(Sweep.name.label("sweep"), Trial.state, func.count().label("trials"))
+            .join(Sweep, Sweep.id == Trial.sweep_id)
+            .group_by(Sweep.name, Trial.state)
+        )
+        rows = read(connection, query)
+    return rows.pivot(index="sweep", columns="state", values="trials").fillna(0).astype(int)
 
 
 def load_reasons(url: str, sweep: str, most: int = 20) -> pd.DataFrame:

@@ -35,8 +35,9 @@ def headlines(
     """The sweep in a few sentences: trials, best, front, knee, spend [unit], in the column spent."""
     counts = trials["state"].value_counts()
     states = ", ".join(f"{counts[s]:,} {words}" for s, words in STATES.items() if s in counts)
+    noun = "trial" if len(trials) == 1 else "trials"
     items = [
-        f"<b>{len(trials):,} trials</b> at x{scale}, trained on {escape(train_data)}: {states or 'none yet'}."
+        f"<b>{len(trials):,} {noun}</b> at x{scale}, trained on {escape(train_data)}: {states or 'none yet'}."
     ]
     done = trials[(trials["state"] == "complete") & trials["psnr_y"].notna()]
     if len(done):
@@ -51,7 +52,8 @@ def _results(
     bicubic: float | None,
     objectives: Mapping[str, Direction],
 ) -> list[str]:
-    best = row_of(done, done["psnr_y"].idxmax())
+    first = done["psnr_y"].idxmax()
+    best = row_of(done, first)
     above = (
         f", {best['psnr_y'] - bicubic:+.2f} dB against bicubic's {bicubic:.2f}" if bicubic else ""
     )
@@ -65,8 +67,9 @@ def _results(
     items.append(f"<b>{front} trials</b> are on the front of {names}.")
     close = done[done["psnr_y"] >= best["psnr_y"] - 0.1]
     if "params" in done:
-        small = row_of(close, close["params"].idxmin())
-        if small["number"] != best["number"]:
+        smallest = close["params"].idxmin()
+        small = row_of(close, smallest)
+        if smallest != first:
             items.append(
                 f"The smallest within 0.1 dB of the best has <b>{1 - small['params'] / best['params']:.0%} "
                 f"fewer parameters</b>: {escape(str(small['label']))} (trial {small['number']}{_size(small)})."

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Literal
 
 import pandas as pd
@@ -32,6 +33,7 @@ HEADINGS = {
 
 EXACT = frozenset(
     {"number", "trial", "step", "seed", "scale", "num_convs", "num_seeds", "attempts"}
+    | {"running", "paused", "complete", "stopped", "failed"}  # trials in that state
 )
 """Whole numbers that are shown in full."""
 
@@ -53,9 +55,11 @@ def heading(name: str) -> str:
 
 
 def cell(name: str, value: Any) -> str:
-    """`value` of column `name` for people: dB to two places, SSIM to four, costs with a suffix."""
+    """`value` of column `name` for people: dB to two places, SSIM to four, costs with a suffix, times to the second."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "-"
+    if isinstance(value, datetime):
+        return value.isoformat(" ", "seconds")
     if isinstance(value, str) or not isinstance(value, int | float):
         return str(value)
     if name.startswith("latency_ms"):
@@ -100,7 +104,7 @@ def rich_table(frame: pd.DataFrame) -> Table:
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as dicts in JSON types; whole numbers as integers, missing values as None."""
+    """Rows as dicts in JSON types; whole numbers as integers, missing values as None, times as text to the second."""
     return [{name: _plain(value) for name, value in row.items()} for row in _rows(frame)]
 
 
@@ -131,4 +135,6 @@ def _plain(value: Any) -> Any:
         if math.isinf(value):
             return None
         return int(value) if value.is_integer() and abs(value) >= 1 else value
+    if isinstance(value, datetime):  # pandas' Timestamp is one
+        return value.isoformat(" ", "seconds")
     return value.item() if hasattr(value, "item") else value

@@ -8,7 +8,7 @@ import click
 from analysis.chosen import TIERS
 from analysis.load import load_cost_names, load_sweeps, load_trials
 from analysis.load_database import QUALITIES
-from analysis.load_points import load_front, load_points
+from analysis.load_points import load_front, load_points, load_states
 from analysis.pareto import Direction
 from analysis.report import write_report
 from analysis.tables import Format, front_table, heading
@@ -37,9 +37,9 @@ def status(name: str | None, db: str | None, form: Format | None) -> None:
         frame["error"] = ["".join(lines) for lines in frame["error"]]
         print_table(frame, form)
         return
-    states = load_trials(url).groupby(["sweep", "state"]).size().unstack(fill_value=0)
     frame = load_sweeps(url)[["name", "scale", "train_data", "created_at"]]
-    print_table(frame.join(states, on="name").fillna(0), form)
+    states = load_states(url).reindex(frame["name"], fill_value=0)
+    print_table(frame.join(states, on="name"), form)
 
 
 @click.command()

@@ -9,6 +9,7 @@ import pytest
 
 from analysis.report import report_page, write_report
 from benchmarks.synthetic import fill
+from searchspace.architecture import architecture
 
 LOADING = {"src", "href", "srcset", "data", "poster", "action"}
 
@@ -93,6 +94,22 @@ def test_sweeps_on_the_same_images_share_one_front(small) -> None:
 def test_a_sweep_without_finished_trials_still_gives_a_page(database) -> None:
     database.sweep("young")
     assert "No trial is finished yet" in report_page(database.url)
+
+
+def test_what_a_sweep_did_not_record_is_said_so(small) -> None:
+    sweep_id = small.store.open_sweep("bare", 4, {"objectives": {"psnr_y": "maximize"}})
+    small.trial(sweep_id, 0, 25.0, 30_000, 3e9)
+    text = report_page(small.url, ["small", "bare"])  # the other has what this one lacks
+    assert "<b>1 trial</b> at x4, trained on unknown images" in text
+    assert "<dt>training images</dt><dd>not recorded</dd>" in text
+
+
+def test_the_smallest_of_several_sweeps_is_told_from_the_best_of_the_same_number(small) -> None:
+    other = small.sweep("other")
+    small.trial(other, 0, 33.0, 100_000, 1e9)
+    again = small.sweep("again")
+    small.trial(again, 0, 32.95, 10_000, 1e9, network=architecture("slwsr", {"n_feats": 9}))
+    assert "has <b>90% fewer parameters</b>" in report_page(small.url)
 
 
 def test_what_people_wrote_is_escaped(database) -> None:
