@@ -207,9 +207,10 @@ def load_knobs(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
 def knob_columns(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of TrialKnob as one row a trial and one column a knob, values in JSON types."""
     known = {text: json.loads(text) for text in rows["value"].unique()}  # many trials, few values
-    return rows.assign(value=rows["value"].map(known)).pivot(
-        index="trial_id", columns="name", values="value"
-    )
+    values = (
+        rows["value"].map(known).astype(object)
+    )  # a whole number stays one beside what is missing
+    return rows.assign(value=values).pivot(index="trial_id", columns="name", values="value")
 
 
 def _trials_query(chosen: dict[str, int], *columns: Any) -> Any:

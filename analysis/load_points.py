@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, select
 
 from analysis.load_database import (
     LATENCY,
+    QUALITIES,
     VALIDATION,
     column,
     measured,
@@ -77,7 +78,7 @@ def _objectives_query(
     )
     for name in names:
         # Without a finished evaluation these are stored nowhere, and yet no mistake.
-        if known and name not in (*known, "psnr_y", "ssim_y"):
+        if known and name not in (*known, *QUALITIES):
             raise ValueError(
                 f"objectives: nothing stored is called {name!r}; {nearest(name, known)}"
             )

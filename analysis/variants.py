@@ -35,6 +35,8 @@ def variants(trials: pd.DataFrame, quality: str = "psnr_y") -> pd.DataFrame:
     """
     if quality not in QUALITIES:
         raise ValueError(f"quality: must be one of {', '.join(QUALITIES)}, got {quality!r}")
+    if trials.empty:  # no cost is stored yet, and yet to name one is no mistake
+        trials = trials.assign(**dict.fromkeys(COSTS, float("nan")))
     complete = trials[(trials["state"] == "complete") & trials["psnr_y"].notna()]
     _refuse_incomparable(complete)
     if quality not in complete:

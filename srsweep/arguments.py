@@ -3,6 +3,7 @@
 import itertools
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -74,6 +75,14 @@ def positive(option: str, text: str, parse: Callable[[str], float] = parse_quant
     if value <= 0:
         raise ValueError(f"{option}: must be above 0, got {text.strip()}")
     return value
+
+
+def in_folder(option: str, file: Path) -> None:
+    """ValueError where the folder that `option` wants a file in is not there: told before the work, not after."""
+    if not file.parent.is_dir():
+        raise ValueError(
+            f"{option}: there is no folder {file.parent}; make it first, or name another"
+        )
 
 
 def parse_architecture(family: str, knob_values: Sequence[str]) -> Architecture:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from srsweep.arguments import in_folder
 from srsweep.databases import database, locate
 
 
@@ -30,7 +31,7 @@ def dashboard(db: str | None, port: int, host: str) -> None:
 
 @click.command(name="export-optuna")
 @click.argument("name")
-@click.option("-o", "--output", type=click.Path(path_type=Path), default="study.db")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), default="study.db")
 @database
 def export_optuna(name: str, output: Path, db: str | None) -> None:
     """Write a sweep as an Optuna study.
@@ -39,6 +40,7 @@ def export_optuna(name: str, output: Path, db: str | None) -> None:
     """
     from analysis.export_optuna import export_study
 
+    in_folder("-o", output)
     (sweep,), url = locate([name], db)
     number = export_study(url, sweep, output)
     click.echo(f"wrote {number:,} trials to {output}")

@@ -25,6 +25,7 @@ from sweeps.config import ConfigError, SweepConfig, parse_config
 from sweeps.data.split import DataSettings, open_split
 from sweeps.mirror import Mirror, is_url
 from sweeps.records import Measurement
+from sweeps.redact import without_password
 from sweeps.store import Store
 from sweeps.timing import FACT, key_of
 from sweeps.train import TrainSettings
@@ -182,7 +183,9 @@ def _of_trial(name: str, number: int, db: str | None) -> Choice:
     row = load_trial(url, sweep, number)
     lives = load_lives(url, [sweep])
     text = yaml.safe_load(lives["text"].iloc[-1]) if len(lives) else None
-    config = parse_config({"metadata": {"sweep": text}}, f"sweep {sweep} in {url}")
+    config = parse_config(
+        {"metadata": {"sweep": text}}, f"sweep {sweep} in {without_password(url)}"
+    )
     return Choice(
         architecture=architecture(str(row["family"]), row["knobs"]),
         scale=int(row["scale"]),

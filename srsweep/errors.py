@@ -4,6 +4,14 @@ from typing import Any
 
 import click
 
+EXTRAS = {
+    "dash": "dashboard",
+    "onnx": "export",
+    "onnxruntime": "export",
+    "onnxscript": "export",
+}
+"""Packages that not everybody needs, and under which name pip installs them with srsweep."""
+
 
 class PersonsMistake(click.ClickException):
     """Something in a file or on the command line is wrong."""
@@ -43,4 +51,7 @@ def as_expected(error: Exception) -> click.ClickException | None:
         return RunFailed(str(error))
     if isinstance(error, (ConfigError, StoreError, ValueError)):
         return PersonsMistake(str(error))
+    if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
+        line = f"{error.name} is not installed; `pip install 'srsweep[{EXTRAS[error.name]}]'`"
+        return PersonsMistake(line)
     return None

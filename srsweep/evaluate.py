@@ -13,7 +13,7 @@ from analysis.benchmark import TableFormat, published_bicubic, published_rows, s
 from analysis.load_database import PER_IMAGE
 from analysis.tables import render
 from searchspace.cost import costs
-from srsweep.arguments import tabular
+from srsweep.arguments import parts, tabular
 from srsweep.choice import Choice, TrialReference, choose, remember
 from srsweep.databases import database
 from srsweep.export import VARIANT
@@ -230,7 +230,9 @@ def _bicubic_rows(scale: int, root: Path, sets: str, published: bool) -> pd.Data
 
 
 def _test_sets(root: Path, sets: str, scale: int) -> Iterator[tuple[str, PairSet]]:
-    names = list(dict.fromkeys(name.strip() for name in sets.split(",")))
+    names = list(dict.fromkeys(filter(None, parts(sets))))
+    if not names:
+        raise ValueError(f"--sets: must name test sets, such as {','.join(SETS[:2])}, got {sets!r}")
     for name in _present(root, names):
         yield name, open_test_set(root, name, scale, Path("cache").absolute())
 

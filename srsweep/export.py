@@ -1,6 +1,6 @@
 """Commands about files for devices: export a variant, measure a latency."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -93,6 +93,7 @@ def export(  # noqa: PLR0913 - one parameter an option
     srsweep export imdn --weights IMDN_x4.pth --data BSDS400 --to onnx -o out
     """
     choices = choose_several(variant, scale=scale, weights=weights, db=db, whole=whole)
+    _refuse_same_files(choices)
     for choice in choices:
         choice.checkpoint()  # of several, all are there before the first is exported
     bicubic = cache(_bicubic)  # many trials, one set of images
@@ -113,6 +114,18 @@ def export(  # noqa: PLR0913 - one parameter an option
         print_table(pd.DataFrame(rows).drop(columns=["variant"] if single else []), form)
     if failures:
         raise RunFailed("\n".join(failures))
+
+
+def _refuse_same_files(choices: Sequence[Choice]) -> None:
+    """ValueError where two variants are one network, as of two seeds: the second's file would take the first's place."""
+    first: dict[tuple[str, int], Choice] = {}
+    for choice in choices:
+        other = first.setdefault((choice.architecture.key, choice.scale), choice)
+        if other is not choice:
+            raise ValueError(
+                f"{other.name} and {choice.name}: are one network with other weights, and their files would "
+                "have one name; export them into a folder each"
+            )
 
 
 def _bicubic(data: DataSettings, scale: int) -> float:

@@ -13,8 +13,9 @@ from analysis.pareto import Direction
 from analysis.report import write_report
 from analysis.tables import Format, front_table, heading
 from analysis.variants import cost_name
+from searchspace.cost import COSTS
 from searchspace.quantity import format_quantity
-from srsweep.arguments import parts, positive, print_table, tabular
+from srsweep.arguments import in_folder, parts, positive, print_table, tabular
 from srsweep.choice import finder
 from srsweep.databases import database, locate
 
@@ -63,7 +64,7 @@ def front(
     wanted = _objectives(url, sweep)
     if objectives:
         names = [text.strip() for text in objectives.split(",")]
-        known = load_cost_names(url)
+        known = load_cost_names(url) or list(COSTS)  # before the first trial none is stored
         wanted = _directions([n if n in QUALITIES else cost_name(known, n) for n in names])
     if int8:
         rest = {name: way for name, way in wanted.items() if name != "psnr_y"}
@@ -101,7 +102,9 @@ def _tell_missing(url: str, sweep: str, names: Sequence[str]) -> None:
 
 @click.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
-@click.option("-o", "--output", type=click.Path(path_type=Path), default="report.html")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), default="report.html"
+)
 @click.option(
     "--tiers",
     "tier_limits",
@@ -131,7 +134,6 @@ def report(
     """
     sweeps, url = locate(names, db)
     limits = [positive("--tiers", text) for text in parts(tier_limits)]
-    if not output.parent.is_dir():
-        raise ValueError(f"-o: there is no folder {output.parent}; make it first, or name another")
+    in_folder("-o", output)
     write_report(url, sweeps, output, tier_limits=limits, find=finder(url, folders))
     click.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB)")

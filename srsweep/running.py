@@ -19,6 +19,7 @@ from srsweep.databases import DEFAULT_DATABASE, database
 from srsweep.progress import Watcher, format_duration
 from sweeps.config import ConfigError, SweepConfig, parse_config, read_config
 from sweeps.places import located
+from sweeps.redact import without_password
 from sweeps.run import DriverName, run_sweep
 
 
@@ -92,7 +93,7 @@ def resume(name: str, db: str | None, driver: DriverName, address: str | None) -
     """
     url = db or DEFAULT_DATABASE
     text = yaml.safe_load(load_lives(url, [name])["text"].iloc[-1])
-    config = parse_config({"metadata": {"sweep": text}}, f"sweep {name} in {url}")
+    config = parse_config({"metadata": {"sweep": text}}, f"sweep {name} in {without_password(url)}")
     _run(config.model_copy(update={"storage": url}), driver, address)
 
 
