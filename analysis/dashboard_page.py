@@ -1,7 +1,6 @@
 """What the dashboard's page is made of: its look, its parts, how cards and tables become elements."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -9,6 +8,7 @@ from dash import dcc, html
 
 from analysis.cards import Card, pieces
 from analysis.live import VIEWS, Live, front_rows
+from analysis.look import FIT, SCROLL
 from analysis.select import selection_table
 from analysis.tables import cell, heading
 
@@ -40,7 +40,7 @@ h2 { font-size: 1.02rem; margin: 0 0 4px; }
 .pager[hidden] { display: none; }
 .pager button { font: inherit; padding: 3px 12px; border: 1px solid var(--line); border-radius: 6px; background: #fff; cursor: pointer; }
 .pager button:disabled { opacity: 0.4; cursor: default; }
-.scroll { overflow: auto; max-height: 480px; }
+.scroll { max-height: 480px; }
 table { border-collapse: collapse; width: 100%; font-size: 0.86rem; }
 th, td { padding: 5px 10px; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap;
   font-variant-numeric: tabular-nums; }
@@ -58,13 +58,12 @@ input[type=radio] { accent-color: var(--accent); }
   .figure { height: 400px; }
 }
 """
-FIT = Path(__file__).with_name("fit.js")
-"""Makes a figure fit a narrow screen; the report has it too."""
 PAGE = (
     '<!doctype html><html lang="en"><head>{%metas%}<title>{%title%}</title>'
     '<meta name="viewport" content="width=device-width, initial-scale=1">'
     '<link rel="icon" href="data:,">{%css%}<style>'
     + STYLE
+    + SCROLL
     + "</style><script>"
     + FIT.read_text(encoding="utf-8")
     + "</script></head><body>{%app_entry%}<footer>{%config%}{%scripts%}{%renderer%}</footer></body></html>"

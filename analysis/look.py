@@ -1,6 +1,7 @@
 """How our figures look: palette, type, axes. A figure is a plain dict for plotly.js."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +18,16 @@ FAMILY_SYMBOLS = ("circle", "square", "triangle-up", "cross", "hexagon", "star",
 PUBLISHED_COLOUR = "#8a5a2b"
 RUNNING = "#009e73"
 """Of what is being trained."""
+FIT = Path(__file__).with_name("fit.js")
+"""Makes a figure fit a narrow screen, in the report and in the dashboard."""
+SCROLL = """
+.scroll { overflow: auto; background:
+  linear-gradient(90deg, #fff 30%, #fff0) 0 0 / 40px 100% no-repeat local,
+  linear-gradient(270deg, #fff 30%, #fff0) 100% 0 / 40px 100% no-repeat local,
+  linear-gradient(90deg, #1d273338, #1d273300) 0 0 / 14px 100% no-repeat scroll,
+  linear-gradient(270deg, #1d273338, #1d273300) 100% 0 / 14px 100% no-repeat scroll, #fff; }
+"""
+"""The look of a table wider than the screen: a shadow at each side to which it scrolls on, hidden at its end."""
 FONT = {
     "family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif",
     "size": 13,

@@ -36,7 +36,7 @@ from analysis.cards import (
 )
 from analysis.chosen import TIERS, Chosen, FindTrained, choose_tiers, chosen_section
 from analysis.load import load_curves, load_knobs, load_lives, load_sweeps, load_trials
-from analysis.look import Figure
+from analysis.look import FIT, SCROLL, Figure
 from analysis.plots import complete, front_of, plotly_source, thin
 from analysis.published import same_networks
 from analysis.sections import failures, front_section, headlines, provenance
@@ -45,8 +45,6 @@ from analysis.timelines import volume_data
 from sweeps.comparable import training_of
 
 PAGE = Path(__file__).with_name("page.html")
-FIT = Path(__file__).with_name("fit.js")
-"""Makes a figure fit a narrow screen; the dashboard has it too."""
 CURVES = 120
 """Learning curves drawn of trials that are not on the front."""
 
@@ -110,6 +108,7 @@ def report_page(
     body.append(provenance(lives, load_sweeps(url, names)))
     return Template(PAGE.read_text(encoding="utf-8")).substitute(
         fit=FIT.read_text(encoding="utf-8"),
+        scroll=SCROLL,
         title=escape(f"srsweep: {', '.join(names)}"),
         body="\n".join(body),
         figures=_script_json(figures),

@@ -113,10 +113,11 @@ def front_table(
 ) -> pd.DataFrame:
     """`front` (rows of load_trials or load_front_points) with the columns worth reading, cheapest first.
 
-    `extra` columns come last.
+    The objectives, and of the rest what some trial has; `extra` columns come last.
     """
     costs = [n for n in objectives if not n.endswith(("psnr_y", "ssim_y", "psnr_y_int8"))]
     others = [n for n in ("psnr_y", "psnr_y_int8", "ssim_y", "params", "multadds") if n in front]
+    others = [n for n in others if front.empty or front[n].notna().any()]
     columns = ["number", *dict.fromkeys([*objectives, *others]), "label", *extra]
     order = costs[0] if costs else objectives[0]
     return front.sort_values([order, "number"])[columns].reset_index(drop=True)

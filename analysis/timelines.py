@@ -63,7 +63,6 @@ def draw_curves(lines: list[dict[str, Any]], bicubic: float | None = None) -> Fi
                 "mode": "lines+markers" if len(line["steps"]) == 1 else "lines",
                 "x": line["steps"],
                 "y": line["values"],
-                "text": [line["text"]] * len(line["steps"]) if line["on_front"] else None,
                 "hovertemplate": line["text"] + "<br>step %{x:,}: %{y:.2f} dB<extra></extra>",
                 "showlegend": False,
                 "line": {
@@ -72,7 +71,6 @@ def draw_curves(lines: list[dict[str, Any]], bicubic: float | None = None) -> Fi
                 },
             }
         )
-        del traces[-1]["text"]
     layout = base_layout("optimiser steps", "PSNR-Y on the validation split, dB")
     layout["xaxis"] |= {"rangemode": "tozero", "tickformat": "~s"}
     if lines:

@@ -36,3 +36,9 @@ def test_an_empty_frame_is_a_header_and_an_empty_list() -> None:
 
 def test_the_front_is_listed_cheapest_first() -> None:
     assert front_table(FRAME[::-1], ["psnr_y", "params"])["number"].tolist() == [2, 10]
+
+
+def test_the_front_has_no_column_that_only_other_sweeps_measured() -> None:
+    unmeasured = FRAME.assign(psnr_y_int8=float("nan"), ssim_y=[float("nan"), 0.7])
+    columns = list(front_table(unmeasured, ["psnr_y", "params"]))
+    assert columns == ["number", "psnr_y", "params", "ssim_y", "label"]

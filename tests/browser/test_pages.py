@@ -13,6 +13,7 @@ from urllib.request import urlopen
 import pytest
 
 from analysis.live import VIEWS
+from analysis.load import load_trials
 from analysis.report import write_report
 from sweeps.records import Measurement
 from tests.analysis.conftest import Database
@@ -120,6 +121,31 @@ def test_the_report_shows_every_point_and_names_it(
     for width in (1280, 400):
         browser.resize(width)
         no_overflow(browser)
+
+
+def test_a_table_says_that_it_scrolls_and_sorts_what_is_missing_last(
+    browser: Chromium, two_sweeps: Database, tmp_path: Path
+) -> None:
+    rows = load_trials(two_sweeps.url, ["first"])
+    for trial_id, value in zip(rows["id"].iloc[[0, -1]], (24.0, 23.0), strict=True):
+        row = Measurement(step=1_000, dataset="validation", name="psnr_y_int8", value=value)
+        two_sweeps.store.record(int(trial_id), 1, [row])
+    path = tmp_path / "report.html"
+    write_report(two_sweeps.url, ["first"], path)
+    browser.open(path.as_uri())
+    browser.wait_for(points("#g0-params"), lambda n: n > 0)
+    table = "[...document.querySelectorAll('table.sortable')].at(-1)"
+    heads = f"[...{table}.querySelectorAll('th button')]"
+    column = browser.evaluate(f"{heads}.findIndex((b) => b.textContent.includes('INT8'))")
+    cells = f"[...{table}.tBodies[0].rows].map((r) => r.cells[{column}].textContent).join(' ')"
+    for order in ("23.00 24.00 -", "24.00 23.00 -"):
+        browser.evaluate(f"{heads}[{column}].click()")
+        assert browser.evaluate(cells).startswith(order)
+    browser.resize(400)
+    around = f"{table}.parentElement"
+    browser.wait_for(f"{around}.scrollWidth - {around}.clientWidth", lambda pixels: pixels > 0)
+    assert "local" in browser.evaluate(f"getComputedStyle({around}).backgroundAttachment")
+    quiet(browser)
 
 
 def test_the_dashboard_follows_the_choice_and_the_sweep(
