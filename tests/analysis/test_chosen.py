@@ -7,10 +7,11 @@ from analysis.load import load_knobs, load_trials
 from analysis.report import report_page
 from searchspace.architecture import architecture
 from sweeps.data.split import DataSettings, open_split
+from tests.analysis.conftest import Database
 
 
 @pytest.fixture
-def knobby(database):
+def knobby(database: Database):
     """Twelve trials: activation_ratio=rare costs 0.3 dB at equal cost, width follows the cost alone."""
     sweep_id = database.sweep("knobby")
     for number in range(12):
@@ -42,7 +43,7 @@ def test_the_figures_show_every_varying_knob(knobby) -> None:
     assert lines["data"][0]["x"].count(None) == 12
 
 
-def test_each_variant_is_marked_once_for_the_smallest_tier_that_takes_it(small) -> None:
+def test_each_variant_is_marked_once_for_the_smallest_tier_that_takes_it(small: Database) -> None:
     chosen = choose_tiers(load_trials(small.url), (20e3, 50e3, 150e3, 600e3))
     assert chosen is not None
     figure = {"data": [], "layout": {"yaxis": {"range": [26, 28]}}}
@@ -52,12 +53,12 @@ def test_each_variant_is_marked_once_for_the_smallest_tier_that_takes_it(small) 
     assert trace["text"] == ["20K", "150K", "600K"]
 
 
-def test_nothing_is_chosen_from_a_sweep_without_trials(database) -> None:
+def test_nothing_is_chosen_from_a_sweep_without_trials(database: Database) -> None:
     database.sweep("young")
     assert choose_tiers(load_trials(database.url)) is None
 
 
-def test_pictures_stand_between_bicubic_and_the_original(small, tmp_path) -> None:
+def test_pictures_stand_between_bicubic_and_the_original(small: Database, tmp_path) -> None:
     split = open_split(DataSettings(), 4, tmp_path / "cache")
     network = architecture("fsrcnn", {}).network(4)
     asked = []
@@ -87,7 +88,7 @@ def test_the_busiest_part_is_where_the_detail_is() -> None:
     assert busiest(image) == (80, 100)
 
 
-def test_many_numbers_are_put_together_in_ranges(database) -> None:
+def test_many_numbers_are_put_together_in_ranges(database: Database) -> None:
     sweep_id = database.sweep("wide")
     for number in range(36):
         database.trial(sweep_id, number, 25 + number / 36, 1e4 + number, 1e9)

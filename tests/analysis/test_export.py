@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,7 +13,7 @@ from torch import nn
 from analysis.card import Origin
 from analysis.export import TARGETS
 from analysis.export.target import Job, Run, Target
-from analysis.ship import ship
+from analysis.ship import Shipped, ship
 from analysis.verify import ExportFailed, cut, difference
 from searchspace.architecture import Architecture, architecture
 from searchspace.layers import deployed
@@ -20,7 +21,7 @@ from sweeps.data.split import DataSettings, DataSplit, open_split
 from sweeps.evaluate import evaluate
 from sweeps.latency import Setting, measure
 
-SMALL = {
+SMALL: dict[str, dict[str, Any]] = {
     "slwsr": {"n_feats": 8, "n_blocks": 6, "compression": "all", "compress_norm": "batch"},
     "mssn": {},
     "swisenet": {},
@@ -90,16 +91,19 @@ def test_torch_export_runs_at_other_sizes(tmp_path: Path) -> None:
         assert difference(network, run, cut(noise(*size), size)) <= 1e-5
 
 
+Trained = tuple[Architecture, nn.Module]
 ORIGIN = Origin(weights="none.pt", training="nothing", validation="3 images", bicubic=99.0)
 
 
 @pytest.fixture(scope="module")
-def small() -> tuple[Architecture, nn.Module]:
+def small() -> Trained:
     chosen = architecture("fsrcnn", {})
     return chosen, trained_a_little(chosen)
 
 
-def shipped(small, target: Target, folder: Path, split: DataSplit, psnr: float | None = None):
+def shipped(
+    small: Trained, target: Target, folder: Path, split: DataSplit, psnr: float | None = None
+) -> Shipped:
     chosen, network = small
     known = evaluate(network, split.validation, device="cpu").psnr_y if psnr is None else psnr
     return ship(
@@ -116,7 +120,7 @@ def shipped(small, target: Target, folder: Path, split: DataSplit, psnr: float |
 
 
 @pytest.mark.slow
-def test_a_card_states_what_was_measured(small, split: DataSplit, tmp_path: Path) -> None:
+def test_a_card_states_what_was_measured(small: Trained, split: DataSplit, tmp_path: Path) -> None:
     made = shipped(small, TARGETS["onnx"], tmp_path, split)
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".md", ".onnx"]
     card = json.loads(next(tmp_path.glob("*.json")).read_text())
@@ -141,7 +145,7 @@ def wrong(low_res: np.ndarray) -> np.ndarray:
 
 
 def test_a_file_that_differs_is_refused_and_an_older_one_is_gone(
-    small, split: DataSplit, tmp_path: Path
+    small: Trained, split: DataSplit, tmp_path: Path
 ) -> None:
     onnx_target = TARGETS["onnx"]
     shipped(small, onnx_target, tmp_path, split)
@@ -151,14 +155,16 @@ def test_a_file_that_differs_is_refused_and_an_older_one_is_gone(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_lost_psnr_is_refused(small, split: DataSplit, tmp_path: Path) -> None:
+def test_lost_psnr_is_refused(small: Trained, split: DataSplit, tmp_path: Path) -> None:
     with pytest.raises(ExportFailed, match=r"loses .* dB on the validation split"):
         shipped(small, TARGETS["onnx"], tmp_path, split, psnr=60.0)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
-def test_int8_is_smaller_work_of_the_same_network(small, split: DataSplit, tmp_path: Path) -> None:
+def test_int8_is_smaller_work_of_the_same_network(
+    small: Trained, split: DataSplit, tmp_path: Path
+) -> None:
     lenient = Target(**vars(TARGETS["int8"]) | {"largest_loss": 100.0})
     made = shipped(small, lenient, tmp_path, split)
     kinds = [node.op_type for node in onnx.load(made.file).graph.node]

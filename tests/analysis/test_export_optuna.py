@@ -5,9 +5,10 @@ import optuna
 import pytest
 
 from analysis.export_optuna import export_study
+from tests.analysis.conftest import Database
 
 
-def test_the_study_has_the_same_front_and_the_same_states(small, tmp_path: Path) -> None:
+def test_the_study_has_the_same_front_and_the_same_states(small: Database, tmp_path: Path) -> None:
     path = tmp_path / "study.db"
     assert export_study(small.url, "small", path) == 6
     study = optuna.load_study(study_name="small", storage=f"sqlite:///{path}")
@@ -27,7 +28,7 @@ def test_the_study_has_the_same_front_and_the_same_states(small, tmp_path: Path)
     assert names == ["psnr_y", "params", "multadds"]
 
 
-def test_a_file_that_exists_is_left_alone(small, tmp_path: Path) -> None:
+def test_a_file_that_exists_is_left_alone(small: Database, tmp_path: Path) -> None:
     path = tmp_path / "study.db"
     path.write_text("precious")
     with pytest.raises(ValueError, match="exists already"):

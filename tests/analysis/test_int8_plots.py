@@ -14,6 +14,7 @@ from analysis.int8_plots import (
 )
 from analysis.report import report_page
 from sweeps.records import Measurement
+from tests.analysis.conftest import Database
 from tests.analysis.test_report import figures
 
 LATENCY = "latency_ms onnxruntime {} 320x180 1 threads on box"
@@ -85,7 +86,7 @@ def test_ranks_cross_where_int8_turns_the_order(trials: pd.DataFrame) -> None:
     Figure(drawn).to_json()
 
 
-def test_the_report_draws_the_front_anew_after_int8(small) -> None:
+def test_the_report_draws_the_front_anew_after_int8(small: Database) -> None:
     assert "After INT8" not in report_page(small.url)
     for trial_id, psnr in ((1, 25.9), (2, 26.7), (3, 27.0)):
         row = Measurement(step=1_000, dataset="validation", name="psnr_y_int8", value=psnr)

@@ -15,9 +15,10 @@ from analysis.load import (
 from analysis.load_database import open_database
 from analysis.load_points import load_front, load_front_points
 from benchmarks.synthetic import fill
+from tests.analysis.conftest import Database
 
 
-def test_a_trial_is_one_row_with_its_newest_psnr_and_its_costs(small) -> None:
+def test_a_trial_is_one_row_with_its_newest_psnr_and_its_costs(small: Database) -> None:
     trials = load_trials(small.url).set_index("number")
     assert trials["psnr_y"].tolist()[:4] == [26.0, 27.0, 27.5, 26.5]
     assert trials.loc[4, ["state", "psnr_y", "step"]].tolist() == ["stopped", 28.0, 500]
@@ -34,14 +35,14 @@ def test_a_trial_is_one_row_with_its_newest_psnr_and_its_costs(small) -> None:
     assert set(trials["train_data"]) == {"T91"}
 
 
-def test_front_points_are_the_complete_trials_with_their_objectives(small) -> None:
+def test_front_points_are_the_complete_trials_with_their_objectives(small: Database) -> None:
     points = load_front_points(small.url, "small", ["psnr_y", "params"])
     assert points["number"].tolist() == [0, 1, 2, 3]
     assert points["psnr_y"].tolist() == [26.0, 27.0, 27.5, 26.5]
     assert points["params"].tolist() == [1e4, 1e5, 5e5, 2e5]
 
 
-def test_the_front_is_read_with_its_texts(small) -> None:
+def test_the_front_is_read_with_its_texts(small: Database) -> None:
     ways = {"psnr_y": "maximize", "params": "minimize"}
     front = load_front(small.url, "small", ways, extra=["multadds"])
     assert front["number"].tolist() == [0, 1, 2]
@@ -49,7 +50,7 @@ def test_the_front_is_read_with_its_texts(small) -> None:
     assert front["label"].tolist() == [f"slwsr n_feats={n}" for n in (1, 2, 3)]
 
 
-def test_a_sweep_without_trials_gives_empty_frames(database) -> None:
+def test_a_sweep_without_trials_gives_empty_frames(database: Database) -> None:
     database.sweep("empty")
     assert load_trials(database.url).empty
     assert load_front_points(database.url, "empty", ["psnr_y", "params"]).empty
@@ -58,7 +59,7 @@ def test_a_sweep_without_trials_gives_empty_frames(database) -> None:
     assert load_curves(database.url).empty
 
 
-def test_sweeps_carry_their_facts(small) -> None:
+def test_sweeps_carry_their_facts(small: Database) -> None:
     small.sweep("other", train_data="DIV2K")
     sweeps = load_sweeps(small.url).set_index("name")
     assert sweeps.loc["small", "validation_bicubic_psnr_y"] == 25.5
@@ -66,18 +67,18 @@ def test_sweeps_carry_their_facts(small) -> None:
     assert load_lives(small.url, ["other"])["sweep"].tolist() == ["other"]
 
 
-def test_curves_and_knobs(small) -> None:
+def test_curves_and_knobs(small: Database) -> None:
     curves = load_curves(small.url, ["small"], trial_ids=[1])
     assert curves[["step", "value"]].to_numpy().tolist() == [[500, 25.0], [1000, 26.0]]
     assert load_knobs(small.url)["n_feats"].tolist() == [1, 2, 3, 4, 5, 6]
 
 
-def test_unknown_sweep_names_the_nearest(small) -> None:
+def test_unknown_sweep_names_the_nearest(small: Database) -> None:
     with pytest.raises(ValueError, match="none called 'smal'; did you mean small"):
         load_trials(small.url, ["smal"])
 
 
-def test_unknown_objective_names_the_nearest(small) -> None:
+def test_unknown_objective_names_the_nearest(small: Database) -> None:
     with pytest.raises(ValueError, match="'param'; did you mean params"):
         load_front_points(small.url, "small", ["psnr_y", "param"])
 
@@ -89,7 +90,7 @@ def test_a_missing_file_is_one_line_and_is_not_created(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_a_database_of_another_schema_is_refused(small) -> None:
+def test_a_database_of_another_schema_is_refused(small: Database) -> None:
     with small.store.engine.begin() as connection:
         connection.execute(text("UPDATE schema_version SET version = 99"))
     with pytest.raises(ValueError, match="has schema 99, this srsweep reads schema 1"):
@@ -120,7 +121,7 @@ def test_an_unusable_url_is_one_line_without_its_password(url: str, words: str) 
     assert "secret" not in str(caught.value)
 
 
-def test_nothing_can_be_written_through_the_reader(small) -> None:
+def test_nothing_can_be_written_through_the_reader(small: Database) -> None:
     with pytest.raises(ValueError, match="readonly"), open_database(small.url) as connection:
         connection.execute(text("DELETE FROM trials"))
 

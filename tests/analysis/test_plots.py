@@ -7,12 +7,13 @@ from analysis.load import load_curves, load_trials
 from analysis.plots import draw_pareto, pareto_data, spaced, thin
 from analysis.published import published_networks, published_points
 from analysis.timelines import curves_data, draw_curves, draw_volume, volume_data
+from tests.analysis.conftest import Database
 
 OBJECTIVES = {"psnr_y": "maximize", "params": "minimize", "multadds": "minimize"}
 
 
 @pytest.fixture
-def trials(small):
+def trials(small: Database):
     frame = load_trials(small.url)
     return frame.assign(on_front=frame["number"].isin([0, 1, 2]), published_as="")
 
@@ -84,7 +85,7 @@ def test_names_in_the_strip_do_not_overlap() -> None:
     assert placed == [("b", 1.001), ("far", 5.0)]
 
 
-def test_curves_of_the_front_come_last_and_on_top(trials, small) -> None:
+def test_curves_of_the_front_come_last_and_on_top(trials, small: Database) -> None:
     lines = curves_data(load_curves(small.url), trials)
     assert [line["on_front"] for line in lines] == [False, False, True, True, True]
     assert lines[-1]["values"] == [25.0, 26.0]
@@ -96,7 +97,7 @@ def test_the_hypervolume_grows_to_its_end(trials) -> None:
     assert shares[-1] == 1.0
 
 
-def test_every_figure_is_valid_to_plotly(trials, small) -> None:
+def test_every_figure_is_valid_to_plotly(trials, small: Database) -> None:
     points = published_points(4, "Set5", "multadds")
     for figure in (
         draw_pareto(data_of(trials, bicubic=25.5, networks=published_networks(4, "params"))),

@@ -4,12 +4,14 @@ import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from analysis.report import report_page, write_report
 from benchmarks.synthetic import fill
 from searchspace.architecture import architecture
+from tests.analysis.conftest import Database
 
 LOADING = {"src", "href", "srcset", "data", "poster", "action"}
 
@@ -34,11 +36,12 @@ class Page(HTMLParser):
             self._script = ""
 
 
-def figures(page: str) -> dict:
-    return json.loads(Page(page).scripts["figures"])
+def figures(page: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(Page(page).scripts["figures"])
+    return found
 
 
-def test_the_page_asks_no_other_machine_for_anything(small) -> None:
+def test_the_page_asks_no_other_machine_for_anything(small: Database) -> None:
     text = report_page(small.url)
     page = Page(text)
     assert page.loads == ["data:,"]  # the empty icon, so that no browser asks for one
@@ -46,7 +49,7 @@ def test_the_page_asks_no_other_machine_for_anything(small) -> None:
     assert not re.search(r"https?://|@import|url\(", rest)
 
 
-def test_the_page_says_what_the_sweep_found(small) -> None:
+def test_the_page_says_what_the_sweep_found(small: Database) -> None:
     text = report_page(small.url, ["small"])
     for words in (
         "6 trials</b> at x4, trained on T91: 4 complete, 1 stopped early by halving, 1 failed",
@@ -61,7 +64,7 @@ def test_the_page_says_what_the_sweep_found(small) -> None:
         assert words in text
 
 
-def test_the_plots_hold_the_front_and_our_set5_points(small) -> None:
+def test_the_plots_hold_the_front_and_our_set5_points(small: Database) -> None:
     found = figures(report_page(small.url))
     front = found["g0-params"]["data"][0]
     assert (front["name"], front["x"][:3], front["y"][:3]) == (
@@ -73,7 +76,7 @@ def test_the_plots_hold_the_front_and_our_set5_points(small) -> None:
     assert len(found["g0-curves"]["data"]) == 5
 
 
-def test_sweeps_on_other_images_share_no_plot(small) -> None:
+def test_sweeps_on_other_images_share_no_plot(small: Database) -> None:
     other = small.sweep("other", data_fingerprint="f2", train_data="DIV2K")
     small.trial(other, 0, 33.0, 10_000, 1e9)
     text = report_page(small.url)
@@ -83,7 +86,7 @@ def test_sweeps_on_other_images_share_no_plot(small) -> None:
     assert found["g1-params"]["data"][0]["y"][0] == 33.0
 
 
-def test_sweeps_on_the_same_images_share_one_front(small) -> None:
+def test_sweeps_on_the_same_images_share_one_front(small: Database) -> None:
     other = small.sweep("other")
     small.trial(other, 0, 33.0, 10_000, 1e9)
     found = figures(report_page(small.url))
@@ -91,12 +94,12 @@ def test_sweeps_on_the_same_images_share_one_front(small) -> None:
     assert "g1-params" not in found
 
 
-def test_a_sweep_without_finished_trials_still_gives_a_page(database) -> None:
+def test_a_sweep_without_finished_trials_still_gives_a_page(database: Database) -> None:
     database.sweep("young")
     assert "No trial is finished yet" in report_page(database.url)
 
 
-def test_what_a_sweep_did_not_record_is_said_so(small) -> None:
+def test_what_a_sweep_did_not_record_is_said_so(small: Database) -> None:
     sweep_id = small.store.open_sweep("bare", 4, {"objectives": {"psnr_y": "maximize"}})
     small.trial(sweep_id, 0, 25.0, 30_000, 3e9)
     text = report_page(small.url, ["small", "bare"])  # the other has what this one lacks
@@ -104,7 +107,9 @@ def test_what_a_sweep_did_not_record_is_said_so(small) -> None:
     assert "<dt>training images</dt><dd>not recorded</dd>" in text
 
 
-def test_the_smallest_of_several_sweeps_is_told_from_the_best_of_the_same_number(small) -> None:
+def test_the_smallest_of_several_sweeps_is_told_from_the_best_of_the_same_number(
+    small: Database,
+) -> None:
     other = small.sweep("other")
     small.trial(other, 0, 33.0, 100_000, 1e9)
     again = small.sweep("again")
@@ -112,7 +117,7 @@ def test_the_smallest_of_several_sweeps_is_told_from_the_best_of_the_same_number
     assert "has <b>90% fewer parameters</b>" in report_page(small.url)
 
 
-def test_what_people_wrote_is_escaped(database) -> None:
+def test_what_people_wrote_is_escaped(database: Database) -> None:
     sweep_id = database.sweep("</script><script>alert(1)</script>")
     database.trial(sweep_id, 0, 26.0, 10, 10)
     assert "<script>alert" not in report_page(database.url)
@@ -134,7 +139,7 @@ def test_a_large_page_stays_small_and_says_that_it_is_thinned(tmp_path: Path) ->
 @pytest.mark.skipif(
     shutil.which("chromium") is None, reason="needs Debian's chromium to draw a page"
 )
-def test_a_browser_draws_every_plot(small, tmp_path: Path) -> None:
+def test_a_browser_draws_every_plot(small: Database, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     write_report(small.url, None, path)
     flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync"

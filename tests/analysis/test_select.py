@@ -6,9 +6,11 @@ import pytest
 
 from analysis.load import load_cost_names, load_trials
 from analysis.select import (
+    Selection,
     at_knee,
     best_within,
     note_on_spread,
+    row_of,
     selection_table,
     tiers,
     weighted,
@@ -20,20 +22,21 @@ from tests.analysis.conftest import Database
 
 
 @pytest.fixture
-def frame(small):
+def frame(small: Database) -> pd.DataFrame:
     return variants(load_trials(small.url))
 
 
-def taken(frame, selection) -> int:
-    return int(frame.loc[selection.row, "number"])
+def taken(frame: pd.DataFrame, selection: Selection) -> int:
+    assert selection.row is not None
+    return int(row_of(frame, selection.row)["number"])
 
 
-def test_variants_are_the_complete_trials_best_first(frame) -> None:
+def test_variants_are_the_complete_trials_best_first(frame: pd.DataFrame) -> None:
     assert frame["number"].tolist() == [2, 1, 3, 0]
     assert frame["num_seeds"].tolist() == [1, 1, 1, 1]
 
 
-def test_the_best_within_a_budget_is_taken_and_the_alternative_named(frame) -> None:
+def test_the_best_within_a_budget_is_taken_and_the_alternative_named(frame: pd.DataFrame) -> None:
     chosen = best_within(frame, {"params": 250_000})
     assert taken(frame, chosen) == 1
     assert chosen.sentence.startswith(
@@ -43,14 +46,14 @@ def test_the_best_within_a_budget_is_taken_and_the_alternative_named(frame) -> N
     assert "(small#0): 1.00 dB less, 90 % fewer parameters, 80 % fewer Mult-Adds" in chosen.sentence
 
 
-def test_budgets_hold_together_with_a_minimum(frame) -> None:
+def test_budgets_hold_together_with_a_minimum(frame: pd.DataFrame) -> None:
     assert taken(frame, best_within(frame, {"params": 1e6, "multadds": 6e9}, 26.5)) == 1
     nothing = best_within(frame, {"params": 20_000}, 27.0)
     assert nothing.row is None
     assert "None of the 4 variants has parameters <= 20K, PSNR >= 27.00 dB" in nothing.sentence
 
 
-def test_each_tier_gets_its_best(frame) -> None:
+def test_each_tier_gets_its_best(frame: pd.DataFrame) -> None:
     chosen = tiers(frame, "params", [600_000, 5_000, 50_000])
     assert [c.rule for c in chosen] == [f"parameters <= {n}" for n in ("5K", "50K", "600K")]
     assert [c.row is not None and taken(frame, c) for c in chosen] == [False, 0, 2]
@@ -58,13 +61,13 @@ def test_each_tier_gets_its_best(frame) -> None:
     assert table["number"].isna().tolist() == [True, False, False]
 
 
-def test_the_knee_and_the_weights_choose_from_the_front(frame) -> None:
+def test_the_knee_and_the_weights_choose_from_the_front(frame: pd.DataFrame) -> None:
     assert taken(frame, at_knee(frame)) == 1
     assert taken(frame, weighted(frame, {"psnr_y": 100.0, "params": 1.0})) == 2
     assert taken(frame, weighted(frame, {"psnr_y": 1.0, "params": 100.0})) == 0
 
 
-def test_an_unknown_cost_names_the_nearest(frame) -> None:
+def test_an_unknown_cost_names_the_nearest(frame: pd.DataFrame) -> None:
     with pytest.raises(ValueError, match="no cost called 'parms'; did you mean params"):
         best_within(frame, {"parms": 1.0})
 
@@ -144,7 +147,8 @@ def test_the_table_of_choices_states_seeds_spread_and_ties(repeated: pd.DataFram
 
 
 def measure(database: Database, number: int, name: str, dataset: str, value: float) -> None:
-    trial_id = int(load_trials(database.url).set_index("number").loc[number, "id"])
+    trials = load_trials(database.url)
+    trial_id = int(trials.loc[trials["number"] == number, "id"].iloc[0])
     rows = [Measurement(step=1_000, dataset=dataset, name=name, value=value)]
     assert database.store.record(trial_id, 1, rows)
 
@@ -219,14 +223,14 @@ def test_a_cost_that_one_seed_has_holds_for_all(database: Database) -> None:
     assert latency == 3.0
 
 
-def test_trials_on_other_images_are_not_compared(small) -> None:
+def test_trials_on_other_images_are_not_compared(small: Database) -> None:
     other = small.sweep("other", data_fingerprint="f2")
     small.trial(other, 0, 30.0, 10, 10)
     with pytest.raises(ValueError, match="data_fingerprint differs"):
         variants(load_trials(small.url))
 
 
-def test_a_sweep_without_finished_trials_says_so(database) -> None:
+def test_a_sweep_without_finished_trials_says_so(database: Database) -> None:
     sweep_id = database.sweep("young")
     database.trial(sweep_id, 0, 26.0, 10, 10, state="running")
     frame = variants(load_trials(database.url))
