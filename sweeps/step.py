@@ -10,16 +10,15 @@ import ctypes
 import sys
 import warnings
 from collections.abc import Callable
-from functools import cache, lru_cache
-from pathlib import Path
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sweeps.data.cache import PairSet
 from sweeps.data.patches import PatchSampler, addresses, cut
+from sweeps.data.resident import resident
 from sweeps.fuse import fused
 
 if TYPE_CHECKING:
@@ -33,8 +32,6 @@ Rate = Callable[[int], float]
 
 BLOCK = 256
 """Steps whose patches and learning rates go to a GPU in one copy."""
-RESIDENT_SHARE = 0.25
-"""Images that need more of the GPU's free memory than this stay on the host."""
 WARM_UP = 3
 """Steps taken one kernel at a time before the step is recorded as a graph."""
 NO_MEMORY = ("out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
@@ -66,7 +63,7 @@ def make_step(
     """The steps of a training; `optimizer` must have its state loaded already."""
     device = next(network.parameters()).device
     update = make_update(network, optimizer, settings)
-    if device.type == "cuda" and _fits(sampler.pairs, device):
+    if device.type == "cuda" and resident(sampler.pairs, device) is not None:
         return ResidentSteps(update, optimizer, sampler, rate, device)
     keep_freed_memory()
 
@@ -147,7 +144,9 @@ class ResidentSteps:
         device: torch.device,
     ) -> None:
         self.update, self.sampler, self.rate_of = update, sampler, rate
-        self.low_res, self.high_res = _resident(sampler.pairs.folder, device)
+        pixels = resident(sampler.pairs, device)
+        assert pixels is not None
+        self.low_res, self.high_res = pixels
         self.block = range(0)
         with torch.device(device):
             self.places = torch.zeros((BLOCK, 2, 3, sampler.batch_size), dtype=torch.int64)
@@ -259,19 +258,3 @@ def lacks_memory(error: BaseException | None) -> bool:
         return True
     told = isinstance(error, RuntimeError) and any(each in str(error) for each in NO_MEMORY)
     return told or lacks_memory(error.__cause__ or error.__context__)
-
-
-@lru_cache(maxsize=1)
-def _resident(folder: Path, device: torch.device) -> tuple[Tensor, Tensor]:
-    """All pixels of a cache on the device, (pixels, 3) at low and high resolution; kept between trials."""
-    pairs = PairSet(folder, name="")
-    flat = (pairs.flat_low_res, pairs.flat_high_res)
-    low_res, high_res = (torch.from_numpy(np.array(pixels)).view(-1, 3) for pixels in flat)
-    return low_res.to(device), high_res.to(device)
-
-
-def _fits(pairs: PairSet, device: torch.device) -> bool:
-    """Whether the images may stay on the device."""
-    free, _ = torch.cuda.mem_get_info(device)
-    needed = pairs.flat_low_res.nbytes + pairs.flat_high_res.nbytes
-    return needed < RESIDENT_SHARE * free

@@ -1,0 +1,39 @@
+"""Pixels kept on a GPU between trainings and evaluations of one process."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sweeps.data.cache import PairSet
+
+RESIDENT_SHARE = 0.25
+"""Images that need more of the GPU's free memory than this stay on the host."""
+
+_kept: dict[tuple[Path, torch.device], tuple[Tensor, Tensor]] = {}
+"""One cache at a time: a split has one for both of its sets."""
+
+
+def resident(pairs: PairSet, device: torch.device) -> tuple[Tensor, Tensor] | None:
+    """All pixels of the cache of `pairs` on `device`, uint8 (pixels, 3) at low and high resolution.
+
+    None where they would take too much of a GPU. They stay until those of another cache are asked for.
+    """
+    device = torch.empty(0, device=device).device  # "cuda" is "cuda:0"
+    key = pairs.folder, device
+    if key not in _kept:
+        _kept.clear()
+        if not _fits(pairs, device):
+            return None
+        flat = (pairs.flat_low_res, pairs.flat_high_res)
+        low_res, high_res = (torch.from_numpy(np.array(pixels)).view(-1, 3) for pixels in flat)
+        _kept[key] = low_res.to(device), high_res.to(device)
+    return _kept[key]
+
+
+def _fits(pairs: PairSet, device: torch.device) -> bool:
+    if device.type != "cuda":
+        return True
+    free, _ = torch.cuda.mem_get_info(device)
+    return pairs.flat_low_res.nbytes + pairs.flat_high_res.nbytes < RESIDENT_SHARE * free
