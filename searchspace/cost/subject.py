@@ -2,7 +2,6 @@
 
 import weakref
 from collections.abc import Callable
-from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -91,7 +90,7 @@ def _sharing(module: nn.Module, known: dict[int, nn.Module] | None = None) -> nn
     known = {} if known is None else known
     if id(module) not in known:
         copied = known[id(module)] = object.__new__(type(module))
-        own = {name: copy(of) if isinstance(of, dict) else of for name, of in vars(module).items()}
+        own = {n: of.copy() if isinstance(of, dict) else of for n, of in vars(module).items()}
         own["_modules"] = {
             name: None if part is None else _sharing(part, known)
             for name, part in module._modules.items()
