@@ -1,12 +1,12 @@
-"""Whole images through a network, and what the result is worth: PSNR and SSIM of the luma.
+"""What a network is worth on whole images: PSNR and SSIM of the luma.
 
-A network takes (N, 3, H, W) in [0, 1] and returns (N, 3, sH, sW) nominally in [0, 1]. It runs in
-float32; its output is clipped and rounded to 8 bits before it is compared (FACTS 9).
+On a GPU images of equal size go through the network together, pixels, outputs and scores stay there, and
+the host waits once, for the scores. On a CPU it is one image after another, since batches are no faster there.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from statistics import fmean
 
 import numpy as np
@@ -16,12 +16,17 @@ from torch import Tensor, nn
 
 from sweeps.data.cache import PairSet
 from sweeps.data.imresize import imresize
-from sweeps.metrics import psnr, psnr_y, rgb_to_y, ssim, ssim_y
+from sweeps.data.resident import images_of, resident
+from sweeps.inference import OVERLAP, Enlarge, inference
+from sweeps.metrics import psnr, rgb_to_y, scores_y, ssim
+from sweeps.step import keep_freed_memory, lacks_memory
 
-OVERLAP = 32
-"""Low-resolution pixels that a tile sees beyond its own on each side."""
+BATCH_PIXELS = 1 << 17
+"""Low-resolution pixels that go through a network at a time on a GPU; a larger image goes alone."""
 
 Pixels = NDArray[np.uint8]
+Images = Callable[[Sequence[int]], tuple[Tensor, Tensor]]
+"""Positions of images of equal size -> the images, uint8 (N, h, w, 3) and (N, s * h, s * w, 3)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,17 +55,43 @@ def evaluate(
     device: torch.device | str,
     self_ensemble: bool = False,
     tile: int | None = None,
+    batch_pixels: int | None = None,
 ) -> Scores:
     """Scores of `network`, which must be on `device`, over all of `pairs`.
 
+    Images of equal size go through it together, `batch_pixels` low-resolution pixels at a time, which changes
+    scores by rounding only: BATCH_PIXELS on a GPU unless given, one image on a CPU. Where a GPU lacks the memory for
+    several it is one by one.
     The network is left in the mode, training or not, in which it came. Raises ValueError that names
     the image if an output is not finite, has another size than its original or is too small.
     """
+    device = torch.device(device)
+    if device.type == "cpu":
+        keep_freed_memory()
+    if batch_pixels is None:
+        batch_pixels = BATCH_PIXELS if device.type == "cuda" else 0
+    images = _images(pairs, device)
+    order = batches(pairs.sizes, batch_pixels)
+    with inference(network, tile=tile, self_ensemble=self_ensemble) as enlarged:
+        parts = [_judged(pairs, images, enlarged, batch) for batch in order]
+    # The host waits here, and nowhere before.
+    found = dict(zip(chain(*order), torch.cat(parts).tolist(), strict=True))
+    return _means(pairs, [found[i] for i in range(len(pairs))])
 
-    def by_network(low_res: Pixels) -> Pixels:
-        return enlarge(network, low_res, device=device, tile=tile, self_ensemble=self_ensemble)
 
-    return _scores(pairs, by_network)
+def batches(sizes: NDArray[np.int64], most_pixels: int) -> list[list[int]]:
+    """Positions of images of equal size, `most_pixels` at a time but one image at least.
+
+    `sizes` (images, 2) are heights and widths.
+    """
+    same: dict[tuple[int, int], list[int]] = {}
+    for i, (height, width) in enumerate(sizes.tolist()):
+        same.setdefault((height, width), []).append(i)
+    order = []
+    for (height, width), found in same.items():
+        count = max(1, most_pixels // (height * width))
+        order += [found[start : start + count] for start in range(0, len(found), count)]
+    return sorted(order)
 
 
 def bicubic_scores(pairs: PairSet) -> Scores:
@@ -68,7 +99,14 @@ def bicubic_scores(pairs: PairSet) -> Scores:
 
     Papers print bicubic rows by another convention (`published_bicubic_scores`).
     """
-    return _scores(pairs, lambda low_res: imresize(low_res, pairs.scale))
+    images = _images(pairs, torch.device("cpu"))
+
+    def enlarged(low_res: Tensor) -> tuple[Tensor, Tensor]:
+        image = torch.from_numpy(imresize(low_res[0].numpy(), pairs.scale))[None]
+        return image, torch.ones(1, dtype=torch.bool)
+
+    parts = [_judged(pairs, images, enlarged, [i]) for i in range(len(pairs))]
+    return _means(pairs, torch.cat(parts).tolist())
 
 
 def published_bicubic_scores(pairs: PairSet) -> Scores:
@@ -77,15 +115,15 @@ def published_bicubic_scores(pairs: PairSet) -> Scores:
     Y is rounded to 8 bits first, shrunk and enlarged in floating point, and rounded at the end; the
     one channel of a gray file is taken for Y.
     """
-    scale, scores = pairs.scale, {}
-    for i, name in enumerate(pairs.names):
+    scale, rows = pairs.scale, []
+    for i in range(len(pairs)):
         image = pairs.high_res(i)
         luma = image[..., 0].astype(np.float64) if pairs.gray[i] else np.round(rgb_to_y(image))
         enlarged = imresize(imresize(luma, 1 / scale), scale)
         inside = (slice(scale, -scale), slice(scale, -scale))
         pair = np.clip(np.round(enlarged), 0, 255)[inside], luma[inside]
-        scores[name] = ImageScore(psnr_y=psnr(*pair), ssim_y=ssim(*pair))
-    return _means(scores)
+        rows.append([psnr(*pair), ssim(*pair)])
+    return _means(pairs, rows)
 
 
 def enlarge(
@@ -97,121 +135,67 @@ def enlarge(
     overlap: int = OVERLAP,
     self_ensemble: bool = False,
 ) -> Pixels:
-    """`low_res` uint8 (h, w, 3) enlarged by `network`: uint8 (s * h, s * w, 3).
+    """`low_res` uint8 (h, w, 3) enlarged by `network`: uint8 (s * h, s * w, 3); see `inference`.
 
-    With `tile`, squares of so many low-resolution pixels are enlarged one by one, each together with
-    `overlap` pixels around it. The result is that of the whole image, up to rounding, where the
-    network's output depends on no more than `overlap` pixels around; beyond that differences are small
-    but not none, and a network that looks at the whole image (global attention) sees the tile only.
-    `self_ensemble` averages the outputs of the eight flips and rotations (the papers' "+"). Raises
-    ValueError if the output is not finite.
+    Raises ValueError if the output is not finite.
     """
-    if tile is not None and (tile < 1 or overlap < 0):
-        raise ValueError(f"tile must be positive and overlap not negative, got {tile}, {overlap}")
     # A copy: torch cannot take the read-only pages of a cache.
-    pixels = torch.from_numpy(np.array(low_res)).to(device).permute(2, 0, 1)[None]
-    image = (pixels.float() / 255).contiguous(memory_format=torch.channels_last)
-    run = _ensembled(network) if self_ensemble else network
-    with _evaluating(network), torch.no_grad(), _full_precision():
-        output = run(image) if tile is None else _tiled(run, image, tile, overlap)
-    if not torch.isfinite(output).all():
+    image = torch.from_numpy(np.array(low_res)).to(device)
+    with inference(network, tile=tile, overlap=overlap, self_ensemble=self_ensemble) as enlarged_by:
+        super_res, finite = enlarged_by(image[None])
+    if not finite:
         raise ValueError("the network's output is not finite")
-    rounded = (output[0].clamp(0, 1) * 255).round().to(torch.uint8)
-    return rounded.permute(1, 2, 0).contiguous().cpu().numpy()
+    return super_res[0].contiguous().cpu().numpy()
 
 
-def _scores(pairs: PairSet, enlarged: Callable[[Pixels], Pixels]) -> Scores:
-    scores = {}
-    for i, name in enumerate(pairs.names):
-        high_res = pairs.high_res(i)
-        try:
-            super_res = enlarged(pairs.low_res(i))
-            scores[name] = ImageScore(
-                psnr_y=psnr_y(super_res, high_res, pairs.scale),
-                ssim_y=ssim_y(super_res, high_res, pairs.scale),
-            )
-        except ValueError as error:
-            raise ValueError(f"{pairs.name}: {name}: {error}") from None
-    return _means(scores)
+def _images(pairs: PairSet, device: torch.device) -> Images:
+    """From the device itself where they fit there, from the host otherwise."""
+    kept = resident(pairs, device) if device.type == "cuda" else None
+    if kept is not None:
+        return lambda indices: images_of(kept, pairs, indices)
+
+    def from_host(indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+        low_res, high_res = (
+            torch.from_numpy(np.stack([image(i) for i in indices])).to(device)
+            for image in (pairs.low_res, pairs.high_res)
+        )
+        return low_res, high_res
+
+    return from_host
 
 
-def _means(scores: dict[str, ImageScore]) -> Scores:
-    return Scores(
-        psnr_y=fmean(score.psnr_y for score in scores.values()),
-        ssim_y=fmean(score.ssim_y for score in scores.values()),
-        per_image=scores,
-    )
-
-
-def _tiled(run: Callable[[Tensor], Tensor], image_nchw: Tensor, tile: int, overlap: int) -> Tensor:
-    height, width = image_nchw.shape[2:]
-    rows = []
-    for top in range(0, height, tile):
-        row = []
-        for left in range(0, width, tile):
-            row.append(_one_tile(run, image_nchw, (top, left), tile, overlap))
-        rows.append(torch.cat(row, 3))
-    return torch.cat(rows, 2)
-
-
-def _one_tile(
-    run: Callable[[Tensor], Tensor],
-    image_nchw: Tensor,
-    corner: tuple[int, int],
-    tile: int,
-    overlap: int,
-) -> Tensor:
-    """The enlarged tile at `corner`, computed with what surrounds it and cut out."""
-    ends = [
-        min(start + tile, size) for start, size in zip(corner, image_nchw.shape[2:], strict=True)
-    ]
-    first = [max(0, start - overlap) for start in corner]
-    last = [min(end + overlap, size) for end, size in zip(ends, image_nchw.shape[2:], strict=True)]
-    seen = image_nchw[:, :, first[0] : last[0], first[1] : last[1]]
-    output = run(seen)
-    scale = output.shape[2] // seen.shape[2]
-    (top, bottom), (left, right) = (
-        (scale * (start - begin), scale * (end - begin))
-        for start, end, begin in zip(corner, ends, first, strict=True)
-    )
-    return output[:, :, top:bottom, left:right]
-
-
-def _ensembled(network: nn.Module) -> Callable[[Tensor], Tensor]:
-    """The mean of the network's outputs on the eight flips and rotations of its input."""
-
-    def run(image_nchw: Tensor) -> Tensor:
-        total: Tensor | None = None
-        for turns in range(4):
-            for flipped in (False, True):
-                seen = image_nchw.flip(3) if flipped else image_nchw
-                output = network(seen.rot90(turns, (2, 3))).rot90(-turns, (2, 3))
-                output = output.flip(3) if flipped else output
-                total = output if total is None else total + output
-        assert total is not None
-        return total / 8
-
-    return run
-
-
-@contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
-    """The network in evaluation mode; every part goes back to the mode it was in."""
-    modes = [(part, part.training) for part in network.modules()]
-    network.eval()
+def _judged(pairs: PairSet, images: Images, enlarged: Enlarge, batch: Sequence[int]) -> Tensor:
+    """PSNR and SSIM (N, 2) of the images at these positions, NaN where the output was not finite."""
     try:
-        yield
-    finally:
-        for part, training in modes:
-            part.training = training
+        low_res, high_res = images(batch)
+        super_res, finite = enlarged(low_res)
+        return scores_y(super_res, high_res, pairs.scale).where(finite[:, None], torch.nan)
+    except ValueError as error:
+        raise ValueError(f"{pairs.name}: {pairs.names[batch[0]]}: {error}") from None
+    except RuntimeError as error:
+        if not lacks_memory(error):
+            raise
+        if len(batch) == 1:
+            height, width = pairs.sizes[batch[0]]
+            error.add_note(
+                f"{pairs.name}: {pairs.names[batch[0]]}: {width}x{height} low-resolution pixels do not fit in memory "
+                "at once; `srsweep evaluate --tile N` enlarges them in squares"
+            )
+            raise
+    # Not within the handler: the error's traceback holds what was computed so far.
+    return torch.cat([_judged(pairs, images, enlarged, [i]) for i in batch])
 
 
-@contextmanager
-def _full_precision() -> Iterator[None]:
-    """float32 that is float32: neither TF32 nor autocast, and no tuning for each new image size."""
-    with (
-        torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
-        torch.autocast("cuda", enabled=False),
-        torch.autocast("cpu", enabled=False),
-    ):
-        yield
+def _means(pairs: PairSet, rows: Sequence[Sequence[float]]) -> Scores:
+    """Of PSNR and SSIM of each image; ValueError that names the first one whose output was not finite."""
+    for name, (psnr_y, _) in zip(pairs.names, rows, strict=True):
+        if psnr_y != psnr_y:
+            raise ValueError(f"{pairs.name}: {name}: the network's output is not finite")
+    return Scores(
+        psnr_y=fmean(row[0] for row in rows),
+        ssim_y=fmean(row[1] for row in rows),
+        per_image={
+            name: ImageScore(psnr_y=psnr_y, ssim_y=ssim_y)
+            for name, (psnr_y, ssim_y) in zip(pairs.names, rows, strict=True)
+        },
+    )

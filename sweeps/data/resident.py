@@ -1,5 +1,6 @@
 """Pixels kept on a GPU between trainings and evaluations of one process."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,3 +38,17 @@ def _fits(pairs: PairSet, device: torch.device) -> bool:
         return True
     free, _ = torch.cuda.mem_get_info(device)
     return pairs.flat_low_res.nbytes + pairs.flat_high_res.nbytes < RESIDENT_SHARE * free
+
+
+def images_of(
+    pixels: tuple[Tensor, Tensor], pairs: PairSet, indices: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """Images of equal size out of what `resident` returned: uint8 (N, h, w, 3) and (N, s * h, s * w, 3)."""
+    height, width = map(int, pairs.sizes[indices[0]])
+    both = []
+    for flat, scale in zip(pixels, (1, pairs.scale), strict=True):
+        first = (pairs.starts[list(indices)] // 3 * scale**2).tolist()
+        count = height * width * scale**2
+        shape = (scale * height, scale * width, 3)
+        both.append(torch.stack([flat[start : start + count].view(shape) for start in first]))
+    return both[0], both[1]

@@ -1,0 +1,126 @@
+"""A network as whole images are enlarged by it: evaluation mode, float32, whole or in tiles.
+
+A network takes (N, 3, h, w) in [0, 1] and returns (N, 3, s * h, s * w) nominally in [0, 1]; its
+output is clipped and rounded to 8 bits (FACTS 9).
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+OVERLAP = 32
+"""Low-resolution pixels that a tile sees beyond its own on each side."""
+
+Forward = Callable[[Tensor], Tensor]
+Enlarge = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""uint8 (N, h, w, 3) -> uint8 (N, s * h, s * w, 3), and (N,) whether all of the network's output was finite."""
+
+
+@contextmanager
+def inference(
+    network: nn.Module,
+    *,
+    tile: int | None = None,
+    overlap: int = OVERLAP,
+    self_ensemble: bool = False,
+) -> Iterator[Enlarge]:
+    """What enlarges images by `network` on the device where they are; on a GPU it waits for nothing.
+
+    With `tile`, squares of so many low-resolution pixels are enlarged one by one, each together with
+    `overlap` pixels around it. The result is that of the whole image, up to rounding, where the
+    network's output depends on no more than `overlap` pixels around; beyond that differences are small
+    but not none, and a network that looks at the whole image (global attention) sees the tile only.
+    `self_ensemble` averages the outputs of the eight flips and rotations (the papers' "+"). Afterwards the
+    network is in the mode, training or not, in which it came.
+    """
+    if tile is not None and (tile < 1 or overlap < 0):
+        raise ValueError(f"tile must be positive and overlap not negative, got {tile}, {overlap}")
+    run = _ensembled(network) if self_ensemble else network
+
+    def enlarge(low_res: Tensor) -> tuple[Tensor, Tensor]:
+        image = (low_res.permute(0, 3, 1, 2).float() / 255).contiguous(
+            memory_format=torch.channels_last
+        )
+        output = run(image) if tile is None else _tiled(run, image, tile, overlap)
+        finite = output.abs().amax((1, 2, 3)).isfinite()
+        rounded = (output.clamp(0, 1) * 255).round().to(torch.uint8)
+        return rounded.permute(0, 2, 3, 1), finite
+
+    with _evaluating(network), torch.no_grad(), _full_precision():
+        yield enlarge
+
+
+def _tiled(run: Forward, image_nchw: Tensor, tile: int, overlap: int) -> Tensor:
+    height, width = image_nchw.shape[2:]
+    rows = []
+    for top in range(0, height, tile):
+        row = []
+        for left in range(0, width, tile):
+            row.append(_one_tile(run, image_nchw, (top, left), tile, overlap))
+        rows.append(torch.cat(row, 3))
+    return torch.cat(rows, 2)
+
+
+def _one_tile(
+    run: Forward,
+    image_nchw: Tensor,
+    corner: tuple[int, int],
+    tile: int,
+    overlap: int,
+) -> Tensor:
+    """The enlarged tile at `corner`, computed with what surrounds it and cut out."""
+    ends = [
+        min(start + tile, size) for start, size in zip(corner, image_nchw.shape[2:], strict=True)
+    ]
+    first = [max(0, start - overlap) for start in corner]
+    last = [min(end + overlap, size) for end, size in zip(ends, image_nchw.shape[2:], strict=True)]
+    seen = image_nchw[:, :, first[0] : last[0], first[1] : last[1]]
+    output = run(seen)
+    scale = output.shape[2] // seen.shape[2]
+    (top, bottom), (left, right) = (
+        (scale * (start - begin), scale * (end - begin))
+        for start, end, begin in zip(corner, ends, first, strict=True)
+    )
+    return output[:, :, top:bottom, left:right]
+
+
+def _ensembled(network: nn.Module) -> Forward:
+    """The mean of the network's outputs on the eight flips and rotations of its input."""
+
+    def run(image_nchw: Tensor) -> Tensor:
+        total: Tensor | None = None
+        for turns in range(4):
+            for flipped in (False, True):
+                seen = image_nchw.flip(3) if flipped else image_nchw
+                output = network(seen.rot90(turns, (2, 3))).rot90(-turns, (2, 3))
+                output = output.flip(3) if flipped else output
+                total = output if total is None else total + output
+        assert total is not None
+        return total / 8
+
+    return run
+
+
+@contextmanager
+def _evaluating(network: nn.Module) -> Iterator[None]:
+    """The network in evaluation mode; every part goes back to the mode it was in."""
+    modes = [(part, part.training) for part in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """float32 that is float32: neither TF32 nor autocast, and no tuning for each new image size."""
+    with (
+        torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
+        torch.autocast("cuda", enabled=False),
+        torch.autocast("cpu", enabled=False),
+    ):
+        yield
