@@ -1,4 +1,4 @@
-"""What several commands share: architectures from the command line, output formats."""
+"""What several commands share: options, architectures from the command line, output formats."""
 
 import itertools
 import sys
@@ -17,6 +17,27 @@ from searchspace.quantity import parse_quantity
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+VARIANT = click.argument("variant", metavar="VARIANT...", nargs=-1, required=True)
+WEIGHTS = click.option(
+    "--weights",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Checkpoint; default: that of the trial or of the folder.",
+)
+SCALE = click.option(
+    "--scale",
+    type=click.IntRange(min=2),
+    help="Upscaling factor; default: the trial's, otherwise 4.",
+)
+INTO = click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder.",
+)
+"""What the commands about one variant take alike."""
+
+
 def tabular(command: Command) -> Command:
     """Adds --json and --csv to a command, which receives `form`."""
     as_json = click.option("--json", "form", flag_value="json", help="Print JSON with all digits.")
@@ -29,8 +50,12 @@ def tabular(command: Command) -> Command:
 
 def print_table(frame: pd.DataFrame, form: Format | None) -> None:
     """`frame` on standard output, as a table that fits the terminal unless asked otherwise."""
-    width = None if sys.stdout.isatty() else 200
-    click.echo(render(frame, form or "table", width=width))
+    click.echo(render(frame, form or "table", width=text_width()))
+
+
+def text_width() -> int | None:
+    """Characters in a line; None for those of the terminal, where there is one."""
+    return None if sys.stdout.isatty() else 200
 
 
 def parse_architectures(family: str, knob_values: Sequence[str]) -> list[Architecture]:

@@ -22,7 +22,7 @@ from searchspace.spec import explain, nearest
 from srsweep.arguments import parse_architecture
 from srsweep.databases import locate
 from sweeps.config import ConfigError, SweepConfig, parse_config
-from sweeps.data.split import DataSettings, open_split
+from sweeps.data.split import DataSettings, DataSplit, open_split
 from sweeps.mirror import Mirror, is_url
 from sweeps.records import Measurement
 from sweeps.redact import without_password
@@ -271,13 +271,23 @@ def finder(url: str, folders: Sequence[Path] = ()) -> FindTrained:
             if choice.weights is None or own.data is None:
                 return "its checkpoint is not on this machine (a sweep keeps those of its front, where it ran)"
             network = choice.network()
-            split = open_split(own.data, own.scale, Path("cache").absolute())
+            split = split_of(own.data, own.scale)
         except (ConfigError, ValueError) as error:
             return str(error)  # a page without a picture is better than none
         note = "" if choice is own else f"trained anew: {choice.training()}"
         return Trained(network=network, validation=split.validation, note=note)
 
     return find
+
+
+def split_of(data: DataSettings, scale: int) -> DataSplit:
+    """The images of a variant, prepared in the folder `cache` below this one."""
+    return open_split(data, scale, image_cache())
+
+
+def image_cache() -> Path:
+    """Where prepared images are kept."""
+    return Path("cache").absolute()
 
 
 def note_of(choice: Choice) -> dict[str, object]:

@@ -1,6 +1,5 @@
 """The command evaluate: PSNR and SSIM of one variant on the test sets."""
 
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,12 @@ from torch import nn
 
 from analysis.benchmark import TableFormat, published_bicubic, published_rows, show
 from analysis.load_database import PER_IMAGE
+from analysis.published import TEST_SETS as SETS
 from analysis.tables import render
 from searchspace.cost import costs
-from srsweep.arguments import parts, tabular
-from srsweep.choice import Choice, TrialReference, choose, remember
+from srsweep.arguments import SCALE, VARIANT, WEIGHTS, parts, tabular, text_width
+from srsweep.choice import Choice, TrialReference, choose, image_cache, remember
 from srsweep.databases import database
-from srsweep.export import VARIANT
 from sweeps.data.cache import PairSet
 from sweeps.data.images import find_set
 from sweeps.data.split import TEST_SETS, open_test_set
@@ -24,18 +23,13 @@ from sweeps.evaluate import Scores, bicubic_scores, evaluate
 from sweeps.latency import MOST_CHARACTERS
 from sweeps.train import TrainSettings, pick_device
 
-SETS = ("Set5", "Set14", "B100", "Urban100", "Manga109")
 assert set(SETS) <= set(TEST_SETS)
 
 
 @click.command(name="evaluate")
 @VARIANT
-@click.option(
-    "--weights",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Checkpoint; default: that of the trial or of the folder.",
-)
-@click.option("--scale", type=int, help="Upscaling factor; default: the trial's, otherwise 4.")
+@WEIGHTS
+@SCALE
 @click.option("--root", type=click.Path(path_type=Path), help="Folder of the sets; default: data.")
 @click.option("--sets", default=",".join(SETS), show_default=True, help="Test sets under the root.")
 @click.option(
@@ -95,7 +89,7 @@ def evaluate_command(  # noqa: PLR0913 - one parameter an option
                 "bicubic: has no weights and needs no --tile, --self-ensemble or --images"
             )
         table = _bicubic_rows(scale or 4, root or Path("data"), sets, with_published)
-        click.echo(show(table, shown, width=_width()))
+        click.echo(show(table, shown, width=text_width()))
         return
     choice = choose(variant, scale=scale, weights=weights, db=db)
     folder = root or Path(choice.data.root if choice.data else "data")
@@ -105,12 +99,12 @@ def evaluate_command(  # noqa: PLR0913 - one parameter an option
         _remember(choice.trial, measured)
     if by_image:
         rows = [row for one in measured for row in _image_rows(choice, one)]
-        click.echo(render(pd.DataFrame(rows), shown, width=_width()))  # type: ignore[arg-type]
+        click.echo(render(pd.DataFrame(rows), shown, width=text_width()))  # type: ignore[arg-type]
         return
     own = pd.DataFrame([_row(choice, one) for one in measured])
     if with_published:
         own = _beside_published(own, choice.scale)
-    click.echo(show(own, shown, width=_width()))
+    click.echo(show(own, shown, width=text_width()))
     if shown == "table" and "published" in set(own["origin"]):
         click.echo("Rows of different training images are not to be ranked against each other.")
 
@@ -234,7 +228,7 @@ def _test_sets(root: Path, sets: str, scale: int) -> Iterator[tuple[str, PairSet
     if not names:
         raise ValueError(f"--sets: must name test sets, such as {','.join(SETS[:2])}, got {sets!r}")
     for name in _present(root, names):
-        yield name, open_test_set(root, name, scale, Path("cache").absolute())
+        yield name, open_test_set(root, name, scale, image_cache())
 
 
 def _present(root: Path, names: list[str]) -> list[str]:
@@ -252,7 +246,3 @@ def _present(root: Path, names: list[str]) -> list[str]:
     if not present:
         raise ValueError(f"--root: none of {', '.join(names)} lies in {root}")
     return present
-
-
-def _width() -> int | None:
-    return None if sys.stdout.isatty() else 200

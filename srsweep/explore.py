@@ -1,7 +1,6 @@
 """Commands about networks that need no training: families, cost."""
 
 import shutil
-import sys
 import textwrap
 from collections import Counter
 from typing import Any, get_args
@@ -14,7 +13,7 @@ from searchspace.cost import COSTS, costs
 from searchspace.discover import FAMILIES, find_family
 from searchspace.published import RULES, Agreement, published_table
 from searchspace.spec import knobs
-from srsweep.arguments import parse_architectures, print_table, tabular
+from srsweep.arguments import parse_architectures, print_table, tabular, text_width
 
 PRINTED = ("params", "multadds")
 AGREEMENTS = get_args(Agreement)
@@ -79,15 +78,12 @@ def _print_published(rows: list[dict[str, Any]], form: Format | None) -> None:
             }
         )
     print_table(pd.DataFrame(shown), None)
+    width = text_width() or shutil.get_terminal_size().columns
     for text, number in notes.items():
-        click.echo(textwrap.fill(f"{number}: {text}", _width(), subsequent_indent="    "))
+        click.echo(textwrap.fill(f"{number}: {text}", width, subsequent_indent="    "))
     equal = Counter(row["equal"] for row in rows)
     click.echo(", ".join(f"{equal[value]} {value}" for value in AGREEMENTS if equal[value]))
     click.echo(EXPLANATION)
-
-
-def _width() -> int:
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 200
 
 
 def _family_row(name: str) -> dict[str, Any]:

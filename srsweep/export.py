@@ -18,24 +18,18 @@ from analysis.verify import ExportFailed, onnx_latency
 from searchspace.cost import low_res_size
 from searchspace.layers import deployed
 from searchspace.spec import explain
-from srsweep.arguments import print_table, tabular
-from srsweep.choice import Choice, TrialReference, Whole, choose, choose_several, remember
+from srsweep.arguments import INTO, SCALE, VARIANT, WEIGHTS, print_table, tabular
+from srsweep.choice import Choice, TrialReference, Whole, choose, choose_several, remember, split_of
 from srsweep.databases import database
 from srsweep.errors import RunFailed
-from sweeps.data.split import DataSettings, open_split
+from sweeps.data.split import DataSettings
 from sweeps.evaluate import bicubic_scores, evaluate
 from sweeps.latency import Latency, torch_latency
-
-VARIANT = click.argument("variant", metavar="VARIANT...", nargs=-1, required=True)
 
 
 @click.command()
 @VARIANT
-@click.option(
-    "--weights",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Checkpoint; default: that of the trial or of the folder.",
-)
+@WEIGHTS
 @click.option(
     "--to",
     "targets",
@@ -47,14 +41,8 @@ VARIANT = click.argument("variant", metavar="VARIANT...", nargs=-1, required=Tru
 )
 @click.option("--front", "whole", flag_value="front", help="The front of the sweep that is named.")
 @click.option("--all", "whole", flag_value="all", help="All its complete trials with weights.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    help="Folder.",
-)
-@click.option("--scale", type=int, help="Upscaling factor; default: the trial's, otherwise 4.")
+@INTO
+@SCALE
 @click.option("--data", "train_set", help="As data.train; default: what it was trained on.")
 @click.option("--root", help="Folder of the image sets.")
 @click.option(
@@ -129,12 +117,12 @@ def _refuse_same_files(choices: Sequence[Choice]) -> None:
 
 
 def _bicubic(data: DataSettings, scale: int) -> float:
-    split = open_split(data, scale, Path("cache").absolute())
+    split = split_of(data, scale)
     return bicubic_scores(split.validation).psnr_y
 
 
 def _origin(choice: Choice, data: DataSettings, bicubic: float) -> Origin:
-    split = open_split(data, choice.scale, Path("cache").absolute())
+    split = split_of(data, choice.scale)
     return Origin(
         weights=choice.weights.name if choice.weights else "",
         training=choice.training(),
@@ -155,7 +143,7 @@ def _ship(  # noqa: PLR0913
 ) -> Iterator[Shipped]:
     """The files of one variant, each when it is verified; ExportFailed at the first that is not what it should be."""
     network = choice.network()
-    split = open_split(data, choice.scale, Path("cache").absolute())
+    split = split_of(data, choice.scale)
     psnr_torch = evaluate(network, split.validation, device="cpu").psnr_y
     for name in targets:
         yield ship(
@@ -224,7 +212,7 @@ def _row(shipped: Shipped) -> dict[str, object]:
 
 @click.command()
 @VARIANT
-@click.option("--scale", type=int, help="Upscaling factor; default: the trial's, otherwise 4.")
+@SCALE
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option(
     "--runtime",

@@ -16,11 +16,11 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, Time
 from rich.progress import Progress as Bar
 
 from searchspace.spec import explain
-from srsweep.arguments import read_value
-from srsweep.choice import NOTE, Choice, choose, note_of, read_note
+from srsweep.arguments import INTO, SCALE, VARIANT, read_value
+from srsweep.choice import NOTE, Choice, choose, image_cache, note_of, read_note
 from srsweep.databases import database
 from srsweep.errors import RunFailed
-from srsweep.export import VARIANT, data_of
+from srsweep.export import data_of
 from sweeps.records import Evaluation, Outcome, Progress
 from sweeps.train import TrainSettings, read_checkpoint
 from sweeps.trial import Segment, checkpoint_path, run
@@ -28,7 +28,7 @@ from sweeps.trial import Segment, checkpoint_path, run
 
 @click.command()
 @VARIANT
-@click.option("--scale", type=int, help="Upscaling factor; default: the trial's, otherwise 4.")
+@SCALE
 @click.option(
     "--steps",
     type=click.IntRange(min=1),
@@ -44,13 +44,7 @@ from sweeps.trial import Segment, checkpoint_path, run
 @click.option("--data", "train_set", help="As data.train; default: the sweep's, or embedded.")
 @click.option("--root", help="Folder of the image sets; default: the sweep's, or data.")
 @click.option("--seed", type=int, help="Default: the trial's, otherwise 0.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    help="Folder.",
-)
+@INTO
 @database
 def train(  # noqa: PLR0913 - one parameter an option
     variant: tuple[str, ...],
@@ -138,7 +132,7 @@ def _train(choice: Choice, folder: Path) -> None:
         train=choice.train,
         data=choice.data,
         folder=folder.absolute(),
-        cache=Path("cache").absolute(),
+        cache=image_cache(),
         threads=torch.get_num_threads(),
     )
     try:

@@ -118,3 +118,9 @@ def test_whole_numbers_stay_whole_beside_knobs_that_others_lack() -> None:
 def test_variants_of_nothing_know_every_cost(database: Database) -> None:
     database.sweep("s")
     assert {"params", "multadds"} <= set(variants(load_trials(database.url)))
+
+
+@pytest.mark.parametrize("scale", ["0", "1", "-2"])
+def test_a_scale_that_enlarges_nothing_is_a_mistake(scale: str) -> None:
+    said = one_line("evaluate", "bicubic", "--sets", "Set5", "--scale", scale)
+    assert "'--scale'" in said
