@@ -10,7 +10,7 @@ from analysis.cards import Card, pieces
 from analysis.live import VIEWS, Live, front_rows
 from analysis.look import FIT, SCROLL
 from analysis.select import selection_table
-from analysis.tables import cell, heading
+from analysis.tables import cell, heading, last_line
 
 STYLE = """
 :root { --ink: #1d2733; --muted: #5d6874; --line: #dfe3e7; --wash: #f5f6f8; --accent: #0072b2; }
@@ -212,7 +212,7 @@ def failures_panel(failed: pd.DataFrame, total: int) -> list[Any]:
     parts = [
         html.Details(
             [
-                html.Summary(f"trial {row['number']}, {row['label']}: {_last_line(row['error'])}"),
+                html.Summary(f"trial {row['number']}, {row['label']}: {last_line(row['error'])}"),
                 html.Pre(row["error"]),
             ]
         )
@@ -220,7 +220,3 @@ def failures_panel(failed: pd.DataFrame, total: int) -> list[Any]:
     ]
     title = f"{total:,} failed" + (f", the newest {len(failed)}" if len(failed) < total else "")
     return [html.Section([html.H2(title), *parts], className="card")]
-
-
-def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["no reason was stored"])[-1]

@@ -14,14 +14,15 @@ from sqlalchemy import Connection, func, select
 from analysis.load_database import (
     LATENCY,
     PER_IMAGE,
-    QUALITIES,
     VALIDATION,
     column,
+    filled,
     measured,
-    newest,
+    measured_columns,
     open_database,
     read,
     sweep_ids,
+    trials_query,
 )
 from sweeps.comparable import training_of
 from sweeps.schema import Attempt, Life, Measurement, Sweep, SweepFact, Trial, TrialKnob
@@ -94,14 +95,8 @@ def load_trials(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
     """
     with open_database(url) as connection:
         chosen = sweep_ids(connection, sweeps)
-        names = measured(connection)
-        columns = [
-            newest(name, dataset).label(column(name, dataset))
-            for name, dataset in names
-            if dataset == "" or name in QUALITIES or name.startswith(LATENCY)
-        ]
-        step = newest("psnr_y", VALIDATION, Measurement.step).label("step")
-        trials = read(connection, _trials_query(chosen, step, *columns))
+        query = trials_query(*measured_columns(connection)).where(Sweep.id.in_(chosen.values()))
+        trials = read(connection, query.order_by(Sweep.id, Trial.number))
         attempts = _attempts(connection, chosen)
         facts = read(
             connection,
@@ -112,11 +107,7 @@ def load_trials(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
     frame["training"] = frame["sweep_id"].map(settings.map(training_of))
     frame = frame.rename(columns={BICUBIC: "bicubic"})
     _fill_facts(frame, "bicubic")
-    for name in ("psnr_y", "ssim_y"):
-        frame[name] = pd.to_numeric(frame[name]) if name in frame else float("nan")
-    frame["error"] = frame["error"].fillna("")
-    frame = frame.fillna({"seconds": 0.0, "attempts": 0, "step": 0})
-    frame = frame.astype({"attempts": int, "step": int})
+    frame = filled(frame).fillna({"attempts": 0, "error": ""}).astype({"attempts": int})
     return frame.drop(columns=["sweep_id"])
 
 
@@ -213,27 +204,6 @@ def knob_columns(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(value=values).pivot(index="trial_id", columns="name", values="value")
 
 
-def _trials_query(chosen: dict[str, int], *columns: Any) -> Any:
-    return (
-        select(
-            Trial.id,
-            Trial.sweep_id,
-            Sweep.name.label("sweep"),
-            Sweep.scale,
-            Trial.number,
-            Trial.state,
-            Trial.family,
-            Trial.label,
-            Trial.architecture,
-            Trial.seed,
-            *columns,
-        )
-        .join(Sweep, Sweep.id == Trial.sweep_id)
-        .where(Sweep.id.in_(chosen.values()))
-        .order_by(Sweep.id, Trial.number)
-    )
-
-
 def _attempts(connection: Connection, chosen: dict[str, int]) -> pd.DataFrame:
     """By trial id: seconds and number of its attempts, the error of the newest."""
     query = (
@@ -259,8 +229,8 @@ def load_trial(url: str, sweep: str, number: int) -> dict[str, Any]:
     """
     with open_database(url) as connection:
         chosen = sweep_ids(connection, [sweep])
-        step = newest("psnr_y", VALIDATION, Measurement.step).label("step")
-        found = read(connection, _trials_query(chosen, step).where(Trial.number == number))
+        query = trials_query().where(Sweep.id == chosen[sweep], Trial.number == number)
+        found = read(connection, query)
         if found.empty:
             raise ValueError(f"trial: sweep {sweep!r} has no trial {number}")
         row = {str(name): value for name, value in found.iloc[0].items()}

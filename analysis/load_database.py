@@ -129,6 +129,46 @@ def newest(name: str, dataset: str, column: Any = Measurement.value) -> Any:
     )
 
 
+def trials_query(*columns: Any) -> Any:
+    """Trials with these columns, and before them what tells one from another and the step of the newest PSNR."""
+    return select(
+        Trial.id,
+        Trial.sweep_id,
+        Sweep.name.label("sweep"),
+        Sweep.scale,
+        Trial.number,
+        Trial.state,
+        Trial.family,
+        Trial.label,
+        Trial.architecture,
+        Trial.seed,
+        newest("psnr_y", VALIDATION, Measurement.step).label("step"),
+        *columns,
+    ).join(Sweep, Sweep.id == Trial.sweep_id)
+
+
+def measured_columns(connection: Connection) -> list[Any]:
+    """For `trials_query`: the newest value of every cost, latency and quality, under its column's name."""
+    return [
+        newest(name, dataset).label(column(name, dataset))
+        for name, dataset in measured(connection)
+        if dataset == "" or name in QUALITIES or name.startswith(LATENCY)
+    ]
+
+
+def filled(trials: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `trials_query` with seconds: psnr_y and ssim_y NaN where unknown, step and seconds 0."""
+    for name in ("psnr_y", "ssim_y"):
+        trials[name] = pd.to_numeric(trials[name]) if name in trials else float("nan")
+    return trials.fillna({"seconds": 0.0, "step": 0}).astype({"seconds": float, "step": int})
+
+
+def chunks(ids: Sequence[int], most: int = 500) -> Iterator[list[int]]:
+    """The ids in parts that a query takes; one empty part where there are none."""
+    for start in range(0, max(len(ids), 1), most):
+        yield list(ids[start : start + most])
+
+
 def column(name: str, dataset: str) -> str:
     """What a measurement is called as a column: its own name, with the test set or the device."""
     if name.startswith(LATENCY):

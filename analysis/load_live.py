@@ -1,6 +1,6 @@
 """What the dashboard reads, so that it stays quick at 100,000 trials: what is new, and all about a few."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -12,17 +12,18 @@ from analysis.load_database import (
     LATENCY,
     QUALITIES,
     VALIDATION,
+    chunks,
     column,
+    filled,
     measured,
-    newest,
+    measured_columns,
     open_database,
     read,
     sweep_ids,
+    trials_query,
 )
-from sweeps.schema import Attempt, Measurement, Sweep, Trial, TrialKnob
+from sweeps.schema import Attempt, Measurement, Trial, TrialKnob
 
-CHUNK = 500
-"""Trials asked for by id in one query."""
 Ids = NDArray[np.int64]
 
 
@@ -95,31 +96,11 @@ def _ids(url: str, sweep: str, query: Select[int]) -> Ids:
 def load_rows(url: str, ids: Ids) -> pd.DataFrame:
     """load_trials' columns of these trials alone, in order of number: all but attempts and error."""
     with open_database(url) as connection:
-        values = [
-            newest(name, dataset).label(column(name, dataset))
-            for name, dataset in measured(connection)
-            if dataset == "" or name in QUALITIES or name.startswith(LATENCY)
-        ]
         seconds = select(func.sum(Attempt.seconds)).where(Attempt.trial_id == Trial.id)
-        query = select(
-            Trial.id,
-            Sweep.name.label("sweep"),
-            Sweep.scale,
-            Trial.number,
-            Trial.state,
-            Trial.family,
-            Trial.label,
-            Trial.architecture,
-            Trial.seed,
-            newest("psnr_y", VALIDATION, Measurement.step).label("step"),
-            seconds.correlate(Trial).scalar_subquery().label("seconds"),
-            *values,
-        ).join(Sweep, Sweep.id == Trial.sweep_id)
-        parts = [read(connection, query.where(Trial.id.in_(part))) for part in _chunks(ids)]
-    frame = pd.concat(parts, ignore_index=True)
-    for name in ("psnr_y", "ssim_y"):
-        frame[name] = pd.to_numeric(frame[name]) if name in frame else float("nan")
-    frame = frame.fillna({"seconds": 0.0, "step": 0}).astype({"step": int, "seconds": float})
+        spent = seconds.correlate(Trial).scalar_subquery().label("seconds")
+        query = trials_query(spent, *measured_columns(connection))
+        parts = [read(connection, query.where(Trial.id.in_(part))) for part in chunks(ids.tolist())]
+    frame = filled(pd.concat(parts, ignore_index=True)).drop(columns=["sweep_id"])
     return frame.sort_values("number", ignore_index=True)
 
 
@@ -128,7 +109,7 @@ def load_knobs_of(url: str, ids: Ids) -> pd.DataFrame:
     with open_database(url) as connection:
         parts = [
             read(connection, select(TrialKnob).where(TrialKnob.trial_id.in_(part)))
-            for part in _chunks(ids)
+            for part in chunks(ids.tolist())
         ]
     return knob_columns(pd.concat(parts, ignore_index=True))
 
@@ -143,9 +124,3 @@ def load_seconds(url: str, sweep: str) -> float:
             .where(Trial.sweep_id == sweep_id)
         )
         return float(connection.scalar(query) or 0.0)
-
-
-def _chunks(ids: Ids) -> Iterator[list[int]]:
-    """The ids in parts that a query takes; one empty part where there are none."""
-    for start in range(0, max(len(ids), 1), CHUNK):
-        yield ids[start : start + CHUNK].tolist()

@@ -10,6 +10,7 @@ from analysis.load_database import (
     LATENCY,
     QUALITIES,
     VALIDATION,
+    chunks,
     column,
     measured,
     measurement,
@@ -107,8 +108,7 @@ def load_details(url: str, ids: Sequence[int]) -> pd.DataFrame:
     """id, number, family, label, architecture and seed of these trials."""
     with open_database(url) as connection:
         parts = [
-            read(connection, select(*DETAILS).where(Trial.id.in_(list(ids[start : start + 500]))))
-            for start in range(0, max(len(ids), 1), 500)
+            read(connection, select(*DETAILS).where(Trial.id.in_(part))) for part in chunks(ids)
         ]
     return pd.concat(parts, ignore_index=True)
 

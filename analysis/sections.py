@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.pareto import Direction
 from analysis.select import Selection, at_knee, row_of
 from analysis.spend import hours
-from analysis.tables import cell, front_table, heading
+from analysis.tables import cell, front_table, heading, last_line
 from analysis.variants import variants
 from searchspace.quantity import format_quantity
 
@@ -156,8 +156,7 @@ def failures(trials: pd.DataFrame) -> str:
     parts = [f"<h2>Failed trials</h2><p>{len(failed):,} {noun} ended by an error.</p>"]
     for row in failed.head(FAILURES).to_dict("records"):
         error = str(row["error"]).strip()
-        reason = error.splitlines()[-1] if error else "no reason was stored"
-        summary = f"trial {row['number']}, {escape(str(row['label']))}: {escape(reason)}"
+        summary = f"trial {row['number']}, {escape(str(row['label']))}: {escape(last_line(error))}"
         if "\n" in error:
             parts.append(
                 f"<details><summary>{summary}</summary><pre>{escape(error)}</pre></details>"

@@ -72,6 +72,11 @@ def cell(name: str, value: Any) -> str:
     return format_quantity(float(value))
 
 
+def last_line(error: str) -> str:
+    """What a traceback ends with, which says what happened."""
+    return (error.strip().splitlines() or ["no reason was stored"])[-1]
+
+
 def render(frame: pd.DataFrame, form: Format = "table", *, width: int | None = None) -> str:
     """`frame` as text: a table to read, or all digits as JSON records or CSV.
 
@@ -111,7 +116,7 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 def front_table(
     front: pd.DataFrame, objectives: Sequence[str], extra: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """`front` (rows of load_trials or load_front_points) with the columns worth reading, cheapest first.
+    """`front` (rows of load_trials or load_front) with the columns worth reading, cheapest first.
 
     The objectives, and of the rest what some trial has; `extra` columns come last.
     """

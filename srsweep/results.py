@@ -11,7 +11,7 @@ from analysis.load_database import QUALITIES
 from analysis.load_points import load_front, load_points, load_states
 from analysis.pareto import Direction
 from analysis.report import write_report
-from analysis.tables import Format, front_table, heading
+from analysis.tables import Format, front_table, heading, last_line
 from analysis.variants import cost_name
 from searchspace.cost import COSTS
 from searchspace.quantity import format_quantity
@@ -34,8 +34,7 @@ def status(name: str | None, db: str | None, form: Format | None) -> None:
         trials = load_trials(url, names)
         columns = ["number", "state", "step", "psnr_y", "params", "multadds", "label", "error"]
         frame = trials[[column for column in columns if column in trials]].copy()
-        frame["error"] = [str(text).strip().splitlines()[-1:] for text in frame["error"]]
-        frame["error"] = ["".join(lines) for lines in frame["error"]]
+        frame["error"] = [last_line(text) if text else "" for text in frame["error"]]
         print_table(frame, form)
         return
     frame = load_sweeps(url)[["name", "scale", "train_data", "created_at"]]
