@@ -33,27 +33,13 @@ DETAILS = (
 )
 
 
-def load_front_points(
-    url: str, sweep: str, objectives: Sequence[str], states: Sequence[str] = ("complete",)
-) -> pd.DataFrame:
-    """One row a trial in `states`: id, number, family, label, architecture, seed and the `objectives`.
-
-    Reads nothing but the objectives' newest values, one index look-up each, so that a database of a
-    million measurements answers within a second. psnr_y and ssim_y are those of the validation split.
-    """
-    with open_database(url) as connection:
-        query = _objectives_query(connection, sweep, objectives, DETAILS).where(
-            Trial.state.in_(states)
-        )
-        return read(connection, query).astype(dict.fromkeys(objectives, float))
-
-
 def load_front(
     url: str, sweep: str, objectives: Mapping[str, Direction], extra: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """The Pareto front of a sweep's complete trials over `objectives`: load_front_points' columns.
+    """The Pareto front of a sweep's complete trials over `objectives`: DETAILS, the `objectives` and `extra` costs.
 
-    `extra` names more costs to read. Texts are read for the front alone, which matters from 100,000 trials on.
+    psnr_y and ssim_y are those of the validation split. Numbers are read of all trials, one index look-up each, texts
+    of the front alone, which matters from 100,000 trials on.
     """
     names = list(dict.fromkeys([*objectives, *extra]))
     with open_database(url) as connection:

@@ -13,7 +13,7 @@ from analysis.load import (
     load_trials,
 )
 from analysis.load_database import open_database
-from analysis.load_points import load_front, load_front_points
+from analysis.load_points import load_front, load_points
 from benchmarks.synthetic import fill
 from tests.analysis.conftest import Database
 
@@ -35,8 +35,8 @@ def test_a_trial_is_one_row_with_its_newest_psnr_and_its_costs(small: Database) 
     assert set(trials["train_data"]) == {"T91"}
 
 
-def test_front_points_are_the_complete_trials_with_their_objectives(small: Database) -> None:
-    points = load_front_points(small.url, "small", ["psnr_y", "params"])
+def test_points_are_the_complete_trials_with_their_objectives(small: Database) -> None:
+    points = load_points(small.url, "small", ["psnr_y", "params"])
     assert points["number"].tolist() == [0, 1, 2, 3]
     assert points["psnr_y"].tolist() == [26.0, 27.0, 27.5, 26.5]
     assert points["params"].tolist() == [1e4, 1e5, 5e5, 2e5]
@@ -53,7 +53,7 @@ def test_the_front_is_read_with_its_texts(small: Database) -> None:
 def test_a_sweep_without_trials_gives_empty_frames(database: Database) -> None:
     database.sweep("empty")
     assert load_trials(database.url).empty
-    assert load_front_points(database.url, "empty", ["psnr_y", "params"]).empty
+    assert load_points(database.url, "empty", ["psnr_y", "params"]).empty
     assert load_knobs(database.url).empty
     assert load_front(database.url, "empty", {"psnr_y": "maximize"}).empty
     assert load_curves(database.url).empty
@@ -80,7 +80,7 @@ def test_unknown_sweep_names_the_nearest(small: Database) -> None:
 
 def test_unknown_objective_names_the_nearest(small: Database) -> None:
     with pytest.raises(ValueError, match="'param'; did you mean params"):
-        load_front_points(small.url, "small", ["psnr_y", "param"])
+        load_front(small.url, "small", {"psnr_y": "maximize", "param": "minimize"})
 
 
 def test_a_missing_file_is_one_line_and_is_not_created(tmp_path: Path) -> None:
@@ -126,12 +126,12 @@ def test_nothing_can_be_written_through_the_reader(small: Database) -> None:
         connection.execute(text("DELETE FROM trials"))
 
 
-def test_front_points_of_an_invented_database_equal_the_frame_of_all_trials(tmp_path: Path) -> None:
+def test_points_of_an_invented_database_equal_the_frame_of_all_trials(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'many.db'}"
     assert fill(url, trials=300, evaluations=3) == 300 * (6 + 4 * 3)
     trials = load_trials(url)
     done = trials[trials["state"] == "complete"].reset_index(drop=True)
-    points = load_front_points(url, "synthetic", ["psnr_y", "params"])
+    points = load_points(url, "synthetic", ["psnr_y", "params"])
     pd.testing.assert_frame_equal(
         points[["number", "psnr_y", "params"]], done[points.columns][["number", "psnr_y", "params"]]
     )
