@@ -13,7 +13,7 @@ from collections.abc import Callable
 import pandas as pd
 from sqlalchemy import create_engine, make_url
 
-from analysis.load_points import load_front, load_front_points
+from analysis.load_points import load_front, load_points
 from benchmarks.record import spread, write
 from benchmarks.synthetic import fill
 from sweeps.config import Direction
@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def read_points(url: str) -> int:
-    return len(load_front_points(url, "synthetic", list(OBJECTIVES)))
+    return len(load_points(url, "synthetic", list(OBJECTIVES)))
 
 
 def read_front(url: str) -> int:
