@@ -200,8 +200,29 @@ def _count_added_product(args: tuple[Any, ...], result: Tensor) -> Operator:
 
 
 def _common_shape(*operands: Any) -> torch.Size:
-    shapes = [each.shape for each in operands if isinstance(each, Tensor)]
-    return shapes[0] if len(shapes) == 1 else torch.broadcast_shapes(*shapes)
+    shapes = {each.shape for each in operands if isinstance(each, Tensor)}
+    return shapes.pop() if len(shapes) == 1 else torch.broadcast_shapes(*shapes)
+
+
+def _convolved_shape(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: list[int],
+    padding: list[int],
+    dilation: list[int],
+    is_transposed: bool,
+    output_padding: list[int],
+    groups: int,
+) -> list[int]:
+    sizes = zip(
+        x.shape[2:], weight.shape[2:], stride, padding, dilation, output_padding, strict=True
+    )
+    if is_transposed:
+        sides = [(n - 1) * s - 2 * p + d * (k - 1) + more + 1 for n, k, s, p, d, more in sizes]
+        return [x.shape[0], weight.shape[1] * groups, *sides]
+    sides = [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d, _ in sizes]
+    return [x.shape[0], weight.shape[0], *sides]
 
 
 def _joined_shape(parts: list[Tensor], along: int = 0) -> list[int]:
@@ -231,6 +252,7 @@ def _shapes_of_batch_norm(x: Tensor, *rest: Any) -> list[list[int]]:
 
 
 _SHAPES: dict[Any, Callable[..., Any]] = {
+    aten.convolution.default: _convolved_shape,
     aten.relu.default: _common_shape,
     aten.leaky_relu.default: _common_shape,
     aten.sigmoid.default: _common_shape,

@@ -1,11 +1,12 @@
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from searchspace.cost.subject import Subject, trace
+from searchspace.cost.subject import Subject, _Recorder, trace
 
 
 def traced(network: nn.Module, height: int = 8, width: int = 8, channels: int = 3) -> object:
@@ -100,3 +101,27 @@ def test_counting_a_network_does_not_load_the_compiler() -> None:
         "costs(architecture('slwsr', {}), 4); assert 'torch._dynamo' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [
+        nn.Conv2d(4, 6, (3, 5), stride=(2, 3), padding=(1, 2), dilation=(1, 2), groups=2),
+        nn.Conv2d(4, 6, 1, bias=False),
+        nn.ConvTranspose2d(4, 6, (4, 3), stride=(3, 2), padding=1, output_padding=(2, 1), groups=2),
+        nn.ConvTranspose2d(4, 6, 9, stride=4, padding=4, output_padding=3, dilation=1, bias=False),
+        lambda x: x + x.mean((2, 3), keepdim=True),
+        lambda x: x * torch.ones(11, dtype=x.dtype, device=x.device),
+        lambda x: torch.cat([x, x[:, :1]], 1),
+        lambda x: x.mean((1, -1)),
+        nn.Upsample(size=(7, 5), mode="bicubic"),
+    ],
+)
+def test_shapes_that_are_worked_out_here_are_those_of_torch(
+    compute: Callable[[Tensor], Tensor],
+) -> None:
+    x = torch.zeros(2, 4, 14, 11)
+    expected = compute(x).shape
+    on_meta = compute.to("meta") if isinstance(compute, nn.Module) else compute
+    with _Recorder():
+        assert on_meta(x.to("meta")).shape == expected
