@@ -45,7 +45,7 @@ def inference(
         )
         output = run(image) if tile is None else _tiled(run, image, tile, overlap)
         finite = output.abs().amax((1, 2, 3)).isfinite()
-        rounded = (output.clamp(0, 1) * 255).round().to(torch.uint8)
+        rounded = output.clamp(0, 1).mul_(255).round_().to(torch.uint8)
         return rounded.permute(0, 2, 3, 1), finite
 
     with _evaluating(network), torch.no_grad(), _full_precision():

@@ -2,9 +2,10 @@ import math
 
 import numpy as np
 import pytest
-from skimage.metrics import structural_similarity
+import torch
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from sweeps.metrics import psnr_y, rgb_to_y, ssim_y
+from sweeps.metrics import psnr_y, rgb_to_y, scores_y, ssim_y
 
 
 @pytest.fixture
@@ -80,6 +81,50 @@ def test_ssim_agrees_with_scikit_image_on_the_valid_area(
     expected = full[5:-5, 5:-5].mean()
     assert expected < 0.97
     assert ssim_y(noisy, image, scale) == pytest.approx(expected, abs=1e-12)
+
+
+def test_psnr_agrees_with_scikit_image(image: np.ndarray, noisy: np.ndarray) -> None:
+    crop = (slice(4, -4), slice(4, -4))
+    expected = peak_signal_noise_ratio(rgb_to_y(image)[crop], rgb_to_y(noisy)[crop], data_range=255)
+    assert psnr_y(noisy, image, 4) == pytest.approx(expected, abs=1e-12)
+
+
+def test_luma_is_the_sum_of_its_colours_to_the_last_bit(image: np.ndarray) -> None:
+    red, green, blue = image.astype(np.float64).transpose(2, 0, 1)
+    expected = 16 + (65.481 * red + 128.553 * green + 24.966 * blue) / 255
+    assert np.array_equal(rgb_to_y(image), expected)
+
+
+def test_a_batch_has_the_scores_of_its_images(image: np.ndarray, noisy: np.ndarray) -> None:
+    pairs = [(noisy, image), (image, image), (noisy[::-1], image), (image, noisy)]
+    super_res, high_res = (
+        torch.from_numpy(np.stack(images)) for images in zip(*pairs, strict=True)
+    )
+    before = super_res.clone(), high_res.clone()
+    found = scores_y(super_res, high_res, 3)
+    assert found.dtype == torch.float64
+    expected = [(psnr_y(a, b, 3), ssim_y(a, b, 3)) for a, b in pairs]
+    assert found.tolist() == [pytest.approx(scores, abs=1e-9) for scores in expected]
+    assert torch.equal(super_res, before[0])
+    assert torch.equal(high_res, before[1])
+
+
+def test_a_batch_in_another_order_of_memory_has_the_same_scores(
+    image: np.ndarray, noisy: np.ndarray
+) -> None:
+    # A network's output is channels-first in shape, whatever its memory.
+    pair = [torch.from_numpy(each)[None] for each in (noisy, image)]
+    planes = [each.permute(0, 3, 1, 2).contiguous().permute(0, 2, 3, 1) for each in pair]
+    assert torch.equal(scores_y(planes[0], planes[1], 2), scores_y(pair[0], pair[1], 2))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_gives_the_scores_of_the_processor(image: np.ndarray, noisy: np.ndarray) -> None:
+    pair = [torch.from_numpy(np.stack([a, b])) for a, b in ((noisy, image), (image, noisy))]
+    expected = scores_y(pair[0], pair[1], 3)
+    found = scores_y(pair[0].cuda(), pair[1].cuda(), 3)
+    torch.testing.assert_close(found.cpu(), expected, rtol=0, atol=1e-9)
 
 
 def test_luma_is_not_rounded() -> None:
