@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from searchspace.family import Convention, Family, Published
 from searchspace.layers import conv, weight_norm
 from searchspace.parts import Parts
-from searchspace.spec import Search, Spec, one_of
+from searchspace.spec import Search, Spec
 from searchspace.strategies.adaptive import SUMS
-from searchspace.strategies.attention import ATTENTIONS
+from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import Centred
-from searchspace.strategies.scaling import RESIDUAL_SCALINGS
-from searchspace.strategies.upsample import UPSAMPLERS
+from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
+from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
 
 
 class AwsrnSpec(Spec):
@@ -36,13 +36,11 @@ class AwsrnSpec(Spec):
     """Weight normalisation of every convolution."""
     adaptive_weights: Annotated[bool, Search((False, True))] = True
     """Learnt scalars on both paths of every unit and of every block."""
-    attention: Annotated[str, one_of(ATTENTIONS), Search(tuple(ATTENTIONS))] = "none"
+    attention: AttentionName = "none"
     """Attention on the output of every local fusion block."""
-    residual_scaling: Annotated[
-        str, one_of(RESIDUAL_SCALINGS), Search(tuple(RESIDUAL_SCALINGS))
-    ] = "none"
+    residual_scaling: ScalingName = "none"
     """Learnt scaling of the input of every residual connection, of units and of blocks."""
-    upsampler: Annotated[str, one_of(UPSAMPLERS), Search(tuple(UPSAMPLERS))] = "multi_kernel"
+    upsampler: UpsamplerName = "multi_kernel"
     """How features become the enlarged image."""
 
 

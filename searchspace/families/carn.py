@@ -15,8 +15,8 @@ from searchspace.family import Convention, Family, Published
 from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, conv
 from searchspace.parts import Parts
 from searchspace.spec import Search, Spec, one_of
-from searchspace.strategies.attention import ATTENTIONS
-from searchspace.strategies.scaling import RESIDUAL_SCALINGS
+from searchspace.strategies.attention import ATTENTIONS, AttentionName
+from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, steps
 
 OWN_UPSAMPLER = "grouped"
@@ -41,11 +41,9 @@ class CarnSpec(Spec):
     """Groups of the 3x3 convolutions in residual blocks and in the family's own upsampler (4 in CARN-M)."""
     recursive: Annotated[bool, Search((False, True))] = False
     """One residual block used again and again inside each cascading block (CARN-M)."""
-    attention: Annotated[str, one_of(ATTENTIONS), Search(tuple(ATTENTIONS))] = "none"
+    attention: AttentionName = "none"
     """Attention on the output of every cascading block, before it is concatenated."""
-    residual_scaling: Annotated[
-        str, one_of(RESIDUAL_SCALINGS), Search(tuple(RESIDUAL_SCALINGS))
-    ] = "none"
+    residual_scaling: ScalingName = "none"
     """Learnt scaling of the input of every residual block."""
     upsampler: Annotated[str, one_of(CARN_UPSAMPLERS), Search(CARN_UPSAMPLERS)] = OWN_UPSAMPLER
     """How features become the enlarged image; grouped is stepwise, in groups, with ReLUs."""

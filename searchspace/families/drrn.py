@@ -14,11 +14,11 @@ from searchspace.bicubic import enlarge_as_matlab
 from searchspace.family import Convention, Family, Published
 from searchspace.layers import conv
 from searchspace.parts import Parts
-from searchspace.spec import Search, Spec, one_of
+from searchspace.spec import Search, Spec
 from searchspace.strategies.adaptive import he_normal
-from searchspace.strategies.attention import ATTENTIONS
+from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import on_colours
-from searchspace.strategies.scaling import RESIDUAL_SCALINGS
+from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
 
 
 class DrrnSpec(Spec):
@@ -30,11 +30,9 @@ class DrrnSpec(Spec):
     """Times that the residual unit is applied (U)."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 1
     """1: the network sees Y, and Cb and Cr are enlarged bicubically, as published; 3: it sees RGB."""
-    attention: Annotated[str, one_of(ATTENTIONS), Search(tuple(ATTENTIONS))] = "none"
+    attention: AttentionName = "none"
     """Attention on the output of every application of the unit; a gate is not shared between them."""
-    residual_scaling: Annotated[
-        str, one_of(RESIDUAL_SCALINGS), Search(tuple(RESIDUAL_SCALINGS))
-    ] = "none"
+    residual_scaling: ScalingName = "none"
     """Learnt scaling of the features that every application is added to; shared like the unit."""
 
 

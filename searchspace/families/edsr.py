@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from searchspace.family import Family, Published
 from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, conv
 from searchspace.parts import Parts
-from searchspace.spec import Search, Spec, one_of
-from searchspace.strategies.attention import ATTENTIONS
-from searchspace.strategies.scaling import RESIDUAL_SCALINGS
-from searchspace.strategies.upsample import UPSAMPLERS
+from searchspace.spec import Search, Spec
+from searchspace.strategies.attention import ATTENTIONS, AttentionName
+from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
+from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
 
 
 class EdsrSpec(Spec):
@@ -30,13 +30,11 @@ class EdsrSpec(Spec):
     """Constant factor of the residual branch of every block (0.1 in EDSR)."""
     body_conv: Annotated[bool, Search((True, False))] = True
     """A 3x3 convolution between the last block and the long skip."""
-    attention: Annotated[str, one_of(ATTENTIONS), Search(tuple(ATTENTIONS))] = "none"
+    attention: AttentionName = "none"
     """Attention on the output of every residual block."""
-    residual_scaling: Annotated[
-        str, one_of(RESIDUAL_SCALINGS), Search(tuple(RESIDUAL_SCALINGS))
-    ] = "none"
+    residual_scaling: ScalingName = "none"
     """Learnt scaling of the input of every residual block."""
-    upsampler: Annotated[str, one_of(UPSAMPLERS), Search(tuple(UPSAMPLERS))] = "stepwise"
+    upsampler: UpsamplerName = "stepwise"
     """How features become the enlarged image."""
 
 

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from searchspace.family import Family, Published
 from searchspace.layers import conv
 from searchspace.parts import Parts
-from searchspace.spec import Search, Spec, one_of
-from searchspace.strategies.attention import ATTENTIONS
+from searchspace.spec import Search, Spec
+from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import on_colours
-from searchspace.strategies.upsample import UPSAMPLERS, transposed
+from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName, transposed
 
 
 class FsrcnnSpec(Spec):
@@ -34,9 +34,9 @@ class FsrcnnSpec(Spec):
     """Kernel of the first convolution."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 3
     """Channels that the network sees: 3 for RGB, 1 for the luma alone (Cb and Cr are then enlarged bicubically)."""
-    attention: Annotated[str, one_of(ATTENTIONS), Search(tuple(ATTENTIONS))] = "none"
+    attention: AttentionName = "none"
     """Attention on the output of every mapping layer; its first features are the shrunk ones."""
-    upsampler: Annotated[str, one_of(UPSAMPLERS), Search(tuple(UPSAMPLERS))] = "transposed"
+    upsampler: UpsamplerName = "transposed"
     """How features become the enlarged image."""
 
     @model_validator(mode="after")

@@ -16,9 +16,9 @@ from searchspace.family import Family, Published
 from searchspace.layers import conv
 from searchspace.parts import Parts
 from searchspace.spec import Search, Spec, one_of
-from searchspace.strategies.attention import ATTENTIONS
+from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import on_colours
-from searchspace.strategies.scaling import RESIDUAL_SCALINGS
+from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, DirectShuffle
 
 SLOPE = 0.05
@@ -40,11 +40,9 @@ class IdnSpec(Spec):
     """Groups of the middle convolution in both halves of a block; must divide n, n - d and n - 2d."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 3
     """Channels that the network sees: 3 for RGB, 1 for the luma alone (Cb and Cr are then enlarged bicubically)."""
-    attention: Annotated[str, one_of(ATTENTIONS), Search(tuple(ATTENTIONS))] = "none"
+    attention: AttentionName = "none"
     """Attention on the output of every block."""
-    residual_scaling: Annotated[
-        str, one_of(RESIDUAL_SCALINGS), Search(tuple(RESIDUAL_SCALINGS))
-    ] = "none"
+    residual_scaling: ScalingName = "none"
     """Learnt scaling of the input of every block."""
     upsampler: Annotated[str, one_of(IDN_UPSAMPLERS), Search(IDN_UPSAMPLERS)] = "subpixel"
     """How features become the enlarged image; subpixel is a 3x3 convolution before the direct shuffle, deconv17 the

@@ -16,9 +16,9 @@ from searchspace.family import Family, Published
 from searchspace.layers import conv
 from searchspace.parts import Parts
 from searchspace.spec import Search, Spec, one_of
-from searchspace.strategies.attention import ATTENTIONS, ChannelGate, ContrastGate
-from searchspace.strategies.scaling import RESIDUAL_SCALINGS
-from searchspace.strategies.upsample import UPSAMPLERS
+from searchspace.strategies.attention import ATTENTIONS, AttentionName, ChannelGate, ContrastGate
+from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
+from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
 
 SLOPE = 0.05
 """Of every leaky ReLU below 0."""
@@ -46,13 +46,11 @@ class ImdnSpec(Spec):
         "contrast"
     )
     """Attention on the channels set aside, inside every block; contrast is IMDN's own."""
-    attention: Annotated[str, one_of(ATTENTIONS), Search(tuple(ATTENTIONS))] = "none"
+    attention: AttentionName = "none"
     """Attention on the output of every block."""
-    residual_scaling: Annotated[
-        str, one_of(RESIDUAL_SCALINGS), Search(tuple(RESIDUAL_SCALINGS))
-    ] = "none"
+    residual_scaling: ScalingName = "none"
     """Learnt scaling of the input of every block."""
-    upsampler: Annotated[str, one_of(UPSAMPLERS), Search(tuple(UPSAMPLERS))] = "direct"
+    upsampler: UpsamplerName = "direct"
     """How features become the enlarged image."""
 
     @model_validator(mode="after")

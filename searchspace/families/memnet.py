@@ -16,9 +16,9 @@ from searchspace.family import Family, Published
 from searchspace.layers import conv
 from searchspace.parts import Parts
 from searchspace.spec import Search, Spec, one_of
-from searchspace.strategies.attention import ATTENTIONS
+from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import on_colours
-from searchspace.strategies.scaling import RESIDUAL_SCALINGS
+from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS
 
 OWN_UPSAMPLER = "shuffle"
@@ -43,11 +43,9 @@ class MemnetSpec(Spec):
     """Channels that the network sees: 3 for RGB, 1 for the luma alone (Cb and Cr are then enlarged bicubically)."""
     interpolated: Annotated[bool, Search((False, True))] = False
     """Work at the enlarged size on a bicubic enlargement, and add it to the output."""
-    attention: Annotated[str, one_of(ATTENTIONS), Search(tuple(ATTENTIONS))] = "none"
+    attention: AttentionName = "none"
     """Attention on the output of every memory block."""
-    residual_scaling: Annotated[
-        str, one_of(RESIDUAL_SCALINGS), Search(tuple(RESIDUAL_SCALINGS))
-    ] = "none"
+    residual_scaling: ScalingName = "none"
     """Learnt scaling of the input of every residual block."""
     upsampler: Annotated[str, one_of(MEMNET_UPSAMPLERS), Search(MEMNET_UPSAMPLERS)] = OWN_UPSAMPLER
     """How features become the enlarged image (unused where it is interpolated before); shuffle is the direct one

@@ -16,11 +16,11 @@ from searchspace.layers import conv, weight_norm
 from searchspace.parts import Parts
 from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies.adaptive import SUMS
-from searchspace.strategies.attention import ATTENTIONS
+from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import Centred
 from searchspace.strategies.mobile_units import ACTIVATIONS, UNITS, UnitShape
-from searchspace.strategies.scaling import RESIDUAL_SCALINGS
-from searchspace.strategies.upsample import UPSAMPLERS
+from searchspace.strategies.scaling import ScalingName
+from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
 
 EXPANDING = ("mawru", "mobilenet_v2", "shufflenet_v1")
 """Units with an inner width of its own; these are also the units with an identity path."""
@@ -50,13 +50,11 @@ class MssnSpec(Spec):
     """Learnt scalars on both paths of every mawru and of every share-source skip."""
     share_source: Annotated[bool, Search((False, True))] = True
     """The head's features added to every cascading block's output (AWSSC)."""
-    attention: Annotated[str, one_of(ATTENTIONS), Search(tuple(ATTENTIONS))] = "none"
+    attention: AttentionName = "none"
     """Attention on the output of every cascading block, before the head's features are added."""
-    residual_scaling: Annotated[
-        str, one_of(RESIDUAL_SCALINGS), Search(tuple(RESIDUAL_SCALINGS))
-    ] = "none"
+    residual_scaling: ScalingName = "none"
     """Learnt scaling of the input of every unit with an identity path; not of the share-source skip."""
-    upsampler: Annotated[str, one_of(UPSAMPLERS), Search(tuple(UPSAMPLERS))] = "direct"
+    upsampler: UpsamplerName = "direct"
     """How features become the enlarged image."""
 
     @model_validator(mode="after")

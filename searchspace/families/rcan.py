@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from searchspace.family import Family, Published
 from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, conv
 from searchspace.parts import Parts
-from searchspace.spec import Search, Spec, one_of
-from searchspace.strategies.attention import ATTENTIONS, ChannelGate
-from searchspace.strategies.scaling import RESIDUAL_SCALINGS
-from searchspace.strategies.upsample import UPSAMPLERS
+from searchspace.spec import Search, Spec
+from searchspace.strategies.attention import ATTENTIONS, AttentionName, ChannelGate
+from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
+from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
 
 
 class RcanSpec(Spec):
@@ -31,13 +31,11 @@ class RcanSpec(Spec):
     """Channel attention inside every residual block, RCAN's own."""
     reduction: Annotated[int, Field(ge=1, le=512), Search((4, 8, 16))] = 16
     """Channels over those in the middle of the blocks' channel attention, rounded down, one at least."""
-    attention: Annotated[str, one_of(ATTENTIONS), Search(tuple(ATTENTIONS))] = "none"
+    attention: AttentionName = "none"
     """Attention on the output of every residual group."""
-    residual_scaling: Annotated[
-        str, one_of(RESIDUAL_SCALINGS), Search(tuple(RESIDUAL_SCALINGS))
-    ] = "none"
+    residual_scaling: ScalingName = "none"
     """Learnt scaling of the input of every residual block and group."""
-    upsampler: Annotated[str, one_of(UPSAMPLERS), Search(tuple(UPSAMPLERS))] = "stepwise"
+    upsampler: UpsamplerName = "stepwise"
     """How features become the enlarged image."""
 
     def canonical(self) -> "RcanSpec":

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from searchspace.family import Family, Published
 from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, ConvNorm, conv
 from searchspace.parts import Parts
-from searchspace.spec import Search, Spec, name_or_numbers, one_of
-from searchspace.strategies.attention import ATTENTIONS
-from searchspace.strategies.scaling import RESIDUAL_SCALINGS
-from searchspace.strategies.upsample import UPSAMPLERS
+from searchspace.spec import Search, Spec, name_or_numbers
+from searchspace.strategies.attention import ATTENTIONS, AttentionName
+from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
+from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
 
 HALF_KEPT = (2, 5, 6, 8, 9, 11, 12, 13, 14, 17, 20, 23)
 """The 12 of 26 blocks that keep their activation in the authors' final model (FACTS 1.4)."""
@@ -152,13 +152,11 @@ class SlwsrSpec(Spec):
     block of the encoder; former_11 the head and the first ten blocks; or a list, 0 being the head and i block i."""
     residual_scale: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Constant factor of the residual branch of every block."""
-    attention: Annotated[str, one_of(ATTENTIONS), Search(tuple(ATTENTIONS))] = "none"
+    attention: AttentionName = "none"
     """Attention on the output of every local block."""
-    residual_scaling: Annotated[
-        str, one_of(RESIDUAL_SCALINGS), Search(tuple(RESIDUAL_SCALINGS))
-    ] = "none"
+    residual_scaling: ScalingName = "none"
     """Learnt scaling of the input of every residual connection."""
-    upsampler: Annotated[str, one_of(UPSAMPLERS), Search(tuple(UPSAMPLERS))] = "stepwise"
+    upsampler: UpsamplerName = "stepwise"
     """How features become the enlarged image."""
 
     @model_validator(mode="after")

@@ -15,11 +15,11 @@ from torch.nn import functional as F
 from searchspace.family import Family, Published
 from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, conv, weight_norm
 from searchspace.parts import Parts
-from searchspace.spec import Search, Spec, one_of
+from searchspace.spec import Search, Spec
 from searchspace.strategies.adaptive import AdaptiveSum
-from searchspace.strategies.attention import ATTENTIONS
-from searchspace.strategies.scaling import RESIDUAL_SCALINGS
-from searchspace.strategies.upsample import UPSAMPLERS, ScaleWise
+from searchspace.strategies.attention import ATTENTIONS, AttentionName
+from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
+from searchspace.strategies.upsample import UPSAMPLERS, ScaleWise, UpsamplerName
 
 
 class SwisenetSpec(Spec):
@@ -31,13 +31,11 @@ class SwisenetSpec(Spec):
     """Groups in the outer cascade."""
     blocks_per_group: Annotated[int, Field(ge=1, le=16), Search((1, 2, 3))] = 3
     """Gated blocks in the cascade of each group."""
-    attention: Annotated[str, one_of(ATTENTIONS), Search(tuple(ATTENTIONS))] = "none"
+    attention: AttentionName = "none"
     """Attention on the output of every group."""
-    residual_scaling: Annotated[
-        str, one_of(RESIDUAL_SCALINGS), Search(tuple(RESIDUAL_SCALINGS))
-    ] = "none"
+    residual_scaling: ScalingName = "none"
     """Learnt scaling of the input of both residual connections of every block."""
-    upsampler: Annotated[str, one_of(UPSAMPLERS), Search(tuple(UPSAMPLERS))] = "scale_wise"
+    upsampler: UpsamplerName = "scale_wise"
     """How features become the enlarged image; its convolutions are weight-normalised."""
     upsampler_groups: Annotated[int, Field(ge=1, le=64), Search((1, 2, 4))] = 4
     """Groups of the enlarging convolutions of scale_wise; they must divide n_feats."""

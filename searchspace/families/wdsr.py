@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from searchspace.family import Family, Published
 from searchspace.layers import conv, weight_norm
 from searchspace.parts import Parts
-from searchspace.spec import Search, Spec, one_of
+from searchspace.spec import Search, Spec
 from searchspace.strategies.adaptive import AdaptiveSum, spread_evenly
-from searchspace.strategies.attention import ATTENTIONS
+from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import Centred
-from searchspace.strategies.scaling import RESIDUAL_SCALINGS
-from searchspace.strategies.upsample import UPSAMPLERS
+from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
+from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
 
 LINEAR_RATIO = 0.8
 """Channels between the last two convolutions of a block of kind b, over its outer channels."""
@@ -40,13 +40,11 @@ class WdsrSpec(Spec):
     share_source_groups: Annotated[int, Field(ge=0, le=256), Search((0, 2, 4))] = 0
     """Groups of blocks to whose output the head's features are added with two learnt scalars; 0: no such
     skip, 4 in MSSN's Table 2."""
-    attention: Annotated[str, one_of(ATTENTIONS), Search(tuple(ATTENTIONS))] = "none"
+    attention: AttentionName = "none"
     """Attention on the output of every residual block."""
-    residual_scaling: Annotated[
-        str, one_of(RESIDUAL_SCALINGS), Search(tuple(RESIDUAL_SCALINGS))
-    ] = "none"
+    residual_scaling: ScalingName = "none"
     """Learnt scaling of the input of every residual block's sum."""
-    upsampler: Annotated[str, one_of(UPSAMPLERS), Search(tuple(UPSAMPLERS))] = "direct"
+    upsampler: UpsamplerName = "direct"
     """How features become the enlarged image."""
 
     @model_validator(mode="after")

@@ -9,12 +9,14 @@ features only) and passes every block's output through it:
 """
 
 from collections.abc import Callable
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from searchspace.layers import ConvNorm, conv
+from searchspace.spec import Search, one_of
 
 
 class Attention(nn.Module):
@@ -142,3 +144,5 @@ ATTENTIONS: dict[str, Callable[[int, int], Attention]] = {
     ),
 }
 """Name of the knob's value -> builder from (channels, number of blocks)."""
+AttentionName = Annotated[str, one_of(ATTENTIONS), Search(tuple(ATTENTIONS))]
+"""The type of the knob `attention`: one of the names, all of which a sweep tries under `auto`."""

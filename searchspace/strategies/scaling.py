@@ -5,9 +5,12 @@ that y = x + H(x) becomes y = x' + H(x').
 """
 
 from collections.abc import Callable
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
+
+from searchspace.spec import Search, one_of
 
 
 class ChannelScale(nn.Module):
@@ -31,3 +34,5 @@ RESIDUAL_SCALINGS: dict[str, Callable[[int], nn.Module]] = {
     "channelwise": ChannelScale,
 }
 """Name of the knob's value -> builder from the number of channels."""
+ScalingName = Annotated[str, one_of(RESIDUAL_SCALINGS), Search(tuple(RESIDUAL_SCALINGS))]
+"""The type of the knob `residual_scaling`: one of the names, all of which a sweep tries under `auto`."""

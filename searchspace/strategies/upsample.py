@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Callable
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from searchspace.layers import conv, weight_norm
+from searchspace.spec import Search, one_of
 
 
 class StepwiseShuffle(nn.Sequential):
@@ -143,3 +145,5 @@ UPSAMPLERS: dict[str, Callable[[int, int], nn.Module]] = {
     "scale_wise": ScaleWise,
 }
 """Name of the knob's value -> builder from (channels, scale)."""
+UpsamplerName = Annotated[str, one_of(UPSAMPLERS), Search(tuple(UPSAMPLERS))]
+"""The type of the knob `upsampler`: one of the names, all of which a sweep tries under `auto`."""
