@@ -15,7 +15,7 @@ from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, conv
 from searchspace.parts import Parts
 from searchspace.spec import Search, Spec
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
-from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
+from searchspace.strategies.scaling import Residual, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
 
 
@@ -38,22 +38,11 @@ class EdsrSpec(Spec):
     """How features become the enlarged image."""
 
 
-class ResidualBlock(nn.Module):
-    """x + residual_scale * conv3(ReLU(conv3(x)))."""
-
-    def __init__(self, spec: EdsrSpec) -> None:
-        super().__init__()
-        n = spec.n_feats
-        self.body = nn.Sequential(conv(3, n, n), nn.ReLU(), conv(3, n, n))
-        self.scaling = RESIDUAL_SCALINGS[spec.residual_scaling](n)
-        self.residual_scale = spec.residual_scale
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.scaling(x)
-        residual = self.body(x)
-        if self.residual_scale != 1:
-            residual = residual * self.residual_scale
-        return x + residual
+def residual_block(spec: EdsrSpec) -> Residual:
+    """conv3, ReLU, conv3, times the constant, plus the input."""
+    n = spec.n_feats
+    body = nn.Sequential(conv(3, n, n), nn.ReLU(), conv(3, n, n))
+    return Residual(body, spec.residual_scaling, n, spec.residual_scale)
 
 
 class Edsr(nn.Module):
@@ -69,7 +58,7 @@ class Edsr(nn.Module):
         self.sub_mean = ColourShift(tuple(-channel for channel in mean))
         self.add_mean = ColourShift(mean)
         self.head = conv(3, 3, n)
-        self.blocks = nn.ModuleList(ResidualBlock(spec) for _ in range(spec.n_blocks))
+        self.blocks = nn.ModuleList(residual_block(spec) for _ in range(spec.n_blocks))
         self.body_conv = conv(3, n, n) if spec.body_conv else nn.Identity()
         self.tail = UPSAMPLERS[spec.upsampler](n, scale)
         self.attention = ATTENTIONS[spec.attention](n, spec.n_blocks)

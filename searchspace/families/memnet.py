@@ -18,7 +18,7 @@ from searchspace.parts import Parts
 from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import on_colours
-from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
+from searchspace.strategies.scaling import Residual, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS
 
 OWN_UPSAMPLER = "shuffle"
@@ -74,18 +74,11 @@ def activated(kernel: int, in_channels: int, out_channels: int, norm: str) -> nn
     return nn.Sequential(*layers, nn.ReLU(), convolution)
 
 
-class ResidualBlock(nn.Module):
-    """x + two pre-activated 3x3 convolutions of x."""
-
-    def __init__(self, spec: MemnetSpec) -> None:
-        super().__init__()
-        n = spec.n_feats
-        self.body = nn.Sequential(activated(3, n, n, spec.norm), activated(3, n, n, spec.norm))
-        self.scaling = RESIDUAL_SCALINGS[spec.residual_scaling](n)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.scaling(x)
-        return x + self.body(x)
+def residual_block(spec: MemnetSpec) -> Residual:
+    """A residual block: x + two pre-activated 3x3 convolutions of x."""
+    n = spec.n_feats
+    body = nn.Sequential(activated(3, n, n, spec.norm), activated(3, n, n, spec.norm))
+    return Residual(body, spec.residual_scaling, n)
 
 
 class MemoryBlock(nn.Module):
@@ -96,7 +89,7 @@ class MemoryBlock(nn.Module):
         n = spec.n_feats
         self.num_recursions = spec.n_recursions
         count = 1 if spec.recursive else spec.n_recursions
-        self.units = nn.ModuleList(ResidualBlock(spec) for _ in range(count))
+        self.units = nn.ModuleList(residual_block(spec) for _ in range(count))
         self.gate = activated(1, (spec.n_recursions + num_memories) * n, n, spec.norm)
 
     def forward(self, x: Tensor, memories: list[Tensor]) -> Tensor:

@@ -14,7 +14,7 @@ from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, conv
 from searchspace.parts import Parts
 from searchspace.spec import Search, Spec
 from searchspace.strategies.attention import ATTENTIONS, AttentionName, ChannelGate
-from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
+from searchspace.strategies.scaling import Residual, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
 
 
@@ -53,32 +53,20 @@ class ChannelAttention(ChannelGate):
         return x * super().forward(x)
 
 
-class Residual(nn.Module):
-    """x + body(x), where x passes the learnt scaling first."""
-
-    def __init__(self, spec: RcanSpec, *body: nn.Module) -> None:
-        super().__init__()
-        self.body = nn.Sequential(*body)
-        self.scaling = RESIDUAL_SCALINGS[spec.residual_scaling](spec.n_feats)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.scaling(x)
-        return x + self.body(x)
-
-
 def residual_block(spec: RcanSpec) -> Residual:
     """RCAB of the paper: conv3, ReLU, conv3, channel attention, plus the input."""
     n = spec.n_feats
     layers = [conv(3, n, n), nn.ReLU(), conv(3, n, n)]
     if spec.block_attention == "channel":
         layers.append(ChannelAttention(n, spec.reduction))
-    return Residual(spec, *layers)
+    return Residual(nn.Sequential(*layers), spec.residual_scaling, n)
 
 
 def residual_group(spec: RcanSpec) -> Residual:
     """Residual blocks and a conv3, plus the input."""
+    n = spec.n_feats
     blocks = [residual_block(spec) for _ in range(spec.n_blocks)]
-    return Residual(spec, *blocks, conv(3, spec.n_feats, spec.n_feats))
+    return Residual(nn.Sequential(*blocks, conv(3, n, n)), spec.residual_scaling, n)
 
 
 class Rcan(nn.Module):

@@ -17,7 +17,7 @@ from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, ConvNorm, conv
 from searchspace.parts import Parts
 from searchspace.spec import Search, Spec, name_or_numbers
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
-from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
+from searchspace.strategies.scaling import Residual, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
 
 HALF_KEPT = (2, 5, 6, 8, 9, 11, 12, 13, 14, 17, 20, 23)
@@ -292,21 +292,9 @@ class SlwsrSpec(Spec):
         return self.model_construct(**values)
 
 
-class ResidualBlock(nn.Module):
-    """x + residual_scale * body(x) (RB of the paper, and what replaces it when compressed)."""
-
-    def __init__(self, spec: SlwsrSpec, body: nn.Module) -> None:
-        super().__init__()
-        self.body = body
-        self.scaling = RESIDUAL_SCALINGS[spec.residual_scaling](spec.n_feats)
-        self.residual_scale = spec.residual_scale
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.scaling(x)
-        residual = self.body(x)
-        if self.residual_scale != 1:
-            residual = residual * self.residual_scale
-        return x + residual
+def residual_block(spec: SlwsrSpec, body: nn.Module) -> Residual:
+    """A block: x + residual_scale * body(x) (RB of the paper, and what replaces it when compressed)."""
+    return Residual(body, spec.residual_scaling, spec.n_feats, spec.residual_scale)
 
 
 def plain_body(spec: SlwsrSpec, *, activated: bool) -> nn.Sequential:
@@ -342,7 +330,7 @@ def _activation(activated: bool) -> nn.Module:
 class DecoderBlock(nn.Module):
     """A local block of the decoder: conv1(concat(running, skip)), then residual blocks."""
 
-    def __init__(self, n_feats: int, blocks: list[ResidualBlock]) -> None:
+    def __init__(self, n_feats: int, blocks: list[Residual]) -> None:
         super().__init__()
         self.fuse = conv(1, 2 * n_feats, n_feats)
         self.blocks = nn.Sequential(*blocks)
@@ -369,7 +357,7 @@ class Slwsr(nn.Module):
         blocks = []
         for number in range(layout.num_blocks):
             body = compressed_body if number in compressed else plain_body
-            blocks.append(ResidualBlock(spec, body(spec, activated=number in activated)))
+            blocks.append(residual_block(spec, body(spec, activated=number in activated)))
         encoder_size = sum(layout.encoder)
         self.encoder = nn.ModuleList(blocks[:encoder_size])
         self.pool = conv(1, len(self.pooled) * n, n, bias=False) if self.pooled else None

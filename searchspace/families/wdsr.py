@@ -17,7 +17,7 @@ from searchspace.spec import Search, Spec
 from searchspace.strategies.adaptive import AdaptiveSum, spread_evenly
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import Centred
-from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
+from searchspace.strategies.scaling import Residual, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
 
 LINEAR_RATIO = 0.8
@@ -66,20 +66,13 @@ class WdsrSpec(Spec):
         return self.model_copy(update={"expand_ratio": self.inner / self.n_feats})
 
 
-class Block(nn.Module):
-    """x + body(x)."""
-
-    def __init__(self, spec: WdsrSpec) -> None:
-        super().__init__()
-        n, inner, linear = spec.n_feats, spec.inner, int(spec.n_feats * LINEAR_RATIO)
-        wide = [conv(3, n, inner), nn.ReLU(), conv(3, inner, n)]
-        low_rank = [conv(1, n, inner), nn.ReLU(), conv(1, inner, linear), conv(3, linear, n)]
-        self.body = nn.Sequential(*(wide if spec.kind == "a" else low_rank))
-        self.scaling = RESIDUAL_SCALINGS[spec.residual_scaling](n)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.scaling(x)
-        return x + self.body(x)
+def residual_block(spec: WdsrSpec) -> Residual:
+    """A block: x + body(x)."""
+    n, inner, linear = spec.n_feats, spec.inner, int(spec.n_feats * LINEAR_RATIO)
+    wide = [conv(3, n, inner), nn.ReLU(), conv(3, inner, n)]
+    low_rank = [conv(1, n, inner), nn.ReLU(), conv(1, inner, linear), conv(3, linear, n)]
+    body = nn.Sequential(*(wide if spec.kind == "a" else low_rank))
+    return Residual(body, spec.residual_scaling, n)
 
 
 class Wdsr(nn.Module):
@@ -92,7 +85,7 @@ class Wdsr(nn.Module):
         self.group_ends = {group[-1]: i for i, group in enumerate(groups)}
         self.centred = Centred()
         self.head = conv(3, 3, n)
-        self.blocks = nn.ModuleList(Block(spec) for _ in range(spec.n_blocks))
+        self.blocks = nn.ModuleList(residual_block(spec) for _ in range(spec.n_blocks))
         self.tail = UPSAMPLERS[spec.upsampler](n, scale)
         self.skip = nn.Sequential(conv(5, 3, 3 * scale**2), nn.PixelShuffle(scale))
         self.share_source = nn.ModuleList(AdaptiveSum() for _ in range(spec.share_source_groups))

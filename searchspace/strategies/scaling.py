@@ -36,3 +36,22 @@ RESIDUAL_SCALINGS: dict[str, Callable[[int], nn.Module]] = {
 """Name of the knob's value -> builder from the number of channels."""
 ScalingName = Annotated[str, one_of(RESIDUAL_SCALINGS), Search(tuple(RESIDUAL_SCALINGS))]
 """The type of the knob `residual_scaling`: one of the names, all of which a sweep tries under `auto`."""
+
+
+class Residual(nn.Module):
+    """x' + residual_scale * body(x') for (N, C, H, W), x' being the input after the scaling of that name."""
+
+    def __init__(
+        self, body: nn.Module, scaling: str, channels: int, residual_scale: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.body = body
+        self.scaling = RESIDUAL_SCALINGS[scaling](channels)
+        self.residual_scale = residual_scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.scaling(x)
+        residual = self.body(x)
+        if self.residual_scale != 1:
+            residual = residual * self.residual_scale
+        return x + residual
