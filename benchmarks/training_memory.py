@@ -1,0 +1,111 @@
+"""Memory of one training step: predicted from costs against the peak that torch's allocator really reached.
+
+    python -m benchmarks.training_memory 2>/dev/null      # 3 minutes on one core; kineto is talkative
+
+Every family's first published network takes one step of a small batch, in bfloat16 and in float32: the network as it is,
+as on a GPU, without the rewrites for processors (`sweeps.fuse`), which take less. On a processor torch's profiler follows
+each allocation; on a GPU its allocator knows its own peak. What a process takes before it trains (the interpreter,
+CUDA's context) is in neither figure.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.profiler import ProfilerActivity, profile
+
+from benchmarks.record import write
+from searchspace.architecture import Architecture
+from searchspace.cost import costs
+from searchspace.discover import FAMILIES
+from sweeps.step import make_optimizer, set_rate
+from sweeps.train import TrainSettings, pick_device
+from sweeps.training_memory import Load, step_bytes, weight_bytes
+
+BATCH, PATCH = 4, 16
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    rows = []
+    for family in FAMILIES.values():
+        published = family.published[0]
+        chosen = Architecture(family=family, spec=published.spec)
+        for lowered in (True, False):
+            load = Load(scale=published.scale, batch_size=BATCH, patch_size=PATCH, bfloat16=lowered)
+            predicted, measured = predicted_step(chosen, load), measured_step(chosen, load)
+            row = {"network": published.name, "scale": load.scale, "batch": BATCH, "patch": PATCH}
+            row |= {"precision": "bfloat16" if lowered else "float32"}
+            row |= {"parameters": costs(chosen, load.scale)["params_train"]}
+            row |= {"predicted_bytes": predicted, "measured_bytes": measured}
+            rows.append(row | {"ratio": round(predicted / measured, 2)})
+            print(rows[-1], flush=True)
+    write("training-memory", rows)
+
+
+def predicted_step(architecture: Architecture, load: Load) -> int:
+    """Bytes of weights, moments and activations, as predicted."""
+    return weight_bytes(costs(architecture, load.scale), load) + step_bytes(architecture, load)
+
+
+def measured_step(architecture: Architecture, load: Load) -> int:
+    """The most bytes that tensors took during the second step, with weights and moments."""
+    network = architecture.network(load.scale).train()
+    take_step = _step(network, load)
+    take_step()
+    network.zero_grad(set_to_none=True)
+    if next(network.parameters()).device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        take_step()
+        return torch.cuda.max_memory_allocated()
+    with profile(
+        activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True
+    ) as profiled:
+        take_step()
+    held = 3 * 4 * sum(parameter.numel() for parameter in network.parameters())
+    return held + _peak(profiled)
+
+
+def _step(network: nn.Module, load: Load) -> Callable[[], None]:
+    """The step of `sweeps.step.make_update` without rewriting anything for a processor."""
+    device = pick_device(TrainSettings())
+    network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = make_optimizer(network)
+    set_rate(optimizer, 1e-9)
+    sides = (load.patch_size, load.patch_size * load.scale)
+    pixels = [torch.zeros((load.batch_size, 3, side, side), dtype=torch.uint8) for side in sides]
+    autocast = torch.autocast(
+        device.type, torch.bfloat16, enabled=load.bfloat16, cache_enabled=False
+    )
+
+    def take_step() -> None:
+        low_res, high_res = (
+            patches.to(device).to(torch.float32, memory_format=torch.channels_last).div_(255)
+            for patches in pixels
+        )
+        with autocast:
+            super_res = network(low_res)
+        loss = nn.functional.l1_loss(super_res.float(), high_res)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+
+    return take_step
+
+
+def _peak(profiled: profile) -> int:
+    """The largest sum of bytes allocated and not yet freed."""
+    assert profiled.profiler is not None
+    results: Any = profiled.profiler.kineto_results
+    events = [event for event in results.events() if event.name() == "[memory]"]
+    changes = [(event.start_ns(), event.nbytes()) for event in events]
+    live = peak = 0
+    for _, change in sorted(changes):
+        live += change
+        peak = max(peak, live)
+    return peak
+
+
+if __name__ == "__main__":
+    main()
