@@ -39,7 +39,9 @@ def _resources(text: str) -> tuple[float, float]:
     sweep: Any = yaml.safe_load(text) if text else None
     given = sweep.get("resources") if isinstance(sweep, dict) else None
     given = given if isinstance(given, dict) else {}
-    return float(given.get("cpu", 1)), float(given.get("gpu", 0))
+    gpu = given.get("gpu", "auto")
+    # The share under auto depends on the machine, and the text does not have it: the cores count.
+    return float(given.get("cpu", 1)), 0.0 if gpu == "auto" else float(gpu)
 
 
 def draw_spend(trials: pd.DataFrame, unit: str) -> Figure:

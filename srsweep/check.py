@@ -17,6 +17,7 @@ from sweeps.config import SweepConfig
 from sweeps.data.images import find_set
 from sweeps.data.split import EMBEDDED
 from sweeps.feasibility import Found, check_feasible
+from sweeps.resources import AUTO
 from sweeps.run import local_slots
 from sweeps.train import time_step
 from sweeps.trial import open_data
@@ -168,10 +169,10 @@ def _multiply_adds(config: SweepConfig, allowed: list[Architecture]) -> float:
 
 def _expected_time(config: SweepConfig, allowed: list[Architecture]) -> str:
     """For the whole sweep on this machine; where its trials ask for a GPU that is not here, that."""
-    if config.resources.gpu and not torch.cuda.is_available():
+    if config.resources.gpu not in (AUTO, 0) and not torch.cuda.is_available():
         return "unknown: its trials ask for a GPU, and this machine has none"
     seconds = _seconds(config, allowed)
-    return f"{format_duration(seconds)} on this machine, {local_slots(config)} at once"
+    return f"{format_duration(seconds)} on this machine, {local_slots(config.resources)} at once"
 
 
 def _seconds(config: SweepConfig, allowed: list[Architecture]) -> float:
@@ -187,4 +188,4 @@ def _seconds(config: SweepConfig, allowed: list[Architecture]) -> float:
     ]
     torch.set_num_threads(before)
     step = sum(timed) / len(timed)
-    return step * config.train.steps * config.search.trials / local_slots(config)
+    return step * config.train.steps * config.search.trials / local_slots(config.resources)

@@ -10,6 +10,7 @@ COMMANDS = {
     "run": ("srsweep.running:run", "Run the sweep in FILE, or resume it."),
     "resume": ("srsweep.running:resume", "Carry on a sweep after a stop or a crash."),
     "check": ("srsweep.running:check", "Check FILE and say what it would do."),
+    "pack": ("srsweep.pack:pack", "Measure how many trials at once are best here."),
     "families": ("srsweep.explore:families", "List the families, or the knobs of one FAMILY."),
     "cost": ("srsweep.explore:cost", "Count the costs of one network."),
     "front": (

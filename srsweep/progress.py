@@ -56,9 +56,10 @@ class Watcher:
         if self.console.is_terminal:
             self.live.update(self._panel(sweep))
         elif time.monotonic() - self.said > PLAIN_SECONDS:
-            self._say(status_line(sweep, self._eta(sweep)))
+            self.say(status_line(sweep, self._eta(sweep)))
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Print a line that stays."""
         self.said = time.monotonic()
         self.console.print(text, highlight=False, soft_wrap=True, markup=False)
 
@@ -66,7 +67,7 @@ class Watcher:
         for trial in sweep.finished:
             if trial.number not in self.told:
                 self.told.add(trial.number)
-                self._say(f"{end_line(sweep, trial)}   {status_line(sweep, self._eta(sweep))}")
+                self.say(f"{end_line(sweep, trial)}   {status_line(sweep, self._eta(sweep))}")
 
     def _eta(self, sweep: Sweep) -> float | None:
         """Seconds to go at the pace of optimiser steps so far; None before there is one."""

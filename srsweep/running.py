@@ -47,12 +47,12 @@ def run(file: Path, trials: int | None, driver: DriverName, address: str | None)
     if trials is not None:
         search = config.search.model_copy(update={"trials": trials})
         config = config.model_copy(update={"search": search})
-    with _by_line(file):
+    with by_line(file):
         _run(config, driver, address)
 
 
 @contextmanager
-def _by_line(file: Path) -> Iterator[None]:
+def by_line(file: Path) -> Iterator[None]:
     """What turns out to be wrong with FILE only when it is put to use is told by line too."""
     try:
         yield
@@ -66,7 +66,12 @@ def _run(config: SweepConfig, driver: DriverName, address: str | None) -> None:
     try:
         with Watcher(console) as watcher:
             sweep = run_sweep(
-                config, driver=driver, address=address, on_change=watcher.update, patient=True
+                config,
+                driver=driver,
+                address=address,
+                on_change=watcher.update,
+                say=watcher.say,
+                patient=True,
             )
     except KeyboardInterrupt:
         click.echo(
@@ -106,7 +111,7 @@ def check(file: Path, form: Format | None) -> None:
     The size of the space, the share within the budget, the range of the costs, the expected time.
     """
     config = read_config(file)
-    with _by_line(file):
+    with by_line(file):
         described = describe(config)
     if form == "json":
         click.echo(json.dumps(described, indent=2))

@@ -20,7 +20,6 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
-    field_validator,
 )
 
 from searchspace.constraint import Constraint, at_most, parse_constraint
@@ -35,6 +34,7 @@ from sweeps.database import check_url
 from sweeps.halving import HalvingSettings
 from sweeps.mirror import is_url
 from sweeps.places import duplicates, line_of
+from sweeps.resources import ResourceSettings
 from sweeps.timing import LATENCY, parse_milliseconds
 from sweeps.train import TrainSettings
 
@@ -84,33 +84,6 @@ class SearchSettings(_Settings):
     """Attempts at a trial that ends in an error before it is given up as failed."""
     max_failed_share: Annotated[float, Number, Field(gt=0, le=1)] = 0.5
     """Share of all trials that may fail, from the fifth on, before the sweep stops."""
-
-
-class ResourceSettings(_Settings):
-    """What one trial takes, and how many run at once."""
-
-    cpu: Annotated[float, Number, Field(gt=0)] = 1
-    """Processor cores of a trial; its threads."""
-    gpu: Annotated[float, Number, Field(ge=0)] = 0
-    """GPUs of a trial, a whole number or below 1, where several trials share one."""
-    concurrent: Annotated[int, Number, Field(ge=1)] | None = None
-    """Trials at once; null: as many as the machine's (or the cluster's) cores and GPUs take. A cluster that grows on
-    demand needs the number that it takes when full: trials that wait for a machine are what makes it grow."""
-    hours_per_attempt: Annotated[float, Number, Field(gt=0)] | None = None
-    """Hours after which an attempt at a trial is killed, as one that hangs; null: no limit. The next attempt goes on from
-    its checkpoint."""
-
-    @field_validator("gpu")
-    @classmethod
-    def _whole_or_a_share(cls, gpu: float) -> float:
-        if gpu > 1 and gpu != int(gpu):
-            raise ValueError(f"must be at most 1 or a whole number, got {gpu:g}")
-        return gpu
-
-    @property
-    def seconds_allowed(self) -> float | None:
-        """`hours_per_attempt` in seconds."""
-        return None if self.hours_per_attempt is None else self.hours_per_attempt * 3600
 
 
 class SweepConfig(_Settings):

@@ -3,17 +3,20 @@
 import os
 import socket
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from sweeps.config import SweepConfig
 from sweeps.data.patches import PatchSampler
 from sweeps.data.split import DataSplit
-from sweeps.drivers.gpus import of_workers, places, visible_gpus
+from sweeps.drivers.gpus import find_gpus, number_of, of_workers, places, visible_gpus
 from sweeps.evaluate import bicubic_scores
 from sweeps.feasibility import check_feasible
 from sweeps.mirror import check_store, is_url
 from sweeps.provenance import git_state, holder, versions
+from sweeps.resources import AUTO, ResourceSettings
+from sweeps.sharing import Plan, Say, Share, local_share, make_plan
 from sweeps.store import LEASE_SECONDS, Store, StoreError, SweepTaken
 from sweeps.sweep import Record, Sweep, SweepFailed
 from sweeps.trial import open_data
@@ -28,12 +31,14 @@ def run_sweep(
     driver: DriverName = "local",
     address: str | None = None,
     on_change: OnChange = lambda sweep, record: None,
+    say: Say = lambda line: None,
     patient: bool = False,
     lease_seconds: float = LEASE_SECONDS,
 ) -> Sweep:
     """Run a sweep to its end and return it; running it again tops up what is missing.
 
-    With `patient`, the lease of a driver that has died is waited for. Raises ConfigError, StoreError,
+    `say` is given lines about what takes long before the first trial. With `patient`, the lease of a driver that has
+    died is waited for. Raises ConfigError, StoreError,
     SweepTaken, SweepFailed or ValueError (data), each with one line for a person. On KeyboardInterrupt the lease is released, and what is stored stays.
     """
     found = check_feasible(config)
@@ -55,7 +60,7 @@ def run_sweep(
         )
         try:
             _record_provenance(sweep, split)
-            _drive(sweep, driver, address)
+            _drive(sweep, driver, address, partial(make_plan, config, found, split), say)
             sweep.check_result()
         except SweepTaken:
             raise
@@ -69,32 +74,45 @@ def run_sweep(
     return sweep
 
 
-def _drive(sweep: Sweep, driver: DriverName, address: str | None) -> None:
+def _drive(
+    sweep: Sweep, driver: DriverName, address: str | None, plan: Callable[[], Plan], say: Say
+) -> None:
     if driver == "ray":
         # Imported here, so that nothing else needs Ray to be installed.
         from sweeps.drivers import ray_tune
 
-        ray_tune.run(sweep, address=address)
+        ray_tune.run(sweep, address=address, plan=plan, say=say)
         return
     from sweeps.drivers import local, processes
 
-    num_workers = local_slots(sweep.config)
+    share = share_here(sweep.config, plan, say)
+    sweep.reserve(share)
+    resources = sweep.config.resources.model_copy(update={"gpu": share.gpu})
+    num_workers = local_slots(resources)
     # A trial that hangs can only be killed where it has a process of its own.
-    if num_workers == 1 and sweep.config.resources.hours_per_attempt is None:
+    if num_workers == 1 and resources.hours_per_attempt is None:
         local.run(sweep)
     else:
-        processes.run(sweep, of_workers(num_workers, sweep.config.resources))
+        processes.run(sweep, of_workers(num_workers, resources))
 
 
-def local_slots(config: SweepConfig) -> int:
+def share_here(config: SweepConfig, plan: Callable[[], Plan], say: Say) -> Share:
+    """What one trial has of this machine's GPUs; with `resources.gpu: auto` measured now, where it never was."""
+    wanted = config.resources.gpu
+    # Whole GPUs need no look at them.
+    gpus = find_gpus() if wanted == AUTO or 0 < float(wanted) < 1 else ()
+    return local_share(config, plan, gpus, visible_gpus(), num_cores(), say)
+
+
+def local_slots(resources: ResourceSettings) -> int:
     """Trials at once on this machine: as stated, or as many as its cores and GPUs take."""
-    resources = config.resources
     if resources.concurrent is not None:
         return resources.concurrent
     by_cpu = int(num_cores() / resources.cpu)
-    if not resources.gpu:
+    gpu = number_of(resources)
+    if not gpu:
         return max(1, by_cpu)
-    return max(1, min(by_cpu, len(places(visible_gpus(), resources.gpu))))
+    return max(1, min(by_cpu, len(places(visible_gpus(), gpu))))
 
 
 def num_cores() -> int:

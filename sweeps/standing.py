@@ -45,7 +45,7 @@ class Trial:
     had_neighbours: bool = False
     """Whether others have run beside its newest attempt."""
     alone: bool = False
-    """Has run out of memory beside others, and is trained with nothing beside it from then on."""
+    """Is trained with nothing beside it: has run out of memory beside others, or is predicted to."""
 
     def take(self, measurements: Iterable[Measurement]) -> None:
         """Remember what was measured; on the test sets is for networks that have been chosen already."""

@@ -19,6 +19,8 @@ from searchspace.table import SpaceTable
 from sweeps.config import SweepConfig
 from sweeps.halving import next_promotion
 from sweeps.records import Evaluation, Measurement, Outcome, Record
+from sweeps.resources import AUTO
+from sweeps.sharing import Share
 from sweeps.spending import affordable, forget_weights, without_weights
 from sweeps.standing import Trial
 from sweeps.store import LEASE_SECONDS, Store, StoreError, TrialRow
@@ -79,6 +81,9 @@ class Sweep:
         """What all latencies of the sweep are of; '' before the first."""
         self._blocked = ""
         """What must be mended before the sweep can go on."""
+        gpu = config.resources.gpu
+        self.share = Share(gpu=0.0 if gpu == AUTO else float(gpu))
+        """What one trial has of a GPU, as far as the driver has told."""
         try:
             self._warm_start()
             self._restore(store.trials(self.id))
@@ -104,6 +109,12 @@ class Sweep:
 
     def _affordable(self, steps: int) -> bool:
         return affordable(self.trials.values(), self.config, steps)
+
+    def reserve(self, share: Share) -> None:
+        """Learn what one trial has of a GPU; networks that are predicted to need more are trained alone."""
+        self.share = share
+        for trial in self.trials.values():
+            trial.alone = trial.alone or not share.has_room_for(trial.architecture)
 
     def next_segment(self) -> Segment | None:
         """What to train next; None where there is nothing to start now (see `done`).
@@ -135,13 +146,13 @@ class Sweep:
             scale=self.config.scale,
             seed=self.config.seed,
             until_step=until_step,
-            train=self.config.train,
+            train=self.share.settings(self.config.train),
             data=self.config.data,
             folder=trial.folder(self.config),
             mirror=trial.mirror(self.config),
             seconds_allowed=self.config.resources.seconds_allowed,
             cache=Path(self.config.cache).absolute(),
-            threads=max(1, int(self.config.resources.cpu)),
+            threads=self.config.resources.threads,
             timing=trial.timing(self.config, self.latency_key),
         )
 
@@ -259,7 +270,12 @@ class Sweep:
             trial.target += 1
             self.suggester.resume(trial.architecture)
             return trial
-        return self._new_trial()
+        new = self._new_trial()
+        if new is not None and new.alone and self.running:
+            new.state = "paused"
+            self.waiting.append(new)
+            return None
+        return new
 
     def _look_for_promotion(self) -> None:
         """Find the paused trial that may go on, if any; asked again after every change."""
@@ -325,6 +341,7 @@ class Sweep:
         if self.config.search.min_gain is not None:
             self.store.set_fact(self.id, f"{GAIN} {number}", repr(self.suggester.gain))
         trial = Trial(id=stored, number=number, architecture=suggested, attempt=1, is_new=True)
+        trial.alone = not self.share.has_room_for(suggested)
         self.trials[number] = trial
         return trial
 
@@ -413,10 +430,14 @@ class Sweep:
         database.retry_seconds = min(database.retry_seconds, CLOSING_SECONDS)
         # Without a database, or without the lease, nothing can be written: the next driver closes what is open.
         with contextlib.suppress(StoreError):
-            for number in list(self.running):
-                trial = self.running.pop(number)
+            # One that waits to be alone has had its attempt since it was stored.
+            begun = [*self.running.values(), *(trial for trial in self.waiting if trial.is_new)]
+            self.running.clear()
+            for trial in begun:
+                seconds = 0.0 if trial.is_new else time.monotonic() - trial.begun
+                trial.is_new = False
                 interrupted = Outcome(step=trial.step, interrupted=True)
-                interrupted = interrupted.completed(trial.step, time.monotonic() - trial.begun)
+                interrupted = interrupted.completed(trial.step, seconds)
                 self.store.end_attempt(trial.id, trial.attempt, interrupted, "paused")
             self.store.release_lease(self.id, self.token)
 

@@ -11,7 +11,7 @@ import socket
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +38,11 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from sweeps import trial
-from sweeps.config import ResourceSettings
+from sweeps.drivers.gpus import find_gpus, per_gpu
+from sweeps.drivers.ray_sharing import Look, cluster_share
 from sweeps.drivers.ray_worker import NETWORK, SEGMENT, SegmentTrainable, records_in
 from sweeps.records import Outcome, Record
+from sweeps.sharing import Plan, Say
 from sweeps.store import StoreError
 from sweeps.sweep import Sweep, SweepFailed
 from sweeps.trial import Segment
@@ -58,12 +60,26 @@ LOW_MEMORY = "running low on memory"
 """What Ray says where it has killed a worker before the kernel would."""
 
 
-def run(sweep: Sweep, *, address: str | None = None) -> None:
-    """Run the sweep to its end on the cluster at `address`, or on a Ray of its own on this machine."""
+def run(
+    sweep: Sweep,
+    *,
+    address: str | None = None,
+    plan: Callable[[], Plan] | None = None,
+    say: Say = lambda line: None,
+    look: Look = find_gpus,
+) -> None:
+    """Run the sweep to its end on the cluster at `address`, or on a Ray of its own on this machine.
+
+    `plan` makes what `resources.gpu` is worked out from, without which GPUs are not looked at; `look` finds those of a
+    node, on that node.
+    """
     started_here = not ray.is_initialized()
     if started_here:
         _connect(address)
     try:
+        if plan is not None:
+            nodes = alive_nodes().values()
+            sweep.reserve(cluster_share(sweep.config, plan, say, nodes, look))
         searcher = SegmentSearcher(sweep)
         with tempfile.TemporaryDirectory(
             prefix="srsweep-tune-", ignore_cleanup_errors=True
@@ -79,7 +95,7 @@ def run(sweep: Sweep, *, address: str | None = None) -> None:
 def _tuner(searcher: "SegmentSearcher", folder: str) -> tune.Tuner:
     """What runs the searcher's segments; `folder` is for Tune's notes, which nobody reads."""
     config = searcher.sweep.config
-    resources = {"cpu": config.resources.cpu, "gpu": config.resources.gpu}
+    resources = {"cpu": config.resources.cpu, "gpu": searcher.sweep.share.gpu}
     return tune.Tuner(
         tune.with_resources(SegmentTrainable, resources),
         tune_config=tune.TuneConfig(
@@ -112,15 +128,16 @@ def alive_nodes() -> dict[str, dict[str, Any]]:
     return {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
 
 
-def slots(nodes: Iterable[dict[str, Any]], resources: ResourceSettings) -> int:
+def slots(nodes: Iterable[dict[str, Any]], cpu: float, gpu: float) -> int:
     """Trials that the nodes take at once; at least one, so that an empty cluster is asked to grow."""
-    return max(1, sum(_slots_of(node["Resources"], resources) for node in nodes))
+    return max(1, sum(_slots_of(node["Resources"], cpu, gpu) for node in nodes))
 
 
-def _slots_of(free: dict[str, float], resources: ResourceSettings) -> int:
-    by_cpu = int(free.get("CPU", 0) / resources.cpu)
-    by_gpu = int(free.get("GPU", 0) / resources.gpu) if resources.gpu else by_cpu
-    return min(by_cpu, by_gpu)
+def _slots_of(free: dict[str, float], cpu: float, gpu: float) -> int:
+    by_cpu, gpus = int(free.get("CPU", 0) / cpu), free.get("GPU", 0)
+    if not gpu:
+        return by_cpu
+    return min(by_cpu, int(gpus) * per_gpu(gpu) if gpu < 1 else int(gpus / gpu))
 
 
 def is_reachable(node: dict[str, Any]) -> bool:
@@ -155,7 +172,8 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
             self.error = error
         resources = self.sweep.config.resources
         self.nodes = alive_nodes()
-        self.slots = resources.concurrent or slots(self.nodes.values(), resources)
+        room = slots(self.nodes.values(), resources.cpu, self.sweep.share.gpu)
+        self.slots = resources.concurrent or room
         self.looked = time.monotonic()
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:

@@ -187,6 +187,12 @@ def test_a_constraint_on_a_knob_with_names_is_refused(tmp_path: Path) -> None:
             "storage: must be a database URL such as sqlite:///results.db, got 'foo'",
         ),
         ({"resources": {"gpu": 2.5}}, "gpu: must be at most 1 or a whole number, got 2.5"),
+        ({"resources": {"gpu": -1}}, "gpu: must be auto, 0 or above, got -1"),
+        (
+            {"resources": {"gpu": "half"}},
+            "gpu: must be auto or a number such as 0.25, got 'half'",
+        ),
+        ({"resources": {"gpu": True}}, "gpu: must be auto or a number such as 0.25, got True"),
         ({"families": {"slwsr": {"n_feats": [True, 8]}}}, "n_feats: true and false are no values"),
         (
             {"families": {"slwsr": {"compression": [[True]]}}},
@@ -288,3 +294,14 @@ def test_a_plan_of_fewer_steps_than_a_trial_begins_with_is_refused(tmp_path: Pat
     )
     halving = {"min_steps": 10, "factor": 2}
     small_config(tmp_path, search={"steps": 39, "halving": halving}, train=train)
+
+
+@pytest.mark.parametrize(
+    ("written", "gpu"), [(None, "auto"), ("auto", "auto"), ("0.25", 0.25), (0, 0.0), (2, 2.0)]
+)
+def test_gpus_of_a_trial_are_a_number_or_left_to_the_machine(
+    tmp_path: Path, written: object, gpu: object
+) -> None:
+    resources = {} if written is None else {"gpu": written}
+    assert small_config(tmp_path, resources=resources).resources.gpu == gpu
+    assert small_config(tmp_path, resources=resources).resources.threads == 1

@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 import torch
 
+from searchspace.architecture import Architecture
 from sweeps import trial
 from sweeps.records import Evaluation, Measurement, Outcome
+from sweeps.sharing import Share
 from sweeps.store import Store
 from sweeps.sweep import Sweep
 from sweeps.trial import Segment
@@ -148,3 +150,62 @@ def test_other_errors_are_no_lack_of_memory(sweep: Sweep, monkeypatch: pytest.Mo
     outcome = list(trial.run(start(sweep)))[-1]
     assert isinstance(outcome, Outcome)
     assert not outcome.out_of_memory
+
+
+def room_for(*known: Architecture) -> Share:
+    """A share with room for these networks alone."""
+
+    class Narrow(Share):
+        def has_room_for(self, architecture: Architecture) -> bool:
+            return architecture in known
+
+    return Narrow(gpu=0.5)
+
+
+def test_a_network_that_is_predicted_to_need_more_than_its_share_waits_to_be_alone(
+    sweep: Sweep,
+) -> None:
+    first = start(sweep)
+    sweep.reserve(room_for(sweep.trials[0].architecture))
+    assert sweep.next_segment() is None  # the second is stored, and waits
+    assert (sweep.trials[1].alone, sweep.trials[1].state) == (True, "paused")
+    assert sweep.next_segment() is None
+    assert not sweep.done
+    finish(sweep, first)
+    second = start(sweep)
+    assert (second.number, second.attempt) == (1, 1)
+    assert sweep.next_segment() is None  # nothing beside it
+    finish(sweep, second)
+    assert start(sweep).number == 2
+
+
+def test_networks_within_their_share_run_beside_each_other(sweep: Sweep) -> None:
+    sweep.reserve(room_for(*sweep.config.space.architectures))
+    assert {start(sweep).number for _ in range(3)} == {0, 1, 2}
+
+
+def test_a_stored_trial_that_needs_more_than_its_share_is_alone_after_a_restart(
+    sweep: Sweep,
+) -> None:
+    segment = start(sweep)
+    sweep.handle(segment, Outcome(step=0, interrupted=True))
+    sweep.reserve(room_for())
+    assert sweep.trials[segment.number].alone
+    assert start(sweep).number == segment.number
+    assert sweep.next_segment() is None
+
+
+def test_a_trial_that_never_got_to_be_alone_is_closed_as_interrupted(tmp_path: Path) -> None:
+    config = small_config(tmp_path)
+    store = Store(config.storage)
+    opened = Sweep(config, store, holder="test")
+    start(opened)
+    opened.reserve(room_for(opened.trials[0].architecture))
+    assert opened.next_segment() is None
+    opened.close()
+    rows = store.trials(opened.id)
+    assert [(row.state, row.attempts, row.errors) for row in rows] == [("paused", 1, 0)] * 2
+    again = Sweep(config, store, holder="test")
+    assert {start(again).attempt for _ in range(2)} == {2}
+    again.close()
+    store.close()

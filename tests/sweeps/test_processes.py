@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from sweeps.config import ResourceSettings
 from sweeps.drivers import processes
 from sweeps.drivers.gpus import VISIBLE, of_workers
 from sweeps.drivers.processes import Worker
+from sweeps.resources import ResourceSettings
 from sweeps.run import local_slots
 from sweeps.store import Store
 from sweeps.sweep import Sweep
@@ -139,13 +139,12 @@ def test_each_worker_has_a_gpu_of_those_that_this_process_may_use(
 def test_a_machine_takes_the_trials_that_its_gpus_have_room_for(
     machine_with: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
     gpu: float,
     slots: int,
 ) -> None:
     machine_with(2)
     monkeypatch.setattr("sweeps.run.num_cores", lambda: 16)
-    assert local_slots(small_config(tmp_path, resources={"cpu": 1, "gpu": gpu})) == slots
+    assert local_slots(ResourceSettings(cpu=1, gpu=gpu)) == slots
 
 
 @pytest.mark.parametrize(("gpus", "seen"), [("1", "1"), ("", "0,1")])

@@ -1,0 +1,109 @@
+"""`resources.gpu` on a cluster: GPUs are on its nodes, and are looked at and measured there."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import ray
+from ray.exceptions import GetTimeoutError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from sweeps.config import SweepConfig
+from sweeps.drivers.gpus import Gpu, find_gpus
+from sweeps.packing import Ladder
+from sweeps.resources import AUTO
+from sweeps.sharing import Plan, Say, Share, Site, measure_here, recall, settle
+from sweeps.sweep import SweepFailed
+
+LOOK = 0.01
+"""Of a GPU, to see what it is."""
+LOOK_SECONDS, MEASURE_SECONDS = 120.0, 900.0
+"""So long is waited for that share, and for a whole GPU and the measurement on it."""
+
+Node = Mapping[str, Any]
+"""Ray's word on a node."""
+Look = Callable[[], tuple[Gpu, ...]]
+
+
+def cluster_share(
+    config: SweepConfig,
+    plan: Callable[[], Plan],
+    say: Say,
+    nodes: Iterable[Node],
+    look: Look = find_gpus,
+) -> Share:
+    """The share of one trial on a cluster of these nodes: one for all, the largest where GPUs of several kinds differ.
+
+    Workers are used again, so that a trial of another size would need a worker of its own. Raises SweepFailed
+    where no GPU came free to be measured.
+    """
+    given = None if config.resources.gpu == AUTO else float(config.resources.gpu)
+    kinds = _one_of_each_kind(nodes)
+    whole = given is not None and not 0 < given < 1
+    if config.train.device == "cpu" or whole or not kinds:
+        return Share(gpu=given or 0.0)
+    made = plan()
+    seen = [(node, *_seen(made, node, look, given)) for node in kinds]
+    sites = [(node, site, known) for node, site, known in seen if site is not None]
+    if not sites:
+        return Share(gpu=given or 0.0)
+    if given is None:
+        given = max(_settled(made, node, site, known, say).gpu for node, site, known in sites)
+    shares = [made.share(site.gpu, given) for _, site, _ in sites]
+    return min(shares, key=lambda share: share.memory)
+
+
+def _one_of_each_kind(nodes: Iterable[Node]) -> list[Node]:
+    """A node for each kind of GPU, by Ray's names for them."""
+    found: dict[frozenset[str], Node] = {}
+    for node in nodes:
+        resources = node["Resources"]
+        if resources.get("GPU", 0) >= 1:
+            kind = frozenset(name for name in resources if name.startswith("accelerator_type:"))
+            found.setdefault(kind, node)
+    return list(found.values())
+
+
+def _seen(
+    plan: Plan, node: Node, look: Look, given: float | None
+) -> tuple[Site | None, int | None]:
+    """The GPU of a node and what was measured there; (None, None) where torch sees none, or it is busy and need not tell."""
+    cores = node["Resources"].get("CPU", 1) / node["Resources"]["GPU"]
+    task = ray.remote(look_there).options(num_gpus=LOOK, **_placed(node))
+    try:
+        return ray.get(task.remote(plan, cores, look), timeout=LOOK_SECONDS)
+    except GetTimeoutError:
+        if given is not None:
+            return None, None
+        raise _busy(node) from None
+
+
+def look_there(plan: Plan, cores: float, look: Look) -> tuple[Site | None, int | None]:
+    """The GPU that this task has, and how many trials at once were measured to be best on it."""
+    gpus = look()
+    if not gpus:
+        return None, None
+    site = Site(gpu=gpus[0], cores=cores)
+    return site, recall(plan, site)
+
+
+def _settled(plan: Plan, node: Node, site: Site, known: int | None, say: Say) -> Share:
+    def measure(plan: Plan, site: Site, most: int) -> Ladder:
+        task = ray.remote(measure_here).options(num_gpus=1, **_placed(node))
+        try:
+            return ray.get(task.remote(plan, site, most), timeout=MEASURE_SECONDS)
+        except GetTimeoutError:
+            raise _busy(node) from None
+
+    return settle(plan, site, say, known=known, measure=measure)
+
+
+def _placed(node: Node) -> dict[str, Any]:
+    where = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+    return {"num_cpus": 0, "max_retries": 0, "scheduling_strategy": where}
+
+
+def _busy(node: Node) -> SweepFailed:
+    return SweepFailed(
+        f"resources.gpu: auto: no GPU of {node.get('NodeManagerHostname', node['NodeID'])} came free to be looked at "
+        "and measured; run the sweep again when one is free, or write the share, such as gpu: 0.25"
+    )

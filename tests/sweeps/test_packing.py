@@ -1,0 +1,142 @@
+"""How many trials at once: the ladder on invented rates, and real processes on the cores that there are."""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sweeps import packing
+from sweeps.data.split import DataSettings
+from sweeps.packing import Job, Ladder, Rung, RungFailed, climb, counts, measure_rung
+from sweeps.train import TrainSettings
+
+SMALL = {"n_feats": 2, "n_blocks": 2, "local_blocks": 2}
+
+
+def job(cache: Path, *, patch_size: int = 8, seconds: float = 0.2, **changes: object) -> Job:
+    train = TrainSettings(patch_size=patch_size, batch_size=2, precision="float32", device="cpu")
+    return Job(
+        family="slwsr",
+        knobs={**SMALL, **changes},
+        scale=2,
+        seed=0,
+        train=train,
+        data=DataSettings(),
+        cache=cache,
+        seconds=seconds,
+    )
+
+
+def machine(rates: dict[int, float], fails: dict[int, str]) -> Callable[[Job, int], Rung]:
+    """A machine on which so many at once take so many steps a second, or fail."""
+
+    def measure(job: Job, count: int) -> Rung:
+        if count in fails:
+            raise RungFailed(fails[count])
+        rate = rates[count]
+        return Rung(trials=count, threads=job.threads, steps_per_second=rate, memory=None)
+
+    return measure
+
+
+def climbed(
+    tmp_path: Path, rates: dict[int, float], fails: dict[int, str] | None = None, most: int = 16
+) -> Ladder:
+    return climb(job(tmp_path), most, measure=machine(rates, fails or {}))
+
+
+@pytest.mark.parametrize(
+    ("most", "expected"),
+    [(1, [1]), (2, [1, 2]), (3, [1, 2, 3]), (12, [1, 2, 4, 8, 12]), (16, [1, 2, 4, 8, 16])],
+)
+def test_numbers_of_trials_double_up_to_the_most(most: int, expected: list[int]) -> None:
+    assert counts(most) == expected
+
+
+def test_the_ladder_ends_where_twice_as_many_gain_less_than_a_twentieth(tmp_path: Path) -> None:
+    ladder = climbed(tmp_path, {1: 10, 2: 19, 4: 30, 8: 31})
+    assert [rung.trials for rung in ladder.rungs] == [1, 2, 4, 8]
+    assert (ladder.best.trials, ladder.failure) == (4, "")
+
+
+def test_where_more_are_slower_one_at_a_time_is_best(tmp_path: Path) -> None:
+    ladder = climbed(tmp_path, {1: 10, 2: 8})
+    assert (len(ladder.rungs), ladder.best.trials) == (2, 1)
+
+
+def test_the_ladder_goes_no_further_than_the_most(tmp_path: Path) -> None:
+    rates = {count: float(count) for count in range(1, 100)}
+    assert climbed(tmp_path, rates, most=6).best.trials == 6
+
+
+def test_a_rung_without_memory_ends_the_ladder_at_the_one_before(tmp_path: Path) -> None:
+    ladder = climbed(tmp_path, {1: 10, 2: 20}, {4: "out of memory: no room"})
+    assert ladder.best.trials == 2
+    assert ladder.failure == "4 trials at once: out of memory: no room"
+
+
+def test_a_machine_on_which_not_even_one_runs_is_told(tmp_path: Path) -> None:
+    with pytest.raises(RungFailed, match="no room"):
+        climbed(tmp_path, {}, {1: "out of memory: no room"})
+
+
+def test_cores_are_split_between_the_trials(tmp_path: Path) -> None:
+    rates = {1: 1.0, 2: 2.0, 4: 4.0}
+    ladder = climb(job(tmp_path), 4, cores=4, measure=machine(rates, {}))
+    assert [rung.threads for rung in ladder.rungs] == [4, 2, 1]
+    kept = climb(job(tmp_path), 4, measure=machine(rates, {}))
+    assert [rung.threads for rung in kept.rungs] == [1, 1, 1]
+
+
+def test_two_processes_take_real_steps_and_tell_their_memory(tmp_path: Path) -> None:
+    rung = measure_rung(job(tmp_path), 2)
+    assert (rung.trials, rung.threads) == (2, 1)
+    assert rung.steps_per_second > 1
+    assert rung.memory is None or 50e6 < rung.memory < 5e9
+    assert not multiprocessing.active_children()
+
+
+def test_a_process_that_cannot_begin_says_why(tmp_path: Path) -> None:
+    with pytest.raises(RungFailed, match=r"train\.patch_size: must fit into every image"):
+        measure_rung(job(tmp_path, patch_size=4000), 1)
+    assert not multiprocessing.active_children()
+
+
+def test_a_process_that_is_killed_ends_the_rung(tmp_path: Path) -> None:
+    def kill_one() -> None:
+        while not (children := multiprocessing.active_children()):
+            time.sleep(0.01)
+        assert children[0].pid is not None
+        os.kill(children[0].pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    with pytest.raises(RungFailed, match=r"died, exit code -9 \(killed, for want of memory"):
+        measure_rung(job(tmp_path, seconds=30), 1)
+    killer.join()
+
+
+def test_ctrl_c_leaves_no_process_behind(tmp_path: Path) -> None:
+    def interrupt() -> None:
+        while not multiprocessing.active_children():
+            time.sleep(0.01)
+        time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    interrupter = threading.Thread(target=interrupt)
+    interrupter.start()
+    with pytest.raises(KeyboardInterrupt):
+        measure_rung(job(tmp_path, seconds=60), 2)
+    interrupter.join()
+    assert not multiprocessing.active_children()
+
+
+def test_a_lack_of_memory_is_told_as_such() -> None:
+    assert packing._reason(MemoryError("no room")) == "out of memory: no room"
+    assert packing._reason(ValueError("no network\nat all")) == "no network"
+    assert packing._reason(KeyError()) == "KeyError"

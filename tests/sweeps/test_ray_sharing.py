@@ -1,0 +1,133 @@
+"""`resources.gpu` on a cluster: a Ray of logical GPUs, and a GPU that the nodes are told to have."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sweeps.packing import Ladder, Rung
+from sweeps.sharing import Share, Site, remember
+from tests.sweeps.sweeps_for_tests import small_config, sweep_file
+from tests.sweeps.test_sharing import LARGE, plan
+
+ray_sharing = pytest.importorskip("sweeps.drivers.ray_sharing")
+ray_tune = pytest.importorskip("sweeps.drivers.ray_tune")
+
+SCRIPT = """
+import json, sys
+from functools import partial
+from pathlib import Path
+
+import ray
+from sweeps.config import read_config
+from sweeps.data.patches import PatchSampler
+from sweeps.drivers import ray_tune
+from sweeps.drivers.gpus import Gpu
+from sweeps.feasibility import check_feasible
+from sweeps.sharing import make_plan
+from sweeps.store import Store
+from sweeps.sweep import Sweep
+from sweeps.trial import open_data
+
+def look():
+    import os
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "0"  # Ray has given the task a GPU
+    return (Gpu(model="NVIDIA Invented 80", memory=80 * 2**30, bfloat16=True),)
+
+config = read_config(Path(sys.argv[1]))
+ray.init(num_cpus=2, num_gpus=int(sys.argv[2]), include_dashboard=False, log_to_driver=False)
+split = open_data(config.data, config.scale, Path(config.cache))
+store = Store(config.storage)
+sweep = Sweep(config, store, holder="test")
+said = []
+ray_tune.run(sweep, plan=partial(make_plan, config, check_feasible(config), split), say=said.append, look=look)
+sweep.close()
+states = [trial.state for trial in sweep.trials.values()]
+print(json.dumps({"gpu": sweep.share.gpu, "memory": sweep.share.memory, "states": states, "said": said}))
+ray.shutdown()
+"""
+
+
+def run_on_ray(file: Path, gpus: int) -> dict[str, Any]:
+    """What the sweep in `file` came to on a Ray of two cores and so many GPUs."""
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(file), str(gpus)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env={**os.environ, "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def known(folder: Path, cores: float) -> None:
+    """Let it be remembered that two trials at once were best."""
+    rungs = [Rung(trials=n, threads=1, steps_per_second=10.0 * n, memory=None) for n in (1, 2)]
+    remember(plan(folder, gpu="auto"), Site(gpu=LARGE, cores=cores), Ladder(rungs=tuple(rungs)))
+
+
+@pytest.mark.slow
+def test_trials_on_ray_share_a_gpu_as_was_measured_on_its_kind(tmp_path: Path) -> None:
+    known(tmp_path, cores=2.0)
+    file = sweep_file(tmp_path, resources={"cpu": 1}, search={"sampler": "random", "trials": 2})
+    found = run_on_ray(file, gpus=1)
+    assert found["gpu"] == 0.5
+    assert found["memory"] == pytest.approx(0.45 * 80 * 2**30)
+    assert found["states"] == ["complete"] * 2
+    assert found["said"] == []
+
+
+@pytest.mark.slow
+def test_without_gpus_in_the_cluster_trials_are_trained_on_processors(tmp_path: Path) -> None:
+    file = sweep_file(tmp_path, resources={"cpu": 1}, search={"sampler": "random", "trials": 1})
+    found = run_on_ray(file, gpus=0)
+    assert (found["gpu"], found["states"]) == (0.0, ["complete"])
+
+
+def node(name: str, **resources: float) -> dict[str, Any]:
+    return {"NodeID": name, "Resources": {"CPU": 16.0, **resources}}
+
+
+def test_one_node_of_each_kind_of_gpu_is_looked_at() -> None:
+    nodes = [
+        node("head"),
+        node("a", GPU=2.0, **{"accelerator_type:H100": 1.0}),
+        node("b", GPU=2.0, **{"accelerator_type:H100": 1.0}),
+        node("c", GPU=1.0, **{"accelerator_type:A10G": 1.0}),
+    ]
+    assert [each["NodeID"] for each in ray_sharing._one_of_each_kind(nodes)] == ["a", "c"]
+
+
+@pytest.mark.parametrize(
+    ("resources", "train", "expected"),
+    [
+        ({}, {}, 0.0),  # no GPU in the cluster now
+        ({"gpu": 0.25}, {}, 0.25),  # but it may grow, by the file's word
+        ({"gpu": 2}, {}, 2.0),
+        ({}, {"device": "cpu"}, 0.0),
+    ],
+)
+def test_nothing_is_looked_at_where_there_is_nothing_to_find_out(
+    tmp_path: Path, resources: dict[str, Any], train: dict[str, Any], expected: float
+) -> None:
+    config = small_config(tmp_path, resources=resources, train=train)
+    nodes = [node("head"), *([node("a", GPU=1.0)] if train else [])]
+    found = ray_sharing.cluster_share(config, pytest.fail, pytest.fail, nodes, pytest.fail)
+    assert found == Share(gpu=expected)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "gpu", "expected"),
+    [(1, 0.5, 2), (2, 0.4, 4), (2, 0.3333, 6), (4, 2, 2), (0, 0.5, 1), (0, 0, 16), (1, 0.05, 16)],
+)
+def test_a_cluster_takes_the_trials_that_its_gpus_and_cores_have_room_for(
+    gpus: float, gpu: float, expected: int
+) -> None:
+    assert ray_tune.slots([node("a", GPU=gpus)], 1, gpu) == expected

@@ -1,0 +1,224 @@
+"""`resources.gpu`: what a trial has of GPUs that these tests invent, and what becomes of networks that need more."""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from searchspace.architecture import architecture
+from sweeps.config import SweepConfig
+from sweeps.drivers.gpus import Gpu, per_gpu, places, share_of
+from sweeps.feasibility import check_feasible
+from sweeps.packing import Ladder, Rung, RungFailed
+from sweeps.sharing import (
+    REMEMBERED,
+    USABLE,
+    Plan,
+    Share,
+    Site,
+    local_share,
+    make_plan,
+    recall,
+    remember,
+    settle,
+)
+from sweeps.train import TrainSettings
+from sweeps.training_memory import CUDA_BYTES, Load, predicted_bytes
+from sweeps.trial import open_data
+from tests.sweeps.sweeps_for_tests import small_config
+
+GIB = 2**30
+LARGE = Gpu(model="NVIDIA Invented 80", memory=80 * GIB, bfloat16=True)
+SMALL = Gpu(model="NVIDIA Invented 8", memory=8 * GIB, bfloat16=True)
+
+
+def plan_of(config: SweepConfig) -> Plan:
+    return make_plan(
+        config, check_feasible(config), open_data(config.data, config.scale, Path(config.cache))
+    )
+
+
+def plan(folder: Path, **resources: Any) -> Plan:
+    return plan_of(small_config(folder, resources=resources))
+
+
+def ladder(**rates: float) -> Ladder:
+    """Of rates by number of trials, such as `_4=3.5`."""
+    rungs = [
+        Rung(trials=int(name[1:]), threads=1, steps_per_second=rate, memory=None)
+        for name, rate in rates.items()
+    ]
+    return Ladder(rungs=tuple(rungs))
+
+
+def share(folder: Path, gpus: Sequence[Gpu], cores: int = 16, **resources: Any) -> Share:
+    """What is worked out for a machine with these GPUs, on which nothing may be measured."""
+    made = plan(folder, **resources)
+    names = [str(number) for number in range(len(gpus))]
+    return local_share(made.config, lambda: made, gpus, names, cores, say=pytest.fail)
+
+
+def test_without_a_gpu_trials_are_trained_on_processors(tmp_path: Path) -> None:
+    assert share(tmp_path, []) == Share(gpu=0.0)
+    trained = Share(gpu=0.0).settings(TrainSettings())
+    assert trained.device == "cpu"
+
+
+def test_on_a_processor_by_the_files_word_no_gpu_is_taken(tmp_path: Path) -> None:
+    config = small_config(tmp_path, train={"device": "cpu"})
+    assert local_share(config, pytest.fail, [LARGE], ["0"], 16, pytest.fail).gpu == 0
+
+
+def test_no_gpu_by_number_leaves_those_alone_that_there_are(tmp_path: Path) -> None:
+    none = share(tmp_path, [LARGE], gpu=0)
+    assert none.gpu == 0
+    assert none.settings(TrainSettings(device="auto")).device == "cpu"
+    # Who names the device is taken at their word.
+    assert none.settings(TrainSettings(device="cuda")).device == "cuda"
+    assert Share(gpu=0.5).settings(TrainSettings()).device == "auto"
+
+
+def test_whole_gpus_are_not_looked_at(tmp_path: Path) -> None:
+    config = small_config(tmp_path, resources={"gpu": 2})
+    assert local_share(config, pytest.fail, [LARGE], ["0"], 16, pytest.fail) == Share(gpu=2.0)
+
+
+def test_a_share_by_number_has_its_part_of_the_smallest_gpus_memory(tmp_path: Path) -> None:
+    quarter = share(tmp_path, [LARGE, SMALL], gpu=0.25)
+    assert (quarter.gpu, quarter.memory) == (0.25, USABLE * SMALL.memory / 4)
+
+
+def test_as_many_share_a_gpu_as_were_measured_to_be_best(tmp_path: Path) -> None:
+    made = plan(tmp_path)
+    remember(made, Site(gpu=LARGE, cores=16), ladder(_1=10, _2=19, _4=30, _8=31))
+    quarter = share(tmp_path, [LARGE])
+    assert (quarter.gpu, quarter.memory) == (0.25, USABLE * LARGE.memory / 4)
+
+
+def test_of_what_was_measured_no_more_than_the_cores_of_a_gpu_take(tmp_path: Path) -> None:
+    made = plan(tmp_path)
+    for cores in (2, 16):
+        remember(made, Site(gpu=LARGE, cores=cores), ladder(_1=10, _2=19, _4=30, _8=60))
+    assert share(tmp_path, [LARGE], cores=2).gpu == 0.5
+    assert share(tmp_path, [LARGE, LARGE], cores=4).gpu == 0.5
+
+
+def test_no_more_share_a_gpu_than_its_memory_takes_of_the_largest(tmp_path: Path) -> None:
+    made = plan(tmp_path)
+    largest = max(predicted_bytes(each, made.load(SMALL)) for each in made.drawn)
+    assert CUDA_BYTES < largest < SMALL.memory / 4
+    tight = Gpu(model="tight", memory=int(3.1 * largest / USABLE), bfloat16=True)
+    assert made.most_on(tight, 16) == 3
+    remember(made, Site(gpu=tight, cores=16), ladder(_1=10, _2=19, _4=30))
+    found = share(tmp_path, [tight])
+    assert (found.gpu, per_gpu(found.gpu)) == (0.3333, 3)
+    assert all(found.has_room_for(each) for each in made.drawn)
+
+
+def test_a_gpu_without_room_for_even_the_largest_takes_one_at_a_time(tmp_path: Path) -> None:
+    tiny = Gpu(model="tiny", memory=GIB, bfloat16=True)
+    assert share(tmp_path, [tiny]) == Share(gpu=1.0, load=plan(tmp_path).load(tiny))
+
+
+def test_trials_at_once_that_are_stated_share_the_gpus_evenly(tmp_path: Path) -> None:
+    assert share(tmp_path, [LARGE], concurrent=1).gpu == 1.0  # nothing to measure
+    for cores in (8, 16):
+        remember(plan(tmp_path), Site(gpu=LARGE, cores=cores), ladder(_1=1, _2=2, _4=4, _8=8))
+    assert share(tmp_path, [LARGE, LARGE], concurrent=3).gpu == 0.5
+
+
+@pytest.mark.parametrize("trials", range(1, 100))
+def test_a_share_has_room_as_often_as_it_was_meant_to(trials: int) -> None:
+    assert per_gpu(share_of(trials)) == trials
+    if trials > 1:
+        assert len(places(["0", "1"], share_of(trials))) == 2 * trials
+
+
+def measured(found: Ladder | RungFailed) -> Callable[[Plan, Site, int], Ladder]:
+    def measure(plan: Plan, site: Site, most: int) -> Ladder:
+        if isinstance(found, RungFailed):
+            raise found
+        return found
+
+    return measure
+
+
+def test_what_is_not_known_is_measured_and_said(tmp_path: Path) -> None:
+    said: list[str] = []
+    site = Site(gpu=LARGE, cores=16)
+    found = settle(
+        plan(tmp_path), site, said.append, known=None, measure=measured(ladder(_1=10, _2=19))
+    )
+    assert found.gpu == 0.5
+    assert "measuring how many trials at once are best on NVIDIA Invented 80" in said[0]
+    assert "srsweep pack" in said[0]
+    assert said[1] == "best are 2 at once on a GPU (1: 10, 2: 19 steps/s)"
+
+
+def test_a_measurement_that_fails_leaves_one_trial_at_a_time(tmp_path: Path) -> None:
+    said: list[str] = []
+    site = Site(gpu=LARGE, cores=16)
+    failed = measured(RungFailed("out of memory: no room"))
+    found = settle(plan(tmp_path), site, said.append, known=None, measure=failed)
+    assert (found.gpu, found.memory) == (1.0, math.inf)
+    assert said[-1].endswith("one by one: out of memory: no room")
+
+
+def test_a_measurement_is_remembered_by_device_and_settings(tmp_path: Path) -> None:
+    made, site = plan(tmp_path), Site(gpu=LARGE, cores=16)
+    assert recall(made, site) is None
+    file = remember(made, site, ladder(_1=10, _2=19))
+    remember(made, Site(gpu=SMALL, cores=16), ladder(_1=10))
+    assert file == tmp_path / "cache" / REMEMBERED
+    assert recall(made, site) == 2
+    assert recall(made, Site(gpu=SMALL, cores=16)) == 1
+    assert recall(made, Site(gpu=LARGE, cores=4)) is None
+    (entry, _) = json.loads(file.read_text()).values()
+    assert entry["rungs"]["2"]["steps_per_second"] == 19
+    for train in ({"batch_size": 4}, {"patch_size": 12}, {"precision": "bfloat16"}):
+        settings = {"steps": 4, "patch_size": 8, "batch_size": 2, "precision": "float32"}
+        assert recall(plan_of(small_config(tmp_path, train=settings | train)), site) is None
+    larger = {"slwsr": {"n_feats": [32], "n_blocks": [6]}}
+    assert recall(plan_of(small_config(tmp_path, families=larger)), site) is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"a": 1}'])
+def test_a_file_that_is_damaged_is_as_good_as_none(tmp_path: Path, text: str) -> None:
+    made, site = plan(tmp_path), Site(gpu=LARGE, cores=16)
+    file = remember(made, site, ladder(_1=10, _2=19))
+    file.write_text(text)
+    assert recall(made, site) is None
+    remember(made, site, ladder(_1=10, _2=19))
+    assert recall(made, site) == 2
+
+
+def test_a_plan_knows_the_largest_network_and_images_of_the_sweep(tmp_path: Path) -> None:
+    made = plan(tmp_path)
+    split = open_data(made.config.data, 2, tmp_path / "cache")
+    multadds = [each.spec.model_dump()["n_feats"] for each in made.drawn]
+    assert multadds[-1] == 4
+    assert made.middle in made.drawn
+    height, width = max(split.validation.sizes.tolist(), key=lambda size: size[0] * size[1])
+    load = made.load(LARGE)
+    assert load.image_pixels == 4 * height * width
+    assert load.resident_bytes == made.image_bytes > 0
+    assert (load.bfloat16, load.process_bytes) == (False, CUDA_BYTES)  # by the file's precision
+
+
+def test_images_that_stay_on_the_host_take_nothing_of_the_gpu(tmp_path: Path) -> None:
+    made = plan(tmp_path)
+    cramped = Gpu(model="cramped", memory=3 * made.image_bytes, bfloat16=True)
+    assert made.load(cramped).resident_bytes == 0
+
+
+def test_a_share_has_room_for_what_is_predicted_to_fit() -> None:
+    load = Load(scale=4, batch_size=16, patch_size=48, bfloat16=True)
+    small = architecture("slwsr", {"n_feats": 8})
+    large = architecture("slwsr", {"n_feats": 64})
+    memory = predicted_bytes(small, load)
+    assert Share(gpu=0.5, memory=memory, load=load).has_room_for(small)
+    assert not Share(gpu=0.5, memory=memory, load=load).has_room_for(large)
+    assert Share(gpu=1.0, load=load).has_room_for(large)
