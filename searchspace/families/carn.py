@@ -15,6 +15,7 @@ from searchspace.family import Convention, Family, Published
 from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, conv
 from searchspace.parts import Parts
 from searchspace.spec import Search, Spec, one_of
+from searchspace.strategies import two_strategies
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, steps
@@ -149,7 +150,6 @@ class Carn(nn.Module):
         return self.add_mean(self.exit(self.upsample(x)))
 
 
-TABLE_2 = "Two strategies, Table 2"
 SLWSR_TABLE = "s-LWSR, Table II"
 MSSN_TABLE = "MSSN, Table 5"
 
@@ -178,28 +178,15 @@ def _three_scales(
     )
 
 
-def _strategies(name: str, params: str, caveat: str = "", **values: str) -> Published:
-    return Published(
-        name=name,
-        spec=CarnSpec.model_validate(values),
-        scale=4,
-        params=params,
-        source=TABLE_2,
-        caveat=caveat,
-        reproducible=not caveat,
-    )
-
-
 PUBLISHED = (
-    _strategies("CARN single-scale", "1112K"),
-    _strategies("CARN + GGAS", "1119K", attention="global"),
-    _strategies("CARN + CWSS", "1112K", residual_scaling="channelwise"),
-    _strategies(
+    two_strategies.row("CARN single-scale", CarnSpec(), "1112K"),
+    two_strategies.row("CARN + GGAS", CarnSpec(attention="global"), "1119K"),
+    two_strategies.row("CARN + CWSS", CarnSpec(residual_scaling="channelwise"), "1112K"),
+    two_strategies.row(
         "CARN + both",
+        CarnSpec(attention="global", residual_scaling="channelwise"),
         "1119K",
         "channel-wise scaling printed as +0; 9 residual connections of 64 channels add 576",
-        attention="global",
-        residual_scaling="channelwise",
     ),
     _three_scales("CARN", 2, "222.8G"),
     _three_scales("CARN", 3, "118.8G", "multadds_exact_third"),

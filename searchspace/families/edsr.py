@@ -14,6 +14,7 @@ from searchspace.family import Family, Published
 from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, conv
 from searchspace.parts import Parts
 from searchspace.spec import Search, Spec
+from searchspace.strategies import two_strategies
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.scaling import Residual, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
@@ -74,7 +75,6 @@ class Edsr(nn.Module):
 
 EIGHT_BLOCKS = {"n_blocks": 8, "body_conv": False, "upsampler": "direct"}
 TABLE_1 = "Two strategies, Table 1"
-TABLE_2 = "Two strategies, Table 2"
 PER_BLOCK = (
     "built in each of the 8 blocks, as the printed run times demand; the printed parameters contradict "
     "each other (FACTS 4)"
@@ -95,31 +95,19 @@ def _with(name: str, params: str, caveat: str, **knobs: str) -> Published:
 
 
 PUBLISHED = (
-    Published(name="EDSR-baseline", spec=EdsrSpec(), scale=4, params="1518K", source=TABLE_2),
-    Published(
-        name="EDSR-baseline + GGAS",
-        spec=EdsrSpec(attention="global"),
-        scale=4,
-        params="1525K",
-        source=TABLE_2,
+    two_strategies.row("EDSR-baseline", EdsrSpec(), "1518K"),
+    two_strategies.row("EDSR-baseline + GGAS", EdsrSpec(attention="global"), "1525K"),
+    two_strategies.row(
+        "EDSR-baseline + CWSS",
+        EdsrSpec(residual_scaling="channelwise"),
+        "1518K",
+        "printed as +0; 16 residual connections of 64 channels add 1,024",
     ),
-    Published(
-        name="EDSR-baseline + CWSS",
-        spec=EdsrSpec(residual_scaling="channelwise"),
-        scale=4,
-        params="1518K",
-        source=TABLE_2,
-        caveat="printed as +0; 16 residual connections of 64 channels add 1,024",
-        reproducible=False,
-    ),
-    Published(
-        name="EDSR-baseline + both",
-        spec=EdsrSpec(attention="global", residual_scaling="channelwise"),
-        scale=4,
-        params="1525K",
-        source=TABLE_2,
-        caveat="channel-wise scaling printed as +0; it adds 1,024",
-        reproducible=False,
+    two_strategies.row(
+        "EDSR-baseline + both",
+        EdsrSpec(attention="global", residual_scaling="channelwise"),
+        "1525K",
+        "channel-wise scaling printed as +0; it adds 1,024",
     ),
     Published(
         name="EDSR",

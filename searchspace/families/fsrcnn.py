@@ -13,6 +13,7 @@ from searchspace.family import Family, Published
 from searchspace.layers import conv
 from searchspace.parts import Parts
 from searchspace.spec import Search, Spec
+from searchspace.strategies import two_strategies
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import on_colours
 from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName, transposed
@@ -95,16 +96,11 @@ def _luma(scale: int, multadds: str, source: str) -> Published:
 
 
 def _rgb(name: str, params: str, **values: str) -> Published:
-    return Published(
-        name=name,
-        spec=FsrcnnSpec.model_validate(values),
-        scale=4,
-        params=params,
-        source="Two strategies, Table 2",
-        caveat="FSRCNN(56, 12, 4) with 3 colours in and out has 24,683 parameters; what the paper retrained "
-        "is not said (FACTS 3.4)",
-        reproducible=False,
+    caveat = (
+        "FSRCNN(56, 12, 4) with 3 colours in and out has 24,683 parameters; what the paper retrained "
+        "is not said (FACTS 3.4)"
     )
+    return two_strategies.row(name, FsrcnnSpec.model_validate(values), params, caveat)
 
 
 FAMILY = Family(

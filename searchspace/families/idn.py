@@ -16,6 +16,7 @@ from searchspace.family import Family, Published
 from searchspace.layers import conv
 from searchspace.parts import Parts
 from searchspace.spec import Search, Spec, one_of
+from searchspace.strategies import two_strategies
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import on_colours
 from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
@@ -143,18 +144,6 @@ def network(spec: IdnSpec, scale: int) -> nn.Module:
     return on_colours(Idn(spec, scale), spec.colours, scale)
 
 
-def _published(name: str, params: str, caveat: str = "", **values: str) -> Published:
-    return Published(
-        name=name,
-        spec=IdnSpec.model_validate(values),
-        scale=4,
-        params=params,
-        source="Two strategies, Table 2",
-        caveat=caveat,
-        reproducible=not caveat,
-    )
-
-
 PUBLISHED = (
     Published(
         name="IDN",
@@ -164,14 +153,13 @@ PUBLISHED = (
         multadds="34.5G",
         source="s-LWSR, Table II",
     ),
-    _published("IDN + GGAS", "607K", attention="global"),
-    _published("IDN + CWSS", "600K", residual_scaling="channelwise"),
-    _published(
+    two_strategies.row("IDN + GGAS", IdnSpec(attention="global"), "607K"),
+    two_strategies.row("IDN + CWSS", IdnSpec(residual_scaling="channelwise"), "600K"),
+    two_strategies.row(
         "IDN + both",
+        IdnSpec(attention="global", residual_scaling="channelwise"),
         "607K",
         "channel-wise scaling printed as +0; 4 residual connections of 64 channels add 256",
-        attention="global",
-        residual_scaling="channelwise",
     ),
 )
 

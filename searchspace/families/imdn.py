@@ -12,10 +12,11 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from searchspace.family import Family, Published
+from searchspace.family import Family
 from searchspace.layers import conv
 from searchspace.parts import Parts
 from searchspace.spec import Search, Spec, one_of
+from searchspace.strategies import two_strategies
 from searchspace.strategies.attention import ATTENTIONS, AttentionName, ChannelGate, ContrastGate
 from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
@@ -125,38 +126,25 @@ class Imdn(nn.Module):
         return self.upsample(self.body_conv(self.fuse(torch.cat(outputs, 1))) + head)
 
 
-def _published(name: str, params: str, caveat: str = "", **values: str) -> Published:
-    return Published(
-        name=name,
-        spec=ImdnSpec.model_validate(values),
-        scale=4,
-        params=params,
-        source="Two strategies, Table 2",
-        caveat=caveat,
-        reproducible=not caveat,
-    )
-
-
 PUBLISHED = (
-    _published("IMDN", "715K"),
-    _published(
+    two_strategies.row("IMDN", ImdnSpec(), "715K"),
+    two_strategies.row(
         "IMDN + GGAS",
+        ImdnSpec(attention="global"),
         "722K",
         "base and attention are 715,176 + 7,360, which rounds to 723K; the paper adds rounded numbers",
-        attention="global",
     ),
-    _published(
+    two_strategies.row(
         "IMDN + CWSS",
+        ImdnSpec(residual_scaling="channelwise"),
         "715K",
         "printed as +0; 6 residual connections of 64 channels add 384",
-        residual_scaling="channelwise",
     ),
-    _published(
+    two_strategies.row(
         "IMDN + both",
+        ImdnSpec(attention="global", residual_scaling="channelwise"),
         "722K",
         "as both rows above",
-        attention="global",
-        residual_scaling="channelwise",
     ),
 )
 

@@ -16,6 +16,7 @@ from searchspace.family import Family, Published
 from searchspace.layers import conv
 from searchspace.parts import Parts
 from searchspace.spec import Search, Spec, one_of
+from searchspace.strategies import two_strategies
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import on_colours
 from searchspace.strategies.scaling import Residual, ScalingName
@@ -138,28 +139,15 @@ def network(spec: MemnetSpec, scale: int) -> nn.Module:
     return on_colours(Memnet(spec, scale), spec.colours, scale)
 
 
-def _published(name: str, params: str, caveat: str = "", **values: str) -> Published:
-    return Published(
-        name=name,
-        spec=MemnetSpec.model_validate(values),
-        scale=4,
-        params=params,
-        source="Two strategies, Table 2",
-        caveat=caveat,
-        reproducible=not caveat,
-    )
-
-
 PUBLISHED = (
-    _published("MemNet RGB", "714K"),
-    _published("MemNet RGB + GGAS", "721K", attention="global"),
-    _published("MemNet RGB + CWSS", "714K", residual_scaling="channelwise"),
-    _published(
+    two_strategies.row("MemNet RGB", MemnetSpec(), "714K"),
+    two_strategies.row("MemNet RGB + GGAS", MemnetSpec(attention="global"), "721K"),
+    two_strategies.row("MemNet RGB + CWSS", MemnetSpec(residual_scaling="channelwise"), "714K"),
+    two_strategies.row(
         "MemNet RGB + both",
+        MemnetSpec(attention="global", residual_scaling="channelwise"),
         "721K",
         "channel-wise scaling printed as +0; 6 residual blocks of 64 channels add 384",
-        attention="global",
-        residual_scaling="channelwise",
     ),
     Published(
         name="MemNet",
