@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
@@ -114,7 +115,7 @@ class Unfilled(TorchFunctionMode):
         if func is torch.eye:
             return torch.empty(args[0], args[-1], **kwargs)
         if func is torch._weight_norm:
-            return torch.empty_like(args[0])
+            return args[0].new_empty(args[0].shape)
         if func is torch.norm_except_dim and args[2] == 0:
             return args[0].new_empty((args[0].shape[0], *[1] * (args[0].dim() - 1)))
         return func(*args, **kwargs)
@@ -199,9 +200,15 @@ def _count_added_product(args: tuple[Any, ...], result: Tensor) -> Operator:
     )
 
 
-def _common_shape(*operands: Any) -> torch.Size:
+def _common_shape(*operands: Any) -> tuple[int, ...]:
     shapes = {each.shape for each in operands if isinstance(each, Tensor)}
-    return shapes.pop() if len(shapes) == 1 else torch.broadcast_shapes(*shapes)
+    # torch.broadcast_shapes would load sympy, half a second of work.
+    return shapes.pop() if len(shapes) == 1 else np.broadcast_shapes(*shapes)
+
+
+def _shuffled_shape(x: Tensor, factor: int) -> list[int]:
+    *outer, channels, height, width = x.shape
+    return [*outer, channels // factor**2, factor * height, factor * width]
 
 
 def _convolved_shape(
@@ -228,6 +235,12 @@ def _convolved_shape(
 def _joined_shape(parts: list[Tensor], along: int = 0) -> list[int]:
     shape = list(parts[0].shape)
     shape[along] = sum(part.shape[along] for part in parts)
+    return shape
+
+
+def _stacked_shape(parts: list[Tensor], along: int = 0) -> list[int]:
+    shape = list(parts[0].shape)
+    shape.insert(along % (len(shape) + 1), len(parts))
     return shape
 
 
@@ -264,6 +277,8 @@ _SHAPES: dict[Any, Callable[..., Any]] = {
     aten.mul.Tensor: _common_shape,
     aten.div.Tensor: _common_shape,
     aten.cat.default: _joined_shape,
+    aten.stack.default: _stacked_shape,
+    aten.pixel_shuffle.default: _shuffled_shape,
     aten.upsample_bicubic2d.default: _resized_shape,
     aten.upsample_bilinear2d.default: _resized_shape,
     aten._prelu_kernel.default: lambda x, weight: x.shape,
@@ -290,6 +305,7 @@ _FILLING = {
     Tensor.normal_,
     Tensor.fill_,
     Tensor.zero_,
+    Tensor.copy_,
 }
 """Functions that write numbers into their first argument and return it."""
 
