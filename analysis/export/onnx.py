@@ -17,11 +17,9 @@ INPUT, OUTPUT = "low_res", "super_res"
 
 def write(job: Job, path: Path) -> None:
     """Write the network as ONNX with free height and width."""
-    free = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
     with quiet():
-        program = torch.export.export(job.network, (job.example,), dynamic_shapes=(free,))
         exported = torch.onnx.export(
-            program,
+            job.program(),
             (),
             opset_version=OPSET,
             input_names=[INPUT],

@@ -25,10 +25,11 @@ class Job:
     calibration: Sequence[NDArray[np.uint8]]
     """Low-resolution images (h, w, 3) of the training split, for targets that quantise."""
 
-    @property
-    def example(self) -> torch.Tensor:
-        """(1, 3, H, W) to trace with."""
-        return torch.rand((1, 3, *EXAMPLE_SIZE), generator=torch.Generator().manual_seed(0))
+    def program(self) -> torch.export.ExportedProgram:
+        """The network traced, its height and width free."""
+        example = torch.rand((1, 3, *EXAMPLE_SIZE), generator=torch.Generator().manual_seed(0))
+        free = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
+        return torch.export.export(self.network, (example,), dynamic_shapes=(free,))
 
 
 @dataclass(frozen=True, kw_only=True)

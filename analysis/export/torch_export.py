@@ -12,10 +12,8 @@ from analysis.export.target import Job, Run, Target
 
 def write(job: Job, path: Path) -> None:
     """Write the network as an exported program with free height and width."""
-    free = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
     with quiet():
-        program = torch.export.export(job.network, (job.example,), dynamic_shapes=(free,))
-        torch.export.save(program, path)
+        torch.export.save(job.program(), path)
 
 
 def load(path: Path, threads: int) -> Run:
