@@ -3,11 +3,12 @@
 A replay yields (training steps spent so far, key of an architecture that is now fully trained).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from optuna.samplers import BaseSampler
 
 from benchmarks.search.curves import Curves, Entry
 from searchspace.table import SpaceTable
@@ -70,13 +71,19 @@ def by_engine(
     feasible: NDArray[np.int64],
     seed: int,
     search: Mapping[str, object],
+    *,
+    sampler: Callable[..., BaseSampler] | None = None,
 ) -> Replay:
-    """Our engine with the search settings `search`, one segment after another."""
+    """Our engine with the search settings `search`, one segment after another; `sampler`: one of Optuna's in place of
+    that of the settings.
+    """
     config = curves.with_search(**search).model_copy(update={"seed": seed})
     sweep = Sweep(config, NoStore(curves.bicubic), holder="replay")  # type: ignore[arg-type]
     if sweep.suggester.pareto is not None:
         # One table for all seeds.
         sweep.suggester.pareto.__dict__ |= {"table": table, "feasible": feasible}
+    if sampler is not None:
+        sweep.suggester._make_sampler = lambda own: sampler(seed=own % 2**32)  # type: ignore[method-assign]
     spent = 0
     reached: dict[int, int] = {}
     while (segment := sweep.next_segment()) is not None:
