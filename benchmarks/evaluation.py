@@ -1,25 +1,69 @@
-"""Evaluating a network on whole images: srsweep against a straightforward loop.
+"""Evaluating networks on whole images: srsweep, one process of one thread a core, against a straightforward loop.
 
-    python -m benchmarks.evaluation --root data --train BSDS400
+    python -m benchmarks.evaluation --root data --train BSDS400      # 8 minutes on two idle cores
 
 The straightforward loop decodes both PNG files of every image, runs the network on contiguous memory and
-scores with scikit-image. Both on one thread, by processor time, which a busy machine hardly changes.
+scores with scikit-image, in one process with all cores. Each round runs every contestant once, in processes of its own,
+one right after the other; ratios are taken within a round. Processor time of one thread, of both loops, suffers less from
+what else the machine does. On a GPU both are one process, and all times are by the clock.
 """
 
 import argparse
+import multiprocessing
+import os
 import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
 from benchmarks.plain_loop import evaluate_plainly, write_pngs
 from benchmarks.record import ratios, spread, write
 from searchspace.architecture import architecture
+from sweeps.data.cache import PairSet
 from sweeps.data.split import DataSettings, open_split
 from sweeps.evaluate import evaluate
 from sweeps.train import TrainSettings, pick_device
 
+Evaluate = Callable[[], tuple[float, float]]
+"""One evaluation of the set; its PSNR [dB] and SSIM."""
+
 SCALE = 4
+NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
+    "s-LWSR8": ("slwsr", {"n_feats": 8}),
+    "s-LWSR16": ("slwsr", {"n_feats": 16}),
+    "EDSR of 16 features, 4 blocks": ("edsr", {"n_feats": 16, "n_blocks": 4}),
+    "IMDN of 16 features": ("imdn", {"n_feats": 16}),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What one process of a contestant does."""
+
+    plain: bool
+    threads: int
+    network: str
+    seconds: float
+    data: DataSettings
+    cache: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What one process found."""
+
+    images: int
+    """In the set."""
+    images_per_second: float
+    seconds: float
+    """Of one evaluation of the set: processor time, on a GPU by the clock."""
+    quality: tuple[float, float]
+    """PSNR [dB] and SSIM."""
 
 
 def main() -> None:
@@ -28,39 +72,126 @@ def main() -> None:
     parser.add_argument("--train", default="embedded")
     parser.add_argument("--cache", type=Path, default=Path("cache"))
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS))
+    parser.add_argument(
+        "--one-thread", action="store_true", help="for busy machines: nothing with several threads"
+    )
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    device = pick_device(TrainSettings())
-    clock = time.perf_counter if device.type == "cuda" else time.process_time
-    split = open_split(DataSettings(train=options.train, root=options.root), SCALE, options.cache)
-    pairs = split.validation
-    paths = write_pngs(pairs, options.cache / "png" / pairs.fingerprint)
-    rows = []
-    for n_feats in (8, 16):
-        torch.manual_seed(0)
-        network = architecture("slwsr", {"n_feats": n_feats}).network(SCALE).to(device)
-        fast = architecture("slwsr", {"n_feats": n_feats}).network(SCALE).to(device)
-        fast.load_state_dict(network.state_dict())
-        fast.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    data = DataSettings(train=options.train, root=options.root)
+    rows: list[dict[str, Any]] = []
+    for network in options.networks:
         for round_ in range(options.rounds):
-            started = clock()
-            plain = evaluate_plainly(network, paths, SCALE)
-            between = clock()
-            scores = evaluate(fast, pairs, device=device)
-            ended = clock()
-            # The same quality, but for float32 sums that end on either side of a tie.
-            assert abs(plain[0] - scores.psnr_y) < 1e-3
-            assert abs(plain[1] - scores.ssim_y) < 1e-4
-            common = {"network": f"s-LWSR{n_feats}", "images": len(pairs), "round": round_}
-            rows.append(common | {"loop": "plain", "seconds": between - started})
-            rows.append(common | {"loop": "srsweep", "seconds": ended - between})
-        own = [row for row in rows if row["network"] == f"s-LWSR{n_feats}"]
-        slow, quick = (
-            [float(row["seconds"]) for row in own if row["loop"] == loop]
-            for loop in ("plain", "srsweep")
-        )
-        print(n_feats, f"{spread(slow)[1]:.2f} -> {spread(quick)[1]:.2f} s", ratios(quick, slow))
-    write("evaluation", rows)
+            qualities = []
+            for plain, processes, threads in contestants(options.one_thread):
+                job = Job(
+                    plain=plain,
+                    threads=threads,
+                    network=network,
+                    seconds=options.seconds,
+                    data=data,
+                    cache=options.cache,
+                )
+                results = run(job, processes)
+                qualities += [result.quality for result in results]
+                row = {"network": network, "images": results[0].images, "round": round_}
+                row |= {"loop": "plain" if plain else "srsweep"}
+                row |= {"processes": processes, "threads": threads}
+                row["seconds"] = sum(result.seconds for result in results) / processes
+                row["images_per_second"] = sum(result.images_per_second for result in results)
+                rows.append(row)
+                print(row, flush=True)
+            check(qualities)
+        write("evaluation", rows)  # after every network: a run that is cut short is not lost
+    report(rows)
+
+
+def contestants(one_thread: bool) -> list[tuple[bool, int, int]]:
+    """Whether it is the plain loop, processes, and threads of each."""
+    cores = os.cpu_count() or 1
+    if pick_device(TrainSettings()).type == "cuda":
+        return [(True, 1, cores), (False, 1, 1)]
+    if one_thread:
+        return [(True, 1, 1), (False, 1, 1)]
+    return [*((True, 1, threads) for threads in dict.fromkeys((cores, 1))), (False, cores, 1)]
+
+
+def check(qualities: list[tuple[float, float]]) -> None:
+    """The same quality of all, but for float32 sums that end on either side of a tie."""
+    for which, tolerance in enumerate((1e-3, 1e-4)):
+        values = [quality[which] for quality in qualities]
+        assert max(values) - min(values) < tolerance, values
+
+
+def run(job: Job, processes: int) -> list[Result]:
+    """What so many processes found that did the job at the same time."""
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(processes)
+    with ProcessPoolExecutor(processes, context, initializer=_share, initargs=(barrier,)) as pool:
+        return list(pool.map(_work, [job] * processes))
+
+
+_barrier: Any = None
+
+
+def _share(barrier: Any) -> None:
+    global _barrier
+    _barrier = barrier
+
+
+def _work(job: Job) -> Result:
+    torch.set_num_threads(job.threads)
+    torch.manual_seed(0)
+    device = pick_device(TrainSettings())
+    pairs = open_split(job.data, SCALE, job.cache).validation
+    family, knobs = NETWORKS[job.network]
+    network = architecture(family, knobs).network(SCALE).to(device)
+    evaluated = (_plainly if job.plain else _by_srsweep)(job, network, pairs)
+    quality = evaluated()
+    _barrier.wait()
+    started, cpu, sets = time.perf_counter(), time.process_time(), 0
+    while not sets or time.perf_counter() - started < job.seconds:
+        evaluated()
+        sets += 1
+    elapsed, cpu = time.perf_counter() - started, time.process_time() - cpu
+    return Result(
+        images=len(pairs),
+        images_per_second=sets * len(pairs) / elapsed,
+        seconds=(elapsed if device.type == "cuda" else cpu) / sets,
+        quality=quality,
+    )
+
+
+def _plainly(job: Job, network: nn.Module, pairs: PairSet) -> Evaluate:
+    paths = write_pngs(pairs, job.cache / "png" / pairs.fingerprint)
+    return lambda: evaluate_plainly(network, paths, SCALE)
+
+
+def _by_srsweep(job: Job, network: nn.Module, pairs: PairSet) -> Evaluate:
+    device = next(network.parameters()).device
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # as a training leaves it
+
+    def evaluated() -> tuple[float, float]:
+        scores = evaluate(network, pairs, device=device)
+        return scores.psnr_y, scores.ssim_y
+
+    return evaluated
+
+
+def report(rows: list[dict[str, Any]]) -> None:
+    """Print images per second of all cores, and the time of one set, beside the plain loop's."""
+    for network in dict.fromkeys(row["network"] for row in rows):
+        own = [row for row in rows if row["network"] == network]
+        ours = [row for row in own if row["loop"] == "srsweep"]
+        plain = [row for row in own if row["loop"] == "plain"]
+        most = max(row["threads"] for row in plain)
+        for column, threads in (("images_per_second", most), ("seconds", 1)):
+            slow = [row[column] for row in plain if row["threads"] == threads]
+            if not slow:
+                continue
+            fast = [row[column] for row in ours]
+            ratio = ratios(fast, slow) if column == "seconds" else ratios(slow, fast)
+            print(f"{network}, {column}: {spread(slow)[1]:.3g} -> {spread(fast)[1]:.3g}, {ratio}")
 
 
 if __name__ == "__main__":
