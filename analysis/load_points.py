@@ -124,14 +124,15 @@ def load_states(url: str) -> pd.DataFrame:
 
 
 def load_reasons(url: str, sweep: str, most: int = 20) -> pd.DataFrame:
-    """number, label and error of the newest failed trials of a sweep."""
+    """number, label and the newest attempt's error ('' where none was stored) of the newest failed trials of a sweep."""
+    newest_first = select(Attempt.error).where(Attempt.trial_id == Trial.id)
+    newest_first = newest_first.order_by(Attempt.attempt.desc()).limit(1).correlate(Trial)
     with open_database(url) as connection:
-        chosen = sweep_ids(connection, [sweep])
         query = (
-            select(Trial.number, Trial.label, Attempt.error)
-            .join(Attempt, Attempt.trial_id == Trial.id)
-            .where(Trial.sweep_id == chosen[sweep], Trial.state == "failed", Attempt.error != "")
-            .order_by(Trial.number.desc(), Attempt.attempt.desc())
+            select(Trial.number, Trial.label, newest_first.scalar_subquery().label("error"))
+            .where(Trial.sweep_id == sweep_ids(connection, [sweep])[sweep])
+            .where(Trial.state == "failed")
+            .order_by(Trial.number.desc())
             .limit(most)
         )
-        return read(connection, query).drop_duplicates("number")
+        return read(connection, query).fillna({"error": ""})

@@ -86,20 +86,22 @@ def export(  # noqa: PLR0913 - one parameter an option
         choice.checkpoint()  # of several, all are there before the first is exported
     bicubic = cache(_bicubic)  # many trials, one set of images
     rows, failures = [], []
-    for choice in choices:
-        data = data_of(choice, train_set, root)
-        try:
-            origin = _origin(choice, data, bicubic(data, choice.scale))
-            for shipped in _ship(choice, dict.fromkeys(targets), output, data, origin, threads):
-                _warn(shipped, origin)
-                rows.append({"variant": choice.name} | _row(shipped))
-                if choice.trial is not None and weights is None:
-                    _remember(choice.trial, shipped, own_images=train_set is None)
-        except ExportFailed as error:
-            failures.append(f"{choice.name}: {error}")
-    if rows:
-        single = form is None and len(choices) == 1
-        print_table(pd.DataFrame(rows).drop(columns=["variant"] if single else []), form)
+    try:
+        for choice in choices:
+            data = data_of(choice, train_set, root)
+            try:
+                origin = _origin(choice, data, bicubic(data, choice.scale))
+                for shipped in _ship(choice, dict.fromkeys(targets), output, data, origin, threads):
+                    _warn(shipped, origin)
+                    rows.append({"variant": choice.name} | _row(shipped))
+                    if choice.trial is not None and weights is None:
+                        _remember(choice.trial, shipped, own_images=train_set is None)
+            except ExportFailed as error:
+                failures.append(f"{choice.name}: {error}")
+    finally:  # what was exported is told, also where a later variant could not be or Ctrl-C was pressed
+        if rows:
+            single = form is None and len(choices) == 1
+            print_table(pd.DataFrame(rows).drop(columns=["variant"] if single else []), form)
     if failures:
         raise RunFailed("\n".join(failures))
 

@@ -13,8 +13,9 @@ from analysis.load import (
     load_trials,
 )
 from analysis.load_database import open_database
-from analysis.load_points import load_front, load_points
+from analysis.load_points import load_front, load_points, load_reasons
 from benchmarks.synthetic import fill
+from sweeps.records import Outcome
 from tests.analysis.conftest import Database
 
 
@@ -135,3 +136,17 @@ def test_points_of_an_invented_database_equal_the_frame_of_all_trials(tmp_path: 
     pd.testing.assert_frame_equal(
         points[["number", "psnr_y", "params"]], done[points.columns][["number", "psnr_y", "params"]]
     )
+
+
+def test_of_the_newest_failed_trials_each_has_one_reason_also_where_none_was_stored(
+    small: Database,
+) -> None:
+    sweep_id = small.sweep("small")
+    trial_id = small.trial(sweep_id, 6, None, 1e4, 1e9, state="failed", error="first")
+    attempt = small.store.begin_attempt(trial_id, 1_000)
+    small.store.end_attempt(trial_id, attempt, Outcome(step=0, error="second"), "failed")
+    small.trial(sweep_id, 7, None, 1e4, 1e9, state="failed")
+    reasons = load_reasons(small.url, "small")
+    assert reasons["number"].tolist() == [7, 6, 5]
+    assert reasons["error"].tolist()[:2] == ["", "second"]
+    assert load_reasons(small.url, "small", most=2)["number"].tolist() == [7, 6]

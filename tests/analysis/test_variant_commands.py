@@ -99,6 +99,16 @@ def test_an_export_below_bicubic_says_so() -> None:
     assert json.loads(card.read_text())["psnr_y"]["bicubic"] == pytest.approx(bicubic, abs=1e-5)
 
 
+def test_what_was_exported_is_told_where_the_rest_could_not_be() -> None:
+    (row,) = rows("export", "one#0", "--to", "onnx", "-o", "half")
+    Path(row["file"]).with_suffix(".pt2").mkdir()  # in the place of the second file
+    words = ["export", "one#0", "--to", "onnx", "--to", "torch", "-o", "half", "--json"]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 1
+    assert [row["target"] for row in json.loads(result.stdout)] == ["onnx"]
+    assert "Is a directory" in result.stderr
+
+
 def test_a_measured_latency_is_kept_under_its_device() -> None:
     (row,) = json.loads(srsweep("latency", "one#0", "--size", "16x16", "--json"))
     assert row["measurement"] == "latency_ms torch float32 16x16 1 threads"
