@@ -54,7 +54,7 @@ def pack(file: Path, seconds: float, most: int | None, form: Format | None) -> N
     the cores are split between the trials.
 
     predicted bytes: of one process, by the network's costs, before anything runs. measured bytes: at
-    its peak, with one validation image enlarged; on a GPU what torch has reserved, to which CUDA's own
+    its peak, an evaluation included; on a GPU what torch has reserved, to which CUDA's own
     0.5 to 0.8 GB come, otherwise resident memory.
 
     Exit code 0: done; 1: not even one trial runs here; 2: something in the file is wrong; 130: Ctrl-C.

@@ -19,14 +19,13 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from searchspace.architecture import architecture
 from sweeps.data.patches import PatchSampler
 from sweeps.data.split import DataSettings, DataSplit
 from sweeps.drivers.gpus import show_only
-from sweeps.evaluate import enlarge
+from sweeps.evaluate import BATCH_PIXELS, batches, evaluate
 from sweeps.step import WARM_UP, Step, lacks_memory, make_optimizer, make_step
 from sweeps.train import TrainSettings, learning_rate_at, pick_device
 from sweeps.trial import open_data
@@ -230,8 +229,10 @@ def _prepared(job: Job, split: DataSplit) -> Callable[[], tuple[float, int | Non
     def timed() -> tuple[float, int | None]:
         rate = _rate(take_step, WARM_UP + 2, job.seconds, TOGETHER if device.type == "cuda" else 1)
         # Once, for its memory: a trial evaluates beside the pool of its graph.
-        largest = int(np.argmax(split.validation.sizes.prod(1)))
-        enlarge(network, split.validation.low_res(largest), device=device)
+        pixels = split.validation.sizes.prod(1)
+        together = batches(split.validation.sizes, BATCH_PIXELS if device.type == "cuda" else 0)
+        largest = max(together, key=lambda batch: int(pixels[batch].sum()))
+        evaluate(network, split.validation.subset(largest), device=device)
         return rate, peak_memory(device)
 
     return timed

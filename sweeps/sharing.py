@@ -21,6 +21,7 @@ from sweeps.config import SweepConfig
 from sweeps.data.resident import RESIDENT_SHARE
 from sweeps.data.split import DataSplit
 from sweeps.drivers.gpus import Gpu, share_of
+from sweeps.evaluate import BATCH_PIXELS, batches
 from sweeps.feasibility import Found
 from sweeps.packing import Job, Ladder, Rung, RungFailed, climb, format_counts
 from sweeps.resources import AUTO
@@ -69,7 +70,7 @@ class Plan:
     drawn: tuple[Architecture, ...]
     """Feasible ones, by Mult-Adds."""
     image_pixels: int
-    """Of the largest validation image."""
+    """Of the validation images that are evaluated together, at high resolution."""
     image_bytes: int
     """Of all training and validation images."""
     cache: Path
@@ -126,12 +127,12 @@ class Plan:
 def make_plan(config: SweepConfig, found: Found, split: DataSplit) -> Plan:
     """The plan of a sweep, with networks drawn from what is feasible."""
     drawn = sorted(_drawn(config, found), key=lambda a: costs(a, config.scale)["multadds"])
-    low_res_pixels = int(split.validation.sizes.prod(1).max())
-    images = split.train
+    images, pixels = split.train, split.validation.sizes.prod(1)
+    together = batches(split.validation.sizes, BATCH_PIXELS)
     return Plan(
         config=config,
         drawn=tuple(drawn),
-        image_pixels=low_res_pixels * config.scale**2,
+        image_pixels=max(int(pixels[batch].sum()) for batch in together) * config.scale**2,
         image_bytes=images.flat_low_res.nbytes + images.flat_high_res.nbytes,
         cache=Path(config.cache).absolute(),
     )

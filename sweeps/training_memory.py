@@ -23,6 +23,8 @@ HELD = 2.0
 """Elements at the end of the forward pass and of their gradients, for each that inference holds at its peak."""
 PIXEL_BYTES = 60
 """For each pixel of the large patches: input, target, output and loss with their gradients in float32."""
+SCORED_BYTES = 160
+"""For each pixel that is scored: the lumas, their squares and products and local means in float64, for SSIM."""
 PROMOTED_BYTES = 3.5
 """An element's bytes under bfloat16 where a strategy multiplies features by float32: most of them stay float32."""
 OPERATOR_BYTES = 2 * 2**20
@@ -48,7 +50,7 @@ class Load:
     bfloat16: bool
     """Whether the step computes under bfloat16 autocast; evaluation never does."""
     image_pixels: int = 0
-    """Of the largest validation image at high resolution, which is evaluated in one piece; 0: no evaluation."""
+    """Of the validation images that are evaluated together, at high resolution; 0: no evaluation."""
     resident_bytes: int = 0
     """Training images that every process keeps on the device."""
     process_bytes: int = 0
@@ -89,8 +91,9 @@ def step_bytes(architecture: Architecture, load: Load) -> int:
 
 
 def evaluation_bytes(counted: Mapping[str, int], load: Load) -> int:
-    """Bytes of activations while the largest validation image is enlarged whole, in float32."""
-    return counted["memory"] * load.image_pixels // (OUTPUT_SIZE[0] * OUTPUT_SIZE[1])
+    """Bytes while the largest validation images are enlarged in float32, and scored in float64."""
+    inference = counted["memory"] * load.image_pixels // (OUTPUT_SIZE[0] * OUTPUT_SIZE[1])
+    return inference + SCORED_BYTES * load.image_pixels
 
 
 def _element_bytes(architecture: Architecture, load: Load) -> float:

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from srsweep.cli import COMMANDS, main
+from sweeps.packing import RungFailed
 from tests.sweeps.sweeps_for_tests import SMALL, sweep_file
 
 
@@ -410,3 +411,30 @@ def test_a_host_that_is_none_is_not_blamed_on_the_port(tmp_path: Path) -> None:
             in message
         )
         assert "--port" not in message
+
+
+def test_pack_measures_and_ends_with_the_line_for_the_file(tmp_path: Path) -> None:
+    words = ("pack", sweep_file(tmp_path), "--seconds", 0.2, "--most", 1)
+    result = invoke(*words, "--json")
+    assert result.exit_code == 0, result.output
+    (row,) = json.loads(result.stdout)
+    assert (row["trials"], row["best"]) == (1, "yes")
+    assert row["steps_per_second"] > 0
+    assert row["predicted_bytes"] > 10**8
+    assert "1 alone: " in result.stderr
+    assert result.stderr.splitlines()[-1] == f"resources: {{cpu: {row['threads']}}}"
+
+
+def test_pack_tells_mistakes_of_the_file_by_line_and_a_network_that_does_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = SMALL["train"] | {"patch_size": 4000}
+    assert "train.patch_size: must fit" in mistake("pack", sweep_file(tmp_path, train=train))
+
+    def fail(*_: object) -> None:
+        raise RungFailed("out of memory: no room")
+
+    monkeypatch.setattr("sweeps.packing.measure_rung", fail)
+    result = invoke("pack", sweep_file(tmp_path))
+    assert result.exit_code == 1
+    assert "Error: not even one trial runs here: out of memory: no room" in result.stderr

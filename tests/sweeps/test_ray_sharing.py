@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sweeps.packing import Ladder, Rung
-from sweeps.sharing import Share, Site, remember
+from sweeps.sharing import REMEMBERED, Share, Site, remember
 from tests.sweeps.sweeps_for_tests import small_config, sweep_file
 from tests.sweeps.test_sharing import LARGE, plan
 
@@ -131,3 +131,15 @@ def test_a_cluster_takes_the_trials_that_its_gpus_and_cores_have_room_for(
     gpus: float, gpu: float, expected: int
 ) -> None:
     assert ray_tune.slots([node("a", GPU=gpus)], 1, gpu) == expected
+
+
+@pytest.mark.slow
+def test_what_was_never_measured_is_measured_on_the_node_of_the_gpu(tmp_path: Path) -> None:
+    file = sweep_file(tmp_path, resources={"cpu": 1}, search={"sampler": "random", "trials": 1})
+    found = run_on_ray(file, gpus=1)
+    assert found["states"] == ["complete"]
+    assert "measuring how many trials at once are best on NVIDIA Invented 80" in found["said"][0]
+    assert found["said"][1].startswith("best are ")
+    (entry,) = json.loads((tmp_path / "cache" / REMEMBERED).read_text()).values()
+    assert list(entry["rungs"]) == ["1", "2"]
+    assert found["gpu"] == {1: 1.0, 2: 0.5}[entry["trials"]]

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from searchspace.architecture import architecture
 from sweeps.config import SweepConfig
 from sweeps.drivers.gpus import Gpu, per_gpu, places, share_of
+from sweeps.evaluate import BATCH_PIXELS, batches
 from sweeps.feasibility import check_feasible
 from sweeps.packing import Ladder, Rung, RungFailed
+from sweeps.run import run_sweep
 from sweeps.sharing import (
     REMEMBERED,
     USABLE,
@@ -198,12 +201,12 @@ def test_a_file_that_is_damaged_is_as_good_as_none(tmp_path: Path, text: str) ->
 def test_a_plan_knows_the_largest_network_and_images_of_the_sweep(tmp_path: Path) -> None:
     made = plan(tmp_path)
     split = open_data(made.config.data, 2, tmp_path / "cache")
-    multadds = [each.spec.model_dump()["n_feats"] for each in made.drawn]
-    assert multadds[-1] == 4
+    assert made.drawn[-1].knobs["n_feats"] == 4
     assert made.middle in made.drawn
-    height, width = max(split.validation.sizes.tolist(), key=lambda size: size[0] * size[1])
+    sizes = split.validation.sizes
+    together = [int(sizes[batch].prod(1).sum()) for batch in batches(sizes, BATCH_PIXELS)]
     load = made.load(LARGE)
-    assert load.image_pixels == 4 * height * width
+    assert load.image_pixels == 4 * max(together) >= 4 * sizes.prod(1).max()
     assert load.resident_bytes == made.image_bytes > 0
     assert (load.bfloat16, load.process_bytes) == (False, CUDA_BYTES)  # by the file's precision
 
@@ -222,3 +225,23 @@ def test_a_share_has_room_for_what_is_predicted_to_fit() -> None:
     assert Share(gpu=0.5, memory=memory, load=load).has_room_for(small)
     assert not Share(gpu=0.5, memory=memory, load=load).has_room_for(large)
     assert Share(gpu=1.0, load=load).has_room_for(large)
+
+
+@pytest.mark.slow
+def test_the_first_run_on_a_kind_of_gpu_measures_and_the_next_one_remembers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A machine with one GPU, as far as anybody is told; what trains falls back to the processor.
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr("sweeps.run.find_gpus", lambda: (LARGE,))
+    monkeypatch.setattr("sweeps.run.num_cores", lambda: 2)
+    said: list[str] = []
+    config = small_config(tmp_path, resources={}, search={"sampler": "random", "trials": 2})
+    first = run_sweep(config, say=said.append)
+    assert [trial.state for trial in first.trials.values()] == ["complete"] * 2
+    assert said[0].startswith("resources.gpu: auto: measuring")
+    (entry,) = json.loads((tmp_path / "cache" / REMEMBERED).read_text()).values()
+    assert first.share.gpu == {1: 1.0, 2: 0.5}[entry["trials"]]
+    more = small_config(tmp_path, resources={}, search={"sampler": "random", "trials": 3})
+    second = run_sweep(more, say=said.append)
+    assert (second.share.gpu, len(said)) == (first.share.gpu, 2)
