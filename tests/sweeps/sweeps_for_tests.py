@@ -6,6 +6,8 @@ from typing import Any
 import yaml
 
 from sweeps.config import SweepConfig, read_config
+from sweeps.sweep import Sweep
+from sweeps.trial import Segment
 
 SMALL: dict[str, Any] = {
     "name": "tiny",
@@ -46,3 +48,10 @@ def sweep_file(folder: Path, **changes: Any) -> Path:
 def small_config(folder: Path, **changes: Any) -> SweepConfig:
     """The same as a configuration."""
     return read_config(sweep_file(folder, **changes))
+
+
+def start(sweep: Sweep) -> Segment:
+    """The next segment of a sweep that has one."""
+    segment = sweep.next_segment()
+    assert segment is not None
+    return segment

@@ -6,7 +6,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,7 @@ from sweeps.records import Evaluation, Measurement, Outcome
 from sweeps.run import run_sweep
 from sweeps.store import Store
 from sweeps.sweep import Sweep, SweepFailed
-from sweeps.trial import Segment
-from tests.sweeps.sweeps_for_tests import small_config, sweep_file
+from tests.sweeps.sweeps_for_tests import small_config, start, sweep_file
 
 LEASE = 0.8
 """Seconds."""
@@ -29,20 +27,6 @@ LEASE = 0.8
 def opened(folder: Path, **changes: Any) -> Sweep:
     config = small_config(folder, **changes)
     return Sweep(config, Store(config.storage), holder="test")
-
-
-@pytest.fixture
-def sweep(tmp_path: Path) -> Iterator[Sweep]:
-    made = opened(tmp_path)
-    yield made
-    made.close()
-    made.store.close()
-
-
-def start(sweep: Sweep) -> Segment:
-    segment = sweep.next_segment()
-    assert segment is not None
-    return segment
 
 
 def attempts(folder: Path) -> list[dict[str, Any]]:

@@ -12,23 +12,7 @@ from sweeps.sharing import Share
 from sweeps.store import Store
 from sweeps.sweep import Sweep
 from sweeps.trial import Segment
-from tests.sweeps.sweeps_for_tests import small_config
-
-
-@pytest.fixture
-def sweep(tmp_path: Path) -> Iterator[Sweep]:
-    config = small_config(tmp_path)
-    store = Store(config.storage)
-    opened = Sweep(config, store, holder="test")
-    yield opened
-    opened.close()
-    store.close()
-
-
-def start(sweep: Sweep) -> Segment:
-    segment = sweep.next_segment()
-    assert segment is not None
-    return segment
+from tests.sweeps.sweeps_for_tests import small_config, start
 
 
 def out_of_memory(segment: Segment) -> Outcome:

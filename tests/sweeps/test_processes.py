@@ -4,8 +4,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -15,21 +14,9 @@ from sweeps.drivers.gpus import VISIBLE, of_workers
 from sweeps.drivers.processes import Worker
 from sweeps.resources import ResourceSettings
 from sweeps.run import local_slots
-from sweeps.store import Store
 from sweeps.sweep import Sweep
-from tests.sweeps.sweeps_for_tests import small_config
 
 CONTEXT = multiprocessing.get_context("spawn")
-
-
-@pytest.fixture
-def sweep(tmp_path: Path) -> Iterator[Sweep]:
-    config = small_config(tmp_path)
-    store = Store(config.storage)
-    opened = Sweep(config, store, holder="test")
-    yield opened
-    opened.close()
-    store.close()
 
 
 def dead_worker(death: signal.Signals, gpus: str = "") -> Worker:

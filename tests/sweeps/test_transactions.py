@@ -9,8 +9,7 @@ from sqlalchemy import event
 from sweeps.records import Evaluation, Measurement, Outcome
 from sweeps.store import Store, StoreError
 from sweeps.sweep import Sweep
-from sweeps.trial import Segment
-from tests.sweeps.sweeps_for_tests import small_config
+from tests.sweeps.sweeps_for_tests import small_config, start
 
 
 @pytest.fixture
@@ -21,12 +20,6 @@ def sweep(tmp_path: Path) -> Iterator[Sweep]:
     yield opened
     opened.close()
     store.close()
-
-
-def start(sweep: Sweep) -> Segment:
-    segment = sweep.next_segment()
-    assert segment is not None
-    return segment
 
 
 def evaluation(step: int) -> Evaluation:
