@@ -129,6 +129,13 @@ def storage(rows: list[Row]) -> Iterator[str]:
             yield f"| {what.removesuffix(', by srsweep')}, {count} | | {spread(own[what])[1]:.3g} s | |"
 
 
+def training_memory(rows: list[Row]) -> Iterator[str]:
+    for precision in dict.fromkeys(row["precision"] for row in rows):
+        found = sorted(numbers([r for r in rows if r["precision"] == precision], "ratio"))
+        what = f"memory of a step, predicted over measured, {len(found)} families, {precision}"
+        yield f"| {what} | | | {spread(found)[1]:.2f}x ({found[0]:.2f} to {found[-1]:.2f}, all) |"
+
+
 def numbers(rows: list[Row], column: str) -> list[float]:
     return [float(row[column]) for row in rows]
 
@@ -141,6 +148,7 @@ READERS: dict[str, Callable[[list[Row]], Iterator[str]]] = {
     "evaluation": evaluation,
     "driver-overhead": overhead,
     "storage": storage,
+    "training-memory": training_memory,
 }
 
 

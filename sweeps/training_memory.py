@@ -58,7 +58,7 @@ class Load:
 
 
 def predicted_bytes(architecture: Architecture, load: Load) -> int:
-    """Bytes that one training process takes at most, evaluation and all; 0.1 ms where the costs are known.
+    """Bytes that one training process takes at most, evaluation and all; microseconds where the costs are known.
 
     Evaluation comes on top of the step: the pool of a CUDA graph stays the graph's own between steps.
     """

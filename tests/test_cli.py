@@ -413,6 +413,7 @@ def test_a_host_that_is_none_is_not_blamed_on_the_port(tmp_path: Path) -> None:
         assert "--port" not in message
 
 
+@pytest.mark.slow
 def test_pack_measures_and_ends_with_the_line_for_the_file(tmp_path: Path) -> None:
     words = ("pack", sweep_file(tmp_path), "--seconds", 0.2, "--most", 1)
     result = invoke(*words, "--json")
