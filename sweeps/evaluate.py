@@ -21,7 +21,7 @@ from sweeps.inference import OVERLAP, Enlarge, inference
 from sweeps.metrics import psnr, rgb_to_y, scores_y, ssim
 from sweeps.step import keep_freed_memory, lacks_memory
 
-BATCH_PIXELS = 1 << 17
+BATCH_PIXELS = 1 << 16
 """Low-resolution pixels that go through a network at a time on a GPU; a larger image goes alone."""
 
 Pixels = NDArray[np.uint8]
