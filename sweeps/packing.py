@@ -170,7 +170,7 @@ def _unheard() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
 
 
 def _start(context: SpawnContext, job: Job) -> tuple[BaseProcess, Connection]:

@@ -10,7 +10,9 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from srsweep.cli import COMMANDS, main
-from sweeps.packing import RungFailed
+from sweeps.drivers.gpus import Gpu
+from sweeps.packing import Job, Rung, RungFailed
+from sweeps.sharing import REMEMBERED
 from tests.sweeps.sweeps_for_tests import SMALL, sweep_file
 
 
@@ -439,3 +441,29 @@ def test_pack_tells_mistakes_of_the_file_by_line_and_a_network_that_does_not_run
     result = invoke("pack", sweep_file(tmp_path))
     assert result.exit_code == 1
     assert "Error: not even one trial runs here: out of memory: no room" in result.stderr
+
+
+def test_pack_on_a_gpu_names_the_share_and_remembers_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu = Gpu(model="NVIDIA Invented 80", memory=80 * 2**30, bfloat16=True)
+
+    def measure(job: Job, count: int) -> Rung:
+        assert (job.gpus, job.threads) == ("5", 2)
+        if count > 4:
+            raise RungFailed("out of memory: no room")
+        return Rung(trials=count, threads=2, steps_per_second=10.0 * count, memory=3 * 10**9)
+
+    monkeypatch.setattr("srsweep.pack.find_gpus", lambda: (gpu,))
+    monkeypatch.setattr("srsweep.pack.visible_gpus", lambda: ["5"])
+    monkeypatch.setattr("srsweep.pack.num_cores", lambda: 16)
+    monkeypatch.setattr("sweeps.packing.measure_rung", measure)
+    result = invoke("pack", sweep_file(tmp_path, resources={"cpu": 2}))
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert [line.split()[0] for line in lines[1:4]] == ["1", "2", "4"]
+    assert lines[3].split()[3:] == ["+100%", *lines[1].split()[3:4], "3G", "yes"]
+    assert lines[-2] == "ended by 8 trials at once: out of memory: no room"
+    assert lines[-1] == "resources: {cpu: 2, gpu: 0.25}"
+    assert f"remembered in {tmp_path / 'cache' / REMEMBERED}" in result.stderr
+    assert "on one NVIDIA Invented 80: slwsr " in result.stderr
