@@ -20,7 +20,7 @@ from searchspace.space import feasible
 from sweeps.config import SweepConfig
 from sweeps.data.resident import RESIDENT_SHARE
 from sweeps.data.split import DataSplit
-from sweeps.drivers.gpus import Gpu, share_of
+from sweeps.drivers.gpus import Gpu, per_gpu, share_of
 from sweeps.evaluate import BATCH_PIXELS, batches
 from sweeps.feasibility import Found
 from sweeps.packing import Job, Ladder, Rung, RungFailed, climb, format_counts
@@ -119,8 +119,8 @@ class Plan:
         return max(1, min(by_memory, int(cores / self.config.resources.cpu)))
 
     def share(self, gpu: Gpu, each: float) -> Share:
-        """What a trial has that takes `each` of such a GPU; whole ones are as large as they are."""
-        memory = USABLE * gpu.memory * each if 0 < each < 1 else math.inf
+        """What a trial has that takes `each` of such a GPU, as many as have room there; nobody shares whole ones."""
+        memory = USABLE * gpu.memory / per_gpu(each) if 0 < each < 1 else math.inf
         return Share(gpu=each, memory=memory, load=self.load(gpu))
 
 

@@ -1,6 +1,7 @@
-"""What a sweep may still spend, and whose weights it keeps."""
+"""What a sweep may still spend, whether it is worth it, and whose weights it keeps."""
 
 import contextlib
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +11,32 @@ import numpy as np
 from sweeps.config import Direction, SweepConfig
 from sweeps.mirror import Mirror
 from sweeps.standing import Trial
+
+GAIN = "expected_gain"
+"""Of a sweep's facts, one a trial: the gain that its suggestion was expected to bring."""
+SMALL_GAINS = 3
+"""So many suggestions in a row that are expected to gain little end a sweep."""
+
+
+class Patience:
+    """Whether new trials are still expected to gain the share of the hypervolume that `search.min_gain` asks for."""
+
+    def __init__(self, least: float | None) -> None:
+        self.least, self.small = least, 0
+
+    def note(self, gain: float) -> None:
+        """Take note of what a suggestion is expected to gain."""
+        self.small = self.small + 1 if self.least is not None and gain < self.least else 0
+
+    def recall(self, numbers: Iterable[int], facts: Mapping[str, str]) -> None:
+        """As many small gains in a row as when the sweep was left: what has ended stays at its end."""
+        for number in sorted(numbers):
+            self.note(float(facts.get(f"{GAIN} {number}", math.inf)))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no more trials are to be started."""
+        return self.small >= SMALL_GAINS
 
 
 def spent_steps(trials: Iterable[Trial], config: SweepConfig) -> int:

@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from searchspace.architecture import Architecture
+from searchspace.architecture import Architecture, architecture
 from searchspace.cost import costs
 from sweeps.config import MEASURED, SweepConfig
 from sweeps.halving import Candidate
 from sweeps.mirror import Mirror, is_url
 from sweeps.records import VALIDATION, Measurement, State
+from sweeps.store import TrialRow
 from sweeps.timing import LATENCY, Timing, is_timing, key_of
 
 
@@ -46,6 +47,21 @@ class Trial:
     """Whether others have run beside its newest attempt."""
     alone: bool = False
     """Is trained with nothing beside it: has run out of memory beside others, or is predicted to."""
+
+    @classmethod
+    def restored(cls, row: TrialRow, config: SweepConfig) -> "Trial":
+        """The trial of a stored row, with what was measured of it."""
+        trial = cls(
+            id=row.id,
+            number=row.number,
+            architecture=architecture(row.family, row.knobs),
+            errors=row.errors,
+            attempt=row.attempts,
+            state=row.state,
+            target=config.rung_at(row.until_step),
+        )
+        trial.take(row.measurements)
+        return trial
 
     def take(self, measurements: Iterable[Measurement]) -> None:
         """Remember what was measured; on the test sets is for networks that have been chosen already."""

@@ -6,14 +6,12 @@ process. After a crash a new `Sweep` is made from the rows, and goes on.
 """
 
 import contextlib
-import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from searchspace.architecture import architecture
 from searchspace.cost import costs
 from searchspace.table import SpaceTable
 from sweeps.config import SweepConfig
@@ -21,7 +19,7 @@ from sweeps.halving import next_promotion
 from sweeps.records import Evaluation, Measurement, Outcome, Record
 from sweeps.resources import AUTO
 from sweeps.sharing import Share
-from sweeps.spending import affordable, forget_weights, without_weights
+from sweeps.spending import GAIN, Patience, affordable, forget_weights, without_weights
 from sweeps.standing import Trial
 from sweeps.store import LEASE_SECONDS, Store, StoreError, TrialRow
 from sweeps.suggest import Suggester
@@ -34,9 +32,6 @@ MAX_EARLIER = 3
 """Earlier sweeps that teach the model."""
 CLOSING_SECONDS = 10.0
 """So long a driver that ends waits for a database that is away."""
-
-GAIN = "expected_gain"
-"""Of the facts, one a trial: the gain that its suggestion was expected to bring."""
 
 
 class SweepFailed(Exception):  # noqa: N818 - reads as what happened
@@ -73,8 +68,7 @@ class Sweep:
         self.exhausted = False
         self.why_ended = ""
         """Why fewer trials than asked for were started, once that is so."""
-        self.small_gains = 0
-        """Suggestions in a row that were expected to gain less than `search.min_gain`."""
+        self.patience = Patience(config.search.min_gain)
         self._due: Trial | None = None
         """The trial to be promoted next."""
         self.latency_key = store.facts(self.id).get(FACT, "")
@@ -87,7 +81,7 @@ class Sweep:
         try:
             self._warm_start()
             self._restore(store.trials(self.id))
-            self._recall_gains()
+            self.patience.recall(self.trials, store.facts(self.id))
         except BaseException:
             self.close()
             raise
@@ -326,7 +320,8 @@ class Sweep:
         if self.config.search.sampler == "pareto" and self.suggester.floor is None:
             self.suggester.floor = self._bicubic()
         suggested = self.suggester.ask(number)
-        if suggested is None or not self._worth_while():
+        self.patience.note(self.suggester.gain)
+        if suggested is None or self.patience.is_over:
             self.exhausted = True
             self.why_ended = self.suggester.why_none or "further gains are below search.min_gain"
             return None
@@ -345,21 +340,6 @@ class Sweep:
         self.trials[number] = trial
         return trial
 
-    def _worth_while(self) -> bool:
-        """False once three suggestions in a row were expected to gain less than `search.min_gain`."""
-        self._count_gain(self.suggester.gain)
-        return self.small_gains < 3
-
-    def _count_gain(self, gain: float) -> None:
-        least = self.config.search.min_gain
-        self.small_gains = self.small_gains + 1 if least is not None and gain < least else 0
-
-    def _recall_gains(self) -> None:
-        """As many small gains in a row as when the sweep was left: what has ended stays at its end."""
-        facts = self.store.facts(self.id)
-        for number in sorted(self.trials):
-            self._count_gain(float(facts.get(f"{GAIN} {number}", math.inf)))
-
     def _bicubic(self) -> float | None:
         """What a network must beat to be worth anything, once the sweep's validation images are known."""
         known = self.store.facts(self.id).get(f"validation_bicubic_{self.suggester.modelled}")
@@ -376,16 +356,7 @@ class Sweep:
     def _restore(self, rows: list[TrialRow]) -> None:
         """Take up stored trials: finished ones teach the search, the others are trained on."""
         for row in rows:
-            trial = Trial(
-                id=row.id,
-                number=row.number,
-                architecture=architecture(row.family, row.knobs),
-                errors=row.errors,
-                attempt=row.attempts,
-                state=row.state,
-                target=self.config.rung_at(row.until_step),
-            )
-            trial.take(row.measurements)
+            trial = Trial.restored(row, self.config)
             self._adopt_latency(trial)
             self.trials[trial.number] = trial
             self.suggester.restore(trial.architecture)

@@ -92,6 +92,8 @@ def test_whole_gpus_are_not_looked_at(tmp_path: Path) -> None:
 def test_a_share_by_number_has_its_part_of_the_smallest_gpus_memory(tmp_path: Path) -> None:
     quarter = share(tmp_path, [LARGE, SMALL], gpu=0.25)
     assert (quarter.gpu, quarter.memory) == (0.25, USABLE * SMALL.memory / 4)
+    # Of 0.4 there is room for two.
+    assert share(tmp_path, [SMALL], gpu=0.4).memory == USABLE * SMALL.memory / 2
 
 
 def test_as_many_share_a_gpu_as_were_measured_to_be_best(tmp_path: Path) -> None:
