@@ -26,7 +26,8 @@ PIXEL_BYTES = 60
 SCORED_BYTES = 160
 """For each pixel that is scored: the lumas, their squares and products and local means in float64, for SSIM."""
 PROMOTED_BYTES = 3.5
-"""An element's bytes under bfloat16 where a strategy multiplies features by float32: most of them stay float32."""
+"""An element's bytes under bfloat16 with strategies that leave it: channel-wise residual scaling multiplies by float32
+weights, and all blocks after it are float32; statistics of attention are computed and kept in float32."""
 OPERATOR_BYTES = 2 * 2**20
 """What single operators take for themselves, whatever the image: sums of partial gradients, reordered weights."""
 
@@ -99,7 +100,7 @@ def evaluation_bytes(counted: Mapping[str, int], load: Load) -> int:
 def _element_bytes(architecture: Architecture, load: Load) -> float:
     if not load.bfloat16:
         return 4
-    # Any family may have these two: maps and factors in float32 that features are multiplied by.
+    # Any family may have these two.
     knobs = architecture.canonical
     strategies = (getattr(knobs, name, "none") for name in ("attention", "residual_scaling"))
     return PROMOTED_BYTES if any(chosen != "none" for chosen in strategies) else 2

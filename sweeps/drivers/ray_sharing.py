@@ -70,7 +70,7 @@ def _seen(
     cores = node["Resources"].get("CPU", 1) / node["Resources"]["GPU"]
     task = ray.remote(look_there).options(num_gpus=LOOK, **_placed(node))
     try:
-        return ray.get(task.remote(plan, cores, look), timeout=LOOK_SECONDS)
+        return _result(task.remote(plan, cores, look), LOOK_SECONDS)
     except GetTimeoutError:
         if given is not None:
             return None, None
@@ -90,11 +90,20 @@ def _settled(plan: Plan, node: Node, site: Site, known: int | None, say: Say) ->
     def measure(plan: Plan, site: Site, most: int) -> Ladder:
         task = ray.remote(measure_here).options(num_gpus=1, **_placed(node))
         try:
-            return ray.get(task.remote(plan, site, most), timeout=MEASURE_SECONDS)
+            return _result(task.remote(plan, site, most), MEASURE_SECONDS)
         except GetTimeoutError:
             raise _busy(node) from None
 
     return settle(plan, site, say, known=known, measure=measure)
+
+
+def _result(task: Any, seconds: float) -> Any:
+    """What a task returns; GetTimeoutError where it takes longer, and it is given up."""
+    try:
+        return ray.get(task, timeout=seconds)
+    except GetTimeoutError:
+        ray.cancel(task)
+        raise
 
 
 def _placed(node: Node) -> dict[str, Any]:

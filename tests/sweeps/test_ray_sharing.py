@@ -54,8 +54,14 @@ ray.shutdown()
 
 def run_on_ray(file: Path, gpus: int) -> dict[str, Any]:
     """What the sweep in `file` came to on a Ray of two cores and so many GPUs."""
+    found: dict[str, Any] = json.loads(run_script(SCRIPT, str(file), str(gpus)).splitlines()[-1])
+    return found
+
+
+def run_script(script: str, *arguments: str) -> str:
+    """What a script prints, in a process of its own: Ray leaves threads and warnings behind."""
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(file), str(gpus)],
+        [sys.executable, "-c", script, *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -63,8 +69,7 @@ def run_on_ray(file: Path, gpus: int) -> dict[str, Any]:
         env={**os.environ, "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"},
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return done.stdout
 
 
 def known(folder: Path, cores: float) -> None:
@@ -143,3 +148,50 @@ def test_what_was_never_measured_is_measured_on_the_node_of_the_gpu(tmp_path: Pa
     (entry,) = json.loads((tmp_path / "cache" / REMEMBERED).read_text()).values()
     assert list(entry["rungs"]) == ["1", "2"]
     assert found["gpu"] == {1: 1.0, 2: 0.5}[entry["trials"]]
+
+
+BUSY = """
+import sys
+from functools import partial
+from pathlib import Path
+
+import ray
+from sweeps.config import read_config
+from sweeps.drivers import ray_sharing
+from sweeps.feasibility import check_feasible
+from sweeps.sharing import make_plan
+from sweeps.sweep import SweepFailed
+from sweeps.trial import open_data
+
+@ray.remote(num_gpus=1, num_cpus=0)
+class Other:
+    def is_there(self):
+        return True
+
+ray_sharing.LOOK_SECONDS = 2.0
+ray.init(num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False)
+other = Other.remote()
+ray.get(other.is_there.remote())
+for file in sys.argv[1:]:
+    config = read_config(Path(file))
+    split = open_data(config.data, config.scale, Path(config.cache))
+    plan = partial(make_plan, config, check_feasible(config), split)
+    try:
+        print(ray_sharing.cluster_share(config, plan, print, ray.nodes()).gpu)
+    except SweepFailed as failed:
+        print(failed)
+"""
+
+
+@pytest.mark.slow
+def test_gpus_that_others_hold_stop_auto_with_a_line_and_a_number_not_at_all(
+    tmp_path: Path,
+) -> None:
+    files = []
+    for name, gpu in (("auto", "auto"), ("number", 0.25)):
+        (tmp_path / name).mkdir()
+        files.append(str(sweep_file(tmp_path / name, resources={"gpu": gpu})))
+    told, number = run_script(BUSY, *files).splitlines()[-2:]
+    assert told.startswith("resources.gpu: auto: no GPU of ")
+    assert told.endswith("or write the share, such as gpu: 0.25")
+    assert number == "0.25"
