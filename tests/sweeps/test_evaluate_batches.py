@@ -202,13 +202,13 @@ def test_a_gpu_gives_the_scores_of_the_processor_and_waits_once(pairs: PairSet) 
     by_host = evaluate(network, pairs, device="cpu")
     network.cuda()
     evaluate(network, pairs, device="cuda")  # brings the images there
-    torch.cuda.set_sync_debug_mode("warn")
-    try:
-        with warnings.catch_warnings(record=True) as waits:
-            warnings.simplefilter("always")
+    with warnings.catch_warnings(record=True) as waits:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
             scores = evaluate(network, pairs, device="cuda")
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-    assert len([each for each in waits if "synchroniz" in str(each.message)]) == 1
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    assert len([each for each in waits if "called a synchronizing" in str(each.message)]) == 1
     assert scores.psnr_y == pytest.approx(by_host.psnr_y, abs=1e-3)
     assert scores.ssim_y == pytest.approx(by_host.ssim_y, abs=1e-4)
