@@ -12,6 +12,7 @@ WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 420, 56, 170, 16, 44
 COLOURS = {
     "random": "#9e9e9e",
     "tpe": "#1f77b4",
+    "Optuna TPE": "#aec7e8",
     "nsga2": "#2ca02c",
     "gp": "#9467bd",
     "Syne Tune MOASHA": "#17becf",
