@@ -172,7 +172,10 @@ def _expected_time(config: SweepConfig, allowed: list[Architecture]) -> str:
     if config.resources.gpu not in (AUTO, 0) and not torch.cuda.is_available():
         return "unknown: its trials ask for a GPU, and this machine has none"
     seconds = _seconds(config, allowed)
-    return f"{format_duration(seconds)} on this machine, {local_slots(config.resources)} at once"
+    shared = config.resources.gpu == AUTO and torch.cuda.is_available()
+    note = ", less where several share a GPU (see `srsweep pack`)" if shared else ""
+    slots = local_slots(config.resources)
+    return f"{format_duration(seconds)} on this machine, {slots} at once{note}"
 
 
 def _seconds(config: SweepConfig, allowed: list[Architecture]) -> float:
