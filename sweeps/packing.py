@@ -162,15 +162,21 @@ def measure_rung(job: Job, count: int) -> Rung:
 
 @contextlib.contextmanager
 def _unheard() -> Iterator[None]:
-    """Ctrl-C ignored, by processes that are started meanwhile too: it is the parent's to end them."""
+    """Ctrl-C held back until the end; processes started meanwhile never hear it: it is the parent's to end them."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    # Blocked besides, since processes inherit that; other threads of torch may still take the signal.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         signal.signal(signal.SIGINT, before or signal.SIG_DFL)
+        if heard:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _start(context: SpawnContext, job: Job) -> tuple[BaseProcess, Connection]:

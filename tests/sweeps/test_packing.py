@@ -121,18 +121,20 @@ def test_a_process_that_is_killed_ends_the_rung(tmp_path: Path) -> None:
     killer.join()
 
 
-def test_ctrl_c_leaves_no_process_behind(tmp_path: Path) -> None:
-    def interrupt() -> None:
-        while not multiprocessing.active_children():
-            time.sleep(0.01)
-        time.sleep(0.5)
-        os.kill(os.getpid(), signal.SIGINT)
+@pytest.mark.parametrize("when", ["_start", "_told"])
+def test_ctrl_c_leaves_no_process_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    whole = getattr(packing, when)
 
-    interrupter = threading.Thread(target=interrupt)
-    interrupter.start()
+    def interrupted(*values: object) -> object:
+        answer = whole(*values)
+        os.kill(os.getpid(), signal.SIGINT)
+        return answer
+
+    monkeypatch.setattr(packing, when, interrupted)
     with pytest.raises(KeyboardInterrupt):
         measure_rung(job(tmp_path, seconds=60), 2)
-    interrupter.join()
     assert not multiprocessing.active_children()
 
 
