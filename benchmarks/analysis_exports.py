@@ -96,7 +96,12 @@ def rows(family: str, folder: Path) -> list[dict[str, object]]:
     floor = bicubic_scores(split.validation).psnr_y
     if psnr <= floor:
         raise SystemExit(f"{chosen.label}: {psnr:.2f} dB, bicubic has {floor:.2f}: train it longer")
-    origin = Origin(weights=weights.name, training=f"embedded, {plan.steps} steps")
+    origin = Origin(
+        weights=weights.name,
+        training=f"embedded, {plan.steps} steps",
+        validation=f"{len(split.validation)} images ({split.description})",
+        bicubic=floor,
+    )
     made = []
     for name in ("onnx", "int8"):
         row: dict[str, object] = {"network": chosen.label, "target": name}

@@ -19,7 +19,8 @@ import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from benchmarks.record import ratios, spread, write
+from benchmarks import table
+from benchmarks.record import Record
 
 KNOBS: dict[str, list[Any]] = {
     "n_feats": [8, 16, 24, 32, 48, 64],
@@ -45,7 +46,7 @@ def main() -> None:
         spent = CONTESTANTS[options.only](options.trials, options.profile)
         print(json.dumps(spent))
         return
-    rows = []
+    record = Record("driver-overhead", trials=options.trials)
     for round_ in range(options.rounds):
         for name in CONTESTANTS:
             command = [sys.executable, "-m", "benchmarks.driver_overhead", "--only", name]
@@ -53,15 +54,11 @@ def main() -> None:
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
             spent = json.loads(done.stdout.splitlines()[-1])
             ms, driver_ms = (1e3 * seconds / options.trials for seconds in spent)
-            row = {"contestant": name, "round": round_, "ms_per_trial": ms}
-            rows.append(row | {"driver_ms_per_trial": driver_ms})
-            print(rows[-1], flush=True)
-        write("driver-overhead", rows)
-    by_name = {n: [r["ms_per_trial"] for r in rows if r["contestant"] == n] for n in CONTESTANTS}
-    for name, values in by_name.items():
-        lower, middle, upper = spread(values)
-        ratio = ratios(values, by_name["tune with OptunaSearch"])
-        print(f"{name}: {middle:.1f} ms a trial ({lower:.1f} to {upper:.1f}), {ratio}")
+            record.add(
+                contestant=name, round=round_, ms_per_trial=ms, driver_ms_per_trial=driver_ms
+            )
+            print(record.rows[-1], flush=True)
+    print(record.path, *table.overhead(record.rows), sep="\n")
 
 
 def by_srsweep(trials: int, profile: bool, **search: object) -> tuple[float, float]:

@@ -21,8 +21,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from benchmarks import table
 from benchmarks.plain_loop import evaluate_plainly, write_pngs
-from benchmarks.record import ratios, spread, write
+from benchmarks.record import Record
 from searchspace.architecture import architecture
 from sweeps.data.cache import PairSet
 from sweeps.data.split import DataSettings, open_split
@@ -39,6 +40,8 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "EDSR of 16 features, 4 blocks": ("edsr", {"n_feats": 16, "n_blocks": 4}),
     "IMDN of 16 features": ("imdn", {"n_feats": 16}),
 }
+PATIENCE = 600
+"""Seconds that a process waits for the others before it takes them for dead."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +82,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     data = DataSettings(train=options.train, root=options.root)
-    rows: list[dict[str, Any]] = []
+    record = Record("evaluation", train=options.train, seconds=options.seconds)
     for network in options.networks:
         for round_ in range(options.rounds):
             qualities = []
@@ -94,16 +97,19 @@ def main() -> None:
                 )
                 results = run(job, processes)
                 qualities += [result.quality for result in results]
-                row = {"network": network, "images": results[0].images, "round": round_}
-                row |= {"loop": "plain" if plain else "srsweep"}
-                row |= {"processes": processes, "threads": threads}
-                row["seconds"] = sum(result.seconds for result in results) / processes
-                row["images_per_second"] = sum(result.images_per_second for result in results)
-                rows.append(row)
-                print(row, flush=True)
+                record.add(
+                    network=network,
+                    images=results[0].images,
+                    round=round_,
+                    loop="plain" if plain else "srsweep",
+                    processes=processes,
+                    threads=threads,
+                    seconds=sum(result.seconds for result in results) / processes,
+                    images_per_second=sum(result.images_per_second for result in results),
+                )
+                print(record.rows[-1], flush=True)
             check(qualities)
-        write("evaluation", rows)  # after every network: a run that is cut short is not lost
-    report(rows)
+    print(record.path, *table.evaluation(record.rows), sep="\n")
 
 
 def contestants(one_thread: bool) -> list[tuple[bool, int, int]]:
@@ -148,7 +154,7 @@ def _work(job: Job) -> Result:
     network = architecture(family, knobs).network(SCALE).to(device)
     evaluated = (_plainly if job.plain else _by_srsweep)(job, network, pairs)
     quality = evaluated()
-    _barrier.wait()
+    _barrier.wait(PATIENCE)
     started, cpu, sets = time.perf_counter(), time.process_time(), 0
     while not sets or time.perf_counter() - started < job.seconds:
         evaluated()
@@ -176,22 +182,6 @@ def _by_srsweep(job: Job, network: nn.Module, pairs: PairSet) -> Evaluate:
         return scores.psnr_y, scores.ssim_y
 
     return evaluated
-
-
-def report(rows: list[dict[str, Any]]) -> None:
-    """Print images per second of all cores, and the time of one set, beside the plain loop's."""
-    for network in dict.fromkeys(row["network"] for row in rows):
-        own = [row for row in rows if row["network"] == network]
-        ours = [row for row in own if row["loop"] == "srsweep"]
-        plain = [row for row in own if row["loop"] == "plain"]
-        most = max(row["threads"] for row in plain)
-        for column, threads in (("images_per_second", most), ("seconds", 1)):
-            slow = [row[column] for row in plain if row["threads"] == threads]
-            if not slow:
-                continue
-            fast = [row[column] for row in ours]
-            ratio = ratios(fast, slow) if column == "seconds" else ratios(slow, fast)
-            print(f"{network}, {column}: {spread(slow)[1]:.3g} -> {spread(fast)[1]:.3g}, {ratio}")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ from statistics import fmean
 import torch
 from torch import Tensor, nn
 
-from benchmarks.record import write
+from benchmarks import table
+from benchmarks.record import Record
 from searchspace.architecture import architecture
 from sweeps.data.patches import PatchSampler
 from sweeps.data.split import DataSettings, open_split
@@ -44,7 +45,8 @@ def main() -> None:
         steps=options.steps, batch_size=options.batch, patch_size=options.patch
     )
     split = open_split(DataSettings(train=options.train, root=options.root), SCALE, options.cache)
-    rows = []
+    shape = f"b{settings.batch_size}-p{settings.patch_size}"
+    record = Record(f"quality-{shape}", train=options.train)
     for seed in range(options.seeds):
         torch.manual_seed(seed)
         network = architecture("slwsr", {"n_feats": 16}).network(SCALE)
@@ -55,17 +57,16 @@ def main() -> None:
             psnr = evaluate(own, split.validation, device=pick_device(settings)).psnr_y
             for step, loss in losses:
                 last = psnr if step == settings.steps else ""
-                rows.append(
-                    {"seed": seed, "loop": loop, "step": step, "loss": loss, "psnr_y": last}
-                )
-            print(rows[-1], flush=True)
-    write(f"quality_b{settings.batch_size}-p{settings.patch_size}", rows)
+                record.add(seed=seed, loop=loop, step=step, loss=loss, psnr_y=last)
+            print(record.rows[-1], flush=True)
+    print(record.path, *table.quality(record.rows, shape=shape), sep="\n")
 
 
 def train(take_step: Callable[[int], Tensor], steps: int) -> list[tuple[int, float]]:
     """Mean loss of every WINDOW steps."""
     losses = [float(take_step(step)) for step in range(steps)]
-    return [(i + WINDOW, fmean(losses[i : i + WINDOW])) for i in range(0, steps, WINDOW)]
+    starts = range(0, steps, WINDOW)
+    return [(min(i + WINDOW, steps), fmean(losses[i : i + WINDOW])) for i in starts]
 
 
 def fast(

@@ -1,11 +1,12 @@
-"""Where a benchmark's numbers go: CSV files named by what was measured, hardware, torch version and date."""
+"""Where a benchmark's numbers go: a CSV file for each run, named by what was measured, hardware, torch version and date."""
 
 import csv
 import datetime
 import os
 import platform
 import re
-from collections.abc import Mapping, Sequence
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -18,6 +19,45 @@ from sweeps.trial import device_name
 RESULTS = Path(__file__).parent / "results"
 
 
+class Record:
+    """Rows of one run, written to a new file as they come, so that a run that is cut short is not lost.
+
+    Every row also holds the run's settings, the commit, and the machine's load (1 minute) when it came.
+    """
+
+    def __init__(self, name: str, **settings: object) -> None:
+        self.rows: list[dict[str, str]] = []
+        self.path = _unused(name)
+        self.run = {
+            "settings": " ".join(f"{key}={value}" for key, value in settings.items()),
+            "python": platform.python_version(),
+            "commit": commit(),
+        }
+
+    def add(self, **row: object) -> None:
+        """Write one row; all have the same keys."""
+        whole = {**row, "load": round(os.getloadavg()[0], 2), **self.run}
+        self.rows.append({key: str(value) for key, value in whole.items()})
+        self.path.parent.mkdir(exist_ok=True)
+        new = not self.path.exists()
+        with self.path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, list(self.rows[0]))
+            if new:
+                writer.writeheader()
+            writer.writerow(self.rows[-1])
+
+
+def _unused(name: str) -> Path:
+    """A path of today's that no file has: the second run of a day is its number 2."""
+    version = torch.__version__.partition("+")[0]
+    stem = f"{name}_{hardware()}_torch-{version}_{datetime.datetime.now(datetime.UTC).date()}"
+    path, number = RESULTS / f"{stem}.csv", 1
+    while path.exists():
+        number += 1
+        path = RESULTS / f"{stem}-{number}.csv"
+    return path
+
+
 def hardware() -> str:
     """The processor or GPU and the number of cores, fit for a file name."""
     name = re.sub(r"[^a-z0-9]+", "-", device_name(TrainSettings()).lower()).strip("-")
@@ -25,28 +65,17 @@ def hardware() -> str:
 
 
 def commit() -> str:
-    """The commit that is measured, with a + where files differ from it; empty outside a checkout."""
-    sha, dirty = git_state()
-    return sha[:8] + "+" * dirty
-
-
-def write(name: str, rows: Sequence[Mapping[str, object]]) -> Path:
-    """Write `rows`, all with the same keys, and return the file; a second run on one day replaces the first."""
-    version = torch.__version__.partition("+")[0]
-    day = datetime.datetime.now(datetime.UTC).date()
-    path = RESULTS / f"{name}_{hardware()}_torch-{version}_{day}.csv"
-    path.parent.mkdir(exist_ok=True)
-    common = {
-        "python": platform.python_version(),
-        "load": round(os.getloadavg()[1], 2),
-        "commit": commit(),
-    }
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [*rows[0], *common])
-        writer.writeheader()
-        writer.writerows({**row, **common} for row in rows)
-    print(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
-    return path
+    """The commit that is measured, with a + where code differs from it; empty outside a checkout."""
+    sha, differs = git_state()
+    if not differs:
+        return sha[:8]
+    # Results of the runs before this one, and pages, are no code.
+    command = ["git", "status", "--porcelain", "--", ":/"]
+    command += [f":(top,exclude){pattern}" for pattern in ("*.csv", "*.md", "results.db")]
+    done = subprocess.run(
+        command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+    )
+    return sha[:8] + "+" * bool(done.stdout.strip())
 
 
 def spread(values: Sequence[float]) -> tuple[float, float, float]:

@@ -14,7 +14,8 @@ import pandas as pd
 from sqlalchemy import create_engine, make_url
 
 from analysis.load_points import load_front, load_points
-from benchmarks.record import spread, write
+from benchmarks import table
+from benchmarks.record import Record
 from benchmarks.synthetic import fill
 from sweeps.config import Direction
 from sweeps.records import Measurement
@@ -37,14 +38,14 @@ def main() -> None:
     parser.add_argument("--evaluations", type=int, default=24)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    rows: list[dict[str, object]] = []
+    record = Record("storage", trials=options.trials, evaluations=options.evaluations)
     for url in options.urls:
         started = time.perf_counter()
         measurements = fill(url, options.trials, options.evaluations)
         filling = time.perf_counter() - started
         name = make_url(url).get_backend_name()
         common = {"database": name, "measurements": measurements}
-        rows.append(common | {"what": "bulk insert of all", "round": 0, "seconds": filling})
+        record.add(**common, what="bulk insert of all", round=0, seconds=filling)
         readers: dict[str, Callable[[str], int]] = {
             "points of the plot, by srsweep": read_points,
             "points of the plot, every measurement read": read_everything,
@@ -61,12 +62,10 @@ def main() -> None:
                     counts.add(count)
                 elif work is record_evaluations:
                     seconds /= count
-                rows.append(common | {"what": what, "round": round_, "seconds": seconds})
+                record.add(**common, what=what, round=round_, seconds=seconds)
+                print(record.rows[-1], flush=True)
             assert len(counts) == 1, counts
-        for what in readers:
-            own = [r["seconds"] for r in rows if r["what"] == what and r["database"] == name]
-            print(name, measurements, what, *(f"{seconds:.4f}" for seconds in spread(own)))
-    write("storage", rows)
+    print(record.path, *table.storage(record.rows), sep="\n")
 
 
 def read_points(url: str) -> int:

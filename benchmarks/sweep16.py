@@ -13,16 +13,17 @@ import tempfile
 import time
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from benchmarks import table
 from benchmarks.plain_loop import evaluate_plainly, train_plainly, write_pngs
-from benchmarks.record import ratios, spread, write
+from benchmarks.record import Record
 from sweeps.config import SweepConfig, parse_config
 from sweeps.data.split import open_split
 from sweeps.run import run_sweep
 
+Paths = list[tuple[Path, Path]]
 KNOBS = {
     "n_feats": [8, 16],
     "n_blocks": [6, 14],
@@ -41,7 +42,10 @@ def main() -> None:
     parser.add_argument("--patch", type=int, default=24)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    rows: list[dict[str, Any]] = []
+    shape = {"batch": options.batch, "patch": options.patch}
+    record = Record("sweep16", train=options.train, **shape)
+    with tempfile.TemporaryDirectory() as folder:
+        prepare(describe(options, Path(folder)))  # for both, and on nobody's clock
     for round_ in range(options.rounds):
         for loop, work in (("plain", plainly), ("srsweep", by_srsweep)):
             with tempfile.TemporaryDirectory() as folder:
@@ -49,15 +53,15 @@ def main() -> None:
                 started = time.perf_counter()
                 trials, psnr = work(config)
                 seconds = time.perf_counter() - started
-            row = {"loop": loop, "round": round_, "trials_per_hour": 3600 * trials / seconds}
-            rows.append(row | {"mean_psnr_y": psnr, "steps": options.steps})
-            print(rows[-1], flush=True)
-        write("sweep16", rows)
-    plain, ours = (
-        [float(row["trials_per_hour"]) for row in rows if row["loop"] == loop]
-        for loop in ("plain", "srsweep")
-    )
-    print(f"{spread(plain)[1]:.0f} -> {spread(ours)[1]:.0f} trials an hour, {ratios(plain, ours)}")
+            record.add(
+                loop=loop,
+                round=round_,
+                trials_per_hour=3600 * trials / seconds,
+                mean_psnr_y=psnr,
+                steps=options.steps,
+            )
+            print(record.rows[-1], flush=True)
+    print(record.path, *table.sweep16(record.rows), sep="\n")
 
 
 def describe(options: argparse.Namespace, folder: Path) -> SweepConfig:
@@ -86,13 +90,20 @@ def by_srsweep(config: SweepConfig) -> tuple[int, float]:
     return len(complete), sum(t.scores["psnr_y"] for t in complete) / len(complete)
 
 
+def prepare(config: SweepConfig) -> tuple[Paths, Paths]:
+    """The PNG files of training and validation, written if they are not there, like the cache of ours."""
+    split = open_split(config.data, config.scale, Path(config.cache))
+    folder = Path(config.cache) / "png"
+    train, validation = (
+        write_pngs(pairs, folder / pairs.fingerprint) for pairs in (split.train, split.validation)
+    )
+    return train, validation
+
+
 def plainly(config: SweepConfig) -> tuple[int, float]:
     """As `by_srsweep`, by the plain loop."""
     torch.set_num_threads(os.cpu_count() or 1)
-    split = open_split(config.data, config.scale, Path(config.cache))
-    folder = Path(config.cache) / "png"
-    train = write_pngs(split.train, folder / split.train.fingerprint)
-    validation = write_pngs(split.validation, folder / split.validation.fingerprint)
+    train, validation = prepare(config)
     qualities = []
     for variant in config.space.architectures:
         torch.manual_seed(0)

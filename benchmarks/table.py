@@ -1,10 +1,10 @@
-"""Writes the tables of benchmarks/README.md from the newest CSV file of each benchmark.
+"""Writes the tables of benchmarks/README.md, one for each hardware, from the newest CSV file of each benchmark.
 
 python -m benchmarks.table
 """
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -18,22 +18,47 @@ Row = dict[str, str]
 def main() -> None:
     page = PAGE.read_text()
     before, after = page.split(BEGIN)[0], page.split(END)[1]
-    PAGE.write_text(f"{before}{BEGIN}\n\n{tables()}\n\n{END}{after}")
+    PAGE.write_text(f"{before}{BEGIN}\n\n{tables(RESULTS)}\n\n{END}{after}")
 
 
-def tables() -> str:
-    """Markdown: one table of ratios, and the files that it comes from."""
-    lines = ["| what | plain | srsweep | ratio (quartiles) |", "| --- | --- | --- | --- |"]
-    sources = []
-    for name, reader in READERS.items():
-        files = sorted(RESULTS.glob(f"{name}_*.csv"), key=lambda path: path.stem[-10:])
-        if not files:
-            lines.append(f"| {name} | not run | not run | |")
+def tables(folder: Path) -> str:
+    """Markdown: for each hardware a table of ratios, and one of the files that it comes from."""
+    newest: dict[str, dict[str, Path]] = {}
+    for path in sorted(folder.glob("*.csv"), key=age):
+        name, hardware = path.stem.split("_")[:2]
+        newest.setdefault(hardware, {})[name] = path
+    return "\n\n".join(part for item in sorted(newest.items()) for part in page_of(*item))
+
+
+def age(path: Path) -> list[int]:
+    """Year, month and day of a file, and which of that day's it is."""
+    return [int(number) for number in path.stem.split("_")[-1].split("-")]
+
+
+def page_of(hardware: str, files: dict[str, Path]) -> list[str]:
+    """Heading, results and sources of one hardware."""
+    results = ["| what | plain | srsweep | ratio (quartiles) |", "| --- | --- | --- | --- |"]
+    sources = ["| file | settings | commit | load |", "| --- | --- | --- | --- |"]
+    for name, lines in READERS.items():
+        if name not in files:
+            results.append(f"| {name} | not run | not run | |")
             continue
-        with files[-1].open(newline="") as file:
-            lines += reader(list(csv.DictReader(file)))
-        sources.append(f"`{files[-1].name}`")
-    return "\n".join([*lines, "", "From " + ", ".join(sources) + "."])
+        rows = read(files[name])
+        results += lines(rows)
+        sources.append(source(files[name], rows))
+    return [f"### {hardware}", "\n".join(results), "\n".join(sources)]
+
+
+def read(path: Path) -> list[Row]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def source(path: Path, rows: Sequence[Row]) -> str:
+    """A row that says under what circumstances a file came about."""
+    load = sorted(numbers(rows, "load"))
+    first = rows[0]
+    return f"| `{path.name}` | {first['settings']} | {first['commit']} | {load[0]:.1f} to {load[-1]:.1f} |"
 
 
 def line(what: str, unit: str, slow: list[float], fast: list[float], *, less: bool) -> str:
@@ -42,33 +67,41 @@ def line(what: str, unit: str, slow: list[float], fast: list[float], *, less: bo
     return f"| {what} | {spread(slow)[1]:.3g} {unit} | {spread(fast)[1]:.3g} {unit} | {ratio} |"
 
 
-def training(rows: list[Row]) -> Iterator[str]:
-    for shape in dict.fromkeys(row["shape"] for row in rows):
-        own = [row for row in rows if row["shape"] == shape]
-        most = max(row["threads"] for row in own)
+def training(rows: Sequence[Row]) -> Iterator[str]:
+    """Each split of the cores against the plain loop's better one of the same round."""
+    for shape, own in by("shape", rows).items():
         plain = [row for row in own if row["loop"] == "plain"]
-        ours = [row for row in own if row["loop"] == "srsweep" and row["threads"] == "1"]
-        wall = numbers([row for row in plain if row["threads"] == most], "patches_per_second")
-        both = numbers(ours, "patches_per_second")
-        if most != "1":
-            yield line(f"training {shape}, all cores", "patches/s", wall, both, less=False)
-        single = numbers([row for row in plain if row["threads"] == "1"], "cpu_ms_per_patch")
-        cpu = numbers(ours, "cpu_ms_per_patch")
-        yield line(
-            f"training {shape}, processor time of one thread", "ms/patch", single, cpu, less=True
+        best = of_better_split(plain, "patches_per_second")
+        ours = by("processes", [row for row in own if row["loop"] == "srsweep"])
+        for processes, mine in ours.items():
+            split = f"{processes} x {mine[0]['threads']} threads"
+            rate = numbers(mine, "patches_per_second")
+            yield line(f"training {shape}, {split}", "patches/s", best, rate, less=False)
+        single = [row for row in plain if row["threads"] == "1"]
+        if single and rows[0]["device"] == "cpu":
+            mine = next(mine for mine in ours.values() if mine[0]["threads"] == "1")
+            slow, fast = (numbers(each, "cpu_ms_per_patch") for each in (single, mine))
+            yield line(
+                f"training {shape}, processor time of one thread", "ms/patch", slow, fast, less=True
+            )
+        shares = ", ".join(
+            f"{100 * share(ours, f'{kind}_gmacs_per_second'):.0f} % {kind}"
+            for kind in ("computed", "published")
         )
-        share = [
-            float(row["gmacs_per_second"]) / float(row["matmul_gmacs_per_second"]) for row in ours
-        ]
-        yield f"| share of a bfloat16 matrix product's rate, {shape} | | {100 * spread(share)[1]:.0f} % | |"
+        yield f"| share of a bfloat16 matrix product's rate, {shape} | | {shares} | |"
 
 
-def quality(rows: list[Row], *, shape: str) -> Iterator[str]:
-    last = [row for row in rows if row["psnr_y"]]
-    plain, ours = (
-        numbers([row for row in last if row["loop"] == loop], "psnr_y")
-        for loop in ("plain", "srsweep")
+def share(splits: dict[str, list[Row]], column: str) -> float:
+    """The best split's multiply-adds over those of a large matrix product in the same time."""
+    return max(
+        spread([float(row[column]) / float(row["matmul_gmacs_per_second"]) for row in rows])[1]
+        for rows in splits.values()
     )
+
+
+def quality(rows: Sequence[Row], *, shape: str) -> Iterator[str]:
+    last = [row for row in rows if row["psnr_y"]]
+    plain, ours = (numbers(by("loop", last)[loop], "psnr_y") for loop in ("plain", "srsweep"))
     largest = max(abs(a - b) for a, b in zip(plain, ours, strict=True))
     yield (
         f"| PSNR after {last[0]['step']} equal steps, {shape}, seeds: {len(plain)} | {spread(plain)[1]:.3f} dB | "
@@ -76,52 +109,36 @@ def quality(rows: list[Row], *, shape: str) -> Iterator[str]:
     )
 
 
-def sweep16(rows: list[Row]) -> Iterator[str]:
-    plain, ours = (
-        numbers([row for row in rows if row["loop"] == loop], "trials_per_hour")
-        for loop in ("plain", "srsweep")
-    )
+def sweep16(rows: Sequence[Row]) -> Iterator[str]:
+    loops = by("loop", rows)
+    plain, ours = (numbers(loops[loop], "trials_per_hour") for loop in ("plain", "srsweep"))
     yield line(f"sweep of 16, {rows[0]['steps']} steps", "trials/h", plain, ours, less=False)
 
 
-def evaluation(rows: list[Row]) -> Iterator[str]:
-    for network in dict.fromkeys(row["network"] for row in rows):
-        own = [row for row in rows if row["network"] == network]
-        ours = [row for row in own if row["loop"] == "srsweep"]
-        # The first files had one thread only and did not say so.
-        plain_by_threads: dict[str, list[Row]] = {}
-        for row in own:
-            if row["loop"] == "plain":
-                plain_by_threads.setdefault(row.get("threads", "1"), []).append(row)
-        for threads, plain in plain_by_threads.items():
-            what = f"evaluation, {network}, {rows[0]['images']} images"
-            if threads == "1":
-                slow, fast = numbers(plain, "seconds"), numbers(ours, "seconds")
-                yield line(f"{what}, processor time", "s", slow, fast, less=True)
-            else:
-                slow, fast = (numbers(each, "images_per_second") for each in (plain, ours))
-                yield line(f"{what}, all cores", "images/s", slow, fast, less=False)
+def evaluation(rows: Sequence[Row]) -> Iterator[str]:
+    for network, own in by("network", rows).items():
+        loops = by("loop", own)
+        plain, ours = loops["plain"], loops["srsweep"]
+        what = f"evaluation, {network}, {own[0]['images']} images"
+        slow, fast = of_better_split(plain, "images_per_second"), numbers(ours, "images_per_second")
+        yield line(f"{what}, all cores", "images/s", slow, fast, less=False)
+        single = [row for row in plain if row["threads"] == "1"]
+        if single:
+            slow, fast = numbers(single, "seconds"), numbers(ours, "seconds")
+            yield line(f"{what}, processor time", "s", slow, fast, less=True)
 
 
-def overhead(rows: list[Row]) -> Iterator[str]:
-    tune = numbers(
-        [row for row in rows if row["contestant"] == "tune with OptunaSearch"], "ms_per_trial"
-    )
-    for name in dict.fromkeys(row["contestant"] for row in rows):
-        if name != "tune with OptunaSearch":
-            own = numbers([row for row in rows if row["contestant"] == name], "ms_per_trial")
-            yield line(f"trivial trial through Ray, {name}", "ms", tune, own, less=True)
+def overhead(rows: Sequence[Row]) -> Iterator[str]:
+    contestants = by("contestant", rows)
+    tune = numbers(contestants.pop("tune with OptunaSearch"), "ms_per_trial")
+    for name, own in contestants.items():
+        what = f"trivial trial through Ray, {name}"
+        yield line(what, "ms", tune, numbers(own, "ms_per_trial"), less=True)
 
 
-def storage(rows: list[Row]) -> Iterator[str]:
-    for database in dict.fromkeys(row["database"] for row in rows):
-        own = {
-            what: numbers(
-                [row for row in rows if row["database"] == database and row["what"] == what],
-                "seconds",
-            )
-            for what in dict.fromkeys(row["what"] for row in rows)
-        }
+def storage(rows: Sequence[Row]) -> Iterator[str]:
+    for database, of_database in by("database", rows).items():
+        own = {what: numbers(each, "seconds") for what, each in by("what", of_database).items()}
         count = f"{int(rows[0]['measurements']):,} measurements in {database}"
         ours, plain = "points of the plot, by srsweep", "points of the plot, every measurement read"
         yield line(f"reading the plot's points, {count}", "s", own[plain], own[ours], less=True)
@@ -129,21 +146,34 @@ def storage(rows: list[Row]) -> Iterator[str]:
             yield f"| {what.removesuffix(', by srsweep')}, {count} | | {spread(own[what])[1]:.3g} s | |"
 
 
-def training_memory(rows: list[Row]) -> Iterator[str]:
-    for precision in dict.fromkeys(row["precision"] for row in rows):
-        found = sorted(numbers([r for r in rows if r["precision"] == precision], "ratio"))
+def training_memory(rows: Sequence[Row]) -> Iterator[str]:
+    for precision, own in by("precision", rows).items():
+        found = sorted(numbers(own, "ratio"))
         what = f"memory of a step, predicted over measured, {len(found)} families, {precision}"
         yield f"| {what} | | | {spread(found)[1]:.2f}x ({found[0]:.2f} to {found[-1]:.2f}, all) |"
 
 
-def numbers(rows: list[Row], column: str) -> list[float]:
+def of_better_split(plain: Sequence[Row], rate: str) -> list[float]:
+    """What the plain loop reached in each round, with as many threads as suited it better."""
+    return [max(numbers(of_round, rate)) for of_round in by("round", plain).values()]
+
+
+def by(column: str, rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Rows by what they hold in `column`, in the order in which that first comes."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row[column], []).append(row)
+    return groups
+
+
+def numbers(rows: Sequence[Row], column: str) -> list[float]:
     return [float(row[column]) for row in rows]
 
 
-READERS: dict[str, Callable[[list[Row]], Iterator[str]]] = {
+READERS: dict[str, Callable[[Sequence[Row]], Iterator[str]]] = {
     "training": training,
-    "quality_b16-p48": partial(quality, shape="batch 16, patch 48"),
-    "quality_b8-p16": partial(quality, shape="batch 8, patch 16"),
+    "quality-b16-p48": partial(quality, shape="batch 16, patch 48"),
+    "quality-b8-p16": partial(quality, shape="batch 8, patch 16"),
     "sweep16": sweep16,
     "evaluation": evaluation,
     "driver-overhead": overhead,

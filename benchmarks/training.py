@@ -21,14 +21,16 @@ from typing import Any
 
 import psutil
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks import table
 from benchmarks.plain_loop import timed, train_plainly, write_pngs
-from benchmarks.record import ratios, spread, write
+from benchmarks.record import Record
 from searchspace.architecture import architecture
 from searchspace.cost import costs
 from sweeps.data.patches import PatchSampler
 from sweeps.data.split import DataSettings, open_split
-from sweeps.step import make_optimizer, make_step
+from sweeps.step import WARM_UP, make_optimizer, make_step
 from sweeps.train import TrainSettings, learning_rate_at, pick_device
 
 SCALE = 4
@@ -38,6 +40,8 @@ SHAPES = {
     "s-LWSR16 b8 p16": (16, 8, 16),
 }
 """Name -> n_feats, batch size, low-resolution patch; the first is measured if none is named."""
+PATIENCE = 600
+"""Seconds that a process waits for the others before it takes them for dead."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +71,8 @@ def main() -> None:
     data = DataSettings(train=options.train, root=options.root)
     cores = os.cpu_count() or 1
     splits = [(n, cores // n) for n in range(1, cores + 1) if cores % n == 0]
-    rows: list[dict[str, Any]] = []
+    device = pick_device(TrainSettings()).type
+    record = Record("training", train=options.train, seconds=options.seconds)
     for shape in options.shapes:
         for round_ in range(options.rounds):
             plain_splits = [(1, threads) for threads in dict.fromkeys((cores, 1))]
@@ -83,35 +88,41 @@ def main() -> None:
                     data=data,
                     cache=options.cache,
                 )
-                row = {"shape": shape, "round": round_, "loop": "plain" if plain else "srsweep"}
-                rows.append(
-                    row | {"processes": processes, "threads": threads} | run(job, processes)
+                record.add(
+                    device=device,
+                    shape=shape,
+                    round=round_,
+                    loop="plain" if plain else "srsweep",
+                    processes=processes,
+                    threads=threads,
+                    **run(job, processes),
                 )
-                print(rows[-1], flush=True)
-            write("training", rows)  # after every round: a run that is cut short is not lost
-    report(rows)
+                print(record.rows[-1], flush=True)
+    print(record.path, *table.training(record.rows), sep="\n")
 
 
 def run(job: Job, processes: int) -> dict[str, float]:
-    """Patches per second of all processes together, processor time, and the rate of multiply-adds.
+    """Patches per second of all processes together, processor time, and rates of multiply-adds.
 
-    The rates are those of one process: by its processor time on a CPU, by the clock on a GPU.
+    Those are of one process, by its processor time on a CPU, of all on a GPU, by the clock: of the network as it is
+    published (three times its forward pass), of what the step really computes, and of a large matrix product.
     """
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(processes)
     with ProcessPoolExecutor(processes, context, initializer=_share, initargs=(barrier,)) as pool:
         results = list(pool.map(_work, [job] * processes))
-    patches, cpu_ms, peak = zip(*results, strict=True)
+    patches, cpu_ms, computed, peak = zip(*results, strict=True)
     n_feats, _, size = SHAPES[job.shape]
     known = costs(architecture("slwsr", {"n_feats": n_feats}), SCALE)
     per_patch = 3 * known["multadds"] / (1280 * 720 / SCALE**2) * size**2
     on_gpu = pick_device(TrainSettings()).type == "cuda"
-    seconds = processes / sum(patches) if on_gpu else sum(cpu_ms) / processes / 1e3
+    seconds = 1 / sum(patches) if on_gpu else sum(cpu_ms) / processes / 1e3
     return {
         "patches_per_second": sum(patches),
         "cpu_ms_per_patch": sum(cpu_ms) / processes,
-        "gmacs_per_second": per_patch / seconds / 1e9,
-        "matmul_gmacs_per_second": sum(peak) / processes,
+        "published_gmacs_per_second": per_patch / seconds / 1e9,
+        "computed_gmacs_per_second": computed[0] / seconds / 1e9,
+        "matmul_gmacs_per_second": sum(peak) / (1 if on_gpu else processes),
     }
 
 
@@ -123,23 +134,27 @@ def _share(barrier: Any) -> None:
     _barrier = barrier
 
 
-def _work(job: Job) -> tuple[float, float, float]:
+def _work(job: Job) -> tuple[float, float, float, float]:
     torch.set_num_threads(job.threads)
     torch.manual_seed(0)
     n_feats, batch_size, _ = SHAPES[job.shape]
     network = architecture("slwsr", {"n_feats": n_feats}).network(SCALE)
     losses = (_plain if job.plain else _ours)(job, network)
-    for _ in range(3):
+    next(losses)  # by itself: the plain loop's workers are made here, and must not count
+    with FlopCounterMode(display=False) as counter:
         next(losses)
-    _barrier.wait()
+    for _ in range(WARM_UP):  # on a GPU the last of them is recorded as a graph
+        next(losses)
+    _barrier.wait(PATIENCE)
     cpu = _cpu_seconds()
     steps, seconds = timed(losses, job.seconds)
     cpu = _cpu_seconds() - cpu
     if job.plain:
         losses.close()  # ends its workers, so that they do not run beside the product
-    _barrier.wait()
+    _barrier.wait(PATIENCE)
     peak = _matmul_gmacs(torch.float32 if job.plain else torch.bfloat16)
-    return steps * batch_size / seconds, 1e3 * cpu / (steps * batch_size), peak
+    computed = counter.get_total_flops() / 2 / batch_size
+    return steps * batch_size / seconds, 1e3 * cpu / (steps * batch_size), computed, peak
 
 
 def _plain(job: Job, network: torch.nn.Module) -> Any:
@@ -174,9 +189,10 @@ def _cpu_seconds() -> float:
     return sum(one.user + one.system for one in used)
 
 
-def _matmul_gmacs(dtype: torch.dtype, side: int = 1024, seconds: float = 0.5) -> float:
+def _matmul_gmacs(dtype: torch.dtype, seconds: float = 0.5) -> float:
     """Billions of multiply-adds a second of a large matrix product: what is possible here and now."""
     device = pick_device(TrainSettings())
+    side = 8192 if device.type == "cuda" else 1024
     clock = time.perf_counter if device.type == "cuda" else time.process_time
     a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
     for _ in range(3):
@@ -188,30 +204,6 @@ def _matmul_gmacs(dtype: torch.dtype, side: int = 1024, seconds: float = 0.5) ->
         product[0, 0].item()  # on a GPU, wait
         products += 10
     return products * side**3 / (clock() - started) / 1e9
-
-
-def report(rows: list[dict[str, Any]]) -> None:
-    """Print the ratios to the plain loop and the share of the matrix product's rate."""
-    for shape in dict.fromkeys(row["shape"] for row in rows):
-        own = [row for row in rows if row["shape"] == shape]
-        plain = [row for row in own if row["loop"] == "plain"]
-        most = max(row["threads"] for row in plain)
-        wall = [row["patches_per_second"] for row in plain if row["threads"] == most]
-        single = [row["cpu_ms_per_patch"] for row in plain if row["threads"] == 1]
-        print(
-            f"{shape}: plain loop {spread(wall)[1]:.1f} patches/s, {spread(single)[1]:.1f} ms each"
-        )
-        ours = [row for row in own if row["loop"] == "srsweep"]
-        for split in dict.fromkeys((row["processes"], row["threads"]) for row in ours):
-            mine = [row for row in ours if (row["processes"], row["threads"]) == split]
-            rate = [row["patches_per_second"] for row in mine]
-            cpu = [row["cpu_ms_per_patch"] for row in mine]
-            share = [row["gmacs_per_second"] / row["matmul_gmacs_per_second"] for row in mine]
-            print(
-                f"  {split[0]} x {split[1]} threads: {spread(rate)[1]:.1f} patches/s, "
-                f"{ratios(wall, rate)}; processor time {spread(cpu)[1]:.2f} ms, {ratios(cpu, single)}; "
-                f"{100 * spread(share)[1]:.0f} % of the matrix product's rate"
-            )
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ import torch
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.record import write
+from benchmarks import table
+from benchmarks.record import Record
 from searchspace.architecture import Architecture
 from searchspace.cost import costs
 from searchspace.discover import FAMILIES
@@ -28,20 +29,24 @@ BATCH, PATCH = 4, 16
 
 def main() -> None:
     torch.set_num_threads(1)
-    rows = []
+    record = Record("training-memory", batch=BATCH, patch=PATCH)
     for family in FAMILIES.values():
         published = family.published[0]
         chosen = Architecture(family=family, spec=published.spec)
         for lowered in (True, False):
             load = Load(scale=published.scale, batch_size=BATCH, patch_size=PATCH, bfloat16=lowered)
             predicted, measured = predicted_step(chosen, load), measured_step(chosen, load)
-            row = {"network": published.name, "scale": load.scale, "batch": BATCH, "patch": PATCH}
-            row |= {"precision": "bfloat16" if lowered else "float32"}
-            row |= {"parameters": costs(chosen, load.scale)["params_train"]}
-            row |= {"predicted_bytes": predicted, "measured_bytes": measured}
-            rows.append(row | {"ratio": round(predicted / measured, 2)})
-            print(rows[-1], flush=True)
-    write("training-memory", rows)
+            record.add(
+                network=published.name,
+                scale=load.scale,
+                precision="bfloat16" if lowered else "float32",
+                parameters=costs(chosen, load.scale)["params_train"],
+                predicted_bytes=predicted,
+                measured_bytes=measured,
+                ratio=round(predicted / measured, 2),
+            )
+            print(record.rows[-1], flush=True)
+    print(record.path, *table.training_memory(record.rows), sep="\n")
 
 
 def predicted_step(architecture: Architecture, load: Load) -> int:

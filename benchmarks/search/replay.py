@@ -83,7 +83,7 @@ def by_engine(
         # One table for all seeds.
         sweep.suggester.pareto.__dict__ |= {"table": table, "feasible": feasible}
     if sampler is not None:
-        sweep.suggester._make_sampler = lambda own: sampler(seed=own % 2**32)  # type: ignore[method-assign]
+        sweep.suggester._make_sampler = lambda own: sampler(seed=own % 2**32)  # type: ignore[method-assign, assignment]
     spent = 0
     reached: dict[int, int] = {}
     while (segment := sweep.next_segment()) is not None:
