@@ -94,6 +94,12 @@ class Ladder:
             chosen = rung
         return chosen
 
+    @property
+    def ended(self) -> bool:
+        """Whether more trials than on its highest rung would not be better; False where it was cut short before."""
+        # A last rung of fewer than twice as many may gain too little where twice as many would not.
+        return bool(self.failure) or self.rungs[-1].trials >= 2 * self.best.trials
+
 
 def counts(most: int) -> list[int]:
     """1, 2, 4, ... and `most`: numbers of trials to try."""

@@ -175,13 +175,11 @@ def settle(
     site: Site,
     say: Say,
     *,
+    most: int,
     known: int | None,
     measure: Callable[[Plan, Site, int], Ladder],
-    stated: int | None = None,
 ) -> Share:
-    """The share of one trial under `gpu: auto`: by what is `known`, or what `measure` finds; `stated`: trials at once."""
-    most = plan.most_on(site.gpu, site.cores)
-    most = most if stated is None else min(most, max(1, stated))
+    """The share of one trial under `gpu: auto`, at `most` so many at once: by what is `known`, or what `measure` finds."""
     if most > 1 and known is None:
         say(
             f"resources.gpu: auto: measuring how many trials at once are best on {site.gpu.model}, about a minute, "
@@ -218,18 +216,29 @@ def key_of(plan: Plan, site: Site) -> str:
     )
 
 
-def recall(plan: Plan, site: Site) -> int | None:
-    """Trials at once that were measured to be best; None where nothing was."""
+def recall(plan: Plan, site: Site, most: int) -> int | None:
+    """Trials at once that were measured to be best; None where nothing was, or not far enough for `most` at once."""
     entry = _read(plan.cache).get(key_of(plan, site))
-    trials = entry.get("trials") if isinstance(entry, dict) else None
-    return trials if isinstance(trials, int) and trials > 0 else None
+    if not isinstance(entry, dict):
+        return None
+    trials, highest = entry.get("trials"), entry.get("highest")
+    if not isinstance(trials, int) or trials < 1:
+        return None
+    enough = entry.get("ended") is True or (isinstance(highest, int) and highest >= most)
+    return trials if enough else None
 
 
 def remember(plan: Plan, site: Site, ladder: Ladder) -> Path:
     """Write a measurement down for later runs, beside those of other devices; the file."""
     folder = plan.cache
     rungs = {str(rung.trials): _entry(rung) for rung in ladder.rungs}
-    entry = {"trials": ladder.best.trials, "network": plan.middle.label, "rungs": rungs}
+    entry = {
+        "trials": ladder.best.trials,
+        "highest": ladder.rungs[-1].trials,
+        "ended": ladder.ended,
+        "network": plan.middle.label,
+        "rungs": rungs,
+    }
     known = _read(folder) | {key_of(plan, site): entry}
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f"{REMEMBERED}.{os.getpid()}.tmp"
@@ -265,8 +274,9 @@ def local_share(
     site = smallest_site(gpus, names, cores)
     if given is not None:
         return plan().share(site.gpu, given) if 0 < given < 1 else Share(gpu=given)
-    at_once = config.resources.concurrent
-    most = None if at_once is None else -(-at_once // len(gpus))
     made = plan()
-    known = recall(made, site)
-    return settle(made, site, say, known=known, measure=measure_here, stated=most)
+    most = made.most_on(site.gpu, site.cores)
+    if config.resources.concurrent is not None:
+        most = min(most, -(-config.resources.concurrent // len(gpus)))
+    known = recall(made, site, most)
+    return settle(made, site, say, most=most, known=known, measure=measure_here)

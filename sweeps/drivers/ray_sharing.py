@@ -83,7 +83,7 @@ def look_there(plan: Plan, cores: float, look: Look) -> tuple[Site | None, int |
     if not gpus:
         return None, None
     site = Site(gpu=gpus[0], cores=cores)
-    return site, recall(plan, site)
+    return site, recall(plan, site, plan.most_on(site.gpu, site.cores))
 
 
 def _settled(plan: Plan, node: Node, site: Site, known: int | None, say: Say) -> Share:
@@ -94,7 +94,8 @@ def _settled(plan: Plan, node: Node, site: Site, known: int | None, say: Say) ->
         except GetTimeoutError:
             raise _busy(node) from None
 
-    return settle(plan, site, say, known=known, measure=measure)
+    most = plan.most_on(site.gpu, site.cores)
+    return settle(plan, site, say, most=most, known=known, measure=measure)
 
 
 def _result(task: Any, seconds: float) -> Any:

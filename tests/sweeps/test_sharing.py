@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from sweeps.config import SweepConfig
 from sweeps.drivers.gpus import Gpu, per_gpu, places, share_of
 from sweeps.evaluate import BATCH_PIXELS, batches
 from sweeps.feasibility import check_feasible
-from sweeps.packing import Ladder, Rung, RungFailed
+from sweeps.packing import Job, Ladder, Rung, RungFailed
 from sweeps.run import run_sweep
 from sweeps.sharing import (
     REMEMBERED,
@@ -154,9 +155,8 @@ def measured(found: Ladder | RungFailed) -> Callable[[Plan, Site, int], Ladder]:
 def test_what_is_not_known_is_measured_and_said(tmp_path: Path) -> None:
     said: list[str] = []
     site = Site(gpu=LARGE, cores=16)
-    found = settle(
-        plan(tmp_path), site, said.append, known=None, measure=measured(ladder(_1=10, _2=19))
-    )
+    found_here = measured(ladder(_1=10, _2=19))
+    found = settle(plan(tmp_path), site, said.append, most=16, known=None, measure=found_here)
     assert found.gpu == 0.5
     assert "measuring how many trials at once are best on NVIDIA Invented 80" in said[0]
     assert "srsweep pack" in said[0]
@@ -167,27 +167,27 @@ def test_a_measurement_that_fails_leaves_one_trial_at_a_time(tmp_path: Path) -> 
     said: list[str] = []
     site = Site(gpu=LARGE, cores=16)
     failed = measured(RungFailed("out of memory: no room"))
-    found = settle(plan(tmp_path), site, said.append, known=None, measure=failed)
+    found = settle(plan(tmp_path), site, said.append, most=16, known=None, measure=failed)
     assert (found.gpu, found.memory) == (1.0, math.inf)
     assert said[-1].endswith("one by one: out of memory: no room")
 
 
 def test_a_measurement_is_remembered_by_device_and_settings(tmp_path: Path) -> None:
     made, site = plan(tmp_path), Site(gpu=LARGE, cores=16)
-    assert recall(made, site) is None
+    assert recall(made, site, 2) is None
     file = remember(made, site, ladder(_1=10, _2=19))
     remember(made, Site(gpu=SMALL, cores=16), ladder(_1=10))
     assert file == tmp_path / "cache" / REMEMBERED
-    assert recall(made, site) == 2
-    assert recall(made, Site(gpu=SMALL, cores=16)) == 1
-    assert recall(made, Site(gpu=LARGE, cores=4)) is None
+    assert recall(made, site, 2) == 2
+    assert recall(made, Site(gpu=SMALL, cores=16), 1) == 1
+    assert recall(made, Site(gpu=LARGE, cores=4), 1) is None
     (entry, _) = json.loads(file.read_text()).values()
     assert entry["rungs"]["2"]["steps_per_second"] == 19
     for train in ({"batch_size": 4}, {"patch_size": 12}, {"precision": "bfloat16"}):
         settings = {"steps": 4, "patch_size": 8, "batch_size": 2, "precision": "float32"}
-        assert recall(plan_of(small_config(tmp_path, train=settings | train)), site) is None
+        assert recall(plan_of(small_config(tmp_path, train=settings | train)), site, 1) is None
     larger = {"slwsr": {"n_feats": [32], "n_blocks": [6]}}
-    assert recall(plan_of(small_config(tmp_path, families=larger)), site) is None
+    assert recall(plan_of(small_config(tmp_path, families=larger)), site, 1) is None
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"a": 1}'])
@@ -195,9 +195,48 @@ def test_a_file_that_is_damaged_is_as_good_as_none(tmp_path: Path, text: str) ->
     made, site = plan(tmp_path), Site(gpu=LARGE, cores=16)
     file = remember(made, site, ladder(_1=10, _2=19))
     file.write_text(text)
-    assert recall(made, site) is None
+    assert recall(made, site, 2) is None
     remember(made, site, ladder(_1=10, _2=19))
-    assert recall(made, site) == 2
+    assert recall(made, site, 2) == 2
+
+
+@pytest.mark.parametrize(
+    ("rates", "failure", "answers"),
+    [
+        ({"_1": 10, "_2": 19}, "", {1: 2, 2: 2, 4: None}),  # cut at two
+        ({"_1": 10, "_2": 19, "_4": 19.5}, "", {2: 2, 4: 2, 16: 2}),  # four gained too little
+        ({"_1": 10, "_2": 19}, "4 trials at once: out of memory", {2: 2, 4: 2, 16: 2}),
+        # Three gain little over two, where four might gain much.
+        ({"_1": 10, "_2": 19, "_3": 19.5}, "", {3: 2, 4: None}),
+    ],
+)
+def test_a_ladder_that_was_cut_short_answers_only_for_as_many_as_it_tried(
+    tmp_path: Path, rates: dict[str, float], failure: str, answers: dict[int, int | None]
+) -> None:
+    made, site = plan(tmp_path), Site(gpu=LARGE, cores=16)
+    remember(made, site, replace(ladder(**rates), failure=failure))
+    assert {most: recall(made, site, most) for most in answers} == answers
+
+
+@pytest.mark.parametrize("first", [{"concurrent": 2}, {"cpu": 1.9}])
+def test_a_run_that_takes_more_trials_than_the_one_that_measured_measures_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: dict[str, Any]
+) -> None:
+    def measure(job: Job, count: int) -> Rung:
+        return Rung(trials=count, threads=1, steps_per_second=min(8.0, count), memory=None)
+
+    monkeypatch.setattr("sweeps.packing.measure_rung", measure)
+    said: list[str] = []
+
+    def at_once(**resources: Any) -> int:
+        made = plan(tmp_path, **resources)
+        found = local_share(made.config, lambda: made, [LARGE], ["0"], 12, said.append)
+        return per_gpu(found.gpu)
+
+    shares = [at_once(**resources) for resources in (first, {}, {}, first)]
+    fewer = {"concurrent": 2, "cpu": 6}[next(iter(first))]
+    assert shares == [fewer, 8, 8, fewer]
+    assert sum(line.startswith("resources.gpu: auto: measuring") for line in said) == 2
 
 
 def test_a_plan_knows_the_largest_network_and_images_of_the_sweep(tmp_path: Path) -> None:
