@@ -96,7 +96,7 @@ class Bench:
         if self.site is None:
             return climb(job, self.most, cores=num_cores(), on_rung=_tell)
         ladder = climb(replace(job, gpus=self.site.name), self.most, on_rung=_tell)
-        click.echo(f"remembered in {remember(self.plan, self.site, ladder)}", err=True)
+        click.echo(remember(self.plan, self.site, ladder), err=True)
         return ladder
 
     @property

@@ -9,6 +9,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -177,7 +178,7 @@ def settle(
     *,
     most: int,
     known: int | None,
-    measure: Callable[[Plan, Site, int], Ladder],
+    measure: Callable[[Plan, Site, int], tuple[Ladder, str]],
 ) -> Share:
     """The share of one trial under `gpu: auto`, at `most` so many at once: by what is `known`, or what `measure` finds."""
     if most > 1 and known is None:
@@ -186,22 +187,21 @@ def settle(
             "once for this kind of GPU; `srsweep pack` shows it"
         )
         try:
-            ladder = measure(plan, site, most)
+            ladder, note = measure(plan, site, most)
         except RungFailed as failure:
             say(f"not even one trial could be measured, so that trials run one by one: {failure}")
             most = 1
         else:
             known = ladder.best.trials
-            say(f"best are {known} at once on a GPU ({format_counts(ladder.rungs)})")
+            say(f"best are {known} at once on a GPU ({format_counts(ladder.rungs)}); {note}")
     trials = min(most, known or 1)
     return plan.share(site.gpu, 1.0 if trials == 1 else share_of(trials))
 
 
-def measure_here(plan: Plan, site: Site, most: int) -> Ladder:
-    """The ladder of a GPU of this machine, remembered for later runs. Raises RungFailed."""
+def measure_here(plan: Plan, site: Site, most: int) -> tuple[Ladder, str]:
+    """The ladder of a GPU of this machine, and where it is remembered for later runs. Raises RungFailed."""
     ladder = climb(replace(plan.job, gpus=site.name), most)
-    remember(plan, site, ladder)
-    return ladder
+    return ladder, remember(plan, site, ladder)
 
 
 def key_of(plan: Plan, site: Site) -> str:
@@ -228,9 +228,9 @@ def recall(plan: Plan, site: Site, most: int) -> int | None:
     return trials if enough else None
 
 
-def remember(plan: Plan, site: Site, ladder: Ladder) -> Path:
-    """Write a measurement down for later runs, beside those of other devices; the file."""
-    folder = plan.cache
+def remember(plan: Plan, site: Site, ladder: Ladder) -> str:
+    """Write a measurement down for later runs, beside those of other devices; what to say of it, where it failed too."""
+    file = plan.cache / REMEMBERED
     rungs = {str(rung.trials): _entry(rung) for rung in ladder.rungs}
     entry = {
         "trials": ladder.best.trials,
@@ -239,11 +239,17 @@ def remember(plan: Plan, site: Site, ladder: Ladder) -> Path:
         "network": plan.middle.label,
         "rungs": rungs,
     }
-    known = _read(folder) | {key_of(plan, site): entry}
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f"{REMEMBERED}.{os.getpid()}.tmp"
-    temporary.write_text(json.dumps(known, indent=2) + "\n")
-    return temporary.replace(folder / REMEMBERED)
+    known = _read(plan.cache) | {key_of(plan, site): entry}
+    temporary = file.with_name(f"{REMEMBERED}.{os.getpid()}.tmp")
+    try:
+        plan.cache.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(known, indent=2) + "\n")
+        temporary.replace(file)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        return f"not remembered for later runs, {file} cannot be written: {error.strerror}"
+    return f"remembered in {file}"
 
 
 def _entry(rung: Rung) -> dict[str, float | None]:

@@ -87,7 +87,7 @@ def look_there(plan: Plan, cores: float, look: Look) -> tuple[Site | None, int |
 
 
 def _settled(plan: Plan, node: Node, site: Site, known: int | None, say: Say) -> Share:
-    def measure(plan: Plan, site: Site, most: int) -> Ladder:
+    def measure(plan: Plan, site: Site, most: int) -> tuple[Ladder, str]:
         task = ray.remote(measure_here).options(num_gpus=1, **_placed(node))
         try:
             return _result(task.remote(plan, site, most), MEASURE_SECONDS)

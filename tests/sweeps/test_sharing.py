@@ -143,11 +143,11 @@ def test_a_share_has_room_as_often_as_it_was_meant_to(trials: int) -> None:
         assert len(places(["0", "1"], share_of(trials))) == 2 * trials
 
 
-def measured(found: Ladder | RungFailed) -> Callable[[Plan, Site, int], Ladder]:
-    def measure(plan: Plan, site: Site, most: int) -> Ladder:
+def measured(found: Ladder | RungFailed) -> Callable[[Plan, Site, int], tuple[Ladder, str]]:
+    def measure(plan: Plan, site: Site, most: int) -> tuple[Ladder, str]:
         if isinstance(found, RungFailed):
             raise found
-        return found
+        return found, "remembered"
 
     return measure
 
@@ -160,7 +160,7 @@ def test_what_is_not_known_is_measured_and_said(tmp_path: Path) -> None:
     assert found.gpu == 0.5
     assert "measuring how many trials at once are best on NVIDIA Invented 80" in said[0]
     assert "srsweep pack" in said[0]
-    assert said[1] == "best are 2 at once on a GPU (1: 10, 2: 19 steps/s)"
+    assert said[1] == "best are 2 at once on a GPU (1: 10, 2: 19 steps/s); remembered"
 
 
 def test_a_measurement_that_fails_leaves_one_trial_at_a_time(tmp_path: Path) -> None:
@@ -175,9 +175,9 @@ def test_a_measurement_that_fails_leaves_one_trial_at_a_time(tmp_path: Path) -> 
 def test_a_measurement_is_remembered_by_device_and_settings(tmp_path: Path) -> None:
     made, site = plan(tmp_path), Site(gpu=LARGE, cores=16)
     assert recall(made, site, 2) is None
-    file = remember(made, site, ladder(_1=10, _2=19))
+    file = tmp_path / "cache" / REMEMBERED
+    assert remember(made, site, ladder(_1=10, _2=19)) == f"remembered in {file}"
     remember(made, Site(gpu=SMALL, cores=16), ladder(_1=10))
-    assert file == tmp_path / "cache" / REMEMBERED
     assert recall(made, site, 2) == 2
     assert recall(made, Site(gpu=SMALL, cores=16), 1) == 1
     assert recall(made, Site(gpu=LARGE, cores=4), 1) is None
@@ -193,11 +193,26 @@ def test_a_measurement_is_remembered_by_device_and_settings(tmp_path: Path) -> N
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"a": 1}'])
 def test_a_file_that_is_damaged_is_as_good_as_none(tmp_path: Path, text: str) -> None:
     made, site = plan(tmp_path), Site(gpu=LARGE, cores=16)
-    file = remember(made, site, ladder(_1=10, _2=19))
-    file.write_text(text)
+    remember(made, site, ladder(_1=10, _2=19))
+    (tmp_path / "cache" / REMEMBERED).write_text(text)
     assert recall(made, site, 2) is None
     remember(made, site, ladder(_1=10, _2=19))
     assert recall(made, site, 2) == 2
+
+
+def test_a_measurement_counts_where_it_cannot_be_written_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sweeps.sharing.climb", lambda job, most: ladder(_1=10, _2=19, _4=19))
+    made = plan(tmp_path)
+    # Stands in the file's way for whoever runs this, root included.
+    (tmp_path / "cache" / REMEMBERED).mkdir()
+    said: list[str] = []
+    found = local_share(made.config, lambda: made, [LARGE], ["0"], 16, said.append)
+    assert found.gpu == 0.5
+    assert said[-1].startswith("best are 2 at once on a GPU")
+    told = f"not remembered for later runs, {tmp_path / 'cache' / REMEMBERED} cannot be written: "
+    assert told in said[-1]
 
 
 @pytest.mark.parametrize(
