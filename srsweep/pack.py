@@ -18,7 +18,8 @@ from sweeps.data.patches import PatchSampler
 from sweeps.drivers.gpus import Gpu, find_gpus, share_of, visible_gpus
 from sweeps.feasibility import check_feasible
 from sweeps.packing import Ladder, Rung, RungFailed, climb
-from sweeps.run import num_cores
+from sweeps.resources import ResourceSettings
+from sweeps.run import local_slots, num_cores
 from sweeps.sharing import Plan, Site, make_plan, remember, smallest_site
 from sweeps.step import pick_autocast
 from sweeps.training_memory import predicted_bytes
@@ -129,13 +130,19 @@ class Bench:
 
     def advice(self, ladder: Ladder) -> str:
         """The line for the sweep file, after why the measurement ended early, if it did."""
-        best, cpu = ladder.best, self.plan.config.resources.cpu
-        share = f"cpu: {best.threads}"
+        lines = [f"ended by {ladder.failure}"] if ladder.failure else []
+        return "\n".join([*lines, f"resources: {{{self._settings(ladder.best)}}}"])
+
+    def _settings(self, best: Rung) -> str:
+        """With which `srsweep run` has as many trials at once here as on that rung, and as many threads in each."""
+        gpu = 0.0
         if self.site is not None:
             gpu = 1.0 if best.trials == 1 else share_of(best.trials)
-            share = f"cpu: {cpu:g}, gpu: {gpu:g}"
-        lines = [f"ended by {ladder.failure}"] if ladder.failure else []
-        return "\n".join([*lines, f"resources: {{{share}}}"])
+        cpu = best.threads if self.site is None else self.plan.config.resources.cpu
+        at_once = best.trials * (len(visible_gpus()) if gpu else 1)
+        settings = f"cpu: {cpu:g}" + (f", gpu: {gpu:g}" if gpu else "")
+        fits = local_slots(ResourceSettings(cpu=cpu, gpu=gpu)) == at_once
+        return settings if fits else f"{settings}, concurrent: {at_once}"
 
 
 def _bench(plan: Plan, gpus: tuple[Gpu, ...], most: int | None) -> Bench:

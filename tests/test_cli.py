@@ -10,9 +10,6 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from srsweep.cli import COMMANDS, main
-from sweeps.drivers.gpus import Gpu
-from sweeps.packing import Job, Rung, RungFailed
-from sweeps.sharing import REMEMBERED
 from tests.sweeps.sweeps_for_tests import SMALL, sweep_file
 
 
@@ -413,57 +410,3 @@ def test_a_host_that_is_none_is_not_blamed_on_the_port(tmp_path: Path) -> None:
             in message
         )
         assert "--port" not in message
-
-
-@pytest.mark.slow
-def test_pack_measures_and_ends_with_the_line_for_the_file(tmp_path: Path) -> None:
-    words = ("pack", sweep_file(tmp_path), "--seconds", 0.2, "--most", 1)
-    result = invoke(*words, "--json")
-    assert result.exit_code == 0, result.output
-    (row,) = json.loads(result.stdout)
-    assert (row["trials"], row["best"]) == (1, "yes")
-    assert row["steps_per_second"] > 0
-    assert row["predicted_bytes"] > 10**8
-    assert "1 alone: " in result.stderr
-    assert result.stderr.splitlines()[-1] == f"resources: {{cpu: {row['threads']}}}"
-
-
-def test_pack_tells_mistakes_of_the_file_by_line_and_a_network_that_does_not_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    train = SMALL["train"] | {"patch_size": 4000}
-    assert "train.patch_size: must fit" in mistake("pack", sweep_file(tmp_path, train=train))
-
-    def fail(*_: object) -> None:
-        raise RungFailed("out of memory: no room")
-
-    monkeypatch.setattr("sweeps.packing.measure_rung", fail)
-    result = invoke("pack", sweep_file(tmp_path))
-    assert result.exit_code == 1
-    assert "Error: not even one trial runs here: out of memory: no room" in result.stderr
-
-
-def test_pack_on_a_gpu_names_the_share_and_remembers_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gpu = Gpu(model="NVIDIA Invented 80", memory=80 * 2**30, bfloat16=True)
-
-    def measure(job: Job, count: int) -> Rung:
-        assert (job.gpus, job.threads) == ("5", 2)
-        if count > 4:
-            raise RungFailed("out of memory: no room")
-        return Rung(trials=count, threads=2, steps_per_second=10.0 * count, memory=3 * 10**9)
-
-    monkeypatch.setattr("srsweep.pack.find_gpus", lambda: (gpu,))
-    monkeypatch.setattr("srsweep.pack.visible_gpus", lambda: ["5"])
-    monkeypatch.setattr("srsweep.pack.num_cores", lambda: 16)
-    monkeypatch.setattr("sweeps.packing.measure_rung", measure)
-    result = invoke("pack", sweep_file(tmp_path, resources={"cpu": 2}))
-    assert result.exit_code == 0, result.output
-    lines = result.stdout.splitlines()
-    assert [line.split()[0] for line in lines[1:4]] == ["1", "2", "4"]
-    assert lines[3].split()[3:] == ["+100%", *lines[1].split()[3:4], "3G", "yes"]
-    assert lines[-2] == "ended by 8 trials at once: out of memory: no room"
-    assert lines[-1] == "resources: {cpu: 2, gpu: 0.25}"
-    assert f"remembered in {tmp_path / 'cache' / REMEMBERED}" in result.stderr
-    assert "on one NVIDIA Invented 80: slwsr " in result.stderr
