@@ -186,7 +186,6 @@ def train(
     sampler = PatchSampler(split.train, settings.patch_size, settings.batch_size, seed)
     rate = partial(learning_rate_at, settings)
     take_step = make_step(network, optimizer, settings, sampler, rate)
-    watch.best = min((m.value for m in history if m.name == "loss"), default=math.inf)
     # The end of a cycle too, whether the trial pauses there or not: its history is the same then.
     also = {until_step, *(settings.restarts or ())}
     started = clock() - seconds
@@ -201,6 +200,7 @@ def train(
             "computed": checkpoints.computed,
             "history": [asdict(measurement) for measurement in history],
             "losses": (watch.total, watch.count),
+            "best": watch.best,
         }
         _save(state, checkpoints.write)
 
@@ -309,6 +309,9 @@ def _resume(
         optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
     watch.total, watch.count = state.get("losses", (None, 0))
     history = [Measurement(**measurement) for measurement in state["history"]]
+    evaluated = (m.value for m in history if m.name == "loss")
+    # Checkpoints of before it was kept know the evaluations only.
+    watch.best = state.get("best", min(evaluated, default=math.inf))
     return state["step"], state["seconds"], history
 
 
