@@ -17,8 +17,8 @@ from sweeps.config import SweepConfig
 from sweeps.data.images import find_set
 from sweeps.data.split import EMBEDDED
 from sweeps.feasibility import Found, check_feasible
-from sweeps.resources import AUTO
-from sweeps.run import local_slots
+from sweeps.resources import AUTO, threads_here
+from sweeps.run import lacking, local_slots
 from sweeps.train import time_step
 from sweeps.trial import open_data
 
@@ -175,14 +175,15 @@ def _expected_time(config: SweepConfig, allowed: list[Architecture]) -> str:
     shared = config.resources.gpu == AUTO and torch.cuda.is_available()
     note = ", less where several share a GPU (see `srsweep pack`)" if shared else ""
     slots = local_slots(config.resources)
-    return f"{format_duration(seconds)} on this machine, {slots} at once{note}"
+    told = f"{format_duration(seconds)} on this machine, {slots} at once{note}"
+    return "; ".join([told, *lacking(config)])
 
 
 def _seconds(config: SweepConfig, allowed: list[Architecture]) -> float:
     """Expected seconds of the whole sweep, from timed steps of the median and the largest network."""
     ranked = sorted(allowed, key=lambda a: costs(a, config.scale)["multadds"])
     before = torch.get_num_threads()
-    torch.set_num_threads(max(1, int(config.resources.cpu)))
+    torch.set_num_threads(threads_here(config.resources.threads))
     started = time.perf_counter()
     timed = [
         time_step(ranked[place].network(config.scale), config.scale, config.train)

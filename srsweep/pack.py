@@ -18,8 +18,8 @@ from sweeps.data.patches import PatchSampler
 from sweeps.drivers.gpus import Gpu, find_gpus, share_of, visible_gpus
 from sweeps.feasibility import check_feasible
 from sweeps.packing import Ladder, Rung, RungFailed, climb
-from sweeps.resources import ResourceSettings
-from sweeps.run import local_slots, num_cores
+from sweeps.resources import ResourceSettings, num_cores
+from sweeps.run import local_slots
 from sweeps.sharing import Plan, Site, make_plan, remember, smallest_site
 from sweeps.step import pick_autocast
 from sweeps.training_memory import predicted_bytes

@@ -26,6 +26,7 @@ from sweeps.data.patches import PatchSampler
 from sweeps.data.split import DataSettings, DataSplit
 from sweeps.drivers.gpus import show_only
 from sweeps.evaluate import BATCH_PIXELS, batches, evaluate
+from sweeps.resources import threads_here
 from sweeps.step import WARM_UP, Step, lacks_memory, make_optimizer, make_step
 from sweeps.train import TrainSettings, learning_rate_at, pick_device
 from sweeps.trial import open_data
@@ -211,7 +212,7 @@ def work(pipe: Connection, job: Job) -> None:
     """Life of a process: ready, go, (steps a second, bytes); or one line of what went wrong."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     show_only(job.gpus)
-    torch.set_num_threads(job.threads)
+    torch.set_num_threads(threads_here(job.threads))
     try:
         warnings.simplefilter("ignore")  # each process would say the same
         split = open_data(job.data, job.scale, job.cache)

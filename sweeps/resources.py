@@ -1,5 +1,6 @@
 """What a sweep file says of the machine: `resources`, what one trial takes and how many run at once."""
 
+import os
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -9,6 +10,8 @@ from searchspace.quantity import parse_quantity
 AUTO: Literal["auto"] = "auto"
 """GPUs of a trial that are worked out when the sweep starts."""
 Gpus = float | Literal["auto"]
+LEAST = 1e-4
+"""Of a core or a GPU that a trial can have: Ray counts no finer."""
 
 Number = BeforeValidator(parse_quantity)
 
@@ -21,8 +24,8 @@ def parse_gpus(written: object) -> Gpus:
         gpus = float(parse_quantity(written))
     except ValueError:
         raise ValueError(f"must be auto or a number such as 0.25, got {written!r}") from None
-    if gpus < 0:
-        raise ValueError(f"must be auto, 0 or above, got {gpus:g}")
+    if gpus != 0 and gpus < LEAST:
+        raise ValueError(f"must be auto, 0 or at least {LEAST:g}, got {gpus:g}")
     if gpus > 1 and gpus != int(gpus):
         raise ValueError(f"must be at most 1 or a whole number, got {gpus:g}")
     return gpus
@@ -35,8 +38,8 @@ class ResourceSettings(BaseModel):
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
     )
 
-    cpu: Annotated[float, Number, Field(gt=0)] = 1
-    """Processor cores of a trial; its threads."""
+    cpu: Annotated[float, Number, Field(ge=LEAST)] = 1
+    """Processor cores of a trial; its threads, on a machine that has as many."""
     gpu: Annotated[Gpus, BeforeValidator(parse_gpus)] = AUTO
     """GPUs of a trial: a whole number, or below 1, where several trials share one; 0: trained on processors. auto: the
     share with which most steps a second are taken in total, measured once for each kind of GPU (see `srsweep pack`) and
@@ -55,5 +58,17 @@ class ResourceSettings(BaseModel):
 
     @property
     def threads(self) -> int:
-        """Threads of a trial."""
+        """Threads of a trial, see `threads_here`."""
         return max(1, int(self.cpu))
+
+
+def num_cores() -> int:
+    """Processor cores that this process may use: a container or a scheduler may allow fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def threads_here(asked: int) -> int:
+    """Threads of a trial on this machine: more than it has cores are slower, and OpenMP dies of millions."""
+    return min(asked, num_cores())

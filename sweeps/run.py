@@ -1,6 +1,5 @@
 """Running a sweep from its configuration: open what it needs, take the lease, hand over to a driver."""
 
-import os
 import socket
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +14,7 @@ from sweeps.evaluate import bicubic_scores
 from sweeps.feasibility import check_feasible
 from sweeps.mirror import check_store, is_url
 from sweeps.provenance import git_state, holder, versions
-from sweeps.resources import AUTO, ResourceSettings
+from sweeps.resources import AUTO, ResourceSettings, num_cores
 from sweeps.sharing import Plan, Say, Share, local_share, make_plan
 from sweeps.store import LEASE_SECONDS, Store, StoreError, SweepTaken
 from sweeps.sweep import Record, Sweep, SweepFailed
@@ -85,6 +84,8 @@ def _drive(
         return
     from sweeps.drivers import local, processes
 
+    for line in lacking(sweep.config):
+        say(line)
     share = share_here(sweep.config, plan, say)
     sweep.reserve(share)
     resources = sweep.config.resources.model_copy(update={"gpu": share.gpu})
@@ -115,11 +116,23 @@ def local_slots(resources: ResourceSettings) -> int:
     return max(1, min(by_cpu, len(places(visible_gpus(), gpu))))
 
 
-def num_cores() -> int:
-    """Processor cores that this process may use: a container or a scheduler may allow fewer than there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def lacking(config: SweepConfig) -> list[str]:
+    """A line on each thing that one trial asks for and this whole machine has less of."""
+    cpu, gpu = config.resources.cpu, config.resources.gpu
+    cores, gpus, lines = num_cores(), len(visible_gpus()), []
+    if cpu > cores:
+        lines.append(
+            f"resources.cpu: a trial asks for {cpu:g} cores, and this machine has {cores}: it has so many threads"
+        )
+    if gpu != AUTO and config.train.device != "cpu" and float(gpu) > gpus:
+        has = f"{gpus}: it has those" if gpus else "none"
+        on = (
+            ": it is trained on the processor" if not gpus and config.train.device == "auto" else ""
+        )
+        lines.append(
+            f"resources.gpu: a trial asks for {gpu:g} of GPUs, and this machine has {has}{on}"
+        )
+    return lines
 
 
 def _record_provenance(sweep: Sweep, split: DataSplit) -> None:

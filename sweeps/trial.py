@@ -23,6 +23,7 @@ from sweeps.data.split import DataSettings, DataSplit, open_split
 from sweeps.latency import device_model
 from sweeps.mirror import Mirror
 from sweeps.records import Evaluation, Measurement, Outcome, Progress
+from sweeps.resources import threads_here
 from sweeps.step import lacks_memory, pick_autocast
 from sweeps.timing import Timing, TooSlow, another_key, key_of, refuse_slow, time_network
 from sweeps.train import (
@@ -109,6 +110,7 @@ def _run(
     segment: Segment, is_stopped: Callable[[], bool]
 ) -> Iterator[Progress | Evaluation | Outcome]:
     started = time.perf_counter()
+    segment = replace(segment, threads=threads_here(segment.threads))
     outcome = Outcome(step=0, host=socket.gethostname())
     try:
         torch.set_num_threads(segment.threads)

@@ -52,6 +52,17 @@ def cluster_share(
     return min(shares, key=lambda share: share.memory)
 
 
+def shortage(nodes: Iterable[Node], cpu: float, gpu: float) -> str:
+    """A line where no node has what one trial takes, and none will be trained before one comes; '' otherwise."""
+    has = [node["Resources"] for node in nodes]
+    if any(each.get("CPU", 0) >= cpu and each.get("GPU", 0) >= gpu for each in has):
+        return ""
+    return (
+        f"resources: a trial takes {cpu:g} cores and {gpu:g} of GPUs, and no machine of the cluster has both: trials wait "
+        "until one joins"
+    )
+
+
 def _one_of_each_kind(nodes: Iterable[Node]) -> list[Node]:
     """A node for each kind of GPU, by Ray's names for them."""
     found: dict[frozenset[str], Node] = {}

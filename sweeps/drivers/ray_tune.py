@@ -39,7 +39,7 @@ from ray.tune.search import Searcher
 
 from sweeps import trial
 from sweeps.drivers.gpus import find_gpus, per_gpu
-from sweeps.drivers.ray_sharing import Look, cluster_share
+from sweeps.drivers.ray_sharing import Look, cluster_share, shortage
 from sweeps.drivers.ray_worker import NETWORK, SEGMENT, SegmentTrainable, records_in
 from sweeps.records import Outcome, Record
 from sweeps.sharing import Plan, Say
@@ -79,7 +79,10 @@ def run(
     try:
         if plan is not None:
             nodes = alive_nodes().values()
-            sweep.reserve(cluster_share(sweep.config, plan, say, nodes, look))
+            share = cluster_share(sweep.config, plan, say, nodes, look)
+            sweep.reserve(share)
+            if line := shortage(nodes, sweep.config.resources.cpu, share.gpu):
+                say(line)
         searcher = SegmentSearcher(sweep)
         with tempfile.TemporaryDirectory(
             prefix="srsweep-tune-", ignore_cleanup_errors=True

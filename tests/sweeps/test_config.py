@@ -187,7 +187,12 @@ def test_a_constraint_on_a_knob_with_names_is_refused(tmp_path: Path) -> None:
             "storage: must be a database URL such as sqlite:///results.db, got 'foo'",
         ),
         ({"resources": {"gpu": 2.5}}, "gpu: must be at most 1 or a whole number, got 2.5"),
-        ({"resources": {"gpu": -1}}, "gpu: must be auto, 0 or above, got -1"),
+        ({"resources": {"gpu": -1}}, "gpu: must be auto, 0 or at least 0.0001, got -1"),
+        ({"resources": {"gpu": 1e-12}}, "gpu: must be auto, 0 or at least 0.0001, got 1e-12"),
+        (
+            {"resources": {"cpu": 1e-9}},
+            "cpu: Input should be greater than or equal to 0.0001, got 1e-09",
+        ),
         (
             {"resources": {"gpu": "half"}},
             "gpu: must be auto or a number such as 0.25, got 'half'",

@@ -195,3 +195,20 @@ def test_gpus_that_others_hold_stop_auto_with_a_line_and_a_number_not_at_all(
     assert told.startswith("resources.gpu: auto: no GPU of ")
     assert told.endswith("or write the share, such as gpu: 0.25")
     assert number == "0.25"
+
+
+@pytest.mark.parametrize(
+    ("cpu", "gpu", "told"),
+    [
+        (16, 0, ""),
+        (4, 0.5, ""),
+        (17, 0, "resources: a trial takes 17 cores and 0 of GPUs, and no machine"),
+        (4, 3, "resources: a trial takes 4 cores and 3 of GPUs, and no machine"),
+        (16, 1, "resources: a trial takes 16 cores and 1 of GPUs, and no machine"),  # of one node
+    ],
+)
+def test_what_no_machine_of_a_cluster_has_is_told(cpu: float, gpu: float, told: str) -> None:
+    nodes = [node("a"), node("b", CPU=4.0, GPU=2.0)]
+    line = ray_sharing.shortage(nodes, cpu, gpu)
+    assert line.startswith(told)
+    assert bool(line) == bool(told)

@@ -1,0 +1,66 @@
+"""What a trial asks for and a machine has not: told in a line, and trained with what there is."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from sweeps.resources import num_cores
+from sweeps.run import lacking, run_sweep
+from tests.sweeps.sweeps_for_tests import small_config
+
+PROCESSOR = ": it is trained on the processor"
+
+
+@pytest.mark.parametrize(
+    ("resources", "device", "gpus", "told"),
+    [
+        ({"cpu": 4, "gpu": 2}, "auto", 2, []),
+        ({}, "auto", 0, []),
+        ({"cpu": 1e9}, "auto", 0, ["cpu: a trial asks for 1e+09 cores, and this machine has 4"]),
+        (
+            {"gpu": 0.3},
+            "auto",
+            0,
+            [f"gpu: a trial asks for 0.3 of GPUs, and this machine has none{PROCESSOR}"],
+        ),
+        (
+            {"gpu": 1},
+            "cuda",
+            0,
+            ["gpu: a trial asks for 1 of GPUs, and this machine has none"],
+        ),
+        ({"gpu": 3}, "auto", 2, ["gpu: a trial asks for 3 of GPUs, and this machine has 2"]),
+        ({"gpu": 3}, "cpu", 2, []),
+    ],
+)
+def test_what_this_machine_has_less_of_is_told_in_a_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    resources: dict[str, Any],
+    device: str,
+    gpus: int,
+    told: list[str],
+) -> None:
+    monkeypatch.setattr("sweeps.run.num_cores", lambda: 4)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    lines = lacking(small_config(tmp_path, resources=resources, train={"device": device}))
+    assert len(lines) == len(told)
+    for line, expected in zip(lines, told, strict=True):
+        assert line.startswith(f"resources.{expected}")
+        assert line.endswith(PROCESSOR) == expected.endswith(PROCESSOR)
+
+
+def test_a_run_says_it_and_takes_as_many_threads_as_there_are_cores(tmp_path: Path) -> None:
+    said: list[str] = []
+    before = torch.get_num_threads()
+    resources = {"cpu": 1e9, "gpu": 0.3, "concurrent": 1}
+    config = small_config(tmp_path, resources=resources, search={"sampler": "random", "trials": 1})
+    try:
+        sweep = run_sweep(config, say=said.append)
+        assert torch.get_num_threads() == num_cores()
+    finally:
+        torch.set_num_threads(before)
+    assert [trial.state for trial in sweep.trials.values()] == ["complete"]
+    assert [line.partition(": ")[0] for line in said] == ["resources.cpu", "resources.gpu"]
