@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
@@ -14,6 +13,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from searchspace.cost.shapes import worked_out
 from searchspace.layers import ConvNorm, fold
 
 aten = torch.ops.aten
@@ -138,20 +138,15 @@ class _Recorder(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        # torch's own answer takes a millisecond, since it is worked out in Python.
-        shape_of = None if kwargs else _SHAPES.get(func)
-        result: Any
-        if shape_of is not None:
-            result = torch.empty(shape_of(*args), device="meta")
-        elif func in _SHAPES_OF_ALL and not kwargs:
-            shapes = _SHAPES_OF_ALL[func](*args)
-            result = tuple(torch.empty(shape, device="meta") for shape in shapes)
-        else:
+        result = None if kwargs else worked_out(func, args)
+        if result is None:
+            # A millisecond, since torch works it out in Python.
             result = func(*args, **(kwargs or {}))
         count = _COUNTERS.get(func.overloadpacket)
         if count is not None:
             self.trace.operators.append(count(args, result))
-        for tensor in tree_leaves(result):
+        # Most results are one tensor, which needs no search.
+        for tensor in (result,) if isinstance(result, Tensor) else tree_leaves(result):
             if isinstance(tensor, Tensor):
                 self.hold(tensor)
         return result
@@ -199,97 +194,6 @@ def _count_added_product(args: tuple[Any, ...], result: Tensor) -> Operator:
         kind="matmul", outputs=result.numel(), multadds=result.numel() * inner, has_bias=True
     )
 
-
-def _common_shape(*operands: Any) -> tuple[int, ...]:
-    shapes = {each.shape for each in operands if isinstance(each, Tensor)}
-    # torch.broadcast_shapes would load sympy, half a second of work.
-    return shapes.pop() if len(shapes) == 1 else np.broadcast_shapes(*shapes)
-
-
-def _shuffled_shape(x: Tensor, factor: int) -> list[int]:
-    *outer, channels, height, width = x.shape
-    return [*outer, channels // factor**2, factor * height, factor * width]
-
-
-def _convolved_shape(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    stride: list[int],
-    padding: list[int],
-    dilation: list[int],
-    is_transposed: bool,
-    output_padding: list[int],
-    groups: int,
-) -> list[int]:
-    sizes = zip(
-        x.shape[2:], weight.shape[2:], stride, padding, dilation, output_padding, strict=True
-    )
-    if is_transposed:
-        sides = [(n - 1) * s - 2 * p + d * (k - 1) + more + 1 for n, k, s, p, d, more in sizes]
-        return [x.shape[0], weight.shape[1] * groups, *sides]
-    sides = [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d, _ in sizes]
-    return [x.shape[0], weight.shape[0], *sides]
-
-
-def _joined_shape(parts: list[Tensor], along: int = 0) -> list[int]:
-    shape = list(parts[0].shape)
-    shape[along] = sum(part.shape[along] for part in parts)
-    return shape
-
-
-def _stacked_shape(parts: list[Tensor], along: int = 0) -> list[int]:
-    shape = list(parts[0].shape)
-    shape.insert(along % (len(shape) + 1), len(parts))
-    return shape
-
-
-def _mean_shape(x: Tensor, dims: list[int], keepdim: bool = False) -> list[int]:
-    averaged = {dim % x.dim() for dim in dims}
-    sizes = enumerate(x.shape)
-    return [1 if dim in averaged else size for dim, size in sizes if keepdim or dim not in averaged]
-
-
-def _resized_shape(x: Tensor, size: list[int], *rest: Any) -> list[int]:
-    return [*x.shape[:2], *size]
-
-
-def _shapes_of_layer_norm(x: Tensor, normalized: list[int], *rest: Any) -> list[list[int]]:
-    statistic = [*x.shape[: -len(normalized)], *[1] * len(normalized)]
-    return [list(x.shape), statistic, statistic]
-
-
-def _shapes_of_batch_norm(x: Tensor, *rest: Any) -> list[list[int]]:
-    """In evaluation, as always here: no statistics of the batch are kept."""
-    return [list(x.shape), [0], [0]]
-
-
-_SHAPES: dict[Any, Callable[..., Any]] = {
-    aten.convolution.default: _convolved_shape,
-    aten.relu.default: _common_shape,
-    aten.leaky_relu.default: _common_shape,
-    aten.sigmoid.default: _common_shape,
-    aten.sqrt.default: _common_shape,
-    aten.pow.Tensor_Scalar: _common_shape,
-    aten.mean.dim: _mean_shape,
-    aten.add.Tensor: _common_shape,
-    aten.sub.Tensor: _common_shape,
-    aten.mul.Tensor: _common_shape,
-    aten.div.Tensor: _common_shape,
-    aten.cat.default: _joined_shape,
-    aten.stack.default: _stacked_shape,
-    aten.pixel_shuffle.default: _shuffled_shape,
-    aten.upsample_bicubic2d.default: _resized_shape,
-    aten.upsample_bilinear2d.default: _resized_shape,
-    aten._prelu_kernel.default: lambda x, weight: x.shape,
-}
-"""Operators whose result is a new tensor of float32, with its shape."""
-
-_SHAPES_OF_ALL: dict[Any, Callable[..., list[list[int]]]] = {
-    aten.native_layer_norm.default: _shapes_of_layer_norm,
-    aten.native_batch_norm.default: _shapes_of_batch_norm,
-}
-"""The same for operators with several results."""
 
 _FILLING = {
     nn.init.uniform_,

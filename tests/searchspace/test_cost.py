@@ -1,3 +1,4 @@
+import copy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -107,18 +108,41 @@ def test_counting_a_network_does_not_load_the_compiler() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def _as_recorded(compute: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """What `compute` returns for `x` on the meta device while a recorder looks on."""
+    if isinstance(compute, nn.Module):
+        compute = copy.deepcopy(compute).to("meta")
+    with torch.no_grad(), _Recorder():
+        return compute(x.to("meta"))
+
+
 @pytest.mark.parametrize(
     "compute",
     [
         nn.Conv2d(4, 6, (3, 5), stride=(2, 3), padding=(1, 2), dilation=(1, 2), groups=2),
         nn.Conv2d(4, 6, 1, bias=False),
+        nn.Conv2d(4, 6, 3, padding="valid"),
+        nn.Conv2d(4, 6, 3, padding="same"),
         nn.ConvTranspose2d(4, 6, (4, 3), stride=(3, 2), padding=1, output_padding=(2, 1), groups=2),
         nn.ConvTranspose2d(4, 6, 9, stride=4, padding=4, output_padding=3, dilation=1, bias=False),
+        nn.LayerNorm((14, 11)),
+        nn.BatchNorm2d(4).eval(),
+        nn.BatchNorm2d(4, track_running_stats=False).eval(),
         lambda x: x + x.mean((2, 3), keepdim=True),
         lambda x: x * torch.ones(11, dtype=x.dtype, device=x.device),
         lambda x: torch.cat([x, x[:, :1]], 1),
+        lambda x: torch.cat([x.new_empty(0), x]),
         lambda x: x.mean((1, -1)),
+        lambda x: x.mean(dim=[]),
+        lambda x: x.mean(dim=[], keepdim=True),
+        lambda x: x.mean(dim=None, keepdim=True),
         lambda x: torch.stack([x, x, x], -2),
+        lambda x: torch.stack([x, x], -5),
+        lambda x: x.half() * 2,
+        lambda x: x.int() + x.int(),
+        lambda x: x.int() / 2,
+        lambda x: x * 2j,
+        lambda x: torch.cat([x.half(), x]),
         nn.PixelShuffle(2),
         nn.Upsample(size=(7, 5), mode="bicubic"),
     ],
@@ -127,7 +151,31 @@ def test_shapes_that_are_worked_out_here_are_those_of_torch(
     compute: Callable[[Tensor], Tensor],
 ) -> None:
     x = torch.zeros(2, 4, 14, 11)
-    expected = compute(x).shape
-    on_meta = compute.to("meta") if isinstance(compute, nn.Module) else compute
-    with _Recorder():
-        assert on_meta(x.to("meta")).shape == expected
+    expected, recorded = compute(x), _as_recorded(compute, x)
+    assert recorded.shape == expected.shape
+    assert recorded.dtype == expected.dtype
+
+
+@pytest.mark.parametrize(
+    ("compute", "told"),
+    [
+        (nn.Conv2d(8, 16, 3), "Invalid channel dimensions"),
+        (nn.ConvTranspose2d(8, 16, 3), "of 8 channels is given"),
+        (nn.Conv2d(4, 6, 15), "Kernel size"),
+        (nn.PixelShuffle(3), "pixel_shuffle"),
+        (nn.LayerNorm(12), "normalized_shape"),
+        (nn.BatchNorm2d(3).eval(), "running_mean"),
+        (lambda x: x + x[:, :3], "broadcast a dimension"),
+        (lambda x: torch.cat([x, x[:, :, 1:]], 1), "Sizes of tensors must match"),
+        (lambda x: torch.cat([x, x[0]]), "Number of dimensions"),
+        (lambda x: torch.stack([x, x[:, :1]]), "equal size"),
+        (lambda x: torch.stack([x, x], 5), "out of range"),
+        (lambda x: x.mean((1, 1)), "duplicate value"),
+        (lambda x: x.mean(4), "out of range"),
+    ],
+)
+def test_network_that_cannot_run_is_refused_in_the_words_of_torch(
+    compute: Callable[[Tensor], Tensor], told: str
+) -> None:
+    with pytest.raises((RuntimeError, IndexError, ValueError), match=told):
+        _as_recorded(compute, torch.zeros(2, 4, 14, 11))

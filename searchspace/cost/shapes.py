@@ -1,0 +1,181 @@
+"""Shapes of what torch's operators return, worked out here: torch, which does it in Python, takes a millisecond.
+
+Only for ordinary arguments: where anything is odd, torch gives the answer, or the error that a network which
+cannot run deserves.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+aten = torch.ops.aten
+
+
+def worked_out(func: Any, args: tuple[Any, ...]) -> Any:
+    """The result of `func` where its shape is known here and the arguments are ordinary; None: ask torch."""
+    known = func in _SHAPES or func in _SHAPES_OF_ALL
+    if not known or not _all_plain(args):
+        return None
+    if func in _SHAPES:
+        shape = _SHAPES[func](*args)
+        return None if shape is None else _empty(shape)
+    shapes = _SHAPES_OF_ALL[func](*args)
+    return None if shapes is None else tuple(map(_empty, shapes))
+
+
+def _empty(shape: Sequence[int]) -> Tensor:
+    return torch.empty(shape, dtype=torch.float32, device="meta")
+
+
+def _all_plain(args: Iterable[Any]) -> bool:
+    """Whether all is real and every tensor one of float32 on the meta device: the result is such a tensor too."""
+    for arg in args:
+        if isinstance(arg, Tensor):
+            if arg.dtype != torch.float32 or not arg.is_meta:
+                return False
+        elif isinstance(arg, list):
+            if arg and isinstance(arg[0], Tensor) and not _all_plain(arg):
+                return False
+        elif isinstance(arg, complex):
+            return False
+    return True
+
+
+def _common_shape(*operands: Any) -> Sequence[int] | None:
+    shapes = {each.shape for each in operands if isinstance(each, Tensor)}
+    if len(shapes) == 1:
+        return shapes.pop()
+    try:
+        # torch.broadcast_shapes would load sympy, half a second of work.
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        return None
+
+
+def _shuffled_shape(x: Tensor, factor: int) -> list[int] | None:
+    if x.dim() < 3 or factor < 1 or x.shape[-3] % factor**2:
+        return None
+    *outer, channels, height, width = x.shape
+    return [*outer, channels // factor**2, factor * height, factor * width]
+
+
+def _convolved_shape(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: list[int],
+    padding: list[int],
+    dilation: list[int],
+    is_transposed: bool,
+    output_padding: list[int],
+    groups: int,
+) -> list[int] | None:
+    # A transposed weight is (in, out/groups, k, k), any other (out, in/groups, k, k).
+    first, second, *kernel = weight.shape
+    inputs, outputs = (first, second * groups) if is_transposed else (second * groups, first)
+    fits = x.dim() == weight.dim() and x.shape[1] == inputs and not first % groups
+    if is_transposed and not fits:
+        # torch looks at the channels of these on a real device only.
+        raise ValueError(f"a transposed convolution of {inputs} channels is given {[*x.shape]}")
+    if not fits or (bias is not None and bias.shape != (outputs,)):
+        return None
+    # padding="valid" comes with one number for all sides.
+    hows = (
+        n * len(kernel) if len(n) == 1 else n for n in (stride, padding, dilation, output_padding)
+    )
+    sizes = zip(x.shape[2:], kernel, *hows, strict=True)
+    if is_transposed:
+        sides = [(n - 1) * s - 2 * p + d * (k - 1) + more + 1 for n, k, s, p, d, more in sizes]
+    else:
+        sides = [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d, _ in sizes]
+    return [x.shape[0], outputs, *sides] if min(sides) > 0 else None
+
+
+def _joined_shape(parts: list[Tensor], along: int = 0) -> list[int] | None:
+    shapes = [list(part.shape) for part in parts]
+    dims = {len(shape) for shape in shapes}
+    if len(dims) != 1 or not -max(dims) <= along < max(dims):
+        return None
+    joined = sum(shape[along] for shape in shapes)
+    for shape in shapes:
+        shape[along] = joined
+    return shapes[0] if all(shape == shapes[0] for shape in shapes) else None
+
+
+def _stacked_shape(parts: list[Tensor], along: int = 0) -> list[int] | None:
+    shapes = {part.shape for part in parts}
+    if len(shapes) != 1:
+        return None
+    shape = list(shapes.pop())
+    if not -len(shape) - 1 <= along <= len(shape):
+        return None
+    shape.insert(along % (len(shape) + 1), len(parts))
+    return shape
+
+
+def _mean_shape(x: Tensor, dims: list[int] | None, keepdim: bool = False) -> list[int] | None:
+    if not dims or not all(-x.dim() <= dim < x.dim() for dim in dims):
+        return None
+    averaged = {dim % x.dim() for dim in dims}
+    if len(averaged) < len(dims):
+        return None
+    sizes = enumerate(x.shape)
+    return [1 if dim in averaged else size for dim, size in sizes if keepdim or dim not in averaged]
+
+
+def _resized_shape(x: Tensor, size: list[int], *rest: Any) -> list[int] | None:
+    if x.dim() != 4 or len(size) != 2 or min(*size, *x.shape) < 1:
+        return None
+    return [*x.shape[:2], *size]
+
+
+def _shapes_of_layer_norm(
+    x: Tensor, normalized: list[int], *rest: Any
+) -> list[Sequence[int]] | None:
+    kept = x.dim() - len(normalized)
+    shapes = {each.shape for each in rest if isinstance(each, Tensor)} | {x.shape[max(kept, 0) :]}
+    if kept < 0 or not normalized or shapes != {torch.Size(normalized)}:
+        return None
+    statistic = [*x.shape[:kept], *[1] * len(normalized)]
+    return [x.shape, statistic, statistic]
+
+
+def _shapes_of_batch_norm(
+    x: Tensor, weight: Any, bias: Any, mean: Any, variance: Any, training: bool, *rest: Any
+) -> list[Sequence[int]] | None:
+    """Evaluation keeps no statistics of the batch."""
+    of_channels = {each.shape for each in (weight, bias, mean, variance) if each is not None}
+    if training or of_channels != {x.shape[1:2]}:
+        return None
+    return [x.shape, [0], [0]]
+
+
+_SHAPES: dict[Any, Callable[..., Sequence[int] | None]] = {
+    aten.convolution.default: _convolved_shape,
+    aten.relu.default: _common_shape,
+    aten.leaky_relu.default: _common_shape,
+    aten.sigmoid.default: _common_shape,
+    aten.sqrt.default: _common_shape,
+    aten.pow.Tensor_Scalar: _common_shape,
+    aten.mean.dim: _mean_shape,
+    aten.add.Tensor: _common_shape,
+    aten.sub.Tensor: _common_shape,
+    aten.mul.Tensor: _common_shape,
+    aten.div.Tensor: _common_shape,
+    aten.cat.default: _joined_shape,
+    aten.stack.default: _stacked_shape,
+    aten.pixel_shuffle.default: _shuffled_shape,
+    aten.upsample_bicubic2d.default: _resized_shape,
+    aten.upsample_bilinear2d.default: _resized_shape,
+    aten._prelu_kernel.default: lambda x, weight: x.shape,
+}
+"""Operators whose result is a new tensor, with its shape; None where the arguments are odd or do not fit."""
+
+_SHAPES_OF_ALL: dict[Any, Callable[..., list[Sequence[int]] | None]] = {
+    aten.native_layer_norm.default: _shapes_of_layer_norm,
+    aten.native_batch_norm.default: _shapes_of_batch_norm,
+}
+"""The same for operators with several results."""
