@@ -1,5 +1,6 @@
 """Pixels kept on a GPU between trainings and evaluations of one process."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,11 +16,14 @@ RESIDENT_SHARE = 0.25
 _kept: dict[tuple[Path, torch.device], tuple[Tensor, Tensor]] = {}
 """One cache at a time: a split has one for both of its sets."""
 
+_told: set[Path] = set()
+"""Caches that did not fit, of which a process speaks once and not at every trial."""
+
 
 def resident(pairs: PairSet, device: torch.device) -> tuple[Tensor, Tensor] | None:
     """All pixels of the cache of `pairs` on `device`, uint8 (pixels, 3) at low and high resolution.
 
-    None where they would take too much of a GPU. They stay until those of another cache are asked for.
+    None, with a warning, where they would take too much of a GPU. They stay until those of another cache are asked for.
     """
     device = torch.empty(0, device=device).device  # "cuda" is "cuda:0"
     key = pairs.folder, device
@@ -37,7 +41,18 @@ def _fits(pairs: PairSet, device: torch.device) -> bool:
     if device.type != "cuda":
         return True
     free, _ = torch.cuda.mem_get_info(device)
-    return pairs.flat_low_res.nbytes + pairs.flat_high_res.nbytes < RESIDENT_SHARE * free
+    needed = pairs.flat_low_res.nbytes + pairs.flat_high_res.nbytes
+    fits = needed < RESIDENT_SHARE * free
+    if not fits and pairs.folder not in _told:
+        _told.add(pairs.folder)
+        warnings.warn(
+            f"the images take {needed / 2**30:.2f} GiB, and of the {free / 2**30:.2f} GiB that are free on the GPU "
+            f"no more than {RESIDENT_SHARE:.0%} are given to them: patches are cut on the host and copied at every "
+            "step, which is slower; use fewer or smaller images (data.train), or let fewer trials share a GPU "
+            "(resources.gpu: 1)",
+            stacklevel=3,
+        )
+    return fits
 
 
 def images_of(

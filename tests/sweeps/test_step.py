@@ -4,16 +4,19 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from sweeps.data.cache import PairSet, open_cache
 from sweeps.data.images import find_images
 from sweeps.data.patches import PatchSampler
+from sweeps.data.resident import _fits
 from sweeps.step import (
     BLOCK,
     WARM_UP,
@@ -23,6 +26,7 @@ from sweeps.step import (
     make_optimizer,
     make_step,
     make_update,
+    sent,
 )
 from sweeps.train import TrainSettings
 
@@ -81,6 +85,47 @@ def test_a_step_of_the_host_is_plain_adam_on_the_plain_loss(
         loss.backward()
         optimizer.step()
         assert losses[step] == pytest.approx(float(loss.detach()), rel=1e-5)
+
+
+class PaperGpu(TorchFunctionMode):
+    """Takes copies to a GPU, that go to the host instead, and notes how they were asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pinned: list[Tensor] = []
+        self.blocking: list[bool] = []
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if func is Tensor.pin_memory:
+            self.pinned.append(args[0])
+            return args[0]
+        if func is Tensor.to:
+            self.blocking.append(not kwargs["non_blocking"])
+            return args[0]
+        return func(*args, **(kwargs or {}))
+
+
+def test_patches_go_to_a_gpu_from_pinned_memory_without_waiting() -> None:
+    batch, gpu = torch.zeros(2, 3, 4, 4, dtype=torch.uint8), PaperGpu()
+    with gpu:
+        assert sent(batch, torch.device("cuda")) is batch
+    assert (len(gpu.pinned), gpu.blocking) == (1, [False])
+    assert sent(batch, torch.device("cpu")) is batch
+
+
+def test_images_that_do_not_fit_on_a_gpu_are_told_of_once(
+    sampler: PatchSampler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2**30, 2**30))
+    pairs, cuda = sampler.pairs, torch.device("cuda")
+    assert _fits(pairs, cuda)
+    # Few images, but more than a quarter of nothing.
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2**8, 2**30))
+    with pytest.warns(UserWarning, match=r"images take 0\.00 GiB.*resources\.gpu") as told:
+        fit = [_fits(pairs, cuda) for _ in range(2)]
+    assert (fit, len(told)) == ([False, False], 1)
 
 
 def test_resident_steps_are_those_of_the_host_across_blocks(
