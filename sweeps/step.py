@@ -98,7 +98,13 @@ def make_update(
         optimizer.step()
         return loss.detach()
 
-    return update
+    if lowered:
+        return update
+    # cuDNN's convolutions of float32 are of TF32, with 10 bits, unless told; its other flags stay as they are.
+    float32 = torch.backends.cudnn.flags(
+        enabled=None, benchmark=None, benchmark_limit=None, deterministic=None, allow_tf32=False
+    )
+    return float32(update)
 
 
 def sent(batch: Tensor, device: torch.device) -> Tensor:

@@ -83,7 +83,7 @@ class TrainSettings(BaseModel):
     evaluate_every: Annotated[int, Number, Field(ge=1)] = 1000
     """Steps between evaluations on the validation images; each also writes the checkpoint."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """auto: bfloat16 autocast where the processor or GPU computes it natively."""
+    """auto: bfloat16 autocast where the processor or GPU computes it natively; float32: and not TF32, on a GPU."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto: CUDA where there is one."""
 
@@ -310,8 +310,7 @@ def _resume(
     watch.total, watch.count = state.get("losses", (None, 0))
     history = [Measurement(**measurement) for measurement in state["history"]]
     evaluated = (m.value for m in history if m.name == "loss")
-    # Checkpoints of before it was kept know the evaluations only.
-    watch.best = state.get("best", min(evaluated, default=math.inf))
+    watch.best = state.get("best", min(evaluated, default=math.inf))  # older checkpoints lack it
     return state["step"], state["seconds"], history
 
 

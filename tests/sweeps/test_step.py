@@ -128,6 +128,38 @@ def test_images_that_do_not_fit_on_a_gpu_are_told_of_once(
     assert (fit, len(told)) == ([False, False], 1)
 
 
+@pytest.mark.parametrize(("precision", "allowed"), [("float32", False), ("bfloat16", True)])
+def test_a_step_in_float32_is_not_one_in_tf32(
+    sampler: PatchSampler, precision: str, allowed: bool
+) -> None:
+    def flags() -> tuple[bool, bool, bool, bool]:
+        cudnn = torch.backends.cudnn
+        return cudnn.enabled, cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32
+
+    seen = []
+
+    class Watched(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 12, 3, padding=1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            result = nn.functional.pixel_shuffle(self.conv(x), 2)
+            seen.append(flags())
+            result.register_hook(lambda gradient: seen.append(flags()))
+            return result
+
+    before = flags()
+    assert before[3]
+    network = Watched()
+    settings = SETTINGS.model_copy(update={"precision": precision})
+    take_step = make_step(network, make_optimizer(network), settings, sampler, rate)
+    _losses(take_step, range(2))
+    assert len(seen) >= 4, "forward and backward, twice"
+    assert set(seen) == {(*before[:3], allowed)}
+    assert flags() == before
+
+
 def test_resident_steps_are_those_of_the_host_across_blocks(
     network: nn.Module, sampler: PatchSampler
 ) -> None:
