@@ -32,7 +32,8 @@ class DataSettings(BaseModel):
     """'embedded' (photographs inside scikit-image), the name of a set under `root`, or a folder; several are joined by
     '+', as in BSDS400+T91."""
     validation: str | None = None
-    """As `train`. Left out, or one of the training sets: `hold_out` of its images are validated on, not trained on."""
+    """As `train`. Left out, or one of the training sets: `hold_out` of its images are validated on; neither they nor
+    copies of them are trained on."""
     root: str = "data"
     """Folder of the image sets."""
     hold_out: int = Field(default=20, ge=1)
@@ -115,13 +116,13 @@ def _split(settings: DataSettings, scale: int) -> tuple[list[ImageSource], list[
             f"data.validation: must name training sets or other sets, not both, got {held_from!r}"
         )
     held = _evenly([s for part in _parts(held_from) for s in sets[part]], settings.hold_out)
-    chosen = set(held)
-    rest = [source for source in train if source not in chosen]
+    rest, copies = _not_held(train, held)
     if not rest:
         raise ValueError(
             f"data.hold_out: must leave images to train on, got {settings.hold_out} of {len(train)}"
         )
-    return rest, held, f"evenly spaced among the sorted names of {held_from}"
+    how = f"evenly spaced among the sorted names of {held_from}"
+    return rest, held, f"{how}; left out as copies of them: {_some(copies)}" if copies else how
 
 
 def _gather(
@@ -152,6 +153,16 @@ def _evenly(sources: list[ImageSource], count: int) -> list[ImageSource]:
         return sources
     ordered = sorted(sources, key=lambda source: source.name)
     return [ordered[(2 * i + 1) * total // (2 * count)] for i in range(count)]
+
+
+def _not_held(
+    train: Sequence[ImageSource], held: Sequence[ImageSource]
+) -> tuple[list[ImageSource], list[str]]:
+    """What is left to train on, and the names of images that only repeat one held out: T91 has a picture twice."""
+    chosen, contents = set(held), {content_digest(source.high_res) for source in held}
+    others = [source for source in train if source not in chosen]
+    copies = [source for source in others if content_digest(source.high_res) in contents]
+    return [source for source in others if source not in copies], [copy.name for copy in copies]
 
 
 def _refuse_shared(

@@ -130,6 +130,30 @@ def test_an_image_that_is_trained_and_validated_on_is_refused(
         split(train="A", validation="B")
 
 
+def test_a_copy_of_an_image_held_out_is_left_out_of_training_and_named(
+    make_set: MakeSet, split: Callable[..., DataSplit]
+) -> None:
+    folder = make_set("A", NAMES)
+    without = split(train="A")
+    shutil.copy(folder / "i05.png", folder / "i06.png")
+    opened = split(train="A")
+    assert opened.validation.names == without.validation.names == ("i01", "i05", "i08")
+    assert opened.train.names == tuple(name for name in without.train.names if name != "i06")
+    assert opened.description == (
+        "A x2: 6 images to train on, 3 to validate on (evenly spaced among the sorted names of A; "
+        "left out as copies of them: 1 (i06))"
+    )
+
+
+def test_copies_alone_are_not_enough_to_train_on(
+    make_set: MakeSet, split: Callable[..., DataSplit]
+) -> None:
+    folder = make_set("A", NAMES[:2])
+    shutil.copy(folder / "i00.png", folder / "i01.png")
+    with pytest.raises(ValueError, match=r"^data\.hold_out: must leave images to train on"):
+        split(train="A", hold_out=1)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -174,3 +198,12 @@ def test_bsds400_shares_no_picture_with_b100(shared: Path, tmp_path: Path) -> No
     settings = DataSettings(train="BSDS400", root=str(shared / "data"))
     opened = open_split(settings, 4, tmp_path)
     assert (len(opened.train), len(opened.validation)) == (380, 20)
+
+
+def test_t91_which_has_one_picture_twice_trains_without_the_other(
+    shared: Path, tmp_path: Path
+) -> None:
+    opened = open_split(DataSettings(train="T91", root=str(shared / "data")), 4, tmp_path)
+    assert (len(opened.train), len(opened.validation)) == (70, 20)
+    assert "t36" in opened.validation.names
+    assert "left out as copies of them: 1 (t65)" in opened.description
