@@ -33,7 +33,9 @@ class Worker:
 def run(sweep: Sweep, gpus: Sequence[str]) -> None:
     """Run the sweep to its end on a process for each of `gpus`, the CUDA_VISIBLE_DEVICES of that process ('' to leave it).
 
-    A worker that dies is replaced.
+    A worker that dies is replaced. Before a trial that must be alone, idle workers are ended, so that what they keep
+    of the machine's and the GPUs' memory is free: images, torch's own, the context of CUDA. Left is what the one that
+    trains it has of these.
     """
     # spawn, not fork: torch's thread pools do not survive a fork.
     context = multiprocessing.get_context("spawn")
@@ -46,10 +48,7 @@ def run(sweep: Sweep, gpus: Sequence[str]) -> None:
                     workers.remove(worker)
             sweep.check_lease()
     finally:
-        for worker in workers:
-            worker.process.terminate()
-        for worker in workers:
-            worker.process.join()
+        _end(workers)
 
 
 def _hand_out(
@@ -63,9 +62,21 @@ def _hand_out(
         segment = sweep.next_segment()
         if segment is None:
             return
+        if sweep.trials[segment.number].alone:
+            for worker in _end([each for each in workers if each.segment is None][1:]):
+                workers.remove(worker)
         # An idle worker may have died unheard since the last news: the segment goes to another one.
         while not _give(worker := _idle(workers, gpus, context), segment):
             workers.remove(worker)
+
+
+def _end(workers: list[Worker]) -> list[Worker]:
+    """The workers, whose processes are gone."""
+    for worker in workers:
+        worker.process.terminate()
+    for worker in workers:
+        worker.process.join()
+    return workers
 
 
 def _idle(

@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -12,11 +12,29 @@ import torch
 from sweeps.drivers import processes
 from sweeps.drivers.gpus import VISIBLE, of_workers
 from sweeps.drivers.processes import Worker
+from sweeps.records import Outcome
 from sweeps.resources import ResourceSettings
 from sweeps.run import local_slots
 from sweeps.sweep import Sweep
+from tests.sweeps.sweeps_for_tests import start
 
 CONTEXT = multiprocessing.get_context("spawn")
+
+
+@pytest.fixture
+def idle_workers() -> Iterator[list[Worker]]:
+    """Three workers that have nothing to do, and do nothing with what they are sent."""
+    pipes = [CONTEXT.Pipe() for _ in range(3)]
+    workers = [
+        Worker(
+            process=CONTEXT.Process(target=time.sleep, args=(60,), daemon=True), pipe=ours, gpus=""
+        )
+        for ours, _ in pipes
+    ]
+    for worker in workers:
+        worker.process.start()
+    yield workers
+    processes._end(workers)
 
 
 def dead_worker(death: signal.Signals, gpus: str = "") -> Worker:
@@ -74,6 +92,27 @@ def test_a_segment_that_an_idle_worker_died_too_early_for_goes_to_another(sweep:
         for worker in workers:
             worker.process.terminate()
             worker.process.join()
+
+
+def test_a_trial_that_must_be_alone_has_the_memory_of_idle_workers(
+    sweep: Sweep, idle_workers: list[Worker]
+) -> None:
+    first, second = start(sweep), start(sweep)
+    sweep.handle(first, Outcome(step=0, error="CUDA out of memory", out_of_memory=True))
+    sweep.handle(second, Outcome(step=0, interrupted=True))
+    workers = [*idle_workers]
+    processes._hand_out(sweep, workers, [""] * 3, CONTEXT)
+    (left,) = workers
+    assert left.segment is not None
+    assert left.segment.number == first.number
+    assert [each.process.is_alive() for each in idle_workers] == [True, False, False]
+
+
+def test_idle_workers_are_kept_for_trials_that_run_beside_others(
+    sweep: Sweep, idle_workers: list[Worker]
+) -> None:
+    processes._hand_out(sweep, idle_workers, [""] * 3, CONTEXT)
+    assert all(each.process.is_alive() and each.segment for each in idle_workers)
 
 
 def test_a_new_worker_sees_the_gpu_that_no_other_has(monkeypatch: pytest.MonkeyPatch) -> None:
