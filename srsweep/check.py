@@ -19,6 +19,7 @@ from sweeps.data.split import EMBEDDED
 from sweeps.feasibility import Found, check_feasible
 from sweeps.resources import AUTO, threads_here
 from sweeps.run import lacking, local_slots
+from sweeps.sharing import resources_of
 from sweeps.train import time_step
 from sweeps.trial import open_data
 
@@ -169,12 +170,13 @@ def _multiply_adds(config: SweepConfig, allowed: list[Architecture]) -> float:
 
 def _expected_time(config: SweepConfig, allowed: list[Architecture]) -> str:
     """For the whole sweep on this machine; where its trials ask for a GPU that is not here, that."""
-    if config.resources.gpu not in (AUTO, 0) and not torch.cuda.is_available():
+    resources = resources_of(config)
+    if resources.gpu not in (AUTO, 0) and not torch.cuda.is_available():
         return "unknown: its trials ask for a GPU, and this machine has none"
     seconds = _seconds(config, allowed)
-    shared = config.resources.gpu == AUTO and torch.cuda.is_available()
+    shared = resources.gpu == AUTO and torch.cuda.is_available()
     note = ", less where several share a GPU (see `srsweep pack`)" if shared else ""
-    slots = local_slots(config.resources)
+    slots = local_slots(resources)
     told = f"{format_duration(seconds)} on this machine, {slots} at once{note}"
     return "; ".join([told, *lacking(config)])
 
@@ -192,4 +194,4 @@ def _seconds(config: SweepConfig, allowed: list[Architecture]) -> float:
     ]
     torch.set_num_threads(before)
     step = sum(timed) / len(timed)
-    return step * config.train.steps * config.search.trials / local_slots(config.resources)
+    return step * config.train.steps * config.search.trials / local_slots(resources_of(config))

@@ -15,7 +15,7 @@ from sweeps.feasibility import check_feasible
 from sweeps.mirror import check_store, is_url
 from sweeps.provenance import git_state, holder, versions
 from sweeps.resources import AUTO, ResourceSettings, num_cores
-from sweeps.sharing import Plan, Say, Share, local_share, make_plan
+from sweeps.sharing import Plan, Say, Share, local_share, make_plan, resources_of
 from sweeps.store import LEASE_SECONDS, Store, StoreError, SweepTaken
 from sweeps.sweep import Record, Sweep, SweepFailed
 from sweeps.trial import open_data
@@ -99,7 +99,7 @@ def _drive(
 
 def share_here(config: SweepConfig, plan: Callable[[], Plan], say: Say) -> Share:
     """What one trial has of this machine's GPUs; with `resources.gpu: auto` measured now, where it never was."""
-    wanted = config.resources.gpu
+    wanted = resources_of(config).gpu
     # Whole GPUs need no look at them.
     gpus = find_gpus() if wanted == AUTO or 0 < float(wanted) < 1 else ()
     return local_share(config, plan, gpus, visible_gpus(), num_cores(), say)
@@ -118,13 +118,14 @@ def local_slots(resources: ResourceSettings) -> int:
 
 def lacking(config: SweepConfig) -> list[str]:
     """A line on each thing that one trial asks for and this whole machine has less of."""
-    cpu, gpu = config.resources.cpu, config.resources.gpu
+    resources = resources_of(config)
+    cpu, gpu = resources.cpu, resources.gpu
     cores, gpus, lines = num_cores(), len(visible_gpus()), []
     if cpu > cores:
         lines.append(
             f"resources.cpu: a trial asks for {cpu:g} cores, and this machine has {cores}: it has so many threads"
         )
-    if gpu != AUTO and config.train.device != "cpu" and float(gpu) > gpus:
+    if gpu != AUTO and float(gpu) > gpus:
         has = f"{gpus}: it has those" if gpus else "none"
         on = (
             ": it is trained on the processor" if not gpus and config.train.device == "auto" else ""

@@ -25,7 +25,7 @@ from sweeps.drivers.gpus import Gpu, per_gpu, share_of
 from sweeps.evaluate import BATCH_PIXELS, batches
 from sweeps.feasibility import Found
 from sweeps.packing import Job, Ladder, Rung, RungFailed, climb, format_counts
-from sweeps.resources import AUTO
+from sweeps.resources import AUTO, ResourceSettings
 from sweeps.train import TrainSettings
 from sweeps.training_memory import CPU_BYTES, CUDA_BYTES, Load, predicted_bytes
 
@@ -265,6 +265,13 @@ def _read(folder: Path) -> dict[str, object]:
     return known if isinstance(known, dict) else {}
 
 
+def resources_of(config: SweepConfig) -> ResourceSettings:
+    """What a trial takes: no GPU where it is trained on a processor by the file's word."""
+    if config.train.device == "cpu":
+        return config.resources.model_copy(update={"gpu": 0.0})
+    return config.resources
+
+
 def local_share(
     config: SweepConfig,
     plan: Callable[[], Plan],
@@ -274,8 +281,9 @@ def local_share(
     say: Say,
 ) -> Share:
     """The share of one trial on a machine with these GPUs, called so by CUDA."""
-    given = None if config.resources.gpu == AUTO else float(config.resources.gpu)
-    if not gpus or config.train.device == "cpu":
+    wanted = resources_of(config).gpu
+    given = None if wanted == AUTO else float(wanted)
+    if not gpus or given == 0:
         return Share(gpu=given or 0.0)
     site = smallest_site(gpus, names, cores)
     if given is not None:

@@ -11,7 +11,7 @@ from sweeps.config import SweepConfig
 from sweeps.drivers.gpus import Gpu, find_gpus
 from sweeps.packing import Ladder
 from sweeps.resources import AUTO
-from sweeps.sharing import Plan, Say, Share, Site, measure_here, recall, settle
+from sweeps.sharing import Plan, Say, Share, Site, measure_here, recall, resources_of, settle
 from sweeps.sweep import SweepFailed
 
 LOOK = 0.01
@@ -36,10 +36,11 @@ def cluster_share(
     Workers are used again, so that a trial of another size would need a worker of its own. Raises SweepFailed
     where no GPU came free to be measured.
     """
-    given = None if config.resources.gpu == AUTO else float(config.resources.gpu)
+    wanted = resources_of(config).gpu
+    given = None if wanted == AUTO else float(wanted)
     kinds = _one_of_each_kind(nodes)
     whole = given is not None and not 0 < given < 1
-    if config.train.device == "cpu" or whole or not kinds:
+    if whole or not kinds:
         return Share(gpu=given or 0.0)
     made = plan()
     seen = [(node, *_seen(made, node, look, given)) for node in kinds]

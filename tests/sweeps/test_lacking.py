@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 import torch
 
+from srsweep.check import describe
 from sweeps.resources import num_cores
 from sweeps.run import lacking, run_sweep
-from tests.sweeps.sweeps_for_tests import small_config
+from tests.sweeps.sweeps_for_tests import SMALL, small_config
 
 PROCESSOR = ": it is trained on the processor"
 
@@ -64,3 +65,15 @@ def test_a_run_says_it_and_takes_as_many_threads_as_there_are_cores(tmp_path: Pa
         torch.set_num_threads(before)
     assert [trial.state for trial in sweep.trials.values()] == ["complete"]
     assert [line.partition(": ")[0] for line in said] == ["resources.cpu", "resources.gpu"]
+
+
+def test_trials_on_processors_are_counted_by_cores_beside_a_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sweeps.run.num_cores", lambda: 8)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    train = SMALL["train"] | {"device": "cpu"}
+    for resources in ({}, {"gpu": 0.25}):
+        config = small_config(tmp_path, resources=resources, train=train)
+        assert describe(config)["expected time"].endswith(" on this machine, 8 at once")

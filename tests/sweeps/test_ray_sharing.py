@@ -117,6 +117,7 @@ def test_one_node_of_each_kind_of_gpu_is_looked_at() -> None:
         ({"gpu": 0.25}, {}, 0.25),  # but it may grow, by the file's word
         ({"gpu": 2}, {}, 2.0),
         ({}, {"device": "cpu"}, 0.0),
+        ({"gpu": 0.25}, {"device": "cpu"}, 0.0),
     ],
 )
 def test_nothing_is_looked_at_where_there_is_nothing_to_find_out(

@@ -71,8 +71,9 @@ def test_without_a_gpu_trials_are_trained_on_processors(tmp_path: Path) -> None:
     assert trained.device == "cpu"
 
 
-def test_on_a_processor_by_the_files_word_no_gpu_is_taken(tmp_path: Path) -> None:
-    config = small_config(tmp_path, train={"device": "cpu"})
+@pytest.mark.parametrize("gpu", ["auto", 0.25, 2])
+def test_on_a_processor_by_the_files_word_no_gpu_is_taken(tmp_path: Path, gpu: object) -> None:
+    config = small_config(tmp_path, train={"device": "cpu"}, resources={"gpu": gpu})
     assert local_share(config, pytest.fail, [LARGE], ["0"], 16, pytest.fail).gpu == 0
 
 
