@@ -221,11 +221,14 @@ def recall(plan: Plan, site: Site, most: int) -> int | None:
     entry = _read(plan.cache).get(key_of(plan, site))
     if not isinstance(entry, dict):
         return None
-    trials, highest = entry.get("trials"), entry.get("highest")
-    if not isinstance(trials, int) or trials < 1:
-        return None
-    enough = entry.get("ended") is True or (isinstance(highest, int) and highest >= most)
-    return trials if enough else None
+    trials, highest = _whole(entry.get("trials")), _whole(entry.get("highest"))
+    enough = entry.get("ended") is True or highest >= most
+    return trials if trials and enough else None
+
+
+def _whole(stored: object) -> int:
+    """A number above 0; 0 for anything else, `true` too, which Python takes for 1."""
+    return stored if type(stored) is int and stored > 0 else 0
 
 
 def remember(plan: Plan, site: Site, ladder: Ladder) -> str:

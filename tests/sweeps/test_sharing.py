@@ -216,6 +216,20 @@ def test_a_measurement_counts_where_it_cannot_be_written_down(
     assert told in said[-1]
 
 
+@pytest.mark.parametrize("stored", [True, "2", 2.0, 0, -1, None, [2]])
+@pytest.mark.parametrize("key", ["trials", "highest"])
+def test_what_is_no_whole_number_above_nothing_was_never_measured(
+    tmp_path: Path, key: str, stored: object
+) -> None:
+    made, site = plan(tmp_path), Site(gpu=LARGE, cores=16)
+    remember(made, site, ladder(_1=10))
+    assert recall(made, site, 1) == 1
+    file = tmp_path / "cache" / REMEMBERED
+    (name, entry), *_ = json.loads(file.read_text()).items()
+    file.write_text(json.dumps({name: {**entry, key: stored}}))
+    assert recall(made, site, 1) is None
+
+
 @pytest.mark.parametrize(
     ("rates", "failure", "answers"),
     [
