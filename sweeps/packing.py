@@ -36,6 +36,11 @@ GROWTH = 1.05
 TOGETHER = 20
 """Steps that a GPU is given before its process waits for them, as in training, where nothing waits for single ones."""
 
+MEASURE_SECONDS = 900.0
+"""So long a process may take to build and warm up its network, and beyond its counted seconds to answer."""
+DEATH_SECONDS = 10.0
+"""So long is waited for a killed process to be gone; one that hangs in a driver of the system may never be."""
+
 
 class RungFailed(Exception):  # noqa: N818 - reads as what happened
     """So many trials at once do not run here; the message is why, in one line."""
@@ -145,17 +150,19 @@ def measure_rung(job: Job, count: int) -> Rung:
         with _unheard():
             for _ in range(count):
                 workers.append(_start(context, job))
+        ready_by = time.monotonic() + MEASURE_SECONDS
         for worker in workers:
-            _told(*worker)
+            _told(*worker, ready_by)
         for _, pipe in workers:
             with contextlib.suppress(OSError):  # one that has died is told below
                 pipe.send("go")
-        told = [_told(*worker) for worker in workers]
+        done_by = time.monotonic() + job.seconds + MEASURE_SECONDS
+        told = [_told(*worker, done_by) for worker in workers]
     finally:
         for process, _ in workers:
-            process.terminate()
+            process.kill()
         for process, pipe in workers:
-            process.join()
+            process.join(DEATH_SECONDS)
             pipe.close()
     rates, memories = zip(*told, strict=True)
     known = [memory for memory in memories if memory is not None]
@@ -194,9 +201,11 @@ def _start(context: SpawnContext, job: Job) -> tuple[BaseProcess, Connection]:
     return process, ours
 
 
-def _told(process: BaseProcess, pipe: Connection) -> Any:
-    """What a process says next; RungFailed with its reason, or with its death."""
+def _told(process: BaseProcess, pipe: Connection, until: float) -> Any:
+    """What a process says next; RungFailed with its reason, with its death, or where it says nothing `until` then."""
     try:
+        if not pipe.poll(max(0.0, until - time.monotonic())):
+            raise RungFailed(f"a process hangs: no word from it for {MEASURE_SECONDS:g} s")
         said = pipe.recv()
     except (EOFError, OSError):
         process.join()

@@ -9,15 +9,15 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from sweeps.config import SweepConfig
 from sweeps.drivers.gpus import Gpu, find_gpus
-from sweeps.packing import Ladder
+from sweeps.packing import MEASURE_SECONDS, Ladder
 from sweeps.resources import AUTO
 from sweeps.sharing import Plan, Say, Share, Site, measure_here, recall, resources_of, settle
 from sweeps.sweep import SweepFailed
 
 LOOK = 0.01
 """Of a GPU, to see what it is."""
-LOOK_SECONDS, MEASURE_SECONDS = 120.0, 900.0
-"""So long is waited for that share, and for a whole GPU and the measurement on it."""
+LOOK_SECONDS = 120.0
+"""So long is waited for that share, and MEASURE_SECONDS for a whole GPU and the measurement on it."""
 
 Node = Mapping[str, Any]
 """Ray's word on a node."""

@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -107,18 +107,43 @@ def test_a_process_that_cannot_begin_says_why(tmp_path: Path) -> None:
     assert not multiprocessing.active_children()
 
 
-def test_a_process_that_is_killed_ends_the_rung(tmp_path: Path) -> None:
-    def kill_one() -> None:
+@pytest.fixture
+def signal_one() -> Iterator[Callable[[signal.Signals], None]]:
+    """Sends a signal to the first process that is started from here on."""
+    senders: list[threading.Thread] = []
+
+    def send(number: signal.Signals) -> None:
         while not (children := multiprocessing.active_children()):
             time.sleep(0.01)
         assert children[0].pid is not None
-        os.kill(children[0].pid, signal.SIGKILL)
+        os.kill(children[0].pid, number)
 
-    killer = threading.Thread(target=kill_one)
-    killer.start()
+    def start(number: signal.Signals) -> None:
+        senders.append(threading.Thread(target=send, args=(number,)))
+        senders[0].start()
+
+    yield start
+    senders[0].join()
+
+
+def test_a_process_that_is_killed_ends_the_rung(
+    tmp_path: Path, signal_one: Callable[[signal.Signals], None]
+) -> None:
+    signal_one(signal.SIGKILL)
     with pytest.raises(RungFailed, match=r"died, exit code -9 \(killed, for want of memory"):
         measure_rung(job(tmp_path, seconds=30), 1)
-    killer.join()
+
+
+def test_a_process_that_hangs_ends_the_rung(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    signal_one: Callable[[signal.Signals], None],
+) -> None:
+    monkeypatch.setattr(packing, "MEASURE_SECONDS", 0.5)
+    signal_one(signal.SIGSTOP)  # it does not hear SIGTERM any more
+    with pytest.raises(RungFailed, match=r"a process hangs: no word from it for 0\.5 s"):
+        measure_rung(job(tmp_path), 1)
+    assert not multiprocessing.active_children()
 
 
 @pytest.mark.parametrize("when", ["_start", "_told"])
