@@ -78,8 +78,8 @@ def _convolved_shape(
     inputs, outputs = (first, second * groups) if is_transposed else (second * groups, first)
     fits = x.dim() == weight.dim() and x.shape[1] == inputs and not first % groups
     if is_transposed and not fits:
-        # torch looks at the channels of these on a real device only.
-        raise ValueError(f"a transposed convolution of {inputs} channels is given {[*x.shape]}")
+        # torch says so on a real device only.
+        raise RuntimeError(f"a transposed convolution of {inputs} channels is given {[*x.shape]}")
     if not fits or (bias is not None and bias.shape != (outputs,)):
         return None
     # padding="valid" comes with one number for all sides.

@@ -177,5 +177,5 @@ def test_shapes_that_are_worked_out_here_are_those_of_torch(
 def test_network_that_cannot_run_is_refused_in_the_words_of_torch(
     compute: Callable[[Tensor], Tensor], told: str
 ) -> None:
-    with pytest.raises((RuntimeError, IndexError, ValueError), match=told):
+    with pytest.raises((RuntimeError, IndexError), match=told):
         _as_recorded(compute, torch.zeros(2, 4, 14, 11))
