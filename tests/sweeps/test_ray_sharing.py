@@ -11,7 +11,7 @@ import pytest
 
 from sweeps.packing import Ladder, Rung
 from sweeps.sharing import REMEMBERED, Share, Site, remember
-from tests.sweeps.sweeps_for_tests import small_config, sweep_file
+from tests.sweeps.sweeps_for_tests import SMALL, small_config, sweep_file
 from tests.sweeps.test_sharing import LARGE, plan
 
 ray_sharing = pytest.importorskip("sweeps.drivers.ray_sharing")
@@ -213,3 +213,66 @@ def test_what_no_machine_of_a_cluster_has_is_told(cpu: float, gpu: float, told: 
     line = ray_sharing.shortage(nodes, cpu, gpu)
     assert line.startswith(told)
     assert bool(line) == bool(told)
+
+
+ALONE = """
+import os, sys
+from pathlib import Path
+
+import ray
+from sweeps.config import read_config
+from sweeps.drivers import ray_tune
+from sweeps.records import Evaluation
+from sweeps.sharing import Share
+from sweeps.store import Store
+from sweeps.sweep import Sweep
+
+class Narrow(Share):
+    def has_room_for(self, architecture):
+        return architecture.knobs["n_feats"] < 4
+
+def workers():
+    # Processes below this one that train, or have trained.
+    titles, parents = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            titles[folder.name] = (folder / "cmdline").read_bytes()
+            parents[folder.name] = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+        except OSError:
+            continue  # gone meanwhile
+    def is_ours(number):
+        while number in parents and number != str(os.getpid()):
+            number = parents[number]
+        return number == str(os.getpid())
+    named = [number for number, title in titles.items() if title.startswith(b"ray::") and b"Trainable" in title]
+    return sum(map(is_ours, named))
+
+def on_change(sweep, record):
+    if isinstance(record, Evaluation):
+        alone = any(trial.alone for trial in sweep.running.values())
+        print("counted", alone, len(sweep.running), workers())
+
+config = read_config(Path(sys.argv[1]))
+ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+sweep = Sweep(config, Store(config.storage), holder="test", on_change=on_change)
+sweep.reserve(Narrow())
+ray_tune.run(sweep)
+sweep.close()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="counts processes as Linux shows them")
+def test_a_trial_that_must_be_alone_on_ray_is_not_beside_idle_workers(tmp_path: Path) -> None:
+    families = {"slwsr": {"n_feats": [2, 4], "n_blocks": [2, 3, 4, 5], "local_blocks": 2}}
+    train = SMALL["train"] | {"steps": 400, "evaluate_every": 100}
+    search = {"sampler": "grid", "trials": 5}
+    file = sweep_file(tmp_path, families=families, train=train, search=search, resources={"cpu": 1})
+    lines = run_script(ALONE, str(file)).splitlines()
+    counted = [line.split()[1:] for line in lines if line.startswith("counted")]
+    together = [found for found in counted if found[:2] == ["False", "2"]]
+    alone = [found for found in counted if found[0] == "True"]
+    # A worker that starts does not have its name yet.
+    assert "2" in {found[2] for found in together}
+    # At the first evaluation the one before may still be on its way out.
+    assert [found[1:] for found in alone[1:]] == [["1", "1"]] * 3
