@@ -11,7 +11,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -90,7 +90,7 @@ def make_update(
         low_res, high_res = _to_float(low_res), _to_float(high_res)
         with autocast:
             super_res = forward(low_res)
-        loss = nn.functional.l1_loss(super_res.float(), high_res)
+        loss: Tensor = L1Loss.apply(super_res.float(), high_res)  # type: ignore[no-untyped-call]
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if settings.clip_gradient is not None:
@@ -105,6 +105,24 @@ def make_update(
         enabled=None, benchmark=None, benchmark_limit=None, deterministic=None, allow_tf32=False
     )
     return float32(update)
+
+
+class L1Loss(torch.autograd.Function):
+    """The mean absolute difference of (super_res, high_res), to the bit as torch's.
+
+    torch's own gradient leaves the order of memory in which the images are: mixing the two took 3 % of a step of s-LWSR16.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, super_res: Tensor, high_res: Tensor) -> Tensor:
+        difference = super_res - high_res
+        ctx.save_for_backward(difference)
+        return difference.abs().mean()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (difference,) = ctx.saved_tensors
+        return difference.sign().mul_(gradients[0] / difference.numel()), None
 
 
 def sent(batch: Tensor, device: torch.device) -> Tensor:

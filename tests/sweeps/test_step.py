@@ -20,6 +20,7 @@ from sweeps.data.resident import _fits
 from sweeps.step import (
     BLOCK,
     WARM_UP,
+    L1Loss,
     ResidentSteps,
     Work,
     graphed,
@@ -268,3 +269,25 @@ def test_graphed_steps_are_those_of_the_host(network: nn.Module, sampler: PatchS
     by_host = _losses(_by_host(network, sampler), steps)
     graphed = _losses(_resident(twin.cuda(), sampler, "cuda"), steps)
     assert graphed == pytest.approx(by_host, rel=1e-3)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_loss_is_that_of_torch_to_the_bit_and_so_is_its_gradient(
+    layout: torch.memory_format,
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    super_res, high_res = (
+        torch.rand((3, 3, 7, 5), generator=generator).contiguous(memory_format=layout)
+        for _ in range(2)
+    )
+    super_res[0, 0, 0] = high_res[0, 0, 0]  # no difference, no gradient
+    found = []
+    for loss_of in (torch.nn.functional.l1_loss, L1Loss.apply):
+        image = super_res.clone().requires_grad_()
+        loss = loss_of(image, high_res)
+        (gradient,) = torch.autograd.grad(3 * loss, image)
+        found.append((loss.detach(), gradient))
+    assert torch.equal(found[0][0], found[1][0])
+    assert torch.equal(found[0][1], found[1][1])
+    assert not found[1][1][0, 0, 0].any()
+    assert found[1][1].is_contiguous(memory_format=layout)
