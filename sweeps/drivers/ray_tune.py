@@ -86,11 +86,13 @@ def run(
             if line := shortage(nodes, sweep.config.resources.cpu, share.gpu):
                 say(line)
         searcher = SegmentSearcher(sweep)
-        with tempfile.TemporaryDirectory(
-            prefix="srsweep-tune-", ignore_cleanup_errors=True
-        ) as folder:
-            with _loaded_for_good():
-                _tuner(searcher, folder).fit()
+        with (
+            tempfile.TemporaryDirectory(
+                prefix="srsweep-tune-", ignore_cleanup_errors=True
+            ) as folder,
+            _loaded_for_good(),
+        ):
+            _tuner(searcher, folder).fit()
         if searcher.error is not None:
             raise searcher.error
     finally:
