@@ -52,17 +52,23 @@ class ShuffleToColours(nn.Module):
             return colours
         with torch.autocast(x.device.type, enabled=False):
             kernels, constants = self._products()
-            inner = kernels[:, :, 0, :, :, 0].permute(2, 3, 4, 5, 0, 1)
-            inner = _four_taps(_four_taps(inner).movedim((2, 3), (0, 1))).permute(2, 0, 4, 5, 3, 1)
-            bias = constants[:, 0, :, 0].permute(1, 2, 0).roll((1, 1), (0, 1))
-            if self.to_colours.bias is not None:
-                bias = bias + self.to_colours.bias
-            inner = inner.flatten(0, 2).contiguous(memory_format=torch.channels_last)
-        framed = spread(conv2d(x, inner, bias.flatten(), padding=REACH), self.factor)
+            inner, bias = self._inner(kernels, constants)
+        framed = spread(conv2d(x, inner, bias, padding=REACH), self.factor)
         image: Tensor = _TakeOff.apply(  # type: ignore[no-untyped-call]
             framed, self.factor, *self._from_beyond(x, kernels, constants)
         )
         return image
+
+    def _inner(self, kernels: Tensor, constants: Tensor) -> tuple[Tensor, Tensor]:
+        """Kernel (r * r * 3, C, 4, 4) and bias for everywhere, the last place before the others."""
+        whole = kernels[:, :, 0, :, :, 0].permute(2, 3, 4, 5, 0, 1)
+        rows = _four_taps(whole)  # (a, u, b, v, o, c)
+        both = _four_taps(rows.movedim((2, 3), (0, 1)))  # (b, v, a, u, o, c)
+        inner = both.permute(2, 0, 4, 5, 3, 1).flatten(0, 2)
+        bias = constants[:, 0, :, 0].permute(1, 2, 0).roll((1, 1), (0, 1))
+        if self.to_colours.bias is not None:
+            bias = bias + self.to_colours.bias
+        return inner.contiguous(memory_format=torch.channels_last), bias.flatten()
 
     def _products(self) -> tuple[Tensor, Tensor]:
         """Kernels (o, c, e, a, u, f, b, v) and constants (o, e, a, f, b): e, a, u of `taps` for rows, f, b, v
