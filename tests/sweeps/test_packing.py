@@ -150,6 +150,8 @@ def test_a_process_that_hangs_ends_the_rung(
 def test_ctrl_c_leaves_no_process_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
+    # A shell that starts the tests in the background has them ignore it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     whole = getattr(packing, when)
 
     def interrupted(*values: object) -> object:
@@ -158,8 +160,11 @@ def test_ctrl_c_leaves_no_process_behind(
         return answer
 
     monkeypatch.setattr(packing, when, interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        measure_rung(job(tmp_path, seconds=60), 2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            measure_rung(job(tmp_path, seconds=60), 2)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert not multiprocessing.active_children()
 
 
