@@ -3,6 +3,7 @@
 import os
 import signal
 import sqlite3
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -162,6 +163,22 @@ def test_a_driver_that_is_busy_for_long_keeps_its_lease_until_it_is_killed(tmp_p
     assert [row[:2] for row in attempts(url_of(file), "tiny")] == [(0, 1), (0, 2), (1, 1)]
 
 
+def _suspend(process: subprocess.Popen[str], file: Path) -> None:
+    """Stop a driver while it locks nothing: SQLite would keep everybody out until it goes on."""
+    while True:
+        process.send_signal(signal.SIGSTOP)
+        database = sqlite3.connect(file.parent / "results.db", timeout=1)
+        try:
+            database.execute("BEGIN EXCLUSIVE").close()
+        except sqlite3.OperationalError:
+            process.send_signal(signal.SIGCONT)
+            time.sleep(0.1)
+        else:
+            return
+        finally:
+            database.close()
+
+
 def test_a_driver_that_was_suspended_and_replaced_stops_and_stores_nothing_more(
     tmp_path: Path,
 ) -> None:
@@ -173,7 +190,7 @@ def test_a_driver_that_was_suspended_and_replaced_stops_and_stores_nothing_more(
     undisturbed = lasting_sweep(tmp_path / "undisturbed", **settings)
     with driver(file, lease=2) as first:
         wait_until(lambda: complete(url_of(file), "tiny") >= 1, "a trial is complete")
-        first.send_signal(signal.SIGSTOP)
+        _suspend(first, file)
         with driver(file, lease=2) as second:
             wait_until(lambda: str(second.pid) in _lease(file), "the second has taken over")
             wait_until(lambda: _open_attempts(file), "the second has begun a trial")
