@@ -9,11 +9,9 @@ what else the machine does. On a GPU both are one process, and all times are by 
 """
 
 import argparse
-import multiprocessing
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from torch import nn
 from benchmarks import table
 from benchmarks.plain_loop import evaluate_plainly, write_pngs
 from benchmarks.record import Record
+from benchmarks.together import Job, together, wait_for_others
 from searchspace.architecture import architecture
 from sweeps.data.cache import PairSet
 from sweeps.data.split import DataSettings, open_split
@@ -40,20 +39,13 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "EDSR of 16 features, 4 blocks": ("edsr", {"n_feats": 16, "n_blocks": 4}),
     "IMDN of 16 features": ("imdn", {"n_feats": 16}),
 }
-PATIENCE = 600
-"""Seconds that a process waits for the others before it takes them for dead."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
-    """What one process of a contestant does."""
+class Evaluations(Job):
+    """Evaluations of one network."""
 
-    plain: bool
-    threads: int
     network: str
-    seconds: float
-    data: DataSettings
-    cache: Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +79,7 @@ def main() -> None:
         for round_ in range(options.rounds):
             qualities = []
             for plain, processes, threads in contestants(options.one_thread):
-                job = Job(
+                job = Evaluations(
                     plain=plain,
                     threads=threads,
                     network=network,
@@ -95,7 +87,7 @@ def main() -> None:
                     data=data,
                     cache=options.cache,
                 )
-                results = run(job, processes)
+                results = together(_work, job, processes)
                 qualities += [result.quality for result in results]
                 record.add(
                     network=network,
@@ -129,32 +121,14 @@ def check(qualities: list[tuple[float, float]]) -> None:
         assert max(values) - min(values) < tolerance, values
 
 
-def run(job: Job, processes: int) -> list[Result]:
-    """What so many processes found that did the job at the same time."""
-    context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(processes)
-    with ProcessPoolExecutor(processes, context, initializer=_share, initargs=(barrier,)) as pool:
-        return list(pool.map(_work, [job] * processes))
-
-
-_barrier: Any = None
-
-
-def _share(barrier: Any) -> None:
-    global _barrier
-    _barrier = barrier
-
-
-def _work(job: Job) -> Result:
-    torch.set_num_threads(job.threads)
-    torch.manual_seed(0)
+def _work(job: Evaluations) -> Result:
     device = pick_device(TrainSettings())
     pairs = open_split(job.data, SCALE, job.cache).validation
     family, knobs = NETWORKS[job.network]
     network = architecture(family, knobs).network(SCALE).to(device)
     evaluated = (_plainly if job.plain else _by_srsweep)(job, network, pairs)
     quality = evaluated()
-    _barrier.wait(PATIENCE)
+    wait_for_others()
     started, cpu, sets = time.perf_counter(), time.process_time(), 0
     while not sets or time.perf_counter() - started < job.seconds:
         evaluated()
@@ -168,12 +142,12 @@ def _work(job: Job) -> Result:
     )
 
 
-def _plainly(job: Job, network: nn.Module, pairs: PairSet) -> Evaluate:
+def _plainly(job: Evaluations, network: nn.Module, pairs: PairSet) -> Evaluate:
     paths = write_pngs(pairs, job.cache / "png" / pairs.fingerprint)
     return lambda: evaluate_plainly(network, paths, SCALE)
 
 
-def _by_srsweep(job: Job, network: nn.Module, pairs: PairSet) -> Evaluate:
+def _by_srsweep(job: Evaluations, network: nn.Module, pairs: PairSet) -> Evaluate:
     device = next(network.parameters()).device
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # as a training leaves it
 

@@ -12,7 +12,6 @@ import argparse
 import multiprocessing
 import os
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -26,6 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks import table
 from benchmarks.plain_loop import timed, train_plainly, write_pngs
 from benchmarks.record import Record
+from benchmarks.together import Job, together, wait_for_others
 from searchspace.architecture import architecture
 from searchspace.cost import costs
 from sweeps.data.patches import PatchSampler
@@ -40,20 +40,13 @@ SHAPES = {
     "s-LWSR16 b8 p16": (16, 8, 16),
 }
 """Name -> n_feats, batch size, low-resolution patch; the first is measured if none is named."""
-PATIENCE = 600
-"""Seconds that a process waits for the others before it takes them for dead."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
-    """What one process of a contestant does."""
+class Steps(Job):
+    """Training steps of one shape."""
 
-    plain: bool
-    threads: int
     shape: str
-    seconds: float
-    data: DataSettings
-    cache: Path
 
 
 def main() -> None:
@@ -80,7 +73,7 @@ def main() -> None:
             if options.one_thread:
                 contestants = [(plain, split) for plain, split in contestants if split[1] == 1]
             for plain, (processes, threads) in contestants:
-                job = Job(
+                job = Steps(
                     plain=plain,
                     threads=threads,
                     shape=shape,
@@ -101,16 +94,13 @@ def main() -> None:
     print(record.path, *table.training(record.rows), sep="\n")
 
 
-def run(job: Job, processes: int) -> dict[str, float]:
+def run(job: Steps, processes: int) -> dict[str, float]:
     """Patches per second of all processes together, processor time, and rates of multiply-adds.
 
     Those are of one process, by its processor time on a CPU, of all on a GPU, by the clock: of the network as it is
     published (three times its forward pass), of what the step really computes, and of a large matrix product.
     """
-    context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(processes)
-    with ProcessPoolExecutor(processes, context, initializer=_share, initargs=(barrier,)) as pool:
-        results = list(pool.map(_work, [job] * processes))
+    results = together(_work, job, processes)
     patches, cpu_ms, computed, peak = zip(*results, strict=True)
     n_feats, _, size = SHAPES[job.shape]
     known = costs(architecture("slwsr", {"n_feats": n_feats}), SCALE)
@@ -126,17 +116,7 @@ def run(job: Job, processes: int) -> dict[str, float]:
     }
 
 
-_barrier: Any = None
-
-
-def _share(barrier: Any) -> None:
-    global _barrier
-    _barrier = barrier
-
-
-def _work(job: Job) -> tuple[float, float, float, float]:
-    torch.set_num_threads(job.threads)
-    torch.manual_seed(0)
+def _work(job: Steps) -> tuple[float, float, float, float]:
     n_feats, batch_size, _ = SHAPES[job.shape]
     network = architecture("slwsr", {"n_feats": n_feats}).network(SCALE)
     losses = (_plain if job.plain else _ours)(job, network)
@@ -145,19 +125,19 @@ def _work(job: Job) -> tuple[float, float, float, float]:
         next(losses)
     for _ in range(WARM_UP):  # on a GPU the last of them is recorded as a graph
         next(losses)
-    _barrier.wait(PATIENCE)
+    wait_for_others()
     cpu = _cpu_seconds()
     steps, seconds = timed(losses, job.seconds)
     cpu = _cpu_seconds() - cpu
     if job.plain:
         losses.close()  # ends its workers, so that they do not run beside the product
-    _barrier.wait(PATIENCE)
+    wait_for_others()
     peak = _matmul_gmacs(torch.float32 if job.plain else torch.bfloat16)
     computed = counter.get_total_flops() / 2 / batch_size
     return steps * batch_size / seconds, 1e3 * cpu / (steps * batch_size), computed, peak
 
 
-def _plain(job: Job, network: torch.nn.Module) -> Any:
+def _plain(job: Steps, network: torch.nn.Module) -> Any:
     _, batch_size, patch_size = SHAPES[job.shape]
     split = open_split(job.data, SCALE, job.cache)
     paths = write_pngs(split.train, job.cache / "png" / split.fingerprint)
@@ -172,7 +152,7 @@ def _plain(job: Job, network: torch.nn.Module) -> Any:
     )
 
 
-def _ours(job: Job, network: torch.nn.Module) -> Any:
+def _ours(job: Steps, network: torch.nn.Module) -> Any:
     _, batch_size, patch_size = SHAPES[job.shape]
     settings = TrainSettings(batch_size=batch_size, patch_size=patch_size, learning_rate=1e-4)
     network.to(pick_device(settings)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

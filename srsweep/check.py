@@ -173,16 +173,16 @@ def _expected_time(config: SweepConfig, allowed: list[Architecture]) -> str:
     resources = resources_of(config)
     if resources.gpu not in (AUTO, 0) and not torch.cuda.is_available():
         return "unknown: its trials ask for a GPU, and this machine has none"
-    seconds = _seconds(config, allowed)
+    slots = local_slots(resources)
+    seconds = _seconds(config, allowed) / slots
     shared = resources.gpu == AUTO and torch.cuda.is_available()
     note = ", less where several share a GPU (see `srsweep pack`)" if shared else ""
-    slots = local_slots(resources)
     told = f"{format_duration(seconds)} on this machine, {slots} at once{note}"
     return "; ".join([told, *lacking(config)])
 
 
 def _seconds(config: SweepConfig, allowed: list[Architecture]) -> float:
-    """Expected seconds of the whole sweep, from timed steps of the median and the largest network."""
+    """Expected seconds of the whole sweep one trial at a time, from timed steps of the median and the largest network."""
     ranked = sorted(allowed, key=lambda a: costs(a, config.scale)["multadds"])
     before = torch.get_num_threads()
     torch.set_num_threads(threads_here(config.resources.threads))
@@ -194,4 +194,4 @@ def _seconds(config: SweepConfig, allowed: list[Architecture]) -> float:
     ]
     torch.set_num_threads(before)
     step = sum(timed) / len(timed)
-    return step * config.train.steps * config.search.trials / local_slots(resources_of(config))
+    return step * config.train.steps * config.search.trials
