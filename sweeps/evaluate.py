@@ -19,7 +19,7 @@ from sweeps.data.imresize import imresize
 from sweeps.data.resident import images_of, resident
 from sweeps.inference import OVERLAP, Enlarge, inference
 from sweeps.metrics import psnr, rgb_to_y, scores_y, ssim
-from sweeps.step import keep_freed_memory, lacks_memory
+from sweeps.step import keep_freed_memory, lacks_memory, sent
 
 BATCH_PIXELS = 1 << 16
 """Low-resolution pixels that go through a network at a time on a GPU; a larger image goes alone."""
@@ -156,7 +156,7 @@ def _images(pairs: PairSet, device: torch.device) -> Images:
 
     def from_host(indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         low_res, high_res = (
-            torch.from_numpy(np.stack([image(i) for i in indices])).to(device)
+            sent(torch.from_numpy(np.stack([image(i) for i in indices])), device)
             for image in (pairs.low_res, pairs.high_res)
         )
         return low_res, high_res

@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from sweeps.step import without_tf32
+
 Runtime = Literal["torch", "torch.export", "onnxruntime"]
 PREFIX = "latency_ms"
 """How the names of stored latencies begin."""
@@ -110,7 +112,7 @@ def torch_latency(
         if device.type == "cuda":
             torch.cuda.synchronize(device)
 
-    with torch.inference_mode(), _threads(threads):
+    with torch.inference_mode(), _threads(threads), without_tf32():
         return measure(run, setting)
 
 

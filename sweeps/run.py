@@ -111,9 +111,10 @@ def local_slots(resources: ResourceSettings) -> int:
         return resources.concurrent
     by_cpu = int(num_cores() / resources.cpu)
     gpu = number_of(resources)
-    if not gpu:
+    gpus = visible_gpus()
+    if not gpu or not gpus:  # without one, trials that ask for it are trained on the processor
         return max(1, by_cpu)
-    return max(1, min(by_cpu, len(places(visible_gpus(), gpu))))
+    return max(1, min(by_cpu, len(places(gpus, gpu))))
 
 
 def lacking(config: SweepConfig) -> list[str]:

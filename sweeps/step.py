@@ -9,7 +9,8 @@ so that nothing waits for them.
 import ctypes
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -98,13 +99,16 @@ def make_update(
         optimizer.step()
         return loss.detach()
 
-    if lowered:
-        return update
-    # cuDNN's convolutions of float32 are of TF32, with 10 bits, unless told; its other flags stay as they are.
-    float32 = torch.backends.cudnn.flags(
+    return update if lowered else without_tf32()(update)
+
+
+@contextmanager
+def without_tf32() -> Iterator[None]:
+    """Convolutions of float32 with all their bits: cuDNN's have 10, TF32, unless told; its other flags stay as they are."""
+    with torch.backends.cudnn.flags(
         enabled=None, benchmark=None, benchmark_limit=None, deterministic=None, allow_tf32=False
-    )
-    return float32(update)
+    ):
+        yield
 
 
 class L1Loss(torch.autograd.Function):

@@ -44,8 +44,11 @@ def stop_half_way(folder: Path) -> None:
         run_sweep(small_config(folder, search=ONE), on_change=cut)
 
 
-def test_a_trial_resumed_with_other_threads_goes_on_and_its_attempt_says_so(tmp_path: Path) -> None:
+def test_a_trial_resumed_with_other_threads_goes_on_and_its_attempt_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stop_half_way(tmp_path)
+    monkeypatch.setattr("sweeps.resources.num_cores", lambda: 2)
     resources = {"concurrent": 1, "cpu": 2}
     run_sweep(small_config(tmp_path, search=ONE, resources=resources))
     last = devices(tmp_path)[-1]

@@ -8,7 +8,7 @@ import torch
 
 from srsweep.check import describe
 from sweeps.resources import num_cores
-from sweeps.run import lacking, run_sweep
+from sweeps.run import lacking, local_slots, run_sweep
 from tests.sweeps.sweeps_for_tests import SMALL, small_config
 
 PROCESSOR = ": it is trained on the processor"
@@ -77,3 +77,13 @@ def test_trials_on_processors_are_counted_by_cores_beside_a_gpu(
     for resources in ({}, {"gpu": 0.25}):
         config = small_config(tmp_path, resources=resources, train=train)
         assert describe(config)["expected time"].endswith(" on this machine, 8 at once")
+
+
+def test_trials_that_ask_for_a_gpu_in_vain_take_all_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sweeps.run.num_cores", lambda: 8)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    for gpu in (1, 0.25, 2):
+        resources = small_config(tmp_path, resources={"cpu": 2, "gpu": gpu}).resources
+        assert local_slots(resources) == 4

@@ -4,10 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from torch import Tensor, nn
 
 from analysis.load import load_sweeps, load_trials
 from analysis.load_points import load_front
 from sweeps.config import ConfigError, SweepConfig, parse_config
+from sweeps.latency import torch_latency
 from sweeps.records import Measurement, Outcome
 from sweeps.run import run_sweep
 from sweeps.store import Store
@@ -124,3 +127,17 @@ def test_faults_of_latency_are_told_with_their_place(tmp_path: Path) -> None:
     search = {"sampler": "pareto", "trials": 3}
     with pytest.raises(ConfigError, match="choose another sampler"):
         config(tmp_path, objectives=OBJECTIVES | {"params": "minimize"}, search=search)
+
+
+def test_a_latency_in_float32_is_not_one_in_tf32() -> None:
+    seen = []
+
+    class Watched(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            seen.append(torch.backends.cudnn.allow_tf32)
+            return x
+
+    assert torch.backends.cudnn.allow_tf32
+    torch_latency(Watched(), (8, 8), device=torch.device("cpu"))
+    assert set(seen) == {False}
+    assert torch.backends.cudnn.allow_tf32
