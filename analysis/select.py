@@ -227,8 +227,10 @@ def below_bicubic(noun: str, psnr: float, bicubic: float) -> str:
     """The warning that `psnr` [dB] is below `bicubic` on the same images, with a blank before it; otherwise ''."""
     if not psnr < bicubic:  # never of a NaN
         return ""
+    gap = bicubic - psnr
+    told = f"{gap:.2f} dB" if gap >= 0.005 else "less than 0.005 dB"
     return (
-        f" Worse than bicubic: its {noun} is {bicubic - psnr:.2f} dB below bicubic's {bicubic:.2f} dB "
+        f" Worse than bicubic: its {noun} is {told} below bicubic's {bicubic:.2f} dB "
         "on the same images."
     )
 

@@ -8,6 +8,7 @@ from analysis.load import load_cost_names, load_trials
 from analysis.select import (
     Selection,
     at_knee,
+    below_bicubic,
     best_within,
     note_on_spread,
     row_of,
@@ -289,6 +290,13 @@ def test_of_two_runs_of_one_seed_the_newest_counts(database: Database) -> None:
     (by_int8,) = variants(load_trials(database.url), "psnr_y_int8").to_dict("records")
     assert (by_int8["psnr_y_int8"], by_int8["num_seeds"]) == (26.3, 1)
     assert by_int8["reference"] == "old#0"
+
+
+def test_a_gap_to_bicubic_too_small_to_print_is_not_printed_as_none() -> None:
+    assert "PSNR is less than 0.005 dB below bicubic's 28.13 dB" in below_bicubic(
+        "PSNR", 28.126, 28.13
+    )
+    assert below_bicubic("PSNR", 28.13, 28.13) == ""
 
 
 def test_a_choice_below_bicubic_is_called_so(database: Database) -> None:
