@@ -9,7 +9,6 @@ what else the machine does. On a GPU both are one process, and all times are by 
 """
 
 import argparse
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from searchspace.architecture import architecture
 from sweeps.data.cache import PairSet
 from sweeps.data.split import DataSettings, open_split
 from sweeps.evaluate import evaluate
+from sweeps.resources import num_cores
 from sweeps.train import TrainSettings, pick_device
 
 Evaluate = Callable[[], tuple[float, float]]
@@ -106,7 +106,7 @@ def main() -> None:
 
 def contestants(one_thread: bool) -> list[tuple[bool, int, int]]:
     """Whether it is the plain loop, processes, and threads of each."""
-    cores = os.cpu_count() or 1
+    cores = num_cores()
     if pick_device(TrainSettings()).type == "cuda":
         return [(True, 1, cores), (False, 1, 1)]
     if one_thread:

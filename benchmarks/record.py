@@ -13,6 +13,7 @@ from statistics import median, quantiles
 import torch
 
 from sweeps.provenance import git_state
+from sweeps.resources import num_cores
 from sweeps.train import TrainSettings
 from sweeps.trial import device_name
 
@@ -61,7 +62,7 @@ def _unused(name: str) -> Path:
 def hardware() -> str:
     """The processor or GPU and the number of cores, fit for a file name."""
     name = re.sub(r"[^a-z0-9]+", "-", device_name(TrainSettings()).lower()).strip("-")
-    return f"{name}-{os.cpu_count()}-cores"
+    return f"{name}-{num_cores()}-cores"
 
 
 def commit() -> str:
@@ -87,8 +88,8 @@ def spread(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def ratios(slow: Sequence[float], fast: Sequence[float]) -> str:
-    """'6.1x (5.8 to 6.4)': median and quartiles of pairs measured one right after the other."""
+    """'6.1x (5.8 to 6.4, 5 rounds)': median and quartiles of pairs measured one right after the other."""
     if len(slow) == 1:
         return f"{fast[0] / slow[0]:.2f}x (one round)"
     lower, middle, upper = spread([f / s for s, f in zip(slow, fast, strict=True)])
-    return f"{middle:.2f}x ({lower:.2f} to {upper:.2f})"
+    return f"{middle:.2f}x ({lower:.2f} to {upper:.2f}, {len(slow)} rounds)"

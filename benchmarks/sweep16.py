@@ -8,7 +8,6 @@ evaluates each once, image by image; it stores nothing.
 """
 
 import argparse
-import os
 import tempfile
 import time
 from itertools import islice
@@ -21,6 +20,7 @@ from benchmarks.plain_loop import evaluate_plainly, train_plainly, write_pngs
 from benchmarks.record import Record
 from sweeps.config import SweepConfig, parse_config
 from sweeps.data.split import open_split
+from sweeps.resources import num_cores
 from sweeps.run import run_sweep
 
 Paths = list[tuple[Path, Path]]
@@ -102,7 +102,7 @@ def prepare(config: SweepConfig) -> tuple[Paths, Paths]:
 
 def plainly(config: SweepConfig) -> tuple[int, float]:
     """As `by_srsweep`, by the plain loop."""
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(num_cores())
     train, validation = prepare(config)
     qualities = []
     for variant in config.space.architectures:
@@ -115,7 +115,7 @@ def plainly(config: SweepConfig) -> tuple[int, float]:
             patch_size=config.train.patch_size,
             batch_size=config.train.batch_size,
             learning_rate=config.train.learning_rate,
-            workers=os.cpu_count() or 1,
+            workers=num_cores(),
         )
         for _ in islice(losses, config.train.steps):
             pass

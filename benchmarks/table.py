@@ -3,6 +3,7 @@
 python -m benchmarks.table
 """
 
+import argparse
 import csv
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -16,6 +17,7 @@ Row = dict[str, str]
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     page = PAGE.read_text()
     before, after = page.split(BEGIN)[0], page.split(END)[1]
     PAGE.write_text(f"{before}{BEGIN}\n\n{tables(RESULTS)}\n\n{END}{after}")

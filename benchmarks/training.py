@@ -10,7 +10,6 @@ at one thread a process suffers less from load; its ratio takes the plain loop t
 
 import argparse
 import multiprocessing
-import os
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +29,7 @@ from searchspace.architecture import architecture
 from searchspace.cost import costs
 from sweeps.data.patches import PatchSampler
 from sweeps.data.split import DataSettings, open_split
+from sweeps.resources import num_cores
 from sweeps.step import WARM_UP, make_optimizer, make_step
 from sweeps.train import TrainSettings, learning_rate_at, pick_device
 
@@ -62,7 +62,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     data = DataSettings(train=options.train, root=options.root)
-    cores = os.cpu_count() or 1
+    cores = num_cores()
     splits = [(n, cores // n) for n in range(1, cores + 1) if cores % n == 0]
     device = pick_device(TrainSettings()).type
     record = Record("training", train=options.train, seconds=options.seconds)

@@ -8,6 +8,7 @@ each allocation; on a GPU its allocator knows its own peak. What a process takes
 CUDA's context) is in neither figure.
 """
 
+import argparse
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +29,7 @@ BATCH, PATCH = 4, 16
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     torch.set_num_threads(1)
     record = Record("training-memory", batch=BATCH, patch=PATCH)
     for family in FAMILIES.values():

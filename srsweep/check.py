@@ -1,5 +1,6 @@
 """What a sweep file would do: the size of its space, what is feasible, how long it takes."""
 
+import math
 import time
 from pathlib import Path
 from random import Random
@@ -17,10 +18,10 @@ from sweeps.config import SweepConfig
 from sweeps.data.images import find_set
 from sweeps.data.split import EMBEDDED
 from sweeps.feasibility import Found, check_feasible
-from sweeps.resources import AUTO, threads_here
+from sweeps.resources import AUTO, num_cores, threads_here
 from sweeps.run import lacking, local_slots
 from sweeps.sharing import resources_of
-from sweeps.train import time_step
+from sweeps.train import pick_device, time_step
 from sweeps.trial import open_data
 
 SHOWN = ("params", "multadds", "activations", "num_convs", "memory")
@@ -171,21 +172,22 @@ def _multiply_adds(config: SweepConfig, allowed: list[Architecture]) -> float:
 def _expected_time(config: SweepConfig, allowed: list[Architecture]) -> str:
     """For the whole sweep on this machine; where its trials ask for a GPU that is not here, that."""
     resources = resources_of(config)
-    if resources.gpu not in (AUTO, 0) and not torch.cuda.is_available():
+    if config.train.device == "cuda" and not torch.cuda.is_available():
         return "unknown: its trials ask for a GPU, and this machine has none"
-    slots = local_slots(resources)
-    seconds = _seconds(config, allowed) / slots
+    slots = min(local_slots(resources), config.search.trials)
+    seconds = _seconds(config, allowed, slots)
     shared = resources.gpu == AUTO and torch.cuda.is_available()
     note = ", less where several share a GPU (see `srsweep pack`)" if shared else ""
     told = f"{format_duration(seconds)} on this machine, {slots} at once{note}"
     return "; ".join([told, *lacking(config)])
 
 
-def _seconds(config: SweepConfig, allowed: list[Architecture]) -> float:
-    """Expected seconds of the whole sweep one trial at a time, from timed steps of the median and the largest network."""
+def _seconds(config: SweepConfig, allowed: list[Architecture], slots: int) -> float:
+    """Expected seconds of the whole sweep, so many trials at once, from timed steps of the median and the largest network."""
     ranked = sorted(allowed, key=lambda a: costs(a, config.scale)["multadds"])
     before = torch.get_num_threads()
-    torch.set_num_threads(threads_here(config.resources.threads))
+    threads = threads_here(config.resources.threads)
+    torch.set_num_threads(threads)
     started = time.perf_counter()
     timed = [
         time_step(ranked[place].network(config.scale), config.scale, config.train)
@@ -194,4 +196,7 @@ def _seconds(config: SweepConfig, allowed: list[Architecture]) -> float:
     ]
     torch.set_num_threads(before)
     step = sum(timed) / len(timed)
-    return step * config.train.steps * config.search.trials
+    # On processors, more trials than there are cores for take turns.
+    on_cuda = pick_device(config.train).type == "cuda"
+    at_once = slots if on_cuda else min(slots, max(1, num_cores() // threads))
+    return step * config.train.steps * math.ceil(config.search.trials / at_once)

@@ -14,6 +14,9 @@ from torch import Tensor, fx, nn
 
 from sweeps.tail import FEW_COLOURS, ShuffleToColours, convolve_by_place, spread
 
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+"""Where a module keeps what is called beside its forward."""
+
 Forward = Callable[[Tensor], Tensor]
 """Low resolution (N, 3, H, W) in [0, 1] -> (N, 3, sH, sW)."""
 
@@ -112,17 +115,17 @@ def _replace(traced: fx.GraphModule, nodes: list[fx.Node], module: nn.Module) ->
 
 
 def _module(traced: fx.GraphModule, node: fx.Node | None) -> nn.Module | None:
-    called = node is not None and node.op == "call_module"
-    return traced.get_submodule(str(node.target)) if called and node is not None else None
+    """What `node` calls as `module(x)`, unless hooks do more than its forward does."""
+    if node is None or node.op != "call_module" or node.kwargs:
+        return None
+    module = traced.get_submodule(str(node.target))
+    return None if any(getattr(module, name) for name in HOOKS) else module
 
 
 def _conv(traced: fx.GraphModule, node: fx.Node | None) -> nn.Conv2d | None:
-    """The convolution that `node` calls, unless hooks do more than its forward does."""
+    """The convolution that `node` calls."""
     module = _module(traced, node)
-    if not isinstance(module, nn.Conv2d):
-        return None
-    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    return None if any(getattr(module, name) for name in hooks) else module
+    return module if isinstance(module, nn.Conv2d) else None
 
 
 def _factor(traced: fx.GraphModule, node: fx.Node) -> int:

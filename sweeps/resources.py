@@ -1,6 +1,9 @@
 """What a sweep file says of the machine: `resources`, what one trial takes and how many run at once."""
 
+import math
 import os
+from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -12,6 +15,9 @@ AUTO: Literal["auto"] = "auto"
 Gpus = float | Literal["auto"]
 LEAST = 1e-4
 """Of a core or a GPU that a trial can have: Ray counts no finer."""
+
+GROUPS = Path("/sys/fs/cgroup")
+"""Where Linux shows a container its own control group."""
 
 Number = BeforeValidator(parse_quantity)
 
@@ -44,10 +50,10 @@ class ResourceSettings(BaseModel):
     """GPUs of a trial: a whole number, or below 1, where several trials share one; 0: trained on processors. auto: the
     share with which most steps a second are taken in total, measured once for each kind of GPU (see `srsweep pack`) and
     bounded by the memory that the largest network is predicted to take; 0 where there is no GPU."""
-    concurrent: Annotated[int, Number, Field(ge=1)] | None = None
+    concurrent: Annotated[int, Number, Field(ge=1, le=100_000)] | None = None
     """Trials at once; null: as many as the machine's (or the cluster's) cores and GPUs take. A cluster that grows on
     demand needs the number that it takes when full: trials that wait for a machine are what makes it grow."""
-    hours_per_attempt: Annotated[float, Number, Field(gt=0)] | None = None
+    hours_per_attempt: Annotated[float, Number, Field(gt=0, le=100_000)] | None = None
     """Hours after which an attempt at a trial is killed, as one that hangs; null: no limit. The next attempt goes on from
     its checkpoint."""
 
@@ -62,11 +68,20 @@ class ResourceSettings(BaseModel):
         return max(1, int(self.cpu))
 
 
-def num_cores() -> int:
-    """Processor cores that this process may use: a container or a scheduler may allow fewer than there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def num_cores(groups: Path = GROUPS) -> int:
+    """Processor cores that this process may use: a scheduler may allow fewer than there are, a container less of them."""
+    has_affinity = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    return max(1, math.ceil(min(cores, _quota(groups))))
+
+
+def _quota(groups: Path) -> float:
+    """Cores' worth of time that a container is given, by its control group of version 2 or 1; inf for no limit."""
+    for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        with suppress(OSError, ValueError):
+            quota, period = " ".join((groups / name).read_text() for name in names).split()
+            return int(quota) / int(period) if quota not in ("max", "-1") else math.inf
+    return math.inf
 
 
 def threads_here(asked: int) -> int:

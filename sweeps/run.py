@@ -126,6 +126,12 @@ def lacking(config: SweepConfig) -> list[str]:
         lines.append(
             f"resources.cpu: a trial asks for {cpu:g} cores, and this machine has {cores}: it has so many threads"
         )
+    # On GPUs, more trials than cores may be meant.
+    room, at_once = max(1, int(cores / cpu)), resources.concurrent or 0
+    if at_once > room and not gpus:
+        lines.append(
+            f"resources.concurrent: {at_once} trials at once, and this machine has cores for {room}: they take turns"
+        )
     if gpu != AUTO and float(gpu) > gpus:
         has = f"{gpus}: it has those" if gpus else "none"
         on = (

@@ -2,7 +2,7 @@
 
 On a CPU: channels-last bfloat16 from oneDNN, slow operators rewritten (`sweeps.fuse`), a fused Adam, and
 no memory given back to the kernel between steps. On CUDA: images stay on the device, patches are cut there, and the whole step, drawing
-included, is one CUDA graph; the host adds nothing to it but a launch. The losses come back as tensors,
+included, is one CUDA graph; the host adds nothing to it but its launch and that of adding up the losses. These come back as tensors,
 so that nothing waits for them.
 """
 
@@ -201,8 +201,9 @@ class ResidentSteps:
 
     def _load(self, block: range) -> None:
         places = np.stack([addresses(self.sampler, step) for step in block])
-        self.places.copy_(torch.from_numpy(places))
-        self.rates.copy_(torch.tensor([self.rate_of(step) for step in block]))
+        rates = torch.tensor([self.rate_of(step) for step in block])
+        self.places.copy_(sent(torch.from_numpy(places), self.places.device))
+        self.rates.copy_(sent(rates, self.rates.device))
         self.turn.zero_()
         self.block = block
 

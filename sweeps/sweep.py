@@ -205,7 +205,7 @@ class Sweep:
             trial.state = "complete" if last else "paused"
         else:
             trial.errors += 1
-            trial.error = outcome.error.strip().splitlines()[-1]
+            trial.error = outcome.reason
             exhausted = outcome.final or trial.errors >= self.config.search.max_attempts
             trial.state = "failed" if exhausted else "paused"
             if not exhausted:
@@ -241,10 +241,7 @@ class Sweep:
         self.waiting.append(trial)
         trial.machine_faults += 1
         if trial.machine_faults >= self.config.search.max_attempts:
-            what = outcome.error.strip().splitlines()[-1]
-            self._blocked = (
-                f"{outcome.host}: {what}; no trial is given up: mend it, then run the sweep again"
-            )
+            self._blocked = f"{outcome.host}: {outcome.reason}; no trial is given up: mend it, then run the sweep again"
         return outcome.excused()
 
     def _next_trial(self) -> Trial | None:

@@ -1,6 +1,7 @@
 """The files that benchmarks write, and the tables that benchmarks/table.py makes of them."""
 
 import csv
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,19 @@ def test_a_second_run_of_a_day_leaves_the_first_as_it_is(
     assert "sweep of 16, 2 steps | 10 trials/h | 20 trials/h | 2.00x" in page
     assert f"`{second.path.name}` | train=embedded |" in page
     assert "sweep of 16, 150 steps | 10 trials/h | 30 trials/h | 3.00x" in page
+
+
+@pytest.mark.parametrize(
+    ("differs", "changed", "expected"),
+    [(False, "", "0123abcd"), (True, "", "0123abcd"), (True, " M sweeps/step.py\n", "0123abcd+")],
+)
+def test_code_that_is_not_committed_is_told(
+    monkeypatch: pytest.MonkeyPatch, differs: bool, changed: str, expected: str
+) -> None:
+    done = subprocess.CompletedProcess([], 0, stdout=changed)
+    monkeypatch.setattr(record, "git_state", lambda: ("0123abcdef", differs))
+    monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: done)
+    assert record.commit() == expected
 
 
 def test_the_tenth_run_of_a_day_is_newer_than_the_ninth(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from sweeps.data.images import ImageSource, Pixels, is_gray, read_pair
+from sweeps.resources import num_cores
 
 FORMAT = 2
 """Raised with every change of the files' layout or of the pixels that `read_pair` returns."""
@@ -179,7 +180,7 @@ def _write_pixels(
 
 def _read_pairs(sources: Sequence[ImageSource], scale: int) -> Iterator[tuple[Pixels, Pixels]]:
     """The pairs in order, decoded by all cores, a few at a time so that they fit in memory."""
-    workers = os.cpu_count() or 1
+    workers = num_cores()
     with ThreadPoolExecutor(workers) as pool:
         for start in range(0, len(sources), 2 * workers):
             batch = sources[start : start + 2 * workers]

@@ -109,6 +109,26 @@ def test_a_convolution_with_hooks_is_left_as_it_is() -> None:
         assert fused(network) is network
 
 
+def test_a_shuffle_with_hooks_and_a_call_by_keyword_are_left_as_they_are() -> None:
+    class Plain(nn.Module):
+        def __init__(self, by_keyword: bool) -> None:
+            super().__init__()
+            self.by_keyword = by_keyword
+            self.conv, self.colours = nn.Conv2d(3, 12, 3, padding=1), nn.Conv2d(3, 3, 3, padding=1)
+            self.shuffle = nn.PixelShuffle(2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            features = self.conv(input=x) if self.by_keyword else self.conv(x)
+            enlarged: Tensor = self.colours(self.shuffle(features))
+            return enlarged
+
+    rewritten, by_keyword, hooked = Plain(False), Plain(True), Plain(False)
+    hooked.shuffle.register_forward_hook(lambda module, args, output: 2 * output)
+    assert fused(rewritten) is not rewritten
+    for network in (by_keyword, hooked):
+        assert fused(network) is network
+
+
 def test_a_network_that_cannot_be_traced_is_left_as_it_is() -> None:
     class Branching(nn.Module):
         def forward(self, x: Tensor) -> Tensor:

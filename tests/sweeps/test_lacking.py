@@ -34,6 +34,14 @@ PROCESSOR = ": it is trained on the processor"
         ),
         ({"gpu": 3}, "auto", 2, ["gpu: a trial asks for 3 of GPUs, and this machine has 2"]),
         ({"gpu": 3}, "cpu", 2, []),
+        ({"concurrent": 4}, "auto", 0, []),
+        (
+            {"cpu": 2, "concurrent": 9},
+            "auto",
+            0,
+            ["concurrent: 9 trials at once, and this machine has cores for 2: they take turns"],
+        ),
+        ({"cpu": 2, "concurrent": 9}, "auto", 1, []),
     ],
 )
 def test_what_this_machine_has_less_of_is_told_in_a_line(
@@ -72,10 +80,9 @@ def test_trials_on_processors_are_counted_by_cores_beside_a_gpu(
 ) -> None:
     monkeypatch.setattr("sweeps.run.num_cores", lambda: 8)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     train = SMALL["train"] | {"device": "cpu"}
     for resources in ({}, {"gpu": 0.25}):
-        config = small_config(tmp_path, resources=resources, train=train)
+        config = small_config(tmp_path, resources=resources, train=train, search={"trials": 8})
         assert describe(config)["expected time"].endswith(" on this machine, 8 at once")
 
 
@@ -87,3 +94,34 @@ def test_trials_that_ask_for_a_gpu_in_vain_take_all_cores(
     for gpu in (1, 0.25, 2):
         resources = small_config(tmp_path, resources={"cpu": 2, "gpu": gpu}).resources
         assert local_slots(resources) == 4
+
+
+@pytest.mark.parametrize(
+    ("resources", "trials", "turns", "at_once"),
+    [
+        ({}, 1, 1, 1),
+        ({}, 3, 1, 3),
+        ({}, 9, 3, 4),
+        ({"cpu": 2}, 9, 5, 2),
+        ({"cpu": 0.1}, 9, 3, 9),
+        ({"concurrent": 20}, 9, 3, 9),
+        ({"concurrent": 2}, 9, 5, 2),
+        ({"gpu": 1}, 9, 3, 4),
+    ],
+)
+def test_trials_that_cores_are_too_few_for_take_turns_in_the_expected_time(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    resources: dict[str, Any],
+    trials: int,
+    turns: int,
+    at_once: int,
+) -> None:
+    for module in ("sweeps.run", "sweeps.resources", "srsweep.check"):
+        monkeypatch.setattr(f"{module}.num_cores", lambda: 4)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr("srsweep.check.time_step", lambda *args: 2.0)
+    config = small_config(tmp_path, resources=resources, search={"trials": trials})
+    seconds = 2.0 * config.train.steps * turns
+    told = describe(config)["expected time"]
+    assert told.startswith(f"{seconds:.0f} s on this machine, {at_once} at once")

@@ -6,12 +6,15 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sweeps import packing
+from sweeps.data.cache import PairSet
 from sweeps.data.split import DataSettings
+from sweeps.drivers.gpus import VISIBLE
 from sweeps.packing import Job, Ladder, Rung, RungFailed, climb, counts, measure_rung
 from sweeps.train import TrainSettings
 
@@ -166,6 +169,31 @@ def test_ctrl_c_leaves_no_process_behind(
     finally:
         signal.signal(signal.SIGINT, before)
     assert not multiprocessing.active_children()
+
+
+def test_a_process_sees_its_gpu_and_evaluates_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In this process, so that what it does can be seen."""
+    ours, theirs = multiprocessing.Pipe()
+    seen: list[str] = []
+
+    def watched(network: object, pairs: PairSet, *, device: object) -> None:
+        seen.append(os.environ[VISIBLE])
+        assert len(pairs) == 1, "one batch of a processor's"
+
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setenv(VISIBLE, "all")
+    monkeypatch.setattr(packing, "evaluate", watched)
+    ours.send("go")
+    try:
+        packing.work(theirs, replace(job(tmp_path), gpus="3"))
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen == ["3"]
+    assert ours.recv() == ()
+    assert ours.recv()[0] > 0
 
 
 def test_a_lack_of_memory_is_told_as_such() -> None:

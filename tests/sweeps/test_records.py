@@ -1,5 +1,7 @@
 """What belongs together in what training yields."""
 
+import pytest
+
 from sweeps.records import Evaluation, Measurement, Outcome, Progress, together
 
 
@@ -22,3 +24,21 @@ def test_the_last_evaluation_comes_with_the_outcome() -> None:
 def test_an_early_end_comes_alone() -> None:
     early, end = evaluation(10), Outcome(step=10, error="no luck")
     assert list(together([early, end], until_step=20)) == [(early,), (end,)]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        ("", ""),
+        (
+            "killed after 1 h; it stood at\nThread 1:\n  File a, line 1",
+            "killed after 1 h; it stood at",
+        ),
+        (
+            "Traceback (most recent call last):\n  File a, line 1\nValueError: odd\n",
+            "ValueError: odd",
+        ),
+    ],
+)
+def test_an_error_in_one_line_is_what_a_person_must_know(error: str, reason: str) -> None:
+    assert Outcome(step=0, error=error).reason == reason
