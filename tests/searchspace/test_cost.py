@@ -97,6 +97,7 @@ def test_third_is_floored_to_whole_pixels(scale: int) -> None:
     assert low_res_size(scale) == {2: (360, 640), 3: (240, 426), 4: (180, 320)}[scale]
 
 
+@pytest.mark.skipif(torch.__version__ < (2, 13), reason="older versions of torch load it for norms")
 def test_counting_a_network_does_not_load_the_compiler() -> None:
     # These pad by replication, or make tensors in ways that torch works out in Python.
     others = {"drcn", "lapsrn", "swisenet"}
@@ -161,7 +162,7 @@ def test_shapes_that_are_worked_out_here_are_those_of_torch(
     [
         (nn.Conv2d(8, 16, 3), "Invalid channel dimensions"),
         (nn.ConvTranspose2d(8, 16, 3), "of 8 channels is given"),
-        (nn.Conv2d(4, 6, 15), "Kernel size"),
+        (nn.Conv2d(4, 6, 15), "Kernel size|negative dimension"),
         (nn.PixelShuffle(3), "pixel_shuffle"),
         (nn.LayerNorm(12), "normalized_shape"),
         (nn.BatchNorm2d(3).eval(), "running_mean"),
@@ -177,5 +178,6 @@ def test_shapes_that_are_worked_out_here_are_those_of_torch(
 def test_network_that_cannot_run_is_refused_in_the_words_of_torch(
     compute: Callable[[Tensor], Tensor], told: str
 ) -> None:
-    with pytest.raises((RuntimeError, IndexError), match=told):
+    # Older versions of torch assert some of it.
+    with pytest.raises((RuntimeError, IndexError, AssertionError), match=told):
         _as_recorded(compute, torch.zeros(2, 4, 14, 11))
