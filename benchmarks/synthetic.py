@@ -38,6 +38,8 @@ CHUNK = 1_000
 def fill(url: str, trials: int, evaluations: int, seed: int = 0) -> int:
     """Number of measurements written to the database at `url`, which must not hold this sweep yet."""
     store = Store(url)
+    if _count_trials(store):
+        raise SystemExit("the database holds trials already: name a new one")
     sweep_id = store.open_sweep("synthetic", 4, SETTINGS)
     store.set_fact(sweep_id, "train_data", "invented")
     store.set_fact(sweep_id, "data_fingerprint", "0" * 16)
@@ -57,13 +59,17 @@ def fill(url: str, trials: int, evaluations: int, seed: int = 0) -> int:
 def add_trials(url: str, trials: int, evaluations: int) -> None:
     """Add so many complete trials to the sweep in the database at `url`, whose only one it is."""
     store = Store(url)
-    with store.engine.connect() as connection:
-        count = connection.scalar(select(func.count()).select_from(schema.Trial)) or 0
+    count = _count_trials(store)
     rows = _rows(np.random.default_rng(count), 1, range(count, count + trials), evaluations)
     for row in rows[schema.Trial]:
         row["state"] = "complete"
     _write(store, rows)
     store.close()
+
+
+def _count_trials(store: Store) -> int:
+    with store.engine.connect() as connection:
+        return connection.scalar(select(func.count()).select_from(schema.Trial)) or 0
 
 
 def _write(store: Store, rows: dict[type, list[dict[str, object]]]) -> int:
