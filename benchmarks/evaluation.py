@@ -8,17 +8,16 @@ one right after the other; ratios are taken within a round. Processor time of on
 what else the machine does. On a GPU both are one process, and all times are by the clock.
 """
 
-import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from benchmarks import table
+from benchmarks.options import parser_for
 from benchmarks.plain_loop import evaluate_plainly, write_pngs
 from benchmarks.record import Record
 from benchmarks.together import Job, together, wait_for_others
@@ -62,10 +61,7 @@ class Result:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--root", default="data")
-    parser.add_argument("--train", default="embedded")
-    parser.add_argument("--cache", type=Path, default=Path("cache"))
+    parser = parser_for(__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS))

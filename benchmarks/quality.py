@@ -6,17 +6,16 @@ Both start from the same weights and see the same batches, so that nothing but t
 the losses along the way and the PSNR at the end are written down for every seed.
 """
 
-import argparse
 import copy
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from statistics import fmean
 
 import torch
 from torch import Tensor, nn
 
 from benchmarks import table
+from benchmarks.options import parser_for
 from benchmarks.record import Record
 from searchspace.architecture import architecture
 from sweeps.data.patches import PatchSampler
@@ -31,10 +30,7 @@ WINDOW = 50
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--root", default="data")
-    parser.add_argument("--train", default="embedded")
-    parser.add_argument("--cache", type=Path, default=Path("cache"))
+    parser = parser_for(__doc__)
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--batch", type=int, default=16)

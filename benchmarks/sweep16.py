@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from benchmarks import table
+from benchmarks.options import parser_for
 from benchmarks.plain_loop import evaluate_plainly, train_plainly, write_pngs
 from benchmarks.record import Record
 from sweeps.config import SweepConfig, parse_config
@@ -33,10 +34,7 @@ KNOBS = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--root", default="data")
-    parser.add_argument("--train", default="embedded")
-    parser.add_argument("--cache", type=Path, default=Path("cache"))
+    parser = parser_for(__doc__)
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--patch", type=int, default=24)

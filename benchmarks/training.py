@@ -8,13 +8,11 @@ use as well, patches per second are worth little: threads that wait for each oth
 at one thread a process suffers less from load; its ratio takes the plain loop to scale perfectly.
 """
 
-import argparse
 import multiprocessing
 import time
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -22,6 +20,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import table
+from benchmarks.options import parser_for
 from benchmarks.plain_loop import timed, train_plainly, write_pngs
 from benchmarks.record import Record
 from benchmarks.together import Job, together, wait_for_others
@@ -50,10 +49,7 @@ class Steps(Job):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--root", default="data")
-    parser.add_argument("--train", default="embedded")
-    parser.add_argument("--cache", type=Path, default=Path("cache"))
+    parser = parser_for(__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=6)
     parser.add_argument("--shapes", nargs="+", choices=list(SHAPES), default=list(SHAPES)[:1])
