@@ -97,8 +97,8 @@ def death(segment: Segment, how: str) -> str:
         return how
     assert segment.seconds_allowed is not None
     return (
-        f"killed after {segment.seconds_allowed / 3600:g} h (resources.hours_per_attempt); it stood at\n"
-        f"{stood}"
+        f"killed after {segment.seconds_allowed / 3600:g} h (resources.hours_per_attempt)\n"
+        f"It stood at:\n{stood}"
     )
 
 

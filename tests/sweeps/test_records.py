@@ -31,8 +31,8 @@ def test_an_early_end_comes_alone() -> None:
     [
         ("", ""),
         (
-            "killed after 1 h; it stood at\nThread 1:\n  File a, line 1",
-            "killed after 1 h; it stood at",
+            "killed after 1 h\nThread 1:\n  File a, line 1",
+            "killed after 1 h",
         ),
         (
             "Traceback (most recent call last):\n  File a, line 1\nValueError: odd\n",
