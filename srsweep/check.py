@@ -172,7 +172,9 @@ def _multiply_adds(config: SweepConfig, allowed: list[Architecture]) -> float:
 def _expected_time(config: SweepConfig, allowed: list[Architecture]) -> str:
     """For the whole sweep on this machine; where its trials ask for a GPU that is not here, that."""
     resources = resources_of(config)
-    if config.train.device == "cuda" and not torch.cuda.is_available():
+    # A network that is meant for a GPU may need more memory than this machine has for one step.
+    meant_for_cuda = resources.gpu not in (AUTO, 0) or config.train.device == "cuda"
+    if meant_for_cuda and not torch.cuda.is_available():
         return "unknown: its trials ask for a GPU, and this machine has none"
     slots = min(local_slots(resources), config.search.trials)
     seconds = _seconds(config, allowed, slots)

@@ -106,7 +106,6 @@ def test_trials_that_ask_for_a_gpu_in_vain_take_all_cores(
         ({"cpu": 0.1}, 9, 3, 9),
         ({"concurrent": 20}, 9, 3, 9),
         ({"concurrent": 2}, 9, 5, 2),
-        ({"gpu": 1}, 9, 3, 4),
     ],
 )
 def test_trials_that_cores_are_too_few_for_take_turns_in_the_expected_time(
@@ -125,3 +124,17 @@ def test_trials_that_cores_are_too_few_for_take_turns_in_the_expected_time(
     seconds = 2.0 * config.train.steps * turns
     told = describe(config)["expected time"]
     assert told.startswith(f"{seconds:.0f} s on this machine, {at_once} at once")
+
+
+@pytest.mark.parametrize(
+    ("resources", "device"), [({"gpu": 1}, "auto"), ({"gpu": 0.5}, "auto"), ({}, "cuda")]
+)
+def test_no_step_of_a_network_that_is_meant_for_a_gpu_is_timed_without_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resources: dict[str, Any], device: str
+) -> None:
+    def never(*args: object) -> float:
+        raise AssertionError("a step of it may take more memory than there is")
+
+    monkeypatch.setattr("srsweep.check.time_step", never)
+    config = small_config(tmp_path, resources=resources, train=SMALL["train"] | {"device": device})
+    assert describe(config)["expected time"].startswith("unknown: its trials ask for a GPU")
