@@ -135,6 +135,7 @@ def test_no_step_of_a_network_that_is_meant_for_a_gpu_is_timed_without_one(
     def never(*args: object) -> float:
         raise AssertionError("a step of it may take more memory than there is")
 
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr("srsweep.check.time_step", never)
     config = small_config(tmp_path, resources=resources, train=SMALL["train"] | {"device": device})
     assert describe(config)["expected time"].startswith("unknown: its trials ask for a GPU")
