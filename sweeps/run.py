@@ -109,12 +109,17 @@ def local_slots(resources: ResourceSettings) -> int:
     """Trials at once on this machine: as stated, or as many as its cores and GPUs take."""
     if resources.concurrent is not None:
         return resources.concurrent
-    by_cpu = int(num_cores() / resources.cpu)
+    by_cpu = _by_cores(resources)
     gpu = number_of(resources)
     gpus = visible_gpus()
     if not gpu or not gpus:  # without one, trials that ask for it are trained on the processor
-        return max(1, by_cpu)
+        return by_cpu
     return max(1, min(by_cpu, len(places(gpus, gpu))))
+
+
+def _by_cores(resources: ResourceSettings) -> int:
+    """Trials at once that this machine has cores for, one at least."""
+    return max(1, int(num_cores() / resources.cpu))
 
 
 def lacking(config: SweepConfig) -> list[str]:
@@ -127,7 +132,7 @@ def lacking(config: SweepConfig) -> list[str]:
             f"resources.cpu: a trial asks for {cpu:g} cores, and this machine has {cores}: it has so many threads"
         )
     # On GPUs, more trials than cores may be meant.
-    room, at_once = max(1, int(cores / cpu)), resources.concurrent or 0
+    room, at_once = _by_cores(resources), resources.concurrent or 0
     if at_once > room and not gpus:
         lines.append(
             f"resources.concurrent: {at_once} trials at once, and this machine has cores for {room}: they take turns"

@@ -35,6 +35,13 @@ def job(cache: Path, *, patch_size: int = 8, seconds: float = 0.2, **changes: ob
     )
 
 
+@pytest.fixture
+def _same_sigint_afterwards() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def machine(rates: dict[int, float], fails: dict[int, str]) -> Callable[[Job, int], Rung]:
     """A machine on which so many at once take so many steps a second, or fail."""
 
@@ -149,12 +156,13 @@ def test_a_process_that_hangs_ends_the_rung(
     assert not multiprocessing.active_children()
 
 
+@pytest.mark.usefixtures("_same_sigint_afterwards")
 @pytest.mark.parametrize("when", ["_start", "_told"])
 def test_ctrl_c_leaves_no_process_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     # A shell that starts the tests in the background has them ignore it.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     whole = getattr(packing, when)
 
     def interrupted(*values: object) -> object:
@@ -163,14 +171,12 @@ def test_ctrl_c_leaves_no_process_behind(
         return answer
 
     monkeypatch.setattr(packing, when, interrupted)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            measure_rung(job(tmp_path, seconds=60), 2)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.raises(KeyboardInterrupt):
+        measure_rung(job(tmp_path, seconds=60), 2)
     assert not multiprocessing.active_children()
 
 
+@pytest.mark.usefixtures("_same_sigint_afterwards")
 def test_a_process_sees_its_gpu_and_evaluates_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,15 +188,11 @@ def test_a_process_sees_its_gpu_and_evaluates_once(
         seen.append(os.environ[VISIBLE])
         assert len(pairs) == 1, "one batch of a processor's"
 
-    before = signal.getsignal(signal.SIGINT)
     monkeypatch.setenv(VISIBLE, "all")
     monkeypatch.setattr(packing, "evaluate", watched)
     ours.send("go")
-    try:
-        packing.work(theirs, replace(job(tmp_path), gpus="3"))
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGINT, before)
+    packing.work(theirs, replace(job(tmp_path), gpus="3"))
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     assert seen == ["3"]
     assert ours.recv() == ()
     assert ours.recv()[0] > 0
