@@ -10,7 +10,8 @@ from analysis.cards import Card, pieces
 from analysis.live import VIEWS, Live, front_rows
 from analysis.look import FIT, SCROLL
 from analysis.select import selection_table
-from analysis.tables import cell, heading, last_line
+from analysis.tables import NO_REASON, cell, heading
+from sweeps.redact import reason_of
 
 STYLE = """
 :root { --ink: #1d2733; --muted: #5d6874; --line: #dfe3e7; --wash: #f5f6f8; --accent: #0072b2; }
@@ -212,7 +213,9 @@ def failures_panel(failed: pd.DataFrame, total: int) -> list[Any]:
     parts = [
         html.Details(
             [
-                html.Summary(f"trial {row['number']}, {row['label']}: {last_line(row['error'])}"),
+                html.Summary(
+                    f"trial {row['number']}, {row['label']}: {reason_of(row['error']) or NO_REASON}"
+                ),
                 html.Pre(row["error"]),
             ]
         )

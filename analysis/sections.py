@@ -9,9 +9,10 @@ import pandas as pd
 from analysis.pareto import Direction
 from analysis.select import Selection, at_knee, row_of
 from analysis.spend import hours
-from analysis.tables import cell, front_table, heading, last_line
+from analysis.tables import NO_REASON, cell, front_table, heading
 from analysis.variants import variants
 from searchspace.quantity import format_quantity
+from sweeps.redact import reason_of
 
 STATES = {
     "complete": "complete",
@@ -156,7 +157,7 @@ def failures(trials: pd.DataFrame) -> str:
     parts = [f"<h2>Failed trials</h2><p>{len(failed):,} {noun} ended by an error.</p>"]
     for row in failed.head(FAILURES).to_dict("records"):
         error = str(row["error"]).strip()
-        summary = f"trial {row['number']}, {escape(str(row['label']))}: {escape(last_line(error))}"
+        summary = f"trial {row['number']}, {escape(str(row['label']))}: {escape(reason_of(error) or NO_REASON)}"
         if "\n" in error:
             parts.append(
                 f"<details><summary>{summary}</summary><pre>{escape(error)}</pre></details>"

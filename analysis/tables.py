@@ -54,6 +54,10 @@ def heading(name: str) -> str:
     return HEADINGS.get(name, name.replace("latency_ms", "latency ms").replace("_", " "))
 
 
+NO_REASON = "no reason was stored"
+"""In place of an error that is empty."""
+
+
 def cell(name: str, value: Any) -> str:
     """`value` of column `name` for people: dB to two places, SSIM to four, costs with a suffix, times to the second."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
@@ -70,11 +74,6 @@ def cell(name: str, value: Any) -> str:
         if name.endswith(endings):
             return f"{value:{form}}"
     return format_quantity(float(value))
-
-
-def last_line(error: str) -> str:
-    """What a traceback ends with, which says what happened."""
-    return (error.strip().splitlines() or ["no reason was stored"])[-1]
 
 
 def render(frame: pd.DataFrame, form: Format = "table", *, width: int | None = None) -> str:

@@ -11,13 +11,14 @@ from analysis.load_database import QUALITIES
 from analysis.load_points import load_front, load_points, load_states
 from analysis.pareto import Direction
 from analysis.report import write_report
-from analysis.tables import Format, front_table, heading, last_line
+from analysis.tables import Format, front_table, heading
 from analysis.variants import cost_name
 from searchspace.cost import COSTS
 from searchspace.quantity import format_quantity
 from srsweep.arguments import in_folder, parts, positive, print_table, tabular
 from srsweep.choice import finder
 from srsweep.databases import database, locate
+from sweeps.redact import reason_of
 
 MEASURE = "`srsweep export {}#NUMBER --to int8 -o FOLDER` measures that and the latency"
 MEASURE_ALL = "`srsweep export {} --all --to int8 -o FOLDER` measures that and the latency"
@@ -34,7 +35,7 @@ def status(name: str | None, db: str | None, form: Format | None) -> None:
         trials = load_trials(url, names)
         columns = ["number", "state", "step", "psnr_y", "params", "multadds", "label", "error"]
         frame = trials[[column for column in columns if column in trials]].copy()
-        frame["error"] = [last_line(text) if text else "" for text in frame["error"]]
+        frame["error"] = [reason_of(text) for text in frame["error"]]
         print_table(frame, form)
         return
     frame = load_sweeps(url)[["name", "scale", "train_data", "created_at"]]

@@ -63,12 +63,6 @@ class Outcome:
     too_slow: bool = False
     """The error is a latency above the budget: the trial is stopped, not failed."""
 
-    @property
-    def reason(self) -> str:
-        """The error in one line: the last one of a traceback, the first one of anything else."""
-        lines = self.error.strip().splitlines() or [""]
-        return lines[-1 if lines[0].startswith("Traceback") else 0]
-
     def excused(self) -> "Outcome":
         """The same with an error that is not counted against the trial."""
         return replace(self, error=f"{EXCUSED}{self.error}") if self.error else self

@@ -17,6 +17,7 @@ from searchspace.table import SpaceTable
 from sweeps.config import SweepConfig
 from sweeps.halving import next_promotion
 from sweeps.records import Evaluation, Measurement, Outcome, Record
+from sweeps.redact import reason_of
 from sweeps.resources import AUTO
 from sweeps.sharing import Share
 from sweeps.spending import GAIN, Patience, affordable, forget_weights, without_weights
@@ -205,7 +206,7 @@ class Sweep:
             trial.state = "complete" if last else "paused"
         else:
             trial.errors += 1
-            trial.error = outcome.reason
+            trial.error = reason_of(outcome.error)
             exhausted = outcome.final or trial.errors >= self.config.search.max_attempts
             trial.state = "failed" if exhausted else "paused"
             if not exhausted:
@@ -241,7 +242,7 @@ class Sweep:
         self.waiting.append(trial)
         trial.machine_faults += 1
         if trial.machine_faults >= self.config.search.max_attempts:
-            self._blocked = f"{outcome.host}: {outcome.reason}; no trial is given up: mend it, then run the sweep again"
+            self._blocked = f"{outcome.host}: {reason_of(outcome.error)}; no trial is given up: mend it, then run the sweep again"
         return outcome.excused()
 
     def _next_trial(self) -> Trial | None:

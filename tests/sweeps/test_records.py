@@ -2,7 +2,8 @@
 
 import pytest
 
-from sweeps.records import Evaluation, Measurement, Outcome, Progress, together
+from sweeps.records import EXCUSED, Evaluation, Measurement, Outcome, Progress, together
+from sweeps.redact import reason_of
 
 
 def evaluation(step: int) -> Evaluation:
@@ -38,7 +39,12 @@ def test_an_early_end_comes_alone() -> None:
             "Traceback (most recent call last):\n  File a, line 1\nValueError: odd\n",
             "ValueError: odd",
         ),
+        (
+            f"{EXCUSED}Traceback (most recent call last):\n  File a, line 1\nOSError: full\n",
+            "OSError: full",
+        ),
+        (f"{EXCUSED}the worker died\nThread 1:", f"{EXCUSED}the worker died"),
     ],
 )
 def test_an_error_in_one_line_is_what_a_person_must_know(error: str, reason: str) -> None:
-    assert Outcome(step=0, error=error).reason == reason
+    assert reason_of(error) == reason
