@@ -18,18 +18,18 @@ from pathlib import Path
 
 import torch
 
-from analysis.card import Origin
-from analysis.export import TARGETS
-from analysis.ship import ship
-from analysis.verify import ExportFailed
+from analysis.export.model_card import Origin
+from analysis.export.pipeline import ship
+from analysis.export.targets import TARGETS
+from analysis.export.verify import ExportFailed
 from searchspace.architecture import Architecture, architecture
 from searchspace.cost import costs
+from sweeps.checkpoints.upstream_weights import load_weights
 from sweeps.data.split import DataSettings, open_split
-from sweeps.evaluate import bicubic_scores, evaluate
+from sweeps.measure.evaluate import bicubic_scores, evaluate
 from sweeps.records import Outcome
-from sweeps.train import TrainSettings
-from sweeps.trial import Segment, checkpoint_path, run
-from sweeps.weights import load_weights
+from sweeps.train.loop import TrainSettings
+from sweeps.train.segment import Segment, checkpoint_path, run
 
 SCALE = 4
 

@@ -25,7 +25,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.synthetic import add_trials, fill
-from sweeps.latency import device_model
+from sweeps.measure.latency import device_model
 
 SWEEP = "synthetic"
 FEW, MANY = 10_000, 100_000
@@ -34,14 +34,14 @@ MOST_SECONDS = 600
 
 
 def page(url: str) -> int:
-    from analysis.report import report_page
+    from analysis.pages.report import report_page
 
     return len(report_page(url).encode())
 
 
 def first_figure(url: str) -> int:
     """The dashboard's first figure, as it goes to the browser, from a cold start."""
-    from analysis.live import live_pareto, load_live
+    from analysis.pages.live import live_pareto, load_live
 
     return _size(live_pareto(load_live(url, SWEEP), "params").figure)
 
@@ -50,7 +50,7 @@ def one_more(view: str) -> Callable[[str], int]:
     """What the dashboard does when one more trial is complete while `view` is looked at."""
 
     def tick(url: str) -> int:
-        from analysis.live import front_rows, live_cards, live_pareto, load_live, sentence
+        from analysis.pages.live import front_rows, live_cards, live_pareto, load_live, sentence
 
         def draw() -> int:
             size = _size(live_pareto(live, "params").figure) + len(sentence(live))
@@ -74,7 +74,7 @@ def one_more(view: str) -> Callable[[str], int]:
 
 def no_news(url: str) -> int:
     """What the dashboard does when nothing has changed."""
-    from analysis.live import load_live
+    from analysis.pages.live import load_live
 
     live = load_live(url, SWEEP)
     started()
@@ -86,7 +86,7 @@ def optuna(url: str) -> int:
     """optuna.visualization's plot of a study that is in memory already: reading it is not counted."""
     import optuna
 
-    from analysis.load_points import load_points
+    from analysis.read.points import load_points
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     points = load_points(url, SWEEP, ["psnr_y", "params"])
@@ -128,8 +128,8 @@ def stopped() -> None:
 
 def measure_here(what: str, url: str) -> None:
     """Print seconds, processor seconds and bytes of one measurement."""
-    import analysis.live
-    import analysis.report  # noqa: F401 - imported before the clock starts
+    import analysis.pages.live
+    import analysis.pages.report  # noqa: F401 - imported before the clock starts
 
     started()
     size = MEASURES[what][1](url)

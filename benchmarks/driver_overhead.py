@@ -63,11 +63,11 @@ def main() -> None:
 
 def by_srsweep(trials: int, profile: bool, **search: object) -> tuple[float, float]:
     """Seconds by the clock, and of the driver's processor, of a sweep of `trials` trials through our driver."""
-    from sweeps.config import parse_config
+    from sweeps.config.sweep_config import parse_config
     from sweeps.drivers import ray_tune, ray_worker
+    from sweeps.engine.sweep import Sweep
     from sweeps.records import Evaluation, Measurement, Outcome
-    from sweeps.store import Store
-    from sweeps.sweep import Sweep
+    from sweeps.store.store import Store
 
     def untrained(label: str) -> Iterator[Any]:
         knobs = dict(part.split("=") for part in label.split()[1:])

@@ -22,11 +22,11 @@ from benchmarks.plain_loop import evaluate_plainly, write_pngs
 from benchmarks.record import Record
 from benchmarks.together import Job, together, wait_for_others
 from searchspace.architecture import architecture
+from sweeps.capacity.settings import num_cores
 from sweeps.data.cache import PairSet
 from sweeps.data.split import DataSettings, open_split
-from sweeps.evaluate import evaluate
-from sweeps.resources import num_cores
-from sweeps.train import TrainSettings, pick_device
+from sweeps.measure.evaluate import evaluate
+from sweeps.train.loop import TrainSettings, pick_device
 
 Evaluate = Callable[[], tuple[float, float]]
 """One evaluation of the set; its PSNR [dB] and SSIM."""

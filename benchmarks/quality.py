@@ -20,9 +20,9 @@ from benchmarks.record import Record
 from searchspace.architecture import architecture
 from sweeps.data.patches import PatchSampler
 from sweeps.data.split import DataSettings, open_split
-from sweeps.evaluate import evaluate
-from sweeps.step import make_optimizer, make_step
-from sweeps.train import TrainSettings, learning_rate_at, pick_device
+from sweeps.measure.evaluate import evaluate
+from sweeps.train.loop import TrainSettings, learning_rate_at, pick_device
+from sweeps.train.step import make_optimizer, make_step
 
 SCALE = 4
 WINDOW = 50

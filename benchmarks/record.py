@@ -12,10 +12,10 @@ from statistics import median, quantiles
 
 import torch
 
-from sweeps.provenance import git_state
-from sweeps.resources import num_cores
-from sweeps.train import TrainSettings
-from sweeps.trial import device_name
+from sweeps.capacity.settings import num_cores
+from sweeps.store.provenance import git_state
+from sweeps.train.loop import TrainSettings
+from sweeps.train.segment import device_name
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -13,13 +13,13 @@ from collections.abc import Callable
 import pandas as pd
 from sqlalchemy import create_engine, make_url
 
-from analysis.load_points import load_front, load_points
+from analysis.read.points import load_front, load_points
 from benchmarks import table
 from benchmarks.record import Record
 from benchmarks.synthetic import fill
-from sweeps.config import Direction
+from sweeps.config.sweep_config import Direction
 from sweeps.records import Measurement
-from sweeps.store import Store
+from sweeps.store.store import Store
 
 OBJECTIVES: dict[str, Direction] = {
     "psnr_y": "maximize",

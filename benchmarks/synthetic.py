@@ -14,8 +14,8 @@ from datetime import timedelta
 import numpy as np
 from sqlalchemy import func, insert, select
 
-from sweeps import schema
-from sweeps.store import Store
+from sweeps.store import schema
+from sweeps.store.store import Store
 
 COSTS = ("params", "params_train", "multadds", "activations", "num_convs", "memory")
 STATES = ("complete", "stopped", "failed", "running")

@@ -26,11 +26,11 @@ from benchmarks.record import Record
 from benchmarks.together import Job, together, wait_for_others
 from searchspace.architecture import architecture
 from searchspace.cost import costs
+from sweeps.capacity.settings import num_cores
 from sweeps.data.patches import PatchSampler
 from sweeps.data.split import DataSettings, open_split
-from sweeps.resources import num_cores
-from sweeps.step import WARM_UP, make_optimizer, make_step
-from sweeps.train import TrainSettings, learning_rate_at, pick_device
+from sweeps.train.loop import TrainSettings, learning_rate_at, pick_device
+from sweeps.train.step import WARM_UP, make_optimizer, make_step
 
 SCALE = 4
 SHAPES = {

@@ -3,7 +3,7 @@
     python -m benchmarks.training_memory 2>/dev/null      # 3 minutes on one core; kineto is talkative
 
 Every family's first published network takes one step of a small batch, in bfloat16 and in float32: the network as it is,
-as on a GPU, without the rewrites for processors (`sweeps.fuse`), which take less. On a processor torch's profiler follows
+as on a GPU, without the rewrites for processors (`sweeps.train.fast_cpu.graph_rewrites`), which take less. On a processor torch's profiler follows
 each allocation; on a GPU its allocator knows its own peak. What a process takes before it trains (the interpreter,
 CUDA's context) is in neither figure.
 """
@@ -21,9 +21,9 @@ from benchmarks.record import Record
 from searchspace.architecture import Architecture
 from searchspace.cost import costs
 from searchspace.discover import FAMILIES
-from sweeps.step import make_optimizer, set_rate
-from sweeps.train import TrainSettings, pick_device
-from sweeps.training_memory import Load, step_bytes, weight_bytes
+from sweeps.capacity.memory_model import Load, step_bytes, weight_bytes
+from sweeps.train.loop import TrainSettings, pick_device
+from sweeps.train.step import make_optimizer, set_rate
 
 BATCH, PATCH = 4, 16
 
@@ -75,7 +75,7 @@ def measured_step(architecture: Architecture, load: Load) -> int:
 
 
 def _step(network: nn.Module, load: Load) -> Callable[[], None]:
-    """The step of `sweeps.step.make_update` without rewriting anything for a processor."""
+    """The step of `sweeps.train.step.make_update` without rewriting anything for a processor."""
     device = pick_device(TrainSettings())
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = make_optimizer(network)

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from torch import nn
 
-from searchspace.parts import Parts
 from searchspace.spec import Spec
+from searchspace.table.cost_parts import Parts
 
 Convention = Literal[
     "deployed",
@@ -63,5 +63,5 @@ class Family:
     """Largest value of a colour that upstream's network is fed (1 or 255); ours scales by it inside, so that
     upstream checkpoints fit."""
     parts: Parts | None = None
-    """Which knobs act on the costs together; lets spaces of millions be tabulated (`searchspace.table`), which
+    """Which knobs act on the costs together; lets spaces of millions be tabulated (`searchspace.table.space_table`), which
     checks it. None: counted one by one."""

@@ -23,7 +23,7 @@ def dashboard(db: str | None, port: int, host: str) -> None:
     Read only: it can be opened, left open and closed while a sweep runs. Needs Dash:
     `pip install srsweep[dashboard]`.
     """
-    from analysis.dashboard import serve  # Dash takes seconds to import
+    from analysis.pages.dashboard import serve  # Dash takes seconds to import
 
     _, url = locate([], db)
     serve(url, host=host, port=port, announce=lambda at: click.echo(f"{at} (Ctrl-C ends it)"))
@@ -38,7 +38,7 @@ def export_optuna(name: str, output: Path, db: str | None) -> None:
 
     NAME is a sweep or a sweep file. `optuna-dashboard sqlite:///study.db` opens the file.
     """
-    from analysis.export_optuna import export_study
+    from analysis.export.optuna_study import export_study
 
     in_folder("-o", output)
     (sweep,), url = locate([name], db)

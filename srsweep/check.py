@@ -14,15 +14,15 @@ from searchspace.cost import costs, low_res_size
 from searchspace.quantity import format_quantity
 from searchspace.space import feasible
 from srsweep.progress import format_duration
-from sweeps.config import SweepConfig
+from sweeps.capacity.gpu_share import resources_of
+from sweeps.capacity.settings import AUTO, num_cores, threads_here
+from sweeps.config.feasibility import Found, check_feasible
+from sweeps.config.sweep_config import SweepConfig
 from sweeps.data.images import find_set
 from sweeps.data.split import EMBEDDED
-from sweeps.feasibility import Found, check_feasible
-from sweeps.resources import AUTO, num_cores, threads_here
 from sweeps.run import lacking, local_slots
-from sweeps.sharing import resources_of
-from sweeps.train import pick_device, time_step
-from sweeps.trial import open_data
+from sweeps.train.loop import pick_device, time_step
+from sweeps.train.segment import open_data
 
 SHOWN = ("params", "multadds", "activations", "num_convs", "memory")
 """Costs whose range is told."""

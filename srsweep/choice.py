@@ -13,24 +13,24 @@ import yaml
 from pydantic import ValidationError
 from torch import nn
 
-from analysis.chosen import FindTrained, Trained
-from analysis.load import load_lives, load_sweeps, load_trial
-from analysis.load_points import load_front, load_points
+from analysis.choose.chosen import FindTrained, Trained
+from analysis.read.frames import load_lives, load_sweeps, load_trial
+from analysis.read.points import load_front, load_points
 from searchspace.architecture import Architecture, architecture
 from searchspace.discover import FAMILIES
 from searchspace.spec import explain, nearest
 from srsweep.arguments import parse_architecture
 from srsweep.databases import locate
-from sweeps.config import ConfigError, SweepConfig, parse_config
+from sweeps.checkpoints.object_store import Mirror, is_url
+from sweeps.checkpoints.upstream_weights import load_weights
+from sweeps.config.sweep_config import ConfigError, SweepConfig, parse_config
 from sweeps.data.split import DataSettings, DataSplit, open_split
-from sweeps.mirror import Mirror, is_url
+from sweeps.measure.latency_objective import FACT, key_of
+from sweeps.messages import without_password
 from sweeps.records import Measurement
-from sweeps.redact import without_password
-from sweeps.store import Store
-from sweeps.timing import FACT, key_of
-from sweeps.train import TrainSettings
-from sweeps.trial import checkpoint_path
-from sweeps.weights import load_weights
+from sweeps.store.store import Store
+from sweeps.train.loop import TrainSettings
+from sweeps.train.segment import checkpoint_path
 
 NOTE = "variant.json"
 """In the folder of a trained variant: what was trained there."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from sweeps.config import STORAGE_VARIABLE, read_config
+from sweeps.config.sweep_config import STORAGE_VARIABLE, read_config
 
 DEFAULT_DATABASE = "sqlite:///results.db"
 

@@ -43,9 +43,9 @@ class OneLineErrors(click.Group):
 def as_expected(error: Exception) -> click.ClickException | None:
     """What to say of `error`; None for a fault of ours, which keeps its traceback."""
     # Imported here: what raises them has been imported by then, and the help needs none of it.
-    from sweeps.config import ConfigError
-    from sweeps.store import StoreError, SweepTaken
-    from sweeps.sweep import SweepFailed
+    from sweeps.config.sweep_config import ConfigError
+    from sweeps.engine.sweep import SweepFailed
+    from sweeps.store.store import StoreError, SweepTaken
 
     if isinstance(error, (SweepFailed, SweepTaken, OSError)):
         return RunFailed(str(error))

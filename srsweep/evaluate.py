@@ -8,9 +8,9 @@ import click
 import pandas as pd
 from torch import nn
 
-from analysis.benchmark import TableFormat, published_bicubic, published_rows, show
-from analysis.load_database import PER_IMAGE
-from analysis.published import TEST_SETS as SETS
+from analysis.published.published import TEST_SETS as SETS
+from analysis.published.test_set_table import TableFormat, published_bicubic, published_rows, show
+from analysis.read.database import PER_IMAGE
 from analysis.tables import render
 from searchspace.cost import costs
 from srsweep.arguments import SCALE, VARIANT, WEIGHTS, parts, tabular, text_width
@@ -19,9 +19,9 @@ from srsweep.databases import database
 from sweeps.data.cache import PairSet
 from sweeps.data.images import find_set
 from sweeps.data.split import TEST_SETS, open_test_set
-from sweeps.evaluate import Scores, bicubic_scores, evaluate
-from sweeps.latency import MOST_CHARACTERS
-from sweeps.train import TrainSettings, pick_device
+from sweeps.measure.evaluate import Scores, bicubic_scores, evaluate
+from sweeps.measure.latency import MOST_CHARACTERS
+from sweeps.train.loop import TrainSettings, pick_device
 
 assert set(SETS) <= set(TEST_SETS)
 

@@ -9,12 +9,12 @@ import pandas as pd
 import torch
 from pydantic import ValidationError
 
-from analysis.card import Origin
-from analysis.export import TARGETS
-from analysis.select import below_bicubic
-from analysis.ship import Shipped, ship
+from analysis.choose.select import below_bicubic
+from analysis.export.model_card import Origin
+from analysis.export.pipeline import Shipped, ship
+from analysis.export.targets import TARGETS
+from analysis.export.verify import ExportFailed, onnx_latency
 from analysis.tables import Format
-from analysis.verify import ExportFailed, onnx_latency
 from searchspace.cost import low_res_size
 from searchspace.layers import deployed
 from searchspace.spec import explain
@@ -23,8 +23,8 @@ from srsweep.choice import Choice, TrialReference, Whole, choose, choose_several
 from srsweep.databases import database
 from srsweep.errors import RunFailed
 from sweeps.data.split import DataSettings
-from sweeps.evaluate import bicubic_scores, evaluate
-from sweeps.latency import Latency, torch_latency
+from sweeps.measure.evaluate import bicubic_scores, evaluate
+from sweeps.measure.latency import Latency, torch_latency
 
 
 @click.command()

@@ -3,8 +3,8 @@
 import click
 
 from srsweep.databases import DEFAULT_DATABASE, database
-from sweeps.merge import merge
-from sweeps.store import Store
+from sweeps.store.merge import merge
+from sweeps.store.store import Store
 
 
 @click.command(name="merge")

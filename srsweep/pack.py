@@ -13,17 +13,17 @@ from searchspace.quantity import format_quantity
 from srsweep.arguments import print_table, tabular
 from srsweep.errors import RunFailed
 from srsweep.running import by_line
-from sweeps.config import read_config
+from sweeps.capacity.gpu_share import Plan, Site, make_plan, remember, smallest_site
+from sweeps.capacity.gpus import Gpu, find_gpus, share_of, visible_gpus
+from sweeps.capacity.memory_model import predicted_bytes
+from sweeps.capacity.settings import ResourceSettings, num_cores
+from sweeps.capacity.throughput import Ladder, Rung, RungFailed, climb
+from sweeps.config.feasibility import check_feasible
+from sweeps.config.sweep_config import read_config
 from sweeps.data.patches import PatchSampler
-from sweeps.drivers.gpus import Gpu, find_gpus, share_of, visible_gpus
-from sweeps.feasibility import check_feasible
-from sweeps.packing import Ladder, Rung, RungFailed, climb
-from sweeps.resources import ResourceSettings, num_cores
 from sweeps.run import local_slots
-from sweeps.sharing import Plan, Site, make_plan, remember, smallest_site
-from sweeps.step import pick_autocast
-from sweeps.training_memory import predicted_bytes
-from sweeps.trial import open_data
+from sweeps.train.segment import open_data
+from sweeps.train.step import pick_autocast
 
 
 @click.command()

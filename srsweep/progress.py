@@ -11,11 +11,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from analysis.pareto import front_mask
+from analysis.choose.pareto import front_mask
 from searchspace.cost import COSTS, costs
 from searchspace.quantity import format_quantity
+from sweeps.engine.sweep import Record, Sweep, Trial
 from sweeps.records import Outcome
-from sweeps.sweep import Record, Sweep, Trial
 
 PLAIN_SECONDS = 60.0
 """Time between plain lines while no trial ends."""

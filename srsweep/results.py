@@ -5,20 +5,20 @@ from pathlib import Path
 
 import click
 
-from analysis.chosen import TIERS
-from analysis.load import load_cost_names, load_sweeps, load_trials
-from analysis.load_database import QUALITIES
-from analysis.load_points import load_front, load_points, load_states
-from analysis.pareto import Direction
-from analysis.report import write_report
+from analysis.choose.chosen import TIERS
+from analysis.choose.pareto import Direction
+from analysis.choose.variants import cost_name
+from analysis.pages.report import write_report
+from analysis.read.database import QUALITIES
+from analysis.read.frames import load_cost_names, load_sweeps, load_trials
+from analysis.read.points import load_front, load_points, load_states
 from analysis.tables import Format, front_table, heading
-from analysis.variants import cost_name
 from searchspace.cost import COSTS
 from searchspace.quantity import format_quantity
 from srsweep.arguments import in_folder, parts, positive, print_table, tabular
 from srsweep.choice import finder
 from srsweep.databases import database, locate
-from sweeps.redact import reason_of
+from sweeps.messages import reason_of
 
 MEASURE = "`srsweep export {}#NUMBER --to int8 -o FOLDER` measures that and the latency"
 MEASURE_ALL = "`srsweep export {} --all --to int8 -o FOLDER` measures that and the latency"

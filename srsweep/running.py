@@ -11,15 +11,15 @@ import pandas as pd
 import yaml
 from rich.console import Console
 
-from analysis.load import load_lives
+from analysis.read.frames import load_lives
 from analysis.tables import Format
 from srsweep.arguments import print_table, tabular
 from srsweep.check import describe
 from srsweep.databases import DEFAULT_DATABASE, database
 from srsweep.progress import Watcher, format_duration
-from sweeps.config import ConfigError, SweepConfig, parse_config, read_config
-from sweeps.places import located
-from sweeps.redact import without_password
+from sweeps.config.sweep_config import ConfigError, SweepConfig, parse_config, read_config
+from sweeps.config.yaml_lines import located
+from sweeps.messages import without_password
 from sweeps.run import DriverName, run_sweep
 
 

@@ -5,9 +5,7 @@ from collections.abc import Callable
 
 import click
 
-from analysis.load import load_trials
-from analysis.load_database import QUALITIES
-from analysis.select import (
+from analysis.choose.select import (
     Selection,
     at_knee,
     best_within,
@@ -16,12 +14,14 @@ from analysis.select import (
     tiers,
     weighted,
 )
+from analysis.choose.variants import variants
+from analysis.read.database import QUALITIES
+from analysis.read.frames import load_trials
 from analysis.tables import Format
-from analysis.variants import variants
 from searchspace.quantity import parse_quantity
 from srsweep.arguments import parts, positive, print_table, tabular
 from srsweep.databases import database, locate
-from sweeps.timing import LATENCY, parse_milliseconds
+from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
 
 
 @click.command()

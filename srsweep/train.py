@@ -22,8 +22,8 @@ from srsweep.databases import database
 from srsweep.errors import RunFailed
 from srsweep.export import data_of
 from sweeps.records import Evaluation, Outcome, Progress
-from sweeps.train import TrainSettings, read_checkpoint
-from sweeps.trial import Segment, checkpoint_path, run
+from sweeps.train.loop import TrainSettings, read_checkpoint
+from sweeps.train.segment import Segment, checkpoint_path, run
 
 
 @click.command()

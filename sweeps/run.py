@@ -6,19 +6,19 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from sweeps.config import SweepConfig
+from sweeps.capacity.gpu_share import Plan, Say, Share, local_share, make_plan, resources_of
+from sweeps.capacity.gpus import find_gpus, number_of, of_workers, places, visible_gpus
+from sweeps.capacity.settings import AUTO, ResourceSettings, num_cores
+from sweeps.checkpoints.object_store import check_store, is_url
+from sweeps.config.feasibility import check_feasible
+from sweeps.config.sweep_config import SweepConfig
 from sweeps.data.patches import PatchSampler
 from sweeps.data.split import DataSplit
-from sweeps.drivers.gpus import find_gpus, number_of, of_workers, places, visible_gpus
-from sweeps.evaluate import bicubic_scores
-from sweeps.feasibility import check_feasible
-from sweeps.mirror import check_store, is_url
-from sweeps.provenance import git_state, holder, versions
-from sweeps.resources import AUTO, ResourceSettings, num_cores
-from sweeps.sharing import Plan, Say, Share, local_share, make_plan, resources_of
-from sweeps.store import LEASE_SECONDS, Store, StoreError, SweepTaken
-from sweeps.sweep import Record, Sweep, SweepFailed
-from sweeps.trial import open_data
+from sweeps.engine.sweep import Record, Sweep, SweepFailed
+from sweeps.measure.evaluate import bicubic_scores
+from sweeps.store.provenance import git_state, holder, versions
+from sweeps.store.store import LEASE_SECONDS, Store, StoreError, SweepTaken
+from sweeps.train.segment import open_data
 
 DriverName = Literal["local", "ray"]
 OnChange = Callable[[Sweep, Record | None], None]

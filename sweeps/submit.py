@@ -28,9 +28,9 @@ if not __package__:
 
 import yaml
 
-from sweeps.config import STORAGE_VARIABLE, ConfigError, SweepConfig, parse_config
+from sweeps.config.sweep_config import STORAGE_VARIABLE, ConfigError, SweepConfig, parse_config
 from sweeps.drivers import ray_job
-from sweeps.store import Store, StoreError
+from sweeps.store.store import Store, StoreError
 
 BOOTSTRAP = "ray_bootstrap_config.yaml"
 """Under the home folder of the head node: the cluster file as of the last `ray up`, as JSON."""

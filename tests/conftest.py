@@ -1,9 +1,12 @@
-"""What all tests share: where the shared images and checkpoints are, and one thread each."""
+"""Fixtures that all tests share: the shared images, a small stored database, and one thread each."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+
+from tests.stored import Database
 
 SHARED = Path(__file__).parents[2] / "shared"
 
@@ -16,3 +19,24 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("needs the shared images and checkpoints in ../shared")
     return SHARED
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    made = Database(tmp_path / "results.db")
+    yield made
+    made.store.close()
+
+
+@pytest.fixture
+def small(database: Database) -> Database:
+    """Six trials: 0, 1, 2 on the front, 3 dominated, 4 stopped early, 5 failed."""
+    sweep_id = database.sweep("small")
+    database.trial(sweep_id, 0, 26.0, 10_000, 1e9)
+    database.trial(sweep_id, 1, 27.0, 100_000, 5e9)
+    database.trial(sweep_id, 2, 27.5, 500_000, 30e9, test_sets={"Set5": 31.0})
+    database.trial(sweep_id, 3, 26.5, 200_000, 9e9)
+    database.trial(sweep_id, 4, 29.0, 50_000, 2e9, state="stopped")
+    error = "Traceback:\n  train.py\nValueError: loss: became <NaN> at step 3"
+    database.trial(sweep_id, 5, None, 60_000, 3e9, state="failed", error=error)
+    return database

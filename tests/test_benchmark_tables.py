@@ -84,7 +84,11 @@ def test_a_second_run_of_a_day_leaves_the_first_as_it_is(
 
 @pytest.mark.parametrize(
     ("differs", "changed", "expected"),
-    [(False, "", "0123abcd"), (True, "", "0123abcd"), (True, " M sweeps/step.py\n", "0123abcd+")],
+    [
+        (False, "", "0123abcd"),
+        (True, "", "0123abcd"),
+        (True, " M sweeps/train/step.py\n", "0123abcd+"),
+    ],
 )
 def test_code_that_is_not_committed_is_told(
     monkeypatch: pytest.MonkeyPatch, differs: bool, changed: str, expected: str

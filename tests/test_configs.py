@@ -15,15 +15,15 @@ from searchspace.cost import costs, low_res_size
 from searchspace.discover import FAMILIES
 from searchspace.space import feasible
 from srsweep.cli import main
-from sweeps.config import STORAGE_VARIABLE, SweepConfig, read_config
-from sweeps.feasibility import check_feasible
+from sweeps.config.feasibility import check_feasible
+from sweeps.config.sweep_config import STORAGE_VARIABLE, SweepConfig, read_config
 from sweeps.run import run_sweep
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "configs").glob("*.yaml"))
 PAPERS = [path for path in FILES if "GPU-hours" in path.read_text()]
 """Those that stand for an experiment of the papers, and the wide sweep; not the recorded ones."""
-REFERENCES = ROOT / "analysis/published.csv"
+REFERENCES = ROOT / "analysis/published/published.csv"
 
 SUSTAINED = 20e12
 """Operations a second that the files assume of a GPU."""

@@ -10,8 +10,8 @@ import yaml
 from benchmarks.record import RESULTS
 from benchmarks.table import tables
 from srsweep.cli import COMMANDS
-from sweeps.config import parse_config
-from sweeps.feasibility import check_feasible
+from sweeps.config.feasibility import check_feasible
+from sweeps.config.sweep_config import parse_config
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/adding-a-family.md").read_text()

@@ -11,27 +11,23 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("searchspace", "sweeps", "analysis", "srsweep")
 OF_SWEEPS_IN_ANALYSIS = (
-    "sweeps.schema",
-    "sweeps.metrics",
-    "sweeps.comparable",
-    "sweeps.redact",
+    "sweeps.store.schema",
+    "sweeps.measure.metrics",
+    "sweeps.store.comparability",
+    "sweeps.messages",
     "sweeps.data",
-    "sweeps.evaluate",
-    "sweeps.latency",
+    "sweeps.measure.evaluate",
+    "sweeps.measure.latency",
 )
 ONLY_IN = {
     "ray": ("sweeps/drivers/ray_",),
     "sqlalchemy": (
-        "sweeps/schema.py",
-        "sweeps/database.py",
-        "sweeps/lease.py",
-        "sweeps/store.py",
-        "sweeps/merge.py",
-        "analysis/load",
+        "sweeps/store/",
+        "analysis/read/",
     ),
-    "optuna": ("sweeps/suggest.py", "sweeps/optuna_", "analysis/export_optuna.py"),
+    "optuna": ("sweeps/search/", "analysis/export/optuna_study.py"),
     "plotly": ("analysis/",),
-    "dash": ("analysis/dashboard",),
+    "dash": ("analysis/pages/dashboard",),
     "click": ("srsweep/",),
 }
 
@@ -80,11 +76,11 @@ def test_searchspace_training_and_analysis_run_without_ray() -> None:
         if path.stem != "__init__" and not path.stem.startswith("dashboard")
     ]
     script = "import sys; sys.modules['ray'] = None\n" + "\n".join(
-        f"import {name}" for name in [*names, "sweeps.train", "sweeps.run"]
+        f"import {name}" for name in [*names, "sweeps.train.loop", "sweeps.run"]
     )
     subprocess.run([sys.executable, "-W", "error::ImportWarning", "-c", script], check=True)
 
 
 def test_training_runs_without_a_database() -> None:
-    script = "import sys; sys.modules['sqlalchemy'] = None; import sweeps.train, sweeps.trial"
+    script = "import sys; sys.modules['sqlalchemy'] = None; import sweeps.train.loop, sweeps.train.segment"
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from searchspace.architecture import Architecture
 from searchspace.constraint import Constraint
-from sweeps.config import SweepConfig, read_config
+from sweeps.config.sweep_config import SweepConfig, read_config
 
 TABLES = Path(__file__).parent / "tables"
 COSTS = ("params", "multadds")

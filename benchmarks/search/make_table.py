@@ -4,7 +4,7 @@
 
 writes the CSV beside the YAML, one row an architecture, appended as each training ends, so that it can be
 stopped and started again; `.json` beside it says on what it ran. Steps, images and learning rates are those of
-the YAML, a sweep file as any other. Everything is trained by `sweeps.train` and evaluated on the sweep's own
+the YAML, a sweep file as any other. Everything is trained by `sweeps.train.loop` and evaluated on the sweep's own
 validation images: PSNR of the luma [dB] under `psnr_<step>`, costs as counted, `seconds` of the whole training.
 A training that diverges has its message under `error` and no numbers.
 """
@@ -20,13 +20,13 @@ import torch
 
 from searchspace.architecture import Architecture
 from searchspace.cost import costs
-from sweeps.config import SweepConfig, read_config
+from sweeps.config.sweep_config import SweepConfig, read_config
 from sweeps.data.split import DataSplit
-from sweeps.evaluate import bicubic_scores
-from sweeps.provenance import versions
+from sweeps.measure.evaluate import bicubic_scores
 from sweeps.records import Evaluation
-from sweeps.train import Checkpoints, TrainingFailed, train
-from sweeps.trial import device_name, open_data
+from sweeps.store.provenance import versions
+from sweeps.train.loop import Checkpoints, TrainingFailed, train
+from sweeps.train.segment import device_name, open_data
 
 COUNTED = ("params", "multadds", "activations", "num_convs")
 

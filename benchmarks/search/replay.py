@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from optuna.samplers import BaseSampler
 
 from benchmarks.search.curves import Curves, Entry
-from searchspace.table import SpaceTable
+from searchspace.table.space_table import SpaceTable
+from sweeps.engine.sweep import Sweep
 from sweeps.records import Evaluation, Measurement, Outcome
-from sweeps.sweep import Sweep
-from sweeps.trial import Segment
+from sweeps.train.segment import Segment
 
 Replay = Iterator[tuple[int, str]]
 

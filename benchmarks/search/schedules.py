@@ -24,13 +24,13 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from searchspace.architecture import Architecture
-from sweeps.config import SweepConfig, read_config
+from sweeps.config.sweep_config import SweepConfig, read_config
 from sweeps.data.patches import PatchSampler
 from sweeps.data.split import DataSplit
-from sweeps.evaluate import evaluate
-from sweeps.step import make_optimizer, make_step
-from sweeps.train import TrainSettings, learning_rate_at, pick_device
-from sweeps.trial import open_data
+from sweeps.measure.evaluate import evaluate
+from sweeps.train.loop import TrainSettings, learning_rate_at, pick_device
+from sweeps.train.segment import open_data
+from sweeps.train.step import make_optimizer, make_step
 
 RESULTS = Path(__file__).parent / "results" / "schedules"
 REFERENCE = "one_cycle"

@@ -27,7 +27,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.search.curves import TABLES, Curves
 from benchmarks.search.replay import Replay, by_engine, curve_of, rows_of
-from searchspace.table import SpaceTable
+from searchspace.table.space_table import SpaceTable
 
 RESULTS = Path(__file__).parent / "results"
 SHARE = 0.25

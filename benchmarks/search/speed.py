@@ -20,8 +20,8 @@ from searchspace.cost import costs
 from searchspace.discover import FAMILIES
 from searchspace.space import Space, parse_space
 from searchspace.spec import knobs
-from searchspace.table import ADDITIVE, SpaceTable
-from sweeps.pareto_sampler import ParetoSearch
+from searchspace.table.space_table import ADDITIVE, SpaceTable
+from sweeps.search.pareto.sampler import ParetoSearch
 
 RESULTS = Path(__file__).parent / "results"
 MILLION = {

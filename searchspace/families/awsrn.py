@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 from searchspace.family import Convention, Family, Published
 from searchspace.layers import conv, weight_norm
-from searchspace.parts import Parts
 from searchspace.spec import Search, Spec
 from searchspace.strategies.adaptive import SUMS
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import Centred
 from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
+from searchspace.table.cost_parts import Parts
 
 
 class AwsrnSpec(Spec):

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from searchspace.family import Convention, Family, Published
 from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, conv
-from searchspace.parts import Parts
 from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies import two_strategies
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, steps
+from searchspace.table.cost_parts import Parts
 
 OWN_UPSAMPLER = "grouped"
 """CARN's own: stepwise, in groups, with a ReLU before each shuffle."""

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from searchspace.bicubic import enlarge_as_matlab
 from searchspace.family import Convention, Family, Published
 from searchspace.layers import conv
-from searchspace.parts import Parts
 from searchspace.spec import Search, Spec
 from searchspace.strategies.adaptive import he_normal
 from searchspace.strategies.colours import on_colours
+from searchspace.table.cost_parts import Parts
 
 
 class DrcnSpec(Spec):

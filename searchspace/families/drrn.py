@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from searchspace.bicubic import enlarge_as_matlab
 from searchspace.family import Convention, Family, Published
 from searchspace.layers import conv
-from searchspace.parts import Parts
 from searchspace.spec import Search, Spec
 from searchspace.strategies.adaptive import he_normal
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import on_colours
 from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
+from searchspace.table.cost_parts import Parts
 
 
 class DrrnSpec(Spec):

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from searchspace.family import Family, Published
 from searchspace.layers import conv
-from searchspace.parts import Parts
 from searchspace.spec import Search, Spec
 from searchspace.strategies import two_strategies
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import on_colours
 from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName, transposed
+from searchspace.table.cost_parts import Parts
 
 
 class FsrcnnSpec(Spec):

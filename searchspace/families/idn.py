@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from searchspace.bicubic import enlarge_as_matlab
 from searchspace.family import Family, Published
 from searchspace.layers import conv
-from searchspace.parts import Parts
 from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies import two_strategies
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import on_colours
 from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, DirectShuffle
+from searchspace.table.cost_parts import Parts
 
 SLOPE = 0.05
 """Of every leaky ReLU below 0."""

@@ -14,12 +14,12 @@ from torch.nn import functional as F
 
 from searchspace.family import Family
 from searchspace.layers import conv
-from searchspace.parts import Parts
 from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies import two_strategies
 from searchspace.strategies.attention import ATTENTIONS, AttentionName, ChannelGate, ContrastGate
 from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
+from searchspace.table.cost_parts import Parts
 
 SLOPE = 0.05
 """Of every leaky ReLU below 0."""

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from searchspace.family import Family, Published
 from searchspace.layers import conv
-from searchspace.parts import Parts
 from searchspace.spec import Search, Spec
 from searchspace.strategies.adaptive import he_normal
 from searchspace.strategies.colours import on_colours
+from searchspace.table.cost_parts import Parts
 
 
 class LapsrnSpec(Spec):

@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from searchspace.bicubic import enlarge_as_matlab
 from searchspace.family import Family, Published
 from searchspace.layers import conv
-from searchspace.parts import Parts
 from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies import two_strategies
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import on_colours
 from searchspace.strategies.scaling import Residual, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS
+from searchspace.table.cost_parts import Parts
 
 OWN_UPSAMPLER = "shuffle"
 """The direct pixel shuffle without a bias, as the family's other convolutions."""

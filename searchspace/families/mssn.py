@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from searchspace.family import Convention, Family, Published
 from searchspace.layers import conv, weight_norm
-from searchspace.parts import Parts
 from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies.adaptive import SUMS
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
@@ -21,6 +20,7 @@ from searchspace.strategies.colours import Centred
 from searchspace.strategies.mobile_units import ACTIVATIONS, UNITS, UnitShape
 from searchspace.strategies.scaling import ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
+from searchspace.table.cost_parts import Parts
 
 EXPANDING = ("mawru", "mobilenet_v2", "shufflenet_v1")
 """Units with an inner width of its own; these are also the units with an identity path."""

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from searchspace.family import Family, Published
 from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, conv
-from searchspace.parts import Parts
 from searchspace.spec import Search, Spec
 from searchspace.strategies.attention import ATTENTIONS, AttentionName, ChannelGate
 from searchspace.strategies.scaling import Residual, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
+from searchspace.table.cost_parts import Parts
 
 
 class RcanSpec(Spec):

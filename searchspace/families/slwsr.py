@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from searchspace.family import Family, Published
 from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, ConvNorm, conv
-from searchspace.parts import Parts
 from searchspace.spec import Search, Spec, name_or_numbers
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.scaling import Residual, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
+from searchspace.table.cost_parts import Parts
 
 HALF_KEPT = (2, 5, 6, 8, 9, 11, 12, 13, 14, 17, 20, 23)
 """The 12 of 26 blocks that keep their activation in the authors' final model (FACTS 1.4)."""

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from searchspace.bicubic import enlarge_as_matlab
 from searchspace.family import Convention, Family, Published
 from searchspace.layers import conv
-from searchspace.parts import Parts
 from searchspace.spec import Search, Spec
 from searchspace.strategies.colours import on_colours
+from searchspace.table.cost_parts import Parts
 
 
 def _odd(value: int) -> int:

@@ -14,12 +14,12 @@ from torch.nn import functional as F
 
 from searchspace.family import Family, Published
 from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, conv, weight_norm
-from searchspace.parts import Parts
 from searchspace.spec import Search, Spec
 from searchspace.strategies.adaptive import AdaptiveSum
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, ScaleWise, UpsamplerName
+from searchspace.table.cost_parts import Parts
 
 
 class SwisenetSpec(Spec):

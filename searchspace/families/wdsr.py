@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 from searchspace.family import Family, Published
 from searchspace.layers import conv, weight_norm
-from searchspace.parts import Parts
 from searchspace.spec import Search, Spec
 from searchspace.strategies.adaptive import AdaptiveSum, spread_evenly
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import Centred
 from searchspace.strategies.scaling import Residual, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
+from searchspace.table.cost_parts import Parts
 
 LINEAR_RATIO = 0.8
 """Channels between the last two convolutions of a block of kind b, over its outer channels."""

@@ -1,12 +1,12 @@
 """The simplest driver: one segment after another in this process."""
 
-from sweeps import trial
+from sweeps.engine.sweep import Sweep
 from sweeps.records import together
-from sweeps.sweep import Sweep
+from sweeps.train import segment as segments
 
 
 def run(sweep: Sweep) -> None:
     """Run the sweep to its end."""
     while (segment := sweep.next_segment()) is not None:
-        for records in together(trial.run(segment), segment.until_step):
+        for records in together(segments.run(segment), segment.until_step):
             sweep.handle(segment, *records)

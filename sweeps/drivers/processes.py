@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from sweeps import trial
-from sweeps.drivers.gpus import show_only
+from sweeps.capacity.gpus import show_only
+from sweeps.engine.sweep import Sweep
 from sweeps.records import Outcome, together
-from sweeps.sweep import Sweep
-from sweeps.trial import Segment
+from sweeps.train import segment as segments
+from sweeps.train.segment import Segment
 
 LISTEN_SECONDS = 1.0
 """How long to wait for news before the lease is looked at and idle workers are offered work."""
@@ -144,7 +144,7 @@ def _death(segment: Segment, code: int | None) -> Outcome:
         if killed
         else f"the worker process died (exit code {code})"
     )
-    return Outcome(step=0, error=trial.death(segment, seen), out_of_memory=killed)
+    return Outcome(step=0, error=segments.death(segment, seen), out_of_memory=killed)
 
 
 def work(pipe: Connection, parent: int, gpus: str) -> None:
@@ -154,7 +154,7 @@ def work(pipe: Connection, parent: int, gpus: str) -> None:
     while os.getppid() == parent:
         try:
             segment: Segment = pipe.recv()
-            for records in together(trial.run(segment), segment.until_step):
+            for records in together(segments.run(segment), segment.until_step):
                 pipe.send(records)
         except (EOFError, OSError):
             return

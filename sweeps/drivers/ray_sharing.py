@@ -7,12 +7,21 @@ import ray
 from ray.exceptions import GetTimeoutError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from sweeps.config import SweepConfig
-from sweeps.drivers.gpus import Gpu, find_gpus
-from sweeps.packing import MEASURE_SECONDS, Ladder
-from sweeps.resources import AUTO
-from sweeps.sharing import Plan, Say, Share, Site, measure_here, recall, resources_of, settle
-from sweeps.sweep import SweepFailed
+from sweeps.capacity.gpu_share import (
+    Plan,
+    Say,
+    Share,
+    Site,
+    measure_here,
+    recall,
+    resources_of,
+    settle,
+)
+from sweeps.capacity.gpus import Gpu, find_gpus
+from sweeps.capacity.settings import AUTO
+from sweeps.capacity.throughput import MEASURE_SECONDS, Ladder
+from sweeps.config.sweep_config import SweepConfig
+from sweeps.engine.sweep import SweepFailed
 
 LOOK = 0.01
 """Of a GPU, to see what it is."""

@@ -39,15 +39,15 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
-from sweeps import trial
-from sweeps.drivers.gpus import find_gpus, per_gpu
+from sweeps.capacity.gpu_share import Plan, Say
+from sweeps.capacity.gpus import find_gpus, per_gpu
 from sweeps.drivers.ray_sharing import Look, cluster_share, shortage
 from sweeps.drivers.ray_worker import NETWORK, SEGMENT, SegmentTrainable, records_in
+from sweeps.engine.sweep import Sweep, SweepFailed
 from sweeps.records import Outcome, Record
-from sweeps.sharing import Plan, Say
-from sweeps.store import StoreError
-from sweeps.sweep import Sweep, SweepFailed
-from sweeps.trial import Segment
+from sweeps.store.store import StoreError
+from sweeps.train import segment as segments
+from sweeps.train.segment import Segment
 
 CLUSTER_SECONDS = 5.0
 """Time between looks at the cluster's size."""
@@ -234,7 +234,7 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
             self._handle(segment, Outcome(step=0, interrupted=True))
             return
         seen = f"the worker died, its memory exhausted or killed from outside: {text}"
-        error = trial.death(segment, seen)
+        error = segments.death(segment, seen)
         self._handle(segment, Outcome(step=0, error=error, out_of_memory=LOW_MEMORY in text))
 
     def _forget(self, trial_id: str) -> Segment:

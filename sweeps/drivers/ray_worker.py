@@ -37,10 +37,10 @@ class SegmentTrainable(tune.Trainable):  # type: ignore[misc]
 
     def run(self, config: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The messages of the segment in `config`, which is trained meanwhile."""
-        from sweeps import trial
+        from sweeps.train import segment as segments
 
-        segment: trial.Segment = pickle.loads(config[SEGMENT])
-        return messages(trial.run(segment), segment.until_step)
+        segment: segments.Segment = pickle.loads(config[SEGMENT])
+        return messages(segments.run(segment), segment.until_step)
 
 
 def messages(records: Iterable[Record], until_step: int) -> Iterator[dict[str, Any]]:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysis.conftest import Database
 from tests.browser.chromium import Chromium, find_chromium
+from tests.stored import Database
 
 
 @pytest.fixture

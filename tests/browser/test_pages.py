@@ -12,12 +12,12 @@ from urllib.request import urlopen
 
 import pytest
 
-from analysis.live import VIEWS
-from analysis.load import load_trials
-from analysis.report import write_report
+from analysis.pages.live import VIEWS
+from analysis.pages.report import write_report
+from analysis.read.frames import load_trials
 from sweeps.records import Measurement
-from tests.analysis.conftest import Database
 from tests.browser.chromium import Chromium
+from tests.stored import Database
 
 dash = pytest.importorskip("dash", reason="needs Dash: pip install srsweep[dashboard]")
 websocket = pytest.importorskip("websocket", reason="needs websocket-client")
@@ -74,7 +74,7 @@ def dashboard_of(url: str) -> Iterator[str]:
     """The address of a dashboard that looks for news every second."""
     from werkzeug.serving import make_server
 
-    from analysis.dashboard import make_app
+    from analysis.pages.dashboard import make_app
 
     server = make_server("127.0.0.1", 0, make_app(url, seconds=1.0).server, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
@@ -254,7 +254,7 @@ def test_an_unfinished_sweep_is_drawn_empty_and_fills_itself(
 def test_the_front_is_turned_page_by_page_until_its_database_is_gone(
     browser: Chromium, two_sweeps: Database, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("analysis.live", "analysis.dashboard"):
+    for module in ("analysis.pages.live", "analysis.pages.dashboard"):
         monkeypatch.setattr(f"{module}.ROWS", 4)
     browser.open(address)
     choose(browser, "first")

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.pareto import front_mask
+from analysis.choose.pareto import front_mask
 from tests.cluster.drivers import driver, ended, lasting_sweep, wait_until
 from tests.cluster.nodes import Cluster, Node, left_behind
 from tests.cluster.rows import attempts, rows

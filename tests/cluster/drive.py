@@ -7,10 +7,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from sweeps.config import read_config
+from sweeps.config.sweep_config import read_config
+from sweeps.engine.sweep import SweepFailed
 from sweeps.run import run_sweep
-from sweeps.store import LEASE_SECONDS, StoreError
-from sweeps.sweep import SweepFailed
+from sweeps.store.store import LEASE_SECONDS, StoreError
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ pytest.importorskip("ray")
 
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-from sweeps.config import SweepConfig, parse_config, read_config
+from sweeps.config.sweep_config import SweepConfig, parse_config, read_config
 
 FOLDER = Path(__file__).parents[2] / "configs" / "cluster"
 LAUNCHED = sorted(path.stem for path in FOLDER.glob("*.yaml") if path.stem != "kuberay")

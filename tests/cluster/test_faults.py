@@ -14,10 +14,10 @@ pytest.importorskip("ray")
 
 import torch
 
-from sweeps.config import read_config
-from sweeps.store import Store
-from sweeps.sweep import Sweep
-from sweeps.trial import checkpoint_path, identity, open_data
+from sweeps.config.sweep_config import read_config
+from sweeps.engine.sweep import Sweep
+from sweeps.store.store import Store
+from sweeps.train.segment import checkpoint_path, identity, open_data
 from tests.cluster.drivers import TRAIN, driver, ended, lasting_sweep, wait_until
 from tests.cluster.nodes import Cluster, Node
 from tests.cluster.rows import attempts, complete, rows

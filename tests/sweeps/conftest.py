@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sweeps.store import Store
-from sweeps.sweep import Sweep
+from sweeps.engine.sweep import Sweep
+from sweeps.store.store import Store
 from tests.sweeps.sweeps_for_tests import small_config
 
 

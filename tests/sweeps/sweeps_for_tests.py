@@ -5,9 +5,9 @@ from typing import Any
 
 import yaml
 
-from sweeps.config import SweepConfig, read_config
-from sweeps.sweep import Sweep
-from sweeps.trial import Segment
+from sweeps.config.sweep_config import SweepConfig, read_config
+from sweeps.engine.sweep import Sweep
+from sweeps.train.segment import Segment
 
 SMALL: dict[str, Any] = {
     "name": "tiny",

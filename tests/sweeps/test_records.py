@@ -2,8 +2,8 @@
 
 import pytest
 
+from sweeps.messages import reason_of
 from sweeps.records import EXCUSED, Evaluation, Measurement, Outcome, Progress, together
-from sweeps.redact import reason_of
 
 
 def evaluation(step: int) -> Evaluation:

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from sweeps.engine.sweep import SweepFailed
 from sweeps.run import run_sweep
-from sweeps.store import Store, StoreError, SweepTaken
-from sweeps.sweep import SweepFailed
+from sweeps.store.store import Store, StoreError, SweepTaken
 from tests.sweeps.sweeps_for_tests import SMALL, small_config, sweep_file
 
 
@@ -108,7 +108,7 @@ def test_ray_tune_gives_the_rows_of_the_local_driver(
     run_sweep(small_config(local, **changes))
     # In a process of its own: Ray leaves threads and warnings behind.
     script = (
-        "import ray; from pathlib import Path; from sweeps.config import read_config; "
+        "import ray; from pathlib import Path; from sweeps.config.sweep_config import read_config; "
         "from sweeps.run import run_sweep; "
         "ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False); "
         f"run_sweep(read_config(Path({str(sweep_file(cluster, **changes))!r})), driver='ray'); ray.shutdown()"

@@ -14,8 +14,8 @@ from searchspace.families.vdsr import FAMILY, VdsrSpec
 from searchspace.family import Convention
 from sweeps.data.imresize import imresize
 from sweeps.data.split import open_test_set
-from sweeps.evaluate import bicubic_scores, evaluate, published_bicubic_scores
-from sweeps.metrics import psnr, rgb_to_y
+from sweeps.measure.evaluate import bicubic_scores, evaluate, published_bicubic_scores
+from sweeps.measure.metrics import psnr, rgb_to_y
 
 
 def count(spec: VdsrSpec, scale: int, convention: Convention) -> int:

@@ -1,0 +1,1 @@
+"""Pareto fronts, variants over seeds, and the choice among them."""

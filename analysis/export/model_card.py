@@ -1,0 +1,167 @@
+"""The model card beside an exported file: what it is, what it costs, what it is worth and where that was measured."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from analysis.choose.select import below_bicubic
+from analysis.export.targets.target import Target
+from analysis.export.verify import Verdict
+from analysis.tables import heading
+from searchspace.architecture import Architecture
+from searchspace.cost import COSTS, costs
+from searchspace.quantity import format_quantity
+
+PACKAGES = ("srsweep", "torch", "onnx", "onnxruntime", "numpy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where the weights of an exported network come from."""
+
+    weights: str
+    """Name of the file."""
+    training: str
+    """Images and length of the training, as far as known."""
+    trial: str = ""
+    """'SWEEP#NUMBER' where the weights are a trial's."""
+    seed: int | None = None
+    validation: str
+    """Images on which the PSNR was measured."""
+    bicubic: float
+    """PSNR of bicubic on them [dB]."""
+
+
+def card(
+    architecture: Architecture,
+    scale: int,
+    origin: Origin,
+    target: Target,
+    file: Path,
+    verdict: Verdict,
+) -> dict[str, Any]:
+    """Everything on the card, in JSON types."""
+    latency = verdict.latency
+    return {
+        "file": file.name,
+        "format": target.description,
+        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "bytes": verdict.bytes,
+        "input": "low_res: float32 (1, 3, H, W), RGB in [0, 1], any H and W from 2",
+        "output": f"super_res: float32 (1, 3, {scale}H, {scale}W), to be clipped to [0, 1]",
+        "scale": scale,
+        "family": architecture.family.name,
+        "label": architecture.label,
+        "architecture": architecture.key,
+        "knobs": architecture.knobs,
+        "source": architecture.family.source,
+        "costs": dict(costs(architecture, scale)),
+        "origin": asdict(origin),
+        "psnr_y": {
+            "images": origin.validation,
+            "torch": verdict.psnr_torch,
+            "file": verdict.psnr,
+            "lost": verdict.loss,
+            "bicubic": origin.bicubic,
+        },
+        "largest_difference": verdict.differences,
+        "latency_ms": {
+            "median": latency.median,
+            "quartiles": [latency.lower, latency.upper],
+            "runs": latency.runs,
+            **asdict(latency.setting),
+        },
+        "licence": _licence(architecture, origin),
+        "versions": _versions(),
+        "made_at": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+    }
+
+
+def write_card(content: Mapping[str, Any], folder: Path, stem: str) -> list[Path]:
+    """Write the card as JSON and as Markdown; the two files."""
+    paths = [folder / f"{stem}.json", folder / f"{stem}.md"]
+    paths[0].write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    paths[1].write_text(markdown(content), encoding="utf-8")
+    return paths
+
+
+def markdown(content: Mapping[str, Any]) -> str:
+    """The card for people."""
+    psnr, latency, origin = content["psnr_y"], content["latency_ms"], content["origin"]
+    low, high = latency["quartiles"]
+    differences = ", ".join(f"{v:.2g} at {k}" for k, v in content["largest_difference"].items())
+    per_image = "for one 1280x720 image"
+    units = {name: cost.unit for name, cost in COSTS.items()}
+    lines = [
+        f"# {content['label']}, x{content['scale']}",
+        "",
+        f"`{content['file']}`: {content['format']}, {content['bytes'] / 1e6:.2f} MB.",
+        "",
+        f"- Input: {content['input']}",
+        f"- Output: {content['output']}",
+        f"- Trained on: {origin['training']}" + _trial(origin),
+        f"- PSNR-Y {psnr['file']:.2f} dB on {psnr['images']}; torch in float32 has {psnr['torch']:.2f} dB, "
+        f"bicubic {psnr['bicubic']:.2f} dB"
+        + (
+            f".{warning}"
+            if (warning := below_bicubic("PSNR", psnr["file"], psnr["bicubic"]))
+            else ""
+        ),
+        f"- Largest difference from torch on colours from 0 to 1: {differences}",
+        f"- Latency {latency['median']:.1f} ms (half of {latency['runs']} runs within {low:.1f} to {high:.1f} ms) for "
+        f"{latency['width']}x{latency['height']} pixels: {latency['runtime']}, {latency['dtype']}, "
+        f"{latency['threads']} thread{'s' if latency['threads'] > 1 else ''} of {latency['device']}",
+        "",
+        f"| cost, {per_image} | |",
+        "| --- | ---: |",
+        *(
+            f"| {_with_unit(heading(n), units[n])} | {format_quantity(v)} |"
+            for n, v in content["costs"].items()
+        ),
+        "",
+        "| knob | value |",
+        "| --- | --- |",
+        *(f"| {name} | {json.dumps(value)} |" for name, value in content["knobs"].items()),
+        "",
+        f"Architecture: {content['source']}; key `{content['architecture']}`.",
+        "",
+        content["licence"],
+        "",
+        f"sha256 `{content['sha256']}`. Made {content['made_at']} with "
+        + ", ".join(f"{name} {number}" for name, number in content["versions"].items())
+        + ".",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _with_unit(name: str, unit: str) -> str:
+    """The name of a cost with its unit, where the name does not say it."""
+    return name if unit in name or name.endswith(" B") else f"{name} ({unit})"
+
+
+def _trial(origin: Mapping[str, Any]) -> str:
+    return f" (trial {origin['trial']}, seed {origin['seed']})" if origin["trial"] else ""
+
+
+def _licence(architecture: Architecture, origin: Origin) -> str:
+    return (
+        f"Licence: not stated. The architecture is that of {architecture.family.source}; the weights come "
+        f"from {origin.weights} and were trained on {origin.training}. Whoever passes them on has to "
+        "see that the terms of the images and of any upstream checkpoint allow it."
+    )
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,106 @@
+"""A sweep as an Optuna study, for optuna-dashboard and optuna.visualization."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pandas as pd
+
+from analysis.read.frames import load_curves, load_knobs, load_sweeps, load_trials
+from searchspace.cost import COSTS
+
+STATES = {
+    "complete": optuna.trial.TrialState.COMPLETE,
+    "stopped": optuna.trial.TrialState.PRUNED,
+    "failed": optuna.trial.TrialState.FAIL,
+}
+
+
+def export_study(url: str, sweep: str, path: Path) -> int:
+    """Number of trials written as an Optuna study called like the sweep into the SQLite file `path`.
+
+    Its values are the sweep's objectives, its parameters the knobs that vary; what else is known stands in the user
+    attributes. Trials that are still running are left out. Raises ValueError where `path` exists.
+    """
+    if path.exists():
+        raise ValueError(f"-o: {path} exists already; name another file")
+    settings = load_sweeps(url, [sweep])["settings"].iloc[0]
+    objectives: dict[str, str] = settings["objectives"]
+    trials = load_trials(url, [sweep])
+    trials = trials[trials["state"].isin(list(STATES))]
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        study_name=sweep, storage=f"sqlite:///{path}", directions=list(objectives.values())
+    )
+    with warnings.catch_warnings():
+        # Names of values are experimental in Optuna; without them its dashboard shows numbers instead.
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study.set_metric_names(list(objectives))
+    study.add_trials(_frozen(trials, load_knobs(url, [sweep]), list(objectives), url, sweep))
+    return len(trials)
+
+
+def _frozen(
+    trials: pd.DataFrame, knobs: pd.DataFrame, objectives: Sequence[str], url: str, sweep: str
+) -> list[optuna.trial.FrozenTrial]:
+    choices = {str(name): _choices(knobs[name]) for name in knobs}
+    domains = {
+        name: optuna.distributions.CategoricalDistribution(values)
+        for name, values in choices.items()
+        if len(values) > 1
+    }
+    curves = {}
+    if len(objectives) == 1:
+        curves = {
+            trial_id: dict(zip(own["step"].tolist(), own["value"].tolist(), strict=True))
+            for trial_id, own in load_curves(url, [sweep]).groupby("id")
+        }
+    rows: dict[Any, dict[str, Any]] = {
+        trial_id: {str(name): value for name, value in own.items()}
+        for trial_id, own in zip(knobs.index, knobs.to_dict("records"), strict=True)
+    }
+    frozen = []
+    for row in trials.to_dict("records"):
+        own = rows.get(row["id"], {})
+        parameters = {name: _plain(own[name]) for name in domains if _known(own.get(name))}
+        values = [float(row.get(name, float("nan"))) for name in objectives]
+        complete = row["state"] == "complete" and not any(pd.isna(v) for v in values)
+        state = STATES[row["state"]] if complete or row["state"] != "complete" else STATES["failed"]
+        frozen.append(
+            optuna.trial.create_trial(
+                state=state,
+                values=values if complete else None,
+                params=parameters,
+                distributions={name: domains[name] for name in parameters},
+                intermediate_values=curves.get(row["id"], {}),
+                user_attrs=_attributes(row),
+            )
+        )
+    return frozen
+
+
+def _attributes(row: dict[Any, Any]) -> dict[str, Any]:
+    names = ("number", "family", "label", "architecture", "seed", "step", "seconds", "error")
+    found = {name: row[name] for name in names if row.get(name) not in (None, "")}
+    costs = {name: row[name] for name in COSTS if name in row and not pd.isna(row[name])}
+    return found | costs | {"psnr_y": None if pd.isna(row["psnr_y"]) else row["psnr_y"]}
+
+
+def _known(value: Any) -> bool:
+    return isinstance(value, list) or not pd.isna(value)
+
+
+def _choices(column: "pd.Series[Any]") -> list[Any]:
+    """The distinct values of a knob in order; lists as text, which Optuna can store."""
+    values = [_plain(v) for v in column if _known(v)]
+    distinct = list(dict.fromkeys(values))
+    numeric = all(isinstance(v, int | float) for v in distinct)
+    return sorted(distinct) if numeric else sorted(distinct, key=str)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return str(value)
+    return value.item() if hasattr(value, "item") else value

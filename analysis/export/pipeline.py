@@ -1,0 +1,82 @@
+"""From a trained network to verified files: written aside, checked, and only then put in place."""
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from analysis.export.model_card import Origin, card, write_card
+from analysis.export.targets.target import Job, Target
+from analysis.export.verify import Verdict, verify
+from searchspace.architecture import Architecture
+from searchspace.cost import low_res_size
+from searchspace.layers import deployed
+from sweeps.data.cache import PairSet
+from sweeps.data.split import DataSplit
+
+CALIBRATION_IMAGES = 64
+"""Training images that a quantising target sees at most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shipped:
+    """One exported and verified file."""
+
+    target: Target
+    file: Path
+    verdict: Verdict
+
+
+def ship(
+    architecture: Architecture,
+    network: nn.Module,
+    target: Target,
+    folder: Path,
+    *,
+    scale: int,
+    split: DataSplit,
+    psnr_torch: float,
+    origin: Origin,
+    threads: int,
+) -> Shipped:
+    """Export `network` (with its weights, in any mode) to `folder` with a card beside it.
+
+    `psnr_torch` is its PSNR on the validation split in torch [dB].
+    Raises ExportFailed where the file fails its check. An earlier file of the same name is gone then, so that
+    nothing is left behind that looks like the result.
+    """
+    stem = f"{architecture.family.name}-{architecture.key[:8]}_x{scale}"
+    file_name = f"{stem}{target.suffix}"
+    card_name = f"{stem}-{target.name}"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (file_name, f"{card_name}.json", f"{card_name}.md"):
+        (folder / name).unlink(missing_ok=True)
+    plain = deployed(network).cpu().float()
+    with tempfile.TemporaryDirectory(prefix=".unverified-", dir=folder) as aside:
+        path = Path(aside) / file_name
+        target.write(Job(network=plain, calibration=training_images(split.train)), path)
+        verdict = verify(
+            target,
+            path,
+            plain,
+            split.validation,
+            psnr_torch=psnr_torch,
+            latency_size=low_res_size(scale),
+            threads=threads,
+        )
+        content: dict[str, Any] = card(architecture, scale, origin, target, path, verdict)
+        for made in (*write_card(content, Path(aside), card_name), path):
+            shutil.move(made, folder / made.name)
+    return Shipped(target=target, file=folder / file_name, verdict=verdict)
+
+
+def training_images(pairs: PairSet) -> Sequence[NDArray[np.uint8]]:
+    """Low-resolution images, evenly spread over the training split."""
+    indices = np.linspace(0, len(pairs) - 1, min(CALIBRATION_IMAGES, len(pairs))).round()
+    return [pairs.low_res(int(i)) for i in indices]

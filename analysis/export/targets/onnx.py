@@ -1,0 +1,85 @@
+"""ONNX in float32, for onnxruntime and whatever reads ONNX."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from analysis.export.targets.target import Job, Run, Target
+
+OPSET = 18
+"""Of the operators in the file; onnxruntime reads it from 1.14 on."""
+INPUT, OUTPUT = "low_res", "super_res"
+
+
+def write(job: Job, path: Path) -> None:
+    """Write the network as ONNX with free height and width."""
+    with quiet():
+        exported = torch.onnx.export(
+            job.program(),
+            (),
+            opset_version=OPSET,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            verbose=False,
+        )
+    assert exported is not None
+    _name_sizes(exported.model)
+    exported.save(str(path), external_data=False)
+
+
+def _name_sizes(model: object) -> None:
+    """Height and width of the input get names that people understand."""
+    import onnx_ir
+
+    assert isinstance(model, onnx_ir.Model)
+    given = model.graph.inputs[0]
+    assert given.shape is not None
+    names = {str(given.shape[2]): "height", str(given.shape[3]): "width"}
+    for value in (given, *model.graph.outputs):
+        assert value.shape is not None
+        sizes = [str(size) if not isinstance(size, int) else size for size in value.shape]
+        for old, new in names.items():
+            sizes = [s.replace(old, new) if isinstance(s, str) else s for s in sizes]
+        value.shape = onnx_ir.Shape(sizes)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without the exporter's remarks about packages that it could also have used."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def load(path: Path, threads: int) -> Run:
+    """The file as a function, by onnxruntime on the CPU."""
+    import onnxruntime  # a second that only exports need
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return lambda low_res: session.run([OUTPUT], {INPUT: low_res})[0]
+
+
+TARGET = Target(
+    name="onnx",
+    suffix=".onnx",
+    description=f"ONNX, opset {OPSET}, float32",
+    runtime="onnxruntime",
+    dtype="float32",
+    write=write,
+    load=load,
+    largest_difference=1e-4,
+    largest_loss=0.01,
+)

@@ -1,0 +1,90 @@
+"""ONNX with convolutions in INT8, by onnxruntime's static quantisation.
+
+Weights are rounded per output channel, activations per tensor with ranges seen on the training split.
+Only convolutions and matrix products are quantised: sums and the image itself stay in float32, since a
+residual of a hundredth of a level must survive them.
+"""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.export.targets import onnx
+from analysis.export.targets.target import Job, Target
+
+PATCH = 64
+"""Side of a calibration patch in low-resolution pixels."""
+MOST_PATCHES = 32
+QUANTISED = ("Conv", "ConvTranspose", "MatMul", "Gemm")
+
+
+def write(job: Job, path: Path) -> None:
+    """Write the network as ONNX with quantise and dequantise operators around its convolutions.
+
+    Raises ValueError where there is nothing to calibrate on.
+    """
+    import onnxruntime.quantization as quantization
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    patches = calibration_patches(job.calibration)
+    with tempfile.TemporaryDirectory() as folder, onnx.quiet():
+        whole, prepared = Path(folder) / "whole.onnx", Path(folder) / "prepared.onnx"
+        onnx.write(job, whole)
+        quant_pre_process(str(whole), str(prepared), skip_symbolic_shape=True)
+        quantization.quantize_static(
+            str(prepared),
+            str(path),
+            _Reader(patches),
+            quant_format=quantization.QuantFormat.QDQ,
+            op_types_to_quantize=list(QUANTISED),
+            per_channel=True,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
+            calibrate_method=quantization.CalibrationMethod.MinMax,
+        )
+
+
+def calibration_patches(images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
+    """Evenly spread patches (1, 3, h, w) in [0, 1] of the images, MOST_PATCHES at most."""
+    corners = [
+        (image, top, left)
+        for image in images
+        for top in range(0, max(1, image.shape[0] - PATCH + 1), PATCH)
+        for left in range(0, max(1, image.shape[1] - PATCH + 1), PATCH)
+    ]
+    if not corners:
+        raise ValueError("calibration: INT8 needs images of the training split, got none")
+    chosen = np.linspace(0, len(corners) - 1, min(MOST_PATCHES, len(corners))).round().astype(int)
+    patches = []
+    for index in chosen:
+        image, top, left = corners[index]
+        patch = image[top : top + PATCH, left : left + PATCH].transpose(2, 0, 1)[None]
+        patches.append(np.ascontiguousarray(patch, dtype=np.float32) / np.float32(255))
+    return patches
+
+
+class _Reader:
+    """Hands the patches to onnxruntime one by one."""
+
+    def __init__(self, patches: list[NDArray[np.float32]]) -> None:
+        self.patches: Iterator[NDArray[np.float32]] = iter(patches)
+
+    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+        patch = next(self.patches, None)
+        return None if patch is None else {onnx.INPUT: patch}
+
+
+TARGET = Target(
+    name="int8",
+    suffix="_int8.onnx",
+    description=f"ONNX, opset {onnx.OPSET}, convolutions in INT8 (QDQ), sums in float32",
+    runtime="onnxruntime",
+    dtype="int8",
+    write=write,
+    load=onnx.load,
+    largest_difference=None,
+    largest_loss=0.5,
+)

@@ -1,0 +1,42 @@
+"""torch.export's archive (.pt2), for PyTorch without our code."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from analysis.export.targets.onnx import quiet
+from analysis.export.targets.target import Job, Run, Target
+
+
+def write(job: Job, path: Path) -> None:
+    """Write the network as an exported program with free height and width."""
+    with quiet():
+        torch.export.save(job.program(), path)
+
+
+def load(path: Path, threads: int) -> Run:
+    """The file as a function on the CPU; `threads` holds for all of torch."""
+    torch.set_num_threads(threads)
+    with quiet():
+        network = torch.export.load(path).module()
+
+    def run(low_res: NDArray[np.float32]) -> NDArray[np.float32]:
+        with torch.no_grad():
+            return network(torch.from_numpy(low_res)).numpy()
+
+    return run
+
+
+TARGET = Target(
+    name="torch",
+    suffix=".pt2",
+    description=f"torch.export archive of PyTorch {torch.__version__.partition('+')[0]}, float32",
+    runtime="torch.export",
+    dtype="float32",
+    write=write,
+    load=load,
+    largest_difference=1e-4,
+    largest_loss=0.01,
+)

@@ -1,0 +1,143 @@
+"""Whether an exported file still is the network: difference from torch, PSNR kept, size, latency."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from analysis.export.targets import TARGETS
+from analysis.export.targets.target import Job, Run, Target
+from sweeps.data.cache import PairSet
+from sweeps.measure.evaluate import evaluate
+from sweeps.measure.latency import Latency, Setting, device_model, measure
+
+SIZES = ((24, 24), (17, 31), (48, 40))
+"""Heights and widths of the images on which a file is compared with torch; one is odd."""
+
+
+class ExportFailed(Exception):  # noqa: N818 - reads as what happened
+    """The exported file is not the network that it was made from; the message says by how much."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What was found about an exported file."""
+
+    differences: dict[str, float]
+    """Largest difference from torch by size of the image, colours in [0, 1]."""
+    psnr_torch: float
+    """On the validation split [dB]."""
+    psnr: float
+    """Of the exported file on the same images [dB]."""
+    bytes: int
+    latency: Latency
+
+    @property
+    def largest_difference(self) -> float:
+        """Over all sizes, colours in [0, 1]."""
+        return max(self.differences.values())
+
+    @property
+    def loss(self) -> float:
+        """PSNR lost on the validation split [dB]; negative where the file is better."""
+        return self.psnr_torch - self.psnr
+
+
+def verify(
+    target: Target,
+    path: Path,
+    network: nn.Module,
+    validation: PairSet,
+    *,
+    psnr_torch: float,
+    latency_size: tuple[int, int],
+    threads: int,
+) -> Verdict:
+    """What the exported file is worth beside the deployed `network` that it was made from.
+
+    `psnr_torch` is the network's own on `validation` [dB], measured once for all files of it.
+    Raises ExportFailed where it differs by more than its target allows.
+    """
+    run = target.load(path, threads)
+    images = {f"{w}x{h}": cut(validation.low_res(0), (h, w)) for h, w in SIZES}
+    differences = {size: difference(network, run, image) for size, image in images.items()}
+    after = evaluate(AsNetwork(run), validation, device="cpu").psnr_y
+    verdict = Verdict(
+        differences=differences,
+        psnr_torch=psnr_torch,
+        psnr=after,
+        bytes=path.stat().st_size,
+        latency=file_latency(target, run, latency_size, threads),
+    )
+    _refuse(target, verdict)
+    return verdict
+
+
+def cut(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:
+    """(1, 3, height, width) in [0, 1]: a part of `image`, which is repeated where it is too small."""
+    rows, columns = (np.arange(n) % side for n, side in zip(size, image.shape[:2], strict=True))
+    part = image[rows][:, columns].transpose(2, 0, 1)[None]
+    return np.ascontiguousarray(part, dtype=np.float32) / np.float32(255)
+
+
+def difference(network: nn.Module, run: Run, low_res: NDArray[np.float32]) -> float:
+    """Largest difference of any colour on one image; ExportFailed for an output of another shape."""
+    with torch.no_grad():
+        expected = network(torch.from_numpy(low_res)).numpy()
+    given = run(low_res)
+    if given.shape != expected.shape:
+        raise ExportFailed(f"export: torch gives {expected.shape}, the exported file {given.shape}")
+    return float(np.abs(given - expected).max())
+
+
+def file_latency(target: Target, run: Run, size: tuple[int, int], threads: int) -> Latency:
+    """The latency of an exported file on this machine's processor for one image of `size`."""
+    setting = Setting(
+        runtime=target.runtime,
+        dtype=target.dtype,
+        height=size[0],
+        width=size[1],
+        threads=threads,
+        device=device_model(),
+    )
+    low_res = np.random.default_rng(0).random((1, 3, *size), dtype=np.float32)
+    return measure(lambda: run(low_res), setting)
+
+
+def onnx_latency(network: nn.Module, size: tuple[int, int], threads: int) -> Latency:
+    """The latency of a deployed network as ONNX in onnxruntime on this machine's processor."""
+    target = TARGETS["onnx"]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.onnx"
+        target.write(Job(network=network, calibration=()), path)
+        return file_latency(target, target.load(path, threads), size, threads)
+
+
+class AsNetwork(nn.Module):
+    """An exported file as a network, so that it is evaluated by the same code as all others."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self.run = run
+
+    def forward(self, low_res: Tensor) -> Tensor:
+        return torch.from_numpy(self.run(low_res.contiguous().numpy()))
+
+
+def _refuse(target: Target, verdict: Verdict) -> None:
+    most = target.largest_difference
+    # Written so that a NaN is refused.
+    if most is not None and not verdict.largest_difference <= most:
+        raise ExportFailed(
+            f"export: {target.name} differs from torch by {verdict.largest_difference:.2g}, at most "
+            f"{most:g} is allowed (colours from 0 to 1)"
+        )
+    if not verdict.loss <= target.largest_loss:
+        raise ExportFailed(
+            f"export: {target.name} loses {verdict.loss:.2f} dB on the validation split "
+            f"({verdict.psnr_torch:.2f} -> {verdict.psnr:.2f}), at most {target.largest_loss:g} dB is allowed"
+        )

@@ -1,0 +1,1 @@
+"""Plotly figures, one file for each kind."""

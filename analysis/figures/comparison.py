@@ -1,0 +1,110 @@
+"""Published networks and our trials on the same test set, told apart."""
+
+import html
+
+import numpy as np
+import pandas as pd
+
+from analysis.figures.pareto import hover_texts
+from analysis.figures.theme import (
+    FAMILY_COLOURS,
+    PUBLISHED_COLOUR,
+    Figure,
+    base_layout,
+    log_axis,
+    log_range,
+)
+from analysis.tables import heading
+from searchspace.quantity import format_quantity
+
+
+def draw_test_set(trials: pd.DataFrame, published: pd.DataFrame, cost: str, dataset: str) -> Figure:
+    """Printed PSNR on a test set against `cost`, with our trials measured on the same images, if any.
+
+    Each trace names its training set: points of different traces are not to be ranked against each other.
+    """
+    column = f"{dataset}_psnr_y"
+    ours = (
+        trials[trials[column].notna() & (trials[cost] > 0)] if column in trials else trials.head(0)
+    )
+    traces = []
+    known = published["train_data"] != ""
+    for own, name, symbol in (
+        (published[known], "published, trained on DIV2K", "diamond"),
+        (published[~known], "published, training set as in its paper", "diamond-open"),
+    ):
+        if len(own):
+            traces.append(_published_trace(own, name, symbol))
+    for index, (train_data, group) in enumerate(ours.groupby("train_data")):
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": f"ours, trained on {html.escape(str(train_data).partition(':')[0] or 'unknown images')}",
+                "x": group[cost].tolist(),
+                "y": group[column].tolist(),
+                "text": hover_texts(group),
+                "hovertemplate": "%{text}<extra></extra>",
+                "marker": {"size": 9, "color": FAMILY_COLOURS[index % len(FAMILY_COLOURS)]},
+            }
+        )
+    low, high = log_range([*published["cost"], *ours[cost]])
+    points = pd.DataFrame(
+        {
+            "x": np.log10([*published["cost"], *ours[cost]]),
+            "y": [*published["psnr_db"], *ours.get(column, [])],
+        }
+    )
+    traces.append(_label_trace(published, points, high - low))
+    layout = base_layout(heading(cost), f"PSNR-Y on {dataset}, dB")
+    layout["xaxis"] |= log_axis(low, high)
+    return {"data": traces, "layout": layout}
+
+
+def _label_trace(published: pd.DataFrame, points: pd.DataFrame, span: float) -> Figure:
+    """Names above those published points that have room for one, the papers' own networks first."""
+    order = published.sort_values(["train_data", "psnr_db"], ascending=False)
+    order = order.drop_duplicates(["network", "cost"])
+    # Half the height of a name and of a mark together, in a plot of the height that it has on a page.
+    rise = 0.05 * max(float(np.ptp(points["y"])), 0.1)
+    at = np.column_stack([np.log10(order["cost"]), order["psnr_db"] + 1.2 * rise])
+    halves = [span * 0.0075 * (len(name) + 1) for name in order["network"]]
+    named: list[int] = []
+    for i, half in enumerate(halves):
+        others = [j for j in named if abs(at[i, 0] - at[j, 0]) < half + halves[j]]
+        crowded = any(abs(at[i, 1] - at[j, 1]) < 1.6 * rise for j in others)
+        beside = (points["x"] - at[i, 0]).abs() < half
+        if not crowded and not (beside & ((points["y"] - at[i, 1]).abs() < rise)).any():
+            named.append(i)
+    return {
+        "type": "scatter",
+        "mode": "text",
+        "name": "published, names",
+        "meta": "wide only",
+        "x": [10 ** at[i, 0] for i in named],
+        "y": [float(at[i, 1]) for i in named],
+        "text": [html.escape(order["network"].iloc[i]) for i in named],
+        "textfont": {"size": 11, "color": PUBLISHED_COLOUR},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+
+
+def _published_trace(own: pd.DataFrame, name: str, symbol: str) -> Figure:
+    rows = own.fillna({"ssim": 0}).to_dict("records")
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": own["cost"].tolist(),
+        "y": own["psnr_db"].tolist(),
+        "text": [
+            f"<b>{html.escape(row['network'])}</b> (published)<br>{row['psnr_db']:.2f} dB"
+            f"<br>{format_quantity(row['cost'])}, "
+            + ("counted by us" if row["counted"] else "as printed")
+            + f"<br>{html.escape(row['paper'])} paper, {html.escape(row['table'])}"
+            for row in rows
+        ],
+        "hovertemplate": "%{text}<extra></extra>",
+        "marker": {"symbol": symbol, "size": 9, "color": PUBLISHED_COLOUR, "line": {"width": 1.4}},
+    }

@@ -1,0 +1,246 @@
+"""What the knobs do: their effect on PSNR at equal cost, and all trials as lines over knobs, costs and PSNR."""
+
+import html
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.figures.pareto import thin
+from analysis.figures.theme import FAMILY_COLOURS, MUTED, Figure, base_layout
+from analysis.tables import cell, heading
+
+LEAST_TRIALS = 8
+"""Of a family, below which a trend through cost and PSNR means nothing."""
+MOST_KNOBS = 6
+MOST_VALUES = 8
+"""Of a knob, beyond which numbers are put together in ranges."""
+MOST_ROWS = 24
+"""Values in the plot of effects: what has room for a name each."""
+MOST_LINES = 400
+
+
+def effects_data(trials: pd.DataFrame, knobs: pd.DataFrame) -> pd.DataFrame:
+    """Mean PSNR above the trend of equal cost by family, knob and value: mean, error [dB], count.
+
+    The trend of a family is a parabola in the logarithm of parameters plus a line in that of Mult-Adds, through its
+    complete trials. `knobs` as of load_knobs. Knobs of which fewer than two values have two trials are left out.
+    """
+    rows = []
+    for family, own in _done(trials).groupby("family"):
+        if len(own) < LEAST_TRIALS:
+            continue
+        above = pd.Series(_above_trend(own), index=own["id"])
+        for knob, column in knobs.reindex(own["id"]).items():
+            groups = above.groupby(_grouped(column).to_numpy())
+            named = [(str(value), part) for value, part in groups]
+            kept = [(value, part) for value, part in named if len(part) >= 2 and value != "-"]
+            if len(kept) < 2:
+                continue
+            rows += [
+                {
+                    "family": family,
+                    "knob": knob,
+                    "value": value,
+                    "mean": float(part.mean()),
+                    "error": float(part.std(ddof=1) / np.sqrt(len(part))),
+                    "count": len(part),
+                }
+                for value, part in sorted(kept, key=lambda item: _order(item[0]))
+            ]
+    return pd.DataFrame(rows, columns=["family", "knob", "value", "mean", "error", "count"])
+
+
+def draw_effects(data: pd.DataFrame) -> Figure:
+    """The knobs that move PSNR most, one mark a value with its standard error."""
+    groups = data.groupby(["family", "knob"])["mean"]
+    order = groups.agg(np.ptp).sort_values(ascending=False).index[:MOST_KNOBS]
+    fits = groups.size()[order].cumsum() <= MOST_ROWS
+    several = data["family"].nunique() > 1
+    traces = []
+    for index, key in enumerate(order[fits | (np.arange(len(order)) == 0)]):
+        family, knob = key
+        own = data[(data["family"] == family) & (data["knob"] == knob)].iloc[::-1]
+        name = f"{family} {knob}" if several else str(knob)
+        colour = FAMILY_COLOURS[index % len(FAMILY_COLOURS)]
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": html.escape(name),
+                "x": own["mean"].round(4).tolist(),
+                "y": [html.escape(f"{name}={_cut(value)}") for value in own["value"]],
+                "text": [f"{count} trials" for count in own["count"]],
+                "hovertemplate": "%{y}<br>%{x:+.3f} dB, %{text}<extra></extra>",
+                "error_x": {"array": own["error"].round(4).tolist(), "color": colour, "width": 0},
+                "marker": {"size": 9, "color": colour},
+                "showlegend": False,
+            }
+        )
+    layout = base_layout("PSNR-Y above the trend, dB", "")
+    layout["xaxis"] |= {"zeroline": True, "zerolinecolor": MUTED}
+    layout["yaxis"] |= {"dtick": 1, "tickfont": {"size": 11}}
+    layout["margin"]["t"] = 12
+    return {"data": traces[::-1], "layout": layout}
+
+
+def draw_parallel(trials: pd.DataFrame, knobs: pd.DataFrame) -> Figure | None:
+    """Every trial as a line over its knobs, costs and PSNR, the front in colour; None where no knob varies.
+
+    `trials` has a boolean column on_front; MOST_LINES of the others are drawn.
+    """
+    done = _done(trials)
+    done = done[thin(done["on_front"].to_numpy(bool), MOST_LINES)]
+    if len(done) < 2:
+        return None
+    own = knobs.reindex(done["id"])
+    varying = [name for name in own if own[name].map(_text).nunique() > 1][:MOST_KNOBS]
+    axes = [_knob_axis(str(name), own[name].map(_text).tolist()) for name in varying]
+    axes += [_number_axis(n, done[n].to_numpy(float)) for n in ("params", "multadds", "psnr_y")]
+    if not varying:
+        return None
+    heights = np.stack([axis["at"] for axis in axes], 1)
+    front = done["on_front"].to_numpy(bool)
+    traces = [
+        _lines(heights[~front], "dominated", "rgba(120,130,140,0.22)", 1),
+        # A long front is drawn paler, or its lines would hide one another.
+        _lines(
+            heights[front],
+            "front",
+            f"rgba(0,114,178,{min(1.0, 6 / max(int(front.sum()), 1) ** 0.5):.2f})",
+            1.6 if front.sum() < 40 else 0.8,
+        ),
+        _named_line("dominated", "#a8b0b8"),
+        _named_line("front", FAMILY_COLOURS[0]),
+    ]
+    layout = base_layout("", "")
+    layout["xaxis"] |= {
+        "tickvals": list(range(len(axes))),
+        "ticktext": [html.escape(axis["name"]) for axis in axes],
+        "showgrid": True,
+        "gridcolor": MUTED,
+        "range": [-0.35, len(axes) - 0.3],
+        "ticklabeloverflow": "allow",
+        "fixedrange": True,
+    }
+    layout["yaxis"] |= {"visible": False, "range": [-0.04, 1.04], "fixedrange": True}
+    layout["margin"] |= {"l": 14, "b": 64}
+    layout["annotations"] = [
+        {
+            "x": index,
+            "y": height,
+            "text": html.escape(text),
+            # Two axes with long numbers side by side run into each other on a phone.
+            "name": "wide only" if axis["dense"] else "",
+            "showarrow": False,
+            "xanchor": "left",
+            "xshift": 4,
+            "bgcolor": "rgba(255,255,255,0.8)",
+            "font": {"size": 10, "color": MUTED},
+        }
+        for index, axis in enumerate(axes)
+        for height, text in axis["ticks"]
+    ]
+    return {"data": traces, "layout": layout}
+
+
+def _done(trials: pd.DataFrame) -> pd.DataFrame:
+    known = trials[["psnr_y", "params", "multadds"]].notna().all(axis=1)
+    return trials[(trials["state"] == "complete") & known]
+
+
+def _grouped(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Values as text; numbers of more than MOST_VALUES kinds as ranges that hold equally many trials."""
+    texts = column.map(_text)
+    numbers = pd.to_numeric(texts, errors="coerce")
+    if texts.nunique() <= MOST_VALUES or numbers.isna().any():
+        return texts
+    ranges = pd.qcut(numbers, MOST_VALUES - 2, duplicates="drop")
+    ends = numbers.groupby(ranges, observed=True).agg(["min", "max"])
+    return ranges.map({at: f"{low:g} to {high:g}" for at, low, high in ends.itertuples()})
+
+
+def _above_trend(trials: pd.DataFrame) -> NDArray[np.float64]:
+    """(N,) PSNR of each trial minus that of the trend at its cost [dB]."""
+    params, multadds = (
+        np.log10(trials[name].clip(lower=1).to_numpy(float)) for name in ("params", "multadds")
+    )
+    terms = np.stack([np.ones_like(params), params, params**2, multadds], 1)
+    psnr = trials["psnr_y"].to_numpy(float)
+    weights = np.linalg.lstsq(terms, psnr, rcond=None)[0]
+    return np.asarray(psnr - terms @ weights)
+
+
+def _knob_axis(name: str, values: list[str]) -> dict[str, Any]:
+    known = sorted(set(values), key=_order)
+    places = {value: index / max(len(known) - 1, 1) for index, value in enumerate(known)}
+    ticks = [(place, _cut(value)) for value, place in places.items()]
+    shown = ticks if len(ticks) <= 8 else [ticks[0], ticks[-1]]
+    return {
+        "name": name,
+        "at": np.array([places[value] for value in values]),
+        "ticks": shown,
+        "dense": False,
+    }
+
+
+def _number_axis(name: str, values: NDArray[np.float64]) -> dict[str, Any]:
+    scaled = values if name == "psnr_y" else np.log10(np.maximum(values, 1))
+    low, high = float(scaled.min()), float(scaled.max())
+    ticks = [(0.0, cell(name, float(values.min()))), (1.0, cell(name, float(values.max())))]
+    at = (scaled - low) / max(high - low, 1e-9)
+    return {"name": heading(name), "at": at, "ticks": ticks, "dense": name != "psnr_y"}
+
+
+def _lines(heights: NDArray[np.float64], name: str, colour: str, width: float) -> Figure:
+    """All lines of one colour as one trace, gaps between them."""
+    x: list[int | None] = []
+    y: list[float | None] = []
+    for row in heights.round(3).tolist():
+        x += [*range(len(row)), None]
+        y += [*row, None]
+    line = {"color": colour, "width": width}
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": name,
+        "x": x,
+        "y": y,
+        "line": line,
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+
+
+def _named_line(name: str, colour: str) -> Figure:
+    """Nothing but an entry of the legend, for lines that are too pale for one."""
+    line = {"color": colour, "width": 2}
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": name,
+        "x": [None],
+        "y": [None],
+        "line": line,
+    }
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ",".join(map(str, value)) + "]"
+    if value is None or pd.isna(value):
+        return "-"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _order(text: str) -> tuple[int, float, str]:
+    """Numbers and ranges by size, then words."""
+    try:
+        return 0, float(text.partition(" to ")[0]), text
+    except ValueError:
+        return 1, 0.0, text
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 14 else f"{text[:12]}…"

@@ -1,0 +1,288 @@
+"""Figures in two steps: `*_data` computes plain values, `draw_*` turns them into a figure for plotly.js.
+
+A figure is a plain dict {"data": [...], "layout": {...}}: plotly.js, Dash and `plotly.graph_objects.Figure`
+take it as it is, and nothing here needs plotly to be imported.
+"""
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.choose.pareto import Direction, front_mask
+from analysis.figures.theme import (
+    FAMILY_COLOURS,
+    FAMILY_SYMBOLS,
+    INK,
+    PUBLISHED_COLOUR,
+    Figure,
+    base_layout,
+    level_line,
+    level_note,
+    log_axis,
+    log_range,
+    psnr_range,
+)
+from analysis.tables import cell, heading
+from searchspace.quantity import format_quantity
+
+MOST_POINTS = 2_000
+"""Dominated points drawn at most; points of a front are always drawn."""
+NOT_SHOWN = frozenset({"id", "scale", "number", "seed", "step", "seconds", "attempts"})
+"""Numbers about a trial that hovering leaves out."""
+MANY_POINTS = 1_000
+"""From here on WebGL draws the points."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParetoData:
+    """PSNR against one cost: our finished trials, the front, and where published networks cost."""
+
+    cost: str
+    other_cost: str
+    points: pd.DataFrame
+    """One row a drawn trial: x [cost], y [dB], area [other cost], family, on_front, text."""
+    step: pd.DataFrame
+    """x, y of the points on the front of PSNR against this cost alone, cheapest first."""
+    bicubic: float | None
+    """PSNR of bicubic on the same images [dB]."""
+    networks: pd.DataFrame
+    """Published networks by cost: network, cost, counted, own."""
+    psnr_range: tuple[float, float]
+    """Ends of the PSNR axis [dB]."""
+    below: int
+    """Drawn points that lie below the axis: ruined trials."""
+    left_out: int
+    """Dominated points not drawn."""
+
+
+def pareto_data(
+    trials: pd.DataFrame,
+    cost: str,
+    other_cost: str,
+    *,
+    objectives: dict[str, Direction],
+    bicubic: float | None = None,
+    networks: pd.DataFrame | None = None,
+    most: int = MOST_POINTS,
+) -> ParetoData:
+    """What the plot of PSNR against `cost` shows of the complete ones among `trials`.
+
+    on_front means the sweep's front in all `objectives`; `step` is the front in this plot.
+    """
+    done = complete(trials, cost)
+    on_step = front_mask(done[["psnr_y", cost]], ("maximize", "minimize"))
+    on_front = front_of(done, objectives)
+    kept = thin(on_front | on_step, most)
+    points = done[kept]
+    frame = pd.DataFrame(
+        {
+            "x": points[cost],
+            "y": points["psnr_y"],
+            "area": points.get(other_cost, 1.0),
+            "family": points["family"],
+            "on_front": on_front[kept],
+            "text": hover_texts(points),
+        }
+    )
+    floor, top = psnr_range(frame["y"].to_numpy(), bicubic)
+    step = done.loc[on_step, [cost, "psnr_y"]].drop_duplicates().sort_values(cost)
+    return ParetoData(
+        cost=cost,
+        other_cost=other_cost,
+        points=frame,
+        step=step.set_axis(["x", "y"], axis=1),
+        bicubic=bicubic,
+        networks=pd.DataFrame(columns=["network", "cost", "counted", "own"])
+        if networks is None
+        else networks,
+        psnr_range=(floor, top),
+        below=int((frame["y"] < floor).sum()),
+        left_out=int((~kept).sum()),
+    )
+
+
+def complete(trials: pd.DataFrame, cost: str) -> pd.DataFrame:
+    """The finished ones of `trials` that have a PSNR and this cost."""
+    if cost not in trials:
+        return trials.head(0).assign(**{cost: pd.Series(dtype=float)})
+    return trials[(trials["state"] == "complete") & trials["psnr_y"].notna() & (trials[cost] > 0)]
+
+
+def front_of(trials: pd.DataFrame, objectives: dict[str, Direction]) -> NDArray[np.bool_]:
+    """(N,) whether each trial is on the front in all `objectives` that were measured."""
+    known = {name: way for name, way in objectives.items() if name in trials}
+    return front_mask(trials[list(known)].to_numpy(float), list(known.values()))
+
+
+def thin(wanted: NDArray[np.bool_], most: int) -> NDArray[np.bool_]:
+    """(N,) `wanted` and at most `most` of the others.
+
+    The same ones every time, and nearly the same when more points follow: a live figure does not flicker.
+    """
+    kept = wanted.copy()
+    others = np.flatnonzero(~wanted)
+    if len(others) > most:
+        drawn = np.random.default_rng(0).random(len(wanted))[others]
+        others = others[np.argpartition(drawn, most)[:most]]
+    kept[others] = True
+    return kept
+
+
+def hover_texts(trials: pd.DataFrame) -> list[str]:
+    """What hovering shows of each trial: architecture, PSNR and every cost, one a line.
+
+    A column published_as, where there is one, names the published network that a trial trained.
+    """
+    numeric = map(str, trials.select_dtypes("number").columns)
+    names = [n for n in numeric if n not in NOT_SHOWN]
+    order = ["psnr_y", "psnr_y_int8", "ssim_y", "params", "multadds"]
+    shown = [n for n in order if n in names] + [n for n in names if n not in order]
+    named = ["published_as"] if "published_as" in trials else []
+    rows = trials[["number", "sweep", "label", *shown, *named]].to_dict("records")
+    texts = []
+    for row in rows:
+        title = html.escape(str(row["label"])).replace(" ", "<br>  ", 1)
+        lines = [
+            f"{heading(name)} {cell(name, row[name])}" for name in shown if not pd.isna(row[name])
+        ]
+        if row.get("published_as"):
+            lines.append(f"the network of {html.escape(row['published_as'])}, trained by us")
+        where = f"{html.escape(str(row['sweep']))}, trial {row['number']}"
+        texts.append("<br>".join([f"<b>{title}</b>", where, *lines]))
+    return texts
+
+
+def draw_pareto(data: ParetoData) -> Figure:
+    """PSNR against a cost on a log axis; bubbles by the other cost; published networks in a strip below."""
+    points = data.points
+    low, high = log_range(points["x"].tolist())
+    floor, top = data.psnr_range
+    traces = [_step_trace(data.step, 10**high)] if len(data.step) else []
+    traces += _family_traces(points)
+    traces += _network_traces(data.networks, low, high)
+    layout = base_layout(heading(data.cost), "PSNR-Y on the validation split, dB")
+    layout["xaxis"] |= log_axis(low, high) | {"anchor": "y2"}
+    layout["yaxis"] |= {"domain": [0.17, 1], "range": [floor, top]}
+    layout["yaxis2"] = {
+        "domain": [0, 0.13],
+        "range": [0, 1],
+        "showticklabels": False,
+        "showgrid": False,
+        "zeroline": False,
+        "fixedrange": True,
+        "anchor": "x",
+    }
+    if data.bicubic is not None and floor <= data.bicubic <= top:
+        layout["shapes"] = [level_line(data.bicubic)]
+        layout["annotations"] = [level_note(f"bicubic {data.bicubic:.2f}", data.bicubic)]
+    return {"data": traces, "layout": layout}
+
+
+def _family_traces(points: pd.DataFrame) -> list[Figure]:
+    """One trace a family; points of the front full and outlined, the others pale."""
+    largest = float(points["area"].max()) if len(points) else 1.0
+    kind = "scattergl" if len(points) > MANY_POINTS else "scatter"
+    ceiling = 24 if len(points) <= 300 else 14
+    traces = []
+    for index, (family, own) in enumerate(points.groupby("family", sort=True)):
+        own = own.sort_values("on_front")  # the front on top
+        front = own["on_front"].to_numpy()
+        size = np.sqrt(own["area"] / largest) * ceiling
+        traces.append(
+            {
+                "type": kind,
+                "mode": "markers",
+                "name": html.escape(str(family)),
+                "x": own["x"].tolist(),
+                "y": own["y"].tolist(),
+                "text": own["text"].tolist(),
+                "hovertemplate": "%{text}<extra></extra>",
+                "marker": {
+                    "size": np.maximum(size, 5).round(1).tolist(),
+                    "color": FAMILY_COLOURS[index % len(FAMILY_COLOURS)],
+                    "symbol": FAMILY_SYMBOLS[index % len(FAMILY_SYMBOLS)],
+                    "opacity": np.where(front, 0.95, 0.32).tolist(),
+                    "line": {"width": np.where(front, 1.4, 0.3).tolist(), "color": INK},
+                },
+            }
+        )
+    return traces
+
+
+def _step_trace(step: pd.DataFrame, right: float) -> Figure:
+    """The best PSNR to be had at each cost, drawn on to the right edge."""
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "front",
+        "x": [*step["x"], max(right, step["x"].max())],
+        "y": [*step["y"], step["y"].iloc[-1]],
+        "line": {"shape": "hv", "width": 1.6, "color": INK},
+        "hoverinfo": "skip",
+    }
+
+
+def _network_traces(networks: pd.DataFrame, low: float, high: float) -> list[Figure]:
+    """Ticks in the strip below where published networks cost, the names of those that have room."""
+    inside = networks[(networks["cost"] >= 10**low) & (networks["cost"] <= 10**high)]
+    if inside.empty:
+        return []
+    texts = [
+        f"<b>{html.escape(name)}</b> (published)<br>{format_quantity(cost)}, "
+        + ("counted by us" if own else "as printed")
+        for name, cost, own in zip(
+            inside["network"], inside["cost"], inside["counted"], strict=True
+        )
+    ]
+    common = {"type": "scatter", "yaxis": "y2", "name": "published, cost only"}
+    ticks = common | {
+        "mode": "markers",
+        "x": inside["cost"].tolist(),
+        "y": [0.25] * len(inside),
+        "text": texts,
+        "hovertemplate": "%{text}<extra></extra>",
+        "marker": {
+            "symbol": "line-ns-open",
+            "size": 11,
+            "line": {"width": 2, "color": PUBLISHED_COLOUR},
+            "color": PUBLISHED_COLOUR,
+        },
+    }
+    order = inside.sort_values("own", ascending=False, kind="stable")
+    named = spaced(order["network"].tolist(), np.log10(order["cost"]).tolist(), low, high)
+    labels = common | {
+        "mode": "text",
+        "meta": "wide only",
+        "x": [10**at for _, at in named],
+        "y": [0.75] * len(named),
+        "text": [html.escape(name) for name, _ in named],
+        "textfont": {"size": 11, "color": PUBLISHED_COLOUR},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+    return [ticks, labels]
+
+
+def spaced(
+    names: Sequence[str], at: Sequence[float], low: float, high: float
+) -> list[tuple[str, float]]:
+    """The (name, position) that fit side by side on an axis from `low` to `high`; earlier names take precedence."""
+    letter = 0.0075 * (high - low)
+    taken: list[tuple[str, float]] = []
+    for name, position in zip(names, at, strict=True):
+        half = letter * (len(name) + 1)
+        inside = low + half <= position <= high - half
+        if inside and all(abs(position - p) >= half + letter * (len(n) + 1) for n, p in taken):
+            taken.append((name, position))
+    return taken
+
+
+def plotly_source() -> str:
+    """plotly.js as text, from the installed package."""
+    from plotly.offline import get_plotlyjs  # half a second that only a page needs
+
+    return get_plotlyjs()

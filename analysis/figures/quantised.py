@@ -1,0 +1,249 @@
+"""What INT8 does to the front: which variants stay on it, and how their order changes."""
+
+import html
+
+import numpy as np
+import pandas as pd
+
+from analysis.choose.pareto import front_mask
+from analysis.figures.pareto import thin
+from analysis.figures.theme import (
+    FAMILY_COLOURS,
+    MUTED,
+    Figure,
+    base_layout,
+    log_axis,
+    log_range,
+)
+from analysis.read.database import LATENCY
+from analysis.tables import cell, heading
+
+FLOAT_COLOUR, INT8_COLOUR = FAMILY_COLOURS[0], FAMILY_COLOURS[1]
+JOINS, LEAVES = FAMILY_COLOURS[2], FAMILY_COLOURS[3]
+MOST_DOMINATED = 400
+"""Variants drawn that are on neither front."""
+MOST_RANKED = 24
+"""Variants in the plot of ranks, the best in float32."""
+
+
+def exported(trials: pd.DataFrame) -> pd.DataFrame:
+    """The complete ones of `trials` whose PSNR after INT8 was measured."""
+    if "psnr_y_int8" not in trials:
+        return trials.head(0)
+    known = trials[["psnr_y", "psnr_y_int8", "params"]].notna().all(axis=1)
+    return trials[(trials["state"] == "complete") & known]
+
+
+def int8_costs(trials: pd.DataFrame) -> list[tuple[str, str]]:
+    """Pairs of costs (in float32, after INT8) to draw against: parameters, Mult-Adds, and latencies known of both.
+
+    A latency is paired with that of the same runtime, size, threads and device.
+    """
+    pairs = [(name, name) for name in ("params", "multadds") if name in trials]
+    for name in map(str, trials):
+        before = name.replace(" int8 ", " float32 ")
+        if before != name and before in trials:
+            both = trials[[before, name]].notna().all(axis=1)
+            pairs += [(before, name)] if both.any() else []
+    return pairs
+
+
+def draw_int8_front(trials: pd.DataFrame, before: str, after: str) -> Figure:
+    """PSNR in float32 against the cost `before`, and after INT8 against `after`, a line from one to the other.
+
+    `trials` as of `exported`. Of each precision its own front is drawn, among these trials only, and at most
+    MOST_DOMINATED others.
+    """
+    own = trials[trials[[before, after]].notna().all(axis=1)]
+    points = {
+        "float32": own[["psnr_y", before]].to_numpy(float),
+        "INT8": own[["psnr_y_int8", after]].to_numpy(float),
+    }
+    on_front = {name: front_mask(at, ("maximize", "minimize")) for name, at in points.items()}
+    kept = thin(on_front["float32"] | on_front["INT8"], MOST_DOMINATED)
+    own = own[kept]
+    points = {name: at[kept] for name, at in points.items()}
+    on_front = {name: mask[kept] for name, mask in on_front.items()}
+    texts = _texts(own, on_front["float32"], on_front["INT8"])
+    traces = [_moves(points["float32"], points["INT8"])]
+    for name, colour, symbol in (
+        ("float32", FLOAT_COLOUR, "circle"),
+        ("INT8", INT8_COLOUR, "diamond"),
+    ):
+        traces += _precision(name, points[name], on_front[name], texts, colour, symbol)
+    old, new = on_front["float32"], on_front["INT8"]
+    traces += _ring("joins the front", points["INT8"][new & ~old], JOINS)
+    traces += _ring("leaves it", points["INT8"][old & ~new], LEAVES)
+    low, high = log_range([*own[before], *own[after]])
+    title = "latency, ms" if after.startswith(LATENCY) else heading(after)
+    layout = base_layout(title, "PSNR-Y on the validation split, dB")
+    layout["xaxis"] |= log_axis(low, high)
+    return {"data": traces, "layout": layout}
+
+
+def _texts(trials: pd.DataFrame, before: np.ndarray, after: np.ndarray) -> list[str]:
+    """What hovering shows of each trial."""
+    places = np.array(["off the front", "on the front"])
+    texts = []
+    for row, old, new in zip(
+        trials.to_dict("records"),
+        places[before.astype(int)],
+        places[after.astype(int)],
+        strict=True,
+    ):
+        lines = [
+            f"<b>{html.escape(str(row['label'])).replace(' ', '<br>  ', 1)}</b>",
+            f"{html.escape(str(row['sweep']))}, trial {row['number']}",
+            f"float32 {row['psnr_y']:.3f} dB, {old}",
+            f"INT8 {row['psnr_y_int8']:.3f} dB ({row['psnr_y_int8'] - row['psnr_y']:+.3f}), {new}",
+        ]
+        lines += [
+            f"{heading(name)} {cell(name, row[name])}"
+            for name in map(str, trials)
+            if name.startswith(LATENCY) and not pd.isna(row[name])
+        ]
+        texts.append("<br>".join(lines))
+    return texts
+
+
+def _moves(before: np.ndarray, after: np.ndarray) -> Figure:
+    """A thin line a trial, from float32 to INT8."""
+    gap = [None] * len(before)
+    x = [v for three in zip(before[:, 1], after[:, 1], gap, strict=True) for v in three]
+    y = [v for three in zip(before[:, 0], after[:, 0], gap, strict=True) for v in three]
+    line = {"width": 1, "color": MUTED, "dash": "dot"}
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "one trial",
+        "x": x,
+        "y": y,
+        "line": line,
+        "hoverinfo": "skip",
+    }
+
+
+def _precision(
+    name: str,
+    points: np.ndarray,
+    on_front: np.ndarray,
+    texts: list[str],
+    colour: str,
+    symbol: str,
+) -> list[Figure]:
+    """The front of one precision as a step, and all of its points; those off the front open."""
+    # Points of the front first: the legend takes the look of the first.
+    order = np.argsort(~on_front, kind="stable")
+    points, on_front, texts = points[order], on_front[order], [texts[i] for i in order]
+    front = points[on_front]
+    front = front[np.argsort(front[:, 1])]
+    step = {
+        "type": "scatter",
+        "mode": "lines",
+        "name": f"front, {name}",
+        "x": front[:, 1].tolist(),
+        "y": front[:, 0].tolist(),
+        "line": {"shape": "hv", "width": 1.8, "color": colour},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+    marks = {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": points[:, 1].tolist(),
+        "y": points[:, 0].tolist(),
+        "text": texts,
+        "hovertemplate": "%{text}<extra></extra>",
+        "marker": {
+            "size": 10,
+            "color": [colour if on else "#ffffff" for on in on_front],
+            "symbol": symbol,
+            "line": {"width": 1.8, "color": colour},
+        },
+    }
+    return [step, marks]
+
+
+def _ring(name: str, at: np.ndarray, colour: str) -> list[Figure]:
+    """Rings around points that INT8 puts on the front or takes off it; nothing where there are none."""
+    mark = {"symbol": "circle-open", "size": 20, "color": colour, "line": {"width": 2}}
+    ring = {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": at[:, 1].tolist(),
+        "y": at[:, 0].tolist(),
+        "marker": mark,
+        "hoverinfo": "skip",
+        "cliponaxis": False,
+    }
+    return [ring] * bool(len(at))
+
+
+def draw_int8_ranks(trials: pd.DataFrame) -> Figure:
+    """The order by PSNR in float32 to the left and after INT8 to the right, a line a trial.
+
+    `trials` as of `exported`, of which the MOST_RANKED best in float32 are drawn.
+    """
+    own = trials.sort_values("psnr_y", ascending=False).head(MOST_RANKED)
+    several = own["sweep"].nunique() > 1
+    old = own["psnr_y"].rank(ascending=False, method="first").to_numpy(float)
+    new = own["psnr_y_int8"].rank(ascending=False, method="first").to_numpy(float)
+    colours = np.select([new < old, new > old], [FLOAT_COLOUR, INT8_COLOUR], MUTED)
+    traces, notes = [], []
+    for row, left, right, colour in zip(own.to_dict("records"), old, new, colours, strict=True):
+        name = f"{row['sweep']}#{row['number']}" if several else f"trial {row['number']}"
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "x": [0, 1],
+                "y": [left, right],
+                "name": html.escape(name),
+                "hovertemplate": f"<b>{html.escape(str(row['label']))}</b><br>{html.escape(name)}"
+                f"<br>{row['psnr_y']:.3f} dB in float32, {row['psnr_y_int8']:.3f} after INT8"
+                "<extra></extra>",
+                "line": {"color": colour, "width": 1.2 if left == right else 2.2},
+                "marker": {"size": 7, "color": colour},
+                "showlegend": False,
+            }
+        )
+        notes += [
+            _end(f"{name}  {row['psnr_y']:.2f}", 0, float(left)),
+            _end(f"{row['psnr_y_int8']:.2f}", 1, float(right)),
+        ]
+    layout = base_layout("", "")
+    layout["xaxis"] |= {
+        "tickvals": [0, 1],
+        "ticktext": ["float32, dB", "INT8, dB"],
+        "range": [-0.75, 1.35],
+        "side": "top",
+        "showgrid": False,
+        "ticks": "",
+        "fixedrange": True,
+    }
+    layout["yaxis"] |= {"visible": False, "range": [len(own) + 0.6, 0.4], "fixedrange": True}
+    layout["margin"] |= {"l": 8, "b": 10, "t": 30}
+    layout["annotations"] = notes
+    return {"data": traces, "layout": layout}
+
+
+def _end(text: str, side: int, rank: float) -> Figure:
+    """What stands at one end of a line."""
+    return {
+        "x": side,
+        "y": rank,
+        "text": html.escape(text),
+        "showarrow": False,
+        "xanchor": "left" if side else "right",
+        "xshift": 8 if side else -8,
+        "font": {"size": 11},
+    }
+
+
+def rank_changes(trials: pd.DataFrame) -> int:
+    """How many of the pairs of `trials` (as of `exported`) INT8 puts in the other order."""
+    old, new = (trials[name].to_numpy() for name in ("psnr_y", "psnr_y_int8"))
+    turned = (old[:, None] > old) & (new[:, None] < new)
+    return int(turned.sum())

@@ -1,0 +1,155 @@
+"""Figures over time: learning curves, and how the front grew."""
+
+import html
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.choose.pareto import Direction, front_newcomers, growing_volumes
+from analysis.figures.pareto import thin
+from analysis.figures.theme import (
+    FAMILY_COLOURS,
+    RUNNING,
+    Figure,
+    base_layout,
+    counting_axis,
+    level_line,
+    level_note,
+    psnr_range,
+)
+
+MOST_STEPS, FEW_STEPS = 400, 60
+"""Of the growing hypervolume at most, in up to three objectives and in more."""
+
+
+def curves_data(
+    curves: pd.DataFrame, trials: pd.DataFrame, most: int = 120
+) -> list[dict[str, Any]]:
+    """Learning curves, cheapest last: steps, values [dB], params, on_front, running and text of each.
+
+    `trials` has a boolean column on_front; of the others at most `most` are taken.
+    """
+    kept = trials[thin(trials["on_front"].to_numpy(bool), most)]
+    rows = dict(zip(kept["id"], kept.to_dict("records"), strict=True))
+    lines = []
+    for trial_id, own in curves[curves["id"].isin(rows)].groupby("id"):
+        row = rows[trial_id]
+        text = f"{html.escape(str(row['label']))}<br>trial {row['number']}, {row['state']}"
+        lines.append(
+            {
+                "steps": own["step"].tolist(),
+                "values": own["value"].tolist(),
+                "params": float(row.get("params", np.nan)),
+                "on_front": bool(row["on_front"]),
+                "running": row["state"] == "running",
+                "text": text,
+            }
+        )
+    return sorted(lines, key=lambda line: (line["on_front"], -line["params"]))
+
+
+def draw_curves(lines: list[dict[str, Any]], bicubic: float | None = None) -> Figure:
+    """PSNR over optimiser steps: trials of the front from light (few parameters) to dark, what runs green, others grey."""
+    front = sorted(line["params"] for line in lines if line["on_front"])
+    traces = []
+    for line in lines:
+        share = front.index(line["params"]) / max(len(front) - 1, 1) if line["on_front"] else 0
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers" if len(line["steps"]) == 1 else "lines",
+                "x": line["steps"],
+                "y": line["values"],
+                "hovertemplate": line["text"] + "<br>step %{x:,}: %{y:.2f} dB<extra></extra>",
+                "showlegend": False,
+                "line": {
+                    "width": 2 if line["on_front"] or line["running"] else 1,
+                    "color": _blue(share) if line["on_front"] else _other(line["running"]),
+                },
+            }
+        )
+    layout = base_layout("optimiser steps", "PSNR-Y on the validation split, dB")
+    layout["xaxis"] |= {"rangemode": "tozero", "tickformat": "~s"}
+    if lines:
+        values = np.concatenate([line["values"] for line in lines])
+        floor, top = psnr_range(values, bicubic)
+        layout["yaxis"]["range"] = [floor, top]
+        if bicubic is not None and floor <= bicubic <= top:
+            layout["shapes"] = [level_line(bicubic)]
+            layout["annotations"] = [level_note(f"bicubic {bicubic:.2f}", bicubic, "left")]
+    return {"data": traces, "layout": layout}
+
+
+def volume_data(trials: pd.DataFrame, objectives: dict[str, Direction]) -> pd.DataFrame:
+    """Number and share (columns): the hypervolume where it changed, as a share of the last one, and at the end.
+
+    Costs enter as logarithms, and the reference is the worst value of every objective. Of more changes than a
+    figure can show some are left out, fewer at the beginning, where the front grows fastest.
+    """
+    names = [name for name in objectives if name in trials]
+    ways = [objectives[name] for name in names]
+    done = trials[(trials["state"] == "complete") & trials["psnr_y"].notna()]
+    done = done[["number", *names]].sort_values("number").dropna()
+    if done.empty:
+        return pd.DataFrame({"number": [], "share": []})
+    points = _scaled(done[names], ways)
+    worst = [
+        at.min() if way == "maximize" else at.max() for at, way in zip(points.T, ways, strict=True)
+    ]
+    changed = front_newcomers(points, ways)
+    # A volume in four or more objectives takes long.
+    places = _spread(len(changed), MOST_STEPS if len(names) <= 3 else FEW_STEPS)
+    volumes = growing_volumes(points[changed], places, worst, ways)
+    shares = volumes / (volumes[-1] or 1.0)
+    numbers = done["number"].to_numpy()
+    return pd.DataFrame(
+        {"number": [*numbers[changed[places]], numbers[-1]], "share": [*shares, shares[-1]]}
+    )
+
+
+def _spread(total: int, most: int) -> list[int]:
+    """At most `most` of 0 ... total - 1, both ends among them, closer together at the beginning."""
+    if total <= most:
+        return list(range(total))
+    places: list[int] = np.unique(np.geomspace(1, total, most).round().astype(int) - 1).tolist()
+    return places
+
+
+def _scaled(points: pd.DataFrame, directions: Sequence[Direction]) -> NDArray[np.float64]:
+    """(N, K) what is to be small as decimal logarithms."""
+    values = points.to_numpy(float).copy()
+    small = np.array([way == "minimize" for way in directions])
+    values[:, small] = np.log10(values[:, small].clip(min=1))
+    return values
+
+
+def draw_volume(data: pd.DataFrame) -> Figure:
+    """How the front grew: hypervolume after each trial as a share of the final one."""
+    layout = base_layout("trials finished, by number", "hypervolume, share of the final")
+    layout["xaxis"] |= counting_axis(data["number"].max())
+    layout["yaxis"] |= {"range": [0, 1.04], "tickformat": ".0%"}
+    trace = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": data["number"].tolist(),
+        "y": data["share"].tolist(),
+        "line": {"shape": "hv", "width": 2, "color": FAMILY_COLOURS[0]},
+        "hovertemplate": "trial %{x}: %{y:.1%}<extra></extra>",
+        "showlegend": False,
+    }
+    return {"data": [trace], "layout": layout}
+
+
+def _other(running: bool) -> str:
+    """Of what is not on the front."""
+    return RUNNING if running else "rgba(120,130,140,0.28)"
+
+
+def _blue(share: float) -> str:
+    """From light (0) to dark (1), both legible on white."""
+    light, dark = np.array([86, 180, 233]), np.array([8, 48, 107])
+    red, green, blue = (light + share * (dark - light)).astype(int)
+    return f"rgb({red},{green},{blue})"

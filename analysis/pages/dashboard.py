@@ -1,0 +1,256 @@
+"""The dashboard: a sweep's figures live in a browser, from the database, read only.
+
+Every question opens a read-only connection of its own and closes it, so that a page left open can neither
+change nor lock the database of a sweep that runs. All scripts come from the installed packages.
+"""
+
+import errno
+import logging
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import dash
+from dash import MATCH, Input, Output, State, no_update
+from werkzeug.serving import make_server
+
+from analysis.pages.dashboard_page import (
+    PAGE,
+    cost_options,
+    failures_panel,
+    figures_panel,
+    front_panel,
+    page_layout,
+    paragraph,
+    store_of,
+)
+from analysis.pages.live import (
+    ROWS,
+    VIEWS,
+    Live,
+    cost_choices,
+    live_cards,
+    live_pareto,
+    load_live,
+    sentence,
+)
+from analysis.read.frames import load_sweeps
+from analysis.read.points import load_reasons
+
+FILL = """
+(cards, narrow, id) => {
+  const card = (cards ?? {})[id.name];
+  if (!card) return Array(3).fill(dash_clientside.no_update);
+  return [fitted(card.figure, narrow ? 400 : 1000), card.title, card.text];
+}
+"""
+WATCH_WIDTH = """
+() => {
+  const narrow = () => window.innerWidth < 500;
+  window.addEventListener("resize", () => dash_clientside.set_props("narrow", {data: narrow()}));
+  return narrow();
+}
+"""
+NO_PAGER = (True, "", True, True)
+"""Hidden, without a place, without a way to turn."""
+
+
+class Watch:
+    """The newest reading of each sweep; what was read is not read again."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.lock = threading.Lock()
+        self.readings: dict[str, Live] = {}
+
+    def names(self) -> list[str]:
+        """Sweeps in the database, the newest first."""
+        return [str(name) for name in load_sweeps(self.url)["name"]][::-1]
+
+    def live(self, sweep: str) -> Live:
+        """The sweep as it stands now."""
+        with self.lock:
+            now = load_live(self.url, sweep, self.readings.get(sweep))
+            self.readings[sweep] = now
+            return now
+
+    def last(self, sweep: str) -> Live:
+        """The sweep as it was last read."""
+        return self.readings.get(sweep) or self.live(sweep)
+
+
+def make_app(url: str, *, seconds: float = 5.0) -> dash.Dash:
+    """The dashboard of the database at `url`, which looks for news every so many `seconds`.
+
+    Raises ValueError where the database cannot be read.
+    """
+    watch = Watch(url)
+    watch.names()  # a database that cannot be read is refused now and not in the browser
+    app = dash.Dash(
+        __name__, title="srsweep", update_title="", serve_locally=True, index_string=PAGE
+    )
+    app.layout = lambda: page_layout(watch.names(), seconds)
+    _choose(app, watch)
+    _draw(app, watch)
+    _open(app, watch)
+    _fill(app)
+    return app
+
+
+def serve(url: str, *, host: str, port: int, announce: Callable[[str], None]) -> None:
+    """Run the dashboard until it is interrupted; its address is announced once it can be opened.
+
+    Raises ValueError where the database cannot be read or the address cannot be had.
+    """
+    app = make_app(url)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        taken = socket.create_server((host, port), family=family)
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):  # the two that another port cures
+            raise ValueError(
+                f"--host: must be an address of this machine, such as 127.0.0.1, got {host!r}"
+            ) from None
+        raise ValueError(
+            f"--port: {host}:{port} cannot be listened on ({error.strerror}); choose another with --port"
+        ) from None
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    with taken:
+        server = make_server(host, port, app.server, threaded=True, fd=taken.fileno())
+        shown = f"[{host}]" if family == socket.AF_INET6 else host
+        announce(f"http://{shown}:{port}")
+        server.serve_forever()
+
+
+def _choose(app: dash.Dash, watch: Watch) -> None:
+    """Sweeps that were begun later appear among the choices; the first is chosen where none is."""
+
+    @app.callback(  # type: ignore[untyped-decorator]
+        Output("sweep", "options"),
+        Output("sweep", "value"),
+        Input("tick", "n_intervals"),
+        State("sweep", "options"),
+        State("sweep", "value"),
+        prevent_initial_call=True,
+    )
+    def refresh(_tick: int, known: list[str], chosen: str | None) -> Any:
+        try:
+            names = watch.names()
+        except ValueError:
+            return no_update, no_update  # the sentence says what is wrong
+        if names == known:
+            return no_update, no_update
+        return names, no_update if chosen in names else next(iter(names), None)
+
+    @app.callback(  # type: ignore[untyped-decorator]
+        Output("page", "data"),
+        Input("previous", "n_clicks"),
+        Input("next", "n_clicks"),
+        Input("sweep", "value"),
+        State("page", "data"),
+        prevent_initial_call=True,
+    )
+    def turn(_previous: int, _next: int, _sweep: str, page: int) -> int:
+        step = {"previous": -1, "next": 1}.get(str(dash.ctx.triggered_id))
+        return 0 if step is None else max(page + step, 0)
+
+
+def _draw(app: dash.Dash, watch: Watch) -> None:
+    """A change of sweep or cost, or news, draws anew; nothing else does."""
+
+    @app.callback(  # type: ignore[untyped-decorator]
+        Output("top-cards", "data"),
+        Output("sentence", "children"),
+        Output("cost", "options"),
+        Output("cost", "value"),
+        Output("shown", "data"),
+        Input("sweep", "value"),
+        Input("cost", "value"),
+        Input("tick", "n_intervals"),
+        State("shown", "data"),
+    )
+    def draw(sweep: str | None, cost: str, _tick: int, shown: Any) -> Any:
+        if sweep is None:
+            return no_update, "No sweep yet.", no_update, no_update, no_update
+        try:
+            live = watch.live(sweep)
+        except ValueError as error:
+            return no_update, str(error), no_update, no_update, [str(error)]
+        choices = cost_choices(live) or ["params", "multadds"]
+        fitting = cost if cost in choices else choices[0]
+        now = [fitting, live.stamp]
+        if now == shown:
+            raise dash.exceptions.PreventUpdate
+        card = live_pareto(live, fitting)
+        top = {"pareto": store_of([card])[card.name]}
+        return top, sentence(live), cost_options(choices), fitting, now
+
+
+def _open(app: dash.Dash, watch: Watch) -> None:
+    """Below, what is looked at; the rest is neither read nor computed."""
+
+    @app.callback(  # type: ignore[untyped-decorator]
+        Output("panel", "children"),
+        Output("panel-cards", "data"),
+        Output("built", "data"),
+        Output("pager", "hidden"),
+        Output("place", "children"),
+        Output("previous", "disabled"),
+        Output("next", "disabled"),
+        Input("shown", "data"),
+        Input("view", "value"),
+        Input("page", "data"),
+        State("sweep", "value"),
+        State("built", "data"),
+    )
+    def panel(shown: Any, view: str, page: int, sweep: str, built: Any) -> Any:
+        if not shown:
+            raise dash.exceptions.PreventUpdate
+        try:
+            return _panel(watch.last(sweep), view, page, built)
+        except ValueError as error:
+            return [paragraph(str(error))], {}, [], *NO_PAGER
+
+
+def _panel(live: Live, view: str, page: int, built: Any) -> tuple[Any, ...]:
+    """The outputs of a view; elements that are there already stay, and only their content is sent."""
+    if view == "front":
+        page, pager = _pager(live, page)
+        return front_panel(live, page), {}, [view], *pager
+    if view == "failed":
+        total = live.pulse.get("failed", 0)
+        panel = failures_panel(load_reasons(live.url, live.sweep), total)
+        return panel, {}, [view], *NO_PAGER
+    assert view in VIEWS
+    cards, note = live_cards(live, view)
+    building = [view, [card.name for card in cards], note]
+    parts = no_update if building == built else figures_panel(cards, note)
+    return parts, store_of(cards), building, *NO_PAGER
+
+
+def _pager(live: Live, page: int) -> tuple[int, tuple[bool, str, bool, bool]]:
+    """The page of the front's table, within what there is; hidden, place, first and last of the pager."""
+    total = len(live.front)
+    last = max((total - 1) // ROWS, 0)
+    page = min(page, last)
+    place = f"{page * ROWS + 1:,} to {min((page + 1) * ROWS, total):,} of {total:,} on the front"
+    return page, (last == 0, place, page == 0, page == last)
+
+
+def _fill(app: dash.Dash) -> None:
+    """In the browser: cards from the stores into their elements, at the width of the screen."""
+    app.clientside_callback(WATCH_WIDTH, Output("narrow", "data"), Input("tick", "id"))
+    for place in ("top", "panel"):
+        ids = {
+            part: {"type": f"{place}-{part}", "name": MATCH} for part in ("graph", "title", "text")
+        }
+        app.clientside_callback(
+            FILL,
+            Output(ids["graph"], "figure"),
+            Output(ids["title"], "children"),
+            Output(ids["text"], "children"),
+            Input(f"{place}-cards", "data"),
+            Input("narrow", "data"),
+            State(ids["graph"], "id"),
+        )

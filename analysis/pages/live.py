@@ -1,0 +1,265 @@
+"""What the dashboard shows, from the database as it stands; no Dash in here.
+
+All of a sweep's points are read once and later only those that are new. Figures are those of the report
+(`analysis.figures.cards`), made when they are looked at and not again before there is news.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+import pandas as pd
+
+from analysis.choose.chosen import Chosen, choose_tiers, tier_candidates
+from analysis.choose.pareto import front_mask
+from analysis.figures.cards import (
+    OF_PUBLISHED,
+    Card,
+    Facts,
+    curves_card,
+    facts_of,
+    int8_cards,
+    int8_note,
+    knob_cards,
+    pareto_card,
+    published_cards,
+    published_note,
+    spend_card,
+    volume_card,
+)
+from analysis.figures.pareto import MOST_POINTS, front_of, thin
+from analysis.figures.theme import nothing_yet
+from analysis.figures.timelines import volume_data
+from analysis.figures.training_cost import every, hours, spend_unit
+from analysis.published.published import TEST_SETS, same_networks
+from analysis.read.database import LATENCY, QUALITIES
+from analysis.read.frames import load_curves, load_lives, load_sweeps
+from analysis.read.live_rows import (
+    load_complete_ids,
+    load_knobs_of,
+    load_late,
+    load_late_ids,
+    load_rows,
+    load_sample_ids,
+    load_seconds,
+)
+from analysis.read.points import load_points, load_pulse
+from analysis.tables import front_table
+from searchspace.cost import COSTS
+
+SAMPLE = 3_000
+"""Trials at most from which the effects of knobs are estimated, and on which late measurements are shown."""
+CURVES = 120
+"""Learning curves at most of the front, and as many of others."""
+ROWS = 100
+"""Of the front's table on one page."""
+EXPLAINED = 5_000
+"""Complete trials up to which the choice of variants is explained: the reasons compare all of them."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Live:
+    """One sweep as it stood at one moment."""
+
+    url: str
+    sweep: str
+    facts: Facts
+    pulse: Mapping[str, int]
+    """How many trials are in each state."""
+    late: Mapping[str, int]
+    """How much of what is measured when a trial is over there is."""
+    points: pd.DataFrame
+    """All complete trials: number, architecture, psnr_y, costs, texts; boolean on_front."""
+
+    @property
+    def stamp(self) -> list[object]:
+        """What differs where there is news, in JSON types."""
+        return [
+            self.sweep,
+            [list(item) for item in sorted(self.pulse.items())],
+            [list(item) for item in sorted(self.late.items())],
+        ]
+
+    @cached_property
+    def shown(self) -> pd.DataFrame:
+        """Points to draw: all of the front in all objectives and of those of PSNR against one cost, some others."""
+        wanted = self.points["on_front"].to_numpy(bool).copy()
+        for cost in cost_choices(self):
+            wanted |= front_mask(self.points[["psnr_y", cost]], ("maximize", "minimize"))
+        shown = self.points[thin(wanted, MOST_POINTS)]
+        same = same_networks(self.facts.scale)
+        return shown.assign(published_as=shown["architecture"].map(same).fillna(""))
+
+    @property
+    def front(self) -> pd.DataFrame:
+        """The points of the front."""
+        return self.shown[self.shown["on_front"]]
+
+    @property
+    def explained(self) -> bool:
+        """Whether the choice of variants has its reasons."""
+        return len(self.points) <= EXPLAINED
+
+    @cached_property
+    def chosen(self) -> Chosen | None:
+        """The variant of each tier of parameters."""
+        return choose_tiers(self.points if self.explained else tier_candidates(self.points))
+
+    @cached_property
+    def unit(self) -> tuple[str, float]:
+        """What an hour of a trial counts as, as of `spend_unit`."""
+        return spend_unit(load_lives(self.url, [self.sweep])["text"])
+
+    @cached_property
+    def spent(self) -> float:
+        """What the sweep has cost so far [`unit`]."""
+        return load_seconds(self.url, self.sweep) / 3600 * self.unit[1]
+
+
+def load_live(url: str, sweep: str, before: Live | None = None) -> Live:
+    """The sweep as it stands; of what `before` has seen, nothing is read again."""
+    # Before the points: a trial that ends in between then shows as news at the next look.
+    pulse, late = load_pulse(url, sweep), load_late(url)
+    if before is not None and (pulse, late) == (before.pulse, before.late):
+        return before
+    facts = facts_of(load_sweeps(url, [sweep]).iloc[0].to_dict())
+    names = dict.fromkeys(["psnr_y", *facts.objectives, *OF_PUBLISHED])
+    read = [name for name in names if name in ("psnr_y", "ssim_y", *COSTS) or _latency(name)]
+    if before is not None and list(before.facts.objectives) == list(facts.objectives):
+        known = before.points["id"].to_numpy()
+        new = np.setdiff1d(load_complete_ids(url, sweep), known)
+        points = load_points(url, sweep, read, new.tolist()) if len(new) < SAMPLE else None
+        points = None if points is None else pd.concat([before.points, points], ignore_index=True)
+    else:
+        points = None
+    if points is None:
+        points = load_points(url, sweep, read)
+    points = points[points["psnr_y"].notna()].reset_index(drop=True)
+    points = points.assign(sweep=sweep, state="complete")
+    points["on_front"] = front_of(points, facts.objectives)
+    return Live(url=url, sweep=sweep, facts=facts, pulse=pulse, late=late, points=points)
+
+
+def _latency(name: str) -> bool:
+    return name.startswith(LATENCY)
+
+
+def cost_choices(live: Live) -> list[str]:
+    """Costs that the plot can have on its x axis."""
+    known = [n for n in map(str, live.points) if n in COSTS or _latency(n)]
+    return [name for name in known if live.points[name].any()]
+
+
+@lru_cache(maxsize=4)
+def live_pareto(live: Live, cost: str) -> Card:
+    """PSNR against `cost`, thinned already, the chosen variants marked."""
+    most = len(live.shown)
+    card, _ = pareto_card(live.shown, cost, live.facts, live.chosen, most=most)
+    figure = card.figure
+    figure["layout"]["uirevision"] = f"{live.sweep} {cost}"  # keeps the zoom when a trial is added
+    if live.points.empty:
+        figure["layout"]["annotations"] = [nothing_yet("no trial is complete yet")]
+    return card
+
+
+def _knobs(live: Live) -> tuple[list[Card], str]:
+    if live.points.empty:
+        return [], "No trial is complete yet."
+    sample = live.points[thin(np.zeros(len(live.points), bool), SAMPLE)]
+    drawn = pd.concat([live.front, sample]).drop_duplicates("id")
+    knobs = load_knobs_of(live.url, drawn["id"].to_numpy())
+    sampled = ""
+    if len(sample) < len(live.points):
+        sampled = f" From {len(sample):,} of {len(live.points):,} trials, drawn at random."
+    cards = knob_cards(sample, knobs, drawn, sampled)
+    return cards, "" if cards else "Too few complete trials to tell what the knobs do."
+
+
+def _published(live: Live) -> tuple[list[Card], str]:
+    names = [f"{name}_psnr_y" for name in TEST_SETS]
+    trials = load_rows(live.url, load_late_ids(live.url, live.sweep, names, SAMPLE))
+    trials = trials.assign(train_data=live.facts.train_data, published_as="")
+    trials = trials.assign(**{n: float("nan") for n in OF_PUBLISHED if n not in trials})
+    return published_cards(trials, live.facts), published_note(trials, live.facts)
+
+
+def _training(live: Live) -> tuple[list[Card], str]:
+    unit, share = live.unit
+    total = sum(live.pulse.values())
+    step = every(total)
+    ids = load_sample_ids(live.url, live.sweep, step, ("running",))
+    trials = load_rows(live.url, ids)
+    trials = trials.assign(
+        spent=trials["seconds"] / 3600 * share, on_front=trials["id"].isin(live.front["id"])
+    )
+    cards = [_curves(live, trials, total)]
+    volume = volume_data(live.points, live.facts.objectives)
+    if len(volume) > 1:
+        cards.append(volume_card(volume))
+    cards.append(spend_card(trials[trials["number"] % step == 0], unit, step))
+    return cards, ""
+
+
+def _curves(live: Live, sample: pd.DataFrame, total: int) -> Card:
+    """Learning curves of the front, evenly by cost where it is long, of what runs, and of some others."""
+    front = live.front.sort_values("params")
+    front = front.iloc[:: every(len(front), CURVES)]
+    others = sample[~sample["on_front"] & (sample["step"] > 0)]
+    others = others[thin((others["state"] == "running").to_numpy(bool), CURVES)]
+    drawn = pd.concat([front, others], ignore_index=True)
+    curves = load_curves(live.url, [live.sweep], trial_ids=drawn["id"].tolist())
+    return curves_card(curves, drawn, total, live.facts)
+
+
+def _int8(live: Live) -> tuple[list[Card], str]:
+    trials = load_rows(live.url, load_late_ids(live.url, live.sweep, ["psnr_y_int8"], SAMPLE))
+    cards = int8_cards(trials)
+    nothing = "No trial was exported to INT8 yet: `srsweep export SWEEP#NUMBER --to int8` does it."
+    return cards, int8_note(trials) if cards else nothing
+
+
+VIEWS: dict[str, Callable[[Live], tuple[list[Card], str]]] = {
+    "knobs": _knobs,
+    "training": _training,
+    "test sets": _published,
+    "INT8": _int8,
+}
+"""What can be looked at beside the front."""
+
+
+@lru_cache(maxsize=4)
+def live_cards(live: Live, view: str) -> tuple[list[Card], str]:
+    """The cards of one of VIEWS with a note on how to read them."""
+    cards, note = VIEWS[view](live)
+    for card in cards:
+        card.figure["layout"]["uirevision"] = f"{live.sweep} {card.name}"
+    return cards, note
+
+
+def front_rows(live: Live, page: int = 0) -> pd.DataFrame:
+    """One page of the front as a table, cheapest first, with what each trial cost."""
+    unit, share = live.unit
+    order = [name for name in live.facts.objectives if name not in QUALITIES]
+    front = live.front.sort_values([*order[:1], "number"]).iloc[page * ROWS : (page + 1) * ROWS]
+    seconds = load_rows(live.url, front["id"].to_numpy()).set_index("id")["seconds"]
+    front = front.assign(**{unit: front["id"].map(seconds) / 3600 * share})
+    return front_table(front, list(live.facts.objectives), [unit])
+
+
+def sentence(live: Live) -> str:
+    """The sweep in one line."""
+    states = ", ".join(f"{number:,} {state}" for state, number in sorted(live.pulse.items()))
+    parts = [
+        f"x{live.facts.scale}",
+        states or "no trial yet",
+        f"{int(live.points['on_front'].sum()):,} on the front",
+    ]
+    if len(live.points):
+        parts.append(f"best {live.points['psnr_y'].max():.2f} dB")
+    if live.spent:
+        parts.append(f"{hours(live.spent, live.unit[0])} of training")
+    left_out = len(live.points) - len(live.shown)
+    if left_out:
+        parts.append(f"{left_out:,} dominated trials not drawn")
+    return "; ".join(parts) + "."

@@ -1,0 +1,1 @@
+"""The published networks and test-set tables beside ours."""

@@ -1,0 +1,153 @@
+"""The table that papers print: PSNR and SSIM on the test sets, ours beside published networks of the same size."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import pandas as pd
+
+from analysis.published.published import load_published, published_points
+from analysis.tables import Format, cell, render
+from searchspace.quantity import format_quantity
+
+TableFormat = Literal["table", "json", "csv", "markdown", "latex"]
+SIZE_CLASS = 1.35
+"""Published networks of up to so many times more or fewer parameters are of our size class."""
+UNKNOWN = "as in its paper"
+
+
+def published_rows(scale: int, params: float, sets: Sequence[str]) -> pd.DataFrame:
+    """Published networks of the size class of `params`, one row a network and test set.
+
+    Columns as of our own rows: origin, network, params, multadds, train_data, set, scale, psnr_y, ssim_y. Where a
+    family of ours builds the network its costs are our own counts, otherwise as printed.
+    """
+    parts = []
+    for name in sets:
+        points = published_points(scale, name, "params")
+        near = points["cost"].between(params / SIZE_CLASS, params * SIZE_CLASS)
+        multadds = published_points(scale, name, "multadds").set_index("network")["cost"]
+        own = points[near].sort_values("train_data", ascending=False).drop_duplicates("network")
+        parts.append(
+            pd.DataFrame(
+                {
+                    "origin": "published",
+                    "network": own["network"],
+                    "params": own["cost"],
+                    "multadds": own["network"].map(multadds[~multadds.index.duplicated()]),
+                    "train_data": own["train_data"].where(own["train_data"] != "", UNKNOWN),
+                    "set": name,
+                    "scale": scale,
+                    "psnr_y": own["psnr_db"],
+                    "ssim_y": own["ssim"],
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def published_bicubic(scale: int, sets: Sequence[str]) -> pd.DataFrame:
+    """The printed bicubic rows, one a test set, from the first paper that has one."""
+    frame = load_published(scale)
+    own = frame[(frame["network"] == "Bicubic") & frame["dataset"].isin(list(sets))]
+    own = own.drop_duplicates("dataset")
+    return pd.DataFrame(
+        {
+            "origin": "published",
+            "network": "Bicubic",
+            "params": float("nan"),
+            "multadds": float("nan"),
+            "train_data": "",
+            "set": own["dataset"],
+            "scale": scale,
+            "psnr_y": own["psnr_db"],
+            "ssim_y": own["ssim"],
+        }
+    )
+
+
+def wide(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row a network: its identity, then 'PSNR / SSIM' of every test set; ours last, as papers do."""
+    order = {name: index for index, name in enumerate(dict.fromkeys(rows["set"]))}
+    table = []
+    filled = rows.assign(
+        params=rows["params"].astype(float), multadds=rows["multadds"].astype(float)
+    )
+    for _, own in filled.groupby(["origin", "network", "train_data"], sort=False):
+        first = own.iloc[0]
+        row = {
+            "origin": first["origin"],
+            "network": first["network"],
+            "order": first["params"],
+            "params": _quantity(first["params"]),
+            "multadds": _quantity(first["multadds"]),
+            "train_data": first["train_data"] or "-",
+        }
+        scores = own.set_index("set")
+        for name in order:
+            known = name in scores.index
+            row[name] = (
+                f"{cell('psnr_y', scores.loc[name, 'psnr_y'])} / {cell('ssim_y', scores.loc[name, 'ssim_y'])}"
+                if known
+                else "-"
+            )
+        table.append(row)
+    frame = pd.DataFrame(table)
+    frame["ours"] = frame["origin"] == "ours"
+    frame = frame.sort_values(["ours", "order"], kind="stable", na_position="first")
+    return frame.drop(columns=["order", "ours"]).rename(columns={"train_data": "trained on"})
+
+
+def show(rows: pd.DataFrame, form: TableFormat, *, width: int | None = None) -> str:
+    """`rows` as text: JSON and CSV in long form with all digits, the others as papers print them."""
+    if form in ("json", "csv"):
+        plain: Format = "json" if form == "json" else "csv"
+        return render(rows, plain)
+    table = wide(rows)
+    if form == "markdown":
+        return markdown(table)
+    return latex(table) if form == "latex" else render(table, "table", width=width)
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """`table` in Markdown."""
+    lines = [" | ".join(table.columns), " | ".join("---" for _ in table)]
+    lines += [
+        " | ".join(_cell(value).replace("|", "\\|") for value in row) for row in _values(table)
+    ]
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def latex(table: pd.DataFrame) -> str:
+    """`table` as a LaTeX tabular for the package booktabs, a line between published networks and ours."""
+    head = " & ".join(_escaped(str(name)) for name in table.columns)
+    lines = [
+        f"\\begin{{tabular}}{{{'l' * len(table.columns)}}}",
+        "\\toprule",
+        f"{head} \\\\",
+        "\\midrule",
+    ]
+    before = None
+    for origin, row in zip(table["origin"], _values(table), strict=True):
+        if before is not None and origin != before:
+            lines.append("\\midrule")
+        before = origin
+        lines.append(" & ".join(_escaped(_cell(value)) for value in row) + " \\\\")
+    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}"])
+
+
+def _values(table: pd.DataFrame) -> list[list[object]]:
+    return [list(row) for row in table.itertuples(index=False)]
+
+
+def _cell(value: object) -> str:
+    return "-" if value is None else str(value)
+
+
+def _quantity(value: float) -> str:
+    return "-" if pd.isna(value) else format_quantity(value)
+
+
+def _escaped(text: str) -> str:
+    for character in "&%#_{}$":
+        text = text.replace(character, f"\\{character}")
+    return text

@@ -1,0 +1,1 @@
+"""Reads the database into data frames."""

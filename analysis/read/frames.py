@@ -1,0 +1,241 @@
+"""results.db as pandas frames, read only.
+
+Every function takes the database's URL and opens it for itself. What must stay quick at 100,000 trials is
+in `load_points`.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import Connection, func, select
+
+from analysis.read.database import (
+    LATENCY,
+    PER_IMAGE,
+    VALIDATION,
+    column,
+    filled,
+    measured,
+    measured_columns,
+    open_database,
+    read,
+    sweep_ids,
+    trials_query,
+)
+from sweeps.store.comparability import training_of
+from sweeps.store.schema import Attempt, Life, Measurement, Sweep, SweepFact, Trial, TrialKnob
+
+BICUBIC = "validation_bicubic_psnr_y"
+"""The fact of a sweep that holds bicubic's PSNR on its validation images [dB]."""
+OF_IMAGES = ("train_data", "data_fingerprint")
+"""The facts of a sweep that say on which images it was trained and measured."""
+
+
+def load_sweeps(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
+    """One row a sweep, oldest first: name, scale, settings, created_at and its facts as columns.
+
+    train_data and data_fingerprint are '' and bicubic's PSNR is NaN where the sweep has no such fact.
+    """
+    with open_database(url) as connection:
+        chosen = sweep_ids(connection, sweeps)
+        frame = read(
+            connection, select(Sweep).where(Sweep.id.in_(chosen.values())).order_by(Sweep.id)
+        ).set_index("id")
+        query = select(SweepFact).where(SweepFact.sweep_id.in_(chosen.values()))
+        facts = read(connection, query).pivot(index="sweep_id", columns="name", values="value")
+    frame = frame.join(facts).reset_index(names="sweep_id")
+    _fill_facts(frame, BICUBIC)
+    frame["settings"] = [
+        _named(s, facts.get("latency", {}).get(i))
+        for s, i in zip(frame["settings"], frame["sweep_id"], strict=True)
+    ]
+    return frame
+
+
+def _fill_facts(frame: pd.DataFrame, bicubic: str) -> None:
+    """The facts that every reader asks for as columns of `frame`: '' for a text and NaN for a PSNR that is not there."""
+    for name in OF_IMAGES:
+        frame[name] = frame[name].fillna("") if name in frame else ""
+    frame[bicubic] = pd.to_numeric(frame[bicubic]) if bicubic in frame else float("nan")
+
+
+def _named(settings: Any, latency: object) -> Any:
+    """The settings with the objective `latency` under the name of its column, which states the device."""
+    if not isinstance(settings, dict) or not isinstance(latency, str):
+        return settings
+    objectives = settings.get("objectives") or {}
+    return settings | {
+        "objectives": {latency if n == "latency" else n: w for n, w in objectives.items()}
+    }
+
+
+def load_lives(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
+    """One row a run of a driver: sweep, started_at, host, git_commit, git_dirty, versions, text."""
+    with open_database(url) as connection:
+        chosen = sweep_ids(connection, sweeps)
+        query = (
+            select(Sweep.name.label("sweep"), Life)
+            .join(Life, Life.sweep_id == Sweep.id)
+            .where(Sweep.id.in_(chosen.values()))
+        )
+        frame = read(connection, query.order_by(Life.id))
+    return frame.drop(columns=["id", "sweep_id"])
+
+
+def load_trials(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
+    """One row a trial, in order of sweep and number.
+
+    Columns: sweep, scale, number, state, family, label, architecture, seed, step (the largest one
+    evaluated), psnr_y and ssim_y on the validation split at that step, `<set>_psnr_y` for every test
+    set, every cost by its name, seconds and attempts (sums over attempts), error (the newest
+    attempt's, '' where it has none), and train_data, data_fingerprint and training (its settings, as
+    text) and bicubic (its PSNR on the validation images [dB], NaN where unknown) of its sweep.
+    """
+    with open_database(url) as connection:
+        chosen = sweep_ids(connection, sweeps)
+        query = trials_query(*measured_columns(connection)).where(Sweep.id.in_(chosen.values()))
+        trials = read(connection, query.order_by(Sweep.id, Trial.number))
+        attempts = _attempts(connection, chosen)
+        facts = read(
+            connection,
+            select(SweepFact).where(SweepFact.name.in_((*OF_IMAGES, BICUBIC))),
+        ).pivot(index="sweep_id", columns="name", values="value")
+        settings = read(connection, select(Sweep.id, Sweep.settings)).set_index("id")["settings"]
+    frame = trials.join(attempts, on="id").join(facts, on="sweep_id")
+    frame["training"] = frame["sweep_id"].map(settings.map(training_of))
+    frame = frame.rename(columns={BICUBIC: "bicubic"})
+    _fill_facts(frame, "bicubic")
+    frame = filled(frame).fillna({"attempts": 0, "error": ""}).astype({"attempts": int})
+    return frame.drop(columns=["sweep_id"])
+
+
+def load_curves(
+    url: str,
+    sweeps: Sequence[str] | None = None,
+    *,
+    name: str = "psnr_y",
+    dataset: str = VALIDATION,
+    trial_ids: Sequence[int] | None = None,
+) -> pd.DataFrame:
+    """One row an evaluation, in order of trial and step: id (of the trial), sweep, number, step, value."""
+    with open_database(url) as connection:
+        chosen = sweep_ids(connection, sweeps)
+        query = (
+            select(
+                Trial.id,
+                Sweep.name.label("sweep"),
+                Trial.number,
+                Measurement.step,
+                Measurement.value,
+            )
+            .join(Sweep, Sweep.id == Trial.sweep_id)
+            .join(Measurement, Measurement.trial_id == Trial.id)
+            .where(Sweep.id.in_(chosen.values()))
+            .where(Measurement.name == name, Measurement.dataset == dataset)
+        )
+        if trial_ids is not None:
+            query = query.where(Trial.id.in_(list(trial_ids)))
+        return read(connection, query.order_by(Trial.id, Measurement.step))
+
+
+def load_images(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
+    """One row a test image of a trial: sweep, number, set, image, psnr_y and ssim_y at the largest step."""
+    with open_database(url) as connection:
+        chosen = sweep_ids(connection, sweeps)
+        query = (
+            select(
+                Sweep.name.label("sweep"),
+                Trial.number,
+                Measurement.name,
+                Measurement.dataset,
+                Measurement.value,
+            )
+            .join(Trial, Trial.id == Measurement.trial_id)
+            .join(Sweep, Sweep.id == Trial.sweep_id)
+            .where(Sweep.id.in_(chosen.values()))
+            .where(Measurement.name.in_([f"{PER_IMAGE}psnr_y", f"{PER_IMAGE}ssim_y"]))
+            .order_by(Measurement.step)
+        )
+        rows = read(connection, query)
+    keys = ["sweep", "number", "dataset"]
+    rows = rows.assign(name=rows["name"].str.removeprefix(PER_IMAGE))
+    frame = rows.drop_duplicates([*keys, "name"], keep="last")
+    frame = frame.pivot(index=keys, columns="name", values="value").reset_index()
+    frame = frame.reindex(columns=[*keys, "psnr_y", "ssim_y"])
+    parts = frame["dataset"].str.partition("/")
+    frame = (
+        frame.assign(set=parts[0], image=parts[2]) if len(frame) else frame.assign(set="", image="")
+    )
+    frame.columns.name = None
+    return frame[["sweep", "number", "set", "image", "psnr_y", "ssim_y"]]
+
+
+def load_cost_names(url: str) -> list[str]:
+    """The columns of load_trials that hold a cost, measured latencies among them."""
+    with open_database(url) as connection:
+        return [
+            column(name, dataset)
+            for name, dataset in measured(connection)
+            if dataset == "" or name.startswith(LATENCY)
+        ]
+
+
+def load_knobs(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
+    """One row a trial, indexed by its id, one column a knob, values in JSON types."""
+    with open_database(url) as connection:
+        chosen = sweep_ids(connection, sweeps)
+        query = (
+            select(TrialKnob)
+            .join(Trial, Trial.id == TrialKnob.trial_id)
+            .where(Trial.sweep_id.in_(chosen.values()))
+        )
+        frame = read(connection, query)
+    return knob_columns(frame)
+
+
+def knob_columns(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of TrialKnob as one row a trial and one column a knob, values in JSON types."""
+    known = {text: json.loads(text) for text in rows["value"].unique()}  # many trials, few values
+    values = (
+        rows["value"].map(known).astype(object)
+    )  # a whole number stays one beside what is missing
+    return rows.assign(value=values).pivot(index="trial_id", columns="name", values="value")
+
+
+def _attempts(connection: Connection, chosen: dict[str, int]) -> pd.DataFrame:
+    """By trial id: seconds and number of its attempts, the error of the newest."""
+    query = (
+        select(Attempt.trial_id, Attempt.seconds, Attempt.error)
+        .join(Trial, Trial.id == Attempt.trial_id)
+        .where(Trial.sweep_id.in_(chosen.values()))
+        .order_by(Attempt.trial_id, Attempt.attempt)
+    )
+    groups = read(connection, query).groupby("trial_id")
+    return pd.DataFrame(
+        {
+            "seconds": groups["seconds"].sum(),
+            "attempts": groups.size(),
+            "error": groups["error"].last(),
+        }
+    )
+
+
+def load_trial(url: str, sweep: str, number: int) -> dict[str, Any]:
+    """One trial: id, family, label, architecture, seed, state, scale, step, attempts (their number) and knobs.
+
+    Raises ValueError where the sweep has no such trial.
+    """
+    with open_database(url) as connection:
+        chosen = sweep_ids(connection, [sweep])
+        query = trials_query().where(Sweep.id == chosen[sweep], Trial.number == number)
+        found = read(connection, query)
+        if found.empty:
+            raise ValueError(f"trial: sweep {sweep!r} has no trial {number}")
+        row = {str(name): value for name, value in found.iloc[0].items()}
+        attempts = select(func.max(Attempt.attempt)).where(Attempt.trial_id == int(row["id"]))
+        knobs = select(TrialKnob.name, TrialKnob.value).where(TrialKnob.trial_id == int(row["id"]))
+        row["attempts"] = connection.scalar(attempts) or 0
+        row["knobs"] = {name: json.loads(value) for name, value in connection.execute(knobs)}
+    return row | {"step": int(row["step"] or 0)}

@@ -1,0 +1,126 @@
+"""What the dashboard reads, so that it stays quick at 100,000 trials: what is new, and all about a few."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sqlalchemy import Select, String, cast, func, select
+
+from analysis.read.database import (
+    LATENCY,
+    QUALITIES,
+    VALIDATION,
+    chunks,
+    column,
+    filled,
+    measured,
+    measured_columns,
+    open_database,
+    read,
+    sweep_ids,
+    trials_query,
+)
+from analysis.read.frames import knob_columns
+from sweeps.store.schema import Attempt, Measurement, Trial, TrialKnob
+
+Ids = NDArray[np.int64]
+
+
+def load_late(url: str) -> dict[str, int]:
+    """How many values there are of what is measured when a trial is over: test sets, INT8, latencies.
+
+    A value that takes another's place is not seen by this, but with the next that is new.
+    """
+    with open_database(url) as connection:
+        return {
+            column(name, dataset): connection.scalar(
+                select(func.count()).where(Measurement.name == name, Measurement.dataset == dataset)
+            )
+            or 0
+            for name, dataset in measured(connection)
+            if _is_late(name, dataset)
+        }
+
+
+def _is_late(name: str, dataset: str) -> bool:
+    of_test_set = name in QUALITIES and dataset != VALIDATION
+    return of_test_set or name == "psnr_y_int8" or name.startswith(LATENCY)
+
+
+def load_complete_ids(url: str, sweep: str) -> Ids:
+    """Ids of the sweep's complete trials."""
+    with open_database(url) as connection:
+        # As one text: 100,000 rows of one number each take SQLAlchemy ten times as long.
+        joined = connection.scalar(
+            select(func.aggregate_strings(cast(Trial.id, String), ","))
+            .where(Trial.sweep_id == sweep_ids(connection, [sweep])[sweep])
+            .where(Trial.state == "complete")
+        )
+    return np.array(joined.split(","), np.int64) if joined else np.zeros(0, np.int64)
+
+
+def load_sample_ids(url: str, sweep: str, step: int, states: Iterable[str] = ()) -> Ids:
+    """Ids of every `step`-th trial of the sweep in any state, and of the newest 100 that are in one of `states`."""
+    sampled = _ids(url, sweep, select(Trial.id).where(Trial.number % step == 0))
+    newest_first = select(Trial.id).where(Trial.state.in_(states)).order_by(Trial.number.desc())
+    return np.union1d(sampled, _ids(url, sweep, newest_first.limit(100)))
+
+
+def load_late_ids(url: str, sweep: str, names: Iterable[str], most: int) -> Ids:
+    """Ids of the sweep's trials that have one of these (columns of load_late); the newest where there are many."""
+    with open_database(url) as connection:
+        wanted = set(names)
+        pairs = [pair for pair in measured(connection) if column(*pair) in wanted]
+    found = [
+        _ids(
+            url,
+            sweep,
+            select(Trial.id)
+            .join(Measurement, Measurement.trial_id == Trial.id)
+            .where(Measurement.name == name, Measurement.dataset == dataset)
+            .order_by(Trial.number.desc())
+            .limit(most),
+        )
+        for name, dataset in pairs
+    ]
+    return np.unique(np.concatenate([np.zeros(0, np.int64), *found]))
+
+
+def _ids(url: str, sweep: str, query: Select[int]) -> Ids:
+    with open_database(url) as connection:
+        own = query.where(Trial.sweep_id == sweep_ids(connection, [sweep])[sweep])
+        return np.array(connection.execute(own).scalars().all(), np.int64)
+
+
+def load_rows(url: str, ids: Ids) -> pd.DataFrame:
+    """load_trials' columns of these trials alone, in order of number: all but attempts and error."""
+    with open_database(url) as connection:
+        seconds = select(func.sum(Attempt.seconds)).where(Attempt.trial_id == Trial.id)
+        spent = seconds.correlate(Trial).scalar_subquery().label("seconds")
+        query = trials_query(spent, *measured_columns(connection))
+        parts = [read(connection, query.where(Trial.id.in_(part))) for part in chunks(ids.tolist())]
+    frame = filled(pd.concat(parts, ignore_index=True)).drop(columns=["sweep_id"])
+    return frame.sort_values("number", ignore_index=True)
+
+
+def load_knobs_of(url: str, ids: Ids) -> pd.DataFrame:
+    """As load_knobs, of these trials alone."""
+    with open_database(url) as connection:
+        parts = [
+            read(connection, select(TrialKnob).where(TrialKnob.trial_id.in_(part)))
+            for part in chunks(ids.tolist())
+        ]
+    return knob_columns(pd.concat(parts, ignore_index=True))
+
+
+def load_seconds(url: str, sweep: str) -> float:
+    """Seconds of training in all, over all attempts at the sweep's trials."""
+    with open_database(url) as connection:
+        sweep_id = sweep_ids(connection, [sweep])[sweep]
+        query = (
+            select(func.sum(Attempt.seconds))
+            .join(Trial, Trial.id == Attempt.trial_id)
+            .where(Trial.sweep_id == sweep_id)
+        )
+        return float(connection.scalar(query) or 0.0)

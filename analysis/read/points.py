@@ -1,0 +1,138 @@
+"""Fronts and points of sweeps with 100,000 trials: numbers of all, texts only of those that are shown."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import Connection, func, select
+
+from analysis.choose.pareto import Direction, front_mask
+from analysis.read.database import (
+    LATENCY,
+    QUALITIES,
+    VALIDATION,
+    chunks,
+    column,
+    measured,
+    measurement,
+    newest,
+    open_database,
+    read,
+    sweep_ids,
+)
+from searchspace.spec import nearest
+from sweeps.store.schema import Attempt, Sweep, Trial
+
+DETAILS = (
+    Trial.id,
+    Trial.number,
+    Trial.family,
+    Trial.label,
+    Trial.architecture,
+    Trial.seed,
+)
+
+
+def load_front(
+    url: str, sweep: str, objectives: Mapping[str, Direction], extra: Sequence[str] = ()
+) -> pd.DataFrame:
+    """The Pareto front of a sweep's complete trials over `objectives`: DETAILS, the `objectives` and `extra` costs.
+
+    psnr_y and ssim_y are those of the validation split. Numbers are read of all trials, one index look-up each, texts
+    of the front alone, which matters from 100,000 trials on.
+    """
+    names = list(dict.fromkeys([*objectives, *extra]))
+    with open_database(url) as connection:
+        query = _objectives_query(connection, sweep, names, [Trial.id])
+        points = read(connection, query.where(Trial.state == "complete"))
+        values = points[list(objectives)].to_numpy(float)
+        front = points[front_mask(values, list(objectives.values()))]
+    details = load_details(url, front["id"].tolist())
+    frame = details.merge(front, on="id").sort_values("number", ignore_index=True)
+    return frame.astype(dict.fromkeys(names, float))
+
+
+def _objectives_query(
+    connection: Connection, sweep: str, names: Sequence[str], columns: Sequence[Any]
+) -> Any:
+    """Trials of a sweep with these columns and the newest value of each of `names`."""
+    chosen = sweep_ids(connection, [sweep])
+    # Not the test sets: selection never looks at them.
+    known = dict.fromkeys(
+        column(name, dataset)
+        for name, dataset in measured(connection)
+        if dataset in ("", VALIDATION) or name.startswith(LATENCY)
+    )
+    for name in names:
+        # Without a finished evaluation these are stored nowhere, and yet no mistake.
+        if known and name not in (*known, *QUALITIES):
+            raise ValueError(
+                f"objectives: nothing stored is called {name!r}; {nearest(name, known)}"
+            )
+    values = [newest(*measurement(name)).label(name) for name in names]
+    query = select(*columns, *values).where(Trial.sweep_id == chosen[sweep])
+    return query.order_by(Trial.number)
+
+
+def load_points(
+    url: str, sweep: str, names: Sequence[str], ids: Sequence[int] | None = None
+) -> pd.DataFrame:
+    """One row a complete trial of a sweep (or of `ids`), in order of number: DETAILS and `names`, NaN where unknown."""
+    with open_database(url) as connection:
+        known = {column(name, dataset) for name, dataset in measured(connection)}
+        found = [name for name in names if name in known]
+        query = _objectives_query(connection, sweep, found, DETAILS)
+        query = query.where(Trial.state == "complete")
+        if ids is not None:
+            query = query.where(Trial.id.in_(list(ids)))
+        points = read(connection, query)
+    missing = [name for name in names if name not in found]
+    return points.assign(**dict.fromkeys(missing, float("nan"))).astype(dict.fromkeys(names, float))
+
+
+def load_details(url: str, ids: Sequence[int]) -> pd.DataFrame:
+    """id, number, family, label, architecture and seed of these trials."""
+    with open_database(url) as connection:
+        parts = [
+            read(connection, select(*DETAILS).where(Trial.id.in_(part))) for part in chunks(ids)
+        ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def load_pulse(url: str, sweep: str) -> dict[str, int]:
+    """How many trials of the sweep are in each state: what changes while it runs."""
+    with open_database(url) as connection:
+        chosen = sweep_ids(connection, [sweep])
+        query = (
+            select(Trial.state, func.count())
+            .where(Trial.sweep_id == chosen[sweep])
+            .group_by(Trial.state)
+        )
+        return {str(row[0]): int(row[1]) for row in connection.execute(query)}
+
+
+def load_states(url: str) -> pd.DataFrame:
+    """How many trials are in each state: one row a sweep that has any, by its name, one column a state."""
+    with open_database(url) as connection:
+        query = (
+            select(Sweep.name.label("sweep"), Trial.state, func.count().label("trials"))
+            .join(Sweep, Sweep.id == Trial.sweep_id)
+            .group_by(Sweep.name, Trial.state)
+        )
+        rows = read(connection, query)
+    return rows.pivot(index="sweep", columns="state", values="trials").fillna(0).astype(int)
+
+
+def load_reasons(url: str, sweep: str, most: int = 20) -> pd.DataFrame:
+    """number, label and the newest attempt's error ('' where none was stored) of the newest failed trials of a sweep."""
+    newest_first = select(Attempt.error).where(Attempt.trial_id == Trial.id)
+    newest_first = newest_first.order_by(Attempt.attempt.desc()).limit(1).correlate(Trial)
+    with open_database(url) as connection:
+        query = (
+            select(Trial.number, Trial.label, newest_first.scalar_subquery().label("error"))
+            .where(Trial.sweep_id == sweep_ids(connection, [sweep])[sweep])
+            .where(Trial.state == "failed")
+            .order_by(Trial.number.desc())
+            .limit(most)
+        )
+        return read(connection, query).fillna({"error": ""})

@@ -1,0 +1,1 @@
+"""A whole search space as a table with exact costs."""

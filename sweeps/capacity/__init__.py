@@ -1,0 +1,1 @@
+"""How many trials a machine takes at once: what each asks for, what fits, and what was measured to be fastest."""

@@ -1,0 +1,291 @@
+"""How many trials at once take the most steps a second in all, measured on this machine.
+
+For 1, 2, 4, ... at once, so many processes build the same network, warm up, start the clock together and take real
+steps of the sweep. Where twice as many gain less than GROWTH, or one of them runs out of memory, the ladder ends.
+"""
+
+import contextlib
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnContext
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from searchspace.architecture import architecture
+from sweeps.capacity.gpus import show_only
+from sweeps.capacity.settings import threads_here
+from sweeps.data.patches import PatchSampler
+from sweeps.data.split import DataSettings, DataSplit
+from sweeps.measure.evaluate import BATCH_PIXELS, batches, evaluate
+from sweeps.train.loop import TrainSettings, learning_rate_at, pick_device
+from sweeps.train.segment import open_data
+from sweeps.train.step import WARM_UP, Step, lacks_memory, make_optimizer, make_step
+
+GROWTH = 1.05
+"""More steps a second in all than on the rung below, by this factor, are worth more trials at once."""
+TOGETHER = 20
+"""Steps that a GPU is given before its process waits for them, as in training, where nothing waits for single ones."""
+
+MEASURE_SECONDS = 900.0
+"""So long a process may take to build and warm up its network, and beyond its counted seconds to answer."""
+DEATH_SECONDS = 10.0
+"""So long is waited for a killed process to be gone; one that hangs in a driver of the system may never be."""
+
+
+class RungFailed(Exception):  # noqa: N818 - reads as what happened
+    """So many trials at once do not run here; the message is why, in one line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What every process of a rung does: steps of one network, with a sweep's settings."""
+
+    family: str
+    knobs: dict[str, Any]
+    scale: int
+    seed: int
+    train: TrainSettings
+    data: DataSettings
+    cache: Path
+    """Of decoded images."""
+    threads: int = 1
+    gpus: str = ""
+    """CUDA_VISIBLE_DEVICES of the processes; '' to leave it."""
+    seconds: float = 5.0
+    """For which steps are counted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rung:
+    """What so many trials at once came to."""
+
+    trials: int
+    threads: int
+    """Of each."""
+    steps_per_second: float
+    """Of all together."""
+    memory: int | None
+    """Bytes of one process at its peak, the largest of all: what torch has reserved on a GPU (the context of CUDA is
+    not in it), resident memory on a processor; None where the system does not tell."""
+
+
+Measure = Callable[[Job, int], Rung]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ladder:
+    """Rungs that were measured, from one trial up."""
+
+    rungs: tuple[Rung, ...]
+    failure: str = ""
+    """Why the next rung could not be measured; empty where none was tried."""
+
+    @property
+    def best(self) -> Rung:
+        """The highest rung up to which each one gained GROWTH over the one before."""
+        chosen = self.rungs[0]
+        for rung in self.rungs[1:]:
+            if rung.steps_per_second < GROWTH * chosen.steps_per_second:
+                break
+            chosen = rung
+        return chosen
+
+    @property
+    def ended(self) -> bool:
+        """Whether more trials than on its highest rung would not be better; False where it was cut short before."""
+        # A last rung of fewer than twice as many may gain too little where twice as many would not.
+        return bool(self.failure) or self.rungs[-1].trials >= 2 * self.best.trials
+
+
+def counts(most: int) -> list[int]:
+    """1, 2, 4, ... and `most`: numbers of trials to try."""
+    powers = [2**n for n in range(most.bit_length()) if 2**n < most]
+    return [*powers, most]
+
+
+def climb(
+    job: Job,
+    most: int,
+    *,
+    cores: int | None = None,
+    on_rung: Callable[[Rung], None] = lambda rung: None,
+    measure: Measure | None = None,
+) -> Ladder:
+    """The ladder for `job`, with at most `most` trials at once; RungFailed where not even one runs.
+
+    With `cores`, these are split between the trials; otherwise each has the job's threads.
+    """
+    rungs: list[Rung] = []
+    for count in counts(most):
+        threads = job.threads if cores is None else max(1, cores // count)
+        try:
+            rung = (measure or measure_rung)(replace(job, threads=threads), count)
+        except RungFailed as failure:
+            if not rungs:
+                raise
+            return Ladder(rungs=tuple(rungs), failure=f"{count} trials at once: {failure}")
+        rungs.append(rung)
+        on_rung(rung)
+        if Ladder(rungs=tuple(rungs)).best is not rung:
+            break
+    return Ladder(rungs=tuple(rungs))
+
+
+def measure_rung(job: Job, count: int) -> Rung:
+    """`count` processes that take steps for `job.seconds`; none of them outlives the call. Raises RungFailed."""
+    # spawn, not fork: torch's thread pools do not survive a fork, nor does CUDA.
+    context = get_context("spawn")
+    workers: list[tuple[BaseProcess, Connection]] = []
+    try:
+        with _unheard():
+            for _ in range(count):
+                workers.append(_start(context, job))
+        ready_by = time.monotonic() + MEASURE_SECONDS
+        for worker in workers:
+            _told(*worker, ready_by)
+        for _, pipe in workers:
+            with contextlib.suppress(OSError):  # one that has died is told below
+                pipe.send("go")
+        done_by = time.monotonic() + job.seconds + MEASURE_SECONDS
+        told = [_told(*worker, done_by) for worker in workers]
+    finally:
+        for process, _ in workers:
+            process.kill()
+        for process, pipe in workers:
+            process.join(DEATH_SECONDS)
+            pipe.close()
+    rates, memories = zip(*told, strict=True)
+    known = [memory for memory in memories if memory is not None]
+    return Rung(
+        trials=count,
+        threads=job.threads,
+        steps_per_second=sum(rates),
+        memory=max(known, default=None),
+    )
+
+
+@contextlib.contextmanager
+def _unheard() -> Iterator[None]:
+    """Ctrl-C held back until the end; processes started meanwhile never hear it: it is the parent's to end them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    # Blocked besides, since processes inherit that; other threads of torch may still take the signal.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
+        if heard:
+            signal.raise_signal(signal.SIGINT)
+
+
+def _start(context: SpawnContext, job: Job) -> tuple[BaseProcess, Connection]:
+    ours, theirs = context.Pipe()
+    process = context.Process(target=work, args=(theirs, job), daemon=True)
+    process.start()
+    theirs.close()
+    return process, ours
+
+
+def _told(process: BaseProcess, pipe: Connection, until: float) -> Any:
+    """What a process says next; RungFailed with its reason, with its death, or where it says nothing `until` then."""
+    try:
+        if not pipe.poll(max(0.0, until - time.monotonic())):
+            raise RungFailed(f"a process hangs: no word from it for {MEASURE_SECONDS:g} s")
+        said = pipe.recv()
+    except (EOFError, OSError):
+        process.join()
+        killed = process.exitcode == -signal.SIGKILL
+        why = " (killed, for want of memory or from outside)" if killed else ""
+        raise RungFailed(f"a process died, exit code {process.exitcode}{why}") from None
+    if isinstance(said, str):
+        raise RungFailed(said)
+    return said
+
+
+def work(pipe: Connection, job: Job) -> None:
+    """Life of a process: ready, go, (steps a second, bytes); or one line of what went wrong."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    show_only(job.gpus)
+    torch.set_num_threads(threads_here(job.threads))
+    try:
+        warnings.simplefilter("ignore")  # each process would say the same
+        split = open_data(job.data, job.scale, job.cache)
+        timed = _prepared(job, split)
+        pipe.send(())
+        pipe.recv()
+        pipe.send(timed())
+    except EOFError:
+        return  # the parent is gone
+    except Exception as error:
+        with contextlib.suppress(OSError):
+            pipe.send(_reason(error))
+
+
+def _prepared(job: Job, split: DataSplit) -> Callable[[], tuple[float, int | None]]:
+    """The network, built and warmed up; what is returned takes the steps that count."""
+    torch.manual_seed(job.seed)
+    device = pick_device(job.train)
+    network = architecture(job.family, job.knobs).network(job.scale)
+    network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    sampler = PatchSampler(split.train, job.train.patch_size, job.train.batch_size, job.seed)
+    rate = partial(learning_rate_at, job.train)
+    take_step = make_step(network, make_optimizer(network), job.train, sampler, rate)
+    for step in range(WARM_UP + 2):  # on a GPU the next one after WARM_UP is recorded as a graph
+        float(take_step(step))
+
+    def timed() -> tuple[float, int | None]:
+        rate = _rate(take_step, WARM_UP + 2, job.seconds, TOGETHER if device.type == "cuda" else 1)
+        # Once, for its memory: a trial evaluates beside the pool of its graph.
+        pixels = split.validation.sizes.prod(1)
+        together = batches(split.validation.sizes, BATCH_PIXELS if device.type == "cuda" else 0)
+        largest = max(together, key=lambda batch: int(pixels[batch].sum()))
+        evaluate(network, split.validation.subset(largest), device=device)
+        return rate, peak_memory(device)
+
+    return timed
+
+
+def _rate(take_step: Step, step: int, seconds: float, together: int) -> float:
+    """Steps a second from `step` on, over at least `seconds`."""
+    done, started = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - started) < seconds:
+        for _ in range(together):
+            loss = take_step(step + done)
+            done += 1
+        float(loss)
+    return done / elapsed
+
+
+def peak_memory(device: torch.device) -> int | None:
+    """Bytes of this process at its peak: reserved by torch on a GPU, resident on a processor (Linux)."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved(device)
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    found = next((line for line in lines if line.startswith("VmHWM:")), None)
+    return None if found is None else int(found.split()[1]) * 1024
+
+
+def _reason(error: Exception) -> str:
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return f"out of memory: {line}" if lacks_memory(error) else line
+
+
+def format_counts(rungs: Sequence[Rung]) -> str:
+    """'1: 5.2, 2: 9.9 steps/s': for one line of progress."""
+    return ", ".join(f"{r.trials}: {r.steps_per_second:.3g}" for r in rungs) + " steps/s"

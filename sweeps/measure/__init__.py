@@ -1,0 +1,1 @@
+"""Scores and latencies of one network."""

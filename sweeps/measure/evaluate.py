@@ -1,0 +1,201 @@
+"""What a network is worth on whole images: PSNR and SSIM of the luma.
+
+On a GPU images of equal size go through the network together, pixels, outputs and scores stay there, and
+the host waits once, for the scores. On a CPU it is one image after another, since batches are no faster there.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from statistics import fmean
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from sweeps.data.cache import PairSet
+from sweeps.data.imresize import imresize
+from sweeps.data.resident import images_of, resident
+from sweeps.measure.inference import OVERLAP, Enlarge, inference
+from sweeps.measure.metrics import psnr, rgb_to_y, scores_y, ssim
+from sweeps.train.step import keep_freed_memory, lacks_memory, sent
+
+BATCH_PIXELS = 1 << 16
+"""Low-resolution pixels that go through a network at a time on a GPU; a larger image goes alone."""
+
+Pixels = NDArray[np.uint8]
+Images = Callable[[Sequence[int]], tuple[Tensor, Tensor]]
+"""Positions of images of equal size -> the images, uint8 (N, h, w, 3) and (N, s * h, s * w, 3)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageScore:
+    """What one enlarged image is worth."""
+
+    psnr_y: float
+    """[dB]"""
+    ssim_y: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """What a network is worth on a set: means over its images."""
+
+    psnr_y: float
+    """[dB]"""
+    ssim_y: float
+    per_image: Mapping[str, ImageScore]
+
+
+def evaluate(
+    network: nn.Module,
+    pairs: PairSet,
+    *,
+    device: torch.device | str,
+    self_ensemble: bool = False,
+    tile: int | None = None,
+    batch_pixels: int | None = None,
+) -> Scores:
+    """Scores of `network`, which must be on `device`, over all of `pairs`.
+
+    Images of equal size go through it together, `batch_pixels` low-resolution pixels at a time, which changes
+    scores by rounding only: BATCH_PIXELS on a GPU unless given, one image on a CPU. Where a GPU lacks the memory for
+    several it is one by one.
+    The network is left in the mode, training or not, in which it came. Raises ValueError that names
+    the image if an output is not finite, has another size than its original or is too small.
+    """
+    device = torch.device(device)
+    if device.type == "cpu":
+        keep_freed_memory()
+    if batch_pixels is None:
+        batch_pixels = BATCH_PIXELS if device.type == "cuda" else 0
+    images = _images(pairs, device)
+    order = batches(pairs.sizes, batch_pixels)
+    with inference(network, tile=tile, self_ensemble=self_ensemble) as enlarged:
+        parts = [_judged(pairs, images, enlarged, batch) for batch in order]
+    # The host waits here, and nowhere before.
+    found = dict(zip(chain(*order), torch.cat(parts).tolist(), strict=True))
+    return _means(pairs, [found[i] for i in range(len(pairs))])
+
+
+def batches(sizes: NDArray[np.int64], most_pixels: int) -> list[list[int]]:
+    """Positions of images of equal size, `most_pixels` at a time but one image at least.
+
+    `sizes` (images, 2) are heights and widths.
+    """
+    same: dict[tuple[int, int], list[int]] = {}
+    for i, (height, width) in enumerate(sizes.tolist()):
+        same.setdefault((height, width), []).append(i)
+    order = []
+    for (height, width), found in same.items():
+        count = max(1, most_pixels // (height * width))
+        order += [found[start : start + count] for start in range(0, len(found), count)]
+    return sorted(order)
+
+
+def bicubic_scores(pairs: PairSet) -> Scores:
+    """Scores of bicubic enlargement of the 8-bit low resolution: what a network must beat.
+
+    Papers print bicubic rows by another convention (`published_bicubic_scores`).
+    """
+    images = _images(pairs, torch.device("cpu"))
+
+    def enlarged(low_res: Tensor) -> tuple[Tensor, Tensor]:
+        image = torch.from_numpy(imresize(low_res[0].numpy(), pairs.scale))[None]
+        return image, torch.ones(1, dtype=torch.bool)
+
+    parts = [_judged(pairs, images, enlarged, [i]) for i in range(len(pairs))]
+    return _means(pairs, torch.cat(parts).tolist())
+
+
+def published_bicubic_scores(pairs: PairSet) -> Scores:
+    """Scores of bicubic as papers print them, for comparison with their tables only (FACTS 9).
+
+    Y is rounded to 8 bits first, shrunk and enlarged in floating point, and rounded at the end; the
+    one channel of a gray file is taken for Y.
+    """
+    scale, rows = pairs.scale, []
+    for i in range(len(pairs)):
+        image = pairs.high_res(i)
+        luma = image[..., 0].astype(np.float64) if pairs.gray[i] else np.round(rgb_to_y(image))
+        enlarged = imresize(imresize(luma, 1 / scale), scale)
+        inside = (slice(scale, -scale), slice(scale, -scale))
+        pair = np.clip(np.round(enlarged), 0, 255)[inside], luma[inside]
+        rows.append([psnr(*pair), ssim(*pair)])
+    return _means(pairs, rows)
+
+
+def enlarge(
+    network: nn.Module,
+    low_res: Pixels,
+    *,
+    device: torch.device | str,
+    tile: int | None = None,
+    overlap: int = OVERLAP,
+    self_ensemble: bool = False,
+) -> Pixels:
+    """`low_res` uint8 (h, w, 3) enlarged by `network`: uint8 (s * h, s * w, 3); see `inference`.
+
+    Raises ValueError if the output is not finite.
+    """
+    # A copy: torch cannot take the read-only pages of a cache.
+    image = torch.from_numpy(np.array(low_res)).to(device)
+    with inference(network, tile=tile, overlap=overlap, self_ensemble=self_ensemble) as enlarged_by:
+        super_res, finite = enlarged_by(image[None])
+    if not finite:
+        raise ValueError("the network's output is not finite")
+    return super_res[0].contiguous().cpu().numpy()
+
+
+def _images(pairs: PairSet, device: torch.device) -> Images:
+    """From the device itself where they fit there, from the host otherwise."""
+    kept = resident(pairs, device) if device.type == "cuda" else None
+    if kept is not None:
+        return lambda indices: images_of(kept, pairs, indices)
+
+    def from_host(indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+        low_res, high_res = (
+            sent(torch.from_numpy(np.stack([image(i) for i in indices])), device)
+            for image in (pairs.low_res, pairs.high_res)
+        )
+        return low_res, high_res
+
+    return from_host
+
+
+def _judged(pairs: PairSet, images: Images, enlarged: Enlarge, batch: Sequence[int]) -> Tensor:
+    """PSNR and SSIM (N, 2) of the images at these positions, NaN where the output was not finite."""
+    try:
+        low_res, high_res = images(batch)
+        super_res, finite = enlarged(low_res)
+        return scores_y(super_res, high_res, pairs.scale).where(finite[:, None], torch.nan)
+    except ValueError as error:
+        raise ValueError(f"{pairs.name}: {pairs.names[batch[0]]}: {error}") from None
+    except RuntimeError as error:
+        if not lacks_memory(error):
+            raise
+        if len(batch) == 1:
+            height, width = pairs.sizes[batch[0]]
+            error.add_note(
+                f"{pairs.name}: {pairs.names[batch[0]]}: {width}x{height} low-resolution pixels do not fit in memory "
+                "at once; `srsweep evaluate --tile N` enlarges them in squares"
+            )
+            raise
+    # Not within the handler: the error's traceback holds what was computed so far.
+    return torch.cat([_judged(pairs, images, enlarged, [i]) for i in batch])
+
+
+def _means(pairs: PairSet, rows: Sequence[Sequence[float]]) -> Scores:
+    """Of PSNR and SSIM of each image; ValueError that names the first one whose output was not finite."""
+    for name, (psnr_y, _) in zip(pairs.names, rows, strict=True):
+        if psnr_y != psnr_y:
+            raise ValueError(f"{pairs.name}: {name}: the network's output is not finite")
+    return Scores(
+        psnr_y=fmean(row[0] for row in rows),
+        ssim_y=fmean(row[1] for row in rows),
+        per_image={
+            name: ImageScore(psnr_y=psnr_y, ssim_y=ssim_y)
+            for name, (psnr_y, ssim_y) in zip(pairs.names, rows, strict=True)
+        },
+    )

@@ -1,0 +1,1 @@
+"""The database: its tables, its only writer, and who may write."""

@@ -1,0 +1,232 @@
+"""Bringing another database's sweeps into this one, as from a cluster's head or a colleague's laptop."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import create_engine, insert, select, update
+from sqlalchemy.engine import Connection, Engine, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from sweeps.messages import without_password
+from sweeps.store import lease, schema
+from sweeps.store.database import StoreError, first_line
+from sweeps.store.provenance import git_state, source
+from sweeps.store.schema import SCHEMA_VERSION
+from sweeps.store.store import Store
+
+CHUNK = 5_000
+"""Rows inserted at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Merged:
+    """What became of one sweep."""
+
+    name: str
+    """In this database."""
+    trials: int
+    new_trials: int
+
+
+FINALITY = {"running": 0, "paused": 0, "stopped": 1, "failed": 2, "complete": 3}
+"""Of two stored states of one trial the one of the higher number is the later one."""
+
+
+def merge(other: str, store: Store, renamed: Mapping[str, str] | None = None) -> list[Merged]:
+    """Copy every sweep of the database `other` (an URL, or a path of SQLite's) into `store`.
+
+    A sweep that was brought before is topped up, so that merging again changes nothing. Raises StoreError
+    where another sweep has the name already; `renamed` gives it a new one.
+    """
+    engine = _open(other)
+    name = without_password(engine.url.render_as_string(hide_password=True))
+    try:
+        with engine.connect() as connection:
+            version = connection.execute(select(schema.SchemaVersion.version)).scalar()
+            if version != SCHEMA_VERSION:
+                raise StoreError(
+                    f"storage: {name} has schema {version}, this srsweep reads schema {SCHEMA_VERSION}"
+                )
+            sweeps = _read(connection, select(schema.Sweep.__table__).order_by(schema.Sweep.id))
+            names = dict(renamed or {})
+            unknown = sorted(names.keys() - {sweep["name"] for sweep in sweeps})
+            if unknown:
+                raise StoreError(f"--rename: {name} has no sweep {unknown[0]!r}")
+            new = [names.get(sweep["name"], sweep["name"]) for sweep in sweeps]
+            twice = [called for called in new if new.count(called) > 1]
+            if twice:
+                raise StoreError(
+                    f"--rename: two sweeps of {name} would be called {twice[0]!r}; give each a name of its own"
+                )
+            # All names are checked before anything is written.
+            for sweep, called in zip(sweeps, new, strict=True):
+                _refuse_other(store, sweep, called)
+            return [
+                _merge(connection, store, s, called) for s, called in zip(sweeps, new, strict=True)
+            ]
+    except SQLAlchemyError as error:
+        raise StoreError(f"storage: cannot read {name}: {first_line(error)}") from None
+    finally:
+        engine.dispose()
+
+
+def _open(other: str) -> Engine:
+    """An engine on a database that exists; SQLite would make an empty one of a mistyped path."""
+    url = other if "://" in other else f"sqlite:///{other}"
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").is_file():
+            raise StoreError(f"storage: there is no file {parsed.database}")
+        return create_engine(parsed)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        raise StoreError(
+            f"storage: must be a database URL or a file, got {without_password(other)!r} ({without_password(str(error))})"
+        ) from None
+
+
+def _refuse_other(store: Store, sweep: Mapping[str, Any], called: str) -> None:
+    """StoreError where `called` is the name of another sweep than this one, or of one that runs."""
+
+    def work(session: Session) -> schema.Sweep | None:
+        return session.scalar(select(schema.Sweep).where(schema.Sweep.name == called))
+
+    here = store.transaction(work)
+    if here is None:
+        return
+    if (here.created_at, here.settings) != (sweep["created_at"], sweep["settings"]):
+        raise StoreError(
+            f"name: {store.name} has another sweep {called!r} (of {here.created_at:%Y-%m-%d %H:%M}; this one "
+            f"is of {sweep['created_at']:%Y-%m-%d %H:%M}); bring it under a new name: "
+            f"--rename {sweep['name']}=NEW"
+        )
+    if lease.seconds_left(store.database, here.id) > 0:
+        raise StoreError(
+            f"name: sweep {called!r} is being driven in {store.name}; let it end first"
+        )
+
+
+def _merge(source: Connection, store: Store, sweep: Mapping[str, Any], called: str) -> Merged:
+    """Copy one sweep in one transaction."""
+    own = _read(source, select(schema.Trial.__table__).where(schema.Trial.sweep_id == sweep["id"]))
+    parts = {
+        table: _read(source, select(table.__table__).where(table.sweep_id == sweep["id"]))
+        for table in (schema.SweepFact, schema.Life)
+    }
+    children = {
+        table: _read(
+            source,
+            select(table.__table__)
+            .join(schema.Trial, schema.Trial.id == table.trial_id)
+            .where(schema.Trial.sweep_id == sweep["id"]),
+        )
+        for table in (schema.TrialKnob, schema.Attempt, schema.Measurement)
+    }
+
+    def work(session: Session) -> int:
+        sweep_id = _sweep(session, sweep, called)
+        _add(session, schema.SweepFact, parts[schema.SweepFact], ("name",), sweep_id)
+        lives = [with_commit(row) for row in parts[schema.Life]]
+        _add(session, schema.Life, lives, ("started_at", "host"), sweep_id)
+        ids, new = _trials(session, own, sweep_id, called)
+        for table, rows in children.items():
+            # What was added while we read belongs to the next time.
+            known = [row for row in rows if row["trial_id"] in ids]
+            moved = [{**row, "trial_id": ids[row["trial_id"]]} for row in known]
+            keys = tuple(column.name for column in table.__table__.primary_key)
+            _add(session, table, moved, keys, sweep_id)
+        _bring_up_to_date(session, own, children[schema.Attempt], ids)
+        return new
+
+    return Merged(name=called, trials=len(own), new_trials=store.transaction(work))
+
+
+def with_commit(life: Mapping[str, Any]) -> dict[str, Any]:
+    """A driver's run as it is to be stored here: run without git, but of the code that this is, it gets our commit."""
+    row = {name: value for name, value in life.items() if name != "id"}
+    if not row["git_commit"] and row["versions"].get("source") == source():
+        row["git_commit"], row["git_dirty"] = git_state()
+    return row
+
+
+def _sweep(session: Session, sweep: Mapping[str, Any], called: str) -> int:
+    stored = session.scalar(select(schema.Sweep).where(schema.Sweep.name == called))
+    if stored is None:
+        stored = schema.Sweep(**{k: v for k, v in sweep.items() if k != "id"} | {"name": called})
+        session.add(stored)
+        session.flush()
+    return stored.id
+
+
+def _trials(
+    session: Session, own: list[dict[str, Any]], sweep_id: int, called: str
+) -> tuple[dict[int, int], int]:
+    """Ids here by ids there, and how many were added."""
+    query = select(schema.Trial).where(schema.Trial.sweep_id == sweep_id)
+    present = {trial.number: trial for trial in session.scalars(query)}
+    ids, new = {}, 0
+    for row in own:
+        trial = present.get(row["number"])
+        if trial is None:
+            copied = {k: v for k, v in row.items() if k != "id"} | {"sweep_id": sweep_id}
+            trial = schema.Trial(**copied)
+            session.add(trial)
+            session.flush()
+            new += 1
+        elif (trial.architecture, trial.seed) != (row["architecture"], row["seed"]):
+            raise StoreError(
+                f"name: sweep {called!r} was driven apart in the two databases: trial {row['number']} is "
+                f"{trial.label!r} here and {row['label']!r} there"
+            )
+        ids[row["id"]] = trial.id
+    return ids, new
+
+
+def _bring_up_to_date(
+    session: Session,
+    own: list[dict[str, Any]],
+    attempts: list[dict[str, Any]],
+    ids: Mapping[int, int],
+) -> None:
+    """Ends of attempts, and states of trials, that were open when the sweep was brought before."""
+    for row in attempts:
+        if row["ended_at"] is not None and row["trial_id"] in ids:
+            ended = {k: v for k, v in row.items() if k not in ("trial_id", "attempt")}
+            here = (schema.Attempt.trial_id == ids[row["trial_id"]]) & (
+                schema.Attempt.attempt == row["attempt"]
+            )
+            still_open = here & schema.Attempt.ended_at.is_(None)
+            session.execute(update(schema.Attempt).where(still_open).values(**ended))
+    for row in own:
+        trial = session.get(schema.Trial, ids[row["id"]])
+        assert trial is not None
+        # A sweep may go on elsewhere with what was stopped here; what is complete stays so.
+        if FINALITY[row["state"]] >= FINALITY[trial.state]:
+            trial.state = row["state"]
+
+
+def _add(
+    session: Session,
+    table: Any,
+    rows: list[dict[str, Any]],
+    keys: tuple[str, ...],
+    sweep_id: int,
+) -> None:
+    """Insert the rows of a sweep whose keys are not there."""
+    query = select(*(table.__table__.c[name] for name in keys))
+    if "trial_id" in keys:
+        trials = select(schema.Trial.id).where(schema.Trial.sweep_id == sweep_id)
+        query = query.where(table.trial_id.in_(trials))
+    else:
+        query = query.where(table.sweep_id == sweep_id)
+        rows = [{**row, "sweep_id": sweep_id} for row in rows]
+    present = {tuple(row) for row in session.execute(query)}
+    new = [row for row in rows if tuple(row[name] for name in keys) not in present]
+    for start in range(0, len(new), CHUNK):
+        session.execute(insert(table.__table__), new[start : start + CHUNK])
+
+
+def _read(connection: Connection, query: Any) -> list[dict[str, Any]]:
+    return [dict(row) for row in connection.execute(query).mappings()]

@@ -1,0 +1,1 @@
+"""Training one network: settings, schedules, the loop, and one segment of a trial."""

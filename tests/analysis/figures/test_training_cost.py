@@ -1,0 +1,44 @@
+import pandas as pd
+import pytest
+
+from analysis.figures.training_cost import draw_spend, every, hours, spend_unit
+
+
+@pytest.mark.parametrize(
+    ("texts", "unit"),
+    [
+        (["name: a\nresources: {gpu: 0.125}"], ("GPU-hours", 0.125)),
+        (["name: a\nresources: {cpu: 2}", "resources: {cpu: 2}"], ("core-hours", 2.0)),
+        (["name: a"], ("core-hours", 1.0)),
+        (["resources: {gpu: 1}", "resources: {cpu: 2}"], ("hours", 1.0)),
+        ([], ("hours", 1.0)),
+    ],
+)
+def test_an_hour_counts_as_what_a_trial_takes(texts: list[str], unit: tuple[str, float]) -> None:
+    assert spend_unit(texts) == unit
+
+
+def test_little_is_told_in_minutes_or_seconds() -> None:
+    told = [hours(spent, "GPU-hours") for spent in (12.5, 0.5, 0.001)]
+    assert told == ["12.50 GPU-hours", "30.0 GPU-minutes", "3.6 GPU-seconds"]
+
+
+def test_each_state_is_a_trace_of_its_own() -> None:
+    trials = pd.DataFrame(
+        {
+            "number": [0, 1, 2],
+            "state": ["complete", "failed", "running"],
+            "label": ["a", "<b>", "c"],
+            "spent": [2.0, 1.0, 0.0],
+        }
+    )
+    figure = draw_spend(trials, "GPU-hours")
+    assert {t["name"]: (t["x"], t["y"]) for t in figure["data"]} == {
+        "complete": ([0], [2.0]),
+        "failed": ([1], [1.0]),
+    }
+    assert figure["data"][1]["text"] == ["&lt;b&gt;"]
+
+
+def test_every_kth_trial_keeps_within_the_most() -> None:
+    assert [every(total, 2_000) for total in (0, 1, 2_000, 2_001, 100_000)] == [1, 1, 1, 2, 50]

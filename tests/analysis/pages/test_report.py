@@ -1,0 +1,155 @@
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.pages.report import report_page, write_report
+from benchmarks.synthetic import fill
+from searchspace.architecture import architecture
+from tests.stored import Database
+
+LOADING = {"src", "href", "srcset", "data", "poster", "action"}
+
+
+class Page(HTMLParser):
+    """Collects what the page would load and the text of its scripts."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.loads: list[str] = []
+        self.scripts: dict[str, str] = {}
+        self._script = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.loads += [str(value) for name, value in attrs if name in LOADING and tag != "a"]
+        self._script = str(dict(attrs).get("id", "code")) if tag == "script" else ""
+
+    def handle_data(self, data: str) -> None:
+        if self._script:
+            self.scripts[self._script] = data
+            self._script = ""
+
+
+def figures(page: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(Page(page).scripts["figures"])
+    return found
+
+
+def test_the_page_asks_no_other_machine_for_anything(small: Database) -> None:
+    text = report_page(small.url)
+    page = Page(text)
+    assert page.loads == ["data:,"]  # the empty icon, so that no browser asks for one
+    rest = text.replace(page.scripts["plotly"], "")
+    assert not re.search(r"https?://|@import|url\(", rest)
+
+
+def test_the_page_says_what_the_sweep_found(small: Database) -> None:
+    text = report_page(small.url, ["small"])
+    for words in (
+        "6 trials</b> at x4, trained on T91: 4 complete, 1 stopped early by halving, 1 failed",
+        "27.50 dB</b> on the validation split, +2.00 dB against bicubic's 25.50",
+        "<b>3 trials</b> are on the front of PSNR-Y, parameters, Mult-Adds",
+        "ValueError: loss: became &lt;NaN&gt; at step 3",
+        "<b>0.15 core-hours</b>, added up over all trials; a finished trial 1.5 core-minutes in the median",
+        "c0ffee000000",
+        "torch 9.9",
+        "name: small",
+    ):
+        assert words in text
+
+
+def test_the_plots_hold_the_front_and_our_set5_points(small: Database) -> None:
+    found = figures(report_page(small.url))
+    front = found["g0-params"]["data"][0]
+    assert (front["name"], front["x"][:3], front["y"][:3]) == (
+        "front",
+        [1e4, 1e5, 5e5],
+        [26.0, 27.0, 27.5],
+    )
+    assert any(trace["name"] == "ours, trained on T91" for trace in found["g0-Set5-params"]["data"])
+    assert len(found["g0-curves"]["data"]) == 5
+
+
+def test_sweeps_on_other_images_share_no_plot(small: Database) -> None:
+    other = small.sweep("other", data_fingerprint="f2", train_data="DIV2K")
+    small.trial(other, 0, 33.0, 10_000, 1e9)
+    text = report_page(small.url)
+    assert "cannot be compared" in text
+    found = figures(text)
+    assert max(found["g0-params"]["data"][0]["y"]) == 27.5
+    assert found["g1-params"]["data"][0]["y"][0] == 33.0
+
+
+def test_sweeps_on_the_same_images_share_one_front(small: Database) -> None:
+    other = small.sweep("other")
+    small.trial(other, 0, 33.0, 10_000, 1e9)
+    found = figures(report_page(small.url))
+    assert found["g0-params"]["data"][0]["y"][0] == 33.0
+    assert "g1-params" not in found
+
+
+def test_a_sweep_without_finished_trials_still_gives_a_page(database: Database) -> None:
+    database.sweep("young")
+    assert "No trial is finished yet" in report_page(database.url)
+
+
+def test_what_a_sweep_did_not_record_is_said_so(small: Database) -> None:
+    sweep_id = small.store.open_sweep("bare", 4, {"objectives": {"psnr_y": "maximize"}})
+    small.trial(sweep_id, 0, 25.0, 30_000, 3e9)
+    text = report_page(small.url, ["small", "bare"])  # the other has what this one lacks
+    assert "<b>1 trial</b> at x4, trained on unknown images" in text
+    assert "<dt>training images</dt><dd>not recorded</dd>" in text
+
+
+def test_the_smallest_of_several_sweeps_is_told_from_the_best_of_the_same_number(
+    small: Database,
+) -> None:
+    other = small.sweep("other")
+    small.trial(other, 0, 33.0, 100_000, 1e9)
+    again = small.sweep("again")
+    small.trial(again, 0, 32.95, 10_000, 1e9, network=architecture("slwsr", {"n_feats": 9}))
+    assert "has <b>90% fewer parameters</b>" in report_page(small.url)
+
+
+def test_what_people_wrote_is_escaped(database: Database) -> None:
+    sweep_id = database.sweep("</script><script>alert(1)</script>")
+    database.trial(sweep_id, 0, 26.0, 10, 10)
+    assert "<script>alert" not in report_page(database.url)
+
+
+def test_a_large_page_stays_small_and_says_that_it_is_thinned(tmp_path: Path) -> None:
+    url, path = f"sqlite:///{tmp_path / 'many.db'}", tmp_path / "report.html"
+    fill(url, trials=4_000, evaluations=2)
+    write_report(url, ["synthetic"], path)
+    text = path.read_text()
+    assert path.stat().st_size < 5_000_000
+    assert "dominated trials are not drawn" in text
+    trials = [
+        t for t in figures(text)["g0-params"]["data"] if t["name"] in ("slwsr", "mssn", "carn")
+    ]
+    assert 2_000 < sum(len(trace["x"]) for trace in trials) < 3_000
+
+
+@pytest.mark.skipif(
+    shutil.which("chromium") is None, reason="needs Debian's chromium to draw a page"
+)
+def test_a_browser_draws_every_plot(small: Database, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    write_report(small.url, None, path)
+    flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync"
+    flags += (
+        " --disable-background-networking --disable-component-update --virtual-time-budget=20000"
+    )
+    command = ["chromium", *flags.split(), f"--user-data-dir={tmp_path}/profile", "--dump-dom"]
+    shown = subprocess.run(
+        [*command, path.as_uri()], capture_output=True, text=True, timeout=120, check=True
+    ).stdout
+    drawn = re.findall('class="figure[^"]*js-plotly-plot', shown)
+    assert len(drawn) == len(figures(path.read_text())) == 8
+    assert 'id="trouble" hidden' in shown

@@ -1,0 +1,43 @@
+import pandas as pd
+
+from analysis.published.test_set_table import published_rows, show, wide
+
+
+def own(name: str, psnr: float, dataset: str = "Set5") -> dict[str, object]:
+    return {
+        "origin": "ours",
+        "network": name,
+        "params": 715_000,
+        "multadds": 4.1e10,
+        "train_data": "T91 & more, 20 steps",
+        "set": dataset,
+        "scale": 4,
+        "psnr_y": psnr,
+        "ssim_y": 0.9,
+    }
+
+
+def test_published_rows_are_of_the_same_size_and_name_their_training_set() -> None:
+    rows = published_rows(4, 715_000, ["Set5"])
+    imdn = rows[rows["network"] == "IMDN"].iloc[0]
+    assert (imdn["psnr_y"], imdn["origin"]) == (32.21, "published")
+    assert rows["params"].between(715_000 / 1.35, 715_000 * 1.35).all()
+    assert (rows["train_data"] != "").all()
+
+
+def test_the_wide_table_has_one_row_a_network_and_ours_last() -> None:
+    rows = pd.DataFrame([own("a", 30.0), own("a", 28.0, "Set14"), own("a+", 30.2)])
+    table = wide(pd.concat([published_rows(4, 715_000, ["Set5"]), rows]))
+    assert table["network"].tolist()[-2:] == ["a", "a+"]
+    assert table["Set5"].tolist()[-2:] == ["30.00 / 0.9000", "30.20 / 0.9000"]
+    assert table["Set14"].tolist()[-2:] == ["28.00 / 0.9000", "-"]
+
+
+def test_every_format_can_be_read() -> None:
+    rows = pd.DataFrame([own("net_x", 30.0)])
+    assert show(rows, "json").startswith("[")
+    assert show(rows, "csv").splitlines()[0].startswith("origin,network")
+    latex = show(rows, "latex")
+    assert r"net\_x & 715K & 41G & T91 \& more, 20 steps & 30.00 / 0.9000 \\" in latex
+    assert latex.count("&") - latex.count(r"\&") == 10
+    assert show(rows, "markdown").splitlines()[2].startswith("| ours | net_x | 715K")

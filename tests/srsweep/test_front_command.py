@@ -1,0 +1,61 @@
+"""`srsweep front` over other objectives: who is left out is said, a latency is named by a word."""
+
+import json
+
+from click.testing import CliRunner, Result
+
+from analysis.read.frames import load_trials
+from srsweep.cli import main
+from sweeps.records import Measurement
+from tests.stored import Database
+
+FAST = "latency_ms onnxruntime int8 320x180 1 threads"
+
+
+def front(database: Database, *words: str, code: int = 0) -> Result:
+    result = CliRunner().invoke(main, ["front", "small", "--db", database.url, "--json", *words])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def measure(database: Database, number: int, name: str, dataset: str, value: float) -> None:
+    trials = load_trials(database.url)
+    trial_id = int(trials.loc[trials["number"] == number, "id"].iloc[0])
+    row = Measurement(step=1_000, dataset=dataset, name=name, value=value)
+    assert database.store.record(trial_id, 1, [row])
+
+
+def numbers(result: Result) -> list[int]:
+    return [row["number"] for row in json.loads(result.stdout)]
+
+
+def test_the_front_of_the_sweeps_own_objectives_leaves_nobody_out(small: Database) -> None:
+    result = front(small)
+    assert numbers(result) == [0, 1, 2]
+    assert result.stderr == ""
+
+
+def test_trials_without_int8_are_counted(small: Database) -> None:
+    for number, value in ((1, 26.9), (3, 26.95)):
+        measure(small, number, "psnr_y_int8", "validation", value)
+    result = front(small, "--int8")
+    assert numbers(result) == [1, 3]  # 3, dominated before, is on the front after quantisation
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(
+        "left out: 2 of 4 complete trials have no PSNR-Y INT8 dB; `srsweep export"
+    )
+
+
+def test_a_front_after_int8_of_nothing_says_how_to_get_one(small: Database) -> None:
+    said = front(small, "--int8", code=2).stderr
+    assert "small: 4 of 4 complete trials have no PSNR-Y INT8 dB; `srsweep export small" in said
+
+
+def test_a_latency_is_an_objective_by_a_word(small: Database) -> None:
+    for number, value in ((0, 5.0), (1, 9.0), (2, 8.0)):
+        measure(small, number, FAST, "box", value)
+    result = front(small, "--objectives", "psnr_y, latency")
+    assert numbers(result) == [0, 2]
+    assert "left out: 1 of 4 complete trials have no latency ms onnxruntime int8" in result.stderr
+    wrong = front(small, "--objectives", "psnr_y,parms", code=2)
+    assert "no cost called 'parms'; did you mean params" in wrong.stderr

@@ -1,0 +1,104 @@
+"""The predicted memory of a training step against what torch's allocator really handed out."""
+
+import time
+from random import Random
+
+import pytest
+
+from benchmarks.training_memory import measured_step, predicted_step
+from searchspace.architecture import Architecture, architecture
+from searchspace.cost import costs, low_res_size
+from searchspace.discover import FAMILIES
+from searchspace.space import parse_space
+from sweeps.capacity.memory_model import (
+    ALLOCATOR_SHARE,
+    OPERATOR_BYTES,
+    SCORED_BYTES,
+    Load,
+    evaluation_bytes,
+    predicted_bytes,
+)
+
+SLOW = {"rcan", "drcn", "drrn"}
+"""Published networks whose one step of a processor takes seconds."""
+S_LWSR = architecture("slwsr", {"n_feats": 16})
+
+
+def load(scale: int = 4, *, bfloat16: bool = True, batch: int = 4, patch: int = 16) -> Load:
+    return Load(scale=scale, batch_size=batch, patch_size=patch, bfloat16=bfloat16)
+
+
+@pytest.mark.parametrize("bfloat16", [True, False], ids=["bfloat16", "float32"])
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in FAMILIES]
+)
+def test_a_published_network_takes_what_is_predicted_and_a_third_of_it_at_least(
+    name: str, bfloat16: bool
+) -> None:
+    published = FAMILIES[name].published[0]
+    chosen = Architecture(family=FAMILIES[name], spec=published.spec)
+    wanted = load(published.scale, bfloat16=bfloat16)
+    measured, predicted = measured_step(chosen, wanted), predicted_step(chosen, wanted)
+    assert measured <= predicted <= 3.2 * measured + OPERATOR_BYTES
+
+
+def some(name: str, scale: int, count: int) -> list[Architecture]:
+    """Networks with strategies of all kinds that a processor trains in an instant."""
+    space, faults = parse_space({name: "auto"}, ("families",))
+    assert not faults
+    random, found = Random(3), []
+    rows, columns = low_res_size(scale)
+    for _ in range(200):
+        drawn = space.sample(random)
+        counted = costs(drawn, scale)
+        if counted["multadds"] < 6e5 * rows * columns and counted["num_convs"] <= 80:
+            found.append(drawn)
+        if len(found) == count:
+            break
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bfloat16", [True, False], ids=["bfloat16", "float32"])
+@pytest.mark.parametrize("name", sorted(set(FAMILIES) - {"drcn", "drrn"}))
+def test_no_combination_of_strategies_takes_more_than_is_predicted(
+    name: str, bfloat16: bool
+) -> None:
+    found = some(name, 2, 4)
+    assert found
+    for drawn in found:
+        wanted = load(2, bfloat16=bfloat16, batch=3)
+        assert measured_step(drawn, wanted) <= predicted_step(drawn, wanted), drawn.label
+
+
+def test_memory_grows_with_batch_and_patch_and_halves_with_the_precision() -> None:
+    small, twice = (predicted_step(S_LWSR, load(batch=n, patch=48)) for n in (8, 16))
+    longer = predicted_step(S_LWSR, load(batch=8, patch=96))
+    exact = predicted_step(S_LWSR, load(batch=8, patch=48, bfloat16=False))
+    assert 1.8 < twice / small < 2
+    assert 3.5 < longer / small < 4
+    assert 1.6 < exact / small < 2
+
+
+def test_strategies_that_leave_bfloat16_take_more() -> None:
+    scaled = architecture("slwsr", {"n_feats": 16, "residual_scaling": "channelwise"})
+    large = load(batch=16, patch=48)
+    assert predicted_step(scaled, large) > 1.5 * predicted_step(S_LWSR, large)
+
+
+def test_evaluation_images_and_the_process_come_on_top_of_the_step() -> None:
+    bare = predicted_bytes(S_LWSR, load())
+    changes = {"image_pixels": 1280 * 720, "resident_bytes": 10**9, "process_bytes": 2 * 10**9}
+    whole = Load(scale=4, batch_size=4, patch_size=16, bfloat16=True, **changes)
+    evaluation = costs(S_LWSR, 4)["memory"] + SCORED_BYTES * 1280 * 720
+    assert evaluation_bytes(costs(S_LWSR, 4), whole) == evaluation
+    grown = 3 * 10**9 + ALLOCATOR_SHARE * evaluation
+    assert predicted_bytes(S_LWSR, whole) - bare == pytest.approx(grown, abs=2)
+
+
+def test_a_prediction_takes_under_a_millisecond_where_costs_are_known() -> None:
+    predicted_bytes(S_LWSR, load())
+    started = time.process_time()
+    for _ in range(100):
+        predicted_bytes(S_LWSR, load())
+    assert time.process_time() - started < 0.1
