@@ -24,12 +24,13 @@ from analysis.export.targets import TARGETS
 from analysis.export.verify import ExportFailed
 from searchspace.architecture import Architecture, architecture
 from searchspace.cost import costs
+from sweeps.checkpoints.state import checkpoint_path
 from sweeps.checkpoints.upstream_weights import load_weights
 from sweeps.data.split import DataSettings, open_split
 from sweeps.measure.evaluate import bicubic_scores, evaluate
 from sweeps.records import Outcome
-from sweeps.train.loop import TrainSettings
-from sweeps.train.segment import Segment, checkpoint_path, run
+from sweeps.train.segment import Segment, run
+from sweeps.train.settings import TrainSettings
 
 SCALE = 4
 

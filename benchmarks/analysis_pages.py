@@ -25,7 +25,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.synthetic import add_trials, fill
-from sweeps.measure.latency import device_model
+from sweeps.device import device_model
 
 SWEEP = "synthetic"
 FEW, MANY = 10_000, 100_000

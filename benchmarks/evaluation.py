@@ -22,11 +22,11 @@ from benchmarks.plain_loop import evaluate_plainly, write_pngs
 from benchmarks.record import Record
 from benchmarks.together import Job, together, wait_for_others
 from searchspace.architecture import architecture
-from sweeps.capacity.settings import num_cores
 from sweeps.data.cache import PairSet
 from sweeps.data.split import DataSettings, open_split
+from sweeps.device import pick_device
+from sweeps.machine import num_cores
 from sweeps.measure.evaluate import evaluate
-from sweeps.train.loop import TrainSettings, pick_device
 
 Evaluate = Callable[[], tuple[float, float]]
 """One evaluation of the set; its PSNR [dB] and SSIM."""
@@ -103,7 +103,7 @@ def main() -> None:
 def contestants(one_thread: bool) -> list[tuple[bool, int, int]]:
     """Whether it is the plain loop, processes, and threads of each."""
     cores = num_cores()
-    if pick_device(TrainSettings()).type == "cuda":
+    if pick_device("auto").type == "cuda":
         return [(True, 1, cores), (False, 1, 1)]
     if one_thread:
         return [(True, 1, 1), (False, 1, 1)]
@@ -118,7 +118,7 @@ def check(qualities: list[tuple[float, float]]) -> None:
 
 
 def _work(job: Evaluations) -> Result:
-    device = pick_device(TrainSettings())
+    device = pick_device("auto")
     pairs = open_split(job.data, SCALE, job.cache).validation
     family, knobs = NETWORKS[job.network]
     network = architecture(family, knobs).network(SCALE).to(device)

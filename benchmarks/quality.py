@@ -20,9 +20,11 @@ from benchmarks.record import Record
 from searchspace.architecture import architecture
 from sweeps.data.patches import PatchSampler
 from sweeps.data.split import DataSettings, open_split
+from sweeps.device import pick_device
 from sweeps.measure.evaluate import evaluate
-from sweeps.train.loop import TrainSettings, learning_rate_at, pick_device
-from sweeps.train.step import make_optimizer, make_step
+from sweeps.train.optimizer import learning_rate_at, make_optimizer
+from sweeps.train.settings import TrainSettings
+from sweeps.train.step import make_step
 
 SCALE = 4
 WINDOW = 50
@@ -48,9 +50,9 @@ def main() -> None:
         network = architecture("slwsr", {"n_feats": 16}).network(SCALE)
         sampler = PatchSampler(split.train, settings.patch_size, settings.batch_size, seed)
         for loop, make in (("plain", plain), ("srsweep", fast)):
-            own = copy.deepcopy(network).to(pick_device(settings))
+            own = copy.deepcopy(network).to(pick_device(settings.device))
             losses = train(make(own, settings, sampler), settings.steps)
-            psnr = evaluate(own, split.validation, device=pick_device(settings)).psnr_y
+            psnr = evaluate(own, split.validation, device=pick_device(settings.device)).psnr_y
             for step, loss in losses:
                 last = psnr if step == settings.steps else ""
                 record.add(seed=seed, loop=loop, step=step, loss=loss, psnr_y=last)

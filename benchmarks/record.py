@@ -12,10 +12,10 @@ from statistics import median, quantiles
 
 import torch
 
-from sweeps.capacity.settings import num_cores
+from sweeps.machine import num_cores
 from sweeps.store.provenance import git_state
-from sweeps.train.loop import TrainSettings
 from sweeps.train.segment import device_name
+from sweeps.train.settings import TrainSettings
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -19,9 +19,9 @@ from benchmarks import table
 from benchmarks.options import parser_for
 from benchmarks.plain_loop import evaluate_plainly, train_plainly, write_pngs
 from benchmarks.record import Record
-from sweeps.capacity.settings import num_cores
 from sweeps.config.sweep_config import SweepConfig, parse_config
 from sweeps.data.split import open_split
+from sweeps.machine import num_cores
 from sweeps.run import run_sweep
 
 Paths = list[tuple[Path, Path]]

@@ -26,11 +26,14 @@ from benchmarks.record import Record
 from benchmarks.together import Job, together, wait_for_others
 from searchspace.architecture import architecture
 from searchspace.cost import costs
-from sweeps.capacity.settings import num_cores
 from sweeps.data.patches import PatchSampler
 from sweeps.data.split import DataSettings, open_split
-from sweeps.train.loop import TrainSettings, learning_rate_at, pick_device
-from sweeps.train.step import WARM_UP, make_optimizer, make_step
+from sweeps.device import pick_device
+from sweeps.machine import num_cores
+from sweeps.train.cuda_graph import WARM_UP
+from sweeps.train.optimizer import learning_rate_at, make_optimizer
+from sweeps.train.settings import TrainSettings
+from sweeps.train.step import make_step
 
 SCALE = 4
 SHAPES = {
@@ -60,7 +63,7 @@ def main() -> None:
     data = DataSettings(train=options.train, root=options.root)
     cores = num_cores()
     splits = [(n, cores // n) for n in range(1, cores + 1) if cores % n == 0]
-    device = pick_device(TrainSettings()).type
+    device = pick_device("auto").type
     record = Record("training", train=options.train, seconds=options.seconds)
     for shape in options.shapes:
         for round_ in range(options.rounds):
@@ -101,7 +104,7 @@ def run(job: Steps, processes: int) -> dict[str, float]:
     n_feats, _, size = SHAPES[job.shape]
     known = costs(architecture("slwsr", {"n_feats": n_feats}), SCALE)
     per_patch = 3 * known["multadds"] / (1280 * 720 / SCALE**2) * size**2
-    on_gpu = pick_device(TrainSettings()).type == "cuda"
+    on_gpu = pick_device("auto").type == "cuda"
     seconds = 1 / sum(patches) if on_gpu else sum(cpu_ms) / processes / 1e3
     return {
         "patches_per_second": sum(patches),
@@ -151,7 +154,7 @@ def _plain(job: Steps, network: torch.nn.Module) -> Any:
 def _ours(job: Steps, network: torch.nn.Module) -> Any:
     _, batch_size, patch_size = SHAPES[job.shape]
     settings = TrainSettings(batch_size=batch_size, patch_size=patch_size, learning_rate=1e-4)
-    network.to(pick_device(settings)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(pick_device(settings.device)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     split = open_split(job.data, SCALE, job.cache)
     sampler = PatchSampler(split.train, patch_size, batch_size, seed=0)
     rate = partial(learning_rate_at, settings)
@@ -167,7 +170,7 @@ def _cpu_seconds() -> float:
 
 def _matmul_gmacs(dtype: torch.dtype, seconds: float = 0.5) -> float:
     """Billions of multiply-adds a second of a large matrix product: what is possible here and now."""
-    device = pick_device(TrainSettings())
+    device = pick_device("auto")
     side = 8192 if device.type == "cuda" else 1024
     clock = time.perf_counter if device.type == "cuda" else time.process_time
     a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))

@@ -22,8 +22,8 @@ from searchspace.architecture import Architecture
 from searchspace.cost import costs
 from searchspace.discover import FAMILIES
 from sweeps.capacity.memory_model import Load, step_bytes, weight_bytes
-from sweeps.train.loop import TrainSettings, pick_device
-from sweeps.train.step import make_optimizer, set_rate
+from sweeps.device import pick_device
+from sweeps.train.optimizer import make_optimizer, set_rate
 
 BATCH, PATCH = 4, 16
 
@@ -76,7 +76,7 @@ def measured_step(architecture: Architecture, load: Load) -> int:
 
 def _step(network: nn.Module, load: Load) -> Callable[[], None]:
     """The step of `sweeps.train.step.make_update` without rewriting anything for a processor."""
-    device = pick_device(TrainSettings())
+    device = pick_device("auto")
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = make_optimizer(network)
     set_rate(optimizer, 1e-9)

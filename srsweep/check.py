@@ -15,14 +15,15 @@ from searchspace.quantity import format_quantity
 from searchspace.space import feasible
 from srsweep.progress import format_duration
 from sweeps.capacity.gpu_share import resources_of
-from sweeps.capacity.settings import AUTO, num_cores, threads_here
+from sweeps.capacity.settings import AUTO
 from sweeps.config.feasibility import Found, check_feasible
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.data.images import find_set
-from sweeps.data.split import EMBEDDED
+from sweeps.data.split import EMBEDDED, open_data
+from sweeps.device import pick_device
+from sweeps.machine import num_cores, threads_here
 from sweeps.run import lacking, local_slots
-from sweeps.train.loop import pick_device, time_step
-from sweeps.train.segment import open_data
+from sweeps.train.loop import time_step
 
 SHOWN = ("params", "multadds", "activations", "num_convs", "memory")
 """Costs whose range is told."""
@@ -199,6 +200,6 @@ def _seconds(config: SweepConfig, allowed: list[Architecture], slots: int) -> fl
     torch.set_num_threads(before)
     step = sum(timed) / len(timed)
     # On processors, more trials than there are cores for take turns.
-    on_cuda = pick_device(config.train).type == "cuda"
+    on_cuda = pick_device(config.train.device).type == "cuda"
     at_once = slots if on_cuda else min(slots, max(1, num_cores() // threads))
     return step * config.train.steps * math.ceil(config.search.trials / at_once)

@@ -22,6 +22,7 @@ from searchspace.spec import explain, nearest
 from srsweep.arguments import parse_architecture
 from srsweep.databases import locate
 from sweeps.checkpoints.object_store import Mirror, is_url
+from sweeps.checkpoints.state import checkpoint_path
 from sweeps.checkpoints.upstream_weights import load_weights
 from sweeps.config.sweep_config import ConfigError, SweepConfig, parse_config
 from sweeps.data.split import DataSettings, DataSplit, open_split
@@ -29,8 +30,7 @@ from sweeps.measure.latency_objective import FACT, key_of
 from sweeps.messages import without_password
 from sweeps.records import Measurement
 from sweeps.store.store import Store
-from sweeps.train.loop import TrainSettings
-from sweeps.train.segment import checkpoint_path
+from sweeps.train.settings import TrainSettings
 
 NOTE = "variant.json"
 """In the folder of a trained variant: what was trained there."""

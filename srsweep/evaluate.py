@@ -19,9 +19,9 @@ from srsweep.databases import database
 from sweeps.data.cache import PairSet
 from sweeps.data.images import find_set
 from sweeps.data.split import TEST_SETS, open_test_set
+from sweeps.device import pick_device
 from sweeps.measure.evaluate import Scores, bicubic_scores, evaluate
 from sweeps.measure.latency import MOST_CHARACTERS
-from sweeps.train.loop import TrainSettings, pick_device
 
 assert set(SETS) <= set(TEST_SETS)
 
@@ -126,7 +126,7 @@ def _measure(
     tile: int | None,
 ) -> list[Measured]:
     """Scores on every set, by one pass and, if asked for, by the ensemble."""
-    device = pick_device(TrainSettings())
+    device = pick_device("auto")
     network = network.to(device)
     return [
         Measured(

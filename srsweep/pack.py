@@ -16,14 +16,15 @@ from srsweep.running import by_line
 from sweeps.capacity.gpu_share import Plan, Site, make_plan, remember, smallest_site
 from sweeps.capacity.gpus import Gpu, find_gpus, share_of, visible_gpus
 from sweeps.capacity.memory_model import predicted_bytes
-from sweeps.capacity.settings import ResourceSettings, num_cores
+from sweeps.capacity.settings import ResourceSettings
 from sweeps.capacity.throughput import Ladder, Rung, RungFailed, climb
 from sweeps.config.feasibility import check_feasible
 from sweeps.config.sweep_config import read_config
 from sweeps.data.patches import PatchSampler
+from sweeps.data.split import open_data
+from sweeps.device import pick_autocast
+from sweeps.machine import num_cores
 from sweeps.run import local_slots
-from sweeps.train.segment import open_data
-from sweeps.train.step import pick_autocast
 
 
 @click.command()

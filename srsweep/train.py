@@ -21,9 +21,10 @@ from srsweep.choice import NOTE, Choice, choose, image_cache, note_of, read_note
 from srsweep.databases import database
 from srsweep.errors import RunFailed
 from srsweep.export import data_of
+from sweeps.checkpoints.state import checkpoint_path, read_checkpoint
 from sweeps.records import Evaluation, Outcome, Progress
-from sweeps.train.loop import TrainSettings, read_checkpoint
-from sweeps.train.segment import Segment, checkpoint_path, run
+from sweeps.train.segment import Segment, run
+from sweeps.train.settings import TrainSettings
 
 
 @click.command()

@@ -8,17 +8,17 @@ from typing import Literal
 
 from sweeps.capacity.gpu_share import Plan, Say, Share, local_share, make_plan, resources_of
 from sweeps.capacity.gpus import find_gpus, number_of, of_workers, places, visible_gpus
-from sweeps.capacity.settings import AUTO, ResourceSettings, num_cores
+from sweeps.capacity.settings import AUTO, ResourceSettings
 from sweeps.checkpoints.object_store import check_store, is_url
 from sweeps.config.feasibility import check_feasible
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.data.patches import PatchSampler
-from sweeps.data.split import DataSplit
+from sweeps.data.split import DataSplit, open_data
 from sweeps.engine.sweep import Record, Sweep, SweepFailed
+from sweeps.machine import num_cores
 from sweeps.measure.evaluate import bicubic_scores
 from sweeps.store.provenance import git_state, holder, versions
 from sweeps.store.store import LEASE_SECONDS, Store, StoreError, SweepTaken
-from sweeps.train.segment import open_data
 
 DriverName = Literal["local", "ray"]
 OnChange = Callable[[Sweep, Record | None], None]

@@ -18,6 +18,7 @@ OF_SWEEPS_IN_ANALYSIS = (
     "sweeps.data",
     "sweeps.measure.evaluate",
     "sweeps.measure.latency",
+    "sweeps.device",
 )
 ONLY_IN = {
     "ray": ("sweeps/drivers/ray_",),

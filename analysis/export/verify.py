@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from analysis.export.targets import TARGETS
 from analysis.export.targets.target import Job, Run, Target
 from sweeps.data.cache import PairSet
+from sweeps.device import device_model
 from sweeps.measure.evaluate import evaluate
-from sweeps.measure.latency import Latency, Setting, device_model, measure
+from sweeps.measure.latency import Latency, Setting, measure
 
 SIZES = ((24, 24), (17, 31), (48, 40))
 """Heights and widths of the images on which a file is compared with torch; one is odd."""

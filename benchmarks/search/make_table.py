@@ -20,13 +20,14 @@ import torch
 
 from searchspace.architecture import Architecture
 from searchspace.cost import costs
+from sweeps.checkpoints.state import Checkpoints
 from sweeps.config.sweep_config import SweepConfig, read_config
-from sweeps.data.split import DataSplit
+from sweeps.data.split import DataSplit, open_data
 from sweeps.measure.evaluate import bicubic_scores
 from sweeps.records import Evaluation
 from sweeps.store.provenance import versions
-from sweeps.train.loop import Checkpoints, TrainingFailed, train
-from sweeps.train.segment import device_name, open_data
+from sweeps.train.loop import TrainingFailed, train
+from sweeps.train.segment import device_name
 
 COUNTED = ("params", "multadds", "activations", "num_convs")
 

@@ -26,11 +26,12 @@ from torch import nn
 from searchspace.architecture import Architecture
 from sweeps.config.sweep_config import SweepConfig, read_config
 from sweeps.data.patches import PatchSampler
-from sweeps.data.split import DataSplit
+from sweeps.data.split import DataSplit, open_data
+from sweeps.device import pick_device
 from sweeps.measure.evaluate import evaluate
-from sweeps.train.loop import TrainSettings, learning_rate_at, pick_device
-from sweeps.train.segment import open_data
-from sweeps.train.step import make_optimizer, make_step
+from sweeps.train.optimizer import learning_rate_at, make_optimizer
+from sweeps.train.settings import TrainSettings
+from sweeps.train.step import make_step
 
 RESULTS = Path(__file__).parent / "results" / "schedules"
 REFERENCE = "one_cycle"
@@ -80,7 +81,7 @@ def curve(
 ) -> dict[int, float]:
     """PSNR [dB] of the luma at the rungs and at the end, by step."""
     torch.manual_seed(config.seed + tried.seed)
-    settings, device = config.train, pick_device(config.train)
+    settings, device = config.train, pick_device(config.train.device)
     network = architecture.network(config.scale).to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = deepcopy(network)

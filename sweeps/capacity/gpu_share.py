@@ -27,7 +27,7 @@ from sweeps.config.sweep_config import SweepConfig
 from sweeps.data.resident import RESIDENT_SHARE
 from sweeps.data.split import DataSplit
 from sweeps.measure.evaluate import BATCH_PIXELS, batches
-from sweeps.train.loop import TrainSettings
+from sweeps.train.settings import TrainSettings
 
 USABLE = 0.9
 """Of a GPU's memory: a prediction is none of what the system or a screen takes."""

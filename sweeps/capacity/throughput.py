@@ -23,13 +23,15 @@ import torch
 
 from searchspace.architecture import architecture
 from sweeps.capacity.gpus import show_only
-from sweeps.capacity.settings import threads_here
 from sweeps.data.patches import PatchSampler
-from sweeps.data.split import DataSettings, DataSplit
+from sweeps.data.split import DataSettings, DataSplit, open_data
+from sweeps.device import lacks_memory, pick_device
+from sweeps.machine import threads_here
 from sweeps.measure.evaluate import BATCH_PIXELS, batches, evaluate
-from sweeps.train.loop import TrainSettings, learning_rate_at, pick_device
-from sweeps.train.segment import open_data
-from sweeps.train.step import WARM_UP, Step, lacks_memory, make_optimizer, make_step
+from sweeps.train.cuda_graph import WARM_UP
+from sweeps.train.optimizer import learning_rate_at, make_optimizer
+from sweeps.train.settings import TrainSettings
+from sweeps.train.step import Step, make_step
 
 GROWTH = 1.05
 """More steps a second in all than on the rung below, by this factor, are worth more trials at once."""
@@ -239,7 +241,7 @@ def work(pipe: Connection, job: Job) -> None:
 def _prepared(job: Job, split: DataSplit) -> Callable[[], tuple[float, int | None]]:
     """The network, built and warmed up; what is returned takes the steps that count."""
     torch.manual_seed(job.seed)
-    device = pick_device(job.train)
+    device = pick_device(job.train.device)
     network = architecture(job.family, job.knobs).network(job.scale)
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     sampler = PatchSampler(split.train, job.train.patch_size, job.train.batch_size, job.seed)

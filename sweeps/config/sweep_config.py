@@ -36,7 +36,7 @@ from sweeps.data.split import DataSettings
 from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
 from sweeps.search.halving import HalvingSettings
 from sweeps.store.database import check_url
-from sweeps.train.loop import TrainSettings
+from sweeps.train.settings import TrainSettings
 
 STORAGE_VARIABLE = "SRSWEEP_DB"
 """Environment variable with the storage URL; it wins over the file, and passwords belong in it."""

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from sweeps.capacity.settings import num_cores
 from sweeps.data.images import ImageSource, Pixels, is_gray, read_pair
+from sweeps.machine import num_cores
 
 FORMAT = 2
 """Raised with every change of the files' layout or of the pixels that `read_pair` returns."""

@@ -211,3 +211,14 @@ def _located(where: str) -> Iterator[None]:
         yield
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
+
+
+_open_splits: dict[tuple[DataSettings, int, Path], DataSplit] = {}
+
+
+def open_data(settings: DataSettings, scale: int, cache: Path) -> DataSplit:
+    """The data of a sweep, opened once a process."""
+    key = (settings, scale, cache)
+    if key not in _open_splits:
+        _open_splits[key] = open_split(settings, scale, cache)
+    return _open_splits[key]

@@ -1,14 +1,11 @@
 """What a sweep may still spend, whether it is worth it, and whose weights it keeps."""
 
-import contextlib
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import Path
 
 import moocore
 import numpy as np
 
-from sweeps.checkpoints.object_store import Mirror
 from sweeps.config.sweep_config import Direction, SweepConfig
 from sweeps.engine.trial_state import Trial
 
@@ -78,12 +75,3 @@ def non_dominated(
     maximized = [direction == "maximize" for direction in objectives.values()]
     kept = moocore.is_nondominated(table, maximise=maximized, keep_weakly=True)
     return [bool(each) for each in kept]
-
-
-def forget_weights(folder: Path, mirror: Mirror | None = None) -> None:
-    """Delete the training states in a trial's folder; what is gone already is no fault."""
-    with contextlib.suppress(OSError):
-        if mirror is not None:
-            mirror.forget()
-        for path in folder.glob("attempt-*.pt"):
-            path.unlink(missing_ok=True)

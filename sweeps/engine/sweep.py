@@ -16,8 +16,9 @@ from searchspace.cost import costs
 from searchspace.table.space_table import SpaceTable
 from sweeps.capacity.gpu_share import Share
 from sweeps.capacity.settings import AUTO
+from sweeps.checkpoints.retention import forget_weights
 from sweeps.config.sweep_config import SweepConfig
-from sweeps.engine.limits import GAIN, Patience, affordable, forget_weights, without_weights
+from sweeps.engine.limits import GAIN, Patience, affordable, without_weights
 from sweeps.engine.trial_state import Trial
 from sweeps.measure.latency_objective import FACT, LATENCY, another_key
 from sweeps.messages import reason_of

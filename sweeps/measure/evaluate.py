@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from sweeps.data.cache import PairSet
 from sweeps.data.imresize import imresize
 from sweeps.data.resident import images_of, resident
+from sweeps.device import keep_freed_memory, lacks_memory, sent
 from sweeps.measure.inference import OVERLAP, Enlarge, inference
 from sweeps.measure.metrics import psnr, rgb_to_y, scores_y, ssim
-from sweeps.train.step import keep_freed_memory, lacks_memory, sent
 
 BATCH_PIXELS = 1 << 16
 """Low-resolution pixels that go through a network at a time on a GPU; a larger image goes alone."""

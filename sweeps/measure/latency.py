@@ -4,19 +4,17 @@ A latency belongs to a device, a runtime, a precision, an image size and a numbe
 stand in the name of the measurement, so that two can only be compared where they are alike.
 """
 
-import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import nn
 
-from sweeps.train.step import without_tf32
+from sweeps.device import device_model, without_tf32
 
 Runtime = Literal["torch", "torch.export", "onnxruntime"]
 PREFIX = "latency_ms"
@@ -114,16 +112,6 @@ def torch_latency(
 
     with torch.inference_mode(), _threads(threads), without_tf32():
         return measure(run, setting)
-
-
-def device_model(device: torch.device | None = None) -> str:
-    """The model of a GPU, or of this machine's processor."""
-    if device is not None and device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    found = next((line for line in lines if line.startswith("model name")), "")
-    return found.partition(":")[2].strip() or platform.processor() or platform.machine()
 
 
 @contextmanager

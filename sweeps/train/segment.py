@@ -5,8 +5,6 @@ it, so that it can be sent to another process or machine; everything that comes 
 """
 
 import gc
-import hashlib
-import json
 import socket
 import time
 import traceback
@@ -19,10 +17,17 @@ from typing import Any
 import torch
 
 from searchspace.architecture import architecture
-from sweeps.capacity.settings import threads_here
 from sweeps.checkpoints.object_store import Mirror
-from sweeps.data.split import DataSettings, DataSplit, open_split
-from sweeps.measure.latency import device_model
+from sweeps.checkpoints.state import (
+    CheckpointFailed,
+    Checkpoints,
+    Training,
+    checkpoint_path,
+    newest_state,
+)
+from sweeps.data.split import DataSettings, DataSplit, open_data
+from sweeps.device import device_model, lacks_memory, pick_autocast, pick_device
+from sweeps.machine import threads_here
 from sweeps.measure.latency_objective import (
     Timing,
     TooSlow,
@@ -32,16 +37,8 @@ from sweeps.measure.latency_objective import (
     time_network,
 )
 from sweeps.records import Evaluation, Measurement, Outcome, Progress
-from sweeps.train.loop import (
-    CheckpointFailed,
-    Checkpoints,
-    TrainingFailed,
-    TrainSettings,
-    newest_state,
-    pick_device,
-    train,
-)
-from sweeps.train.step import lacks_memory, pick_autocast
+from sweeps.train.loop import TrainingFailed, train
+from sweeps.train.settings import TrainSettings
 from sweeps.train.time_limit import read_note, time_limit
 
 DEVICE_LENGTH = 100
@@ -158,7 +155,7 @@ def _time(segment: Segment, timing: Timing) -> Measurement:
     measured = time_network(
         architecture(segment.family, segment.knobs),
         segment.scale,
-        pick_device(segment.train),
+        pick_device(segment.train.device),
         segment.threads,
     )
     if timing.key and key_of(measured) != timing.key:
@@ -210,25 +207,14 @@ def _blaming(mirror: Mirror) -> Iterator[None]:
         raise MachineFault(f"checkpoints: {mirror.url}: {type(error).__name__}: {error}") from error
 
 
-_open_splits: dict[tuple[DataSettings, int, Path], DataSplit] = {}
-
-
-def open_data(settings: DataSettings, scale: int, cache: Path) -> DataSplit:
-    """The data of a sweep, opened once a process."""
-    key = (settings, scale, cache)
-    if key not in _open_splits:
-        _open_splits[key] = open_split(settings, scale, cache)
-    return _open_splits[key]
-
-
 def device_name(settings: TrainSettings) -> str:
     """The model of the device that training will run on."""
-    return device_model(pick_device(settings))
+    return device_model(pick_device(settings.device))
 
 
 def computed(settings: TrainSettings, threads: int) -> str:
     """What the last bits depend on besides the seed and the settings: '2 threads, float32'."""
-    device = pick_device(settings)
+    device = pick_device(settings.device)
     precision = "bfloat16" if pick_autocast(settings.precision, device) else "float32"
     # Sums are split over the threads of a processor; those of the host change nothing on a GPU.
     where = f"{threads} thread{'s' if threads > 1 else ''}" if device.type == "cpu" else "CUDA"
@@ -245,27 +231,21 @@ def computed_on(device: str, checkpoints: Checkpoints) -> str:
     return device[: DEVICE_LENGTH - len(how)] + how
 
 
-def checkpoint_path(folder: Path, attempt: int) -> Path:
-    """Each attempt writes a file of its own: an attempt that was given up for lost may still live."""
-    return folder / f"attempt-{attempt}.pt"
-
-
-def identity(segment: Segment, split: DataSplit) -> str:
-    """What a checkpoint must have been trained with to be resumed by this segment."""
-    trained = [
-        architecture(segment.family, segment.knobs).key,
-        segment.scale,
-        segment.seed,
-        segment.train.model_dump(mode="json", exclude={"device"}),
-        split.fingerprint,
-    ]
-    return hashlib.sha256(json.dumps(trained, sort_keys=True).encode()).hexdigest()[:16]
+def training_of(segment: Segment, split: DataSplit) -> Training:
+    """The training that the segment is a part of."""
+    return Training(
+        architecture=architecture(segment.family, segment.knobs).key,
+        scale=segment.scale,
+        seed=segment.seed,
+        settings=segment.train,
+        images=split.fingerprint,
+    )
 
 
 def _checkpoints(segment: Segment, split: DataSplit) -> Checkpoints:
     earlier = range(segment.attempt, 0, -1)
     return Checkpoints(
-        identity=identity(segment, split),
+        training=training_of(segment, split),
         write=checkpoint_path(segment.folder, segment.attempt),
         read=tuple(checkpoint_path(segment.folder, attempt) for attempt in earlier),
         computed=computed(segment.train, segment.threads),

@@ -14,10 +14,12 @@ pytest.importorskip("ray")
 
 import torch
 
+from sweeps.checkpoints.state import checkpoint_path
 from sweeps.config.sweep_config import read_config
+from sweeps.data.split import open_data
 from sweeps.engine.sweep import Sweep
 from sweeps.store.store import Store
-from sweeps.train.segment import checkpoint_path, identity, open_data
+from sweeps.train.segment import training_of
 from tests.cluster.drivers import TRAIN, driver, ended, lasting_sweep, wait_until
 from tests.cluster.nodes import Cluster, Node
 from tests.cluster.rows import attempts, complete, rows
@@ -113,7 +115,7 @@ def _spoil(file: Path, number: int) -> None:
     split = open_data(segment.data, segment.scale, segment.cache)
     path = checkpoint_path(segment.folder, 1)
     path.parent.mkdir(parents=True)
-    torch.save({"step": 0, "network": {}, "identity": identity(segment, split)}, path)
+    torch.save({"step": 0, "network": {}, "training": training_of(segment, split).stored()}, path)
 
 
 def test_where_no_checkpoint_can_be_written_the_sweep_stops_and_gives_no_trial_up(

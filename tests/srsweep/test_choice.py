@@ -7,8 +7,8 @@ import pytest
 
 from analysis.read.frames import load_trials
 from srsweep.choice import NOTE, TrialReference, Whole, choose, choose_several, remember
+from sweeps.checkpoints.state import checkpoint_path
 from sweeps.run import run_sweep
-from sweeps.train.segment import checkpoint_path
 from tests.stored import OBJECTIVES, Database
 from tests.sweeps.sweeps_for_tests import small_config
 

@@ -19,7 +19,7 @@ from PIL import Image
 from analysis.read.frames import load_images, load_sweeps, load_trial, load_trials
 from srsweep.choice import choose
 from srsweep.cli import main
-from sweeps.train.loop import read_checkpoint
+from sweeps.checkpoints.state import read_checkpoint
 
 pytestmark = pytest.mark.slow
 

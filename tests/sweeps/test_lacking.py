@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from srsweep.check import describe
-from sweeps.capacity.settings import num_cores
+from sweeps.machine import num_cores
 from sweeps.run import lacking, local_slots, run_sweep
 from tests.sweeps.sweeps_for_tests import SMALL, small_config
 
@@ -116,7 +116,7 @@ def test_trials_that_cores_are_too_few_for_take_turns_in_the_expected_time(
     turns: int,
     at_once: int,
 ) -> None:
-    for module in ("sweeps.run", "sweeps.capacity.settings", "srsweep.check"):
+    for module in ("sweeps.run", "sweeps.machine", "srsweep.check"):
         monkeypatch.setattr(f"{module}.num_cores", lambda: 4)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     monkeypatch.setattr("srsweep.check.time_step", lambda *args: 2.0)

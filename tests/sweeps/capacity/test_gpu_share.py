@@ -28,10 +28,10 @@ from sweeps.capacity.memory_model import CUDA_BYTES, Load, predicted_bytes
 from sweeps.capacity.throughput import Job, Ladder, Rung, RungFailed
 from sweeps.config.feasibility import check_feasible
 from sweeps.config.sweep_config import SweepConfig
+from sweeps.data.split import open_data
 from sweeps.measure.evaluate import BATCH_PIXELS, batches
 from sweeps.run import run_sweep
-from sweeps.train.loop import TrainSettings
-from sweeps.train.segment import open_data
+from sweeps.train.settings import TrainSettings
 from tests.sweeps.sweeps_for_tests import small_config
 
 GIB = 2**30

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from sweeps.capacity.settings import ResourceSettings, num_cores
+from sweeps.capacity.settings import ResourceSettings
+from sweeps.machine import num_cores
 
 
 @pytest.fixture

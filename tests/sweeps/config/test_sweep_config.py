@@ -275,7 +275,7 @@ def test_a_schedule_without_anything_to_restart_at_is_refused(tmp_path: Path) ->
 
 def test_restarts_under_another_schedule_are_refused(tmp_path: Path) -> None:
     message = told_of(tmp_path, train={"steps": 100, "schedule": "cosine", "restarts": [50]})
-    assert "metadata.sweep.train.restarts: only schedule: cosine_restarts starts anew" in message
+    assert "metadata.sweep.train.restarts: only schedule: cosine_restarts takes restarts" in message
 
 
 @pytest.mark.parametrize("first", [3, 4])

@@ -16,8 +16,8 @@ from searchspace.discover import FAMILIES
 from sweeps.data.cache import PairSet, open_cache
 from sweeps.data.images import find_images
 from sweeps.data.resident import images_of, resident
+from sweeps.device import lacks_memory
 from sweeps.measure.evaluate import batches, evaluate
-from sweeps.train.step import lacks_memory
 
 ALL_AT_ONCE = 1 << 30
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from sweeps.checkpoints.state import Checkpoints, read_checkpoint
+from sweeps.device import pick_autocast
 from sweeps.run import run_sweep
-from sweeps.train import step
-from sweeps.train.loop import Checkpoints, TrainSettings, read_checkpoint
 from sweeps.train.segment import DEVICE_LENGTH, computed, computed_on
+from sweeps.train.settings import TrainSettings
 from tests.sweeps.sweeps_for_tests import small_config
 
 ONE = {"sampler": "grid", "trials": 1}
@@ -48,7 +49,7 @@ def test_a_trial_resumed_with_other_threads_goes_on_and_its_attempt_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop_half_way(tmp_path)
-    monkeypatch.setattr("sweeps.capacity.settings.num_cores", lambda: 2)
+    monkeypatch.setattr("sweeps.machine.num_cores", lambda: 2)
     resources = {"concurrent": 1, "cpu": 2}
     run_sweep(small_config(tmp_path, search=ONE, resources=resources))
     last = devices(tmp_path)[-1]
@@ -74,14 +75,14 @@ def test_precision_auto_is_stated_as_what_it_means_on_this_machine(
 ) -> None:
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    assert step.pick_autocast("auto", torch.device("cpu")) == native
+    assert pick_autocast("auto", torch.device("cpu")) == native
     assert computed(TrainSettings(device="cpu"), threads=4) == f"4 threads, {expected}"
 
 
 def test_a_checkpoint_from_before_such_statements_is_of_unknown_rounding(tmp_path: Path) -> None:
     path = tmp_path / "old.pt"
-    torch.save({"step": 2, "identity": "x"}, path)
-    now = Checkpoints(write=path, read=(path,), identity="x", computed="1 thread, float32")
+    torch.save({"step": 2}, path)
+    now = Checkpoints(write=path, read=(path,), computed="1 thread, float32")
     assert computed_on("A", now) == "A, 1 thread, float32 (resumed from unknown)"
     long = computed_on("A processor with a long name " * 9, now)
     assert len(long) == DEVICE_LENGTH

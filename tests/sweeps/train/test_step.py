@@ -17,19 +17,12 @@ from sweeps.data.cache import PairSet, open_cache
 from sweeps.data.images import find_images
 from sweeps.data.patches import PatchSampler
 from sweeps.data.resident import _fits
-from sweeps.train.loop import TrainSettings
-from sweeps.train.step import (
-    BLOCK,
-    WARM_UP,
-    L1Loss,
-    ResidentSteps,
-    Work,
-    graphed,
-    make_optimizer,
-    make_step,
-    make_update,
-    sent,
-)
+from sweeps.device import sent
+from sweeps.train.cuda_graph import BLOCK, WARM_UP, ResidentSteps, Work, graphed
+from sweeps.train.losses.l1 import L1Loss
+from sweeps.train.optimizer import make_optimizer
+from sweeps.train.settings import TrainSettings
+from sweeps.train.step import make_step, make_update
 
 SETTINGS = TrainSettings(steps=BLOCK + 20, patch_size=4, batch_size=2, precision="float32")
 cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -12,8 +12,9 @@ from sweeps.train import step
 from sweeps.train.fast_cpu import upsampler_fusion
 from sweeps.train.fast_cpu.graph_rewrites import ConvShuffle, Forward, fused, join
 from sweeps.train.fast_cpu.upsampler_fusion import ShuffleToColours
-from sweeps.train.loop import TrainSettings
-from sweeps.train.step import make_optimizer, make_update, set_rate
+from sweeps.train.optimizer import make_optimizer, set_rate
+from sweeps.train.settings import TrainSettings
+from sweeps.train.step import make_update
 
 
 @pytest.fixture(params=["small", "large"])

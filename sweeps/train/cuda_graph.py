@@ -1,0 +1,147 @@
+"""Training steps that a GPU takes without its host: images stay on the device, and one step is one CUDA graph."""
+
+import warnings
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sweeps.data.patches import PatchSampler, addresses, cut
+from sweeps.data.resident import resident
+from sweeps.device import lacks_memory, sent
+from sweeps.train.optimizer import Rate, set_rate
+
+Work = Callable[[], None]
+
+
+BLOCK = 256
+"""Steps whose patches and learning rates go to a GPU in one copy."""
+
+
+WARM_UP = 3
+"""Steps taken one kernel at a time before the step is recorded as a graph."""
+
+
+class ResidentSteps:
+    """Steps that read nothing from the host: pixels, places and rates lie on the device.
+
+    Places and rates are copied there for a block of steps at a time, and a counter beside them says
+    whose turn it is, so that every step is the same work on the same addresses: a CUDA graph.
+    """
+
+    def __init__(
+        self,
+        update: Callable[[Tensor, Tensor], Tensor],
+        optimizer: torch.optim.Optimizer,
+        sampler: PatchSampler,
+        rate: Rate,
+        device: torch.device,
+    ) -> None:
+        self.update, self.sampler, self.rate_of = update, sampler, rate
+        pixels = resident(sampler.pairs, device)
+        assert pixels is not None
+        self.low_res, self.high_res = pixels
+        self.block = range(0)
+        with torch.device(device):
+            self.places = torch.zeros((BLOCK, 2, 3, sampler.batch_size), dtype=torch.int64)
+            self.rates = torch.zeros(BLOCK)
+            self.turn = torch.zeros(1, dtype=torch.int64)
+            self.rate, self.loss = torch.zeros(()), torch.zeros(())
+        set_rate(optimizer, self.rate)
+        on_cuda = device.type == "cuda"
+        self.take = graphed(self._take, CudaRecorder()) if on_cuda else self._take
+
+    def __call__(self, step: int) -> Tensor:
+        """Take step `step`, the one after the last; its loss is overwritten by the next one."""
+        if step not in self.block:
+            self._load(range(step, step + BLOCK))
+        self.take()
+        return self.loss
+
+    def _load(self, block: range) -> None:
+        places = np.stack([addresses(self.sampler, step) for step in block])
+        rates = torch.tensor([self.rate_of(step) for step in block])
+        self.places.copy_(sent(torch.from_numpy(places), self.places.device))
+        self.rates.copy_(sent(rates, self.rates.device))
+        self.turn.zero_()
+        self.block = block
+
+    def _take(self) -> None:
+        places = self.places.index_select(0, self.turn)[0]
+        self.rate.copy_(self.rates.index_select(0, self.turn)[0])
+        self.turn.add_(1)
+        side, scale = self.sampler.patch_size, self.sampler.pairs.scale
+        low_res = cut(self.low_res, places[0], side)
+        high_res = cut(self.high_res, places[1], scale * side)
+        self.loss.copy_(self.update(low_res, high_res))
+
+
+class Recorder(Protocol):
+    """What turns work into something that is replayed."""
+
+    def warm_up(self, work: Work) -> None:
+        """Do the work, one kernel at a time."""
+
+    def record(self, work: Work) -> Work:
+        """What does the recorded work; RuntimeError where it cannot be recorded."""
+
+
+class CudaRecorder:
+    """Records CUDA graphs; to be made where there is CUDA."""
+
+    def __init__(self) -> None:
+        # Recording demands that what ran before it ran beside the default stream.
+        self.side = torch.cuda.Stream()
+
+    def warm_up(self, work: Work) -> None:
+        """Do the work on a stream of its own."""
+        current = torch.cuda.current_stream()
+        self.side.wait_stream(current)
+        with torch.cuda.stream(self.side):
+            work()
+        current.wait_stream(self.side)
+
+    def record(self, work: Work) -> Work:
+        """The replay of a graph of the work, which is not done by this."""
+        graph, current = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+        try:
+            with torch.cuda.graph(graph):
+                work()
+        except RuntimeError:
+            # A recording that fails does not leave its stream.
+            torch.cuda.set_stream(current)
+            raise
+        return graph.replay
+
+
+def graphed(work: Work, recorder: Recorder) -> Work:
+    """`work`, which must do the same each time, recorded after WARM_UP calls; as it is where that cannot be."""
+    calls, again = 0, work
+
+    def call() -> None:
+        nonlocal calls, again
+        calls += 1
+        if calls <= WARM_UP:
+            recorder.warm_up(work)
+            return
+        if calls == WARM_UP + 1:
+            again = _recorded(work, recorder)
+        again()
+
+    return call
+
+
+def _recorded(work: Work, recorder: Recorder) -> Work:
+    try:
+        return recorder.record(work)
+    except RuntimeError as error:
+        if lacks_memory(error):
+            raise
+        warnings.warn(
+            "this network's training step cannot be a CUDA graph, and is taken kernel by kernel, which is slower: "
+            f"{str(error).partition(chr(10))[0]}",
+            stacklevel=3,
+        )
+        return work

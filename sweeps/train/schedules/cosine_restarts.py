@@ -1,0 +1,17 @@
+"""Cosine annealing with warm restarts (SGDR: Loshchilov and Hutter 2017, arXiv 1608.03983, equation 5)."""
+
+import math
+from bisect import bisect_right
+
+from sweeps.train.schedules.timetable import Timetable
+
+
+def cosine_restarts(training: Timetable, step: int) -> float:
+    """Falls to 0 at each of `restarts` and at the end, and starts anew from 1 after each restart.
+
+    With steps = 100 and restarts = (20, 50) there are three cycles, of 20, 30 and 50 steps.
+    """
+    edges = (0, *(training.restarts or ()), training.steps)
+    cycle = min(bisect_right(edges, step), len(edges) - 1)
+    within = (step - edges[cycle - 1]) / (edges[cycle] - edges[cycle - 1])
+    return 0.5 * (1 + math.cos(math.pi * within))
