@@ -44,7 +44,7 @@ def as_expected(error: Exception) -> click.ClickException | None:
     """What to say of `error`; None for a fault of ours, which keeps its traceback."""
     # Imported here: what raises them has been imported by then, and the help needs none of it.
     from sweeps.config.sweep_config import ConfigError
-    from sweeps.engine.sweep import SweepFailed
+    from sweeps.engine.outcomes import SweepFailed
     from sweeps.store.store import StoreError, SweepTaken
 
     if isinstance(error, (SweepFailed, SweepTaken, OSError)):

@@ -14,8 +14,9 @@ from rich.text import Text
 from analysis.choose.pareto import front_mask
 from searchspace.cost import COSTS, costs
 from searchspace.quantity import format_quantity
-from sweeps.engine.sweep import Record, Sweep, Trial
-from sweeps.records import Outcome
+from sweeps.engine.sweep import Sweep
+from sweeps.engine.trial_state import Trial
+from sweeps.records import Outcome, Record
 
 PLAIN_SECONDS = 60.0
 """Time between plain lines while no trial ends."""

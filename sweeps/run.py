@@ -14,9 +14,11 @@ from sweeps.config.feasibility import check_feasible
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.data.patches import PatchSampler
 from sweeps.data.split import DataSplit, open_data
-from sweeps.engine.sweep import Record, Sweep, SweepFailed
+from sweeps.engine.outcomes import SweepFailed, check_result
+from sweeps.engine.sweep import Sweep
 from sweeps.machine import num_cores
 from sweeps.measure.evaluate import bicubic_scores
+from sweeps.records import Record
 from sweeps.store.provenance import git_state, holder, versions
 from sweeps.store.store import LEASE_SECONDS, Store, StoreError, SweepTaken
 
@@ -60,7 +62,7 @@ def run_sweep(
         try:
             _record_provenance(sweep, split)
             _drive(sweep, driver, address, partial(make_plan, config, found, split), say)
-            sweep.check_result()
+            check_result(sweep.trials.values())
         except SweepTaken:
             raise
         except StoreError as error:

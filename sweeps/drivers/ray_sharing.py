@@ -21,7 +21,7 @@ from sweeps.capacity.gpus import Gpu, find_gpus
 from sweeps.capacity.settings import AUTO
 from sweeps.capacity.throughput import MEASURE_SECONDS, Ladder
 from sweeps.config.sweep_config import SweepConfig
-from sweeps.engine.sweep import SweepFailed
+from sweeps.engine.outcomes import SweepFailed
 
 LOOK = 0.01
 """Of a GPU, to see what it is."""

@@ -43,7 +43,8 @@ from sweeps.capacity.gpu_share import Plan, Say
 from sweeps.capacity.gpus import find_gpus, per_gpu
 from sweeps.drivers.ray_sharing import Look, cluster_share, shortage
 from sweeps.drivers.ray_worker import NETWORK, SEGMENT, SegmentTrainable, records_in
-from sweeps.engine.sweep import Sweep, SweepFailed
+from sweeps.engine.outcomes import SweepFailed
+from sweeps.engine.sweep import Sweep
 from sweeps.records import Outcome, Record
 from sweeps.store.store import StoreError
 from sweeps.train import segment as segments

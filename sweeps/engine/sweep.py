@@ -1,16 +1,14 @@
-"""A sweep in progress: what is still to be trained, and what becomes of every result.
+"""A sweep in progress: what to train next, and what becomes of every result.
 
-This is the brain that every driver asks. A driver calls `next_segment`, runs the segment wherever it
-likes, and passes every record to `handle`; all writing, retrying and deciding happens here, in one
-process. After a crash a new `Sweep` is made from the rows, and goes on.
+Every driver talks to a `Sweep` and to nothing else. A driver calls `next_segment`, runs the segment wherever it
+likes, and passes every record to `handle`. All writing, retrying and deciding happens here, in one process. After a
+crash, a new `Sweep` is built from the stored rows and continues.
 """
 
 import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from pathlib import Path
 
 from searchspace.cost import costs
 from searchspace.table.space_table import SpaceTable
@@ -19,29 +17,29 @@ from sweeps.capacity.settings import AUTO
 from sweeps.checkpoints.retention import forget_weights
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engine.limits import GAIN, Patience, affordable, without_weights
+from sweeps.engine.outcomes import (
+    SweepFailed,
+    blocking_fault,
+    check_failures,
+    settle,
+    with_device_checked,
+)
 from sweeps.engine.trial_state import Trial
-from sweeps.measure.latency_objective import FACT, LATENCY, another_key
-from sweeps.messages import reason_of
+from sweeps.measure.latency_objective import FACT
 from sweeps.records import Evaluation, Measurement, Outcome, Record
 from sweeps.search.halving import next_promotion
 from sweeps.search.suggester import Suggester
 from sweeps.store.store import LEASE_SECONDS, Store, StoreError, TrialRow
 from sweeps.train.segment import Segment
 
-__all__ = ["Record", "Sweep", "SweepFailed", "Trial"]
-
 MAX_EARLIER = 3
-"""Earlier sweeps that teach the model."""
+"""Earlier sweeps that a sampler with a model learns from."""
 CLOSING_SECONDS = 10.0
-"""So long a driver that ends waits for a database that is away."""
-
-
-class SweepFailed(Exception):  # noqa: N818 - reads as what happened
-    """Too many trials have failed; what is stored stays."""
+"""How long a driver that ends waits for a database that does not answer."""
 
 
 class Sweep:
-    """The state of one sweep, kept equal to the database."""
+    """The state of one sweep. It always equals what the database holds."""
 
     def __init__(
         self,
@@ -54,10 +52,14 @@ class Sweep:
         patient: bool = False,
         table: SpaceTable | None = None,
     ) -> None:
-        """`table`: the costs of the whole space, where they are known already."""
+        """Open the sweep in `store`, take its lease, and restore its trials.
+
+        `table` holds the exact costs of the whole space, if the caller has computed them. Raises StoreError for a
+        stored sweep with other settings, and SweepTaken while another driver holds the lease.
+        """
         self.config, self.store, self.on_change = config, store, on_change
         self.table = table
-        # Before the sweep has a name in the database: what cannot be suggested from leaves no trace.
+        # First, so that a space from which nothing can be suggested leaves no sweep behind in the database.
         self.suggester = self._suggester()
         self.id = store.open_sweep(config.name, config.scale, config.comparable)
         self.token = store.acquire_lease(self.id, holder, lease_seconds, patient=patient)
@@ -66,20 +68,20 @@ class Sweep:
         self.waiting: deque[Trial] = deque()
         self.running: dict[int, Trial] = {}
         self.freed: set[int] = set()
-        """Trials whose training states were deleted."""
+        """Numbers of the trials whose training states were deleted."""
         self.exhausted = False
         self.why_ended = ""
-        """Why fewer trials than asked for were started, once that is so."""
+        """Why the sweep started fewer trials than it was asked for. Empty while it still may."""
         self.patience = Patience(config.search.min_gain)
         self._due: Trial | None = None
-        """The trial to be promoted next."""
+        """The trial that halving promotes next."""
         self.latency_key = store.facts(self.id).get(FACT, "")
-        """What all latencies of the sweep are of; '' before the first."""
+        """Device, runtime and size that every latency of the sweep belongs to. Empty before the first latency."""
         self._blocked = ""
-        """What must be mended before the sweep can go on."""
+        """What a person must mend before the sweep can continue. Empty if nothing."""
         gpu = config.resources.gpu
         self.share = Share(gpu=0.0 if gpu == AUTO else float(gpu))
-        """What one trial has of a GPU, as far as the driver has told."""
+        """The share of a GPU that one trial gets. The driver sets it through `reserve`."""
         try:
             self._warm_start()
             self._restore(store.trials(self.id))
@@ -90,12 +92,12 @@ class Sweep:
 
     @property
     def finished(self) -> list[Trial]:
-        """Trials that reached an end of any kind."""
+        """Trials that are complete, stopped or failed."""
         return [t for t in self.trials.values() if t.state in ("complete", "stopped", "failed")]
 
     @property
     def done(self) -> bool:
-        """Whether nothing is left to start and nothing is running."""
+        """Whether the sweep has ended: nothing runs, and nothing is left to start."""
         return not (self.waiting or self.running or self._due or self._may_ask)
 
     @property
@@ -107,18 +109,21 @@ class Sweep:
         return affordable(self.trials.values(), self.config, steps)
 
     def reserve(self, share: Share) -> None:
-        """Learn what one trial has of a GPU; networks that are predicted to need more are trained alone."""
+        """Set the share of a GPU that one trial gets. A network that is predicted to need more is trained alone."""
         self.share = share
         for trial in self.trials.values():
             trial.alone = trial.alone or not share.has_room_for(trial.architecture)
 
     def next_segment(self) -> Segment | None:
-        """What to train next; None where there is nothing to start now (see `done`).
+        """The next segment to train, or None if nothing can start now. `done` tells whether the sweep has ended.
 
-        The trial is stored before it is handed out. Raises SweepFailed where too many have failed.
+        The trial is stored before its segment is handed out. Raises SweepFailed if too many trials have failed or
+        a fault of the machine stops the sweep.
         """
         self.keeper.check()
-        self._check_failures()
+        if self._blocked:
+            raise SweepFailed(self._blocked)
+        check_failures(self.trials.values(), self.config)
         trial = self._next_trial()
         if trial is None:
             self._give_up_paused()
@@ -132,34 +137,16 @@ class Sweep:
         self._note_neighbours(trial)
         self._look_for_promotion()
         self.on_change(self, None)
-        return Segment(
-            trial_id=trial.id,
-            number=trial.number,
-            attempt=trial.attempt,
-            family=trial.architecture.family.name,
-            knobs=trial.architecture.knobs,
-            label=trial.architecture.label,
-            scale=self.config.scale,
-            seed=self.config.seed,
-            until_step=until_step,
-            train=self.share.settings(self.config.train),
-            data=self.config.data,
-            folder=trial.folder(self.config),
-            mirror=trial.mirror(self.config),
-            seconds_allowed=self.config.resources.seconds_allowed,
-            cache=Path(self.config.cache).absolute(),
-            threads=self.config.resources.threads,
-            timing=trial.timing(self.config, self.latency_key),
-        )
+        return trial.segment(self.config, self.share, self.latency_key)
 
     def _note_neighbours(self, begun: Trial) -> None:
-        """Who has run beside whom; kept to the end of an attempt, when a neighbour may have died before."""
+        """Note which trials run beside each other. The note outlives the neighbour, which may end first."""
         begun.had_neighbours = len(self.running) > 1
         for trial in self.running.values():
             trial.had_neighbours |= begun.had_neighbours
 
     def handle(self, segment: Segment, *records: Record) -> None:
-        """Store what a segment reports: an outcome in one transaction with the evaluation that precedes it.
+        """Store what a segment reports. An outcome and the evaluation before it share one transaction.
 
         Records of an attempt that was given up are dropped.
         """
@@ -188,32 +175,15 @@ class Sweep:
         self.suggester.report(trial.architecture, evaluation.step, trial.scores)
 
     def _end(self, trial: Trial, outcome: Outcome, measured: Sequence[Measurement]) -> None:
-        """The end of an attempt; `measured` is stored with it."""
+        """End an attempt and store `measured` with its outcome."""
         del self.running[trial.number]
-        outcome = self._refused(trial, outcome)
-        if outcome.interrupted:
-            trial.state = "paused"
+        outcome = with_device_checked(trial, outcome, self.latency_key)
+        stored, again = settle(trial, outcome, self.config)
+        if again:
             self.waiting.append(trial)
-        elif outcome.out_of_memory and trial.had_neighbours and not trial.alone:
-            trial.alone, trial.state = True, "paused"
-            outcome = outcome.excused()
-            self.waiting.append(trial)
-        elif outcome.machine_fault:
-            outcome = self._excuse(trial, outcome)
-        elif outcome.too_slow:
-            trial.state, trial.error = "stopped", outcome.error
-        elif not outcome.error:
-            last = trial.target == len(self.config.rungs) - 1
-            trial.state = "complete" if last else "paused"
-        else:
-            trial.errors += 1
-            trial.error = reason_of(outcome.error)
-            exhausted = outcome.final or trial.errors >= self.config.search.max_attempts
-            trial.state = "failed" if exhausted else "paused"
-            if not exhausted:
-                self.waiting.append(trial)
-        # The row comes before the study: after a crash in between, the study is rebuilt from the row.
-        self.store.end_attempt(trial.id, trial.attempt, outcome, trial.state, measured)
+        self._blocked = blocking_fault(trial, outcome, self.config) or self._blocked
+        # The row comes first: after a crash in between, the search is rebuilt from the row.
+        self.store.end_attempt(trial.id, trial.attempt, stored, trial.state, measured)
         self._tell(trial)
         self._look_for_promotion()
         self._free_weights()
@@ -221,35 +191,16 @@ class Sweep:
             self._give_up_paused()
 
     def _adopt_latency(self, trial: Trial) -> None:
-        """Score the trial's latency; the first one of the sweep decides which device they are all of."""
+        """Take the trial's latency as a score. The first latency of the sweep fixes the device of all others."""
         if trial.timed and not self.latency_key:
             self.latency_key = next(iter(trial.timed))
             self.store.set_fact(self.id, FACT, self.latency_key)
         trial.adopt_latency(self.latency_key)
 
-    def _refused(self, trial: Trial, outcome: Outcome) -> Outcome:
-        """As a machine's fault where the trial's latency is of another device than the sweep's.
-
-        That is seen here only of trials that began before the first latency was known.
-        """
-        if not trial.timed or LATENCY in trial.scores:
-            return outcome
-        error = another_key(next(iter(trial.timed)), self.latency_key)
-        return replace(outcome, error=error, machine_fault=True, too_slow=False)
-
-    def _excuse(self, trial: Trial, outcome: Outcome) -> Outcome:
-        """Let another machine try; where that does not help either, the sweep stops rather than lose trials."""
-        trial.state = "paused"
-        self.waiting.append(trial)
-        trial.machine_faults += 1
-        if trial.machine_faults >= self.config.search.max_attempts:
-            self._blocked = f"{outcome.host}: {reason_of(outcome.error)}; no trial is given up: mend it, then run the sweep again"
-        return outcome.excused()
-
     def _next_trial(self) -> Trial | None:
-        """One that was interrupted, else one to be promoted, else a new one.
+        """A trial that was interrupted, else the one that halving promotes, else a new one.
 
-        None, too, while a trial runs that must be alone, or others run that such a one waits for.
+        None if there is none, while a trial runs that must be alone, and while others run that it waits for.
         """
         if any(trial.alone for trial in self.running.values()):
             return None
@@ -271,7 +222,7 @@ class Sweep:
         return new
 
     def _look_for_promotion(self) -> None:
-        """Find the paused trial that may go on, if any; asked again after every change."""
+        """Find the paused trial that halving promotes next, if any. Called after every change."""
         halving, rungs = self.config.search.halving, self.config.rungs
         if halving is None:
             return
@@ -285,7 +236,7 @@ class Sweep:
             self._due = self.trials[chosen.number] if self._affordable(steps) else None
 
     def _give_up_paused(self) -> None:
-        """At the end of the sweep: what still waits for promotion is recorded as stopped."""
+        """At the end of the sweep, record every trial that still waits for promotion as stopped."""
         if not self.done:
             return
         for trial in self.trials.values():
@@ -296,7 +247,7 @@ class Sweep:
         self._free_weights()
 
     def _free_weights(self) -> None:
-        """Delete the training states that `search.keep_weights` does not ask for."""
+        """Delete the training states that `search.keep_weights` does not keep."""
         for trial in without_weights(self.trials.values(), self.config):
             if trial.number not in self.freed:
                 self.freed.add(trial.number)
@@ -340,12 +291,12 @@ class Sweep:
         return trial
 
     def _bicubic(self) -> float | None:
-        """What a network must beat to be worth anything, once the sweep's validation images are known."""
+        """The score of bicubic on the validation images, which a useful network must beat. None before it is known."""
         known = self.store.facts(self.id).get(f"validation_bicubic_{self.suggester.modelled}")
         return None if known is None else float(known)
 
     def _warm_start(self) -> None:
-        """Let full trainings of earlier sweeps at this scale teach the model, as far as it has one."""
+        """Teach the sampler's model, if it has one, with full trainings of earlier sweeps at this scale."""
         if self.config.search.sampler != "pareto":
             return
         for sweep, other in enumerate(self.store.others(self.id)[:MAX_EARLIER]):
@@ -353,7 +304,7 @@ class Sweep:
             self.suggester.warm_start(sweep, rows)
 
     def _restore(self, rows: list[TrialRow]) -> None:
-        """Take up stored trials: finished ones teach the search, the others are trained on."""
+        """Restore the stored trials. Finished trials teach the search, the others continue."""
         for row in rows:
             trial = Trial.restored(row, self.config)
             self._adopt_latency(trial)
@@ -361,7 +312,7 @@ class Sweep:
             self.suggester.restore(trial.architecture)
             for step, scores in trial.curve.items():
                 self.suggester.report(trial.architecture, step, scores)
-            # What was cut short goes on; what had reached its rung waits for promotion.
+            # A trial that was cut short continues. A trial that had reached its rung waits for promotion.
             reached = self.config.rungs[trial.target] in trial.curve
             if trial.state == "running" or (trial.state == "paused" and not reached):
                 trial.state = "paused"
@@ -370,37 +321,18 @@ class Sweep:
                 self._tell(trial)
         self._look_for_promotion()
 
-    def check_result(self) -> None:
-        """Raise SweepFailed where all trials have failed: a sweep without a result is none."""
-        failed = [trial for trial in self.trials.values() if trial.state == "failed"]
-        if failed and len(failed) == len(self.trials):
-            raise SweepFailed(
-                f"all {len(failed)} trials have failed, the last one: {failed[-1].error}"
-            )
-
-    def _check_failures(self) -> None:
-        if self._blocked:
-            raise SweepFailed(self._blocked)
-        failed = sum(trial.state == "failed" for trial in self.trials.values())
-        finished = len(self.finished)
-        if finished >= 5 and failed > self.config.search.max_failed_share * finished:
-            raise SweepFailed(
-                f"{failed} of {finished} trials have failed, more than max_failed_share "
-                f"{self.config.search.max_failed_share:g}; see `srsweep report {self.config.name}` for why"
-            )
-
     def check_lease(self) -> None:
-        """Raise SweepTaken where another driver has taken the sweep."""
+        """Raise SweepTaken if another driver has taken the sweep."""
         self.keeper.check()
 
     def close(self) -> None:
-        """Close what is still running as interrupted and let the next driver start at once."""
+        """Record the running attempts as interrupted and release the lease, so that the next driver can start at once."""
         self.keeper.close()
         database = self.store.database
         database.retry_seconds = min(database.retry_seconds, CLOSING_SECONDS)
-        # Without a database, or without the lease, nothing can be written: the next driver closes what is open.
+        # Without the database or the lease nothing can be written. The next driver then closes the open attempts.
         with contextlib.suppress(StoreError):
-            # One that waits to be alone has had its attempt since it was stored.
+            # A new trial that waits to run alone has an open attempt since it was stored.
             begun = [*self.running.values(), *(trial for trial in self.waiting if trial.is_new)]
             self.running.clear()
             for trial in begun:

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from searchspace.architecture import Architecture, architecture
 from searchspace.cost import costs
+from sweeps.capacity.gpu_share import Share
 from sweeps.checkpoints.object_store import Mirror, is_url
 from sweeps.config.sweep_config import MEASURED, SweepConfig
 from sweeps.measure.latency_objective import LATENCY, Timing, is_timing, key_of
 from sweeps.records import VALIDATION, Measurement, State
 from sweeps.search.halving import Candidate
 from sweeps.store.store import TrialRow
+from sweeps.train.segment import Segment
 
 
 @dataclass(kw_only=True)
@@ -121,4 +123,26 @@ class Trial:
             # On its way to a rung that it had reached before an interruption, it does not wait there.
             scores=tuple(scores[: self.target] if self.state == "running" else scores),
             target=self.target,
+        )
+
+    def segment(self, config: SweepConfig, share: Share, latency_key: str) -> Segment:
+        """The work that its newest attempt consists of, with everything that a worker needs."""
+        return Segment(
+            trial_id=self.id,
+            number=self.number,
+            attempt=self.attempt,
+            family=self.architecture.family.name,
+            knobs=self.architecture.knobs,
+            label=self.architecture.label,
+            scale=config.scale,
+            seed=config.seed,
+            until_step=config.rungs[self.target],
+            train=share.settings(config.train),
+            data=config.data,
+            folder=self.folder(config),
+            mirror=self.mirror(config),
+            seconds_allowed=config.resources.seconds_allowed,
+            cache=Path(config.cache).absolute(),
+            threads=config.resources.threads,
+            timing=self.timing(config, latency_key),
         )

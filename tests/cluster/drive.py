@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from sweeps.config.sweep_config import read_config
-from sweeps.engine.sweep import SweepFailed
+from sweeps.engine.outcomes import SweepFailed
 from sweeps.run import run_sweep
 from sweeps.store.store import LEASE_SECONDS, StoreError
 

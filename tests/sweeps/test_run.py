@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sweeps.engine.sweep import SweepFailed
+from sweeps.engine.outcomes import SweepFailed
 from sweeps.run import run_sweep
 from sweeps.store.store import Store, StoreError, SweepTaken
 from tests.sweeps.sweeps_for_tests import SMALL, small_config, sweep_file

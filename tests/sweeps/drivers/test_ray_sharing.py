@@ -161,7 +161,7 @@ from sweeps.config.sweep_config import read_config
 from sweeps.drivers import ray_sharing
 from sweeps.config.feasibility import check_feasible
 from sweeps.capacity.gpu_share import make_plan
-from sweeps.engine.sweep import SweepFailed
+from sweeps.engine.outcomes import SweepFailed
 from sweeps.train.segment import open_data
 
 @ray.remote(num_gpus=1, num_cpus=0)

@@ -13,7 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from srsweep.cli import main
-from sweeps.engine.sweep import Sweep, SweepFailed
+from sweeps.engine.outcomes import SweepFailed
+from sweeps.engine.sweep import Sweep
 from sweeps.records import Evaluation, Measurement, Outcome
 from sweeps.run import run_sweep
 from sweeps.store.store import Store
