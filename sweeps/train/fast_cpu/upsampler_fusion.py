@@ -1,12 +1,25 @@
-"""The end of a network, convolution, pixel shuffle, convolution to colours, as one convolution.
+"""Computes the end of a network (convolution, pixel shuffle, convolution to colours) as one convolution.
 
-Nothing between the three is not linear, so that their kernels can be multiplied before they meet an
-image: the features of the large image, most of what such an end computes and moves, are never made.
-The parameters stay those of the two convolutions; their gradients follow from the product.
+All three are linear, so their kernels can be multiplied before they meet an image. The features of the large
+image, which take most of the time of such an end, are never computed. The parameters remain those of the two
+convolutions; autograd derives their gradients from the product.
 
-At the border the second convolution takes zeros for what lies outside the large image, where the product sees
-what the first one would have computed there. That depends on the outermost rows and columns alone, and is
-taken away again.
+A worked example in one dimension, with factor 2, one channel and no bias. The first convolution has a kernel for
+each place within an enlarged pixel, w0 = (1, 2, 0) and w1 = (0, 1, 3). The second has v = (1, 0, 2).
+
+    large[2j] = x[j-1] + 2 x[j]         large[2j+1] = x[j] + 3 x[j+1]         out[i] = large[i-1] + 2 large[i+1]
+
+    out[2j]   = large[2j-1] + 2 large[2j+1] = (x[j-1] + 3 x[j]) + 2 (x[j] + 3 x[j+1])
+              = x[j-1] + 5 x[j] + 6 x[j+1]        kernel over offsets -2..2: (0, 1, 5, 6, 0)
+    out[2j+1] = large[2j] + 2 large[2j+2]   = (x[j-1] + 2 x[j]) + 2 (x[j] + 2 x[j+1])
+              = x[j-1] + 4 x[j] + 4 x[j+1]        kernel over offsets -2..2: (0, 1, 4, 4, 0)
+
+For x = (1, 1, 1) the large image is (2, 4, 3, 4, 3, 1), and out is (8, 8, 12, 9, 6, 3). The two kernels give
+(11, 8, 12, 9, 6, 5): equal inside, too large at both ends. There the second convolution takes zeros for what lies
+outside the large image, whereas the product sees what the first one would have computed: large[-1] = 3 adds
+1 * 3 to out[0], and large[6] = 1 adds 2 * 1 to out[5]. These excesses depend on the outermost pixels alone.
+`_from_beyond` computes them and `_TakeOff` subtracts them. In two dimensions the rows and the columns at the
+border have such an excess, and the four corners, which are in both, are added back once.
 """
 
 from typing import Any
@@ -16,27 +29,29 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad
 
 FEW_COLOURS = 4
-"""Channels of the second convolution up to which the product is the smaller one."""
+"""Channels of the second convolution up to which the product takes fewer Mult-Adds than the two."""
 MIN_SIZE = 1 << 17
-"""Elements of a batch of features from which the product pays: multiplying kernels costs 1 to 2 ms."""
+"""Elements in a batch of features from which the product is faster. Multiplying the kernels takes 1 to 2 ms."""
 REACH = 2
-"""Pixels to every side that the product sees: a 3x3 kernel behind another, the shuffle in between.
+"""Pixels that the product sees to each side: a 3x3 kernel behind another 3x3 kernel reaches two.
 
-No place within an enlarged pixel needs all five: the last one does without the first, the others without the last.
-With the last place of the pixel before beside the others of this one, four are enough.
+No place within an enlarged pixel needs all five taps. The last place never uses the first tap, the other places
+never use the last tap. If the last place is computed one pixel later than the others, four taps are enough.
 """
 
 
 class ShuffleToColours(nn.Module):
-    """A 3x3 convolution, a pixel shuffle by r and a 3x3 one to colours: (N, C, H, W) -> (N, 3, rH, rW).
+    """A 3x3 convolution, a pixel shuffle by r and a 3x3 convolution to colours: (N, C, H, W) -> (N, 3, rH, rW).
 
-    Both convolutions have a border of zeros; r is 2 or more.
+    Both convolutions pad with zeros. r is at least 2.
     """
 
     taps: Tensor
-    """(3 * r * 5, 3 * r * 3) of 0 and 1, along one axis, for rows (e, a, u) and columns (k, i, p): whether
-    pixel a of an enlarged pixel meets tap p of the first kernel at offset u by way of tap k of the second and
-    pixel i between. e = 0 has all, 1 and 2 only what comes from beyond the first and the last edge."""
+    """Which taps meet along one axis: 0 or 1, of shape (3 * r * 5, 3 * r * 3) for rows (e, a, u) and columns (k, i, p).
+
+    1 means that place a of an enlarged pixel meets tap p of the first kernel at offset u, through tap k of the second
+    kernel and place i in the large image. e = 0 has all meetings. e = 1 and e = 2 have only those through a large
+    pixel beyond the first and the last edge."""
 
     def __init__(self, conv: nn.Conv2d, to_colours: nn.Conv2d, factor: int) -> None:
         super().__init__()
@@ -44,7 +59,7 @@ class ShuffleToColours(nn.Module):
         self.register_buffer("taps", _taps(factor), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The enlarged image."""
+        """Return the enlarged image."""
         if x.numel() < MIN_SIZE or min(x.shape[2:]) < 2:
             colours: Tensor = self.to_colours(
                 spread(convolve_by_place(self.conv, x, self.factor), self.factor)
@@ -60,7 +75,7 @@ class ShuffleToColours(nn.Module):
         return image
 
     def _inner(self, kernels: Tensor, constants: Tensor) -> tuple[Tensor, Tensor]:
-        """Kernel (r * r * 3, C, 4, 4) and bias for everywhere, the last place before the others."""
+        """Return the kernel (r * r * 3, C, 4, 4) and the bias of the interior, with the last place first."""
         whole = kernels[:, :, 0, :, :, 0].permute(2, 3, 4, 5, 0, 1)
         rows = _four_taps(whole)  # (a, u, b, v, o, c)
         both = _four_taps(rows.movedim((2, 3), (0, 1)))  # (b, v, a, u, o, c)
@@ -71,12 +86,13 @@ class ShuffleToColours(nn.Module):
         return inner.contiguous(memory_format=torch.channels_last), bias.flatten()
 
     def _products(self) -> tuple[Tensor, Tensor]:
-        """Kernels (o, c, e, a, u, f, b, v) and constants (o, e, a, f, b): e, a, u of `taps` for rows, f, b, v
-        for columns, from channel c to colour o.
+        """Return the products as kernels (o, c, e, a, u, f, b, v) and constants (o, e, a, f, b).
+
+        They lead from channel c to colour o. e, a, u are those of `taps` along rows, and f, b, v along columns.
         """
         r, first = self.factor, self.conv.weight.unflatten(0, (-1, self.factor, self.factor))
         bias = first.new_zeros(first.shape[:3]) if self.conv.bias is None else self.conv.bias
-        # The bias is the kernel of one more channel, which is 1 everywhere, outside the image, too.
+        # The bias becomes the kernel of one more channel that is 1 everywhere, also outside the image.
         constant = pad(bias.view(-1, r, r, 1, 1, 1), (1, 1, 1, 1))
         both = torch.einsum(
             "omkl,mijcpq->ockipljq", self.to_colours.weight, torch.cat([first, constant], 3)
@@ -88,8 +104,10 @@ class ShuffleToColours(nn.Module):
     def _from_beyond(
         self, x: Tensor, kernels: Tensor, constants: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """What the product adds from beyond the edges: to the first and last row (N, 3, 2, rW), to the first and
-        last column (N, 3, rH, 2), and to the four corners (N, 3, 2, 2), which are in both of them.
+        """Return the excess of the product along the border, for `_TakeOff`.
+
+        It has three parts: the first and last row (N, 3, 2, rW), the first and last column (N, 3, rH, 2), and the
+        four corners (N, 3, 2, 2), which both of the others contain.
         """
         (n, c, h, w), colours = x.shape, len(kernels)
         with torch.autocast(x.device.type, enabled=False):
@@ -113,7 +131,7 @@ class ShuffleToColours(nn.Module):
 
 
 def convolve_by_place(conv: nn.Conv2d, x: Tensor, r: int) -> Tensor:
-    """`conv` of `x` with the place within the enlarged pixel (row, column) before the channel."""
+    """Apply `conv` to `x`. Its output channels are ordered by place (row, column) first and by channel second."""
     weight = _by_place(conv.weight, r).contiguous(memory_format=torch.channels_last)
     bias = None if conv.bias is None else _by_place(conv.bias, r)
     return conv._conv_forward(x, weight, bias)
@@ -124,17 +142,17 @@ def _by_place(parameter: Tensor, r: int) -> Tensor:
 
 
 def spread(x: Tensor, r: int) -> Tensor:
-    """(N, r * r * C, H, W), places before channels -> (N, C, rH, rW): a shuffle of whole pixels."""
+    """Shuffle whole pixels: (N, r * r * C, H, W), with places before channels, -> (N, C, rH, rW)."""
     return _Spread.apply(x, r)  # type: ignore[no-untyped-call]
 
 
 def _four_taps(kernels: Tensor) -> Tensor:
-    """`kernels` (a, u, ...) with the last place first and shifted by one tap."""
+    """Move the last place of `kernels` (a, u, ...) to the front and shift it by one tap."""
     return torch.cat([kernels[-1:, 1:], kernels[:-1, :-1]])
 
 
 def _taps(r: int) -> Tensor:
-    """`ShuffleToColours.taps`."""
+    """Return `ShuffleToColours.taps` for factor `r`."""
     taps = torch.zeros(3, r, 2 * REACH + 1, 3, r, 3)
     for a in range(r):
         for k in range(3):
@@ -147,7 +165,7 @@ def _taps(r: int) -> Tensor:
 
 
 class _Spread(torch.autograd.Function):
-    """A shuffle of pixels; its gradient is moved a row of places at a time, three times as fast as all at once."""
+    """A shuffle of pixels. Its backward moves one row of places at a time, which is three times as fast as all at once."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, r: int) -> Tensor:
@@ -168,7 +186,7 @@ class _Spread(torch.autograd.Function):
 
 
 class _Edges(torch.autograd.Function):
-    """The outermost rows, columns and corners; one dense gradient instead of one for each."""
+    """The outermost rows, columns and corners. Their gradients are summed into one dense tensor."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -188,8 +206,9 @@ class _Edges(torch.autograd.Function):
 
 
 class _TakeOff(torch.autograd.Function):
-    """The image within its frame, one pixel before it and r - 1 behind, with rows and columns taken off and corners,
-    which are in both, added again.
+    """Cuts the image out of its frame of one pixel before and r - 1 behind, and removes the excess of the border.
+
+    Rows and columns are subtracted. Corners, which were subtracted twice, are added once.
     """
 
     @staticmethod

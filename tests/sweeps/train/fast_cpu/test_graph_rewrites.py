@@ -11,7 +11,13 @@ from searchspace.discover import FAMILIES
 from sweeps.train import step
 from sweeps.train.fast_cpu import upsampler_fusion
 from sweeps.train.fast_cpu.graph_rewrites import ConvShuffle, Forward, fused, join
-from sweeps.train.fast_cpu.upsampler_fusion import ShuffleToColours
+from sweeps.train.fast_cpu.upsampler_fusion import (
+    REACH,
+    ShuffleToColours,
+    _within,
+    convolve_by_place,
+    spread,
+)
 from sweeps.train.optimizer import make_optimizer, set_rate
 from sweeps.train.settings import TrainSettings
 from sweeps.train.step import make_update
@@ -48,13 +54,59 @@ def check_same(network: nn.Module) -> nn.Module:
     return rewritten
 
 
+UNCHANGED = frozenset({"drcn", "drrn", "fsrcnn", "idn", "lapsrn", "srcnn", "vdsr"})
+"""Families whose default network at x4 has nothing to rewrite."""
+
+
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_every_family_computes_the_same(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upsampler_fusion, "MIN_SIZE", 0)
     torch.manual_seed(0)
     network = architecture(family, {}).network(4)
-    if fused(network) is not network:
+    assert (fused(network) is network) == (family in UNCHANGED)
+    if family not in UNCHANGED:
         check_same(network)
+
+
+def worked_example() -> ShuffleToColours:
+    """The example at the top of `upsampler_fusion`, laid along the columns of an image."""
+    conv, last = (
+        nn.Conv2d(1, 4, 3, padding=1, bias=False),
+        nn.Conv2d(1, 1, 3, padding=1, bias=False),
+    )
+    for convolution in (conv, last):
+        nn.init.zeros_(convolution.weight)
+    with torch.no_grad():
+        conv.weight[0, 0, 1] = torch.tensor([1.0, 2.0, 0.0])
+        conv.weight[1, 0, 1] = torch.tensor([0.0, 1.0, 3.0])
+        last.weight[0, 0, 1] = torch.tensor([1.0, 0.0, 2.0])
+    return ShuffleToColours(conv, last, 2)
+
+
+def test_the_worked_example_of_the_fusion_has_these_numbers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    end, low_res = worked_example(), torch.ones(1, 1, 2, 3)
+    kernels, _ = end._products()
+    assert kernels[0, 0, 0, 0, REACH, 0].tolist() == [[0, 1, 5, 6, 0], [0, 1, 4, 4, 0]]
+    large = spread(convolve_by_place(end.conv, low_res, 2), 2)
+    assert large[0, 0, 0].tolist() == [2, 4, 3, 4, 3, 1]
+    for least in (1 << 60, 0):  # one after the other, and as one
+        monkeypatch.setattr(upsampler_fusion, "MIN_SIZE", least)
+        assert end(low_res)[0, 0, 0].tolist() == [8, 8, 12, 9, 6, 3]
+    monkeypatch.setattr(
+        upsampler_fusion._TakeOff, "apply", lambda framed, r, *_: _within(framed, r)
+    )
+    assert end(low_res)[0, 0, 0].tolist() == [11, 8, 12, 9, 6, 5]
+
+
+def test_the_worked_example_of_the_rewrites_has_these_numbers() -> None:
+    up, last = nn.Conv2d(16, 64, 3, padding=1), nn.Conv2d(16, 3, 3, padding=1)
+    layers = (nn.Conv2d(3, 16, 3, padding=1), up, nn.PixelShuffle(2), last)
+    rewritten = check_same(nn.Sequential(*layers))
+    (end,) = [part for part in rewritten.modules() if isinstance(part, ShuffleToColours)]
+    inner, _ = end._inner(*end._products())
+    assert (up.weight.numel(), 4 * last.weight.numel(), inner.numel()) == (9_216, 1_728, 3_072)
 
 
 @pytest.mark.usefixtures("_size")
