@@ -1,4 +1,4 @@
-"""The device that computes: which one, in which precision, and what its memory allows."""
+"""The device that computes: which one it is, in which precision it computes, and how it reports lack of memory."""
 
 import ctypes
 import platform
@@ -26,7 +26,7 @@ def pick_device(wanted: str) -> torch.device:
 
 
 def device_model(device: torch.device | None = None) -> str:
-    """The model of a GPU, or of this machine's processor."""
+    """The model name of a GPU, or of this machine's processor for anything else."""
     if device is not None and device.type == "cuda":
         return torch.cuda.get_device_name(device)
     cpuinfo = Path("/proc/cpuinfo")
@@ -36,11 +36,11 @@ def device_model(device: torch.device | None = None) -> str:
 
 
 NO_MEMORY = ("out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
-"""In a RuntimeError of CUDA's (or of a recording that it ended), of torch on a processor, of cuDNN or cuBLAS."""
+"""Words in a RuntimeError that mean lack of memory: from CUDA, torch on a processor, cuDNN and cuBLAS."""
 
 
 def pick_autocast(precision: str, device: torch.device) -> bool:
-    """Whether to compute in bfloat16 under autocast."""
+    """Whether to compute in bfloat16 under autocast. 'auto' means yes if the device computes it natively."""
     if precision != "auto":
         return precision == "bfloat16"
     if device.type == "cuda":
@@ -50,7 +50,7 @@ def pick_autocast(precision: str, device: torch.device) -> bool:
 
 @contextmanager
 def without_tf32() -> Iterator[None]:
-    """Convolutions of float32 with all their bits: cuDNN's have 10, TF32, unless told; its other flags stay as they are."""
+    """Compute float32 convolutions in full precision. By default cuDNN uses TF32, which has a mantissa of 10 bits."""
     with torch.backends.cudnn.flags(
         enabled=None, benchmark=None, benchmark_limit=None, deterministic=None, allow_tf32=False
     ):
@@ -58,7 +58,7 @@ def without_tf32() -> Iterator[None]:
 
 
 def sent(batch: Tensor, device: torch.device) -> Tensor:
-    """`batch` on `device`; a GPU copies it while the host goes on, which takes memory that stays in place."""
+    """Copy `batch` to `device`. The host does not wait for a GPU, which needs pinned memory for that."""
     if device.type == "cuda":
         batch = batch.pin_memory()
     return batch.to(device, non_blocking=True)
@@ -66,10 +66,10 @@ def sent(batch: Tensor, device: torch.device) -> Tensor:
 
 @cache
 def keep_freed_memory() -> None:
-    """Let the C library keep what is freed, on Linux.
+    """Make the C library keep freed memory instead of returning it to the kernel (Linux with glibc only).
 
-    Otherwise every step's activations go back to the kernel and are cleared and mapped in anew at the
-    next: 8 % of a step of s-LWSR16 and 11 % of one of s-LWSR32 (batch 16, patch 48).
+    Otherwise the kernel clears and maps the memory of all activations anew at every step. That took 8 % of a step of
+    s-LWSR16 and 11 % of a step of s-LWSR32 (batch 16, patch 48).
     """
     if not sys.platform.startswith("linux"):
         return
@@ -81,7 +81,7 @@ def keep_freed_memory() -> None:
 
 
 def lacks_memory(error: BaseException | None) -> bool:
-    """Whether an error, or one that it followed from, was a lack of memory, which not all of torch says by type."""
+    """Whether an error, or one that caused it, was a lack of memory. Some parts of torch say so in words only."""
     if error is None:
         return False
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):

@@ -6,18 +6,18 @@ from contextlib import suppress
 from pathlib import Path
 
 GROUPS = Path("/sys/fs/cgroup")
-"""Where Linux shows a container its own control group."""
+"""The folder in which Linux shows a container its own control group."""
 
 
 def num_cores(groups: Path = GROUPS) -> int:
-    """Processor cores that this process may use: a scheduler may allow fewer than there are, a container less of them."""
+    """Processor cores that this process may use. A scheduler or a container may allow fewer than the machine has."""
     has_affinity = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
     return max(1, math.ceil(min(cores, _quota(groups))))
 
 
 def _quota(groups: Path) -> float:
-    """Cores' worth of time that a container is given, by its control group of version 2 or 1; inf for no limit."""
+    """Processor time that the container may use, in cores, by its control group (version 2 or 1). inf: no limit."""
     for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
         with suppress(OSError, ValueError):
             quota, period = " ".join((groups / name).read_text() for name in names).split()
@@ -26,5 +26,5 @@ def _quota(groups: Path) -> float:
 
 
 def threads_here(asked: int) -> int:
-    """Threads of a trial on this machine: more than it has cores are slower, and OpenMP dies of millions."""
+    """Threads of a trial on this machine, at most its cores: more threads are slower, and OpenMP crashes with millions."""
     return min(asked, num_cores())

@@ -7,7 +7,7 @@ from sweeps.checkpoints.object_store import Mirror
 
 
 def forget_weights(folder: Path, mirror: Mirror | None = None) -> None:
-    """Delete the training states in a trial's folder; what is gone already is no fault."""
+    """Delete the training states in a trial's folder. Files that are gone already are ignored."""
     with contextlib.suppress(OSError):
         if mirror is not None:
             mirror.forget()

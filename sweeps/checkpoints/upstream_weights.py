@@ -1,4 +1,4 @@
-"""Weights from files: our own checkpoints and those of the authors' code."""
+"""Loads weights from files: srsweep's own checkpoints and those of the authors' code."""
 
 import pickle
 import re
@@ -9,13 +9,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from searchspace.errors import UserError
 from searchspace.layers import RGB_MEAN_DIV2K, ColourShift
 
 WRAPPERS = ("network", "params_ema", "params", "ema_state_dict", "state_dict", "model", "net")
-"""Keys under which checkpoints keep their tensors, ours first; the averaged ones before the plain ones."""
+"""Keys under which checkpoints keep their tensors. srsweep's own comes first, averaged weights before plain ones."""
 
 PREFIX = "module."
-"""What nn.DataParallel puts before every name."""
+"""The prefix that nn.DataParallel puts before every name."""
 
 KINDS = {
     "weight_g": "g",
@@ -23,40 +24,40 @@ KINDS = {
     "parametrizations.weight.original0": "g",
     "parametrizations.weight.original1": "v",
 }
-"""Weight norm's two tensors under torch's old names and under its new ones."""
+"""Names of weight norm's two tensors, in old and new versions of torch."""
 
 SHIFT = re.compile(r"(^|\.)(sub_mean|add_mean)\.")
-"""The mean shift of EDSR and its descendants, wherever their code registers it."""
+"""The mean shift of EDSR and its descendants. Each repository registers it in another place."""
 
 BRANCH = re.compile(r"(?:^|\.)(?:up|x)_?([2348])\.")
-"""One scale's own part of a network for several scales (CARN's upsample.up2, up3 and up4)."""
+"""The part of a multi-scale network that serves one scale, such as CARN's upsample.up2, up3 and up4."""
 
 MEAN = re.compile(r"(^|\.)((rgb|image|img)_)?mean$")
-"""A constant mean colour that some forks store."""
+"""A constant mean colour, which some forks store."""
 
 
-class Misfit(ValueError):  # noqa: N818 - reads as what happened
-    """Tensors that are not those of the network; the message says where they part."""
+class Misfit(UserError):  # noqa: N818 - reads as what happened
+    """The tensors do not belong to the network. The message names the first difference."""
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
-    """Fill `network` from a checkpoint of ours or of the authors' code.
+    """Fill `network` from one of srsweep's checkpoints or from one of the authors' code.
 
-    Tensors go by name if all names and shapes are the network's. Otherwise they go layer by layer in
-    order of registration, and then the number of layers and every shape must agree, so that each tensor
-    of the file is used and each of the network filled. Exceptions, all by name:
-    - A weight comes before its bias, in whatever order the file has them. The g and v of weight norm count as
-      one weight; they are multiplied where the network has no weight norm, and made where only it has.
-    - `sub_mean` and `add_mean` go to the network's mean shift wherever they stand, may be missing, and must
-      equal its constants where it does not store any.
-    - Of a network for several scales (parts named up2, up3 ...) the part that fits is taken.
-    - Batch norm's counters of batches have no effect and are left out.
+    If all names and shapes equal the network's, tensors are matched by name. Otherwise they are matched layer by
+    layer in order of registration. Then the number of layers and every shape must agree, so that every tensor of the
+    file is used and every tensor of the network is filled. There are four exceptions, all by name:
+    - A weight counts as coming before its bias, whatever the order in the file. The g and v of weight norm count as
+      one weight. They are multiplied if the network has no weight norm, and computed if only the network has it.
+    - `sub_mean` and `add_mean` go to the network's mean shift, wherever they stand. They may be missing. If the
+      network stores no mean shift, they must equal its constants.
+    - A multi-scale file (parts named up2, up3, ...) contributes the part that fits.
+    - The batch counters of batch norm have no effect and are ignored.
 
-    Two layers of one shape in another order cannot be told apart: whoever loads foreign weights should
-    evaluate them against the published figure.
+    Matching by order cannot tell two layers of equal shape apart. Evaluate foreign weights against their published
+    figure.
 
-    Raises ValueError if the file is no checkpoint, if it would have to run code, or if its tensors do
-    not fit, naming the first that does not. The network is then as it was.
+    Raises UserError if the file is not a checkpoint, if reading it would run code, or if its tensors do not fit. The
+    network is then unchanged.
     """
     stored = read_weights(path)
     own = network.state_dict()
@@ -72,32 +73,32 @@ def load_weights(network: nn.Module, path: Path) -> None:
         else:
             network.load_state_dict(own | filled)
             return
-    raise ValueError(
+    raise UserError(
         f"{path}: weights must fit the network by name or by order, but {faults[0]}"
     ) from None
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors in a checkpoint by name, on the CPU, in order, without wrappers and 'module.'.
+    """Return the tensors of a checkpoint by name, on the CPU and in order, without wrappers and 'module.'.
 
-    Raises ValueError with one line if there are none, or if the file is no checkpoint.
+    Raises UserError if the file is not a checkpoint or holds no tensors.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise ValueError(f"{path}: no such file") from None
+        raise UserError(f"{path}: no such file") from None
     except pickle.UnpicklingError:
-        raise ValueError(
-            f"{path}: must hold tensors and plain values only; it is no checkpoint, or would have to "
-            "run code to be read (a whole module: save its state_dict() by the code it came from)"
+        raise UserError(
+            f"{path}: must hold only tensors and plain values. This file is not a checkpoint, or reading it would "
+            "run code (if it holds a whole module, save its state_dict() with the code that it came from)"
         ) from None
     except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{path}: cannot be read as a checkpoint ({reason})") from None
+        raise UserError(f"{path}: cannot be read as a checkpoint ({reason})") from None
     tensors = _unwrapped(content)
     if not tensors:
-        raise ValueError(
-            f"{path}: holds no weights (looked at the top and under {', '.join(WRAPPERS)})"
+        raise UserError(
+            f"{path}: holds no weights, neither at the top level nor under {', '.join(WRAPPERS)}"
         )
     if all(name.startswith(PREFIX) for name in tensors):
         return {name.removeprefix(PREFIX): tensor for name, tensor in tensors.items()}
@@ -116,7 +117,7 @@ def _unwrapped(content: object) -> dict[str, Tensor]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Entry:
-    """One weight, bias or other tensor of a network; a weight-normalised weight is two tensors, g and v."""
+    """One weight, bias or other tensor of a network. A weight under weight norm is two tensors, g and v."""
 
     names: tuple[str, ...]
     tensors: tuple[Tensor, ...]
@@ -130,7 +131,7 @@ class _Entry:
 
 
 def _entries(tensors: Mapping[str, Tensor]) -> list[_Entry]:
-    """The entries in order, layer by layer; in each, a weight before its bias."""
+    """The entries in order, layer by layer. In each layer the weight comes before its bias."""
     layers: dict[str, dict[str, str]] = {}
     for name in tensors:
         kind = next((kind for kind in KINDS if name.endswith(f".{kind}")), name.rpartition(".")[2])
@@ -150,7 +151,7 @@ def _entries(tensors: Mapping[str, Tensor]) -> list[_Entry]:
 
 
 def _branches(stored: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
-    """The file's tensors; then, for a network of several scales, those that each of its scales uses."""
+    """Yield all tensors of the file. For a multi-scale file, yield then the tensors that each of its scales uses."""
     yield stored
     scales = {name: match[1] for name in stored if (match := BRANCH.search(name))}
     for scale in sorted(set(scales.values())):
@@ -158,7 +159,7 @@ def _branches(stored: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
 
 
 def _filled(network: nn.Module, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Values for the network's tensors by name; raises Misfit."""
+    """Return values for the network's tensors by name. Raises Misfit."""
     own = network.state_dict()
     shifts = {name: t for name, t in stored.items() if SHIFT.search(name)}
     own_shifts = {
@@ -204,7 +205,7 @@ def _by_order(own: Mapping[str, Tensor], stored: Mapping[str, Tensor]) -> dict[s
 
 
 def _converted(entry: _Entry, other: _Entry) -> tuple[Tensor, ...]:
-    """The tensors of `other` in the form, plain or weight-normalised, that `entry` has."""
+    """Convert the tensors of `other` to the form that `entry` has: plain, or under weight norm."""
     if len(entry.names) == len(other.names):
         return tuple(t.reshape(e.shape) for e, t in zip(entry.tensors, other.tensors, strict=True))
     if len(other.names) == 2:
@@ -215,37 +216,37 @@ def _converted(entry: _Entry, other: _Entry) -> tuple[Tensor, ...]:
 
 
 def _norm(weight: Tensor) -> Tensor:
-    """The Euclidean norm of every output channel, with the dimensions kept."""
+    """The Euclidean norm of each output channel. All dimensions are kept."""
     return torch.linalg.vector_norm(weight, dim=tuple(range(1, weight.ndim)), keepdim=True)
 
 
 def _hint(entry: _Entry, other: _Entry) -> str:
-    """What a person may have meant where a tensor does not fit."""
+    """A guess at why a tensor does not fit, or an empty string."""
     bias = [e.names[-1].endswith("bias") for e in (entry, other)]
     if bias[0] != bias[1]:
         owner = "file" if bias[1] else "network"
-        return f" (only the {owner} has a bias here: where the family has a knob `bias`, change it)"
+        return f" (only the {owner} has a bias here; if the family has a knob `bias`, change it)"
     seen = [e.shape[1] if len(e.shape) == 4 else None for e in (entry, other)]
     if {1, 3} == set(seen):
-        return f" (the file's network sees {seen[1]} colours: where the family has the knob, colours={seen[1]})"
+        return f" (the network in the file has {seen[1]} colour channels; if the family has a knob `colours`, set colours={seen[1]})"
     return ""
 
 
 def _check_range(own: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
-    """Misfit where the file's mean shift is for colours up to 1 and the network's for 255, or the reverse."""
+    """Raise Misfit if the file's mean shift is for colours up to 1 and the network's for 255, or the reverse."""
     largest = [
         max(float(t.abs().max()) for name, t in shift.items() if name.endswith("bias"))
         for shift in (own, values)
     ]
     if (largest[0] > 2) != (largest[1] > 2):
         raise Misfit(
-            f"its mean shift is {largest[1]:.4g}, the network's {largest[0]:.4g}: they see colours of "
-            "another range"
+            f"its mean shift is {largest[1]:.4g} and the network's is {largest[0]:.4g}: one takes colours up to 1, "
+            "the other up to 255"
         )
 
 
 def _check_constants(constants: Mapping[str, Tensor]) -> None:
-    """Misfit where a mean that the network does not store is another than the one it uses, DIV2K's."""
+    """Raise Misfit if the file holds another mean colour than DIV2K's, which the network uses without storing it."""
     mean = torch.tensor(RGB_MEAN_DIV2K)
     for name, tensor in constants.items():
         values = tensor.float()

@@ -1,4 +1,4 @@
-"""What a sweep may still spend, whether it is worth it, and whose weights it keeps."""
+"""How much a sweep may still spend, whether more trials are worth it, and which weights it keeps."""
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -10,41 +10,41 @@ from sweeps.config.sweep_config import Direction, SweepConfig
 from sweeps.engine.trial_state import Trial
 
 GAIN = "expected_gain"
-"""Of a sweep's facts, one a trial: the gain that its suggestion was expected to bring."""
+"""Prefix of the stored facts that hold, for each trial, the gain that the sampler expected of it."""
 SMALL_GAINS = 3
-"""So many suggestions in a row that are expected to gain little end a sweep."""
+"""Suggestions in a row with a small expected gain that end a sweep."""
 
 
 class Patience:
-    """Whether new trials are still expected to gain the share of the hypervolume that `search.min_gain` asks for."""
+    """Decides whether new trials are still expected to raise the hypervolume by `search.min_gain`."""
 
     def __init__(self, least: float | None) -> None:
         self.least, self.small = least, 0
 
     def note(self, gain: float) -> None:
-        """Take note of what a suggestion is expected to gain."""
+        """Note the gain that the sampler expects of a suggestion."""
         self.small = self.small + 1 if self.least is not None and gain < self.least else 0
 
     def recall(self, numbers: Iterable[int], facts: Mapping[str, str]) -> None:
-        """As many small gains in a row as when the sweep was left: what has ended stays at its end."""
+        """Restore the count of small gains in a row, so that a sweep that has ended does not start again."""
         for number in sorted(numbers):
             self.note(float(facts.get(f"{GAIN} {number}", math.inf)))
 
     @property
     def is_over(self) -> bool:
-        """Whether no more trials are to be started."""
+        """Whether the sweep should start no more trials."""
         return self.small >= SMALL_GAINS
 
 
 def spent_steps(trials: Iterable[Trial], config: SweepConfig) -> int:
-    """Optimiser steps done or handed out."""
+    """Optimiser steps that are done or handed out."""
     return sum(
         t.step if t.state in ("stopped", "failed") else config.rungs[t.target] for t in trials
     )
 
 
 def affordable(trials: Collection[Trial], config: SweepConfig, steps: int) -> bool:
-    """Whether so many more optimiser steps are within the search's steps and hours."""
+    """Whether `steps` more optimiser steps fit into `search.steps` and `search.hours`."""
     search = config.search
     if search.steps is not None and spent_steps(trials, config) + steps > search.steps:
         return False
@@ -52,7 +52,7 @@ def affordable(trials: Collection[Trial], config: SweepConfig, steps: int) -> bo
 
 
 def without_weights(trials: Collection[Trial], config: SweepConfig) -> list[Trial]:
-    """The trials that have ended and whose training states `search.keep_weights` does not ask for."""
+    """The trials that have ended and whose training states `search.keep_weights` does not keep."""
     keep = config.search.keep_weights
     if keep == "all":
         return []
@@ -68,7 +68,10 @@ def without_weights(trials: Collection[Trial], config: SweepConfig) -> list[Tria
 def non_dominated(
     values: Sequence[Mapping[str, float]], objectives: Mapping[str, Direction]
 ) -> list[bool]:
-    """For each point whether no other is at least as good in all objectives and better in one."""
+    """For each point, whether no other point dominates it.
+
+    A point dominates another if it is at least as good in all objectives and better in one.
+    """
     if not values:
         return []
     table = np.array([[point[name] for name in objectives] for point in values], np.float64)

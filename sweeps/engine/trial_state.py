@@ -1,4 +1,4 @@
-"""A trial of a sweep that is being driven: where it stands, and what was measured of it so far."""
+"""A trial of a running sweep: its state, and what was measured so far."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from sweeps.train.segment import Segment
 
 @dataclass(kw_only=True)
 class Trial:
-    """A trial of this sweep while it is not finished."""
+    """A trial in the memory of the driver."""
 
     id: int
     number: int
@@ -28,31 +28,31 @@ class Trial:
     state: State = "running"
     step: int = 0
     error: str = ""
-    """Last line of the newest attempt's error."""
+    """The newest attempt's error, in one line."""
     scores: dict[str, float] = field(default_factory=dict)
-    """Newest value of each measured objective."""
+    """The newest value of each measured objective."""
     curve: dict[int, dict[str, float]] = field(default_factory=dict)
-    """Measured objectives by step."""
+    """The measured objectives after each evaluated step."""
     target: int = 0
-    """Number of the rung that it is being trained to, or waits at."""
+    """Number of the rung that the trial is training towards, or waits at."""
     seconds: float = 0.0
-    """Of training so far."""
+    """Seconds of training so far."""
     begun: float = 0.0
-    """When the newest attempt was handed out, by `time.monotonic`."""
+    """The time at which the newest attempt was handed out, by `time.monotonic`."""
     timed: dict[str, float] = field(default_factory=dict)
-    """Latencies [ms] measured before training, by key."""
+    """Latencies in milliseconds, measured before training, by key."""
     machine_faults: int = 0
-    """Of machines that it was sent to, in a row."""
+    """Machine faults that the trial has met in a row."""
     is_new: bool = False
-    """Was stored with its first attempt, which is still to be handed out."""
+    """Whether the first attempt, which is stored with the trial, has not been handed out yet."""
     had_neighbours: bool = False
-    """Whether others have run beside its newest attempt."""
+    """Whether another trial has run beside the newest attempt."""
     alone: bool = False
-    """Is trained with nothing beside it: has run out of memory beside others, or is predicted to."""
+    """Whether the trial must run alone, because it ran out of memory beside others or is predicted to."""
 
     @classmethod
     def restored(cls, row: TrialRow, config: SweepConfig) -> "Trial":
-        """The trial of a stored row, with what was measured of it."""
+        """Restore a trial from its stored row."""
         trial = cls(
             id=row.id,
             number=row.number,
@@ -66,7 +66,7 @@ class Trial:
         return trial
 
     def take(self, measurements: Iterable[Measurement]) -> None:
-        """Remember what was measured; on the test sets is for networks that have been chosen already."""
+        """Remember measurements. Those on test sets are ignored: the search must not see them."""
         for each in measurements:
             self.step = max(self.step, each.step)
             if each.name in MEASURED and each.dataset == VALIDATION:
@@ -78,32 +78,32 @@ class Trial:
                 self.seconds = max(self.seconds, each.value)
 
     def timing(self, config: SweepConfig, key: str) -> Timing | None:
-        """The order to measure its latency under the sweep's `key` first; None where it needs none, or has it."""
+        """The order to measure the latency under the sweep's `key` first. None if there is no need, or it is known."""
         if not config.is_timed or (key and key in self.timed):
             return None
         return Timing(key=key, limit=config.latency_limit)
 
     def adopt_latency(self, key: str) -> None:
-        """Let the latency under the sweep's `key` be its score."""
+        """Take the latency under the sweep's `key` as a score."""
         if key in self.timed:
             self.scores[LATENCY] = self.timed[key]
 
     def values(self, scale: int) -> dict[str, float]:
-        """Costs and newest measured objectives."""
+        """The costs and the newest measured objectives, by name."""
         return costs(self.architecture, scale) | self.scores
 
     def folder(self, config: SweepConfig) -> Path:
-        """Of its training states."""
+        """Folder of the trial's training states."""
         return config.checkpoint_folder / config.name / str(self.number)
 
     def mirror(self, config: SweepConfig) -> Mirror | None:
-        """The copy of that folder in an object store, where the sweep has one."""
+        """The copy of that folder in the object store, if the sweep has one."""
         if not is_url(config.checkpoints):
             return None
         return Mirror(url=f"{config.checkpoints}/{config.name}/{self.number}")
 
     def candidate(self, config: SweepConfig) -> Candidate:
-        """What halving needs to know of it."""
+        """The trial as halving sees it."""
         signs = {
             name: 1 if direction == "maximize" else -1
             for name, direction in config.objectives.items()
@@ -120,13 +120,13 @@ class Trial:
             costs=tuple(
                 known[name] for name in config.objectives if name in known and name not in MEASURED
             ),
-            # On its way to a rung that it had reached before an interruption, it does not wait there.
+            # A resumed trial may have a score at its target from before the interruption. It does not wait there yet.
             scores=tuple(scores[: self.target] if self.state == "running" else scores),
             target=self.target,
         )
 
     def segment(self, config: SweepConfig, share: Share, latency_key: str) -> Segment:
-        """The work that its newest attempt consists of, with everything that a worker needs."""
+        """The newest attempt as work for a worker."""
         return Segment(
             trial_id=self.id,
             number=self.number,

@@ -1,7 +1,7 @@
-"""What a network is worth on whole images: PSNR and SSIM of the luma.
+"""Scores of a network on whole images: PSNR and SSIM of the luma.
 
-On a GPU images of equal size go through the network together, pixels, outputs and scores stay there, and
-the host waits once, for the scores. On a CPU it is one image after another, since batches are no faster there.
+On a GPU, images of equal size go through the network together. Pixels, outputs and scores stay on the device, and
+the host waits once, for the scores. On a CPU, images go one by one, since batches are no faster there.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from searchspace.errors import UserError
 from sweeps.data.cache import PairSet
 from sweeps.data.imresize import imresize
 from sweeps.data.resident import images_of, resident
@@ -22,28 +23,28 @@ from sweeps.measure.inference import OVERLAP, Enlarge, inference
 from sweeps.measure.metrics import psnr, rgb_to_y, scores_y, ssim
 
 BATCH_PIXELS = 1 << 16
-"""Low-resolution pixels that go through a network at a time on a GPU; a larger image goes alone."""
+"""Low-resolution pixels that go through a network at once on a GPU. A larger image goes alone."""
 
 Pixels = NDArray[np.uint8]
 Images = Callable[[Sequence[int]], tuple[Tensor, Tensor]]
-"""Positions of images of equal size -> the images, uint8 (N, h, w, 3) and (N, s * h, s * w, 3)."""
+"""Maps positions of images of equal size to the images, uint8 (N, h, w, 3) and (N, s * h, s * w, 3)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageScore:
-    """What one enlarged image is worth."""
+    """The scores of one enlarged image."""
 
     psnr_y: float
-    """[dB]"""
+    """In dB."""
     ssim_y: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """What a network is worth on a set: means over its images."""
+    """The scores of a network on an image set: means over its images."""
 
     psnr_y: float
-    """[dB]"""
+    """In dB."""
     ssim_y: float
     per_image: Mapping[str, ImageScore]
 
@@ -57,13 +58,12 @@ def evaluate(
     tile: int | None = None,
     batch_pixels: int | None = None,
 ) -> Scores:
-    """Scores of `network`, which must be on `device`, over all of `pairs`.
+    """Score `network`, which must be on `device`, over all of `pairs`.
 
-    Images of equal size go through it together, `batch_pixels` low-resolution pixels at a time, which changes
-    scores by rounding only: BATCH_PIXELS on a GPU unless given, one image on a CPU. Where a GPU lacks the memory for
-    several it is one by one.
-    The network is left in the mode, training or not, in which it came. Raises ValueError that names
-    the image if an output is not finite, has another size than its original or is too small.
+    Images of equal size go through the network together, up to `batch_pixels` low-resolution pixels at once. The
+    default is BATCH_PIXELS on a GPU and one image on a CPU. Batches change scores by rounding only. If a GPU lacks the
+    memory for a batch, its images go one by one. The network keeps its mode, training or not. Raises UserError, which
+    names the image, if an output is not finite, has another size than its original, or is too small.
     """
     device = torch.device(device)
     if device.type == "cpu":
@@ -80,9 +80,9 @@ def evaluate(
 
 
 def batches(sizes: NDArray[np.int64], most_pixels: int) -> list[list[int]]:
-    """Positions of images of equal size, `most_pixels` at a time but one image at least.
+    """Group the positions of images of equal size, up to `most_pixels` and at least one image to a group.
 
-    `sizes` (images, 2) are heights and widths.
+    `sizes` (images, 2) holds heights and widths.
     """
     same: dict[tuple[int, int], list[int]] = {}
     for i, (height, width) in enumerate(sizes.tolist()):
@@ -95,9 +95,9 @@ def batches(sizes: NDArray[np.int64], most_pixels: int) -> list[list[int]]:
 
 
 def bicubic_scores(pairs: PairSet) -> Scores:
-    """Scores of bicubic enlargement of the 8-bit low resolution: what a network must beat.
+    """Scores of bicubic enlargement of the 8-bit low resolution, which a network must beat.
 
-    Papers print bicubic rows by another convention (`published_bicubic_scores`).
+    Papers print bicubic scores by another convention, see `published_bicubic_scores`.
     """
     images = _images(pairs, torch.device("cpu"))
 
@@ -110,10 +110,10 @@ def bicubic_scores(pairs: PairSet) -> Scores:
 
 
 def published_bicubic_scores(pairs: PairSet) -> Scores:
-    """Scores of bicubic as papers print them, for comparison with their tables only (FACTS 9).
+    """Scores of bicubic as papers print them, for comparison with their tables only (docs/facts.md 9).
 
-    Y is rounded to 8 bits first, shrunk and enlarged in floating point, and rounded at the end; the
-    one channel of a gray file is taken for Y.
+    Y is rounded to 8 bits first, shrunk and enlarged in floating point, and rounded at the end. The single channel of
+    a gray file counts as Y.
     """
     scale, rows = pairs.scale, []
     for i in range(len(pairs)):
@@ -135,21 +135,21 @@ def enlarge(
     overlap: int = OVERLAP,
     self_ensemble: bool = False,
 ) -> Pixels:
-    """`low_res` uint8 (h, w, 3) enlarged by `network`: uint8 (s * h, s * w, 3); see `inference`.
+    """Enlarge `low_res` uint8 (h, w, 3) by `network` to uint8 (s * h, s * w, 3); see `inference` for the options.
 
-    Raises ValueError if the output is not finite.
+    Raises UserError if the output is not finite.
     """
-    # A copy: torch cannot take the read-only pages of a cache.
+    # A copy, since torch cannot use the read-only pages of a cache.
     image = torch.from_numpy(np.array(low_res)).to(device)
     with inference(network, tile=tile, overlap=overlap, self_ensemble=self_ensemble) as enlarged_by:
         super_res, finite = enlarged_by(image[None])
     if not finite:
-        raise ValueError("the network's output is not finite")
+        raise UserError("the network's output is not finite")
     return super_res[0].contiguous().cpu().numpy()
 
 
 def _images(pairs: PairSet, device: torch.device) -> Images:
-    """From the device itself where they fit there, from the host otherwise."""
+    """Return images from the device if they fit there, else from the host."""
     kept = resident(pairs, device) if device.type == "cuda" else None
     if kept is not None:
         return lambda indices: images_of(kept, pairs, indices)
@@ -165,13 +165,13 @@ def _images(pairs: PairSet, device: torch.device) -> Images:
 
 
 def _judged(pairs: PairSet, images: Images, enlarged: Enlarge, batch: Sequence[int]) -> Tensor:
-    """PSNR and SSIM (N, 2) of the images at these positions, NaN where the output was not finite."""
+    """PSNR and SSIM (N, 2) of the images at these positions, NaN for outputs that are not finite."""
     try:
         low_res, high_res = images(batch)
         super_res, finite = enlarged(low_res)
         return scores_y(super_res, high_res, pairs.scale).where(finite[:, None], torch.nan)
     except ValueError as error:
-        raise ValueError(f"{pairs.name}: {pairs.names[batch[0]]}: {error}") from None
+        raise UserError(f"{pairs.name}: {pairs.names[batch[0]]}: {error}") from error
     except RuntimeError as error:
         if not lacks_memory(error):
             raise
@@ -179,18 +179,18 @@ def _judged(pairs: PairSet, images: Images, enlarged: Enlarge, batch: Sequence[i
             height, width = pairs.sizes[batch[0]]
             error.add_note(
                 f"{pairs.name}: {pairs.names[batch[0]]}: {width}x{height} low-resolution pixels do not fit in memory "
-                "at once; `srsweep evaluate --tile N` enlarges them in squares"
+                "at once; `srsweep evaluate --tile N` enlarges the image in squares"
             )
             raise
-    # Not within the handler: the error's traceback holds what was computed so far.
+    # Outside the handler, because the error's traceback keeps the tensors of the failed batch alive.
     return torch.cat([_judged(pairs, images, enlarged, [i]) for i in batch])
 
 
 def _means(pairs: PairSet, rows: Sequence[Sequence[float]]) -> Scores:
-    """Of PSNR and SSIM of each image; ValueError that names the first one whose output was not finite."""
+    """Average the scores of all images. Raises UserError that names the first output that is not finite."""
     for name, (psnr_y, _) in zip(pairs.names, rows, strict=True):
         if psnr_y != psnr_y:
-            raise ValueError(f"{pairs.name}: {name}: the network's output is not finite")
+            raise UserError(f"{pairs.name}: {name}: the network's output is not finite")
     return Scores(
         psnr_y=fmean(row[0] for row in rows),
         ssim_y=fmean(row[1] for row in rows),

@@ -1,7 +1,7 @@
-"""A network as whole images are enlarged by it: evaluation mode, float32, whole or in tiles.
+"""Enlarges whole images by a network: in evaluation mode and float32, at once or in tiles.
 
-A network takes (N, 3, h, w) in [0, 1] and returns (N, 3, s * h, s * w) nominally in [0, 1]; its
-output is clipped and rounded to 8 bits (FACTS 9).
+A network takes (N, 3, h, w) in [0, 1] and returns (N, 3, s * h, s * w), nominally in [0, 1]. Its output is clipped
+and rounded to 8 bits (docs/facts.md 9).
 """
 
 from collections.abc import Callable, Iterator
@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 OVERLAP = 32
-"""Low-resolution pixels that a tile sees beyond its own on each side."""
+"""Low-resolution pixels around a tile that are enlarged with it, on each side."""
 
 Forward = Callable[[Tensor], Tensor]
 Enlarge = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""uint8 (N, h, w, 3) -> uint8 (N, s * h, s * w, 3), and (N,) whether all of the network's output was finite."""
+"""Maps uint8 (N, h, w, 3) to uint8 (N, s * h, s * w, 3), and to (N,): whether the whole output was finite."""
 
 
 @contextmanager
@@ -26,14 +26,13 @@ def inference(
     overlap: int = OVERLAP,
     self_ensemble: bool = False,
 ) -> Iterator[Enlarge]:
-    """What enlarges images by `network` on the device where they are; on a GPU it waits for nothing.
+    """Yield a function that enlarges images by `network` on their device. The host does not wait for a GPU.
 
-    With `tile`, squares of so many low-resolution pixels are enlarged one by one, each together with
-    `overlap` pixels around it. The result is that of the whole image, up to rounding, where the
-    network's output depends on no more than `overlap` pixels around; beyond that differences are small
-    but not none, and a network that looks at the whole image (global attention) sees the tile only.
-    `self_ensemble` averages the outputs of the eight flips and rotations (the papers' "+"). Afterwards the
-    network is in the mode, training or not, in which it came.
+    With `tile`, squares of that many low-resolution pixels are enlarged one by one, each with `overlap` pixels around
+    it. The result equals that of the whole image, up to rounding, if the network's output depends on at most `overlap`
+    pixels around a pixel. Otherwise differences are small but present; global attention sees only the tile.
+    `self_ensemble` averages the outputs of the eight flips and rotations (the papers' "+"). The network keeps its
+    mode, training or not.
     """
     if tile is not None and (tile < 1 or overlap < 0):
         raise ValueError(f"tile must be positive and overlap not negative, got {tile}, {overlap}")
@@ -70,7 +69,7 @@ def _one_tile(
     tile: int,
     overlap: int,
 ) -> Tensor:
-    """The enlarged tile at `corner`, computed with what surrounds it and cut out."""
+    """Enlarge the tile at `corner` with its surroundings, and cut the tile out."""
     ends = [
         min(start + tile, size) for start, size in zip(corner, image_nchw.shape[2:], strict=True)
     ]
@@ -87,7 +86,7 @@ def _one_tile(
 
 
 def _ensembled(network: nn.Module) -> Forward:
-    """The mean of the network's outputs on the eight flips and rotations of its input."""
+    """Average the network's outputs over the eight flips and rotations of its input."""
 
     def run(image_nchw: Tensor) -> Tensor:
         total: Tensor | None = None
@@ -105,7 +104,7 @@ def _ensembled(network: nn.Module) -> Forward:
 
 @contextmanager
 def _evaluating(network: nn.Module) -> Iterator[None]:
-    """The network in evaluation mode; every part goes back to the mode it was in."""
+    """Set the network to evaluation mode, and restore the mode of each part afterwards."""
     modes = [(part, part.training) for part in network.modules()]
     network.eval()
     try:
@@ -117,7 +116,7 @@ def _evaluating(network: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _full_precision() -> Iterator[None]:
-    """float32 that is float32: neither TF32 nor autocast, and no tuning for each new image size."""
+    """Compute in true float32, without TF32 and autocast, and without tuning for each new image size."""
     with (
         torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
         torch.autocast("cuda", enabled=False),

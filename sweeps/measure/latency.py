@@ -1,7 +1,7 @@
-"""Latency of one network on one machine: warmed up, repeated, with its spread.
+"""Measures the latency of one network on one machine, after a warm-up, with its spread.
 
-A latency belongs to a device, a runtime, a precision, an image size and a number of threads; all of them
-stand in the name of the measurement, so that two can only be compared where they are alike.
+A latency belongs to a device, a runtime, a precision, an image size and a number of threads. The name of the
+measurement states all of them, so that only like latencies are compared.
 """
 
 import time
@@ -18,27 +18,27 @@ from sweeps.device import device_model, without_tf32
 
 Runtime = Literal["torch", "torch.export", "onnxruntime"]
 PREFIX = "latency_ms"
-"""How the names of stored latencies begin."""
+"""The beginning of every stored latency's name."""
 MOST_CHARACTERS = 50
-"""Of a measurement's name and of its dataset in the database."""
+"""Characters that the database holds of a measurement's name, and of its dataset."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """Under what a latency was measured."""
+    """The conditions of a latency measurement."""
 
     runtime: str
     dtype: str
     height: int
-    """Of the low-resolution image."""
+    """Height of the low-resolution image, in pixels."""
     width: int
     threads: int
     device: str
-    """Its model, as the machine names it."""
+    """Model name of the processor or GPU."""
 
     @property
     def name(self) -> str:
-        """The measurement's name in the database: everything but the device."""
+        """Name of the measurement in the database: every condition except the device."""
         size = f"{self.width}x{self.height}"
         text = f"{PREFIX} {self.runtime} {self.dtype} {size} {self.threads} threads"
         assert len(text) <= MOST_CHARACTERS, text
@@ -46,19 +46,19 @@ class Setting:
 
     @property
     def dataset(self) -> str:
-        """Where the database keeps the device, cut to what a column holds."""
+        """The device, cut to the width of the database column `dataset`."""
         return self.device[:MOST_CHARACTERS].strip()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Latency:
-    """How long one image takes [ms]."""
+    """Milliseconds that one image takes."""
 
     median: float
     lower: float
-    """A quarter of the runs were faster."""
+    """Lower quartile."""
     upper: float
-    """A quarter of the runs were slower."""
+    """Upper quartile."""
     runs: int
     setting: Setting
 
@@ -73,7 +73,7 @@ def measure(
     seconds: float = 5.0,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Latency:
-    """The latency of `run`, repeated for `seconds` but `least_runs` to `most_runs` times after warming up."""
+    """Time `run`, after `warm_up` calls, for about `seconds`, but `least_runs` to `most_runs` times."""
     for _ in range(warm_up):
         run()
     times: list[float] = []
@@ -93,7 +93,7 @@ def torch_latency(
     dtype: torch.dtype = torch.float32,
     threads: int = 1,
 ) -> Latency:
-    """The latency of a deployed network in torch for one image (3, height, width) of `size`."""
+    """Time a deployed network in torch for one image (3, height, width), where `size` is (height, width)."""
     setting = Setting(
         runtime="torch",
         dtype=str(dtype).removeprefix("torch."),

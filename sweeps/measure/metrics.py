@@ -1,8 +1,8 @@
-"""PSNR and SSIM of the luma, as super-resolution papers report them (FACTS 9).
+"""PSNR and SSIM of the luma, as super-resolution papers report them (docs/facts.md 9).
 
-Images are 8-bit RGB. Y is BT.601's luma in [16, 235], in double precision and not rounded: rounding
-it would lower PSNR on Set5 x2 by 0.09 dB. `scale` pixels are cropped at each border. All is computed in torch,
-where the images lie; what takes numpy arrays only hands them over.
+Images are 8-bit RGB. Y is BT.601's luma in [16, 235], in double precision and not rounded: rounding it would lower
+PSNR on Set5 x2 by 0.09 dB. `scale` pixels are cropped at each border. Everything is computed in torch on the device
+that holds the images. The functions that take numpy arrays convert them first.
 """
 
 from functools import cache
@@ -22,10 +22,10 @@ PEAK = 255.0
 
 
 def scores_y(super_res: Tensor, high_res: Tensor, scale: int) -> Tensor:
-    """PSNR [dB] and SSIM of the luma of two batches uint8 (N, H, W, 3): float64 (N, 2), where they lie.
+    """PSNR [dB] and SSIM of the luma of two batches uint8 (N, H, W, 3), as float64 (N, 2) on their device.
 
-    Nothing waits for a GPU here. Raises ValueError if sizes differ or SSIM's window does not fit within the
-    cropped border.
+    The host does not wait for a GPU. Raises ValueError if sizes differ or if an image without its border is smaller
+    than SSIM's window.
     """
     _check(super_res, high_res, scale, smallest=WINDOW)
     pair = _luma_within(super_res, scale), _luma_within(high_res, scale)
@@ -39,7 +39,7 @@ def luma(image: Tensor) -> Tensor:
 
 
 def psnrs(a: Tensor, b: Tensor) -> Tensor:
-    """PSNR [dB] of float64 images (..., H, W) in [0, 255]: (...), infinite where they are equal."""
+    """PSNR [dB] of float64 images (..., H, W) in [0, 255]: (...), infinite for equal images."""
     return 10 * torch.log10(PEAK**2 / (a - b).square_().mean((-2, -1)))
 
 
@@ -49,7 +49,7 @@ def ssims(a: Tensor, b: Tensor) -> Tensor:
     Source: Wang et al. 2004, equation 13: Gaussian weights, K1 = 0.01, K2 = 0.03, population moments.
     """
     c1, c2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
-    # The two variances appear only as a sum: four filtered images instead of five.
+    # Only the sum of the two variances is needed, so that four images are filtered instead of five.
     mean_a, mean_b, squares, product = _blurred(torch.stack([a, b, a * a + b * b, a * b]))
     both = mean_a * mean_b
     means = mean_a.square_().add_(mean_b.square_())
@@ -65,9 +65,9 @@ def rgb_to_y(image: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def psnr_y(super_res: NDArray[np.uint8], high_res: NDArray[np.uint8], scale: int) -> float:
-    """PSNR [dB] of the luma of two images uint8 (H, W, 3); infinite where they are equal.
+    """PSNR [dB] of the luma of two images uint8 (H, W, 3); infinite for equal images.
 
-    Raises ValueError if sizes differ or nothing is left within the cropped border.
+    Raises ValueError if sizes differ or cropping leaves nothing.
     """
     pair = _tensor(super_res), _tensor(high_res)
     _check(*pair, scale, smallest=1)
@@ -75,9 +75,9 @@ def psnr_y(super_res: NDArray[np.uint8], high_res: NDArray[np.uint8], scale: int
 
 
 def ssim_y(super_res: NDArray[np.uint8], high_res: NDArray[np.uint8], scale: int) -> float:
-    """SSIM of the luma of two images uint8 (H, W, 3), mean over the window's valid positions.
+    """SSIM of the luma of two images uint8 (H, W, 3): the mean over all positions where the window fits.
 
-    Raises ValueError if sizes differ or the window does not fit within the cropped border.
+    Raises ValueError if sizes differ or if an image without its border is smaller than the window.
     """
     pair = _tensor(super_res), _tensor(high_res)
     _check(*pair, scale, smallest=WINDOW)
@@ -95,9 +95,9 @@ def ssim(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 
 
 def _blurred(images: Tensor) -> Tensor:
-    """Gaussian-weighted local means where the whole window lies inside: (..., H - 10, W - 10).
+    """Gaussian-weighted local means at all positions where the window fits: (..., H - 10, W - 10).
 
-    Sums of shifted images: torch's convolution takes three times as long in float64 on a processor.
+    It adds shifted images, because torch's float64 convolution takes three times as long on a processor.
     """
     for axis in (-2, -1):
         size = images.shape[axis] - WINDOW + 1
@@ -110,7 +110,7 @@ def _blurred(images: Tensor) -> Tensor:
 
 @cache
 def _weights() -> tuple[float, ...]:
-    """The Gaussian window along one axis; sums to 1."""
+    """The Gaussian window along one axis. It sums to 1."""
     offsets = np.arange(WINDOW) - WINDOW // 2
     weights = np.exp(-(offsets**2) / (2 * SIGMA**2))
     return tuple((weights / weights.sum()).tolist())

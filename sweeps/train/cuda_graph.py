@@ -17,18 +17,18 @@ Work = Callable[[], None]
 
 
 BLOCK = 256
-"""Steps whose patches and learning rates go to a GPU in one copy."""
+"""Steps whose patch positions and learning rates go to the GPU in one copy."""
 
 
 WARM_UP = 3
-"""Steps taken one kernel at a time before the step is recorded as a graph."""
+"""Steps taken kernel by kernel before one is recorded as a graph."""
 
 
 class ResidentSteps:
-    """Steps that read nothing from the host: pixels, places and rates lie on the device.
+    """Steps that read nothing from the host: pixels, patch positions and learning rates lie on the device.
 
-    Places and rates are copied there for a block of steps at a time, and a counter beside them says
-    whose turn it is, so that every step is the same work on the same addresses: a CUDA graph.
+    Positions and rates are copied for a block of steps at a time, and a counter on the device says which step is next.
+    Every step is therefore the same work on the same addresses, which a CUDA graph can replay.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class ResidentSteps:
         self.take = graphed(self._take, CudaRecorder()) if on_cuda else self._take
 
     def __call__(self, step: int) -> Tensor:
-        """Take step `step`, the one after the last; its loss is overwritten by the next one."""
+        """Take step `step`, which must follow the last one. The next step overwrites the loss that this returns."""
         if step not in self.block:
             self._load(range(step, step + BLOCK))
         self.take()
@@ -79,20 +79,20 @@ class ResidentSteps:
 
 
 class Recorder(Protocol):
-    """What turns work into something that is replayed."""
+    """Turns work into something that can be replayed."""
 
     def warm_up(self, work: Work) -> None:
-        """Do the work, one kernel at a time."""
+        """Do the work kernel by kernel."""
 
     def record(self, work: Work) -> Work:
-        """What does the recorded work; RuntimeError where it cannot be recorded."""
+        """Return a function that replays the work. Raises RuntimeError if the work cannot be recorded."""
 
 
 class CudaRecorder:
-    """Records CUDA graphs; to be made where there is CUDA."""
+    """Records CUDA graphs. Needs a CUDA device."""
 
     def __init__(self) -> None:
-        # Recording demands that what ran before it ran beside the default stream.
+        # Recording requires that the warm-up ran on another stream than the default one.
         self.side = torch.cuda.Stream()
 
     def warm_up(self, work: Work) -> None:
@@ -104,20 +104,23 @@ class CudaRecorder:
         current.wait_stream(self.side)
 
     def record(self, work: Work) -> Work:
-        """The replay of a graph of the work, which is not done by this."""
+        """Record a graph of the work, without doing it, and return its replay."""
         graph, current = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
         try:
             with torch.cuda.graph(graph):
                 work()
         except RuntimeError:
-            # A recording that fails does not leave its stream.
+            # A recording that fails leaves its own stream current.
             torch.cuda.set_stream(current)
             raise
         return graph.replay
 
 
 def graphed(work: Work, recorder: Recorder) -> Work:
-    """`work`, which must do the same each time, recorded after WARM_UP calls; as it is where that cannot be."""
+    """Record `work` after WARM_UP calls and replay it from then on. `work` must do the same at each call.
+
+    Work that cannot be recorded is called as it is, with a warning.
+    """
     calls, again = 0, work
 
     def call() -> None:
@@ -140,7 +143,7 @@ def _recorded(work: Work, recorder: Recorder) -> Work:
         if lacks_memory(error):
             raise
         warnings.warn(
-            "this network's training step cannot be a CUDA graph, and is taken kernel by kernel, which is slower: "
+            "the training step of this network cannot be recorded as a CUDA graph; it runs kernel by kernel, which is slower: "
             f"{str(error).partition(chr(10))[0]}",
             stacklevel=3,
         )

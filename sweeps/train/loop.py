@@ -1,9 +1,9 @@
-"""Training one network: a generator of records that resumes from its one checkpoint file.
+"""Trains one network. The loop is a generator of records and resumes from its one checkpoint file.
 
-No Ray and no SQL here; the caller stores, reports, prunes and stops. What happens at step t depends on
-the settings, the seed and t alone (batches and learning rates are functions of the step), so that a run
-cut anywhere and resumed gives the same weights as one that was not: bit for bit on the same kind of device with the
-same number of threads and precision, which every checkpoint states.
+The loop knows neither Ray nor SQL: the caller stores, reports, prunes and stops. Batches and learning rates are
+functions of the settings, the seed and the step. A training that is cut anywhere and resumed therefore gives the same
+weights as one that was not. They are equal bit for bit on the same kind of device with the same number of threads and
+the same precision, which every checkpoint states.
 """
 
 import itertools
@@ -27,11 +27,11 @@ from sweeps.train.settings import TrainSettings
 from sweeps.train.step import make_step, make_update
 
 DIVERGED = 50.0
-"""A mean loss so many times above the best one seen ends the training as diverged."""
+"""A training has diverged once its mean loss exceeds the best one so far by this factor."""
 
 
 class TrainingFailed(Exception):  # noqa: N818 - reads as what happened
-    """Training cannot go on; the message says why and at which step."""
+    """Training cannot continue. The message says why and at which step."""
 
 
 def train(
@@ -45,12 +45,12 @@ def train(
     is_stopped: Callable[[], bool] = lambda: False,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Progress | Evaluation]:
-    """Train `network` in place to `until_step` (the full length by default), yielding records.
+    """Train `network` in place up to `until_step` (by default the full length) and yield records.
 
-    An `Evaluation` is yielded after its checkpoint is on disk; after a resume the earlier ones come
-    again, since whoever was to store them may have died first. Raises TrainingFailed for a loss that is
-    not finite or has diverged, CheckpointFailed for a checkpoint that cannot be written, and KeyboardInterrupt,
-    after a checkpoint, once `is_stopped`, which is asked between any two steps.
+    An `Evaluation` is yielded once its checkpoint is on disk. After a resume the earlier ones are yielded again, since
+    the process that should have stored them may have died first. `is_stopped` is asked between any two steps; once it
+    returns True, the state is saved and KeyboardInterrupt raised. Raises TrainingFailed for a loss that is not finite
+    or has diverged, and CheckpointFailed for a checkpoint that cannot be written.
     """
     until_step = settings.steps if until_step is None else until_step
     device = pick_device(settings.device)
@@ -63,7 +63,7 @@ def train(
     sampler = PatchSampler(split.train, settings.patch_size, settings.batch_size, seed)
     rate = partial(learning_rate_at, settings)
     take_step = make_step(network, optimizer, settings, sampler, rate)
-    # The end of a cycle too, whether the trial pauses there or not: its history is the same then.
+    # The end of each cycle too, so that the history does not depend on whether the trial pauses there.
     also = {until_step, *(settings.restarts or ())}
     started = clock() - seconds
     training = checkpoints.training
@@ -102,7 +102,7 @@ def train(
 
 
 def time_step(network: nn.Module, scale: int, settings: TrainSettings, steps: int = 3) -> float:
-    """Seconds of one optimiser step of `network` on this machine, the median of `steps` after a first one."""
+    """Seconds that one optimiser step takes on this machine: the median of `steps` steps after a first one."""
     device = pick_device(settings.device)
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     keep_freed_memory()
@@ -121,7 +121,7 @@ def time_step(network: nn.Module, scale: int, settings: TrainSettings, steps: in
 
 
 def _evaluation(step: int, scores: Scores, loss: float, seconds: float) -> Evaluation:
-    """The record of an evaluation: quality, and mean loss and seconds of the training so far."""
+    """The record of an evaluation: PSNR, SSIM, the mean loss since the last one, and the seconds of training so far."""
     rows = (
         ("validation", "psnr_y", scores.psnr_y),
         ("validation", "ssim_y", scores.ssim_y),
@@ -136,7 +136,7 @@ def _evaluation(step: int, scores: Scores, loss: float, seconds: float) -> Evalu
 
 
 class _LossWatch:
-    """Mean loss since the last evaluation, looked at rarely so that a GPU need not wait."""
+    """The mean loss since the last evaluation. It is read rarely, because a GPU waits for each reading."""
 
     def __init__(self, settings: TrainSettings) -> None:
         self.total: Tensor | None = None
@@ -145,12 +145,12 @@ class _LossWatch:
         self.settings = settings
 
     def add(self, loss: Tensor) -> None:
-        # A new tensor each time: the one given may be written to by the next step.
+        # A copy: the next step may overwrite the tensor that it gave.
         self.total = loss.clone() if self.total is None else self.total + loss
         self.count += 1
 
     def mean(self, step: int, *, reset: bool = True) -> float:
-        """The mean; raises TrainingFailed where it is not finite or has diverged."""
+        """The mean loss. Raises TrainingFailed if it is not finite or has diverged."""
         assert self.total is not None
         loss = float(self.total) / self.count
         if not math.isfinite(loss):
@@ -176,17 +176,19 @@ def _resume(
     checkpoints: Checkpoints,
     device: torch.device,
 ) -> tuple[int, float, list[Measurement]]:
-    """Load the newest readable checkpoint; its step, the seconds trained, what was measured so far."""
+    """Load the newest readable checkpoint. Returns its step, the seconds of training, and the measurements so far."""
     state = newest_state(checkpoints, device)
     if state is None:
         return 0, 0.0, []
     network.load_state_dict(state["network"])
     if state["optimizer"] is not None:
-        # Its state alone: options such as a rate kept on the device belong to this run.
+        # Only the moments: options, such as a rate that lives on the device, belong to this run.
         moments = state["optimizer"]["state"]
         optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
     watch.total, watch.count = state.get("losses", (None, 0))
     history = [Measurement(**measurement) for measurement in state["history"]]
     evaluated = (m.value for m in history if m.name == "loss")
-    watch.best = state.get("best", min(evaluated, default=math.inf))  # older checkpoints lack it
+    watch.best = state.get(
+        "best", min(evaluated, default=math.inf)
+    )  # older checkpoints lack "best"
     return state["step"], state["seconds"], history

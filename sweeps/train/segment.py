@@ -1,7 +1,7 @@
-"""One segment of a trial, run wherever a driver puts it: build, train, evaluate, report.
+"""Runs one segment of a trial: builds the network, trains it, evaluates it, and reports.
 
-A segment takes a trial from its newest checkpoint to a step. Everything that a segment needs is in
-it, so that it can be sent to another process or machine; everything that comes back is a record.
+A segment takes a trial from its newest checkpoint to a step. It carries everything that it needs, so that a driver
+can send it to another process or machine. Everything that comes back is a record.
 """
 
 import gc
@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from searchspace.architecture import architecture
+from searchspace.errors import UserError
 from sweeps.checkpoints.object_store import Mirror
 from sweeps.checkpoints.state import (
     CheckpointFailed,
@@ -42,12 +43,12 @@ from sweeps.train.settings import TrainSettings
 from sweeps.train.time_limit import read_note, time_limit
 
 DEVICE_LENGTH = 100
-"""Characters that the column of an attempt's device holds."""
+"""Characters that fit in the column for an attempt's device."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Segment:
-    """What is to be trained: an architecture, the settings, and how far."""
+    """The work that a driver hands to a worker: an architecture, the settings, and the step to reach."""
 
     trial_id: int
     number: int
@@ -61,31 +62,31 @@ class Segment:
     train: TrainSettings
     data: DataSettings
     folder: Path
-    """Of the trial's checkpoints; shared by all machines of a cluster, or mirrored."""
+    """Folder of the trial's checkpoints. All machines of a cluster share it, or it is mirrored."""
     cache: Path
-    """Of decoded images on the machine itself."""
+    """Folder of decoded images, on the machine's own disk."""
     threads: int = 1
     mirror: Mirror | None = None
-    """Where copies of the checkpoints lie for other machines, in place of a shared folder."""
+    """The object store that keeps copies of the checkpoints for other machines, if there is no shared folder."""
     seconds_allowed: float | None = None
-    """After which the process that runs it is killed; null: no limit."""
+    """Seconds after which the worker is killed. None: no limit."""
     timing: Timing | None = None
-    """The order to measure the latency first, where the sweep asks for it."""
+    """The order to measure the latency first, if the sweep wants it."""
 
     @property
     def note(self) -> Path:
-        """The file that says where the attempt stood when its time was over."""
+        """The file that says what the attempt was doing when its time limit ended it."""
         return self.folder / f"attempt-{self.attempt}.timeout"
 
 
 def run(
     segment: Segment, *, is_stopped: Callable[[], bool] = lambda: False
 ) -> Iterator[Progress | Evaluation | Outcome]:
-    """Train a segment; the last record is always an Outcome, with the error where it failed.
+    """Train a segment and yield its records. The last one is always an Outcome, which holds the error if it failed.
 
-    Once `is_stopped`, asked between any two steps, the state is saved and KeyboardInterrupt raised.
-    Where the segment has a time limit, the process is killed when it is over. Processes are used again: the
-    GPU memory that torch keeps for itself would be missing to the neighbours, and is given back at the end.
+    `is_stopped` is asked between any two steps. Once it returns True, the state is saved and KeyboardInterrupt is
+    raised. If the segment has a time limit, the process is killed at its end. Workers run many segments, so GPU memory
+    that torch has cached is released at the end: other trials on the GPU may need it.
     """
     with time_limit(segment.seconds_allowed, segment.note):
         yield from _run(segment, is_stopped)
@@ -95,19 +96,19 @@ def run(
 
 
 def death(segment: Segment, how: str) -> str:
-    """Why the process of a segment died, for the record; `how` is what was seen from outside."""
+    """What to record of a worker that died. `how` says what the driver saw, such as an exit code."""
     stood = read_note(segment.note)
     if not stood:
         return how
     assert segment.seconds_allowed is not None
     return (
         f"killed after {segment.seconds_allowed / 3600:g} h (resources.hours_per_attempt)\n"
-        f"It stood at:\n{stood}"
+        f"Where it was:\n{stood}"
     )
 
 
 class MachineFault(Exception):  # noqa: N818 - reads as what happened
-    """What every trial needs is not to be had here: the device, the images, the store of checkpoints."""
+    """The machine lacks what every trial needs: the device, the images, or the store of checkpoints."""
 
 
 def _run(
@@ -126,7 +127,7 @@ def _run(
             measured = _time(segment, segment.timing)
             yield Evaluation(step=0, measurements=(measured,))
             refuse_slow(measured, segment.timing.limit)
-            torch.manual_seed(segment.seed)  # the measurement has drawn an image
+            torch.manual_seed(segment.seed)  # the measurement drew a random image
         network = architecture(segment.family, segment.knobs).network(segment.scale)
         for record in train(
             network,
@@ -145,13 +146,13 @@ def _run(
     except Exception as error:
         outcome = replace(outcome, **_judged(error))
     else:
-        with suppress(OSError, MachineFault):  # they take up room, no more
+        with suppress(OSError, MachineFault):  # they only take up disk space
             _forget_older(segment)
     yield replace(outcome, seconds=time.perf_counter() - started)
 
 
 def _time(segment: Segment, timing: Timing) -> Measurement:
-    """The latency of the segment's network here; MachineFault where those of the sweep are of another device."""
+    """Measure the latency of the segment's network. Raises MachineFault if the sweep's latencies are of another device."""
     measured = time_network(
         architecture(segment.family, segment.knobs),
         segment.scale,
@@ -164,24 +165,24 @@ def _time(segment: Segment, timing: Timing) -> Measurement:
 
 
 def _judged(error: Exception) -> dict[str, Any]:
-    """What an Outcome says of an error: one line where it is understood, else the traceback; and whose fault it is."""
+    """What the Outcome says of an error: who is at fault, and one line for a known error, the traceback for any other."""
     if isinstance(error, TrainingFailed):
         return {"error": str(error), "final": True}
     if isinstance(error, (CheckpointFailed, MachineFault)):
         return {"error": str(error), "machine_fault": True}
     if isinstance(error, TooSlow):
         return {"error": str(error), "too_slow": True}
-    if isinstance(error, ValueError):
+    if isinstance(error, UserError):
         return {"error": str(error)}
     return {"error": traceback.format_exc(), "out_of_memory": lacks_memory(error)}
 
 
 def _prepare(segment: Segment) -> tuple[DataSplit, str]:
-    """The images, and the device's name, once earlier checkpoints are here; MachineFault where they are not to be had."""
+    """Fetch earlier checkpoints and open the images. Returns the images and the device's name, or raises MachineFault."""
     try:
         device = device_name(segment.train)
         split = open_data(segment.data, segment.scale, segment.cache)
-    except (ValueError, OSError) as error:
+    except (UserError, OSError) as error:
         raise MachineFault(str(error)) from error
     if segment.mirror is not None:
         earlier = range(segment.attempt, 0, -1)
@@ -192,7 +193,7 @@ def _prepare(segment: Segment) -> tuple[DataSplit, str]:
 
 
 def _push(segment: Segment) -> None:
-    """Copy the newest checkpoint to where other machines find it, if there is such a place."""
+    """Copy the newest checkpoint to the object store, if the sweep has one."""
     if segment.mirror is not None:
         with _blaming(segment.mirror):
             segment.mirror.push(checkpoint_path(segment.folder, segment.attempt))
@@ -200,7 +201,7 @@ def _push(segment: Segment) -> None:
 
 @contextmanager
 def _blaming(mirror: Mirror) -> Iterator[None]:
-    """Each store's package has errors of its own; none of them is the network's."""
+    """Turn every error of an object store into a MachineFault. Each store's package has error types of its own."""
     try:
         yield
     except Exception as error:
@@ -208,21 +209,21 @@ def _blaming(mirror: Mirror) -> Iterator[None]:
 
 
 def device_name(settings: TrainSettings) -> str:
-    """The model of the device that training will run on."""
+    """The model of the device that training runs on."""
     return device_model(pick_device(settings.device))
 
 
 def computed(settings: TrainSettings, threads: int) -> str:
-    """What the last bits depend on besides the seed and the settings: '2 threads, float32'."""
+    """How numbers are rounded, such as '2 threads, float32': results depend on it in their last bits."""
     device = pick_device(settings.device)
     precision = "bfloat16" if pick_autocast(settings.precision, device) else "float32"
-    # Sums are split over the threads of a processor; those of the host change nothing on a GPU.
+    # Sums are split over the threads of a processor. The host's threads change no result of a GPU.
     where = f"{threads} thread{'s' if threads > 1 else ''}" if device.type == "cpu" else "CUDA"
     return f"{where}, {precision}"
 
 
 def computed_on(device: str, checkpoints: Checkpoints) -> str:
-    """The device and how numbers are rounded there, for the attempt's row; with what came before, where that differs."""
+    """The device and its rounding, for the attempt's row. If the resumed state was rounded otherwise, that is added."""
     state = newest_state(checkpoints, "cpu")
     before = checkpoints.computed if state is None else state.get("computed", "unknown")
     how = f", {checkpoints.computed}"
@@ -253,7 +254,7 @@ def _checkpoints(segment: Segment, split: DataSplit) -> Checkpoints:
 
 
 def _forget_older(segment: Segment) -> None:
-    """Older attempts' checkpoints, once this attempt has written its last."""
+    """Delete the checkpoints of older attempts once this attempt has written one."""
     if checkpoint_path(segment.folder, segment.attempt).exists():
         older = [checkpoint_path(segment.folder, attempt) for attempt in range(1, segment.attempt)]
         for path in older:

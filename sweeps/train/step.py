@@ -21,7 +21,7 @@ from sweeps.train.optimizer import Rate, set_rate
 from sweeps.train.settings import TrainSettings
 
 Step = Callable[[int], Tensor]
-"""Takes the step of that number, from 0, and returns its loss, valid until the next call."""
+"""Takes the step of the given number, from 0, and returns its loss, which is valid until the next call."""
 
 
 def make_step(
@@ -31,7 +31,7 @@ def make_step(
     sampler: PatchSampler,
     rate: Rate,
 ) -> Step:
-    """The steps of a training; `optimizer` must have its state loaded already."""
+    """Return the function that takes one step. The state of `optimizer` must be loaded already."""
     device = next(network.parameters()).device
     update = make_update(network, optimizer, settings)
     if device.type == "cuda" and resident(sampler.pairs, device) is not None:
@@ -49,7 +49,10 @@ def make_step(
 def make_update(
     network: nn.Module, optimizer: torch.optim.Optimizer, settings: TrainSettings
 ) -> Callable[[Tensor, Tensor], Tensor]:
-    """(low_res, high_res), both uint8 on the network's device -> the L1 loss, the weights being updated."""
+    """Return a function that updates the weights for (low_res, high_res) and returns the loss.
+
+    Both images are uint8 (N, 3, H, W) on the network's device.
+    """
     parameters = list(network.parameters())
     device = parameters[0].device
     lowered = pick_autocast(settings.precision, device)
@@ -74,5 +77,5 @@ def make_update(
 
 
 def _to_float(batch: Tensor) -> Tensor:
-    """uint8 (N, 3, H, W) -> [0, 1], channels last: three times faster on CPU."""
+    """Convert uint8 (N, 3, H, W) to [0, 1] in channels-last memory, which is three times as fast on a CPU."""
     return batch.to(torch.float32, memory_format=torch.channels_last).div_(255)

@@ -1,4 +1,4 @@
-"""A time limit that also ends what hangs: a timer in C kills the process and writes where it stood."""
+"""A time limit that also ends a process that hangs: a timer in C writes the stack and kills the process."""
 
 import faulthandler
 import signal
@@ -8,25 +8,25 @@ from pathlib import Path
 from typing import TextIO
 
 GRACE = 10.0
-"""Seconds that the note may take to be written before the process is killed without it."""
+"""Seconds that writing the note may take. After that the process is killed without it."""
 
 
 @contextmanager
 def time_limit(seconds: float | None, note: Path) -> Iterator[None]:
-    """Kill this process after `seconds` unless left before; `note` then holds the stack of every thread.
+    """Kill this process unless the block ends within `seconds`. `note` then holds the stack of every thread.
 
-    The process must be one that may die: a worker, never the driver.
+    Only a worker may use this, never the driver.
     """
     if seconds is None:
         yield
         return
-    # Armed before the note is opened: the folder may be on a disk that hangs.
+    # Start the timer before opening the note: its folder may be on a disk that hangs.
     faulthandler.dump_traceback_later(seconds, exit=True)
     file = _open(note)
     if file is not None:
-        # From here on it stands in the note; armed again, it counts from now.
+        # The second call writes the stack to the note, and restarts the timer.
         faulthandler.dump_traceback_later(seconds, exit=True, file=file)
-    # Should the disk of the note hang as well: the alarm's default is death.
+    # If the disk of the note hangs as well, this alarm kills the process.
     signal.setitimer(signal.ITIMER_REAL, seconds + GRACE)
     try:
         yield
@@ -39,7 +39,7 @@ def time_limit(seconds: float | None, note: Path) -> Iterator[None]:
 
 
 def _open(note: Path) -> TextIO | None:
-    """None where it cannot be written, which training will meet and tell in its turn."""
+    """Open the note, or return None if it cannot be written. Training reports that disk fault itself."""
     try:
         note.parent.mkdir(parents=True, exist_ok=True)
         return note.open("w", encoding="utf-8")
@@ -48,7 +48,7 @@ def _open(note: Path) -> TextIO | None:
 
 
 def read_note(note: Path) -> str:
-    """Where a process stood when its time was over; empty where it was not the time that ended it."""
+    """The stack of a process that its time limit ended. Empty if something else ended it."""
     try:
         return note.read_text(encoding="utf-8")
     except OSError:

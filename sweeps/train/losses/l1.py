@@ -7,15 +7,15 @@ from torch import Tensor
 
 
 def l1(super_res: Tensor, high_res: Tensor) -> Tensor:
-    """The mean absolute difference."""
+    """Mean of |super_res - high_res| over all pixels and channels."""
     loss: Tensor = L1Loss.apply(super_res, high_res)  # type: ignore[no-untyped-call]
     return loss
 
 
 class L1Loss(torch.autograd.Function):
-    """The mean absolute difference of (super_res, high_res), to the bit as torch's.
+    """The mean absolute difference, equal bit for bit to torch's.
 
-    torch's own gradient leaves the order of memory in which the images are: mixing the two took 3 % of a step of s-LWSR16.
+    The gradient that torch computes is not channels-last. Converting it took 3 % of a training step of s-LWSR16.
     """
 
     @staticmethod
