@@ -1,8 +1,8 @@
-"""`resources.gpu: auto`: how many trials share a GPU, and the memory that each has.
+"""Resolves `resources.gpu: auto`: how many trials share a GPU, and how much memory each of them has.
 
-As many as the measurement on this kind of GPU found best, as the memory of the GPU takes of the largest network, and
-as there are cores for. The measurement (`sweeps.capacity.throughput`) takes about a minute, at the start of the first run that
-needs it, and is remembered in the sweep's cache.
+The number is limited by what the measurement on this kind of GPU found fastest, by the GPU's memory over that of the
+largest network, and by the processor cores. The measurement (`sweeps.capacity.throughput`) takes about a minute at
+the start of the first run that needs it. It is remembered in the sweep's cache.
 """
 
 import json
@@ -30,34 +30,34 @@ from sweeps.measure.evaluate import BATCH_PIXELS, batches
 from sweeps.train.settings import TrainSettings
 
 USABLE = 0.9
-"""Of a GPU's memory: a prediction is none of what the system or a screen takes."""
+"""Share of a GPU's memory that trials may use. Predictions do not include what the system or a screen takes."""
 DRAWN = 30
-"""Networks that stand for a space: one in the middle is measured, the largest must fit."""
+"""Networks drawn to represent a space. The one in the middle is measured, and the largest must fit."""
 REMEMBERED = "packing.json"
-"""File in the sweep's cache: what was measured, by device and all that the answer depends on."""
+"""File in the sweep's cache that keeps measurements by everything that they depend on."""
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """What one trial has of a GPU."""
+    """The share of a GPU that one trial gets."""
 
     gpu: float = 0.0
-    """GPUs, or a share of one; 0: it is trained on a processor."""
+    """GPUs, or a share of one. 0: the trial runs on a processor."""
     memory: float = math.inf
-    """Bytes of GPU memory."""
+    """GPU memory in bytes."""
     load: Load | None = None
-    """Under which predictions are made; None where memory is not looked at."""
+    """The load for which memory is predicted. None: memory is not checked."""
 
     def settings(self, train: TrainSettings) -> TrainSettings:
-        """How a trial is trained that has this: without a GPU, `device: auto` leaves those that it sees alone."""
+        """The settings of a trial with this share. Without a GPU, `device: auto` becomes `cpu`, although GPUs are visible."""
         if self.gpu or train.device != "auto":
             return train
         return train.model_copy(update={"device": "cpu"})
 
     def has_room_for(self, architecture: Architecture) -> bool:
-        """Whether its training is predicted to take no more memory than the share has."""
+        """Whether the predicted memory of a network's training fits into the share."""
         if self.load is None or math.isinf(self.memory):
             return True
         return predicted_bytes(architecture, self.load) <= self.memory
@@ -65,21 +65,21 @@ class Share:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is known of a sweep before the GPUs are: its settings, some networks, its images."""
+    """What is known of a sweep before its GPUs are: the settings, some networks, and the size of the images."""
 
     config: SweepConfig
     drawn: tuple[Architecture, ...]
-    """Feasible ones, by Mult-Adds."""
+    """Feasible networks in order of Mult-Adds."""
     image_pixels: int
-    """Of the validation images that are evaluated together, at high resolution."""
+    """High-resolution pixels of the validation images that are evaluated together."""
     image_bytes: int
-    """Of all training and validation images."""
+    """Bytes of all training and validation images."""
     cache: Path
-    """The sweep's, absolute, as it is called on each machine."""
+    """The sweep's cache: an absolute path that is valid on each machine."""
 
     @property
     def job(self) -> Job:
-        """Steps of the network in the middle, as trials take them."""
+        """The work to measure: training steps of the network in the middle."""
         config, middle = self.config, self.middle
         return Job(
             family=middle.family.name,
@@ -94,11 +94,11 @@ class Plan:
 
     @property
     def middle(self) -> Architecture:
-        """The network that is measured."""
+        """The network in the middle by Mult-Adds, which is measured."""
         return self.drawn[len(self.drawn) // 2]
 
     def load(self, gpu: Gpu | None, *, lowered: bool = False) -> Load:
-        """What training takes on a GPU, or on this processor, which computes `lowered` (under bfloat16) or not."""
+        """The load of training on `gpu`, or on this processor if None. `lowered`: the processor computes in bfloat16."""
         train = self.config.train
         auto = lowered if gpu is None else gpu.bfloat16
         resident = gpu is not None and self.image_bytes < RESIDENT_SHARE * gpu.memory
@@ -113,20 +113,20 @@ class Plan:
         )
 
     def most_on(self, gpu: Gpu, cores: float) -> int:
-        """Trials at once that a GPU's memory and its part of the machine's cores allow; at least one."""
+        """Trials at once that a GPU's memory and `cores` cores allow, at least one."""
         load = self.load(gpu)
         largest = max(predicted_bytes(each, load) for each in self.drawn)
         by_memory = int(USABLE * gpu.memory / largest)
         return max(1, min(by_memory, int(cores / self.config.resources.cpu)))
 
     def share(self, gpu: Gpu, each: float) -> Share:
-        """What a trial has that takes `each` of such a GPU, as many as have room there; nobody shares whole ones."""
+        """The share of a trial that takes `each` of such a GPU. Trials divide the memory evenly; whole GPUs are not shared."""
         memory = USABLE * gpu.memory / per_gpu(each) if 0 < each < 1 else math.inf
         return Share(gpu=each, memory=memory, load=self.load(gpu))
 
 
 def make_plan(config: SweepConfig, found: Found, split: DataSplit) -> Plan:
-    """The plan of a sweep, with networks drawn from what is feasible."""
+    """Make the plan of a sweep, with networks drawn from the feasible ones."""
     drawn = sorted(_drawn(config, found), key=lambda a: costs(a, config.scale)["multadds"])
     images, pixels = split.train, split.validation.sizes.prod(1)
     together = batches(split.validation.sizes, BATCH_PIXELS)
@@ -140,7 +140,7 @@ def make_plan(config: SweepConfig, found: Found, split: DataSplit) -> Plan:
 
 
 def _drawn(config: SweepConfig, found: Found) -> list[Architecture]:
-    """Some feasible networks, where there is a table of the space with the one that computes most."""
+    """Draw feasible networks. With a table of the space, the one with the most Mult-Adds is among them."""
     random = Random(config.seed)
     if found.table is not None and len(found.rows):
         rows = found.rows
@@ -156,17 +156,17 @@ def _drawn(config: SweepConfig, found: Found) -> list[Architecture]:
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """A GPU to be shared, and how it is measured and remembered there."""
+    """A GPU to be shared, with its part of the machine."""
 
     gpu: Gpu
     cores: float
-    """Of the machine, for each of its GPUs."""
+    """Processor cores of the machine for each of its GPUs."""
     name: str = ""
-    """CUDA_VISIBLE_DEVICES of the processes that measure it; '' to leave it."""
+    """CUDA_VISIBLE_DEVICES of the processes that measure it. Empty: unchanged."""
 
 
 def smallest_site(gpus: Sequence[Gpu], names: Sequence[str], cores: int) -> Site:
-    """That GPU of a machine which has the least memory, called so by CUDA, with its part of the cores."""
+    """The GPU with the least memory among `gpus`, which CUDA calls `names`, and its part of the `cores`."""
     smallest = min(range(len(gpus)), key=lambda number: gpus[number].memory)
     return Site(gpu=gpus[smallest], cores=cores / len(gpus), name=names[smallest])
 
@@ -180,32 +180,38 @@ def settle(
     known: int | None,
     measure: Callable[[Plan, Site, int], tuple[Ladder, str]],
 ) -> Share:
-    """The share of one trial under `gpu: auto`, at `most` so many at once: by what is `known`, or what `measure` finds."""
+    """The share of one trial under `gpu: auto`, for at most `most` trials at once.
+
+    `known` is the fastest number from an earlier measurement. If it is None, `measure` is called.
+    """
     if most > 1 and known is None:
         say(
-            f"resources.gpu: auto: measuring how many trials at once are best on {site.gpu.model}, about a minute, "
-            "once for this kind of GPU; `srsweep pack` shows it"
+            f"resources.gpu: auto: measuring how many trials at once are fastest on {site.gpu.model}. This takes about "
+            "a minute, once for each kind of GPU; `srsweep pack` shows the result"
         )
         try:
             ladder, note = measure(plan, site, most)
         except RungFailed as failure:
-            say(f"not even one trial could be measured, so that trials run one by one: {failure}")
+            say(f"no trial could be measured, so trials run one by one: {failure}")
             most = 1
         else:
             known = ladder.best.trials
-            say(f"best are {known} at once on a GPU ({format_counts(ladder.rungs)}); {note}")
+            say(f"fastest: {known} at once on a GPU ({format_counts(ladder.rungs)}); {note}")
     trials = min(most, known or 1)
     return plan.share(site.gpu, 1.0 if trials == 1 else share_of(trials))
 
 
 def measure_here(plan: Plan, site: Site, most: int) -> tuple[Ladder, str]:
-    """The ladder of a GPU of this machine, and where it is remembered for later runs. Raises RungFailed."""
+    """Measure a GPU of this machine and remember the result. Returns the ladder and where it is kept.
+
+    Raises RungFailed.
+    """
     ladder = climb(replace(plan.job, gpus=site.name), most)
     return ladder, remember(plan, site, ladder)
 
 
 def key_of(plan: Plan, site: Site) -> str:
-    """What a measurement holds for: the device, its cores, the settings, the network's size to a factor of two."""
+    """The key of a measurement: device, cores, settings, and the network's size to a factor of two."""
     config, load = plan.config, plan.load(site.gpu)
     multadds = costs(plan.middle, config.scale)["multadds"]
     size = format_quantity(2 ** round(math.log2(max(1, multadds))))
@@ -217,7 +223,7 @@ def key_of(plan: Plan, site: Site) -> str:
 
 
 def recall(plan: Plan, site: Site, most: int) -> int | None:
-    """Trials at once that were measured to be best; None where nothing was, or not far enough for `most` at once."""
+    """The fastest number of trials in an earlier measurement. None without one that reaches `most` trials at once."""
     entry = _read(plan.cache).get(key_of(plan, site))
     if not isinstance(entry, dict):
         return None
@@ -227,12 +233,12 @@ def recall(plan: Plan, site: Site, most: int) -> int | None:
 
 
 def _whole(stored: object) -> int:
-    """A number above 0; 0 for anything else, `true` too, which Python takes for 1."""
+    """`stored` if it is a whole number above 0, else 0. `true`, which Python takes for 1, gives 0."""
     return stored if type(stored) is int and stored > 0 else 0
 
 
 def remember(plan: Plan, site: Site, ladder: Ladder) -> str:
-    """Write a measurement down for later runs, beside those of other devices; what to say of it, where it failed too."""
+    """Add a measurement to the file for later runs. Returns a sentence for the person, also if writing failed."""
     file = plan.cache / REMEMBERED
     rungs = {str(rung.trials): _entry(rung) for rung in ladder.rungs}
     entry = {
@@ -260,7 +266,7 @@ def _entry(rung: Rung) -> dict[str, float | None]:
 
 
 def _read(folder: Path) -> dict[str, object]:
-    """All measurements; none where there is no file, or one that nobody can read."""
+    """All stored measurements. Empty if the file is missing or unreadable."""
     try:
         known = json.loads((folder / REMEMBERED).read_text())
     except (OSError, ValueError):
@@ -269,7 +275,7 @@ def _read(folder: Path) -> dict[str, object]:
 
 
 def resources_of(config: SweepConfig) -> ResourceSettings:
-    """What a trial takes: no GPU where it is trained on a processor by the file's word."""
+    """The resources of a trial, without a GPU if the file says `train.device: cpu`."""
     if config.train.device == "cpu":
         return config.resources.model_copy(update={"gpu": 0.0})
     return config.resources
@@ -283,7 +289,7 @@ def local_share(
     cores: int,
     say: Say,
 ) -> Share:
-    """The share of one trial on a machine with these GPUs, called so by CUDA."""
+    """The share of one trial on this machine, whose `gpus` CUDA calls `names`."""
     wanted = resources_of(config).gpu
     given = None if wanted == AUTO else float(wanted)
     if not gpus or given == 0:

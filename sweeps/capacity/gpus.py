@@ -1,4 +1,4 @@
-"""The GPUs of this machine, and which of them each worker process sees."""
+"""The GPUs of this machine, and which of them each worker sees."""
 
 import os
 from collections.abc import Sequence
@@ -9,24 +9,24 @@ from multiprocessing import get_context
 from sweeps.capacity.settings import AUTO, ResourceSettings
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-"""What CUDA reads when a process uses it first."""
+"""The variable that CUDA reads when a process first uses it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gpu:
-    """What a plan must know of a GPU."""
+    """The properties of a GPU that a plan needs."""
 
     model: str
     memory: int
-    """Bytes in all."""
+    """Total memory in bytes."""
     bfloat16: bool
     """Whether it computes in bfloat16 natively."""
 
 
 def find_gpus() -> tuple[Gpu, ...]:
-    """The GPUs that this process may use, in their order; none where there is no CUDA.
+    """The GPUs that this process may use, in order. Empty without CUDA.
 
-    They are looked at by a process of its own, so that the asking one holds no memory on them.
+    A separate process looks at them, so that this one allocates no memory on them.
     """
     import torch
 
@@ -37,7 +37,7 @@ def find_gpus() -> tuple[Gpu, ...]:
 
 
 def describe_gpus() -> tuple[Gpu, ...]:
-    """The same, looked at by this process."""
+    """Like `find_gpus`, but in this process."""
     import torch
 
     bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
@@ -46,7 +46,7 @@ def describe_gpus() -> tuple[Gpu, ...]:
 
 
 def visible_gpus() -> list[str]:
-    """The GPUs that this process may use, in CUDA's words: their numbers, or what CUDA_VISIBLE_DEVICES calls them."""
+    """The names that CUDA has for the GPUs that this process may use: numbers, or those in CUDA_VISIBLE_DEVICES."""
     import torch
 
     count = torch.cuda.device_count()
@@ -56,22 +56,22 @@ def visible_gpus() -> list[str]:
 
 
 def per_gpu(each: float) -> int:
-    """Trials that have room on one GPU, each taking a share of it.
+    """Trials that fit on one GPU if each takes the share `each`.
 
-    Shares are rounded down to the four digits that Ray keeps, see `share_of`: 0.1428 has room seven times.
+    Shares are rounded down to the four digits that Ray keeps, see `share_of`: 0.1428 fits seven times.
     """
     return int(1 / each)
 
 
 def share_of(trials: int) -> float:
-    """What each of so many trials takes of a GPU."""
+    """The share of a GPU that each of `trials` trials takes."""
     return int(1e4 / trials) / 1e4
 
 
 def places(gpus: Sequence[str], each: float) -> list[str]:
-    """CUDA_VISIBLE_DEVICES of every trial for which there is room at once, `each` GPUs or a share of one to a trial.
+    """CUDA_VISIBLE_DEVICES of every trial that fits at once, if a trial takes `each` GPUs or a share of one.
 
-    As with Ray, a share is of one GPU: two GPUs have four places of 0.4, not five.
+    As in Ray, a share never spans two GPUs: two GPUs have four places of 0.4, not five.
     """
     if each < 1:
         return list(gpus) * per_gpu(each)
@@ -80,9 +80,9 @@ def places(gpus: Sequence[str], each: float) -> list[str]:
 
 
 def of_workers(num_workers: int, resources: ResourceSettings) -> list[str]:
-    """CUDA_VISIBLE_DEVICES of each of the workers; '' to leave it, where trials ask for no GPU or there is none.
+    """CUDA_VISIBLE_DEVICES of each worker. Empty, which means unchanged, if trials take no GPU or there is none.
 
-    More workers than there is room for, where a person has said so, share the GPUs evenly.
+    If a person asked for more workers than fit, they share the GPUs evenly.
     """
     each = number_of(resources)
     room = places(visible_gpus(), each) if each else []
@@ -90,11 +90,11 @@ def of_workers(num_workers: int, resources: ResourceSettings) -> list[str]:
 
 
 def number_of(resources: ResourceSettings) -> float:
-    """GPUs of a trial where that is a number; `auto` that nobody has resolved yet is a whole one where there are any."""
+    """GPUs of a trial as a number. An unresolved `auto` counts as one GPU if the machine has any."""
     return float(bool(visible_gpus())) if resources.gpu == AUTO else float(resources.gpu)
 
 
 def show_only(gpus: str) -> None:
-    """Let this process, which has not used CUDA yet, see these GPUs alone."""
+    """Make only these GPUs visible to this process, which must not have used CUDA yet."""
     if gpus:
         os.environ[VISIBLE] = gpus

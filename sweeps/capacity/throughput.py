@@ -1,7 +1,8 @@
-"""How many trials at once take the most steps a second in all, measured on this machine.
+"""Measures how many trials at once take the most steps per second in total on this machine.
 
-For 1, 2, 4, ... at once, so many processes build the same network, warm up, start the clock together and take real
-steps of the sweep. Where twice as many gain less than GROWTH, or one of them runs out of memory, the ladder ends.
+For 1, 2, 4, ... trials at once, that many processes build the same network, warm up, start the clock together and
+take real steps of the sweep. The ladder ends when twice as many processes gain less than GROWTH, or when one of them
+runs out of memory.
 """
 
 import contextlib
@@ -34,23 +35,23 @@ from sweeps.train.settings import TrainSettings
 from sweeps.train.step import Step, make_step
 
 GROWTH = 1.05
-"""More steps a second in all than on the rung below, by this factor, are worth more trials at once."""
+"""Factor by which the total steps per second must rise for more trials at once to be worth it."""
 TOGETHER = 20
-"""Steps that a GPU is given before its process waits for them, as in training, where nothing waits for single ones."""
+"""Steps that a process queues on a GPU before it waits. Training does not wait for single steps either."""
 
 MEASURE_SECONDS = 900.0
-"""So long a process may take to build and warm up its network, and beyond its counted seconds to answer."""
+"""Seconds that a process may take to build and warm up its network, and to answer after its counted seconds."""
 DEATH_SECONDS = 10.0
-"""So long is waited for a killed process to be gone; one that hangs in a driver of the system may never be."""
+"""Seconds to wait for a killed process to end. A process that hangs in a system driver may never end."""
 
 
 class RungFailed(Exception):  # noqa: N818 - reads as what happened
-    """So many trials at once do not run here; the message is why, in one line."""
+    """The number of trials at once does not run here. The message says why in one line."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What every process of a rung does: steps of one network, with a sweep's settings."""
+    """The work of every process on a rung: training steps of one network with a sweep's settings."""
 
     family: str
     knobs: dict[str, Any]
@@ -59,26 +60,26 @@ class Job:
     train: TrainSettings
     data: DataSettings
     cache: Path
-    """Of decoded images."""
+    """Folder of decoded images."""
     threads: int = 1
     gpus: str = ""
-    """CUDA_VISIBLE_DEVICES of the processes; '' to leave it."""
+    """CUDA_VISIBLE_DEVICES of the processes. Empty: unchanged."""
     seconds: float = 5.0
-    """For which steps are counted."""
+    """Seconds for which steps are counted."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rung:
-    """What so many trials at once came to."""
+    """The measurement of a number of trials at once."""
 
     trials: int
     threads: int
-    """Of each."""
+    """Threads of each trial."""
     steps_per_second: float
-    """Of all together."""
+    """Steps per second of all trials together."""
     memory: int | None
-    """Bytes of one process at its peak, the largest of all: what torch has reserved on a GPU (the context of CUDA is
-    not in it), resident memory on a processor; None where the system does not tell."""
+    """Peak memory of the largest process, in bytes: reserved by torch on a GPU (without CUDA's own context), resident on
+    a processor. None if the system does not report it."""
 
 
 Measure = Callable[[Job, int], Rung]
@@ -86,15 +87,15 @@ Measure = Callable[[Job, int], Rung]
 
 @dataclass(frozen=True, kw_only=True)
 class Ladder:
-    """Rungs that were measured, from one trial up."""
+    """The rungs that were measured, from one trial at once upwards."""
 
     rungs: tuple[Rung, ...]
     failure: str = ""
-    """Why the next rung could not be measured; empty where none was tried."""
+    """Why the next rung could not be measured. Empty if it was not tried."""
 
     @property
     def best(self) -> Rung:
-        """The highest rung up to which each one gained GROWTH over the one before."""
+        """The highest rung up to which every rung gained at least GROWTH over the one below."""
         chosen = self.rungs[0]
         for rung in self.rungs[1:]:
             if rung.steps_per_second < GROWTH * chosen.steps_per_second:
@@ -104,13 +105,13 @@ class Ladder:
 
     @property
     def ended(self) -> bool:
-        """Whether more trials than on its highest rung would not be better; False where it was cut short before."""
-        # A last rung of fewer than twice as many may gain too little where twice as many would not.
+        """Whether the ladder shows that more trials would not be faster. False if it was cut short."""
+        # A last rung with fewer than twice the trials may gain too little although twice as many would gain enough.
         return bool(self.failure) or self.rungs[-1].trials >= 2 * self.best.trials
 
 
 def counts(most: int) -> list[int]:
-    """1, 2, 4, ... and `most`: numbers of trials to try."""
+    """The numbers of trials to try: 1, 2, 4, ... and `most`."""
     powers = [2**n for n in range(most.bit_length()) if 2**n < most]
     return [*powers, most]
 
@@ -123,9 +124,9 @@ def climb(
     on_rung: Callable[[Rung], None] = lambda rung: None,
     measure: Measure | None = None,
 ) -> Ladder:
-    """The ladder for `job`, with at most `most` trials at once; RungFailed where not even one runs.
+    """Measure the ladder for `job`, up to `most` trials at once. Raises RungFailed if not even one trial runs.
 
-    With `cores`, these are split between the trials; otherwise each has the job's threads.
+    With `cores`, the trials share these cores. Otherwise each trial has the job's threads.
     """
     rungs: list[Rung] = []
     for count in counts(most):
@@ -144,8 +145,8 @@ def climb(
 
 
 def measure_rung(job: Job, count: int) -> Rung:
-    """`count` processes that take steps for `job.seconds`; none of them outlives the call. Raises RungFailed."""
-    # spawn, not fork: torch's thread pools do not survive a fork, nor does CUDA.
+    """Run `count` processes that take steps for `job.seconds`. All have ended on return. Raises RungFailed."""
+    # spawn, since neither torch's thread pools nor CUDA survive a fork.
     context = get_context("spawn")
     workers: list[tuple[BaseProcess, Connection]] = []
     try:
@@ -156,7 +157,7 @@ def measure_rung(job: Job, count: int) -> Rung:
         for worker in workers:
             _told(*worker, ready_by)
         for _, pipe in workers:
-            with contextlib.suppress(OSError):  # one that has died is told below
+            with contextlib.suppress(OSError):  # a process that has died is reported below
                 pipe.send("go")
         done_by = time.monotonic() + job.seconds + MEASURE_SECONDS
         told = [_told(*worker, done_by) for worker in workers]
@@ -178,13 +179,13 @@ def measure_rung(job: Job, count: int) -> Rung:
 
 @contextlib.contextmanager
 def _unheard() -> Iterator[None]:
-    """Ctrl-C held back until the end; processes started meanwhile never hear it: it is the parent's to end them."""
+    """Delay Ctrl-C until the block ends. Processes started in it ignore Ctrl-C: their parent ends them."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     heard: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
-    # Blocked besides, since processes inherit that; other threads of torch may still take the signal.
+    # The signal is also blocked, which child processes inherit. Other threads of torch may still receive it.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
@@ -204,15 +205,15 @@ def _start(context: SpawnContext, job: Job) -> tuple[BaseProcess, Connection]:
 
 
 def _told(process: BaseProcess, pipe: Connection, until: float) -> Any:
-    """What a process says next; RungFailed with its reason, with its death, or where it says nothing `until` then."""
+    """The next message of a process. Raises RungFailed if it reports an error, dies, or is silent beyond `until`."""
     try:
         if not pipe.poll(max(0.0, until - time.monotonic())):
-            raise RungFailed(f"a process hangs: no word from it for {MEASURE_SECONDS:g} s")
+            raise RungFailed(f"a process hangs: it did not answer for {MEASURE_SECONDS:g} s")
         said = pipe.recv()
     except (EOFError, OSError):
         process.join()
         killed = process.exitcode == -signal.SIGKILL
-        why = " (killed, for want of memory or from outside)" if killed else ""
+        why = " (killed: out of memory, or from outside)" if killed else ""
         raise RungFailed(f"a process died, exit code {process.exitcode}{why}") from None
     if isinstance(said, str):
         raise RungFailed(said)
@@ -220,26 +221,26 @@ def _told(process: BaseProcess, pipe: Connection, until: float) -> Any:
 
 
 def work(pipe: Connection, job: Job) -> None:
-    """Life of a process: ready, go, (steps a second, bytes); or one line of what went wrong."""
+    """Run in a process. Sends "ready", waits for "go", then sends (steps per second, bytes), or an error in one line."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     show_only(job.gpus)
     torch.set_num_threads(threads_here(job.threads))
     try:
-        warnings.simplefilter("ignore")  # each process would say the same
+        warnings.simplefilter("ignore")  # every process would print the same warnings
         split = open_data(job.data, job.scale, job.cache)
         timed = _prepared(job, split)
         pipe.send(())
         pipe.recv()
         pipe.send(timed())
     except EOFError:
-        return  # the parent is gone
+        return  # the parent has ended
     except Exception as error:
         with contextlib.suppress(OSError):
             pipe.send(_reason(error))
 
 
 def _prepared(job: Job, split: DataSplit) -> Callable[[], tuple[float, int | None]]:
-    """The network, built and warmed up; what is returned takes the steps that count."""
+    """Build and warm up the network. The function that is returned takes the counted steps."""
     torch.manual_seed(job.seed)
     device = pick_device(job.train.device)
     network = architecture(job.family, job.knobs).network(job.scale)
@@ -247,12 +248,12 @@ def _prepared(job: Job, split: DataSplit) -> Callable[[], tuple[float, int | Non
     sampler = PatchSampler(split.train, job.train.patch_size, job.train.batch_size, job.seed)
     rate = partial(learning_rate_at, job.train)
     take_step = make_step(network, make_optimizer(network), job.train, sampler, rate)
-    for step in range(WARM_UP + 2):  # on a GPU the next one after WARM_UP is recorded as a graph
+    for step in range(WARM_UP + 2):  # on a GPU the step after WARM_UP is recorded as a graph
         float(take_step(step))
 
     def timed() -> tuple[float, int | None]:
         rate = _rate(take_step, WARM_UP + 2, job.seconds, TOGETHER if device.type == "cuda" else 1)
-        # Once, for its memory: a trial evaluates beside the pool of its graph.
+        # Evaluate once, for its memory: a trial evaluates while the pool of its graph stays allocated.
         pixels = split.validation.sizes.prod(1)
         together = batches(split.validation.sizes, BATCH_PIXELS if device.type == "cuda" else 0)
         largest = max(together, key=lambda batch: int(pixels[batch].sum()))
@@ -263,7 +264,7 @@ def _prepared(job: Job, split: DataSplit) -> Callable[[], tuple[float, int | Non
 
 
 def _rate(take_step: Step, step: int, seconds: float, together: int) -> float:
-    """Steps a second from `step` on, over at least `seconds`."""
+    """Steps per second from `step` on, over at least `seconds`."""
     done, started = 0, time.perf_counter()
     while (elapsed := time.perf_counter() - started) < seconds:
         for _ in range(together):
@@ -274,7 +275,7 @@ def _rate(take_step: Step, step: int, seconds: float, together: int) -> float:
 
 
 def peak_memory(device: torch.device) -> int | None:
-    """Bytes of this process at its peak: reserved by torch on a GPU, resident on a processor (Linux)."""
+    """Peak memory of this process in bytes: reserved by torch on a GPU, resident on a processor (Linux only)."""
     if device.type == "cuda":
         return torch.cuda.max_memory_reserved(device)
     status = Path("/proc/self/status")
