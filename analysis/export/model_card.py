@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.choose.select import below_bicubic
-from analysis.export.targets.target import Target
+from analysis.export.target import Target
 from analysis.export.verify import Verdict
 from analysis.tables import heading
 from searchspace.architecture import Architecture

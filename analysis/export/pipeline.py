@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from analysis.export.model_card import Origin, card, write_card
-from analysis.export.targets.target import Job, Target
+from analysis.export.target import Job, Target
 from analysis.export.verify import Verdict, verify
 from searchspace.architecture import Architecture
 from searchspace.cost import low_res_size

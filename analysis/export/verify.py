@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from analysis.export.target import Job, Run, Target
 from analysis.export.targets import TARGETS
-from analysis.export.targets.target import Job, Run, Target
 from sweeps.data.cache import PairSet
 from sweeps.device import device_model
 from sweeps.measure.evaluate import evaluate

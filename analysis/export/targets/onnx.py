@@ -1,14 +1,10 @@
 """ONNX in float32, for onnxruntime and whatever reads ONNX."""
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
-from analysis.export.targets.target import Job, Run, Target
+from analysis.export.target import Job, Run, Target, quiet
 
 OPSET = 18
 """Of the operators in the file; onnxruntime reads it from 1.14 on."""
@@ -45,20 +41,6 @@ def _name_sizes(model: object) -> None:
         for old, new in names.items():
             sizes = [s.replace(old, new) if isinstance(s, str) else s for s in sizes]
         value.shape = onnx_ir.Shape(sizes)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without the exporter's remarks about packages that it could also have used."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
 
 
 def load(path: Path, threads: int) -> Run:

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.export.target import Job, Target, quiet
 from analysis.export.targets import onnx
-from analysis.export.targets.target import Job, Target
 
 PATCH = 64
 """Side of a calibration patch in low-resolution pixels."""
@@ -30,7 +30,7 @@ def write(job: Job, path: Path) -> None:
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     patches = calibration_patches(job.calibration)
-    with tempfile.TemporaryDirectory() as folder, onnx.quiet():
+    with tempfile.TemporaryDirectory() as folder, quiet():
         whole, prepared = Path(folder) / "whole.onnx", Path(folder) / "prepared.onnx"
         onnx.write(job, whole)
         quant_pre_process(str(whole), str(prepared), skip_symbolic_shape=True)

@@ -6,8 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from analysis.export.targets.onnx import quiet
-from analysis.export.targets.target import Job, Run, Target
+from analysis.export.target import Job, Run, Target, quiet
 
 
 def write(job: Job, path: Path) -> None:

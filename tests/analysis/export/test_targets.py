@@ -13,7 +13,7 @@ from torch import nn
 from analysis.export.model_card import Origin
 from analysis.export.pipeline import Shipped, ship
 from analysis.export.targets import TARGETS
-from analysis.export.targets.target import Job, Run, Target
+from analysis.export.target import Job, Run, Target
 from analysis.export.verify import ExportFailed, cut, difference
 from searchspace.architecture import Architecture, architecture
 from searchspace.layers import deployed

@@ -1,6 +1,9 @@
 """What an export target is: how a deployed network is written, and how the file is run again."""
 
-from collections.abc import Callable, Sequence
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,3 +55,17 @@ class Target:
     """From torch on any pixel, colours in [0, 1]; None for a format that rounds on purpose."""
     largest_loss: float
     """PSNR that may be lost on the validation split [dB]."""
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without the exporter's remarks about packages that it could also have used."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
