@@ -1,4 +1,4 @@
-"""Every exporter against torch, what is left behind when one fails, and a file without our code."""
+"""Compares every export target with torch, and checks what remains after a failed export."""
 
 import json
 from pathlib import Path
@@ -39,7 +39,7 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> DataSplit:
 
 
 def trained_a_little(chosen: Architecture) -> nn.Module:
-    """Norms with statistics of their own, so that folding them wrongly shows."""
+    """A network whose norms have learnt statistics, so that folding them wrongly changes its output."""
     torch.manual_seed(0)
     network = chosen.network(4).train()
     with torch.no_grad():
@@ -65,11 +65,11 @@ def test_onnx_equals_torch_on_three_sizes(family: str, tmp_path: Path) -> None:
     chosen = architecture(family, SMALL[family])
     network = trained_a_little(chosen)
     run = exported(TARGETS["onnx"], chosen, network, tmp_path / "network.onnx")
-    # Against the network before norms were folded, and therefore the folding too.
+    # The network still has its norms, so this checks the folding as well.
     differences = [difference(network, run, cut(noise(*size), size)) for size in SIZES]
     assert max(differences) <= 1e-4
     with torch.no_grad():
-        assert float(network(torch.rand(1, 3, 16, 16)).std()) > 1e-3  # else nothing is compared
+        assert float(network(torch.rand(1, 3, 16, 16)).std()) > 1e-3  # not a constant image
 
 
 def test_the_file_states_opset_and_free_sizes_and_holds_no_norm(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_card_states_what_was_measured(small: Trained, split: DataSplit, tmp_p
 
 
 def wrong(low_res: np.ndarray) -> np.ndarray:
-    """A file that forgot to enlarge well: nearest neighbour."""
+    """A wrong file: it enlarges by nearest neighbour."""
     return low_res.repeat(4, 2).repeat(4, 3)
 
 

@@ -1,4 +1,4 @@
-"""After INT8 another front: what joins it, what leaves it, what is overtaken."""
+"""Checks the figures of INT8: which trials join or leave the front, and whose order is reversed."""
 
 import pandas as pd
 import pytest
@@ -22,7 +22,7 @@ LATENCY = "latency_ms onnxruntime {} 320x180 1 threads on box"
 
 @pytest.fixture
 def trials() -> pd.DataFrame:
-    """Four trials of rising size; INT8 costs the second so much that the third of equal PSNR-to-be overtakes it."""
+    """Five trials of rising size. The second loses so much in INT8 that the third overtakes it; the fifth has no INT8."""
     return pd.DataFrame(
         {
             "sweep": "a",
@@ -67,7 +67,7 @@ def test_against_latency_int8_moves_both_ways(trials: pd.DataFrame) -> None:
     assert traces["leaves the front"]["x"] == [1.1]
 
 
-def test_of_many_all_of_both_fronts_are_drawn(
+def test_all_points_of_both_fronts_are_drawn(
     trials: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("analysis.figures.quantised.MOST_DOMINATED", 0)
