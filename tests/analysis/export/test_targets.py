@@ -19,7 +19,6 @@ from searchspace.architecture import Architecture, architecture
 from searchspace.layers import deployed
 from sweeps.data.split import DataSettings, DataSplit, open_split
 from sweeps.measure.evaluate import evaluate
-from sweeps.measure.latency import Setting, measure
 
 SMALL: dict[str, dict[str, Any]] = {
     "slwsr": {"n_feats": 8, "n_blocks": 6, "compression": "all", "compress_norm": "batch"},
@@ -170,23 +169,3 @@ def test_int8_is_smaller_work_of_the_same_network(
     kinds = [node.op_type for node in onnx.load(made.file).graph.node]
     assert kinds.count("QuantizeLinear") >= kinds.count("Conv") > 0
     assert 0 < made.verdict.largest_difference < 1
-
-
-def test_latency_is_the_median_after_warming_up() -> None:
-    ticks = iter([0, 0.001, 0, 0.002, 0, 0.003, 0, 0.004, 0, 0.050] * 2)
-    setting = Setting(
-        runtime="torch", dtype="float32", height=180, width=320, threads=2, device="A" * 60
-    )
-    ran = []
-    found = measure(
-        lambda: ran.append(1),
-        setting,
-        warm_up=2,
-        least_runs=5,
-        most_runs=5,
-        clock=lambda: next(ticks),
-    )
-    assert (found.median, found.lower, found.upper) == pytest.approx((3, 2, 4))
-    assert len(ran) == 7
-    assert setting.name == "latency_ms torch float32 320x180 2 threads"
-    assert len(setting.dataset) == 50

@@ -22,7 +22,10 @@ LATENCY = "latency_ms onnxruntime {} 320x180 1 threads on box"
 
 @pytest.fixture
 def trials() -> pd.DataFrame:
-    """Five trials of rising size. The second loses so much in INT8 that the third overtakes it; the fifth has no INT8."""
+    """Five trials of rising size.
+
+    The second loses so much in INT8 that the third overtakes it. The fifth was never exported to INT8.
+    """
     return pd.DataFrame(
         {
             "sweep": "a",
