@@ -35,7 +35,7 @@ class Verdict:
     psnr: float
     """PSNR of the exported file on the validation split [dB]."""
     bytes: int
-    """Size of the file."""
+    """Size of the file in bytes."""
     latency: Latency
     """Latency of the file on this machine's processor."""
 

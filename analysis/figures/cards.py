@@ -43,7 +43,7 @@ DEFAULT_OBJECTIVES: dict[str, Direction] = {
     "multadds": "minimize",
 }
 OF_PUBLISHED = ("params", "multadds")
-"""The costs that papers report."""
+"""Costs that are known of published networks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,9 +196,9 @@ def published_note(trials: pd.DataFrame, facts: Facts) -> str:
     if any(trials[f"{n}_psnr_y"].count() > MOST_DOMINATED for n in measured_sets(trials)):
         ours += f" At most {MOST_DOMINATED} of the dominated trials are drawn."
     return (
-        f"Diamonds are published networks, with the PSNR on the test set that their papers print. {ours} A PSNR "
-        "depends on the training images and the length of the training, so points of different legend entries must "
-        "not be ranked against each other. Self-ensembles are left out."
+        f"Diamonds are published networks with the PSNR that their papers print. {ours} A PSNR depends on the "
+        "training images and on the length of the training. Points of different legend entries must therefore not be "
+        "ranked against each other. Self-ensembles are left out."
     )
 
 
@@ -206,7 +206,7 @@ def curves_card(curves: pd.DataFrame, drawn: pd.DataFrame, total: int, facts: Fa
     """Learning curves of the trials in `drawn`, out of `total` trials that were trained."""
     text = (
         "Trials of the Pareto front are blue, and darker with more parameters. Running trials are green. All others "
-        "are grey; a curve that ends early belongs to a trial that halving stopped."
+        "are grey, and their curves end early if halving stopped them."
     )
     if len(drawn) < total:
         front = int(drawn["on_front"].sum())
@@ -217,7 +217,10 @@ def curves_card(curves: pd.DataFrame, drawn: pd.DataFrame, total: int, facts: Fa
 
 def volume_card(volume: pd.DataFrame) -> Card:
     """The growth of the front, given as a frame of `volume_data`."""
-    text = "The hypervolume is the part of the objective space that the finished trials dominate. Costs are logarithmic."
+    text = (
+        "The hypervolume is the part of the objective space that the finished trials dominate. "
+        "Costs enter as logarithms."
+    )
     figure = draw_volume(volume)
     return Card(name="volume", title="How the front grew", text=text, figure=figure, low=True)
 
@@ -242,7 +245,10 @@ def int8_cards(trials: pd.DataFrame) -> list[Card]:
     for before, after in int8_costs(own):
         kind, _, where = heading(after).replace(" int8", "").partition(" ms ")
         title = f"The front after INT8, against {kind}"
-        text = "Filled points are on the Pareto front of their precision. A dotted line joins the two points of a trial."
+        text = (
+            "Filled points are on the Pareto front of their precision. "
+            "A dotted line joins the two points of a trial."
+        )
         text += f" Latency setting: {where}." if where else ""
         figure = draw_int8_front(own, before, after)
         cards.append(Card(name=f"int8-{_slug(after)}", title=title, text=text, figure=figure))

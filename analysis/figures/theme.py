@@ -15,7 +15,7 @@ INK, MUTED, GRID = "#1d2733", "#66717d", "#e6e9ec"
 FAMILY_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#6a51a3")
 """The palette of Okabe and Ito, which colour-blind people can tell apart, and a purple.
 
-FAMILY_SYMBOLS repeat the distinction in black and white.
+FAMILY_SYMBOLS tell the families apart without colour.
 """
 FAMILY_SYMBOLS = ("circle", "square", "triangle-up", "cross", "hexagon", "star", "triangle-down")
 PUBLISHED_COLOUR = "#8a5a2b"

@@ -32,7 +32,7 @@ def _table() -> pd.DataFrame:
 
 
 def load_published(scale: int | None = None, dataset: str | None = None) -> pd.DataFrame:
-    """The printed results with the columns of published.csv, one row per paper, network and test set.
+    """The printed results with the columns of published.csv, one row per paper, network, scale and test set.
 
     If `scale` or `dataset` is given, only its rows are returned. train_data is '' if the training set is unknown.
     psnr_db is in dB.

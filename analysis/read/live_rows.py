@@ -1,4 +1,4 @@
-"""Loads rows for the dashboard, which stays fast with 100,000 trials: it reads only new rows, and few in full."""
+"""Loads rows for the dashboard: only new rows, and all columns of a few trials, to stay fast with 100,000 trials."""
 
 from collections.abc import Iterable
 

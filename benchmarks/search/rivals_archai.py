@@ -30,7 +30,7 @@ from benchmarks.search.rival_table import METRICS, Event, Row, Table, replay_all
 
 Config = dict[str, str]
 NO_RESULT = 1e9
-"""Value of every metric of a training that diverged; all metrics are minimized."""
+"""Loss of a training that diverged. All metrics are minimized."""
 
 
 class BudgetSpent(Exception):  # noqa: N818 - reads as what happened
