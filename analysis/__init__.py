@@ -1,1 +1,1 @@
-"""Analysis: from the database to fronts, plots, chosen variants and exported models."""
+"""Reads the database; computes fronts; draws figures and pages; selects and exports networks."""

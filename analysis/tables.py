@@ -1,4 +1,4 @@
-"""Frames as tables: for the terminal, as JSON, as CSV. What every command that prints a table uses."""
+"""Renders data frames as tables for the terminal, as JSON or as CSV, for all commands that print one."""
 
 import json
 import math
@@ -29,13 +29,13 @@ HEADINGS = {
     "label": "architecture",
     "architecture": "key",
 }
-"""What people read where it differs from the column's name."""
+"""Column headings that differ from the column's name."""
 
 EXACT = frozenset(
     {"number", "trial", "step", "seed", "scale", "num_convs", "num_seeds", "attempts"}
-    | {"running", "paused", "complete", "stopped", "failed"}  # trials in that state
+    | {"running", "paused", "complete", "stopped", "failed"}  # numbers of trials by state
 )
-"""Whole numbers that are shown in full."""
+"""Columns of whole numbers, which are shown in full."""
 
 FORMS = {
     ("psnr_y", "psnr_db", "psnr_y_int8", "spread"): ".2f",
@@ -43,23 +43,27 @@ FORMS = {
     ("seconds",): ".0f",
     ("hours",): ".3g",
 }
-"""How numbers are written whose columns end so."""
+"""Number formats by the ending of the column's name."""
 
 
 def heading(name: str) -> str:
-    """What a column is called on a page or in a terminal."""
+    """The heading of a column on a page or in a terminal."""
     for measure in ("psnr_y", "ssim_y"):
         if name.endswith(f"_{measure}"):
             return f"{name.removesuffix(f'_{measure}')} {HEADINGS[measure]}"
     return HEADINGS.get(name, name.replace("latency_ms", "latency ms").replace("_", " "))
 
 
-NO_REASON = "no reason was stored"
-"""In place of an error that is empty."""
+NO_REASON = "no error message was stored"
+"""Text shown for a failed trial that has no error message."""
 
 
 def cell(name: str, value: Any) -> str:
-    """`value` of column `name` for people: dB to two places, SSIM to four, costs with a suffix, times to the second."""
+    """`value` of column `name` as readable text.
+
+    PSNR has two decimals, SSIM has four, costs have a suffix such as K or M, and times are rounded to the second.
+    A missing value is "-".
+    """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "-"
     if isinstance(value, datetime):
@@ -77,9 +81,9 @@ def cell(name: str, value: Any) -> str:
 
 
 def render(frame: pd.DataFrame, form: Format = "table", *, width: int | None = None) -> str:
-    """`frame` as text: a table to read, or all digits as JSON records or CSV.
+    """`frame` as text: a rounded table, or JSON records or CSV with all digits.
 
-    `width` in characters is that of the terminal where None.
+    `width` is the width of the table in characters. If it is None, the terminal's width is used.
     """
     if form == "json":
         return json.dumps(records(frame), indent=2, allow_nan=False)
@@ -92,7 +96,7 @@ def render(frame: pd.DataFrame, form: Format = "table", *, width: int | None = N
 
 
 def rich_table(frame: pd.DataFrame) -> Table:
-    """`frame` for rich's console, numbers to the right."""
+    """`frame` as a table for rich's console, with numbers aligned right."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in frame.columns:
         numeric = pd.api.types.is_numeric_dtype(frame[name])
@@ -108,16 +112,21 @@ def rich_table(frame: pd.DataFrame) -> Table:
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as dicts in JSON types; whole numbers as integers, missing values as None, times as text to the second."""
+    """Rows as dicts of JSON types.
+
+    Whole numbers become integers, missing and infinite values become None, and times become text rounded to the
+    second.
+    """
     return [{name: _plain(value) for name, value in row.items()} for row in _rows(frame)]
 
 
 def front_table(
     front: pd.DataFrame, objectives: Sequence[str], extra: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """`front` (rows of load_trials or load_front) with the columns worth reading, cheapest first.
+    """`front` (rows of load_trials or load_front) reduced to its most useful columns, cheapest first.
 
-    The objectives, and of the rest what some trial has; `extra` columns come last.
+    The table has the number, the objectives, the usual qualities and costs that at least one trial has, the label,
+    and the `extra` columns.
     """
     costs = [n for n in objectives if not n.endswith(("psnr_y", "ssim_y", "psnr_y_int8"))]
     others = [n for n in ("psnr_y", "psnr_y_int8", "ssim_y", "params", "multadds") if n in front]

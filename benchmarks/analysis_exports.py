@@ -1,10 +1,11 @@
-"""What INT8 costs and gains, family by family: networks trained until they are above bicubic, exported, verified, timed.
+"""Measures what INT8 costs and gains for each family.
 
     python -m benchmarks.analysis_exports -o benchmarks/analysis_exports_HARDWARE_DATE.csv
-    python -m benchmarks.analysis_exports --families fsrcnn,imdn -o FILE      # the other families' rows stay
+    python -m benchmarks.analysis_exports --families fsrcnn,imdn -o FILE      # keeps the rows of other families
 
-The training is far too short for a good network; what matters is the same network before and after. It ends with an error
-where a network is not above bicubic, whose losses would say little. A format that fails its check is a row with the reason.
+Each network is trained until it beats bicubic, exported, verified and timed. The training is far too short for a good
+network, but only the comparison before and after the export matters. The script ends with an error if a network does
+not beat bicubic, because its losses would mean little. A format that fails its check gets a row with the reason.
 """
 
 import argparse
@@ -37,15 +38,16 @@ SCALE = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A network, and the training after which it is above bicubic."""
+    """A network, and a training after which it beats bicubic."""
 
     knobs: dict[str, object] = field(default_factory=dict)
+    """Knobs that differ from the family's defaults."""
     steps: int
     learning_rate: float = 2e-3
 
 
 PLANS = {
-    # Without a skip from the image FSRCNN and IMDN learn to draw it first: many small steps.
+    # FSRCNN and IMDN have no skip from the image. They must first learn to copy it, which takes many steps.
     "fsrcnn": Plan(steps=3_000, learning_rate=4e-3),
     "slwsr": Plan(knobs={"n_feats": 16, "n_blocks": 6}, steps=1_000),
     "imdn": Plan(knobs={"n_feats": 16}, steps=1_500),
@@ -96,7 +98,9 @@ def rows(family: str, folder: Path) -> list[dict[str, object]]:
     psnr = evaluate(network, split.validation, device="cpu").psnr_y
     floor = bicubic_scores(split.validation).psnr_y
     if psnr <= floor:
-        raise SystemExit(f"{chosen.label}: {psnr:.2f} dB, bicubic has {floor:.2f}: train it longer")
+        raise SystemExit(
+            f"{chosen.label}: reaches {psnr:.2f} dB, bicubic {floor:.2f} dB; train it longer"
+        )
     origin = Origin(
         weights=weights.name,
         training=f"embedded, {plan.steps} steps",
@@ -163,8 +167,12 @@ COLUMNS = [
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--families", default=",".join(PLANS))
-    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument(
+        "--families",
+        default=",".join(PLANS),
+        help="families to measure, separated by commas (default: %(default)s)",
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, help="CSV file to write")
     given = parser.parse_args()
     torch.set_num_threads(1)
     found: dict[str, list[dict[str, object]]] = {family: [] for family in PLANS}
@@ -182,7 +190,7 @@ def main() -> None:
             }
             found[family] = [row | common for row in rows(family, Path(folder))]
             print(*found[family], sep="\n", flush=True)
-            # Written after every family, so that a run that is cut short leaves what it has.
+            # Written after every family, so that an interrupted run keeps its rows.
             with given.output.open("w", newline="") as file:
                 writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
                 writer.writeheader()

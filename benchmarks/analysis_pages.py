@@ -1,11 +1,11 @@
-"""How long the report and the dashboard take on many trials, beside Optuna's own plot of the same trials.
+"""Measures the time of the report and the dashboard with many trials, beside Optuna's plot of the same trials.
 
     python -m benchmarks.analysis_pages --folder /tmp/pages -o benchmarks/analysis_pages_HARDWARE_DATE.csv
 
-makes two databases of invented trials in the folder (10,000 and 100,000) unless they are there, and writes
-wall-clock and processor seconds: on a machine that others use too, only the latter say what the code takes. Every
-measurement runs in a process of its own. Of `report, whole command` everything is counted, from the start of Python
-to the file on disk; of the others everything after the imports.
+makes two databases of invented trials in the folder (10,000 and 100,000 trials) unless they exist, and writes
+wall-clock and processor seconds. On a busy machine only the processor seconds are meaningful. Every measurement runs
+in a process of its own. `report, whole command` counts everything from the start of Python to the file on disk. The
+others count everything after the imports.
 """
 
 import argparse
@@ -31,6 +31,7 @@ SWEEP = "synthetic"
 FEW, MANY = 10_000, 100_000
 EVALUATIONS = 4
 MOST_SECONDS = 600
+"""Time limit of one measurement."""
 
 
 def page(url: str) -> int:
@@ -40,14 +41,14 @@ def page(url: str) -> int:
 
 
 def first_figure(url: str) -> int:
-    """The dashboard's first figure, as it goes to the browser, from a cold start."""
+    """Make the dashboard's first figure as sent to the browser, from a cold start."""
     from analysis.pages.live import live_pareto, load_live
 
     return _size(live_pareto(load_live(url, SWEEP), "params").figure)
 
 
 def one_more(view: str) -> Callable[[str], int]:
-    """What the dashboard does when one more trial is complete while `view` is looked at."""
+    """A function that updates the dashboard, showing `view`, after one more trial is complete."""
 
     def tick(url: str) -> int:
         from analysis.pages.live import front_rows, live_cards, live_pareto, load_live, sentence
@@ -73,7 +74,7 @@ def one_more(view: str) -> Callable[[str], int]:
 
 
 def no_news(url: str) -> int:
-    """What the dashboard does when nothing has changed."""
+    """Update the dashboard when nothing has changed."""
     from analysis.pages.live import load_live
 
     live = load_live(url, SWEEP)
@@ -83,7 +84,7 @@ def no_news(url: str) -> int:
 
 
 def optuna(url: str) -> int:
-    """optuna.visualization's plot of a study that is in memory already: reading it is not counted."""
+    """Draw the plot of optuna.visualization for a study in memory. Reading the trials is not counted."""
     import optuna
 
     from analysis.read.points import load_points
@@ -116,18 +117,18 @@ _clock: list[tuple[float, float]] = []
 
 
 def started() -> None:
-    """The measurement begins here."""
+    """Start the clock, again if it already runs."""
     _clock[:] = [(time.perf_counter(), time.process_time())]
 
 
 def stopped() -> None:
-    """The measurement ends here, unless it did before."""
+    """Stop the clock unless it is already stopped."""
     if len(_clock) == 1:
         _clock.append((time.perf_counter(), time.process_time()))
 
 
 def measure_here(what: str, url: str) -> None:
-    """Print seconds, processor seconds and bytes of one measurement."""
+    """Print the seconds, processor seconds and bytes of one measurement."""
     import analysis.pages.live
     import analysis.pages.report  # noqa: F401 - imported before the clock starts
 
@@ -139,7 +140,7 @@ def measure_here(what: str, url: str) -> None:
 
 
 def measure_command(url: str) -> None:
-    """The same of `srsweep report` as a person runs it."""
+    """Print the seconds, processor seconds and bytes of the command `srsweep report`."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "report.html"
         command = [sys.executable, "-m", "srsweep", "report", SWEEP, "--db", url, "-o", str(path)]
@@ -182,10 +183,14 @@ def measure(what: str, trials: int, url: str) -> dict[str, object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=Path("/tmp/pages"))
-    parser.add_argument("-o", "--output", type=Path)
-    parser.add_argument("--measure", choices=[WHOLE, *MEASURES])
-    parser.add_argument("--url")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("/tmp/pages"), help="folder of the databases"
+    )
+    parser.add_argument("-o", "--output", type=Path, help="CSV file to write")
+    parser.add_argument(
+        "--measure", choices=[WHOLE, *MEASURES], help="make this one measurement, in this process"
+    )
+    parser.add_argument("--url", help="database for --measure")
     given = parser.parse_args()
     if given.measure == WHOLE:
         measure_command(given.url)

@@ -1,12 +1,12 @@
-"""What a trial costs beside its training: srsweep through Ray Tune, and Tune with OptunaSearch.
+"""Measures the overhead of a trial besides its training: srsweep through Ray Tune, and Tune with OptunaSearch.
 
     python -m benchmarks.driver_overhead
 
-200 trials that train nothing and report once; two objectives, reused actors, all cores. Each
-contestant runs in a process of its own with a Ray of its own; starting and stopping Ray is not
-counted, starting the workers is. Ours suggests, counts costs, refuses duplicates and stores every trial in
-SQLite; Tune's keeps its study in memory. Beside the clock stands the processor time of the driver's
-process, which says more on a machine that others use.
+200 trials train nothing and report once, with two objectives, reused actors and all cores. Each contestant runs in a
+process of its own with its own instance of Ray. Starting the workers is counted, starting and stopping Ray is not.
+srsweep suggests, counts costs, rejects duplicates and stores every trial in SQLite. Tune with OptunaSearch keeps its
+study in memory. The processor time of the driver's process is recorded beside wall-clock time, because it is more
+meaningful on a busy machine.
 """
 
 import argparse
@@ -37,10 +37,12 @@ OBJECTIVES = {"psnr_y": "maximize", "params": "minimize"}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--trials", type=int, default=200)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=list(CONTESTANTS))
-    parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--trials", type=int, default=200, help="trials per sweep")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of all contestants")
+    parser.add_argument(
+        "--only", choices=list(CONTESTANTS), help="run this contestant once, in this process"
+    )
+    parser.add_argument("--profile", action="store_true", help="with --only: profile the driver")
     options = parser.parse_args()
     if options.only:
         spent = CONTESTANTS[options.only](options.trials, options.profile)
@@ -62,7 +64,7 @@ def main() -> None:
 
 
 def by_srsweep(trials: int, profile: bool, **search: object) -> tuple[float, float]:
-    """Seconds by the clock, and of the driver's processor, of a sweep of `trials` trials through our driver."""
+    """Wall-clock seconds and the driver's processor seconds of a sweep of `trials` trials by srsweep."""
     from sweeps.config.sweep_config import parse_config
     from sweeps.drivers import ray_tune, ray_worker
     from sweeps.engine.sweep import Sweep
@@ -85,7 +87,7 @@ def by_srsweep(trials: int, profile: bool, **search: object) -> tuple[float, flo
         def run(self, config: dict[str, Any]) -> Iterator[dict[str, Any]]:
             return ray_worker.messages(untrained(config[ray_worker.NETWORK]), STEPS)
 
-    # In place of the training and of nothing else.
+    # Replaces the training and nothing else.
     ray_tune.SegmentTrainable = Untrained  # type: ignore[attr-defined]
     with tempfile.TemporaryDirectory() as folder:
         settings = {
@@ -113,7 +115,7 @@ def by_srsweep(trials: int, profile: bool, **search: object) -> tuple[float, flo
 
 
 def by_optuna_search(trials: int, profile: bool) -> tuple[float, float]:
-    """The same of as many trials of Tune with OptunaSearch."""
+    """Wall-clock seconds and the driver's processor seconds of `trials` trials by Tune with OptunaSearch."""
     import optuna
     import ray
     from ray import tune
@@ -148,13 +150,13 @@ def by_optuna_search(trials: int, profile: bool) -> tuple[float, float]:
 
 
 def quality(knobs: Mapping[str, Any]) -> float:
-    """Invented, and a little different for every network."""
+    """An invented PSNR [dB] that differs a little for every network."""
     noise = zlib.crc32(repr(sorted(knobs.items())).encode()) / 2**32
     return 25 + float(knobs["n_feats"]) ** 0.2 + noise
 
 
 class profiled:  # noqa: N801 - reads as what happens
-    """Print where the driver's time goes, where asked for."""
+    """A context that prints a profile of the driver if `wanted`."""
 
     def __init__(self, wanted: bool) -> None:
         import cProfile

@@ -1,11 +1,12 @@
-"""Evaluating networks on whole images: srsweep, one process of one thread a core, against a straightforward loop.
+"""Measures evaluation on whole images: srsweep, with one process of one thread per core, against a plain loop.
 
     python -m benchmarks.evaluation --root data --train BSDS400      # 8 minutes on two idle cores
 
-The straightforward loop decodes both PNG files of every image, runs the network on contiguous memory and
-scores with scikit-image, in one process with all cores. Each round runs every contestant once, in processes of its own,
-one right after the other; ratios are taken within a round. Processor time of one thread, of both loops, suffers less from
-what else the machine does. On a GPU both are one process, and all times are by the clock.
+The plain loop decodes both PNG files of every image, runs the network on contiguous memory and scores with
+scikit-image, in one process with all cores. Each round runs every contestant once, one right after the other, in
+processes of its own. Ratios are taken within a round. Other programs on the machine disturb the clock more than the
+processor time of one thread, which is measured for both loops as well. On a GPU both loops use one process, and all
+times are wall-clock times.
 """
 
 import time
@@ -29,7 +30,7 @@ from sweeps.machine import num_cores
 from sweeps.measure.evaluate import evaluate
 
 Evaluate = Callable[[], tuple[float, float]]
-"""One evaluation of the set; its PSNR [dB] and SSIM."""
+"""Evaluates the set once and returns its PSNR [dB] and SSIM."""
 
 SCALE = 4
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -42,31 +43,39 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluations(Job):
-    """Evaluations of one network."""
+    """The job of evaluating one network."""
 
     network: str
+    """A key of NETWORKS."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What one process found."""
+    """The measurements of one process."""
 
     images: int
-    """In the set."""
+    """Number of images in the set."""
     images_per_second: float
+    """Images evaluated per second of wall-clock time."""
     seconds: float
-    """Of one evaluation of the set: processor time, on a GPU by the clock."""
+    """Time of one evaluation of the set: processor time on a CPU, wall-clock time on a GPU."""
     quality: tuple[float, float]
     """PSNR [dB] and SSIM."""
 
 
 def main() -> None:
     parser = parser_for(__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3)
-    parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS))
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of all contestants")
+    parser.add_argument("--seconds", type=float, default=3, help="duration of each measurement")
     parser.add_argument(
-        "--one-thread", action="store_true", help="for busy machines: nothing with several threads"
+        "--networks",
+        nargs="+",
+        choices=list(NETWORKS),
+        default=list(NETWORKS),
+        help="networks to evaluate (default: all)",
+    )
+    parser.add_argument(
+        "--one-thread", action="store_true", help="use a single thread only, for busy machines"
     )
     options = parser.parse_args()
     data = DataSettings(train=options.train, root=options.root)
@@ -101,7 +110,7 @@ def main() -> None:
 
 
 def contestants(one_thread: bool) -> list[tuple[bool, int, int]]:
-    """Whether it is the plain loop, processes, and threads of each."""
+    """The contestants, each as (whether it is the plain loop, processes, threads per process)."""
     cores = num_cores()
     if pick_device("auto").type == "cuda":
         return [(True, 1, cores), (False, 1, 1)]
@@ -111,7 +120,7 @@ def contestants(one_thread: bool) -> list[tuple[bool, int, int]]:
 
 
 def check(qualities: list[tuple[float, float]]) -> None:
-    """The same quality of all, but for float32 sums that end on either side of a tie."""
+    """Assert that all qualities agree. Rounding in float32 may move single pixels by one level, no more."""
     for which, tolerance in enumerate((1e-3, 1e-4)):
         values = [quality[which] for quality in qualities]
         assert max(values) - min(values) < tolerance, values
@@ -145,7 +154,7 @@ def _plainly(job: Evaluations, network: nn.Module, pairs: PairSet) -> Evaluate:
 
 def _by_srsweep(job: Evaluations, network: nn.Module, pairs: PairSet) -> Evaluate:
     device = next(network.parameters()).device
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # as a training leaves it
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # as after training
 
     def evaluated() -> tuple[float, float]:
         scores = evaluate(network, pairs, device=device)

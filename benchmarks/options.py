@@ -1,4 +1,4 @@
-"""What the benchmarks that need images are told alike: which ones, and where decoded copies are kept."""
+"""Command-line options shared by all benchmarks that need images."""
 
 import argparse
 from pathlib import Path
@@ -9,9 +9,14 @@ def parser_for(page: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(page or "").partition("\n")[0])
     parser.add_argument("--root", default="data", help="folder of the image sets (default: data)")
     parser.add_argument(
-        "--train", default="embedded", help="a set there; default: photographs inside scikit-image"
+        "--train",
+        default="embedded",
+        help="image set in that folder (default: the photographs that come with scikit-image)",
     )
     parser.add_argument(
-        "--cache", type=Path, default=Path("cache"), help="folder for decoded images and PNGs"
+        "--cache",
+        type=Path,
+        default=Path("cache"),
+        help="folder for decoded images and PNG files (default: cache)",
     )
     return parser

@@ -1,9 +1,9 @@
 """The baseline: a plain training loop, as research code for super-resolution is commonly written.
 
-What BasicSR does by default with PNG files, in few lines: a data loader whose workers decode a pair of
-them for every patch, float32, contiguous memory, torch's default Adam, one trial at a time
-with all cores; on CUDA pinned memory and cuDNN's own choice of kernels. EDSR-PyTorch differs in that it
-reads images that it has decoded once into files of its own. Written for the benchmarks beside it; nothing of srsweep's training is used.
+It does in a few lines what BasicSR does by default with PNG files. The workers of a data loader decode a pair of
+PNG files for every patch. Training runs in float32 on contiguous memory with torch's default Adam, one trial at a
+time with all cores. On CUDA it pins memory and lets cuDNN benchmark its kernels. EDSR-PyTorch differs: it decodes the
+images once into files of its own and reads those. The loop uses nothing of srsweep's training.
 """
 
 import random
@@ -22,7 +22,7 @@ from sweeps.data.cache import PairSet
 
 
 def write_pngs(pairs: PairSet, folder: Path) -> list[tuple[Path, Path]]:
-    """The pairs as PNG files, which is how image sets come; paths of low and high resolution."""
+    """Write the pairs as PNG files unless they exist; return the (low, high) resolution paths of each pair."""
     paths = []
     for i, name in enumerate(pairs.names):
         both = tuple(folder / kind / f"{Path(name).name}.png" for kind in ("low", "high"))
@@ -35,13 +35,13 @@ def write_pngs(pairs: PairSet, folder: Path) -> list[tuple[Path, Path]]:
 
 
 class PngPatches(Dataset[tuple[Tensor, Tensor]]):
-    """Random patches, each out of a pair of PNG files that is decoded for it."""
+    """Random pairs of patches. For each one, both PNG files of an image are decoded."""
 
     def __init__(self, paths: list[tuple[Path, Path]], scale: int, patch_size: int) -> None:
         self.paths, self.scale, self.patch_size = paths, scale, patch_size
 
     def __len__(self) -> int:
-        return 1_000_000  # an epoch of patches rather than of images, so that workers are not restarted
+        return 1_000_000  # an epoch counts patches, not images, so that workers are not restarted
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         low_path, high_path = random.choice(self.paths)
@@ -81,7 +81,7 @@ def train_plainly(
     learning_rate: float,
     workers: int,
 ) -> Generator[Tensor, None, None]:
-    """Train for as long as the caller iterates; the loss of every step."""
+    """Train for as long as the caller iterates; yield the loss of every step."""
     on_cuda = torch.cuda.is_available()
     loader = DataLoader(
         PngPatches(paths, scale, patch_size),
@@ -106,7 +106,7 @@ def train_plainly(
 def evaluate_plainly(
     network: nn.Module, paths: list[tuple[Path, Path]], scale: int
 ) -> tuple[float, float]:
-    """Mean PSNR [dB] and SSIM of the luma, one image after another, each decoded from its PNG file."""
+    """Mean PSNR [dB] and SSIM of the luma. Images are evaluated one by one, each decoded from its PNG files."""
     device = next(network.parameters()).device
     network.eval()
     quality = []
@@ -132,13 +132,13 @@ def luma(image: np.ndarray) -> np.ndarray:
 
 
 def timed(losses: Iterator[Tensor], seconds: float) -> tuple[int, float]:
-    """Steps taken in about `seconds`, and how long they took exactly."""
+    """The number of steps taken in about `seconds`, and their exact duration in seconds."""
     started = time.perf_counter()
     steps = 0
     for loss in losses:
         steps += 1
         if steps % 10 == 0:
-            float(loss)  # on a GPU, wait now and then
+            float(loss)  # waits for the GPU, so that its queue stays short
         if time.perf_counter() - started > seconds:
             break
     return steps, time.perf_counter() - started

@@ -1,9 +1,10 @@
-"""PSNR after equal steps: srsweep's step against float32, contiguous, default Adam, on the same patches.
+"""Compares the PSNR of srsweep's step and of a plain step after equally many steps on the same patches.
 
     python -m benchmarks.quality --root data --train BSDS400 --steps 500
 
-Both start from the same weights and see the same batches, so that nothing but the arithmetic differs;
-the losses along the way and the PSNR at the end are written down for every seed.
+The plain step runs in float32 on contiguous memory with torch's default Adam. Both start from the same weights and
+see the same batches, so that only the arithmetic differs. The losses along the way and the PSNR at the end are
+recorded for every seed.
 """
 
 import copy
@@ -28,15 +29,15 @@ from sweeps.train.step import make_step
 
 SCALE = 4
 WINDOW = 50
-"""Steps over which losses are averaged."""
+"""Number of steps over which the loss is averaged."""
 
 
 def main() -> None:
     parser = parser_for(__doc__)
-    parser.add_argument("--steps", type=int, default=500)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--patch", type=int, default=48)
+    parser.add_argument("--steps", type=int, default=500, help="training steps")
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds")
+    parser.add_argument("--batch", type=int, default=16, help="patches per batch")
+    parser.add_argument("--patch", type=int, default=48, help="side of a low-resolution patch")
     options = parser.parse_args()
     torch.set_num_threads(1)
     settings = TrainSettings(
@@ -61,7 +62,7 @@ def main() -> None:
 
 
 def train(take_step: Callable[[int], Tensor], steps: int) -> list[tuple[int, float]]:
-    """Mean loss of every WINDOW steps."""
+    """Train, and return the (last step, mean loss) of every WINDOW steps."""
     losses = [float(take_step(step)) for step in range(steps)]
     starts = range(0, steps, WINDOW)
     return [(min(i + WINDOW, steps), fmean(losses[i : i + WINDOW])) for i in starts]

@@ -1,4 +1,7 @@
-"""Where a benchmark's numbers go: a CSV file for each run, named by what was measured, hardware, torch version and date."""
+"""Writes the numbers of a benchmark to one CSV file per run.
+
+The file's name has the benchmark, the hardware, the version of torch and the date.
+"""
 
 import csv
 import datetime
@@ -21,9 +24,10 @@ RESULTS = Path(__file__).parent / "results"
 
 
 class Record:
-    """Rows of one run, written to a new file as they come, so that a run that is cut short is not lost.
+    """The rows of one run. Each row is written to a new file at once, so an interrupted run keeps its rows.
 
-    Every row also holds the run's settings, the commit, and the machine's load (1 minute) when it came.
+    Every row also holds the settings of the run, the version of Python, the commit, and the load average of the
+    machine over the last minute.
     """
 
     def __init__(self, name: str, **settings: object) -> None:
@@ -36,7 +40,7 @@ class Record:
         }
 
     def add(self, **row: object) -> None:
-        """Write one row; all have the same keys."""
+        """Write one row. All rows of a run have the same keys."""
         whole = {**row, "load": round(os.getloadavg()[0], 2), **self.run}
         self.rows.append({key: str(value) for key, value in whole.items()})
         self.path.parent.mkdir(exist_ok=True)
@@ -49,7 +53,7 @@ class Record:
 
 
 def _unused(name: str) -> Path:
-    """A path of today's that no file has: the second run of a day is its number 2."""
+    """The path of a new file with today's date; the second file of a day ends in '-2'."""
     version = torch.__version__.partition("+")[0]
     stem = f"{name}_{hardware()}_torch-{version}_{datetime.datetime.now(datetime.UTC).date()}"
     path, number = RESULTS / f"{stem}.csv", 1
@@ -60,17 +64,17 @@ def _unused(name: str) -> Path:
 
 
 def hardware() -> str:
-    """The processor or GPU and the number of cores, fit for a file name."""
+    """The processor or GPU and the number of cores, in characters that suit a file name."""
     name = re.sub(r"[^a-z0-9]+", "-", device_name(TrainSettings()).lower()).strip("-")
     return f"{name}-{num_cores()}-cores"
 
 
 def commit() -> str:
-    """The commit that is measured, with a + where code differs from it; empty outside a checkout."""
+    """The measured commit, followed by '+' if the code differs from it; '' outside a checkout."""
     sha, differs = git_state()
     if not differs:
         return sha[:8]
-    # Results of the runs before this one, and pages, are no code.
+    # Results of earlier runs and Markdown pages do not count as code.
     command = ["git", "status", "--porcelain", "--", ":/"]
     command += [f":(top,exclude){pattern}" for pattern in ("*.csv", "*.md", "results.db")]
     done = subprocess.run(
@@ -80,7 +84,7 @@ def commit() -> str:
 
 
 def spread(values: Sequence[float]) -> tuple[float, float, float]:
-    """Lower quartile, median and upper quartile; all the same of a single value."""
+    """Lower quartile, median and upper quartile. For a single value, all three are that value."""
     if len(values) < 2:
         return values[0], values[0], values[0]
     lower, _, upper = quantiles(values, n=4, method="inclusive")
@@ -88,7 +92,10 @@ def spread(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def ratios(slow: Sequence[float], fast: Sequence[float]) -> str:
-    """'6.1x (5.8 to 6.4, 5 rounds)': median and quartiles of pairs measured one right after the other."""
+    """Median and quartiles of fast / slow, such as '6.1x (5.8 to 6.4, 5 rounds)'.
+
+    Values at the same position were measured in the same round, one right after the other.
+    """
     if len(slow) == 1:
         return f"{fast[0] / slow[0]:.2f}x (one round)"
     lower, middle, upper = spread([f / s for s, f in zip(slow, fast, strict=True)])

@@ -1,9 +1,9 @@
-"""A million measurements: written by the store, read as a front, in SQLite and in PostgreSQL.
+"""Measures how fast a database with a million measurements is written and read, in SQLite and in PostgreSQL.
 
     python -m benchmarks.storage sqlite:////tmp/million.db [postgresql+psycopg://...]
 
-Beside our own reader stands what a straightforward one does: every measurement into a frame, then the
-newest of each trial. Databases must be new; `benchmarks.synthetic` fills them.
+srsweep's reader is compared with a straightforward one, which loads every measurement into a data frame and then
+picks the newest of each trial. The databases must be new. `benchmarks.synthetic` fills them.
 """
 
 import argparse
@@ -27,16 +27,17 @@ OBJECTIVES: dict[str, Direction] = {
     "multadds": "minimize",
 }
 COMMITS = 100
+"""Evaluations recorded per round."""
 TRIAL = 1
-"""Id of the trial that gets them, in its first attempt."""
+"""Id of the trial that gets the recorded evaluations, in its first attempt."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("urls", nargs="+")
-    parser.add_argument("--trials", type=int, default=10_000)
-    parser.add_argument("--evaluations", type=int, default=24)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("urls", nargs="+", help="URLs of new databases")
+    parser.add_argument("--trials", type=int, default=10_000, help="number of trials to invent")
+    parser.add_argument("--evaluations", type=int, default=24, help="evaluations per trial")
+    parser.add_argument("--rounds", type=int, default=5, help="repetitions of each measurement")
     options = parser.parse_args()
     record = Record("storage", trials=options.trials, evaluations=options.evaluations)
     for url in options.urls:
@@ -88,9 +89,9 @@ def read_everything(url: str) -> int:
 
 
 def record_evaluations(url: str) -> int:
-    """Commits of four measurements each, as a driver makes them, into the full database."""
+    """Record evaluations of four measurements each in the full database, as a driver does; return their number."""
     store = Store(url)
-    first = time.time_ns() // 1_000_000 % 1_000_000_000  # no step is ever recorded twice
+    first = time.time_ns() // 1_000_000 % 1_000_000_000  # from the clock, so that no step repeats
     for step in range(first, first + COMMITS):
         names = ("psnr_y", "ssim_y", "loss", "seconds")
         rows = [Measurement(step=step, dataset="train", name=name, value=1.0) for name in names]

@@ -1,10 +1,10 @@
-"""Trials per hour of a fixed sweep of 16 variants: `srsweep run` against the plain loop.
+"""Measures trials per hour of a fixed sweep of 16 variants: `srsweep run` against the plain loop.
 
     python -m benchmarks.sweep16 --root data --train BSDS400 --steps 100
 
-Ours is the whole of it: suggestion, costs, database, checkpoints, workers, evaluation on the validation
-images. The plain loop trains the same networks for as many steps one after another with all cores, and
-evaluates each once, image by image; it stores nothing.
+srsweep's time includes everything: suggestions, costs, database, checkpoints, workers, and evaluation on the
+validation images. The plain loop trains the same networks for the same number of steps, one after another with all
+cores, and evaluates each once, image by image. It stores nothing.
 """
 
 import argparse
@@ -35,15 +35,15 @@ KNOBS = {
 
 def main() -> None:
     parser = parser_for(__doc__)
-    parser.add_argument("--steps", type=int, default=100)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--patch", type=int, default=24)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=100, help="training steps per network")
+    parser.add_argument("--batch", type=int, default=16, help="patches per batch")
+    parser.add_argument("--patch", type=int, default=24, help="side of a low-resolution patch")
+    parser.add_argument("--rounds", type=int, default=3, help="repetitions of both sweeps")
     options = parser.parse_args()
     shape = {"batch": options.batch, "patch": options.patch}
     record = Record("sweep16", train=options.train, **shape)
     with tempfile.TemporaryDirectory() as folder:
-        prepare(describe(options, Path(folder)))  # for both, and on nobody's clock
+        prepare(describe(options, Path(folder)))  # for both loops, before any clock starts
     for round_ in range(options.rounds):
         for loop, work in (("plain", plainly), ("srsweep", by_srsweep)):
             with tempfile.TemporaryDirectory() as folder:
@@ -81,7 +81,7 @@ def describe(options: argparse.Namespace, folder: Path) -> SweepConfig:
 
 
 def by_srsweep(config: SweepConfig) -> tuple[int, float]:
-    """Trials completed and their mean PSNR [dB]."""
+    """The number of completed trials and their mean PSNR [dB]."""
     sweep = run_sweep(config)
     complete = [trial for trial in sweep.finished if trial.state == "complete"]
     assert len(complete) == config.search.trials
@@ -89,7 +89,7 @@ def by_srsweep(config: SweepConfig) -> tuple[int, float]:
 
 
 def prepare(config: SweepConfig) -> tuple[Paths, Paths]:
-    """The PNG files of training and validation, written if they are not there, like the cache of ours."""
+    """The PNG files of training and validation images. They are written unless they exist, as srsweep's cache is."""
     split = open_split(config.data, config.scale, Path(config.cache))
     folder = Path(config.cache) / "png"
     train, validation = (
@@ -99,7 +99,7 @@ def prepare(config: SweepConfig) -> tuple[Paths, Paths]:
 
 
 def plainly(config: SweepConfig) -> tuple[int, float]:
-    """As `by_srsweep`, by the plain loop."""
+    """The number of networks that the plain loop trained and their mean PSNR [dB]."""
     torch.set_num_threads(num_cores())
     train, validation = prepare(config)
     qualities = []

@@ -1,9 +1,9 @@
-"""Makes a database with invented trials, for measuring how fast it is read. Never a result.
+"""Makes a database of invented trials, to measure how fast it is read. Its numbers are never results.
 
     python -m benchmarks.synthetic sqlite:////tmp/synthetic.db --trials 10000 --evaluations 24
 
-writes the tables of a sweep called `synthetic` by bulk insert; 10,000 trials with 24 evaluations hold
-about a million measurements.
+writes the tables of a sweep called `synthetic` by bulk insert. 10,000 trials with 24 evaluations hold about a
+million measurements.
 """
 
 import argparse
@@ -31,15 +31,19 @@ KNOBS: dict[str, tuple[object, ...]] = {
     "activation_ratio": ("all", "half", "rare"),
     "attention": ("none", "channel", "pixel"),
 }
-"""Of every invented trial, beside n_feats; they change nothing."""
+"""Knobs of every invented trial besides n_feats. They have no influence on the invented numbers."""
 CHUNK = 1_000
+"""Trials per bulk insert."""
 
 
 def fill(url: str, trials: int, evaluations: int, seed: int = 0) -> int:
-    """Number of measurements written to the database at `url`, which must not hold this sweep yet."""
+    """Write the sweep to the database at `url`, which must hold no trials; return the number of measurements.
+
+    Raises SystemExit if the database holds trials.
+    """
     store = Store(url)
     if _count_trials(store):
-        raise SystemExit("the database holds trials already: name a new one")
+        raise SystemExit("the database already holds trials; name a new database")
     sweep_id = store.open_sweep("synthetic", 4, SETTINGS)
     store.set_fact(sweep_id, "train_data", "invented")
     store.set_fact(sweep_id, "data_fingerprint", "0" * 16)
@@ -57,7 +61,7 @@ def fill(url: str, trials: int, evaluations: int, seed: int = 0) -> int:
 
 
 def add_trials(url: str, trials: int, evaluations: int) -> None:
-    """Add so many complete trials to the sweep in the database at `url`, whose only one it is."""
+    """Add complete trials to the database at `url`, which `fill` made."""
     store = Store(url)
     count = _count_trials(store)
     rows = _rows(np.random.default_rng(count), 1, range(count, count + trials), evaluations)
@@ -165,9 +169,9 @@ def _add_trial(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("url")
-    parser.add_argument("--trials", type=int, default=10_000)
-    parser.add_argument("--evaluations", type=int, default=24)
+    parser.add_argument("url", help="URL of a new database")
+    parser.add_argument("--trials", type=int, default=10_000, help="number of trials to invent")
+    parser.add_argument("--evaluations", type=int, default=24, help="evaluations per trial")
     given = parser.parse_args()
     began = time.perf_counter()
     written = fill(given.url, given.trials, given.evaluations)

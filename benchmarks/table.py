@@ -1,4 +1,4 @@
-"""Writes the tables of benchmarks/README.md, one for each hardware, from the newest CSV file of each benchmark.
+"""Writes the tables in benchmarks/README.md, one per hardware, from the newest CSV file of each benchmark.
 
 python -m benchmarks.table
 """
@@ -24,7 +24,7 @@ def main() -> None:
 
 
 def tables(folder: Path) -> str:
-    """Markdown: for each hardware a table of ratios, and one of the files that it comes from."""
+    """The tables as Markdown: for each hardware, one with ratios and one with the files behind them."""
     newest: dict[str, dict[str, Path]] = {}
     for path in sorted(folder.glob("*.csv"), key=age):
         name, hardware = path.stem.split("_")[:2]
@@ -33,12 +33,12 @@ def tables(folder: Path) -> str:
 
 
 def age(path: Path) -> list[int]:
-    """Year, month and day of a file, and which of that day's it is."""
+    """A sort key: year, month and day of a file, and its number if it is not the first of the day."""
     return [int(number) for number in path.stem.split("_")[-1].split("-")]
 
 
 def page_of(hardware: str, files: dict[str, Path]) -> list[str]:
-    """Heading, results and sources of one hardware."""
+    """The heading, the results and the sources of one hardware."""
     results = ["| what | plain | srsweep | ratio (quartiles) |", "| --- | --- | --- | --- |"]
     sources = ["| file | settings | commit | load |", "| --- | --- | --- | --- |"]
     for name, lines in READERS.items():
@@ -57,20 +57,20 @@ def read(path: Path) -> list[Row]:
 
 
 def source(path: Path, rows: Sequence[Row]) -> str:
-    """A row that says under what circumstances a file came about."""
+    """A table row with a file's settings, commit and range of load."""
     load = sorted(numbers(rows, "load"))
     first = rows[0]
     return f"| `{path.name}` | {first['settings']} | {first['commit']} | {load[0]:.1f} to {load[-1]:.1f} |"
 
 
 def line(what: str, unit: str, slow: list[float], fast: list[float], *, less: bool) -> str:
-    """A row of the table; `less` where a smaller number is better."""
+    """A row of the table. `less` says that a smaller number is better."""
     ratio = ratios(fast, slow) if less else ratios(slow, fast)
     return f"| {what} | {spread(slow)[1]:.3g} {unit} | {spread(fast)[1]:.3g} {unit} | {ratio} |"
 
 
 def training(rows: Sequence[Row]) -> Iterator[str]:
-    """Each split of the cores against the plain loop's better one of the same round."""
+    """Each split of the cores against the better split of the plain loop in the same round."""
     for shape, own in by("shape", rows).items():
         plain = [row for row in own if row["loop"] == "plain"]
         best = of_better_split(plain, "patches_per_second")
@@ -94,7 +94,7 @@ def training(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def share(splits: dict[str, list[Row]], column: str) -> float:
-    """The best split's multiply-adds over those of a large matrix product in the same time."""
+    """The multiply-adds per second of the best split, divided by those of a large matrix product."""
     return max(
         spread([float(row[column]) / float(row["matmul_gmacs_per_second"]) for row in rows])[1]
         for rows in splits.values()
@@ -156,12 +156,12 @@ def training_memory(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def of_better_split(plain: Sequence[Row], rate: str) -> list[float]:
-    """What the plain loop reached in each round, with as many threads as suited it better."""
+    """The rate of the plain loop in each round, with the number of threads that was faster."""
     return [max(numbers(of_round, rate)) for of_round in by("round", plain).values()]
 
 
 def by(column: str, rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """Rows by what they hold in `column`, in the order in which that first comes."""
+    """Rows grouped by their value in `column`, in the order in which the values first appear."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(row[column], []).append(row)

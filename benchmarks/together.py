@@ -1,4 +1,4 @@
-"""A contestant of several processes that do the same at the same time, such as one of one thread for each core."""
+"""Runs a contestant as several processes that start their measurement together, such as one process per core."""
 
 import multiprocessing
 from collections.abc import Callable
@@ -12,22 +12,25 @@ import torch
 from sweeps.data.split import DataSettings
 
 PATIENCE = 600
-"""Seconds that a process waits for the others before it takes them for dead."""
+"""Seconds that a process waits for the others before it gives up."""
 
 _barrier: Any = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What one process of a contestant does."""
+    """The work of one process of a contestant."""
 
     plain: bool
-    """By the plain loop, not by srsweep."""
+    """Whether the plain loop does the work rather than srsweep."""
     threads: int
+    """Threads of the process."""
     seconds: float
-    """How long it is measured."""
+    """Duration of the measurement."""
     data: DataSettings
+    """The images."""
     cache: Path
+    """Folder for decoded images and PNG files."""
 
 
 AnyJob = TypeVar("AnyJob", bound=Job)
@@ -35,7 +38,7 @@ Result = TypeVar("Result")
 
 
 def together(work: Callable[[AnyJob], Result], job: AnyJob, processes: int) -> list[Result]:
-    """What each of so many new processes returned from `work(job)`, a function of a module."""
+    """The result of `work(job)` from each of `processes` new processes. `work` must be a module's function."""
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(processes)
     with ProcessPoolExecutor(processes, context, initializer=_share, initargs=(barrier,)) as pool:
@@ -43,7 +46,7 @@ def together(work: Callable[[AnyJob], Result], job: AnyJob, processes: int) -> l
 
 
 def wait_for_others() -> None:
-    """In `work`: until all processes have come this far."""
+    """Wait until all processes have reached this call; `work` calls it before it measures."""
     _barrier.wait(PATIENCE)
 
 

@@ -1,11 +1,11 @@
-"""Training patches per second: srsweep's step, at every split of the cores, against the plain loop.
+"""Measures training patches per second: srsweep's step, at every split of the cores, against the plain loop.
 
     python -m benchmarks.training --root data --train BSDS400      # 4 minutes on two idle cores
 
-Each round runs every contestant once, one right after the other, for the same time; ratios are taken
-within a round. A contestant is so many processes with so many threads each. On a machine that others
-use as well, patches per second are worth little: threads that wait for each other lose most. Processor time per patch
-at one thread a process suffers less from load; its ratio takes the plain loop to scale perfectly.
+A contestant is a number of processes with a number of threads each. Each round runs every contestant once for the
+same time, one right after the other. Ratios are taken within a round. On a busy machine, patches per second mean
+little, because threads that wait for each other lose most. The processor time per patch, with one thread per process,
+depends less on the load. Its ratio assumes that the plain loop scales perfectly with its threads.
 """
 
 import multiprocessing
@@ -41,23 +41,32 @@ SHAPES = {
     "s-LWSR16 b16 p24": (16, 16, 24),
     "s-LWSR16 b8 p16": (16, 8, 16),
 }
-"""Name -> n_feats, batch size, low-resolution patch; the first is measured if none is named."""
+"""n_feats, batch size and side of a low-resolution patch, by name. By default only the first is measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Steps(Job):
-    """Training steps of one shape."""
+    """The job of taking training steps of one shape."""
 
     shape: str
+    """A key of SHAPES."""
 
 
 def main() -> None:
     parser = parser_for(__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=6)
-    parser.add_argument("--shapes", nargs="+", choices=list(SHAPES), default=list(SHAPES)[:1])
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of all contestants")
+    parser.add_argument("--seconds", type=float, default=6, help="duration of each measurement")
     parser.add_argument(
-        "--one-thread", action="store_true", help="for busy machines: nothing with several threads"
+        "--shapes",
+        nargs="+",
+        choices=list(SHAPES),
+        default=list(SHAPES)[:1],
+        help="networks with batch and patch size (default: the first)",
+    )
+    parser.add_argument(
+        "--one-thread",
+        action="store_true",
+        help="use a single thread per process, for busy machines",
     )
     options = parser.parse_args()
     data = DataSettings(train=options.train, root=options.root)
@@ -94,10 +103,11 @@ def main() -> None:
 
 
 def run(job: Steps, processes: int) -> dict[str, float]:
-    """Patches per second of all processes together, processor time, and rates of multiply-adds.
+    """Patches per second of all processes together, processor time per patch, and rates of multiply-adds.
 
-    Those are of one process, by its processor time on a CPU, of all on a GPU, by the clock: of the network as it is
-    published (three times its forward pass), of what the step really computes, and of a large matrix product.
+    There are three rates: for the published network (three times its forward pass), for what the step really
+    computes, and for a large matrix product. On a CPU they are those of one process over its processor time. On a
+    GPU they are those of all processes over wall-clock time.
     """
     results = together(_work, job, processes)
     patches, cpu_ms, computed, peak = zip(*results, strict=True)
@@ -119,17 +129,17 @@ def _work(job: Steps) -> tuple[float, float, float, float]:
     n_feats, batch_size, _ = SHAPES[job.shape]
     network = architecture("slwsr", {"n_feats": n_feats}).network(SCALE)
     losses = (_plain if job.plain else _ours)(job, network)
-    next(losses)  # by itself: the plain loop's workers are made here, and must not count
+    next(losses)  # before anything counts, because it starts the workers of the plain loop
     with FlopCounterMode(display=False) as counter:
         next(losses)
-    for _ in range(WARM_UP):  # on a GPU the last of them is recorded as a graph
+    for _ in range(WARM_UP):  # on a GPU, the last of these steps is recorded as a graph
         next(losses)
     wait_for_others()
     cpu = _cpu_seconds()
     steps, seconds = timed(losses, job.seconds)
     cpu = _cpu_seconds() - cpu
     if job.plain:
-        losses.close()  # ends its workers, so that they do not run beside the product
+        losses.close()  # ends the workers, so that they do not slow down the matrix product
     wait_for_others()
     peak = _matmul_gmacs(torch.float32 if job.plain else torch.bfloat16)
     computed = counter.get_total_flops() / 2 / batch_size
@@ -162,14 +172,14 @@ def _ours(job: Steps, network: torch.nn.Module) -> Any:
 
 
 def _cpu_seconds() -> float:
-    """Processor time so far of this process and of the data loader's workers that it has now."""
+    """Processor time used so far by this process and by the running workers of its data loader."""
     workers = (psutil.Process(child.pid) for child in multiprocessing.active_children())
     used = [psutil.Process().cpu_times(), *(worker.cpu_times() for worker in workers)]
     return sum(one.user + one.system for one in used)
 
 
 def _matmul_gmacs(dtype: torch.dtype, seconds: float = 0.5) -> float:
-    """Billions of multiply-adds a second of a large matrix product: what is possible here and now."""
+    """Billions of multiply-adds per second in a large matrix product: the practical limit of this machine now."""
     device = pick_device("auto")
     side = 8192 if device.type == "cuda" else 1024
     clock = time.perf_counter if device.type == "cuda" else time.process_time
@@ -180,7 +190,7 @@ def _matmul_gmacs(dtype: torch.dtype, seconds: float = 0.5) -> float:
     while clock() - started < seconds:
         for _ in range(10):
             product = a @ b
-        product[0, 0].item()  # on a GPU, wait
+        product[0, 0].item()  # waits for the GPU
         products += 10
     return products * side**3 / (clock() - started) / 1e9
 

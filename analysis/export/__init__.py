@@ -1,1 +1,1 @@
-"""Writes a chosen variant for a device and verifies the file."""
+"""Exports a chosen variant to a file for a device, and verifies the file."""

@@ -1,4 +1,4 @@
-"""The model card beside an exported file: what it is, what it costs, what it is worth and where that was measured."""
+"""Writes the model card of an exported file: the network, its costs, its quality and how each was measured."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.choose.select import below_bicubic
-from analysis.export.targets.target import Target
+from analysis.export.target import Target
 from analysis.export.verify import Verdict
 from analysis.tables import heading
 from searchspace.architecture import Architecture
@@ -19,23 +19,25 @@ from searchspace.cost import COSTS, costs
 from searchspace.quantity import format_quantity
 
 PACKAGES = ("srsweep", "torch", "onnx", "onnxruntime", "numpy")
+"""Packages whose versions the card states."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Where the weights of an exported network come from."""
+    """The origin of an exported network's weights."""
 
     weights: str
-    """Name of the file."""
+    """Name of the weights file."""
     training: str
-    """Images and length of the training, as far as known."""
+    """Images and length of the training, in words."""
     trial: str = ""
-    """'SWEEP#NUMBER' where the weights are a trial's."""
+    """'SWEEP#NUMBER' if a trial trained the weights, otherwise ''."""
     seed: int | None = None
+    """Seed of the trial."""
     validation: str
-    """Images on which the PSNR was measured."""
+    """Images on which the PSNR was measured, in words."""
     bicubic: float
-    """PSNR of bicubic on them [dB]."""
+    """PSNR of bicubic on the validation images [dB]."""
 
 
 def card(
@@ -46,7 +48,7 @@ def card(
     file: Path,
     verdict: Verdict,
 ) -> dict[str, Any]:
-    """Everything on the card, in JSON types."""
+    """The content of the card, in JSON types."""
     latency = verdict.latency
     return {
         "file": file.name,
@@ -54,7 +56,7 @@ def card(
         "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
         "bytes": verdict.bytes,
         "input": "low_res: float32 (1, 3, H, W), RGB in [0, 1], any H and W from 2",
-        "output": f"super_res: float32 (1, 3, {scale}H, {scale}W), to be clipped to [0, 1]",
+        "output": f"super_res: float32 (1, 3, {scale}H, {scale}W), RGB; clip it to [0, 1]",
         "scale": scale,
         "family": architecture.family.name,
         "label": architecture.label,
@@ -84,7 +86,7 @@ def card(
 
 
 def write_card(content: Mapping[str, Any], folder: Path, stem: str) -> list[Path]:
-    """Write the card as JSON and as Markdown; the two files."""
+    """Write the card to `folder` as JSON and as Markdown; return the paths of the two files."""
     paths = [folder / f"{stem}.json", folder / f"{stem}.md"]
     paths[0].write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     paths[1].write_text(markdown(content), encoding="utf-8")
@@ -92,11 +94,11 @@ def write_card(content: Mapping[str, Any], folder: Path, stem: str) -> list[Path
 
 
 def markdown(content: Mapping[str, Any]) -> str:
-    """The card for people."""
+    """The card as Markdown."""
     psnr, latency, origin = content["psnr_y"], content["latency_ms"], content["origin"]
     low, high = latency["quartiles"]
     differences = ", ".join(f"{v:.2g} at {k}" for k, v in content["largest_difference"].items())
-    per_image = "for one 1280x720 image"
+    per_image = "per output image of 1280x720"
     units = {name: cost.unit for name, cost in COSTS.items()}
     lines = [
         f"# {content['label']}, x{content['scale']}",
@@ -106,17 +108,18 @@ def markdown(content: Mapping[str, Any]) -> str:
         f"- Input: {content['input']}",
         f"- Output: {content['output']}",
         f"- Trained on: {origin['training']}" + _trial(origin),
-        f"- PSNR-Y {psnr['file']:.2f} dB on {psnr['images']}; torch in float32 has {psnr['torch']:.2f} dB, "
-        f"bicubic {psnr['bicubic']:.2f} dB"
+        f"- PSNR-Y: {psnr['file']:.2f} dB on {psnr['images']}. The network reaches {psnr['torch']:.2f} dB in torch in "
+        f"float32, bicubic {psnr['bicubic']:.2f} dB"
         + (
             f".{warning}"
             if (warning := below_bicubic("PSNR", psnr["file"], psnr["bicubic"]))
             else ""
         ),
-        f"- Largest difference from torch on colours from 0 to 1: {differences}",
-        f"- Latency {latency['median']:.1f} ms (half of {latency['runs']} runs within {low:.1f} to {high:.1f} ms) for "
-        f"{latency['width']}x{latency['height']} pixels: {latency['runtime']}, {latency['dtype']}, "
-        f"{latency['threads']} thread{'s' if latency['threads'] > 1 else ''} of {latency['device']}",
+        f"- Largest difference from torch, for colours from 0 to 1: {differences}",
+        f"- Latency: {latency['median']:.1f} ms, the median of {latency['runs']} runs (quartiles {low:.1f} and "
+        f"{high:.1f} ms), for an input of {latency['width']}x{latency['height']} pixels with {latency['runtime']}, "
+        f"{latency['dtype']}, {latency['threads']} thread{'s' if latency['threads'] > 1 else ''} on "
+        f"{latency['device']}",
         "",
         f"| cost, {per_image} | |",
         "| --- | ---: |",
@@ -133,7 +136,7 @@ def markdown(content: Mapping[str, Any]) -> str:
         "",
         content["licence"],
         "",
-        f"sha256 `{content['sha256']}`. Made {content['made_at']} with "
+        f"SHA-256 `{content['sha256']}`. Exported on {content['made_at']} with "
         + ", ".join(f"{name} {number}" for name, number in content["versions"].items())
         + ".",
     ]
@@ -141,7 +144,7 @@ def markdown(content: Mapping[str, Any]) -> str:
 
 
 def _with_unit(name: str, unit: str) -> str:
-    """The name of a cost with its unit, where the name does not say it."""
+    """The name of a cost, with its unit unless the name already contains it."""
     return name if unit in name or name.endswith(" B") else f"{name} ({unit})"
 
 
@@ -151,9 +154,9 @@ def _trial(origin: Mapping[str, Any]) -> str:
 
 def _licence(architecture: Architecture, origin: Origin) -> str:
     return (
-        f"Licence: not stated. The architecture is that of {architecture.family.source}; the weights come "
-        f"from {origin.weights} and were trained on {origin.training}. Whoever passes them on has to "
-        "see that the terms of the images and of any upstream checkpoint allow it."
+        f"Licence: not stated. The architecture comes from {architecture.family.source}. The weights come from "
+        f"{origin.weights} and were trained on {origin.training}. Before you share them, check that the licences of "
+        "the training images and of any upstream checkpoint allow it."
     )
 
 

@@ -1,4 +1,4 @@
-"""A sweep as an Optuna study, for optuna-dashboard and optuna.visualization."""
+"""Exports a sweep as an Optuna study, for optuna-dashboard and optuna.visualization."""
 
 import warnings
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.read.frames import load_curves, load_knobs, load_sweeps, load_trials
 from searchspace.cost import COSTS
+from searchspace.errors import UserError
 
 STATES = {
     "complete": optuna.trial.TrialState.COMPLETE,
@@ -19,13 +20,13 @@ STATES = {
 
 
 def export_study(url: str, sweep: str, path: Path) -> int:
-    """Number of trials written as an Optuna study called like the sweep into the SQLite file `path`.
+    """Write the sweep to the SQLite file `path` as an Optuna study of the same name; return the number of trials.
 
-    Its values are the sweep's objectives, its parameters the knobs that vary; what else is known stands in the user
-    attributes. Trials that are still running are left out. Raises ValueError where `path` exists.
+    The values of a trial are the sweep's objectives, and its parameters are the knobs that vary. Costs and other
+    facts become user attributes. Running and paused trials are left out. Raises UserError if `path` exists.
     """
     if path.exists():
-        raise ValueError(f"-o: {path} exists already; name another file")
+        raise UserError(f"-o: {path} exists already; name another file")
     settings = load_sweeps(url, [sweep])["settings"].iloc[0]
     objectives: dict[str, str] = settings["objectives"]
     trials = load_trials(url, [sweep])
@@ -35,7 +36,7 @@ def export_study(url: str, sweep: str, path: Path) -> int:
         study_name=sweep, storage=f"sqlite:///{path}", directions=list(objectives.values())
     )
     with warnings.catch_warnings():
-        # Names of values are experimental in Optuna; without them its dashboard shows numbers instead.
+        # Names of values are experimental in Optuna. Without them its dashboard shows indices.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study.set_metric_names(list(objectives))
     study.add_trials(_frozen(trials, load_knobs(url, [sweep]), list(objectives), url, sweep))
@@ -93,7 +94,7 @@ def _known(value: Any) -> bool:
 
 
 def _choices(column: "pd.Series[Any]") -> list[Any]:
-    """The distinct values of a knob in order; lists as text, which Optuna can store."""
+    """The distinct values of a knob, sorted. Lists become text, because Optuna cannot store them."""
     values = [_plain(v) for v in column if _known(v)]
     distinct = list(dict.fromkeys(values))
     numeric = all(isinstance(v, int | float) for v in distinct)

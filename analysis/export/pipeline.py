@@ -1,4 +1,4 @@
-"""From a trained network to verified files: written aside, checked, and only then put in place."""
+"""Turns a trained network into a verified file: writes it to a temporary folder, checks it, then moves it."""
 
 import shutil
 import tempfile
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from analysis.export.model_card import Origin, card, write_card
-from analysis.export.targets.target import Job, Target
+from analysis.export.target import Job, Target
 from analysis.export.verify import Verdict, verify
 from searchspace.architecture import Architecture
 from searchspace.cost import low_res_size
@@ -21,7 +21,7 @@ from sweeps.data.cache import PairSet
 from sweeps.data.split import DataSplit
 
 CALIBRATION_IMAGES = 64
-"""Training images that a quantising target sees at most."""
+"""Most training images that a quantising target sees."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +45,11 @@ def ship(
     origin: Origin,
     threads: int,
 ) -> Shipped:
-    """Export `network` (with its weights, in any mode) to `folder` with a card beside it.
+    """Export the trained `network`, in any mode, to `folder`, with a model card beside the file.
 
-    `psnr_torch` is its PSNR on the validation split in torch [dB].
-    Raises ExportFailed where the file fails its check. An earlier file of the same name is gone then, so that
-    nothing is left behind that looks like the result.
+    `psnr_torch` is the network's PSNR on the validation split in torch [dB].
+    Raises ExportFailed if the file fails its check. An earlier file of the same name is deleted even then, so that
+    it cannot be mistaken for the result.
     """
     stem = f"{architecture.family.name}-{architecture.key[:8]}_x{scale}"
     file_name = f"{stem}{target.suffix}"
@@ -77,6 +77,6 @@ def ship(
 
 
 def training_images(pairs: PairSet) -> Sequence[NDArray[np.uint8]]:
-    """Low-resolution images, evenly spread over the training split."""
+    """At most CALIBRATION_IMAGES low-resolution images, spread evenly over the training split."""
     indices = np.linspace(0, len(pairs) - 1, min(CALIBRATION_IMAGES, len(pairs))).round()
     return [pairs.low_res(int(i)) for i in indices]

@@ -1,4 +1,4 @@
-"""Whether an exported file still is the network: difference from torch, PSNR kept, size, latency."""
+"""Checks an exported file against its network: difference from torch, lost PSNR, size, latency."""
 
 import tempfile
 from dataclasses import dataclass
@@ -9,42 +9,44 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from analysis.export.target import Job, Run, Target
 from analysis.export.targets import TARGETS
-from analysis.export.targets.target import Job, Run, Target
 from sweeps.data.cache import PairSet
 from sweeps.device import device_model
 from sweeps.measure.evaluate import evaluate
 from sweeps.measure.latency import Latency, Setting, measure
 
 SIZES = ((24, 24), (17, 31), (48, 40))
-"""Heights and widths of the images on which a file is compared with torch; one is odd."""
+"""(height, width) of the images on which a file is compared with torch, including odd sizes."""
 
 
 class ExportFailed(Exception):  # noqa: N818 - reads as what happened
-    """The exported file is not the network that it was made from; the message says by how much."""
+    """Raised if an exported file differs too much from its network; the message says by how much."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What was found about an exported file."""
+    """The measurements of an exported file."""
 
     differences: dict[str, float]
-    """Largest difference from torch by size of the image, colours in [0, 1]."""
+    """Largest difference from torch by size of the image ('WxH'), for colours in [0, 1]."""
     psnr_torch: float
-    """On the validation split [dB]."""
+    """PSNR of the network in torch on the validation split [dB]."""
     psnr: float
-    """Of the exported file on the same images [dB]."""
+    """PSNR of the exported file on the validation split [dB]."""
     bytes: int
+    """Size of the file in bytes."""
     latency: Latency
+    """Latency of the file on this machine's processor."""
 
     @property
     def largest_difference(self) -> float:
-        """Over all sizes, colours in [0, 1]."""
+        """Largest difference from torch over all sizes, for colours in [0, 1]."""
         return max(self.differences.values())
 
     @property
     def loss(self) -> float:
-        """PSNR lost on the validation split [dB]; negative where the file is better."""
+        """PSNR that the file loses on the validation split [dB]; negative if the file is better."""
         return self.psnr_torch - self.psnr
 
 
@@ -58,10 +60,10 @@ def verify(
     latency_size: tuple[int, int],
     threads: int,
 ) -> Verdict:
-    """What the exported file is worth beside the deployed `network` that it was made from.
+    """Compare the exported file with the deployed `network` from which it was made.
 
-    `psnr_torch` is the network's own on `validation` [dB], measured once for all files of it.
-    Raises ExportFailed where it differs by more than its target allows.
+    `psnr_torch` is the PSNR of the network on `validation` [dB], which the caller measures once for all of its
+    files. `latency_size` is (height, width). Raises ExportFailed if the file differs by more than its target allows.
     """
     run = target.load(path, threads)
     images = {f"{w}x{h}": cut(validation.low_res(0), (h, w)) for h, w in SIZES}
@@ -79,24 +81,29 @@ def verify(
 
 
 def cut(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:
-    """(1, 3, height, width) in [0, 1]: a part of `image`, which is repeated where it is too small."""
+    """The top left part of `image` as (1, 3, height, width) in [0, 1]; an image that is too small is tiled."""
     rows, columns = (np.arange(n) % side for n, side in zip(size, image.shape[:2], strict=True))
     part = image[rows][:, columns].transpose(2, 0, 1)[None]
     return np.ascontiguousarray(part, dtype=np.float32) / np.float32(255)
 
 
 def difference(network: nn.Module, run: Run, low_res: NDArray[np.float32]) -> float:
-    """Largest difference of any colour on one image; ExportFailed for an output of another shape."""
+    """Largest absolute difference of any colour on one image (1, 3, h, w) in [0, 1].
+
+    Raises ExportFailed if the outputs differ in shape.
+    """
     with torch.no_grad():
         expected = network(torch.from_numpy(low_res)).numpy()
     given = run(low_res)
     if given.shape != expected.shape:
-        raise ExportFailed(f"export: torch gives {expected.shape}, the exported file {given.shape}")
+        raise ExportFailed(
+            f"export: the output must have torch's shape {expected.shape}, the file's has {given.shape}"
+        )
     return float(np.abs(given - expected).max())
 
 
 def file_latency(target: Target, run: Run, size: tuple[int, int], threads: int) -> Latency:
-    """The latency of an exported file on this machine's processor for one image of `size`."""
+    """The latency of an exported file on this machine's processor, for one image of `size` (height, width)."""
     setting = Setting(
         runtime=target.runtime,
         dtype=target.dtype,
@@ -110,7 +117,7 @@ def file_latency(target: Target, run: Run, size: tuple[int, int], threads: int) 
 
 
 def onnx_latency(network: nn.Module, size: tuple[int, int], threads: int) -> Latency:
-    """The latency of a deployed network as ONNX in onnxruntime on this machine's processor."""
+    """The latency of a deployed network on this machine's processor, exported to ONNX and run by onnxruntime."""
     target = TARGETS["onnx"]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
@@ -119,7 +126,7 @@ def onnx_latency(network: nn.Module, size: tuple[int, int], threads: int) -> Lat
 
 
 class AsNetwork(nn.Module):
-    """An exported file as a network, so that it is evaluated by the same code as all others."""
+    """An exported file as a network, so that the usual code can evaluate it."""
 
     def __init__(self, run: Run) -> None:
         super().__init__()
@@ -131,14 +138,14 @@ class AsNetwork(nn.Module):
 
 def _refuse(target: Target, verdict: Verdict) -> None:
     most = target.largest_difference
-    # Written so that a NaN is refused.
+    # Both conditions are negated so that NaN is refused.
     if most is not None and not verdict.largest_difference <= most:
         raise ExportFailed(
-            f"export: {target.name} differs from torch by {verdict.largest_difference:.2g}, at most "
-            f"{most:g} is allowed (colours from 0 to 1)"
+            f"export: {target.name} may differ from torch by at most {most:g} (for colours from 0 to 1), "
+            f"but differs by {verdict.largest_difference:.2g}"
         )
     if not verdict.loss <= target.largest_loss:
         raise ExportFailed(
-            f"export: {target.name} loses {verdict.loss:.2f} dB on the validation split "
-            f"({verdict.psnr_torch:.2f} -> {verdict.psnr:.2f}), at most {target.largest_loss:g} dB is allowed"
+            f"export: {target.name} may lose at most {target.largest_loss:g} dB on the validation split, "
+            f"but loses {verdict.loss:.2f} dB ({verdict.psnr_torch:.2f} -> {verdict.psnr:.2f})"
         )

@@ -1,1 +1,1 @@
-"""Plotly figures, one file for each kind."""
+"""Figures for plotly.js, one module per kind, as plain dicts."""

@@ -1,6 +1,7 @@
-"""The figures that the report and the dashboard share, each with its title and what one must know to read it.
+"""The figures that the report and the dashboard share, each with its title and its caption.
 
-Frames in, cards out: whoever calls decides which trials are read, and how a card becomes a page.
+The functions turn data frames into cards. The caller decides which trials are read and how a card becomes part of
+a page.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,35 +43,36 @@ DEFAULT_OBJECTIVES: dict[str, Direction] = {
     "multadds": "minimize",
 }
 OF_PUBLISHED = ("params", "multadds")
-"""Costs that published networks are known by."""
+"""Costs that are known of published networks."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """One figure with its words."""
+    """One figure with its title and caption."""
 
     name: str
-    """Unlike that of any other card on the page."""
+    """A name that no other card on the page has."""
     title: str
     text: str = ""
     figure: Figure
     low: bool = False
-    """A wide figure rather than a high one."""
+    """Whether the figure is wide and low."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What comparable trials have in common."""
+    """Facts that all trials of a comparable group share."""
 
     scale: int
     objectives: dict[str, Direction]
     bicubic: float | None
-    """PSNR of bicubic on the validation images [dB]."""
+    """PSNR of bicubic on the validation images [dB]; None if unknown."""
     train_data: str
+    """The training images, in words."""
 
 
 def facts_of(sweep: Mapping[Any, Any]) -> Facts:
-    """The facts in a row of load_sweeps."""
+    """The facts of a sweep, given as a row of load_sweeps."""
     settings = sweep["settings"] if isinstance(sweep["settings"], dict) else {}
     bicubic = sweep["validation_bicubic_psnr_y"]
     return Facts(
@@ -89,7 +91,7 @@ def pareto_card(
     *,
     most: int = MOST_POINTS,
 ) -> tuple[Card, ParetoData]:
-    """PSNR against `cost`, the chosen variants marked, published networks by what they cost."""
+    """PSNR against `cost`, with the chosen variants marked and the costs of published networks."""
     other = "multadds" if cost == "params" else "params"
     data = pareto_data(
         trials,
@@ -103,27 +105,27 @@ def pareto_card(
     figure = draw_pareto(data)
     if chosen is not None:
         mark(figure, chosen, cost)
-    text = f"Bubble area: {heading(other)}."
+    text = f"The area of a bubble shows its {heading(other)}."
     card = Card(name=cost, title=f"PSNR against {heading(cost)}", text=text, figure=figure)
     return card, data
 
 
 def pareto_note(facts: Facts, left_out: int, below: int) -> str:
-    """What the Pareto plots show and what they do not."""
+    """The caption of the Pareto plots."""
     text = (
-        "Finished trials only. The line is the best PSNR to be had at each cost; outlined points "
-        f"are on the front of {in_words(list(facts.objectives))} together; rings mark the chosen variants. PSNR is "
-        "that of the validation split, where published networks were never measured: the strip below shows only "
-        f"what they cost at x{facts.scale}, never a PSNR (counted by us where we build the network, otherwise as "
-        "printed; hover tells which)."
+        "The plots show finished trials. The line is the best PSNR at each cost. Outlined points are on the Pareto "
+        f"front of {in_words(list(facts.objectives))} together. Rings mark the chosen variants. "
+        "PSNR is measured on the validation split, where published networks were never measured. The strip below "
+        f"each plot therefore shows only the cost of published networks at x{facts.scale}. We count that cost if we "
+        "build the network, and otherwise take the printed one; hover over a mark to see which."
     )
     if left_out:
         text += (
-            f" {left_out:,} dominated trials are not drawn, to keep the page quick; no trial of a "
-            "front is left out, and all of them count in the numbers."
+            f" To keep the page fast, {_are(left_out, 'dominated trial')} not drawn. "
+            "All trials of the front are drawn, and the numbers on this page count all trials."
         )
     if below:
-        text += f" {below:,} trials with a far lower PSNR lie below the plots' lower edge."
+        text += f" {_are(below, 'trial')} below the lower edge of the plots, with a far lower PSNR."
     return text
 
 
@@ -133,9 +135,9 @@ def knob_cards(
     drawn: pd.DataFrame | None = None,
     sampled: str = "",
 ) -> list[Card]:
-    """What the knobs do at equal cost, estimated from `trials`, and all knobs side by side.
+    """The effect of each knob at equal cost, estimated from `trials`, and all knobs side by side.
 
-    Where `trials` are a sample, `drawn` are those to draw as lines, and `sampled` says so.
+    If `trials` are a sample, `drawn` are the trials to draw as lines and `sampled` is a sentence about the sample.
     """
     if complete(trials, "params").empty or "multadds" not in trials:
         return []
@@ -143,21 +145,22 @@ def knob_cards(
     effects = effects_data(trials, knobs)
     if len(effects):
         text = (
-            "Mean PSNR of the trials with a value, above the trend of their family at equal parameters and "
-            "Mult-Adds; bars are standard errors. What a search prefers is tried more, so this is no experiment."
+            "Each point is the mean PSNR of the trials with this value, minus the trend of their family at equal "
+            "parameters and Mult-Adds. Bars are standard errors. A search tries good values more often than others, "
+            "so these are observations and not the effects of a controlled experiment."
         )
         figure = draw_effects(effects)
         card = Card(name="effects", title="Knobs at equal cost", text=text + sampled, figure=figure)
         cards.append(card)
     lines = draw_parallel(trials if drawn is None else drawn, knobs)
     if lines is not None:
-        text = "A line a trial; costs as logarithms. The front in blue."
+        text = "One line per trial. Cost axes are logarithmic. The Pareto front is blue."
         cards.append(Card(name="parallel", title="Knobs, costs and PSNR", text=text, figure=lines))
     return cards
 
 
 def measured_sets(trials: pd.DataFrame) -> list[str]:
-    """The test sets on which some of `trials` were measured."""
+    """The test sets on which at least one of `trials` was measured."""
     return [
         name
         for name in TEST_SETS
@@ -166,7 +169,7 @@ def measured_sets(trials: pd.DataFrame) -> list[str]:
 
 
 def published_cards(trials: pd.DataFrame, facts: Facts) -> list[Card]:
-    """Published networks on the test sets, our trials beside them where they were measured there."""
+    """Published networks on the test sets, beside those of our trials that were measured there."""
     cards = []
     for dataset in measured_sets(trials) or ["Set5"]:
         for cost in OF_PUBLISHED:
@@ -184,52 +187,57 @@ def published_cards(trials: pd.DataFrame, facts: Facts) -> list[Card]:
 
 
 def published_note(trials: pd.DataFrame, facts: Facts) -> str:
-    """How to read `published_cards`."""
+    """The caption of `published_cards`."""
     ours = (
-        f"Our trials were trained on {facts.train_data} and stand beside them in another colour"
+        f"Circles are our trials, which were trained on {facts.train_data}."
         if measured_sets(trials)
-        else "No trial of this sweep was measured on a test set (selection never looks at them)"
+        else "No trial of this sweep was measured on a test set. Selection never uses the test sets."
     )
-    many = any(trials[f"{n}_psnr_y"].count() > MOST_DOMINATED for n in measured_sets(trials))
-    few = f", of the dominated {MOST_DOMINATED} drawn" if many else ""
+    if any(trials[f"{n}_psnr_y"].count() > MOST_DOMINATED for n in measured_sets(trials)):
+        ours += f" At most {MOST_DOMINATED} of the dominated trials are drawn."
     return (
-        "Figures as printed in the papers, on the test sets. Diamonds are published, circles are "
-        f"ours{few}. {ours}. A PSNR depends on the training images and the length of training, so points "
-        "of different legend entries must not be ranked against each other. Self-ensembles are left out."
+        f"Diamonds are published networks with the PSNR that their papers print. {ours} A PSNR depends on the "
+        "training images and on the length of the training. Points of different legend entries must therefore not be "
+        "ranked against each other. Self-ensembles are left out."
     )
 
 
 def curves_card(curves: pd.DataFrame, drawn: pd.DataFrame, total: int, facts: Facts) -> Card:
-    """Learning curves of the trials in `drawn`, of `total` that were trained at all."""
+    """Learning curves of the trials in `drawn`, out of `total` trials that were trained."""
     text = (
-        "Trials of the front in blue, darker with more parameters; what runs in green; others grey, ending early "
-        "where halving stopped them."
+        "Trials of the Pareto front are blue, and darker with more parameters. Running trials are green. All others "
+        "are grey, and their curves end early if halving stopped them."
     )
     if len(drawn) < total:
         front = int(drawn["on_front"].sum())
-        text += f" {len(drawn):,} of {total:,} trials drawn, {front:,} of the front among them."
+        text += f" The plot shows {len(drawn):,} of {total:,} trials, {front:,} of which are on the front."
     figure = draw_curves(curves_data(curves, drawn, most=len(drawn)), facts.bicubic)
     return Card(name="curves", title="Learning curves", text=text, figure=figure, low=True)
 
 
 def volume_card(volume: pd.DataFrame) -> Card:
-    """How the front grew; `volume` as of volume_data."""
-    text = "How much the finished trials dominate together, costs as logarithms."
+    """The growth of the front, given as a frame of `volume_data`."""
+    text = (
+        "The hypervolume is the part of the objective space that the finished trials dominate. "
+        "Costs enter as logarithms."
+    )
     figure = draw_volume(volume)
     return Card(name="volume", title="How the front grew", text=text, figure=figure, low=True)
 
 
 def spend_card(trials: pd.DataFrame, unit: str, step: int) -> Card:
-    """What each trial cost; `trials` with the column spent [unit] are every `step`-th."""
-    text = f"{unit.capitalize().replace('Gpu', 'GPU')} of each trial, all of its attempts together."
+    """The cost of training each trial. `trials` are every `step`-th trial and have a column spent [unit]."""
+    text = f"{unit.capitalize().replace('Gpu', 'GPU')} that each trial used in all of its attempts."
     if step > 1:
-        text += f" Every {step:,}th trial drawn."
+        text += f" The plot shows one trial in {step:,}."
     figure = draw_spend(trials, unit)
-    return Card(name="spend", title="What each trial cost", text=text, figure=figure, low=True)
+    return Card(
+        name="spend", title="Training cost of each trial", text=text, figure=figure, low=True
+    )
 
 
 def int8_cards(trials: pd.DataFrame) -> list[Card]:
-    """The front before and after INT8, and the order of the variants; none where none was exported so."""
+    """The front and the order of the variants before and after INT8; no cards if no trial was exported to INT8."""
     own = exported(trials)
     if own.empty:
         return []
@@ -238,9 +246,10 @@ def int8_cards(trials: pd.DataFrame) -> list[Card]:
         kind, _, where = heading(after).replace(" int8", "").partition(" ms ")
         title = f"The front after INT8, against {kind}"
         text = (
-            "Filled points are on the front of their precision; a dotted line joins a trial's two."
+            "Filled points are on the Pareto front of their precision. "
+            "A dotted line joins the two points of a trial."
         )
-        text += f" Latency of {where}." if where else ""
+        text += f" Latency setting: {where}." if where else ""
         figure = draw_int8_front(own, before, after)
         cards.append(Card(name=f"int8-{_slug(after)}", title=title, text=text, figure=figure))
     if len(own) > 1:
@@ -251,11 +260,11 @@ def int8_cards(trials: pd.DataFrame) -> list[Card]:
 def _ranks_card(own: pd.DataFrame) -> Card:
     turned, pairs = rank_changes(own), len(own) * (len(own) - 1) // 2
     text = (
-        f"The best on top. INT8 turns the order of {turned:,} of {pairs:,} pairs; what rises is blue, "
-        "what falls orange."
+        f"The best trial is at the top. INT8 reverses the order of {turned:,} of {pairs:,} pairs. Trials that rise "
+        "are blue, trials that fall are orange."
     )
     if len(own) > MOST_RANKED:
-        text += f" The {MOST_RANKED} best in float32 of {len(own):,} are drawn."
+        text += f" The plot shows the {MOST_RANKED} best in float32 of {len(own):,} trials."
     figure = draw_int8_ranks(own)
     return Card(
         name="int8-ranks", title="The order before and after INT8", text=text, figure=figure
@@ -263,30 +272,35 @@ def _ranks_card(own: pd.DataFrame) -> Card:
 
 
 def int8_note(trials: pd.DataFrame) -> str:
-    """Which trials the INT8 figures show, and how to have more."""
+    """The caption of the INT8 figures: which trials they show, and how to add more."""
     own = exported(trials)
     lost = (own["psnr_y"] - own["psnr_y_int8"]).median()
     text = (
-        f"Of the {len(own):,} trials whose INT8 file was measured (`srsweep export SWEEP#NUMBER --to int8`), on the "
-        f"validation images; both fronts are of these alone. INT8 costs {lost:.3f} dB in the median. Latencies are "
-        "of one device and number of threads."
+        f"{_are(len(own), 'trial')} shown: those whose INT8 file was measured on the validation images. Both fronts "
+        "consist of these trials only. `srsweep export SWEEP#NUMBER --to int8` adds a trial. The median "
+        f"loss through INT8 is {lost:.3f} dB. Each latency is measured on one device with one number of threads."
     )
     if len(own) > MOST_DOMINATED:
-        text += f" Of what is on neither front {MOST_DOMINATED} are drawn."
+        text += f" At most {MOST_DOMINATED} of the trials on neither front are drawn."
     return text
 
 
 def pieces(note: str) -> list[tuple[str, bool]]:
-    """The parts of a note, each with whether it stands between backticks: a command."""
+    """The parts of a note, each with True if it stood between backticks and so is a command."""
     return [(text, index % 2 == 1) for index, text in enumerate(note.split("`"))]
 
 
+def _are(count: int, noun: str) -> str:
+    """'1 trial is' or '2 trials are'."""
+    return f"{count:,} {noun} is" if count == 1 else f"{count:,} {noun}s are"
+
+
 def _slug(name: str) -> str:
-    """`name` as part of an HTML id."""
+    """`name` in characters that an HTML id allows."""
     return "".join(c if c.isalnum() else "-" for c in name)
 
 
 def in_words(names: Sequence[str]) -> str:
-    """Columns listed as a person does: 'PSNR-Y, parameters and Mult-Adds'."""
+    """The headings of columns as a list in words, such as 'PSNR-Y, parameters and Mult-Adds'."""
     words = [heading(name).removesuffix(" dB") for name in names]
     return ", ".join(words[:-1]) + f" and {words[-1]}" if len(words) > 1 else "".join(words)

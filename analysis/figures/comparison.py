@@ -1,4 +1,4 @@
-"""Published networks and our trials on the same test set, told apart."""
+"""Draws published networks and our trials on the same test set, in different marks."""
 
 import html
 
@@ -19,9 +19,9 @@ from searchspace.quantity import format_quantity
 
 
 def draw_test_set(trials: pd.DataFrame, published: pd.DataFrame, cost: str, dataset: str) -> Figure:
-    """Printed PSNR on a test set against `cost`, with our trials measured on the same images, if any.
+    """Printed PSNR on a test set against `cost`, beside our trials if they were measured on the same images.
 
-    Each trace names its training set: points of different traces are not to be ranked against each other.
+    Each trace names its training set, because points of different traces must not be ranked against each other.
     """
     column = f"{dataset}_psnr_y"
     ours = (
@@ -31,7 +31,7 @@ def draw_test_set(trials: pd.DataFrame, published: pd.DataFrame, cost: str, data
     known = published["train_data"] != ""
     for own, name, symbol in (
         (published[known], "published, trained on DIV2K", "diamond"),
-        (published[~known], "published, training set as in its paper", "diamond-open"),
+        (published[~known], "published, trained as in its paper", "diamond-open"),
     ):
         if len(own):
             traces.append(_published_trace(own, name, symbol))
@@ -62,10 +62,10 @@ def draw_test_set(trials: pd.DataFrame, published: pd.DataFrame, cost: str, data
 
 
 def _label_trace(published: pd.DataFrame, points: pd.DataFrame, span: float) -> Figure:
-    """Names above those published points that have room for one, the papers' own networks first."""
+    """Names above the published points that have room for one; networks that their paper proposes come first."""
     order = published.sort_values(["train_data", "psnr_db"], ascending=False)
     order = order.drop_duplicates(["network", "cost"])
-    # Half the height of a name and of a mark together, in a plot of the height that it has on a page.
+    # Half of the height of a name and a mark together, estimated for the plot's usual height on a page.
     rise = 0.05 * max(float(np.ptp(points["y"])), 0.1)
     at = np.column_stack([np.log10(order["cost"]), order["psnr_db"] + 1.2 * rise])
     halves = [span * 0.0075 * (len(name) + 1) for name in order["network"]]

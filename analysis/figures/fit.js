@@ -1,4 +1,4 @@
-// A figure of ours for an element of so many pixels: on a phone smaller type, and only what has room.
+// Fits a figure to an element of `width` pixels. A phone gets smaller type and fewer labels.
 const NARROW = 460;
 
 function fitted(figure, width) {

@@ -1,4 +1,4 @@
-"""What the knobs do: their effect on PSNR at equal cost, and all trials as lines over knobs, costs and PSNR."""
+"""Draws what the knobs do: their effect on PSNR at equal cost, and trials as lines over knobs, costs and PSNR."""
 
 import html
 from typing import Any
@@ -12,20 +12,22 @@ from analysis.figures.theme import FAMILY_COLOURS, MUTED, Figure, base_layout
 from analysis.tables import cell, heading
 
 LEAST_TRIALS = 8
-"""Of a family, below which a trend through cost and PSNR means nothing."""
+"""Trials that a family needs for a meaningful trend through cost and PSNR."""
 MOST_KNOBS = 6
+"""Most knobs drawn."""
 MOST_VALUES = 8
-"""Of a knob, beyond which numbers are put together in ranges."""
+"""Most distinct values of a knob. The values of a knob with more are grouped into ranges."""
 MOST_ROWS = 24
-"""Values in the plot of effects: what has room for a name each."""
+"""Most values in the plot of effects, so that each has room for its name."""
 MOST_LINES = 400
+"""Most dominated trials drawn as lines."""
 
 
 def effects_data(trials: pd.DataFrame, knobs: pd.DataFrame) -> pd.DataFrame:
-    """Mean PSNR above the trend of equal cost by family, knob and value: mean, error [dB], count.
+    """One row per family, knob and value: mean PSNR above the trend at equal cost, standard error [dB], count.
 
-    The trend of a family is a parabola in the logarithm of parameters plus a line in that of Mult-Adds, through its
-    complete trials. `knobs` as of load_knobs. Knobs of which fewer than two values have two trials are left out.
+    The trend of a family is fitted to its complete trials: a parabola in log10(parameters) plus a line in
+    log10(Mult-Adds). `knobs` is the frame of load_knobs. A value needs two trials, and a knob needs two such values.
     """
     rows = []
     for family, own in _done(trials).groupby("family"):
@@ -53,7 +55,7 @@ def effects_data(trials: pd.DataFrame, knobs: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw_effects(data: pd.DataFrame) -> Figure:
-    """The knobs that move PSNR most, one mark a value with its standard error."""
+    """The knobs that move PSNR most, with one mark and its standard error per value."""
     groups = data.groupby(["family", "knob"])["mean"]
     order = groups.agg(np.ptp).sort_values(ascending=False).index[:MOST_KNOBS]
     fits = groups.size()[order].cumsum() <= MOST_ROWS
@@ -86,9 +88,9 @@ def draw_effects(data: pd.DataFrame) -> Figure:
 
 
 def draw_parallel(trials: pd.DataFrame, knobs: pd.DataFrame) -> Figure | None:
-    """Every trial as a line over its knobs, costs and PSNR, the front in colour; None where no knob varies.
+    """Every trial as a line over its knobs, costs and PSNR, with the front in colour; None if no knob varies.
 
-    `trials` has a boolean column on_front; MOST_LINES of the others are drawn.
+    `trials` has a boolean column on_front. All trials of the front and at most MOST_LINES others are drawn.
     """
     done = _done(trials)
     done = done[thin(done["on_front"].to_numpy(bool), MOST_LINES)]
@@ -104,7 +106,7 @@ def draw_parallel(trials: pd.DataFrame, knobs: pd.DataFrame) -> Figure | None:
     front = done["on_front"].to_numpy(bool)
     traces = [
         _lines(heights[~front], "dominated", "rgba(120,130,140,0.22)", 1),
-        # A long front is drawn paler, or its lines would hide one another.
+        # The lines of a long front are paler, or they would hide one another.
         _lines(
             heights[front],
             "front",
@@ -131,7 +133,7 @@ def draw_parallel(trials: pd.DataFrame, knobs: pd.DataFrame) -> Figure | None:
             "x": index,
             "y": height,
             "text": html.escape(text),
-            # Two axes with long numbers side by side run into each other on a phone.
+            # On a phone the long numbers of two neighbouring axes would overlap.
             "name": "wide only" if axis["dense"] else "",
             "showarrow": False,
             "xanchor": "left",
@@ -151,7 +153,7 @@ def _done(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _grouped(column: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Values as text; numbers of more than MOST_VALUES kinds as ranges that hold equally many trials."""
+    """Values as text. More than MOST_VALUES distinct numbers become ranges that hold equally many trials."""
     texts = column.map(_text)
     numbers = pd.to_numeric(texts, errors="coerce")
     if texts.nunique() <= MOST_VALUES or numbers.isna().any():
@@ -162,7 +164,7 @@ def _grouped(column: "pd.Series[Any]") -> "pd.Series[Any]":
 
 
 def _above_trend(trials: pd.DataFrame) -> NDArray[np.float64]:
-    """(N,) PSNR of each trial minus that of the trend at its cost [dB]."""
+    """(N,) PSNR of each trial minus the trend at its cost [dB]."""
     params, multadds = (
         np.log10(trials[name].clip(lower=1).to_numpy(float)) for name in ("params", "multadds")
     )
@@ -194,7 +196,7 @@ def _number_axis(name: str, values: NDArray[np.float64]) -> dict[str, Any]:
 
 
 def _lines(heights: NDArray[np.float64], name: str, colour: str, width: float) -> Figure:
-    """All lines of one colour as one trace, gaps between them."""
+    """All lines of one colour as one trace, with gaps between them."""
     x: list[int | None] = []
     y: list[float | None] = []
     for row in heights.round(3).tolist():
@@ -214,7 +216,7 @@ def _lines(heights: NDArray[np.float64], name: str, colour: str, width: float) -
 
 
 def _named_line(name: str, colour: str) -> Figure:
-    """Nothing but an entry of the legend, for lines that are too pale for one."""
+    """A legend entry without points, for lines that are too pale to show in the legend."""
     line = {"color": colour, "width": 2}
     return {
         "type": "scatter",
@@ -235,7 +237,7 @@ def _text(value: Any) -> str:
 
 
 def _order(text: str) -> tuple[int, float, str]:
-    """Numbers and ranges by size, then words."""
+    """A sort key that puts numbers and ranges first, by size, and words after them."""
     try:
         return 0, float(text.partition(" to ")[0]), text
     except ValueError:

@@ -1,7 +1,8 @@
-"""Figures in two steps: `*_data` computes plain values, `draw_*` turns them into a figure for plotly.js.
+"""Draws PSNR against a cost, with the Pareto front and the costs of published networks.
 
-A figure is a plain dict {"data": [...], "layout": {...}}: plotly.js, Dash and `plotly.graph_objects.Figure`
-take it as it is, and nothing here needs plotly to be imported.
+Figures are made in two steps: `*_data` computes plain values, and `draw_*` turns them into a figure. A figure is a
+plain dict {"data": [...], "layout": {...}}. plotly.js, Dash and `plotly.graph_objects.Figure` accept it unchanged,
+so this package does not need to import plotly.
 """
 
 import html
@@ -30,33 +31,33 @@ from analysis.tables import cell, heading
 from searchspace.quantity import format_quantity
 
 MOST_POINTS = 2_000
-"""Dominated points drawn at most; points of a front are always drawn."""
+"""Most dominated points drawn. Points of a front are always drawn."""
 NOT_SHOWN = frozenset({"id", "scale", "number", "seed", "step", "seconds", "attempts"})
-"""Numbers about a trial that hovering leaves out."""
+"""Columns of numbers that the hover text leaves out."""
 MANY_POINTS = 1_000
-"""From here on WebGL draws the points."""
+"""Points above which WebGL draws them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ParetoData:
-    """PSNR against one cost: our finished trials, the front, and where published networks cost."""
+    """PSNR against one cost: our finished trials, their front, and the costs of published networks."""
 
     cost: str
     other_cost: str
     points: pd.DataFrame
-    """One row a drawn trial: x [cost], y [dB], area [other cost], family, on_front, text."""
+    """One row per drawn trial: x [cost], y [dB], area [other cost], family, on_front, text."""
     step: pd.DataFrame
-    """x, y of the points on the front of PSNR against this cost alone, cheapest first."""
+    """x and y of the points on the front of PSNR and this cost alone, cheapest first."""
     bicubic: float | None
-    """PSNR of bicubic on the same images [dB]."""
+    """PSNR of bicubic on the same images [dB]; None if unknown."""
     networks: pd.DataFrame
-    """Published networks by cost: network, cost, counted, own."""
+    """Published networks, cheapest first: network, cost, counted, own."""
     psnr_range: tuple[float, float]
     """Ends of the PSNR axis [dB]."""
     below: int
-    """Drawn points that lie below the axis: ruined trials."""
+    """Number of drawn points below the lower end of the axis: trials whose training failed to learn."""
     left_out: int
-    """Dominated points not drawn."""
+    """Number of dominated points that are not drawn."""
 
 
 def pareto_data(
@@ -69,9 +70,10 @@ def pareto_data(
     networks: pd.DataFrame | None = None,
     most: int = MOST_POINTS,
 ) -> ParetoData:
-    """What the plot of PSNR against `cost` shows of the complete ones among `trials`.
+    """The contents of the plot of PSNR against `cost`, computed from the complete `trials`.
 
-    on_front means the sweep's front in all `objectives`; `step` is the front in this plot.
+    The column on_front refers to the front in all `objectives`, and `step` to the front in this plot alone. At most
+    `most` trials that are on neither front are kept.
     """
     done = complete(trials, cost)
     on_step = front_mask(done[["psnr_y", cost]], ("maximize", "minimize"))
@@ -106,22 +108,22 @@ def pareto_data(
 
 
 def complete(trials: pd.DataFrame, cost: str) -> pd.DataFrame:
-    """The finished ones of `trials` that have a PSNR and this cost."""
+    """The complete trials that have a PSNR and a positive value of this cost."""
     if cost not in trials:
         return trials.head(0).assign(**{cost: pd.Series(dtype=float)})
     return trials[(trials["state"] == "complete") & trials["psnr_y"].notna() & (trials[cost] > 0)]
 
 
 def front_of(trials: pd.DataFrame, objectives: dict[str, Direction]) -> NDArray[np.bool_]:
-    """(N,) whether each trial is on the front in all `objectives` that were measured."""
+    """(N,) whether each trial is on the Pareto front in all measured `objectives`."""
     known = {name: way for name, way in objectives.items() if name in trials}
     return front_mask(trials[list(known)].to_numpy(float), list(known.values()))
 
 
 def thin(wanted: NDArray[np.bool_], most: int) -> NDArray[np.bool_]:
-    """(N,) `wanted` and at most `most` of the others.
+    """(N,) a mask of the points to keep: all `wanted` points and at most `most` others.
 
-    The same ones every time, and nearly the same when more points follow: a live figure does not flicker.
+    The choice is deterministic and changes little when points are appended, so that a live figure does not flicker.
     """
     kept = wanted.copy()
     others = np.flatnonzero(~wanted)
@@ -133,9 +135,9 @@ def thin(wanted: NDArray[np.bool_], most: int) -> NDArray[np.bool_]:
 
 
 def hover_texts(trials: pd.DataFrame) -> list[str]:
-    """What hovering shows of each trial: architecture, PSNR and every cost, one a line.
+    """The hover text of each trial: architecture, sweep and number, then PSNR and every cost on a line each.
 
-    A column published_as, where there is one, names the published network that a trial trained.
+    If `trials` have a column published_as, it names the published network that a trial trained.
     """
     numeric = map(str, trials.select_dtypes("number").columns)
     names = [n for n in numeric if n not in NOT_SHOWN]
@@ -150,14 +152,17 @@ def hover_texts(trials: pd.DataFrame) -> list[str]:
             f"{heading(name)} {cell(name, row[name])}" for name in shown if not pd.isna(row[name])
         ]
         if row.get("published_as"):
-            lines.append(f"the network of {html.escape(row['published_as'])}, trained by us")
+            lines.append(f"same network as {html.escape(row['published_as'])}, trained by us")
         where = f"{html.escape(str(row['sweep']))}, trial {row['number']}"
         texts.append("<br>".join([f"<b>{title}</b>", where, *lines]))
     return texts
 
 
 def draw_pareto(data: ParetoData) -> Figure:
-    """PSNR against a cost on a log axis; bubbles by the other cost; published networks in a strip below."""
+    """PSNR against a cost on a log axis.
+
+    The area of a bubble is the other cost. A strip below the plot shows the costs of published networks.
+    """
     points = data.points
     low, high = log_range(points["x"].tolist())
     floor, top = data.psnr_range
@@ -183,13 +188,13 @@ def draw_pareto(data: ParetoData) -> Figure:
 
 
 def _family_traces(points: pd.DataFrame) -> list[Figure]:
-    """One trace a family; points of the front full and outlined, the others pale."""
+    """One trace per family. Points of the front are opaque and outlined, the others are pale."""
     largest = float(points["area"].max()) if len(points) else 1.0
     kind = "scattergl" if len(points) > MANY_POINTS else "scatter"
     ceiling = 24 if len(points) <= 300 else 14
     traces = []
     for index, (family, own) in enumerate(points.groupby("family", sort=True)):
-        own = own.sort_values("on_front")  # the front on top
+        own = own.sort_values("on_front")  # draws the front on top
         front = own["on_front"].to_numpy()
         size = np.sqrt(own["area"] / largest) * ceiling
         traces.append(
@@ -214,7 +219,7 @@ def _family_traces(points: pd.DataFrame) -> list[Figure]:
 
 
 def _step_trace(step: pd.DataFrame, right: float) -> Figure:
-    """The best PSNR to be had at each cost, drawn on to the right edge."""
+    """The best PSNR at each cost, extended to the right edge."""
     return {
         "type": "scatter",
         "mode": "lines",
@@ -227,7 +232,7 @@ def _step_trace(step: pd.DataFrame, right: float) -> Figure:
 
 
 def _network_traces(networks: pd.DataFrame, low: float, high: float) -> list[Figure]:
-    """Ticks in the strip below where published networks cost, the names of those that have room."""
+    """Ticks at the costs of published networks in the strip below, with names where there is room."""
     inside = networks[(networks["cost"] >= 10**low) & (networks["cost"] <= 10**high)]
     if inside.empty:
         return []
@@ -270,7 +275,10 @@ def _network_traces(networks: pd.DataFrame, low: float, high: float) -> list[Fig
 def spaced(
     names: Sequence[str], at: Sequence[float], low: float, high: float
 ) -> list[tuple[str, float]]:
-    """The (name, position) that fit side by side on an axis from `low` to `high`; earlier names take precedence."""
+    """The (name, position) pairs that fit side by side on an axis from `low` to `high`.
+
+    If two names overlap, the earlier one in `names` is kept.
+    """
     letter = 0.0075 * (high - low)
     taken: list[tuple[str, float]] = []
     for name, position in zip(names, at, strict=True):
@@ -282,7 +290,7 @@ def spaced(
 
 
 def plotly_source() -> str:
-    """plotly.js as text, from the installed package."""
-    from plotly.offline import get_plotlyjs  # half a second that only a page needs
+    """The source text of plotly.js, from the installed package."""
+    from plotly.offline import get_plotlyjs  # takes half a second, and only pages need it
 
     return get_plotlyjs()

@@ -1,4 +1,4 @@
-"""What INT8 does to the front: which variants stay on it, and how their order changes."""
+"""Draws the effect of INT8 on the Pareto front: which variants stay on it, and how their order changes."""
 
 import html
 
@@ -21,13 +21,13 @@ from analysis.tables import cell, heading
 FLOAT_COLOUR, INT8_COLOUR = FAMILY_COLOURS[0], FAMILY_COLOURS[1]
 JOINS, LEAVES = FAMILY_COLOURS[2], FAMILY_COLOURS[3]
 MOST_DOMINATED = 400
-"""Variants drawn that are on neither front."""
+"""Most drawn variants that are on neither front."""
 MOST_RANKED = 24
-"""Variants in the plot of ranks, the best in float32."""
+"""Most variants in the plot of ranks, which shows the best in float32."""
 
 
 def exported(trials: pd.DataFrame) -> pd.DataFrame:
-    """The complete ones of `trials` whose PSNR after INT8 was measured."""
+    """The complete trials whose PSNR in INT8 was measured."""
     if "psnr_y_int8" not in trials:
         return trials.head(0)
     known = trials[["psnr_y", "psnr_y_int8", "params"]].notna().all(axis=1)
@@ -35,9 +35,9 @@ def exported(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def int8_costs(trials: pd.DataFrame) -> list[tuple[str, str]]:
-    """Pairs of costs (in float32, after INT8) to draw against: parameters, Mult-Adds, and latencies known of both.
+    """Pairs of cost columns (float32, INT8) to draw PSNR against: parameters, Mult-Adds and latencies.
 
-    A latency is paired with that of the same runtime, size, threads and device.
+    The two latencies of a pair share runtime, size, threads and device, and at least one trial has both.
     """
     pairs = [(name, name) for name in ("params", "multadds") if name in trials]
     for name in map(str, trials):
@@ -49,10 +49,10 @@ def int8_costs(trials: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def draw_int8_front(trials: pd.DataFrame, before: str, after: str) -> Figure:
-    """PSNR in float32 against the cost `before`, and after INT8 against `after`, a line from one to the other.
+    """PSNR in float32 against the cost `before` and PSNR in INT8 against `after`, joined by a line per trial.
 
-    `trials` as of `exported`. Of each precision its own front is drawn, among these trials only, and at most
-    MOST_DOMINATED others.
+    `trials` is a frame of `exported`. Each precision has its own front among these trials. All trials of either
+    front are drawn, and at most MOST_DOMINATED others.
     """
     own = trials[trials[[before, after]].notna().all(axis=1)]
     points = {
@@ -73,7 +73,7 @@ def draw_int8_front(trials: pd.DataFrame, before: str, after: str) -> Figure:
         traces += _precision(name, points[name], on_front[name], texts, colour, symbol)
     old, new = on_front["float32"], on_front["INT8"]
     traces += _ring("joins the front", points["INT8"][new & ~old], JOINS)
-    traces += _ring("leaves it", points["INT8"][old & ~new], LEAVES)
+    traces += _ring("leaves the front", points["INT8"][old & ~new], LEAVES)
     low, high = log_range([*own[before], *own[after]])
     title = "latency, ms" if after.startswith(LATENCY) else heading(after)
     layout = base_layout(title, "PSNR-Y on the validation split, dB")
@@ -82,7 +82,7 @@ def draw_int8_front(trials: pd.DataFrame, before: str, after: str) -> Figure:
 
 
 def _texts(trials: pd.DataFrame, before: np.ndarray, after: np.ndarray) -> list[str]:
-    """What hovering shows of each trial."""
+    """The hover text of each trial."""
     places = np.array(["off the front", "on the front"])
     texts = []
     for row, old, new in zip(
@@ -107,7 +107,7 @@ def _texts(trials: pd.DataFrame, before: np.ndarray, after: np.ndarray) -> list[
 
 
 def _moves(before: np.ndarray, after: np.ndarray) -> Figure:
-    """A thin line a trial, from float32 to INT8."""
+    """A thin line per trial, from its point in float32 to its point in INT8."""
     gap = [None] * len(before)
     x = [v for three in zip(before[:, 1], after[:, 1], gap, strict=True) for v in three]
     y = [v for three in zip(before[:, 0], after[:, 0], gap, strict=True) for v in three]
@@ -131,8 +131,8 @@ def _precision(
     colour: str,
     symbol: str,
 ) -> list[Figure]:
-    """The front of one precision as a step, and all of its points; those off the front open."""
-    # Points of the front first: the legend takes the look of the first.
+    """The front of one precision as a step line, and its points: filled on the front, hollow elsewhere."""
+    # Points of the front come first, because the legend takes its look from the first point.
     order = np.argsort(~on_front, kind="stable")
     points, on_front, texts = points[order], on_front[order], [texts[i] for i in order]
     front = points[on_front]
@@ -166,7 +166,7 @@ def _precision(
 
 
 def _ring(name: str, at: np.ndarray, colour: str) -> list[Figure]:
-    """Rings around points that INT8 puts on the front or takes off it; nothing where there are none."""
+    """Rings around points that join or leave the front through INT8; an empty list if there are no such points."""
     mark = {"symbol": "circle-open", "size": 20, "color": colour, "line": {"width": 2}}
     ring = {
         "type": "scatter",
@@ -182,9 +182,9 @@ def _ring(name: str, at: np.ndarray, colour: str) -> list[Figure]:
 
 
 def draw_int8_ranks(trials: pd.DataFrame) -> Figure:
-    """The order by PSNR in float32 to the left and after INT8 to the right, a line a trial.
+    """Ranks by PSNR in float32 on the left and in INT8 on the right, joined by a line per trial.
 
-    `trials` as of `exported`, of which the MOST_RANKED best in float32 are drawn.
+    `trials` is a frame of `exported`. The MOST_RANKED best in float32 are drawn.
     """
     own = trials.sort_values("psnr_y", ascending=False).head(MOST_RANKED)
     several = own["sweep"].nunique() > 1
@@ -202,7 +202,7 @@ def draw_int8_ranks(trials: pd.DataFrame) -> Figure:
                 "y": [left, right],
                 "name": html.escape(name),
                 "hovertemplate": f"<b>{html.escape(str(row['label']))}</b><br>{html.escape(name)}"
-                f"<br>{row['psnr_y']:.3f} dB in float32, {row['psnr_y_int8']:.3f} after INT8"
+                f"<br>{row['psnr_y']:.3f} dB in float32, {row['psnr_y_int8']:.3f} dB in INT8"
                 "<extra></extra>",
                 "line": {"color": colour, "width": 1.2 if left == right else 2.2},
                 "marker": {"size": 7, "color": colour},
@@ -230,7 +230,7 @@ def draw_int8_ranks(trials: pd.DataFrame) -> Figure:
 
 
 def _end(text: str, side: int, rank: float) -> Figure:
-    """What stands at one end of a line."""
+    """The annotation at one end of a line."""
     return {
         "x": side,
         "y": rank,
@@ -243,7 +243,7 @@ def _end(text: str, side: int, rank: float) -> Figure:
 
 
 def rank_changes(trials: pd.DataFrame) -> int:
-    """How many of the pairs of `trials` (as of `exported`) INT8 puts in the other order."""
+    """Number of pairs of `trials`, a frame of `exported`, whose order by PSNR INT8 reverses."""
     old, new = (trials[name].to_numpy() for name in ("psnr_y", "psnr_y_int8"))
     turned = (old[:, None] > old) & (new[:, None] < new)
     return int(turned.sum())

@@ -1,4 +1,4 @@
-"""How our figures look: palette, type, axes. A figure is a plain dict for plotly.js."""
+"""The look of the figures: colours, fonts, axes. A figure is a plain dict for plotly.js."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,13 +13,16 @@ Figure = dict[str, Any]
 
 INK, MUTED, GRID = "#1d2733", "#66717d", "#e6e9ec"
 FAMILY_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#6a51a3")
-"""Okabe and Ito's palette, told apart by colour-blind people; symbols repeat the distinction."""
+"""The palette of Okabe and Ito, which colour-blind people can tell apart, and a purple.
+
+FAMILY_SYMBOLS tell the families apart without colour.
+"""
 FAMILY_SYMBOLS = ("circle", "square", "triangle-up", "cross", "hexagon", "star", "triangle-down")
 PUBLISHED_COLOUR = "#8a5a2b"
 RUNNING = "#009e73"
-"""Of what is being trained."""
+"""Colour of trials that are being trained."""
 FIT = Path(__file__).with_name("fit.js")
-"""Makes a figure fit a narrow screen, in the report and in the dashboard."""
+"""Script that fits a figure to a narrow screen, for the report and the dashboard."""
 SCROLL = """
 .scroll { overflow: auto; background:
   linear-gradient(90deg, #fff 30%, #fff0) 0 0 / 40px 100% no-repeat local,
@@ -27,7 +30,7 @@ SCROLL = """
   linear-gradient(90deg, #1d273338, #1d273300) 0 0 / 14px 100% no-repeat scroll,
   linear-gradient(270deg, #1d273338, #1d273300) 100% 0 / 14px 100% no-repeat scroll, #fff; }
 """
-"""The look of a table wider than the screen: a shadow at each side to which it scrolls on, hidden at its end."""
+"""CSS of a table wider than the screen. A shadow marks each side towards which the table can still scroll."""
 FONT = {
     "family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif",
     "size": 13,
@@ -36,7 +39,7 @@ FONT = {
 
 
 def base_layout(x_title: str, y_title: str) -> Figure:
-    """Layout of a figure with these axis titles; the legend lies above it."""
+    """The layout of a figure with these axis titles and its legend above the plot."""
     axis = {
         "gridcolor": GRID,
         "linecolor": MUTED,
@@ -67,7 +70,7 @@ def base_layout(x_title: str, y_title: str) -> Figure:
 
 
 def log_axis(low: float, high: float) -> Figure:
-    """A log axis from 10**low to 10**high with few, readable ticks."""
+    """A logarithmic axis from 10**low to 10**high with few, readable ticks."""
     mantissas = (1, 2, 5) if high - low <= 1.6 else (1, 3) if high - low <= 2.6 else (1,)
     values = [m * 10.0**e for e in range(int(low) - 1, int(high) + 2) for m in mantissas]
     inside = [value for value in values if low <= np.log10(value) <= high]
@@ -81,13 +84,13 @@ def log_axis(low: float, high: float) -> Figure:
 
 
 def counting_axis(highest: float) -> Figure:
-    """An axis of whole numbers up to `highest`, without ticks in between."""
+    """An axis of whole numbers up to `highest`, without ticks at fractions."""
     ticks = {"dtick": 1} if highest <= 12 else {}
     return {"tickformat": "~s" if highest >= 10_000 else ",d", **ticks}
 
 
 def log_range(values: Sequence[float]) -> tuple[float, float]:
-    """Decimal logarithms of the ends of an axis that holds `values` with some room."""
+    """log10 of the ends of an axis that holds the positive `values` with some room on both sides."""
     positive = [value for value in values if value > 0]
     if not positive:
         return 3.0, 6.0
@@ -97,7 +100,11 @@ def log_range(values: Sequence[float]) -> tuple[float, float]:
 
 
 def psnr_range(values: NDArray[np.float64], bicubic: float | None) -> tuple[float, float]:
-    """Ends of a PSNR axis [dB]: a few ruined trials and a far bicubic do not squeeze the rest."""
+    """Ends of a PSNR axis [dB].
+
+    Up to 5 % of trials with a far lower PSNR, and a bicubic far below the rest, stay outside the axis, because they
+    would squeeze the other points together.
+    """
     if len(values) == 0:
         return 20.0, 40.0
     top, typical = float(np.max(values)), float(np.quantile(values, 0.05))
@@ -110,7 +117,7 @@ def psnr_range(values: NDArray[np.float64], bicubic: float | None) -> tuple[floa
 
 
 def level_line(value: float) -> Figure:
-    """A dotted line across the figure at `value`, as a shape."""
+    """A shape: a dotted horizontal line across the figure at `value`."""
     line = {"color": MUTED, "width": 1, "dash": "dot"}
     return {
         "type": "line",
@@ -124,7 +131,7 @@ def level_line(value: float) -> Figure:
 
 
 def level_note(text: str, value: float, side: Literal["left", "right"] = "right") -> Figure:
-    """`text` at one end of such a line, as an annotation."""
+    """An annotation: `text` at one end of the line that `level_line` draws at `value`."""
     return {
         "text": text,
         "xref": "paper",
@@ -139,6 +146,6 @@ def level_note(text: str, value: float, side: Literal["left", "right"] = "right"
 
 
 def nothing_yet(text: str) -> Figure:
-    """`text` in the middle of an empty figure, as an annotation."""
+    """An annotation: `text` in the middle of an empty figure."""
     place = {"xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5, "showarrow": False}
     return {"text": text, "font": {"size": 13, "color": MUTED}} | place

@@ -1,4 +1,4 @@
-"""Figures over time: learning curves, and how the front grew."""
+"""Draws figures over time: learning curves, and the growth of the front."""
 
 import html
 from collections.abc import Sequence
@@ -22,15 +22,16 @@ from analysis.figures.theme import (
 )
 
 MOST_STEPS, FEW_STEPS = 400, 60
-"""Of the growing hypervolume at most, in up to three objectives and in more."""
+"""Most points of the hypervolume curve with up to three objectives, and with more than three."""
 
 
 def curves_data(
     curves: pd.DataFrame, trials: pd.DataFrame, most: int = 120
 ) -> list[dict[str, Any]]:
-    """Learning curves, cheapest last: steps, values [dB], params, on_front, running and text of each.
+    """The learning curves of trials, each with steps, values [dB], params, on_front, running and text.
 
-    `trials` has a boolean column on_front; of the others at most `most` are taken.
+    Curves of the front come last, and the cheapest of them is the very last, so that they are drawn on top. `trials`
+    has a boolean column on_front; at most `most` trials that are not on the front are kept.
     """
     kept = trials[thin(trials["on_front"].to_numpy(bool), most)]
     rows = dict(zip(kept["id"], kept.to_dict("records"), strict=True))
@@ -52,7 +53,10 @@ def curves_data(
 
 
 def draw_curves(lines: list[dict[str, Any]], bicubic: float | None = None) -> Figure:
-    """PSNR over optimiser steps: trials of the front from light (few parameters) to dark, what runs green, others grey."""
+    """PSNR over optimiser steps.
+
+    Trials of the front are blue, from light (few parameters) to dark (many). Running trials are green, others grey.
+    """
     front = sorted(line["params"] for line in lines if line["on_front"])
     traces = []
     for line in lines:
@@ -84,10 +88,11 @@ def draw_curves(lines: list[dict[str, Any]], bicubic: float | None = None) -> Fi
 
 
 def volume_data(trials: pd.DataFrame, objectives: dict[str, Direction]) -> pd.DataFrame:
-    """Number and share (columns): the hypervolume where it changed, as a share of the last one, and at the end.
+    """The growing hypervolume: number (of the trial that changed it) and share (of the final hypervolume).
 
-    Costs enter as logarithms, and the reference is the worst value of every objective. Of more changes than a
-    figure can show some are left out, fewer at the beginning, where the front grows fastest.
+    Minimised objectives enter as log10, and the reference point is the worst value of every objective. The last row
+    is the last complete trial. If there are more changes than a figure can show, some are left out: fewer at the
+    beginning, where the front grows fastest.
     """
     names = [name for name in objectives if name in trials]
     ways = [objectives[name] for name in names]
@@ -100,7 +105,7 @@ def volume_data(trials: pd.DataFrame, objectives: dict[str, Direction]) -> pd.Da
         at.min() if way == "maximize" else at.max() for at, way in zip(points.T, ways, strict=True)
     ]
     changed = front_newcomers(points, ways)
-    # A volume in four or more objectives takes long.
+    # Computing a hypervolume in four or more objectives is slow.
     places = _spread(len(changed), MOST_STEPS if len(names) <= 3 else FEW_STEPS)
     volumes = growing_volumes(points[changed], places, worst, ways)
     shares = volumes / (volumes[-1] or 1.0)
@@ -111,7 +116,7 @@ def volume_data(trials: pd.DataFrame, objectives: dict[str, Direction]) -> pd.Da
 
 
 def _spread(total: int, most: int) -> list[int]:
-    """At most `most` of 0 ... total - 1, both ends among them, closer together at the beginning."""
+    """At most `most` of the numbers 0 to total - 1, including both ends, denser at the beginning."""
     if total <= most:
         return list(range(total))
     places: list[int] = np.unique(np.geomspace(1, total, most).round().astype(int) - 1).tolist()
@@ -119,7 +124,7 @@ def _spread(total: int, most: int) -> list[int]:
 
 
 def _scaled(points: pd.DataFrame, directions: Sequence[Direction]) -> NDArray[np.float64]:
-    """(N, K) what is to be small as decimal logarithms."""
+    """(N, K) the points with log10 of the objectives that are minimised."""
     values = points.to_numpy(float).copy()
     small = np.array([way == "minimize" for way in directions])
     values[:, small] = np.log10(values[:, small].clip(min=1))
@@ -127,8 +132,8 @@ def _scaled(points: pd.DataFrame, directions: Sequence[Direction]) -> NDArray[np
 
 
 def draw_volume(data: pd.DataFrame) -> Figure:
-    """How the front grew: hypervolume after each trial as a share of the final one."""
-    layout = base_layout("trials finished, by number", "hypervolume, share of the final")
+    """The hypervolume after each trial as a share of the final hypervolume."""
+    layout = base_layout("number of the finished trial", "hypervolume, share of the final value")
     layout["xaxis"] |= counting_axis(data["number"].max())
     layout["yaxis"] |= {"range": [0, 1.04], "tickformat": ".0%"}
     trace = {
@@ -144,12 +149,12 @@ def draw_volume(data: pd.DataFrame) -> Figure:
 
 
 def _other(running: bool) -> str:
-    """Of what is not on the front."""
+    """The colour of a curve that is not on the front."""
     return RUNNING if running else "rgba(120,130,140,0.28)"
 
 
 def _blue(share: float) -> str:
-    """From light (0) to dark (1), both legible on white."""
+    """A blue from light (0) to dark (1); both ends are visible on white."""
     light, dark = np.array([86, 180, 233]), np.array([8, 48, 107])
     red, green, blue = (light + share * (dark - light)).astype(int)
     return f"rgb({red},{green},{blue})"

@@ -1,4 +1,4 @@
-"""What a sweep cost: hours of GPUs or of processor cores, by trial and in total."""
+"""Computes and draws the training cost of trials, in hours of GPUs or of processor cores."""
 
 import html
 from collections.abc import Iterable
@@ -16,16 +16,17 @@ STATE_LOOK = {
     "running": (RUNNING, "circle-open"),
     "paused": ("#8a94a0", "circle-open"),
 }
-"""Colour and symbol of a trial's state."""
+"""Colour and symbol by the state of a trial."""
 MOST_TRIALS = 2_000
-"""Drawn about at most."""
+"""Most trials drawn."""
 
 
 def spend_unit(texts: Iterable[str]) -> tuple[str, float]:
-    """What an hour of a trial counts as, and how many of it: ('GPU-hours', 0.125) where eight share a GPU.
+    """The unit of training cost, and how many of it one hour of a trial uses.
 
-    `texts` are those of a sweep's runs. Of trials without a GPU it is the cores that they take. Plain hours where
-    no text is stored, or where runs took different resources.
+    `texts` are the sweep files of the runs. If eight trials share a GPU, the answer is ('GPU-hours', 0.125). If
+    trials use no GPU, or the share is `auto`, it is 'core-hours' and the cores of a trial. If no text is stored or
+    the runs used different resources, it is ('hours', 1.0).
     """
     found = {_resources(text) for text in texts}
     if len(found) != 1:
@@ -35,19 +36,20 @@ def spend_unit(texts: Iterable[str]) -> tuple[str, float]:
 
 
 def _resources(text: str) -> tuple[float, float]:
-    """(cores, GPUs) of one trial, by a sweep's text."""
+    """The (cores, GPUs) of one trial, read from a sweep file's text."""
     sweep: Any = yaml.safe_load(text) if text else None
     given = sweep.get("resources") if isinstance(sweep, dict) else None
     given = given if isinstance(given, dict) else {}
     gpu = given.get("gpu", "auto")
-    # The share under auto depends on the machine, and the text does not have it: the cores count.
+    # The share under auto depends on the machine and is not in the text, so the cores are counted instead.
     return float(given.get("cpu", 1)), 0.0 if gpu == "auto" else float(gpu)
 
 
 def draw_spend(trials: pd.DataFrame, unit: str) -> Figure:
-    """`spent` [unit] of each trial by its number, on a log axis, one trace a state.
+    """The training cost of each trial over its number, with one trace per state.
 
-    `trials` have number, state, label and spent; a trial that has spent nothing yet is left out.
+    `trials` have the columns number, state, label and spent [unit]. Trials that have spent nothing are left out. The
+    cost axis is logarithmic unless the costs differ by less than a factor of 20.
     """
     spent = trials[trials["spent"] > 0]
     traces = [
@@ -65,7 +67,7 @@ def draw_spend(trials: pd.DataFrame, unit: str) -> Figure:
         for state, (colour, symbol) in STATE_LOOK.items()
         if len(own := spent[spent["state"] == state])
     ]
-    layout = base_layout("trial", f"{unit} of a trial")
+    layout = base_layout("number of the trial", f"{unit} per trial")
     layout["xaxis"] |= {"rangemode": "tozero"} | counting_axis(spent["number"].max())
     layout["yaxis"] |= {"type": "log", "tickformat": "~g", "dtick": 1, "minor": {"showgrid": True}}
     if len(spent) and spent["spent"].max() < 20 * spent["spent"].min():
@@ -77,12 +79,12 @@ def draw_spend(trials: pd.DataFrame, unit: str) -> Figure:
 
 
 def every(total: int, most: int = MOST_TRIALS) -> int:
-    """The k of which every k-th of `total` trials are at most `most`."""
+    """The smallest k for which every k-th of `total` trials makes at most `most` trials."""
     return -(-total // most) if total else 1
 
 
 def hours(spent: float, unit: str) -> str:
-    """`spent` [unit, a kind of hours] for people: in minutes or seconds where it is little."""
+    """`spent` in `unit`, a kind of hours, as text; small amounts are given in minutes or seconds."""
     if spent >= 1:
         return f"{spent:,.2f} {unit}"
     part, factor = ("minutes", 60) if spent >= 1 / 60 else ("seconds", 3600)

@@ -1,1 +1,1 @@
-"""The published networks and test-set tables beside ours."""
+"""Published results, and tables that set our results beside them."""

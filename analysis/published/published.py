@@ -1,7 +1,7 @@
-"""What the papers report, kept apart from what we measured.
+"""Results that papers report, kept apart from our own measurements.
 
-`published.csv` holds every figure as printed, with paper, table and note. A printed PSNR belongs to
-its paper's training set and test set and is never compared with one of a validation split.
+`published.csv` holds every number as printed, with its paper, table and a note. A printed PSNR belongs to the
+training set and test set of its paper, and is never compared with the PSNR of a validation split.
 """
 
 import re
@@ -18,7 +18,7 @@ from searchspace.discover import FAMILIES
 
 FILE = Path(__file__).with_name("published.csv")
 SELF_ENSEMBLE = re.compile(r"\S\+")
-"""In a network's name: 's-LWSR16+', but not 'MemNet + GGAS'."""
+"""Matches the '+' that marks a self-ensemble in a network's name: 's-LWSR16+', but not 'MemNet + GGAS'."""
 COUNTED_FILE = Path(__file__).with_name("counted.csv")
 COUNTED_COSTS = ("params", "multadds")
 TEST_SETS = ("Set5", "Set14", "B100", "Urban100", "Manga109")
@@ -32,9 +32,10 @@ def _table() -> pd.DataFrame:
 
 
 def load_published(scale: int | None = None, dataset: str | None = None) -> pd.DataFrame:
-    """The printed figures, one row a network and test set, as in published.csv.
+    """The printed results with the columns of published.csv, one row per paper, network, scale and test set.
 
-    train_data is the training set where it is known, otherwise ''. PSNR in dB.
+    If `scale` or `dataset` is given, only its rows are returned. train_data is '' if the training set is unknown.
+    psnr_db is in dB.
     """
     frame = _table()
     if scale is not None:
@@ -48,8 +49,8 @@ def load_published(scale: int | None = None, dataset: str | None = None) -> pd.D
 def counted(scale: int) -> Mapping[str, Mapping[str, object]]:
     """Published networks that our families build at `scale`, by their name in the papers.
 
-    Each with architecture (key) and our own count of params and multadds, which follow one rule where
-    the papers follow several. The first of several networks of one name.
+    Each entry has the key architecture and our own count of params and multadds. Our counts follow one rule, whereas
+    papers follow several. If several networks share a name, the first one counts.
     """
     stored = stored_counts()
     found: dict[str, Mapping[str, object]] = {}
@@ -61,7 +62,7 @@ def counted(scale: int) -> Mapping[str, Mapping[str, object]]:
 
 
 def built_networks() -> list[tuple[str, Architecture, int]]:
-    """Name in its paper, architecture and scale of every published network that a family builds."""
+    """The (name in its paper, architecture, scale) of every published network that a family builds."""
     return [
         (variant.name, Architecture(family=family, spec=variant.spec), variant.scale)
         for family in FAMILIES.values()
@@ -70,16 +71,17 @@ def built_networks() -> list[tuple[str, Architecture, int]]:
 
 
 def count(network: Architecture, scale: int) -> dict[str, int]:
-    """Our own params and multadds of a network, counted now."""
+    """The params and multadds of a network, counted now."""
     known = costs(network, scale)
     return {name: known[name] for name in COUNTED_COSTS}
 
 
 @lru_cache
 def stored_counts() -> Mapping[tuple[str, int], Mapping[str, int]]:
-    """What `count` gave for (architecture, scale) when counted.csv was written: counting takes seconds.
+    """The results of `count` by (architecture key, scale), as stored in counted.csv, because counting takes seconds.
 
-    A network that is not in it is counted when it is needed; `python -m analysis.published.published` writes it anew.
+    A network that the file lacks is counted when it is needed. `python -m analysis.published.published` rewrites the
+    file.
     """
     rows = pd.read_csv(COUNTED_FILE, dtype={"architecture": str}).to_dict("records")
     return {
@@ -89,10 +91,11 @@ def stored_counts() -> Mapping[tuple[str, int], Mapping[str, int]]:
 
 
 def published_networks(scale: int, cost: str) -> pd.DataFrame:
-    """Published networks by what they cost: network, cost, counted, own; one row a network and cost.
+    """One row per published network and cost, cheapest first: network, cost, counted, own.
 
-    The cost is counted by us where a family of ours builds the network (counted is true), otherwise as
-    printed; own are those that the papers behind published.csv propose themselves. A self-ensemble ('+') is the same network and left out.
+    If one of our families builds the network, the cost is our own count and counted is True. Otherwise the cost is
+    the printed one. own is True for networks that the papers behind published.csv propose themselves. Self-ensembles
+    ('+') are left out, because they use the same network.
     """
     frame = load_published(scale)
     ours = counted(scale)
@@ -114,10 +117,10 @@ def published_networks(scale: int, cost: str) -> pd.DataFrame:
 
 
 def published_points(scale: int, dataset: str, cost: str) -> pd.DataFrame:
-    """Published figures on a test set that have a cost: load_published's columns, cost and counted.
+    """Published results on a test set whose cost is known: the columns of load_published, cost and counted.
 
-    Where a family of ours builds the network its cost is our own count. Self-ensembles are left out: they cost
-    eight passes, and the papers print the cost of one.
+    If one of our families builds the network, the cost is our own count and counted is True. Self-ensembles are left
+    out, because they cost eight passes and the papers print the cost of one.
     """
     frame = load_published(scale, dataset).dropna(subset=["psnr_db"])
     frame = frame[~frame["network"].str.contains(SELF_ENSEMBLE)]
@@ -129,12 +132,12 @@ def published_points(scale: int, dataset: str, cost: str) -> pd.DataFrame:
 
 
 def same_networks(scale: int) -> dict[str, str]:
-    """Architecture key -> the name under which a paper published this very network at `scale`."""
+    """The name under which a paper published a network at `scale`, by the network's architecture key."""
     return {str(known["architecture"]): name for name, known in counted(scale).items()}
 
 
 def main() -> None:
-    """Write counted.csv anew."""
+    """Rewrite counted.csv."""
     rows = {
         (network.key, scale): {
             "network": name,

@@ -1,4 +1,4 @@
-"""The table that papers print: PSNR and SSIM on the test sets, ours beside published networks of the same size."""
+"""Builds the table that papers print: PSNR and SSIM on the test sets, for our networks and published ones."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -11,15 +11,16 @@ from searchspace.quantity import format_quantity
 
 TableFormat = Literal["table", "json", "csv", "markdown", "latex"]
 SIZE_CLASS = 1.35
-"""Published networks of up to so many times more or fewer parameters are of our size class."""
+"""Largest ratio of parameters between two networks of the same size class."""
 UNKNOWN = "as in its paper"
+"""Shown in place of a training set that published.csv does not name."""
 
 
 def published_rows(scale: int, params: float, sets: Sequence[str]) -> pd.DataFrame:
-    """Published networks of the size class of `params`, one row a network and test set.
+    """Published networks in the size class of `params`, one row per network and test set.
 
-    Columns as of our own rows: origin, network, params, multadds, train_data, set, scale, psnr_y, ssim_y. Where a
-    family of ours builds the network its costs are our own counts, otherwise as printed.
+    The columns are those of our own rows: origin, network, params, multadds, train_data, set, scale, psnr_y, ssim_y.
+    If one of our families builds the network, its costs are our own counts. Otherwise they are the printed ones.
     """
     parts = []
     for name in sets:
@@ -46,7 +47,7 @@ def published_rows(scale: int, params: float, sets: Sequence[str]) -> pd.DataFra
 
 
 def published_bicubic(scale: int, sets: Sequence[str]) -> pd.DataFrame:
-    """The printed bicubic rows, one a test set, from the first paper that has one."""
+    """The printed results of bicubic, one row per test set, from the first paper that has one."""
     frame = load_published(scale)
     own = frame[(frame["network"] == "Bicubic") & frame["dataset"].isin(list(sets))]
     own = own.drop_duplicates("dataset")
@@ -66,7 +67,7 @@ def published_bicubic(scale: int, sets: Sequence[str]) -> pd.DataFrame:
 
 
 def wide(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row a network: its identity, then 'PSNR / SSIM' of every test set; ours last, as papers do."""
+    """One row per network: its identity, then 'PSNR / SSIM' on every test set. Our networks come last, as in papers."""
     order = {name: index for index, name in enumerate(dict.fromkeys(rows["set"]))}
     table = []
     filled = rows.assign(
@@ -98,7 +99,11 @@ def wide(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def show(rows: pd.DataFrame, form: TableFormat, *, width: int | None = None) -> str:
-    """`rows` as text: JSON and CSV in long form with all digits, the others as papers print them."""
+    """`rows` as text.
+
+    JSON and CSV have one row per network and test set, with all digits. The other formats have one rounded row per
+    network, as papers print them. `width` is the width of a terminal table in characters.
+    """
     if form in ("json", "csv"):
         plain: Format = "json" if form == "json" else "csv"
         return render(rows, plain)
@@ -109,7 +114,7 @@ def show(rows: pd.DataFrame, form: TableFormat, *, width: int | None = None) -> 
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """`table` in Markdown."""
+    """`table` as a Markdown table."""
     lines = [" | ".join(table.columns), " | ".join("---" for _ in table)]
     lines += [
         " | ".join(_cell(value).replace("|", "\\|") for value in row) for row in _values(table)
@@ -118,7 +123,7 @@ def markdown(table: pd.DataFrame) -> str:
 
 
 def latex(table: pd.DataFrame) -> str:
-    """`table` as a LaTeX tabular for the package booktabs, a line between published networks and ours."""
+    """`table` as a LaTeX tabular for the package booktabs, with a rule between published networks and ours."""
     head = " & ".join(_escaped(str(name)) for name in table.columns)
     lines = [
         f"\\begin{{tabular}}{{{'l' * len(table.columns)}}}",

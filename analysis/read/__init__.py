@@ -1,1 +1,1 @@
-"""Reads the database into data frames."""
+"""Reads the database into data frames, without ever writing to it."""

@@ -1,7 +1,7 @@
-"""The read-only connection to results.db, and what every query about it needs.
+"""Read-only connections to results.db, and the queries that the other modules share.
 
-Nothing here can create, change or lock a database. A connection lasts for one question, so that a page
-that is left open never holds one to a sweep that runs.
+Nothing here can create, change or lock a database. Each question opens a connection and closes it, so an open
+page never holds a connection to the database of a running sweep.
 """
 
 import os
@@ -17,26 +17,28 @@ from sqlalchemy import Connection, Engine, create_engine, func, inspect, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
+from searchspace.errors import UserError
 from searchspace.spec import nearest
 from sweeps.messages import without_password
 from sweeps.store.schema import SCHEMA_VERSION, Measurement, SchemaVersion, Sweep, Trial
 
 VALIDATION = "validation"
-"""Dataset name of the split that sweeps optimise on."""
+"""Dataset name of the validation split, on which sweeps optimise."""
 QUALITIES = ("psnr_y", "ssim_y", "psnr_y_int8")
+"""Measurements that rate the enlarged images of a dataset."""
 PER_IMAGE = "image_"
-"""How the names of qualities of single test images begin; their dataset is SET/IMAGE."""
+"""Prefix of the qualities of a single test image, whose dataset is named SET/IMAGE."""
 LATENCY = "latency_ms"
-"""How the names of latencies begin; their dataset is the device."""
+"""Prefix of a latency's name. The dataset of a latency is the device."""
 ON = " on "
-"""Between a latency's name and its device in the name of a column."""
+"""Separates a latency's name from its device in the name of a column."""
 
 
 @contextmanager
 def open_database(url: str) -> Iterator[Connection]:
     """A read-only connection to the database at `url`.
 
-    Raises ValueError with one line where there is none, it cannot be reached, or it is of another schema.
+    Raises UserError if the database does not exist, cannot be read, or has another schema.
     """
     engine = _engine(url)
     name = without_password(engine.url.render_as_string(hide_password=True))
@@ -46,7 +48,7 @@ def open_database(url: str) -> Iterator[Connection]:
             yield connection
     except SQLAlchemyError as error:
         cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        raise ValueError(f"storage: cannot read {name}: {cause}") from None
+        raise UserError(f"storage: cannot read {name}: {cause}") from None
     finally:
         engine.dispose()
 
@@ -57,17 +59,17 @@ def _engine(url: str) -> Engine:
         if parsed.get_backend_name() != "sqlite":
             return create_engine(parsed, execution_options={"postgresql_readonly": True})
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-        raise ValueError(
+        raise UserError(
             f"storage: must be a database URL such as sqlite:///results.db, got {without_password(url)!r} "
             f"({without_password(str(error))})"
         ) from None
     path = Path(parsed.database or ":memory:")
     if not path.is_file():
-        raise ValueError(
-            f"storage: there is no database {path}; run a sweep first, or name another"
+        raise UserError(
+            f"storage: there is no database {path}; run a sweep first or name another database"
         )
-    # A database with a write-ahead log needs a folder that can be written to, even to be read, unless
-    # nobody can be writing.
+    # SQLite reads a database with a write-ahead log only if it can write to the folder. In a read-only
+    # folder without such a log nobody can be writing, so the file may be declared immutable.
     sealed = not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
     uri = f"file:{quote(str(path))}?" + ("immutable=1" if sealed else "mode=ro")
     return create_engine(parsed, creator=lambda: sqlite3.connect(uri, uri=True, timeout=30))
@@ -75,29 +77,32 @@ def _engine(url: str) -> Engine:
 
 def _check_schema(connection: Connection, name: str) -> None:
     if "schema_version" not in inspect(connection).get_table_names():
-        raise ValueError(f"storage: {name} is no database of srsweep")
+        raise UserError(f"storage: {name} is not a database of srsweep")
     version = connection.scalar(select(SchemaVersion.version))
     if version != SCHEMA_VERSION:
-        raise ValueError(
+        raise UserError(
             f"storage: {name} has schema {version}, this srsweep reads schema {SCHEMA_VERSION}; "
-            "use the srsweep that made it"
+            "use the version of srsweep that wrote it"
         )
 
 
 def sweep_ids(connection: Connection, names: Sequence[str] | None) -> dict[str, int]:
-    """Ids of the sweeps called `names`, of all where None."""
+    """Ids of the sweeps called `names`, or of all sweeps if `names` is None.
+
+    Raises UserError if there is no sweep of one of the names.
+    """
     query = select(Sweep.name, Sweep.id).order_by(Sweep.id)
     known: dict[str, int] = {row.name: row.id for row in connection.execute(query)}
     for name in names or ():
         if name not in known:
-            raise ValueError(f"sweep: there is none called {name!r}; {nearest(name, known)}")
+            raise UserError(f"sweep: there is none called {name!r}; {nearest(name, known)}")
     return known if names is None else {name: known[name] for name in names}
 
 
 def measured(connection: Connection) -> list[tuple[str, str]]:
-    """Every (name, dataset) that was ever measured, single images left out.
+    """Every (name, dataset) that was ever measured, without those of single images.
 
-    Hops along the index from one value to the next: DISTINCT would read all of it.
+    Jumps along the index from one value to the next. DISTINCT would read the whole index.
     """
     found: list[tuple[str, str]] = []
     name: str | None = ""
@@ -117,7 +122,7 @@ def _next(connection: Connection, column: Any, condition: Any) -> str | None:
 
 
 def newest(name: str, dataset: str, column: Any = Measurement.value) -> Any:
-    """A subquery for the value at the largest step, one look-up in the primary key a trial."""
+    """A subquery for the measurement at the largest step, which needs one primary-key look-up per trial."""
     return (
         select(column)
         .where(Measurement.trial_id == Trial.id)
@@ -130,7 +135,10 @@ def newest(name: str, dataset: str, column: Any = Measurement.value) -> Any:
 
 
 def trials_query(*columns: Any) -> Any:
-    """Trials with these columns, and before them what tells one from another and the step of the newest PSNR."""
+    """A query for trials: their sweep, number, state, network, seed and newest step, then `columns`.
+
+    The step is that of the newest PSNR on the validation split.
+    """
     return select(
         Trial.id,
         Trial.sweep_id,
@@ -148,7 +156,7 @@ def trials_query(*columns: Any) -> Any:
 
 
 def measured_columns(connection: Connection) -> list[Any]:
-    """For `trials_query`: the newest value of every cost, latency and quality, under its column's name."""
+    """Columns for `trials_query`: the newest value of every cost, latency and quality."""
     return [
         newest(name, dataset).label(column(name, dataset))
         for name, dataset in measured(connection)
@@ -157,27 +165,30 @@ def measured_columns(connection: Connection) -> list[Any]:
 
 
 def filled(trials: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `trials_query` with seconds: psnr_y and ssim_y NaN where unknown, step and seconds 0."""
+    """Rows of `trials_query` with a column seconds, missing values filled in.
+
+    psnr_y and ssim_y become NaN, step and seconds become 0.
+    """
     for name in ("psnr_y", "ssim_y"):
         trials[name] = pd.to_numeric(trials[name]) if name in trials else float("nan")
     return trials.fillna({"seconds": 0.0, "step": 0}).astype({"seconds": float, "step": int})
 
 
 def chunks(ids: Sequence[int], most: int = 500) -> Iterator[list[int]]:
-    """The ids in parts that a query takes; one empty part where there are none."""
+    """`ids` in parts of at most `most`, small enough for one query; one empty part if there are no ids."""
     for start in range(0, max(len(ids), 1), most):
         yield list(ids[start : start + most])
 
 
 def column(name: str, dataset: str) -> str:
-    """What a measurement is called as a column: its own name, with the test set or the device."""
+    """The name of a measurement's column: its own name, together with its test set or device."""
     if name.startswith(LATENCY):
         return f"{name}{ON}{dataset}"
     return name if dataset in ("", VALIDATION) else f"{dataset}_{name}"
 
 
 def measurement(column: str) -> tuple[str, str]:
-    """(name, dataset) of a cost, a latency or a quality on the validation split, by its column."""
+    """(name, dataset) of the cost, latency or validation quality that is stored as `column`."""
     if column.startswith(LATENCY):
         name, _, device = column.partition(ON)
         return name, device
@@ -185,7 +196,7 @@ def measurement(column: str) -> tuple[str, str]:
 
 
 def read(connection: Connection, query: Any) -> pd.DataFrame:
-    """The rows of `query` as a frame."""
+    """The rows of `query` as a data frame."""
     result = connection.execute(query)
-    # Plain tuples: pandas asks every SQLAlchemy row for attributes, which takes longer than the query.
+    # Plain tuples, because pandas asks every SQLAlchemy row for attributes, which takes longer than the query.
     return pd.DataFrame([tuple(row) for row in result.fetchall()], columns=list(result.keys()))

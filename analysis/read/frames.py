@@ -1,7 +1,7 @@
-"""results.db as pandas frames, read only.
+"""Loads sweeps, trials, curves and knobs from results.db as pandas frames.
 
-Every function takes the database's URL and opens it for itself. What must stay quick at 100,000 trials is
-in `load_points`.
+Every function takes the database's URL and opens its own connection. Functions that must stay fast with 100,000
+trials are in `analysis.read.points` and `analysis.read.live_rows`.
 """
 
 import json
@@ -24,19 +24,20 @@ from analysis.read.database import (
     sweep_ids,
     trials_query,
 )
+from searchspace.errors import UserError
 from sweeps.store.comparability import training_of
 from sweeps.store.schema import Attempt, Life, Measurement, Sweep, SweepFact, Trial, TrialKnob
 
 BICUBIC = "validation_bicubic_psnr_y"
-"""The fact of a sweep that holds bicubic's PSNR on its validation images [dB]."""
+"""The sweep fact that holds the PSNR of bicubic on the validation images [dB]."""
 OF_IMAGES = ("train_data", "data_fingerprint")
-"""The facts of a sweep that say on which images it was trained and measured."""
+"""The sweep facts that say on which images the sweep was trained and measured."""
 
 
 def load_sweeps(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
-    """One row a sweep, oldest first: name, scale, settings, created_at and its facts as columns.
+    """One row per sweep, oldest first: name, scale, settings, created_at, and its facts as columns.
 
-    train_data and data_fingerprint are '' and bicubic's PSNR is NaN where the sweep has no such fact.
+    A missing train_data or data_fingerprint is ''. A missing PSNR of bicubic is NaN.
     """
     with open_database(url) as connection:
         chosen = sweep_ids(connection, sweeps)
@@ -55,14 +56,14 @@ def load_sweeps(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
 
 
 def _fill_facts(frame: pd.DataFrame, bicubic: str) -> None:
-    """The facts that every reader asks for as columns of `frame`: '' for a text and NaN for a PSNR that is not there."""
+    """Fill in the facts that every reader asks for: '' for a missing text, NaN for a missing PSNR."""
     for name in OF_IMAGES:
         frame[name] = frame[name].fillna("") if name in frame else ""
     frame[bicubic] = pd.to_numeric(frame[bicubic]) if bicubic in frame else float("nan")
 
 
 def _named(settings: Any, latency: object) -> Any:
-    """The settings with the objective `latency` under the name of its column, which states the device."""
+    """The settings with the objective `latency` renamed to its column, which states the device."""
     if not isinstance(settings, dict) or not isinstance(latency, str):
         return settings
     objectives = settings.get("objectives") or {}
@@ -72,7 +73,7 @@ def _named(settings: Any, latency: object) -> Any:
 
 
 def load_lives(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
-    """One row a run of a driver: sweep, started_at, host, git_commit, git_dirty, versions, text."""
+    """One row per run of a driver: sweep, started_at, host, git_commit, git_dirty, versions, text."""
     with open_database(url) as connection:
         chosen = sweep_ids(connection, sweeps)
         query = (
@@ -85,13 +86,13 @@ def load_lives(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
 
 
 def load_trials(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
-    """One row a trial, in order of sweep and number.
+    """One row per trial, ordered by sweep and number.
 
-    Columns: sweep, scale, number, state, family, label, architecture, seed, step (the largest one
-    evaluated), psnr_y and ssim_y on the validation split at that step, `<set>_psnr_y` for every test
-    set, every cost by its name, seconds and attempts (sums over attempts), error (the newest
-    attempt's, '' where it has none), and train_data, data_fingerprint and training (its settings, as
-    text) and bicubic (its PSNR on the validation images [dB], NaN where unknown) of its sweep.
+    Columns of the trial: sweep, scale, number, state, family, label, architecture, seed, step (the largest
+    evaluated step), psnr_y and ssim_y on the validation split at that step, `<set>_psnr_y` for every test set,
+    every cost by its name, seconds (over all attempts), attempts (their number), and error (of the newest attempt,
+    '' if it has none). Columns of its sweep: train_data, data_fingerprint, training (the training settings as text)
+    and bicubic (PSNR of bicubic on the validation images [dB], NaN if unknown).
     """
     with open_database(url) as connection:
         chosen = sweep_ids(connection, sweeps)
@@ -119,7 +120,7 @@ def load_curves(
     dataset: str = VALIDATION,
     trial_ids: Sequence[int] | None = None,
 ) -> pd.DataFrame:
-    """One row an evaluation, in order of trial and step: id (of the trial), sweep, number, step, value."""
+    """One row per evaluation, ordered by trial and step: id (of the trial), sweep, number, step, value."""
     with open_database(url) as connection:
         chosen = sweep_ids(connection, sweeps)
         query = (
@@ -141,7 +142,7 @@ def load_curves(
 
 
 def load_images(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
-    """One row a test image of a trial: sweep, number, set, image, psnr_y and ssim_y at the largest step."""
+    """One row per trial and test image: sweep, number, set, image, psnr_y and ssim_y at the largest step."""
     with open_database(url) as connection:
         chosen = sweep_ids(connection, sweeps)
         query = (
@@ -173,7 +174,7 @@ def load_images(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
 
 
 def load_cost_names(url: str) -> list[str]:
-    """The columns of load_trials that hold a cost, measured latencies among them."""
+    """The columns of load_trials that hold a cost, including measured latencies."""
     with open_database(url) as connection:
         return [
             column(name, dataset)
@@ -183,7 +184,7 @@ def load_cost_names(url: str) -> list[str]:
 
 
 def load_knobs(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
-    """One row a trial, indexed by its id, one column a knob, values in JSON types."""
+    """One row per trial, indexed by its id, and one column per knob; values are JSON types."""
     with open_database(url) as connection:
         chosen = sweep_ids(connection, sweeps)
         query = (
@@ -196,16 +197,15 @@ def load_knobs(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
 
 
 def knob_columns(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of TrialKnob as one row a trial and one column a knob, values in JSON types."""
+    """Rows of TrialKnob as one row per trial and one column per knob; values are JSON types."""
     known = {text: json.loads(text) for text in rows["value"].unique()}  # many trials, few values
-    values = (
-        rows["value"].map(known).astype(object)
-    )  # a whole number stays one beside what is missing
+    # As objects, because pandas would turn integers into floats beside missing values.
+    values = rows["value"].map(known).astype(object)
     return rows.assign(value=values).pivot(index="trial_id", columns="name", values="value")
 
 
 def _attempts(connection: Connection, chosen: dict[str, int]) -> pd.DataFrame:
-    """By trial id: seconds and number of its attempts, the error of the newest."""
+    """Indexed by trial id: total seconds and number of its attempts, and the error of the newest one."""
     query = (
         select(Attempt.trial_id, Attempt.seconds, Attempt.error)
         .join(Trial, Trial.id == Attempt.trial_id)
@@ -225,14 +225,14 @@ def _attempts(connection: Connection, chosen: dict[str, int]) -> pd.DataFrame:
 def load_trial(url: str, sweep: str, number: int) -> dict[str, Any]:
     """One trial: id, family, label, architecture, seed, state, scale, step, attempts (their number) and knobs.
 
-    Raises ValueError where the sweep has no such trial.
+    Raises UserError if the sweep has no trial of this number.
     """
     with open_database(url) as connection:
         chosen = sweep_ids(connection, [sweep])
         query = trials_query().where(Sweep.id == chosen[sweep], Trial.number == number)
         found = read(connection, query)
         if found.empty:
-            raise ValueError(f"trial: sweep {sweep!r} has no trial {number}")
+            raise UserError(f"trial: sweep {sweep!r} has no trial {number}")
         row = {str(name): value for name, value in found.iloc[0].items()}
         attempts = select(func.max(Attempt.attempt)).where(Attempt.trial_id == int(row["id"]))
         knobs = select(TrialKnob.name, TrialKnob.value).where(TrialKnob.trial_id == int(row["id"]))

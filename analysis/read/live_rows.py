@@ -1,4 +1,4 @@
-"""What the dashboard reads, so that it stays quick at 100,000 trials: what is new, and all about a few."""
+"""Loads rows for the dashboard: only new rows, and all columns of a few trials, to stay fast with 100,000 trials."""
 
 from collections.abc import Iterable
 
@@ -28,9 +28,9 @@ Ids = NDArray[np.int64]
 
 
 def load_late(url: str) -> dict[str, int]:
-    """How many values there are of what is measured when a trial is over: test sets, INT8, latencies.
+    """Number of values, by column, of the measurements made after training: test sets, INT8, latencies.
 
-    A value that takes another's place is not seen by this, but with the next that is new.
+    A value that replaces another leaves the number unchanged. It is noticed with the next additional value.
     """
     with open_database(url) as connection:
         return {
@@ -51,7 +51,7 @@ def _is_late(name: str, dataset: str) -> bool:
 def load_complete_ids(url: str, sweep: str) -> Ids:
     """Ids of the sweep's complete trials."""
     with open_database(url) as connection:
-        # As one text: 100,000 rows of one number each take SQLAlchemy ten times as long.
+        # All ids as one text, because SQLAlchemy takes ten times as long for 100,000 rows of one number.
         joined = connection.scalar(
             select(func.aggregate_strings(cast(Trial.id, String), ","))
             .where(Trial.sweep_id == sweep_ids(connection, [sweep])[sweep])
@@ -61,14 +61,17 @@ def load_complete_ids(url: str, sweep: str) -> Ids:
 
 
 def load_sample_ids(url: str, sweep: str, step: int, states: Iterable[str] = ()) -> Ids:
-    """Ids of every `step`-th trial of the sweep in any state, and of the newest 100 that are in one of `states`."""
+    """Ids of every `step`-th trial of the sweep, and of its newest 100 trials in one of `states`."""
     sampled = _ids(url, sweep, select(Trial.id).where(Trial.number % step == 0))
     newest_first = select(Trial.id).where(Trial.state.in_(states)).order_by(Trial.number.desc())
     return np.union1d(sampled, _ids(url, sweep, newest_first.limit(100)))
 
 
 def load_late_ids(url: str, sweep: str, names: Iterable[str], most: int) -> Ids:
-    """Ids of the sweep's trials that have one of these (columns of load_late); the newest where there are many."""
+    """Ids of the sweep's trials that have a value in one of the columns `names` of load_late.
+
+    For each column, only the `most` newest such trials count.
+    """
     with open_database(url) as connection:
         wanted = set(names)
         pairs = [pair for pair in measured(connection) if column(*pair) in wanted]
@@ -94,7 +97,10 @@ def _ids(url: str, sweep: str, query: Select[int]) -> Ids:
 
 
 def load_rows(url: str, ids: Ids) -> pd.DataFrame:
-    """load_trials' columns of these trials alone, in order of number: all but attempts and error."""
+    """The columns of load_trials for these trials, ordered by number.
+
+    Left out are attempts, error, train_data, data_fingerprint, training and bicubic.
+    """
     with open_database(url) as connection:
         seconds = select(func.sum(Attempt.seconds)).where(Attempt.trial_id == Trial.id)
         spent = seconds.correlate(Trial).scalar_subquery().label("seconds")
@@ -105,7 +111,7 @@ def load_rows(url: str, ids: Ids) -> pd.DataFrame:
 
 
 def load_knobs_of(url: str, ids: Ids) -> pd.DataFrame:
-    """As load_knobs, of these trials alone."""
+    """The frame of load_knobs for these trials."""
     with open_database(url) as connection:
         parts = [
             read(connection, select(TrialKnob).where(TrialKnob.trial_id.in_(part)))
@@ -115,7 +121,7 @@ def load_knobs_of(url: str, ids: Ids) -> pd.DataFrame:
 
 
 def load_seconds(url: str, sweep: str) -> float:
-    """Seconds of training in all, over all attempts at the sweep's trials."""
+    """Total seconds of training over all attempts at the sweep's trials."""
     with open_database(url) as connection:
         sweep_id = sweep_ids(connection, [sweep])[sweep]
         query = (

@@ -20,6 +20,7 @@ from analysis.read.database import (
     read,
     sweep_ids,
 )
+from searchspace.errors import UserError
 from searchspace.spec import nearest
 from sweeps.store.schema import Attempt, Sweep, Trial
 
@@ -55,19 +56,19 @@ def load_front(
 def _objectives_query(
     connection: Connection, sweep: str, names: Sequence[str], columns: Sequence[Any]
 ) -> Any:
-    """Trials of a sweep with these columns and the newest value of each of `names`."""
+    """A query for a sweep's trials: these columns, and the newest value of each of `names`."""
     chosen = sweep_ids(connection, [sweep])
-    # Not the test sets: selection never looks at them.
+    # Without the test sets, because selection never looks at them.
     known = dict.fromkeys(
         column(name, dataset)
         for name, dataset in measured(connection)
         if dataset in ("", VALIDATION) or name.startswith(LATENCY)
     )
     for name in names:
-        # Without a finished evaluation these are stored nowhere, and yet no mistake.
+        # A quality is stored nowhere before the first evaluation, and asking for it is still correct.
         if known and name not in (*known, *QUALITIES):
-            raise ValueError(
-                f"objectives: nothing stored is called {name!r}; {nearest(name, known)}"
+            raise UserError(
+                f"objectives: no measurement is called {name!r}; {nearest(name, known)}"
             )
     values = [newest(*measurement(name)).label(name) for name in names]
     query = select(*columns, *values).where(Trial.sweep_id == chosen[sweep])
@@ -77,7 +78,10 @@ def _objectives_query(
 def load_points(
     url: str, sweep: str, names: Sequence[str], ids: Sequence[int] | None = None
 ) -> pd.DataFrame:
-    """One row a complete trial of a sweep (or of `ids`), in order of number: DETAILS and `names`, NaN where unknown."""
+    """One row per complete trial of a sweep, ordered by number: DETAILS and `names`, NaN if unknown.
+
+    If `ids` are given, only those trials are read.
+    """
     with open_database(url) as connection:
         known = {column(name, dataset) for name, dataset in measured(connection)}
         found = [name for name in names if name in known]
@@ -91,7 +95,7 @@ def load_points(
 
 
 def load_details(url: str, ids: Sequence[int]) -> pd.DataFrame:
-    """id, number, family, label, architecture and seed of these trials."""
+    """The id, number, family, label, architecture and seed of these trials."""
     with open_database(url) as connection:
         parts = [
             read(connection, select(*DETAILS).where(Trial.id.in_(part))) for part in chunks(ids)
@@ -100,7 +104,7 @@ def load_details(url: str, ids: Sequence[int]) -> pd.DataFrame:
 
 
 def load_pulse(url: str, sweep: str) -> dict[str, int]:
-    """How many trials of the sweep are in each state: what changes while it runs."""
+    """Number of the sweep's trials by state. It changes while the sweep runs."""
     with open_database(url) as connection:
         chosen = sweep_ids(connection, [sweep])
         query = (
@@ -112,7 +116,7 @@ def load_pulse(url: str, sweep: str) -> dict[str, int]:
 
 
 def load_states(url: str) -> pd.DataFrame:
-    """How many trials are in each state: one row a sweep that has any, by its name, one column a state."""
+    """Number of trials by state: one row per sweep that has trials, indexed by its name, one column per state."""
     with open_database(url) as connection:
         query = (
             select(Sweep.name.label("sweep"), Trial.state, func.count().label("trials"))
@@ -124,7 +128,7 @@ def load_states(url: str) -> pd.DataFrame:
 
 
 def load_reasons(url: str, sweep: str, most: int = 20) -> pd.DataFrame:
-    """number, label and the newest attempt's error ('' where none was stored) of the newest failed trials of a sweep."""
+    """The `most` newest failed trials of a sweep: number, label and the newest attempt's error ('' if none)."""
     newest_first = select(Attempt.error).where(Attempt.trial_id == Trial.id)
     newest_first = newest_first.order_by(Attempt.attempt.desc()).limit(1).correlate(Trial)
     with open_database(url) as connection:

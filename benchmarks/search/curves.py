@@ -1,4 +1,4 @@
-"""A tabulated space: learning curves of real trainings (made by make_table.py), and how a search is scored on them."""
+"""Reads a tabulated space, which make_table.py made from real trainings, and scores searches on it."""
 
 import csv
 import json
@@ -27,21 +27,22 @@ class Entry:
     key: str
     costs: tuple[float, ...]
     curve: Mapping[int, float]
-    """Step -> PSNR [dB]; empty where the training diverged."""
+    """PSNR [dB] by step; empty if the training diverged."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tabulated(Constraint):
-    """Whether an architecture is in the table: one that was stopped early holds a random part of its space."""
+    """The constraint that an architecture is in the table, which may hold only a random part of its space."""
 
     keys: frozenset[str]
+    """Keys of the architectures in the table."""
 
     def holds(self, architecture: Architecture, scale: int) -> bool:
         return architecture.key in self.keys
 
 
 class Curves:
-    """A table: its sweep file, its entries by key, the hypervolume of what a search has found."""
+    """A table: its sweep file, its entries by key, and the hypervolume of the networks that a search has found."""
 
     def __init__(self, name: str, folder: Path = TABLES) -> None:
         self.name = name
@@ -61,11 +62,11 @@ class Curves:
 
     @cached_property
     def architectures(self) -> dict[str, Architecture]:
-        """Every architecture of the table by key."""
+        """The architectures of the table by key."""
         return {a.key: a for a in self.config.space.architectures if a.key in self.entries}
 
     def points(self, keys: list[str]) -> NDArray[np.float64]:
-        """(N, 3): logarithms of the costs within [0, 1], and PSNR over bicubic [dB], negated."""
+        """(N, 3): logarithms of the costs, scaled to [0, 1], and the negated PSNR gain over bicubic [dB]."""
         chosen = [self.entries[key] for key in keys]
         logs = np.log(np.array([entry.costs for entry in chosen]).reshape(-1, len(COSTS)))
         gains = [entry.curve.get(self.steps, self.bicubic) - self.bicubic for entry in chosen]
@@ -73,7 +74,7 @@ class Curves:
 
     @cached_property
     def reference(self) -> moocore.Hypervolume:
-        """Hypervolume over bicubic's PSNR, up to 2 % beyond the largest cost on a logarithmic axis."""
+        """The hypervolume above bicubic's PSNR, up to 2 % beyond the largest cost on a logarithmic axis."""
         return moocore.Hypervolume(ref=[1.02, 1.02, 0.0])
 
     @cached_property
@@ -82,7 +83,7 @@ class Curves:
         return float(self.reference(self.points(list(self.entries))))
 
     def hypervolume(self, keys: list[str]) -> float:
-        """Share of the whole table's hypervolume that these fully trained architectures dominate."""
+        """The share of the whole table's hypervolume that these fully trained architectures dominate."""
         return float(self.reference(self.points(keys))) / self.whole if keys else 0.0
 
     def with_search(self, **search: object) -> SweepConfig:

@@ -2,11 +2,11 @@
 
     python -m benchmarks.search.make_table benchmarks/search/tables/slwsr-x2.yaml
 
-writes the CSV beside the YAML, one row an architecture, appended as each training ends, so that it can be
-stopped and started again; `.json` beside it says on what it ran. Steps, images and learning rates are those of
-the YAML, a sweep file as any other. Everything is trained by `sweeps.train.loop` and evaluated on the sweep's own
-validation images: PSNR of the luma [dB] under `psnr_<step>`, costs as counted, `seconds` of the whole training.
-A training that diverges has its message under `error` and no numbers.
+writes a CSV file beside the YAML file, with one row per architecture, appended as each training ends, so it can be
+stopped and started again. A JSON file beside it states the device, the versions and the images. Steps, images and
+learning rates come from the YAML file, which is an ordinary sweep file. `sweeps.train.loop` does the training. The
+columns `psnr_<step>` hold the PSNR of the luma on the sweep's validation images [dB], and `seconds` is the time of
+the whole training. A training that diverges has its message under `error` and no numbers.
 """
 
 import argparse
@@ -33,7 +33,7 @@ COUNTED = ("params", "multadds", "activations", "num_convs")
 
 
 def columns(config: SweepConfig) -> list[str]:
-    """Names of the table's columns: identity, knobs of all families, costs, curve."""
+    """The names of the table's columns: identity, knobs of all families, costs, curve."""
     knobs = dict.fromkeys(d.name for part in config.space.families for d in part.dimensions)
     every, steps = config.train.evaluate_every, config.train.steps
     curve = [f"psnr_{step}" for step in range(every, steps + 1, every)]
@@ -41,7 +41,7 @@ def columns(config: SweepConfig) -> list[str]:
 
 
 def train_one(architecture: Architecture, config: SweepConfig, split: DataSplit) -> dict[str, str]:
-    """The curve of one architecture, by column."""
+    """Train one architecture and return its curve, by column."""
     torch.manual_seed(config.seed)
     row: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -60,7 +60,7 @@ def train_one(architecture: Architecture, config: SweepConfig, split: DataSplit)
 
 
 def describe(architecture: Architecture, scale: int) -> dict[str, str]:
-    """Identity, knobs and costs of one architecture, by column."""
+    """The identity, knobs and costs of one architecture, by column."""
     counted = costs(architecture, scale)
     row = {"key": architecture.key, "family": architecture.family.name}
     row |= {name: str(value) for name, value in architecture.knobs.items()}
@@ -69,8 +69,12 @@ def describe(architecture: Architecture, scale: int) -> dict[str, str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sweep", type=Path)
-    parser.add_argument("--reverse", action="store_true", help="a second process from the far end")
+    parser.add_argument("sweep", type=Path, help="sweep file of the space")
+    parser.add_argument(
+        "--reverse",
+        action="store_true",
+        help="train in reverse order, for a second process beside the first",
+    )
     given = parser.parse_args()
     torch.set_num_threads(1)
     config = read_config(given.sweep)
@@ -88,7 +92,7 @@ def main() -> None:
     names = columns(config)
     if not table.exists():
         table.write_text(",".join(names) + "\n")
-    # In random order, so that a table that is stopped early is a fair sample of its space.
+    # In random order, so that an unfinished table is a fair sample of its space.
     wanted = list(config.space.architectures)
     Random(0).shuffle(wanted)
     for architecture in wanted[::-1] if given.reverse else wanted:
@@ -102,7 +106,7 @@ def main() -> None:
 
 
 def trained(table: Path) -> set[str]:
-    """Keys of the architectures in the table."""
+    """The keys of the architectures in the table."""
     with table.open(newline="") as file:
         return {row["key"] for row in csv.DictReader(file)}
 

@@ -1,9 +1,9 @@
-"""Keeps the replays of a search that takes minutes each, one seed after another.
+"""Records the replays of a search whose replays take minutes, one seed after another.
 
     python -m benchmarks.search.record gp --tables slwsr-x2-short --seeds 20
 
-adds to `results/rivals/<table>.json` as each seed ends, so that it can be stopped and started again; `search.py`
-scores what is there.
+adds to `results/rivals/<table>.json` as each seed ends, so it can be stopped and started again. `search.py` scores
+the recorded replays.
 """
 
 import argparse
@@ -33,9 +33,14 @@ def keep(name: str, contender: str, events: Events) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("contender")
-    parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--tables", nargs="*", default=sorted(p.stem for p in TABLES.glob("*.csv")))
+    parser.add_argument("contender", help="name of the search, as in search.py")
+    parser.add_argument("--seeds", type=int, default=20, help="number of seeds")
+    parser.add_argument(
+        "--tables",
+        nargs="*",
+        default=sorted(p.stem for p in TABLES.glob("*.csv")),
+        help="names of the tables (default: all)",
+    )
     given = parser.parse_args()
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -1,6 +1,6 @@
-"""Searches replayed on a table, through the sweep's own engine.
+"""Replays searches on a table, through the sweep's own engine.
 
-A replay yields (training steps spent so far, key of an architecture that is now fully trained).
+A replay yields pairs: the training steps spent so far, and the key of an architecture that is now fully trained.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +20,7 @@ Replay = Iterator[tuple[int, str]]
 
 
 class NoStore:
-    """Takes what a sweep stores and forgets it: a replay needs the engine, not the database."""
+    """A store that forgets all it is given. A replay needs the engine but no database."""
 
     def __init__(self, bicubic: float) -> None:
         self.bicubic = bicubic
@@ -52,13 +52,13 @@ class NoStore:
         return self.attempts[trial_id]
 
     def ignore(self, *_: object, **__: object) -> None:
-        """Every other write."""
+        """Ignore every other write."""
 
     record = end_attempt = set_state = release_lease = check = ignore
 
 
 def rows_of(curves: Curves, table: SpaceTable) -> NDArray[np.int64]:
-    """Rows of the tabulated architectures in the table of costs."""
+    """The rows of the tabulated architectures in the table of costs."""
     rows = [table.row(architecture) for architecture in curves.architectures.values()]
     known = sorted(row for row in rows if row is not None)
     assert len(known) == len(rows)
@@ -74,13 +74,14 @@ def by_engine(
     *,
     sampler: Callable[..., BaseSampler] | None = None,
 ) -> Replay:
-    """Our engine with the search settings `search`, one segment after another; `sampler`: one of Optuna's in place of
-    that of the settings.
+    """Replay the engine with the search settings `search`, one segment after another.
+
+    If `sampler` is given, this sampler of Optuna replaces the one of the settings.
     """
     config = curves.with_search(**search).model_copy(update={"seed": seed})
     sweep = Sweep(config, NoStore(curves.bicubic), holder="replay")  # type: ignore[arg-type]
     if sweep.suggester.pareto is not None:
-        # One table for all seeds.
+        # Shares one table among all seeds, because building it takes long.
         sweep.suggester.pareto.__dict__ |= {"table": table, "feasible": feasible}
     if sampler is not None:
         sweep.suggester._make_sampler = lambda own: sampler(seed=own % 2**32)  # type: ignore[method-assign, assignment]
@@ -97,7 +98,7 @@ def by_engine(
 
 
 def _replayed(entry: Entry, segment: Segment) -> Iterator[Evaluation | Outcome]:
-    """The records of a segment, from the table."""
+    """The records of a segment, taken from the table."""
     for step, psnr in entry.curve.items():
         if step <= segment.until_step:
             measured = Measurement(step=step, dataset="validation", name="psnr_y", value=psnr)
@@ -107,7 +108,7 @@ def _replayed(entry: Entry, segment: Segment) -> Iterator[Evaluation | Outcome]:
 
 
 def curve_of(replay: Replay, curves: Curves, grid: list[int]) -> NDArray[np.float64]:
-    """Hypervolume at each number of training steps in `grid`; the last one holds to the end."""
+    """The hypervolume at each number of training steps in `grid`; the last value holds to the end."""
     found: list[str] = []
     values = np.zeros(len(grid))
     for spent, key in replay:

@@ -1,12 +1,12 @@
-"""Searches of Syne Tune replayed on the tables: what they train fully, and after how many steps.
+"""Replays searches of Syne Tune on the tables and records which networks they train fully, and after how many steps.
 
-Syne Tune wants an environment of its own; nothing of ours is needed there but the file beside this one:
+Syne Tune needs an environment of its own. The only part of srsweep needed there is rival_table.py beside this file:
 
     python -m venv /tmp/syne-tune && /tmp/syne-tune/bin/pip install syne-tune==0.16.0
     /tmp/syne-tune/bin/python -m benchmarks.search.rivals --seeds 20
 
-writes `results/rivals/<table>.json`: for each search, for each seed, a list of [steps spent, key]. `search.py` scores them as
-its own. Duplicates and what is not in the table are turned down at no cost, as with all other searches.
+writes `results/rivals/<table>.json`, which has a list of [steps spent, key] for each search and seed. `search.py`
+scores these lists like its own. Duplicates and networks outside the table are rejected at no cost, as in all searches.
 """
 
 import random
@@ -25,18 +25,21 @@ from syne_tune.optimizer.schedulers.multiobjective.multi_objective_regularized_e
 from benchmarks.search.rival_table import METRICS, Event, Row, Table, replay_all
 
 MAX_REFUSALS = 200
-"""Suggestions turned down in a row before an untried architecture is drawn."""
+"""Suggestions rejected in a row before an untried architecture is drawn at random."""
 
 
 def domains(table: Table) -> dict[str, Any]:
-    """The space as Syne Tune writes it."""
+    """The space in Syne Tune's terms."""
     return {name: choice(values) for name, values in table.space.items()}
 
 
 def new_row(
     table: Table, suggest: Callable[[], dict[str, str]], tried: set[str]
 ) -> tuple[Row, Any]:
-    """The first suggestion that is in the table and new, with its configuration; None there if drawn."""
+    """The first suggestion that is in the table and new, as (row, configuration).
+
+    After MAX_REFUSALS other suggestions, an untried row is drawn at random, and the configuration is None.
+    """
     for _ in range(MAX_REFUSALS):
         config = suggest()
         row = table.find(config)
@@ -46,7 +49,7 @@ def new_row(
 
 
 def moasha(table: Table, budget: int, trials: int) -> Iterator[Event]:
-    """Multi-objective asynchronous successive halving: a trial stops at a rung unless it ranks high."""
+    """Run multi-objective asynchronous successive halving, which stops a trial at a rung unless it ranks high."""
     first = min(table.curve(table.rows[0]))
     searched = MOASHA(
         domains(table), METRICS, time_attr="step", max_t=table.steps, grace_period=first
@@ -69,7 +72,7 @@ def moasha(table: Table, budget: int, trials: int) -> Iterator[Event]:
 
 
 def evolution(table: Table, budget: int, trials: int) -> Iterator[Event]:
-    """Multi-objective regularized evolution; a population of an eighth of the trials, as our NSGA-II's."""
+    """Run multi-objective regularized evolution. The population is an eighth of the trials, as in srsweep's NSGA-II."""
     population = max(8, trials // 8)
     searched = MultiObjectiveRegularizedEvolution(
         domains(table), population_size=population, sample_size=min(5, population),

@@ -1,11 +1,11 @@
-"""Archai's evolution replayed on the tables: what it trains fully, and after how many steps.
+"""Replays Archai's evolution on the tables and records which networks it trains fully, and after how many steps.
 
     python -m venv /tmp/archai && /tmp/archai/bin/pip install archai==1.0.0 pandas
     /tmp/archai/bin/python -m benchmarks.search.rivals_archai --seeds 20
 
-adds to `results/rivals/<table>.json`, as rivals.py does, and leaves Archai's own archai.log in the working folder. The
-settings are Archai's: 10 random networks at first, then in each iteration a mutation of every network on the front, 5
-crossovers and 5 random ones. A mutation changes one knob.
+adds to `results/rivals/<table>.json`, as rivals.py does, and leaves Archai's archai.log in the working folder. The
+settings are Archai's defaults: 10 random networks at first, then in each iteration a mutation of every network on the
+front, 5 crossovers and 5 random networks. A mutation changes one knob.
 """
 
 # mypy: disallow-untyped-decorators=False
@@ -30,11 +30,11 @@ from benchmarks.search.rival_table import METRICS, Event, Row, Table, replay_all
 
 Config = dict[str, str]
 NO_RESULT = 1e9
-"""Of a training that diverged; every metric is minimized."""
+"""Loss of a training that diverged. All metrics are minimized."""
 
 
 class BudgetSpent(Exception):  # noqa: N818 - reads as what happened
-    """No further training is to be had."""
+    """Raised when the budget allows no further training."""
 
 
 class Tabulated(EvolutionarySearchSpace):  # type: ignore[misc]
@@ -44,7 +44,7 @@ class Tabulated(EvolutionarySearchSpace):  # type: ignore[misc]
         self.table = table
 
     def _first(self, draw: Callable[[], Config], but: str = "") -> ArchaiModel:
-        """The first of what is drawn that is in the table, and is another one than `but`."""
+        """The first drawn network that is in the table and whose key is not `but`."""
         while True:
             config = draw()
             row = self.table.find(config)
@@ -73,7 +73,7 @@ class Tabulated(EvolutionarySearchSpace):  # type: ignore[misc]
 
     @overrides
     def save_arch(self, model: ArchaiModel, file_path: str) -> None:
-        """Nothing: a replay leaves no files."""
+        """Save nothing, because a replay leaves no files."""
 
     @overrides
     def load_arch(self, file_path: str) -> ArchaiModel:
@@ -81,7 +81,7 @@ class Tabulated(EvolutionarySearchSpace):  # type: ignore[misc]
 
     @overrides
     def save_model_weights(self, model: ArchaiModel, file_path: str) -> None:
-        """Nothing, likewise."""
+        """Save nothing, because nothing is trained."""
 
     @overrides
     def load_model_weights(self, model: ArchaiModel, file_path: str) -> None:
@@ -100,7 +100,7 @@ class Metric(ModelEvaluator):  # type: ignore[misc]
 
 
 def evolution(table: Table, budget: int, trials: int) -> Iterator[Event]:
-    """Archai's EvolutionParetoSearch until the budget is spent."""
+    """Run Archai's EvolutionParetoSearch until the budget is spent."""
     trained: list[Event] = []
 
     def train(row: Row) -> dict[str, float]:
@@ -109,7 +109,7 @@ def evolution(table: Table, budget: int, trials: int) -> Iterator[Event]:
         trained.append(((len(trained) + 1) * table.steps, row["key"]))
         return table.curve(row).get(table.steps, {})
 
-    objectives = SearchObjectives()  # it remembers what was evaluated: a duplicate is no training
+    objectives = SearchObjectives()  # caches evaluations, so a duplicate costs no training
     for name in METRICS:
         by = train if name == "loss" else table.costs
         is_dear = name == "loss"

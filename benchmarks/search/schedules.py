@@ -1,11 +1,11 @@
-"""Which learning rate lets a rung foretell the end, and what it costs at the end: a trial on a few networks.
+"""Compares learning-rate schedules: how well a rung predicts the final PSNR, and what the schedule costs in PSNR.
 
     python -m benchmarks.search.schedules benchmarks/search/tables/slwsr-x2-restarts.yaml --networks 24
 
-trains the same networks under each schedule below and writes `results/schedules/<name>.csv`, a row a network and
-schedule, appended as each training ends (it can be stopped and started again), then prints rank correlations of the
-PSNR at the rungs of the file with the final PSNR, and the final PSNR against that of `one_cycle`.
-A constant rate is evaluated with averaged weights: training itself has no such average, it is tried here alone.
+trains the same networks under each schedule below. It writes `results/schedules/<name>.csv` with one row per network
+and schedule, appended as each training ends, so it can be stopped and started again. Then it prints the rank
+correlations between the PSNR at the rungs of the sweep file and the final PSNR, and the final PSNR minus that of
+`one_cycle`. A constant rate is evaluated with averaged weights, which exist only in this benchmark.
 """
 
 import argparse
@@ -36,22 +36,26 @@ from sweeps.train.step import make_step
 RESULTS = Path(__file__).parent / "results" / "schedules"
 REFERENCE = "one_cycle"
 AVERAGED_SHARE = 6.94
-"""Exponent of the averaging weights t^6.94, a relative width of 0.1 of the steps so far (Karras et al. 2024,
-arXiv 2312.02696, equation 123): the same at every rung, unlike a decay of fixed length."""
+"""Exponent of the averaging weights t^6.94 (Karras et al. 2024, arXiv 2312.02696, equation 123).
+
+The relative width of the average is 0.1 of the steps so far. It is the same at every rung, unlike that of a decay
+with a fixed length."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tried:
-    """A schedule on trial."""
+    """A schedule under comparison."""
 
     rate: Callable[[int], float]
+    """The learning rate as a function of the step."""
     averaged: bool = False
     """Whether an average of the weights is evaluated."""
     seed: int = 0
+    """Added to the seed of the sweep file."""
 
 
 def tried(config: SweepConfig) -> dict[str, Tried]:
-    """The schedules by name, all with the largest rate of the file."""
+    """The schedules by name. Their peak is the learning rate of the sweep file, or half of it if the name says so."""
     rungs = list(config.rungs[:-1])
     peak = config.train.learning_rate
 
@@ -79,7 +83,7 @@ def tried(config: SweepConfig) -> dict[str, Tried]:
 def curve(
     architecture: Architecture, config: SweepConfig, split: DataSplit, tried: Tried
 ) -> dict[int, float]:
-    """PSNR [dB] of the luma at the rungs and at the end, by step."""
+    """The PSNR of the luma [dB] at the rungs and at the end, by step."""
     torch.manual_seed(config.seed + tried.seed)
     settings, device = config.train, pick_device(config.train.device)
     network = architecture.network(config.scale).to(device)
@@ -103,13 +107,13 @@ def curve(
 
 @torch.no_grad()
 def _blend(average: nn.Module, network: nn.Module, kept: float) -> None:
-    """Move the average towards the network's weights, keeping the share `kept` of itself."""
+    """Move the average towards the network's weights; it keeps the share `kept` of itself."""
     for own, other in zip(average.parameters(), network.parameters(), strict=True):
         own.lerp_(other, 1 - kept)
 
 
 def judged(path: Path, config: SweepConfig) -> list[dict[str, object]]:
-    """A row a schedule: Spearman's correlations at the rungs, and the final PSNR against the reference."""
+    """One row per schedule: Spearman's correlations at the rungs, and the final PSNR minus the reference's."""
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     finals = {r["key"]: float(r[f"psnr_{config.train.steps}"]) for r in of(rows, REFERENCE)}
@@ -137,14 +141,14 @@ def of(rows: list[dict[str, str]], schedule: str) -> list[dict[str, str]]:
 
 
 def column(rows: list[dict[str, str]], step: int) -> NDArray[np.float64]:
-    """PSNR (N,) after `step` steps."""
+    """(N,) PSNR [dB] of the rows after `step` steps."""
     return np.array([float(row[f"psnr_{step}"]) for row in rows])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sweep", type=Path)
-    parser.add_argument("--networks", type=int, default=24)
+    parser.add_argument("sweep", type=Path, help="sweep file with rungs")
+    parser.add_argument("--networks", type=int, default=24, help="number of networks to train")
     given = parser.parse_args()
     torch.set_num_threads(1)
     config = read_config(given.sweep)

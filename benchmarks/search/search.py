@@ -1,12 +1,12 @@
-"""Searches compared on tabulated spaces: hypervolume against training steps spent.
+"""Compares searches on tabulated spaces by the hypervolume over the training steps spent.
 
     python -m benchmarks.search.search --seeds 20
 
-replays every contender on every table of `tables/` and writes `results/<table>.csv` (one row a contender and
-number of steps: median and quartiles over the seeds) and `results/summary.csv` (what the README quotes).
-Everything is replayed from real trainings; nothing is trained here. With `--only`, the rows of other contenders on
-the same table stay as they are; what `rivals.py` has found with other packages, and `record.py` with a search that
-takes minutes a replay, is scored beside ours, with the seeds that are there.
+replays every contender on every table of `tables/`. It writes `results/<table>.csv`, with median and quartiles over
+the seeds for each contender and number of steps, and `results/summary.csv`, which the README quotes. Nothing is
+trained here, because all numbers come from real trainings in the tables. With `--only`, the rows of other contenders
+on the same table stay as they are. Replays recorded by `rivals.py` (searches of other packages) and by `record.py`
+(slow searches) are scored too, with the seeds that are recorded.
 """
 
 import argparse
@@ -31,25 +31,26 @@ from searchspace.table.space_table import SpaceTable
 
 RESULTS = Path(__file__).parent / "results"
 SHARE = 0.25
-"""Full trainings in the budget, as a share of the architectures in the table."""
+"""Number of full trainings in the budget, as a share of the architectures in the table."""
 ELSEWHERE = ("Syne Tune MOASHA", "Syne Tune MO-REA", "Archai evolution")
-"""Replayed by rivals.py and rivals_archai.py."""
+"""Searches of other packages, which rivals.py and rivals_archai.py replay."""
 RIVALS = ("random", "Optuna TPE", "nsga2", "gp", *ELSEWHERE)
-"""The first four are Optuna's samplers. They run inside our engine, which turns down duplicates and what is not in
-the table at no cost: as they come they would spend trainings on these. Our `tpe` is none of them, since it answers
-otherwise than Optuna's where it is turned down."""
+"""Searches to beat. The first four are Optuna's samplers. They run inside srsweep's engine, which rejects duplicates
+and networks outside the table at no cost; on their own they would spend trainings on both. srsweep's `tpe` is not a
+rival, because it reacts to a rejection in a different way than Optuna's."""
 SLOW = ("gp",)
-"""Replayed by record.py, or not at all."""
+"""Searches that only record.py replays."""
 UNLIMITED = 100_000
+"""A number of trials that no budget reaches."""
 
 Events = list[tuple[int, str]]
-"""A replay that is over."""
+"""A complete replay: (steps spent, key) of every full training."""
 
 Contender = Callable[[int], Replay]
 
 
 def contenders(curves: Curves, trials: int) -> dict[str, Contender]:
-    """Every search by name, as a function of the seed; the budget is that of `trials` full trainings."""
+    """Every search by name, as a function of the seed. The budget is `trials` full trainings."""
     table = SpaceTable(curves.config.space, curves.config.scale)
     rows, budget = rows_of(curves, table), trials * curves.steps
     halving = {"min_steps": curves.steps // 4, "factor": 2}
@@ -74,23 +75,23 @@ def contenders(curves: Curves, trials: int) -> dict[str, Contender]:
 
 
 def recorded(name: str) -> dict[str, list[Events]]:
-    """What is kept of replays on a table: by contender, for each seed from 0."""
+    """The recorded replays on a table, by contender, in the order of the seeds from 0."""
     path = recorded_at(name)
     return json.loads(path.read_text()) if path.exists() else {}
 
 
 def recorded_at(name: str) -> Path:
-    """The file of the replays on a table that are kept."""
+    """The file of the recorded replays on a table."""
     return RESULTS / "rivals" / f"{name}.json"
 
 
 def kept(replays: list[Events]) -> Contender:
-    """A contender that repeats them."""
+    """A contender that repeats recorded replays."""
     return lambda seed: iter(replays[seed])
 
 
 def compare(name: str, seeds: int, only: list[str]) -> Iterator[dict[str, Any]]:
-    """Rows of the summary of one table; writes its curves on the way."""
+    """Yield the rows of one table's summary, and write its curves along the way."""
     curves = Curves(name)
     trials = round(SHARE * len(curves.entries))
     budget = trials * curves.steps
@@ -133,12 +134,12 @@ def compare(name: str, seeds: int, only: list[str]) -> Iterator[dict[str, Any]]:
 
 
 def end(values: NDArray[np.float64]) -> float:
-    """Median hypervolume when the budget is spent."""
+    """The median hypervolume when the budget is spent."""
     return float(np.median(values[:, -1]))
 
 
 def steps_to(values: NDArray[np.float64], wanted: float, grid: list[int]) -> str:
-    """Median over seeds of the share of the budget after which `wanted` is reached; '>1' where never."""
+    """The median over seeds of the share of the budget that reaches `wanted`; '>1' if it is never reached."""
     reached = [
         grid[int(np.argmax(row >= wanted))] / grid[-1] if (row >= wanted).any() else np.inf
         for row in values
@@ -148,7 +149,7 @@ def steps_to(values: NDArray[np.float64], wanted: float, grid: list[int]) -> str
 
 
 def write_curves(name: str, found: dict[str, NDArray[np.float64]], grid: list[int]) -> None:
-    """One row a contender and number of steps; those of contenders not in `found` stay."""
+    """Write one row per contender and number of steps. Rows of contenders that are not in `found` stay."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.csv"
     on_grid = {str(number) for number in grid}
@@ -164,7 +165,7 @@ def write_curves(name: str, found: dict[str, NDArray[np.float64]], grid: list[in
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV; none where there is no file."""
+    """The rows of a CSV file, or no rows if it does not exist."""
     if not path.exists():
         return []
     with path.open(newline="") as file:
@@ -173,9 +174,14 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--tables", nargs="*", default=sorted(p.stem for p in TABLES.glob("*.csv")))
-    parser.add_argument("--only", nargs="*", default=[], help="contenders, all by default")
+    parser.add_argument("--seeds", type=int, default=20, help="number of seeds")
+    parser.add_argument(
+        "--tables",
+        nargs="*",
+        default=sorted(p.stem for p in TABLES.glob("*.csv")),
+        help="names of the tables (default: all)",
+    )
+    parser.add_argument("--only", nargs="*", default=[], help="contenders (default: all)")
     given = parser.parse_args()
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -1,8 +1,8 @@
-"""How fast a space is tabulated, whether its costs are those counted one by one, how long a suggestion takes.
+"""Measures the time to tabulate a space and to suggest a trial, and checks tabulated costs against counted ones.
 
     python -m benchmarks.search.speed --checked 1000
 
-writes results/speed.json. The PSNR that the model is given here is invented: only time is measured.
+writes results/speed.json. The PSNR given to the model is invented, because only time is measured.
 """
 
 import argparse
@@ -40,7 +40,7 @@ HUNDRED_THOUSAND = MILLION | {"n_blocks": [6, 14, 26], "local_blocks": 5, "expan
 
 
 def every_knob_of(family: str) -> dict[str, object]:
-    """All knobs of a family at the values that it names."""
+    """All knobs of a family, each with its default domain."""
     return dict.fromkeys(knobs(FAMILIES[family].spec), "auto")
 
 
@@ -83,13 +83,13 @@ def space_of(families: object) -> Space:
 
 
 def tabulated(name: str, checked: int) -> dict[str, float]:
-    """Time and rate of one space's table, and how many of `checked` costs differ from those counted."""
+    """The time and rate of tabulating one space, and the number of `checked` architectures with a wrong cost."""
     space = space_of(SPACES[name])
-    costs.cache_clear()  # of what an earlier space has counted
+    costs.cache_clear()  # forgets what an earlier space has counted
     began, cpu = time.perf_counter(), time.process_time()
     table = SpaceTable(space, 4)
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-    # The small networks are remembered now: what is left is the work for each architecture.
+    # The small networks are cached now, so the second table costs only the work per architecture.
     again = time.process_time()
     SpaceTable(space, 4)
     again = time.process_time() - again
@@ -145,8 +145,12 @@ def suggested(finished: int) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--checked", type=int, default=1_000)
-    parser.add_argument("--finished", type=int, default=500)
+    parser.add_argument(
+        "--checked", type=int, default=1_000, help="architectures per space whose costs are counted"
+    )
+    parser.add_argument(
+        "--finished", type=int, default=500, help="finished trials before a suggestion"
+    )
     given = parser.parse_args()
     torch.set_num_threads(1)
     RESULTS.mkdir(exist_ok=True)
@@ -160,7 +164,7 @@ def main() -> None:
 
 
 def write(measured: Mapping[str, object]) -> None:
-    """After each space, so that a run that is cut short keeps what it has measured."""
+    """Write the results. Called after each space, so that an interrupted run keeps its measurements."""
     text = json.dumps(measured, indent=2)
     (RESULTS / "speed.json").write_text(text + "\n")
     print(text, flush=True)

@@ -1,22 +1,23 @@
-"""Export targets: every module here that defines TARGET is one, found by itself.
+"""The export targets: one module per target, which defines TARGET and is discovered on import.
 
-An exported network takes `low_res` (1, 3, H, W) float32 in [0, 1] and gives `super_res` (1, 3, sH, sW),
-nominally in [0, 1]: clip it, and round it to 8 bits. H and W are free.
+An exported network takes `low_res`, float32 (1, 3, H, W) in [0, 1], and returns `super_res`, float32
+(1, 3, scale * H, scale * W). H and W are free. `super_res` may leave [0, 1] slightly: clip it before rounding
+it to 8 bits.
 """
 
 import importlib
 import pkgutil
 
-from analysis.export.targets.target import Target
+from analysis.export.target import Target
 
 
 def _discover() -> dict[str, Target]:
-    found = {}
-    for module in pkgutil.iter_modules(__path__):
-        target = getattr(importlib.import_module(f"{__name__}.{module.name}"), "TARGET", None)
-        if target is not None:
-            found[target.name] = target
-    return found
+    modules = [
+        importlib.import_module(f"{__name__}.{m.name}") for m in pkgutil.iter_modules(__path__)
+    ]
+    targets: list[Target] = [module.TARGET for module in modules]
+    return {target.name: target for target in targets}
 
 
 TARGETS: dict[str, Target] = _discover()
+"""Every export target by its name."""

@@ -1,18 +1,15 @@
-"""ONNX in float32, for onnxruntime and whatever reads ONNX."""
+"""Exports a network as ONNX in float32, for onnxruntime and other programs that read ONNX."""
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
-from analysis.export.targets.target import Job, Run, Target
+from analysis.export.target import Job, Run, Target, quiet
 
 OPSET = 18
-"""Of the operators in the file; onnxruntime reads it from 1.14 on."""
+"""Version of the ONNX operators in the file, which onnxruntime 1.14 and later can run."""
 INPUT, OUTPUT = "low_res", "super_res"
+"""Names of the input and the output in the file."""
 
 
 def write(job: Job, path: Path) -> None:
@@ -32,7 +29,7 @@ def write(job: Job, path: Path) -> None:
 
 
 def _name_sizes(model: object) -> None:
-    """Height and width of the input get names that people understand."""
+    """Rename the free sizes of the input to 'height' and 'width', also inside the sizes of the output."""
     import onnx_ir
 
     assert isinstance(model, onnx_ir.Model)
@@ -47,23 +44,9 @@ def _name_sizes(model: object) -> None:
         value.shape = onnx_ir.Shape(sizes)
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without the exporter's remarks about packages that it could also have used."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
-
-
 def load(path: Path, threads: int) -> Run:
-    """The file as a function, by onnxruntime on the CPU."""
-    import onnxruntime  # a second that only exports need
+    """A function that runs the file with onnxruntime on the CPU, with this number of threads."""
+    import onnxruntime  # takes a second, and only exports need it
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

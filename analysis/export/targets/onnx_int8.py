@@ -1,8 +1,8 @@
-"""ONNX with convolutions in INT8, by onnxruntime's static quantisation.
+"""Exports a network as ONNX with its convolutions in INT8, quantised statically by onnxruntime.
 
-Weights are rounded per output channel, activations per tensor with ranges seen on the training split.
-Only convolutions and matrix products are quantised: sums and the image itself stay in float32, since a
-residual of a hundredth of a level must survive them.
+Weights have one scale per output channel. Activations have one scale per tensor, from the ranges observed on the
+training split. Only convolutions and matrix products are quantised. Sums and the image itself stay in float32,
+because they must preserve residuals as small as a hundredth of a grey level.
 """
 
 import tempfile
@@ -12,25 +12,28 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.export.target import Job, Target, quiet
 from analysis.export.targets import onnx
-from analysis.export.targets.target import Job, Target
+from searchspace.errors import UserError
 
 PATCH = 64
-"""Side of a calibration patch in low-resolution pixels."""
+"""Side of a calibration patch, in low-resolution pixels."""
 MOST_PATCHES = 32
+"""Most patches used for calibration."""
 QUANTISED = ("Conv", "ConvTranspose", "MatMul", "Gemm")
+"""ONNX operators that are quantised."""
 
 
 def write(job: Job, path: Path) -> None:
     """Write the network as ONNX with quantise and dequantise operators around its convolutions.
 
-    Raises ValueError where there is nothing to calibrate on.
+    Raises UserError if the job has no images for calibration.
     """
     import onnxruntime.quantization as quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     patches = calibration_patches(job.calibration)
-    with tempfile.TemporaryDirectory() as folder, onnx.quiet():
+    with tempfile.TemporaryDirectory() as folder, quiet():
         whole, prepared = Path(folder) / "whole.onnx", Path(folder) / "prepared.onnx"
         onnx.write(job, whole)
         quant_pre_process(str(whole), str(prepared), skip_symbolic_shape=True)
@@ -48,7 +51,10 @@ def write(job: Job, path: Path) -> None:
 
 
 def calibration_patches(images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
-    """Evenly spread patches (1, 3, h, w) in [0, 1] of the images, MOST_PATCHES at most."""
+    """At most MOST_PATCHES patches (1, 3, h, w) in [0, 1], spread evenly over the images.
+
+    h and w are PATCH, or less where an image is smaller. Raises UserError if there are no images.
+    """
     corners = [
         (image, top, left)
         for image in images
@@ -56,7 +62,7 @@ def calibration_patches(images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.
         for left in range(0, max(1, image.shape[1] - PATCH + 1), PATCH)
     ]
     if not corners:
-        raise ValueError("calibration: INT8 needs images of the training split, got none")
+        raise UserError("calibration: INT8 needs images of the training split, got none")
     chosen = np.linspace(0, len(corners) - 1, min(MOST_PATCHES, len(corners))).round().astype(int)
     patches = []
     for index in chosen:
@@ -67,7 +73,7 @@ def calibration_patches(images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.
 
 
 class _Reader:
-    """Hands the patches to onnxruntime one by one."""
+    """Gives the patches to onnxruntime one by one."""
 
     def __init__(self, patches: list[NDArray[np.float32]]) -> None:
         self.patches: Iterator[NDArray[np.float32]] = iter(patches)

@@ -1,4 +1,4 @@
-"""torch.export's archive (.pt2), for PyTorch without our code."""
+"""Exports a network as a torch.export archive (.pt2), which PyTorch runs without srsweep."""
 
 from pathlib import Path
 
@@ -6,8 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from analysis.export.targets.onnx import quiet
-from analysis.export.targets.target import Job, Run, Target
+from analysis.export.target import Job, Run, Target, quiet
 
 
 def write(job: Job, path: Path) -> None:
@@ -17,7 +16,7 @@ def write(job: Job, path: Path) -> None:
 
 
 def load(path: Path, threads: int) -> Run:
-    """The file as a function on the CPU; `threads` holds for all of torch."""
+    """A function that runs the file on the CPU. `threads` is set for the whole process."""
     torch.set_num_threads(threads)
     with quiet():
         network = torch.export.load(path).module()

@@ -1,4 +1,4 @@
-"""The README's code for a device, run where nothing but onnxruntime, numpy and Pillow can be imported."""
+"""Runs the README's code for a device with nothing but onnxruntime, numpy and Pillow to import."""
 
 import importlib.util
 import json
@@ -21,7 +21,7 @@ from sweeps.measure.metrics import psnr_y
 REPOSITORY = Path(__file__).parents[3]
 README = REPOSITORY / "README.md"
 RECORDED = "families-x4-int8"
-"""The sweep in results.db whose weights lie in the repository."""
+"""The sweep in results.db whose weights are in the repository."""
 PACKAGES = ("numpy", "onnxruntime", "PIL")
 
 pytestmark = pytest.mark.slow
@@ -34,7 +34,7 @@ def srsweep(*words: object) -> str:
 
 
 def bare_packages(folder: Path) -> Path:
-    """A folder with the three packages, and the shared libraries that their wheels lay beside them."""
+    """A folder with the three packages and the shared libraries that their wheels install beside them."""
     folder.mkdir()
     for name in PACKAGES:
         found = importlib.util.find_spec(name)
@@ -49,7 +49,7 @@ def bare_packages(folder: Path) -> Path:
 
 
 def alone(code: str, packages: Path, at: Path) -> subprocess.CompletedProcess[str]:
-    """`code` in a new interpreter that sees the standard library and `packages`."""
+    """Run `code` in a new interpreter that sees only the standard library and `packages`."""
     begin = f"import sys; sys.path.append({str(packages)!r})\n"
     return subprocess.run(
         [sys.executable, "-I", "-S", "-c", begin + code],
@@ -61,7 +61,7 @@ def alone(code: str, packages: Path, at: Path) -> subprocess.CompletedProcess[st
 
 
 def readme_code(model: str) -> str:
-    """The README's four statements, with the name of our file."""
+    """The README's statements, with the name of the exported file."""
     text = README.read_text(encoding="utf-8")
     block = re.search(r"^    import numpy, onnxruntime\n(    .*\n)+", text, re.MULTILINE)
     assert block is not None
@@ -94,7 +94,7 @@ def test_an_exported_trial_upscales_butterfly_to_the_psnr_in_the_database(
     images = load_images("sqlite:///results.db").set_index("image")
     ours = butterfly_of("one#0", shared, tmp_path)
     assert ours == pytest.approx(images.loc["butterfly", "psnr_y"], abs=1e-3)
-    # The mean of the set, which is all that a table shows, is another number.
+    # The mean of the set differs, so the comparison is with this image.
     assert abs(ours - images["psnr_y"].mean()) > 0.1
 
 
@@ -112,7 +112,7 @@ def test_a_recorded_trial_upscales_butterfly_to_the_psnr_in_results_db(
 
 
 def butterfly_of(variant: str, shared: Path, tmp_path: Path) -> float:
-    """PSNR [dB] of Set5's butterfly, enlarged by the exported `variant` where there is no torch."""
+    """PSNR [dB] of Set5's butterfly, enlarged by the exported `variant` without torch."""
     words = ["--to", "onnx", "-o", "out", "--root", shared / "data", "--json"]
     (exported,) = json.loads(srsweep("export", variant, *words))
     set5 = shared / "data" / "benchmark" / "Set5"

@@ -1,4 +1,4 @@
-"""After INT8 another front: what joins it, what leaves it, what is overtaken."""
+"""Checks the figures of INT8: which trials join or leave the front, and whose order is reversed."""
 
 import pandas as pd
 import pytest
@@ -22,7 +22,10 @@ LATENCY = "latency_ms onnxruntime {} 320x180 1 threads on box"
 
 @pytest.fixture
 def trials() -> pd.DataFrame:
-    """Four trials of rising size; INT8 costs the second so much that the third of equal PSNR-to-be overtakes it."""
+    """Five trials of rising size.
+
+    The second loses so much in INT8 that the third overtakes it. The fifth was never exported to INT8.
+    """
     return pd.DataFrame(
         {
             "sweep": "a",
@@ -50,7 +53,7 @@ def test_each_precision_has_its_front_and_changes_are_ringed(trials: pd.DataFram
     assert traces["front, float32"]["x"] == [1e4, 2e4, 4e4]
     assert traces["front, INT8"]["x"] == [1e4, 2e4, 3e4, 4e4]
     assert (traces["joins the front"]["x"], traces["joins the front"]["y"]) == ([3e4], [26.85])
-    assert "leaves it" not in traces
+    assert "leaves the front" not in traces
     assert "w=&lt;3&gt;" in " ".join(traces["INT8"]["text"])
 
 
@@ -64,10 +67,10 @@ def test_against_latency_int8_moves_both_ways(trials: pd.DataFrame) -> None:
         0.6,
         1.0,
     ]  # the third is faster and better than the second
-    assert traces["leaves it"]["x"] == [1.1]
+    assert traces["leaves the front"]["x"] == [1.1]
 
 
-def test_of_many_all_of_both_fronts_are_drawn(
+def test_all_points_of_both_fronts_are_drawn(
     trials: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("analysis.figures.quantised.MOST_DOMINATED", 0)
@@ -94,4 +97,4 @@ def test_the_report_draws_the_front_anew_after_int8(small: Database) -> None:
     page = report_page(small.url)
     assert "After INT8" in page
     assert {"g0-int8-params", "g0-int8-multadds", "g0-int8-ranks"} <= set(figures(page))
-    assert "INT8 costs 0.300 dB in the median" in page
+    assert "The median loss through INT8 is 0.300 dB" in page

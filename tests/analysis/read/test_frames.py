@@ -103,7 +103,7 @@ def test_another_programs_database_is_refused(tmp_path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE notes (text)")
     connection.close()
-    with pytest.raises(ValueError, match="is no database of srsweep"):
+    with pytest.raises(ValueError, match="is not a database of srsweep"):
         load_sweeps(f"sqlite:///{path}")
 
 
