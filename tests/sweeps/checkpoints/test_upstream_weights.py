@@ -90,7 +90,7 @@ class Runs:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (Runs(), "must hold tensors and plain values only"),
+        (Runs(), "must hold only tensors and plain values"),
         ({"epoch": 3}, "holds no weights"),
         ([torch.zeros(1)], "holds no weights"),
         ({}, "holds no weights"),

@@ -144,8 +144,8 @@ def test_what_was_never_measured_is_measured_on_the_node_of_the_gpu(tmp_path: Pa
     file = sweep_file(tmp_path, resources={"cpu": 1}, search={"sampler": "random", "trials": 1})
     found = run_on_ray(file, gpus=1)
     assert found["states"] == ["complete"]
-    assert "measuring how many trials at once are best on NVIDIA Invented 80" in found["said"][0]
-    assert found["said"][1].startswith("best are ")
+    assert "measuring how many trials at once are fastest on NVIDIA Invented 80" in found["said"][0]
+    assert found["said"][1].startswith("fastest: ")
     (entry,) = json.loads((tmp_path / "cache" / REMEMBERED).read_text()).values()
     assert list(entry["rungs"]) == ["1", "2"]
     assert found["gpu"] == {1: 1.0, 2: 0.5}[entry["trials"]]

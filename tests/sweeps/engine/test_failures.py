@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from searchspace.errors import UserError
 from srsweep.cli import main
 from sweeps.engine.outcomes import SweepFailed
 from sweeps.engine.sweep import Sweep
@@ -102,7 +103,7 @@ def test_faults_of_machines_are_counted_anew_after_progress(sweep: Sweep) -> Non
         sweep.next_segment()
 
 
-@pytest.mark.parametrize("fault", [ValueError("data.root: must hold images"), OSError(28, "full")])
+@pytest.mark.parametrize("fault", [UserError("data.root: must hold images"), OSError(28, "full")])
 def test_images_that_are_not_there_are_the_machines_fault(
     sweep: Sweep, monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:

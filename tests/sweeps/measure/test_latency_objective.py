@@ -83,7 +83,7 @@ def test_a_machine_of_another_kind_is_refused_before_training(tmp_path: Path) ->
     (record,) = run(segment)
     assert isinstance(record, Outcome)
     assert record.machine_fault
-    assert "latencies of different devices are not compared" in record.error
+    assert "latencies of different devices cannot be compared" in record.error
     sweep.handle(segment, record)
     assert sweep.trials[0].state == "paused"  # another machine may still take it
     assert sweep.trials[0].errors == 0
