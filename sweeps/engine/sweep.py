@@ -25,7 +25,9 @@ from sweeps.engine.outcomes import (
     with_device_checked,
 )
 from sweeps.engine.trial_state import Trial
+from sweeps.log import log_failure, log_of
 from sweeps.measure.latency_objective import FACT
+from sweeps.messages import TRACEBACK
 from sweeps.records import Evaluation, Measurement, Outcome, Record
 from sweeps.search.halving import next_promotion
 from sweeps.search.suggester import Suggester
@@ -179,6 +181,8 @@ class Sweep:
         del self.running[trial.number]
         outcome = with_device_checked(trial, outcome, self.latency_key)
         stored, again = settle(trial, outcome, self.config)
+        if TRACEBACK in outcome.error:
+            self._log(trial, outcome)
         if again:
             self.waiting.append(trial)
         self._blocked = blocking_fault(trial, outcome, self.config) or self._blocked
@@ -189,6 +193,13 @@ class Sweep:
         self._free_weights()
         if self.done:
             self._give_up_paused()
+
+    def _log(self, trial: Trial, outcome: Outcome) -> None:
+        """Keep the traceback of a fault in the program in the log beside the database, and name the log."""
+        where = f"sweep {self.config.name}, trial {trial.number}, attempt {trial.attempt}, {outcome.host}"
+        log = log_of(self.config.storage)
+        if log_failure(log, f"{where}\n{outcome.error}") and trial.error:
+            trial.error += f"; traceback in {log}"
 
     def _adopt_latency(self, trial: Trial) -> None:
         """Take the trial's latency as a score. The first latency of the sweep fixes the device of all others."""
