@@ -26,10 +26,10 @@ from sweeps.engine.outcomes import (
 )
 from sweeps.engine.trial_state import Trial
 from sweeps.measure.latency_objective import FACT
-from sweeps.records import Evaluation, Measurement, Outcome, Record
+from sweeps.records import Evaluation, Measurement, Outcome, Record, TrialRow
 from sweeps.search.halving import next_promotion
 from sweeps.search.suggester import Suggester
-from sweeps.store.store import LEASE_SECONDS, Store, StoreError, TrialRow
+from sweeps.store.store import LEASE_SECONDS, Store, StoreError
 from sweeps.train.segment import Segment
 
 MAX_EARLIER = 3
