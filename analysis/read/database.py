@@ -20,8 +20,15 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from searchspace.errors import UserError
 from searchspace.spec import nearest
 from sweeps.messages import without_password
-from sweeps.store import schema
-from sweeps.store.schema import Measurement, Sweep, Trial
+from sweeps.store.schema import (
+    OLDEST_READABLE,
+    Measurement,
+    Sweep,
+    Trial,
+    is_known,
+    revision_of,
+    too_new,
+)
 
 VALIDATION = "validation"
 """Dataset name of the validation split, on which sweeps optimise."""
@@ -78,14 +85,14 @@ def _engine(url: str) -> Engine:
 
 def _check_schema(connection: Connection, name: str) -> None:
     """Raises UserError if the queries of `analysis` do not fit the tables. Nothing is migrated for a reader."""
-    revision = schema.revision_of(connection)
+    revision = revision_of(connection)
     if revision is None:
         raise UserError(f"storage: {name} is not a database of srsweep")
-    if not schema.is_known(revision):
-        raise UserError(schema.too_new(name, revision))
-    if revision < schema.OLDEST_READABLE:
+    if not is_known(revision):
+        raise UserError(too_new(name, revision))
+    if revision < OLDEST_READABLE:
         raise UserError(
-            f"storage: {name} has schema {revision}, and reports need {schema.OLDEST_READABLE} or newer; "
+            f"storage: {name} has schema {revision}, and reports need {OLDEST_READABLE} or newer; "
             f"`srsweep run` on it migrates it, `srsweep merge {name} --db sqlite:///new.db` migrates a copy"
         )
 

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from sweeps.data.split import DataSettings
-from sweeps.train.loop import TrainSettings
+from sweeps.train.settings import TrainSettings
 
 TRAINING: dict[str, type[BaseModel]] = {"train": TrainSettings, "data": DataSettings}
 """The settings that a validation PSNR depends on, apart from the seed, which repetitions vary."""
