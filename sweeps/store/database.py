@@ -1,5 +1,6 @@
 """Connections and transactions that survive dropped connections, restarts of the server and other writers."""
 
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -47,6 +48,8 @@ PASSING = (
 
 PASSING_CODES = ("08", "53300", "57P0")
 """PostgreSQL's SQLSTATE codes for a broken connection, too many connections, and a server that stops or recovers."""
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -96,20 +99,29 @@ class Database:
         the database cannot be opened, belongs to another program, or is newer than this srsweep.
         """
 
-        def work(session: Session) -> None:
+        def work(session: Session) -> str | None:
             connection = session.connection()
             migrations.lock(connection)
+            before = schema.revision_of(connection)
             # Another process may have done it meanwhile.
-            if not self._is_newest(connection):
-                migrations.move_on(connection)
+            if self._is_newest(connection):
+                return None
+            migrations.move_on(connection)
+            return before
 
         try:
             with self.engine.connect() as connection:
                 newest = self._is_newest(connection)
-            if not newest:
-                self.transaction(work)
+            migrated_from = None if newest else self.transaction(work)
         except SQLAlchemyError as error:
             raise StoreMistake(f"storage: cannot open {self.name}: {first_line(error)}") from None
+        if migrated_from is not None:
+            logger.warning(
+                "storage: %s was migrated from schema %s to %s; older versions of srsweep cannot open it any more",
+                self.name,
+                migrated_from,
+                schema.REVISION,
+            )
 
     def _is_newest(self, connection: Connection) -> bool:
         """Whether nothing needs to be made or migrated. Raises StoreMistake if nothing may be."""

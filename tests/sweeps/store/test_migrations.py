@@ -92,7 +92,9 @@ def test_the_first_revision_is_what_version_1_wrote(old: Path, tmp_path: Path) -
         assert made == described(connection)
 
 
-def test_an_old_database_keeps_every_row_when_a_driver_opens_it(old: Path) -> None:
+def test_an_old_database_keeps_every_row_when_a_driver_opens_it(
+    old: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with opened(old) as connection:
         before = contents(connection)
     assert sum(map(len, before.values())) > 100
@@ -104,9 +106,12 @@ def test_an_old_database_keeps_every_row_when_a_driver_opens_it(old: Path) -> No
         assert contents(connection) == before
         assert schema.revision_of(connection) == schema.REVISION
         assert "schema_version" not in inspect(connection).get_table_names()
+    (line,) = caplog.messages
+    assert f"old.db was migrated from schema 0001 to {schema.REVISION}; older" in line
     migrated = old.read_bytes()
     Store(f"sqlite:///{old}").close()
     assert old.read_bytes() == migrated, "a second opening has nothing to do"
+    assert len(caplog.messages) == 1
 
 
 def test_an_old_database_on_a_server_keeps_its_rows(request: pytest.FixtureRequest) -> None:
