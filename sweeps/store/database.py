@@ -2,6 +2,7 @@
 
 import logging
 import random
+import sqlite3
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -23,6 +24,9 @@ from sweeps.store import migrations, schema
 
 RACES = 5
 """How often a transaction is repeated because another writer inserted the same row first."""
+
+SQLITE_SECONDS = 30
+"""How long a process waits for another one that writes the same SQLite file."""
 
 PASSING = (
     "locked",
@@ -175,14 +179,27 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     """Let readers and the writer work at once (WAL), and let a second writer wait instead of failing."""
     cursor = connection.cursor()
     # busy_timeout comes first, because the switch to WAL needs the file for itself.
-    for pragma in (
-        "busy_timeout=30000",
-        "journal_mode=WAL",
-        "synchronous=NORMAL",
-        "foreign_keys=ON",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
+    cursor.execute(f"PRAGMA busy_timeout={1000 * SQLITE_SECONDS}")
+    _switch_to_wal(cursor)
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _switch_to_wal(cursor: sqlite3.Cursor) -> None:
+    """Give the file a write-ahead log. Two processes that do so at once would block each other for good.
+
+    SQLite therefore refuses one of them without a wait, whatever its busy_timeout.
+    """
+    give_up = time.monotonic() + SQLITE_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > give_up:
+                raise
+        time.sleep(random.uniform(0.01, 0.05))
 
 
 def is_passing(error: DBAPIError) -> bool:
