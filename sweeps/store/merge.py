@@ -147,7 +147,7 @@ def _refuse_other(store: Store, sweep: Mapping[str, Any], called: str) -> None:
     if here.created_at != sweep["created_at"] or not same_settings:
         raise StoreMistake(
             f"name: {store.name} has another sweep {called!r} (of {here.created_at:%Y-%m-%d %H:%M}; this one "
-            f"is of {sweep['created_at']:%Y-%m-%d %H:%M}); bring it under a new name: "
+            f"is of {sweep['created_at']:%Y-%m-%d %H:%M}); to merge it under a new name, add "
             f"--rename {sweep['name']}=NEW"
         )
     if lease.seconds_left(store.database, here.id) > 0:
