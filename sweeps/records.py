@@ -1,31 +1,36 @@
-"""What training hands to whoever called it: plain values, no SQL and no Ray."""
+"""The plain values that training yields and that the database returns. No SQL and no Ray."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 State = Literal["running", "paused", "complete", "stopped", "failed"]
-"""Of a trial. paused: has a checkpoint, may go on. complete: reached the full number of steps. stopped: given up at a
-lower step by halving, or too slow for the budget before any step; never to be read as a finished one. failed: ended by an error."""
+"""The state of a trial.
+
+running: an attempt trains it. paused: it has a checkpoint and may go on. complete: it reached the full number of
+steps. stopped: halving gave it up at a lower step, or its latency exceeded the budget before the first step; its
+scores do not count as final. failed: an error ended it.
+"""
 VALIDATION = "validation"
-"""Dataset of what a search may look at; the test sets have their own names."""
+"""Dataset of the images that guide a search. Each test set has its own name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """One number: what was measured, on which images, after how many optimiser steps."""
+    """One number about a trial."""
 
     step: int
+    """Optimiser steps done at the time; 0 for a cost."""
     dataset: str
-    """'train', 'validation', a test set's name, or '' for what needs no images."""
+    """'train', 'validation', the name of a test set, or '' for a number that needs no images."""
     name: str
-    """'psnr_y' [dB], 'ssim_y', 'loss', 'seconds' of training so far, or a cost's name."""
+    """'psnr_y' in dB, 'ssim_y', 'loss', 'seconds' of training so far, or the name of a cost."""
     value: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Yielded by training at every evaluation, after the checkpoint is safe on disk."""
+    """The scores of a network during its training, yielded once its checkpoint is on disk."""
 
     step: int
     measurements: tuple[Measurement, ...]
@@ -33,7 +38,7 @@ class Evaluation:
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """Yielded now and then between evaluations, for people who watch."""
+    """A sign of life between two evaluations, for display."""
 
     step: int
     loss: float
@@ -41,34 +46,37 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How a segment of training ended."""
+    """The end of a segment of training."""
 
     step: int
     """Optimiser steps reached."""
     error: str = ""
-    """Why it failed, a traceback or one line; empty where it reached its end."""
+    """Traceback or one line; empty if the segment reached its end."""
     device: str = ""
     host: str = ""
     seconds: float = 0.0
+    """Duration of the segment."""
     interrupted: bool = field(default=False)
-    """Ended from outside (Ctrl-C, a lost worker): to be run again, no fault of the trial."""
+    """Whether something outside ended the segment (Ctrl-C, a lost worker). The trial is not at fault and runs again."""
     out_of_memory: bool = False
-    """The error was a lack of memory, or may have been (a process killed from outside); where others ran beside it, it
-    is worth another try alone."""
+    """Whether memory ran out, or may have: a process that was killed from outside leaves no reason. If other trials
+    ran beside this one, it gets another attempt alone."""
     final: bool = False
-    """The error would come again, whatever the machine: a loss that is no number, or has diverged."""
+    """Whether the error would return on any machine: the loss is not a number, or it has diverged."""
     machine_fault: bool = False
-    """The error is the machine's (a full disk, images that are not there), whatever the network."""
-
+    """Whether the machine caused the error (a full disk, missing images), not the network."""
     too_slow: bool = False
-    """The error is a latency above the budget: the trial is stopped, not failed."""
+    """Whether the error is a latency above the budget. Such a trial is stopped, not failed."""
 
     def excused(self) -> "Outcome":
-        """The same with an error that is not counted against the trial."""
+        """Returns the same outcome with its error marked as not counted against the trial."""
         return replace(self, error=f"{EXCUSED}{self.error}") if self.error else self
 
     def completed(self, step: int, seconds: float) -> "Outcome":
-        """With what is known from outside where the worker died before it could tell."""
+        """Returns the outcome with step and seconds filled in if the worker died before it could report them.
+
+        `step` and `seconds` are what the driver saw from outside.
+        """
         if self.seconds:
             return self
         return replace(self, step=max(self.step, step), seconds=seconds)
@@ -78,8 +86,30 @@ Record = Progress | Evaluation | Outcome
 """What a segment of training yields."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrialRow:
+    """A trial as the database holds it, with everything from which a search is rebuilt."""
+
+    id: int
+    number: int
+    family: str
+    knobs: dict[str, Any]
+    architecture: str
+    """Key of the canonical architecture."""
+    label: str
+    seed: int
+    state: State
+    attempts: int
+    errors: int
+    """Number of attempts that ended with an error that counts against the trial."""
+    until_step: int = 0
+    """Step at which the newest attempt was to end."""
+    measurements: list[Measurement] = field(default_factory=list)
+    """In order of step."""
+
+
 def together(records: Iterable[Record], until_step: int) -> Iterator[tuple[Record, ...]]:
-    """The records one by one, the evaluation at `until_step` with the outcome that follows it at once."""
+    """Yields records one by one, except that the evaluation at `until_step` comes with the outcome after it."""
     last: tuple[Record, ...] = ()
     for record in records:
         if isinstance(record, Evaluation) and record.step == until_step:
@@ -90,9 +120,9 @@ def together(records: Iterable[Record], until_step: int) -> Iterator[tuple[Recor
 
 
 EXCUSED = "not counted against the trial: "
-"""How the error of an attempt begins that was no fault of its trial."""
+"""The beginning of an error that does not count against its trial."""
 
 
 def is_counted(error: str) -> bool:
-    """Whether an attempt's stored error stands against its trial."""
+    """Whether the stored error of an attempt counts against its trial."""
     return bool(error) and not error.startswith(EXCUSED)

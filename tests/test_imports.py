@@ -26,6 +26,7 @@ ONLY_IN = {
         "sweeps/store/",
         "analysis/read/",
     ),
+    "alembic": ("sweeps/store/migrations/",),
     "optuna": ("sweeps/search/", "analysis/export/optuna_study.py"),
     "plotly": ("analysis/",),
     "dash": ("analysis/pages/dashboard",),

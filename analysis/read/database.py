@@ -13,14 +13,22 @@ from typing import Any
 from urllib.parse import quote
 
 import pandas as pd
-from sqlalchemy import Connection, Engine, create_engine, func, inspect, select
+from sqlalchemy import Connection, Engine, create_engine, func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from searchspace.errors import UserError
 from searchspace.spec import nearest
 from sweeps.messages import without_password
-from sweeps.store.schema import SCHEMA_VERSION, Measurement, SchemaVersion, Sweep, Trial
+from sweeps.store.schema import (
+    OLDEST_READABLE,
+    Measurement,
+    Sweep,
+    Trial,
+    is_known,
+    revision_of,
+    too_new,
+)
 
 VALIDATION = "validation"
 """Dataset name of the validation split, on which sweeps optimise."""
@@ -76,13 +84,16 @@ def _engine(url: str) -> Engine:
 
 
 def _check_schema(connection: Connection, name: str) -> None:
-    if "schema_version" not in inspect(connection).get_table_names():
+    """Raises UserError if the queries of `analysis` do not fit the tables. Nothing is migrated for a reader."""
+    revision = revision_of(connection)
+    if revision is None:
         raise UserError(f"storage: {name} is not a database of srsweep")
-    version = connection.scalar(select(SchemaVersion.version))
-    if version != SCHEMA_VERSION:
+    if not is_known(revision):
+        raise UserError(too_new(name, revision))
+    if revision < OLDEST_READABLE:
         raise UserError(
-            f"storage: {name} has schema {version}, this srsweep reads schema {SCHEMA_VERSION}; "
-            "use the version of srsweep that wrote it"
+            f"storage: {name} has schema {revision}, and reports need {OLDEST_READABLE} or newer; "
+            f"`srsweep run` on it migrates it, `srsweep merge {name} --db sqlite:///new.db` migrates a copy"
         )
 
 

@@ -28,10 +28,10 @@ from sweeps.engine.trial_state import Trial
 from sweeps.log import log_failure, log_of
 from sweeps.measure.latency_objective import FACT
 from sweeps.messages import TRACEBACK
-from sweeps.records import Evaluation, Measurement, Outcome, Record
+from sweeps.records import Evaluation, Measurement, Outcome, Record, TrialRow
 from sweeps.search.halving import next_promotion
 from sweeps.search.suggester import Suggester
-from sweeps.store.store import LEASE_SECONDS, Store, StoreError, TrialRow
+from sweeps.store.store import LEASE_SECONDS, Store, StoreError
 from sweeps.train.segment import Segment
 
 MAX_EARLIER = 3

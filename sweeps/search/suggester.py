@@ -20,11 +20,10 @@ from searchspace.cost import COSTS
 from searchspace.space import MAX_DRAWS, Space, feasible
 from searchspace.table.space_table import SpaceTable
 from sweeps.config.sweep_config import Direction, SamplerName
-from sweeps.records import VALIDATION
+from sweeps.records import VALIDATION, TrialRow
 from sweeps.search.optuna_params import locate, suggest
 from sweeps.search.optuna_samplers import SAMPLERS
 from sweeps.search.pareto.sampler import ParetoSearch
-from sweeps.store.store import TrialRow
 
 MAX_REFUSALS = 8
 """Suggestions turned down in a row before one is drawn uniformly from what is left."""

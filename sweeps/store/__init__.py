@@ -1,1 +1,1 @@
-"""The database: its tables, its only writer, and who may write."""
+"""The database: its tables and their migrations, the one writer of a sweep, and its lease."""

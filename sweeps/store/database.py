@@ -1,11 +1,13 @@
-"""Engines and transactions that survive what databases do: dropped connections, restarts, other writers."""
+"""Connections and transactions that survive dropped connections, restarts of the server and other writers."""
 
+import logging
 import random
+import sqlite3
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine, create_engine, event, inspect, select
+from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -16,12 +18,15 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.orm import Session
 
+from searchspace.errors import UserError
 from sweeps.messages import without_password
-from sweeps.store import schema
-from sweeps.store.schema import SCHEMA_VERSION
+from sweeps.store import migrations, schema
 
 RACES = 5
-"""Times that a transaction is repeated because another writer inserted the same row first."""
+"""How often a transaction is repeated because another writer inserted the same row first."""
+
+SQLITE_SECONDS = 30
+"""How long a process waits for another one that writes the same SQLite file."""
 
 PASSING = (
     "locked",
@@ -43,31 +48,39 @@ PASSING = (
     "deadlock",
     "could not serialize",
 )
-"""In messages of databases that may accept the same statement a little later."""
+"""Words in the messages of databases that may accept the same statement a little later."""
 
 PASSING_CODES = ("08", "53300", "57P0")
-"""SQLSTATE of PostgreSQL: a broken connection, too many of them, a server that stops or recovers."""
+"""PostgreSQL's SQLSTATE codes for a broken connection, too many connections, and a server that stops or recovers."""
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 
 class StoreError(Exception):
-    """The database cannot be used; the message says which, why and what to do."""
+    """The database fails or refuses. The message is one line that says which database and why."""
+
+
+class StoreMistake(StoreError, UserError):  # noqa: N818 - a StoreError that is a UserError
+    """The database is fine, but the request does not fit it: a wrong URL, other settings, a schema that is too new."""
 
 
 class Database:
-    """One connection pool, its name for people, and transactions that are repeated where that helps."""
+    """A connection pool with transactions that are repeated when a repetition can help."""
 
     def __init__(self, url: str, *, retry_seconds: float) -> None:
         self.retry_seconds = retry_seconds
         self.engine = connect(url)
         self.name = without_password(self.engine.url.render_as_string(hide_password=True))
+        """The URL without its password, for messages."""
 
     def transaction(self, work: Callable[[Session], T]) -> T:
-        """`work` in one transaction, repeated after a dropped connection until `retry_seconds` are over.
+        """Returns what `work` returns, after it ran in one transaction.
 
-        `work` must be safe to repeat even where it was committed: the connection may be lost between the
-        commit and its acknowledgement. Raises StoreError with one line where the database refuses.
+        After a dropped connection the transaction is repeated for up to `retry_seconds`. A repetition of `work`
+        must be harmless even if the first run was committed, because the connection may be lost between the
+        commit and its acknowledgement. Raises StoreError with one line if the database refuses.
         """
         give_up = time.monotonic() + self.retry_seconds
         pause, races = 0.1, 0
@@ -84,73 +97,76 @@ class Database:
                 pause = min(2 * pause, 2.0)
 
     def prepare(self) -> None:
-        """Make the tables where there are none; StoreError for those of others or of another version."""
+        """Make the tables of an empty database, or migrate those of an older one.
+
+        Several processes may do so at once: one does the work, and the others wait for it. Raises StoreMistake if
+        the database cannot be opened, belongs to another program, or is newer than this srsweep.
+        """
+
+        def work(session: Session) -> str | None:
+            connection = session.connection()
+            migrations.lock(connection)
+            before = schema.revision_of(connection)
+            # Another process may have done it meanwhile.
+            if self._is_newest(connection):
+                return None
+            migrations.move_on(connection)
+            return before
+
         try:
-            self._refuse_others()
             with self.engine.connect() as connection:
-                tables = inspect(connection).get_table_names()
-            if set(schema.Base.metadata.tables) - set(tables):
-                self._make_tables()
-            version = self.transaction(_version)
+                newest = self._is_newest(connection)
+            migrated_from = None if newest else self.transaction(work)
         except SQLAlchemyError as error:
-            raise StoreError(f"storage: cannot open {self.name}: {first_line(error)}") from None
-        if version != SCHEMA_VERSION:
-            raise StoreError(
-                f"storage: {self.name} has schema {version}, this srsweep writes schema "
-                f"{SCHEMA_VERSION}; use the srsweep that made it, or name a new database"
+            raise StoreMistake(f"storage: cannot open {self.name}: {first_line(error)}") from None
+        if migrated_from is not None:
+            logger.warning(
+                "storage: %s was migrated from schema %s to %s; older versions of srsweep cannot open it any more",
+                self.name,
+                migrated_from,
+                schema.REVISION,
             )
 
-    def _refuse_others(self) -> None:
-        with self.engine.connect() as connection:
-            tables = set(inspect(connection).get_table_names())
-        others = tables - set(schema.Base.metadata.tables)
-        if others and "schema_version" not in tables:
-            raise StoreError(
+    def _is_newest(self, connection: Connection) -> bool:
+        """Whether nothing needs to be made or migrated. Raises StoreMistake if nothing may be."""
+        revision = schema.revision_of(connection)
+        if revision is not None:
+            if not schema.is_known(revision):
+                raise StoreMistake(schema.too_new(self.name, revision))
+            return revision == schema.REVISION
+        tables = set(inspect(connection).get_table_names())
+        others = tables - set(schema.Base.metadata.tables) - {schema.OLD_MARK}
+        if others:
+            raise StoreMistake(
                 f"storage: {self.name} holds other tables ({', '.join(sorted(others)[:3])}); "
                 "give srsweep a database of its own"
             )
-
-    def _make_tables(self) -> None:
-        """All tables that are missing; another driver may be at it, or may have died half way."""
-        for chance in range(RACES):
-            try:
-                with self.engine.begin() as connection:
-                    schema.Base.metadata.create_all(connection)
-                break
-            except DBAPIError:
-                if chance == RACES - 1:
-                    raise
-                time.sleep(0.2)
-
-
-def _version(session: Session) -> int:
-    """The version of the tables; they are new where they have none, or their maker died."""
-    version = session.scalar(select(schema.SchemaVersion.version))
-    if version is None:
-        session.add(schema.SchemaVersion(version=SCHEMA_VERSION))
-    return SCHEMA_VERSION if version is None else version
+        return False
 
 
 def check_url(url: str) -> str:
-    """`url` itself; ValueError where it cannot be a database's. Drivers and servers are not looked for."""
+    """Returns `url`. Raises UserError if it cannot be the URL of a database.
+
+    This looks at the text alone. It loads no driver and reaches no server.
+    """
     try:
         make_url(url)
     except ArgumentError:
-        raise ValueError(
+        raise UserError(
             f"must be a database URL such as sqlite:///results.db, got {without_password(url)!r}"
         ) from None
     return url
 
 
 def connect(url: str) -> Engine:
-    """An engine for `url`: SQLite with write-ahead log, others with a checked connection pool.
+    """Returns an engine for `url`. SQLite gets a write-ahead log, other databases a checked connection pool.
 
-    Raises StoreError for an URL that is none or names a driver that is not installed.
+    Raises StoreMistake if `url` is not a database URL or names a driver that is not installed.
     """
     try:
         engine = create_engine(url, pool_pre_ping=True)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-        raise StoreError(
+        raise StoreMistake(
             f"storage: must be a database URL such as sqlite:///results.db, got {without_password(url)!r} "
             f"({without_password(str(error))})"
         ) from None
@@ -160,17 +176,30 @@ def connect(url: str) -> Engine:
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
-    """Readers do not block the writer (WAL), and a writer waits for another instead of failing."""
+    """Let readers and the writer work at once (WAL), and let a second writer wait instead of failing."""
     cursor = connection.cursor()
-    # The patience first: switching to WAL needs the file for itself.
-    for pragma in (
-        "busy_timeout=30000",
-        "journal_mode=WAL",
-        "synchronous=NORMAL",
-        "foreign_keys=ON",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
+    # busy_timeout comes first, because the switch to WAL needs the file for itself.
+    cursor.execute(f"PRAGMA busy_timeout={1000 * SQLITE_SECONDS}")
+    _switch_to_wal(cursor)
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _switch_to_wal(cursor: sqlite3.Cursor) -> None:
+    """Give the file a write-ahead log. Two processes that do so at once would block each other for good.
+
+    SQLite therefore refuses one of them without a wait, whatever its busy_timeout.
+    """
+    give_up = time.monotonic() + SQLITE_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > give_up:
+                raise
+        time.sleep(random.uniform(0.01, 0.05))
 
 
 def is_passing(error: DBAPIError) -> bool:
@@ -185,7 +214,7 @@ def is_passing(error: DBAPIError) -> bool:
 
 
 def first_line(error: BaseException) -> str:
-    """What the database's driver said, in one line."""
+    """Returns the first line of the message of the database's driver."""
     cause = getattr(error, "orig", None) or error
     lines = str(cause).strip().splitlines()
     return lines[0] if lines else type(cause).__name__

@@ -1,9 +1,9 @@
-"""Who may drive a sweep: a lease in the database that expires unless its holder keeps renewing it.
+"""The lease of a sweep: the right of one driver to run it, kept in the database.
 
-That a driver of the same machine is dead can be seen: its lease is taken over at once.
+A lease expires unless its holder renews it. A thread renews it while the driver is busy. Every write of the driver
+demands the lease, so a driver that was suspended and lost its lease stores nothing more.
 
-A thread renews it, whatever the driver is busy with; every transaction of the driver demands it, so
-that one who was suspended and has lost it stores nothing more.
+If the holder ran on this machine and its process is gone, another driver takes the lease at once.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from sweeps.store.database import Database, StoreError
 from sweeps.store.schema import Attempt, Lease, Measurement, Trial, utc_now
 
 LEASE_SECONDS = 30.0
-"""A driver that has not renewed its lease for so long is taken for dead."""
+"""A driver that does not renew its lease for this long counts as dead."""
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class SweepTaken(StoreError):  # noqa: N818 - reads as what happened
 
 
 def acquire(database: Database, sweep_id: int, holder: str, seconds: float) -> str:
-    """A token that lets its owner drive the sweep; raises SweepTaken while another driver's lease runs."""
+    """Returns a token that lets its owner drive the sweep. Raises SweepTaken while another driver holds the lease."""
     token = f"{this_machine()}{os.getpid():08x}{secrets.token_hex(6)}"
 
     def work(session: Session) -> Lease | None:
@@ -42,7 +42,7 @@ def acquire(database: Database, sweep_id: int, holder: str, seconds: float) -> s
         new = {"token": token, "holder": holder, "expires_at": now + timedelta(seconds=seconds)}
         present = session.scalar(select(Lease.token).where(Lease.sweep_id == sweep_id))
         dead = [present] if present is not None and is_dead(present) else []
-        # One statement decides: of two drivers that come at once, only one finds the lease as it was.
+        # A single statement decides. If two drivers try at once, only one finds the lease as it was.
         taken = session.execute(
             update(Lease)
             .where(Lease.sweep_id == sweep_id, or_(Lease.expires_at <= now, Lease.token.in_(dead)))
@@ -54,22 +54,22 @@ def acquire(database: Database, sweep_id: int, holder: str, seconds: float) -> s
         if lease is None:
             session.execute(insert(Lease).values(sweep_id=sweep_id, **new))
             return None
-        # Ours already where the commit's acknowledgement was lost.
+        # The token is there already if the acknowledgement of an earlier commit was lost.
         return None if lease.token == token else lease
 
     other = database.transaction(work)
     if other is not None:
         raise SweepTaken(
             f"name: this sweep is being driven by {other.holder}; stop that one, or wait "
-            f"{seconds_left(database, sweep_id):.0f} s after it has died"
+            f"{seconds_left(database, sweep_id):.0f} s if it is dead"
         )
     return token
 
 
 def acquire_patiently(database: Database, sweep_id: int, holder: str, seconds: float) -> str:
-    """As `acquire`, but waits for the lease of a dead driver to expire.
+    """Like `acquire`, but waits until the lease of a dead driver expires.
 
-    A driver that lives renews its lease four times in `seconds`: SweepTaken is raised as soon as it does.
+    A living driver renews its lease four times in `seconds`. Raises SweepTaken as soon as it does.
     """
     first = _lease(database, sweep_id)
     announced = False
@@ -82,7 +82,7 @@ def acquire_patiently(database: Database, sweep_id: int, holder: str, seconds: f
                 raise
         if not announced:
             logger.warning(
-                "waiting up to %.0f s: %s drove this sweep and did not say that it ended",
+                "waiting up to %.0f s: %s drove this sweep and did not release its lease",
                 seconds_left(database, sweep_id),
                 first.holder,
             )
@@ -91,14 +91,14 @@ def acquire_patiently(database: Database, sweep_id: int, holder: str, seconds: f
 
 
 def renew(database: Database, sweep_id: int, token: str, seconds: float) -> None:
-    """Keep the lease alive; raises SweepTaken where another driver has taken it meanwhile."""
+    """Renew the lease. Raises SweepTaken if another driver has taken it."""
     database.transaction(lambda session: demand(session, sweep_id, token, seconds))
 
 
 def demand(session: Session, sweep_id: int, token: str, seconds: float) -> None:
-    """Renew the lease within a transaction; raises SweepTaken where another driver has taken it.
+    """Renew the lease within a transaction. Raises SweepTaken if another driver has taken it.
 
-    Until the transaction ends nobody can take it, for its row is locked.
+    The update locks the row of the lease, so nobody can take it until the transaction ends.
     """
     renewed = session.execute(
         update(Lease)
@@ -110,29 +110,29 @@ def demand(session: Session, sweep_id: int, token: str, seconds: float) -> None:
 
 
 class Keeper:
-    """A thread that renews a lease four times in its duration until it is closed, or its process ends."""
+    """A thread that renews a lease four times within its duration, until `close` or the end of the process."""
 
     def __init__(self, database: Database, sweep_id: int, token: str, seconds: float) -> None:
         self.database, self.sweep_id, self.token = database, sweep_id, token
         self.seconds = seconds
         self.error: StoreError | None = None
-        """Why the lease is kept no longer."""
+        """Why the thread gave up; None while it renews the lease."""
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
-        # A database in memory belongs to one thread, and nobody else can come to it.
+        # A database in memory belongs to one thread, and no other process can reach it.
         if not isinstance(database.engine.pool, SingletonThreadPool):
             self._thread.start()
 
     def check(self) -> None:
-        """Raise SweepTaken where another driver has the lease, StoreError where the database is gone."""
+        """Raises SweepTaken if another driver has the lease, StoreError if the database cannot be reached."""
         if self.error is not None:
             raise self.error
 
     def close(self) -> None:
-        """Leave the lease as it is."""
+        """Stop renewing. The lease stays until it expires or is released."""
         self._closed.set()
         if self._thread.is_alive():
-            # Not for long: the thread may be waiting for a database that is away.
+            # The wait is short, because the thread may itself wait for a database that is away.
             self._thread.join(timeout=1.0)
 
     def _keep(self) -> None:
@@ -145,7 +145,7 @@ class Keeper:
 
 
 def release(database: Database, sweep_id: int, token: str) -> None:
-    """Let the next driver start at once."""
+    """End the lease now, so that the next driver can start at once."""
     database.transaction(
         lambda session: session.execute(
             update(Lease)
@@ -156,7 +156,7 @@ def release(database: Database, sweep_id: int, token: str) -> None:
 
 
 def seconds_left(database: Database, sweep_id: int) -> float:
-    """Seconds until the lease expires, 0 where it has."""
+    """Returns the seconds until the lease expires; 0 if it has, or if there is none."""
 
     def work(session: Session) -> float:
         lease = session.get(Lease, sweep_id)
@@ -167,17 +167,20 @@ def seconds_left(database: Database, sweep_id: int) -> float:
 
 @cache
 def this_machine() -> str:
-    """Twelve hexadecimal digits of this start of this machine (or container), in which process numbers hold."""
+    """Returns twelve hexadecimal digits that identify this boot of this machine, or this container.
+
+    Process numbers identify a process only within it.
+    """
     try:
         start = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
         space = Path("/proc/self/ns/pid").readlink()
     except OSError:
-        return secrets.token_hex(6)  # no Linux: every machine is another one
+        return secrets.token_hex(6)  # not Linux: no other process shares the digits
     return hashlib.sha256(f"{start}{space}".encode()).hexdigest()[:12]
 
 
 def is_dead(token: str) -> bool:
-    """Whether the driver with this token ran on this machine and is no more; False where that is not known."""
+    """Whether the driver with this token ran on this machine and has ended. False if that cannot be known."""
     if token[:12] != this_machine():
         return False
     try:
@@ -190,13 +193,16 @@ def is_dead(token: str) -> bool:
 
 
 def last_sign(database: Database, sweep_id: int, seconds: float) -> datetime | None:
-    """When a driver with a lease of `seconds` was last seen alive; None where there never was one."""
+    """Returns when the last driver renewed its lease of `seconds`; None if the sweep never had a driver."""
     lease = _lease(database, sweep_id)
     return None if lease is None else lease.expires_at - timedelta(seconds=seconds)
 
 
 def end_abandoned(database: Database, sweep_id: int, died_at: datetime) -> None:
-    """Close what a driver that died at `died_at` left open, with the seconds and the step that are known."""
+    """Close the attempts that a driver left open when it died at `died_at`.
+
+    Each gets the seconds until then and the largest step with a measurement.
+    """
 
     def work(session: Session) -> None:
         own = select(Trial.id).where(Trial.sweep_id == sweep_id)
@@ -220,13 +226,16 @@ def _renewed(first: Lease, now: Lease) -> bool:
 
 
 def _now(session: Session) -> datetime:
-    """What `_clock` says."""
+    """Returns the time that `_clock` stands for."""
     clock = _clock(session)
     return clock if isinstance(clock, datetime) else session.scalars(select(clock)).one()
 
 
 def _clock(session: Session) -> datetime | ColumnElement[datetime]:
-    """UTC by the database's clock, so that drivers on machines whose clocks differ agree."""
+    """Returns the time in UTC, or an expression for it.
+
+    PostgreSQL's own clock is used, so that drivers agree even if the clocks of their machines differ.
+    """
     if session.get_bind().dialect.name != "postgresql":
         return utc_now()
     return func.timezone("UTC", func.clock_timestamp(), type_=DateTime())

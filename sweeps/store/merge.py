@@ -1,6 +1,8 @@
-"""Bringing another database's sweeps into this one, as from a cluster's head or a colleague's laptop."""
+"""Copies the sweeps of another database into this one: from the head of a cluster, or a colleague's laptop."""
 
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,58 +11,48 @@ from sqlalchemy import create_engine, insert, select, update
 from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import StaticPool
 
 from sweeps.messages import without_password
-from sweeps.store import lease, schema
-from sweeps.store.database import StoreError, first_line
+from sweeps.store import lease, migrations, schema
+from sweeps.store.comparability import filled
+from sweeps.store.database import StoreMistake, first_line
 from sweeps.store.provenance import git_state, source
-from sweeps.store.schema import SCHEMA_VERSION
 from sweeps.store.store import Store
 
 CHUNK = 5_000
-"""Rows inserted at once."""
+"""Rows per insertion."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Merged:
-    """What became of one sweep."""
+    """The result of merging one sweep."""
 
     name: str
-    """In this database."""
+    """Name of the sweep in this database."""
     trials: int
+    """Trials in the other database."""
     new_trials: int
+    """Trials of these that this database lacked."""
 
 
 FINALITY = {"running": 0, "paused": 0, "stopped": 1, "failed": 2, "complete": 3}
-"""Of two stored states of one trial the one of the higher number is the later one."""
+"""Of two stored states of a trial, the one with the higher number is the later one."""
 
 
 def merge(other: str, store: Store, renamed: Mapping[str, str] | None = None) -> list[Merged]:
-    """Copy every sweep of the database `other` (an URL, or a path of SQLite's) into `store`.
+    """Copy every sweep of the database `other`, a URL or the path of an SQLite file, into `store`.
 
-    A sweep that was brought before is topped up, so that merging again changes nothing. Raises StoreError
-    where another sweep has the name already; `renamed` gives it a new one.
+    A sweep that was merged before gets the rows that are new since, so merging again changes nothing. `other` never
+    changes, even if its schema is older. Raises StoreMistake if another sweep has the name already; `renamed` maps
+    such a name to a new one.
     """
     engine = _open(other)
     name = without_password(engine.url.render_as_string(hide_password=True))
     try:
-        with engine.connect() as connection:
-            version = connection.execute(select(schema.SchemaVersion.version)).scalar()
-            if version != SCHEMA_VERSION:
-                raise StoreError(
-                    f"storage: {name} has schema {version}, this srsweep reads schema {SCHEMA_VERSION}"
-                )
+        with _newest_schema(engine, name) as connection:
             sweeps = _read(connection, select(schema.Sweep.__table__).order_by(schema.Sweep.id))
-            names = dict(renamed or {})
-            unknown = sorted(names.keys() - {sweep["name"] for sweep in sweeps})
-            if unknown:
-                raise StoreError(f"--rename: {name} has no sweep {unknown[0]!r}")
-            new = [names.get(sweep["name"], sweep["name"]) for sweep in sweeps]
-            twice = [called for called in new if new.count(called) > 1]
-            if twice:
-                raise StoreError(
-                    f"--rename: two sweeps of {name} would be called {twice[0]!r}; give each a name of its own"
-                )
+            new = _new_names(sweeps, dict(renamed or {}), name)
             # All names are checked before anything is written.
             for sweep, called in zip(sweeps, new, strict=True):
                 _refuse_other(store, sweep, called)
@@ -68,27 +60,82 @@ def merge(other: str, store: Store, renamed: Mapping[str, str] | None = None) ->
                 _merge(connection, store, s, called) for s, called in zip(sweeps, new, strict=True)
             ]
     except SQLAlchemyError as error:
-        raise StoreError(f"storage: cannot read {name}: {first_line(error)}") from None
+        raise StoreMistake(f"storage: cannot read {name}: {first_line(error)}") from None
     finally:
         engine.dispose()
 
 
 def _open(other: str) -> Engine:
-    """An engine on a database that exists; SQLite would make an empty one of a mistyped path."""
+    """Returns an engine on a database that exists. SQLite itself would create a file at a mistyped path."""
     url = other if "://" in other else f"sqlite:///{other}"
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").is_file():
-            raise StoreError(f"storage: there is no file {parsed.database}")
+            raise StoreMistake(f"storage: there is no file {parsed.database}")
         return create_engine(parsed)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-        raise StoreError(
+        raise StoreMistake(
             f"storage: must be a database URL or a file, got {without_password(other)!r} ({without_password(str(error))})"
         ) from None
 
 
+@contextmanager
+def _newest_schema(engine: Engine, name: str) -> Iterator[Connection]:
+    """Yields a connection on which the database has the newest tables, whatever its own revision is.
+
+    An older SQLite file is copied into memory, and the copy is migrated. An older database on a server is migrated
+    in a transaction that is rolled back in the end.
+    """
+    with engine.connect() as connection:
+        revision = schema.revision_of(connection)
+        if revision is None:
+            raise StoreMistake(f"storage: {name} is not a database of srsweep")
+        if not schema.is_known(revision):
+            raise StoreMistake(schema.too_new(name, revision))
+        if revision == schema.REVISION:
+            yield connection
+            return
+        if engine.dialect.name != "sqlite":
+            connection.rollback()
+            migrations.lock(connection)
+            migrations.upgrade(connection)
+            yield connection
+            return
+        copy = create_engine("sqlite://", creator=lambda: _copy(connection), poolclass=StaticPool)
+        try:
+            with copy.connect() as migrated:
+                migrations.upgrade(migrated)
+                yield migrated
+        finally:
+            copy.dispose()
+
+
+def _copy(connection: Connection) -> sqlite3.Connection:
+    """Returns a copy of an SQLite database in memory."""
+    file: Any = connection.connection.driver_connection
+    copy = sqlite3.connect(":memory:")
+    file.backup(copy)
+    return copy
+
+
+def _new_names(
+    sweeps: list[dict[str, Any]], renamed: Mapping[str, str], database: str
+) -> list[str]:
+    """Returns the name in this database for each sweep of the other `database`."""
+    unknown = sorted(renamed.keys() - {sweep["name"] for sweep in sweeps})
+    if unknown:
+        raise StoreMistake(f"--rename: {database} has no sweep {unknown[0]!r}")
+    new = [renamed.get(sweep["name"], sweep["name"]) for sweep in sweeps]
+    twice = [called for called in new if new.count(called) > 1]
+    if twice:
+        raise StoreMistake(
+            f"--rename: two sweeps of {database} would be called {twice[0]!r}; give each a name of its own"
+        )
+    return new
+
+
 def _refuse_other(store: Store, sweep: Mapping[str, Any], called: str) -> None:
-    """StoreError where `called` is the name of another sweep than this one, or of one that runs."""
+    """Raises StoreMistake if `called` names a different sweep in `store`, or one that is being driven."""
 
     def work(session: Session) -> schema.Sweep | None:
         return session.scalar(select(schema.Sweep).where(schema.Sweep.name == called))
@@ -96,14 +143,15 @@ def _refuse_other(store: Store, sweep: Mapping[str, Any], called: str) -> None:
     here = store.transaction(work)
     if here is None:
         return
-    if (here.created_at, here.settings) != (sweep["created_at"], sweep["settings"]):
-        raise StoreError(
+    same_settings = filled(here.settings) == filled(sweep["settings"])
+    if here.created_at != sweep["created_at"] or not same_settings:
+        raise StoreMistake(
             f"name: {store.name} has another sweep {called!r} (of {here.created_at:%Y-%m-%d %H:%M}; this one "
-            f"is of {sweep['created_at']:%Y-%m-%d %H:%M}); bring it under a new name: "
+            f"is of {sweep['created_at']:%Y-%m-%d %H:%M}); to merge it under a new name, add "
             f"--rename {sweep['name']}=NEW"
         )
     if lease.seconds_left(store.database, here.id) > 0:
-        raise StoreError(
+        raise StoreMistake(
             f"name: sweep {called!r} is being driven in {store.name}; let it end first"
         )
 
@@ -132,7 +180,7 @@ def _merge(source: Connection, store: Store, sweep: Mapping[str, Any], called: s
         _add(session, schema.Life, lives, ("started_at", "host"), sweep_id)
         ids, new = _trials(session, own, sweep_id, called)
         for table, rows in children.items():
-            # What was added while we read belongs to the next time.
+            # Rows of trials that were added during the reading come with the next merge.
             known = [row for row in rows if row["trial_id"] in ids]
             moved = [{**row, "trial_id": ids[row["trial_id"]]} for row in known]
             keys = tuple(column.name for column in table.__table__.primary_key)
@@ -144,7 +192,11 @@ def _merge(source: Connection, store: Store, sweep: Mapping[str, Any], called: s
 
 
 def with_commit(life: Mapping[str, Any]) -> dict[str, Any]:
-    """A driver's run as it is to be stored here: run without git, but of the code that this is, it gets our commit."""
+    """Returns the row of a driver's run for this database.
+
+    A cluster often has the code without git. If the digest of its code equals that of this checkout, the row gets
+    the commit of this checkout.
+    """
     row = {name: value for name, value in life.items() if name != "id"}
     if not row["git_commit"] and row["versions"].get("source") == source():
         row["git_commit"], row["git_dirty"] = git_state()
@@ -163,7 +215,7 @@ def _sweep(session: Session, sweep: Mapping[str, Any], called: str) -> int:
 def _trials(
     session: Session, own: list[dict[str, Any]], sweep_id: int, called: str
 ) -> tuple[dict[int, int], int]:
-    """Ids here by ids there, and how many were added."""
+    """Returns the ids in this database by the ids in the other one, and the number of trials that were added."""
     query = select(schema.Trial).where(schema.Trial.sweep_id == sweep_id)
     present = {trial.number: trial for trial in session.scalars(query)}
     ids, new = {}, 0
@@ -176,7 +228,7 @@ def _trials(
             session.flush()
             new += 1
         elif (trial.architecture, trial.seed) != (row["architecture"], row["seed"]):
-            raise StoreError(
+            raise StoreMistake(
                 f"name: sweep {called!r} was driven apart in the two databases: trial {row['number']} is "
                 f"{trial.label!r} here and {row['label']!r} there"
             )
@@ -190,7 +242,7 @@ def _bring_up_to_date(
     attempts: list[dict[str, Any]],
     ids: Mapping[int, int],
 ) -> None:
-    """Ends of attempts, and states of trials, that were open when the sweep was brought before."""
+    """Update the attempts and trials that were still open when the sweep was merged before."""
     for row in attempts:
         if row["ended_at"] is not None and row["trial_id"] in ids:
             ended = {k: v for k, v in row.items() if k not in ("trial_id", "attempt")}
@@ -202,7 +254,7 @@ def _bring_up_to_date(
     for row in own:
         trial = session.get(schema.Trial, ids[row["id"]])
         assert trial is not None
-        # A sweep may go on elsewhere with what was stopped here; what is complete stays so.
+        # The other driver may continue a trial that was stopped here. A complete trial stays complete.
         if FINALITY[row["state"]] >= FINALITY[trial.state]:
             trial.state = row["state"]
 
@@ -214,7 +266,7 @@ def _add(
     keys: tuple[str, ...],
     sweep_id: int,
 ) -> None:
-    """Insert the rows of a sweep whose keys are not there."""
+    """Insert those rows of a sweep whose keys are not stored yet."""
     query = select(*(table.__table__.c[name] for name in keys))
     if "trial_id" in keys:
         trials = select(schema.Trial.id).where(schema.Trial.sweep_id == sweep_id)

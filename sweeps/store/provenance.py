@@ -1,4 +1,4 @@
-"""Where numbers come from: the code and its commit, the versions, the machine."""
+"""What numbers depend on besides their sweep file: code, commit, versions of packages, machine."""
 
 import hashlib
 import os
@@ -12,11 +12,11 @@ from pathlib import Path
 PACKAGES = ("srsweep", "torch", "numpy", "optuna", "ray", "sqlalchemy", "scikit-image", "pillow")
 
 CODE = ("analysis", "searchspace", "srsweep", "sweeps")
-"""Our packages."""
+"""The packages of srsweep."""
 
 
 def versions() -> dict[str, str]:
-    """The digest of this code, Python, the platform and the packages that numbers depend on."""
+    """Returns by name the digest of this code (see `source`), the platform, and the versions of Python and PACKAGES."""
     found = {"source": source(), "python": platform.python_version()}
     found["platform"] = platform.platform()
     for package in PACKAGES:
@@ -28,7 +28,7 @@ def versions() -> dict[str, str]:
 
 
 def source() -> str:
-    """Twelve hexadecimal digits of this code, the same in a checkout and where it was installed without git."""
+    """Returns twelve hexadecimal digits that identify this code. A checkout and an installed copy have the same."""
     root = Path(__file__).parents[2]
     digest = hashlib.sha256()
     for path in sorted(path for name in CODE for path in (root / name).rglob("*.py")):
@@ -38,18 +38,18 @@ def source() -> str:
 
 
 def git_state() -> tuple[str, bool]:
-    """The commit of this code and whether files differ from it; ('', False) outside of a checkout."""
+    """Returns the commit of this code and whether files differ from it; ('', False) outside a checkout."""
     root = Path(__file__).parents[2]
     if shutil.which("git") is None or not (root / ".git").exists():
         return "", False
     commit = _git(root, "rev-parse", "HEAD")
-    # results.db grows with every sweep; it is no code.
+    # results.db grows with every sweep, and no number depends on it.
     status = _git(root, "status", "--porcelain", "--", ".", ":!results.db")
     return commit, bool(commit and status)
 
 
 def holder() -> str:
-    """Who drives a sweep: host and process."""
+    """Returns the host and the process number of this driver, for people."""
     return f"{socket.gethostname()} (process {os.getpid()})"
 
 

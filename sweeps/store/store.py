@@ -1,48 +1,31 @@
-"""The database of record. One `Store` is one connection pool; the driver is the only writer of a sweep."""
+"""The database of record. The driver of a sweep is its only writer."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any, TypeVar
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from searchspace.architecture import Architecture
-from sweeps.records import Measurement, Outcome, State, is_counted
-from sweeps.store import lease, schema
-from sweeps.store.comparability import differences
-from sweeps.store.database import Database, StoreError
+from sweeps.records import Measurement, Outcome, State, TrialRow
+from sweeps.store import lease, reading, schema
+from sweeps.store.comparability import differences, filled
+from sweeps.store.database import Database, StoreError, StoreMistake
 from sweeps.store.lease import LEASE_SECONDS, SweepTaken
 from sweeps.store.schema import utc_now
 
-__all__ = ["LEASE_SECONDS", "Store", "StoreError", "SweepTaken", "TrialRow"]
+__all__ = ["LEASE_SECONDS", "Store", "StoreError", "StoreMistake", "SweepTaken"]
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrialRow:
-    """A trial as stored, with what a search needs to be rebuilt from."""
-
-    id: int
-    number: int
-    family: str
-    knobs: dict[str, Any]
-    architecture: str
-    label: str
-    seed: int
-    state: State
-    attempts: int
-    errors: int
-    """Attempts that ended with an error that stands against the trial."""
-    until_step: int = 0
-    """Where the newest attempt was to end."""
-    measurements: list[Measurement] = field(default_factory=list)
-
-
 class Store:
-    """Reads and writes results.db (or any SQLAlchemy URL)."""
+    """Reads and writes results.db, or another database that SQLAlchemy reaches by its URL.
+
+    Opening it makes the tables of an empty database and migrates an older one (see `sweeps.store.migrations`).
+    """
 
     def __init__(self, url: str, *, retry_seconds: float = 300.0) -> None:
         self.database = Database(url, retry_seconds=retry_seconds)
@@ -50,12 +33,13 @@ class Store:
         self.engine, self.name = self.database.engine, self.database.name
         self.transaction = self.database.transaction
         self.held: tuple[int, str, float] | None = None
-        """The lease taken through this store: sweep, token, seconds."""
+        """The lease that was taken through this store: id of the sweep, token, seconds."""
 
     def open_sweep(self, name: str, scale: int, settings: Mapping[str, object]) -> int:
-        """The id of the sweep called `name`, made if there is none.
+        """Returns the id of the sweep called `name`, which is made if there is none.
 
-        Raises StoreError where it exists with settings under which its trials would not be comparable.
+        Raises StoreMistake if it exists with settings under which its trials would not be comparable. A setting
+        that either side lacks has its default.
         """
 
         def work(session: Session) -> int:
@@ -64,10 +48,10 @@ class Store:
                 sweep = schema.Sweep(name=name, scale=scale, settings=dict(settings))
                 session.add(sweep)
                 session.flush()
-            found = differences(sweep.settings, dict(settings))
+            found = differences(filled(sweep.settings), filled(settings))
             differing = [f"{path}: {old} -> {new}" for path, old, new in found]
             if differing:
-                raise StoreError(
+                raise StoreMistake(
                     f"name: sweep {name!r} is stored in {self.name} with other settings "
                     f"({'; '.join(differing)}); its trials would not be comparable: choose another name"
                 )
@@ -85,7 +69,7 @@ class Store:
         git_dirty: bool,
         versions: Mapping[str, str],
     ) -> None:
-        """Record that a driver starts to run this sweep."""
+        """Store that a driver starts to run this sweep."""
         started_at = utc_now()
         same = (schema.Life.sweep_id == sweep_id) & (schema.Life.started_at == started_at)
 
@@ -105,17 +89,11 @@ class Store:
         self._write(work)
 
     def last_life(self, name: str) -> schema.Life | None:
-        """The newest run of the sweep called `name`."""
-        query = (
-            select(schema.Life)
-            .join(schema.Sweep, schema.Sweep.id == schema.Life.sweep_id)
-            .where(schema.Sweep.name == name)
-            .order_by(schema.Life.started_at.desc())
-        )
-        return self.transaction(lambda session: session.scalars(query).first())
+        """Returns the newest run of the sweep called `name`; None if it never ran."""
+        return self.transaction(lambda session: reading.last_life(session, name))
 
     def set_fact(self, sweep_id: int, name: str, value: str) -> None:
-        """Keep a fact about the sweep; the first value stays."""
+        """Store a fact about the sweep. If it has a value already, that value stays."""
 
         def work(session: Session) -> None:
             if session.get(schema.SweepFact, (sweep_id, name)) is None:
@@ -124,68 +102,20 @@ class Store:
         self._write(work)
 
     def facts(self, sweep_id: int) -> dict[str, str]:
-        """All facts about the sweep by name."""
-        query = select(schema.SweepFact).where(schema.SweepFact.sweep_id == sweep_id)
-        return self.transaction(lambda s: {row.name: row.value for row in s.scalars(query)})
+        """Returns all facts about the sweep by name."""
+        return self.transaction(lambda session: reading.facts(session, sweep_id))
 
     def sweep_names(self) -> list[str]:
-        """Names of all sweeps, oldest first."""
-        query = select(schema.Sweep.name).order_by(schema.Sweep.id)
-        return self.transaction(lambda session: list(session.scalars(query)))
+        """Returns the names of all sweeps, the oldest first."""
+        return self.transaction(reading.sweep_names)
 
     def others(self, sweep_id: int) -> list[int]:
-        """Ids of the other sweeps of the same scale, the newest first."""
-        own = select(schema.Sweep.scale).where(schema.Sweep.id == sweep_id).scalar_subquery()
-        query = select(schema.Sweep.id).where(schema.Sweep.scale == own)
-        query = query.where(schema.Sweep.id != sweep_id).order_by(schema.Sweep.id.desc())
-        return self.transaction(lambda session: list(session.scalars(query)))
+        """Returns the ids of all other sweeps of the same scale, the newest first."""
+        return self.transaction(lambda session: reading.others(session, sweep_id))
 
     def trials(self, sweep_id: int) -> list[TrialRow]:
-        """All trials of a sweep in order of number, with their measurements."""
-
-        def work(session: Session) -> list[TrialRow]:
-            own = select(schema.Trial.id).where(schema.Trial.sweep_id == sweep_id)
-            knobs: dict[int, dict[str, Any]] = {}
-            for knob in session.scalars(
-                select(schema.TrialKnob).where(schema.TrialKnob.trial_id.in_(own))
-            ):
-                knobs.setdefault(knob.trial_id, {})[knob.name] = json.loads(knob.value)
-            measured: dict[int, list[Measurement]] = {}
-            for row in session.scalars(
-                select(schema.Measurement)
-                .where(schema.Measurement.trial_id.in_(own))
-                .order_by(schema.Measurement.step)
-            ):
-                measured.setdefault(row.trial_id, []).append(
-                    Measurement(step=row.step, dataset=row.dataset, name=row.name, value=row.value)
-                )
-            attempts: dict[int, list[schema.Attempt]] = {}
-            for attempt in session.scalars(
-                select(schema.Attempt)
-                .where(schema.Attempt.trial_id.in_(own))
-                .order_by(schema.Attempt.attempt)
-            ):
-                attempts.setdefault(attempt.trial_id, []).append(attempt)
-            query = select(schema.Trial).where(schema.Trial.sweep_id == sweep_id)
-            return [
-                TrialRow(
-                    id=trial.id,
-                    number=trial.number,
-                    family=trial.family,
-                    knobs=knobs.get(trial.id, {}),
-                    architecture=trial.architecture,
-                    label=trial.label,
-                    seed=trial.seed,
-                    state=trial.state,  # type: ignore[arg-type]
-                    attempts=len(attempts.get(trial.id, [])),
-                    errors=sum(is_counted(each.error) for each in attempts.get(trial.id, [])),
-                    until_step=attempts[trial.id][-1].until_step if trial.id in attempts else 0,
-                    measurements=measured.get(trial.id, []),
-                )
-                for trial in session.scalars(query.order_by(schema.Trial.number))
-            ]
-
-        return self.transaction(work)
+        """Returns all trials of a sweep in order of number, with their measurements."""
+        return self.transaction(lambda session: reading.trials(session, sweep_id))
 
     def add_trial(
         self,
@@ -197,9 +127,9 @@ class Store:
         costs: Mapping[str, float],
         until_step: int | None = None,
     ) -> int:
-        """Store a new trial in state 'running' with its knobs and costs; returns its id.
+        """Store a new trial in state 'running' with its knobs and costs. Returns its id.
 
-        With `until_step` its first attempt is opened with it, in the same transaction.
+        With `until_step`, the same transaction opens the trial's first attempt.
         """
 
         def work(session: Session) -> int:
@@ -236,11 +166,11 @@ class Store:
         return self._write(work)
 
     def begin_attempt(self, trial_id: int, until_step: int) -> int:
-        """Open the next attempt of a trial and set it running; returns the attempt's number, from 1."""
+        """Open the next attempt of a trial and set the trial running. Returns the attempt's number, from 1."""
         opened: list[int] = []
 
         def work(session: Session) -> int:
-            newest = _newest_attempt(session, trial_id)
+            newest = reading.newest_attempt(session, trial_id)
             if newest is not None and newest in opened:
                 return newest  # committed just before the connection was lost
             attempt = (newest or 0) + 1
@@ -259,15 +189,15 @@ class Store:
         *,
         replace: bool = False,
     ) -> bool:
-        """Store measurements of an attempt; False where a newer attempt has taken over.
+        """Store measurements of an attempt. Returns False, and stores nothing, if a newer attempt has taken over.
 
-        A number that is stored already stays, since a resumed trial repeats its last evaluations; with
-        `replace` it gives way.
+        A resumed trial repeats its last evaluations, so a number that is stored already stays. With `replace`, the
+        new number replaces it.
         """
         rows = [asdict(measurement) for measurement in measurements]
 
         def work(session: Session) -> bool:
-            if _newest_attempt(session, trial_id) != attempt:
+            if reading.newest_attempt(session, trial_id) != attempt:
                 return False
             if replace:
                 for row in rows:
@@ -286,8 +216,9 @@ class Store:
         state: State,
         measurements: Iterable[Measurement] = (),
     ) -> None:
-        """Close an attempt, store its last measurements and set the trial's state, the latter two unless a
-        newer attempt has taken over.
+        """Close an attempt, store its last measurements and set the state of its trial.
+
+        If a newer attempt has taken over, the attempt is closed and nothing else changes.
         """
         rows = [asdict(measurement) for measurement in measurements]
         end = {
@@ -302,14 +233,14 @@ class Store:
         def work(session: Session) -> None:
             own = (schema.Attempt.trial_id == trial_id) & (schema.Attempt.attempt == attempt)
             session.execute(update(schema.Attempt).where(own).values(**end))
-            if _newest_attempt(session, trial_id) == attempt:
+            if reading.newest_attempt(session, trial_id) == attempt:
                 _add_measurements(session, trial_id, rows)
                 session.execute(_set_state(trial_id, state))
 
         self._write(work)
 
     def set_state(self, trial_id: int, state: State) -> None:
-        """Set a trial's state without an attempt, as when halving gives up a paused trial."""
+        """Set the state of a trial outside an attempt, as halving does when it gives up a paused trial."""
         self._write(lambda session: session.execute(_set_state(trial_id, state)))
 
     def acquire_lease(
@@ -320,10 +251,10 @@ class Store:
         *,
         patient: bool = False,
     ) -> str:
-        """A token that lets its owner drive the sweep; raises SweepTaken while another driver lives.
+        """Returns a token that lets its owner drive the sweep. Raises SweepTaken while another driver lives.
 
-        With `patient`, the lease of a driver that has died is waited for. What it left open is closed. From
-        then on this store writes only as long as the lease is its own, and raises SweepTaken afterwards.
+        With `patient`, this waits until the lease of a dead driver expires. Attempts that the dead driver left open
+        are closed. From then on every write demands the lease and raises SweepTaken if another driver has it.
         """
         acquire = lease.acquire_patiently if patient else lease.acquire
         died_at = lease.last_sign(self.database, sweep_id, seconds)
@@ -334,7 +265,7 @@ class Store:
         return token
 
     def keep_lease(self) -> lease.Keeper:
-        """A thread that renews the lease taken through this store until it is closed."""
+        """Returns a thread that renews the lease of this store until the thread is closed."""
         assert self.held is not None
         return lease.Keeper(self.database, *self.held)
 
@@ -344,11 +275,11 @@ class Store:
         lease.release(self.database, sweep_id, token)
 
     def close(self) -> None:
-        """Give all connections back."""
+        """Close all connections."""
         self.engine.dispose()
 
     def _write(self, work: Callable[[Session], T]) -> T:
-        """`work` in one transaction, which demands the lease where one was taken through this store."""
+        """Run `work` in one transaction, which demands the lease if this store has taken one."""
         if self.held is None:
             return self.transaction(work)
         held = self.held
@@ -360,14 +291,8 @@ class Store:
         return self.transaction(fenced)
 
 
-def _newest_attempt(session: Session, trial_id: int) -> int | None:
-    """The number of a trial's newest attempt, the only one that may write; None before the first."""
-    newest = func.max(schema.Attempt.attempt)
-    return session.scalar(select(newest).where(schema.Attempt.trial_id == trial_id))
-
-
 def _add_measurements(session: Session, trial_id: int, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add a trial's numbers; those that are stored already stay."""
+    """Add the numbers of a trial that are not stored yet."""
     if not rows:
         return
     key = (schema.Measurement.name, schema.Measurement.dataset, schema.Measurement.step)

@@ -164,8 +164,9 @@ def test_database_of_another_schema(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "results.db") as connection:
         connection.execute("create table schema_version (version integer primary key)")
         connection.execute("insert into schema_version values (99)")
-    assert "has schema 99, this srsweep writes schema 1" in mistake("run", sweep_file(tmp_path))
-    assert "99" in mistake("front", "tiny", "--db", f"sqlite:///{tmp_path / 'results.db'}")
+    told = "has schema 0099, and this srsweep knows schemas up to 0"
+    assert told in mistake("run", sweep_file(tmp_path))
+    assert told in mistake("front", "tiny", "--db", f"sqlite:///{tmp_path / 'results.db'}")
 
 
 def test_database_of_something_else(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from analysis.read.frames import (
 )
 from analysis.read.points import load_front, load_points, load_reasons
 from benchmarks.synthetic import fill
+from searchspace.errors import UserError
 from sweeps.records import Outcome
 from tests.stored import Database
 
@@ -93,8 +94,10 @@ def test_a_missing_file_is_one_line_and_is_not_created(tmp_path: Path) -> None:
 
 def test_a_database_of_another_schema_is_refused(small: Database) -> None:
     with small.store.engine.begin() as connection:
-        connection.execute(text("UPDATE schema_version SET version = 99"))
-    with pytest.raises(ValueError, match="has schema 99, this srsweep reads schema 1"):
+        connection.execute(text("UPDATE alembic_version SET version_num = '0099'"))
+    with pytest.raises(
+        UserError, match=r"has schema 0099, and this srsweep knows schemas up to 0\d+"
+    ):
         load_trials(small.url)
 
 

@@ -5,9 +5,8 @@ import pytest
 from searchspace.architecture import architecture
 from searchspace.space import parse_space
 from sweeps.engine.trial_state import Trial
-from sweeps.records import Measurement
+from sweeps.records import Measurement, TrialRow
 from sweeps.search.suggester import Suggester
-from sweeps.store.store import TrialRow
 
 NETWORK = architecture("slwsr", {"n_feats": 8, "n_blocks": 6})
 ROWS = [

@@ -4,10 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
-import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,58 +12,11 @@ import pytest
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.exc import OperationalError
 
-from searchspace.architecture import Architecture, architecture
-from sweeps.records import Measurement, Outcome
+from sweeps.records import Outcome
 from sweeps.store import lease, schema
-from sweeps.store.store import Store, StoreError, SweepTaken
-from tests.cluster.postgres import Server, postgres_server
-
-SETTINGS = {"scale": 2, "seed": 0, "train": {"steps": 4}}
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    # Not under pytest's own folder, which other accounts may not enter.
-    with (
-        tempfile.TemporaryDirectory(prefix="srsweep-postgres-") as folder,
-        postgres_server(Path(folder)) as running,
-    ):
-        yield running
-
-
-@pytest.fixture(params=["memory", "file", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "memory":
-        return "sqlite:///:memory:"
-    if request.param == "file":
-        return f"sqlite:///{tmp_path / 'results.db'}"
-    running: Server = request.getfixturevalue("server")
-    return running.url("".join(c for c in request.node.name if c.isalnum())[:50].lower())
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    opened = Store(url, retry_seconds=5)
-    yield opened
-    opened.close()
-
-
-def some_architecture(n_feats: int = 8) -> Architecture:
-    return architecture("slwsr", {"n_feats": n_feats})
-
-
-def add(store: Store, sweep: int, number: int = 0) -> int:
-    return store.add_trial(
-        sweep,
-        number=number,
-        architecture=some_architecture(8 + number),
-        seed=0,
-        costs={"params": 1000.0 + number},
-    )
-
-
-def psnr(step: int, value: float = 30.0) -> Measurement:
-    return Measurement(step=step, dataset="validation", name="psnr_y", value=value)
+from sweeps.store.store import Store, StoreError
+from tests.cluster.postgres import Server
+from tests.sweeps.store.sample import SETTINGS, add, psnr, some_architecture
 
 
 def test_a_trial_comes_back_with_its_knobs_costs_and_scores(store: Store) -> None:
@@ -112,121 +62,6 @@ def test_other_settings_under_the_same_name_are_told_by_their_path(store: Store)
         store.open_sweep("a", 2, {**SETTINGS, "train": {"steps": 5}})
 
 
-def test_a_lease_is_held_by_one_until_it_expires(store: Store) -> None:
-    sweep = store.open_sweep("a", 2, SETTINGS)
-    token = store.acquire_lease(sweep, "first", seconds=0.4)
-    with pytest.raises(SweepTaken, match="driven by first"):
-        store.acquire_lease(sweep, "second")
-    taken = store.acquire_lease(sweep, "second", patient=True)
-    with pytest.raises(SweepTaken, match="has taken over"):
-        lease.renew(store.database, sweep, token, 30)
-    store.release_lease(sweep, token)  # of one who lost it: without effect
-    with pytest.raises(SweepTaken):
-        store.acquire_lease(sweep, "third")
-    store.release_lease(sweep, taken)
-    store.acquire_lease(sweep, "third")
-
-
-def test_a_lease_is_kept_while_its_holder_is_busy_and_no_longer(url: str) -> None:
-    if ":memory:" in url:
-        pytest.skip("one connection has no rivals")
-    first, second = Store(url, retry_seconds=5), Store(url, retry_seconds=5)
-    sweep = first.open_sweep("a", 2, SETTINGS)
-    first.acquire_lease(sweep, "first", seconds=1.0)
-    keeper = first.keep_lease()
-    for _ in range(10):  # three leases long
-        time.sleep(0.3)
-        with pytest.raises(SweepTaken, match="driven by first"):
-            second.acquire_lease(sweep, "second", seconds=1.0)
-    keeper.check()
-    keeper.close()  # as if it had died
-    second.acquire_lease(sweep, "second", seconds=1.0, patient=True)
-    # One who was suspended and comes back stores nothing.
-    with pytest.raises(SweepTaken, match="has taken over"):
-        add(first, sweep)
-    assert second.trials(sweep) == []
-    add(second, sweep)
-    for store in (first, second):
-        store.close()
-
-
-def test_the_lease_of_a_driver_that_died_on_this_machine_is_taken_at_once(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'results.db'}"
-    take = (
-        "import sys; from sweeps.store.store import Store; store = Store(sys.argv[1]); "
-        "store.acquire_lease(1, 'first'); print('taken', flush=True); sys.stdin.read()"
-    )
-    second = Store(url)
-    sweep = second.open_sweep("a", 2, SETTINGS)
-    assert sweep == 1
-    with subprocess.Popen(
-        [sys.executable, "-c", take, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as first:
-        assert first.stdout is not None
-        assert first.stdout.readline() == b"taken\n"
-        with pytest.raises(SweepTaken, match="driven by first"):
-            second.acquire_lease(sweep, "second")
-        first.kill()
-    second.acquire_lease(sweep, "second")
-    second.close()
-
-
-def test_of_a_driver_on_another_machine_nothing_is_known_but_its_lease() -> None:
-    nobody = 2**22 + 1  # above the largest process number of Linux
-    assert lease.is_dead(f"{lease.this_machine()}{nobody:08x}{0:012x}")
-    assert not lease.is_dead(f"{lease.this_machine()}{os.getpid():08x}{0:012x}")
-    assert not lease.is_dead(f"{0:012x}{nobody:08x}{0:012x}")
-    assert not lease.is_dead("0" * 32)
-
-
-def test_who_loses_the_lease_is_told_by_its_keeper(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'results.db'}"
-    first, second = Store(url), Store(url)
-    sweep = first.open_sweep("a", 2, SETTINGS)
-    token = first.acquire_lease(sweep, "first", seconds=0.4)
-    keeper = first.keep_lease()
-    lease.release(second.database, sweep, token)
-    second.acquire_lease(sweep, "second")
-    time.sleep(0.3)
-    with pytest.raises(SweepTaken, match="another driver has taken over"):
-        keeper.check()
-    keeper.close()
-    for store in (first, second):
-        store.close()
-
-
-def test_a_patient_driver_is_refused_as_soon_as_the_other_renews(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'results.db'}"
-    first, second = Store(url), Store(url)
-    sweep = first.open_sweep("a", 2, SETTINGS)
-    token = first.acquire_lease(sweep, "first", seconds=30)
-    renewal = threading.Timer(0.5, lambda: lease.renew(first.database, sweep, token, 30))
-    renewal.start()
-    with pytest.raises(SweepTaken, match="driven by first"):
-        second.acquire_lease(sweep, "second", patient=True)
-    renewal.join()
-
-
-def test_of_drivers_that_come_at_once_one_gets_the_lease(url: str) -> None:
-    if ":memory:" in url:
-        pytest.skip("one connection has no rivals")
-    stores = [Store(url) for _ in range(6)]
-    with ThreadPoolExecutor(6) as pool:
-        sweeps = list(pool.map(lambda store: store.open_sweep("a", 2, SETTINGS), stores))
-        assert len(set(sweeps)) == 1
-        tokens = list(pool.map(lambda store: _try(store, sweeps[0]), stores))
-    assert sum(token is not None for token in tokens) == 1
-    for store in stores:
-        store.close()
-
-
-def _try(store: Store, sweep: int) -> str | None:
-    try:
-        return store.acquire_lease(sweep, "somebody")
-    except SweepTaken:
-        return None
-
-
 def test_drivers_that_meet_an_empty_database_at_once_make_its_tables_once(url: str) -> None:
     if ":memory:" in url:
         pytest.skip("one connection has no rivals")
@@ -263,14 +98,6 @@ def test_a_database_of_others_is_left_alone(tmp_path: Path, statements: tuple[st
             connection.execute(text(statement))
     engine.dispose()
     with pytest.raises(StoreError, match=r"holds other tables.*of its own"):
-        Store(url)
-
-
-def test_a_database_of_another_version_is_refused(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'results.db'}"
-    with Store(url).engine.begin() as connection:
-        connection.execute(text("update schema_version set version = 99"))
-    with pytest.raises(StoreError, match="has schema 99, this srsweep writes schema 1"):
         Store(url)
 
 

@@ -1,0 +1,104 @@
+"""What a driver reads from the database, each function within a session. `analysis.read` reads for people."""
+
+import json
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from sweeps.records import Measurement, TrialRow, is_counted
+from sweeps.store import schema
+
+T = TypeVar("T")
+
+
+def last_life(session: Session, name: str) -> schema.Life | None:
+    """Returns the newest run of the sweep called `name`; None if it never ran."""
+    query = (
+        select(schema.Life)
+        .join(schema.Sweep, schema.Sweep.id == schema.Life.sweep_id)
+        .where(schema.Sweep.name == name)
+        .order_by(schema.Life.started_at.desc())
+    )
+    return session.scalars(query).first()
+
+
+def facts(session: Session, sweep_id: int) -> dict[str, str]:
+    """Returns all facts about a sweep by name."""
+    query = select(schema.SweepFact).where(schema.SweepFact.sweep_id == sweep_id)
+    return {row.name: row.value for row in session.scalars(query)}
+
+
+def sweep_names(session: Session) -> list[str]:
+    """Returns the names of all sweeps, the oldest first."""
+    return list(session.scalars(select(schema.Sweep.name).order_by(schema.Sweep.id)))
+
+
+def others(session: Session, sweep_id: int) -> list[int]:
+    """Returns the ids of all other sweeps of the same scale, the newest first."""
+    own = select(schema.Sweep.scale).where(schema.Sweep.id == sweep_id).scalar_subquery()
+    query = select(schema.Sweep.id).where(schema.Sweep.scale == own)
+    query = query.where(schema.Sweep.id != sweep_id).order_by(schema.Sweep.id.desc())
+    return list(session.scalars(query))
+
+
+def newest_attempt(session: Session, trial_id: int) -> int | None:
+    """Returns the number of a trial's newest attempt, the only one that may write; None before the first."""
+    newest = func.max(schema.Attempt.attempt)
+    return session.scalar(select(newest).where(schema.Attempt.trial_id == trial_id))
+
+
+def trials(session: Session, sweep_id: int) -> list[TrialRow]:
+    """Returns all trials of a sweep in order of number, with their measurements."""
+    # One query per table. Queries per trial would make the start of a large sweep slow.
+    knobs = _by_trial(
+        (trial_id, (name, json.loads(value)))
+        for trial_id, name, value in _rows(session, schema.TrialKnob, sweep_id, "name", "value")
+    )
+    attempts = _by_trial(
+        (trial_id, (until_step, error))
+        for trial_id, _, until_step, error in _rows(
+            session, schema.Attempt, sweep_id, "attempt", "until_step", "error"
+        )
+    )
+    measurements = _by_trial(
+        (trial_id, Measurement(step=step, dataset=dataset, name=name, value=value))
+        for trial_id, step, dataset, name, value in _rows(
+            session, schema.Measurement, sweep_id, "step", "dataset", "name", "value"
+        )
+    )
+    query = select(schema.Trial).where(schema.Trial.sweep_id == sweep_id)
+    return [
+        TrialRow(
+            id=trial.id,
+            number=trial.number,
+            family=trial.family,
+            knobs=dict(knobs.get(trial.id, [])),
+            architecture=trial.architecture,
+            label=trial.label,
+            seed=trial.seed,
+            state=trial.state,  # type: ignore[arg-type]
+            attempts=len(attempts.get(trial.id, [])),
+            errors=sum(is_counted(error) for _, error in attempts.get(trial.id, [])),
+            until_step=attempts[trial.id][-1][0] if trial.id in attempts else 0,
+            measurements=measurements.get(trial.id, []),
+        )
+        for trial in session.scalars(query.order_by(schema.Trial.number))
+    ]
+
+
+def _rows(session: Session, table: Any, sweep_id: int, *columns: str) -> Iterable[Any]:
+    """Returns (trial_id, *columns) of all rows of a sweep in `table`, in order of the first of `columns`."""
+    chosen = [getattr(table, name) for name in columns]
+    own = select(schema.Trial.id).where(schema.Trial.sweep_id == sweep_id)
+    query = select(table.trial_id, *chosen).where(table.trial_id.in_(own))
+    return session.execute(query.order_by(chosen[0]))
+
+
+def _by_trial(pairs: Iterable[tuple[int, T]]) -> dict[int, list[T]]:
+    """Returns the values of each trial by its id, in their order."""
+    found: dict[int, list[T]] = {}
+    for trial_id, value in pairs:
+        found.setdefault(trial_id, []).append(value)
+    return found
