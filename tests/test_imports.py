@@ -47,7 +47,8 @@ ROOMS = (
     # Settings are plain values that every room may read; losses and schedules are tables of names that they take.
     "sweeps.*.settings",
     "sweeps.train.losses sweeps.train.schedules",
-    "sweeps.device sweeps.machine sweeps.messages sweeps.log sweeps.records",
+    "sweeps.device sweeps.machine sweeps.log sweeps.records",
+    "sweeps.messages",
 )
 """The rooms of `sweeps` from the top down; those in one line must not import each other."""
 HEIGHT = {room: height for height, line in enumerate(reversed(ROOMS)) for room in line.split()}
