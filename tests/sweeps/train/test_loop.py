@@ -16,6 +16,7 @@ from sweeps.data.split import DataSplit
 from sweeps.records import Evaluation, Progress
 from sweeps.train.fast_cpu.graph_rewrites import fused
 from sweeps.train.loop import time_step, train
+from sweeps.train.schedules import SCHEDULES
 from tests.sweeps.train.tiny import SETTINGS, Tiny, flat, same_weights, without_seconds
 
 ROOT = Path(__file__).parents[3]
@@ -47,9 +48,7 @@ def test_an_evaluation_measures_psnr_ssim_loss_and_seconds(run: Any) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "schedule", ["constant", "halve", "cosine", "one_cycle", "cosine_restarts"]
-)
+@pytest.mark.parametrize("schedule", sorted(SCHEDULES))
 def test_a_run_cut_at_an_evaluation_resumes_bit_for_bit(run: Any, schedule: str) -> None:
     restarts = (5,) if schedule == "cosine_restarts" else None
     changes = {"schedule": schedule, "halve_every": 3, "restarts": restarts}
