@@ -13,9 +13,9 @@ NOT_REPRODUCIBLE = {
     "IDN + both", "IMDN + GGAS", "IMDN + CWSS", "IMDN + both", "MemNet RGB + both", "SwiseNet",
     "SwiseNet (w/o SUM)",
 }  # fmt: skip
-"""What FACTS 3.4, 4 and 7 say does not come out; their own columns add rounded numbers."""
+"""What docs/facts.md 3.4, 4 and 7 say does not come out; their own columns add rounded numbers."""
 ONLY_IN_SOME_PAPERS = {("CARN", 4), ("CARN-M", 4), ("DRCN", 4), ("LapSRN", 2)}
-"""Rows whose Mult-Adds one paper prints otherwise than the others (FACTS 7)."""
+"""Rows whose Mult-Adds one paper prints otherwise than the others (docs/facts.md 7)."""
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ def test_conditions_in_a_circle_are_refused() -> None:
         "residual_scale": {"values": [0.5], "when": {"n_feats": 8}},
     }
     (fault,) = faults(slwsr=knobs)
-    assert fault.endswith("in a circle: n_feats -> residual_scale -> n_feats")
+    assert fault.endswith("form a circle: n_feats -> residual_scale -> n_feats")
 
 
 def test_a_large_space_without_a_network_ends_with_a_line() -> None:
@@ -171,7 +171,7 @@ def test_a_large_space_without_a_network_ends_with_a_line() -> None:
         }
     )
     assert not searched.enumerable
-    with pytest.raises(ValueError, match="none of 10,000 combinations drawn is a network"):
+    with pytest.raises(ValueError, match="none of 10,000 random combinations is a valid network"):
         searched.sample(Random(0))
 
 

@@ -1,8 +1,10 @@
 """s-LWSR: residual blocks in a U-shaped chain of local blocks with an information pool.
 
-Source: Li et al. 2019, "s-LWSR: Super Lightweight Super-Resolution Network", arXiv 1909.10774, and
-the authors' code (Sudo-Biao/s-LWSR, model/lwsr.py). Where they differ the code is followed, since only
-the code gives the published counts (FACTS 1).
+Source: Li et al. 2019, "s-LWSR: Super Lightweight Super-Resolution Network", arXiv 1909.10774, and the authors' code
+(Sudo-Biao/s-LWSR, model/lwsr.py). Where the two differ, this family follows the code, because only the code gives the
+published counts (docs/facts.md 1).
+
+`layout` divides the blocks among local blocks, `spec` holds the knobs, `network` the layers.
 """
 
 from collections.abc import Mapping
@@ -44,7 +46,7 @@ __all__ = [
 
 
 def small(wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """The knobs of a network with the `wanted` numbers of blocks, of local blocks and of inputs to the pool."""
+    """Returns the knobs of a network with the `wanted` numbers of blocks, local blocks and inputs to the pool."""
     values = dict(wanted)
     compressed, encoders = values.pop("num_compressed"), values.pop("num_encoders")
     blocks = values.pop("num_plain") + compressed
@@ -59,7 +61,7 @@ def small(wanted: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _published(name: str, **values: object) -> Published:
-    """A row of the paper's x4 tables; its Mult-Adds are parameters times LR pixels (FACTS 1.3)."""
+    """Returns a row of the paper's x4 tables. Its Mult-Adds are parameters times low-resolution pixels (docs/facts.md 1.3)."""
     knob_values = values.pop("spec")
     assert isinstance(knob_values, dict)
     return Published(
@@ -82,16 +84,16 @@ PUBLISHED = (
         spec={"n_blocks": "2-2-2/2-2-2"},
         params="308K",
         source="s-LWSR, Table I",
-        caveat="the paper says 6 blocks; 6 local blocks of 2 residual blocks each give its count, "
-        "6 residual blocks do not (201,211)",
+        caveat="the paper says 6 blocks; 6 local blocks of 2 residual blocks each give the printed count, "
+        "but 6 residual blocks give 201,211",
     ),
     _published(
         "s-LWSR32C",
         spec={"compression": "all"},
         params="124K",
         source="s-LWSR, Section IV (all blocks compressed)",
-        caveat="read as MobileNetV2 at ratio 1 without an expanding convolution; ratio 0.5 with batch "
-        "norm also rounds to 124K, the prose demands a ratio above 1, which cannot",
+        caveat="we read the blocks as MobileNetV2 at ratio 1 without an expanding convolution; ratio 0.5 with "
+        "batch norm also rounds to 124K; the text asks for a ratio above 1, which cannot give 124K",
     ),
 )
 

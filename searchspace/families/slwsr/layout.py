@@ -1,17 +1,17 @@
-"""The layout of s-LWSR: how many residual blocks each local block holds."""
+"""The layout of s-LWSR: how many residual blocks each local block has."""
 
 from typing import NamedTuple
 
 
 class Layout(NamedTuple):
-    """Residual blocks in each local block of the encoder and of the decoder."""
+    """The number of residual blocks in each local block of the encoder and of the decoder."""
 
     encoder: tuple[int, ...]
     decoder: tuple[int, ...]
 
     @property
     def num_blocks(self) -> int:
-        """Residual blocks in all."""
+        """Number of residual blocks in the encoder and the decoder together."""
         return sum(self.encoder) + sum(self.decoder)
 
     def __str__(self) -> str:
@@ -19,7 +19,10 @@ class Layout(NamedTuple):
 
 
 def parse_layout(text: str) -> Layout:
-    """'3-3-3-3-2/3-3-3-3' -> the local blocks of the encoder and of the decoder."""
+    """Parses a layout such as '3-3-3-3-2/3-3-3-3': the local blocks of the encoder, a slash, those of the decoder.
+
+    Raises ValueError if `text` is not a layout.
+    """
     encoder_text, _, decoder_text = text.partition("/")
     try:
         encoder, decoder = (
@@ -31,24 +34,24 @@ def parse_layout(text: str) -> Layout:
     valid = encoder and min(encoder) >= 1 and len(decoder) <= len(encoder)
     if not valid or any(size < 0 for size in decoder):
         raise ValueError(
-            "must be a number of residual blocks or a layout such as 3-3-3-3-2/3-3-3-3: one block or "
-            "more in each local block of the encoder, and no more local blocks in the decoder"
+            "must be a number of residual blocks or a layout such as 3-3-3-3-2/3-3-3-3, with at least one "
+            "block in each local block of the encoder and no more local blocks in the decoder than in the encoder"
         )
     return Layout(encoder, decoder)
 
 
 def _digits(text: str) -> int:
-    """The number written in plain digits; int() would take '1_0' as well."""
+    """Parses a number written in plain digits. int() would also accept '1_0'."""
     if not (text.isascii() and text.isdigit()):
         raise ValueError(text)
     return int(text)
 
 
 def spread(num_blocks: int, local_blocks: int) -> Layout:
-    """`num_blocks` dealt out over `local_blocks` of the encoder and one less of the decoder.
+    """Distributes `num_blocks` over `local_blocks` local blocks of the encoder and one fewer of the decoder.
 
-    In rounds, the encoder first; from the second round on the deepest local block comes last, which
-    gives the published 3-3-3-3-2/3-3-3-3 for 26 and 5.
+    Blocks are dealt out in rounds. The first round serves the whole encoder, then the decoder. Later rounds serve the
+    deepest local block last. For 26 and 5 this gives the published 3-3-3-3-2/3-3-3-3.
     """
     encoder = [1] * local_blocks
     decoder = [0] * (local_blocks - 1)
@@ -62,10 +65,10 @@ def spread(num_blocks: int, local_blocks: int) -> Layout:
 
 
 def joined(layout: Layout) -> Layout:
-    """The same chain of blocks with as few local blocks as can be, where none is gated.
+    """Returns the same network with the fewest local blocks. Valid only if no attention acts on local blocks.
 
-    The decoder reads the ends of the first local blocks of the encoder, one each. Behind these a local
-    block of one block hands its output on as it is, and what the last one adds up nobody reads.
+    Each local block of the decoder reads the output of one of the first local blocks of the encoder. After those, a local
+    block of one block only passes its output on, so it can be merged into the last one.
     """
     encoder = layout.encoder
     while len(encoder) - 2 >= len(layout.decoder) and encoder[-2:-1] == (1,):
@@ -74,7 +77,7 @@ def joined(layout: Layout) -> Layout:
 
 
 def evenly(count: int, total: int) -> tuple[int, ...]:
-    """`count` of the numbers below `total`, first and last included, as evenly spaced as can be."""
+    """Picks `count` of the numbers below `total`, including the first and the last, as evenly spaced as possible."""
     if count >= total:
         return tuple(range(total))
     if count <= 1:

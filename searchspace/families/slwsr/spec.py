@@ -12,7 +12,7 @@ from searchspace.strategies.scaling import ScalingName
 from searchspace.strategies.upsample import UpsamplerName
 
 HALF_KEPT = (2, 5, 6, 8, 9, 11, 12, 13, 14, 17, 20, 23)
-"""The 12 of 26 blocks that keep their activation in the authors' final model (FACTS 1.4)."""
+"""The 12 of 26 blocks that keep their activations in the authors' final model (docs/facts.md 1.4)."""
 
 PLACEMENTS = ("none", "head", "tail", "alternate", "all")
 SHARES = ("rare", "1/3", "1/2", "2/3", "all")
@@ -32,44 +32,47 @@ def _number_or_layout(value: object) -> object:
 
 
 class SlwsrSpec(Spec):
-    """Knobs of s-LWSR; the defaults are s-LWSR32."""
+    """Knobs of s-LWSR. The defaults are s-LWSR32."""
 
     n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 32, 64))] = 32
     """Channels of every feature map (n)."""
     n_blocks: Annotated[int | str, BeforeValidator(_number_or_layout), Search((6, 14, 26))] = 26
-    """Residual blocks in all, dealt out over the local blocks, or the layout in full: 3-3-3-3-2/3-3-3-3."""
+    """Number of residual blocks, which are spread over the local blocks, or a full layout such as 3-3-3-3-2/3-3-3-3."""
     local_blocks: Annotated[int, Field(ge=1, le=64), Search((3, 5))] = 5
-    """Local blocks of the encoder (the decoder has one less); not used where n_blocks is a layout."""
+    """Local blocks of the encoder. The decoder has one fewer. Not used if n_blocks is a layout."""
     compression: Annotated[
         str | tuple[int, ...], name_or_numbers(*PLACEMENTS), Search(PLACEMENTS)
     ] = "none"
-    """Which residual blocks become depthwise-separable: head and tail are the first and last half, alternate every
-    other one (half of them in all three), or a list of block numbers from 0."""
+    """Which residual blocks are depthwise-separable. head: the first half. tail: the last half. alternate: every other
+    block, also half of them. Or a list of block numbers from 0."""
     expand_ratio: Annotated[float, Field(gt=0, le=16), Search((1, 2, 3, 4, 6))] = 1.0
-    """Inner over outer channels of a compressed block."""
+    """Ratio of inner to outer channels in a compressed block."""
     expand_conv: Literal["auto", "always"] = "auto"
-    """auto: no expanding 1x1 convolution at ratio 1, as in MobileNetV2; always: one at every ratio."""
+    """Whether compressed blocks expand by a 1x1 convolution. auto: except at ratio 1, as in MobileNetV2. always: at every
+    ratio."""
     compress_bias: bool = False
     """Biases in compressed blocks."""
     compress_norm: Literal["none", "batch"] = "none"
-    """Normalisation after each convolution of compressed blocks."""
+    """Normalisation after each convolution in compressed blocks."""
     activation_ratio: Annotated[str | tuple[int, ...], name_or_numbers(*SHARES), Search(SHARES)] = (
         "all"
     )
-    """Share of the blocks that keep their activations (rare: the first and the last), or a list of block numbers."""
+    """Share of the blocks that keep their activations. rare: only the first and the last. Or a list of block numbers from
+    0."""
     pool_layers: Annotated[
         str | tuple[int, ...], name_or_numbers(*POOLS), Search(("none", "default", "all"))
     ] = "default"
-    """What the information pool fuses: default is the head, the first block of each later local block and the last
-    block of the encoder; former_11 the head and the first ten blocks; or a list, 0 being the head and i block i."""
+    """What the information pool fuses. default: the head, the first block of each local block from the second on, and the
+    last block of the encoder. former_11: the head and the first ten blocks. Or a list: 0 is the head, i is block i,
+    counted from 1."""
     residual_scale: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Constant factor of the residual branch of every block."""
+    """Constant factor on the residual branch of every block."""
     attention: AttentionName = "none"
     """Attention on the output of every local block."""
     residual_scaling: ScalingName = "none"
-    """Learnt scaling of the input of every residual connection."""
+    """Learnt scaling applied to the input of every residual connection."""
     upsampler: UpsamplerName = "stepwise"
-    """How features become the enlarged image."""
+    """The layers that turn the features into the enlarged image."""
 
     @model_validator(mode="after")
     def _numbers_fit(self) -> "SlwsrSpec":
@@ -92,14 +95,14 @@ class SlwsrSpec(Spec):
 
     @property
     def layout(self) -> Layout:
-        """The local blocks in full."""
+        """The number of residual blocks in each local block."""
         if isinstance(self.n_blocks, str):
             return parse_layout(self.n_blocks)
         return spread(self.n_blocks, self.local_blocks)
 
     @property
     def compressed(self) -> tuple[int, ...]:
-        """Numbers of the compressed blocks."""
+        """The numbers of the compressed blocks, from 0."""
         if not isinstance(self.compression, str):
             return self.compression
         total = self.layout.num_blocks
@@ -115,12 +118,12 @@ class SlwsrSpec(Spec):
 
     @property
     def inner_feats(self) -> int:
-        """Inner channels of a compressed block."""
+        """Number of inner channels of a compressed block."""
         return max(1, round(self.n_feats * self.expand_ratio))
 
     @property
     def activated(self) -> tuple[int, ...]:
-        """Numbers of the blocks that keep their activations."""
+        """The numbers of the blocks that keep their activations, from 0."""
         if not isinstance(self.activation_ratio, str):
             return self.activation_ratio
         total = self.layout.num_blocks
@@ -136,7 +139,7 @@ class SlwsrSpec(Spec):
 
     @property
     def pooled(self) -> tuple[int, ...]:
-        """Inputs of the information pool: 0 is the head, i the i-th block of the encoder."""
+        """The inputs of the information pool: 0 is the head, i is the i-th block of the encoder."""
         if not isinstance(self.pool_layers, str):
             return self.pool_layers
         encoder = self.layout.encoder
@@ -152,39 +155,39 @@ class SlwsrSpec(Spec):
 
     @property
     def num_plain(self) -> int:
-        """Blocks that are not compressed."""
+        """Number of blocks that are not compressed."""
         return self.layout.num_blocks - self.num_compressed
 
     @property
     def num_compressed(self) -> int:
-        """Compressed blocks."""
+        """Number of compressed blocks."""
         return len(self.compressed)
 
     @property
     def num_encoders(self) -> int:
-        """Local blocks of the encoder."""
+        """Number of local blocks in the encoder."""
         return len(self.layout.encoder)
 
     @property
     def num_decoders(self) -> int:
-        """Local blocks of the decoder."""
+        """Number of local blocks in the decoder."""
         return len(self.layout.decoder)
 
     @property
     def has_pool(self) -> bool:
-        """Whether there is an information pool, which only a decoder reads."""
+        """Whether the network has an information pool. Only a decoder reads it."""
         return bool(self.pooled) and self.num_decoders > 0
 
     @property
     def num_pooled(self) -> int:
-        """Inputs of the pool; 1 where there is none."""
+        """Number of inputs of the pool, or 1 if there is no pool."""
         return len(self.pooled) if self.has_pool else 1
 
     def canonical(self) -> "SlwsrSpec":
-        """Everything written in full; knobs without effect at their default.
+        """Writes all lists and the layout in full, and sets knobs without effect to their default.
 
-        Without a decoder nothing reads the pool; without compressed blocks nothing reads the knobs of
-        compression; and a local block of one block that only the last one reads is a part of that.
+        Without a decoder, nothing reads the pool. Without compressed blocks, the knobs of compression have no effect.
+        Without attention, `joined` merges local blocks.
         """
         layout = self.layout if self.attention != "none" else joined(self.layout)
         plain = type(self).model_fields

@@ -13,7 +13,7 @@ def test_baseline_has_the_parameters_of_the_authors_code(scale: int, params: int
     assert costs(architecture("edsr", {}), scale)["params"] == params
 
 
-# FACTS 3.4, 3.5 and 4; parameters as deployed at x4.
+# docs/facts.md 3.4, 3.5 and 4; parameters as deployed at x4.
 @pytest.mark.parametrize(
     ("values", "params"),
     [

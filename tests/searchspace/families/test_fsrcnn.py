@@ -9,7 +9,7 @@ from searchspace.families.fsrcnn import Fsrcnn, FsrcnnSpec
 NARROW = {"first_kernel": 3, "upsampler": "direct"}
 
 
-# FACTS 3.4: the standard network and the nearest to the 33K that the paper prints.
+# docs/facts.md 3.4: the standard network and the nearest to the 33K that the paper prints.
 @pytest.mark.parametrize(
     ("values", "params"),
     [

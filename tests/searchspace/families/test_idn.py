@@ -50,10 +50,10 @@ def test_a_block_brings_its_input_and_what_was_set_aside_back() -> None:
 
 
 def test_groups_that_do_not_divide_all_widths_are_rejected() -> None:
-    with pytest.raises(ValueError, match=r"groups must divide .* \(16, 14 and 12 channels\)"):
+    with pytest.raises(ValueError, match=r"groups must divide .* \(16, 14 and 12\)"):
         architecture("idn", {"n_feats": 16, "distillation_rate": 0.125})
 
 
 def test_the_luma_keeps_the_family_s_own_upsamplers() -> None:
-    with pytest.raises(ValueError, match="subpixel, deconv17 where colours is 1, got 'stepwise'"):
+    with pytest.raises(ValueError, match="subpixel, deconv17 if colours is 1, got 'stepwise'"):
         architecture("idn", {"colours": 1, "upsampler": "stepwise"})

@@ -24,7 +24,7 @@ def test_parameters_are_those_of_facts(values: dict[str, object], params: int) -
 
 
 def test_separate_recursions_have_about_the_parameters_of_the_released_network() -> None:
-    # FACTS 3.4: "about 2.9 M".
+    # docs/facts.md 3.4: "about 2.9 M".
     params = costs(architecture("memnet", {"recursive": False}), 4)["params"]
     assert round(params / 1e6, 1) == 2.9
 
@@ -67,5 +67,5 @@ def test_interpolated_input_makes_the_upsampler_irrelevant() -> None:
 
 
 def test_the_luma_keeps_the_family_s_own_upsampler() -> None:
-    with pytest.raises(ValueError, match="must be shuffle where colours is 1, got 'nearest'"):
+    with pytest.raises(ValueError, match="must be shuffle if colours is 1, got 'nearest'"):
         architecture("memnet", {"colours": 1, "upsampler": "nearest"})

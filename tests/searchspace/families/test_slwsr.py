@@ -1,4 +1,4 @@
-"""What is special about s-LWSR: its counts (FACTS 1.2 to 1.4), its layout, its lists."""
+"""What is special about s-LWSR: its counts (docs/facts.md 1.2 to 1.4), its layout, its lists."""
 
 import itertools
 
