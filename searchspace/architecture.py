@@ -41,11 +41,14 @@ class Architecture:
     def label(self) -> str:
         """A name for people: the family and the knobs that differ from the published network."""
         fields = type(self.spec).model_fields
-        shown = [self.family.name]
+        shown, spec = [self.family.name], self.spec
         for name, value in self.spec.changed().items():
-            without = self.spec.model_copy(update={name: fields[name].default})
+            without = spec.model_copy(update={name: fields[name].default})
             if digest(self.family.name, without.canonical()) != self.key:
                 shown.append(f"{name}={_short(value)}")
+            else:
+                # Two knobs can each be without effect, but not both at once.
+                spec = without
         return " ".join(shown)
 
     def network(self, scale: int) -> nn.Module:

@@ -2,6 +2,7 @@
 
 import math
 import re
+from fractions import Fraction
 
 from searchspace.errors import UserError
 
@@ -21,12 +22,24 @@ def parse_quantity(value: object) -> int | float:
         match = _NUMBER.fullmatch(value.strip())
         if match is None:
             raise UserError(f"must be a number such as 3, 0.5, 1e-4, 150k or 40G, got {value!r}")
-        number = float(match[1].replace("_", "")) * SUFFIXES[match[2]]
+        written = match[1].replace("_", "")
+        number: float | Fraction = float(written) * SUFFIXES[match[2]]
+        if number and math.isfinite(number):
+            # In floats, 1.001M would be 1000999.9999999999.
+            number = Fraction(written) * SUFFIXES[match[2]]
     else:
         number = value
-    if not math.isfinite(number):
+    if not _is_finite(number):
         raise UserError(f"must be a finite number, got {value!r}")
     return int(number) if number == int(number) else float(number)
+
+
+def _is_finite(number: float | Fraction) -> bool:
+    """Whether a number fits into a float. Larger whole numbers do not."""
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False
 
 
 def format_quantity(value: float) -> str:

@@ -1,4 +1,7 @@
-"""Counts Mult-Adds with thop, to check srsweep's own count (docs/facts.md 0). Only tests import this module."""
+"""Counts Mult-Adds with thop, to check srsweep's own count (docs/facts.md 0).
+
+thop is imported only when a count is asked for, so nothing else in srsweep needs it.
+"""
 
 import copy
 import warnings
@@ -7,12 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from searchspace.cost.subject import Subject
-
-with warnings.catch_warnings():
-    # thop imports distutils, and Python 3.11 warns that it is deprecated.
-    warnings.simplefilter("ignore", DeprecationWarning)
-    from thop import profile
-    from thop.profile import register_hooks
 
 COUNTED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 """The layers that thop and srsweep both count."""
@@ -25,6 +22,11 @@ def thop_multadds(network: nn.Module, low_res: Tensor) -> int:
     norms, PReLU, leaky ReLU, pooling and interpolation are set to zero, because the papers do not count those. It works
     on a copy, because thop leaves buffers behind in every module.
     """
+    with warnings.catch_warnings():
+        # thop imports distutils, and Python 3.11 warns that it is deprecated.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from thop.profile import profile, register_hooks
+
     free = {layer: _free for layer in register_hooks if layer not in COUNTED}
     multadds, _ = profile(copy.deepcopy(network), (low_res,), custom_ops=free, verbose=False)
     return int(multadds)
