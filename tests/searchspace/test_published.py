@@ -52,7 +52,7 @@ def rows() -> dict[tuple[str, int, str], str]:
     }
 
 
-def test_everything_that_facts_calls_equal_is_equal_and_nothing_else() -> None:
+def test_counts_equal_the_printed_ones_exactly_where_the_facts_say_so() -> None:
     for (name, scale, source), equal in rows().items():
         if name in NOT_REPRODUCIBLE or (name, scale) in ONLY_IN_SOME_PAPERS:
             assert equal == "no", (name, source)

@@ -31,7 +31,7 @@ def test_baseline_has_the_parameters_of_the_authors_code(scale: int, params: int
         ({"n_feats": 256, "n_blocks": 32, "residual_scale": 0.1}, 43_089_923),
     ],
 )
-def test_strategies_and_variants_are_counted_as_in_facts(
+def test_strategies_and_variants_are_counted_as_in_the_facts(
     values: dict[str, object], params: int
 ) -> None:
     assert costs(architecture("edsr", values), 4)["params"] == params

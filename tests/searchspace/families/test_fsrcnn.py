@@ -22,7 +22,7 @@ NARROW = {"first_kernel": 3, "upsampler": "direct"}
         ({"colours": 1}, 12_809),
     ],
 )
-def test_parameters_are_those_of_facts(values: dict[str, object], params: int) -> None:
+def test_parameters_are_those_in_the_facts(values: dict[str, object], params: int) -> None:
     assert costs(architecture("fsrcnn", values), 4)["params"] == params
 
 

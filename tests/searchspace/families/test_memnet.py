@@ -19,7 +19,7 @@ ORIGINAL = {"colours": 1, "interpolated": True}
         (ORIGINAL | {"norm": "none"}, 676_992),
     ],
 )
-def test_parameters_are_those_of_facts(values: dict[str, object], params: int) -> None:
+def test_parameters_are_those_in_the_facts(values: dict[str, object], params: int) -> None:
     assert costs(architecture("memnet", values), 4)["params"] == params
 
 
@@ -66,6 +66,6 @@ def test_interpolated_input_makes_the_upsampler_irrelevant() -> None:
     assert one == other
 
 
-def test_the_luma_keeps_the_family_s_own_upsampler() -> None:
+def test_the_luma_keeps_the_familys_own_upsampler() -> None:
     with pytest.raises(ValueError, match="must be shuffle if colours is 1, got 'nearest'"):
         architecture("memnet", {"colours": 1, "upsampler": "nearest"})

@@ -70,7 +70,7 @@ def test_several_kernels_with_equal_outputs_average_them() -> None:
     assert torch.allclose(several(x), one(x), atol=1e-6)
 
 
-def test_colours_survive_the_way_there_and_back() -> None:
+def test_colours_survive_a_round_trip() -> None:
     rgb = torch.rand(2, 3, 8, 8)
     assert torch.allclose(ycbcr_to_rgb(rgb_to_ycbcr(rgb)), rgb, atol=1e-5)
 
