@@ -98,7 +98,10 @@ def test_nothing_but_the_cross_check_needs_thop() -> None:
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         for package in ("searchspace", "sweeps", "analysis", "srsweep")
         for path in sorted((ROOT / package).rglob("*.py"))
-        if path.stem != "__main__" and not path.stem.startswith("dashboard")
+        # Migrations are run by Alembic; the dashboard needs dash, which is optional.
+        if "migrations" not in path.parts
+        and path.stem != "__main__"
+        and not path.stem.startswith("dashboard")
     ]
     assert len(names) > 150
     lines = ["import sys", "sys.modules['thop'] = None", *(f"import {name}" for name in names)]
