@@ -1,1 +1,1 @@
-"""Search spaces: specs and knobs, the networks they build, what these cost."""
+"""Search spaces: specs and their knobs, the networks that they build, and the costs of those networks."""

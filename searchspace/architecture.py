@@ -1,4 +1,4 @@
-"""An architecture: a family and a spec in canonical form, with a key that names it."""
+"""An architecture: a family and a spec in canonical form, with a key that identifies it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,52 +9,56 @@ from pydantic import ValidationError
 from torch import nn
 
 from searchspace.discover import find_family
+from searchspace.errors import UserError
 from searchspace.family import Family
 from searchspace.spec import Spec, digest, explain, knobs
 
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """One network up to its scale; equal keys mean equal networks."""
+    """A network whose scale is still open. Two architectures with equal keys are the same network."""
 
     family: Family
     spec: Spec
-    """As it was written; `canonical` is what counts."""
+    """The knobs as they were written. Comparisons use `canonical` instead."""
 
     @cached_property
     def canonical(self) -> Spec:
-        """The spec that stands for all spellings of this network."""
+        """The one spec that represents every way of writing this network."""
         return self.spec.canonical()
 
     @cached_property
     def key(self) -> str:
-        """Sixteen hexadecimal digits; the identity of the architecture in the database."""
+        """Sixteen hexadecimal digits that identify the architecture in the database."""
         return digest(self.family.name, self.canonical)
 
     @property
     def knobs(self) -> dict[str, Any]:
-        """All knobs as written, in JSON types."""
+        """All knobs as they were written, in JSON types."""
         return self.spec.model_dump(mode="json")
 
     @cached_property
     def label(self) -> str:
-        """For people: the family and the knobs that make it differ from the published network."""
+        """A name for people: the family and the knobs that differ from the published network."""
         fields = type(self.spec).model_fields
-        shown = [self.family.name]
+        shown, spec = [self.family.name], self.spec
         for name, value in self.spec.changed().items():
-            without = self.spec.model_copy(update={name: fields[name].default})
+            without = spec.model_copy(update={name: fields[name].default})
             if digest(self.family.name, without.canonical()) != self.key:
                 shown.append(f"{name}={_short(value)}")
+            else:
+                # Two knobs can each be without effect, but not both at once.
+                spec = without
         return " ".join(shown)
 
     def network(self, scale: int) -> nn.Module:
-        """The network at `scale`, freshly initialised.
+        """Returns the network at `scale`, freshly initialised.
 
-        Raises ValueError where the family has no such scale.
+        Raises UserError if the family does not support this scale.
         """
         if scale not in self.family.scales:
             scales = ", ".join(map(str, self.family.scales))
-            raise ValueError(f"scale: {self.family.name} is built for {scales}, got {scale}")
+            raise UserError(f"scale: {self.family.name} is built for {scales}, got {scale}")
         return self.family.network(self.spec, scale)
 
     def __eq__(self, other: object) -> bool:
@@ -65,9 +69,9 @@ class Architecture:
 
 
 def architecture(family_name: str, values: Mapping[str, Any]) -> Architecture:
-    """The architecture with these knob values and the published default for all others.
+    """Returns the architecture with these knob values. All other knobs keep the published default.
 
-    Raises ValueError with one sentence a fault, located as `family.knob`.
+    Raises UserError with one line per mistake. Each line starts with `family.knob`.
     """
     family = find_family(family_name)
     try:
@@ -75,7 +79,7 @@ def architecture(family_name: str, values: Mapping[str, Any]) -> Architecture:
     except ValidationError as error:
         faults = explain(error, lambda path: knobs(family.spec))
         lines = [f"{'.'.join((family_name, *path))}: {text}" for path, text in faults]
-        raise ValueError("\n".join(lines)) from None
+        raise UserError("\n".join(lines)) from None
     return Architecture(family=family, spec=spec)
 
 

@@ -1,7 +1,7 @@
-"""Bicubic enlargement as MATLAB's imresize computes it, which the papers trained and tested with.
+"""Bicubic enlargement as MATLAB's imresize computes it. The papers trained and tested with it.
 
-PyTorch's own cubic is another one (a = -0.75, border repeated): on Set5 its values differ from MATLAB's
-by up to 0.065 of 1, enough to spoil a network that was trained on the other's images.
+PyTorch uses a different cubic (a = -0.75, border repeated). On Set5, with values in [0, 1], the two differ by up to
+0.065. A network trained on images of one kind loses quality on images of the other kind.
 """
 
 import math
@@ -11,10 +11,10 @@ from torch import Tensor
 
 
 def enlarge_as_matlab(x: Tensor, scale: int) -> Tensor:
-    """(N, C, H, W) -> (N, C, sH, sW): cubic with a = -0.5, pixels beyond the border mirrored (FACTS 9).
+    """Enlarges (N, C, H, W) to (N, C, sH, sW) by a cubic with a = -0.5 and a mirrored border (docs/facts.md 9).
 
-    Written as sums of shifted images: no convolution, so that it costs no Mult-Adds, and operators that
-    every exporter knows.
+    The code sums shifted images. It needs no convolution, so it costs no Mult-Adds, and it uses only operators that
+    every exporter supports.
     """
     wider = _enlarge_columns(x, scale)
     return _enlarge_columns(wider.transpose(2, 3), scale).transpose(2, 3)

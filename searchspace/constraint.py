@@ -1,4 +1,4 @@
-"""Constraints: comparisons such as `params <= 300k` or `n_feats >= 16` that an architecture must meet."""
+"""Constraints: comparisons such as `params <= 300k` or `n_feats >= 16` that an architecture must satisfy."""
 
 import operator
 import re
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from searchspace.architecture import Architecture
 from searchspace.cost import COSTS, costs
+from searchspace.errors import UserError
 from searchspace.quantity import format_quantity, parse_quantity
 from searchspace.spec import nearest
 
@@ -22,18 +23,18 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Constraint:
-    """`name` compared with `limit`; the name is a cost's or a numeric knob's."""
+    """A comparison of the cost or numeric knob called `name` with `limit`."""
 
     name: str
     comparison: str
     limit: float
 
     def allows(self, value: float) -> bool:
-        """Whether a value of the cost or knob meets the constraint."""
+        """Whether this value of the cost or knob satisfies the constraint."""
         return _OPERATORS[self.comparison](value, self.limit)
 
     def holds(self, architecture: Architecture, scale: int) -> bool:
-        """Whether the architecture meets it; a knob that the family does not have does not matter."""
+        """Whether the architecture satisfies the constraint. A constraint on a knob that the family lacks always holds."""
         if self.name in COSTS:
             return self.allows(costs(architecture, scale)[self.name])
         value = getattr(architecture.spec, self.name, None)
@@ -44,18 +45,24 @@ class Constraint:
 
 
 def parse_constraint(text: object, knob_names: Collection[str]) -> Constraint:
-    """The constraint written as `text`; ValueError where it is none or names nothing known."""
+    """Returns the constraint written as `text`, for example 'params <= 300k'.
+
+    Raises UserError if `text` is not a constraint, or names neither a cost nor one of `knob_names`.
+    """
     match = _COMPARISON.fullmatch(text) if isinstance(text, str) else None
     if match is None:
-        raise ValueError(f"must read like 'params <= 300k' (<=, >=, <, >, ==), got {text!r}")
+        raise UserError(f"must read like 'params <= 300k' (<=, >=, <, >, ==), got {text!r}")
     name, comparison, limit = match.groups()
     if name not in COSTS and name not in knob_names:
-        raise ValueError(f"unknown cost or knob {name!r}; {nearest(name, [*COSTS, *knob_names])}")
+        raise UserError(f"unknown cost or knob {name!r}; {nearest(name, [*COSTS, *knob_names])}")
     return Constraint(name=name, comparison=comparison, limit=parse_quantity(limit))
 
 
 def at_most(cost: str, limit: object) -> Constraint:
-    """The constraint of one entry of a budget; ValueError for an unknown cost or no number."""
+    """Returns the constraint `cost <= limit` for one entry of a budget.
+
+    Raises UserError if the cost is unknown or the limit is not a number.
+    """
     if cost not in COSTS:
-        raise ValueError(f"unknown cost; {nearest(cost, COSTS)}")
+        raise UserError(f"unknown cost; {nearest(cost, COSTS)}")
     return Constraint(name=cost, comparison="<=", limit=parse_quantity(limit))

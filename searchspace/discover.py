@@ -1,9 +1,10 @@
-"""The families: every module in `searchspace.families` that defines FAMILY, found by itself."""
+"""Finds the families: imports every module or package in `searchspace.families` and takes its FAMILY."""
 
 import importlib
 import pkgutil
 
 from searchspace import families
+from searchspace.errors import UserError
 from searchspace.family import Family
 from searchspace.spec import nearest
 
@@ -22,7 +23,7 @@ FAMILIES: dict[str, Family] = _discover()
 
 
 def find_family(name: str) -> Family:
-    """The family called `name`; ValueError with the nearest known name otherwise."""
+    """Returns the family called `name`. Raises UserError with the closest known name if there is none."""
     if name not in FAMILIES:
-        raise ValueError(f"unknown family {name!r}; {nearest(name, FAMILIES)}")
+        raise UserError(f"unknown family {name!r}; {nearest(name, FAMILIES)}")
     return FAMILIES[name]

@@ -1,4 +1,4 @@
-"""What a file in `searchspace/families/` hands over: a `Family` named FAMILY."""
+"""The description of an architecture family. Each file in `searchspace/families/` defines one, named FAMILY."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,45 +23,45 @@ Convention = Literal[
     "multadds_with_mean_shift",
     "multadds_exact_third",
 ]
-"""How a paper counted; `searchspace.cost.conventions` computes each from the network itself."""
+"""The rules by which papers count. `searchspace.cost.conventions` applies each rule to the network itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """One network of a paper with the counts printed there."""
+    """One network of a paper with the counts that the paper prints."""
 
     name: str
-    """As the paper's tables call it."""
+    """The name in the paper's tables."""
     spec: Spec
     scale: int
     params: str | None = None
-    """As printed, for example '144K'."""
+    """The printed number of parameters, for example '144K'."""
     params_convention: Convention = "deployed"
     multadds: str | None = None
-    """As printed, for example '8.3G'."""
+    """The printed Mult-Adds, for example '8.3G'."""
     multadds_convention: Convention = "multadds"
     source: str
     caveat: str = ""
-    """Why the counts do not come out, or which reading of the paper this is; empty where they do."""
+    """Why our counts differ from the printed ones, or how we read an unclear passage of the paper. Empty if neither applies."""
     reproducible: bool = True
-    """Whether our count rounds to the printed one."""
+    """Whether our counts round to the printed ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """One architecture family: its knobs, its network, its published variants."""
+    """One architecture family: its knobs, its network and its published variants."""
 
     name: str
     source: str
-    """Paper and code."""
+    """The paper and the public code."""
     spec: type[Spec]
     network: Callable[[Any, int], nn.Module]
-    """(spec, scale) -> network from (N, 3, H, W) in [0, 1] to (N, 3, sH, sW), nominally in [0, 1]."""
+    """Builds the network for (spec, scale). It maps (N, 3, H, W) in [0, 1] to (N, 3, sH, sW), nominally in [0, 1]."""
     scales: tuple[int, ...] = (2, 3, 4)
     published: tuple[Published, ...] = ()
     upstream_range: float = 1.0
-    """Largest value of a colour that upstream's network is fed (1 or 255); ours scales by it inside, so that
-    upstream checkpoints fit."""
+    """The largest colour value in the input of the authors' network (1 or 255). Our network multiplies its input by this
+    number, so the authors' checkpoints fit."""
     parts: Parts | None = None
-    """Which knobs act on the costs together; lets spaces of millions be tabulated (`searchspace.table.space_table`), which
-    checks it. None: counted one by one."""
+    """Which knobs affect the costs together. With it, `searchspace.table.space_table` can tabulate a space of millions of
+    networks; the table checks the declaration first. None: every network is counted by itself."""

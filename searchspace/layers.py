@@ -1,6 +1,6 @@
 """Layers that more than one family uses.
 
-Letters: N images, C channels, H and W rows and columns of the low-resolution input, s the scale.
+Shapes: N images, C channels, H rows and W columns of the low-resolution input, scale s.
 """
 
 import copy
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils import fusion, parametrizations, parametrize
 
 RGB_MEAN_DIV2K = (0.4488, 0.4371, 0.4040)
-"""Mean colour of DIV2K in [0, 1], as EDSR and its descendants subtract it (FACTS 1.1)."""
+"""Mean colour of DIV2K in [0, 1]. EDSR and the networks derived from it subtract it (docs/facts.md 1.1)."""
 
 
 def conv(
@@ -22,18 +22,17 @@ def conv(
     bias: bool = True,
     stride: int = 1,
 ) -> nn.Conv2d:
-    """A convolution with zero padding that keeps the size at stride 1 and odd kernels."""
+    """Returns a convolution with zero padding. At stride 1, an odd kernel keeps the size of the image."""
     return nn.Conv2d(
         in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=bias
     )
 
 
 class ColourShift(nn.Module):
-    """`factor * x + offset` per colour, the mean shift of EDSR and its descendants.
+    """The mean shift of EDSR: adds a constant to each colour.
 
-    The constants are buffers: they are neither trained nor counted. Some upstream checkpoints trained
-    the shift by accident into a 3x3 colour mix (FACTS 1.1); such a mix can be loaded, and only then
-    is it computed.
+    The constants are buffers, so they are neither trained nor counted. In some published checkpoints training turned
+    the shift into a 3x3 colour mix by accident (docs/facts.md 1.1). The layer applies such a mix after loading one.
     """
 
     weight: Tensor
@@ -50,7 +49,7 @@ class ColourShift(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) shifted, in float32 even under autocast: 8 bits of mantissa lose levels."""
+        """Shifts (N, C, H, W). Computes in float32 even under autocast, because bfloat16 loses colour levels."""
         if self.mixes:
             return nn.functional.conv2d(x, self.weight, self.bias)
         return x + self.bias.view(1, -1, 1, 1)
@@ -61,17 +60,19 @@ class ColourShift(nn.Module):
 
 
 class ConvNorm(nn.Sequential):
-    """A convolution followed by batch norm; `deployed` folds the norm into the convolution."""
+    """A convolution followed by batch norm. `deployed` folds the norm into the convolution."""
 
     def __init__(self, convolution: nn.Conv2d) -> None:
         super().__init__(convolution, nn.BatchNorm2d(convolution.out_channels))
 
     def folded(self) -> nn.Conv2d:
-        """One convolution with the same output in evaluation mode."""
+        """Returns one convolution with the same output in evaluation mode."""
         convolution, norm = self
         assert isinstance(convolution, nn.Conv2d)
         assert isinstance(norm, nn.BatchNorm2d)
-        if convolution.weight.is_meta:  # only its shape matters; torch would compute that at length
+        if (
+            convolution.weight.is_meta
+        ):  # Only the shape matters here, and torch's own folding is slow.
             shape = (
                 "in_channels",
                 "out_channels",
@@ -86,7 +87,7 @@ class ConvNorm(nn.Sequential):
 
 
 def weight_norm(module: nn.Module) -> nn.Module:
-    """`module` with every convolution in it weight-normalised (one g an output channel)."""
+    """Applies weight normalisation to every convolution in `module` (one g per output channel) and returns `module`."""
     for part in module.modules():
         if isinstance(part, nn.Conv2d) and not parametrize.is_parametrized(part):
             parametrizations.weight_norm(part)
@@ -94,15 +95,15 @@ def weight_norm(module: nn.Module) -> nn.Module:
 
 
 def deployed(network: nn.Module) -> nn.Module:
-    """A copy of `network` as it would be shipped: evaluation mode, weight and batch norm folded.
+    """Returns a copy of `network` as it ships: in evaluation mode, with weight norm and batch norm folded.
 
-    Batch norms that do not follow a convolution directly (a `ConvNorm`) stay as they are.
+    Only the batch norm of a `ConvNorm` is folded. Any other batch norm stays as it is.
     """
     return fold(copy.deepcopy(network).eval())
 
 
 def fold(network: nn.Module) -> nn.Module:
-    """`network`, which must be in evaluation mode, with weight and batch norm folded in place."""
+    """Folds weight norm and batch norm of `network` in place and returns it. It must be in evaluation mode."""
     for part in list(network.modules()):
         if parametrize.is_parametrized(part):
             _fold_parametrizations(part)
@@ -115,8 +116,8 @@ def fold(network: nn.Module) -> nn.Module:
 def _fold_parametrizations(part: nn.Module) -> None:
     """Turns the parametrised weights of `part` into plain ones.
 
-    Not by torch's `remove_parametrizations`: it edits the class, which a deep copy shares with the
-    network that it was copied from, and the original would be left without a weight.
+    torch's `remove_parametrizations` edits the class of the module. A deep copy shares that class with its original,
+    which would then lose its weight.
     """
     weights = {name: getattr(part, name).detach() for name in part.parametrizations}  # type: ignore[union-attr]
     part.__class__ = type(part).__bases__[0]

@@ -1,4 +1,4 @@
-"""The papers' counts beside our own, under each paper's convention."""
+"""Compares the counts that the papers print with our own, following each paper's rule of counting."""
 
 import re
 from decimal import ROUND_HALF_UP, Decimal
@@ -13,38 +13,40 @@ from searchspace.quantity import SUFFIXES
 Agreement = Literal["yes", "rounded twice", "no", "not printed"]
 
 RULES: dict[Convention, str] = {
-    "trained": "parameters as trained, the g of weight norm included",
-    "trained_with_mean_shift": "parameters with the 24 of the two mean shifts",
-    "weights": "parameters are the weights alone, without biases",
-    "trained_three_scales": "parameters of one network with upsamplers for x2, x3 and x4",
-    "weights_three_scales": "weights, without biases, of one network with upsamplers for x2, x3 and x4",
-    "params_times_low_res_pixels": "Mult-Adds are parameters times low-resolution pixels",
-    "weights_times_output_pixels": "Mult-Adds are weights times output pixels, recursions not counted",
-    "multadds_with_bias": "Mult-Adds with one more for each output of a convolution that has a bias",
-    "multadds_with_mean_shift": "Mult-Adds with the two mean shifts",
-    "multadds_exact_third": "Mult-Adds at 921,600 / 9 low-resolution pixels instead of 426x240",
+    "trained": "the parameters are those in training, including the g of weight norm",
+    "trained_with_mean_shift": "the parameters include 24 for the two mean shifts",
+    "weights": "the parameters are the weights only, without biases",
+    "trained_three_scales": "the parameters are those of one network with upsamplers for x2, x3 and x4",
+    "weights_three_scales": "the parameters are the weights, without biases, of one network with upsamplers "
+    "for x2, x3 and x4",
+    "params_times_low_res_pixels": "the Mult-Adds are parameters times low-resolution pixels",
+    "weights_times_output_pixels": "the Mult-Adds are weights times output pixels; each weight counts once, "
+    "however often it is reused",
+    "multadds_with_bias": "the Mult-Adds include one addition per output value of each convolution with a bias",
+    "multadds_with_mean_shift": "the Mult-Adds include the two mean shifts",
+    "multadds_exact_third": "the Mult-Adds are for 921,600 / 9 low-resolution pixels instead of 426x240",
 }
-"""What a paper's way of counting differs in from ours (`deployed` parameters, `multadds`)."""
+"""How each paper's rule of counting differs from ours (`deployed` parameters, `multadds`). Shown as notes below the table."""
 
 
 def rounds_to(count: int, printed: str) -> bool:
-    """Whether `count` rounds to a number as printed, such as '144K' or '8.3G'.
+    """Whether `count` rounds to the printed number, such as '144K' or '8.3G'.
 
-    Both ways of rounding a last digit of exactly half are accepted.
+    A count exactly half-way between two printed numbers matches both.
     """
     value, target, unit = _parsed(count, printed)
     return abs(value - target) <= unit / 2
 
 
 def rounds_twice_to(count: int, printed: str) -> bool:
-    """Whether `count` rounded to one digit more than printed, and that rounded again, is as printed."""
+    """Whether `count` gives the printed number if it is rounded to one digit more first, and then rounded again."""
     value, target, unit = _parsed(count, printed)
     once = value.quantize(unit / 10, ROUND_HALF_UP)
     return once.quantize(unit, ROUND_HALF_UP) == target
 
 
 def agreement(row: Published, family: Family) -> Agreement:
-    """Whether our counts are the printed ones: 'rounded twice' is an error of the paper's rounding."""
+    """Whether our counts equal the printed ones. 'rounded twice' means that the paper made a rounding error."""
     pairs = zip((row.params, row.multadds), counted(row, family), strict=True)
     given = [(count, printed) for printed, count in pairs if printed is not None]
     if not given:
@@ -56,7 +58,7 @@ def agreement(row: Published, family: Family) -> Agreement:
 
 
 def counted(row: Published, family: Family) -> tuple[int, int]:
-    """Parameters and Mult-Adds of a published network, each under the row's convention."""
+    """Returns the parameters and Mult-Adds of a published network, each counted by the row's convention."""
     network = subject(Architecture(family=family, spec=row.spec), row.scale)
     return (
         CONVENTIONS[row.params_convention](network),
@@ -65,7 +67,7 @@ def counted(row: Published, family: Family) -> tuple[int, int]:
 
 
 def published_table(family: Family) -> list[dict[str, Any]]:
-    """One dict a published network of the family: printed and counted figures and what to make of them."""
+    """Returns one dict per published network of the family: printed and counted figures, and whether they agree."""
     rows = []
     for row in family.published:
         params, multadds = counted(row, family)
@@ -89,7 +91,7 @@ def published_table(family: Family) -> list[dict[str, Any]]:
 
 
 def _parsed(count: int, printed: str) -> tuple[Decimal, Decimal, Decimal]:
-    """The count in the printed unit, the printed number, and the worth of its last digit."""
+    """Returns the count in the printed unit, the printed number, and the value of one unit of its last digit."""
     number, suffix = re.fullmatch(r"([\d.]+)([KMG]?)", printed).groups()  # type: ignore[union-attr]
     digits = len(number.partition(".")[2])
     return Decimal(count) / SUFFIXES[suffix], Decimal(number), Decimal(1).scaleb(-digits)

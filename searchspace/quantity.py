@@ -2,33 +2,48 @@
 
 import math
 import re
+from fractions import Fraction
+
+from searchspace.errors import UserError
 
 SUFFIXES = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _NUMBER = re.compile(r"([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([kKMGT]?)")
 
 
 def parse_quantity(value: object) -> int | float:
-    """The number meant by `value`: an int where it is whole, otherwise a float.
+    """Returns the number that `value` stands for: an int if it is whole, otherwise a float.
 
-    Accepts numbers and strings with an SI suffix (k, M, G, T). PyYAML reads `1e-4` and `40G` as
-    strings, so both arrive here. Raises ValueError for anything else, for NaN and for infinities.
+    Accepts numbers, and strings with an optional SI suffix (k, M, G, T). PyYAML reads `1e-4` and `40G` as strings, so
+    both arrive here. Raises UserError for anything else, and for NaN and infinities.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError(f"must be a number such as 3, 0.5, 1e-4, 150k or 40G, got {value!r}")
+        raise UserError(f"must be a number such as 3, 0.5, 1e-4, 150k or 40G, got {value!r}")
     if isinstance(value, str):
         match = _NUMBER.fullmatch(value.strip())
         if match is None:
-            raise ValueError(f"must be a number such as 3, 0.5, 1e-4, 150k or 40G, got {value!r}")
-        number = float(match[1].replace("_", "")) * SUFFIXES[match[2]]
+            raise UserError(f"must be a number such as 3, 0.5, 1e-4, 150k or 40G, got {value!r}")
+        written = match[1].replace("_", "")
+        number: float | Fraction = float(written) * SUFFIXES[match[2]]
+        if number and math.isfinite(number):
+            # In floats, 1.001M would be 1000999.9999999999.
+            number = Fraction(written) * SUFFIXES[match[2]]
     else:
         number = value
-    if not math.isfinite(number):
-        raise ValueError(f"must be a finite number, got {value!r}")
+    if not _is_finite(number):
+        raise UserError(f"must be a finite number, got {value!r}")
     return int(number) if number == int(number) else float(number)
 
 
+def _is_finite(number: float | Fraction) -> bool:
+    """Whether a number fits into a float. Larger whole numbers do not."""
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False
+
+
 def format_quantity(value: float) -> str:
-    """`value` with three or four significant digits and a suffix: 143731 -> '143.7K'."""
+    """Returns `value` with up to four significant digits and a suffix: 143731 -> '143.7K'."""
     for suffix in ("T", "G", "M", "K"):
         factor = SUFFIXES[suffix]
         if abs(value) >= factor:

@@ -1,9 +1,15 @@
 """Spaces: the architectures that a sweep chooses from, as written under `families` in a sweep file.
 
-A knob is fixed (`n_feats: 32`), a list of choices, a range (`{low: 8, high: 64, step: 8}`), `auto` (the
-values that the family names) or conditional (`{values: [2, 3], when: {compression: [head, tail]}}`). A
-value that is itself a list is written inside the list of choices: `compression: [none, [0, 1, 2]]`.
-Knobs left out keep the published default; `family: auto` searches all of the family's knobs.
+A knob takes one of five forms:
+
+- a fixed value: `n_feats: 32`
+- a list of choices: `n_feats: [16, 32]`
+- a range: `{low: 8, high: 64, step: 8}`
+- `auto`: the values that the family lists
+- conditional: `{values: [2, 3], when: {compression: [head, tail]}}`
+
+A value that is itself a list goes inside the list of choices: `compression: [none, [0, 1, 2]]`. A knob that is left
+out keeps its published default. `family: auto` searches all knobs of the family.
 """
 
 import itertools
@@ -19,6 +25,7 @@ from pydantic import TypeAdapter, ValidationError
 from searchspace.architecture import Architecture
 from searchspace.constraint import Constraint
 from searchspace.discover import FAMILIES
+from searchspace.errors import UserError
 from searchspace.family import Family
 from searchspace.quantity import parse_quantity
 from searchspace.spec import Knob, check_truth, knobs, nearest
@@ -27,25 +34,25 @@ Path = tuple[str, ...]
 Fault = tuple[Path, str]
 
 MAX_ENUMERATED = 200_000
-"""Spellings up to which a space is enumerated, so that its size and its sampling are exact."""
+"""The largest number of combinations that are enumerated. Up to it, the size of a space and sampling are exact."""
 MAX_DRAWS = 10_000
-"""Combinations drawn from a larger space before it is taken to hold no network."""
+"""Number of random combinations to try in a larger space before giving up."""
 MAX_VALUES = 10_000
-"""Values that a range may have."""
+"""The largest number of values in a range."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dimension:
-    """One knob of a family's space and the values it takes."""
+    """One knob of a family's space and the values that it takes."""
 
     name: str
     values: tuple[Any, ...]
     when: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
-    """Values of other knobs under which this one is searched; otherwise it keeps its default."""
+    """The values of other knobs under which this knob is searched. Otherwise it keeps its default."""
 
     @property
     def ordered(self) -> bool:
-        """Whether its values are numbers in ascending order, so that neighbours are alike."""
+        """Whether the values are numbers in ascending order, so that neighbouring values are similar."""
         numeric = all(type(value) in (int, float) for value in self.values)
         return numeric and list(self.values) == sorted(self.values)
 
@@ -59,13 +66,11 @@ class FamilySpace:
 
     @property
     def num_spellings(self) -> int:
-        """Combinations of values; several may be one architecture, some may be none."""
+        """Number of combinations of values. Several may be the same architecture, and some may be invalid."""
         return math.prod(len(dimension.values) for dimension in self.dimensions)
 
     def build(self, choice: Mapping[str, int]) -> Architecture | None:
-        """The architecture with value number `choice[knob]` of every dimension; None where the
-        combination is invalid.
-        """
+        """Returns the architecture with value number `choice[knob]` of each knob, or None if the combination is invalid."""
         try:
             spec = self.family.spec.model_validate(self.written(choice))
             return Architecture(family=self.family, spec=spec)
@@ -73,13 +78,16 @@ class FamilySpace:
             return None
 
     def written(self, choice: Mapping[str, int]) -> dict[str, Any]:
-        """The knobs of a choice by name, those whose conditions are not met left out."""
+        """Returns the knobs of a choice by name, without those whose conditions do not hold."""
         return {
             d.name: d.values[choice[d.name]] for d in self.dimensions if self.applies(d, choice)
         }
 
     def unused(self) -> list[str]:
-        """Every 'knob=value' that no valid combination has: a mistake, or a condition that never holds."""
+        """Returns every 'family.knob=value' that occurs in no valid combination.
+
+        Such a value is a mistake, or belongs to a condition that never holds.
+        """
         used: set[tuple[str, int]] = set()
         for choice in self._choices():
             if self.build(choice) is not None:
@@ -94,7 +102,7 @@ class FamilySpace:
         ]
 
     def applies(self, dimension: Dimension, choice: Mapping[str, int]) -> bool:
-        """Whether its conditions are met; a knob that is not searched, or not now, has its default."""
+        """Whether the conditions of `dimension` hold. A knob that is not searched counts with its default."""
         return all(self._value(name, choice) in wanted for name, wanted in dimension.when.items())
 
     def _value(self, name: str, choice: Mapping[str, int]) -> Any:
@@ -127,22 +135,22 @@ class Space:
 
     @property
     def num_spellings(self) -> int:
-        """Combinations of values over all families, before equal networks are counted once."""
+        """Number of combinations of values over all families. Equal networks count several times."""
         return sum(part.num_spellings for part in self.families)
 
     @property
     def enumerable(self) -> bool:
-        """Whether the space is small enough for exact size and exact sampling."""
+        """Whether the space is small enough for an exact size and exact sampling."""
         return self.num_spellings <= MAX_ENUMERATED
 
     @cached_property
     def architectures(self) -> tuple[Architecture, ...]:
-        """Every architecture once, in order of the file; the first spelling stands for its network.
+        """Every architecture once, in the order of the file. The first of several spellings is kept.
 
-        Raises ValueError beyond MAX_ENUMERATED spellings.
+        Raises UserError if there are more than MAX_ENUMERATED combinations.
         """
         if not self.enumerable:
-            raise ValueError(
+            raise UserError(
                 f"families: {self.num_spellings:,} combinations are too many to enumerate "
                 f"(limit {MAX_ENUMERATED:,})"
             )
@@ -155,21 +163,20 @@ class Space:
         return isinstance(candidate, Architecture) and candidate.key in self._keys
 
     def sample(self, random: Random) -> Architecture:
-        """One architecture: uniform over architectures where the space is enumerable, otherwise uniform
-        over the valid combinations of values.
+        """Draws one architecture. Uniform over architectures if the space is enumerable, else over valid combinations.
 
-        Raises ValueError where there is none, or none was found in MAX_DRAWS combinations.
+        Raises UserError if there is none, or if MAX_DRAWS random combinations contain none.
         """
         if self.enumerable:
             if not self.architectures:
-                raise ValueError("families: no combination of these values is a network")
+                raise UserError("families: no combination of these values is a valid network")
             return random.choice(self.architectures)
         return self.spell(random)
 
     def spell(self, random: Random) -> Architecture:
-        """One architecture, uniform over the valid combinations of values: at once, however large the space.
+        """Draws one architecture, uniform over valid combinations of values. Never enumerates the space.
 
-        Raises ValueError where none was found in MAX_DRAWS combinations.
+        Raises UserError if MAX_DRAWS random combinations contain no valid one.
         """
         weights = [part.num_spellings for part in self.families]
         for _ in range(MAX_DRAWS):
@@ -177,9 +184,9 @@ class Space:
             built = part.build({d.name: random.randrange(len(d.values)) for d in part.dimensions})
             if built is not None:
                 return built
-        raise ValueError(
-            f"families: none of {MAX_DRAWS:,} combinations drawn is a network; see `srsweep families` "
-            "for which values go together"
+        raise UserError(
+            f"families: none of {MAX_DRAWS:,} random combinations is a valid network; change the values so "
+            "that they fit together"
         )
 
     @cached_property
@@ -192,12 +199,15 @@ class Space:
 
 
 def feasible(candidate: Architecture, constraints: tuple[Constraint, ...], scale: int) -> bool:
-    """Whether an architecture meets all constraints at `scale`."""
+    """Whether an architecture satisfies all constraints at `scale`."""
     return all(constraint.holds(candidate, scale) for constraint in constraints)
 
 
 def parse_space(written: object, at: Path) -> tuple[Space, list[Fault]]:
-    """The space under `families` of a sweep file, and every fault in it with its path from `at`."""
+    """Parses the value of `families` in a sweep file. Returns the space and every mistake in it as (path, sentence).
+
+    The paths start with `at`.
+    """
     faults: list[Fault] = []
     parts = []
     if not isinstance(written, Mapping) or not written:
@@ -230,23 +240,26 @@ def _parse_family(
             continue
         try:
             dimensions.append(_parse_dimension(family, known[name], domain, known))
-        except ValueError as error:
+        except UserError as error:
             faults.append(((*at, name), str(error)))
     try:
         return _conditions_first(dimensions), faults
-    except ValueError as error:
+    except UserError as error:
         return (), [*faults, (at, str(error))]
 
 
 def _conditions_first(dimensions: list[Dimension]) -> tuple[Dimension, ...]:
-    """In the given order, but each after those that its conditions name; ValueError for a circle."""
+    """Sorts the dimensions so that each follows those in its conditions. Otherwise keeps the order.
+
+    Raises UserError if the conditions form a circle.
+    """
     by_name = {dimension.name: dimension for dimension in dimensions}
     ordered: dict[str, Dimension] = {}
 
     def place(dimension: Dimension, above: Path) -> None:
         if dimension.name in above:
             circle = " -> ".join((*above, dimension.name))
-            raise ValueError(f"the conditions of these knobs go in a circle: {circle}")
+            raise UserError(f"the conditions of these knobs form a circle: {circle}")
         for other in dimension.when:
             if other in by_name and other not in ordered:
                 place(by_name[other], (*above, dimension.name))
@@ -265,12 +278,8 @@ def _parse_dimension(
     if isinstance(domain, Mapping) and "values" in domain:
         unknown = set(domain) - {"values", "when"}
         if unknown:
-            raise ValueError(f"no such key {min(unknown)!r}; known: values, when")
-        for other, wanted in (domain.get("when") or {}).items():
-            if other not in known:
-                raise ValueError(f"when: no such knob {other!r}; {nearest(other, known)}")
-            listed = wanted if isinstance(wanted, list) else [wanted]
-            when[other] = tuple(checked_value(family, other, value) for value in listed)
+            raise UserError(f"no such key {min(unknown)!r}; known: values, when")
+        when = _conditions(family, domain.get("when") or {}, known)
         domain = domain["values"]
     if domain == "auto":
         listed = list(knob.search)
@@ -279,13 +288,28 @@ def _parse_dimension(
     else:
         listed = domain if isinstance(domain, list) else [domain]
     if not listed:
-        raise ValueError("must have at least one value, got []")
+        raise UserError("must have at least one value, got []")
     values = [checked_value(family, knob.name, value) for value in listed]
     return Dimension(name=knob.name, values=tuple(dict.fromkeys(values)), when=when)
 
 
+def _conditions(
+    family: Family, written: object, known: Mapping[str, Knob]
+) -> dict[str, tuple[Any, ...]]:
+    """Parses the value of `when`: knobs with one value or a list of values. Raises UserError for a mistake."""
+    if not isinstance(written, Mapping):
+        raise UserError(f"when: must map knobs to values, got {written!r}")
+    when: dict[str, tuple[Any, ...]] = {}
+    for other, wanted in written.items():
+        if other not in known:
+            raise UserError(f"when: no such knob {other!r}; {nearest(other, known)}")
+        listed = wanted if isinstance(wanted, list) else [wanted]
+        when[other] = tuple(checked_value(family, other, value) for value in listed)
+    return when
+
+
 def checked_value(family: Family, knob: str, value: object) -> Any:
-    """`value` as the family's spec stores it; ValueError where the knob does not take it."""
+    """Returns `value` as the family's spec stores it. Raises UserError if the knob does not accept it."""
     info = family.spec.model_fields[knob]
     check_truth(info, value)
     annotation: Any = info.annotation
@@ -296,21 +320,23 @@ def checked_value(family: Family, knob: str, value: object) -> Any:
         return adapter.validate_python(value)
     except ValidationError as error:
         message = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-        raise ValueError(f"{message}, got {value!r}") from None
+        raise UserError(f"{message}, got {value!r}") from None
 
 
 def _range(domain: Mapping[str, object]) -> list[int | float]:
-    """The values of `{low, high, step}`, both ends included where the step hits them."""
+    """Returns the values of `{low, high, step}`. `high` is included if a step lands on it."""
     unknown = set(domain) - {"low", "high", "step"}
     if unknown or not {"low", "high"} <= set(domain):
-        raise ValueError(
+        raise UserError(
             f"must be {{low, high, step}} or {{values, when}}, got keys {sorted(map(str, domain))}"
         )
     low, high = parse_quantity(domain["low"]), parse_quantity(domain["high"])
     step = parse_quantity(domain.get("step", 1))
     if step <= 0 or low > high:
-        raise ValueError(f"low <= high and step > 0 must hold, got {low}, {high}, {step}")
+        raise UserError(
+            f"low <= high and step > 0 must hold, got low={low}, high={high}, step={step}"
+        )
     count = math.floor((high - low) / step + 1e-9) + 1
     if count > MAX_VALUES:
-        raise ValueError(f"must have at most {MAX_VALUES} values, got {count}; use a larger step")
+        raise UserError(f"must have at most {MAX_VALUES} values, got {count}; use a larger step")
     return [round(low + number * step, 10) for number in range(count)]

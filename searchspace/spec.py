@@ -1,8 +1,8 @@
 """Specs: an architecture as a value.
 
-A Spec is a frozen pydantic model with one field a knob. The defaults are the published network, the
-field's `Search` annotation lists the values that a sweep tries when it says `auto`, and the text
-under a field says what the knob does. Nothing here imports torch.
+A Spec is a frozen pydantic model with one field per knob. The defaults are the published network. The `Search`
+annotation of a field lists the values that a sweep tries under `auto`. The docstring under a field says what the
+knob does. Nothing here imports torch.
 """
 
 import difflib
@@ -22,16 +22,18 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
+from searchspace.errors import UserError
+
 
 @dataclass(frozen=True)
 class Search:
-    """Values of a knob that are worth trying: its domain when a sweep file says `auto`."""
+    """The values of a knob that are worth trying. A sweep tries them when its file says `auto`."""
 
     values: tuple[Any, ...]
 
 
 def one_of(names: Iterable[str]) -> AfterValidator:
-    """A check that a field holds one of `names` (the keys of a table of strategies)."""
+    """Returns a validator: the field must hold one of `names` (the keys of a table of strategies)."""
     known = tuple(names)
 
     def check(value: str) -> str:
@@ -43,7 +45,10 @@ def one_of(names: Iterable[str]) -> AfterValidator:
 
 
 def name_or_numbers(*names: str) -> BeforeValidator:
-    """A check that a field holds one of `names` or a list of distinct numbers from 0, kept sorted."""
+    """Returns a validator: the field must hold one of `names` or a list of numbers from 0.
+
+    The list is stored sorted and without duplicates.
+    """
 
     def check(value: object) -> object:
         if isinstance(value, list | tuple):
@@ -60,13 +65,13 @@ def name_or_numbers(*names: str) -> BeforeValidator:
 
 
 def check_truth(field: FieldInfo, value: object) -> None:
-    """Raise ValueError where true or false is given for a number, which Python would take for 1 or 0."""
+    """Raises UserError if `value` is true or false and the field is not a bool. Python would read them as 1 and 0."""
     if isinstance(value, bool) and field.annotation is not bool:
-        raise ValueError(f"true and false are no values of this knob, got {value}")
+        raise UserError(f"must not be true or false, got {value}")
 
 
 class Spec(BaseModel):
-    """Knobs of one architecture family; unknown keys are rejected."""
+    """The knobs of one architecture family. Unknown keys are rejected."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
@@ -81,31 +86,31 @@ class Spec(BaseModel):
         return values
 
     def canonical(self) -> Self:
-        """The one spec that stands for all specs building the same network as this one.
+        """Returns the one spec that represents all specs of the same network.
 
-        A family overrides this where knobs can be written in several ways or have no effect.
+        A family overrides this method if a knob can be written in several ways, or can be without effect.
         """
         return self
 
     def changed(self) -> dict[str, Any]:
-        """Knobs that differ from the published default, in JSON types, in order of declaration."""
+        """Returns the knobs that differ from the published default, in JSON types and in order of declaration."""
         return self.model_dump(mode="json", exclude_defaults=True)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Knob:
-    """What a sweep file and `srsweep families` need to know of one field of a Spec."""
+    """What sweep files and `srsweep families` need to know about one field of a Spec."""
 
     name: str
     default: Any
     search: tuple[Any, ...]
-    """Values tried under `auto`; the default alone where the family names none."""
+    """The values tried under `auto`. Only the default if the family lists none."""
     description: str
     type_name: str
 
 
 def knobs(spec_class: type[Spec]) -> dict[str, Knob]:
-    """The knobs of a family by name, in order of declaration."""
+    """Returns the knobs of a family by name, in order of declaration."""
     found = {}
     for name, field in spec_class.model_fields.items():
         search = next((m.values for m in field.metadata if isinstance(m, Search)), None)
@@ -120,17 +125,16 @@ def knobs(spec_class: type[Spec]) -> dict[str, Knob]:
 
 
 def digest(family: str, canonical: Spec) -> str:
-    """Sixteen hexadecimal digits naming an architecture, the same on every machine.
+    """Returns sixteen hexadecimal digits that identify an architecture. They are the same on every machine.
 
-    Knobs at their default are left out, so that a family may gain a knob without renaming the
-    architectures that are already stored.
+    The digest leaves out knobs at their default. So a family can gain a knob, and the digests already stored stay valid.
     """
     text = json.dumps([family, canonical.changed()], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def nearest(name: object, known: Iterable[str]) -> str:
-    """' (did you mean ...?)' where a known name is close, otherwise the list of known names."""
+    """Returns 'did you mean ...?' if a known name is similar, otherwise 'known: ' and all known names."""
     names = list(known)
     close = difflib.get_close_matches(str(name), names, n=1)
     close = close or difflib.get_close_matches(str(name).lower(), names, n=1)
@@ -142,9 +146,9 @@ def nearest(name: object, known: Iterable[str]) -> str:
 def explain(
     error: ValidationError, known: Callable[[tuple[str, ...]], Iterable[str]]
 ) -> list[tuple[tuple[str, ...], str]]:
-    """Every fault in `error` as (path, sentence), unknown keys with the nearest of `known` beside them.
+    """Returns every mistake in `error` as (path, sentence). For an unknown key the sentence suggests a known one.
 
-    `known` gives the keys that may stand under a path.
+    `known` returns the keys that are valid under a path.
     """
     faults = []
     for fault in error.errors(include_url=False):
@@ -155,7 +159,7 @@ def explain(
             text = "is missing"
         else:
             text = fault["msg"].removeprefix("Value error, ")
-            # Our own checks say what they got.
+            # The validators of srsweep already say what they got.
             text += "" if ", got " in text else f", got {fault['input']!r}"
         faults.append((path, text))
     return faults

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 
@@ -11,6 +12,12 @@ from tests.stored import Database
 SHARED = Path(__file__).parents[2] / "shared"
 
 torch.set_num_threads(1)
+
+# The same examples at every run, and few enough for seconds; no example depends on how fast a machine is.
+hypothesis.settings.register_profile(
+    "srsweep", max_examples=30, derandomize=True, deadline=None, database=None
+)
+hypothesis.settings.load_profile("srsweep")
 
 
 @pytest.fixture(scope="session")

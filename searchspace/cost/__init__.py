@@ -1,7 +1,7 @@
-"""Costs of an architecture, counted on the meta device before any training.
+"""The costs of an architecture, counted on the meta device before any training.
 
-Every module here that defines COST is a cost, found by itself. `costs` counts them all at once from
-one forward pass of the network itself; there is no formula beside a block that could drift from it.
+Each module here that defines COST adds a cost; no list names them. `costs` counts all of them from one traced forward
+pass of the network. No layer has a cost formula beside it, so none can disagree with its layer.
 """
 
 import importlib
@@ -14,7 +14,7 @@ from searchspace.architecture import Architecture
 from searchspace.cost.subject import Cost, Subject, Unfilled
 
 OUTPUT_SIZE = (720, 1280)
-"""Rows and columns of the enlarged image that per-image costs are stated for (FACTS 0)."""
+"""Rows and columns of the output image for which costs per image are counted (docs/facts.md 0)."""
 
 
 def _discover() -> dict[str, Cost]:
@@ -30,13 +30,13 @@ COSTS: dict[str, Cost] = _discover()
 
 
 def low_res_size(scale: int) -> tuple[int, int]:
-    """Rows and columns of the input whose enlargement is a 1280x720 image, rounded down (x3: 426x240)."""
+    """Returns the rows and columns of the input for a 1280x720 output, rounded down: (240, 426) at x3."""
     rows, columns = OUTPUT_SIZE
     return rows // scale, columns // scale
 
 
 def subject(architecture: Architecture, scale: int) -> Subject:
-    """`architecture` at `scale` on the meta device with one traced forward pass."""
+    """Returns `architecture` at `scale`, built on the meta device and ready to be counted."""
     with torch.device("meta"), Unfilled():
         network = architecture.network(scale).eval()
     return Subject(network=network, low_res=low_res_size(scale), at_scale=architecture.network)
@@ -44,6 +44,6 @@ def subject(architecture: Architecture, scale: int) -> Subject:
 
 @lru_cache(maxsize=100_000)
 def costs(architecture: Architecture, scale: int) -> dict[str, int]:
-    """Every cost of `architecture` at `scale` by name; treat the result as read-only."""
+    """Returns every cost of `architecture` at `scale` by name. The result is cached; do not change it."""
     counted = subject(architecture, scale)
     return {name: cost.count(counted) for name, cost in COSTS.items()}

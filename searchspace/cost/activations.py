@@ -1,10 +1,10 @@
-"""Activations: what the convolutions write, a better predictor of run time than Mult-Adds."""
+"""Activations: the number of values that convolutions write. They predict run time better than Mult-Adds do."""
 
 from searchspace.cost.subject import Cost, Subject
 
 
 def count(subject: Subject) -> int:
-    """Elements of all convolutions' outputs for one 1280x720 output image (pycls, NTIRE)."""
+    """Returns the number of elements in the outputs of all convolutions for one 1280x720 image (pycls, NTIRE)."""
     return sum(op.outputs for op in subject.trace.operators if op.kind != "matmul")
 
 

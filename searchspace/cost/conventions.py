@@ -1,6 +1,6 @@
-"""The counting conventions of the papers, computed from the network (FACTS 0).
+"""The rules by which papers count, computed from the network (docs/facts.md 0).
 
-Our own costs follow one rule; a paper's printed number can only be checked under its own.
+srsweep counts all networks by one rule. To check a printed number, the network is counted by the rule of its paper.
 """
 
 from collections.abc import Callable
@@ -14,11 +14,11 @@ from searchspace.cost.subject import Subject
 from searchspace.family import Convention
 
 MEAN_SHIFT_PARAMS = 24
-"""Two 1x1 convolutions of 3 colours with biases, which some papers count as parameters."""
+"""Parameters of two 1x1 convolutions of 3 colours with biases. Some papers count the mean shifts as such."""
 
 
 def _weights(network: nn.Module) -> int:
-    """Weights of convolutions and linear layers only: no biases, scalars or norms (CARN-M, DRCN, LapSRN)."""
+    """Counts the weights of convolutions and linear layers: no biases, scalars or norms (CARN-M, DRCN, LapSRN)."""
     layers = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
     return sum(m.weight.numel() for m in network.modules() if isinstance(m, layers))
 
@@ -28,7 +28,7 @@ def _trained(network: nn.Module) -> int:
 
 
 def _three_scales(subject: Subject, count: Callable[[nn.Module], int]) -> int:
-    """One network for x2, x3 and x4 that shares all but its module `upsample` (CARN, FACTS 6)."""
+    """Counts one network for x2, x3 and x4 that shares everything except `upsample` (CARN, docs/facts.md 6)."""
     assert subject.at_scale is not None
     with torch.device("meta"):
         others = [subject.at_scale(scale) for scale in (2, 3, 4)]
@@ -41,20 +41,20 @@ def _multadds(subject: Subject) -> int:
 
 
 def _multadds_with_bias(subject: Subject) -> int:
-    """One add more for each output element of a convolution that has a bias (old thop, MSSN)."""
+    """Adds one operation per output element of each convolution with a bias (old thop, MSSN)."""
     operators = subject.trace.operators
     return _multadds(subject) + sum(op.outputs for op in operators if op.has_bias)
 
 
 def _multadds_with_mean_shift(subject: Subject) -> int:
-    """The mean shift as two 1x1 convolutions of 3 colours, one on each side of the enlargement."""
+    """Counts the mean shifts as two 1x1 convolutions of 3 colours, one at the input size and one at the output size."""
     rows, columns = subject.low_res
     scale = 720 // rows
     return _multadds(subject) + 9 * rows * columns * (1 + scale**2)
 
 
 def _multadds_exact_third(subject: Subject) -> int:
-    """At x3 some papers divide 921,600 pixels by 9 instead of flooring the sides to 426x240."""
+    """Scales the count to 921,600 / 9 input pixels at x3, as some papers do, instead of 426x240."""
     rows, columns = subject.low_res
     scale = 720 // rows
     pixels = Fraction(720 * 1280, scale**2)

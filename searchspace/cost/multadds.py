@@ -4,10 +4,10 @@ from searchspace.cost.subject import Cost, Subject
 
 
 def count(subject: Subject) -> int:
-    """Multiply-accumulates for one 1280x720 output image.
+    """Returns the multiply-accumulates for one 1280x720 output image.
 
-    Biases, activations, additions, norms, pooling and interpolation cost nothing; one multiply and one
-    add are one. The convention of the papers and of thop's convolutions (FACTS 0).
+    One multiplication with its addition counts as one. Biases, activations, additions, norms, pooling and interpolation
+    count nothing. The papers count this way, and so does thop for convolutions (docs/facts.md 0).
     """
     return sum(operator.multadds for operator in subject.trace.operators)
 

@@ -1,10 +1,10 @@
-"""Number of convolutions."""
+"""The number of convolutions in one forward pass."""
 
 from searchspace.cost.subject import Cost, Subject
 
 
 def count(subject: Subject) -> int:
-    """Convolutions run in one forward pass; one that is run five times counts five times."""
+    """Returns the number of convolutions in one forward pass. A layer that runs five times counts five times."""
     return sum(op.kind != "matmul" for op in subject.trace.operators)
 
 

@@ -4,7 +4,7 @@ from searchspace.cost.subject import Cost, Subject
 
 
 def count(subject: Subject) -> int:
-    """Parameters after folding weight and batch norm; mean-shift constants are none."""
+    """Returns the number of parameters after weight and batch norm are folded, without the constants of mean shifts."""
     return sum(parameter.numel() for parameter in subject.deployed.parameters())
 
 

@@ -4,7 +4,7 @@ from searchspace.cost.subject import Cost, Subject
 
 
 def count(subject: Subject) -> int:
-    """Trained parameters, the g of weight norm and the affine part of batch norm included."""
+    """Returns the number of trained parameters, including the g of weight norm and the affine part of batch norm."""
     return sum(p.numel() for p in subject.network.parameters() if p.requires_grad)
 
 

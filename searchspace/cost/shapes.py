@@ -1,7 +1,7 @@
-"""Shapes of what torch's operators return, worked out here: torch, which does it in Python, takes a millisecond.
+"""Computes the shapes of operators' results on the meta device faster than torch, which takes a millisecond each.
 
-Only for ordinary arguments: where anything is odd, torch gives the answer, or the error that a network which
-cannot run deserves.
+This covers common arguments only. For anything unusual, torch computes the shape, or raises its own error for a network
+that cannot run.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +15,7 @@ aten = torch.ops.aten
 
 
 def worked_out(func: Any, args: tuple[Any, ...]) -> Any:
-    """The result of `func` where its shape is known here and the arguments are ordinary; None: ask torch."""
+    """Returns the result of `func` on the meta device, or None if torch must compute it."""
     known = func in _SHAPES or func in _SHAPES_OF_ALL
     if not known or not _all_plain(args):
         return None
@@ -31,7 +31,7 @@ def _empty(shape: Sequence[int]) -> Tensor:
 
 
 def _all_plain(args: Iterable[Any]) -> bool:
-    """Whether all is real and every tensor one of float32 on the meta device: the result is such a tensor too."""
+    """Whether no argument is complex and every tensor is float32 on the meta device. Then the result is float32 too."""
     for arg in args:
         if isinstance(arg, Tensor):
             if arg.dtype != torch.float32 or not arg.is_meta:
@@ -49,7 +49,7 @@ def _common_shape(*operands: Any) -> Sequence[int] | None:
     if len(shapes) == 1:
         return shapes.pop()
     try:
-        # torch.broadcast_shapes would load sympy, half a second of work.
+        # torch.broadcast_shapes would import sympy, which takes half a second.
         return np.broadcast_shapes(*shapes)
     except ValueError:
         return None
@@ -78,11 +78,11 @@ def _convolved_shape(
     inputs, outputs = (first, second * groups) if is_transposed else (second * groups, first)
     fits = x.dim() == weight.dim() and x.shape[1] == inputs and not first % groups
     if is_transposed and not fits:
-        # torch says so on a real device only.
+        # On the meta device torch does not notice the mistake.
         raise RuntimeError(f"a transposed convolution of {inputs} channels is given {[*x.shape]}")
     if not fits or (bias is not None and bias.shape != (outputs,)):
         return None
-    # padding="valid" comes with one number for all sides.
+    # padding="valid" passes one number for both dimensions.
     hows = (
         n * len(kernel) if len(n) == 1 else n for n in (stride, padding, dilation, output_padding)
     )
@@ -146,7 +146,7 @@ def _shapes_of_layer_norm(
 def _shapes_of_batch_norm(
     x: Tensor, weight: Any, bias: Any, mean: Any, variance: Any, training: bool, *rest: Any
 ) -> list[Sequence[int]] | None:
-    """Evaluation keeps no statistics of the batch."""
+    """In evaluation mode, the two statistics of the batch are empty."""
     of_channels = {each.shape for each in (weight, bias, mean, variance) if each is not None}
     if training or of_channels != {x.shape[1:2]}:
         return None
@@ -172,10 +172,10 @@ _SHAPES: dict[Any, Callable[..., Sequence[int] | None]] = {
     aten.upsample_bilinear2d.default: _resized_shape,
     aten._prelu_kernel.default: lambda x, weight: x.shape,
 }
-"""Operators whose result is a new tensor, with its shape; None where the arguments are odd or do not fit."""
+"""Shape functions of operators with one new tensor as the result. They return None if torch must compute the shape."""
 
 _SHAPES_OF_ALL: dict[Any, Callable[..., list[Sequence[int]] | None]] = {
     aten.native_layer_norm.default: _shapes_of_layer_norm,
     aten.native_batch_norm.default: _shapes_of_batch_norm,
 }
-"""The same for operators with several results."""
+"""Shape functions of operators with several results."""

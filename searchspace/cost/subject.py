@@ -1,4 +1,4 @@
-"""What a cost is counted from: a network, its deployed form, and one traced forward pass."""
+"""The object of counting: a network, its deployed form, and one traced forward pass."""
 
 import weakref
 from collections.abc import Callable
@@ -26,16 +26,16 @@ class Operator:
     kind: str
     """'conv', 'deconv' or 'matmul'."""
     outputs: int
-    """Elements of its result."""
+    """Number of elements in the result."""
     multadds: int
-    """Multiply-accumulates; a transposed convolution is counted at its output pixels, as the papers and
-    thop do (FACTS 0)."""
+    """Multiply-accumulates. A transposed convolution is counted at its output pixels, as in the papers and in thop
+    (docs/facts.md 0)."""
     has_bias: bool
 
 
 @dataclass(kw_only=True)
 class Trace:
-    """Operators of one forward pass in order, and the largest sum of live activations."""
+    """The operators of one forward pass in order, and the largest total size of live activations."""
 
     operators: list[Operator] = field(default_factory=list)
     peak_bytes: int = 0
@@ -43,16 +43,16 @@ class Trace:
 
 @dataclass(kw_only=True)
 class Subject:
-    """A network on the meta device and what is counted of it."""
+    """A network on the meta device, for an input of `low_res` (rows, columns)."""
 
     network: nn.Module
     low_res: tuple[int, int]
     at_scale: Callable[[int], nn.Module] | None = None
-    """The same architecture at another scale, for papers that count one network of several scales."""
+    """Builds the same architecture at another scale. Some papers count one network for several scales."""
 
     @cached_property
     def deployed(self) -> nn.Module:
-        """The network as shipped: evaluation mode, weight and batch norm folded."""
+        """The network as it ships: in evaluation mode, with weight norm and batch norm folded."""
         folds = any(
             isinstance(part, ConvNorm) or parametrize.is_parametrized(part)
             for part in self.network.modules()
@@ -70,7 +70,7 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """One cost: its name in sweeps and in the database, its unit, how it is counted."""
+    """One cost: its name in sweep files and in the database, its unit, and the function that counts it."""
 
     name: str
     unit: str
@@ -78,7 +78,7 @@ class Cost:
 
 
 def trace(network: nn.Module, low_res: Tensor) -> Trace:
-    """What `network` computes for `low_res`, recorded per operator (functional calls included)."""
+    """Records every operator, functional calls included, while `network` processes `low_res` (N, 3, H, W)."""
     recorder = _Recorder()
     recorder.hold(low_res)
     with torch.no_grad(), recorder:
@@ -87,7 +87,7 @@ def trace(network: nn.Module, low_res: Tensor) -> Trace:
 
 
 def _sharing(module: nn.Module, known: dict[int, nn.Module] | None = None) -> nn.Module:
-    """A copy of `module` and all below it with the same tensors; what is replaced in it stays in the original."""
+    """Returns a copy of `module` and its children that shares their tensors. Replacing a child leaves the original as it is."""
     known = {} if known is None else known
     if id(module) not in known:
         copied = known[id(module)] = object.__new__(type(module))
@@ -101,9 +101,9 @@ def _sharing(module: nn.Module, known: dict[int, nn.Module] | None = None) -> nn
 
 
 class Unfilled(TorchFunctionMode):
-    """While it lasts, tensors are made but not filled: on the meta device there is nothing to fill.
+    """A context in which initialisers do nothing, because tensors on the meta device hold no values.
 
-    torch would work that out in Python, at twice the time of all else, and load its compiler for it.
+    Otherwise torch would run them in Python. That would take twice as long as everything else and load torch's compiler.
     """
 
     def __torch_function__(
@@ -122,11 +122,11 @@ class Unfilled(TorchFunctionMode):
 
 
 class _Recorder(TorchDispatchMode):
-    """Sees every operator below autograd; counts the arithmetic and follows storages' lifetimes."""
+    """Intercepts every operator below autograd, counts its arithmetic, and follows the lifetime of each storage."""
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """False: nothing is compiled here, and to say so torch would load its compiler, a second's work."""
+        """Returns False because nothing is compiled here. torch's own version would load the compiler, which takes a second."""
         return False
 
     def __init__(self) -> None:
@@ -140,12 +140,12 @@ class _Recorder(TorchDispatchMode):
     ) -> Any:
         result = None if kwargs else worked_out(func, args)
         if result is None:
-            # A millisecond, since torch works it out in Python.
+            # Slow: torch computes the shape in Python, in about a millisecond.
             result = func(*args, **(kwargs or {}))
         count = _COUNTERS.get(func.overloadpacket)
         if count is not None:
             self.trace.operators.append(count(args, result))
-        # Most results are one tensor, which needs no search.
+        # Most results are a single tensor; the search is for the others.
         for tensor in (result,) if isinstance(result, Tensor) else tree_leaves(result):
             if isinstance(tensor, Tensor):
                 self.hold(tensor)
@@ -168,8 +168,8 @@ class _Recorder(TorchDispatchMode):
 
 def _count_convolution(args: tuple[Any, ...], result: Tensor) -> Operator:
     _, weight, bias, *_, is_transposed, _, groups = args
-    # A transposed weight is (in, out/groups, k, k): either way one output element takes
-    # in/groups products for each position of the kernel.
+    # A transposed weight is (in, out/groups, k, k), any other (out, in/groups, k, k). In both cases
+    # one output element takes in/groups products for each position of the kernel.
     inputs = weight.shape[0] // groups if is_transposed else weight.shape[1]
     per_output = inputs * weight.shape[2:].numel()
     kind = "deconv" if is_transposed else "conv"
@@ -211,7 +211,7 @@ _FILLING = {
     Tensor.zero_,
     Tensor.copy_,
 }
-"""Functions that write numbers into their first argument and return it."""
+"""Functions that write values into their first argument and return it."""
 
 _COUNTERS: dict[Any, Callable[[tuple[Any, ...], Tensor], Operator]] = {
     aten.convolution: _count_convolution,

@@ -1,1 +1,1 @@
-"""One file an architecture family; each defines FAMILY and is found by `searchspace.discover`."""
+"""One file or package per architecture family. Each defines FAMILY, and `searchspace.discover` finds it."""

@@ -1,7 +1,7 @@
-"""AWSRN: wide residual units with adaptive weights, fused locally, and an upsampler of several kernels.
+"""AWSRN: wide residual units with learnt scalars, fused in local blocks, and an upsampler with several kernels.
 
-Source: Wang et al. 2019, "Lightweight Image Super-Resolution with Adaptive Weighted Learning Network", and
-the public code ChaofWang/AWSRN, as FACTS 6 states them. The paper counts the g of weight norm.
+Source: Wang et al. 2019, "Lightweight Image Super-Resolution with Adaptive Weighted Learning Network", and the public
+code ChaofWang/AWSRN (docs/facts.md 6). The paper's counts include the g of weight norm.
 """
 
 from typing import Annotated
@@ -22,12 +22,12 @@ from searchspace.table.cost_parts import Parts
 
 
 class AwsrnSpec(Spec):
-    """Knobs of AWSRN; the defaults are AWSRN."""
+    """Knobs of AWSRN. The defaults are the published AWSRN."""
 
     n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 24, 32))] = 32
     """Channels between the units."""
     inner_feats: Annotated[int, Field(ge=1, le=2048), Search((64, 96, 128))] = 128
-    """Channels before a unit's activation."""
+    """Channels before the activation of a unit."""
     n_blocks: Annotated[int, Field(ge=1, le=64), Search((1, 2, 4))] = 4
     """Local fusion blocks."""
     units_per_block: Annotated[int, Field(ge=1, le=64), Search((2, 4, 8))] = 4
@@ -35,13 +35,13 @@ class AwsrnSpec(Spec):
     weight_norm: Annotated[bool, Search((False, True))] = True
     """Weight normalisation of every convolution."""
     adaptive_weights: Annotated[bool, Search((False, True))] = True
-    """Learnt scalars on both paths of every unit and of every block."""
+    """Learnt scalars on both paths of every unit and every block."""
     attention: AttentionName = "none"
     """Attention on the output of every local fusion block."""
     residual_scaling: ScalingName = "none"
-    """Learnt scaling of the input of every residual connection, of units and of blocks."""
+    """Learnt scaling applied to the input of every residual connection, in units and in blocks."""
     upsampler: UpsamplerName = "multi_kernel"
-    """How features become the enlarged image."""
+    """The layers that turn the features into the enlarged image."""
 
 
 class ResidualUnit(nn.Module):
@@ -60,7 +60,7 @@ class ResidualUnit(nn.Module):
 
 
 class FusionBlock(nn.Module):
-    """a * conv3(concat of all units' outputs) + b * x (LFB)."""
+    """a * conv3(all units' outputs, concatenated) + b * x (LFB)."""
 
     def __init__(self, spec: AwsrnSpec) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class FusionBlock(nn.Module):
 
 
 class Awsrn(nn.Module):
-    """(N, 3, H, W) in [0, 1] -> (N, 3, sH, sW). Modules stand in the order of the public code."""
+    """Maps (N, 3, H, W) in [0, 1] to (N, 3, sH, sW). Modules are registered in the order of the public code."""
 
     def __init__(self, spec: AwsrnSpec, scale: int) -> None:
         super().__init__()
@@ -141,7 +141,7 @@ FAMILY = Family(
     published=(
         _published("AWSRN", 2, "1397K", "320.5G", "Table 5"),
         _published("AWSRN", 3, "1476K", "150.6G", "Table 5"),
-        _published("AWSRN", 4, "1587K", "91.1G", "Table 4 (what it is compared with)"),
+        _published("AWSRN", 4, "1587K", "91.1G", "Table 4 (as a network to compare with)"),
         _published("AWSRN-S", 2, "397K", "91.2G", "Table 5"),
         _published("AWSRN-S", 3, "477K", "48.6G", "Table 5"),
         _published("AWSRN-SD", 2, "348K", "79.6G", "Table 5"),

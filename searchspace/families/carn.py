@@ -1,8 +1,8 @@
-"""CARN and CARN-M: residual blocks whose outputs are concatenated and fused, inside blocks and between.
+"""CARN and CARN-M: residual blocks in two levels of cascade. Each level concatenates and fuses all outputs so far.
 
-Source: Ahn et al. 2018, "Fast, Accurate, and Lightweight Super-Resolution with Cascading Residual
-Network", and the authors' code (nmhkahn/CARN-pytorch). Layers as in FACTS 6. Built for one scale; the
-paper's counts are those of one network with three upsamplers.
+Source: Ahn et al. 2018, "Fast, Accurate, and Lightweight Super-Resolution with Cascading Residual Network", and the
+authors' code (nmhkahn/CARN-pytorch); docs/facts.md 6 lists the layers. A network here has one scale. The paper counts
+one network with three upsamplers.
 """
 
 from typing import Annotated, Literal
@@ -21,12 +21,12 @@ from searchspace.strategies.upsample import UPSAMPLERS, steps
 from searchspace.table.cost_parts import Parts
 
 OWN_UPSAMPLER = "grouped"
-"""CARN's own: stepwise, in groups, with a ReLU before each shuffle."""
+"""CARN's own upsampler: stepwise, with grouped convolutions and a ReLU before each shuffle."""
 CARN_UPSAMPLERS = (OWN_UPSAMPLER, *UPSAMPLERS)
 
 
 class CarnSpec(Spec):
-    """Knobs of CARN; the defaults are the published network at one scale."""
+    """Knobs of CARN. The defaults are the published network at one scale."""
 
     n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 32, 48, 64))] = 64
     """Channels of every feature map."""
@@ -37,17 +37,17 @@ class CarnSpec(Spec):
     unit: Annotated[Literal["residual", "efficient"], Search(("residual", "efficient"))] = (
         "residual"
     )
-    """A residual block: two 3x3 convolutions, or two followed by a 1x1 convolution (CARN-M)."""
+    """Kind of residual block. residual: two 3x3 convolutions. efficient: the same and a 1x1 convolution (CARN-M)."""
     groups: Annotated[int, Field(ge=1, le=512), Search((1, 2, 4, 8))] = 1
-    """Groups of the 3x3 convolutions in residual blocks and in the family's own upsampler (4 in CARN-M)."""
+    """Groups in the 3x3 convolutions of the residual blocks and of the grouped upsampler (4 in CARN-M)."""
     recursive: Annotated[bool, Search((False, True))] = False
-    """One residual block used again and again inside each cascading block (CARN-M)."""
+    """Whether all residual blocks of a cascading block share their weights (CARN-M)."""
     attention: AttentionName = "none"
     """Attention on the output of every cascading block, before it is concatenated."""
     residual_scaling: ScalingName = "none"
-    """Learnt scaling of the input of every residual block."""
+    """Learnt scaling applied to the input of every residual block."""
     upsampler: Annotated[str, one_of(CARN_UPSAMPLERS), Search(CARN_UPSAMPLERS)] = OWN_UPSAMPLER
-    """How features become the enlarged image; grouped is stepwise, in groups, with ReLUs."""
+    """The layers that turn the features into the enlarged image. grouped: stepwise, with grouped convolutions and ReLUs."""
 
     @model_validator(mode="after")
     def _groups_divide(self) -> "CarnSpec":
@@ -58,7 +58,7 @@ class CarnSpec(Spec):
         return self
 
     def canonical(self) -> "CarnSpec":
-        """A cascading block of one residual block has nothing to share."""
+        """A cascading block with one residual block has nothing to share."""
         recursive = self.recursive and self.n_units > 1
         return self.model_construct(**dict(self) | {"recursive": recursive})
 
@@ -81,7 +81,7 @@ class ResidualBlock(nn.Module):
 
 
 class Fusions(nn.ModuleList):
-    """The 1x1 convolutions and ReLUs that bring i + 2 concatenated features back to one's channels."""
+    """1x1 convolutions with ReLUs. Number i reduces i + 2 concatenated feature maps to `n_feats` channels."""
 
     def __init__(self, n_feats: int, count: int) -> None:
         super().__init__(
@@ -90,7 +90,7 @@ class Fusions(nn.ModuleList):
 
 
 class CascadingBlock(nn.Module):
-    """Residual blocks, each fed with a fusion of the input and all outputs so far."""
+    """Residual blocks. The input of each is a fusion of the block's input and all outputs so far."""
 
     def __init__(self, spec: CarnSpec) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ class CascadingBlock(nn.Module):
 
 
 class GroupedShuffle(nn.Sequential):
-    """Features (N, C, H, W) -> (N, C, sH, sW): grouped convolution, ReLU and shuffle by 2 or 3 a time."""
+    """Enlarges (N, C, H, W) to (N, C, sH, sW) by grouped convolutions, ReLUs and pixel shuffles by 2 or 3."""
 
     def __init__(self, channels: int, scale: int, groups: int) -> None:
         layers: list[nn.Module] = []
@@ -119,10 +119,9 @@ class GroupedShuffle(nn.Sequential):
 
 
 class Carn(nn.Module):
-    """(N, 3, H, W) in [0, 1] -> (N, 3, sH, sW), with the mean of DIV2K removed inside.
+    """Maps (N, 3, H, W) in [0, 1] to (N, 3, sH, sW). Inside, the mean of DIV2K is removed.
 
-    Modules are registered in the order of the upstream code, so that its checkpoints of one scale load
-    by order.
+    Modules are registered in the order of the authors' code, so that its checkpoints of one scale load by order.
     """
 
     def __init__(self, spec: CarnSpec, scale: int) -> None:
@@ -162,7 +161,7 @@ def _three_scales(
     source: str = MSSN_TABLE,
     caveat: str = "",
 ) -> Published:
-    """A row with the parameters of one network for x2, x3 and x4 (those of CARN-M without biases)."""
+    """Returns a row with the parameters of one network for x2, x3 and x4. For CARN-M they exclude biases."""
     small = name == "CARN-M"
     return Published(
         name=name,
@@ -186,7 +185,7 @@ PUBLISHED = (
         "CARN + both",
         CarnSpec(attention="global", residual_scaling="channelwise"),
         "1119K",
-        "channel-wise scaling printed as +0; 9 residual connections of 64 channels add 576",
+        "the paper prints +0 for channel-wise scaling; 9 residual connections of 64 channels add 576",
     ),
     _three_scales("CARN", 2, "222.8G"),
     _three_scales("CARN", 3, "118.8G", "multadds_exact_third"),
@@ -195,7 +194,7 @@ PUBLISHED = (
         4,
         "65.4G",
         source=SLWSR_TABLE,
-        caveat="the convolutions of one scale are 90.9 G; no rule gives 65.4 G (FACTS 7)",
+        caveat="the convolutions at one scale cost 90.9G; no rule of counting gives 65.4G (docs/facts.md 7)",
     ),
     _three_scales("CARN-M", 2, "91.2G"),
     _three_scales("CARN-M", 3, "46.1G", "multadds_exact_third"),
@@ -204,7 +203,7 @@ PUBLISHED = (
         4,
         "18.3G",
         source=SLWSR_TABLE,
-        caveat="the convolutions of one scale are 32.5 G; no rule gives 18.3 G (FACTS 7)",
+        caveat="the convolutions at one scale cost 32.5G; no rule of counting gives 18.3G (docs/facts.md 7)",
     ),
 )
 

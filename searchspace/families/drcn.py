@@ -1,8 +1,8 @@
-"""DRCN: one convolution applied many times, an image reconstructed after each, and their weighted sum.
+"""DRCN: one convolution applied many times. Each application gives an image, and the output is their weighted sum.
 
-Source: Kim et al. 2016, "Deeply-Recursive Convolutional Network for Image Super-Resolution", as FACTS 6
-states it; no public PyTorch code was followed. The weights of the sum start equal and are not kept at
-sum one. The printed 1774K leave out the biases and the 16 weights of the sum.
+Source: Kim et al. 2016, "Deeply-Recursive Convolutional Network for Image Super-Resolution" (docs/facts.md 6). No
+public PyTorch code was followed. The weights of the sum start equal, and nothing forces them to add up to one. The
+printed 1774K parameters exclude the biases and the 16 weights of the sum.
 """
 
 from typing import Annotated, Literal
@@ -21,18 +21,18 @@ from searchspace.table.cost_parts import Parts
 
 
 class DrcnSpec(Spec):
-    """Knobs of DRCN; the defaults are the published network."""
+    """Knobs of DRCN. The defaults are the published network."""
 
     n_feats: Annotated[int, Field(ge=1, le=1024), Search((32, 64, 128, 256))] = 256
     """Channels of every feature map."""
     recursions: Annotated[int, Field(ge=1, le=64), Search((4, 9, 16))] = 16
-    """Times that the recursive convolution is applied."""
+    """Number of times that the recursive convolution is applied."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 1
-    """1: the network sees Y, and Cb and Cr are enlarged bicubically, as published; 3: it sees RGB."""
+    """1: the network sees only Y, as published, and Cb and Cr are enlarged bicubically. 3: it sees RGB."""
 
 
 class Drcn(nn.Module):
-    """(N, C, H, W) -> (N, C, sH, sW) with C the colours."""
+    """Maps (N, C, H, W) to (N, C, sH, sW). C is the number of colours."""
 
     def __init__(self, spec: DrcnSpec, scale: int) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Drcn(nn.Module):
 
 
 def network(spec: DrcnSpec, scale: int) -> nn.Module:
-    """The network from RGB to RGB."""
+    """Builds the network. It takes and returns RGB."""
     return on_colours(Drcn(spec, scale), spec.colours, scale)
 
 
@@ -96,8 +96,8 @@ FAMILY = Family(
             multadds="9788.7G",
             source="s-LWSR, Table II",
             reproducible=False,
-            caveat="9788.7G is a third party's figure; MSSN prints 17974G, which the network costs at "
-            "every scale",
+            caveat="9788.7G comes from a third party; MSSN prints 17974G, which is what the network costs "
+            "at every scale",
         ),
     ),
 )

@@ -1,8 +1,8 @@
-"""DRRN: one residual unit applied many times, always added to the features it started from.
+"""DRRN: one residual unit applied many times. Each result is added to the first features.
 
-Source: Tai et al. 2017, "Image Super-Resolution via Deep Recursive Residual Network", as FACTS 6 states it
-(B1U25: one recursive block of 25 units), with the activations of the public PyTorch code
-(jt827859032/DRRN-pytorch), which has no biases and no batch norm.
+Source: Tai et al. 2017, "Image Super-Resolution via Deep Recursive Residual Network" (docs/facts.md 6). The default is
+B1U25, one recursive block of 25 units. Activations follow the public PyTorch code jt827859032/DRRN-pytorch, which has
+no biases and no batch norm.
 """
 
 from typing import Annotated, Literal
@@ -22,22 +22,22 @@ from searchspace.table.cost_parts import Parts
 
 
 class DrrnSpec(Spec):
-    """Knobs of DRRN; the defaults are B1U25."""
+    """Knobs of DRRN. The defaults are B1U25."""
 
     n_feats: Annotated[int, Field(ge=1, le=512), Search((32, 64, 128))] = 128
     """Channels of every feature map."""
     recursions: Annotated[int, Field(ge=1, le=100), Search((9, 17, 25))] = 25
-    """Times that the residual unit is applied (U)."""
+    """Number of times that the residual unit is applied (U)."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 1
-    """1: the network sees Y, and Cb and Cr are enlarged bicubically, as published; 3: it sees RGB."""
+    """1: the network sees only Y, as published, and Cb and Cr are enlarged bicubically. 3: it sees RGB."""
     attention: AttentionName = "none"
-    """Attention on the output of every application of the unit; a gate is not shared between them."""
+    """Attention on the output of every application of the unit. Each application has a gate of its own."""
     residual_scaling: ScalingName = "none"
-    """Learnt scaling of the features that every application is added to; shared like the unit."""
+    """Learnt scaling applied to the first features, to which every result is added. All applications share it."""
 
 
 class Drrn(nn.Module):
-    """(N, C, H, W) -> (N, C, sH, sW) with C the colours."""
+    """Maps (N, C, H, W) to (N, C, sH, sW). C is the number of colours."""
 
     def __init__(self, spec: DrrnSpec, scale: int) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class Drrn(nn.Module):
 
 
 def network(spec: DrrnSpec, scale: int) -> nn.Module:
-    """The network from RGB to RGB."""
+    """Builds the network. It takes and returns RGB."""
     return on_colours(Drrn(spec, scale), spec.colours, scale)
 
 

@@ -1,8 +1,8 @@
 """EDSR and EDSR-baseline: a chain of residual blocks without normalisation.
 
-Source: Lim et al. 2017, "Enhanced Deep Residual Networks for Single Image Super-Resolution", and the
-authors' code (sanghyun-son/EDSR-PyTorch, model/edsr.py). Layers as in FACTS 6, the small network of the
-attention comparison as in FACTS 3.5.
+Source: Lim et al. 2017, "Enhanced Deep Residual Networks for Single Image Super-Resolution", and the authors' code
+(sanghyun-son/EDSR-PyTorch, model/edsr.py). docs/facts.md 6 lists the layers. docs/facts.md 3.5 describes the small
+network in the comparison of attentions.
 """
 
 from typing import Annotated
@@ -21,35 +21,35 @@ from searchspace.table.cost_parts import Parts
 
 
 class EdsrSpec(Spec):
-    """Knobs of EDSR; the defaults are EDSR-baseline."""
+    """Knobs of EDSR. The defaults are EDSR-baseline."""
 
     n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 32, 48, 64))] = 64
     """Channels of every feature map."""
     n_blocks: Annotated[int, Field(ge=1, le=256), Search((4, 8, 16))] = 16
     """Residual blocks."""
     residual_scale: Annotated[float, Field(gt=0, le=1), Search((0.1, 1.0))] = 1.0
-    """Constant factor of the residual branch of every block (0.1 in EDSR)."""
+    """Constant factor on the residual branch of every block (0.1 in EDSR)."""
     body_conv: Annotated[bool, Search((True, False))] = True
-    """A 3x3 convolution between the last block and the long skip."""
+    """Whether a 3x3 convolution follows the last block, before the long skip is added."""
     attention: AttentionName = "none"
     """Attention on the output of every residual block."""
     residual_scaling: ScalingName = "none"
-    """Learnt scaling of the input of every residual block."""
+    """Learnt scaling applied to the input of every residual block."""
     upsampler: UpsamplerName = "stepwise"
-    """How features become the enlarged image."""
+    """The layers that turn the features into the enlarged image."""
 
 
 def residual_block(spec: EdsrSpec) -> Residual:
-    """conv3, ReLU, conv3, times the constant, plus the input."""
+    """Builds a residual block: conv3, ReLU, conv3, times a constant, plus the input."""
     n = spec.n_feats
     body = nn.Sequential(conv(3, n, n), nn.ReLU(), conv(3, n, n))
     return Residual(body, spec.residual_scaling, n, spec.residual_scale)
 
 
 class Edsr(nn.Module):
-    """(N, 3, H, W) in [0, 1] -> (N, 3, sH, sW). Inside, colours run from 0 to 255 as upstream.
+    """Maps (N, 3, H, W) in [0, 1] to (N, 3, sH, sW). Inside, colours run from 0 to 255, as in the authors' code.
 
-    Modules are registered in the order of the upstream code, so that its checkpoints load by order.
+    Modules are registered in the order of the authors' code, so that its checkpoints load by order.
     """
 
     def __init__(self, spec: EdsrSpec, scale: int) -> None:
@@ -76,13 +76,13 @@ class Edsr(nn.Module):
 EIGHT_BLOCKS = {"n_blocks": 8, "body_conv": False, "upsampler": "direct"}
 TABLE_1 = "Two strategies, Table 1"
 PER_BLOCK = (
-    "built in each of the 8 blocks, as the printed run times demand; the printed parameters contradict "
-    "each other (FACTS 4)"
+    "each of the 8 blocks has this attention, because only that explains the printed run times; the printed "
+    "parameters contradict each other (docs/facts.md 4)"
 )
 
 
 def _with(name: str, params: str, caveat: str, **knobs: str) -> Published:
-    """A row of Table 1 that does not come out: 'EDSR, 8 RBs' with one attention."""
+    """Returns a row of Table 1 that our count does not match: 'EDSR, 8 RBs' with one kind of attention."""
     return Published(
         name=f"EDSR 8 RB + {name}",
         spec=EdsrSpec.model_validate(EIGHT_BLOCKS | knobs),
@@ -101,13 +101,13 @@ PUBLISHED = (
         "EDSR-baseline + CWSS",
         EdsrSpec(residual_scaling="channelwise"),
         "1518K",
-        "printed as +0; 16 residual connections of 64 channels add 1,024",
+        "the paper prints +0; 16 residual connections of 64 channels add 1,024",
     ),
     two_strategies.row(
         "EDSR-baseline + both",
         EdsrSpec(attention="global", residual_scaling="channelwise"),
         "1525K",
-        "channel-wise scaling printed as +0; it adds 1,024",
+        "the paper prints +0 for channel-wise scaling; it adds 1,024",
     ),
     Published(
         name="EDSR",
@@ -132,7 +132,7 @@ PUBLISHED = (
     _with(
         "proposed",
         "621K",
-        "the global attention alone has 7,360 parameters by the paper's own text",
+        "by the paper's own text, the global attention alone has 7,360 parameters",
         attention="global",
         residual_scaling="channelwise",
     ),

@@ -1,7 +1,7 @@
-"""FSRCNN: few channels between a wide first and a wide last layer, enlarged by a transposed convolution.
+"""FSRCNN: narrow layers between a wide first and a wide last layer. A transposed convolution enlarges the features.
 
-Source: Dong et al. 2016, "Accelerating the Super-Resolution Convolutional Neural Network". Layers as in
-FACTS 3.4; the original works on the luma, the two-strategies paper on RGB.
+Source: Dong et al. 2016, "Accelerating the Super-Resolution Convolutional Neural Network". docs/facts.md 3.4 lists the
+layers. The original network works on the luma; the two-strategies paper uses it on RGB.
 """
 
 from typing import Annotated, Literal, Self
@@ -20,31 +20,31 @@ from searchspace.table.cost_parts import Parts
 
 
 class FsrcnnSpec(Spec):
-    """Knobs of FSRCNN; the defaults are FSRCNN(56, 12, 4) on RGB.
+    """Knobs of FSRCNN. The defaults are FSRCNN(56, 12, 4) on RGB.
 
-    There is no `residual_scaling`: the network has no residual connection.
+    There is no `residual_scaling` because the network has no residual connection.
     """
 
     n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 32, 48, 56))] = 56
-    """Channels of the first and of the last features (d)."""
+    """Channels of the first and the last features (d)."""
     n_shrunk: Annotated[int, Field(ge=1, le=512), Search((8, 12, 16))] = 12
     """Channels of the mapping layers (s)."""
     n_blocks: Annotated[int, Field(ge=1, le=64), Search((1, 2, 4, 6))] = 4
     """Mapping layers (m)."""
     first_kernel: Annotated[Literal[3, 5], Search((3, 5))] = 5
-    """Kernel of the first convolution."""
+    """Kernel size of the first convolution."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 3
-    """Channels that the network sees: 3 for RGB, 1 for the luma alone (Cb and Cr are then enlarged bicubically)."""
+    """3: the network sees RGB. 1: it sees only the luma, and Cb and Cr are enlarged bicubically."""
     attention: AttentionName = "none"
-    """Attention on the output of every mapping layer; its first features are the shrunk ones."""
+    """Attention on the output of every mapping layer. Global attention reads the features after shrinking."""
     upsampler: UpsamplerName = "transposed"
-    """How features become the enlarged image."""
+    """The layers that turn the features into the enlarged image."""
 
     @model_validator(mode="after")
     def _luma_keeps_the_own_upsampler(self) -> Self:
         if self.colours == 1 and self.upsampler != "transposed":
             raise ValueError(
-                f"upsampler must be transposed where colours is 1, got {self.upsampler!r}"
+                f"upsampler must be transposed if colours is 1, got {self.upsampler!r}"
             )
         return self
 
@@ -54,7 +54,7 @@ def _activated(kernel: int, in_channels: int, out_channels: int) -> nn.Sequentia
 
 
 class Fsrcnn(nn.Module):
-    """(N, C, H, W) in [0, 1] -> (N, C, sH, sW), C being 3 or 1."""
+    """Maps (N, C, H, W) in [0, 1] to (N, C, sH, sW). C is 3 or 1."""
 
     def __init__(self, spec: FsrcnnSpec, scale: int) -> None:
         super().__init__()
@@ -78,12 +78,12 @@ class Fsrcnn(nn.Module):
 
 
 def network(spec: FsrcnnSpec, scale: int) -> nn.Module:
-    """FSRCNN on the colours that the spec names."""
+    """Builds FSRCNN for the colours in the spec. It takes and returns RGB."""
     return on_colours(Fsrcnn(spec, scale), spec.colours, scale)
 
 
 def _luma(scale: int, multadds: str, source: str) -> Published:
-    """A row of the original; 12K are its weights without biases and slopes."""
+    """Returns a row for the original network. The printed 12K are its weights without biases and PReLU slopes."""
     return Published(
         name="FSRCNN",
         spec=FsrcnnSpec(colours=1),
@@ -97,8 +97,8 @@ def _luma(scale: int, multadds: str, source: str) -> Published:
 
 def _rgb(name: str, params: str, **values: str) -> Published:
     caveat = (
-        "FSRCNN(56, 12, 4) with 3 colours in and out has 24,683 parameters; what the paper retrained "
-        "is not said (FACTS 3.4)"
+        "FSRCNN(56, 12, 4) with 3 colours in and out has 24,683 parameters; the paper does not say which "
+        "network it retrained (docs/facts.md 3.4)"
     )
     return two_strategies.row(name, FsrcnnSpec.model_validate(values), params, caveat)
 

@@ -1,8 +1,8 @@
-"""IDN: blocks that set a share of the channels aside half-way and bring them back at the end.
+"""IDN: blocks that set part of the channels aside half-way and bring them back at the end.
 
-Source: Hui et al. 2018, "Fast and Accurate Single Image Super-Resolution via Information Distillation
-Network", in the authors' RGB version with a sub-pixel layer (Zheng222/IDN-tensorflow), which is what
-the papers compare with. Layers as in FACTS 6; the original works on the luma.
+Source: Hui et al. 2018, "Fast and Accurate Single Image Super-Resolution via Information Distillation Network". The
+default is the authors' RGB version with a sub-pixel layer (Zheng222/IDN-tensorflow), because the papers compare with
+that one. docs/facts.md 6 lists the layers. The original network works on the luma.
 """
 
 from typing import Annotated, Literal, Self
@@ -23,65 +23,65 @@ from searchspace.strategies.upsample import UPSAMPLERS, DirectShuffle
 from searchspace.table.cost_parts import Parts
 
 SLOPE = 0.05
-"""Of every leaky ReLU below 0."""
+"""Slope of every leaky ReLU below 0."""
 OWN_UPSAMPLERS = ("subpixel", "deconv17")
 IDN_UPSAMPLERS = (*OWN_UPSAMPLERS, *UPSAMPLERS)
 
 
 class IdnSpec(Spec):
-    """Knobs of IDN; the defaults are the RGB network with a sub-pixel layer."""
+    """Knobs of IDN. The defaults are the RGB network with a sub-pixel layer."""
 
     n_feats: Annotated[int, Field(ge=4, le=512), Search((16, 32, 48, 64))] = 64
     """Channels between blocks (n)."""
     n_blocks: Annotated[int, Field(ge=1, le=64), Search((2, 3, 4, 6))] = 4
     """Distillation blocks."""
     distillation_rate: Annotated[float, Field(gt=0, lt=0.5), Search((0.125, 0.25))] = 0.25
-    """Share of n that a block sets aside half-way, and by which its convolutions narrow and widen; d channels."""
+    """Share of the n channels that a block sets aside half-way: d channels. Its convolutions also narrow and widen by d."""
     groups: Annotated[int, Field(ge=1, le=64), Search((1, 2, 4))] = 4
-    """Groups of the middle convolution in both halves of a block; must divide n, n - d and n - 2d."""
+    """Groups in the middle convolution of both halves of a block. They must divide n, n - d and n - 2d."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 3
-    """Channels that the network sees: 3 for RGB, 1 for the luma alone (Cb and Cr are then enlarged bicubically)."""
+    """3: the network sees RGB. 1: it sees only the luma, and Cb and Cr are enlarged bicubically."""
     attention: AttentionName = "none"
     """Attention on the output of every block."""
     residual_scaling: ScalingName = "none"
-    """Learnt scaling of the input of every block."""
+    """Learnt scaling applied to the input of every block."""
     upsampler: Annotated[str, one_of(IDN_UPSAMPLERS), Search(IDN_UPSAMPLERS)] = "subpixel"
-    """How features become the enlarged image; subpixel is a 3x3 convolution before the direct shuffle, deconv17 the
-    original's transposed 17x17 convolution."""
+    """The layers that turn the features into the enlarged image. subpixel: a 3x3 convolution, then the direct shuffle.
+    deconv17: the transposed 17x17 convolution of the original network."""
 
     @model_validator(mode="after")
     def _channels_fit(self) -> Self:
         n, d, groups = self.n_feats, self.distilled, self.groups
         if not 1 <= d < n / 2:
             raise ValueError(
-                "distillation_rate must set one channel aside and leave one after narrowing twice, "
+                "distillation_rate must set at least one channel aside and leave at least one after narrowing twice, "
                 f"got distillation_rate={self.distillation_rate:g} of n_feats={n}"
             )
         if any(width % groups for width in (n, n - d, n - 2 * d)):
             raise ValueError(
-                f"groups must divide n_feats and what is left after distillation ({n}, {n - d} and "
-                f"{n - 2 * d} channels), got groups={groups}"
+                f"groups must divide n_feats and the channels left after distillation ({n}, {n - d} and "
+                f"{n - 2 * d}), got groups={groups}"
             )
         if self.colours == 1 and self.upsampler not in OWN_UPSAMPLERS:
             raise ValueError(
-                f"upsampler must be one of {', '.join(OWN_UPSAMPLERS)} where colours is 1, "
+                f"upsampler must be one of {', '.join(OWN_UPSAMPLERS)} if colours is 1, "
                 f"got {self.upsampler!r}"
             )
         return self
 
     @property
     def distilled(self) -> int:
-        """Channels that a block sets aside (d)."""
+        """Number of channels that a block sets aside (d)."""
         return round(self.n_feats * self.distillation_rate)
 
     def canonical(self) -> "IdnSpec":
-        """The rate that is a whole number of channels."""
+        """Replaces the rate by the one that gives the same whole number of channels exactly."""
         rate = self.distilled / self.n_feats
         return self.model_construct(**dict(self) | {"distillation_rate": rate})
 
 
 class Block(nn.Module):
-    """DBlock: three convolutions, a split, three convolutions on the larger part, all brought together."""
+    """DBlock: three convolutions, a split, three more convolutions on the larger part, and a 1x1 fusion."""
 
     def __init__(self, spec: IdnSpec) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class Block(nn.Module):
 
 
 def _activated(*convolutions: nn.Module) -> nn.Sequential:
-    """The convolutions, each followed by a leaky ReLU."""
+    """Returns the convolutions, each followed by a leaky ReLU."""
     return nn.Sequential(*(part for c in convolutions for part in (c, nn.LeakyReLU(SLOPE))))
 
 
@@ -117,9 +117,9 @@ def _upsampler(spec: IdnSpec, scale: int) -> nn.Module:
 
 
 class Idn(nn.Module):
-    """(N, C, H, W) in [0, 1] -> (N, C, sH, sW), C being 3 or 1; learns what bicubic enlargement lacks.
+    """Maps (N, C, H, W) in [0, 1] to (N, C, sH, sW). C is 3 or 1. Learns the difference from bicubic enlargement.
 
-    Inside, colours run from 0 to 255 as upstream, and modules are registered in its order.
+    Inside, colours run from 0 to 255, as in the authors' code. Modules are registered in the order of that code.
     """
 
     def __init__(self, spec: IdnSpec, scale: int) -> None:
@@ -140,7 +140,7 @@ class Idn(nn.Module):
 
 
 def network(spec: IdnSpec, scale: int) -> nn.Module:
-    """IDN on the colours that the spec names."""
+    """Builds IDN for the colours in the spec. It takes and returns RGB."""
     return on_colours(Idn(spec, scale), spec.colours, scale)
 
 
@@ -159,7 +159,7 @@ PUBLISHED = (
         "IDN + both",
         IdnSpec(attention="global", residual_scaling="channelwise"),
         "607K",
-        "channel-wise scaling printed as +0; 4 residual connections of 64 channels add 256",
+        "the paper prints +0 for channel-wise scaling; 4 residual connections of 64 channels add 256",
     ),
 )
 

@@ -1,7 +1,7 @@
-"""IMDN: blocks that set a share of the channels aside after every convolution and fuse them at the end.
+"""IMDN: blocks that set part of the channels aside after every convolution and fuse these parts at the end.
 
-Source: Hui et al. 2019, "Lightweight Image Super-Resolution with Information Multi-distillation
-Network", and the authors' code (Zheng222/IMDN). Layers as in FACTS 6.
+Source: Hui et al. 2019, "Lightweight Image Super-Resolution with Information Multi-distillation Network", and the
+authors' code (Zheng222/IMDN). docs/facts.md 6 lists the layers.
 """
 
 from collections.abc import Callable
@@ -22,37 +22,37 @@ from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
 from searchspace.table.cost_parts import Parts
 
 SLOPE = 0.05
-"""Of every leaky ReLU below 0."""
+"""Slope of every leaky ReLU below 0."""
 
 BLOCK_ATTENTIONS: dict[str, Callable[[int], nn.Module] | None] = {
     "contrast": ContrastGate,
     "channel": ChannelGate,
     "none": None,
 }
-"""Name of the attention inside every block -> builder of its gate from the channels."""
+"""Builders of the gate inside every block, by the value of `block_attention`. Each takes the number of channels."""
 
 
 class ImdnSpec(Spec):
-    """Knobs of IMDN; the defaults are the published network."""
+    """Knobs of IMDN. The defaults are the published network."""
 
     n_feats: Annotated[int, Field(ge=2, le=512), Search((16, 32, 48, 64))] = 64
     """Channels between blocks."""
     n_blocks: Annotated[int, Field(ge=1, le=64), Search((2, 4, 6, 8))] = 6
-    """Multi-distillation blocks; a 1x1 convolution fuses the outputs of all."""
+    """Multi-distillation blocks. A 1x1 convolution fuses the outputs of all of them."""
     n_steps: Annotated[int, Field(ge=2, le=16), Search((3, 4, 5))] = 4
-    """3x3 convolutions in a block, all but the last followed by a split."""
+    """3x3 convolutions in a block. A split follows each of them except the last."""
     distillation_rate: Annotated[float, Field(gt=0, lt=1), Search((0.125, 0.25, 0.5))] = 0.25
-    """Share of n_feats that each split sets aside, rounded to whole channels."""
+    """Share of n_feats that each split sets aside, rounded to a whole number of channels."""
     block_attention: Annotated[str, one_of(BLOCK_ATTENTIONS), Search(tuple(BLOCK_ATTENTIONS))] = (
         "contrast"
     )
-    """Attention on the channels set aside, inside every block; contrast is IMDN's own."""
+    """Attention inside every block, on the channels set aside. contrast is the published one."""
     attention: AttentionName = "none"
     """Attention on the output of every block."""
     residual_scaling: ScalingName = "none"
-    """Learnt scaling of the input of every block."""
+    """Learnt scaling applied to the input of every block."""
     upsampler: UpsamplerName = "direct"
-    """How features become the enlarged image."""
+    """The layers that turn the features into the enlarged image."""
 
     @model_validator(mode="after")
     def _both_sides_of_a_split(self) -> "ImdnSpec":
@@ -65,17 +65,17 @@ class ImdnSpec(Spec):
 
     @property
     def distilled(self) -> int:
-        """Channels that each split sets aside."""
+        """Number of channels that each split sets aside."""
         return round(self.n_feats * self.distillation_rate)
 
     def canonical(self) -> "ImdnSpec":
-        """The rate that is a whole number of channels."""
+        """Replaces the rate by the one that gives the same whole number of channels exactly."""
         rate = self.distilled / self.n_feats
         return self.model_construct(**dict(self) | {"distillation_rate": rate})
 
 
 class Block(nn.Module):
-    """IMDB: convolutions and splits, the parts set aside weighted and fused, plus the input."""
+    """IMDB: convolutions and splits. The parts set aside are weighted and fused, and the input is added."""
 
     def __init__(self, spec: ImdnSpec) -> None:
         super().__init__()
@@ -101,9 +101,9 @@ class Block(nn.Module):
 
 
 class Imdn(nn.Module):
-    """(N, 3, H, W) in [0, 1] -> (N, 3, sH, sW). The mean of the colours is not removed.
+    """Maps (N, 3, H, W) in [0, 1] to (N, 3, sH, sW). The mean of the colours is not removed.
 
-    Modules are registered in the order of the upstream code, so that its checkpoints load by order.
+    Modules are registered in the order of the authors' code, so that its checkpoints load by order.
     """
 
     def __init__(self, spec: ImdnSpec, scale: int) -> None:
@@ -132,19 +132,19 @@ PUBLISHED = (
         "IMDN + GGAS",
         ImdnSpec(attention="global"),
         "722K",
-        "base and attention are 715,176 + 7,360, which rounds to 723K; the paper adds rounded numbers",
+        "the base and the attention have 715,176 + 7,360, which rounds to 723K; the paper adds rounded numbers",
     ),
     two_strategies.row(
         "IMDN + CWSS",
         ImdnSpec(residual_scaling="channelwise"),
         "715K",
-        "printed as +0; 6 residual connections of 64 channels add 384",
+        "the paper prints +0; 6 residual connections of 64 channels add 384",
     ),
     two_strategies.row(
         "IMDN + both",
         ImdnSpec(attention="global", residual_scaling="channelwise"),
         "722K",
-        "as both rows above",
+        "the attention and the scaling both differ, as in the two rows above",
     ),
 )
 

@@ -1,8 +1,8 @@
-"""LapSRN: features and image enlarged by 2 a level, detail added to the image at every level.
+"""LapSRN: each level enlarges the features and the image by 2 and adds detail to the image.
 
-Source: Lai et al. 2017, "Deep Laplacian Pyramid Networks for Fast and Accurate Super-Resolution", as FACTS
-6 states it from the released weights. The images of the lower levels, which the paper also trains on, stay
-inside. The printed 813K are the weights of the network for x4 without its biases.
+Source: Lai et al. 2017, "Deep Laplacian Pyramid Networks for Fast and Accurate Super-Resolution", and the released
+weights (docs/facts.md 6). The paper also trains on the images of the lower levels; here they are not returned. The
+printed 813K are the weights of the network for x4, without biases.
 """
 
 from typing import Annotated, Literal
@@ -20,22 +20,22 @@ from searchspace.table.cost_parts import Parts
 
 
 class LapsrnSpec(Spec):
-    """Knobs of LapSRN; the defaults are the published network."""
+    """Knobs of LapSRN. The defaults are the published network."""
 
     n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 32, 64))] = 64
     """Channels of every feature map."""
     n_convs: Annotated[int, Field(ge=1, le=64), Search((3, 5, 10))] = 10
-    """3x3 convolutions of a level, before its transposed convolution."""
+    """3x3 convolutions in a level, before its transposed convolution."""
     enlarging_kernel: Annotated[Literal[3, 4], Search((3, 4))] = 3
-    """Rows and columns of the features' transposed convolution; twtygqyy/pytorch-LapSRN has 4."""
+    """Kernel size of the transposed convolution on the features (4 in twtygqyy/pytorch-LapSRN)."""
     bias: Annotated[bool, Search((True, False))] = True
-    """Biases in all convolutions but the image's; twtygqyy/pytorch-LapSRN has none."""
+    """Biases in all convolutions except the one that enlarges the image (none in twtygqyy/pytorch-LapSRN)."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 1
-    """1: the network sees Y, and Cb and Cr are enlarged bicubically, as published; 3: it sees RGB."""
+    """1: the network sees only Y, as published, and Cb and Cr are enlarged bicubically. 3: it sees RGB."""
 
 
 class Level(nn.Module):
-    """Features and image at twice their size."""
+    """Enlarges the features and the image by 2."""
 
     def __init__(self, spec: LapsrnSpec) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class Level(nn.Module):
 
 
 class Lapsrn(nn.Module):
-    """(N, C, H, W) -> (N, C, sH, sW) with C the colours."""
+    """Maps (N, C, H, W) to (N, C, sH, sW). C is the number of colours."""
 
     def __init__(self, spec: LapsrnSpec, scale: int) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class Lapsrn(nn.Module):
 
 
 def _make_bilinear(image: nn.ConvTranspose2d) -> None:
-    """Starts the image's transposed convolution as bilinear enlargement of each colour by 2."""
+    """Initialises the image's transposed convolution as a bilinear enlargement of each colour by 2."""
     sides = torch.tensor([0.25, 0.75, 0.75, 0.25])
     colours = torch.eye(image.in_channels)
     with torch.no_grad():
@@ -82,7 +82,7 @@ def _make_bilinear(image: nn.ConvTranspose2d) -> None:
 
 
 def network(spec: LapsrnSpec, scale: int) -> nn.Module:
-    """The network from RGB to RGB."""
+    """Builds the network. It takes and returns RGB."""
     return on_colours(Lapsrn(spec, scale), spec.colours, scale)
 
 
@@ -119,8 +119,8 @@ FAMILY = Family(
             multadds="29.9G",
             source="MSSN, Table 5",
             reproducible=False,
-            caveat="813K is the network for x4, which has two levels; 29.9G is a quarter of what this one "
-            "costs at x2, as if the input were 320x180",
+            caveat="813K belongs to the network for x4, which has two levels; 29.9G is a quarter of what this "
+            "network costs at x2, as if the input were 320x180",
         ),
     ),
 )

@@ -1,8 +1,8 @@
-"""MemNet: memory blocks of recursions whose outputs, with those of all earlier blocks, pass a gate.
+"""MemNet: memory blocks. Each applies a residual block repeatedly and fuses all results with those of earlier blocks.
 
-Source: Tai et al. 2017, "MemNet: A Persistent Memory Network for Image Restoration". The default is the
-RGB network at low-resolution size that the two-strategies paper adds its strategies to (FACTS 3.4); the
-original works on the luma of the interpolated image (FACTS 6).
+Source: Tai et al. 2017, "MemNet: A Persistent Memory Network for Image Restoration". The default is the RGB network at
+low-resolution size to which the two-strategies paper adds its strategies (docs/facts.md 3.4). The original network works
+on the luma of the interpolated image (docs/facts.md 6).
 """
 
 from typing import Annotated, Literal, Self
@@ -23,45 +23,45 @@ from searchspace.strategies.upsample import UPSAMPLERS
 from searchspace.table.cost_parts import Parts
 
 OWN_UPSAMPLER = "shuffle"
-"""The direct pixel shuffle without a bias, as the family's other convolutions."""
+"""The direct pixel shuffle without a bias, because no convolution of this family has one."""
 MEMNET_UPSAMPLERS = (OWN_UPSAMPLER, *UPSAMPLERS)
 
 
 class MemnetSpec(Spec):
-    """Knobs of MemNet; the defaults are the RGB network at low-resolution size."""
+    """Knobs of MemNet. The defaults are the RGB network at low-resolution size."""
 
     n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 32, 48, 64))] = 64
     """Channels of every feature map."""
     n_blocks: Annotated[int, Field(ge=1, le=64), Search((2, 4, 6))] = 6
     """Memory blocks."""
     n_recursions: Annotated[int, Field(ge=1, le=64), Search((2, 4, 6))] = 6
-    """Passes through the residual block of a memory block; the gate sees the output of each."""
+    """Number of passes through the residual block of a memory block. The gate fuses the outputs of all passes."""
     recursive: Annotated[bool, Search((True, False))] = True
-    """One residual block for all passes of a memory block, or one for each (as the authors released it)."""
+    """Whether all passes of a memory block share one residual block. In the authors' released code each has its own."""
     norm: Annotated[Literal["batch", "none"], Search(("batch", "none"))] = "batch"
     """Normalisation before every activation."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 3
-    """Channels that the network sees: 3 for RGB, 1 for the luma alone (Cb and Cr are then enlarged bicubically)."""
+    """3: the network sees RGB. 1: it sees only the luma, and Cb and Cr are enlarged bicubically."""
     interpolated: Annotated[bool, Search((False, True))] = False
-    """Work at the enlarged size on a bicubic enlargement, and add it to the output."""
+    """Whether the network works on a bicubic enlargement of the image, and adds it to the output."""
     attention: AttentionName = "none"
     """Attention on the output of every memory block."""
     residual_scaling: ScalingName = "none"
-    """Learnt scaling of the input of every residual block."""
+    """Learnt scaling applied to the input of every residual block."""
     upsampler: Annotated[str, one_of(MEMNET_UPSAMPLERS), Search(MEMNET_UPSAMPLERS)] = OWN_UPSAMPLER
-    """How features become the enlarged image (unused where it is interpolated before); shuffle is the direct one
-    without a bias."""
+    """The layers that turn the features into the enlarged image. Not used if `interpolated` is true. shuffle: the direct
+    upsampler without a bias."""
 
     @model_validator(mode="after")
     def _luma_keeps_the_own_upsampler(self) -> Self:
         if self.colours == 1 and self.upsampler != OWN_UPSAMPLER:
             raise ValueError(
-                f"upsampler must be {OWN_UPSAMPLER} where colours is 1, got {self.upsampler!r}"
+                f"upsampler must be {OWN_UPSAMPLER} if colours is 1, got {self.upsampler!r}"
             )
         return self
 
     def canonical(self) -> "MemnetSpec":
-        """One pass has nothing to share; an interpolated input needs no upsampler."""
+        """A single pass has nothing to share, and an interpolated input needs no upsampler."""
         values = dict(self) | {"recursive": self.recursive or self.n_recursions == 1}
         if self.interpolated:
             values["upsampler"] = OWN_UPSAMPLER
@@ -69,21 +69,21 @@ class MemnetSpec(Spec):
 
 
 def activated(kernel: int, in_channels: int, out_channels: int, norm: str) -> nn.Sequential:
-    """Batch norm where wanted, ReLU, and a convolution without bias."""
+    """Returns batch norm (if `norm` is batch), ReLU, and a convolution without bias."""
     layers = [nn.BatchNorm2d(in_channels)] if norm == "batch" else []
     convolution = conv(kernel, in_channels, out_channels, bias=False)
     return nn.Sequential(*layers, nn.ReLU(), convolution)
 
 
 def residual_block(spec: MemnetSpec) -> Residual:
-    """A residual block: x + two pre-activated 3x3 convolutions of x."""
+    """Builds a residual block: x plus two pre-activated 3x3 convolutions of x."""
     n = spec.n_feats
     body = nn.Sequential(activated(3, n, n, spec.norm), activated(3, n, n, spec.norm))
     return Residual(body, spec.residual_scaling, n)
 
 
 class MemoryBlock(nn.Module):
-    """Recursions, and the gate over their outputs and `num_memories` earlier ones."""
+    """The passes through the residual blocks, and a gate that fuses their outputs with `num_memories` earlier ones."""
 
     def __init__(self, spec: MemnetSpec, num_memories: int) -> None:
         super().__init__()
@@ -112,7 +112,7 @@ def _upsampler(spec: MemnetSpec, scale: int) -> nn.Module:
 
 
 class Memnet(nn.Module):
-    """(N, C, H, W) in [0, 1] -> (N, C, sH, sW), C being 3 or 1."""
+    """Maps (N, C, H, W) in [0, 1] to (N, C, sH, sW). C is 3 or 1."""
 
     def __init__(self, spec: MemnetSpec, scale: int) -> None:
         super().__init__()
@@ -135,7 +135,7 @@ class Memnet(nn.Module):
 
 
 def network(spec: MemnetSpec, scale: int) -> nn.Module:
-    """MemNet on the colours that the spec names."""
+    """Builds MemNet for the colours in the spec. It takes and returns RGB."""
     return on_colours(Memnet(spec, scale), spec.colours, scale)
 
 
@@ -147,7 +147,7 @@ PUBLISHED = (
         "MemNet RGB + both",
         MemnetSpec(attention="global", residual_scaling="channelwise"),
         "721K",
-        "channel-wise scaling printed as +0; 6 residual blocks of 64 channels add 384",
+        "the paper prints +0 for channel-wise scaling; 6 residual blocks of 64 channels add 384",
     ),
     Published(
         name="MemNet",
@@ -163,7 +163,7 @@ PUBLISHED = (
 
 FAMILY = Family(
     name="memnet",
-    source="MemNet, Tai et al. 2017, arXiv 1708.02209; RGB at low-resolution size as in FACTS 3.4",
+    source="MemNet, Tai et al. 2017, arXiv 1708.02209; on RGB at low-resolution size (docs/facts.md 3.4)",
     spec=MemnetSpec,
     network=network,
     parts=Parts(

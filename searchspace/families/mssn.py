@@ -1,8 +1,8 @@
-"""MSSN: cascading blocks of mobile units, each added to the features of the head (share-source skip).
+"""MSSN: cascading blocks of mobile units. The features of the head are added to the output of each (share-source skip).
 
-Source: Du et al., "MSSN" (Mobile Share-Source Network), IEEE Access. No public code was found; the
-layers are those that give the printed counts (FACTS 2). The paper does not state its input normalisation and its activation: WDSR's centring and
-ReLU are taken.
+Source: Du et al., "MSSN" (Mobile Share-Source Network), IEEE Access. No public code was found. The layers here are
+those that give the printed counts (docs/facts.md 2). The paper states neither the normalisation of the input nor the
+activation. This implementation uses the centring of WDSR and ReLU.
 """
 
 from collections.abc import Mapping
@@ -23,12 +23,12 @@ from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
 from searchspace.table.cost_parts import Parts
 
 EXPANDING = ("mawru", "mobilenet_v2", "shufflenet_v1")
-"""Units with an inner width of its own; these are also the units with an identity path."""
+"""Units whose inner width can be chosen. They are also the units with an identity path."""
 MAX_UNITS = 1024
 
 
 class MssnSpec(Spec):
-    """Knobs of MSSN; the defaults are the full MSSN."""
+    """Knobs of MSSN. The defaults are the full MSSN."""
 
     n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 32, 48, 64))] = 64
     """Channels of every feature map (c)."""
@@ -37,11 +37,11 @@ class MssnSpec(Spec):
     units_per_block: Annotated[int, Field(ge=1, le=MAX_UNITS), Search((2, 4))] = 4
     """Units in each cascading block."""
     unit: Annotated[str, one_of(UNITS), Search(tuple(UNITS))] = "mawru"
-    """Kind of unit; mawru is mobilenet_v2 with adaptive weights on its two paths."""
+    """Kind of unit. mawru is mobilenet_v2 with learnt scalars on both paths."""
     expand_ratio: Annotated[float, Field(gt=0, le=16), Search((1, 2, 3, 4, 6))] = 4.0
-    """Inner over outer channels of mawru, mobilenet_v2 and shufflenet_v1 (there below 1, a bottleneck)."""
+    """Ratio of inner to outer channels in mawru, mobilenet_v2 and shufflenet_v1. Published shufflenet_v1 units have 0.5."""
     shuffle_groups: Annotated[int, Field(ge=1, le=64), Search((2, 4, 8))] = 8
-    """Groups of the 1x1 convolutions of shufflenet_v1; they must divide its outer and inner channels."""
+    """Groups in the 1x1 convolutions of shufflenet_v1. They must divide its outer and inner channels."""
     activation: Annotated[str, one_of(ACTIVATIONS), Search(tuple(ACTIVATIONS))] = "relu"
     """Activation inside the units."""
     weight_norm: Annotated[bool, Search((False, True))] = True
@@ -49,13 +49,13 @@ class MssnSpec(Spec):
     adaptive_weights: Annotated[bool, Search((False, True))] = True
     """Learnt scalars on both paths of every mawru and of every share-source skip."""
     share_source: Annotated[bool, Search((False, True))] = True
-    """The head's features added to every cascading block's output (AWSSC)."""
+    """Whether the head's features are added to the output of every cascading block (AWSSC)."""
     attention: AttentionName = "none"
     """Attention on the output of every cascading block, before the head's features are added."""
     residual_scaling: ScalingName = "none"
-    """Learnt scaling of the input of every unit with an identity path; not of the share-source skip."""
+    """Learnt scaling applied to the input of every unit with an identity path. The share-source skip has none."""
     upsampler: UpsamplerName = "direct"
-    """How features become the enlarged image."""
+    """The layers that turn the features into the enlarged image."""
 
     @model_validator(mode="after")
     def _channels_fit(self) -> "MssnSpec":
@@ -76,17 +76,17 @@ class MssnSpec(Spec):
 
     @property
     def num_units(self) -> int:
-        """Units in all cascading blocks."""
+        """Number of units in all cascading blocks together."""
         return self.n_blocks * self.units_per_block
 
     @property
     def inner(self) -> int:
-        """Inner channels of an expanding unit."""
+        """Number of inner channels of an expanding unit."""
         return max(1, round(self.n_feats * self.expand_ratio))
 
     @property
     def unit_shape(self) -> UnitShape:
-        """What every unit is built from."""
+        """The settings that every unit is built from."""
         return UnitShape(
             channels=self.n_feats,
             inner=self.inner,
@@ -97,10 +97,10 @@ class MssnSpec(Spec):
         )
 
     def canonical(self) -> "MssnSpec":
-        """Knobs without effect at their default.
+        """Sets knobs without effect to their default.
 
-        A mawru without scalars is mobilenet_v2. Without share-source skip and attention nothing tells
-        one cascading block from the next.
+        A mawru without scalars is a mobilenet_v2. Without share-source skip and attention, only the total number of units
+        matters.
         """
         values = dict(self)
         if self.unit == "mawru" and not self.adaptive_weights:
@@ -121,14 +121,15 @@ class MssnSpec(Spec):
 
 
 class Mssn(nn.Module):
-    """(N, 3, H, W) in [0, 1] -> (N, 3, sH, sW)."""
+    """Maps (N, 3, H, W) in [0, 1] to (N, 3, sH, sW)."""
 
     def __init__(self, spec: MssnSpec, scale: int) -> None:
         super().__init__()
         n, self.units_per_block = spec.n_feats, spec.units_per_block
         self.centred = Centred()
         self.head = conv(3, 3, n)
-        # One list for all blocks: where blocks make no difference, neither do the parameters' names.
+        # One list holds the units of all blocks. So networks that differ only in the division into
+        # blocks have the same parameter names if that division has no effect.
         self.units = nn.ModuleList(UNITS[spec.unit](spec.unit_shape) for _ in range(spec.num_units))
         sources = spec.n_blocks if spec.share_source else 0
         self.share_source = nn.ModuleList(SUMS[spec.adaptive_weights]() for _ in range(sources))
@@ -136,7 +137,7 @@ class Mssn(nn.Module):
         self.tail = UPSAMPLERS[spec.upsampler](n, scale)
         self.skip = nn.Sequential(conv(5, 3, 3 * scale**2), nn.PixelShuffle(scale))
         if spec.weight_norm:
-            # Not the attention's: its batch norm does that work, and is folded when deployed.
+            # The attention has batch norm, which does the same job and folds when deployed.
             for part in (self.head, self.units, self.tail, self.skip):
                 weight_norm(part)
 
@@ -157,7 +158,7 @@ class Mssn(nn.Module):
 
 
 def small(wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """The knobs of a network with the `wanted` number of units in all."""
+    """Returns the knobs of a network with `num_units` units in all."""
     values = dict(wanted)
     values["units_per_block"] = values.pop("num_units") // values["n_blocks"]
     return values
@@ -172,7 +173,7 @@ TABLE_1: dict[str, object] = {
     "share_source": False,
     "adaptive_weights": False,
 }
-"""16 units of the named kind and nothing of MSSN's around them."""
+"""Knobs of the networks in Table 1: 16 units of one kind, without the other parts of MSSN."""
 
 
 def _table_5(
@@ -187,7 +188,7 @@ def _table_5(
         multadds=multadds,
         multadds_convention="multadds_with_bias",
         source="MSSN, Table 5",
-        caveat="the paper counts the g of weight norm in MSSN, but not in MSSN-S and MSSN-M",
+        caveat="the paper counts the g of weight norm for MSSN, but not for MSSN-S and MSSN-M",
     )
 
 
@@ -222,7 +223,7 @@ def _table_1(
 
 
 def _x4(name: str, spec: MssnSpec, source: str, caveat: str = "") -> Published:
-    """A network of which the paper prints no counts at x4."""
+    """Returns a row for a network whose counts at x4 the paper does not print."""
     return Published(
         name=name,
         spec=spec,
@@ -234,7 +235,7 @@ def _x4(name: str, spec: MssnSpec, source: str, caveat: str = "") -> Published:
     )
 
 
-MISSING = "the x4 rows of Table 5 are missing from the copy at hand, so no counts are printed"
+MISSING = "our copy of the paper lacks the x4 rows of Table 5, so no printed counts are known"
 PUBLISHED = (
     _small(2, "80K", "18.4G"),
     _small(3, "86K", "8.7G"),
@@ -250,7 +251,7 @@ PUBLISHED = (
         "S_v1",
         "46K",
         "2.7G",
-        caveat="2.646G, which rounds to 2.7 only by way of 2.65",
+        caveat="our count is 2.646G, which rounds to 2.7 only by way of 2.65",
         unit="shufflenet_v1",
         expand_ratio=0.5,
     ),
@@ -274,7 +275,7 @@ PUBLISHED = (
         "MSSN (Table 3)",
         MEDIUM,
         "MSSN, Table 3",
-        "called MSSN there; its 16-block baseline implies the size of MSSN-M",
+        "Table 3 calls it MSSN, but its baseline of 16 blocks implies the size of MSSN-M",
     ),
 )
 

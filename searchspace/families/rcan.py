@@ -1,7 +1,7 @@
 """RCAN: residual groups of residual blocks with channel attention.
 
-Source: Zhang et al. 2018, "Image Super-Resolution Using Very Deep Residual Channel Attention Networks",
-and the authors' code (yulunzhang/RCAN, model/rcan.py). Layers as in FACTS 6.
+Source: Zhang et al. 2018, "Image Super-Resolution Using Very Deep Residual Channel Attention Networks", and the authors'
+code (yulunzhang/RCAN, model/rcan.py). docs/facts.md 6 lists the layers.
 """
 
 from typing import Annotated, Literal
@@ -19,7 +19,7 @@ from searchspace.table.cost_parts import Parts
 
 
 class RcanSpec(Spec):
-    """Knobs of RCAN; the defaults are the published network."""
+    """Knobs of RCAN. The defaults are the published network."""
 
     n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 32, 48, 64))] = 64
     """Channels of every feature map."""
@@ -28,18 +28,19 @@ class RcanSpec(Spec):
     n_blocks: Annotated[int, Field(ge=1, le=128), Search((2, 4, 10, 20))] = 20
     """Residual blocks in each group."""
     block_attention: Annotated[Literal["channel", "none"], Search(("channel", "none"))] = "channel"
-    """Channel attention inside every residual block, RCAN's own."""
+    """Attention inside every residual block. channel is the published one."""
     reduction: Annotated[int, Field(ge=1, le=512), Search((4, 8, 16))] = 16
-    """Channels over those in the middle of the blocks' channel attention, rounded down, one at least."""
+    """Reduction of the channels in the middle of the blocks' channel attention: n_feats / reduction, rounded down, at
+    least 1."""
     attention: AttentionName = "none"
     """Attention on the output of every residual group."""
     residual_scaling: ScalingName = "none"
-    """Learnt scaling of the input of every residual block and group."""
+    """Learnt scaling applied to the input of every residual block and group."""
     upsampler: UpsamplerName = "stepwise"
-    """How features become the enlarged image."""
+    """The layers that turn the features into the enlarged image."""
 
     def canonical(self) -> "RcanSpec":
-        """One reduction for all with the same channels in the middle; unused, it is the default."""
+        """Replaces the reduction by one that stands for all with equally many middle channels, or, if unused, the default."""
         reduction = self.n_feats // max(1, self.n_feats // self.reduction)
         if self.block_attention == "none":
             reduction = type(self).model_fields["reduction"].default
@@ -47,14 +48,14 @@ class RcanSpec(Spec):
 
 
 class ChannelAttention(ChannelGate):
-    """x times its channels' weights."""
+    """Multiplies x by its channel weights."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x * super().forward(x)
 
 
 def residual_block(spec: RcanSpec) -> Residual:
-    """RCAB of the paper: conv3, ReLU, conv3, channel attention, plus the input."""
+    """Builds a residual block (RCAB of the paper): conv3, ReLU, conv3, channel attention, plus the input."""
     n = spec.n_feats
     layers = [conv(3, n, n), nn.ReLU(), conv(3, n, n)]
     if spec.block_attention == "channel":
@@ -63,16 +64,16 @@ def residual_block(spec: RcanSpec) -> Residual:
 
 
 def residual_group(spec: RcanSpec) -> Residual:
-    """Residual blocks and a conv3, plus the input."""
+    """Builds a residual group: residual blocks and a conv3, plus the input."""
     n = spec.n_feats
     blocks = [residual_block(spec) for _ in range(spec.n_blocks)]
     return Residual(nn.Sequential(*blocks, conv(3, n, n)), spec.residual_scaling, n)
 
 
 class Rcan(nn.Module):
-    """(N, 3, H, W) in [0, 1] -> (N, 3, sH, sW). Inside, colours run from 0 to 255 as upstream.
+    """Maps (N, 3, H, W) in [0, 1] to (N, 3, sH, sW). Inside, colours run from 0 to 255, as in the authors' code.
 
-    Modules are registered in the order of the upstream code, so that its checkpoints load by order.
+    Modules are registered in the order of the authors' code, so that its checkpoints load by order.
     """
 
     def __init__(self, spec: RcanSpec, scale: int) -> None:
@@ -116,8 +117,8 @@ FAMILY = Family(
             name="RCAN",
             spec=RcanSpec(),
             scale=4,
-            source="FACTS 6",
-            caveat="the papers at hand print no counts of it",
+            source="docs/facts.md 6",
+            caveat="the papers that srsweep compares with print no counts for RCAN",
         ),
     ),
     upstream_range=255.0,

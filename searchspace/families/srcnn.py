@@ -1,7 +1,7 @@
 """SRCNN: three convolutions on the bicubically enlarged image.
 
-Source: Dong et al. 2014, "Learning a Deep Convolutional Network for Image Super-Resolution", as FACTS 6
-states it. The paper's network works on Y; `colours: 3` gives the same on RGB.
+Source: Dong et al. 2014, "Learning a Deep Convolutional Network for Image Super-Resolution" (docs/facts.md 6). The
+paper's network works on Y. `colours: 3` gives the same network on RGB.
 """
 
 from typing import Annotated, Literal
@@ -19,7 +19,7 @@ from searchspace.table.cost_parts import Parts
 
 def _odd(value: int) -> int:
     if value % 2 == 0:
-        raise ValueError("must be odd, so that the size is kept")
+        raise ValueError("must be odd, because an even kernel changes the size of the image")
     return value
 
 
@@ -27,24 +27,24 @@ Kernel = Annotated[int, Field(ge=1, le=31), AfterValidator(_odd)]
 
 
 class SrcnnSpec(Spec):
-    """Knobs of SRCNN; the defaults are the 9-5-5 network."""
+    """Knobs of SRCNN. The defaults are the 9-5-5 network."""
 
     n_feats: Annotated[int, Field(ge=1, le=512), Search((32, 64, 128))] = 64
     """Channels after the first convolution."""
     mapped_feats: Annotated[int, Field(ge=1, le=512), Search((16, 32, 64))] = 32
     """Channels after the second convolution."""
     head_kernel: Annotated[Kernel, Search((5, 7, 9))] = 9
-    """Rows and columns of the first convolution."""
+    """Kernel size of the first convolution."""
     middle_kernel: Annotated[Kernel, Search((1, 3, 5))] = 5
-    """Rows and columns of the second convolution."""
+    """Kernel size of the second convolution."""
     tail_kernel: Annotated[Kernel, Search((3, 5))] = 5
-    """Rows and columns of the last convolution."""
+    """Kernel size of the last convolution."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 1
-    """1: the network sees Y, and Cb and Cr are enlarged bicubically, as published; 3: it sees RGB."""
+    """1: the network sees only Y, as published, and Cb and Cr are enlarged bicubically. 3: it sees RGB."""
 
 
 class Srcnn(nn.Module):
-    """(N, C, H, W) -> (N, C, sH, sW) with C the colours."""
+    """Maps (N, C, H, W) to (N, C, sH, sW). C is the number of colours."""
 
     def __init__(self, spec: SrcnnSpec, scale: int) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class Srcnn(nn.Module):
 
 
 def network(spec: SrcnnSpec, scale: int) -> nn.Module:
-    """The network from RGB to RGB."""
+    """Builds the network. It takes and returns RGB."""
     return on_colours(Srcnn(spec, scale), spec.colours, scale)
 
 

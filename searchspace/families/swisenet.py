@@ -1,7 +1,7 @@
-"""SwiseNet: groups of gated blocks in two levels of cascade, and the scale-wise upsampler.
+"""SwiseNet: gated blocks in two levels of cascade, and the scale-wise upsampler.
 
-Source: Zhao and Wu, SwiseNet (poster), and the authors' code Nerti98/SwiseNet, which cannot be run as it
-was released and is read as FACTS 5.1 does. No reading gives the printed counts (FACTS 5.2).
+Source: Zhao and Wu, SwiseNet (poster), and the authors' code Nerti98/SwiseNet. The released code does not run;
+docs/facts.md 5.1 says how it is read here. No reading gives the printed counts (docs/facts.md 5.2).
 """
 
 from functools import partial
@@ -23,7 +23,7 @@ from searchspace.table.cost_parts import Parts
 
 
 class SwisenetSpec(Spec):
-    """Knobs of SwiseNet; the defaults are the network of the authors' repository."""
+    """Knobs of SwiseNet. The defaults are the network in the authors' repository."""
 
     n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 32, 48, 64))] = 64
     """Channels of every feature map."""
@@ -34,11 +34,11 @@ class SwisenetSpec(Spec):
     attention: AttentionName = "none"
     """Attention on the output of every group."""
     residual_scaling: ScalingName = "none"
-    """Learnt scaling of the input of both residual connections of every block."""
+    """Learnt scaling applied to the input of both residual connections of every block."""
     upsampler: UpsamplerName = "scale_wise"
-    """How features become the enlarged image; its convolutions are weight-normalised."""
+    """The layers that turn the features into the enlarged image. Their convolutions are weight-normalised."""
     upsampler_groups: Annotated[int, Field(ge=1, le=64), Search((1, 2, 4))] = 4
-    """Groups of the enlarging convolutions of scale_wise; they must divide n_feats."""
+    """Groups in the enlarging convolutions of scale_wise. They must divide n_feats."""
 
     @model_validator(mode="after")
     def _groups_fit(self) -> "SwisenetSpec":
@@ -50,7 +50,7 @@ class SwisenetSpec(Spec):
         return self
 
     def canonical(self) -> "SwisenetSpec":
-        """Only scale_wise has groups."""
+        """Sets `upsampler_groups` to its default, unless the upsampler is scale_wise, the only one with groups."""
         if self.upsampler == "scale_wise":
             return self
         default = type(self).model_fields["upsampler_groups"].default
@@ -58,7 +58,7 @@ class SwisenetSpec(Spec):
 
 
 class ChannelNorm(nn.Module):
-    """Layer norm over the channels of each pixel."""
+    """Applies layer norm over the channels of each pixel."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -71,9 +71,9 @@ class ChannelNorm(nn.Module):
 
 
 class GatedBlock(nn.Module):
-    """Two gated residual branches that share one slope (CGB).
+    """Two gated residual branches that share one PReLU slope (CGB).
 
-    beta and gamma start at 0, so that a new block passes its input on unchanged.
+    beta and gamma start at 0, so a new block returns its input unchanged.
     """
 
     def __init__(self, spec: SwisenetSpec) -> None:
@@ -103,20 +103,20 @@ class GatedBlock(nn.Module):
 
 
 def _gate(x: Tensor) -> Tensor:
-    """One half of the channels times the other."""
+    """Multiplies one half of the channels by the other half."""
     first, second = x.chunk(2, 1)
     return first * second
 
 
 class Reduction(nn.Sequential):
-    """relu(conv1), weight-normalised: `width` times the channels to once."""
+    """A weight-normalised 1x1 convolution with ReLU. It reduces `width` concatenated feature maps to `channels` channels."""
 
     def __init__(self, width: int, channels: int) -> None:
         super().__init__(weight_norm(conv(1, width * channels, channels)), nn.ReLU())
 
 
 class Group(nn.Module):
-    """A cascade of gated blocks: each reads the reduction of all that went before."""
+    """A cascade of gated blocks. Each reads a reduction of the input and all outputs so far."""
 
     def __init__(self, spec: SwisenetSpec) -> None:
         super().__init__()
@@ -133,7 +133,7 @@ class Group(nn.Module):
 
 
 class Swisenet(nn.Module):
-    """(N, 3, H, W) in [0, 1] -> (N, 3, sH, sW). Modules stand in the order of the authors' code."""
+    """Maps (N, 3, H, W) in [0, 1] to (N, 3, sH, sW). Modules are registered in the order of the authors' code."""
 
     def __init__(self, spec: SwisenetSpec, scale: int) -> None:
         super().__init__()
@@ -157,7 +157,7 @@ class Swisenet(nn.Module):
         return self.add_mean(self.tail(x) + _enlarge(image, self.scale))
 
     def _cascade(self, entry: Tensor) -> Tensor:
-        """The reduction of the outputs of the outer cascade, (N, C, H, W)."""
+        """Returns the fused outputs of the outer cascade, (N, C, H, W)."""
         guide = self.attention.guide(entry)
         x = gathered = entry
         outputs = []
@@ -168,12 +168,12 @@ class Swisenet(nn.Module):
         return self.reduction(torch.cat(outputs, 1))
 
     def _global(self, entry: Tensor) -> Tensor:
-        """relu(conv1) of the entry's mean, (N, C, 1, 1)."""
+        """Returns relu(conv1(mean of the entry)), (N, C, 1, 1)."""
         return torch.relu(self.global_skip(entry.mean((2, 3), keepdim=True)))
 
 
 def _enlarge(x: Tensor, scale: int) -> Tensor:
-    """(N, C, H, W) -> (N, C, sH, sW) by PyTorch's bicubic, as the authors' code does; MATLAB's is another."""
+    """Enlarges (N, C, H, W) to (N, C, sH, sW) by PyTorch's bicubic, as the authors' code does. MATLAB's differs."""
     return F.interpolate(x, scale_factor=scale, mode="bicubic", align_corners=False)
 
 
@@ -201,12 +201,12 @@ def _published(
 
 
 SERIES = (
-    "the printed series 1077K, 1068K, 1227K does not grow with the scale, so no upsampler of this shape "
-    "gives it"
+    "the printed parameters are 1077K, 1068K and 1227K; this upsampler grows with the scale, so no reading of it "
+    "gives them"
 )
-X4 = "; the Mult-Adds at x4 are missing from the poster at hand (the repository's table has {})"
+X4 = "; our copy of the poster lacks the Mult-Adds at x4 (the repository's table has {})"
 WITHOUT = (
-    "this variant is not in the repository; read as the same body with one convolution and a shuffle, "
+    "the repository lacks this variant; we read it as the same body with one convolution and a shuffle, "
     "which is smaller than printed at all scales"
 )
 DIRECT = SwisenetSpec(upsampler="direct")

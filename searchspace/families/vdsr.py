@@ -1,8 +1,8 @@
 """VDSR: a deep chain of 3x3 convolutions that adds detail to the bicubically enlarged image.
 
-Source: Kim et al. 2016, "Accurate Image Super-Resolution Using Very Deep Convolutional Networks", as
-FACTS 6 states it. The printed 665K are the weights alone, as in the public PyTorch code
-(twtygqyy/pytorch-vdsr), which has no biases; with them there are 665,921 parameters.
+Source: Kim et al. 2016, "Accurate Image Super-Resolution Using Very Deep Convolutional Networks" (docs/facts.md 6).
+The printed 665K are the weights only. The public PyTorch code (twtygqyy/pytorch-vdsr) has no biases either; with
+biases there are 665,921 parameters.
 """
 
 from typing import Annotated, Literal
@@ -20,20 +20,20 @@ from searchspace.table.cost_parts import Parts
 
 
 class VdsrSpec(Spec):
-    """Knobs of VDSR; the defaults are the published 20 layers."""
+    """Knobs of VDSR. The defaults are the published network of 20 layers."""
 
     n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 32, 64))] = 64
     """Channels between the first and the last convolution."""
     n_convs: Annotated[int, Field(ge=2, le=200), Search((8, 14, 20))] = 20
-    """Convolutions in all."""
+    """Number of convolutions."""
     bias: Annotated[bool, Search((False, True))] = False
     """Biases in all convolutions."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 1
-    """1: the network sees Y, and Cb and Cr are enlarged bicubically, as published; 3: it sees RGB."""
+    """1: the network sees only Y, as published, and Cb and Cr are enlarged bicubically. 3: it sees RGB."""
 
 
 class Vdsr(nn.Module):
-    """(N, C, H, W) -> (N, C, sH, sW) with C the colours."""
+    """Maps (N, C, H, W) to (N, C, sH, sW). C is the number of colours."""
 
     def __init__(self, spec: VdsrSpec, scale: int) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Vdsr(nn.Module):
 
 
 def network(spec: VdsrSpec, scale: int) -> nn.Module:
-    """The network from RGB to RGB."""
+    """Builds the network. It takes and returns RGB."""
     return on_colours(Vdsr(spec, scale), spec.colours, scale)
 
 

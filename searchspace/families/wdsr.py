@@ -1,8 +1,8 @@
 """WDSR: residual blocks that are wide before their activation, with weight norm.
 
-Source: Yu et al. 2018, "Wide Activation for Efficient and Accurate Image Super-Resolution", and the public
-code JiahuiYu/wdsr_ntire2018, as FACTS 6 states them; the share-source skip that can be added to it is of
-MSSN (FACTS 2.6). Defaults are WDSR-A at the 32 channels of MSSN's Table 2.
+Source: Yu et al. 2018, "Wide Activation for Efficient and Accurate Image Super-Resolution", and the public code
+JiahuiYu/wdsr_ntire2018 (docs/facts.md 6). The optional share-source skip comes from MSSN (docs/facts.md 2.6). The
+defaults are WDSR-A with 32 channels, as in Table 2 of MSSN.
 """
 
 from typing import Annotated, Literal
@@ -21,31 +21,31 @@ from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
 from searchspace.table.cost_parts import Parts
 
 LINEAR_RATIO = 0.8
-"""Channels between the last two convolutions of a block of kind b, over its outer channels."""
+"""Ratio of the channels between the last two convolutions of a block of kind b to its outer channels."""
 
 
 class WdsrSpec(Spec):
-    """Knobs of WDSR; the defaults are WDSR-A of MSSN's Table 2."""
+    """Knobs of WDSR. The defaults are WDSR-A in Table 2 of MSSN."""
 
     kind: Annotated[Literal["a", "b"], Search(("a", "b"))] = "a"
-    """a: two 3x3 convolutions a block; b: two 1x1 convolutions and one 3x3 of low rank."""
+    """Kind of residual block. a: two 3x3 convolutions. b: two 1x1 convolutions and one 3x3 convolution, of low rank."""
     n_feats: Annotated[int, Field(ge=2, le=512), Search((16, 24, 32, 64))] = 32
     """Channels between the blocks."""
     n_blocks: Annotated[int, Field(ge=1, le=256), Search((4, 8, 16))] = 16
     """Residual blocks."""
     expand_ratio: Annotated[float, Field(gt=0, le=16), Search((2, 4, 6))] = 4.0
-    """Channels before the activation over those between the blocks; published: 4 for a, 6 for b."""
+    """Ratio of the channels before the activation to those between the blocks. Published: 4 for kind a, 6 for kind b."""
     weight_norm: Annotated[bool, Search((False, True))] = True
     """Weight normalisation of every convolution."""
     share_source_groups: Annotated[int, Field(ge=0, le=256), Search((0, 2, 4))] = 0
-    """Groups of blocks to whose output the head's features are added with two learnt scalars; 0: no such
-    skip, 4 in MSSN's Table 2."""
+    """Number of groups of blocks with a share-source skip: the head's features are added to the output of each group, with
+    two learnt scalars. 0: no skip. Table 2 of MSSN has 4."""
     attention: AttentionName = "none"
     """Attention on the output of every residual block."""
     residual_scaling: ScalingName = "none"
-    """Learnt scaling of the input of every residual block's sum."""
+    """Learnt scaling applied to the input of every residual block."""
     upsampler: UpsamplerName = "direct"
-    """How features become the enlarged image."""
+    """The layers that turn the features into the enlarged image."""
 
     @model_validator(mode="after")
     def _groups_fit(self) -> "WdsrSpec":
@@ -58,16 +58,16 @@ class WdsrSpec(Spec):
 
     @property
     def inner(self) -> int:
-        """Channels before the activation."""
+        """Number of channels before the activation."""
         return max(1, round(self.n_feats * self.expand_ratio))
 
     def canonical(self) -> "WdsrSpec":
-        """The ratio that gives the same whole number of channels."""
+        """Replaces the ratio by the one that gives the same whole number of channels exactly."""
         return self.model_copy(update={"expand_ratio": self.inner / self.n_feats})
 
 
 def residual_block(spec: WdsrSpec) -> Residual:
-    """A block: x + body(x)."""
+    """Builds a residual block: x + body(x)."""
     n, inner, linear = spec.n_feats, spec.inner, int(spec.n_feats * LINEAR_RATIO)
     wide = [conv(3, n, inner), nn.ReLU(), conv(3, inner, n)]
     low_rank = [conv(1, n, inner), nn.ReLU(), conv(1, inner, linear), conv(3, linear, n)]
@@ -76,7 +76,7 @@ def residual_block(spec: WdsrSpec) -> Residual:
 
 
 class Wdsr(nn.Module):
-    """(N, 3, H, W) in [0, 1] -> (N, 3, sH, sW). Modules stand in the order of the public code."""
+    """Maps (N, 3, H, W) in [0, 1] to (N, 3, sH, sW). Modules are registered in the order of the public code."""
 
     def __init__(self, spec: WdsrSpec, scale: int) -> None:
         super().__init__()
@@ -111,11 +111,11 @@ def _published(name: str, caveat: str = "", **values: object) -> Published:
         spec=WdsrSpec.model_validate(values),
         scale=4,
         source="MSSN, Table 2",
-        caveat=f"no counts printed, and the scale is not stated; x4 assumed{caveat}",
+        caveat=f"the table prints no counts and does not state the scale; we assume x4{caveat}",
     )
 
 
-PLUS_8 = "; the +8 printed beside it are 8 parameters: 2 scalars for each of 4 groups"
+PLUS_8 = "; it prints +8, which are 2 scalars for each of 4 groups"
 FAMILY = Family(
     name="wdsr",
     source="WDSR, Yu et al. 2018; code JiahuiYu/wdsr_ntire2018",

@@ -1,1 +1,1 @@
-"""Strategies: small modules that several families can take, each chosen by one knob."""
+"""Strategies: small modules that several families share. One knob chooses each of them."""

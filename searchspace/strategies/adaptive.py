@@ -1,4 +1,4 @@
-"""Sums of two paths, plain or with learnt scalars, and the initialisation of deep plain networks."""
+"""Sums of two paths, with or without learnt scalars, and the initialisation of deep plain networks."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -15,7 +15,7 @@ class Sum(nn.Module):
 
 
 class AdaptiveSum(Sum):
-    """a * residual + b * x with two learnt scalars that start at 1 (AWSRN, MSSN; FACTS 2.1, 6)."""
+    """a * residual + b * x with two learnt scalars, both 1 at the start (AWSRN, MSSN; docs/facts.md 2.1, 6)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,20 +27,20 @@ class AdaptiveSum(Sum):
 
 
 SUMS: dict[bool, Callable[[], Sum]] = {False: Sum, True: AdaptiveSum}
-"""Whether the weights are learnt -> builder."""
+"""Builders by whether the sum has learnt scalars."""
 
 
 def spread_evenly(total: int, parts: int) -> list[range]:
-    """The numbers below `total` in `parts` consecutive runs of equal length, or one longer."""
+    """Splits the numbers below `total` into `parts` consecutive runs. Their lengths differ by at most one."""
     bounds = [round(i * total / parts) for i in range(parts + 1)]
     return [range(first, last) for first, last in pairwise(bounds)]
 
 
 def he_normal(network: nn.Module) -> None:
-    """Draws the weights of all convolutions with variance 2 / fan-out and clears their biases.
+    """Draws the weights of all convolutions with variance 2 / fan-out and sets their biases to zero.
 
-    PyTorch's default shrinks the signal by 0.4 a layer, which leaves nothing after the 20 layers of
-    VDSR. The public PyTorch codes of VDSR, DRRN and LapSRN initialise in this way too.
+    With PyTorch's default, each layer multiplies the signal by about 0.4, so nothing is left after the 20 layers of
+    VDSR. The public PyTorch code of VDSR, DRRN and LapSRN initialises this way too.
     """
     for part in network.modules():
         if isinstance(part, nn.Conv2d):

@@ -1,7 +1,7 @@
 """Attention on the outputs of a network's blocks, chosen by the knob `attention`.
 
-A host builds one `Attention` for all its blocks, asks it once for a guide (what depends on the first
-features only) and passes every block's output through it:
+A network builds one `Attention` for all its blocks. It computes the guide once, from the first features. Then it passes
+every block's output through the attention:
 
     guide = self.attention.guide(first)
     for index, block in enumerate(self.blocks):
@@ -20,22 +20,22 @@ from searchspace.spec import Search, one_of
 
 
 class Attention(nn.Module):
-    """No attention, and the contract of all others: block outputs pass unchanged."""
+    """The base class of all attentions. It applies none: block outputs pass unchanged."""
 
     def guide(self, first: Tensor) -> Tensor:
-        """What all blocks share, made of the first features (N, C, H, W)."""
+        """Returns what all blocks share, computed from the first features (N, C, H, W)."""
         return first
 
     def forward(self, x: Tensor, index: int, guide: Tensor) -> Tensor:
-        """(N, C, H, W), the output of block `index` with its attention applied."""
+        """Returns the output (N, C, H, W) of block `index` after attention."""
         return x
 
 
 class GlobalAttention(Attention):
-    """One map in (0, 1) made of the first features multiplies every block's output.
+    """Multiplies every block's output by one map in (0, 1), computed from the first features.
 
-    Depthwise 7x7, batch norm, ReLU, 1x1, sigmoid. Source: GAB of "Two strategies toward lightweight
-    image super-resolution" (FACTS 3.1).
+    Layers: depthwise 7x7, batch norm, ReLU, 1x1, sigmoid. Source: GAB of "Two strategies toward lightweight image
+    super-resolution" (docs/facts.md 3.1).
     """
 
     def __init__(self, channels: int, num_blocks: int) -> None:
@@ -51,7 +51,7 @@ class GlobalAttention(Attention):
 
 
 class BlockAttention(Attention):
-    """A gate of its own for every block; the subclass's `gate` builds one."""
+    """Multiplies every block's output by a gate of its own. `gate` builds one gate from the number of channels."""
 
     def __init__(self, gate: Callable[[int], nn.Module], channels: int, num_blocks: int) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class BlockAttention(Attention):
 
 
 class ChannelGate(nn.Module):
-    """Weights of the channels, (N, C, 1, 1) in (0, 1), from their means (CA of RCAN; FACTS 4)."""
+    """Computes one weight in (0, 1) per channel, (N, C, 1, 1), from the channel means (CA of RCAN; docs/facts.md 4)."""
 
     def __init__(self, channels: int, reduction: int = 16) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class ChannelGate(nn.Module):
         self.excite = conv(1, middle, channels)
 
     def statistic(self, x: Tensor) -> Tensor:
-        """(N, C, 1, 1), what the weights are computed from."""
+        """Returns the statistic (N, C, 1, 1) that the weights are computed from."""
         return x.mean((2, 3), keepdim=True)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -79,7 +79,7 @@ class ChannelGate(nn.Module):
 
 
 class ContrastGate(ChannelGate):
-    """As `ChannelGate`, from mean plus standard deviation (CCA of IMDN; FACTS 4)."""
+    """A `ChannelGate` that uses the mean plus the standard deviation (CCA of IMDN; docs/facts.md 4)."""
 
     def statistic(self, x: Tensor) -> Tensor:
         mean = x.mean((2, 3), keepdim=True)
@@ -88,7 +88,7 @@ class ContrastGate(ChannelGate):
 
 
 class SpatialGate(nn.Module):
-    """Weights of the pixels, (N, 1, H, W), from mean and maximum over channels (SA; FACTS 4)."""
+    """Computes one weight per pixel, (N, 1, H, W), from the mean and maximum over channels (SA; docs/facts.md 4)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -100,11 +100,11 @@ class SpatialGate(nn.Module):
 
 
 class EnhancedSpatialGate(nn.Module):
-    """Weights of every value, (N, C, H, W), seen at a sixth of the size (ESA; FACTS 4).
+    """Computes one weight per value, (N, C, H, W), from a map of a sixth of the size (ESA; docs/facts.md 4).
 
-    Departure: inputs under 15 rows or columns, too small for the strided convolution and the 7x7
-    pooling of the paper, are repeated at the border up to 3 and pooled over what there is; from 15 on
-    nothing differs.
+    Departure from the paper: inputs of fewer than 15 rows or columns are too small for its strided convolution and its
+    7x7 pooling. They are padded to 3 by repeating the border, and the pooling window shrinks to the map. Larger inputs
+    are treated as in the paper.
     """
 
     def __init__(self, channels: int, reduction: int = 4) -> None:
@@ -143,6 +143,6 @@ ATTENTIONS: dict[str, Callable[[int, int], Attention]] = {
         EnhancedSpatialGate, channels, num_blocks
     ),
 }
-"""Name of the knob's value -> builder from (channels, number of blocks)."""
+"""Builders by the value of the knob. Each takes (channels, number of blocks)."""
 AttentionName = Annotated[str, one_of(ATTENTIONS), Search(tuple(ATTENTIONS))]
-"""The type of the knob `attention`: one of the names, all of which a sweep tries under `auto`."""
+"""The type of the knob `attention`. Under `auto` a sweep tries all names."""

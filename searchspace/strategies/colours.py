@@ -1,6 +1,6 @@
-"""What a network sees of an image: all colours centred, or the luma alone.
+"""The input of a network: all colours with the mean removed, or only the luma.
 
-Letters: N images, H and W rows and columns of the low-resolution input, s the scale.
+Shapes: N images, H rows and W columns of the low-resolution input, scale s.
 """
 
 import torch
@@ -10,14 +10,14 @@ from searchspace.bicubic import enlarge_as_matlab
 from searchspace.layers import RGB_MEAN_DIV2K
 
 RED, GREEN, BLUE = 0.299, 0.587, 0.114
-"""Shares of the colours in the luma of BT.601; 219 of them are the weights of FACTS 9."""
+"""Weights of the colours in the luma of BT.601. Times 219, they are the weights in docs/facts.md 9."""
 
 
 class Centred(nn.Module):
-    """Colours in [0, 1] as WDSR and AWSRN feed them: mean of DIV2K removed, about [-1, 1].
+    """Removes the mean of DIV2K from colours in [0, 1] and doubles them, as WDSR and AWSRN do. The result is about [-1, 1].
 
-    Upstream writes (255 x - 255 mean) / 127.5, which is the same number (FACTS 2.7, 6). The mean is
-    no part of the state, as it is none of the upstream checkpoints.
+    The authors compute (255 x - 255 mean) / 127.5, which is the same (docs/facts.md 2.7, 6). The state dict leaves the
+    mean out, because the authors' checkpoints do.
     """
 
     mean: Tensor
@@ -29,19 +29,19 @@ class Centred(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W) in [0, 1] -> centred."""
+        """Centres (N, 3, H, W) in [0, 1]."""
         return (x - self.mean) * 2
 
     def restore(self, x: Tensor) -> Tensor:
-        """The inverse."""
+        """Undoes `forward`."""
         return x / 2 + self.mean
 
 
 class OnLuma(nn.Module):
-    """RGB in and out around a network of one channel; Cb and Cr are enlarged bicubically, as by MATLAB.
+    """Lets a network of one channel take and return RGB. Cb and Cr are enlarged by MATLAB's bicubic.
 
-    Networks published on the Y channel keep their published counts in this way: interpolation and the
-    change of colours have no convolutions.
+    Interpolation and the change of colours have no convolutions, so a network that was published on the Y channel keeps
+    its published counts.
     """
 
     def __init__(self, network: nn.Module, scale: int) -> None:
@@ -50,7 +50,7 @@ class OnLuma(nn.Module):
         self.scale = scale
 
     def forward(self, low_res: Tensor) -> Tensor:
-        """(N, 3, H, W) in [0, 1] -> (N, 3, sH, sW); the network sees Y from 16/255 to 235/255."""
+        """Enlarges (N, 3, H, W) in [0, 1] to (N, 3, sH, sW). The network sees Y between 16/255 and 235/255."""
         luma, chroma = rgb_to_ycbcr(low_res).split([1, 2], 1)
         return ycbcr_to_rgb(
             torch.cat([self.network(luma), enlarge_as_matlab(chroma, self.scale)], 1)
@@ -58,12 +58,12 @@ class OnLuma(nn.Module):
 
 
 def on_colours(network: nn.Module, colours: int, scale: int) -> nn.Module:
-    """`network` from RGB to RGB: itself where it has 3 colours, inside `OnLuma` where it has 1."""
+    """Returns a network from RGB to RGB: `network` itself if it has 3 colours, or `OnLuma` around it if it has 1."""
     return network if colours == 3 else OnLuma(network, scale)
 
 
 def rgb_to_ycbcr(rgb: Tensor) -> Tensor:
-    """(N, 3, H, W) in [0, 1] -> Y in [16, 235]/255, Cb and Cr in [16, 240]/255 (BT.601)."""
+    """Converts (N, 3, H, W) in [0, 1] to Y in [16, 235]/255 and Cb and Cr in [16, 240]/255 (BT.601)."""
     red, green, blue = rgb.split(1, 1)
     luma = RED * red + GREEN * green + BLUE * blue
     chroma = [112 * (blue - luma) / (1 - BLUE) + 128, 112 * (red - luma) / (1 - RED) + 128]
@@ -71,7 +71,7 @@ def rgb_to_ycbcr(rgb: Tensor) -> Tensor:
 
 
 def ycbcr_to_rgb(ycbcr: Tensor) -> Tensor:
-    """The inverse of `rgb_to_ycbcr`."""
+    """Undoes `rgb_to_ycbcr`."""
     y, cb, cr = (ycbcr * 255).split(1, 1)
     luma = (y - 16) / 219
     red = luma + (cr - 128) * (1 - RED) / 112

@@ -1,7 +1,7 @@
 """Scaling of residual connections, chosen by the knob `residual_scaling`.
 
-A host passes the input of every residual connection through one of these before it is used, so
-that y = x + H(x) becomes y = x' + H(x').
+A network passes the input of every residual connection through such a scaling first. So y = x + H(x) becomes
+y = x' + H(x'), where x' is the scaled input.
 """
 
 from collections.abc import Callable
@@ -16,8 +16,7 @@ from searchspace.spec import Search, one_of
 class ChannelScale(nn.Module):
     """Multiplies every channel by a learnt weight that starts at 0.9.
 
-    Source: channel-wise scaling of "Two strategies toward lightweight image super-resolution"
-    (FACTS 3.2).
+    Source: the channel-wise scaling of "Two strategies toward lightweight image super-resolution" (docs/facts.md 3.2).
     """
 
     def __init__(self, channels: int) -> None:
@@ -25,7 +24,7 @@ class ChannelScale(nn.Module):
         self.alpha = nn.Parameter(torch.full((1, channels, 1, 1), 0.9))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) scaled."""
+        """Scales (N, C, H, W)."""
         return x * self.alpha
 
 
@@ -33,13 +32,13 @@ RESIDUAL_SCALINGS: dict[str, Callable[[int], nn.Module]] = {
     "none": lambda channels: nn.Identity(),
     "channelwise": ChannelScale,
 }
-"""Name of the knob's value -> builder from the number of channels."""
+"""Builders by the value of the knob. Each takes the number of channels."""
 ScalingName = Annotated[str, one_of(RESIDUAL_SCALINGS), Search(tuple(RESIDUAL_SCALINGS))]
-"""The type of the knob `residual_scaling`: one of the names, all of which a sweep tries under `auto`."""
+"""The type of the knob `residual_scaling`. Under `auto` a sweep tries all names."""
 
 
 class Residual(nn.Module):
-    """x' + residual_scale * body(x') for (N, C, H, W), x' being the input after the scaling of that name."""
+    """x' + residual_scale * body(x') for inputs (N, C, H, W). x' is the input after `scaling`."""
 
     def __init__(
         self, body: nn.Module, scaling: str, channels: int, residual_scale: float = 1.0

@@ -1,11 +1,11 @@
-"""Table 2 of "Two strategies toward lightweight image super-resolution": networks with its attention and scaling."""
+"""Rows of Table 2 in "Two strategies toward lightweight image super-resolution": networks with its attention and scaling."""
 
 from searchspace.family import Published
 from searchspace.spec import Spec
 
 
 def row(name: str, spec: Spec, params: str, caveat: str = "") -> Published:
-    """A row of the table, whose networks are all x4; with a caveat its parameters do not come out."""
+    """Returns one row of the table, at x4. A row with a caveat is one whose printed parameters differ from our count."""
     return Published(
         name=name,
         spec=spec,

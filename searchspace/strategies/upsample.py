@@ -1,4 +1,4 @@
-"""Upsamplers: features (N, C, H, W) -> image (N, 3, sH, sW), chosen by the knob `upsampler`."""
+"""Upsamplers, chosen by the knob `upsampler`. They turn features (N, C, H, W) into an image (N, 3, sH, sW)."""
 
 import math
 from collections.abc import Callable
@@ -13,9 +13,9 @@ from searchspace.spec import Search, one_of
 
 
 class StepwiseShuffle(nn.Sequential):
-    """Pixel shuffle by 2 at a time (by 3 at scale 3), then a 3x3 convolution to colours.
+    """Pixel shuffles by 2 (by 3 at scale 3), each after a 3x3 convolution, then a 3x3 convolution to colours.
 
-    Source: EDSR; s-LWSR uses it without activations (FACTS 1.1).
+    Source: EDSR. s-LWSR uses the same upsampler without activations (docs/facts.md 1.1).
     """
 
     def __init__(self, channels: int, scale: int, out_channels: int = 3) -> None:
@@ -26,19 +26,19 @@ class StepwiseShuffle(nn.Sequential):
 
 
 class DirectShuffle(nn.Sequential):
-    """One 3x3 convolution to 3 s^2 channels and one pixel shuffle (ESPCN, MSSN, IMDN)."""
+    """One 3x3 convolution to 3 s^2 channels, then one pixel shuffle (ESPCN, MSSN, IMDN)."""
 
     def __init__(self, channels: int, scale: int, out_channels: int = 3) -> None:
         super().__init__(conv(3, channels, scale**2 * out_channels), nn.PixelShuffle(scale))
 
 
 def transposed(channels: int, scale: int, out_channels: int = 3) -> nn.ConvTranspose2d:
-    """A transposed 9x9 convolution of stride s (FSRCNN)."""
+    """Returns a transposed 9x9 convolution of stride s (FSRCNN)."""
     return nn.ConvTranspose2d(channels, out_channels, 9, scale, 4, output_padding=scale - 1)
 
 
 class NearestConv(nn.Sequential):
-    """Nearest-neighbour enlargement, then two 3x3 convolutions with a ReLU between."""
+    """Nearest-neighbour enlargement, then two 3x3 convolutions with a ReLU between them."""
 
     def __init__(self, channels: int, scale: int, out_channels: int = 3) -> None:
         super().__init__(
@@ -50,9 +50,9 @@ class NearestConv(nn.Sequential):
 
 
 class MultiKernelShuffle(nn.Module):
-    """Convolutions of several kernels to 3 s^2 channels, each times a learnt scalar, and one shuffle.
+    """Convolutions with several kernels to 3 s^2 channels, summed with learnt scalars, then one pixel shuffle.
 
-    The scalars start at one over their number. Source: AWMS of AWSRN (FACTS 6).
+    Each scalar starts at one over the number of kernels. Source: AWMS of AWSRN (docs/facts.md 6).
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class MultiKernelShuffle(nn.Module):
         self.shuffle = nn.PixelShuffle(scale)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, 3, sH, sW)."""
+        """Turns features (N, C, H, W) into an image (N, 3, sH, sW)."""
         summed = self.weights[0] * self.convs[0](x)
         for weight, branch in zip(self.weights[1:], self.convs[1:], strict=True):
             summed = summed + weight * branch(x)
@@ -78,13 +78,14 @@ class MultiKernelShuffle(nn.Module):
 
 
 class ScaleWise(nn.Module):
-    """Images made at s + 1 times, s times and half the size, each resized to s times, and summed.
+    """Three branches compute features at s + 1 times, s times and half the input size. Their images are summed.
 
-    A branch is a convolution, a ReLU and a pixel shuffle or unshuffle that keep the channels, a bicubic
-    resize and a convolution to colours. Every convolution is weight-normalised. Source: SUM of SwiseNet
-    (FACTS 5.1); its code cannot be run as it was released and is read as FACTS 5.1 does. Departures:
-    a width that `groups` does not divide takes their greatest common divisor, and an odd input is padded
-    for the branch of half size, whose result is then cropped.
+    A branch is a convolution, a ReLU, a pixel shuffle or unshuffle that keeps the channels, a bicubic resize to s times
+    the input size, and a convolution to colours. Every convolution is weight-normalised.
+
+    Source: SUM of SwiseNet. The released code does not run; docs/facts.md 5.1 says how it is read here. Departures from
+    it: if `groups` does not divide the width, their greatest common divisor is used. An odd input is padded for the
+    branch of half size, and the result is cropped.
     """
 
     def __init__(
@@ -110,7 +111,7 @@ class ScaleWise(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, 3, sH, sW)."""
+        """Turns features (N, C, H, W) into an image (N, 3, sH, sW)."""
         rows, columns = x.shape[2] * self.scale, x.shape[3] * self.scale
         larger, equal = (branch(x) for branch in self.enlarging)
         odd_rows, odd_columns = x.shape[2] % 2, x.shape[3] % 2
@@ -130,7 +131,7 @@ def _resize(x: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def steps(scale: int) -> tuple[int, ...]:
-    """The factors of a stepwise upsampler: 2s for powers of two, otherwise the scale itself."""
+    """Returns the factors of a stepwise upsampler: only 2s if the scale is a power of two, otherwise the scale itself."""
     if scale & (scale - 1) == 0:
         return (2,) * (scale.bit_length() - 1)
     return (scale,)
@@ -144,6 +145,6 @@ UPSAMPLERS: dict[str, Callable[[int, int], nn.Module]] = {
     "multi_kernel": MultiKernelShuffle,
     "scale_wise": ScaleWise,
 }
-"""Name of the knob's value -> builder from (channels, scale)."""
+"""Builders by the value of the knob. Each takes (channels, scale)."""
 UpsamplerName = Annotated[str, one_of(UPSAMPLERS), Search(tuple(UPSAMPLERS))]
-"""The type of the knob `upsampler`: one of the names, all of which a sweep tries under `auto`."""
+"""The type of the knob `upsampler`. Under `auto` a sweep tries all names."""

@@ -1,1 +1,1 @@
-"""A whole search space as a table with exact costs."""
+"""A whole search space as a table with exact costs. `cost_parts` starts a worked example that all files here use."""

@@ -1,9 +1,40 @@
-"""How the costs of a family's networks add up from parts that hang on few knobs each.
+"""Which knobs of a family affect its costs together, and how the total cost follows from that.
 
-A residual network costs what its head, its blocks and its upsampler cost. The head hangs on the width alone, the
-blocks on width, number and kind, the upsampler on width and kind. So the cost is a sum of functions of few knobs, and
-each of them can be read off small networks in which the other knobs are held at something plain: a family says
-which knobs act together, not what they cost.
+A family declares no cost formulas. It declares which knobs act together. srsweep then counts a few small networks and
+adds up their costs.
+
+A worked example. The toy network has a 3x3 head from 3 to n channels, b 3x3 body layers from n to n channels, and a
+k x k tail from n to 12 channels, which a pixel shuffle turns into an image of twice the size. Every layer has a bias.
+You can check the numbers below by hand with these counts of parameters:
+
+    head    28 n             27 n weights and n biases
+    body    b (9 n^2 + n)
+    tail    12 k^2 n + 12
+
+The body depends on n and b, the tail on n and k, and no layer depends on both b and k. So the toy family declares
+
+    Parts(together=("n_feats n_blocks", "n_feats kernel"), repeats={"n_blocks": 1})
+
+Each string is a line. It stands for the cost of networks in which the knobs of the line take all their values and
+every other knob keeps a plain value. Plain is the default, here k = 1, and for a knob in `repeats` the number given
+there, here b = 1. Call the first line P and the second line Q:
+
+    P(n, b)       = cost(n, b, k=1)
+    Q(n, k)       = cost(n, b=1, k)
+    PQ(n)         = cost(n, b=1, k=1)      only what both lines share varies
+    cost(n, b, k) = P(n, b) + Q(n, k) - PQ(n)
+
+P and Q both contain the head, one body layer and a tail of k = 1. PQ is exactly these layers, so subtracting it leaves
+each layer once. For n = 4, b = 10, k = 3:
+
+    P(4, 10) = 112 + 10 * 148 +  60 = 1,652
+    Q(4, 3)  = 112 +      148 + 444 =   704
+    PQ(4)    = 112 +      148 +  60 =   320
+    cost     = 1,652 + 704 - 320    = 2,036
+    check    = 112 + 10 * 148 + 444 = 2,036
+
+`Parts.sum` returns the coefficients 1, 1 and -1. `searchspace.table.cost_sum` continues the example: it computes
+P(4, 10) without building a network of ten body layers.
 """
 
 from collections import Counter
@@ -16,30 +47,30 @@ from pydantic import ValidationError
 from searchspace.spec import Spec
 
 Levels = tuple[tuple[str, int], ...]
-"""Quantities that a part hangs on, sorted, with the degree of those that repeat something, 1 for all others."""
+"""The quantities that a part depends on, sorted, each with its degree: 1, or 2 if the line says `^2`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """Which knobs of a family act on the costs together.
+    """Which knobs of a family affect the costs together.
 
-    It is checked against whole networks before it is used (`searchspace.table.family_table`), so that a mistake
-    costs time only.
+    `searchspace.table.family_table` compares the resulting costs with those of random whole networks. If they differ, it
+    counts the networks one by one instead.
     """
 
     together: tuple[str, ...]
-    """A line for each part: the knobs that it hangs on, as 'n_feats n_blocks attention'. Two knobs stand in a line
-    together where what the one adds to any cost depends on the other; a knob that costs nothing stands in none. `^2`
-    behind one that repeats something: the cost grows with its square (where all outputs so far are fused).
-    Properties of the spec may stand in place of knobs (`slwsr.py`)."""
+    """One line per part with the knobs that it depends on, such as 'n_feats n_blocks attention'. Two knobs share a line if
+    the amount that one adds to any cost depends on the other. A knob without any cost is in no line. `^2` after a knob in
+    `repeats` says that the cost grows with its square, as when each block fuses the outputs of all earlier blocks. A line
+    may also name a property of the spec (`families/slwsr`)."""
     repeats: Mapping[str, int] = field(default_factory=dict, hash=False)
-    """Knobs that say how often something is repeated -> the number from which each further one costs the same; networks
-    of so many and of one more (two more for a square) are counted."""
+    """Knobs that repeat something, each with the number from which every further repetition costs the same. Networks with
+    this number and with one more (for a square: two more) are counted."""
     plain: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    """What a knob is held at in the lines that do not name it, where that is not its default: a value that goes with all
-    values of the others. What repeats is held at its number in `repeats`."""
+    """The value that a knob keeps in lines that do not name it, if that is not its default. It must be valid together with
+    all values of the other knobs. A knob in `repeats` keeps its number there."""
     small: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
-    """Quantities -> knobs of a network that has them; needed only where properties stand in `together`."""
+    """Turns quantities into the knobs of a network that has them. Only needed if `together` names properties."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -48,11 +79,11 @@ class Parts:
 
     @property
     def sum(self) -> dict[Levels, int]:
-        """How often each part is taken: what it hangs on -> coefficient.
+        """The coefficient of each part, by the quantities that the part depends on.
 
-        Each line is a projection: the cost with all other knobs held plain. What two lines tell twice is what the
-        knobs common to both tell, so for projections P and Q the whole is P + Q - PQ, and so on for more (their
-        Boolean sum; with degrees, the combination technique of sparse grids).
+        Each line is a projection: it keeps its own knobs and sets all others to plain values. For two projections P and Q
+        the total is P + Q - PQ. Adding a third line R in the same way gives P + Q + R - PQ - PR - QR + PQR, and so on.
+        This is the Boolean sum of the projections. With degrees, it is the combination technique of sparse grids.
         """
         taken: Counter[Levels] = Counter()
         for line in self._lines:
@@ -64,7 +95,7 @@ class Parts:
         return {levels: coefficient for levels, coefficient in taken.items() if coefficient}
 
     def network(self, spec_class: type[Spec], values: Mapping[str, Any]) -> Spec | None:
-        """The canonical spec that has these quantities and is plain otherwise; None where there is none."""
+        """Returns the canonical spec with these quantities and plain values otherwise, or None if it is invalid."""
         try:
             written = self.small({**self.plain, **self.repeats, **values})
             return spec_class.model_validate(written).canonical()
@@ -83,6 +114,6 @@ def _level(written: str) -> tuple[str, int]:
 
 
 def _common(levels: Levels, others: Levels) -> Levels:
-    """What both hang on, to the lower degree."""
+    """Returns the quantities in both parts, each with the lower degree."""
     degrees = dict(others)
     return tuple((name, min(level, degrees[name])) for name, level in levels if name in degrees)

@@ -1,4 +1,34 @@
-"""The costs of all combinations of a grid as a sum of look-ups, each part read off small networks."""
+"""Computes the costs of all combinations of a grid as a sum of table look-ups. Only small networks are counted.
+
+This continues the example of `searchspace.table.cost_parts`: cost(n, b, k) = P(n, b) + Q(n, k) - PQ(n). The grid has
+n in (4, 8), b from 1 to 10, and k in (1, 3).
+
+P(n, b) is needed for every b, but each further body layer costs the same. So P is a straight line in b, and two counted
+networks determine it. Parameters with k = 1:
+
+    n    b = 1    b = 2
+    4      320      468
+    8      916    1,500
+
+The line through these two points is (2 - b) P(n, 1) + (b - 1) P(n, 2). The weights are -8 and 9 for b = 10, and -3 and 4
+for b = 5:
+
+    P(4, 10) = -8 * 320 + 9 * 468   = 1,652
+    P(8, 5)  = -3 * 916 + 4 * 1,500 = 3,252
+
+The weights are whole numbers, so the result is exact. If a line says `n_blocks^2`, the polynomial is a parabola, and
+networks with b = 1, 2 and 3 determine it.
+
+Q needs two more networks, those of b = 1 and k = 3: Q(4, 3) = 704 and Q(8, 3) = 1,684. PQ needs none, because
+PQ(n) = P(n, 1). So 6 counted networks give the costs of all 2 * 10 * 2 = 40 combinations.
+
+`compose` stores two arrays. The array of b and n has 10 x 2 entries P(n, b) - PQ(n), and the array of n and k has
+2 x 2 entries Q(n, k). The cost of a combination is the sum of one entry from each. For n = 8, b = 5, k = 3:
+
+    3,252 - 916 + 1,684 = 4,020
+
+All costs that add up are counted at the same time, so each entry holds one number per cost.
+"""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -13,23 +43,23 @@ from searchspace.table.cost_parts import Levels, Parts
 from searchspace.table.knob_functions import MAX_ENTRIES, Field, Ints, TableTooLarge
 
 MAX_ARRAY = 2_000_000
-"""Combinations of quantities for which one array holds the costs."""
+"""The largest number of entries in one array."""
 UNKNOWN = -(2**57)
-"""Cost where no small network tells it; any sum with it stays below zero."""
+"""The cost if no small network determines it. It is so low that any sum with it stays negative."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Composition:
-    """A sum of look-ups, one for each array."""
+    """The costs of a grid as a sum of look-ups, one per array."""
 
     quantities: Mapping[str, Field]
     arrays: Mapping[tuple[str, ...], Ints]
-    """Names of quantities -> (values of each..., costs)."""
+    """Arrays by the names of their quantities. One axis per quantity, then one axis over the costs."""
     num_counted: int
-    """Small networks that were counted."""
+    """Number of small networks that were counted."""
 
     def costs(self, digits: Sequence[Ints]) -> Ints:
-        """(N, costs) of valid combinations; below zero where it cannot tell."""
+        """Returns the costs (N, costs) of valid combinations. Negative costs are unknown."""
         codes = {name: field.look_up(digits) for name, field in self.quantities.items()}
         count = len(digits[0]) if digits else 1
         total: Ints = np.zeros((count, 1), np.int64)
@@ -50,9 +80,9 @@ def compose(
     count: Callable[[Spec], Ints],
     max_counted: int,
 ) -> Composition:
-    """The costs as `parts` adds them up; `count` gives those (costs,) of one network.
+    """Returns the costs as `parts` adds them up. `count` returns the costs (costs,) of one network.
 
-    Raises TableTooLarge where more than `max_counted` networks would have to be counted.
+    Raises TableTooLarge if more than `max_counted` networks would have to be counted.
     """
     pieces = [
         _Piece.of(parts, spec_class, quantities, levels, coefficient)
@@ -61,14 +91,14 @@ def compose(
     small = {spec for piece in pieces for spec in piece.networks if spec is not None}
     if len(small) > max_counted:
         raise TableTooLarge(
-            f"{len(small):,} networks would have to be counted one by one (limit {max_counted:,}); give "
-            "fewer values, or the family its parts"
+            f"{len(small):,} networks would have to be counted one by one (limit {max_counted:,}); list fewer "
+            "values, or declare the family's parts"
         )
     counted = {spec: count(spec) for spec in small}
     arrays: dict[tuple[str, ...], Ints] = {}
     for piece in sorted(pieces, key=lambda each: -len(each.names)):
         own = piece.costs(counted, quantities)
-        # Fewer arrays, fewer look-ups: a part is added to one that hangs on its quantities and more.
+        # Fewer arrays mean fewer look-ups, so a part joins an array that has all of its quantities.
         wider = next((names for names in arrays if set(names) >= set(piece.names)), piece.names)
         shape = [len(quantities[n].values) if n in piece.names else 1 for n in wider]
         arrays[wider] = arrays.get(wider, np.int64(0)) + own.reshape(*shape, -1)
@@ -78,14 +108,14 @@ def compose(
 
 @dataclass(frozen=True, kw_only=True)
 class _Piece:
-    """One part: the small networks that it is read off."""
+    """One part of the sum, and the small networks that determine it."""
 
     names: tuple[str, ...]
     coefficient: int
     nodes: Mapping[str, range]
-    """Of what repeats something, the numbers that are counted."""
+    """For each knob that repeats something, the numbers of repetitions that are counted."""
     shape: tuple[int, ...]
-    """Values, or nodes, of each quantity."""
+    """The number of values (or nodes) of each quantity."""
     networks: list[Spec | None]
 
     @classmethod
@@ -98,7 +128,7 @@ class _Piece:
         coefficient: int,
     ) -> "_Piece":
         degrees = dict(levels)
-        # In one order for all, so that the axes of one array are a selection of another's.
+        # All parts use the same order, so that a part fits into an array with more axes.
         names = tuple(name for name in quantities if name in degrees)
         nodes = {
             name: range(least, least + degrees[name] + 1)
@@ -121,7 +151,7 @@ class _Piece:
         )
 
     def costs(self, counted: Mapping[Spec, Ints], quantities: Mapping[str, Field]) -> Ints:
-        """(values of each quantity..., costs), with the coefficient."""
+        """Returns the costs times the coefficient: one axis per quantity, then one over the costs."""
         width = len(next(iter(counted.values()), ()))
         rows = [np.zeros(width, np.int64) if s is None else counted[s] for s in self.networks]
         costs = np.array(rows, np.int64).reshape(*self.shape, width)
@@ -135,12 +165,15 @@ class _Piece:
 
 
 def _along(axis: int, weights: Ints, array: Ints) -> Ints:
-    """`weights` (values, nodes) applied to the nodes on `axis` of `array`."""
+    """Applies `weights` (values, nodes) to the nodes on `axis` of `array`."""
     return np.moveaxis(np.tensordot(weights, array, (1, axis)), 0, axis)
 
 
 def _interpolation(values: Sequence[int], nodes: range) -> Ints:
-    """(values, nodes): weights of the polynomial through consecutive nodes, which are whole numbers."""
+    """Returns the weights (values, nodes) of the polynomial through the nodes.
+
+    The nodes are consecutive numbers, so all weights are whole numbers. Nodes 1 and 2 give -8 and 9 for the value 10.
+    """
 
     def weight(value: int, node: int) -> int:
         others = [other for other in nodes if other != node]

@@ -1,8 +1,21 @@
-"""Functions of a spec that hang on few of its knobs, tabulated over those knobs alone.
+"""Tabulates functions of a spec over the few knobs that they depend on.
 
-A family's space is a grid: one digit a knob. Whether a combination is valid, what its canonical form holds
-and how many parts of a kind it has are functions of some digits only; which ones is found by changing one
-digit at a time. A table of each function over its own digits then answers for the whole grid by look-up.
+The space of a family is a grid with one digit per knob. Whether a combination is valid, and what its canonical form
+holds, are functions of the digits. Most of these functions depend on few digits. A small table of each function then
+answers for the whole grid.
+
+This continues the example of `searchspace.table.cost_parts`. The grid has n in (4, 8), b from 1 to 10, and k in (1, 3):
+2 * 10 * 2 = 40 combinations. Suppose that the toy family also refuses networks with n b > 64.
+
+A combination has a number, and its digits are positions in the lists of values. The last digit changes fastest:
+
+    27 = (1 * 10 + 3) * 2 + 1    digits (1, 3, 1)    n = 8, b = 4, k = 3
+    37 = (1 * 10 + 8) * 2 + 1    digits (1, 8, 1)    n = 8, b = 9, k = 3
+
+`dependencies` changes one digit at a time in random combinations and finds that validity depends on the digits of n
+and b, but not on that of k. `tabulate` therefore builds 2 * 10 = 20 specs instead of 40. Two of the 20 entries are
+invalid: n = 8 with b = 9 and with b = 10. `Field.look_up` reads entry 1 * 10 + 8 = 18 for combination 37 and finds
+it invalid. In the whole grid 4 combinations are invalid and 36 are networks.
 """
 
 import itertools
@@ -15,41 +28,42 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from searchspace.errors import UserError
 from searchspace.space import FamilySpace
 from searchspace.spec import Spec
 
 Ints = NDArray[np.int64]
 
 PROBES = 200
-"""Random combinations around which every digit is changed, to see what hangs on it."""
+"""Number of random combinations in which every digit is changed once to see what depends on it."""
 COMPLETIONS = 64
-"""Random completions of a partial combination before it is taken to have no valid one."""
+"""Number of random completions to try before a partial combination counts as invalid."""
 MAX_ENTRIES = 50_000
-"""Entries that one function's table may have."""
+"""The largest number of entries in the table of one function."""
 
 
-class TableTooLarge(ValueError):  # noqa: N818 - reads as what happened
-    """A function hangs on too many knobs to be tabulated."""
+class TableTooLarge(UserError):  # noqa: N818 - the name says what happened
+    """The space is too large to be tabulated."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """All combinations of a family's dimensions, by number; the last dimension's digit turns fastest."""
+    """All combinations of a family's dimensions, by number. The last dimension's digit changes fastest."""
 
     part: FamilySpace
 
     @property
     def radices(self) -> tuple[int, ...]:
-        """Values of each dimension."""
+        """The number of values of each dimension."""
         return tuple(len(dimension.values) for dimension in self.part.dimensions)
 
     @property
     def size(self) -> int:
-        """Combinations in all."""
+        """The number of combinations."""
         return self.part.num_spellings
 
     def digits(self, numbers: Ints) -> list[Ints]:
-        """For each dimension the digits (N,) of combinations `numbers` (N,)."""
+        """Returns the digits (N,) of the combinations `numbers` (N,), one array per dimension."""
         digits, rest = [], numbers
         for radix in reversed(self.radices):
             rest, digit = np.divmod(rest, radix)
@@ -57,13 +71,13 @@ class Grid:
         return digits[::-1]
 
     def spec(self, digits: Sequence[int]) -> Spec | None:
-        """The spec of one combination; None where it is invalid."""
+        """Returns the spec of one combination, or None if it is invalid."""
         names = (dimension.name for dimension in self.part.dimensions)
         built = self.part.build(dict(zip(names, digits, strict=True)))
         return None if built is None else built.spec
 
     def written(self, name: str) -> "Field":
-        """Knob `name` as the spec of each combination has it, also of those that are invalid."""
+        """Returns the value of knob `name` as a table over all combinations, including the invalid ones."""
         names = [dimension.name for dimension in self.part.dimensions]
         places = tuple(sorted(names.index(each) for each in self._deciding(name)))
         radices = tuple(self.radices[place] for place in places)
@@ -80,40 +94,40 @@ class Grid:
         )
 
     def _deciding(self, name: str) -> set[str]:
-        """The dimensions on which knob `name` hangs: itself, and those of its conditions."""
+        """Returns the dimensions that decide the value of knob `name`: its own and those in its conditions."""
         own = [each for each in self.part.dimensions if each.name == name]
         return {each.name for each in own}.union(
             *(self._deciding(other) for each in own for other in each.when)
         )
 
     def random_digits(self, random: Random) -> list[int]:
-        """One combination, uniformly."""
+        """Draws the digits of one combination, uniformly."""
         return [random.randrange(radix) for radix in self.radices]
 
     def changed(self, digits: Sequence[int], place: int, random: Random) -> list[int]:
-        """The combination with another digit in `place`, which must have several."""
+        """Returns the combination with a different digit in `place`. That dimension must have several values."""
         radix = self.radices[place]
         other = (digits[place] + random.randrange(1, radix)) % radix
         return [*digits[:place], other, *digits[place + 1 :]]
 
 
 Aspects = Mapping[str, Hashable]
-"""Values of several functions of one spec, by name."""
+"""The values of several functions of one spec, by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """One function of the grid, tabulated over the digits of `places`."""
+    """One function of the grid, tabulated over the digits in `places`."""
 
     places: tuple[int, ...]
     values: tuple[Any, ...]
-    """Distinct values; -1 in `codes` stands for combinations that have no valid completion."""
+    """The distinct values of the function."""
     codes: Ints
-    """For every combination of the digits of `places` the number of its value."""
+    """The index into `values` for each combination of the digits in `places`. -1 marks combinations that are invalid."""
     radices: tuple[int, ...]
 
     def look_up(self, digits: Sequence[Ints]) -> Ints:
-        """Codes (N,) for digits (N,) of all dimensions."""
+        """Returns the codes (N,) of combinations. `digits` holds the digits (N,) of every dimension."""
         entry: Ints = np.zeros_like(digits[0]) if digits else np.zeros(1, np.int64)
         for place, radix in zip(self.places, self.radices, strict=True):
             entry = entry * radix + digits[place]
@@ -123,7 +137,7 @@ class Field:
 def dependencies(
     grid: Grid, aspects: Callable[[Spec], Aspects], random: Random, probes: int = PROBES
 ) -> dict[str, tuple[int, ...]]:
-    """For every aspect the dimensions it hangs on, and under 'valid' those that validity hangs on."""
+    """Returns the dimensions that each aspect depends on, and those that validity depends on as 'valid'."""
     found: dict[str, set[int]] = {"valid": set()}
     free = [place for place, radix in enumerate(grid.radices) if radix > 1]
     for _ in range(probes):
@@ -144,16 +158,16 @@ def dependencies(
 def tabulate(
     grid: Grid, function: Callable[[Spec | None], Hashable], places: tuple[int, ...], random: Random
 ) -> Field:
-    """`function` over all combinations of the digits of `places`; None where it has no value.
+    """Tabulates `function` over all combinations of the digits in `places`. It returns None for an invalid spec.
 
-    Raises TableTooLarge beyond MAX_ENTRIES.
+    Raises TableTooLarge if there are more than MAX_ENTRIES combinations.
     """
     radices = tuple(grid.radices[place] for place in places)
     if math.prod(radices) > MAX_ENTRIES:
         names = ", ".join(grid.part.dimensions[place].name for place in places)
         raise TableTooLarge(
             f"{grid.part.family.name}: {math.prod(radices):,} combinations of {names} are too many "
-            f"to tabulate (limit {MAX_ENTRIES:,})"
+            f"to tabulate (limit {MAX_ENTRIES:,}); list fewer values"
         )
     numbers: dict[Hashable, int] = {}
     codes = []
@@ -171,7 +185,7 @@ def _completed(
     chosen: Mapping[int, int],
     random: Random,
 ) -> Hashable:
-    """The value under the digits `chosen`, the others being any that make the combination valid."""
+    """Returns the value for the digits `chosen`. All other digits may be anything that makes the combination valid."""
     for attempt in range(COMPLETIONS):
         digits = [0] * len(grid.radices) if attempt == 0 else grid.random_digits(random)
         for place, digit in chosen.items():

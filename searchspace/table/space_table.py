@@ -1,7 +1,8 @@
 """A whole space as a table: every architecture once, with its exact costs.
 
-Beyond MAX_SPELLINGS combinations it is a random sample. What is known of one family is in
-`searchspace.table.family_table`, how its costs are composed in `searchspace.table.cost_sum`.
+A space with more than MAX_SPELLINGS combinations is sampled at random. `searchspace.table.family_table` handles one
+family; `searchspace.table.cost_parts` starts a worked example of how its costs add up. The table of that toy family
+has 36 rows.
 """
 
 from collections.abc import Sequence
@@ -20,17 +21,19 @@ from searchspace.table.knob_functions import Ints
 __all__ = ["ADDITIVE", "MAX_SPELLINGS", "SpaceTable"]
 
 MAX_SPELLINGS = 10_000_000
-"""Combinations up to which a space is tabulated whole; beyond, a random sample of them is."""
+"""The largest number of combinations for which the table is complete. A larger space is sampled."""
 MAX_SAMPLED = 1_000_000
+"""Number of combinations drawn from a larger space."""
 MAX_COUNTED = 4_000
-"""Networks that are counted one by one for a family."""
+"""The largest number of networks that are counted for one family."""
 CHUNK = 1 << 16
+"""Number of combinations that are processed at once."""
 
 
 class SpaceTable:
-    """Every architecture of a space once with its exact costs; a random sample of them beyond MAX_SPELLINGS.
+    """Every architecture of a space once, with its exact costs. Beyond MAX_SPELLINGS combinations, a random sample.
 
-    Raises TableTooLarge where a family can neither be composed nor counted one by one.
+    Raises TableTooLarge if the costs of a family can neither be composed nor counted one by one.
     """
 
     def __init__(
@@ -38,7 +41,7 @@ class SpaceTable:
     ) -> None:
         self.space, self.scale = space, scale
         self.exact = space.num_spellings <= MAX_SPELLINGS
-        """Whether these are all architectures."""
+        """Whether the table holds all architectures of the space."""
         self.families = [FamilyTable(part, scale, seed, max_counted) for part in space.families]
         numbers, owners, counted = [], [], []
         self._rows: list[tuple[Ints, Ints]] = []
@@ -57,18 +60,18 @@ class SpaceTable:
             owners.append(np.full(len(own), owner, np.int8))
             counted.append(own_costs)
         self.numbers: Ints = np.concatenate(numbers)
-        """(architectures,): each one's combination within its family; the first spelling stands."""
+        """(architectures,): the number of each architecture's first combination within its family."""
         self.owners = np.concatenate(owners)
-        """(architectures,): the number of each one's family in the space."""
+        """(architectures,): the index of each architecture's family in the space."""
         table_costs = np.concatenate(counted)
         self.costs: dict[str, Ints] = {name: table_costs[:, i] for i, name in enumerate(ADDITIVE)}
-        """(architectures,) of every additive cost."""
+        """One array (architectures,) per additive cost."""
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     def architecture(self, row: int) -> Architecture:
-        """The architecture in `row`."""
+        """Returns the architecture in `row`."""
         table = self.families[self.owners[row]]
         digits = table.grid.digits(self.numbers[row : row + 1])
         spec = table.grid.spec([int(digit[0]) for digit in digits])
@@ -76,7 +79,7 @@ class SpaceTable:
         return Architecture(family=table.family, spec=spec)
 
     def row(self, architecture: Architecture) -> int | None:
-        """The row of an architecture; None where it is not in the table."""
+        """Returns the row of an architecture, or None if it is not in the table."""
         for table, (identities, rows) in zip(self.families, self._rows, strict=True):
             digits = table.find(architecture)
             if digits is not None:
@@ -87,12 +90,12 @@ class SpaceTable:
         return None
 
     def costs_of(self, architecture: Architecture) -> dict[str, int] | None:
-        """Every additive cost of an architecture by name, looked up; None where it is not in the table."""
+        """Looks up every additive cost of an architecture by name. Returns None if it is not in the table."""
         row = self.row(architecture)
         return None if row is None else {name: int(of[row]) for name, of in self.costs.items()}
 
     def neighbours(self, row: int) -> list[int]:
-        """The rows whose spelling differs from that of `row` in one knob."""
+        """Returns the rows of all architectures that differ from `row` in one knob."""
         owner = self.owners[row]
         grid = self.families[owner].grid
         identities, rows = self._rows[owner]
@@ -113,7 +116,7 @@ class SpaceTable:
         return [int(other) for other in np.unique(found) if other != row]
 
     def feasible(self, constraints: Sequence[Constraint]) -> NDArray[np.bool_]:
-        """(architectures,): whether each meets all constraints but those on memory."""
+        """(architectures,): whether each satisfies all constraints. Constraints on memory are ignored."""
         allowed = np.ones(len(self), np.bool_)
         for constraint in constraints:
             if constraint.name in self.costs:
@@ -126,7 +129,7 @@ class SpaceTable:
 
 
 def _distinct(table: FamilyTable, wanted: range, random: Random | None) -> tuple[Ints, Ints]:
-    """The first spelling of each architecture among the combinations, and their costs."""
+    """Returns the first combination of each architecture among those `wanted`, and the costs."""
     numbers, identities = [], []
     for start in range(0, len(wanted), CHUNK):
         chunk = np.arange(start, min(start + CHUNK, len(wanted)), dtype=np.int64)

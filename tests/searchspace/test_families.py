@@ -311,6 +311,6 @@ FAULTY = Family(
     ],
     ids=["size", "keys", "dead knob", "gradients", "counts"],
 )
-def test_faults_are_found(check: Callable[[], None]) -> None:
+def test_the_checks_above_find_the_faults_of_a_faulty_family(check: Callable[[], None]) -> None:
     with pytest.raises(AssertionError):
         check()

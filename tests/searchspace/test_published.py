@@ -13,9 +13,9 @@ NOT_REPRODUCIBLE = {
     "IDN + both", "IMDN + GGAS", "IMDN + CWSS", "IMDN + both", "MemNet RGB + both", "SwiseNet",
     "SwiseNet (w/o SUM)",
 }  # fmt: skip
-"""What FACTS 3.4, 4 and 7 say does not come out; their own columns add rounded numbers."""
+"""What docs/facts.md 3.4, 4 and 7 say does not come out; their own columns add rounded numbers."""
 ONLY_IN_SOME_PAPERS = {("CARN", 4), ("CARN-M", 4), ("DRCN", 4), ("LapSRN", 2)}
-"""Rows whose Mult-Adds one paper prints otherwise than the others (FACTS 7)."""
+"""Rows whose Mult-Adds one paper prints otherwise than the others (docs/facts.md 7)."""
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def rows() -> dict[tuple[str, int, str], str]:
     }
 
 
-def test_everything_that_facts_calls_equal_is_equal_and_nothing_else() -> None:
+def test_counts_equal_the_printed_ones_exactly_where_the_facts_say_so() -> None:
     for (name, scale, source), equal in rows().items():
         if name in NOT_REPRODUCIBLE or (name, scale) in ONLY_IN_SOME_PAPERS:
             assert equal == "no", (name, source)

@@ -4,7 +4,8 @@ from random import Random
 import pytest
 
 from searchspace.architecture import architecture
-from searchspace.constraint import parse_constraint
+from searchspace.constraint import at_most, parse_constraint
+from searchspace.errors import UserError
 from searchspace.space import Space, feasible, parse_space
 
 
@@ -118,9 +119,23 @@ def test_constraints_compare_costs_and_knobs(constraint: str, allowed: bool) -> 
 
 
 @pytest.mark.parametrize("text", ["params", "parms <= 3", "params <= x", 3, "params <= 3 or 4"])
-def test_what_is_no_constraint_is_refused(text: object) -> None:
-    with pytest.raises(ValueError, match="must|unknown"):
+def test_anything_but_a_constraint_is_refused(text: object) -> None:
+    with pytest.raises(UserError, match="must|unknown"):
         parse_constraint(text, {"n_feats"})
+
+
+@pytest.mark.parametrize(("cost", "limit"), [("parms", 3), ("params", "many"), ("params", None)])
+def test_a_budget_on_an_unknown_cost_or_without_a_number_is_refused(
+    cost: str, limit: object
+) -> None:
+    with pytest.raises(UserError, match="unknown cost|must be a number"):
+        at_most(cost, limit)
+
+
+@pytest.mark.parametrize("when", [["compression"], "compression", 3])
+def test_conditions_that_are_not_a_mapping_are_refused(when: object) -> None:
+    (told,) = faults(slwsr={"expand_ratio": {"values": [2], "when": when}})
+    assert told.startswith("families.slwsr.expand_ratio: when: must map knobs to values, got ")
 
 
 def test_a_condition_on_a_knob_that_is_not_listed_looks_at_its_default() -> None:
@@ -157,7 +172,7 @@ def test_conditions_in_a_circle_are_refused() -> None:
         "residual_scale": {"values": [0.5], "when": {"n_feats": 8}},
     }
     (fault,) = faults(slwsr=knobs)
-    assert fault.endswith("in a circle: n_feats -> residual_scale -> n_feats")
+    assert fault.endswith("form a circle: n_feats -> residual_scale -> n_feats")
 
 
 def test_a_large_space_without_a_network_ends_with_a_line() -> None:
@@ -171,7 +186,7 @@ def test_a_large_space_without_a_network_ends_with_a_line() -> None:
         }
     )
     assert not searched.enumerable
-    with pytest.raises(ValueError, match="none of 10,000 combinations drawn is a network"):
+    with pytest.raises(UserError, match="none of 10,000 random combinations is a valid network"):
         searched.sample(Random(0))
 
 

@@ -2,6 +2,7 @@ import pytest
 
 from searchspace.architecture import architecture
 from searchspace.discover import FAMILIES
+from searchspace.errors import UserError
 from searchspace.spec import knobs, nearest
 
 
@@ -60,17 +61,28 @@ def test_keys_do_not_change_between_versions() -> None:
 
 
 def test_unknown_knob_names_the_nearest() -> None:
-    with pytest.raises(ValueError, match=r"slwsr\.n_fets: no such key; did you mean n_feats\?"):
+    with pytest.raises(UserError, match=r"slwsr\.n_fets: no such key; did you mean n_feats\?"):
         architecture("slwsr", {"n_fets": 16})
 
 
 def test_unknown_family_names_the_nearest() -> None:
-    with pytest.raises(ValueError, match=r"unknown family 'slwrs'; did you mean slwsr\?"):
+    with pytest.raises(UserError, match=r"unknown family 'slwrs'; did you mean slwsr\?"):
         architecture("slwrs", {})
 
 
+def test_a_scale_that_a_family_lacks_is_the_persons_mistake() -> None:
+    with pytest.raises(UserError, match="scale: slwsr is built for 2, 3, 4, 8, got 5"):
+        architecture("slwsr", {}).network(5)
+
+
+def test_label_names_enough_knobs_where_two_are_without_effect_only_one_at_a_time() -> None:
+    # A mawru without scalars is mobilenet_v2, so either knob alone could be left out, but not both.
+    knobs = {"unit": "mobilenet_v2", "adaptive_weights": False, "share_source": False}
+    assert architecture("mssn", knobs).label == "mssn adaptive_weights=False share_source=False"
+
+
 def test_all_faults_of_a_spec_are_told_at_once() -> None:
-    with pytest.raises(ValueError, match="n_feats") as caught:
+    with pytest.raises(UserError, match="n_feats") as caught:
         architecture("slwsr", {"n_feats": "wide", "compression": "hed"})
     assert len(str(caught.value).splitlines()) == 2
 

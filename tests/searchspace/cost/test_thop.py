@@ -1,5 +1,9 @@
 """Our Mult-Adds against thop's, and the operators that thop cannot see."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -84,3 +88,32 @@ def test_thop_leaves_the_profiled_network_as_it_was() -> None:
     before = set(network.state_dict())
     assert thop_multadds(network, torch.rand(1, 3, 8, 8)) == 36 * 81
     assert set(network.state_dict()) == before
+
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_nothing_but_the_cross_check_needs_thop() -> None:
+    names = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for package in ("searchspace", "sweeps", "analysis", "srsweep")
+        for path in sorted((ROOT / package).rglob("*.py"))
+        # Migrations are run by Alembic; the dashboard needs dash, which is optional.
+        if "migrations" not in path.parts
+        and path.stem != "__main__"
+        and not path.stem.startswith("dashboard")
+    ]
+    assert len(names) > 150
+    lines = ["import sys", "sys.modules['thop'] = None", *(f"import {name}" for name in names)]
+    lines += [
+        "from searchspace.architecture import architecture",
+        "from searchspace.cost import costs, subject",
+        "print(costs(architecture('vdsr', {}), 4)['params'])",
+        "searchspace.cost.crosscheck.thop_count(subject(architecture('vdsr', {}), 4))",
+    ]
+    command = [sys.executable, "-W", "ignore", "-c", "\n".join(lines)]
+    found = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    # Everything is imported, and a network counted, before the cross-check stops for want of thop.
+    assert found.stdout == "664704\n", found.stderr
+    assert found.stderr.splitlines()[-1].startswith("ModuleNotFoundError: ")
+    assert "thop" in found.stderr.splitlines()[-1]

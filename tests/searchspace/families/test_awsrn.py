@@ -1,4 +1,4 @@
-"""What is special to AWSRN: counts with g, adaptive weights (FACTS 6)."""
+"""What is special to AWSRN: counts with g, adaptive weights (docs/facts.md 6)."""
 
 import pytest
 

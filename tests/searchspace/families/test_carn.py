@@ -14,7 +14,7 @@ CARN_M = {"unit": "efficient", "groups": 4, "recursive": True}
     ("scale", "params", "multadds"),
     [(2, 964_163, 222.821), (3, 1_148_803, None), (4, 1_111_875, 90.873)],
 )
-def test_single_scale_network_has_the_counts_of_facts(
+def test_single_scale_network_has_the_counts_in_the_facts(
     scale: int, params: int, multadds: float | None
 ) -> None:
     counted = costs(architecture("carn", {}), scale)
@@ -47,12 +47,12 @@ def test_three_scale_count_is_the_same_from_every_scale(
     ("values", "params"),
     [({"attention": "global"}, 1_119_235), ({"residual_scaling": "channelwise"}, 1_112_451)],
 )
-def test_strategies_are_counted_as_in_facts(values: dict[str, object], params: int) -> None:
+def test_strategies_are_counted_as_in_the_facts(values: dict[str, object], params: int) -> None:
     assert costs(architecture("carn", values), 4)["params"] == params
 
 
 @pytest.mark.parametrize(("scale", "multadds"), [(2, 91.172), (4, 32.481)])
-def test_carn_m_has_the_multadds_of_facts(scale: int, multadds: float) -> None:
+def test_carn_m_has_the_multadds_in_the_facts(scale: int, multadds: float) -> None:
     counted = costs(architecture("carn", CARN_M), scale)["multadds"]
     assert round(counted / 1e9, 3) == multadds
 

@@ -1,4 +1,4 @@
-"""What is special to DRCN: one convolution run many times (FACTS 6)."""
+"""What is special to DRCN: one convolution run many times (docs/facts.md 6)."""
 
 import pytest
 import torch

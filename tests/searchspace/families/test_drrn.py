@@ -1,4 +1,4 @@
-"""What is special to DRRN: a shared unit, added to the first features every time (FACTS 6)."""
+"""What is special to DRRN: a shared unit, added to the first features every time (docs/facts.md 6)."""
 
 import pytest
 import torch

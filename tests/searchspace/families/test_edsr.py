@@ -13,7 +13,7 @@ def test_baseline_has_the_parameters_of_the_authors_code(scale: int, params: int
     assert costs(architecture("edsr", {}), scale)["params"] == params
 
 
-# FACTS 3.4, 3.5 and 4; parameters as deployed at x4.
+# docs/facts.md 3.4, 3.5 and 4; parameters as deployed at x4.
 @pytest.mark.parametrize(
     ("values", "params"),
     [
@@ -31,7 +31,7 @@ def test_baseline_has_the_parameters_of_the_authors_code(scale: int, params: int
         ({"n_feats": 256, "n_blocks": 32, "residual_scale": 0.1}, 43_089_923),
     ],
 )
-def test_strategies_and_variants_are_counted_as_in_facts(
+def test_strategies_and_variants_are_counted_as_in_the_facts(
     values: dict[str, object], params: int
 ) -> None:
     assert costs(architecture("edsr", values), 4)["params"] == params

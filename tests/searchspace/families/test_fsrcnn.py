@@ -9,7 +9,7 @@ from searchspace.families.fsrcnn import Fsrcnn, FsrcnnSpec
 NARROW = {"first_kernel": 3, "upsampler": "direct"}
 
 
-# FACTS 3.4: the standard network and the nearest to the 33K that the paper prints.
+# docs/facts.md 3.4: the standard network and the nearest to the 33K that the paper prints.
 @pytest.mark.parametrize(
     ("values", "params"),
     [
@@ -22,7 +22,7 @@ NARROW = {"first_kernel": 3, "upsampler": "direct"}
         ({"colours": 1}, 12_809),
     ],
 )
-def test_parameters_are_those_of_facts(values: dict[str, object], params: int) -> None:
+def test_parameters_are_those_in_the_facts(values: dict[str, object], params: int) -> None:
     assert costs(architecture("fsrcnn", values), 4)["params"] == params
 
 

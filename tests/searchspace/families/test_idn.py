@@ -8,7 +8,7 @@ from searchspace.families.idn import Block, Idn, IdnSpec
 
 
 @pytest.mark.parametrize(("scale", "params"), [(2, 579_276), (3, 587_931), (4, 600_048)])
-def test_published_network_has_the_parameters_of_facts(scale: int, params: int) -> None:
+def test_published_network_has_the_parameters_in_the_facts(scale: int, params: int) -> None:
     assert costs(architecture("idn", {}), scale)["params"] == params
 
 
@@ -20,13 +20,13 @@ def test_published_network_has_the_parameters_of_facts(scale: int, params: int) 
         ({"colours": 1, "upsampler": "deconv17"}, 552_769),
     ],
 )
-def test_strategies_and_the_original_are_counted_as_in_facts(
+def test_strategies_and_the_original_are_counted_as_in_the_facts(
     values: dict[str, object], params: int
 ) -> None:
     assert costs(architecture("idn", values), 4)["params"] == params
 
 
-def test_multadds_are_those_of_facts() -> None:
+def test_multadds_are_those_in_the_facts() -> None:
     assert round(costs(architecture("idn", {}), 4)["multadds"] / 1e9, 3) == 34.457
 
 
@@ -50,10 +50,10 @@ def test_a_block_brings_its_input_and_what_was_set_aside_back() -> None:
 
 
 def test_groups_that_do_not_divide_all_widths_are_rejected() -> None:
-    with pytest.raises(ValueError, match=r"groups must divide .* \(16, 14 and 12 channels\)"):
+    with pytest.raises(ValueError, match=r"groups must divide .* \(16, 14 and 12\)"):
         architecture("idn", {"n_feats": 16, "distillation_rate": 0.125})
 
 
-def test_the_luma_keeps_the_family_s_own_upsamplers() -> None:
-    with pytest.raises(ValueError, match="subpixel, deconv17 where colours is 1, got 'stepwise'"):
+def test_the_luma_keeps_the_familys_own_upsamplers() -> None:
+    with pytest.raises(ValueError, match="subpixel, deconv17 if colours is 1, got 'stepwise'"):
         architecture("idn", {"colours": 1, "upsampler": "stepwise"})

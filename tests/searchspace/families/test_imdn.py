@@ -12,12 +12,12 @@ from searchspace.families.imdn import Block, Imdn, ImdnSpec
     ("scale", "params", "multadds"),
     [(2, 694_404, 158.766), (3, 703_059, 71.336), (4, 715_176, 40.886)],
 )
-def test_published_network_has_the_counts_of_facts(
+def test_published_network_has_the_counts_in_the_facts(
     scale: int, params: int, multadds: float
 ) -> None:
     counted = costs(architecture("imdn", {}), scale)
     assert counted["params"] == params
-    # The x3 figure of FACTS is at 426x240, as ours.
+    # The facts state the x3 figure at 426x240, where srsweep counts too.
     assert round(counted["multadds"] / 1e9, 2) == round(multadds, 2)
 
 
@@ -25,7 +25,7 @@ def test_published_network_has_the_counts_of_facts(
     ("values", "params"),
     [({"attention": "global"}, 722_536), ({"residual_scaling": "channelwise"}, 715_560)],
 )
-def test_strategies_are_counted_as_in_facts(values: dict[str, object], params: int) -> None:
+def test_strategies_are_counted_as_in_the_facts(values: dict[str, object], params: int) -> None:
     assert costs(architecture("imdn", values), 4)["params"] == params
 
 

@@ -1,4 +1,4 @@
-"""What is special to LapSRN: levels of 2 and transposed convolutions (FACTS 6)."""
+"""What is special to LapSRN: levels of 2 and transposed convolutions (docs/facts.md 6)."""
 
 import pytest
 import torch

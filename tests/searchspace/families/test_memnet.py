@@ -19,12 +19,12 @@ ORIGINAL = {"colours": 1, "interpolated": True}
         (ORIGINAL | {"norm": "none"}, 676_992),
     ],
 )
-def test_parameters_are_those_of_facts(values: dict[str, object], params: int) -> None:
+def test_parameters_are_those_in_the_facts(values: dict[str, object], params: int) -> None:
     assert costs(architecture("memnet", values), 4)["params"] == params
 
 
 def test_separate_recursions_have_about_the_parameters_of_the_released_network() -> None:
-    # FACTS 3.4: "about 2.9 M".
+    # docs/facts.md 3.4: "about 2.9 M".
     params = costs(architecture("memnet", {"recursive": False}), 4)["params"]
     assert round(params / 1e6, 1) == 2.9
 
@@ -66,6 +66,6 @@ def test_interpolated_input_makes_the_upsampler_irrelevant() -> None:
     assert one == other
 
 
-def test_the_luma_keeps_the_family_s_own_upsampler() -> None:
-    with pytest.raises(ValueError, match="must be shuffle where colours is 1, got 'nearest'"):
+def test_the_luma_keeps_the_familys_own_upsampler() -> None:
+    with pytest.raises(ValueError, match="must be shuffle if colours is 1, got 'nearest'"):
         architecture("memnet", {"colours": 1, "upsampler": "nearest"})

@@ -1,4 +1,4 @@
-"""What is special to MSSN: its counts, units and skips (FACTS 2)."""
+"""What is special to MSSN: its counts, units and skips (docs/facts.md 2)."""
 
 import pytest
 import torch

@@ -3,7 +3,7 @@ from searchspace.cost import costs
 from searchspace.families.rcan import Rcan, RcanSpec
 
 
-def test_published_network_has_the_counts_of_facts() -> None:
+def test_published_network_has_the_counts_in_the_facts() -> None:
     counted = costs(architecture("rcan", {}), 4)
     assert counted["params"] == 15_592_355
     assert round(counted["multadds"] / 1e9, 2) == 916.86

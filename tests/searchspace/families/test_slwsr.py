@@ -1,4 +1,4 @@
-"""What is special about s-LWSR: its counts (FACTS 1.2 to 1.4), its layout, its lists."""
+"""What is special about s-LWSR: its counts (docs/facts.md 1.2 to 1.4), its layout, its lists."""
 
 import itertools
 
@@ -109,7 +109,7 @@ def test_blocks_are_dealt_out_from_the_outside_in(
     assert dealt.num_blocks == num_blocks
 
 
-def test_activation_lists() -> None:
+def test_activation_ratios_keep_the_published_blocks() -> None:
     assert SlwsrSpec(activation_ratio="1/2").activated == HALF_KEPT
     assert len(HALF_KEPT) == 12
     assert SlwsrSpec(activation_ratio="rare").activated == (0, 25)

@@ -1,4 +1,4 @@
-"""What is special to SRCNN: published on Y, the input enlarged first (FACTS 6)."""
+"""What is special to SRCNN: published on Y, the input enlarged first (docs/facts.md 6)."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What is special to SwiseNet: counts of its code, the scale-wise upsampler (FACTS 5)."""
+"""What is special to SwiseNet: counts of its code, the scale-wise upsampler (docs/facts.md 5)."""
 
 import pytest
 import torch

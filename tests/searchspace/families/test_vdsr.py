@@ -1,4 +1,4 @@
-"""What is special to VDSR: deep, plain, published without biases (FACTS 6)."""
+"""What is special to VDSR: deep, plain, published without biases (docs/facts.md 6)."""
 
 from pathlib import Path
 
@@ -57,7 +57,7 @@ def test_without_detail_it_has_the_published_psnr_of_bicubic_on_set5(
     network = without_detail(VdsrSpec(n_convs=2, colours=3), scale)
     values = []
     for i in range(len(pairs)):
-        # As papers make their bicubic rows: Y in 8 bits, shrunk in floating point (FACTS 9).
+        # As papers make their bicubic rows: Y in 8 bits, shrunk in floating point (docs/facts.md 9).
         luma = np.round(rgb_to_y(pairs.high_res(i)))
         low_res = torch.from_numpy(imresize(luma, 1 / scale)).float()[None, None]
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""What is special to WDSR: kinds a and b, and the share-source skip (FACTS 2.6, 6)."""
+"""What is special to WDSR: kinds a and b, and the share-source skip (docs/facts.md 2.6, 6)."""
 
 import pytest
 import torch

@@ -17,7 +17,7 @@ def num_parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-# FACTS 4: one block on 64 channels.
+# docs/facts.md 4: one block on 64 channels.
 @pytest.mark.parametrize(
     ("gate", "count"),
     [
@@ -32,7 +32,7 @@ def test_a_gate_has_the_parameters_of_its_paper(gate: nn.Module, count: int) -> 
     assert num_parameters(gate) == count
 
 
-# FACTS 3.1: folding the batch norm takes 2 C parameters away.
+# docs/facts.md 3.1: folding the batch norm takes 2 C parameters away.
 @pytest.mark.parametrize(
     ("channels", "trained", "shipped"), [(64, 7_488, 7_360), (12, 780, 756), (56, 6_104, 5_992)]
 )

@@ -38,7 +38,7 @@ def test_weight_norm_is_folded_without_changing_the_output(name: str) -> None:
 def test_scale_wise_has_the_parameters_of_the_repository(scale: int) -> None:
     branches = sum((9_216 + 128) * factor**2 for factor in (scale, scale + 1))
     parameters = sum(p.numel() for p in ScaleWise(64, scale).parameters())
-    assert parameters == branches + 9_248 + 3 * 1_734  # FACTS 5.2
+    assert parameters == branches + 9_248 + 3 * 1_734  # docs/facts.md 5.2
 
 
 def test_scale_wise_groups_fall_back_to_a_common_divisor() -> None:
@@ -70,7 +70,7 @@ def test_several_kernels_with_equal_outputs_average_them() -> None:
     assert torch.allclose(several(x), one(x), atol=1e-6)
 
 
-def test_colours_survive_the_way_there_and_back() -> None:
+def test_colours_survive_a_round_trip() -> None:
     rgb = torch.rand(2, 3, 8, 8)
     assert torch.allclose(ycbcr_to_rgb(rgb_to_ycbcr(rgb)), rgb, atol=1e-5)
 
@@ -78,7 +78,7 @@ def test_colours_survive_the_way_there_and_back() -> None:
 def test_luma_is_that_of_the_metric() -> None:
     rgb = torch.rand(1, 3, 4, 4)
     weights = torch.tensor([65.481, 128.553, 24.966]).view(1, 3, 1, 1)
-    wanted = (16 + (rgb * weights).sum(1)) / 255  # FACTS 9
+    wanted = (16 + (rgb * weights).sum(1)) / 255  # docs/facts.md 9
     assert torch.allclose(rgb_to_ycbcr(rgb)[:, 0], wanted, atol=1e-6)
 
 

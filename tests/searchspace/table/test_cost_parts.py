@@ -136,7 +136,7 @@ def test_costs_add_up_where_lines_overlap_and_powers_differ() -> None:
     assert set(found) == {0}
 
 
-def test_what_no_small_network_tells_is_below_zero() -> None:
+def test_a_cost_that_no_small_network_determines_is_negative() -> None:
     assert max(differences(RIGHT, lambda spec: spec is None)) < 0
 
 
@@ -145,7 +145,7 @@ def test_what_no_small_network_tells_is_below_zero() -> None:
     [("width depth kind",), ("width depth", "depth^2", "kind"), ("depth^2 kind",)],
     ids=["no square", "kind apart", "no width"],
 )
-def test_lines_that_are_wrong_do_not_add_up(together: tuple[str, ...]) -> None:
+def test_wrong_lines_give_wrong_costs(together: tuple[str, ...]) -> None:
     wrong = Parts(together=together, repeats={"depth": 1})
     assert any(differences(wrong, lambda spec: spec is not None))
 
