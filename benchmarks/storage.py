@@ -13,7 +13,8 @@ from collections.abc import Callable
 import pandas as pd
 from sqlalchemy import create_engine, make_url
 
-from analysis.read.points import load_front, load_points
+from analysis.choose.front import load_front
+from analysis.read.points import load_points
 from benchmarks import table
 from benchmarks.record import Record
 from benchmarks.synthetic import fill

@@ -13,9 +13,10 @@ import yaml
 from pydantic import ValidationError
 from torch import nn
 
-from analysis.choose.chosen import FindTrained, Trained
+from analysis.choose.front import load_front
+from analysis.pages.pictures import FindTrained, Trained
 from analysis.read.frames import load_lives, load_sweeps, load_trial
-from analysis.read.points import load_front, load_points
+from analysis.read.points import load_points
 from searchspace.architecture import Architecture, architecture
 from searchspace.discover import FAMILIES
 from searchspace.spec import explain, nearest

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import click
 
-from analysis.choose.chosen import TIERS
+from analysis.choose.front import load_front
 from analysis.choose.pareto import Direction
+from analysis.choose.tiers import TIERS
 from analysis.choose.variants import cost_name
 from analysis.pages.report import write_report
 from analysis.read.database import QUALITIES
 from analysis.read.frames import load_cost_names, load_sweeps, load_trials
-from analysis.read.points import load_front, load_points, load_states
+from analysis.read.points import load_points, load_states
 from analysis.tables import Format, front_table, heading
 from searchspace.cost import COSTS
 from searchspace.quantity import format_quantity

@@ -1,4 +1,4 @@
-"""Pareto fronts: which points are on one, how much it dominates, where it bends. Plain arrays in, arrays out."""
+"""Pareto fronts: which points are on one, how much it dominates, where it bends. Takes and returns plain arrays."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -12,9 +12,10 @@ Points = NDArray[np.float64]
 
 
 def front_mask(points: ArrayLike, directions: Sequence[Direction]) -> NDArray[np.bool_]:
-    """(N,) true where no other of the `points` (N, K) is better in one objective and no worse in the rest.
+    """Returns a mask (N,) of the `points` (N, K) that no other point dominates.
 
-    Points that tie in every objective are all kept. A point with a NaN is never on the front.
+    A point dominates another if it is better in one objective and no worse in the others. Points that tie in every
+    objective are all on the front. A point with a NaN is never on it.
     """
     lower = _minimised(points, directions)
     mask: NDArray[np.bool_] = np.logical_not(np.isnan(lower).any(axis=1))
@@ -24,9 +25,9 @@ def front_mask(points: ArrayLike, directions: Sequence[Direction]) -> NDArray[np
 
 
 def hypervolume(points: ArrayLike, reference: ArrayLike, directions: Sequence[Direction]) -> float:
-    """Volume between the front of `points` (N, K) and `reference` (K,), in the objectives' units.
+    """Returns the volume between the front of `points` (N, K) and `reference` (K,), in the objectives' units.
 
-    Points with a NaN and points not better than the reference in every objective count nothing.
+    Points with a NaN add nothing, and neither do points that fail to beat the reference in every objective.
     """
     lower = _minimised(points, directions)
     corner = _minimised(np.asarray(reference, float)[None], directions)[0]
@@ -37,15 +38,15 @@ def hypervolume(points: ArrayLike, reference: ArrayLike, directions: Sequence[Di
 
 
 def front_newcomers(points: ArrayLike, directions: Sequence[Direction]) -> NDArray[np.intp]:
-    """Ascending indices of those `points` (N, K) that no earlier one equals or beats in every objective.
+    """Returns the ascending indices of the `points` (N, K) that no earlier point equals or beats in every objective.
 
-    Nothing but these ever changes the front of the first n.
+    As points arrive one by one, only these change the front.
     """
     lower = _minimised(points, directions)
     indices = np.flatnonzero(~np.isnan(lower).any(axis=1))
     if len(indices) == 0:
         return indices
-    # With its place as one more objective a point is dominated by earlier ones alone.
+    # With its index as one more objective, a point can only be dominated by earlier ones.
     return indices[moocore.is_nondominated(np.column_stack([indices, lower[indices]]))]
 
 
@@ -55,15 +56,16 @@ def growing_volumes(
     reference: ArrayLike,
     directions: Sequence[Direction],
 ) -> Points:
-    """The hypervolume of the `points` (N, K) up to each of `places`, that one included."""
+    """Returns for each index in `places` the hypervolume of the `points` (N, K) up to and including it."""
     given = np.asarray(points, float)
     return np.array([hypervolume(given[: at + 1], reference, directions) for at in places])
 
 
 def knee(points: ArrayLike, directions: Sequence[Direction]) -> int | None:
-    """Index of the front point farthest from the plane through the front's extremes; None without points.
+    """Returns the index of the front point farthest from the plane through the front's extremes.
 
-    Every objective is scaled to the front's own range first; pass logarithms of what spans decades.
+    Every objective is first scaled to the range of the front. Pass the logarithm of an objective that spans decades.
+    Returns None when there are no points.
     """
     lower = _minimised(points, directions)
     indices = np.flatnonzero(front_mask(points, directions))
@@ -77,7 +79,7 @@ def knee(points: ArrayLike, directions: Sequence[Direction]) -> int | None:
 
 
 def _minimised(points: ArrayLike, directions: Sequence[Direction]) -> Points:
-    """(N, K) with the sign of maximised objectives turned."""
+    """Returns the points (N, K) with the sign of the maximised objectives flipped, so that less is better."""
     given = np.asarray(points, float)
     if given.ndim != 2 or given.shape[1] != len(directions):
         raise ValueError(

@@ -1,7 +1,7 @@
-"""Choosing variants: within budgets, one a tier, at the knee, by weights; each with its reason in words.
+"""Chooses variants: within budgets, one per tier, at the knee, or by weights. Each choice says its reason.
 
-Every rule treats variants that are tied (`analysis.choose.variants`) as equally good and takes the cheapest of them:
-a difference that another seed may turn round is not worth a parameter.
+Every rule treats tied variants (`analysis.choose.variants`) as equally good and chooses the cheapest of them. A
+difference that another seed might reverse is not worth a single parameter.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,20 +23,21 @@ from analysis.tables import heading
 from searchspace.quantity import format_quantity
 
 SHOWN_TIES = 3
-"""Tied variants that a sentence names."""
+"""Largest number of tied variants that a sentence names."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """One choice: what was asked for, which variant was taken, and why."""
+    """One choice: the rule, the variant that it chose, and the reason."""
 
     rule: str
-    """What was asked for, for example 'params <= 150K'."""
+    """The rule in words, for example 'parameters <= 150K'."""
     row: int | None
-    """Label of the row in the frame of variants; None where nothing qualifies."""
+    """Label of the row in the frame of variants. None if no variant qualifies."""
     sentence: str
+    """The reason, or why no variant qualifies. It may be several sentences."""
     tied: tuple[str, ...] = ()
-    """SWEEP#NUMBER of the other variants that qualify and are tied with it, the cheapest first."""
+    """SWEEP#NUMBER of the other variants that qualify and are tied with the chosen one, the cheapest first."""
 
 
 def best_within(
@@ -45,16 +46,18 @@ def best_within(
     minimum: float | None = None,
     quality: str = "psnr_y",
 ) -> Selection:
-    """The variant of highest quality whose every cost is within `limits` and whose quality is at least `minimum`.
+    """Chooses the variant of highest quality whose costs are within `limits` and whose quality is at least `minimum`.
 
-    Of those tied with the highest the cheapest: in `limits`' costs in their order, then in parameters and
-    Mult-Adds. With a minimum and no limits the cheapest that reaches it. Raises ValueError for an unknown cost.
+    If variants are tied with the highest, it chooses the cheapest of them, compared by the costs in `limits` in their
+    order, then by parameters, then by Mult-Adds. Given a minimum and no limits, it chooses the cheapest variant that
+    reaches the minimum. Raises UserError for an unknown cost.
     """
     known = cost_names(frame)
     limits = {cost_name(known, name): limit for name, limit in limits.items()}
     rules = [f"{heading(name)} <= {format_quantity(limit)}" for name, limit in limits.items()]
     rules += [f"{_noun(quality)} >= {_value(quality, minimum)}"] if minimum is not None else []
     rule = ", ".join(rules) or "no limit"
+    condition = f" with {rule}" if rules else ""
     measured, left_out = _measured(frame, [quality, *limits])
     fits = pd.Series(True, index=measured.index)
     for name, limit in limits.items():
@@ -67,16 +70,16 @@ def best_within(
     costs = _cheapness(pool, limits)
     if minimum is not None and not limits:
         row = _cheapest(pool, costs, quality)
-        reason = f"the fewest {heading(costs[0])} of the {_count(len(pool))} with {rule}"
+        reason = f"has the fewest {heading(costs[0])} of the {_count(len(pool))}{condition}"
         return _chosen(rule, reason, pool, row, quality, left_out)
     best = pool[quality].max()
     tied = pool[pool[quality] >= best - spread_of(frame)]
     row = _cheapest(tied, costs, quality)
-    reason = f"the highest {_noun(quality)} of the {_count(len(pool))} with {rule}"
+    reason = f"has the highest {_noun(quality)} of the {_count(len(pool))}{condition}"
     if pool.loc[row, quality] < best:
         reason = (
-            f"the cheapest of {len(tied)} that are tied with the highest {_noun(quality)} "
-            f"({_value(quality, best)}) of the {_count(len(pool))} with {rule}"
+            f"is the cheapest of {len(tied)} that are tied with the highest {_noun(quality)} "
+            f"({_value(quality, best)}) of the {_count(len(pool))}{condition}"
         )
     return _chosen(rule, reason, pool, row, quality, left_out)
 
@@ -84,14 +87,14 @@ def best_within(
 def tiers(
     frame: pd.DataFrame, cost: str, limits: Sequence[float], quality: str = "psnr_y"
 ) -> list[Selection]:
-    """The best variant of each tier of `cost`, smallest tier first."""
+    """Chooses the best variant within each of `limits` on `cost`, the smallest limit first."""
     return [best_within(frame, {cost: limit}, quality=quality) for limit in sorted(set(limits))]
 
 
 def at_knee(frame: pd.DataFrame, cost: str = "params", quality: str = "psnr_y") -> Selection:
-    """The variant where the front of quality against `cost` bends: beyond it each dB gets dearer.
+    """Chooses the variant at which the front of quality against `cost` bends most. Beyond it, each dB costs more.
 
-    The front is the coarse one: steps that are smaller than the spread are none.
+    The front is the coarse one (`coarse_front`), which ignores steps smaller than the spread.
     """
     cost = cost_name(cost_names(frame), cost)
     rule = f"knee of {_noun(quality)} against {heading(cost)}"
@@ -102,8 +105,8 @@ def at_knee(frame: pd.DataFrame, cost: str = "params", quality: str = "psnr_y") 
     index = knee(np.column_stack([front[quality], log_cost(front[cost])]), ("maximize", "minimize"))
     assert index is not None
     reason = (
-        f"where the front of {_count(len(front))}{_apart(frame)} bends most, {_noun(quality)} against "
-        f"log {heading(cost)}"
+        f"is where the front of {_count(len(front))}{_apart(frame)} bends most, in {_noun(quality)} against "
+        f"the logarithm of {heading(cost)}"
     )
     return _chosen(rule, reason, front, int(front.index[index]), quality, left_out, measured)
 
@@ -111,10 +114,11 @@ def at_knee(frame: pd.DataFrame, cost: str = "params", quality: str = "psnr_y") 
 def weighted(
     frame: pd.DataFrame, weights: Mapping[str, float], quality: str = "psnr_y"
 ) -> Selection:
-    """The variant nearest to the ideal and farthest from the worst (TOPSIS; Hwang and Yoon 1981).
+    """Chooses the variant nearest to the ideal and farthest from the worst (TOPSIS; Hwang and Yoon 1981).
 
-    `weights` by column, `quality` among them; quality and the logarithms of costs are scaled to [0, 1] over the
-    coarse front of these columns, so that dominated and undercut variants neither win nor move the scale.
+    `weights` maps columns to weights, and `quality` is one of the columns. Quality and the logarithms of the costs are
+    scaled to [0, 1] over the coarse front of these columns (`coarse_front`), so a variant off that front can neither
+    win nor change the scale. Raises UserError for an unknown cost.
     """
     known = cost_names(frame)
     weights = {n if n == quality else cost_name(known, n): w for n, w in weights.items()}
@@ -133,14 +137,19 @@ def weighted(
     to_worst = np.linalg.norm(scaled - scaled.min(axis=0), axis=1)
     closeness = to_worst / np.maximum(to_ideal + to_worst, 1e-12)
     row = int(front.index[closeness.argmax()])
-    reason = f"nearest to the ideal of the front of {_count(len(front))}{_apart(frame)}, {rule}"
+    reason = (
+        f"is nearest to the ideal on the front of {_count(len(front))}{_apart(frame)}, by {rule}"
+    )
     return _chosen(rule, reason, front, row, quality, left_out, measured)
 
 
 def selection_table(
     frame: pd.DataFrame, selections: Sequence[Selection], quality: str = "psnr_y"
 ) -> pd.DataFrame:
-    """One row a selection: rule, the variant's columns, whom it is tied with, sentence; empty rows kept."""
+    """Returns one row per selection: its rule, the columns of its variant, the tied variants, its sentence.
+
+    A selection without a variant has a row whose other columns are empty.
+    """
     names = ["sweep", "number", quality, "psnr_y", "num_seeds", "spread", "params", "multadds"]
     rows = []
     for chosen in selections:
@@ -153,37 +162,39 @@ def selection_table(
 
 
 def note_on_spread(frame: pd.DataFrame, quality: str = "psnr_y") -> str:
-    """What the seeds' spread is, or that it is unknown, in one sentence."""
+    """Says how large the seeds' spread is and what follows, or that it is unknown."""
     if spread_of(frame) > 0:
         several = int((frame["num_seeds"] > 1).sum())
         return (
-            f"The seeds' spread is {_value(quality, spread_of(frame))} (one standard deviation, "
-            f"{_count(several)} with several seeds): what is closer is tied, and the cheaper is taken."
+            f"The seeds' spread is {_value(quality, spread_of(frame))} (one standard deviation, from "
+            f"{_count(several)} with several seeds). Variants that are closer count as tied, and the cheapest of "
+            "them is chosen."
         )
     return (
-        "No variant has several seeds, so the seeds' spread is unknown: nothing is called tied, and small "
+        "No variant has several seeds, so the seeds' spread is unknown. No variants count as tied, and small "
         "differences may be noise."
     )
 
 
 def row_of(frame: pd.DataFrame, label: Any) -> dict[str, Any]:
-    """The row of `frame` called `label`, by column."""
+    """Returns the row of `frame` with this `label` as a dict by column."""
     return {str(name): value for name, value in zip(frame, frame.loc[label], strict=True)}
 
 
 def _measured(frame: pd.DataFrame, names: Sequence[str]) -> tuple[pd.DataFrame, str]:
-    """The variants that have all of these columns, and a sentence about those that have not."""
-    parts = []
-    for name in dict.fromkeys(names):
-        lacking = int(frame[name].isna().sum())
-        if lacking:
-            parts.append(f"{lacking} of {_count(len(frame))} without {heading(name)}")
-    left_out = f" Left out: {'; '.join(parts)}." if parts else ""
-    return frame[frame[list(dict.fromkeys(names))].notna().all(axis=1)], left_out
+    """Returns the variants that have a value in all these columns, and a sentence about the others."""
+    columns = list(dict.fromkeys(names))
+    known = frame[columns].notna()
+    left_out = "".join(
+        f" The choice leaves out {int((~known[name]).sum())} of {_count(len(frame))} without {heading(name)}."
+        for name in columns
+        if not known[name].all()
+    )
+    return frame[known.all(axis=1)], left_out
 
 
 def _cheapness(frame: pd.DataFrame, first: Mapping[str, float]) -> list[str]:
-    """The costs by which tied variants are ordered."""
+    """Returns the costs by which tied variants are ordered."""
     return [n for n in dict.fromkeys([*first, "params", "multadds"]) if n in frame]
 
 
@@ -203,20 +214,23 @@ def _chosen(
     left_out: str,
     ties_among: pd.DataFrame | None = None,
 ) -> Selection:
-    """The choice of `row`, explained against the rest of `pool`; ties are looked for in `ties_among`, or there."""
+    """Returns the choice of `row`, explained against the rest of `pool`.
+
+    Ties are looked for in `ties_among`, or in `pool` if that is None.
+    """
     taken = row_of(pool, row)
     others = pool.drop(index=row)
     candidates = (pool if ties_among is None else ties_among).drop(index=row)
     gaps = (candidates[quality] - taken[quality]).abs()
     tied = candidates[gaps <= spread_of(pool)].sort_values(_cheapness(pool, {}))["reference"]
-    text = f"Taken: {_named(taken)}, {_value(quality, taken[quality])}, {reason}."
+    text = f"{taken['label']} ({taken['reference']}, {_value(quality, taken[quality])}) {reason}."
     text += _below_bicubic(taken, quality)
     sentence = text + _ties(list(tied)) + _alternative(taken, others, quality) + left_out
     return Selection(rule=rule, row=row, sentence=sentence, tied=tuple(tied))
 
 
 def _below_bicubic(taken: Mapping[str, Any], quality: str) -> str:
-    """A warning where plain bicubic enlargement of the same images has the higher PSNR."""
+    """Returns a warning if bicubic enlargement of the same images has the higher PSNR, otherwise ''."""
     measure = "psnr_y" if quality == "ssim_y" else quality
     return below_bicubic(
         _noun(measure), float(taken[measure]), float(taken.get("bicubic", float("nan")))
@@ -224,8 +238,11 @@ def _below_bicubic(taken: Mapping[str, Any], quality: str) -> str:
 
 
 def below_bicubic(noun: str, psnr: float, bicubic: float) -> str:
-    """The warning that `psnr` [dB] is below `bicubic` on the same images, with a blank before it; otherwise ''."""
-    if not psnr < bicubic:  # never of a NaN
+    """Returns a warning if `psnr` [dB] is below `bicubic` on the same images, otherwise ''.
+
+    The warning begins with a space, so that it can follow another sentence.
+    """
+    if not psnr < bicubic:  # also when one of them is NaN
         return ""
     gap = bicubic - psnr
     told = f"{gap:.2f} dB" if gap >= 0.005 else "less than 0.005 dB"
@@ -240,37 +257,34 @@ def _ties(references: Sequence[str]) -> str:
         return ""
     shown = ", ".join(references[:SHOWN_TIES])
     more = len(references) - SHOWN_TIES
-    return f" Tied with it: {shown}" + (f" and {more} more." if more > 0 else ".")
+    return f" It is tied with {shown}" + (f" and {more} more." if more > 0 else ".")
 
 
 def _alternative(taken: Mapping[str, Any], others: pd.DataFrame, quality: str) -> str:
     if others.empty:
-        return " Nothing else qualifies."
+        return " No other variant qualifies."
     better = others[quality] > taken[quality]
     for name in _shown_costs(taken):
         better |= others[name] < taken[name]
     others = others[better]
     if others.empty:
-        return f" All others are no better in {_noun(quality)} and no cheaper."
+        return f" No other variant has a higher {_noun(quality)} or a lower cost."
     closest = (others[quality] - taken[quality]).abs().idxmin()
     return f" {_against(taken, row_of(others, closest), quality)}"
 
 
 def _against(taken: Mapping[str, Any], other: Mapping[str, Any], quality: str) -> str:
-    """The nearest alternative set against what was taken, in words."""
+    """Compares the nearest alternative with the chosen variant in words."""
     gap = float(other[quality] - taken[quality])
-    if abs(gap) <= float(taken["spread"]):  # never of a NaN
+    if abs(gap) <= float(taken["spread"]):  # false if the spread is NaN
         verdict = f"the same {_noun(quality)} within the seeds' spread of {_value(quality, taken['spread'])}"
     elif _value(quality, abs(gap)) == _value(quality, 0):
         verdict = f"the same {_noun(quality)}"
     else:
         verdict = f"{_value(quality, abs(gap))} {'more' if gap > 0 else 'less'}"
     costs = [_change(name, float(taken[name]), float(other[name])) for name in _shown_costs(taken)]
-    return f"Nearest alternative: {_named(other)}: {', '.join([verdict, *costs])}."
-
-
-def _named(row: Mapping[str, Any]) -> str:
-    return f"{row['label']} ({row['reference']})"
+    named = f"{other['label']} ({other['reference']})"
+    return f"The nearest alternative is {named}: {', '.join([verdict, *costs])}."
 
 
 def _shown_costs(row: Mapping[str, Any]) -> list[str]:
@@ -299,10 +313,13 @@ def _apart(frame: pd.DataFrame) -> str:
 
 
 def _nothing(frame: pd.DataFrame) -> str:
-    """Why there is nothing to choose from, before any limit."""
+    """Says why there is nothing to choose from, whatever the limits."""
     if frame.empty:
         return "There is no finished trial to choose from."
-    return "No variant has all that was asked for measured (`srsweep export` and `srsweep latency` do)."
+    return (
+        "No variant has all the measurements that this choice needs. `srsweep export` and `srsweep latency` "
+        "make them."
+    )
 
 
 def _nothing_fits(
@@ -314,10 +331,11 @@ def _nothing_fits(
 ) -> str:
     if measured.empty:
         return _nothing(frame)
-    smallest = ", ".join(f"{heading(n)} {format_quantity(measured[n].min())}" for n in limits)
+    least = [
+        f"the minimum for {heading(n)} is {format_quantity(measured[n].min())}" for n in limits
+    ]
     best = f"the highest {_noun(quality)} is {_value(quality, measured[quality].max())}"
-    least = f"the smallest have {smallest}, " if limits else ""
-    return f"None of the {_count(len(measured))} has {rule}; {least}{best}."
+    return f"None of the {_count(len(measured))} has {rule}: {', '.join([*least, best])}."
 
 
 def _count(number: int) -> str:

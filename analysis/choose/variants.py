@@ -1,9 +1,9 @@
-"""Variants: the architectures of one or several sweeps, seeds averaged, with what their quality may vary by.
+"""Variants: the architectures of one or several sweeps, each averaged over its seeds.
 
-A variant's quality (PSNR, SSIM, PSNR after INT8) is the mean over its seeds; of several runs of one seed the newest
-counts. The spread is what one training
-differs from another of the same architecture: a standard deviation over seeds, pooled over all architectures
-that have several. Qualities closer than the spread are tied.
+A variant's quality (PSNR, SSIM, PSNR after INT8) is the mean over its seeds. When a seed was run several times, the
+newest run counts. The spread says how much trainings of the same architecture differ: it is the standard deviation
+over seeds, pooled over all architectures that have several. Variants whose qualities are closer than the spread are
+tied.
 """
 
 import json
@@ -16,26 +16,32 @@ import pandas as pd
 from analysis.choose.pareto import front_mask
 from analysis.read.database import LATENCY, QUALITIES
 from searchspace.cost import COSTS
+from searchspace.errors import UserError
 from searchspace.spec import nearest
 from sweeps.store.comparability import differences
 
 COMPARABLE = ("scale", "data_fingerprint", "train_data", "training", "step")
-"""What trials must share for their validation PSNR to be compared."""
+"""Columns in which trials must agree before their validation PSNR may be compared."""
 OF_TRIALS = ("state", "error", "attempts", "seed")
-"""Columns of load_trials that a variant has not."""
+"""Columns of load_trials that describe one trial and are left out of a variant."""
 
 
 def variants(trials: pd.DataFrame, quality: str = "psnr_y") -> pd.DataFrame:
-    """One row an architecture from the complete trials of load_trials, best `quality` first, unmeasured last.
+    """Returns one row per architecture from the complete trials of load_trials, the best `quality` first.
 
-    Every quality is the mean over the distinct seeds that have it; num_seeds is the number of those that have
-    `quality`, spread its standard deviation over seeds [its unit], NaN where no architecture has several;
-    a cost that only some seeds have holds for all. sweep, number and reference ('SWEEP#NUMBER') are those of
-    the best seed, bicubic is its PSNR on the validation images [dB], NaN where unknown. Raises ValueError where the trials cannot be compared with one another.
+    Architectures without `quality` come last. Each quality is the mean over the distinct seeds that have it. A cost
+    that was measured for some seeds only holds for all of them. The added columns are
+
+    - num_seeds: how many seeds have `quality`,
+    - spread: the pooled standard deviation over seeds, in the unit of `quality`; NaN if no architecture has several,
+    - sweep, number and reference ('SWEEP#NUMBER'): the trial of the best seed,
+    - bicubic: the PSNR of bicubic on the validation images [dB]; NaN if unknown.
+
+    Raises UserError if the trials cannot be compared with one another.
     """
     if quality not in QUALITIES:
-        raise ValueError(f"quality: must be one of {', '.join(QUALITIES)}, got {quality!r}")
-    if trials.empty:  # no cost is stored yet, and yet to name one is no mistake
+        raise UserError(f"quality: must be one of {', '.join(QUALITIES)}, got {quality!r}")
+    if trials.empty:  # no cost is stored yet, but a person may name one all the same
         trials = trials.assign(**dict.fromkeys(COSTS, float("nan")))
     complete = trials[(trials["state"] == "complete") & trials["psnr_y"].notna()]
     _refuse_incomparable(complete)
@@ -59,9 +65,10 @@ def variants(trials: pd.DataFrame, quality: str = "psnr_y") -> pd.DataFrame:
 
 
 def _one_run_a_seed(complete: pd.DataFrame, quality: str) -> pd.DataFrame:
-    """The newest run of each architecture and seed that has `quality`; measurements that it lacks come from the others.
+    """Returns the newest run of each architecture and seed, preferring runs that have `quality`.
 
-    A copy of a training tells nothing of what another seed would do.
+    Measurements that this run lacks come from the others. A second run of one seed must not count as a second seed:
+    it says nothing about how seeds differ.
     """
     keys = ["architecture", "seed"]
     if not complete.duplicated(keys).any():
@@ -77,14 +84,14 @@ def _refuse_incomparable(complete: pd.DataFrame) -> None:
     for name in COMPARABLE:
         values = sorted(complete[name].astype(str).unique()) if name in complete else []
         if len(values) > 1:
-            raise ValueError(
-                f"sweeps: their trials are not comparable, {_difference(name, values)}; "
-                "select from one at a time"
+            raise UserError(
+                f"sweeps: their trials must be comparable, but {_difference(name, values)}; "
+                "choose from one sweep at a time"
             )
 
 
 def _difference(name: str, values: Sequence[str]) -> str:
-    """What differs, in words; of the training only the settings that do."""
+    """Says what differs. For the training it names only the settings that differ."""
     if name != "training":
         return f"{name} differs ({', '.join(values)})"
     pairs = differences(json.loads(values[0]), json.loads(values[1]))
@@ -92,7 +99,7 @@ def _difference(name: str, values: Sequence[str]) -> str:
 
 
 def _pooled_spread(variances: "pd.Series[float]", sizes: "pd.Series[int]") -> float:
-    """Standard deviation over seeds, pooled over the architectures that have several; NaN where none has."""
+    """Returns the standard deviation over seeds, pooled over the architectures with several. NaN if there are none."""
     several = sizes > 1
     if not several.any():
         return float("nan")
@@ -101,21 +108,21 @@ def _pooled_spread(variances: "pd.Series[float]", sizes: "pd.Series[int]") -> fl
 
 
 def spread_of(frame: pd.DataFrame) -> float:
-    """The seeds' spread of these variants; 0 where it is unknown, so that only equals are tied."""
+    """Returns the seeds' spread of these variants. Returns 0 if it is unknown, so that only equal ones are tied."""
     known = frame["spread"].iloc[0] if len(frame) else float("nan")
     return 0.0 if pd.isna(known) else float(known)
 
 
 def cost_names(frame: pd.DataFrame) -> list[str]:
-    """Columns of `frame` that hold a cost, measured latencies among them."""
+    """Returns the columns of `frame` that hold a cost or a measured latency."""
     return [str(n) for n in frame if n in COSTS or str(n).startswith(LATENCY)]
 
 
 def cost_name(known: Sequence[str], name: str) -> str:
-    """The one of the `known` columns of costs that a person calls `name`.
+    """Returns the column among the `known` costs that a person calls `name`.
 
-    'latency' stands for the one latency that was measured; of several, words that only one has choose it:
-    'latency int8'. Raises ValueError where there is none or where several fit.
+    'latency' stands for the only latency that was measured. If there are several, add words that occur in one of them
+    alone, as in 'latency int8'. Raises UserError if no column fits or several do.
     """
     if name in known:
         return name
@@ -125,22 +132,23 @@ def cost_name(known: Sequence[str], name: str) -> str:
         found = [column for column in timed if all(word in column for word in words)]
         if len(found) == 1:
             return found[0]
-        raise ValueError(
+        raise UserError(
             f"{name}: must name one measured latency, as in 'latency int8'; there are: "
             + "; ".join(timed)
         )
     if first.startswith("latency"):
-        raise ValueError(
-            f"{name}: no such latency was measured; `srsweep export SWEEP#NUMBER` and `srsweep latency` do"
+        raise UserError(
+            f"{name}: no such latency was measured; `srsweep export SWEEP#NUMBER` and `srsweep latency` measure one"
         )
-    raise ValueError(f"there is no cost called {name!r}; {nearest(name, known)}")
+    raise UserError(f"there is no cost called {name!r}; {nearest(name, known)}")
 
 
 def coarse_front(frame: pd.DataFrame, quality: str, costs: Sequence[str]) -> pd.DataFrame:
-    """The Pareto front of `quality` against `costs` without what a tied variant undercuts.
+    """Returns the Pareto front of `quality` against `costs` without the variants that a cheaper, tied one replaces.
 
-    Cheapest first, a variant stays where it beats every kept one that is no dearer by more than the spread. Where the
-    spread is unknown this is the Pareto front itself, of equal variants one.
+    Variants are visited from the cheapest to the most expensive. One is kept if it beats every kept variant that costs
+    no more by more than the spread. If the spread is unknown, the result is the Pareto front itself, with one of each
+    set of equal variants.
     """
     logs = np.column_stack([log_cost(frame[name]) for name in costs])
     points = np.column_stack([frame[quality], logs])
@@ -157,7 +165,7 @@ def coarse_front(frame: pd.DataFrame, quality: str, costs: Sequence[str]) -> pd.
 
 
 def log_cost(cost: "pd.Series[Any]") -> "np.ndarray[Any, np.dtype[np.float64]]":
-    """Decimal logarithms of costs; a cost of nothing counts as the least that is above 0."""
+    """Returns decimal logarithms of costs. A cost of 0 counts as the smallest cost above 0."""
     values = cost.to_numpy(float)
     positive = values[values > 0]
     return np.log10(np.maximum(values, positive.min() if len(positive) else 1.0))

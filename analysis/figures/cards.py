@@ -10,10 +10,11 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.choose.chosen import Chosen, mark
 from analysis.choose.pareto import Direction, front_mask
+from analysis.choose.tiers import Chosen
 from analysis.figures.comparison import draw_test_set
 from analysis.figures.knobs import draw_effects, draw_parallel, effects_data
+from analysis.figures.marks import mark
 from analysis.figures.pareto import (
     MOST_POINTS,
     ParetoData,

@@ -1,7 +1,7 @@
-"""The dashboard: a sweep's figures live in a browser, from the database, read only.
+"""The dashboard: shows the figures of a sweep in a browser while it runs.
 
-Every question opens a read-only connection of its own and closes it, so that a page left open can neither
-change nor lock the database of a sweep that runs. All scripts come from the installed packages.
+Each query opens its own read-only connection and closes it. A page that is left open can therefore neither change
+nor lock the database of a running sweep. All scripts come from the installed packages.
 """
 
 import errno
@@ -37,6 +37,7 @@ from analysis.pages.live import (
 )
 from analysis.read.frames import load_sweeps
 from analysis.read.points import load_reasons
+from searchspace.errors import UserError
 
 FILL = """
 (cards, narrow, id) => {
@@ -53,11 +54,11 @@ WATCH_WIDTH = """
 }
 """
 NO_PAGER = (True, "", True, True)
-"""Hidden, without a place, without a way to turn."""
+"""The outputs of a pager that is not shown."""
 
 
 class Watch:
-    """The newest reading of each sweep; what was read is not read again."""
+    """Keeps the newest reading of each sweep, so that nothing is read twice."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -65,28 +66,28 @@ class Watch:
         self.readings: dict[str, Live] = {}
 
     def names(self) -> list[str]:
-        """Sweeps in the database, the newest first."""
+        """Returns the sweeps in the database, the newest first."""
         return [str(name) for name in load_sweeps(self.url)["name"]][::-1]
 
     def live(self, sweep: str) -> Live:
-        """The sweep as it stands now."""
+        """Returns the sweep as it is now."""
         with self.lock:
             now = load_live(self.url, sweep, self.readings.get(sweep))
             self.readings[sweep] = now
             return now
 
     def last(self, sweep: str) -> Live:
-        """The sweep as it was last read."""
+        """Returns the sweep as it was last read."""
         return self.readings.get(sweep) or self.live(sweep)
 
 
 def make_app(url: str, *, seconds: float = 5.0) -> dash.Dash:
-    """The dashboard of the database at `url`, which looks for news every so many `seconds`.
+    """Returns the dashboard of the database at `url`. Its page looks for news every `seconds`.
 
-    Raises ValueError where the database cannot be read.
+    Raises UserError if the database cannot be read.
     """
     watch = Watch(url)
-    watch.names()  # a database that cannot be read is refused now and not in the browser
+    watch.names()  # raises now, and not in the browser, if the database cannot be read
     app = dash.Dash(
         __name__, title="srsweep", update_title="", serve_locally=True, index_string=PAGE
     )
@@ -99,21 +100,24 @@ def make_app(url: str, *, seconds: float = 5.0) -> dash.Dash:
 
 
 def serve(url: str, *, host: str, port: int, announce: Callable[[str], None]) -> None:
-    """Run the dashboard until it is interrupted; its address is announced once it can be opened.
+    """Run the dashboard until it is interrupted. `announce` gets its address as soon as a browser can open it.
 
-    Raises ValueError where the database cannot be read or the address cannot be had.
+    Raises UserError if the database cannot be read, or if the server cannot listen on `host` and `port`.
     """
     app = make_app(url)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         taken = socket.create_server((host, port), family=family)
     except OSError as error:
-        if error.errno not in (errno.EADDRINUSE, errno.EACCES):  # the two that another port cures
-            raise ValueError(
+        if error.errno not in (
+            errno.EADDRINUSE,
+            errno.EACCES,
+        ):  # the errors that another port avoids
+            raise UserError(
                 f"--host: must be an address of this machine, such as 127.0.0.1, got {host!r}"
             ) from None
-        raise ValueError(
-            f"--port: {host}:{port} cannot be listened on ({error.strerror}); choose another with --port"
+        raise UserError(
+            f"--port: the dashboard cannot listen on {host}:{port} ({error.strerror}); choose another port"
         ) from None
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     with taken:
@@ -124,7 +128,10 @@ def serve(url: str, *, host: str, port: int, announce: Callable[[str], None]) ->
 
 
 def _choose(app: dash.Dash, watch: Watch) -> None:
-    """Sweeps that were begun later appear among the choices; the first is chosen where none is."""
+    """Adds sweeps that begin later to the choices, and goes back to the first page of the front for a new choice.
+
+    If the chosen sweep is gone or none was chosen, the first one is chosen.
+    """
 
     @app.callback(  # type: ignore[untyped-decorator]
         Output("sweep", "options"),
@@ -138,7 +145,7 @@ def _choose(app: dash.Dash, watch: Watch) -> None:
         try:
             names = watch.names()
         except ValueError:
-            return no_update, no_update  # the sentence says what is wrong
+            return no_update, no_update  # the line above the figure says what is wrong
         if names == known:
             return no_update, no_update
         return names, no_update if chosen in names else next(iter(names), None)
@@ -157,7 +164,7 @@ def _choose(app: dash.Dash, watch: Watch) -> None:
 
 
 def _draw(app: dash.Dash, watch: Watch) -> None:
-    """A change of sweep or cost, or news, draws anew; nothing else does."""
+    """Draws the first figure again when the sweep or the cost changes or there is news, and at no other time."""
 
     @app.callback(  # type: ignore[untyped-decorator]
         Output("top-cards", "data"),
@@ -188,7 +195,7 @@ def _draw(app: dash.Dash, watch: Watch) -> None:
 
 
 def _open(app: dash.Dash, watch: Watch) -> None:
-    """Below, what is looked at; the rest is neither read nor computed."""
+    """Fills the panel below with the chosen view. The other views are neither read nor computed."""
 
     @app.callback(  # type: ignore[untyped-decorator]
         Output("panel", "children"),
@@ -214,7 +221,7 @@ def _open(app: dash.Dash, watch: Watch) -> None:
 
 
 def _panel(live: Live, view: str, page: int, built: Any) -> tuple[Any, ...]:
-    """The outputs of a view; elements that are there already stay, and only their content is sent."""
+    """Returns the outputs for a view. If its elements are there already, they stay and only their content is sent."""
     if view == "front":
         page, pager = _pager(live, page)
         return front_panel(live, page), {}, [view], *pager
@@ -230,7 +237,7 @@ def _panel(live: Live, view: str, page: int, built: Any) -> tuple[Any, ...]:
 
 
 def _pager(live: Live, page: int) -> tuple[int, tuple[bool, str, bool, bool]]:
-    """The page of the front's table, within what there is; hidden, place, first and last of the pager."""
+    """Returns the page of the front's table, limited to those that exist, and the outputs of the pager."""
     total = len(live.front)
     last = max((total - 1) // ROWS, 0)
     page = min(page, last)
@@ -239,7 +246,7 @@ def _pager(live: Live, page: int) -> tuple[int, tuple[bool, str, bool, bool]]:
 
 
 def _fill(app: dash.Dash) -> None:
-    """In the browser: cards from the stores into their elements, at the width of the screen."""
+    """Lets the browser put the cards from the stores into their elements, fitted to the width of the screen."""
     app.clientside_callback(WATCH_WIDTH, Output("narrow", "data"), Input("tick", "id"))
     for place in ("top", "panel"):
         ids = {

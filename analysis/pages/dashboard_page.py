@@ -1,4 +1,4 @@
-"""What the dashboard's page is made of: its look, its parts, how cards and tables become elements."""
+"""The parts of the dashboard's page: its style, its layout, and how cards and tables become elements."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -73,7 +73,7 @@ CONFIG: dict[str, Any] = {"displaylogo": False, "displayModeBar": False, "respon
 
 
 def page_layout(names: list[str], seconds: float) -> html.Main:
-    """The page, its first sweep chosen, looking for news every so many `seconds`."""
+    """Returns the page with the first of the sweeps `names` chosen. It looks for news every `seconds`."""
     sweeps = dcc.Dropdown(
         id="sweep", options=names, value=names[0] if names else None, clearable=False
     )
@@ -125,12 +125,15 @@ def page_layout(names: list[str], seconds: float) -> html.Main:
 
 
 def cost_options(costs: Sequence[str]) -> list[dict[str, str]]:
-    """Choices of the x axis."""
+    """Returns the choices for the x axis."""
     return [{"label": f" {heading(cost)}", "value": cost} for cost in costs]
 
 
 def skeleton(place: str, names: Sequence[str], low: Sequence[str] = ()) -> list[html.Section]:
-    """Empty cards, which the browser fills from the store of `place`."""
+    """Returns empty cards with these `names`, which the browser fills from the store of `place`.
+
+    Cards in `low` have a low figure.
+    """
     return [
         html.Section(
             [
@@ -153,25 +156,25 @@ def skeleton(place: str, names: Sequence[str], low: Sequence[str] = ()) -> list[
 
 
 def store_of(cards: Sequence[Card]) -> dict[str, dict[str, Any]]:
-    """What the browser fills the cards with."""
+    """Returns what the browser fills the cards with, by the name of the card."""
     return {c.name: {"title": c.title, "text": c.text, "figure": c.figure} for c in cards}
 
 
 def figures_panel(cards: Sequence[Card], note: str) -> list[Any]:
-    """Cards side by side, still empty, and how to read them."""
+    """Returns empty cards side by side, and the note on how to read them."""
     low = [card.name for card in cards if card.low]
     grid = html.Div(skeleton("panel", [card.name for card in cards], low), className="grid")
     return [grid] * bool(cards) + [paragraph(note)] * bool(note)
 
 
 def paragraph(note: str) -> html.P:
-    """A note, what stands between backticks as code."""
+    """Returns the note as a paragraph, with the text between backticks as code."""
     parts = [html.Code(text) if code else text for text, code in pieces(note)]
     return html.P(parts, className="quiet")
 
 
 def front_panel(live: Live, page: int) -> list[Any]:
-    """The chosen variants, and one page of the front."""
+    """Returns the chosen variants and one page of the front."""
     if live.front.empty:
         return [html.P("No trial is complete yet.", className="quiet")]
     rows = front_rows(live, page)
@@ -188,15 +191,13 @@ def _chosen(live: Live) -> list[Any]:
     if live.explained:
         parts.append(html.Ul([html.Li(s.sentence) for s in live.chosen.selections]))
     else:
-        text = (
-            "The report and `srsweep select` say why each was chosen and what the alternatives are."
-        )
+        text = "The report and `srsweep select` say why each variant was chosen and what the alternatives are."
         parts.append(paragraph(text))
     return [html.Section(parts, className="card")]
 
 
 def table(rows: pd.DataFrame) -> html.Div:
-    """Rows for people, numbers to the right."""
+    """Returns the rows as a table with numbers aligned to the right."""
     looks = {str(n): "" if pd.api.types.is_numeric_dtype(rows[n]) else "text" for n in rows}
     head = html.Tr([html.Th(heading(name), className=look) for name, look in looks.items()])
     body = [
@@ -207,7 +208,7 @@ def table(rows: pd.DataFrame) -> html.Div:
 
 
 def failures_panel(failed: pd.DataFrame, total: int) -> list[Any]:
-    """The newest failures with their reasons."""
+    """Returns the newest failures with their reasons. `total` is the number of all failed trials."""
     if failed.empty:
         return [html.P("No trial has failed.", className="quiet")]
     parts = [
@@ -221,5 +222,8 @@ def failures_panel(failed: pd.DataFrame, total: int) -> list[Any]:
         )
         for row in failed.to_dict("records")
     ]
-    title = f"{total:,} failed" + (f", the newest {len(failed)}" if len(failed) < total else "")
+    noun = "trial" if total == 1 else "trials"
+    title = f"{total:,} failed {noun}"
+    if len(failed) < total:
+        title = f"The newest {len(failed)} of {title}"
     return [html.Section([html.H2(title), *parts], className="card")]

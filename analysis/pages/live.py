@@ -1,7 +1,7 @@
-"""What the dashboard shows, from the database as it stands; no Dash in here.
+"""What the dashboard shows of a sweep as the database has it now. This module does not use Dash.
 
-All of a sweep's points are read once and later only those that are new. Figures are those of the report
-(`analysis.figures.cards`), made when they are looked at and not again before there is news.
+It reads all of a sweep's points once, and after that only new ones. The figures are those of the report
+(`analysis.figures.cards`). Each is made when a person looks at it, and made again only after there is news.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,8 +11,8 @@ from functools import cached_property, lru_cache
 import numpy as np
 import pandas as pd
 
-from analysis.choose.chosen import Chosen, choose_tiers, tier_candidates
 from analysis.choose.pareto import front_mask
+from analysis.choose.tiers import Chosen, choose_tiers, tier_candidates
 from analysis.figures.cards import (
     OF_PUBLISHED,
     Card,
@@ -49,32 +49,32 @@ from analysis.tables import front_table
 from searchspace.cost import COSTS
 
 SAMPLE = 3_000
-"""Trials at most from which the effects of knobs are estimated, and on which late measurements are shown."""
+"""Largest number of trials from which the effects of knobs are estimated, and of which late measurements are shown."""
 CURVES = 120
-"""Learning curves at most of the front, and as many of others."""
+"""Largest number of learning curves from the front, and again from the other trials."""
 ROWS = 100
-"""Of the front's table on one page."""
+"""Rows of the front's table on one page."""
 EXPLAINED = 5_000
-"""Complete trials up to which the choice of variants is explained: the reasons compare all of them."""
+"""Largest number of complete trials for which the choice of variants is explained: a reason compares all of them."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Live:
-    """One sweep as it stood at one moment."""
+    """One sweep at one moment."""
 
     url: str
     sweep: str
     facts: Facts
     pulse: Mapping[str, int]
-    """How many trials are in each state."""
+    """Number of trials in each state."""
     late: Mapping[str, int]
-    """How much of what is measured when a trial is over there is."""
+    """Number of measurements that were made after training, by kind."""
     points: pd.DataFrame
-    """All complete trials: number, architecture, psnr_y, costs, texts; boolean on_front."""
+    """All complete trials, with the columns of load_points, sweep, state and on_front (boolean)."""
 
     @property
     def stamp(self) -> list[object]:
-        """What differs where there is news, in JSON types."""
+        """A value in JSON types that changes when there is news."""
         return [
             self.sweep,
             [list(item) for item in sorted(self.pulse.items())],
@@ -83,7 +83,7 @@ class Live:
 
     @cached_property
     def shown(self) -> pd.DataFrame:
-        """Points to draw: all of the front in all objectives and of those of PSNR against one cost, some others."""
+        """The points to draw: all that are on the front, or on the front of PSNR against one cost, and some others."""
         wanted = self.points["on_front"].to_numpy(bool).copy()
         for cost in cost_choices(self):
             wanted |= front_mask(self.points[["psnr_y", cost]], ("maximize", "minimize"))
@@ -98,7 +98,7 @@ class Live:
 
     @property
     def explained(self) -> bool:
-        """Whether the choice of variants has its reasons."""
+        """Whether the choice of variants gives its reasons."""
         return len(self.points) <= EXPLAINED
 
     @cached_property
@@ -108,18 +108,18 @@ class Live:
 
     @cached_property
     def unit(self) -> tuple[str, float]:
-        """What an hour of a trial counts as, as of `spend_unit`."""
+        """The unit of spending and how many of it an hour of a trial takes, as `spend_unit` returns them."""
         return spend_unit(load_lives(self.url, [self.sweep])["text"])
 
     @cached_property
     def spent(self) -> float:
-        """What the sweep has cost so far [`unit`]."""
+        """What the sweep has cost up to now, in `unit`."""
         return load_seconds(self.url, self.sweep) / 3600 * self.unit[1]
 
 
 def load_live(url: str, sweep: str, before: Live | None = None) -> Live:
-    """The sweep as it stands; of what `before` has seen, nothing is read again."""
-    # Before the points: a trial that ends in between then shows as news at the next look.
+    """Returns the sweep as it is now. Nothing that `before` has is read again; without news, `before` is returned."""
+    # Read before the points, so that a trial which ends in between counts as news at the next reading.
     pulse, late = load_pulse(url, sweep), load_late(url)
     if before is not None and (pulse, late) == (before.pulse, before.late):
         return before
@@ -146,18 +146,20 @@ def _latency(name: str) -> bool:
 
 
 def cost_choices(live: Live) -> list[str]:
-    """Costs that the plot can have on its x axis."""
+    """Returns the costs that the plot can have on its x axis."""
     known = [n for n in map(str, live.points) if n in COSTS or _latency(n)]
     return [name for name in known if live.points[name].any()]
 
 
 @lru_cache(maxsize=4)
 def live_pareto(live: Live, cost: str) -> Card:
-    """PSNR against `cost`, thinned already, the chosen variants marked."""
+    """Returns the card of PSNR against `cost`, with the chosen variants marked."""
     most = len(live.shown)
     card, _ = pareto_card(live.shown, cost, live.facts, live.chosen, most=most)
     figure = card.figure
-    figure["layout"]["uirevision"] = f"{live.sweep} {cost}"  # keeps the zoom when a trial is added
+    figure["layout"]["uirevision"] = (
+        f"{live.sweep} {cost}"  # plotly.js keeps the zoom while this stays the same
+    )
     if live.points.empty:
         figure["layout"]["annotations"] = [nothing_yet("no trial is complete yet")]
     return card
@@ -171,9 +173,11 @@ def _knobs(live: Live) -> tuple[list[Card], str]:
     knobs = load_knobs_of(live.url, drawn["id"].to_numpy())
     sampled = ""
     if len(sample) < len(live.points):
-        sampled = f" From {len(sample):,} of {len(live.points):,} trials, drawn at random."
+        sampled = (
+            f" The estimate uses {len(sample):,} of {len(live.points):,} trials, drawn at random."
+        )
     cards = knob_cards(sample, knobs, drawn, sampled)
-    return cards, "" if cards else "Too few complete trials to tell what the knobs do."
+    return cards, "" if cards else "There are too few complete trials to tell what the knobs do."
 
 
 def _published(live: Live) -> tuple[list[Card], str]:
@@ -202,7 +206,7 @@ def _training(live: Live) -> tuple[list[Card], str]:
 
 
 def _curves(live: Live, sample: pd.DataFrame, total: int) -> Card:
-    """Learning curves of the front, evenly by cost where it is long, of what runs, and of some others."""
+    """Learning curves of the front, of running trials and of some others. A long front is thinned evenly by cost."""
     front = live.front.sort_values("params")
     front = front.iloc[:: every(len(front), CURVES)]
     others = sample[~sample["on_front"] & (sample["step"] > 0)]
@@ -215,7 +219,7 @@ def _curves(live: Live, sample: pd.DataFrame, total: int) -> Card:
 def _int8(live: Live) -> tuple[list[Card], str]:
     trials = load_rows(live.url, load_late_ids(live.url, live.sweep, ["psnr_y_int8"], SAMPLE))
     cards = int8_cards(trials)
-    nothing = "No trial was exported to INT8 yet: `srsweep export SWEEP#NUMBER --to int8` does it."
+    nothing = "No trial has been exported to INT8 yet. `srsweep export SWEEP#NUMBER --to int8` exports one."
     return cards, int8_note(trials) if cards else nothing
 
 
@@ -225,12 +229,12 @@ VIEWS: dict[str, Callable[[Live], tuple[list[Card], str]]] = {
     "test sets": _published,
     "INT8": _int8,
 }
-"""What can be looked at beside the front."""
+"""The views beside the front, by their name on the page. Each returns its cards and a note on how to read them."""
 
 
 @lru_cache(maxsize=4)
 def live_cards(live: Live, view: str) -> tuple[list[Card], str]:
-    """The cards of one of VIEWS with a note on how to read them."""
+    """Returns the cards of one of VIEWS and a note on how to read them."""
     cards, note = VIEWS[view](live)
     for card in cards:
         card.figure["layout"]["uirevision"] = f"{live.sweep} {card.name}"
@@ -238,7 +242,7 @@ def live_cards(live: Live, view: str) -> tuple[list[Card], str]:
 
 
 def front_rows(live: Live, page: int = 0) -> pd.DataFrame:
-    """One page of the front as a table, cheapest first, with what each trial cost."""
+    """Returns one page of the front, the cheapest trial first, with what each trial cost to train."""
     unit, share = live.unit
     order = [name for name in live.facts.objectives if name not in QUALITIES]
     front = live.front.sort_values([*order[:1], "number"]).iloc[page * ROWS : (page + 1) * ROWS]
@@ -248,7 +252,7 @@ def front_rows(live: Live, page: int = 0) -> pd.DataFrame:
 
 
 def sentence(live: Live) -> str:
-    """The sweep in one line."""
+    """Returns one line that sums the sweep up."""
     states = ", ".join(f"{number:,} {state}" for state, number in sorted(live.pulse.items()))
     parts = [
         f"x{live.facts.scale}",
@@ -262,4 +266,4 @@ def sentence(live: Live) -> str:
     left_out = len(live.points) - len(live.shown)
     if left_out:
         parts.append(f"{left_out:,} dominated trials not drawn")
-    return "; ".join(parts) + "."
+    return " · ".join(parts)

@@ -1,12 +1,11 @@
 """Fronts and points of sweeps with 100,000 trials: numbers of all, texts only of those that are shown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 from sqlalchemy import Connection, func, select
 
-from analysis.choose.pareto import Direction, front_mask
 from analysis.read.database import (
     LATENCY,
     QUALITIES,
@@ -34,23 +33,15 @@ DETAILS = (
 )
 
 
-def load_front(
-    url: str, sweep: str, objectives: Mapping[str, Direction], extra: Sequence[str] = ()
-) -> pd.DataFrame:
-    """The Pareto front of a sweep's complete trials over `objectives`: DETAILS, the `objectives` and `extra` costs.
+def load_objectives(url: str, sweep: str, names: Sequence[str]) -> pd.DataFrame:
+    """Returns id and the newest value of each of `names` for each complete trial of a sweep, in order of number.
 
-    psnr_y and ssim_y are those of the validation split. Numbers are read of all trials, one index look-up each, texts
-    of the front alone, which matters from 100,000 trials on.
+    psnr_y and ssim_y come from the validation split. Texts are not read, which matters from 100,000 trials on.
+    Raises ValueError when nothing stored has one of the names.
     """
-    names = list(dict.fromkeys([*objectives, *extra]))
     with open_database(url) as connection:
         query = _objectives_query(connection, sweep, names, [Trial.id])
-        points = read(connection, query.where(Trial.state == "complete"))
-        values = points[list(objectives)].to_numpy(float)
-        front = points[front_mask(values, list(objectives.values()))]
-    details = load_details(url, front["id"].tolist())
-    frame = details.merge(front, on="id").sort_values("number", ignore_index=True)
-    return frame.astype(dict.fromkeys(names, float))
+        return read(connection, query.where(Trial.state == "complete"))
 
 
 def _objectives_query(

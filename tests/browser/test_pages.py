@@ -305,6 +305,6 @@ def test_what_hinders_the_dashboard_is_said_before_any_address(
         done = subprocess.run(command(url, port), capture_output=True, text=True, timeout=90)
     assert done.returncode == 2
     assert done.stdout == ""
-    said = "cannot be listened on" if wrong == "port" else "there is no database"
+    said = "the dashboard cannot listen on" if wrong == "port" else "there is no database"
     assert said in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

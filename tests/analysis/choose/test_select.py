@@ -18,6 +18,7 @@ from analysis.choose.select import (
 from analysis.choose.variants import coarse_front, cost_name, cost_names, variants
 from analysis.read.frames import load_cost_names, load_trials
 from searchspace.architecture import architecture
+from searchspace.errors import UserError
 from sweeps.records import Measurement
 from tests.stored import Database
 
@@ -41,7 +42,7 @@ def test_the_best_within_a_budget_is_taken_and_the_alternative_named(frame: pd.D
     chosen = best_within(frame, {"params": 250_000})
     assert taken(frame, chosen) == 1
     assert chosen.sentence.startswith(
-        "Taken: slwsr n_feats=2 (small#1), 27.00 dB, the highest PSNR of the 3"
+        "slwsr n_feats=2 (small#1, 27.00 dB) has the highest PSNR of the 3"
     )
     # Trial 3 is dominated by the one taken, so the alternative worth naming is trial 0.
     assert "(small#0): 1.00 dB less, 90 % fewer parameters, 80 % fewer Mult-Adds" in chosen.sentence
@@ -51,7 +52,10 @@ def test_budgets_hold_together_with_a_minimum(frame: pd.DataFrame) -> None:
     assert taken(frame, best_within(frame, {"params": 1e6, "multadds": 6e9}, 26.5)) == 1
     nothing = best_within(frame, {"params": 20_000}, 27.0)
     assert nothing.row is None
-    assert "None of the 4 variants has parameters <= 20K, PSNR >= 27.00 dB" in nothing.sentence
+    assert nothing.sentence == (
+        "None of the 4 variants has parameters <= 20K, PSNR >= 27.00 dB: the minimum for parameters is "
+        "10K, the highest PSNR is 27.50 dB."
+    )
 
 
 def test_each_tier_gets_its_best(frame: pd.DataFrame) -> None:
@@ -69,7 +73,7 @@ def test_the_knee_and_the_weights_choose_from_the_front(frame: pd.DataFrame) -> 
 
 
 def test_an_unknown_cost_names_the_nearest(frame: pd.DataFrame) -> None:
-    with pytest.raises(ValueError, match="no cost called 'parms'; did you mean params"):
+    with pytest.raises(UserError, match="no cost called 'parms'; did you mean params"):
         best_within(frame, {"parms": 1.0})
 
 
@@ -104,7 +108,7 @@ def test_of_tied_variants_the_cheapest_is_taken(repeated: pd.DataFrame) -> None:
         "the cheapest of 2 that are tied with the highest PSNR (27.65 dB) of the 5 variants"
         in chosen.sentence
     )
-    assert "Tied with it: two#4." in chosen.sentence
+    assert "It is tied with two#4." in chosen.sentence
     assert "the same PSNR within the seeds' spread of 0.10 dB, 12 % more" in chosen.sentence
     # By the cost that was limited: of the two, the other has fewer Mult-Adds.
     assert taken(repeated, best_within(repeated, {"multadds": 9e9})) == 4
@@ -161,8 +165,10 @@ def test_quality_after_int8_chooses_otherwise_and_counts_what_lacks_it(small: Da
     assert frame["number"].tolist() == [1, 2, 0, 3]
     chosen = best_within(frame, {}, quality="psnr_y_int8")
     assert taken(frame, chosen) == 1
-    assert "26.90 dB, the highest PSNR after INT8 of the 3 variants" in chosen.sentence
-    assert chosen.sentence.endswith("Left out: 1 of 4 variants without PSNR-Y INT8 dB.")
+    assert "26.90 dB) has the highest PSNR after INT8 of the 3 variants" in chosen.sentence
+    assert chosen.sentence.endswith(
+        " The choice leaves out 1 of 4 variants without PSNR-Y INT8 dB."
+    )
     assert taken(frame, at_knee(frame, quality="psnr_y_int8")) == 1
     table = selection_table(frame, [chosen], "psnr_y_int8")
     assert table["psnr_y_int8"].tolist() == [26.9]
@@ -176,13 +182,15 @@ def test_a_quality_that_nothing_has_is_said(small: Database) -> None:
         weighted(frame, {"psnr_y_int8": 1.0, "params": 1.0}, "psnr_y_int8"),
     ):
         assert chosen.row is None
-        assert chosen.sentence.startswith("No variant has all that was asked for measured")
+        assert chosen.sentence.startswith(
+            "No variant has all the measurements that this choice needs."
+        )
         assert "4 of 4 variants without PSNR-Y INT8 dB" in chosen.sentence
 
 
 def test_ssim_is_a_quality(small: Database) -> None:
     frame = variants(load_trials(small.url), "ssim_y")
-    assert ", 0.6875, the highest SSIM of" in best_within(frame, {}, quality="ssim_y").sentence
+    assert ", 0.6875) has the highest SSIM of" in best_within(frame, {}, quality="ssim_y").sentence
 
 
 FAST = "latency_ms onnxruntime int8 320x180 1 threads"
@@ -195,7 +203,7 @@ def test_a_measured_latency_is_a_limit_below_a_millisecond_too(small: Database) 
     frame = variants(load_trials(small.url))
     chosen = best_within(frame, {"latency": 0.5})
     assert taken(frame, chosen) == 1
-    assert "Left out: 1 of 4 variants without latency ms onnxruntime int8" in chosen.sentence
+    assert "leaves out 1 of 4 variants without latency ms onnxruntime int8" in chosen.sentence
     # On the front of latency 26, 27 and 27.5 dB: 0.2 to 0.4 ms is worth it, and not all the same below 1.
     assert taken(frame, at_knee(frame, "latency")) == 1
 
@@ -206,9 +214,9 @@ def test_of_several_latencies_words_choose_one(small: Database) -> None:
     known = cost_names(variants(load_trials(small.url)))
     assert sorted(known) == sorted(load_cost_names(small.url))
     assert cost_name(known, "latency int8") == f"{FAST} on box"
-    with pytest.raises(ValueError, match="must name one measured latency.*float32.*int8"):
+    with pytest.raises(UserError, match="must name one measured latency.*float32.*int8"):
         cost_name(known, "latency")
-    with pytest.raises(ValueError, match="no such latency was measured"):
+    with pytest.raises(UserError, match="no such latency was measured"):
         cost_name(["params"], "latency")
 
 
@@ -227,7 +235,7 @@ def test_a_cost_that_one_seed_has_holds_for_all(database: Database) -> None:
 def test_trials_on_other_images_are_not_compared(small: Database) -> None:
     other = small.sweep("other", data_fingerprint="f2")
     small.trial(other, 0, 30.0, 10, 10)
-    with pytest.raises(ValueError, match="data_fingerprint differs"):
+    with pytest.raises(UserError, match="must be comparable, but data_fingerprint differs"):
         variants(load_trials(small.url))
 
 

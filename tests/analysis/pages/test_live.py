@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from plotly.graph_objects import Figure
 
-from analysis.choose.chosen import choose_tiers, tier_candidates
+from analysis.choose.tiers import choose_tiers, tier_candidates
 from analysis.figures.theme import RUNNING
 from analysis.figures.timelines import volume_data
 from analysis.pages import live as live_module

@@ -1,4 +1,4 @@
-"""The pictures of a report: why there are none, and that the commands it names make them."""
+"""The pictures of a report, and the commands that make the missing ones."""
 
 import re
 import shlex
@@ -6,11 +6,17 @@ import shutil
 from html import unescape
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from analysis.pages.pictures import SIDE, Trained, busiest
+from analysis.pages.report import report_page
+from searchspace.architecture import architecture
 from srsweep.cli import main
+from sweeps.data.split import DataSettings, open_split
 from sweeps.run import run_sweep
+from tests.stored import Database
 from tests.sweeps.sweeps_for_tests import small_config
 
 
@@ -33,7 +39,7 @@ def test_the_commands_in_the_report_make_its_pictures(
     page = Path("report.html").read_text()
     assert "tiny#0: its checkpoint is not on this machine" in page
     assert 'class="strip"' not in page
-    (commands,) = re.findall(r"show them.*?<pre>(.*?)</pre>", page, re.DOTALL)
+    (commands,) = re.findall(r"These commands train.*?<pre>(.*?)</pre>", page, re.DOTALL)
     for line in unescape(commands).splitlines():
         program, *words = shlex.split(line)
         assert program == "srsweep"
@@ -41,7 +47,7 @@ def test_the_commands_in_the_report_make_its_pictures(
     page = Path("report.html").read_text()
     assert 'class="strip"' in page
     assert "parameters, trained anew: " in page
-    assert "there is no picture" not in page
+    assert "have no picture" not in page
 
 
 def test_a_folder_without_a_trained_variant_is_refused(tmp_path: Path) -> None:
@@ -49,3 +55,33 @@ def test_a_folder_without_a_trained_variant_is_refused(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 2
     assert "is no folder that `srsweep train` made" in result.stderr
+
+
+def test_pictures_stand_between_bicubic_and_the_original(small: Database, tmp_path) -> None:
+    split = open_split(DataSettings(), 4, tmp_path / "cache")
+    network = architecture("fsrcnn", {}).network(4)
+    asked = []
+
+    def find(sweep: str, number: int) -> Trained | str:
+        asked.append((sweep, number))
+        return Trained(network=network, validation=split.validation) if number == 1 else "gone"
+
+    page = report_page(small.url, tier_limits=(50e3, 150e3), find=find)
+    assert asked == [("small", 0), ("small", 1)]
+    strips = page.split('<div class="strip"')[1:]
+    assert len(strips) == 2
+    for strip in strips:
+        names = ["low resolution", "bicubic", "trial 1, 100K parameters", "original"]
+        assert strip.split("</div>")[0].count("data:image/png;base64,") == len(names)
+        places = [strip.index(f'alt="{name}"') for name in names]
+        assert places == sorted(places)
+    assert "small#0: gone" in page
+    assert "srsweep train &#39;small#0&#39; -o small-0" in page
+    assert "srsweep report small --tiers 50K,150K --trained small-0</pre>" in page
+    assert "small#1 -o" not in page
+
+
+def test_the_busiest_part_is_where_the_detail_is() -> None:
+    image = np.zeros((160, 160, 3), np.uint8)
+    image[80 : 80 + SIDE, 100 : 100 + SIDE : 2] = 255
+    assert busiest(image) == (80, 100)

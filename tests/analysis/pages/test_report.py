@@ -1,7 +1,9 @@
 import json
 import re
 import shutil
+import sqlite3
 import subprocess
+from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -53,10 +55,11 @@ def test_the_page_says_what_the_sweep_found(small: Database) -> None:
     text = report_page(small.url, ["small"])
     for words in (
         "6 trials</b> at x4, trained on T91: 4 complete, 1 stopped early by halving, 1 failed",
-        "27.50 dB</b> on the validation split, +2.00 dB against bicubic's 25.50",
-        "<b>3 trials</b> are on the front of PSNR-Y, parameters, Mult-Adds",
+        "27.50 dB</b> on the validation split, 2.00 dB above bicubic (25.50 dB): slwsr n_feats=3 (trial 2, 500K",
+        "The front of PSNR-Y, parameters and Mult-Adds has <b>3 trials</b>.",
         "ValueError: loss: became &lt;NaN&gt; at step 3",
-        "<b>0.15 core-hours</b>, added up over all trials; a finished trial 1.5 core-minutes in the median",
+        "<b>0.15 core-hours</b> over all trials. A finished trial took 1.5 core-minutes in the median and",
+        "Failed trials took 0.03 core-hours of that.</li>",
         "c0ffee000000",
         "torch 9.9",
         "name: small",
@@ -117,10 +120,67 @@ def test_the_smallest_of_several_sweeps_is_told_from_the_best_of_the_same_number
     assert "has <b>90% fewer parameters</b>" in report_page(small.url)
 
 
-def test_what_people_wrote_is_escaped(database: Database) -> None:
-    sweep_id = database.sweep("</script><script>alert(1)</script>")
-    database.trial(sweep_id, 0, 26.0, 10, 10)
-    assert "<script>alert" not in report_page(database.url)
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror='alert(2)'>\" & <b>"
+
+
+class Reader(Page):
+    """Also collects the elements, and the text that a reader sees in them."""
+
+    def __init__(self, text: str) -> None:
+        self.tags: list[str] = []
+        self.seen: list[str] = []
+        super().__init__(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        super().handle_starttag(tag, attrs)
+
+    def handle_data(self, data: str) -> None:
+        if not self._script:
+            self.seen.append(data)
+        super().handle_data(data)
+
+
+def hostile_page(database: Database, word: str) -> Reader:
+    """The page about two sweeps and a failed trial, with `word` in every text that a person can choose."""
+    for fingerprint in ("f1", "f2"):  # which share no plot, so that every group has its heading
+        name = f"{word} {fingerprint}"
+        sweep_id = database.sweep(name, data_fingerprint=fingerprint, train_data=word)
+        database.trial(sweep_id, 0, 26.0, 10, 10)
+        database.trial(sweep_id, 1, 27.0, 20, 20, test_sets={"Set5": 31.0})
+        error = f"Traceback (most recent call last):\n  {word}\nValueError: {word}"
+        database.trial(sweep_id, 2, None, 10, 10, state="failed", error=error)
+        database.trial(sweep_id, 3, None, 10, 10, state="failed", error=word)
+    with closing(sqlite3.connect(database.url.removeprefix("sqlite:///"))) as connection:
+        connection.execute("UPDATE trials SET label = ?", [word])
+        connection.commit()
+    return Reader(report_page(database.url, find=lambda sweep, number: word))
+
+
+def test_hostile_text_is_text_and_adds_no_element(tmp_path: Path) -> None:
+    pages = []
+    for number, word in enumerate((HOSTILE, "harmless")):
+        database = Database(tmp_path / f"{number}.db")
+        pages.append(hostile_page(database, word))
+        database.store.close()
+    hostile, harmless = pages
+    assert hostile.tags == harmless.tags
+    assert hostile.loads == harmless.loads
+    shown = "".join(hostile.seen)
+    for place in (
+        f"{HOSTILE} f1, {HOSTILE} f2",  # the page's heading
+        f"trained on {HOSTILE}: 2 complete",
+        f"{HOSTILE} (trial 1, 20 parameters",  # the architecture's label
+        f"trial 2, {HOSTILE}: ValueError: {HOSTILE}",
+        f"trial 3, {HOSTILE}: {HOSTILE}",
+        f"Traceback (most recent call last):\n  {HOSTILE}\nValueError: {HOSTILE}",
+        f"#1: {HOSTILE}",  # why there is no picture
+        f"name: {HOSTILE} f1",  # the sweep's file
+    ):
+        assert place in shown
+    assert set(json.loads(hostile.scripts["figures"])) == set(
+        json.loads(harmless.scripts["figures"])
+    )
 
 
 def test_a_large_page_stays_small_and_says_that_it_is_thinned(tmp_path: Path) -> None:

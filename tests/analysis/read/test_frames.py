@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sqlalchemy import text
 
+from analysis.choose.front import load_front
 from analysis.read.database import open_database
 from analysis.read.frames import (
     load_curves,
@@ -13,7 +14,7 @@ from analysis.read.frames import (
     load_sweeps,
     load_trials,
 )
-from analysis.read.points import load_front, load_points, load_reasons
+from analysis.read.points import load_points, load_reasons
 from benchmarks.synthetic import fill
 from searchspace.errors import UserError
 from sweeps.records import Outcome

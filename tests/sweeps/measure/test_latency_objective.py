@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from analysis.choose.front import load_front
 from analysis.read.frames import load_sweeps, load_trials
-from analysis.read.points import load_front
 from sweeps.config.sweep_config import ConfigError, SweepConfig, parse_config
 from sweeps.engine.sweep import Sweep
 from sweeps.measure.latency import torch_latency

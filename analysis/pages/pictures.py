@@ -1,0 +1,184 @@
+"""The chosen variants on the page: a table, the reasons, and their pictures beside bicubic and the original."""
+
+import base64
+import io
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+from torch import nn
+
+from analysis.choose.select import selection_table
+from analysis.choose.tiers import TIERS, Chosen
+from analysis.pages.sections import Table, table
+from searchspace.quantity import format_quantity
+from sweeps.data.cache import PairSet
+from sweeps.data.imresize import imresize
+from sweeps.measure.evaluate import enlarge
+from sweeps.measure.metrics import psnr_y
+
+SIDE = 40
+"""Side of the part that a picture shows, in low-resolution pixels."""
+IMAGES = 2
+"""Number of validation images that the page shows parts of."""
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A variant's network with its weights, and the images to show it on."""
+
+    network: nn.Module
+    validation: PairSet
+    note: str = ""
+    """How the network was trained, when that was not in its sweep."""
+
+
+FindTrained = Callable[[str, int], Trained | str]
+"""Takes a sweep and a trial's number. Returns the trained network, or a sentence that says why there is none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A part of one version of a validation image."""
+
+    name: str
+    """Of the version, such as 'bicubic'."""
+    url: str
+    """The part as a PNG in a data URL."""
+    psnr: str
+    """PSNR of the whole image with its unit. Empty for the low resolution and the original."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strip:
+    """The same part of one validation image in each version."""
+
+    name: str
+    """Of the image."""
+    parts: list[Part]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """The pictures of the chosen variants, and how to make those that are missing."""
+
+    strips: list[Strip]
+    missing: dict[str, list[str]]
+    """By the reason: SWEEP#NUMBER of the variants without a picture."""
+    commands: list[str]
+    """Commands that make the missing pictures."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChosenSection:
+    """What the page shows of the chosen variants."""
+
+    table: Table
+    reasons: list[str]
+    pictures: Pictures | None
+
+
+def chosen_section(chosen: Chosen, find: FindTrained | None) -> ChosenSection:
+    """Returns the section about the `chosen` variants, with pictures unless `find` is None."""
+    rows = selection_table(chosen.frame, chosen.selections)
+    columns = ["rule", "sweep", "number", "psnr_y", "params", "multadds", "label"]
+    if rows["sweep"].nunique() == 1:
+        columns.remove("sweep")
+    return ChosenSection(
+        table=table(rows[columns]),
+        reasons=[selection.sentence for selection in chosen.selections],
+        pictures=None if find is None else _pictures(rows, find, chosen.limits),
+    )
+
+
+def _pictures(rows: pd.DataFrame, find: FindTrained, limits: Sequence[float]) -> Pictures:
+    trained: dict[str, Trained] = {}
+    missing: dict[str, list[str]] = {}
+    for row in rows.to_dict("records"):
+        found = find(str(row["sweep"]), int(row["number"]))
+        if isinstance(found, str):
+            missing.setdefault(found, []).append(f"{row['sweep']}#{row['number']}")
+        else:
+            size = format_quantity(float(row["params"]))
+            name = f"trial {row['number']}, {size} parameters"
+            trained[f"{name}, {found.note}" if found.note else name] = found
+    return Pictures(
+        strips=_strips(trained), missing=missing, commands=_commands(rows, missing, limits)
+    )
+
+
+def _commands(
+    rows: pd.DataFrame, missing: Mapping[str, Sequence[str]], limits: Sequence[float]
+) -> list[str]:
+    """The commands that train the variants without a picture and write the page with all pictures."""
+    without = {trial for trials in missing.values() for trial in trials}
+    trials = [
+        trial for trial in rows["sweep"] + "#" + rows["number"].astype(str) if trial in without
+    ]
+    if not trials:
+        return []
+    folders = {trial: trial.replace("#", "-") for trial in trials}
+    sweeps = dict.fromkeys(trial.rpartition("#")[0] for trial in trials)
+    given = " ".join(f"--trained {shlex.quote(folder)}" for folder in folders.values())
+    if tuple(limits) != TIERS:
+        given = f"--tiers {','.join(map(format_quantity, limits))} {given}"
+    lines = [
+        f"srsweep train {shlex.quote(trial)} -o {shlex.quote(folder)}"
+        for trial, folder in folders.items()
+    ]
+    return [*lines, f"srsweep report {' '.join(map(shlex.quote, sweeps))} {given}"]
+
+
+def _strips(trained: Mapping[str, Trained]) -> list[Strip]:
+    if not trained:
+        return []
+    pairs = next(iter(trained.values())).validation
+    return [_strip(trained, pairs, index) for index in range(min(IMAGES, len(pairs)))]
+
+
+def _strip(trained: Mapping[str, Trained], pairs: PairSet, index: int) -> Strip:
+    scale = pairs.scale
+    low_res, high_res = pairs.low_res(index), pairs.high_res(index)
+    top, left = busiest(low_res)
+    enlarged = {"bicubic": imresize(low_res, scale)} | {
+        name: enlarge(found.network, low_res, device="cpu") for name, found in trained.items()
+    }
+
+    def part(name: str, image: Pixels, factor: int, psnr: str = "") -> Part:
+        rows = slice(factor * top, factor * (top + SIDE))
+        columns = slice(factor * left, factor * (left + SIDE))
+        return Part(name=name, url=_data_url(image[rows, columns]), psnr=psnr)
+
+    parts = [part("low resolution", low_res, 1)]
+    for name, image in enlarged.items():
+        parts.append(part(name, image, scale, f"{psnr_y(image, high_res, scale):.2f} dB"))
+    parts.append(part("original", high_res, scale))
+    return Strip(name=pairs.names[index], parts=parts)
+
+
+def busiest(low_res: Pixels) -> tuple[int, int]:
+    """Returns top and left of the square of SIDE pixels in which neighbours differ most.
+
+    `low_res` is (H, W, 3). The squares overlap by half.
+    """
+    luma = low_res.astype(np.float64).mean(axis=2)
+    contrast = np.abs(np.diff(luma, axis=0))[:, :-1] + np.abs(np.diff(luma, axis=1))[:-1]
+    best, place = -1.0, (0, 0)
+    for top in range(0, max(1, low_res.shape[0] - SIDE + 1), SIDE // 2):
+        for left in range(0, max(1, low_res.shape[1] - SIDE + 1), SIDE // 2):
+            total = float(contrast[top : top + SIDE, left : left + SIDE].sum())
+            if total > best:
+                best, place = total, (top, left)
+    return place
+
+
+def _data_url(image: Pixels) -> str:
+    memory = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image)).save(memory, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(memory.getvalue()).decode()
