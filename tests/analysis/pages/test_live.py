@@ -2,12 +2,10 @@
 
 import json
 
-import numpy as np
 import pandas as pd
 import pytest
 from plotly.graph_objects import Figure
 
-from analysis.choose.tiers import choose_tiers, tier_candidates
 from analysis.figures.theme import RUNNING
 from analysis.figures.timelines import volume_data
 from analysis.pages import live as live_module
@@ -105,34 +103,6 @@ def test_the_front_has_pages_and_hours(small: Database, monkeypatch: pytest.Monk
     assert front_rows(live)["number"].tolist() == [0, 1]
     assert front_rows(live, 1)["number"].tolist() == [2]
     assert front_rows(live, 1)["core-hours"].tolist() == [0.025]
-
-
-@pytest.mark.parametrize("seeds", [1, 3])
-@pytest.mark.parametrize("draw", range(5))
-def test_the_candidates_for_tiers_are_all_that_matter(seeds: int, draw: int) -> None:
-    rng = np.random.default_rng(draw)
-    architectures = rng.integers(0, 60, 60 * seeds)
-    trials = pd.DataFrame(
-        {
-            "sweep": "a",
-            "number": np.arange(60 * seeds),
-            "seed": np.arange(60 * seeds),
-            "state": "complete",
-            "label": "a network",
-            "architecture": [f"{key:x}" for key in architectures],
-            "psnr_y": (27 + architectures / 60 + rng.normal(0, 0.1, 60 * seeds)).round(1),
-            "params": 1e4 * (1 + architectures % 50),
-            "multadds": 1e9,
-        }
-    )
-    everything, few = choose_tiers(trials), choose_tiers(tier_candidates(trials))
-    assert everything is not None
-    assert few is not None
-
-    def numbers(chosen):
-        return [chosen.frame.loc[s.row, "number"] for s in chosen.selections]
-
-    assert numbers(few) == numbers(everything)
 
 
 def test_of_100_000_points_few_are_drawn_and_no_front_point_is_left_out(
