@@ -144,7 +144,7 @@ def _choose(app: dash.Dash, watch: Watch) -> None:
     def refresh(_tick: int, known: list[str], chosen: str | None) -> Any:
         try:
             names = watch.names()
-        except ValueError:
+        except UserError:
             return no_update, no_update  # the line above the figure says what is wrong
         if names == known:
             return no_update, no_update
@@ -182,7 +182,7 @@ def _draw(app: dash.Dash, watch: Watch) -> None:
             return no_update, "No sweep yet.", no_update, no_update, no_update
         try:
             live = watch.live(sweep)
-        except ValueError as error:
+        except UserError as error:
             return no_update, str(error), no_update, no_update, [str(error)]
         choices = cost_choices(live) or ["params", "multadds"]
         fitting = cost if cost in choices else choices[0]
@@ -216,7 +216,7 @@ def _open(app: dash.Dash, watch: Watch) -> None:
             raise dash.exceptions.PreventUpdate
         try:
             return _panel(watch.last(sweep), view, page, built)
-        except ValueError as error:
+        except UserError as error:
             return [paragraph(str(error))], {}, [], *NO_PAGER
 
 

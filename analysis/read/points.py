@@ -1,4 +1,4 @@
-"""Fronts and points of sweeps with 100,000 trials: numbers of all, texts only of those that are shown."""
+"""The points of sweeps with 100,000 trials: numbers of all trials, texts only of those that are shown."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -37,7 +37,7 @@ def load_objectives(url: str, sweep: str, names: Sequence[str]) -> pd.DataFrame:
     """Returns id and the newest value of each of `names` for each complete trial of a sweep, in order of number.
 
     psnr_y and ssim_y come from the validation split. Texts are not read, which matters from 100,000 trials on.
-    Raises ValueError when nothing stored has one of the names.
+    Raises UserError if nothing stored has one of the names.
     """
     with open_database(url) as connection:
         query = _objectives_query(connection, sweep, names, [Trial.id])
