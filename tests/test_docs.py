@@ -66,3 +66,27 @@ def test_files_that_the_readme_names_exist() -> None:
 
 def test_the_tables_of_the_benchmarks_are_those_of_their_files() -> None:
     assert tables(RESULTS) in (ROOT / "benchmarks/README.md").read_text()
+
+
+FACTS = (ROOT / "docs/facts.md").read_text()
+SECTIONS = re.findall(r"^##+ (\d+(?:\.\d+)?) ", FACTS, re.MULTILINE)
+SECTION = r"\d+(?:\.\d+)?"
+CITATION = re.compile(rf"docs/facts\.md ({SECTION}(?:(?:, | and | to ){SECTION})*)")
+
+
+def test_sections_of_the_facts_stand_in_order() -> None:
+    numbers = [tuple(map(int, section.split("."))) for section in SECTIONS]
+    assert numbers == sorted(set(numbers))
+
+
+def test_every_section_of_the_facts_that_the_code_cites_exists() -> None:
+    packages = ("searchspace", "sweeps", "analysis", "srsweep", "benchmarks", "tests")
+    files = [file for package in packages for file in (ROOT / package).rglob("*.py")]
+    cited = {
+        (section, str(file.relative_to(ROOT)))
+        for file in files
+        for citation in CITATION.findall(" ".join(file.read_text().split()))
+        for section in re.findall(SECTION, citation)
+    }
+    assert len(cited) > 50
+    assert {(section, file) for section, file in cited if section not in SECTIONS} == set()

@@ -1,4 +1,4 @@
-"""MATLAB's `imresize(image, factor)` with its default, the antialiased bicubic kernel (FACTS 9).
+"""MATLAB's `imresize(image, factor)` with its default, the antialiased bicubic kernel (docs/facts.md 9).
 
 Every low-resolution benchmark image was made by it, so that a filter that is merely similar shifts
 PSNR by tenths of a dB. For 8-bit images MATLAB rounds after each of the two passes; so does this.

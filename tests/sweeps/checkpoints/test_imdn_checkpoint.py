@@ -1,4 +1,4 @@
-"""The authors' IMDN for x4 through the command line: the published figures to the last digit (FACTS 10)."""
+"""The authors' IMDN for x4 through the command line: the published figures to the last digit (docs/facts.md 10)."""
 
 import json
 from pathlib import Path
