@@ -28,7 +28,7 @@ from searchspace.constraint import Constraint
 from searchspace.cost import costs
 from searchspace.space import Space, feasible
 from sweeps.search.optuna_params import locate, suggest
-from sweeps.search.pareto.sampler import ParetoSearch
+from sweeps.search.pareto.search import ParetoSearch
 
 FULL = 1
 """The only length of training: a study of several objectives takes no values on the way."""

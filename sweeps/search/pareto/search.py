@@ -16,6 +16,7 @@ from threadpoolctl import ThreadpoolController
 
 from searchspace.architecture import Architecture
 from searchspace.constraint import Constraint
+from searchspace.errors import UserError
 from searchspace.space import Space
 from searchspace.table.space_table import ADDITIVE, SpaceTable
 from sweeps.search.pareto.encoding import Features
@@ -71,7 +72,7 @@ class ParetoSearch:
         """
         unknown = [name for name in minimized if name not in ADDITIVE]
         if unknown or not minimized:
-            raise ValueError(
+            raise UserError(
                 f"search.sampler: pareto needs costs among {', '.join(ADDITIVE)} to minimize, got "
                 f"{', '.join(minimized) or 'none'}; choose another sampler"
             )
