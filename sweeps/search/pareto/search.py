@@ -1,10 +1,9 @@
-"""`sampler: pareto`: the next architecture by expected hypervolume improvement with costs known exactly.
+"""The search behind `sampler: pareto`: the next architecture by expected improvement of the hypervolume.
 
-Every feasible architecture is in a table with its costs; only the PSNR is modelled (`sweeps.search.pareto.surrogate`), from
-full and from shorter trainings. An architecture is worth the volume that it is expected to add to what is
-dominated, costs on logarithmic axes: the improvement of the PSNR, in expectation, over the best that is known
-at each budget, integrated over all budgets that it fits in. The first few suggestions lie far apart, in costs
-and knobs alike.
+A table holds every feasible architecture with its exact costs. A model (`sweeps.search.pareto.surrogate`) learns only
+the PSNR, from full and shorter trainings. The next architecture is the one that is expected to add the most to the
+hypervolume, with costs on logarithmic axes (`sweeps.search.pareto.expected_improvement`). The first few suggestions
+lie far apart in costs and knobs, so that the model has something to learn from.
 """
 
 from collections.abc import Sequence
@@ -24,33 +23,33 @@ from sweeps.search.pareto.expected_improvement import Budgets
 from sweeps.search.pareto.surrogate import Floats, Ints, Observations, Surrogate
 
 MAX_CANDIDATES = 2_000
-"""Architectures among which one is chosen: all that are left of a small space, otherwise a random
-sample and the neighbours of the front."""
+"""Largest number of architectures to choose from. When more are left, the search takes neighbours of the front and a
+random sample."""
 MAX_OBSERVED = 800
-"""Observations that the model keeps: full trainings first, then those of the longest."""
+"""Trainings that the model learns from, the longest first."""
 INITIAL = 4
-"""First suggestions that lie far apart; each of them more is one that the model could have chosen."""
+"""Suggestions that lie far apart before the model chooses. More of them would leave fewer for the model."""
 INITIAL_WHEN_WARM = 2
-"""The same where earlier sweeps already taught the model."""
+"""The same number when the model has learnt from earlier sweeps."""
 PATIENCE = 12
-"""Full trainings, none of them above bicubic, after which the front below bicubic is looked for."""
+"""Full trainings without one better than bicubic, after which the search improves the front below bicubic."""
 _ONE_THREAD = ThreadpoolController()
-"""Small matrices are slower on several threads, the more so beside trainings that keep the cores busy."""
+"""Limits BLAS to one thread. Small matrices are slower on several, especially beside trainings that use all cores."""
 
 
 @dataclass(kw_only=True)
 class Known:
-    """What is known of one architecture of the table."""
+    """What is known about one architecture in the table."""
 
     row: int
     curve: dict[int, float] = field(default_factory=dict)
-    """Step -> PSNR [dB]."""
+    """Step -> PSNR in dB."""
     running: bool = True
     failed: bool = False
 
 
 class ParetoSearch:
-    """Suggests feasible architectures that have not been tried."""
+    """Suggests feasible architectures that were not tried yet."""
 
     def __init__(
         self,
@@ -65,10 +64,11 @@ class ParetoSearch:
         trials: int,
         table: SpaceTable | None = None,
     ) -> None:
-        """`minimized`: the costs among the objectives; `steps`: of a full training; `levels`: the steps of
-        shorter ones that the model looks at; `table`: of the space, made here where there is none yet.
+        """Prepare a search; the table of costs is built on first use unless `table` is given.
 
-        Raises ValueError for an objective that the table of costs does not hold.
+        `minimized` names the costs among the objectives, `steps` is the length of a full training, and `levels` are
+        the lengths of shorter ones that the model learns from. Raises UserError when `minimized` is empty or names a
+        cost that the table does not hold.
         """
         unknown = [name for name in minimized if name not in ADDITIVE]
         if unknown or not minimized:
@@ -83,62 +83,65 @@ class ParetoSearch:
         self._given = table
         self.known: dict[int, Known] = {}
         self.earlier: list[tuple[int, int, float]] = []
-        """(which sweep, row, PSNR) of full trainings of other sweeps."""
+        """(number of the sweep, row, PSNR in dB) of full trainings in earlier sweeps."""
         self.floor: float | None = None
-        """PSNR [dB] below which a network is worth nothing: bicubic's, where it is known."""
+        """PSNR in dB at or below which a network is worth nothing: bicubic's. None when unknown."""
         self.gain = float("inf")
-        """Expected relative growth of the hypervolume by the newest suggestion; infinite at first."""
+        """Relative growth of the hypervolume expected from the newest suggestion; infinite before the model chooses."""
 
     @cached_property
     def table(self) -> SpaceTable:
-        """All architectures of the space."""
+        """The architectures of the space with their costs."""
         given = self._given
         return SpaceTable(self.space, self.scale, self.seed) if given is None else given
 
     @cached_property
     def feasible(self) -> Ints:
-        """Rows within the budget."""
+        """Rows that meet the constraints on costs in the table."""
         return np.flatnonzero(self.table.feasible(self.constraints))
 
     @cached_property
     def features(self) -> Features:
-        """What the model sees of the table's rows."""
+        """Costs and features of the table's rows."""
         return Features(self.table, self.feasible, self.minimized)
 
     def add(self, architecture: Architecture) -> None:
-        """Take up a trial, running until `end`."""
+        """Learn of a trial. It counts as running until `end`."""
         row = self.table.row(architecture)
         if row is not None:
             self.known.setdefault(row, Known(row=row))
 
     def observe(self, architecture: Architecture, step: int, psnr: float) -> None:
-        """The PSNR [dB] of a trial after `step` optimiser steps."""
+        """Learn the PSNR in dB of a trial after `step` optimiser steps."""
         row = self.table.row(architecture)
         if row in self.known:
             self.known[row].curve[step] = psnr
 
     def end(self, architecture: Architecture, *, failed: bool) -> None:
-        """A trial is not running any more: complete, paused, stopped or failed."""
+        """Learn that a trial no longer runs: it is complete, paused, stopped or, with `failed`, failed."""
         row = self.table.row(architecture)
         if row in self.known:
             self.known[row].running = False
             self.known[row].failed = failed
 
     def resume(self, architecture: Architecture) -> None:
-        """A paused trial is running again."""
+        """Learn that a paused trial is running again."""
         row = self.table.row(architecture)
         if row in self.known:
             self.known[row].running = True
 
     def warm_start(self, sweep: int, architecture: Architecture, psnr: float) -> None:
-        """A full training of another sweep, numbered from 0: known as related, not as tried."""
+        """Learn the PSNR in dB of a full training in an earlier sweep; `sweep` counts those from 0.
+
+        The architecture may still be suggested.
+        """
         row = self.table.row(architecture)
         if row is not None:
             self.earlier.append((sweep, row, psnr))
             self.num_initial = min(self.num_initial, INITIAL_WHEN_WARM)
 
     def ask(self, number: int) -> Architecture | None:
-        """An architecture for trial `number`; None where all feasible ones are tried."""
+        """Return an architecture for trial `number`; None when all feasible ones were tried."""
         with _ONE_THREAD.limit(limits=1, user_api="blas"):
             return self._ask(number)
 
@@ -161,9 +164,9 @@ class ParetoSearch:
         return self.feasible[~tried[self.feasible]]
 
     def _far(self, left: Ints, random: np.random.Generator) -> int:
-        """One of middling costs at first, then the farthest, in features, from what is known.
+        """Return an architecture of middling costs at first, then the one whose features are farthest from the known.
 
-        Among a random half, so that another seed begins elsewhere.
+        It looks only at a random half, so that another seed begins elsewhere.
         """
         if not self.known:
             total = np.sum([self.features.log_costs[name][left] for name in self.minimized], 0)
@@ -191,12 +194,12 @@ class ParetoSearch:
         gains = budgets.expected_gain(costs, mean, deviation, model.top)
         best = int(np.argmax(gains))
         self.gain = float(gains[best] / max(budgets.volume, 1e-12))
-        if gains[best] <= 0:  # nothing is expected to help: learn instead
+        if gains[best] <= 0:  # no candidate is expected to help: learn the most instead
             best = int(np.argmax(deviation))
         return int(candidates[best])
 
     def _front(self, model: Surrogate) -> tuple[Floats, Floats, float]:
-        """Costs and PSNR of the trials, as measured in full or else as expected, and the least PSNR."""
+        """Return the costs and the PSNR of the trials, and the floor. Unfinished trials have their expected PSNR."""
         rows = np.array([k.row for k in self.known.values() if not k.failed], np.int64)
         psnr = model.psnr(model.predict(self.features.of(rows))[0])
         for place, row in enumerate(rows):
@@ -204,13 +207,13 @@ class ParetoSearch:
         return self.features.costs(rows), psnr, self._least_psnr(psnr)
 
     def _worthless(self) -> float | None:
-        """Bicubic's PSNR [dB]; None where it is unknown or seems to be out of reach."""
+        """Return bicubic's PSNR in dB; None when it is unknown or seems out of reach."""
         ends = [k.curve[self.steps] for k in self.known.values() if self.steps in k.curve]
         in_vain = self.floor is not None and len(ends) >= PATIENCE and max(ends) <= self.floor
         return None if in_vain else self.floor
 
     def _least_psnr(self, psnr: Floats) -> float:
-        """Bicubic's, or else about the worst that was seen."""
+        """Return the floor of the hypervolume in dB: bicubic's PSNR, or about the worst of `psnr`."""
         floor = self._worthless()
         if floor is not None:
             return floor
@@ -242,10 +245,10 @@ class ParetoSearch:
         ]
 
     def _observations(self) -> Observations:
-        """All measured PSNRs; shorter trainings are tasks by their step, other sweeps one task.
+        """Return the measured PSNRs. Each length of training is a task, and so is each earlier sweep.
 
-        Shorter ones count where trials were halted there. Beside a full training of the same architecture
-        they say little, and three observations in place of one make the model too sure.
+        A shorter length counts only when some trial ended there. An evaluation on the way to a full training says
+        little beside that training, and counting it would make the model too certain.
         """
         halted = {
             max(k.curve) for k in self.known.values() if k.curve and not k.running and not k.failed
