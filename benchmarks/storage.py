@@ -18,8 +18,8 @@ from analysis.read.points import load_points
 from benchmarks import table
 from benchmarks.record import Record
 from benchmarks.synthetic import fill
-from sweeps.config.sweep_config import Direction
 from sweeps.records import Measurement
+from sweeps.search.settings import Direction
 from sweeps.store.store import Store
 
 OBJECTIVES: dict[str, Direction] = {

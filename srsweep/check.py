@@ -23,6 +23,7 @@ from sweeps.data.split import EMBEDDED, open_data
 from sweeps.device import pick_device
 from sweeps.machine import num_cores, threads_here
 from sweeps.run import lacking, local_slots
+from sweeps.search.sampler import sampler_class
 from sweeps.train.loop import time_step
 
 SHOWN = ("params", "multadds", "activations", "num_convs", "memory")
@@ -95,16 +96,8 @@ def _advice(config: SweepConfig) -> str:
             f"halving: under schedule {config.train.schedule} networks are unfinished at a rung and rank poorly; "
             "cosine_restarts, unless given other restarts, anneals to each rung"
         )
-    if config.search.halving is not None and config.search.sampler == "pareto":
-        advice.append(
-            "halving: pareto suggests few networks that are worth halting; on three of four tables it needed fewer steps "
-            "without"
-        )
-    if config.search.sampler == "nsga2" and len(config.space.families) > 1:
-        advice.append(
-            "sampler nsga2: crosses only knobs that all trials have, of several families their name "
-            "alone; pareto or tpe use the others too"
-        )
+    sampler = sampler_class(config.search.sampler)
+    advice += sampler.advice(config.space, halving=config.search.halving is not None)
     return "; ".join(advice) or "none"
 
 

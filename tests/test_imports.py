@@ -44,9 +44,9 @@ ROOMS = (
     "sweeps.checkpoints sweeps.measure",
     "sweeps.store",
     "sweeps.data",
-    # Settings are plain values that every room may read; losses and schedules are tables of names that they take.
+    # Settings are plain values that every room may read; losses, schedules and samplers are tables of names that they take.
     "sweeps.*.settings",
-    "sweeps.train.losses sweeps.train.schedules",
+    "sweeps.train.losses sweeps.train.schedules sweeps.search.samplers",
     "sweeps.device sweeps.machine sweeps.log sweeps.records",
     "sweeps.messages",
 )

@@ -14,6 +14,8 @@ from benchmarks.search.curves import Curves, Entry
 from searchspace.table.space_table import SpaceTable
 from sweeps.engine.sweep import Sweep
 from sweeps.records import Evaluation, Measurement, Outcome
+from sweeps.search.optuna_samplers import OptunaSampler
+from sweeps.search.pareto.sampler import Pareto
 from sweeps.train.segment import Segment
 
 Replay = Iterator[tuple[int, str]]
@@ -80,11 +82,13 @@ def by_engine(
     """
     config = curves.with_search(**search).model_copy(update={"seed": seed})
     sweep = Sweep(config, NoStore(curves.bicubic), holder="replay")  # type: ignore[arg-type]
-    if sweep.suggester.pareto is not None:
+    chosen = sweep.suggester.sampler
+    if isinstance(chosen, Pareto):
         # Shares one table among all seeds, because building it takes long.
-        sweep.suggester.pareto.__dict__ |= {"table": table, "feasible": feasible}
+        chosen.search.__dict__ |= {"table": table, "feasible": feasible}
     if sampler is not None:
-        sweep.suggester._make_sampler = lambda own: sampler(seed=own % 2**32)  # type: ignore[method-assign, assignment]
+        assert isinstance(chosen, OptunaSampler)
+        chosen.make = lambda own: sampler(seed=own)  # type: ignore[method-assign, assignment]
     spent = 0
     reached: dict[int, int] = {}
     while (segment := sweep.next_segment()) is not None:

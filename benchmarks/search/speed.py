@@ -21,7 +21,7 @@ from searchspace.discover import FAMILIES
 from searchspace.space import Space, parse_space
 from searchspace.spec import knobs
 from searchspace.table.space_table import ADDITIVE, SpaceTable
-from sweeps.search.pareto.sampler import ParetoSearch
+from sweeps.search.pareto.search import ParetoSearch
 
 RESULTS = Path(__file__).parent / "results"
 MILLION = {

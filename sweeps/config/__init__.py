@@ -1,1 +1,1 @@
-"""The sweep file: what it may say, where its faults are, and whether its space holds any network within the budget."""
+"""The sweep file: its keys, the lines of its faults, and whether its space holds a network within the budget."""

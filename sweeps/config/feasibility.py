@@ -1,4 +1,4 @@
-"""Whether anything in a sweep's space is within its budget, asked before anything is trained."""
+"""Whether a sweep's space holds a network within its budget, checked before anything trains."""
 
 import contextlib
 import time
@@ -14,45 +14,48 @@ from searchspace.space import feasible
 from searchspace.table.knob_functions import Ints, TableTooLarge
 from searchspace.table.space_table import ADDITIVE, MAX_SPELLINGS, SpaceTable
 from sweeps.config.sweep_config import ConfigError, SweepConfig
+from sweeps.search.sampler import sampler_class
 
 FEW = 500
-"""A space of so many combinations is counted one by one."""
+"""Combinations up to which the costs of a space are computed one network at a time."""
 MAX_COUNTED = 1_500
-"""Networks of a family that are counted for the table of a space: a few seconds."""
+"""Networks of a family whose costs are computed to build the table of a space. They take a few seconds."""
 LOOKING_SECONDS = 20.0
-"""So long a space without a table of its costs is searched for one feasible architecture."""
+"""Seconds that the search for one feasible architecture may take in a space without a table of its costs."""
 MAX_LOOKED_AT = 2_000
-"""Architectures drawn at most in that time."""
+"""Architectures drawn at most in that time from a space too large to list."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What the look at a space has brought."""
+    """What the check of a space found."""
 
     example: Architecture
-    """One that is feasible."""
+    """A feasible architecture."""
     table: SpaceTable | None = None
-    """The space with its exact costs, where that was quick to make."""
+    """The space with its exact costs; None when building the table would take long."""
     rows: Ints = field(default_factory=lambda: np.empty(0, np.int64))
-    """Those of the table that are feasible."""
+    """Rows of the table that are feasible."""
 
 
 def check_feasible(config: SweepConfig, *, sample: bool = False) -> Found:
-    """One feasible architecture; raises ConfigError where none was found.
+    """Find a feasible architecture. Raises ConfigError when none was found.
 
-    With `sample`, and for the search by costs, a space that is too large for a table of all has one of a
-    random million.
+    With `sample`, or when the sampler needs a table, a space too large for a full table gets one of a random million
+    architectures.
     """
-    sample = sample or config.search.sampler == "pareto"
+    sample = sample or sampler_class(config.search.sampler).needs_table
     if not config.limits and not sample:
-        with contextlib.suppress(ValueError):  # then the table tells whether there is any network
+        with contextlib.suppress(
+            ValueError
+        ):  # the table then tells whether the space holds any network
             return Found(example=config.space.spell(Random(config.seed)))
     table = space_table(config, sample=sample) if config.space.num_spellings > FEW else None
     if table is not None:
         rows = table.feasible(config.limits).nonzero()[0]
         if len(rows):
             return Found(example=table.architecture(int(rows[0])), table=table, rows=rows)
-        # The table is exact: there is nothing to look for, and its least costs are the space's.
+        # The costs in the table are exact, so a further search is useless; its least costs are the space's.
         least = {name: int(of_all.min()) for name, of_all in table.costs.items() if len(table)}
         raise ConfigError(_nothing(config, least, None if table.exact else len(table)))
     smallest: dict[str, float] = {}
@@ -71,9 +74,10 @@ def check_feasible(config: SweepConfig, *, sample: bool = False) -> Found:
 
 
 def space_table(config: SweepConfig, *, sample: bool = False) -> SpaceTable | None:
-    """The space with its exact costs; None where that would take long or memory is limited.
+    """Return the space with its exact costs.
 
-    The search of the sweep takes it as it is, and so does its sample of a space that is too large.
+    Returns None when that would take long, or when a limit is on a cost that the table lacks, such as memory. With
+    `sample`, a space that is too large gives the table of a random sample. The sampler uses the same table.
     """
     if any(limit.name in COSTS and limit.name not in ADDITIVE for limit in config.limits):
         return None
@@ -95,7 +99,7 @@ def _candidates(config: SweepConfig) -> Iterator[Architecture]:
 
 
 def _nothing(config: SweepConfig, smallest: Mapping[str, float], looked: int | None) -> str:
-    """That nothing was found; `looked`: at how many, None for all."""
+    """Return the message that nothing was found among `looked` architectures, or among all when it is None."""
     if not smallest:
         part = config.space.families[0]
         why = ""
@@ -106,7 +110,7 @@ def _nothing(config: SweepConfig, smallest: Mapping[str, float], looked: int | N
         return f"metadata.sweep.families: no combination of these values is a network{why}"
     which = "architecture of the space"
     if looked is not None:
-        which = f"architecture of {looked:,} looked at"
+        which = f"architecture among {looked:,} examined"
     within = "; ".join(str(limit) for limit in config.limits)
     least = ", ".join(f"{name} {smallest[name]:,}" for name in config.budget if name in smallest)
     return (

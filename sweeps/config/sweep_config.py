@@ -1,16 +1,15 @@
-"""sweep.yaml: read, checked in full, and turned into one frozen value before anything runs.
+"""sweep.yaml as one frozen value, checked in full before anything runs.
 
-The sweep stands under `metadata.sweep` of a file that is also a valid Ray cluster file; keys outside of
-it belong to Ray and are not looked at. Every fault is reported at once, by line and path.
+The sweep stands under `metadata.sweep` in a file that is also a valid Ray cluster file. All other keys belong to Ray,
+and srsweep does not read them. A file with faults gives one error that names the line and path of each fault.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import (
@@ -22,140 +21,116 @@ from pydantic import (
     ValidationError,
 )
 
-from searchspace.constraint import Constraint, at_most, parse_constraint
-from searchspace.cost import COSTS
-from searchspace.discover import FAMILIES
+from searchspace.constraint import Constraint
+from searchspace.errors import UserError
 from searchspace.quantity import parse_quantity
-from searchspace.space import MAX_ENUMERATED, Fault, Space, parse_space
-from searchspace.spec import explain, knobs, nearest
-from searchspace.table.space_table import ADDITIVE
+from searchspace.space import Fault, Space, parse_space
+from searchspace.spec import explain
 from sweeps.capacity.settings import ResourceSettings
 from sweeps.checkpoints.object_store import is_url
+from sweeps.config import faults as check
 from sweeps.config.yaml_lines import duplicates, line_of
 from sweeps.data.split import DataSettings
 from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
-from sweeps.search.halving import HalvingSettings
+from sweeps.search.settings import Direction, SearchSettings
 from sweeps.store.database import check_url
 from sweeps.train.settings import TrainSettings
 
 STORAGE_VARIABLE = "SRSWEEP_DB"
-"""Environment variable with the storage URL; it wins over the file, and passwords belong in it."""
+"""Environment variable with the database URL. It overrides the file, and is the place for passwords."""
 Scale = Literal[2, 3, 4, 8]
-MEASURED = ("psnr_y", "ssim_y")
-"""Objectives that are known only after training."""
 
 Number = BeforeValidator(parse_quantity)
-T = TypeVar("T")
-
-Direction = Literal["minimize", "maximize"]
-SamplerName = Literal["random", "grid", "tpe", "nsga2", "gp", "pareto"]
+INTERNAL = ("space", "limits", "text")
+"""Fields that parsing fills in; a file must not name them."""
 
 
-class ConfigError(Exception):
-    """A sweep file with faults; the message has one line for each."""
+class ConfigError(UserError):
+    """A sweep file with faults. The message has one line for each."""
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
-    )
-
-
-class SearchSettings(_Settings):
-    """How architectures are chosen and how many are trained."""
-
-    sampler: SamplerName = "tpe"
-    """random, tpe, nsga2 or gp by Optuna; grid (every architecture in order of the file); pareto (ours: costs are known,
-    only the PSNR is modelled)."""
-    trials: Annotated[int, Number, Field(ge=1)] = 20
-    """Trials in all, those of earlier runs of the same sweep included."""
-    steps: Annotated[int, Number, Field(ge=1)] | None = None
-    """Optimiser steps of all trials together after which nothing new is started; null: no limit."""
-    hours: Annotated[float, Number, Field(gt=0)] | None = None
-    """Hours of training of all trials together after which nothing new is started; null: no limit."""
-    min_gain: Annotated[float, Number, Field(gt=0, lt=1)] | None = None
-    """No new trials once three suggestions in a row are each expected to raise the hypervolume by a smaller share than
-    this; needs sampler: pareto."""
-    halving: HalvingSettings | None = None
-    """Trials pause at rungs, and the most promising ones go on; null: all are trained in full."""
-    keep_weights: Literal["front", "all", "none"] = "front"
-    """Whose training states stay on disk: the non-dominated trials', all, or none."""
-    max_attempts: Annotated[int, Number, Field(ge=1)] = 2
-    """Attempts at a trial that ends in an error before it is given up as failed."""
-    max_failed_share: Annotated[float, Number, Field(gt=0, le=1)] = 0.5
-    """Share of all trials that may fail, from the fifth on, before the sweep stops."""
-
-
-class SweepConfig(_Settings):
-    """All of `metadata.sweep`."""
+class SweepConfig(BaseModel):
+    """The keys under `metadata.sweep`."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True
     )
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
-    """Of the sweep in the database; the same name resumes it."""
+    """Name of the sweep in the database. Running a sweep whose name is stored resumes it."""
     scale: Scale
     """Upscaling factor."""
     seed: Annotated[int, Number, Field(ge=0, lt=2**31)] = 0
-    """Of suggestion, initial weights and batches."""
+    """Seed of the suggestions, the initial weights and the batches."""
     families: Any
-    """The space: families and the values of their knobs."""
+    """The search space: families and the values of their knobs."""
     objectives: Annotated[dict[str, Direction], Field(min_length=1)] = {
         "psnr_y": "maximize",
         "params": "minimize",
         "multadds": "minimize",
     }
-    """What makes a trial good: psnr_y, ssim_y, a cost or latency (ms on the machine of the trial), each with its direction."""
+    """Names that the search optimises, each with its direction: psnr_y, ssim_y, a cost, or latency (milliseconds on
+    the machine that trains the trial)."""
     budget: dict[str, Any] = {}
-    """Largest value of each cost named, or of latency ('30 ms'); networks above it are never trained."""
+    """Upper limits on costs and on latency ('30 ms'). srsweep never trains a network that exceeds one."""
     constraints: list[Any] = []
     """Further limits, such as 'n_feats >= 16'."""
     search: SearchSettings = SearchSettings()
+    """How architectures are chosen."""
     train: TrainSettings = TrainSettings()
+    """How each network is trained."""
     data: DataSettings = DataSettings()
+    """Images to train and validate on."""
     resources: ResourceSettings = ResourceSettings()
+    """What one trial may use of a machine."""
     storage: Annotated[str, AfterValidator(check_url)] = "sqlite:///results.db"
-    """Database URL; a relative SQLite path is relative to the working directory."""
+    """Database URL. A relative SQLite path starts at the working directory."""
     checkpoints: str = "runs"
-    """Folder of training states; on a cluster one that all machines see, or an object store: s3://bucket/folder, gs://..."""
+    """Folder of the training states. On a cluster, a folder that all machines share, or an object store such as
+    s3://bucket/folder or gs://bucket/folder."""
     cache: str = "cache"
-    """Folder of decoded images, on each machine's own disk."""
+    """Folder of decoded images on each machine's own disk."""
 
     space: Space = Field(default=Space(families=()), exclude=True)
+    """`families`, parsed."""
     limits: tuple[Constraint, ...] = Field(default=(), exclude=True)
+    """`budget` and `constraints`, parsed. A limit on latency is in `latency_limit` instead."""
     text: str = Field(default="", exclude=True)
+    """The sweep as YAML text."""
 
     @property
     def rungs(self) -> tuple[int, ...]:
-        """Steps at which trials pause, the full training last."""
+        """Steps at which trials pause, in ascending order, ending with the full training."""
         halving = self.search.halving
         return (self.train.steps,) if halving is None else halving.rungs(self.train.steps)
 
     @property
     def checkpoint_folder(self) -> Path:
-        """Where training states are written: the folder named, or one beside the cache that is mirrored."""
+        """The local folder of training states. For an object store it lies in `cache` and is mirrored."""
         if is_url(self.checkpoints):
             return Path(self.cache).absolute() / "checkpoints"
         return Path(self.checkpoints).absolute()
 
     @property
     def latency_limit(self) -> float | None:
-        """Milliseconds that a network may take on the machine of its trial; None: any."""
+        """The largest latency in milliseconds on the trial's machine; None when there is no limit."""
         return parse_milliseconds(self.budget[LATENCY]) if LATENCY in self.budget else None
 
     @property
     def is_timed(self) -> bool:
-        """Whether each trial's latency is measured before it is trained."""
+        """Whether each trial measures its latency before it trains."""
         return LATENCY in self.objectives or LATENCY in self.budget
 
     def rung_at(self, step: int) -> int:
-        """The number of the first rung that is not below `step`."""
+        """Return the number of the first rung at or above `step`; the last rung when `step` exceeds all."""
         return next((i for i, rung in enumerate(self.rungs) if rung >= step), len(self.rungs) - 1)
 
     @property
     def levels(self) -> tuple[int, ...]:
-        """Steps at which a model looks at unfinished trainings: the rungs, else a quarter and a half."""
+        """Steps at which a model reads unfinished trainings.
+
+        These are the rungs. Without halving they are evaluations at about a quarter and a half of the training.
+        """
         steps, every = self.train.steps, self.train.evaluate_every
         if self.search.halving is not None:
             return self.rungs
@@ -163,7 +138,7 @@ class SweepConfig(_Settings):
 
     @property
     def digest(self) -> str:
-        """Twelve hexadecimal digits of the text, the same for YAML and for the JSON that Ray makes of it."""
+        """Twelve hexadecimal digits of the text. YAML and the JSON that Ray makes of it give the same digits."""
         text = json.dumps(yaml.safe_load(self.text), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -173,14 +148,14 @@ class SweepConfig(_Settings):
         dumped = self.model_dump(
             mode="json", include={"scale", "seed", "objectives", "train", "data"}
         )
-        # Where images lie and what computes does not matter; the data's fingerprint is compared apart.
+        # The device and the folder of the images do not change results; the images' fingerprint is compared separately.
         dumped["train"].pop("device")
         dumped["data"].pop("root")
         return dumped
 
 
 def read_config(path: Path) -> SweepConfig:
-    """The sweep in a YAML file; raises ConfigError with a line for every fault in it."""
+    """Read the sweep in a YAML file. Raises ConfigError with one line for every fault."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -189,14 +164,18 @@ def read_config(path: Path) -> SweepConfig:
         document = yaml.safe_load(text)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: is no YAML: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     except RecursionError:
-        raise ConfigError(f"{path}: is nested too deeply to be a sweep") from None
+        raise ConfigError(f"{path}: too deeply nested for a sweep file") from None
     return parse_config(document, str(path), node)
 
 
 def parse_config(document: object, source: str, node: yaml.Node | None = None) -> SweepConfig:
-    """The sweep in a document that is already loaded (on a cluster it arrives as JSON)."""
+    """Return the sweep in a loaded document, which on a cluster arrives as JSON.
+
+    Messages begin with `source`; `node`, the same document as YAML nodes, adds line numbers. Raises ConfigError
+    with one line for every fault.
+    """
     sweep: object = document
     for key in ("metadata", "sweep"):
         if not isinstance(sweep, Mapping) or key not in sweep:
@@ -211,7 +190,7 @@ def parse_config(document: object, source: str, node: yaml.Node | None = None) -
     if not isinstance(sweep, Mapping):
         raise ConfigError(f"{source}: metadata.sweep: must be a mapping, got {sweep!r}")
     config, faults = _parse_sweep(sweep, at)
-    faults += [(path, "stands here twice") for path in duplicates(node)]
+    faults += [(path, "this key appears twice") for path in duplicates(node)]
     if faults or config is None:
         lines = [
             f"{source}{line_of(node, path)}: {'.'.join(path)}: {text}" for path, text in faults
@@ -223,153 +202,54 @@ def parse_config(document: object, source: str, node: yaml.Node | None = None) -
 def _parse_sweep(
     sweep: Mapping[str, Any], at: tuple[str, ...]
 ) -> tuple[SweepConfig | None, list[Fault]]:
-    faults: list[Fault] = []
-    space, new = parse_space(sweep.get("families"), (*at, "families"))
-    faults += new if "families" in sweep else []
-    faults += _search_faults(sweep, space, at)
-    limits = _parse_limits(sweep, at, faults)
-    faults += _constraint_faults(limits, space, (*at, "constraints"))
-    known = [*MEASURED, LATENCY, *COSTS]
-    for name in _items(sweep.get("objectives"), list):
-        if name not in known:
-            faults.append(((*at, "objectives", str(name)), f"unknown; {nearest(name, known)}"))
-    scale = sweep.get("scale")
-    for family in (part.family for part in space.families):
-        if scale in get_args(Scale) and scale not in family.scales:
-            text = f"{family.name} is built for {family.scales}, got scale {scale}"
-            faults.append(((*at, "families", family.name), text))
+    space, faults = parse_space(sweep.get("families"), (*at, "families"))
+    faults = faults if "families" in sweep else []
+    objectives = sweep.get("objectives", SweepConfig.model_fields["objectives"].default)
+    if isinstance(objectives, Mapping):
+        faults += check.search_faults(sweep.get("search"), objectives, space, (*at, "search"))
+    limits, new = check.parse_limits(sweep.get("budget"), sweep.get("constraints"), at)
+    faults += new
+    faults += check.constraint_faults(limits, space, (*at, "constraints"))
+    faults += check.objective_faults(sweep.get("objectives"), (*at, "objectives"))
+    if sweep.get("scale") in get_args(Scale):
+        faults += check.scale_faults(sweep.get("scale"), space, (*at, "families"))
+    faults += [((*at, name), "no such key") for name in sorted(set(INTERNAL) & set(sweep))]
     overrides: dict[str, Any] = {"space": space, "limits": tuple(limits), "text": _dump(sweep)}
     if os.environ.get(STORAGE_VARIABLE):
         overrides["storage"] = os.environ[STORAGE_VARIABLE]
-    hidden = {"space", "limits", "text"} & set(sweep)
-    faults += [((*at, name), "no such key") for name in sorted(hidden)]
     try:
         config = SweepConfig.model_validate({**sweep, **overrides})
     except ValidationError as error:
         located = explain(error, _known_keys)
         return None, [*faults, *(((*at, *path), text) for path, text in located)]
-    faults += _plan_faults(config, at)
+    faults += check.plan_faults(config.search, config.train.steps, config.rungs, (*at, "search"))
     return _restarting(config, at, faults), faults
 
 
-def _plan_faults(config: SweepConfig, at: tuple[str, ...]) -> Iterator[Fault]:
-    """Plans that would do nothing without a word."""
-    search, steps = config.search, config.train.steps
-    if search.halving is not None and len(config.rungs) == 1:
-        text = (
-            f"must be at most two thirds of train.steps ({steps:,}) for a rung below them, "
-            f"got {search.halving.min_steps:,}"
-        )
-        yield (*at, "search", "halving", "min_steps"), text
-    if search.steps is not None and search.steps < config.rungs[0]:
-        text = (
-            f"must allow one trial its first {config.rungs[0]:,} steps, got {search.steps:,}: "
-            "nothing would be trained"
-        )
-        yield (*at, "search", "steps"), text
-
-
 def _restarting(config: SweepConfig, at: tuple[str, ...], faults: list[Fault]) -> SweepConfig:
-    """With the rungs as restarts, where schedule: cosine_restarts names none of its own."""
+    """Return the sweep with its rungs as restarts when schedule: cosine_restarts names none."""
     if config.train.schedule != "cosine_restarts" or config.train.restarts is not None:
         return config
     if config.search.halving is None:
         text = (
-            "schedule: cosine_restarts needs the steps after which it starts anew, got none; name them, "
-            f"such as [{config.train.steps // 4}], or turn on search.halving, whose rungs they then are"
+            "schedule: cosine_restarts needs the steps at which it restarts, got none; list them, "
+            f"such as [{config.train.steps // 4}], or turn on search.halving, which restarts it at each rung"
         )
         faults.append(((*at, "train", "restarts"), text))
     train = config.train.model_copy(update={"restarts": config.rungs[:-1]})
     return config.model_copy(update={"train": train})
 
 
-def _search_faults(sweep: Mapping[str, Any], space: Space, at: tuple[str, ...]) -> list[Fault]:
-    """What the sampler cannot do with objectives or space; faults of single keys are pydantic's to find."""
-    search = sweep.get("search")
-    if not isinstance(search, Mapping):
-        return []
-    faults: list[Fault] = []
-    if search.get("sampler") == "grid" and not space.enumerable:
-        text = (
-            f"grid goes through every architecture, and {space.num_spellings:,} combinations are too many "
-            f"(limit {MAX_ENUMERATED:,}); choose another sampler"
-        )
-        faults.append(((*at, "search", "sampler"), text))
-    objectives = sweep.get("objectives", SweepConfig.model_fields["objectives"].default)
-    if search.get("sampler") == "pareto" and isinstance(objectives, Mapping):
-        costs = [name for name in objectives if name in COSTS]
-        fitting = [name for name in costs if name in ADDITIVE and objectives[name] == "minimize"]
-        learnt = [name for name in objectives if name in MEASURED]
-        if not costs or fitting != costs or not learnt or LATENCY in objectives:
-            text = (
-                f"pareto needs psnr_y or ssim_y and costs to minimize among {', '.join(ADDITIVE)}, "
-                f"got objectives {', '.join(objectives)}; choose another sampler"
-            )
-            faults.append(((*at, "search", "sampler"), text))
-    elif "min_gain" in search and search["min_gain"] is not None:
-        faults.append(((*at, "search", "min_gain"), "needs sampler: pareto, which expects gains"))
-    return faults
-
-
-def _parse_limits(
-    sweep: Mapping[str, Any], at: tuple[str, ...], faults: list[Fault]
-) -> list[Constraint]:
-    """The budget's entries and the constraints; what is wrong with them is added to `faults`."""
-    knob_names = {name for family in FAMILIES.values() for name in knobs(family.spec)}
-    limits: list[Constraint] = []
-    for cost, limit in _items(sweep.get("budget"), dict):
-        where = (*at, "budget", str(cost))
-        if cost == LATENCY:
-            _checked(partial(parse_milliseconds, limit), where, faults)
-        else:
-            limits += _checked(partial(at_most, cost, limit), where, faults)
-    for number, text in enumerate(_items(sweep.get("constraints"), list)):
-        where = (*at, "constraints", str(number))
-        limits += _checked(partial(parse_constraint, text, knob_names), where, faults)
-    return limits
-
-
-def _constraint_faults(limits: list[Constraint], space: Space, at: tuple[str, ...]) -> list[Fault]:
-    """Constraints on knobs that have values which are no numbers: these could not be held to them."""
-    return [
-        (
-            at,
-            f"{limit}: {part.family.name}.{dimension.name} also takes {value!r}, which is no number",
-        )
-        for limit in limits
-        for part in space.families
-        for dimension in part.dimensions
-        for value in dimension.values
-        if dimension.name == limit.name and not isinstance(value, int | float)
-    ]
-
-
-def _items(value: Any, kind: type) -> Any:
-    """The entries of a mapping or list; none where it is of another type, which pydantic reports."""
-    if kind is dict:
-        return value.items() if isinstance(value, Mapping) else ()
-    return value if isinstance(value, list | dict) else ()
-
-
-def _checked(parse: Callable[[], T], at: tuple[str, ...], faults: list[Fault]) -> list[T]:
-    """What was parsed, in a list; an empty one where it is at fault."""
-    try:
-        return [parse()]
-    except ValueError as error:
-        faults.append((at, str(error)))
-        return []
-
-
 def _known_keys(path: tuple[str, ...]) -> list[str]:
-    """The keys that may stand under a path of the sweep."""
+    """Return the keys that may stand under a path of the sweep."""
     model: Any = SweepConfig
     for part in path:
         model = _model(model.model_fields[part].annotation)
-    return [name for name in model.model_fields if name not in ("space", "limits", "text")]
+    return [name for name in model.model_fields if name not in INTERNAL]
 
 
 def _model(annotation: Any) -> Any:
-    """The settings class in an annotation, which may also allow null."""
+    """Return the settings class in an annotation that may also allow None."""
     return next((each for each in get_args(annotation) if each is not type(None)), annotation)
 
 

@@ -1,4 +1,4 @@
-"""Where in a YAML file a key stands, so that a fault can name its line."""
+"""The line of a key in a YAML file, for messages about faults."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,11 +6,11 @@ from pathlib import Path
 import yaml
 
 SWEEP = ("metadata", "sweep")
-"""Under which a sweep stands in its file."""
+"""Path of the sweep in its file."""
 
 
 def line_of(node: yaml.Node | None, path: tuple[str, ...]) -> str:
-    """':12' for the line of the deepest part of `path` that stands in the file."""
+    """Return ':12' when the deepest part of `path` that the file holds is on line 12; '' when it holds none."""
     line = None
     for part in path:
         found = next((pair for pair in _pairs(node) if pair[0].value == part), None)
@@ -29,7 +29,7 @@ def _pairs(node: yaml.Node | None) -> list[tuple[yaml.Node, yaml.Node]]:
 
 
 def duplicates(node: yaml.Node | None, at: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    """Paths of keys that a mapping has twice, which YAML lets pass, the first value being lost."""
+    """Return the paths of keys that appear twice in a mapping. YAML accepts these and drops the first value."""
     found, seen = [], set()
     for key, value in _pairs(node):
         name = str(key.value)
@@ -41,9 +41,9 @@ def duplicates(node: yaml.Node | None, at: tuple[str, ...] = ()) -> list[tuple[s
 
 
 def located(file: Path, fault: str, settings: Iterable[str]) -> str:
-    """A fault that begins with one of the `settings`, as in 'data.hold_out: ...', with file, line and whole path.
+    """Return `fault` with its file, line and full path, when it begins with one of `settings` ('data.hold_out: ...').
 
-    As it is where it begins with none, or where the file cannot be read any more.
+    Returns `fault` unchanged when it begins with none of them or when the file is no longer readable.
     """
     path = tuple(fault.partition(":")[0].removeprefix(".".join(SWEEP) + ".").split("."))
     if path[0] not in settings:

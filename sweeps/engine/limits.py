@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import moocore
 import numpy as np
 
-from sweeps.config.sweep_config import Direction, SweepConfig
+from sweeps.config.sweep_config import SweepConfig
 from sweeps.engine.trial_state import Trial
+from sweeps.search.settings import Direction
 
 GAIN = "expected_gain"
 """Prefix of the stored facts that hold, for each trial, the gain that the sampler expected of it."""

@@ -278,10 +278,11 @@ class Sweep:
         if not self._may_ask:
             return None
         number = max(self.trials, default=-1) + 1
-        if self.config.search.sampler == "pareto" and self.suggester.floor is None:
-            self.suggester.floor = self._bicubic()
+        sampler = self.suggester.sampler
+        if sampler.lacks_floor:
+            sampler.set_floor(self._bicubic())
         suggested = self.suggester.ask(number)
-        self.patience.note(self.suggester.gain)
+        self.patience.note(sampler.gain)
         if suggested is None or self.patience.is_over:
             self.exhausted = True
             self.why_ended = self.suggester.why_none or "further gains are below search.min_gain"
@@ -295,7 +296,7 @@ class Sweep:
             until_step=self.config.rungs[0],
         )
         if self.config.search.min_gain is not None:
-            self.store.set_fact(self.id, f"{GAIN} {number}", repr(self.suggester.gain))
+            self.store.set_fact(self.id, f"{GAIN} {number}", repr(sampler.gain))
         trial = Trial(id=stored, number=number, architecture=suggested, attempt=1, is_new=True)
         trial.alone = not self.share.has_room_for(suggested)
         self.trials[number] = trial
@@ -308,7 +309,7 @@ class Sweep:
 
     def _warm_start(self) -> None:
         """Teach the sampler's model, if it has one, with full trainings of earlier sweeps at this scale."""
-        if self.config.search.sampler != "pareto":
+        if not self.suggester.sampler.takes_earlier_sweeps:
             return
         for sweep, other in enumerate(self.store.others(self.id)[:MAX_EARLIER]):
             rows = [row for row in self.store.trials(other) if row.state == "complete"]

@@ -8,10 +8,11 @@ from searchspace.architecture import Architecture, architecture
 from searchspace.cost import costs
 from sweeps.capacity.gpu_share import Share
 from sweeps.checkpoints.object_store import Mirror, is_url
-from sweeps.config.sweep_config import MEASURED, SweepConfig
+from sweeps.config.sweep_config import SweepConfig
 from sweeps.measure.latency_objective import LATENCY, Timing, is_timing, key_of
 from sweeps.records import VALIDATION, Measurement, State, TrialRow
 from sweeps.search.halving import Candidate
+from sweeps.search.settings import MEASURED
 from sweeps.train.segment import Segment
 
 

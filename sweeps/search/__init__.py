@@ -1,1 +1,1 @@
-"""Which architecture to try next, and which trial goes on to the next rung."""
+"""Which architecture to train next, and which paused trial to train further."""

@@ -9,12 +9,13 @@ from searchspace.architecture import Architecture
 from searchspace.space import Dimension, FamilySpace, Space
 
 FAMILY = "family"
-"""The parameter that names the family, in a space of several."""
+"""The parameter that names the family when a space has several."""
 
 
 def suggest(trial: BaseTrial, space: Space) -> Architecture | None:
-    """The architecture whose knobs the trial suggests, those that do not apply left out; None where they do not
-    go together.
+    """Return the architecture whose knobs `trial` suggests; None when these values form no network.
+
+    Knobs that do not apply are not suggested.
     """
     part = space.families[0]
     if len(space.families) > 1:
@@ -37,7 +38,10 @@ def suggest(trial: BaseTrial, space: Space) -> Architecture | None:
 def locate(
     architecture: Architecture, space: Space
 ) -> tuple[dict[str, Any], dict[str, BaseDistribution]] | None:
-    """Parameters and distributions, by name, that `suggest` makes the architecture of; None outside of the space."""
+    """Return the parameters and distributions, by name, from which `suggest` builds `architecture`.
+
+    Returns None when the architecture is outside the space.
+    """
     names = [part.family.name for part in space.families]
     if architecture.family.name not in names:
         return None
@@ -73,7 +77,7 @@ def _label(value: object) -> str:
 
 
 def _distribution(dimension: Dimension) -> IntDistribution | CategoricalDistribution:
-    """Numbers in order are suggested by their place, so that a sampler sees which are neighbours."""
+    """Return integers for ordered numbers, so that a sampler sees neighbours, and categories for other values."""
     if dimension.ordered:
         return IntDistribution(0, len(dimension.values) - 1)
     return CategoricalDistribution([_label(value) for value in dimension.values])

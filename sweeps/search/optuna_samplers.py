@@ -1,19 +1,137 @@
-"""Optuna's samplers as a sweep uses them, made anew with a seed of its own for every trial."""
+"""Optuna's samplers in a sweep.
 
-from collections.abc import Callable
+Optuna suggests through ask/tell on a study in memory. Every trial gets a sampler of its own, seeded with the sweep's
+seed and the trial's number, and stored trials are added to the study again: a resumed sweep therefore suggests what an
+uninterrupted one would.
+"""
+
+import warnings
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import optuna
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from searchspace.architecture import Architecture
+from searchspace.space import Space
+from sweeps.search.optuna_params import locate, suggest
+from sweeps.search.sampler import Problem, Sampler
+
+MAX_REFUSALS = 8
+"""Refused suggestions in a row after which `ask` gives up."""
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+class OptunaSampler(Sampler):
+    """Asks one of Optuna's samplers, and asks again when an architecture is infeasible or was already tried."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.space, self.seed = problem.space, problem.seed
+        self.study = optuna.create_study(directions=list(problem.objectives.values()))
+        self.asked: dict[str, int] = {}
+        """Optuna's number of each running trial, by the key of its architecture."""
+        self.num_complete = 0
+        # NSGA-II needs several generations within the planned trials, or it is no better than random search.
+        self.population = min(50, max(8, problem.trials // 8))
+
+    @abstractmethod
+    def make(self, seed: int) -> BaseSampler:
+        """Return Optuna's sampler for one trial; `seed` is in 0 ... 2**32 - 1."""
+
+    def ask(self, number: int, is_new: Callable[[Architecture], bool]) -> Architecture | None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            self.study.sampler = self.make((self.seed * 1_000_003 + number) % 2**32)
+        for _ in range(MAX_REFUSALS):
+            trial = self.study.ask()
+            suggested = suggest(trial, self.space)
+            if suggested is not None and is_new(suggested):
+                self.asked[suggested.key] = trial.number
+                return suggested
+            self.study.tell(trial, state=TrialState.FAIL)
+        return None
+
+    def restore(self, architecture: Architecture) -> None:
+        located = locate(architecture, self.space)
+        if located is None:
+            return  # the space has changed since the trial was stored
+        params, distributions = located
+        running = create_trial(
+            state=TrialState.RUNNING,
+            params=params,
+            distributions=distributions,
+            system_attrs=self._attributes(),
+        )
+        self.study.add_trial(running)
+        self.asked[architecture.key] = len(self.study.get_trials(deepcopy=False)) - 1
+
+    def tell(
+        self, architecture: Architecture, values: Sequence[float] | None, *, stopped: bool
+    ) -> None:
+        number = self.asked.pop(architecture.key, None)
+        if number is None:
+            return  # outside the space: the sampler cannot learn from it
+        if values is None:
+            self.study.tell(number, state=TrialState.PRUNED if stopped else TrialState.FAIL)
+        else:
+            self.study.tell(number, list(values))
+            self.num_complete += 1
+
+    def _attributes(self) -> dict[str, Any]:
+        """Return Optuna's system attributes of a restored trial."""
+        return {}
+
+
+class Random(OptunaSampler):
+    """`sampler: random`: uniform over the values of each knob."""
+
+    def make(self, seed: int) -> BaseSampler:
+        return RandomSampler(seed=seed)
+
+
+class TPE(OptunaSampler):
+    """`sampler: tpe`."""
+
+    def make(self, seed: int) -> BaseSampler:
+        return RedrawingTPE(seed)
+
+
+class NSGA2(OptunaSampler):
+    """`sampler: nsga2`."""
+
+    @classmethod
+    def advice(cls, space: Space, *, halving: bool) -> list[str]:
+        if len(space.families) < 2:
+            return []
+        return [
+            "sampler nsga2: it crosses only knobs that all trials share, which in a space of several families is the "
+            "family's name alone; pareto and tpe use the other knobs too"
+        ]
+
+    def make(self, seed: int) -> BaseSampler:
+        return OrderedNSGAII(seed=seed, population_size=self.population)
+
+    def _attributes(self) -> dict[str, Any]:
+        # Optuna stores a trial's generation when it suggests it; a restored trial gets it here.
+        return {"NSGAIISampler:generation": self.num_complete // self.population}
+
+
+class GP(OptunaSampler):
+    """`sampler: gp`."""
+
+    def make(self, seed: int) -> BaseSampler:
+        return GPSampler(seed=seed, warn_independent_sampling=False)
 
 
 class RedrawingTPE(TPESampler):  # type: ignore[misc]
-    """TPE whose answer differs from the one that was just refused, and that looks at the trials once for both.
+    """TPE that gives a different answer when the last one was refused, and reads the trials once for both.
 
-    Its first answer is Optuna's: of 24 values of each knob the one likeliest to be good. Asked anew, Optuna
-    mostly says the same; here a value of each knob is drawn from the density of the good ones instead. What is
-    refused meanwhile fails, and failed trials teach TPE nothing.
+    The first answer is Optuna's: the best of 24 candidates. When asked again, Optuna mostly repeats itself, so this
+    class draws each knob from the density of the good values instead. Refused suggestions fail, and TPE learns
+    nothing from failed trials, so the densities stay valid between the answers.
     """
 
     def __init__(self, seed: int) -> None:
@@ -21,7 +139,7 @@ class RedrawingTPE(TPESampler):  # type: ignore[misc]
         self._halves: dict[bool, list[FrozenTrial]] = {}
         """The good trials under True, the others under False."""
         self._densities: dict[tuple[str, ...], dict[bool, Any]] = {}
-        """Of the two, by knobs."""
+        """Names of knobs -> the density of their values in each half."""
 
     def _build_parzen_estimator(
         self, study: optuna.Study, search_space: Any, trials: list[FrozenTrial], handle_below: bool
@@ -48,19 +166,10 @@ class RedrawingTPE(TPESampler):  # type: ignore[misc]
 
 
 class OrderedNSGAII(NSGAIISampler):  # type: ignore[misc]
-    """NSGA-II whose parents stand in order of trial from the first look on.
+    """NSGA-II that always reads its parents in the order of the trials.
 
-    Optuna orders them so only once they are cached, and a rebuilt study has no cache.
+    Optuna sorts them only after it has cached them, and a rebuilt study has no cache.
     """
 
     def select_parent(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:
         return sorted(super().select_parent(study, generation), key=lambda trial: trial.number)
-
-
-SAMPLERS: dict[str, Callable[[int, int], BaseSampler]] = {
-    "random": lambda seed, population: RandomSampler(seed=seed),
-    "tpe": lambda seed, population: RedrawingTPE(seed),
-    "nsga2": lambda seed, population: OrderedNSGAII(seed=seed, population_size=population),
-    "gp": lambda seed, population: GPSampler(seed=seed, warn_independent_sampling=False),
-}
-"""By name, each from a seed and the population of a generation."""

@@ -312,7 +312,7 @@ def test_check_advises_against_what_serves_badly(tmp_path: Path) -> None:
     file = sweep_file(tmp_path, families=families, train=train, search=search)
     advice = json.loads(invoke("check", file, "--json").output)["advice"]
     assert advice.startswith("halving: under schedule cosine")
-    assert "sampler nsga2: crosses only knobs that all trials have" in advice
+    assert "sampler nsga2: it crosses only knobs that all trials share" in advice
     restarting = train | {"schedule": "cosine_restarts"}
     file = sweep_file(tmp_path, train=restarting, search=search)
     assert json.loads(invoke("check", file, "--json").output)["advice"] == "none"

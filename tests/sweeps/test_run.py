@@ -13,6 +13,7 @@ import pytest
 
 from sweeps.engine.outcomes import SweepFailed
 from sweeps.run import run_sweep
+from sweeps.search.pareto.sampler import Pareto
 from sweeps.store.store import Store, StoreError, SweepTaken
 from tests.sweeps.sweeps_for_tests import SMALL, small_config, sweep_file
 
@@ -59,9 +60,9 @@ def test_the_space_is_tabulated_once(tmp_path: Path) -> None:
     knobs |= {"local_blocks": [1, 2], "pool_layers": ["none", "default"]}
     search = {"sampler": "pareto", "trials": 1}
     sweep = run_sweep(small_config(tmp_path, families={"slwsr": knobs}, search=search))
-    assert sweep.suggester.pareto is not None
+    assert isinstance(sweep.suggester.sampler, Pareto)
     assert sweep.table is not None
-    assert sweep.suggester.pareto.table is sweep.table
+    assert sweep.suggester.sampler.search.table is sweep.table
 
 
 def test_running_again_tops_up_and_repeats_nothing(tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""The search that knows every cost before training and models the PSNR alone."""
+"""The search that knows every cost before training and models only the PSNR."""

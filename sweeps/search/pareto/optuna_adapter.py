@@ -1,4 +1,4 @@
-"""`sampler: pareto` for a plain Optuna study: costs are known, only the PSNR is modelled.
+"""`sampler: pareto` for a plain Optuna study: it computes costs exactly and models only the PSNR.
 
     space, faults = parse_space({"slwsr": {"n_feats": [8, 16, 32], "n_blocks": [6, 14, 26]}}, ())
     sampler = ParetoSampler(space, scale=4, constraints=[at_most("params", "100K")], trials=50)
@@ -10,9 +10,9 @@
 
     study.optimize(objective, n_trials=50)
 
-No architecture is suggested twice and none above a limit; when all are tried the study stops by itself. Everything
-is read from the study anew for each trial, so that a study in a database goes on where it was. Several threads
-(`n_jobs`) share a sampler; of several processes two may choose the same in the same moment.
+The sampler suggests no architecture twice and none above a limit. When all were tried, the study stops. For each
+trial the sampler reads the whole study again, so a study in a database continues where it stopped. Several threads
+(`n_jobs`) can share a sampler. Two processes that ask at the same moment may get the same architecture.
 """
 
 from collections.abc import Sequence
@@ -26,16 +26,17 @@ from optuna.trial import FixedTrial, FrozenTrial, TrialState
 from searchspace.architecture import Architecture
 from searchspace.constraint import Constraint
 from searchspace.cost import costs
+from searchspace.errors import UserError
 from searchspace.space import Space, feasible
 from sweeps.search.optuna_params import locate, suggest
-from sweeps.search.pareto.sampler import ParetoSearch
+from sweeps.search.pareto.search import ParetoSearch
 
 FULL = 1
-"""The only length of training: a study of several objectives takes no values on the way."""
+"""The only length of training, because an Optuna study with several objectives takes no intermediate values."""
 
 
 class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
-    """Suggests architectures of a space; the study's values are the PSNR [dB] and then the costs in order."""
+    """Suggests architectures of a space. The study's values are the PSNR in dB, then the costs in order."""
 
     def __init__(
         self,
@@ -48,10 +49,11 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
         floor: float | None = None,
         seed: int = 0,
     ) -> None:
-        """`minimized`: the costs beside the PSNR; `trials`: about how many there will be; `floor`: PSNR [dB] below
-        which a network is worth nothing, as bicubic's.
+        """Prepare a search of `space` at upscaling factor `scale`.
 
-        Raises ValueError for a cost that is no sum over parts of a network.
+        `minimized` names the costs among the objectives, and `trials` is the approximate number of trials. A network
+        whose PSNR is at or below `floor` in dB, such as bicubic's, is worth nothing. Raises UserError for a cost that
+        is not a sum over the parts of a network.
         """
         self.space, self.scale = space, scale
         self.minimized, self.constraints = tuple(minimized), tuple(constraints)
@@ -68,26 +70,26 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
         self.search.floor = floor
         self._lock = Lock()
         self._chosen: dict[int, Architecture] = {}
-        """Of trials that are running here, by number: their parameters are not in the study yet."""
+        """Number of a running trial -> its architecture, whose parameters the study may not hold yet."""
 
     @property
     def directions(self) -> list[str]:
-        """Of the study that this samples for."""
+        """The directions of the study's values."""
         return ["maximize", *("minimize" for _ in self.minimized)]
 
     def architecture(self, trial: optuna.Trial) -> Architecture:
-        """What the trial is to train; optuna.TrialPruned where all architectures are tried."""
+        """Return the architecture to train. Raises optuna.TrialPruned when all architectures were tried."""
         suggested = suggest(trial, self.space)
         assert suggested is not None
         return suggested
 
     def costs(self, architecture: Architecture) -> tuple[float, ...]:
-        """The minimized costs of an architecture, exact, in order."""
+        """Return the minimized costs of an architecture, exact and in order."""
         counted = costs(architecture, self.scale)
         return tuple(counted[name] for name in self.minimized)
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        """Choose the trial's architecture; at the end of the space, stop the study."""
+        """Choose the trial's architecture. Stop the study when all were tried."""
         with self._lock:
             self._read(study.get_trials(deepcopy=False))
             chosen = self._next(trial.number)
@@ -103,20 +105,20 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        """The study knows the trial from now on."""
+        """Forget the trial, which the study holds from now on."""
         with self._lock:
             self._chosen.pop(trial.number, None)
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """Empty: the parameters are asked for one by one, since they depend on each other."""
+        """Return nothing: the parameters depend on each other, so Optuna asks for them one by one."""
         return {}
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Empty, as that space."""
+        """Return nothing, because the relative search space is empty."""
         return {}
 
     def sample_independent(
@@ -126,7 +128,7 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """The value of a knob; ValueError for a parameter that is none."""
+        """Return the value of a knob. Raises UserError for a parameter that is not a knob of the space."""
         chosen = self._chosen.get(trial.number)
         if chosen is None:
             raise optuna.TrialPruned("no further architecture is feasible")
@@ -134,14 +136,14 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
         assert located is not None
         params, distributions = located
         if distributions.get(param_name) != param_distribution:
-            raise ValueError(
+            raise UserError(
                 f"{param_name}: ParetoSampler suggests the knobs of its space ({', '.join(params)}), got "
                 f"{param_distribution}; ask for them by sampler.architecture(trial)"
             )
         return params[param_name]
 
     def _next(self, number: int) -> Architecture | None:
-        """The next one that meets the limits which the table of costs does not hold (memory) as well."""
+        """Return the next architecture that also meets limits on costs that the table lacks, such as memory."""
         while (suggested := self.search.ask(number)) is not None:
             if feasible(suggested, self.constraints, self.scale):
                 return suggested
@@ -149,7 +151,7 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
         return None
 
     def _read(self, trials: Sequence[FrozenTrial]) -> None:
-        """Make the search know what the study knows, and what is running here."""
+        """Rebuild the search from the study and from the trials that run here."""
         self.search.known.clear()
         for chosen in self._chosen.values():
             self.search.add(chosen)
@@ -166,7 +168,7 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
             self.search.end(architecture, failed=trial.state == TrialState.FAIL)
 
     def _stored(self, trial: FrozenTrial) -> Architecture | None:
-        """The architecture of a trial of the study; None where it has none, or not all of it yet."""
+        """Return the architecture of a stored trial; None when its parameters are incomplete or no architecture."""
         try:
             return suggest(FixedTrial(trial.params, trial.number), self.space)
         except ValueError:

@@ -1,12 +1,34 @@
-"""A Gaussian process of PSNR over architectures, from trainings of several lengths at once.
+"""A Gaussian process of the PSNR over architectures, learnt from trainings of several lengths at once.
 
-Every length of training (a rung) is a task of its own; tasks share one latent function as far as they are
-correlated: k((x, s), (x', t)) = share_s share_t k(x, x') for s != t, and k(x, x') for s = t. Targets are first
-brought to the scale of the full training by the trials that have both. What is modelled is not the PSNR
-but its closeness -log(top - PSNR) to a bound a little above the best: PSNR saturates with the costs, and small
-networks scatter more than large ones; the logarithm makes both even. The kernel is a Matern 5/2 with a
-length for each knob plus a line in the logarithms of the costs. Rasmussen and Williams 2006, chapters 2 and 5;
-the tasks are Bonilla et al. 2008 with one common factor.
+PSNR saturates with the costs, and small networks scatter more than large ones. The model therefore predicts the
+closeness -log(top - PSNR), where `top` lies a little above the best PSNR seen; the logarithm evens out both effects.
+The kernel is a Matern 5/2 with one length per knob, plus a line in the logarithms of the costs.
+
+Each length of training is a task. Tasks share one latent function to the extent that they are correlated:
+k((x, s), (x', t)) = k(x, x') for s = t, and share_s share_t k(x, x') for s != t. Before that, the architectures that
+have both lengths bring the closeness of a shorter training to the scale of the full one. See Rasmussen and Williams
+2006, chapters 2 and 5, and Bonilla et al. 2008 for the tasks, here with one common factor.
+
+A worked example, which `test_surrogate.py` checks. Two networks were trained in full, described by one feature x:
+
+    x     PSNR     closeness              target
+    0     30 dB    -log(2.3) = -0.833     -1
+    1     32 dB    -log(0.3) =  1.204     +1
+
+The median is 31 dB, so top = 32 + 0.3 * (32 - 31) = 32.3 dB. The closeness has mean 0.186 and standard deviation
+1.018, and the targets are (closeness - 0.186) / 1.018. Say the fit finds length 0.5, signal 1 and no noise. Distances
+count in lengths. The kernel at distance r is m(r) = (1 + sqrt(5) r + 5/3 r^2) exp(-sqrt(5) r):
+
+    between the two networks      r = 2      m = 0.139
+    from x = 0.25 to x = 0        r = 0.5    m = 0.829
+    from x = 0.25 to x = 1        r = 1.5    m = 0.283
+
+The weights solve [[1, 0.139], [0.139, 1]] w = [-1, +1], so w = [-1.161, +1.161]. At x = 0.25 the model predicts
+
+    target      (0.829 - 0.283) * -1.161  = -0.633
+    variance    1 - 0.716                 =  0.284, so the standard deviation is 0.533
+    closeness   0.186 - 0.633 * 1.018     = -0.459, give or take 0.533 * 1.018 = 0.543
+    PSNR        32.3 - exp(0.459)         = 30.7 dB, between 29.6 and 31.4 dB at one standard deviation
 """
 
 from dataclasses import dataclass
@@ -20,31 +42,31 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 MAX_FITTED = 160
-"""Observations that lengths are fitted on; the rest only sharpens predictions."""
+"""Observations used to fit the lengths. The others only sharpen predictions."""
 MARGIN = 0.3
-"""How far the bound lies above the best, as a share of the best's distance from the median."""
+"""Distance of `top` above the best PSNR, as a share of the best PSNR's distance from the median."""
 LEAST_MARGIN = 0.05
-"""The least that it lies above the best [dB]."""
+"""Smallest distance of `top` above the best PSNR, in dB."""
 LINEAR = 1.0
-"""Prior variance of the slope over a cost's range, in units of the targets' variance."""
+"""Prior variance of the slope along a cost that runs from 0 to 1, in units of the targets' variance."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Observations:
-    """What is known: features, task and PSNR of each observation."""
+    """What was measured, one entry per training."""
 
     features: Floats
-    """(n, columns), each within [0, 1]."""
+    """(n, columns), each in [0, 1]."""
     task: Ints
-    """(n,): 0 is the full training, others are shorter trainings or other sweeps."""
+    """(n,): 0 for full trainings, other numbers for shorter trainings and other sweeps."""
     trial: Ints
-    """(n,): which architecture was trained."""
+    """(n,): a number for each architecture."""
     psnr: Floats
-    """(n,) [dB]"""
+    """(n,), in dB."""
 
 
 class Surrogate:
-    """Predicts how close a full training comes to `top` [dB], with its uncertainty."""
+    """Predicts the closeness of full trainings to `top`, with its uncertainty."""
 
     def __init__(
         self,
@@ -53,13 +75,15 @@ class Surrogate:
         is_cost: NDArray[np.bool_],
         floor: float | None = None,
     ) -> None:
-        """`groups` (columns,): the knob each column belongs to; `is_cost` (columns,); `floor` [dB]: `top`
-        lies above it.
+        """Fit the model to `seen`.
+
+        `groups` (columns,) numbers the knob that each column belongs to, and `is_cost` (columns,) marks the costs.
+        `top` lies above `floor`, in dB.
         """
         self.groups, self.is_cost = groups, is_cost
         full = seen.psnr[seen.task == 0]
         self.top = _top(full if len(full) else seen.psnr, floor)
-        """PSNR [dB] that no network is expected to reach."""
+        """PSNR in dB that no network is expected to reach."""
         closeness = np.empty(len(seen.psnr))
         for task in np.unique(seen.task):
             own = seen.task == task
@@ -72,9 +96,10 @@ class Surrogate:
         self._condition(seen.features, seen.task, target)
 
     def predict(self, features: Floats) -> tuple[Floats, Floats]:
-        """Mean and standard deviation (N,) of the closeness of full trainings.
+        """Return the mean and the standard deviation (N,) of the closeness of full trainings.
 
-        Noise is part of it: an architecture is trained once, and that outcome counts, luck included.
+        `features` is (N, columns). The deviation includes noise, because each architecture is trained only once and
+        that single outcome counts.
         """
         across = self._kernel(features, self.x, np.zeros(len(features), np.int64), self.task)
         mean = across @ self.weights
@@ -85,11 +110,11 @@ class Surrogate:
         return self.centre + self.spread * mean, self.spread * deviation
 
     def psnr(self, closeness: Floats) -> Floats:
-        """PSNR [dB] of a closeness."""
+        """Return the PSNR in dB that belongs to a closeness."""
         return np.asarray(self.top - np.exp(-closeness))
 
     def believe(self, features: Floats, closeness: Floats) -> None:
-        """Take running trials as if they had ended with these values."""
+        """Treat running trials, `features` (N, columns), as if they had ended with `closeness` (N,)."""
         task = np.zeros(len(features), np.int64)
         target = (closeness - self.centre) / self.spread
         self._condition(
@@ -115,7 +140,7 @@ class Surrogate:
         return self.signal * (matern + linear) * shared
 
     def _fit(self) -> None:
-        """Lengths, shares and noise by the largest posterior on some of the observations."""
+        """Fit lengths, shares, noise and signal: the largest posterior on at most MAX_FITTED observations."""
         chosen = _some(self.seen, MAX_FITTED)
         x, task, y = self.seen.features[chosen], self.seen.task[chosen], self.target[chosen]
         num_groups = int(self.groups.max()) + 1
@@ -134,7 +159,7 @@ class Surrogate:
         def loss(logs: Floats) -> tuple[float, Floats]:
             return _negative_posterior(logs, prior, width, distances, linear, same, task, y)
 
-        # A line search that leaves what the prior holds possible would overflow.
+        # Without bounds, the line search would try values that overflow.
         bounds = list(zip(prior - 5 * width, prior + 5 * width, strict=True))
         options = {"maxiter": 25}
         found = minimize(loss, prior, jac=True, bounds=bounds, method="L-BFGS-B", options=options).x
@@ -153,7 +178,10 @@ def _negative_posterior(
     task: Ints,
     y: Floats,
 ) -> tuple[float, Floats]:
-    """Minus the log of likelihood times log-normal priors, and its gradient."""
+    """Return the negative logarithm of likelihood times log-normal priors, and its gradient.
+
+    `logs` holds the logarithms of the lengths, the logits of the shares, and the logarithms of noise and signal.
+    """
     num_groups = len(distances)
     inverse = np.exp(-2 * logs[:num_groups])
     share = np.concatenate([[1.0], _logistic(logs[num_groups:-2])])
@@ -183,25 +211,25 @@ def _negative_posterior(
 
 
 def _share_gradient(product: Floats, same: NDArray[np.bool_], share: Floats, task: Ints) -> Floats:
-    """By the logit of each share: entries between tasks s and t hold the product of both shares."""
+    """Return the gradient by the logit of each share but the first, which is always 1."""
     between = np.where(same, 0.0, product).sum(1)
     by_task = np.bincount(task, weights=between, minlength=len(share))
-    # d share / d logit = share (1 - share), divided by the share that is in the entry already.
+    # Entries between tasks s and t already hold share_s share_t, and d share / d logit = share (1 - share).
     return (by_task * (1 - share))[1:]
 
 
 def _top(psnr: Floats, floor: float | None) -> float:
-    """A bound [dB] a little above the best."""
+    """Return a bound in dB a little above the best PSNR and above `floor`."""
     best = float(psnr.max())
     margin = max(MARGIN * (best - float(np.median(psnr))), LEAST_MARGIN)
     return max(best, best if floor is None else floor) + margin
 
 
 def _on_one_scale(seen: Observations, closeness: Floats) -> tuple[Floats, float, float]:
-    """Targets of about unit variance, and the centre and spread of the full training.
+    """Return targets (n,) of about unit variance, and the mean and standard deviation of the full trainings.
 
-    A shorter task is moved and stretched so that trials which have both agree on the average; with
-    fewer than three of these it is standardised by itself.
+    A shorter task is shifted and stretched to match the mean and spread of the full trainings of the same
+    architectures. With fewer than three such architectures, it gets mean 0 and variance 1 by itself.
     """
     full = seen.task == 0
     reference = full if full.sum() >= 2 else np.ones(len(full), np.bool_)
@@ -229,14 +257,17 @@ def _moments(values: Floats) -> tuple[float, float]:
 
 
 def _without_outliers(values: Floats) -> Floats:
-    """Values far below the others, as of trainings that went wrong, raised to a bound."""
+    """Return `values` with those far below the others, as from failed trainings, raised to a bound."""
     middle = np.median(values)
     usual = np.median(np.abs(values - middle))
     return np.maximum(values, middle - 8 * max(usual, 0.05))
 
 
 def _some(seen: Observations, limit: int) -> Ints:
-    """At most `limit` observations, full trainings first, evenly spaced otherwise."""
+    """Return the numbers of at most `limit` observations.
+
+    Full trainings have precedence for half of the places. When there are too many, evenly spaced ones are taken.
+    """
     order = np.argsort(seen.task, kind="stable")
     full = order[: int((seen.task == 0).sum())]
     if len(order) <= limit:

@@ -53,5 +53,7 @@ def test_too_large_a_space_is_sampled_for_those_who_need_it(tmp_path: Path) -> N
 
 @pytest.mark.usefixtures("few_spellings")
 def test_nothing_feasible_in_a_sample_is_told_as_such(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no architecture of 2\d\d looked at meets params <= 10"):
+    with pytest.raises(
+        ConfigError, match=r"no architecture among 2\d\d examined meets params <= 10"
+    ):
         check_feasible(config(tmp_path, budget={"params": 10}), sample=True)

@@ -95,16 +95,16 @@ def test_a_yaml_that_is_no_mapping_is_told(tmp_path: Path) -> None:
     assert "got keys ['sweep']" in told(tmp_path, "sweep: {}\n")
 
 
-def test_what_is_no_yaml_says_where(tmp_path: Path) -> None:
+def test_invalid_yaml_says_where(tmp_path: Path) -> None:
     message = told(tmp_path, "metadata: {sweep: [\n")
-    assert message.startswith("sweep.yaml: is no YAML")
+    assert message.startswith("sweep.yaml: not valid YAML")
     assert "line" in message
     assert len(message.splitlines()) == 1
 
 
 def test_a_key_given_twice_is_told(tmp_path: Path) -> None:
     text = sweep_file(tmp_path).read_text() + "    seed: 1\n    seed: 2\n"
-    assert "metadata.sweep.seed: stands here twice" in told(tmp_path, text)
+    assert "metadata.sweep.seed: this key appears twice" in told(tmp_path, text)
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
@@ -174,7 +174,10 @@ def test_a_grid_over_too_many_is_refused(tmp_path: Path) -> None:
 def test_a_constraint_on_a_knob_with_names_is_refused(tmp_path: Path) -> None:
     families = {"slwsr": {"n_blocks": [6, "3-3/3"], "local_blocks": 2}}
     message = told_of(tmp_path, families=families, constraints=["n_blocks <= 6"])
-    assert "n_blocks <= 6: slwsr.n_blocks also takes '3-3/3', which is no number" in message
+    assert (
+        "n_blocks <= 6: must limit a knob whose values are numbers, but slwsr.n_blocks also takes '3-3/3'"
+        in message
+    )
 
 
 @pytest.mark.parametrize(
@@ -217,7 +220,7 @@ def test_a_scale_that_there_is_not_is_told_once(tmp_path: Path) -> None:
 
 def test_a_file_nested_without_end_is_told(tmp_path: Path) -> None:
     assert (
-        told(tmp_path, "[" * 3000 + "]" * 3000) == "sweep.yaml: is nested too deeply to be a sweep"
+        told(tmp_path, "[" * 3000 + "]" * 3000) == "sweep.yaml: too deeply nested for a sweep file"
     )
 
 

@@ -12,7 +12,8 @@ from sweeps.config.sweep_config import ConfigError
 from sweeps.drivers import local
 from sweeps.engine.limits import non_dominated
 from sweeps.engine.sweep import Sweep
-from sweeps.search.halving import Candidate, HalvingSettings, next_promotion, non_dominated_ranks
+from sweeps.search.halving import Candidate, next_promotion
+from sweeps.search.settings import HalvingSettings
 from sweeps.store.store import Store
 from sweeps.train import segment as segments
 from tests.sweeps.sweeps_for_tests import SMALL, small_config
@@ -125,16 +126,6 @@ def test_trial_on_its_way_is_not_promoted_again() -> None:
     trials = [waiting(n, 100.0, 20.0) for n in range(4)]
     trials[2] = Candidate(number=2, costs=(100.0,), scores=((25.0,),), target=1)
     assert next_promotion(trials, 3, 4) is None
-
-
-def test_ranks_are_those_of_peeling_fronts_off() -> None:
-    values = np.random.default_rng(0).integers(0, 5, (40, 3)).astype(float)
-    ranks = non_dominated_ranks(values)
-    for rank in range(ranks.max() + 1):
-        rest = values[ranks >= rank]
-        for value, own in zip(rest, ranks[ranks >= rank], strict=True):
-            dominated = ((rest <= value).all(1) & (rest < value).any(1)).any()
-            assert dominated == (own > rank)
 
 
 @pytest.mark.parametrize("sampler", ["random", "pareto"])

@@ -11,7 +11,8 @@ from searchspace.architecture import Architecture
 from searchspace.constraint import Constraint, at_most
 from searchspace.cost import costs
 from searchspace.space import Space, parse_space
-from sweeps.config.sweep_config import SamplerName
+from sweeps.search.optuna_samplers import TPE
+from sweeps.search.settings import SamplerName
 from sweeps.search.suggester import Suggester
 
 OBJECTIVES = {"psnr_y": "maximize", "params": "minimize", "multadds": "minimize"}
@@ -145,7 +146,8 @@ def test_stopped_trials_are_told_as_pruned_and_failed_ones_as_failed() -> None:
         architecture = asked.ask(number)
         assert architecture is not None
         asked.tell(architecture, values, stopped=stopped)
-    told = [each.state for each in asked.study.get_trials() if each.params]
+    assert isinstance(asked.sampler, TPE)
+    told = [each.state for each in asked.sampler.study.get_trials() if each.params]
     assert told[-1] == optuna.trial.TrialState.FAIL
     assert optuna.trial.TrialState.PRUNED in told
 

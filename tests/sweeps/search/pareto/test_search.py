@@ -8,7 +8,7 @@ from searchspace.architecture import Architecture
 from searchspace.constraint import at_most
 from searchspace.space import Space, parse_space
 from sweeps.search.pareto.expected_improvement import Budgets
-from sweeps.search.pareto.sampler import ParetoSearch
+from sweeps.search.pareto.search import ParetoSearch
 from sweeps.search.pareto.surrogate import Observations, Surrogate
 
 

@@ -1,0 +1,128 @@
+"""What can be wrong in a sweep beyond the type and range of a single key, which pydantic checks.
+
+Each function returns faults as (path of the key, message).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, TypeVar
+
+from searchspace.constraint import Constraint, at_most, parse_constraint
+from searchspace.cost import COSTS
+from searchspace.discover import FAMILIES
+from searchspace.space import Fault, Space
+from searchspace.spec import knobs, nearest
+from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
+from sweeps.search.sampler import sampler_class, samplers_that_expect_gains
+from sweeps.search.samplers import SAMPLERS
+from sweeps.search.settings import MEASURED, SearchSettings
+
+At = tuple[str, ...]
+T = TypeVar("T")
+
+
+def search_faults(
+    search: object, objectives: Mapping[str, Any], space: Space, at: At
+) -> Iterator[Fault]:
+    """What the chosen sampler cannot do; `search` and `objectives` are as written in the file."""
+    written = search if isinstance(search, Mapping) else {}
+    name = written.get("sampler", SearchSettings.model_fields["sampler"].default)
+    if not isinstance(name, str) or name not in SAMPLERS:
+        return  # pydantic reports it
+    sampler = sampler_class(name)
+    for text in sampler.faults(space, objectives):
+        yield (*at, "sampler"), text
+    if written.get("min_gain") is not None and not sampler.expects_gains:
+        able = " or ".join(samplers_that_expect_gains())
+        yield (*at, "min_gain"), f"needs sampler: {able}, which expects gains"
+
+
+def plan_faults(search: SearchSettings, steps: int, rungs: tuple[int, ...], at: At) -> list[Fault]:
+    """Plans under which the sweep would silently do nothing; `steps`: of a full training."""
+    faults: list[Fault] = []
+    if search.halving is not None and len(rungs) == 1:
+        text = (
+            f"must be at most two thirds of train.steps ({steps:,}) for a rung below them, "
+            f"got {search.halving.min_steps:,}"
+        )
+        faults.append(((*at, "halving", "min_steps"), text))
+    if search.steps is not None and search.steps < rungs[0]:
+        text = (
+            f"must allow one trial its first {rungs[0]:,} steps, got {search.steps:,}: "
+            "nothing would be trained"
+        )
+        faults.append(((*at, "steps"), text))
+    return faults
+
+
+def objective_faults(objectives: object, at: At) -> list[Fault]:
+    """Objectives that srsweep does not know."""
+    known = [*MEASURED, LATENCY, *COSTS]
+    return [
+        ((*at, str(name)), f"unknown; {nearest(name, known)}")
+        for name in items(objectives, list)
+        if name not in known
+    ]
+
+
+def scale_faults(scale: object, space: Space, at: At) -> list[Fault]:
+    """Families that are not built for `scale`."""
+    return [
+        (
+            (*at, part.family.name),
+            f"{part.family.name} is built for {part.family.scales}, got scale {scale}",
+        )
+        for part in space.families
+        if scale not in part.family.scales
+    ]
+
+
+def parse_limits(
+    budget: object, constraints: object, at: At
+) -> tuple[list[Constraint], list[Fault]]:
+    """Return the limits in `budget` and `constraints`, and the faults in them. A limit on latency is only checked."""
+    knob_names = {name for family in FAMILIES.values() for name in knobs(family.spec)}
+    limits: list[Constraint] = []
+    faults: list[Fault] = []
+    for cost, limit in items(budget, dict):
+        where = (*at, "budget", str(cost))
+        if cost == LATENCY:
+            _checked(partial(parse_milliseconds, limit), where, faults)
+        else:
+            limits += _checked(partial(at_most, cost, limit), where, faults)
+    for number, text in enumerate(items(constraints, list)):
+        where = (*at, "constraints", str(number))
+        limits += _checked(partial(parse_constraint, text, knob_names), where, faults)
+    return limits, faults
+
+
+def constraint_faults(limits: list[Constraint], space: Space, at: At) -> list[Fault]:
+    """Limits on knobs that also take values other than numbers, which cannot be compared with a limit."""
+    return [
+        (
+            at,
+            f"{limit}: must limit a knob whose values are numbers, but {part.family.name}.{dimension.name} "
+            f"also takes {value!r}",
+        )
+        for limit in limits
+        for part in space.families
+        for dimension in part.dimensions
+        for value in dimension.values
+        if dimension.name == limit.name and not isinstance(value, int | float)
+    ]
+
+
+def items(value: Any, kind: type) -> Any:
+    """Return the entries of a mapping or list; none when `value` has another type, which pydantic reports."""
+    if kind is dict:
+        return value.items() if isinstance(value, Mapping) else ()
+    return value if isinstance(value, list | dict) else ()
+
+
+def _checked(parse: Callable[[], T], at: At, faults: list[Fault]) -> list[T]:
+    """Return the parsed value in a list; when it is wrong, add a fault and return an empty list."""
+    try:
+        return [parse()]
+    except ValueError as error:
+        faults.append((at, str(error)))
+        return []
