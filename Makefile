@@ -4,16 +4,20 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SWEEP ?= sweep.yaml
+TORCH ?= 2.13.0
+LOWEST := .venv-lowest
 
-.PHONY: help setup sweep test test-all check clean
+.PHONY: help setup sweep test test-all test-lowest check clean
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make sweep   train the networks of $(SWEEP), then show the front and write report.html"
-	@echo "make test    the tests that need nothing but Python, in a few minutes"
-	@echo "make test-all  those and the slow ones, with real servers where they are installed"
-	@echo "make check   formatting, lint, types"
-	@echo "make setup   the virtual environment alone (the others make it as needed)"
+	@echo "make sweep        trains the networks of $(SWEEP), prints the front and writes report.html"
+	@echo "make test         runs the quick tests, which need nothing but Python"
+	@echo "make test-all     runs the slow tests too, with real servers where they are installed"
+	@echo "make test-lowest  runs the quick tests with the lowest versions that pyproject.toml promises"
+	@echo "                  (torch stays at $(TORCH); TORCH=lowest takes the promised one)"
+	@echo "make check        checks formatting, lint and types"
+	@echo "make setup        makes the virtual environment; the other targets call it"
 
 setup: $(VENV)/.ready
 
@@ -38,10 +42,22 @@ test: setup
 test-all: setup
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
+# Old releases warn of things that we cannot mend; -W default keeps such warnings from failing a test.
+test-lowest: $(LOWEST)/.ready
+	$(LOWEST)/bin/python -m pytest -q -n 2 -m "not slow" -W default
+
+$(LOWEST)/.ready: pyproject.toml constraints.txt tools/lowest_versions.py
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(PYTHON) tools/lowest_versions.py --torch $(TORCH) >$(LOWEST)/requirements.txt
+	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check "$$(grep ^torch== $(LOWEST)/requirements.txt)"
+	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check -r $(LOWEST)/requirements.txt
+	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
 check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) runs cache report.html
+	rm -rf $(VENV) $(LOWEST) runs cache report.html
