@@ -24,18 +24,16 @@ from sweeps.engine.outcomes import (
     settle,
     with_device_checked,
 )
+from sweeps.engine.teaching import bicubic_score, make_suggester, teach_earlier_sweeps, tell
 from sweeps.engine.trial_state import Trial
 from sweeps.log import log_failure, log_of
 from sweeps.measure.latency_objective import FACT
 from sweeps.messages import TRACEBACK
 from sweeps.records import Evaluation, Measurement, Outcome, Record, TrialRow
 from sweeps.search.halving import next_promotion
-from sweeps.search.suggester import Suggester
 from sweeps.store.store import LEASE_SECONDS, Store, StoreError
 from sweeps.train.segment import Segment
 
-MAX_EARLIER = 3
-"""Earlier sweeps that a sampler with a model learns from."""
 CLOSING_SECONDS = 10.0
 """How long a driver that ends waits for a database that does not answer."""
 
@@ -62,7 +60,7 @@ class Sweep:
         self.config, self.store, self.on_change = config, store, on_change
         self.table = table
         # First, so that a space from which nothing can be suggested leaves no sweep behind in the database.
-        self.suggester = self._suggester()
+        self.suggester = make_suggester(config, table)
         self.id = store.open_sweep(config.name, config.scale, config.comparable)
         self.token = store.acquire_lease(self.id, holder, lease_seconds, patient=patient)
         self.keeper = store.keep_lease()
@@ -85,7 +83,7 @@ class Sweep:
         self.share = Share(gpu=0.0 if gpu == AUTO else float(gpu))
         """The share of a GPU that one trial gets. The driver sets it through `reserve`."""
         try:
-            self._warm_start()
+            teach_earlier_sweeps(self.suggester, store, self.id)
             self._restore(store.trials(self.id))
             self.patience.recall(self.trials, store.facts(self.id))
         except BaseException:
@@ -188,7 +186,7 @@ class Sweep:
         self._blocked = blocking_fault(trial, outcome, self.config) or self._blocked
         # The row comes first: after a crash in between, the search is rebuilt from the row.
         self.store.end_attempt(trial.id, trial.attempt, stored, trial.state, measured)
-        self._tell(trial)
+        tell(self.suggester, trial, self.config)
         self._look_for_promotion()
         self._free_weights()
         if self.done:
@@ -254,7 +252,7 @@ class Sweep:
             if trial.state == "paused":
                 trial.state = "stopped"
                 self.store.set_state(trial.id, "stopped")
-                self._tell(trial)
+                tell(self.suggester, trial, self.config)
         self._free_weights()
 
     def _free_weights(self) -> None:
@@ -264,23 +262,13 @@ class Sweep:
                 self.freed.add(trial.number)
                 forget_weights(trial.folder(self.config), trial.mirror(self.config))
 
-    def _tell(self, trial: Trial) -> None:
-        if trial.state == "complete":
-            known = trial.values(self.config.scale)
-            values = [known[name] for name in self.config.objectives]
-            self.suggester.tell(trial.architecture, values, stopped=False)
-        elif trial.state in ("failed", "stopped"):
-            self.suggester.tell(trial.architecture, None, stopped=trial.state == "stopped")
-        elif trial.state == "paused":
-            self.suggester.pause(trial.architecture)
-
     def _new_trial(self) -> Trial | None:
         if not self._may_ask:
             return None
         number = max(self.trials, default=-1) + 1
         sampler = self.suggester.sampler
         if sampler.lacks_floor:
-            sampler.set_floor(self._bicubic())
+            sampler.set_floor(bicubic_score(self.suggester, self.store.facts(self.id)))
         suggested = self.suggester.ask(number)
         self.patience.note(sampler.gain)
         if suggested is None or self.patience.is_over:
@@ -302,19 +290,6 @@ class Sweep:
         self.trials[number] = trial
         return trial
 
-    def _bicubic(self) -> float | None:
-        """The score of bicubic on the validation images, which a useful network must beat. None before it is known."""
-        known = self.store.facts(self.id).get(f"validation_bicubic_{self.suggester.modelled}")
-        return None if known is None else float(known)
-
-    def _warm_start(self) -> None:
-        """Teach the sampler's model, if it has one, with full trainings of earlier sweeps at this scale."""
-        if not self.suggester.sampler.takes_earlier_sweeps:
-            return
-        for sweep, other in enumerate(self.store.others(self.id)[:MAX_EARLIER]):
-            rows = [row for row in self.store.trials(other) if row.state == "complete"]
-            self.suggester.warm_start(sweep, rows)
-
     def _restore(self, rows: list[TrialRow]) -> None:
         """Restore the stored trials. Finished trials teach the search, the others continue."""
         for row in rows:
@@ -330,7 +305,7 @@ class Sweep:
                 trial.state = "paused"
                 self.waiting.append(trial)
             else:
-                self._tell(trial)
+                tell(self.suggester, trial, self.config)
         self._look_for_promotion()
 
     def check_lease(self) -> None:
@@ -354,18 +329,3 @@ class Sweep:
                 interrupted = interrupted.completed(trial.step, seconds)
                 self.store.end_attempt(trial.id, trial.attempt, interrupted, "paused")
             self.store.release_lease(self.id, self.token)
-
-    def _suggester(self) -> Suggester:
-        config = self.config
-        return Suggester(
-            space=config.space,
-            constraints=config.limits,
-            scale=config.scale,
-            objectives=config.objectives,
-            sampler=config.search.sampler,
-            seed=config.seed,
-            trials=config.search.trials,
-            steps=config.train.steps,
-            levels=config.levels,
-            table=self.table,
-        )
