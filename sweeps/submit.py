@@ -36,6 +36,11 @@ BOOTSTRAP = "ray_bootstrap_config.yaml"
 """Under the home folder of the head node: the cluster file as of the last `ray up`, as JSON."""
 UPLOADED = "sweep.yaml"
 """Under the home folder: what `ray rsync-up sweep.yaml sweep.yaml '~/sweep.yaml'` has put there."""
+FOLDER_VARIABLE = "SRSWEEP_FOLDER"
+"""Environment variable with the folder where relative paths of the sweep begin; the home folder without it.
+
+`sweeps.drivers.ray_this_machine` sets it.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +76,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr, flush=True)
         return _ended(2)
     if options.file is None:
-        os.chdir(Path.home())  # relative paths of the sweep begin where Ray puts files
+        # Relative paths of the sweep begin where Ray puts files, or where the person stands on this machine.
+        os.chdir(os.environ.get(FOLDER_VARIABLE) or Path.home())
     for line in (found.line, *found.notes, *text_changes(found.config)):
         print(line, flush=True)
     path = snapshot(found.config)
