@@ -150,14 +150,14 @@ grep -q "text unchanged since its last run" "$WORK/out" || fail "the head should
 look complete first 3 || fail "the old text asks for three trials"
 say "an edited file that was not brought to the head: its old text is told and run"
 
-write_sweep second 6 300 n_feets
+write_sweep second 6 150 n_feets
 quietly ray up -y --no-restart sweep.yaml || fail "ray up of a wrong file"
 if quietly "${submit[@]}"; then fail "a wrong file gave exit code 0"; fi
 grep -q "metadata.sweep.families.slwsr.n_feets" "$WORK/out" || fail "the wrong knob is not named"
 grep -q "exit code 2" "$WORK/out" || fail "exit code 2"
 say "a wrong file: non-zero, and the place in it is named"
 
-write_sweep second 8 300
+write_sweep second 8 150
 quietly ray up -y --no-restart sweep.yaml || fail "ray up"
 look kill second 2 &
 killer=$!
@@ -165,7 +165,7 @@ if quietly "${submit[@]}"; then fail "a killed driver gave exit code 0"; fi
 wait $killer || fail "the driver could not be killed"
 grep -q "submitted sweep-second.1" "$WORK/out" || fail "the first life"
 say "the driver killed in mid-sweep: non-zero"
-write_sweep second 9 300
+write_sweep second 9 150
 quietly ray rsync-up sweep.yaml sweep.yaml '~/sweep.yaml' || fail "rsync-up"
 look stop second 4 &
 stopper=$!

@@ -203,9 +203,9 @@ def test_gpus_that_others_hold_stop_auto_with_a_line_and_a_number_not_at_all(
     [
         (16, 0, ""),
         (4, 0.5, ""),
-        (17, 0, "resources: a trial takes 17 cores and 0 of GPUs, and no machine"),
-        (4, 3, "resources: a trial takes 4 cores and 3 of GPUs, and no machine"),
-        (16, 1, "resources: a trial takes 16 cores and 1 of GPUs, and no machine"),  # of one node
+        (17, 0, "resources: a trial takes 17 cores and 0 GPUs, and no machine"),
+        (4, 3, "resources: a trial takes 4 cores and 3 GPUs, and no machine"),
+        (16, 1, "resources: a trial takes 16 cores and 1 GPUs, and no machine"),  # of one node
     ],
 )
 def test_what_no_machine_of_a_cluster_has_is_told(cpu: float, gpu: float, told: str) -> None:
