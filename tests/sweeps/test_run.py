@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from searchspace.errors import UserError
 from sweeps.engine.outcomes import SweepFailed
 from sweeps.run import run_sweep
 from sweeps.search.pareto.sampler import Pareto
@@ -182,6 +183,18 @@ def test_other_settings_under_the_same_name_are_refused(tmp_path: Path) -> None:
     }
     with pytest.raises(StoreError, match=r"train\.steps: 4 -> 6.*choose another name"):
         run_sweep(small_config(tmp_path, train=changed))
+
+
+def test_changed_images_under_the_same_name_are_refused(tmp_path: Path) -> None:
+    config = small_config(tmp_path, search={"sampler": "random", "trials": 1})
+    sweep = run_sweep(config)
+    with sqlite3.connect(tmp_path / "results.db") as connection:
+        connection.execute("update sweep_facts set value = 'other' where name = 'data_fingerprint'")
+    with pytest.raises(
+        UserError, match=r"must stay the same.*fingerprint other, now .*another name"
+    ):
+        run_sweep(config)
+    assert len(sweep.trials) == 1
 
 
 def test_a_space_smaller_than_the_trials_ends_the_sweep(tmp_path: Path) -> None:
