@@ -1,4 +1,4 @@
-"""Running a sweep from its configuration: open what it needs, take the lease, hand over to a driver."""
+"""Runs a sweep from its configuration: opens the data and the database, takes the lease, and starts a driver."""
 
 import socket
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from searchspace.errors import UserError
 from sweeps.capacity.gpu_share import Plan, Say, Share, local_share, make_plan, resources_of
 from sweeps.capacity.gpus import find_gpus, number_of, of_workers, places, visible_gpus
 from sweeps.capacity.settings import AUTO, ResourceSettings
@@ -36,17 +37,20 @@ def run_sweep(
     patient: bool = False,
     lease_seconds: float = LEASE_SECONDS,
 ) -> Sweep:
-    """Run a sweep to its end and return it; running it again tops up what is missing.
+    """Runs a sweep to its end and returns it. Running it again trains what is missing.
 
-    `say` is given lines about what takes long before the first trial. With `patient`, the lease of a driver that has
-    died is waited for. Raises ConfigError, StoreError,
-    SweepTaken, SweepFailed or ValueError (data), each with one line for a person. On KeyboardInterrupt the lease is released, and what is stored stays.
+    `address` is that of a Ray cluster, for `driver="ray"`; None starts a new Ray on this machine. `on_change` is called
+    after each change, with the record that caused it. `say` gets lines about what takes long before the first trial.
+    With `patient`, the run waits until the lease of a dead driver has expired; a lease lasts `lease_seconds` unless it
+    is renewed.
+
+    Raises ConfigError or UserError (a mistake in the file or the images), StoreError, SweepTaken or SweepFailed, each with one line for a person. On KeyboardInterrupt it releases the lease and keeps what is stored.
     """
     found = check_feasible(config)
     if is_url(config.checkpoints):
         check_store(config.checkpoints)
     split = open_data(config.data, config.scale, Path(config.cache).absolute())
-    # Raises ValueError for images smaller than a patch, before the first trial does.
+    # Raises UserError for images smaller than a patch, before the first trial would.
     PatchSampler(split.train, config.train.patch_size, config.train.batch_size, config.seed)
     store = Store(config.storage)
     try:
@@ -66,7 +70,7 @@ def run_sweep(
         except SweepTaken:
             raise
         except StoreError as error:
-            # The file was right; what has happened to the database since is the run's misfortune.
+            # The file was right; the database went wrong later, so that this is a failure of the run.
             raise SweepFailed(str(error)) from error
         finally:
             sweep.close()
@@ -79,7 +83,7 @@ def _drive(
     sweep: Sweep, driver: DriverName, address: str | None, plan: Callable[[], Plan], say: Say
 ) -> None:
     if driver == "ray":
-        # Imported here, so that nothing else needs Ray to be installed.
+        # Imported here, because the other drivers must run without Ray.
         from sweeps.drivers import ray_tune
 
         ray_tune.run(sweep, address=address, plan=plan, say=say)
@@ -92,7 +96,7 @@ def _drive(
     sweep.reserve(share)
     resources = sweep.config.resources.model_copy(update={"gpu": share.gpu})
     num_workers = local_slots(resources)
-    # A trial that hangs can only be killed where it has a process of its own.
+    # Only a trial in a process of its own can be killed when it hangs.
     if num_workers == 1 and resources.hours_per_attempt is None:
         local.run(sweep)
     else:
@@ -100,58 +104,59 @@ def _drive(
 
 
 def share_here(config: SweepConfig, plan: Callable[[], Plan], say: Say) -> Share:
-    """What one trial has of this machine's GPUs; with `resources.gpu: auto` measured now, where it never was."""
+    """Returns the share of this machine's GPUs that one trial takes.
+
+    With `resources.gpu: auto` the share is measured now, unless the machine remembers a measurement.
+    """
     wanted = resources_of(config).gpu
-    # Whole GPUs need no look at them.
+    # A share of whole GPUs, or none, needs no inspection.
     gpus = find_gpus() if wanted == AUTO or 0 < float(wanted) < 1 else ()
     return local_share(config, plan, gpus, visible_gpus(), num_cores(), say)
 
 
 def local_slots(resources: ResourceSettings) -> int:
-    """Trials at once on this machine: as stated, or as many as its cores and GPUs take."""
+    """Returns how many trials run at once on this machine: as the file states, or as its cores and GPUs allow."""
     if resources.concurrent is not None:
         return resources.concurrent
     by_cpu = _by_cores(resources)
     gpu = number_of(resources)
     gpus = visible_gpus()
-    if not gpu or not gpus:  # without one, trials that ask for it are trained on the processor
+    if not gpu or not gpus:  # without a GPU, such trials are trained on the CPU
         return by_cpu
     return max(1, min(by_cpu, len(places(gpus, gpu))))
 
 
 def _by_cores(resources: ResourceSettings) -> int:
-    """Trials at once that this machine has cores for, one at least."""
+    """Returns how many trials at once this machine has cores for, at least 1."""
     return max(1, int(num_cores() / resources.cpu))
 
 
 def lacking(config: SweepConfig) -> list[str]:
-    """A line on each thing that one trial asks for and this whole machine has less of."""
+    """Returns one line for each resource of which a trial asks for more than this machine has."""
     resources = resources_of(config)
     cpu, gpu = resources.cpu, resources.gpu
     cores, gpus, lines = num_cores(), len(visible_gpus()), []
     if cpu > cores:
         lines.append(
-            f"resources.cpu: a trial asks for {cpu:g} cores, and this machine has {cores}: it has so many threads"
+            f"resources.cpu: a trial asks for {cpu:g} cores, and this machine has {cores}; the trial uses {cores} threads"
         )
-    # On GPUs, more trials than cores may be meant.
+    # On GPUs, more trials than cores can be intended.
     room, at_once = _by_cores(resources), resources.concurrent or 0
     if at_once > room and not gpus:
         lines.append(
-            f"resources.concurrent: {at_once} trials at once, and this machine has cores for {room}: they take turns"
+            f"resources.concurrent: {at_once} trials at once, and this machine has cores for {room}; they share the cores"
         )
     if gpu != AUTO and float(gpu) > gpus:
-        has = f"{gpus}: it has those" if gpus else "none"
-        on = (
-            ": it is trained on the processor" if not gpus and config.train.device == "auto" else ""
-        )
+        has = f"{gpus}; the trial uses {'that one' if gpus == 1 else 'those'}" if gpus else "none"
+        on = "; trials run on the CPU" if not gpus and config.train.device == "auto" else ""
         lines.append(
-            f"resources.gpu: a trial asks for {gpu:g} of GPUs, and this machine has {has}{on}"
+            f"resources.gpu: a trial asks for {gpu:g} GPUs, and this machine has {has}{on}"
         )
     return lines
 
 
 def _record_provenance(sweep: Sweep, split: DataSplit) -> None:
-    """What the sweep's numbers depend on: text, code, versions, data, and bicubic as the floor."""
+    """Stores what the sweep's numbers depend on: text, code, versions, images, and the scores of bicubic."""
     commit, dirty = git_state()
     sweep.store.add_life(
         sweep.id,
@@ -163,10 +168,9 @@ def _record_provenance(sweep: Sweep, split: DataSplit) -> None:
     )
     known = sweep.store.facts(sweep.id)
     if known.get("data_fingerprint", split.fingerprint) != split.fingerprint:
-        raise ValueError(
-            f"data: the images of sweep {sweep.config.name!r} have changed since it began (fingerprint "
-            f"{known['data_fingerprint']}, now {split.fingerprint}); its trials would not be "
-            "comparable: choose another name"
+        raise UserError(
+            f"data: the images of sweep {sweep.config.name!r} must stay the same; they have changed since it began "
+            f"(fingerprint {known['data_fingerprint']}, now {split.fingerprint}); choose another name"
         )
     if "validation_bicubic_psnr_y" not in known:
         scores = bicubic_scores(split.validation)

@@ -1,13 +1,13 @@
-"""What `ray submit sweep.yaml sweeps/submit.py` runs on the head node: finds its sweep and has it run.
+"""The script that `ray submit sweep.yaml sweeps/submit.py` runs on the head node: it finds the sweep and runs it.
 
     python submit.py [FILE] [--here]
 
-Without FILE the sweep is read from what `ray up` has left on the head node, or from a newer
-`~/sweep.yaml`. Where a job server runs (Ray's dashboard), the driver becomes a Ray job and this script
-shows its log: a lost connection does no harm, and the same command attaches again. With --here, or
-where no job server is, the driver runs in this process. Running it again resumes the sweep.
+Without FILE, the script reads the sweep that `ray up` has left on the head node, or a newer `~/sweep.yaml`. If
+Ray's job server runs (it is part of the dashboard), the driver becomes a Ray job and this script shows its log. A lost
+connection then does no harm: the same command shows the log again. With --here, or without a job server, the driver
+runs in this process. Running the script again resumes the sweep.
 
-Exit code 0: done; 1: the sweep failed; 2: something in the file is wrong. `ray submit` makes 1 of both.
+Exit codes: 0 the sweep is done; 1 the sweep failed; 2 the file is wrong. `ray submit` turns 1 and 2 into 1.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 if not __package__:
-    # Ray uploads this file alone to the home folder, which must not stand in for installed packages.
+    # Ray uploads this file alone to the home folder. Modules that lie there must not hide installed packages.
     sys.path.pop(0)
 
 import yaml
@@ -33,14 +33,19 @@ from sweeps.drivers import ray_job
 from sweeps.store.store import Store, StoreError
 
 BOOTSTRAP = "ray_bootstrap_config.yaml"
-"""Under the home folder of the head node: the cluster file as of the last `ray up`, as JSON."""
+"""File in the head node's home folder: the cluster file of the last `ray up`, as JSON."""
 UPLOADED = "sweep.yaml"
-"""Under the home folder: what `ray rsync-up sweep.yaml sweep.yaml '~/sweep.yaml'` has put there."""
+"""File in the home folder that `ray rsync-up sweep.yaml sweep.yaml '~/sweep.yaml'` uploads."""
+FOLDER_VARIABLE = "SRSWEEP_FOLDER"
+"""Environment variable with the folder where relative paths of the sweep begin. The default is the home folder.
+
+`sweeps.drivers.ray_this_machine` sets it.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """A sweep and the file that it was found in."""
+    """A sweep and the file that holds it. `notes` are lines for the person."""
 
     config: SweepConfig
     path: Path
@@ -48,19 +53,21 @@ class Found:
 
     @property
     def line(self) -> str:
-        """Name, digest and age, by which a person sees whether it is the text that was meant."""
+        """The sweep's name, digest and age. They show a person which text of the sweep will run."""
         age = _duration(time.time() - self.path.stat().st_ctime)
         return f"sweep {self.config.name}, text {self.config.digest}, from {self.path}, {age} old"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit code."""
+    """Runs the script with these arguments (default: the command line's) and returns the exit code."""
     parser = argparse.ArgumentParser(
         description="Run or resume a sweep on the running Ray cluster."
     )
-    parser.add_argument("file", nargs="?", type=Path, help="default: as left here by `ray up`")
-    parser.add_argument("--here", action="store_true", help="in this process, not as a Ray job")
-    parser.add_argument("--run", type=Path, help=argparse.SUPPRESS)  # a snapshot, inside of a job
+    parser.add_argument(
+        "file", nargs="?", type=Path, help="sweep file (default: the one that `ray up` left here)"
+    )
+    parser.add_argument("--here", action="store_true", help="run in this process, not as a Ray job")
+    parser.add_argument("--run", type=Path, help=argparse.SUPPRESS)  # a snapshot, inside a job
     options = parser.parse_args(arguments)
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     if options.run is not None:
@@ -71,11 +78,12 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr, flush=True)
         return _ended(2)
     if options.file is None:
-        os.chdir(Path.home())  # relative paths of the sweep begin where Ray puts files
+        # Relative paths begin where Ray puts files, or where the person typed the command on this machine.
+        os.chdir(os.environ.get(FOLDER_VARIABLE) or Path.home())
     for line in (found.line, *found.notes, *text_changes(found.config)):
         print(line, flush=True)
     path = snapshot(found.config)
-    # A RayJob of KubeRay is a job already.
+    # In a RayJob of KubeRay this process is already the job.
     in_job = "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
     client = None if options.here or in_job else ray_job.job_client()
     if client is None:
@@ -88,34 +96,34 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def find(file: Path | None, home: Path) -> Found:
-    """The sweep in `file`, or the one that was brought to the head node last.
+    """Returns the sweep in `file`. Without it, returns the sweep that reached the folder `home` last.
 
-    Raises ConfigError with a line for every fault.
+    Raises ConfigError, with one line for each fault, if a file is wrong or there is none.
     """
     if file is not None:
         return read(file)
     present = [path for path in (home / BOOTSTRAP, home / UPLOADED) if path.exists()]
     if not present:
         raise ConfigError(
-            f"{home / BOOTSTRAP}: must be there (`ray up sweep.yaml` writes it), or name a file: "
+            f"{home / BOOTSTRAP}: no such file (`ray up sweep.yaml` writes it); or name a file: "
             "submit.py FILE"
         )
     present.sort(key=lambda path: path.stat().st_ctime, reverse=True)
     found = read(present[0])
     if len(present) == 1 or _same(present[1], found.config):
         return found
-    note = f"note: {present[1]} is older and says something else; it is not used"
+    note = f"note: {present[1]} is older and differs; it is not used"
     return Found(config=found.config, path=found.path, notes=(note,))
 
 
 def read(path: Path) -> Found:
-    """The sweep in a YAML file, or in JSON whatever the suffix says."""
+    """Returns the sweep in a YAML or JSON file, whatever its suffix. Raises ConfigError for a wrong file."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
     try:
-        # JSON first: YAML would take its 1e-05 for a string.
+        # JSON first, because YAML reads its 1e-05 as a string.
         document = json.loads(text)
         return Found(config=parse_config(document, str(path)), path=path)
     except json.JSONDecodeError:
@@ -123,16 +131,16 @@ def read(path: Path) -> Found:
     try:
         document, node = yaml.safe_load(text), yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: is no YAML: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     return Found(config=parse_config(document, str(path), node), path=path)
 
 
 def text_changes(config: SweepConfig) -> list[str]:
-    """How the text differs from that of the sweep's last run; nothing where it never ran."""
+    """Returns one line on how the text differs from the sweep's last run; [] if the sweep never ran."""
     try:
         store = Store(config.storage)
     except StoreError:
-        return []  # the driver will tell
+        return []  # the driver will report it
     try:
         last = store.last_life(config.name)
     finally:
@@ -150,10 +158,10 @@ def text_changes(config: SweepConfig) -> list[str]:
 
 
 def snapshot(config: SweepConfig) -> Path:
-    """A copy of the sweep as YAML, which no later `ray up` can change under a driver."""
+    """Writes a copy of the sweep, which no later `ray up` can change under a driver, and returns its path."""
     folder = Path.home() / ".srsweep"
     folder.mkdir(mode=0o700, exist_ok=True)
-    # One file a text: a job that is starting must not find another's.
+    # Each text has its own file, so that a job that is starting never reads another job's text.
     path = folder / f"{config.name}-{config.digest}.yaml"
     document = {"metadata": {"sweep": yaml.safe_load(config.text)}}
     path.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
@@ -161,19 +169,20 @@ def snapshot(config: SweepConfig) -> Path:
 
 
 def run_here(path: Path, secret: Path | None = None) -> int:
-    """Run `srsweep run` in this process, so that whoever kills it kills the driver; its exit code.
+    """Runs `srsweep run` on the snapshot `path` in this process and returns its exit code.
 
-    In a job `secret` holds the database's URL, if it was given with the submission.
+    Killing this process therefore kills the driver. In a job, the file `secret` holds the URL of the database if the
+    person who submitted the job had set one.
     """
-    # Through ssh there is a terminal at the far end, but what arrives is a log.
+    # ssh gives this process a terminal, but its output is read as a log.
     os.environ["TTY_COMPATIBLE"] = "0"
     if secret is not None and secret.exists() and STORAGE_VARIABLE not in os.environ:
         os.environ[STORAGE_VARIABLE] = secret.read_text(encoding="utf-8")
-    # What `ray job stop` sends: the driver then ends as after Ctrl-C, and leaves nothing open.
+    # `ray job stop` sends SIGTERM. The driver then ends as after Ctrl-C and closes its attempts and its lease.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.argv = ["srsweep", "run", str(path), "--driver", "ray", "--address", "auto"]
     try:
-        # By name: the command line lies above this package.
+        # By name, because this package must not import the command line.
         runpy.run_module("srsweep", run_name="__main__", alter_sys=True)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
@@ -181,13 +190,13 @@ def run_here(path: Path, secret: Path | None = None) -> int:
 
 
 def run_as_job(client: Any, found: Found, path: Path) -> int:
-    """Hand the driver to the job server, or find it there, and show its log; its exit code."""
+    """Submits the driver as a job, or finds the job that runs it, shows the log, and returns the exit code."""
     config = found.config
     job = ray_job.find_live(client, config.name)
     if job is not None and job.digest != config.digest:
         print(
             f"{found.path}: sweep {config.name} is running as {job.name} with another text ({job.digest}); "
-            f"let it end, or `ray job stop {job.name}` first",
+            f"wait until it ends, or stop it: `ray job stop {job.name}`",
             file=sys.stderr,
             flush=True,
         )
@@ -200,13 +209,13 @@ def run_as_job(client: Any, found: Found, path: Path) -> int:
     try:
         return ray_job.follow(client, job)
     except KeyboardInterrupt:
-        print(f"\n{job.name} goes on; the same command shows it again", flush=True)
+        print(f"\n{job.name} keeps running; the same command shows its log again", flush=True)
         return 130
 
 
 def _command(path: Path) -> str:
-    """What the job runs: `srsweep run` on a snapshot."""
-    # The URL may hold a password, and everybody may look at a job's environment.
+    """Returns the shell command of the job: `srsweep run` on a snapshot."""
+    # The URL may hold a password, and every user of the cluster can read a job's environment.
     secret = _secret(path)
     secret.unlink(missing_ok=True)
     if url := os.environ.get(STORAGE_VARIABLE):

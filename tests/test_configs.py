@@ -1,4 +1,4 @@
-"""Every file in configs/ is valid, says what it reproduces at what cost, and runs."""
+"""Tests that every file in configs/ is valid, says what it reproduces and at what cost, and runs."""
 
 import re
 from pathlib import Path
@@ -22,19 +22,19 @@ from sweeps.run import run_sweep
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "configs").glob("*.yaml"))
 PAPERS = [path for path in FILES if "GPU-hours" in path.read_text()]
-"""Those that stand for an experiment of the papers, and the wide sweep; not the recorded ones."""
+"""The files of the papers' experiments and the wide sweep, without the recorded sweeps."""
 REFERENCES = ROOT / "analysis/published/published.csv"
 
 SUSTAINED = 20e12
-"""Operations a second that the files assume of a GPU."""
+"""Operations per second that the files assume of a GPU."""
 LEAST_STEP = 0.01
-"""Seconds that a step takes at the least, as the files assume."""
+"""Shortest step that the files assume, in seconds."""
 
 HEAVY = {"wide-all-families", "two-strategies-table2-hosts", "swisenet-upsampler"}
 
 
 def over(paths: list[Path]) -> pytest.MarkDecorator:
-    """One test a file; those of large networks count as slow."""
+    """Makes one test for each file. Files with large networks are slow tests."""
     marked = [pytest.param(p, marks=[pytest.mark.slow] * (p.stem in HEAVY)) for p in paths]
     return pytest.mark.parametrize("path", marked, ids=[path.stem for path in paths])
 
@@ -48,7 +48,7 @@ def _no_other_database(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def top(path: Path) -> str:
-    """The comment that a file begins with, as one line."""
+    """Returns the file's first comment as one line."""
     lines = []
     for line in path.read_text().splitlines():
         if not line.startswith("#"):
@@ -58,7 +58,7 @@ def top(path: Path) -> str:
 
 
 def allowed(config: SweepConfig, count: int = 20) -> list[Architecture]:
-    """The feasible architectures of a grid, or some of a larger space."""
+    """Returns the feasible architectures of a grid, or a sample from a larger space."""
     drawn = list(config.space.architectures)
     if config.search.sampler != "grid":
         drawn = Random(config.seed).sample(drawn, count)
@@ -66,7 +66,7 @@ def allowed(config: SweepConfig, count: int = 20) -> list[Architecture]:
 
 
 def gpu_hours(config: SweepConfig) -> float:
-    """Of all trials under the files' assumptions; a multiply-add is two operations."""
+    """Returns the GPU-hours of all trials under the files' assumptions. A multiply-add is two operations."""
     rows, columns = low_res_size(config.scale)
     settings = config.train
     pixels = settings.patch_size**2 * settings.batch_size
@@ -188,7 +188,10 @@ def test_check_passes(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 
 def lightened(path: Path, folder: Path) -> Path:
-    """The file with two trials of two steps on the embedded images, of a grid its two cheapest networks."""
+    """Returns a copy of the file with two trials of two steps on the embedded images.
+
+    From a grid it takes the two cheapest networks.
+    """
     document = yaml.safe_load(path.read_text())
     sweep: dict[str, Any] = document["metadata"]["sweep"]
     config = read_config(path)

@@ -1,1 +1,4 @@
-"""Drivers: where segments run. Each has `run(sweep)`, and knows nothing of what a sweep decides."""
+"""Drivers run segments: in this process, in several processes, or on a Ray cluster.
+
+Each driver has `run(sweep)`. It knows nothing about how a sweep decides.
+"""

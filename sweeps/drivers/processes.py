@@ -1,4 +1,4 @@
-"""Several trials at once on one machine, each in a worker process that lives as long as the sweep."""
+"""Runs several trials at once on one machine, each in a worker process that lives as long as the sweep."""
 
 import multiprocessing
 import os
@@ -16,7 +16,7 @@ from sweeps.train import segment as segments
 from sweeps.train.segment import Segment
 
 LISTEN_SECONDS = 1.0
-"""How long to wait for news before the lease is looked at and idle workers are offered work."""
+"""Longest wait for news, in seconds, before the driver checks its lease and offers work to idle workers."""
 
 
 @dataclass(kw_only=True)
@@ -26,16 +26,17 @@ class Worker:
     process: BaseProcess
     pipe: Connection
     gpus: str
-    """Those that it sees, '' for all."""
+    """CUDA_VISIBLE_DEVICES of the process; '' if it sees all GPUs."""
     segment: Segment | None = None
 
 
 def run(sweep: Sweep, gpus: Sequence[str]) -> None:
-    """Run the sweep to its end on a process for each of `gpus`, the CUDA_VISIBLE_DEVICES of that process ('' to leave it).
+    """Runs the sweep to its end with one worker process for each entry of `gpus`.
 
-    A worker that dies is replaced. Before a trial that must be alone, idle workers are ended, so that what they keep
-    of the machine's and the GPUs' memory is free: images, torch's own, the context of CUDA. Left is what the one that
-    trains it has of these.
+    An entry is the CUDA_VISIBLE_DEVICES of that worker; '' leaves the variable as it is. A worker that dies is replaced.
+    Before a trial that must run alone starts, the idle workers are ended. This frees the memory that they hold on the
+    machine and its GPUs (images, torch, CUDA contexts); the worker that trains the trial keeps its own. Raises
+    SweepFailed or StoreError if the sweep cannot go on.
     """
     # spawn, not fork: torch's thread pools do not survive a fork.
     context = multiprocessing.get_context("spawn")
@@ -57,7 +58,7 @@ def _hand_out(
     gpus: Sequence[str],
     context: multiprocessing.context.SpawnContext,
 ) -> None:
-    """Give every idle worker a segment, as long as there are any; start workers as needed."""
+    """Gives segments to idle workers while there are segments, and starts workers as needed."""
     while any(worker.segment is None for worker in workers) or len(workers) < len(gpus):
         segment = sweep.next_segment()
         if segment is None:
@@ -65,13 +66,13 @@ def _hand_out(
         if sweep.trials[segment.number].alone:
             for worker in _end([each for each in workers if each.segment is None][1:]):
                 workers.remove(worker)
-        # An idle worker may have died unheard since the last news: the segment goes to another one.
+        # An idle worker may have died since the last news. The segment then goes to another worker.
         while not _give(worker := _idle(workers, gpus, context), segment):
             workers.remove(worker)
 
 
 def _end(workers: list[Worker]) -> list[Worker]:
-    """The workers, whose processes are gone."""
+    """Ends the processes of the workers and returns these workers."""
     for worker in workers:
         worker.process.terminate()
     for worker in workers:
@@ -82,7 +83,7 @@ def _end(workers: list[Worker]) -> list[Worker]:
 def _idle(
     workers: list[Worker], gpus: Sequence[str], context: multiprocessing.context.SpawnContext
 ) -> Worker:
-    """A worker without a segment, started where there is none."""
+    """Returns a worker without a segment; starts one if there is none."""
     for worker in workers:
         if worker.segment is None:
             return worker
@@ -93,7 +94,7 @@ def _idle(
 
 
 def _give(worker: Worker, segment: Segment) -> bool:
-    """Send the worker its segment; False where it has died."""
+    """Sends the worker its segment. Returns False if the worker has died."""
     try:
         worker.pipe.send(segment)
     except OSError:
@@ -117,7 +118,7 @@ def _with_news(workers: list[Worker]) -> list[Worker]:
 
 
 def _listen(sweep: Sweep, worker: Worker) -> bool:
-    """Pass records on; False where the worker has died, its segment being ended."""
+    """Passes the worker's records to the sweep. Returns False if the worker has died; its segment is then ended."""
     segment = worker.segment
     try:
         records = worker.pipe.recv()
@@ -134,13 +135,14 @@ def _listen(sweep: Sweep, worker: Worker) -> bool:
 
 
 def _death(segment: Segment, code: int | None) -> Outcome:
-    """The end of a segment whose process died.
+    """Returns the outcome of a segment whose process died.
 
-    Where memory is short the kernel sends SIGKILL, and does not tell the parent why: that may always have been it.
+    The kernel sends SIGKILL when memory is short and does not tell the parent why. Every SIGKILL may therefore mean
+    that memory was short.
     """
     killed = code == -signal.SIGKILL
     seen = (
-        "the worker process was killed (SIGKILL), by the kernel for want of memory or from outside"
+        "the worker process was killed (SIGKILL), by the kernel because memory was short or from outside"
         if killed
         else f"the worker process died (exit code {code})"
     )
@@ -148,7 +150,7 @@ def _death(segment: Segment, code: int | None) -> Outcome:
 
 
 def work(pipe: Connection, parent: int, gpus: str) -> None:
-    """Life of a worker: segments in, records out, until the pipe closes or the parent is gone."""
+    """Runs in the worker: receives segments and sends records until the pipe closes or the parent is gone."""
     show_only(gpus)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
     while os.getppid() == parent:

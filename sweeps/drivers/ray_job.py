@@ -1,4 +1,4 @@
-"""Handing a driver to the cluster's job server, which keeps it when the person's connection is gone."""
+"""Runs a driver as a job of Ray's job server, so that it survives a lost connection."""
 
 import asyncio
 import time
@@ -7,30 +7,31 @@ from typing import Any
 
 FINAL = ("SUCCEEDED", "FAILED", "STOPPED")
 READY_SECONDS = 120.0
-"""A head that has just been started answers before the process that takes jobs is there."""
+"""Longest wait for a new head to accept jobs, in seconds. It answers requests before it can start one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A driver on the job server."""
+    """A driver on the job server: the job's name and the digest of the sweep text that it runs."""
 
     name: str
     digest: str
-    """Of the sweep's text that it runs."""
 
 
 def job_client() -> Any | None:
-    """A client of the job server of the Ray that runs on this machine; None where there is none."""
+    """Returns a client of this machine's job server; None if no job server runs."""
     try:
         from ray.job_submission import JobSubmissionClient
 
         return JobSubmissionClient()
     except (ImportError, RuntimeError, ConnectionError):
-        return None  # Ray without its dashboard, or no Ray at all: whoever runs in place will tell
+        return (
+            None  # Ray without its dashboard, or no Ray: the driver in this process will report it
+        )
 
 
 def find_live(client: Any, sweep: str) -> Job | None:
-    """The job that drives `sweep` now."""
+    """Returns the job that drives the sweep named `sweep` now; None if there is none."""
     for details in client.list_jobs():
         if _number(details.submission_id, sweep) and details.status not in FINAL:
             digest = (details.metadata or {}).get("digest", "")
@@ -39,7 +40,11 @@ def find_live(client: Any, sweep: str) -> Job | None:
 
 
 def submit(client: Any, sweep: str, digest: str, command: str) -> Job:
-    """A new job; its name is used once, so that every life of a driver keeps its own log."""
+    """Starts `command` as a new job and returns it.
+
+    Each job has a name of its own, sweep-NAME.1, sweep-NAME.2 and so on, so that each run of a driver keeps its log.
+    Raises RuntimeError if the job server refuses.
+    """
     used = [_number(details.submission_id, sweep) for details in client.list_jobs()]
     name = f"sweep-{sweep}.{max(used, default=0) + 1}"
     give_up = time.monotonic() + READY_SECONDS
@@ -54,7 +59,7 @@ def submit(client: Any, sweep: str, digest: str, command: str) -> Job:
 
 
 def follow(client: Any, job: Job) -> int:
-    """Print what the job prints until it ends; its exit code."""
+    """Prints the job's log until the job ends and returns its exit code."""
     asyncio.run(_tail(client, job))
     while (info := client.get_job_info(job.name)).status not in FINAL:
         time.sleep(0.5)
@@ -72,6 +77,6 @@ async def _tail(client: Any, job: Job) -> None:
 
 
 def _number(submission: str | None, sweep: str) -> int:
-    """3 for sweep-NAME.3; 0 for a job that is none of this sweep's."""
+    """Returns 3 for sweep-NAME.3; 0 for a job of another sweep."""
     start, _, number = (submission or "").rpartition(".")
     return int(number) if start == f"sweep-{sweep}" and number.isdigit() else 0

@@ -1,4 +1,4 @@
-"""`resources.gpu` on a cluster: GPUs are on its nodes, and are looked at and measured there."""
+"""Works out `resources.gpu` on a cluster: inspects and measures GPUs on the nodes that have them."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -24,12 +24,12 @@ from sweeps.config.sweep_config import SweepConfig
 from sweeps.engine.outcomes import SweepFailed
 
 LOOK = 0.01
-"""Of a GPU, to see what it is."""
+"""Share of a GPU that the task takes which inspects it."""
 LOOK_SECONDS = 120.0
-"""So long is waited for that share, and MEASURE_SECONDS for a whole GPU and the measurement on it."""
+"""Longest wait for that task, in seconds. MEASURE_SECONDS is the longest wait for a measurement on a whole GPU."""
 
 Node = Mapping[str, Any]
-"""Ray's word on a node."""
+"""What `ray.nodes()` says about a node."""
 Look = Callable[[], tuple[Gpu, ...]]
 
 
@@ -40,10 +40,11 @@ def cluster_share(
     nodes: Iterable[Node],
     look: Look = find_gpus,
 ) -> Share:
-    """The share of one trial on a cluster of these nodes: one for all, the largest where GPUs of several kinds differ.
+    """Returns the share of a GPU that each trial takes on a cluster of these nodes.
 
-    Workers are used again, so that a trial of another size would need a worker of its own. Raises SweepFailed
-    where no GPU came free to be measured.
+    All trials take the same share, because Tune's workers are used again. If kinds of GPU differ, it is the largest
+    share that one of them needs. `plan` makes what a measurement needs, `say` gets lines for the person, and `look`
+    finds the GPUs of the machine that it runs on. Raises SweepFailed if no GPU came free for a measurement.
     """
     wanted = resources_of(config).gpu
     given = None if wanted == AUTO else float(wanted)
@@ -63,18 +64,18 @@ def cluster_share(
 
 
 def shortage(nodes: Iterable[Node], cpu: float, gpu: float) -> str:
-    """A line where no node has what one trial takes, and none will be trained before one comes; '' otherwise."""
+    """Returns a line if no node has the cores and GPUs of one trial; otherwise ''."""
     has = [node["Resources"] for node in nodes]
     if any(each.get("CPU", 0) >= cpu and each.get("GPU", 0) >= gpu for each in has):
         return ""
     return (
-        f"resources: a trial takes {cpu:g} cores and {gpu:g} of GPUs, and no machine of the cluster has both: trials wait "
+        f"resources: a trial takes {cpu:g} cores and {gpu:g} GPUs, and no machine of the cluster has both; trials wait "
         "until one joins"
     )
 
 
 def _one_of_each_kind(nodes: Iterable[Node]) -> list[Node]:
-    """A node for each kind of GPU, by Ray's names for them."""
+    """Returns one node for each kind of GPU, as Ray names the kinds."""
     found: dict[frozenset[str], Node] = {}
     for node in nodes:
         resources = node["Resources"]
@@ -87,7 +88,10 @@ def _one_of_each_kind(nodes: Iterable[Node]) -> list[Node]:
 def _seen(
     plan: Plan, node: Node, look: Look, given: float | None
 ) -> tuple[Site | None, int | None]:
-    """The GPU of a node and what was measured there; (None, None) where torch sees none, or it is busy and need not tell."""
+    """Returns the GPU of a node and the best number of trials, if it was ever measured.
+
+    Returns (None, None) if torch sees no GPU there, or if the GPU is busy and `given` states the share already.
+    """
     cores = node["Resources"].get("CPU", 1) / node["Resources"]["GPU"]
     task = ray.remote(look_there).options(num_gpus=LOOK, **_placed(node))
     try:
@@ -99,7 +103,7 @@ def _seen(
 
 
 def look_there(plan: Plan, cores: float, look: Look) -> tuple[Site | None, int | None]:
-    """The GPU that this task has, and how many trials at once were measured to be best on it."""
+    """Returns this task's GPU and the number of concurrent trials that was measured to be fastest on it, or None."""
     gpus = look()
     if not gpus:
         return None, None
@@ -120,7 +124,7 @@ def _settled(plan: Plan, node: Node, site: Site, known: int | None, say: Say) ->
 
 
 def _result(task: Any, seconds: float) -> Any:
-    """What a task returns; GetTimeoutError where it takes longer, and it is given up."""
+    """Returns the result of a task. Cancels the task and raises GetTimeoutError if it takes longer."""
     try:
         return ray.get(task, timeout=seconds)
     except GetTimeoutError:
@@ -135,6 +139,6 @@ def _placed(node: Node) -> dict[str, Any]:
 
 def _busy(node: Node) -> SweepFailed:
     return SweepFailed(
-        f"resources.gpu: auto: no GPU of {node.get('NodeManagerHostname', node['NodeID'])} came free to be looked at "
-        "and measured; run the sweep again when one is free, or write the share, such as gpu: 0.25"
+        f"resources.gpu: auto: no GPU of {node.get('NodeManagerHostname', node['NodeID'])} came free for a "
+        "measurement; run the sweep again when one is free, or write the share, such as gpu: 0.25"
     )

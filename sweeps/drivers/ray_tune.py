@@ -1,7 +1,7 @@
-"""The cluster driver: segments become Ray Tune trials; `sweeps.drivers.ray_worker` is its other end.
+"""The cluster driver: runs segments as trials of Ray Tune. `sweeps.drivers.ray_worker` is the worker's side.
 
-Tune places segments, shares GPUs and notices lost nodes; it decides nothing. A searcher of ours hands
-it segments and listens; the database, not Tune's experiment folder, is what a restart reads.
+Tune places segments, shares GPUs and notices lost nodes; it decides nothing. `SegmentSearcher` hands it segments and
+passes results to the sweep. A restart reads the database, not Tune's experiment folder.
 """
 
 import gc
@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-# Set before Ray is imported. Tune's own progress, loggers and change of folder are not wanted: the
-# numbers go to SQL, and paths of the sweep stay what they are.
+# Ray reads these when it is imported. They switch off Tune's progress display, its loggers and its change of folder:
+# numbers go to SQL, and relative paths of the sweep must keep their meaning.
 os.environ |= {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
@@ -26,9 +26,9 @@ os.environ |= {
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_WARN_THRESHOLD_S": "30",
-    # Nobody reads what Tune writes down of the experiment; it would be a file of all trials every ten seconds.
+    # Nobody reads Tune's record of the experiment, and it would write a file of all trials every ten seconds.
     "TUNE_GLOBAL_CHECKPOINT_S": "1e9",
-    # How many may wait for a place is the searcher's to say; Tune's own answer would be one.
+    # The searcher decides how many trials may wait for a place; Tune's default for a searcher is one.
     "TUNE_MAX_PENDING_TRIALS_PG": "1024",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -51,16 +51,16 @@ from sweeps.train import segment as segments
 from sweeps.train.segment import Segment
 
 CLUSTER_SECONDS = 5.0
-"""Time between looks at the cluster's size."""
+"""Time between two checks of the lease and the cluster's size."""
 REACH_SECONDS = 2.0
-"""Time that a node has to take a connection when one of its trials was lost."""
+"""Time that a node has to accept a connection after a trial was lost."""
 STARTING_SECONDS = 30.0
-"""Time that a worker has to start before its trial takes another one that has come free."""
+"""Time that a worker has to start. After that its trial takes any worker that comes free."""
 FORGIVEN_LOSSES = 10
-"""Lost nodes that are not counted against a trial, in one life of a driver."""
+"""Number of lost nodes that one driver does not count against a trial."""
 
 LOW_MEMORY = "running low on memory"
-"""What Ray says where it has killed a worker before the kernel would."""
+"""Part of Ray's message when it kills a worker before the kernel would."""
 
 
 def run(
@@ -71,10 +71,11 @@ def run(
     say: Say = lambda line: None,
     look: Look = find_gpus,
 ) -> None:
-    """Run the sweep to its end on the cluster at `address`, or on a Ray of its own on this machine.
+    """Runs the sweep to its end on the cluster at `address`, or on a new Ray on this machine.
 
-    `plan` makes what `resources.gpu` is worked out from, without which GPUs are not looked at; `look` finds those of a
-    node, on that node.
+    `plan` makes what the driver needs to work out `resources.gpu`; without it, GPUs are not inspected. `look` runs on
+    a node and finds that node's GPUs. `say` gets lines for the person. Raises SweepFailed or StoreError if the sweep
+    cannot go on.
     """
     started_here = not ray.is_initialized()
     if started_here:
@@ -103,7 +104,7 @@ def run(
 
 @contextmanager
 def _loaded_for_good() -> Iterator[None]:
-    """What is loaded is spared by the garbage collector: looking at all of torch and Ray takes it 0.2 s each time."""
+    """Keeps the garbage collector away from what is loaded by now: torch and Ray cost it 0.2 s each time."""
     gc.freeze()
     try:
         yield
@@ -112,7 +113,7 @@ def _loaded_for_good() -> Iterator[None]:
 
 
 def _tuner(searcher: "SegmentSearcher", folder: str) -> tune.Tuner:
-    """What runs the searcher's segments; `folder` is for Tune's notes, which nobody reads."""
+    """Returns the tuner that runs the searcher's segments. `folder` holds Tune's own files, which nobody reads."""
     config = searcher.sweep.config
     resources = {"cpu": config.resources.cpu, "gpu": searcher.sweep.share.gpu}
     return tune.Tuner(
@@ -125,7 +126,7 @@ def _tuner(searcher: "SegmentSearcher", folder: str) -> tune.Tuner:
             storage_path=folder,
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=0),
-            # Training states are the trial's own files.
+            # Each trial writes its own training state.
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             callbacks=[Overseer(searcher)],
             stop=StopOnError(searcher),
@@ -136,19 +137,19 @@ def _tuner(searcher: "SegmentSearcher", folder: str) -> tune.Tuner:
 def _connect(address: str | None) -> None:
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     extra: dict[str, Any] = {} if address else {"include_dashboard": False}
-    # What becomes of a trial is told by the sweep, tracebacks included.
+    # The sweep reports what becomes of each trial, with its traceback.
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-    # Not None, which would join a cluster that happens to run on this machine.
+    # None would join any cluster that happens to run on this machine.
     ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **extra)
 
 
 def alive_nodes() -> dict[str, dict[str, Any]]:
-    """Ray's word on each node that it takes to be alive, by the node's id."""
+    """Returns what Ray says about each node that it believes to be alive, by the node's id."""
     return {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
 
 
 def slots(nodes: Iterable[dict[str, Any]], cpu: float, gpu: float) -> int:
-    """Trials that the nodes take at once; at least one, so that an empty cluster is asked to grow."""
+    """Returns how many trials the nodes run at once. It is at least 1, so that an empty cluster is asked to grow."""
     return max(1, sum(_slots_of(node["Resources"], cpu, gpu) for node in nodes))
 
 
@@ -160,7 +161,7 @@ def _slots_of(free: dict[str, float], cpu: float, gpu: float) -> int:
 
 
 def is_reachable(node: dict[str, Any]) -> bool:
-    """Whether the node's raylet takes connections; Ray itself needs some fifteen seconds to miss one."""
+    """Returns whether the node's raylet accepts connections. Ray itself needs about 15 s to notice that it does not."""
     try:
         address = (node["NodeManagerAddress"], node["NodeManagerPort"])
         socket.create_connection(address, timeout=REACH_SECONDS).close()
@@ -170,21 +171,21 @@ def is_reachable(node: dict[str, Any]) -> bool:
 
 
 class SegmentSearcher(Searcher):  # type: ignore[misc]
-    """Hands Tune the sweep's next segments as configurations, and passes what comes back to the sweep."""
+    """Hands the sweep's segments to Tune as configurations, and passes the results to the sweep."""
 
     def __init__(self, sweep: Sweep) -> None:
         super().__init__()
         self.sweep = sweep
         self.segments: dict[str, Segment] = {}
-        """By Tune's name for the trial, in order of handing out."""
+        """Segments in progress by the id of Tune's trial, in the order in which they were handed out."""
         self.handed_out: dict[str, float] = {}
-        """When each was, by `time.monotonic`."""
+        """Time at which each segment was handed out, by `time.monotonic`."""
         self.losses: Counter[int] = Counter()
         self.error: Exception | None = None
         self.look()
 
     def look(self) -> None:
-        """See whether the lease is still ours, and how many trials the cluster takes by now."""
+        """Checks that this driver still holds the lease, and counts how many trials the cluster runs at once."""
         try:
             self.sweep.check_lease()
         except StoreError as error:
@@ -196,7 +197,7 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
         self.looked = time.monotonic()
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """The configuration of Tune's trial `trial_id`; FINISHED at the end, None to be asked again."""
+        """Returns the configuration of Tune's trial `trial_id`; None to be asked again; FINISHED at the end."""
         if self.error is not None:
             return self.FINISHED
         if len(self.segments) >= self.slots:
@@ -212,13 +213,13 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
         return {NETWORK: segment.label, SEGMENT: pickle.dumps(segment)}
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Pass an evaluation to the sweep; Tune does not call this for a last message."""
+        """Passes an evaluation to the sweep. Tune does not call this method for the last message."""
         self._handle(self.segments[trial_id], *records_in(result))
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Pass on the last message of a segment, which has ended; see `lost` for errors."""
+        """Passes the last message of a segment to the sweep. `lost` handles errors."""
         if error:
             return
         segment = self._forget(trial_id)
@@ -228,13 +229,13 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
             self._handle(segment, Outcome(step=0, interrupted=True))
 
     def lost(self, trial_id: str, text: str) -> None:
-        """End a segment whose worker or node was lost, or whose worker could not even begin."""
+        """Ends a segment whose worker or node was lost, or whose worker could not start."""
         segment = self._forget(trial_id)
         if self._is_lost_node(text) and self.losses[segment.number] < FORGIVEN_LOSSES:
             self.losses[segment.number] += 1
             self._handle(segment, Outcome(step=0, interrupted=True))
             return
-        seen = f"the worker died, its memory exhausted or killed from outside: {text}"
+        seen = f"the worker died because memory was short, or was killed from outside: {text}"
         error = segments.death(segment, seen)
         self._handle(segment, Outcome(step=0, error=error, out_of_memory=LOW_MEMORY in text))
 
@@ -243,7 +244,7 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
         return self.segments.pop(trial_id)
 
     def _is_lost_node(self, text: str) -> bool:
-        """Whether a whole node went, which is no fault of the trial. Ray may not know yet."""
+        """Returns whether a whole node was lost, which is not the trial's fault. Ray may not know it yet."""
         if "node has died" in text:
             return True
         alive = alive_nodes()
@@ -257,21 +258,21 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
             self.error = error
 
     def __getstate__(self) -> dict[str, Any]:
-        """What Tune may write down of this searcher: nothing, for it is never restored."""
+        """Returns an empty state, because Tune never restores this searcher."""
         return {}
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: the database is the state."""
+        """Does nothing: the database holds the state."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing: a restart makes a new searcher from the database."""
+        """Does nothing: a restart builds a new searcher from the database."""
 
 
 class Placer(FIFOScheduler):  # type: ignore[misc]
-    """Trials in order, but for those whose own worker is still starting.
+    """Runs trials in order, except those whose own worker is still starting.
 
-    Tune would give such a trial the first worker that comes free, stop the one that starts, and start another for the
-    next trial: where trials are short, a second worker never came to work.
+    Tune would give such a trial the first worker that comes free, stop the worker that is starting, and start another
+    one for the next trial. With short trials, a second worker then never trains anything.
     """
 
     def __init__(self, searcher: SegmentSearcher) -> None:
@@ -279,7 +280,7 @@ class Placer(FIFOScheduler):  # type: ignore[misc]
         self.searcher = searcher
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
-        """The newest trial that waits for a worker, or the oldest where that one has waited for long."""
+        """Returns the newest trial that waits for a worker, or the oldest if it has waited for STARTING_SECONDS."""
         pending = {
             t.trial_id: t for t in tune_controller.get_live_trials() if t.status == "PENDING"
         }
@@ -291,32 +292,32 @@ class Placer(FIFOScheduler):  # type: ignore[misc]
 
 
 class Overseer(tune.Callback):  # type: ignore[misc]
-    """What Tune's loop does for us besides running segments: looking around, telling why one was lost."""
+    """Uses Tune's loop to check the cluster and to learn why a segment was lost."""
 
     def __init__(self, searcher: SegmentSearcher) -> None:
         self.searcher = searcher
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        """Look around now and then, however long no trial reports."""
+        """Checks the lease and the cluster every CLUSTER_SECONDS, even if no trial reports."""
         if time.monotonic() - self.searcher.looked > CLUSTER_SECONDS:
             self.searcher.look()
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Hand over the exception, which the searcher is not told by Tune."""
+        """Passes the exception to the searcher, which Tune does not do."""
         text = Path(trial.error_file).read_text() if trial.error_file else ""
         self.searcher.lost(trial.trial_id, text.strip())
 
 
 class StopOnError(tune.Stopper):  # type: ignore[misc]
-    """Ends Tune's run where the sweep cannot go on, rather than when its running trials are through."""
+    """Ends Tune's run at once if the sweep cannot go on, instead of waiting for the running trials."""
 
     def __init__(self, searcher: SegmentSearcher) -> None:
         self.searcher = searcher
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        """False: a single trial is never stopped from here."""
+        """Returns False: this class never stops a single trial."""
         return False
 
     def stop_all(self) -> bool:
-        """Whether the sweep has failed, or another driver has taken it."""
+        """Returns whether the sweep has failed or another driver has taken it over."""
         return self.searcher.error is not None

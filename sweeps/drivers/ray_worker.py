@@ -1,7 +1,7 @@
-"""What runs in Tune's workers: one segment after another, each record reported as plain JSON types.
+"""The worker of Ray Tune: it runs one segment after another and reports each record in plain JSON types.
 
-Imported before a worker does anything: torch, the families and the images come only with a segment that
-is trained.
+A worker imports this module before it does anything. Torch, the families and the images are imported only when a
+segment is trained.
 """
 
 import json
@@ -15,28 +15,31 @@ from ray import tune
 from sweeps.records import Evaluation, Measurement, Outcome, Record, together
 
 NETWORK, SEGMENT = "network", "segment"
-"""In the configuration of a Tune trial: the network's label for people, and the segment, pickled, since Tune copies
-and looks into whatever is no plain value, and a worker that has not trained yet need not know its types."""
+"""Keys of a Tune trial's configuration: the network's label, for people, and the pickled segment.
+
+It is pickled because Tune copies and inspects every value that is not plain, and because a worker that has not trained
+yet need not import its types.
+"""
 
 
 class SegmentTrainable(tune.Trainable):  # type: ignore[misc]
-    """A worker of Tune's. A class, since a function has a thread and one more round trip for each segment."""
+    """Trains segments for Tune. A function instead of a class would cost a thread and a round trip per segment."""
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Take up the first segment."""
+        """Starts the first segment."""
         self.messages = self.run(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Take up a further one."""
+        """Starts another segment in the same process."""
         self.messages = self.run(new_config)
         return True
 
     def step(self) -> dict[str, Any]:
-        """The next message; the last one says `done`."""
+        """Returns the next message. The last one of a segment says `done`."""
         return next(self.messages)
 
     def run(self, config: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """The messages of the segment in `config`, which is trained meanwhile."""
+        """Trains the segment in `config` and yields its messages."""
         from sweeps.train import segment as segments
 
         segment: segments.Segment = pickle.loads(config[SEGMENT])
@@ -44,7 +47,10 @@ class SegmentTrainable(tune.Trainable):  # type: ignore[misc]
 
 
 def messages(records: Iterable[Record], until_step: int) -> Iterator[dict[str, Any]]:
-    """Evaluations and the outcome for Tune; the outcome is told once the segment has left everything behind."""
+    """Yields a message for each evaluation, and the outcome last.
+
+    The outcome comes once the segment has released everything that it held.
+    """
     last: dict[str, Any] = {}
     for group in together(records, until_step):
         message = _message(group)
@@ -56,7 +62,7 @@ def messages(records: Iterable[Record], until_step: int) -> Iterator[dict[str, A
 
 
 def _message(group: Sequence[Record]) -> dict[str, Any]:
-    """Records as one flat mapping; empty where there is nothing to store."""
+    """Returns the records as one flat mapping; {} if none of them is stored."""
     message: dict[str, Any] = {}
     for record in group:
         if isinstance(record, Evaluation):
@@ -69,7 +75,7 @@ def _message(group: Sequence[Record]) -> dict[str, Any]:
 
 
 def records_in(message: Mapping[str, Any]) -> list[Record]:
-    """The records that a message was made of."""
+    """Returns the records that a message was made from."""
     found: list[Record] = []
     if "measurements" in message:
         step = message["step"]

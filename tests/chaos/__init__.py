@@ -1,1 +1,1 @@
-"""Killing parts of a running cluster at random, and looking at what is left."""
+"""Kills parts of a running cluster at random and checks the results."""

@@ -1,10 +1,10 @@
-"""SIGKILLs one of driver, worker and raylet at random moments; sweeps must come out as if nothing had been.
+"""Kills a driver, a worker or a raylet at random moments. The sweeps must end as if nothing had happened.
 
     python -m tests.chaos --rounds 20
 
-A round is one kill. The driver is started again as a person would start it, a node comes back after its raylet
-was killed, and sweeps follow one another until all rounds are over. Of every sweep the trials, all numbers
-and the Pareto front must equal those of a run without disturbance, each trial once; and no process may be left.
+A round is one kill. The driver is then started again as a person would start it. A node comes back after its raylet
+was killed. Sweeps follow one another until all rounds are over. The trials, numbers and Pareto front of each sweep
+must equal those of an undisturbed run, with each trial once, and no process may be left.
 """
 
 import argparse
@@ -27,13 +27,13 @@ from tests.cluster.rows import attempts, rows
 
 TRIALS = 8
 LONGEST_PAUSE = 8.0
-"""Seconds between two kills are drawn from 0 to this."""
+"""Longest pause between two kills, in seconds. Pauses are drawn from 0 to this."""
 MOSTLY = 0.8
-"""Share of the kills that wait for trials to run; the others may hit a driver or a node that is just starting."""
+"""Share of the kills that wait until a trial runs. The others may hit a driver or a node that is starting."""
 
 
 class Chaos:
-    """A cluster of two nodes, a driver, and what has been killed so far."""
+    """A cluster of two nodes, a driver, and a count of what was killed."""
 
     def __init__(self, folder: Path, cluster: Cluster, seed: int) -> None:
         self.folder, self.cluster, self.random = folder, cluster, random.Random(seed)
@@ -41,12 +41,12 @@ class Chaos:
         self.killed: Counter[str] = Counter()
 
     def sweep(self, number: int, rounds: int) -> int:
-        """Run one sweep to its end with at most `rounds` kills; the number of kills."""
+        """Runs one sweep to its end with at most `rounds` kills and returns the number of kills."""
         file = chaos_sweep(self.folder / f"sweep-{number}")
         kills = lives = 0
         while True:
             lives += 1
-            assert lives < 10 * TRIALS, "the sweep comes to no end"
+            assert lives < 10 * TRIALS, "the sweep does not end"
             with driver(file, ray=self.cluster.address) as process:
                 kills += self._disturb(process, rounds - kills)
                 code, output = ended(process)
@@ -55,7 +55,7 @@ class Chaos:
             assert code == -signal.SIGKILL, output
 
     def _disturb(self, process: subprocess.Popen[str], rounds: int) -> int:
-        """Kill at random moments until the driver is dead or has ended; the number of kills."""
+        """Kills at random moments until the driver has died or ended. Returns the number of kills."""
         kills = 0
         while kills < rounds:
             if self.random.random() < MOSTLY:
@@ -105,7 +105,7 @@ def chaos_sweep(folder: Path) -> Path:
 
 
 def front(url: str) -> list[tuple[int, float, float]]:
-    """(trial, PSNR, parameters) of the Pareto front."""
+    """Returns (trial, PSNR, parameters) of each trial on the Pareto front."""
     values: dict[int, dict[str, float]] = {}
     for number, name, _, _, value in rows(url, "tiny")["measurements"]:
         values.setdefault(number, {})[name] = value  # in order of steps: the last one stays
@@ -117,7 +117,7 @@ def front(url: str) -> list[tuple[int, float, float]]:
 
 
 def check(url: str, reference: str) -> None:
-    """AssertionError where the sweep in `url` differs from the undisturbed one."""
+    """Raises AssertionError if the sweep in `url` differs from the undisturbed one."""
     found: dict[str, list[tuple[Any, ...]]] = rows(url, "tiny")
     assert [row[0] for row in found["trials"]] == list(range(TRIALS)), found["trials"]
     assert found == rows(reference, "tiny")
@@ -127,7 +127,7 @@ def check(url: str, reference: str) -> None:
 
 
 def run(rounds: int, seed: int) -> str:
-    """What was done, in one line; AssertionError where something is lost, doubled or left behind."""
+    """Returns one line on what was done. Raises AssertionError if anything was lost, doubled or left behind."""
     with tempfile.TemporaryDirectory(prefix="srsweep-chaos-") as name:
         folder = Path(name)
         undisturbed = chaos_sweep(folder / "undisturbed")

@@ -1,4 +1,4 @@
-"""A short run of `python -m tests.chaos`; the long one is for people."""
+"""A short run of `python -m tests.chaos`. People run the long one."""
 
 import pytest
 
@@ -6,9 +6,9 @@ pytest.importorskip("ray")
 
 from tests.chaos.__main__ import run
 
-# One after the other: each has machines enough of its own.
+# These tests run one after another, because each starts several processes.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
 
 
-def test_a_sweep_whose_parts_are_killed_equals_one_that_was_left_in_peace() -> None:
+def test_a_sweep_whose_parts_are_killed_equals_an_undisturbed_one() -> None:
     assert "nothing lost" in run(rounds=3, seed=2)

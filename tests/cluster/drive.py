@@ -1,4 +1,4 @@
-"""A sweep's driver as a process that tests may kill.
+"""Runs a sweep's driver as a process that tests may kill.
 
 python -m tests.cluster.drive FILE [--ray ADDRESS] [--lease SECONDS]
 """

@@ -1,4 +1,4 @@
-"""Drivers of sweeps as processes of their own, and sweeps for them that last a little."""
+"""Runs drivers in processes of their own, and makes sweeps for them that last some seconds."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ TRAIN = {
 
 
 def lasting_sweep(folder: Path, **changes: Any) -> Path:
-    """A sweep file with trials of some seconds; everything it writes lies in `folder`."""
+    """Returns a sweep file whose trials take some seconds. The sweep writes only to `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     settings: dict[str, Any] = {
         "train": TRAIN,
@@ -37,7 +37,7 @@ def lasting_sweep(folder: Path, **changes: Any) -> Path:
 def driver(
     file: Path, *, ray: str | None = None, lease: float = 3.0, url: str | None = None
 ) -> Iterator[subprocess.Popen[str]]:
-    """A driver's process, killed at the end where it has not ended."""
+    """Yields a driver's process, and kills it at the end if it still runs."""
     command = [sys.executable, "-m", "tests.cluster.drive", str(file), "--lease", str(lease)]
     if ray is not None:
         command += ["--ray", ray]
@@ -60,7 +60,7 @@ def driver(
 
 
 def ended(process: subprocess.Popen[str], seconds: float = 400) -> tuple[int, str]:
-    """Exit code and output of a driver, once it has ended."""
+    """Waits until a driver ends and returns its exit code and output."""
     try:
         code = process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:

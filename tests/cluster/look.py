@@ -1,9 +1,9 @@
-"""What the shell test asks of a sweep's database.
+"""Answers the shell test's questions about a sweep's database.
 
-look.py DATABASE complete NAME N    exit code 0 where the sweep has exactly N trials, each complete, none doubled
+look.py DATABASE complete NAME N    exit code 0 if the sweep has exactly N trials, all complete and different
 look.py DATABASE kill NAME N        waits until N trials are complete, then kills the sweep's driver
-look.py DATABASE stop NAME N        waits until N trials are complete, then stops the sweep's second job, as `ray job stop`
-look.py DATABASE free NAME N        exit code 0 where between N and all trials are complete, none is open, the lease is free
+look.py DATABASE stop NAME N        waits until N trials are complete, then stops the sweep's second job as `ray job stop` does
+look.py DATABASE free NAME N        exit code 0 if at least N trials are complete, none is open, and the lease is free
 """
 
 import os

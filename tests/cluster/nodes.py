@@ -1,4 +1,4 @@
-"""Ray nodes of a test's own on this machine: `ray start --block`, in a session folder apart from any other Ray."""
+"""Starts Ray nodes for a test on this machine, in a session folder apart from any other Ray."""
 
 import contextlib
 import os
@@ -19,12 +19,12 @@ BIN = Path(sys.executable).parent
 MARK = f"{os.getpid()}-{time.monotonic_ns()}"
 ENVIRONMENT = {
     **os.environ,
-    # Inherited by whatever is started, so that what is left behind can be told from what was there before.
+    # Every process that a test starts inherits this mark, which tells it from processes that ran before.
     "SRSWEEP_TEST": MARK,
     "RAY_AUTH_MODE": "disabled",
     "RAY_USAGE_STATS_ENABLED": "0",
     "OMP_NUM_THREADS": "1",
-    # A test machine's disks and memory may be fuller than Ray likes.
+    # Ray would kill workers on a test machine whose memory is nearly full.
     "RAY_memory_monitor_refresh_ms": "0",
 }
 
@@ -41,7 +41,7 @@ class Node:
 
     @property
     def workers(self) -> list[psutil.Process]:
-        """Processes in which a trial runs or may run."""
+        """The processes in which a trial runs or could run."""
         raylet = self.raylet
         if raylet is None:
             return []
@@ -55,7 +55,7 @@ class Node:
             return []
 
     def kill_raylet(self) -> None:
-        """As if the machine had gone: raylet and workers at once."""
+        """Kills the raylet and its workers at once, as if the machine had failed."""
         raylet = self.raylet
         if raylet is not None:
             for process in [raylet, *_children(raylet)]:
@@ -74,10 +74,10 @@ class Node:
 
 
 class Cluster:
-    """A head node without slots of its own, and nodes that come and go."""
+    """A head node that runs no trials, and nodes that join and leave."""
 
     def __init__(self) -> None:
-        # A short path: sockets lie in it, whose names the kernel limits.
+        # The path is short because it holds sockets, and the kernel limits the length of their names.
         self.folder = Path(tempfile.mkdtemp(prefix="srray-", dir="/tmp"))
         self.address = f"127.0.0.1:{_free_port()}"
         self.nodes: list[Node] = []
@@ -100,7 +100,7 @@ class Cluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def add_node(self, cpus: int = 1) -> Node:
-        """A further node, once the cluster has it."""
+        """Starts a node and returns it once the cluster knows it."""
         before = self.alive()
         node = self._start(f"--address={self.address}", cpus=cpus)
         self.nodes.append(node)
@@ -108,7 +108,7 @@ class Cluster:
         return node
 
     def alive(self) -> set[object]:
-        """Ids of the nodes that the head takes to be alive, itself included; one that was killed stays a while."""
+        """Returns the ids of the nodes that the head believes to be alive, itself included. A killed node stays a while."""
         from ray._raylet import GcsClient
 
         nodes = GcsClient(address=self.address).get_all_node_info()
@@ -156,7 +156,7 @@ class Cluster:
 
 
 def left_behind() -> list[str]:
-    """Processes, of any depth, that this process has started by way of nodes or drivers and that still live."""
+    """Returns the processes that still run and were started, directly or not, by this process's nodes and drivers."""
     found = []
     for process in psutil.process_iter():
         try:

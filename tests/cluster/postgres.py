@@ -1,4 +1,4 @@
-"""A PostgreSQL of a test's own: Debian's server on a free port of loopback, run by an account without rights."""
+"""Runs a PostgreSQL server for a test: Debian's, on a free port of loopback, under an account without rights."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ACCOUNT = "postgres"
-"""PostgreSQL refuses to run as root; Debian's package makes this account."""
+"""Account that Debian's package makes. PostgreSQL refuses to run as root."""
 
 
 class Server:
@@ -31,7 +31,7 @@ class Server:
         return str(self.folder / "data")
 
     def url(self, database: str) -> str:
-        """The URL of a database, made new."""
+        """Creates a database and returns its URL."""
         self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "srsweep", database)
         return f"postgresql+psycopg://srsweep@127.0.0.1:{self.port}/{database}"
 
@@ -41,7 +41,7 @@ class Server:
         self._run("pg_ctl", "-D", self.data, "-w", "-l", log, "-o", options, "start")
 
     def stop(self, mode: str = "fast") -> None:
-        """fast: connections are cut; immediate: as if the machine had lost its power."""
+        """Stops the server. `fast` cuts connections; `immediate` acts like a power failure."""
         self._run("pg_ctl", "-D", self.data, "-w", "-m", mode, "stop")
 
     def restart(self, mode: str, pause: float) -> None:
@@ -59,7 +59,7 @@ class Server:
                 "--clear-groups",
                 *command,
             ]
-        # Output into a file: the server inherits it and would keep a pipe open.
+        # Output goes to a file, because the server inherits it and would keep a pipe open.
         with (self.folder / "out").open("w") as out:
             done = subprocess.run(
                 command, stdout=out, stderr=out, check=False, cwd=self.folder, timeout=120
@@ -69,7 +69,7 @@ class Server:
 
 @contextmanager
 def postgres_server(folder: Path) -> Iterator[Server]:
-    """A running server, stopped at the end; the test is skipped where none can be installed."""
+    """Yields a running server and stops it at the end. Skips the test if PostgreSQL is not installed."""
     programs = _programs()
     if os.geteuid() == 0:
         shutil.chown(folder, ACCOUNT, ACCOUNT)
@@ -81,7 +81,7 @@ def postgres_server(folder: Path) -> Iterator[Server]:
 
 
 def _programs() -> Path:
-    """Where Debian puts initdb and pg_ctl."""
+    """Returns the folder of Debian's initdb and pg_ctl."""
     pytest.importorskip("psycopg", reason="needs srsweep[postgresql]")
     found = _newest()
     if found is None:

@@ -1,4 +1,4 @@
-"""What must be equal between two runs of a sweep, whatever database, driver and disturbances they had."""
+"""The rows that two runs of a sweep must share, whatever their databases, drivers and disturbances."""
 
 from typing import Any
 
@@ -22,12 +22,12 @@ where sweeps.name = :name order by 1, 2
 
 
 def rows(url: str, name: str) -> dict[str, list[tuple[Any, ...]]]:
-    """Trials and measurements but for times."""
+    """Returns trials and measurements, without times."""
     return {"trials": select(url, TRIALS, name), "measurements": select(url, MEASUREMENTS, name)}
 
 
 def complete(url: str, name: str) -> int:
-    """Trials that are complete; 0 as long as there are no tables or no server."""
+    """Returns the number of complete trials; 0 while there are no tables or no server."""
     try:
         return sum(row[4] == "complete" for row in select(url, TRIALS, name))
     except (OperationalError, ProgrammingError):
@@ -35,7 +35,7 @@ def complete(url: str, name: str) -> int:
 
 
 def attempts(url: str, name: str) -> list[tuple[Any, ...]]:
-    """(number, attempt, step, error, ended_at) in order."""
+    """Returns (number, attempt, step, error, ended_at) of each attempt, in order."""
     return select(url, ATTEMPTS, name)
 
 

@@ -1,4 +1,4 @@
-"""The shipped cluster files: valid for Ray and for us, with the traps of Ray's launcher handled in each."""
+"""Tests that Ray and srsweep accept the cluster files, and that each avoids the traps of Ray's launcher."""
 
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ def test_the_sweep_in_it_is_valid(name: str) -> None:
 
 @pytest.mark.parametrize("name", LAUNCHED)
 def test_the_traps_of_the_launcher_are_handled(name: str) -> None:
-    """Each of these has been seen to go wrong: threads, tokens, statistics, lost sweeps, workers that never start."""
+    """Each of these went wrong once: threads, tokens, statistics, lost sweeps, workers that never start."""
     loaded = load(name)
     setup = " ".join(loaded["setup_commands"])
     assert "RAY_AUTH_MODE=" in setup
@@ -79,7 +79,7 @@ def test_no_password_stands_in_the_file(name: str) -> None:
 
 
 def test_kuberay_runs_the_same_sweep() -> None:
-    """The RayJob's own schema lives in the cluster; here, that its parts fit each other."""
+    """The RayJob's schema is in the cluster. This test checks that the parts of the file fit each other."""
     spec = kubernetes("RayJob")["spec"]
     name = kubernetes("ConfigMap")["metadata"]["name"]
     assert spec["entrypoint"].endswith("-m sweeps.submit /etc/sweep/sweep.yaml")

@@ -1,4 +1,4 @@
-"""What goes wrong in trials: they hang, their process is killed, they fail; and drivers that come twice."""
+"""Tests trials that hang, are killed or fail, and drivers that are suspended or started twice."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ from tests.cluster.drivers import TRAIN, driver, ended, lasting_sweep, wait_unti
 from tests.cluster.nodes import Cluster, Node
 from tests.cluster.rows import attempts, complete, rows
 
-# One after the other: each has machines enough of its own.
+# These tests run one after another, because each starts several processes.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
 
 
@@ -47,7 +47,7 @@ def states(file: Path) -> list[str]:
 def test_a_trial_that_hangs_is_killed_and_told_where_it_stood(
     cluster: Cluster, tmp_path: Path, kind: str
 ) -> None:
-    """A checkpoint that never comes to an end, as on a network disk that has gone away."""
+    """Reading its checkpoint never ends, as on a network disk that is gone."""
     file = lasting_sweep(
         tmp_path / "sweep",
         resources={"cpu": 1, "hours_per_attempt": 9 / 3600, "concurrent": 2},
@@ -71,7 +71,7 @@ def test_a_trial_that_hangs_is_killed_and_told_where_it_stood(
 def test_a_trial_whose_process_is_killed_goes_on_and_the_loss_is_recorded(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    """SIGKILL is what the kernel sends where memory is exhausted."""
+    """The kernel sends SIGKILL when memory is exhausted."""
     file = lasting_sweep(tmp_path / "sweep", search={"sampler": "random", "trials": 4})
     node: Node = cluster.nodes[0]
     with driver(file, ray=cluster.address) as process:
@@ -103,7 +103,7 @@ def test_a_trial_that_always_fails_does_not_stop_the_others(
 
 
 def _spoil(file: Path, number: int) -> None:
-    """Put a checkpoint into the place of a trial's own that is its own by every sign, but holds no weights."""
+    """Writes a checkpoint that fits the trial in all settings but holds no weights."""
     config = read_config(file)
     copy = config.model_copy(update={"storage": f"sqlite:///{file.parent / 'copy.db'}"})
     sweep = Sweep(copy, Store(copy.storage), holder="test")
@@ -138,7 +138,7 @@ def test_where_no_checkpoint_can_be_written_the_sweep_stops_and_gives_no_trial_u
 
 
 def test_a_driver_that_is_busy_for_long_keeps_its_lease_until_it_is_killed(tmp_path: Path) -> None:
-    """One process and no word from its training: a checkpoint is read that does not come to an end."""
+    """The only process reports nothing, because reading its checkpoint never ends."""
     file = lasting_sweep(
         tmp_path / "sweep",
         search={"sampler": "random", "trials": 2},
@@ -166,7 +166,7 @@ def test_a_driver_that_is_busy_for_long_keeps_its_lease_until_it_is_killed(tmp_p
 
 
 def _suspend(process: subprocess.Popen[str], file: Path) -> None:
-    """Stop a driver while it locks nothing: SQLite would keep everybody out until it goes on."""
+    """Suspends a driver while it holds no lock. Otherwise SQLite would block every other process."""
     while True:
         process.send_signal(signal.SIGSTOP)
         database = sqlite3.connect(file.parent / "results.db", timeout=1)
@@ -205,7 +205,7 @@ def test_a_driver_that_was_suspended_and_replaced_stops_and_stores_nothing_more(
             assert "Traceback" not in output
             code, output = ended(second)
             assert code == 0, output
-    # What the first had begun was closed by the second, and the first has not touched it again.
+    # The second driver closed what the first had begun, and the first did not touch it again.
     assert attempts(url_of(file), "tiny")[: len(begun)] == begun
     with driver(undisturbed) as process:
         code, output = ended(process)
@@ -239,7 +239,7 @@ def _open_attempts(file: Path) -> int:
 
 
 def _first(file: Path, query: str) -> object:
-    """The first value; None as long as there are no tables."""
+    """Returns the first value; None while there are no tables."""
     try:
         with sqlite3.connect(file.parent / "results.db") as connection:
             found = connection.execute(query).fetchone()

@@ -1,4 +1,4 @@
-"""Which text `sweeps/submit.py` runs, and what it says about it."""
+"""Tests which text `sweeps/submit.py` runs and what it prints about it."""
 
 import json
 import os
@@ -65,7 +65,7 @@ def test_of_two_files_the_newer_is_run_and_the_other_is_told(tmp_path: Path) -> 
     upload(tmp_path, seed=3)
     found = find(None, tmp_path)
     assert found.config.seed == 3
-    assert found.notes == (f"note: {older} is older and says something else; it is not used",)
+    assert found.notes == (f"note: {older} is older and differs; it is not used",)
     time.sleep(0.05)
     bootstrap(tmp_path, seed=3)
     assert find(None, tmp_path).notes == ()
@@ -88,7 +88,7 @@ def test_changes_since_the_last_run_are_told(tmp_path: Path) -> None:
 
 
 def test_a_wrong_file_ends_with_two_and_no_traceback(tmp_path: Path) -> None:
-    """Run as Ray runs it: a lone file in the home folder, beside things with the names of packages."""
+    """Runs the script as Ray does: alone in the home folder, beside modules that have the names of packages."""
     home = tmp_path / "home"
     (home / "sweeps").mkdir(parents=True)
     (home / "yaml.py").write_text("raise SystemExit('the wrong module')")

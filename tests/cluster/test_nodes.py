@@ -1,4 +1,4 @@
-"""Two nodes: trials land on both, one comes later, one is lost, and nothing is lost or doubled."""
+"""Tests a sweep on two nodes, of which one joins late and one is lost: no trial is lost or doubled."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.cluster.drivers import TRAIN, driver, ended, lasting_sweep, wait_unti
 from tests.cluster.nodes import Cluster
 from tests.cluster.rows import attempts, complete, rows
 
-# One after the other: each has machines enough of its own.
+# These tests run one after another, because each starts several processes.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
 
 
@@ -42,7 +42,7 @@ def test_a_sweep_uses_nodes_that_join_and_come_back_and_survives_one_that_is_los
         code, output = ended(process)
     assert code == 0, output
     assert rows(url, "tiny") == rows(f"sqlite:///{undisturbed.parent / 'results.db'}", "tiny")
-    # A lost node is no fault of the trial: it was begun again although one error would have been its last.
+    # A lost node is not the trial's fault: it began again, although one error would have been its last.
     begun = attempts(url, "tiny")
     assert {attempt for _, attempt, *_ in begun} == {1, 2}
     assert not any(error for *_, error, _ in begun)

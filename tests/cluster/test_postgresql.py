@@ -1,4 +1,4 @@
-"""Two sweeps at once into one PostgreSQL that is restarted meanwhile."""
+"""Tests two sweeps at once on one PostgreSQL server that is restarted meanwhile."""
 
 import subprocess
 import tempfile
@@ -15,7 +15,7 @@ from tests.cluster.nodes import Cluster
 from tests.cluster.postgres import Server, postgres_server
 from tests.cluster.rows import complete, rows
 
-# One after the other: each has machines enough of its own.
+# These tests run one after another, because each starts several processes.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
 
 TRIALS = 10
@@ -44,7 +44,7 @@ def test_two_sweeps_lose_no_row_when_the_server_is_restarted(
     with Cluster() as cluster:
         cluster.add_node()
         with driver(through_ray, ray=cluster.address, url=url) as a:
-            # Ray's driver takes longer to start: the local one would be done before it begins.
+            # Ray's driver starts slowly: the local one would end before it begins.
             wait_until(lambda: complete(url, "ray"), "ray has a complete trial")
             with driver(local, url=url) as b:
                 _restart_under(server, url, (a, b))
@@ -58,7 +58,7 @@ def test_two_sweeps_lose_no_row_when_the_server_is_restarted(
 
 
 def _restart_under(server: Server, url: str, drivers: tuple[subprocess.Popen[str], ...]) -> None:
-    """Restart the server twice while both sweeps run, and see them through to their end."""
+    """Restarts the server twice while both sweeps run, and waits for their end."""
     wait_until(lambda: complete(url, "local"), "local has a complete trial")
     assert max(complete(url, "ray"), complete(url, "local")) < TRIALS, "too late to disturb"
     server.restart("fast", pause=2)

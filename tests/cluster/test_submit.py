@@ -1,4 +1,4 @@
-"""`ray submit` with a real sshd, a real head node and a real driver that is killed."""
+"""Tests `ray submit` of the shipped sweep file with a real sshd, head node and driver, which is killed."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-# One after the other: each has machines enough of its own.
+# These tests run one after another, because each starts several processes.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
 
 

@@ -1,4 +1,4 @@
-"""What a trial asks for and a machine has not: told in a line, and trained with what there is."""
+"""A trial that asks for more than the machine has: a line says so, and the trial uses what there is."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from sweeps.machine import num_cores
 from sweeps.run import lacking, local_slots, run_sweep
 from tests.sweeps.sweeps_for_tests import SMALL, small_config
 
-PROCESSOR = ": it is trained on the processor"
+ON_CPU = "; trials run on the CPU"
 
 
 @pytest.mark.parametrize(
@@ -24,22 +24,24 @@ PROCESSOR = ": it is trained on the processor"
             {"gpu": 0.3},
             "auto",
             0,
-            [f"gpu: a trial asks for 0.3 of GPUs, and this machine has none{PROCESSOR}"],
+            [f"gpu: a trial asks for 0.3 GPUs, and this machine has none{ON_CPU}"],
         ),
         (
             {"gpu": 1},
             "cuda",
             0,
-            ["gpu: a trial asks for 1 of GPUs, and this machine has none"],
+            ["gpu: a trial asks for 1 GPUs, and this machine has none"],
         ),
-        ({"gpu": 3}, "auto", 2, ["gpu: a trial asks for 3 of GPUs, and this machine has 2"]),
+        ({"gpu": 3}, "auto", 2, ["gpu: a trial asks for 3 GPUs, and this machine has 2"]),
         ({"gpu": 3}, "cpu", 2, []),
         ({"concurrent": 4}, "auto", 0, []),
         (
             {"cpu": 2, "concurrent": 9},
             "auto",
             0,
-            ["concurrent: 9 trials at once, and this machine has cores for 2: they take turns"],
+            [
+                "concurrent: 9 trials at once, and this machine has cores for 2; they share the cores"
+            ],
         ),
         ({"cpu": 2, "concurrent": 9}, "auto", 1, []),
     ],
@@ -58,7 +60,7 @@ def test_what_this_machine_has_less_of_is_told_in_a_line(
     assert len(lines) == len(told)
     for line, expected in zip(lines, told, strict=True):
         assert line.startswith(f"resources.{expected}")
-        assert line.endswith(PROCESSOR) == expected.endswith(PROCESSOR)
+        assert line.endswith(ON_CPU) == expected.endswith(ON_CPU)
 
 
 def test_a_run_says_it_and_takes_as_many_threads_as_there_are_cores(tmp_path: Path) -> None:

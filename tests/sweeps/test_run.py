@@ -1,4 +1,4 @@
-"""Whole sweeps, for real: storing, resuming, dying, and the same rows whatever the driver."""
+"""Tests whole sweeps: what they store, how they resume after a kill, and that all drivers give the same rows."""
 
 import os
 import signal
@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from searchspace.errors import UserError
 from sweeps.engine.outcomes import SweepFailed
 from sweeps.run import run_sweep
 from sweeps.search.pareto.sampler import Pareto
@@ -19,7 +20,7 @@ from tests.sweeps.sweeps_for_tests import SMALL, small_config, sweep_file
 
 
 def rows(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """What must be equal between two runs of a sweep: everything but times, hosts and seconds."""
+    """Returns the rows that two runs of a sweep must share: everything except times and hosts."""
     with sqlite3.connect(folder / "results.db") as connection:
         return {
             "trials": connection.execute(
@@ -96,7 +97,7 @@ HALVED: dict[str, Any] = {
     "search": {"sampler": "grid", "trials": 4, "halving": {"min_steps": 1, "factor": 2}},
     "train": {**SMALL["train"], "steps": 4, "schedule": "cosine_restarts"},
 }
-"""One trial at a time: who goes on to the next rung depends on who has arrived."""
+"""Runs one trial at a time, because the trials that reach a rung decide which of them continue."""
 
 
 @pytest.mark.slow
@@ -107,7 +108,7 @@ def test_ray_tune_gives_the_rows_of_the_local_driver(
     pytest.importorskip("ray")
     local, cluster = folder(tmp_path, "local"), folder(tmp_path, "cluster")
     run_sweep(small_config(local, **changes))
-    # In a process of its own: Ray leaves threads and warnings behind.
+    # In its own process, because Ray leaves threads and warnings behind.
     script = (
         "import ray; from pathlib import Path; from sweeps.config.sweep_config import read_config; "
         "from sweeps.run import run_sweep; "
@@ -184,6 +185,18 @@ def test_other_settings_under_the_same_name_are_refused(tmp_path: Path) -> None:
         run_sweep(small_config(tmp_path, train=changed))
 
 
+def test_changed_images_under_the_same_name_are_refused(tmp_path: Path) -> None:
+    config = small_config(tmp_path, search={"sampler": "random", "trials": 1})
+    sweep = run_sweep(config)
+    with sqlite3.connect(tmp_path / "results.db") as connection:
+        connection.execute("update sweep_facts set value = 'other' where name = 'data_fingerprint'")
+    with pytest.raises(
+        UserError, match=r"must stay the same.*fingerprint other, now .*another name"
+    ):
+        run_sweep(config)
+    assert len(sweep.trials) == 1
+
+
 def test_a_space_smaller_than_the_trials_ends_the_sweep(tmp_path: Path) -> None:
     sweep = run_sweep(
         small_config(tmp_path, families={"slwsr": {"n_feats": [2, 3], "n_blocks": 5}})
@@ -193,7 +206,7 @@ def test_a_space_smaller_than_the_trials_ends_the_sweep(tmp_path: Path) -> None:
 
 
 def test_a_trial_that_fails_is_a_row_with_its_reason(tmp_path: Path) -> None:
-    # A learning rate that no network survives: every trial fails, the sweep says so and stops.
+    # No network survives this learning rate: every trial fails, and the sweep says so and stops.
     train = {
         "steps": 200,
         "patch_size": 8,
@@ -223,7 +236,7 @@ def test_no_over_budget_architecture_is_trained(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_of_other_settings_is_not_resumed(tmp_path: Path) -> None:
-    # The same name and folder of checkpoints, another database and another rate.
+    # The name and the checkpoint folder stay; the database and the learning rate change.
     one = {"sampler": "grid", "trials": 1}
     train = {
         "steps": 4,

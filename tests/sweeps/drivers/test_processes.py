@@ -1,4 +1,4 @@
-"""Worker processes of one machine: what they see, and what becomes of a segment when one dies."""
+"""Tests worker processes on one machine: which GPUs they see, and what happens to a segment when one dies."""
 
 import multiprocessing
 import os
@@ -23,7 +23,7 @@ CONTEXT = multiprocessing.get_context("spawn")
 
 @pytest.fixture
 def idle_workers() -> Iterator[list[Worker]]:
-    """Three workers that have nothing to do, and do nothing with what they are sent."""
+    """Yields three idle workers, which ignore what they are sent."""
     pipes = [CONTEXT.Pipe() for _ in range(3)]
     workers = [
         Worker(
@@ -38,7 +38,7 @@ def idle_workers() -> Iterator[list[Worker]]:
 
 
 def dead_worker(death: signal.Signals, gpus: str = "") -> Worker:
-    """A worker whose process was ended by a signal, of which its driver has not heard yet."""
+    """Returns a worker whose process a signal has ended without the driver's knowledge."""
     ours, theirs = CONTEXT.Pipe()
     process = CONTEXT.Process(target=time.sleep, args=(60,), daemon=True)
     process.start()
@@ -132,7 +132,7 @@ def test_a_new_worker_sees_the_gpu_that_no_other_has(monkeypatch: pytest.MonkeyP
 
 @pytest.fixture
 def machine_with(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Makes this machine one with so many GPUs."""
+    """Yields a function that gives this machine a number of GPUs."""
 
     def fake(count: int, visible: str | None = None) -> None:
         monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
@@ -182,7 +182,7 @@ def test_a_worker_sees_its_gpus_alone(
     ours.close()
     before = signal.getsignal(signal.SIGINT)
     try:
-        processes.work(theirs, os.getppid(), gpus)  # no driver any more: it ends at once
+        processes.work(theirs, os.getppid(), gpus)  # its driver is gone, so it ends at once
     finally:
         signal.signal(signal.SIGINT, before)
     assert os.environ[VISIBLE] == seen

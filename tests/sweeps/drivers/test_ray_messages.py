@@ -1,4 +1,4 @@
-"""What a Ray worker reports, and what the driver makes of it, without a cluster."""
+"""Tests, without a cluster, what a Ray worker reports and what the driver reads from it."""
 
 import subprocess
 import sys

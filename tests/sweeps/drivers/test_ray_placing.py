@@ -1,4 +1,4 @@
-"""Which of the trials that wait gets a worker of Tune's that has come free."""
+"""Tests which waiting trial gets a free worker of Tune."""
 
 import time
 from types import SimpleNamespace
@@ -10,7 +10,7 @@ ray_tune = pytest.importorskip("sweeps.drivers.ray_tune")
 
 
 def chosen(waited: dict[str, float], **statuses: str) -> Any:
-    """The name of the trial that is chosen among those with `statuses`, handed out in this order."""
+    """Returns the name of the chosen trial. `statuses` lists the trials in the order in which they were handed out."""
     now = time.monotonic()
     searcher = SimpleNamespace(
         segments=dict.fromkeys(statuses),

@@ -1,4 +1,4 @@
-"""`resources.gpu` on a cluster: a Ray of logical GPUs, and a GPU that the nodes are told to have."""
+"""Tests `resources.gpu` on a cluster: Ray has logical GPUs, and its nodes claim to have a real one."""
 
 import json
 import os
@@ -53,13 +53,13 @@ ray.shutdown()
 
 
 def run_on_ray(file: Path, gpus: int) -> dict[str, Any]:
-    """What the sweep in `file` came to on a Ray of two cores and so many GPUs."""
+    """Runs the sweep in `file` on a Ray of two cores and `gpus` GPUs, and returns its share, states and messages."""
     found: dict[str, Any] = json.loads(run_script(SCRIPT, str(file), str(gpus)).splitlines()[-1])
     return found
 
 
 def run_script(script: str, *arguments: str) -> str:
-    """What a script prints, in a process of its own: Ray leaves threads and warnings behind."""
+    """Returns what a script prints. It runs in its own process, because Ray leaves threads and warnings behind."""
     done = subprocess.run(
         [sys.executable, "-c", script, *arguments],
         capture_output=True,
@@ -73,7 +73,7 @@ def run_script(script: str, *arguments: str) -> str:
 
 
 def known(folder: Path, cores: float) -> None:
-    """Let it be remembered that two trials at once were best."""
+    """Stores a measurement by which two trials at once are fastest."""
     rungs = [Rung(trials=n, threads=1, steps_per_second=10.0 * n, memory=None) for n in (1, 2)]
     remember(plan(folder, gpu="auto"), Site(gpu=LARGE, cores=cores), Ladder(rungs=tuple(rungs)))
 
@@ -203,9 +203,9 @@ def test_gpus_that_others_hold_stop_auto_with_a_line_and_a_number_not_at_all(
     [
         (16, 0, ""),
         (4, 0.5, ""),
-        (17, 0, "resources: a trial takes 17 cores and 0 of GPUs, and no machine"),
-        (4, 3, "resources: a trial takes 4 cores and 3 of GPUs, and no machine"),
-        (16, 1, "resources: a trial takes 16 cores and 1 of GPUs, and no machine"),  # of one node
+        (17, 0, "resources: a trial takes 17 cores and 0 GPUs, and no machine"),
+        (4, 3, "resources: a trial takes 4 cores and 3 GPUs, and no machine"),
+        (16, 1, "resources: a trial takes 16 cores and 1 GPUs, and no machine"),  # of one node
     ],
 )
 def test_what_no_machine_of_a_cluster_has_is_told(cpu: float, gpu: float, told: str) -> None:

@@ -1,0 +1,114 @@
+"""Ray's cluster launcher on the machine in front of you, as the user who calls it.
+
+The root's `sweep.yaml` names `ThisMachine` as its provider. Ray's own provider `local` needs the user's name in the
+file (`auth.ssh_user`, which nothing expands) and a `python` on the PATH of every login shell. This one takes the user
+and the Python that run `ray`, so that one file serves everybody and no shell start-up file has to change.
+"""
+
+import getpass
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from ray.autoscaler._private.command_runner import SSHCommandRunner
+from ray.autoscaler._private.local.node_provider import LocalNodeProvider
+
+FOLDER_VARIABLE = "SRSWEEP_FOLDER"
+"""Environment variable with the folder where relative paths of the sweep begin; `submit.py` reads it."""
+SSH_SECONDS = 10
+"""Time that the machine's own ssh server has to answer."""
+
+
+class ThisMachine(LocalNodeProvider):  # type: ignore[misc]
+    """A cluster of one node: the machine at `head_ip`, which is the one that `ray` runs on."""
+
+    def get_command_runner(
+        self,
+        log_prefix: str,
+        node_id: str,
+        auth_config: dict[str, Any],
+        cluster_name: str,
+        process_runner: Any,
+        use_internal_ip: bool,
+        docker_config: dict[str, Any] | None = None,
+    ) -> "ThisMachineRunner":
+        """Returns the runner of Ray's commands; ends the program with one line where ssh or rsync cannot work."""
+        user = auth_config.get("ssh_user") or getpass.getuser()
+        runner = ThisMachineRunner(
+            log_prefix,
+            node_id,
+            self,
+            {**auth_config, "ssh_user": user},
+            cluster_name,
+            process_runner,
+            use_internal_ip,
+        )
+        runner.check()
+        return runner
+
+
+class ThisMachineRunner(SSHCommandRunner):  # type: ignore[misc]
+    """Runs each of Ray's commands over ssh, in the folder and with the Python of the process that asks for it."""
+
+    def run(self, cmd: str | None = None, *options: Any, **more: Any) -> Any:
+        """Runs `cmd` in a login shell; refuses `--stop`, which would switch this machine off."""
+        if more.get("shutdown_after_run") or "shutdown" in (cmd or ""):
+            raise SystemExit("--stop would switch this machine off; use `ray down -y sweep.yaml`")
+        return super().run(f"{surroundings()}; {cmd}" if cmd else cmd, *options, **more)
+
+    def check(self) -> None:
+        """Ends the program with one line unless rsync is installed and ssh opens this machine without a password.
+
+        Ray itself would ask again for 15 minutes.
+        """
+        if shutil.which("rsync") is None:
+            raise SystemExit("rsync: must be installed for Ray's launcher (apt-get install rsync)")
+        target = f"{self.ssh_user}@{self._get_node_ip()}"
+        key = ["-i", str(Path(self.ssh_private_key).expanduser())] if self.ssh_private_key else []
+        settings = {
+            "BatchMode": "yes",
+            "ConnectTimeout": SSH_SECONDS,
+            "StrictHostKeyChecking": "no",
+            "UserKnownHostsFile": os.devnull,
+            "LogLevel": "ERROR",
+        }
+        if self.ssh_proxy_command:
+            settings["ProxyCommand"] = self.ssh_proxy_command
+        options = [part for name, value in settings.items() for part in ("-o", f"{name}={value}")]
+        try:
+            done = subprocess.run(
+                ["ssh", *key, *options, target, "true"],
+                capture_output=True,
+                text=True,
+                check=False,
+                stdin=subprocess.DEVNULL,
+            )
+        except FileNotFoundError:
+            raise SystemExit("ssh: must be installed for Ray's launcher") from None
+        if done.returncode:
+            said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
+            raise SystemExit(
+                f"ssh {target}: must work without a password, got: {said}; without ssh, run "
+                "`srsweep run sweep.yaml`"
+            )
+
+
+def surroundings() -> str:
+    """Returns shell commands that give a login shell this process's folder and Python, and Ray's switches.
+
+    Ray would otherwise demand a token depending on what lies in ~/.ray, and ask whether to send statistics.
+    """
+    folder = shlex.quote(str(Path.cwd()))
+    exports = {
+        # Not resolved: the link inside a virtual environment is what makes Python use it.
+        "PATH": f"{shlex.quote(str(Path(sys.executable).parent))}:$PATH",
+        "RAY_AUTH_MODE": "disabled",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        FOLDER_VARIABLE: folder,
+    }
+    words = " ".join(f"{name}={value}" for name, value in exports.items())
+    return f"export {words}; cd {folder}"
