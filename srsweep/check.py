@@ -19,7 +19,8 @@ from sweeps.capacity.settings import AUTO
 from sweeps.config.feasibility import Found, check_feasible
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.data.images import find_set
-from sweeps.data.split import EMBEDDED, open_data
+from sweeps.data.settings import EMBEDDED
+from sweeps.data.split import open_data
 from sweeps.device import pick_device
 from sweeps.machine import num_cores, threads_here
 from sweeps.run import lacking, local_slots

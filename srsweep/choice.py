@@ -26,7 +26,8 @@ from sweeps.checkpoints.object_store import Mirror, is_url
 from sweeps.checkpoints.state import checkpoint_path
 from sweeps.checkpoints.upstream_weights import load_weights
 from sweeps.config.sweep_config import ConfigError, SweepConfig, parse_config
-from sweeps.data.split import DataSettings, DataSplit, open_split
+from sweeps.data.settings import DataSettings
+from sweeps.data.split import DataSplit, open_split
 from sweeps.measure.latency_objective import FACT, key_of
 from sweeps.messages import without_password
 from sweeps.records import Measurement

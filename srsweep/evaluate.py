@@ -18,7 +18,8 @@ from srsweep.choice import Choice, TrialReference, choose, image_cache, remember
 from srsweep.databases import database
 from sweeps.data.cache import PairSet
 from sweeps.data.images import find_set
-from sweeps.data.split import TEST_SETS, open_test_set
+from sweeps.data.settings import TEST_SETS
+from sweeps.data.split import open_test_set
 from sweeps.device import pick_device
 from sweeps.measure.evaluate import Scores, bicubic_scores, evaluate
 from sweeps.measure.latency import MOST_CHARACTERS

@@ -22,7 +22,7 @@ from srsweep.arguments import INTO, SCALE, VARIANT, WEIGHTS, print_table, tabula
 from srsweep.choice import Choice, TrialReference, Whole, choose, choose_several, remember, split_of
 from srsweep.databases import database
 from srsweep.errors import RunFailed
-from sweeps.data.split import DataSettings
+from sweeps.data.settings import DataSettings
 from sweeps.measure.evaluate import bicubic_scores, evaluate
 from sweeps.measure.latency import Latency, torch_latency
 

@@ -8,51 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
-
 from sweeps.data.cache import PairSet, content_digest, digest, open_cache
 from sweeps.data.embedded import embedded_train, embedded_validation
 from sweeps.data.images import ImageSource, find_images, find_set
-
-EMBEDDED = "embedded"
-
-TEST_SETS = ("Set5", "Set14", "B100", "BSD100", "BSDS100", "Urban100", "Manga109")
-"""Never trained on and never selected by."""
+from sweeps.data.settings import EMBEDDED, TEST_SETS, DataSettings, set_names
 
 BSDS_VALIDATION = ("B100", "BSD100", "BSDS100")
 """Names under which the 100 pictures of BSDS500's val go as a test set."""
-
-
-class DataSettings(BaseModel):
-    """Which images a sweep trains and validates on."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    train: str = EMBEDDED
-    """'embedded' (photographs inside scikit-image), the name of a set under `root`, or a folder; several are joined by
-    '+', as in BSDS400+T91."""
-    validation: str | None = None
-    """As `train`. Left out, or one of the training sets: `hold_out` of its images are validated on; neither they nor
-    copies of them are trained on."""
-    root: str = "data"
-    """Folder of the image sets."""
-    hold_out: int = Field(default=20, ge=1)
-    """Images held out, evenly spaced among the sorted names. The embedded images have a split of their own."""
-
-    @field_validator("train", "validation")
-    @classmethod
-    def _names_other_sets_than_the_test_sets(cls, value: str | None) -> str | None:
-        parts = [] if value is None else _parts(value)
-        if "" in parts or len(set(parts)) < len(parts):
-            raise ValueError(f"must name different image sets joined by '+', got {value!r}")
-        test_sets = {name.casefold() for name in TEST_SETS}
-        for part in parts:
-            if test_sets & {folder.casefold() for folder in Path(part).parts}:
-                raise ValueError(
-                    f"must not be a test set ({', '.join(TEST_SETS)}), got {part!r}: networks are "
-                    "chosen by other images than they are judged by"
-                )
-        return value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,16 +68,16 @@ def _split(settings: DataSettings, scale: int) -> tuple[list[ImageSource], list[
     held_from = settings.validation or settings.train
     if held_from == EMBEDDED:
         return train, embedded_validation(), "the photographs that embedded keeps for it"
-    shared = set(_parts(held_from)) & set(sets)
+    shared = set(set_names(held_from)) & set(sets)
     if not shared:
         with _located("data.validation"):
             others = _gather(held_from, root, scale, embedded_validation)
         return train, [s for sources in others.values() for s in sources], f"all of {held_from}"
-    if shared != set(_parts(held_from)):
+    if shared != set(set_names(held_from)):
         raise ValueError(
             f"data.validation: must name training sets or other sets, not both, got {held_from!r}"
         )
-    held = _evenly([s for part in _parts(held_from) for s in sets[part]], settings.hold_out)
+    held = _evenly([s for part in set_names(held_from) for s in sets[part]], settings.hold_out)
     rest, copies = _not_held(train, held)
     if not rest:
         raise ValueError(
@@ -129,7 +91,7 @@ def _gather(
     text: str, root: Path, scale: int, embedded: Callable[[], list[ImageSource]]
 ) -> dict[str, list[ImageSource]]:
     """The images of every set named in `text`; joined sets put their name before the images'."""
-    parts = _parts(text)
+    parts = set_names(text)
     sets = {
         part: embedded() if part == EMBEDDED else find_images(find_set(root, part), scale)
         for part in parts
@@ -140,10 +102,6 @@ def _gather(
         part: [replace(source, name=f"{part}/{source.name}") for source in sources]
         for part, sources in sets.items()
     }
-
-
-def _parts(text: str) -> list[str]:
-    return [part.strip() for part in text.split("+")]
 
 
 def _evenly(sources: list[ImageSource], count: int) -> list[ImageSource]:

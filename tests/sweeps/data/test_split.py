@@ -7,7 +7,8 @@ from pydantic import ValidationError
 
 from sweeps.data.embedded import TRAIN, VALIDATION, embedded_train, embedded_validation
 from sweeps.data.images import read_pair
-from sweeps.data.split import DataSettings, DataSplit, open_split, open_test_set
+from sweeps.data.settings import DataSettings
+from sweeps.data.split import DataSplit, open_split, open_test_set
 
 MakeSet = Callable[..., Path]
 
