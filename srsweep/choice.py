@@ -20,8 +20,8 @@ from analysis.read.points import load_points
 from searchspace.architecture import Architecture, architecture
 from searchspace.discover import FAMILIES
 from searchspace.spec import explain, nearest
-from srsweep.arguments import parse_architecture
 from srsweep.databases import locate
+from srsweep.options import parse_architecture
 from sweeps.checkpoints.object_store import Mirror, is_url
 from sweeps.checkpoints.state import checkpoint_path
 from sweeps.checkpoints.upstream_weights import load_weights

@@ -7,35 +7,44 @@ import click
 from srsweep.errors import OneLineErrors
 
 COMMANDS = {
-    "run": ("srsweep.running:run", "Run the sweep in FILE, or resume it."),
-    "resume": ("srsweep.running:resume", "Carry on a sweep after a stop or a crash."),
-    "check": ("srsweep.running:check", "Check FILE and say what it would do."),
-    "pack": ("srsweep.pack:pack", "Measure how many trials at once are best here."),
-    "families": ("srsweep.explore:families", "List the families, or the knobs of one FAMILY."),
-    "cost": ("srsweep.explore:cost", "Count the costs of one network."),
+    "run": ("srsweep.commands.run:run", "Run the sweep in FILE, or resume it."),
+    "resume": ("srsweep.commands.run:resume", "Carry on a sweep after a stop or a crash."),
+    "check": ("srsweep.commands.run:check", "Check FILE and say what it would do."),
+    "pack": ("srsweep.commands.pack:pack", "Measure how many trials at once are best here."),
+    "families": (
+        "srsweep.commands.families:families",
+        "List the families, or the knobs of one FAMILY.",
+    ),
+    "cost": ("srsweep.commands.families:cost", "Count the costs of one network."),
     "front": (
-        "srsweep.results:front",
+        "srsweep.commands.front:front",
         "Print the Pareto front of the sweep NAME (or of a sweep file).",
     ),
-    "select": ("srsweep.select:select", "Choose variants for deployment and say why."),
-    "report": ("srsweep.results:report", "Write one HTML page about sweeps."),
+    "select": ("srsweep.commands.select:select", "Choose variants for deployment and say why."),
+    "report": ("srsweep.commands.front:report", "Write one HTML page about sweeps."),
     "status": (
-        "srsweep.results:status",
+        "srsweep.commands.front:status",
         "List all sweeps, or the trials of the sweep NAME (or of a sweep file).",
     ),
     "evaluate": (
-        "srsweep.evaluate:evaluate_command",
+        "srsweep.commands.evaluate:evaluate_command",
         "Measure a network on the test sets, as papers do.",
     ),
-    "train": ("srsweep.train:train", "Train one network alone, from the beginning."),
-    "export": ("srsweep.export:export", "Write a variant for devices, and check it."),
-    "latency": ("srsweep.export:latency", "Measure how long one image takes, here and now."),
+    "train": ("srsweep.commands.train:train", "Train one network alone, from the beginning."),
+    "export": ("srsweep.commands.export:export", "Write a variant for devices, and check it."),
+    "latency": (
+        "srsweep.commands.export:latency",
+        "Measure how long one image takes, here and now.",
+    ),
     "merge": (
-        "srsweep.merge:merge_command",
+        "srsweep.commands.merge:merge_command",
         "Bring all sweeps of the database OTHER (a file or an URL) into this one.",
     ),
-    "dashboard": ("srsweep.browse:dashboard", "Show the sweeps live in a browser."),
-    "export-optuna": ("srsweep.browse:export_optuna", "Write a sweep as an Optuna study."),
+    "dashboard": ("srsweep.commands.dashboard:dashboard", "Show the sweeps live in a browser."),
+    "export-optuna": (
+        "srsweep.commands.dashboard:export_optuna",
+        "Write a sweep as an Optuna study.",
+    ),
 }
 """Name -> where it is and its help in one line. A command is imported when it is called: importing all takes seconds."""
 

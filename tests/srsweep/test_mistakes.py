@@ -13,8 +13,8 @@ from analysis.read.frames import knob_columns, load_trials
 from searchspace.architecture import architecture
 from srsweep.choice import Choice
 from srsweep.cli import main
+from srsweep.commands.export import _refuse_same_files
 from srsweep.errors import PersonsMistake, as_expected
-from srsweep.export import _refuse_same_files
 from tests.stored import Database
 
 

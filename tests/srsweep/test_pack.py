@@ -26,10 +26,10 @@ def machine_with_a_gpu(monkeypatch: pytest.MonkeyPatch, fails_above: int) -> Non
         rate = 10.0 * count
         return Rung(trials=count, threads=job.threads, steps_per_second=rate, memory=3 * 10**9)
 
-    monkeypatch.setattr("srsweep.pack.find_gpus", lambda: (gpu,))
+    monkeypatch.setattr("srsweep.commands.pack.find_gpus", lambda: (gpu,))
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
     monkeypatch.setenv(VISIBLE, "5")
-    monkeypatch.setattr("srsweep.pack.num_cores", lambda: 16)
+    monkeypatch.setattr("srsweep.commands.pack.num_cores", lambda: 16)
     monkeypatch.setattr("sweeps.run.num_cores", lambda: 16)
     monkeypatch.setattr("sweeps.capacity.throughput.measure_rung", measure)
 
@@ -56,8 +56,8 @@ def test_pack_without_a_gpu_advises_what_runs_its_best_rung(
         rate = float(count if count <= best else best)
         return Rung(trials=count, threads=job.threads, steps_per_second=rate, memory=10**9)
 
-    monkeypatch.setattr("srsweep.pack.find_gpus", lambda: ())
-    monkeypatch.setattr("srsweep.pack.num_cores", lambda: cores)
+    monkeypatch.setattr("srsweep.commands.pack.find_gpus", lambda: ())
+    monkeypatch.setattr("srsweep.commands.pack.num_cores", lambda: cores)
     monkeypatch.setattr("sweeps.run.num_cores", lambda: cores)
     monkeypatch.setattr("sweeps.capacity.throughput.measure_rung", measure)
     file = sweep_file(tmp_path)

@@ -13,7 +13,7 @@ from searchspace.cost import COSTS, costs
 from searchspace.discover import FAMILIES, find_family
 from searchspace.published import RULES, Agreement, published_table
 from searchspace.spec import knobs
-from srsweep.arguments import parse_architectures, print_table, tabular, text_width
+from srsweep.options import parse_architectures, print_table, tabular, text_width
 
 PRINTED = ("params", "multadds")
 AGREEMENTS = get_args(Agreement)

@@ -13,9 +13,9 @@ from rich.console import Console
 
 from analysis.read.frames import load_lives
 from analysis.tables import Format
-from srsweep.arguments import print_table, tabular
-from srsweep.check import describe
+from srsweep.commands.check import describe
 from srsweep.databases import DEFAULT_DATABASE, database
+from srsweep.options import print_table, tabular
 from srsweep.progress import Watcher, format_duration
 from sweeps.config.sweep_config import ConfigError, SweepConfig, parse_config, read_config
 from sweeps.config.yaml_lines import located

@@ -16,11 +16,11 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, Time
 from rich.progress import Progress as Bar
 
 from searchspace.spec import explain
-from srsweep.arguments import INTO, SCALE, VARIANT, read_value
 from srsweep.choice import NOTE, Choice, choose, image_cache, note_of, read_note
+from srsweep.commands.export import data_of
 from srsweep.databases import database
 from srsweep.errors import RunFailed
-from srsweep.export import data_of
+from srsweep.options import INTO, SCALE, VARIANT, read_value
 from sweeps.checkpoints.state import checkpoint_path, read_checkpoint
 from sweeps.records import Evaluation, Outcome, Progress
 from sweeps.train.segment import Segment, run

@@ -10,9 +10,9 @@ import torch
 from analysis.tables import Format
 from searchspace.cost import costs
 from searchspace.quantity import format_quantity
-from srsweep.arguments import print_table, tabular
+from srsweep.commands.run import by_line
 from srsweep.errors import RunFailed
-from srsweep.running import by_line
+from srsweep.options import print_table, tabular
 from sweeps.capacity.gpu_share import Plan, Site, make_plan, remember, smallest_site
 from sweeps.capacity.gpus import Gpu, find_gpus, share_of, visible_gpus
 from sweeps.capacity.memory_model import predicted_bytes

@@ -13,9 +13,9 @@ from analysis.published.test_set_table import TableFormat, published_bicubic, pu
 from analysis.read.database import PER_IMAGE
 from analysis.tables import render
 from searchspace.cost import costs
-from srsweep.arguments import SCALE, VARIANT, WEIGHTS, parts, tabular, text_width
 from srsweep.choice import Choice, TrialReference, choose, image_cache, remember
 from srsweep.databases import database
+from srsweep.options import SCALE, VARIANT, WEIGHTS, parts, tabular, text_width
 from sweeps.data.cache import PairSet
 from sweeps.data.images import find_set
 from sweeps.data.settings import TEST_SETS

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from srsweep.arguments import in_folder
 from srsweep.databases import database, locate
+from srsweep.options import in_folder
 
 
 @click.command()

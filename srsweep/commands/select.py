@@ -19,8 +19,8 @@ from analysis.read.database import QUALITIES
 from analysis.read.frames import load_trials
 from analysis.tables import Format
 from searchspace.quantity import parse_quantity
-from srsweep.arguments import parts, positive, print_table, tabular
 from srsweep.databases import database, locate
+from srsweep.options import parts, positive, print_table, tabular
 from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
 
 

@@ -18,10 +18,10 @@ from analysis.tables import Format
 from searchspace.cost import low_res_size
 from searchspace.layers import deployed
 from searchspace.spec import explain
-from srsweep.arguments import INTO, SCALE, VARIANT, WEIGHTS, print_table, tabular
 from srsweep.choice import Choice, TrialReference, Whole, choose, choose_several, remember, split_of
 from srsweep.databases import database
 from srsweep.errors import RunFailed
+from srsweep.options import INTO, SCALE, VARIANT, WEIGHTS, print_table, tabular
 from sweeps.data.settings import DataSettings
 from sweeps.measure.evaluate import bicubic_scores, evaluate
 from sweeps.measure.latency import Latency, torch_latency

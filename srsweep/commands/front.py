@@ -16,9 +16,9 @@ from analysis.read.points import load_points, load_states
 from analysis.tables import Format, front_table, heading
 from searchspace.cost import COSTS
 from searchspace.quantity import format_quantity
-from srsweep.arguments import in_folder, parts, positive, print_table, tabular
 from srsweep.choice import finder
 from srsweep.databases import database, locate
+from srsweep.options import in_folder, parts, positive, print_table, tabular
 from sweeps.messages import reason_of
 
 MEASURE = "`srsweep export {}#NUMBER --to int8 -o FOLDER` measures that and the latency"
