@@ -1,8 +1,9 @@
-"""What several commands share: options, architectures from the command line, output formats."""
+"""Options and arguments that several commands share, and how their values are read."""
 
 import itertools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,34 +13,62 @@ import yaml
 
 from analysis.tables import Format, render
 from searchspace.architecture import Architecture, architecture
+from searchspace.errors import UserError
 from searchspace.quantity import parse_quantity
+from srsweep.errors import use_database
+from sweeps.config.sweep_config import (
+    STORAGE_VARIABLE,
+    ConfigError,
+    SweepConfig,
+    read_config,
+)
+from sweeps.config.yaml_lines import located
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+DEFAULT_DATABASE = "sqlite:///results.db"
 
+FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 VARIANT = click.argument("variant", metavar="VARIANT...", nargs=-1, required=True)
 WEIGHTS = click.option(
     "--weights",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Checkpoint; default: that of the trial or of the folder.",
+    help="Checkpoint to load. Default: that of the trial or folder.",
 )
 SCALE = click.option(
     "--scale",
     type=click.IntRange(min=2),
-    help="Upscaling factor; default: the trial's, otherwise 4.",
+    help="Upscaling factor. Default: that of the trial or folder, otherwise 4.",
 )
 INTO = click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
-    help="Folder.",
+    help="Folder to write to.",
 )
-"""What the commands about one variant take alike."""
+DATABASE = click.option(
+    "--db",
+    envvar=STORAGE_VARIABLE,
+    default=None,
+    help=f"Database URL, also read from the environment variable {STORAGE_VARIABLE}. Default: that of the "
+    f"sweep file if you name one, otherwise {DEFAULT_DATABASE}.",
+)
+DRIVER = click.option(
+    "--driver",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="local: processes on this machine. ray: Ray Tune.",
+)
+ADDRESS = click.option(
+    "--address",
+    help="Address of a running Ray cluster, such as auto. Default: start Ray on this machine.",
+)
 
 
 def tabular(command: Command) -> Command:
-    """Adds --json and --csv to a command, which receives `form`."""
+    """Adds --json and --csv to a command, which receives them as `form`."""
     as_json = click.option("--json", "form", flag_value="json", help="Print JSON with all digits.")
     as_csv = click.option("--csv", "form", flag_value="csv", help="Print CSV with all digits.")
     both: Any = [as_csv, as_json]
@@ -49,27 +78,57 @@ def tabular(command: Command) -> Command:
 
 
 def print_table(frame: pd.DataFrame, form: Format | None) -> None:
-    """`frame` on standard output, as a table that fits the terminal unless asked otherwise."""
+    """Prints `frame` in the given form. None: a table that fits the terminal."""
     click.echo(render(frame, form or "table", width=text_width()))
 
 
 def text_width() -> int | None:
-    """Characters in a line; None for those of the terminal, where there is one."""
+    """Returns the characters per line, or None for the width of the terminal."""
     return None if sys.stdout.isatty() else 200
 
 
-def parse_architectures(family: str, knob_values: Sequence[str]) -> list[Architecture]:
-    """The architectures meant by 'knob=value' arguments; 'knob=16|32' stands for several.
+def read_file(file: Path) -> SweepConfig:
+    """Reads a sweep file and remembers its database. Raises ConfigError with a line for each mistake."""
+    config = read_config(file)
+    use_database(config.storage)
+    return config
 
-    Values are read as in a sweep file. Raises ValueError with one line a fault.
+
+@contextmanager
+def by_line(file: Path) -> Iterator[None]:
+    """Adds the line of `file` to a mistake that shows only when its settings are used."""
+    try:
+        yield
+    except (ConfigError, UserError) as error:
+        raise ConfigError(located(file, str(error), SweepConfig.model_fields)) from error
+
+
+def locate(names: Sequence[str], db: str | None) -> tuple[list[str], str]:
+    """Returns the names of sweeps and the URL of their database. A name may also be a sweep file."""
+    found = []
+    for name in names:
+        if name.endswith((".yaml", ".yml")):
+            config = read_config(Path(name))
+            db = db or config.storage
+            name = config.name
+        found.append(name)
+    url = db or DEFAULT_DATABASE
+    use_database(url)
+    return found, url
+
+
+def parse_architectures(family: str, knob_values: Sequence[str]) -> list[Architecture]:
+    """Returns the architectures that 'KNOB=VALUE' arguments describe. 'KNOB=16|32' stands for two of them.
+
+    Values are written as in a sweep file. Raises UserError with one line for each mistake.
     """
     names, alternatives = [], []
     for text in knob_values:
         name, equals, values = text.partition("=")
         if not equals:
-            raise ValueError(f"{text}: must read knob=value, such as n_feats=32")
+            raise UserError(f"{text}: must read KNOB=VALUE, such as n_feats=32")
         if name in names:
-            raise ValueError(f"{text}: {name} is given twice; alternatives read {name}=16|32")
+            raise UserError(f"{text}: {name} is given twice; write alternatives as {name}=16|32")
         names.append(name)
         alternatives.append([read_value(text, value) for value in values.split("|")])
     return [
@@ -78,41 +137,41 @@ def parse_architectures(family: str, knob_values: Sequence[str]) -> list[Archite
     ]
 
 
+def parse_architecture(family: str, knob_values: Sequence[str]) -> Architecture:
+    """Returns the only architecture that the arguments describe. Raises UserError if they describe several."""
+    found = parse_architectures(family, knob_values)
+    if len(found) != 1:
+        raise UserError(f"{family}: must be one architecture, got {len(found)}")
+    return found[0]
+
+
 def read_value(text: str, value: str) -> Any:
-    """`value` as in a sweep file; ValueError in one line that begins with `text`, where it stands."""
+    """Returns `value` as a sweep file would read it. Raises UserError that begins with `text`, its place."""
     try:
         return yaml.safe_load(value)
     except yaml.YAMLError:
-        raise ValueError(f"{text}: {value!r} is no value; write a list as [0,1,2]") from None
+        raise UserError(f"{text}: {value!r} is not a value; write a list as [0,1,2]") from None
 
 
 def parts(text: str | None) -> list[str]:
-    """What stands between the commas of an option; nothing where it is not given."""
+    """Returns the parts of an option between its commas. An option that is not given has none."""
     return [] if text is None else [part.strip() for part in text.split(",")]
 
 
 def positive(option: str, text: str, parse: Callable[[str], float] = parse_quantity) -> float:
-    """The number above 0 that an option holds; ValueError with the option's name."""
+    """Returns the number above 0 that an option holds. Raises UserError with the option's name."""
     try:
         value = parse(text)
     except ValueError as error:
-        raise ValueError(f"{option}: {error}") from None
+        raise UserError(f"{option}: {error}") from None
     if value <= 0:
-        raise ValueError(f"{option}: must be above 0, got {text.strip()}")
+        raise UserError(f"{option}: must be above 0, got {text.strip()}")
     return value
 
 
-def in_folder(option: str, file: Path) -> None:
-    """ValueError where the folder that `option` wants a file in is not there: told before the work, not after."""
+def check_folder_of(option: str, file: Path) -> None:
+    """Raises UserError if the folder of `file` does not exist. Call it before the work, not after."""
     if not file.parent.is_dir():
-        raise ValueError(
-            f"{option}: there is no folder {file.parent}; make it first, or name another"
+        raise UserError(
+            f"{option}: folder {file.parent} does not exist; create it or name another one"
         )
-
-
-def parse_architecture(family: str, knob_values: Sequence[str]) -> Architecture:
-    """As `parse_architectures` where there must be exactly one."""
-    found = parse_architectures(family, knob_values)
-    if len(found) != 1:
-        raise ValueError(f"{family}: must be one architecture, got {len(found)}")
-    return found[0]

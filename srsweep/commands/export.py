@@ -1,4 +1,4 @@
-"""Commands about files for devices: export a variant, measure a latency."""
+"""The command `export`: writes files for devices and verifies them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
@@ -6,25 +6,20 @@ from pathlib import Path
 
 import click
 import pandas as pd
-import torch
-from pydantic import ValidationError
 
 from analysis.choose.select import below_bicubic
 from analysis.export.model_card import Origin
 from analysis.export.pipeline import Shipped, ship
 from analysis.export.targets import TARGETS
-from analysis.export.verify import ExportFailed, onnx_latency
+from analysis.export.verify import ExportFailed
 from analysis.tables import Format
-from searchspace.cost import low_res_size
-from searchspace.layers import deployed
-from searchspace.spec import explain
-from srsweep.choice import Choice, TrialReference, Whole, choose, choose_several, remember, split_of
-from srsweep.databases import database
+from searchspace.errors import UserError
+from srsweep.choice import Whole, choose_several
 from srsweep.errors import RunFailed
-from srsweep.options import INTO, SCALE, VARIANT, WEIGHTS, print_table, tabular
+from srsweep.options import DATABASE, INTO, SCALE, VARIANT, WEIGHTS, print_table, tabular
+from srsweep.variant import TrialReference, Variant, data_of, remember_or_tell, split_of
 from sweeps.data.settings import DataSettings
 from sweeps.measure.evaluate import bicubic_scores, evaluate
-from sweeps.measure.latency import Latency, torch_latency
 
 
 @click.command()
@@ -37,22 +32,35 @@ from sweeps.measure.latency import Latency, torch_latency
     multiple=True,
     default=("onnx",),
     show_default=True,
-    help="File format; may be given several times.",
+    help="File format. Repeat it for several formats.",
 )
-@click.option("--front", "whole", flag_value="front", help="The front of the sweep that is named.")
-@click.option("--all", "whole", flag_value="all", help="All its complete trials with weights.")
+@click.option(
+    "--front", "whole", flag_value="front", help="Export the Pareto front of the sweep VARIANT."
+)
+@click.option(
+    "--all",
+    "whole",
+    flag_value="all",
+    help="Export all complete trials of the sweep VARIANT that have weights.",
+)
 @INTO
 @SCALE
-@click.option("--data", "train_set", help="As data.train; default: what it was trained on.")
-@click.option("--root", help="Folder of the image sets.")
+@click.option(
+    "--data",
+    "train_set",
+    help="Images to calibrate and verify with, as data.train in a sweep file. Default: those of the training.",
+)
+@click.option(
+    "--root", help="Folder of the image sets. Default: that of the training, otherwise data."
+)
 @click.option(
     "--threads",
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Of the latency.",
+    help="CPU threads for measuring the latency.",
 )
-@database
+@DATABASE
 @tabular
 def export(  # noqa: PLR0913 - one parameter an option
     variant: tuple[str, ...],
@@ -67,54 +75,59 @@ def export(  # noqa: PLR0913 - one parameter an option
     db: str | None,
     form: Format | None,
 ) -> None:
-    """Write a variant for devices, and check it.
+    """Export a variant for a device and verify the file.
 
-    VARIANT is FAMILY KNOB=VALUE..., a trial as SWEEP#NUMBER, several trials, or a folder that `srsweep
-    train` made; with --front or --all it is a sweep. INT8 and latency make another front than the sweep's:
-    only --all measures the trials that join it then. The file is compared with torch on three sizes, its PSNR is measured on the validation split, and a model card
-    is written beside it. A file that fails its check is not kept (exit code 1). INT8 is calibrated on the
-    training split; of a trial, its PSNR and the latencies become rows of the database.
+    VARIANT is FAMILY KNOB=VALUE..., a trial as SWEEP#NUMBER, several trials, or a folder of `srsweep
+    train`. With --front or --all it is a sweep.
+
+    Each file is compared with PyTorch at three image sizes, and its PSNR is measured on the validation
+    images. A file that fails is deleted, and the exit code is 1. A model card is written beside each
+    file. INT8 is calibrated on the training images. The latency of a trial and its PSNR after INT8
+    are stored in the database.
+
+    The Pareto front after INT8, or by latency, may contain trials that are not on the sweep's own front.
+    Use --all to measure those too.
 
     \b
     srsweep export SWEEP#12 --to onnx --to int8 -o out
     srsweep export SWEEP --all --to int8 -o out
     srsweep export imdn --weights IMDN_x4.pth --data BSDS400 --to onnx -o out
     """
-    choices = choose_several(variant, scale=scale, weights=weights, db=db, whole=whole)
-    _refuse_same_files(choices)
-    for choice in choices:
-        choice.checkpoint()  # of several, all are there before the first is exported
-    bicubic = cache(_bicubic)  # many trials, one set of images
+    variants = choose_several(variant, scale=scale, weights=weights, db=db, whole=whole)
+    _refuse_same_files(variants)
+    for each in variants:
+        each.checkpoint()  # raises before the first of several is exported
+    bicubic = cache(_bicubic)  # all trials of a sweep share their images
     rows, failures = [], []
     try:
-        for choice in choices:
-            data = data_of(choice, train_set, root)
+        for each in variants:
+            data = data_of(each, train_set, root)
             try:
-                origin = _origin(choice, data, bicubic(data, choice.scale))
-                for shipped in _ship(choice, dict.fromkeys(targets), output, data, origin, threads):
+                origin = _origin(each, data, bicubic(data, each.scale))
+                for shipped in _ship(each, dict.fromkeys(targets), output, data, origin, threads):
                     _warn(shipped, origin)
-                    rows.append({"variant": choice.name} | _row(shipped))
-                    if choice.trial is not None and weights is None:
-                        _remember(choice.trial, shipped, own_images=train_set is None)
+                    rows.append({"variant": each.name} | _row(shipped))
+                    if each.trial is not None and weights is None:
+                        _remember(each.trial, shipped, own_images=train_set is None)
             except ExportFailed as error:
-                failures.append(f"{choice.name}: {error}")
-    finally:  # what was exported is told, also where a later variant could not be or Ctrl-C was pressed
+                failures.append(f"{each.name}: {error}")
+    finally:  # after an error or Ctrl-C, too, show what was exported
         if rows:
-            single = form is None and len(choices) == 1
+            single = form is None and len(variants) == 1
             print_table(pd.DataFrame(rows).drop(columns=["variant"] if single else []), form)
     if failures:
         raise RunFailed("\n".join(failures))
 
 
-def _refuse_same_files(choices: Sequence[Choice]) -> None:
-    """ValueError where two variants are one network, as of two seeds: the second's file would take the first's place."""
-    first: dict[tuple[str, int], Choice] = {}
-    for choice in choices:
-        other = first.setdefault((choice.architecture.key, choice.scale), choice)
-        if other is not choice:
-            raise ValueError(
-                f"{other.name} and {choice.name}: are one network with other weights, and their files would "
-                "have one name; export them into a folder each"
+def _refuse_same_files(variants: Sequence[Variant]) -> None:
+    """Raises UserError if two variants are the same network, whose files would overwrite each other."""
+    first: dict[tuple[str, int], Variant] = {}
+    for each in variants:
+        other = first.setdefault((each.architecture.key, each.scale), each)
+        if other is not each:
+            raise UserError(
+                f"{other.name} and {each.name}: are the same network with different weights, so their files would have "
+                "the same name; export each into its own folder"
             )
 
 
@@ -123,37 +136,37 @@ def _bicubic(data: DataSettings, scale: int) -> float:
     return bicubic_scores(split.validation).psnr_y
 
 
-def _origin(choice: Choice, data: DataSettings, bicubic: float) -> Origin:
-    split = split_of(data, choice.scale)
+def _origin(variant: Variant, data: DataSettings, bicubic: float) -> Origin:
+    split = split_of(data, variant.scale)
     return Origin(
-        weights=choice.weights.name if choice.weights else "",
-        training=choice.training(),
-        trial=str(choice.trial or ""),
-        seed=choice.seed if choice.trial else None,
+        weights=variant.weights.name if variant.weights else "",
+        training=variant.training(),
+        trial=str(variant.trial or ""),
+        seed=variant.seed if variant.trial else None,
         validation=f"{len(split.validation)} images ({split.description})",
         bicubic=bicubic,
     )
 
 
 def _ship(  # noqa: PLR0913
-    choice: Choice,
+    variant: Variant,
     targets: Iterable[str],
     output: Path,
     data: DataSettings,
     origin: Origin,
     threads: int,
 ) -> Iterator[Shipped]:
-    """The files of one variant, each when it is verified; ExportFailed at the first that is not what it should be."""
-    network = choice.network()
-    split = split_of(data, choice.scale)
+    """Yields each file of a variant once it is verified. Raises ExportFailed for the first that fails."""
+    network = variant.network()
+    split = split_of(data, variant.scale)
     psnr_torch = evaluate(network, split.validation, device="cpu").psnr_y
     for name in targets:
         yield ship(
-            choice.architecture,
+            variant.architecture,
             network,
             TARGETS[name],
             output,
-            scale=choice.scale,
+            scale=variant.scale,
             split=split,
             psnr_torch=psnr_torch,
             origin=origin,
@@ -161,36 +174,22 @@ def _ship(  # noqa: PLR0913
         )
 
 
-def data_of(choice: Choice, train_set: str | None, root: str | None) -> DataSettings:
-    """The images of a variant, or those that were asked for."""
-    data = choice.data or DataSettings()
-    changed = {"train": train_set, "root": root}
-    if train_set is not None:
-        data = DataSettings(root=data.root)
-    given = {name: value for name, value in changed.items() if value is not None}
-    try:
-        return DataSettings.model_validate(data.model_dump() | given)
-    except ValidationError as error:
-        faults = explain(error, lambda path: DataSettings.model_fields)
-        options = {"train": "--data", "root": "--root"}
-        lines = [f"{options.get(path[0], path[0])}: {text}" for path, text in faults]
-        raise ValueError("\n".join(lines)) from None
-
-
 def _remember(trial: TrialReference, shipped: Shipped, *, own_images: bool) -> None:
-    """Store the latency and, on the validation images of its sweep, the PSNR after INT8."""
+    """Stores the latency. Stores the PSNR after INT8 too if it was measured on the images of the trial's sweep."""
     latency = shipped.verdict.latency
     rows = [(latency.setting.name, latency.setting.dataset, latency.median)]
     if shipped.target.name == "int8" and own_images:
         rows.append(("psnr_y_int8", "validation", shipped.verdict.psnr))
     elif shipped.target.name == "int8":
-        click.echo("--data: other images than the sweep's, so the PSNR was not stored", err=True)
-    if not remember(trial, rows):
-        click.echo(f"{trial} is being trained: nothing was stored", err=True)
+        click.echo(
+            "--data: the PSNR was not stored, because the images are not those of the sweep",
+            err=True,
+        )
+    remember_or_tell(trial, rows)
 
 
 def _warn(shipped: Shipped, origin: Origin) -> None:
-    """Say of a file that bicubic is better."""
+    """Prints a warning if the file is worse than bicubic interpolation."""
     if warning := below_bicubic("PSNR", shipped.verdict.psnr, origin.bicubic):
         click.echo(f"{shipped.file}:{warning}", err=True)
 
@@ -210,86 +209,3 @@ def _row(shipped: Shipped) -> dict[str, object]:
         "threads": verdict.latency.setting.threads,
         "device": verdict.latency.setting.device,
     }
-
-
-@click.command()
-@VARIANT
-@SCALE
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
-@click.option(
-    "--runtime",
-    type=click.Choice(["torch", "onnxruntime"]),
-    default="torch",
-    show_default=True,
-    help="onnxruntime: on the CPU, in float32.",
-)
-@click.option(
-    "--dtype",
-    type=click.Choice(["float32", "float16", "bfloat16"]),
-    default="float32",
-    show_default=True,
-)
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
-@click.option("--size", metavar="WxH", help="Of the input; default: that of a 1280x720 output.")
-@database
-@tabular
-def latency(  # noqa: PLR0913 - one parameter an option
-    variant: tuple[str, ...],
-    scale: int | None,
-    device: str,
-    runtime: str,
-    dtype: str,
-    threads: int,
-    size: str | None,
-    db: str | None,
-    form: Format | None,
-) -> None:
-    """Measure how long one image takes, here and now.
-
-    VARIANT is as for `srsweep export`; no weights are needed. After warming up, the median and the quartiles of
-    repeated runs. Of a trial it becomes a row of the database under the device's name, and can then be
-    an objective of `srsweep front` and a budget of `srsweep select`. Other work on the machine slows it.
-    """
-    choice = choose(variant, scale=scale, weights=None, db=db)
-    measured = _measure(choice, device, runtime, dtype, threads, _size(size, choice.scale))
-    setting = measured.setting
-    if choice.trial is not None:
-        rows = [(setting.name, setting.dataset, measured.median)]
-        if not remember(choice.trial, rows):
-            click.echo(f"{choice.trial} is being trained: nothing was stored", err=True)
-    row = {
-        "label": choice.architecture.label,
-        "median_ms": measured.median,
-        "lower_ms": measured.lower,
-        "upper_ms": measured.upper,
-        "runs": measured.runs,
-        "measurement": setting.name,
-        "device": setting.device,
-    }
-    print_table(pd.DataFrame([row]), form)
-
-
-def _measure(
-    choice: Choice, device: str, runtime: str, dtype: str, threads: int, size: tuple[int, int]
-) -> Latency:
-    network = deployed(choice.architecture.network(choice.scale))
-    if runtime == "onnxruntime":
-        if device != "cpu" or dtype != "float32":
-            raise ValueError("--runtime: onnxruntime is measured on the cpu in float32 only")
-        return onnx_latency(network, size, threads)
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("--device: this machine has no CUDA device")
-    kind = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}[dtype]
-    return torch_latency(network, size, device=torch.device(device), dtype=kind, threads=threads)
-
-
-def _size(text: str | None, scale: int) -> tuple[int, int]:
-    """(height, width) of 'WxH'."""
-    if text is None:
-        return low_res_size(scale)
-    parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.isdigit() and int(part) >= 8 for part in parts):
-        raise ValueError(
-            f"--size: must read WIDTHxHEIGHT from 8x8 on, such as 320x180, got {text!r}"
-        )
-    return int(parts[1]), int(parts[0])

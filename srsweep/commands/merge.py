@@ -1,20 +1,26 @@
-"""The command that brings another database's sweeps into this one."""
+"""The command `merge`: copies the sweeps of another database."""
 
 import click
 
-from srsweep.databases import DEFAULT_DATABASE, database
-from sweeps.store.merge import merge
+from searchspace.errors import UserError
+from srsweep.options import DATABASE, locate
+from sweeps.store.merge import merge as merge_sweeps
 from sweeps.store.store import Store
 
 
-@click.command(name="merge")
+@click.command()
 @click.argument("other")
-@click.option("--rename", metavar="NAME=NEW", multiple=True, help="For a name that is taken here.")
-@database
-def merge_command(other: str, rename: tuple[str, ...], db: str | None) -> None:
-    """Bring all sweeps of the database OTHER (a file or an URL) into this one.
+@click.option(
+    "--rename",
+    metavar="NAME=NEW",
+    multiple=True,
+    help="New name for a sweep whose name is taken here. Repeat it for several sweeps.",
+)
+@DATABASE
+def merge(other: str, rename: tuple[str, ...], db: str | None) -> None:
+    """Copy all sweeps of the database OTHER into this one.
 
-    Doing so again adds what is new in OTHER since; where nothing is, nothing changes.
+    OTHER is a file or a URL. When you merge it again, only what is new in OTHER is added.
 
     \b
     ray rsync-down sweep.yaml '~/results.db' cluster.db
@@ -24,13 +30,12 @@ def merge_command(other: str, rename: tuple[str, ...], db: str | None) -> None:
     for text in rename:
         name, equals, new = text.partition("=")
         if not (name and equals and new):
-            raise ValueError(f"--rename: must read NAME=NEW, got {text!r}")
+            raise UserError(f"--rename: must read NAME=NEW, got {text!r}")
         renamed[name] = new
-    store = Store(db or DEFAULT_DATABASE)
+    _, url = locate([], db)
+    store = Store(url)
     try:
-        for merged in merge(other, store, renamed):
-            click.echo(
-                f"{merged.name}: {merged.trials} trials, {merged.new_trials} of them new here"
-            )
+        for merged in merge_sweeps(other, store, renamed):
+            click.echo(f"{merged.name}: {merged.trials} trials, {merged.new_trials} of them new")
     finally:
         store.close()

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from analysis.read.frames import load_trials
-from srsweep.choice import NOTE, TrialReference, Whole, choose, choose_several, remember
+from srsweep.choice import Whole, choose, choose_several
+from srsweep.variant import NOTE, TrialReference, remember
 from sweeps.checkpoints.state import checkpoint_path
 from sweeps.run import run_sweep
 from tests.stored import OBJECTIVES, Database

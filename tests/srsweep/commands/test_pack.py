@@ -11,7 +11,7 @@ from sweeps.capacity.gpus import VISIBLE, Gpu
 from sweeps.capacity.settings import ResourceSettings
 from sweeps.capacity.throughput import Job, Rung, RungFailed, counts
 from sweeps.run import local_slots
-from tests.srsweep.test_cli import invoke, mistake
+from tests.srsweep.calls import invoke, mistake
 from tests.sweeps.sweeps_for_tests import SMALL, sweep_file
 
 
