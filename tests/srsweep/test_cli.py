@@ -12,7 +12,7 @@ from tests.sweeps.sweeps_for_tests import sweep_file
 
 def test_every_command_has_help() -> None:
     context = click.Context(main)
-    for name, (_, line) in COMMANDS.items():
+    for name, line in COMMANDS.items():
         command = main.get_command(context, name)
         assert command is not None
         assert (command.name, command.get_short_help_str(200)) == (name, line)

@@ -83,7 +83,7 @@ def test_trials_on_processors_are_counted_by_cores_beside_a_gpu(
     train = SMALL["train"] | {"device": "cpu"}
     for resources in ({}, {"gpu": 0.25}):
         config = small_config(tmp_path, resources=resources, train=train, search={"trials": 8})
-        assert describe(config)["expected time"].endswith(" on this machine, 8 at once")
+        assert describe(config)["expected time"].endswith(" on this machine with 8 trials at once")
 
 
 def test_trials_that_ask_for_a_gpu_in_vain_take_all_cores(
@@ -123,7 +123,8 @@ def test_trials_that_cores_are_too_few_for_take_turns_in_the_expected_time(
     config = small_config(tmp_path, resources=resources, search={"trials": trials})
     seconds = 2.0 * config.train.steps * turns
     told = describe(config)["expected time"]
-    assert told.startswith(f"{seconds:.0f} s on this machine, {at_once} at once")
+    trials_at_once = f"{at_once} trials at once" if at_once > 1 else "one trial at a time"
+    assert told.startswith(f"{seconds:.0f} s on this machine with {trials_at_once}")
 
 
 @pytest.mark.parametrize(
@@ -138,4 +139,4 @@ def test_no_step_of_a_network_that_is_meant_for_a_gpu_is_timed_without_one(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr("srsweep.commands.check.time_step", never)
     config = small_config(tmp_path, resources=resources, train=SMALL["train"] | {"device": device})
-    assert describe(config)["expected time"].startswith("unknown: its trials ask for a GPU")
+    assert describe(config)["expected time"].startswith("unknown: the trials need a GPU")

@@ -48,13 +48,19 @@ def test_check_advises_against_what_serves_badly(tmp_path: Path) -> None:
     search = {"sampler": "nsga2", "trials": 2, "halving": {"min_steps": 2, "factor": 2}}
     file = sweep_file(tmp_path, families=families, train=train, search=search)
     advice = json.loads(invoke("check", file, "--json").output)["advice"]
-    assert advice.startswith("halving: under schedule cosine")
-    assert "sampler nsga2: crosses only knobs that all trials have" in advice
+    assert advice.startswith("halving: with schedule cosine,")
+    assert "sampler nsga2: it crosses only knobs that all trials share" in advice
     restarting = train | {"schedule": "cosine_restarts"}
     file = sweep_file(tmp_path, train=restarting, search=search)
     assert json.loads(invoke("check", file, "--json").output)["advice"] == "none"
     file = sweep_file(tmp_path, train=restarting, search=search | {"sampler": "pareto"})
-    assert "pareto suggests few networks that are worth halting" in invoke("check", file).output
+    assert (
+        "the pareto sampler suggests few networks that are worth stopping early"
+        in invoke("check", file).output
+    )
     file = sweep_file(tmp_path, train=restarting | {"restarts": [1]}, search=search)
-    assert "under schedule cosine_restarts networks are unfinished" in invoke("check", file).output
+    assert (
+        "with schedule cosine_restarts, the learning rate is still high"
+        in invoke("check", file).output
+    )
     assert json.loads(invoke("check", sweep_file(tmp_path), "--json").output)["advice"] == "none"

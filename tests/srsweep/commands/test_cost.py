@@ -23,7 +23,7 @@ def test_misspelt_knob() -> None:
 
 
 def test_knob_without_a_value() -> None:
-    assert "n_feats: must read knob=value" in mistake("cost", "slwsr", "n_feats")
+    assert "n_feats: must read KNOB=VALUE" in mistake("cost", "slwsr", "n_feats")
 
 
 def test_unknown_family() -> None:
@@ -35,7 +35,7 @@ def test_scale_that_there_is_not() -> None:
 
 
 def test_a_knob_value_that_is_none() -> None:
-    assert "n_feats={: '{' is no value" in mistake("cost", "slwsr", "n_feats={")
+    assert "n_feats={: '{' is not a value" in mistake("cost", "slwsr", "n_feats={")
 
 
 def test_a_knob_given_twice() -> None:

@@ -39,8 +39,10 @@ def test_upstream_checkpoint_through_the_command(shared: Path) -> None:
 
 def test_bicubic_with_weights(tmp_path: Path) -> None:
     message = mistake("evaluate", "bicubic", "--tile", 8)
-    assert "bicubic: has no weights" in message
-    assert "--images: is a table" in mistake("evaluate", "bicubic", "--images", "--latex")
+    assert "bicubic: must be used without --weights" in message
+    assert "--images: must be used with a table" in mistake(
+        "evaluate", "bicubic", "--images", "--latex"
+    )
 
 
 def test_no_test_set_is_a_mistake() -> None:

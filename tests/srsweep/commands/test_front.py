@@ -1,4 +1,4 @@
-"""`srsweep front` over other objectives: who is left out is said, a latency is named by a word."""
+"""`srsweep front` with other objectives: it counts the trials that it leaves out."""
 
 import json
 from pathlib import Path

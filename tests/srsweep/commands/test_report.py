@@ -12,7 +12,7 @@ def test_tiers_of_a_report_name_the_option(tmp_path: Path) -> None:
     invoke("run", file)
     assert "--tiers: must be a number" in mistake("report", file, "--tiers", "x")
     output = tmp_path / "nowhere" / "r.html"
-    assert f"-o: there is no folder {output.parent}" in mistake("report", file, "-o", output)
+    assert f"-o: folder {output.parent} does not exist" in mistake("report", file, "-o", output)
     assert not output.parent.exists()
     message = mistake("select", file, "--weights", "psnr_y=2", "--quality", "psnr_y_int8")
     assert "write psnr_y_int8=2" in message
@@ -23,4 +23,4 @@ def test_a_report_into_a_folder_is_refused_before_it_is_made(
 ) -> None:
     words = ("report", "small", "--db", small.url, "-o")
     assert "'-o' / '--output'" in mistake(*words, tmp_path)
-    assert mistake(*words, tmp_path / "no" / "a.html").startswith("Error: -o: there is no folder")
+    assert mistake(*words, tmp_path / "no" / "a.html").startswith("Error: -o: folder ")

@@ -122,3 +122,22 @@ def test_what_only_the_run_finds_is_told_by_line(
         message = mistake(command, file)
         assert message.startswith(f"Error: {file}:{line}: metadata.sweep.")
         assert f"{key}: {fault}" in message
+
+
+def test_a_fault_of_ours_while_a_trial_trains_is_in_the_log_and_fails_the_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fault(*_: object, **__: object) -> None:
+        list(zip([1], [], strict=True))
+
+    monkeypatch.setattr("sweeps.train.segment.train", fault)
+    resources = {"concurrent": 1}
+    result = invoke("run", sweep_file(tmp_path, resources=resources))
+    assert result.exit_code == 1, result.output
+    assert "Traceback" not in result.output
+    assert "ValueError: zip() argument 2 is shorter than argument 1" in result.output
+    (line,) = result.stderr.strip().splitlines()
+    assert line.startswith("Error: ")
+    log = (tmp_path / "results.log").read_text()
+    assert "Traceback (most recent call last)" in log
+    assert "in fault" in log

@@ -14,7 +14,7 @@ def test_a_setting_of_the_training_that_cannot_be(tmp_path: Path) -> None:
 
 def test_a_setting_that_is_no_yaml_is_one_line(tmp_path: Path) -> None:
     message = mistake("train", "slwsr", "--set", "schedule=[", "-o", tmp_path / "x")
-    assert "--set schedule=[: '[' is no value" in message
+    assert "--set schedule=[: '[' is not a value" in message
 
 
 def test_images_that_may_not_be_trained_on_name_the_option(tmp_path: Path) -> None:
