@@ -34,10 +34,10 @@ imported when it is called, because importing all of them takes seconds.
 EPILOG = """
 \b
 A sweep from beginning to end:
-  srsweep check sweep.yaml                    what it will do and how long it takes
+  srsweep check sweep.yaml                    size, costs, expected time
   srsweep run sweep.yaml                      train; after Ctrl-C, run it again
   srsweep front NAME                          the Pareto front as a table
-  srsweep report NAME                         the Pareto front and more as a page
+  srsweep report NAME                         a page with figures
   srsweep select NAME --tiers 50k,150k,600k   variants for deployment
 """
 

@@ -52,7 +52,7 @@ assert set(SETS) <= set(TEST_SETS)
 @click.option(
     "--published/--no-published",
     default=None,
-    help="Add published results of networks of the same size. Default: yes, except for JSON and CSV.",
+    help="Add published results of networks of similar size. Default: yes, except for JSON and CSV.",
 )
 @click.option(
     "--images", "by_image", is_flag=True, help="Print a row for each image instead of the means."

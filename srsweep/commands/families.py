@@ -31,9 +31,9 @@ def families(family: str | None, published: bool, form: Format | None) -> None:
     """List all families, or the knobs of one FAMILY.
 
     \b
-    srsweep families                 all families
-    srsweep families slwsr           knobs with default, values of `auto`, and meaning
-    srsweep families --published     parameters and Mult-Adds, printed and counted
+    srsweep families              all families
+    srsweep families slwsr        knobs: default, values of `auto`, meaning
+    srsweep families --published  parameters and Mult-Adds, printed and counted
     """
     if published:
         names = [find_family(family).name] if family else list(FAMILIES)

@@ -39,8 +39,8 @@ def front(
 ) -> None:
     """Print the Pareto front of a sweep.
 
-    NAME is a sweep or a sweep file. The front contains complete trials only, cheapest first, and uses
-    the sweep's own objectives.
+    NAME is a sweep or a sweep file. The front contains only complete trials, the cheapest first. Without
+    --objectives or --int8 it uses the sweep's own objectives.
     """
     (sweep,), url = locate([name], db)
     wanted = _objectives(url, sweep)

@@ -30,9 +30,9 @@ def run(file: Path, trials: int | None, driver: DriverName, address: str | None)
     \b
     Exit codes:
       0    The sweep is complete.
-      1    The sweep failed. The trials that were stored remain.
+      1    The sweep failed. All results so far are stored.
       2    The file or the command line has a mistake.
-      130  You stopped it with Ctrl-C. Everything is stored.
+      130  You stopped it with Ctrl-C. All results so far are stored.
     """
     config = read_file(file)
     if trials is not None:

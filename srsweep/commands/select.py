@@ -47,7 +47,7 @@ from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
     "--tiers",
     "tier_limits",
     metavar="50k,150k",
-    help="Choose the best variant below each of these limits.",
+    help="Choose the best variant within each of these limits.",
 )
 @click.option("--tier-cost", default="params", show_default=True, help="Cost that --tiers limits.")
 @click.option(
