@@ -27,7 +27,8 @@ from searchspace.architecture import Architecture, architecture
 from searchspace.cost import costs
 from sweeps.checkpoints.state import checkpoint_path
 from sweeps.checkpoints.upstream_weights import load_weights
-from sweeps.data.split import DataSettings, open_split
+from sweeps.data.settings import DataSettings
+from sweeps.data.split import open_split
 from sweeps.measure.evaluate import bicubic_scores, evaluate
 from sweeps.records import Outcome
 from sweeps.train.segment import Segment, run

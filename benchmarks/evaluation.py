@@ -24,7 +24,8 @@ from benchmarks.record import Record
 from benchmarks.together import Job, together, wait_for_others
 from searchspace.architecture import architecture
 from sweeps.data.cache import PairSet
-from sweeps.data.split import DataSettings, open_split
+from sweeps.data.settings import DataSettings
+from sweeps.data.split import open_split
 from sweeps.device import pick_device
 from sweeps.machine import num_cores
 from sweeps.measure.evaluate import evaluate

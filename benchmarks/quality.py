@@ -20,7 +20,8 @@ from benchmarks.options import parser_for
 from benchmarks.record import Record
 from searchspace.architecture import architecture
 from sweeps.data.patches import PatchSampler
-from sweeps.data.split import DataSettings, open_split
+from sweeps.data.settings import DataSettings
+from sweeps.data.split import open_split
 from sweeps.device import pick_device
 from sweeps.measure.evaluate import evaluate
 from sweeps.train.optimizer import learning_rate_at, make_optimizer

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from sweeps.data.split import DataSettings
+from sweeps.data.settings import DataSettings
 
 PATIENCE = 600
 """Seconds that a process waits for the others before it gives up."""

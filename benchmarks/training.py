@@ -27,7 +27,8 @@ from benchmarks.together import Job, together, wait_for_others
 from searchspace.architecture import architecture
 from searchspace.cost import costs
 from sweeps.data.patches import PatchSampler
-from sweeps.data.split import DataSettings, open_split
+from sweeps.data.settings import DataSettings
+from sweeps.data.split import open_split
 from sweeps.device import pick_device
 from sweeps.machine import num_cores
 from sweeps.train.cuda_graph import WARM_UP

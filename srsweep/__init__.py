@@ -1,1 +1,1 @@
-"""The command line: the one place that sees searchspace, sweeps and analysis together."""
+"""The command line. Only this package imports searchspace, sweeps and analysis together."""

@@ -1,4 +1,4 @@
-"""`python -m srsweep`, the same as the command `srsweep`."""
+"""Runs the command `srsweep` as `python -m srsweep`."""
 
 from srsweep.cli import main
 

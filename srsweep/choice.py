@@ -1,137 +1,65 @@
-"""Which variant a command is about: FAMILY KNOB=VALUE..., a trial as SWEEP#NUMBER, or a folder of `srsweep train`."""
+"""Finds the variant that a command names: FAMILY KNOB=VALUE..., SWEEP#NUMBER, or a folder of `srsweep train`."""
 
-import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import click
-import pandas as pd
 import yaml
-from pydantic import ValidationError
-from torch import nn
 
 from analysis.choose.front import load_front
 from analysis.pages.pictures import FindTrained, Trained
 from analysis.read.frames import load_lives, load_sweeps, load_trial
 from analysis.read.points import load_points
-from searchspace.architecture import Architecture, architecture
+from searchspace.architecture import architecture
 from searchspace.discover import FAMILIES
-from searchspace.spec import explain, nearest
-from srsweep.arguments import parse_architecture
-from srsweep.databases import locate
+from searchspace.errors import UserError
+from searchspace.spec import nearest
+from srsweep.options import locate, parse_architecture
+from srsweep.variant import NOTE, TrialReference, Variant, split_of, variant_in
 from sweeps.checkpoints.object_store import Mirror, is_url
 from sweeps.checkpoints.state import checkpoint_path
-from sweeps.checkpoints.upstream_weights import load_weights
 from sweeps.config.sweep_config import ConfigError, SweepConfig, parse_config
-from sweeps.data.split import DataSettings, DataSplit, open_split
-from sweeps.measure.latency_objective import FACT, key_of
 from sweeps.messages import without_password
-from sweeps.records import Measurement
-from sweeps.store.store import Store
-from sweeps.train.settings import TrainSettings
 
-NOTE = "variant.json"
-"""In the folder of a trained variant: what was trained there."""
-BROKEN = "train it anew into another folder"
-"""What to do about a note that cannot be used."""
-ANEW = (
-    "a sweep keeps those of its front, with `search: {keep_weights: all}` of all, where it ran; "
-    "`srsweep train SWEEP#NUMBER -o FOLDER` trains one anew"
+KEEP_ALL = (
+    "a sweep keeps the weights of its Pareto front, or of all trials with `search: {keep_weights: all}`, on the "
+    "machine where it ran; `srsweep train SWEEP#NUMBER -o FOLDER` trains a variant again"
 )
-"""What to do about weights that are not here."""
+"""Advice for weights that are not on this machine."""
 Whole = Literal["front", "all"]
-"""Which complete trials of a sweep are meant by its name."""
+"""Which complete trials of a sweep its name stands for."""
 REFERENCE = re.compile(r"(?P<sweep>.+)#(?P<number>\d+)")
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrialReference:
-    """A trial in a database."""
-
-    url: str
-    sweep: str
-    number: int
-    id: int
-    attempts: int
-    step: int
-    """Largest one evaluated."""
-
-    def __str__(self) -> str:
-        return f"{self.sweep}#{self.number}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """A variant, and where its weights are if it has any."""
-
-    architecture: Architecture
-    scale: int
-    weights: Path | None = None
-    trial: TrialReference | None = None
-    seed: int = 0
-    train: TrainSettings = field(default_factory=TrainSettings)
-    data: DataSettings | None = None
-    """What it was trained on, where that is known."""
-
-    def checkpoint(self) -> Path:
-        """The file of its weights; ValueError where it has none."""
-        if self.weights is None and self.trial is not None:
-            raise ValueError(
-                f"{self.trial}: its checkpoint is not here (a sweep keeps those of its front); train it anew "
-                f"with `srsweep train {self.trial} -o FOLDER`, or name --weights"
-            )
-        if self.weights is None:
-            raise ValueError("--weights: a network without weights has no PSNR; name a checkpoint")
-        return self.weights
-
-    def network(self) -> nn.Module:
-        """The network with its weights; ValueError where it has none."""
-        network = self.architecture.network(self.scale)
-        load_weights(network, self.checkpoint())
-        return network
-
-    @property
-    def name(self) -> str:
-        """SWEEP#NUMBER of a trial, otherwise its label."""
-        return str(self.trial or self.architecture.label)
-
-    def training(self) -> str:
-        """Images and length of the training, for people."""
-        if self.data is not None:
-            steps = self.trial.step if self.trial is not None else self.train.steps
-            return f"{self.data.train}, {steps:,} steps"
-        return "unknown images"
 
 
 def choose(
     words: Sequence[str], *, scale: int | None, weights: Path | None, db: str | None
-) -> Choice:
-    """The variant that `words` name; weights given win over those of the trial or the folder.
+) -> Variant:
+    """Returns the variant that `words` name. `weights` replaces the checkpoint of the trial or folder.
 
-    Raises ValueError in one line where there is none, or where its scale is another than `scale`.
+    Raises UserError with one line if there is no such variant or if it has another scale than `scale`.
     """
     if len(words) == 2 and words[0] not in FAMILIES and words[1].isdigit():
         words = ["#".join(words)]
     first = words[0]
     folder = Path(first)
     if len(words) == 1 and (found := REFERENCE.fullmatch(first)):
-        choice = _of_trial(found["sweep"], int(found["number"]), db)
+        variant = _of_trial(found["sweep"], int(found["number"]), db)
     elif len(words) == 1 and (folder / NOTE).is_file():
-        choice = _of_folder(folder)
+        variant = variant_in(folder)
     elif first in FAMILIES:
-        choice = Choice(architecture=parse_architecture(first, words[1:]), scale=scale or 4)
+        variant = Variant(architecture=parse_architecture(first, words[1:]), scale=scale or 4)
     else:
         known = nearest(first, FAMILIES)
-        raise ValueError(
-            f"{first}: must be a family (with KNOB=VALUE...), a trial as SWEEP#NUMBER or a folder that "
-            f"`srsweep train` made; {known}"
+        raise UserError(
+            f"{first}: must be a family (with KNOB=VALUE...), a trial as SWEEP#NUMBER or a folder of "
+            f"`srsweep train`; {known}"
         )
-    if scale is not None and scale != choice.scale:
-        raise ValueError(f"--scale: {first} is of scale {choice.scale}, got {scale}")
-    return Choice(**vars(choice) | {"weights": weights}) if weights is not None else choice
+    if scale is not None and scale != variant.scale:
+        raise UserError(f"--scale: must be the scale of {first}, {variant.scale}, got {scale}")
+    return variant if weights is None else replace(variant, weights=weights)
 
 
 def choose_several(
@@ -141,28 +69,67 @@ def choose_several(
     weights: Path | None,
     db: str | None,
     whole: Whole | None,
-) -> list[Choice]:
-    """As `choose`, of several trials SWEEP#NUMBER all; with `whole` the front of the sweeps named, or all with weights.
+) -> list[Variant]:
+    """Returns one variant like `choose`, or several trials that are named SWEEP#NUMBER.
 
-    Raises ValueError where one of several has no weights here; of `all` only where none has.
+    With `whole`, `words` are sweeps, and the result is their Pareto fronts or all complete trials with weights. Raises
+    UserError if one of several trials has no weights on this machine. For `all` it raises only if none has.
     """
     if whole is not None:
         words = [f"{sweep}#{n}" for word in words for sweep, n in _complete(word, db, whole)]
         if not words:
-            raise ValueError(f"--{whole}: no trial is complete")
+            raise UserError(f"--{whole}: the sweep must have a complete trial, got none")
     elif not all(REFERENCE.fullmatch(word) for word in words) or len(words) == 1:
         return [choose(words, scale=scale, weights=weights, db=db)]
     if weights is not None:
-        raise ValueError(f"--weights: are those of one variant, got {len(words)} variants")
-    choices = [choose([word], scale=scale, weights=None, db=db) for word in dict.fromkeys(words)]
-    there = [choice for choice in choices if choice.weights is not None]
-    missing = [choice.name for choice in choices if choice.weights is None]
-    if missing and (whole != "all" or not there):
-        raise ValueError(f"{_listed(missing)}: the weights are not here; {ANEW}")
+        raise UserError(f"--weights: must be used with one variant, got {len(words)}")
+    variants = [choose([word], scale=scale, weights=None, db=db) for word in dict.fromkeys(words)]
+    present = [variant for variant in variants if variant.weights is not None]
+    missing = [variant.name for variant in variants if variant.weights is None]
+    if missing and (whole != "all" or not present):
+        raise UserError(f"{_listed(missing)}: the weights are not on this machine; {KEEP_ALL}")
     if missing:
-        told = f"left out: {len(missing)} of {len(choices)} complete trials, whose weights are not here"
-        click.echo(f"{told} ({_listed(missing)}); {ANEW}", err=True)
-    return there
+        click.echo(
+            f"left out {len(missing)} of {len(variants)} complete trials without weights on this machine "
+            f"({_listed(missing)}); {KEEP_ALL}",
+            err=True,
+        )
+    return present
+
+
+def finder(url: str, folders: Sequence[Path] = ()) -> FindTrained:
+    """Returns a function that finds the trained network and the validation images of (sweep, number).
+
+    It prefers a network that `srsweep train` trained in one of `folders` to the sweep's own checkpoint. Raises
+    UserError if one of them is not a folder of `srsweep train`.
+    """
+    for folder in folders:
+        if not (folder / NOTE).is_file():
+            raise UserError(f"--trained: must be a folder of `srsweep train`, got {folder}")
+    retrained = {(v.architecture.key, v.scale): v for v in map(variant_in, folders)}
+
+    def find(sweep: str, number: int) -> Trained | str:
+        try:
+            own = _of_trial(sweep, number, url)
+            variant = retrained.get((own.architecture.key, own.scale), own)
+            if variant.weights is None or own.data is None:
+                return "its checkpoint is not on this machine (a sweep keeps those of its Pareto front)"
+            network = variant.network()
+            split = split_of(own.data, own.scale)
+        except (ConfigError, UserError) as error:
+            # A page without one picture is better than no page.
+            return str(error)
+        note = "" if variant is own else f"trained again: {variant.training()}"
+        return Trained(network=network, validation=split.validation, note=note)
+
+    return find
+
+
+def stored_config(url: str, name: str) -> SweepConfig:
+    """Returns the configuration that a sweep ran with last. Raises UserError if it is not valid any more."""
+    lives = load_lives(url, [name])
+    text = yaml.safe_load(lives["text"].iloc[-1]) if len(lives) else None
+    return parse_config({"metadata": {"sweep": text}}, f"sweep {name} in {without_password(url)}")
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -171,7 +138,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _complete(name: str, db: str | None, whole: Whole) -> list[tuple[str, int]]:
-    """(sweep, number) of a sweep's complete trials, or of those on the front of its own objectives."""
+    """Returns (sweep, number) of a sweep's complete trials, or of its front by its own objectives."""
     (sweep,), url = locate([name], db)
     if whole == "all":
         return [(sweep, int(number)) for number in load_points(url, sweep, [])["number"]]
@@ -179,15 +146,11 @@ def _complete(name: str, db: str | None, whole: Whole) -> list[tuple[str, int]]:
     return [(sweep, int(number)) for number in load_front(url, sweep, objectives)["number"]]
 
 
-def _of_trial(name: str, number: int, db: str | None) -> Choice:
+def _of_trial(name: str, number: int, db: str | None) -> Variant:
     (sweep,), url = locate([name], db)
     row = load_trial(url, sweep, number)
-    lives = load_lives(url, [sweep])
-    text = yaml.safe_load(lives["text"].iloc[-1]) if len(lives) else None
-    config = parse_config(
-        {"metadata": {"sweep": text}}, f"sweep {sweep} in {without_password(url)}"
-    )
-    return Choice(
+    config = stored_config(url, sweep)
+    return Variant(
         architecture=architecture(str(row["family"]), row["knobs"]),
         scale=int(row["scale"]),
         weights=_kept(config, number, int(row["attempts"])),
@@ -206,7 +169,7 @@ def _of_trial(name: str, number: int, db: str | None) -> Choice:
 
 
 def _kept(config: SweepConfig, number: int, attempts: int) -> Path | None:
-    """The newest checkpoint of a trial on this machine, fetched where the sweep keeps them in a store."""
+    """Returns a trial's newest checkpoint on this machine. It is downloaded if the sweep uses an object store."""
     folder = config.checkpoint_folder / config.name / str(number)
     for attempt in range(attempts, 0, -1):
         path = checkpoint_path(folder, attempt)
@@ -214,113 +177,9 @@ def _kept(config: SweepConfig, number: int, attempts: int) -> Path | None:
             mirror = Mirror(url=f"{config.checkpoints}/{config.name}/{number}")
             try:
                 mirror.fetch(folder, [path.name])
-            except Exception as error:  # each store's package has errors of its own
+            except Exception as error:  # the package of each object store has its own errors
                 click.echo(f"checkpoints: {mirror.url}: {type(error).__name__}: {error}", err=True)
                 return None
         if path.is_file():
             return path
     return None
-
-
-def _of_folder(folder: Path) -> Choice:
-    note = read_note(folder)
-    checkpoint = checkpoint_path(folder, 1)
-    try:
-        return Choice(
-            architecture=architecture(note["family"], note["knobs"]),
-            scale=note["scale"],
-            weights=checkpoint if checkpoint.is_file() else None,
-            seed=note["seed"],
-            train=TrainSettings.model_validate(note["train"]),
-            data=DataSettings.model_validate(note["data"]),
-        )
-    except KeyError as error:
-        raise ValueError(f"{folder / NOTE}: lacks {error}; {BROKEN}") from None
-    except ValidationError as error:
-        faults = explain(error, lambda path: ())
-        text = "; ".join(f"{'.'.join(path)}: {fault}" for path, fault in faults)
-        raise ValueError(f"{folder / NOTE}: {text}; {BROKEN}") from None
-
-
-def read_note(folder: Path) -> dict[str, Any]:
-    """What `srsweep train` wrote into its folder; ValueError where that cannot be read."""
-    path = folder / NOTE
-    try:
-        note = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: is no JSON ({error}); {BROKEN}") from None
-    if not isinstance(note, dict):
-        raise ValueError(f"{path}: must hold what was trained, got {note!r}; {BROKEN}")
-    return note
-
-
-def finder(url: str, folders: Sequence[Path] = ()) -> FindTrained:
-    """A function that hands over the trained network of (sweep, number), with its validation images.
-
-    A network that `srsweep train` trained into one of `folders` comes before the sweep's own checkpoint.
-    Raises ValueError where one of them is no such folder.
-    """
-    for folder in folders:
-        if not (folder / NOTE).is_file():
-            raise ValueError(f"--trained: {folder} is no folder that `srsweep train` made")
-    retrained = {(c.architecture.key, c.scale): c for c in map(_of_folder, folders)}
-
-    def find(sweep: str, number: int) -> Trained | str:
-        try:
-            own = _of_trial(sweep, number, url)
-            choice = retrained.get((own.architecture.key, own.scale), own)
-            if choice.weights is None or own.data is None:
-                return "its checkpoint is not on this machine (a sweep keeps those of its front, where it ran)"
-            network = choice.network()
-            split = split_of(own.data, own.scale)
-        except (ConfigError, ValueError) as error:
-            return str(error)  # a page without a picture is better than none
-        note = "" if choice is own else f"trained anew: {choice.training()}"
-        return Trained(network=network, validation=split.validation, note=note)
-
-    return find
-
-
-def split_of(data: DataSettings, scale: int) -> DataSplit:
-    """The images of a variant, prepared in the folder `cache` below this one."""
-    return open_split(data, scale, image_cache())
-
-
-def image_cache() -> Path:
-    """Where prepared images are kept."""
-    return Path("cache").absolute()
-
-
-def note_of(choice: Choice) -> dict[str, object]:
-    """What `srsweep train` writes into its folder."""
-    assert choice.data is not None
-    return {
-        "family": choice.architecture.family.name,
-        "label": choice.architecture.label,
-        "knobs": choice.architecture.knobs,
-        "scale": choice.scale,
-        "seed": choice.seed,
-        "train": choice.train.model_dump(mode="json"),
-        "data": choice.data.model_dump(mode="json"),
-    }
-
-
-def remember(trial: TrialReference, measurements: Sequence[tuple[str, str, float]]) -> bool:
-    """Store (name, dataset, value) about a trial at its last step; False where its attempt is not the last.
-
-    What was stored under the same name gives way: it may have been measured on a busy machine. The latency
-    that is an objective or a budget of the sweep stays as the sweep measured it.
-    """
-    own = load_sweeps(trial.url, [trial.sweep]).get(FACT, pd.Series([""])).iloc[0]
-    rows = [
-        Measurement(step=trial.step, dataset=dataset, name=name, value=value)
-        for name, dataset, value in measurements
-    ]
-    kept = [row for row in rows if key_of(row) != own]
-    if len(kept) < len(rows):
-        click.echo(f"{own}: the sweep's own measurement stays, this one was not stored", err=True)
-    store = Store(trial.url)
-    try:
-        return store.record(trial.id, trial.attempts, kept, replace=True)
-    finally:
-        store.close()

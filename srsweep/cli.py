@@ -1,4 +1,4 @@
-"""The command `srsweep`: verbs and paths; the knobs belong in sweep.yaml."""
+"""The command `srsweep`. It takes verbs and paths; settings belong in the sweep file."""
 
 from importlib import import_module
 
@@ -7,67 +7,60 @@ import click
 from srsweep.errors import OneLineErrors
 
 COMMANDS = {
-    "run": ("srsweep.running:run", "Run the sweep in FILE, or resume it."),
-    "resume": ("srsweep.running:resume", "Carry on a sweep after a stop or a crash."),
-    "check": ("srsweep.running:check", "Check FILE and say what it would do."),
-    "pack": ("srsweep.pack:pack", "Measure how many trials at once are best here."),
-    "families": ("srsweep.explore:families", "List the families, or the knobs of one FAMILY."),
-    "cost": ("srsweep.explore:cost", "Count the costs of one network."),
-    "front": (
-        "srsweep.results:front",
-        "Print the Pareto front of the sweep NAME (or of a sweep file).",
-    ),
-    "select": ("srsweep.select:select", "Choose variants for deployment and say why."),
-    "report": ("srsweep.results:report", "Write one HTML page about sweeps."),
-    "status": (
-        "srsweep.results:status",
-        "List all sweeps, or the trials of the sweep NAME (or of a sweep file).",
-    ),
-    "evaluate": (
-        "srsweep.evaluate:evaluate_command",
-        "Measure a network on the test sets, as papers do.",
-    ),
-    "train": ("srsweep.train:train", "Train one network alone, from the beginning."),
-    "export": ("srsweep.export:export", "Write a variant for devices, and check it."),
-    "latency": ("srsweep.export:latency", "Measure how long one image takes, here and now."),
-    "merge": (
-        "srsweep.merge:merge_command",
-        "Bring all sweeps of the database OTHER (a file or an URL) into this one.",
-    ),
-    "dashboard": ("srsweep.browse:dashboard", "Show the sweeps live in a browser."),
-    "export-optuna": ("srsweep.browse:export_optuna", "Write a sweep as an Optuna study."),
+    "run": "Run the sweep in FILE, or resume it.",
+    "resume": "Resume a sweep after a stop or a crash.",
+    "check": "Check FILE and show what the sweep would do.",
+    "pack": "Measure how many trials to run at once on this machine.",
+    "families": "List all families, or the knobs of one FAMILY.",
+    "cost": "Count the costs of a network.",
+    "front": "Print the Pareto front of a sweep.",
+    "select": "Choose variants for deployment and explain the choice.",
+    "report": "Write an HTML page about sweeps.",
+    "status": "List all sweeps, or the trials of one sweep.",
+    "evaluate": "Measure PSNR and SSIM of a network on the test sets.",
+    "train": "Train one network from scratch.",
+    "export": "Export a variant for a device and verify the file.",
+    "latency": "Measure how long a network takes for one image.",
+    "merge": "Copy all sweeps of the database OTHER into this one.",
+    "dashboard": "Show the sweeps live in a browser.",
+    "export-optuna": "Write a sweep as an Optuna study.",
 }
-"""Name -> where it is and its help in one line. A command is imported when it is called: importing all takes seconds."""
+"""Maps each command to the first line of its help.
+
+The command `export-optuna` is the function `export_optuna` of `srsweep/commands/export_optuna.py`. A command is
+imported when it is called, because importing all of them takes seconds.
+"""
 
 EPILOG = """
 \b
 A sweep from beginning to end:
-  srsweep check sweep.yaml                     what it will do, and how long it takes
-  srsweep run sweep.yaml                       trains; Ctrl-C and the same line again resumes
-  srsweep front NAME; srsweep report NAME      the Pareto front, as a table and as a page
-  srsweep select NAME --tiers 50k,150k,600k    variants for deployment
+  srsweep check sweep.yaml                    size, costs, expected time
+  srsweep run sweep.yaml                      train; after Ctrl-C, run it again
+  srsweep front NAME                          the Pareto front as a table
+  srsweep report NAME                         a page with figures
+  srsweep select NAME --tiers 50k,150k,600k   variants for deployment
 """
 
 
 class Commands(OneLineErrors):
-    """The group of COMMANDS."""
+    """The group of all COMMANDS, imported one at a time."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All names, as the help shows them."""
+        """Returns all names in the order of the help."""
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name; None where there is none."""
+        """Returns the command with that name, or None if there is none."""
         if cmd_name not in COMMANDS:
             return None
-        module, _, name = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(import_module(module), name)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"srsweep.commands.{name}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The lines under "Commands", without importing them."""
+        """Writes the section "Commands" without importing any of them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+            formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])
 
 
 @click.group(cls=Commands, epilog=EPILOG, context_settings={"max_content_width": 100})

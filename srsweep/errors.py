@@ -1,8 +1,17 @@
-"""One line on stderr for what went wrong, with the exit code that says whose doing it was."""
+"""What the terminal shows when a command fails: one line on stderr and an exit code.
 
+Exit code 2: the user made a mistake and can mend it. Exit code 1: anything else. An error that nobody foresaw is a
+fault of the program. Its traceback goes to a log file (`sweeps.log`), and the line names that file.
+"""
+
+import traceback
 from typing import Any
 
 import click
+
+from searchspace.errors import UserError
+from sweeps.log import log_failure, log_of
+from sweeps.messages import TRACEBACK, reason_of, without_password
 
 EXTRAS = {
     "dash": "dashboard",
@@ -10,48 +19,87 @@ EXTRAS = {
     "onnxruntime": "export",
     "onnxscript": "export",
 }
-"""Packages that not everybody needs, and under which name pip installs them with srsweep."""
+"""Maps a package that not everybody needs to the extra of srsweep that installs it."""
+
+_DATABASE = "srsweep.database"
 
 
-class PersonsMistake(click.ClickException):
-    """Something in a file or on the command line is wrong."""
+class Mistake(click.ClickException):
+    """A file or the command line is wrong, and the user can mend it."""
 
     exit_code = 2
 
 
 class RunFailed(click.ClickException):
-    """Nothing is wrong with the question, but the run came to no good end."""
+    """The command was right, but it could not finish."""
 
     exit_code = 1
 
 
 class OneLineErrors(click.Group):
-    """Turns what a person did wrong into lines on stderr: exit code 2, or 1 for a run that failed."""
+    """A group whose commands show one line for any error."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:
-            raise  # of `| head`: click ends quietly
+        # click answers its own errors. It ends quietly when `| head` closes the pipe.
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
         except Exception as error:
-            expected = as_expected(error)
-            if expected is None:
-                raise
-            raise expected from error
+            raise (as_expected(error) or as_unexpected(error)) from error
+
+
+def use_database(url: str) -> None:
+    """Remembers the database of the running command, so that a traceback goes to the log beside it."""
+    if context := click.get_current_context(silent=True):
+        context.meta[_DATABASE] = url
 
 
 def as_expected(error: Exception) -> click.ClickException | None:
-    """What to say of `error`; None for a fault of ours, which keeps its traceback."""
-    # Imported here: what raises them has been imported by then, and the help needs none of it.
+    """Returns what to show for an error that was foreseen, or None for a fault of the program."""
+    # Imported here because the help needs none of them. Whatever raised `error` has imported them already.
     from sweeps.config.sweep_config import ConfigError
     from sweeps.engine.outcomes import SweepFailed
     from sweeps.store.store import StoreError, SweepTaken
 
-    if isinstance(error, (SweepFailed, SweepTaken, OSError)):
-        return RunFailed(str(error))
-    if isinstance(error, (ConfigError, StoreError, ValueError)):
-        return PersonsMistake(str(error))
+    if isinstance(error, OSError):
+        return RunFailed(without_password(_line_of(error)))
+    if isinstance(error, (SweepFailed, SweepTaken)):
+        return RunFailed(without_password(str(error)))
+    if isinstance(error, (UserError, ConfigError, StoreError)):
+        return Mistake(without_password(str(error)))
     if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
         line = f"{error.name} is not installed; `pip install 'srsweep[{EXTRAS[error.name]}]'`"
-        return PersonsMistake(line)
+        return Mistake(line)
     return None
+
+
+def as_unexpected(error: Exception) -> RunFailed:
+    """Writes the traceback of `error` to the log and returns the line that names the error and the log."""
+    reason = next((line for line in str(error).splitlines() if line.strip()), "")
+    name = type(error).__name__
+    return _logged(
+        f"{name}: {reason}" if reason else name, "".join(traceback.format_exception(error))
+    )
+
+
+def as_failed_training(error: str) -> RunFailed:
+    """Returns what to show for the `error` of an Outcome. If it is a traceback, the log gets it."""
+    return _logged(reason_of(error), error) if TRACEBACK in error else RunFailed(error)
+
+
+def _logged(reason: str, trace: str) -> RunFailed:
+    context = click.get_current_context(silent=True)
+    log = log_of(context.meta.get(_DATABASE, "") if context else "")
+    told = without_password(reason)
+    if log_failure(log, trace):
+        return RunFailed(f"{told}; the traceback is in {log}")
+    click.echo(without_password(trace), err=True)
+    return RunFailed(f"{told}; the traceback is above because {log} cannot be written")
+
+
+def _line_of(error: OSError) -> str:
+    if error.filename is None or error.strerror is None:
+        return str(error) or type(error).__name__
+    files = [error.filename, *([] if error.filename2 is None else [error.filename2])]
+    return f"{' -> '.join(map(str, files))}: {error.strerror}"

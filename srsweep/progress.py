@@ -1,4 +1,4 @@
-"""What a person sees while a sweep runs: a live panel on a terminal, plain lines elsewhere."""
+"""Shows the progress of a sweep: a live panel on a terminal, otherwise plain lines."""
 
 import time
 from types import TracebackType
@@ -19,11 +19,11 @@ from sweeps.engine.trial_state import Trial
 from sweeps.records import Outcome, Record
 
 PLAIN_SECONDS = 60.0
-"""Time between plain lines while no trial ends."""
+"""Time between plain lines while no trial ends, in seconds."""
 
 
 class Watcher:
-    """Shows a sweep's progress; pass `update` as the sweep's `on_change`."""
+    """Shows the progress of a sweep that calls `update` as its `on_change`."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -48,7 +48,7 @@ class Watcher:
             self.live.stop()
 
     def update(self, sweep: Sweep, record: Record | None) -> None:
-        """Show the sweep as it is now; a finished trial also leaves a line that stays."""
+        """Shows the current state of the sweep. Each trial that ends leaves a permanent line."""
         if self.steps_at_start is None:
             self.steps_at_start = steps_done(sweep)
             self.told = {trial.number for trial in sweep.finished}
@@ -60,7 +60,7 @@ class Watcher:
             self.say(status_line(sweep, self._eta(sweep)))
 
     def say(self, text: str) -> None:
-        """Print a line that stays."""
+        """Prints a permanent line."""
         self.said = time.monotonic()
         self.console.print(text, highlight=False, soft_wrap=True, markup=False)
 
@@ -71,7 +71,7 @@ class Watcher:
                 self.say(f"{end_line(sweep, trial)}   {status_line(sweep, self._eta(sweep))}")
 
     def _eta(self, sweep: Sweep) -> float | None:
-        """Seconds to go at the pace of optimiser steps so far; None before there is one."""
+        """Returns the expected seconds left at the average pace so far, or None before the first step."""
         done = steps_done(sweep) - (self.steps_at_start or 0)
         elapsed = time.monotonic() - self.started
         if done <= 0:
@@ -92,26 +92,26 @@ class Watcher:
 
 
 def steps_done(sweep: Sweep) -> int:
-    """Optimiser steps behind the sweep; a trial that ended early has none to come."""
+    """Returns the optimiser steps that the sweep does not need any more. A trial that ended early counts in full."""
     full = sweep.config.train.steps
     finished = ("complete", "stopped", "failed")
     return sum(full if t.state in finished else t.step for t in sweep.trials.values())
 
 
 def end_line(sweep: Sweep, trial: Trial) -> str:
-    """One line about a trial that has ended."""
+    """Returns a line about a trial that has ended."""
     counted = costs(trial.architecture, sweep.config.scale)
     score = trial.scores.get("psnr_y")
     shown = f"{score:6.2f} dB" if score is not None else "        "
     reason = f"  ({trial.error})" if trial.error and trial.state in ("failed", "stopped") else ""
     return (
         f"#{trial.number:<3} {trial.state:8} {shown}  {format_quantity(counted['params']):>7} params "
-        f"{format_quantity(counted['multadds']):>7} mult-adds  {trial.architecture.label}{reason}"
+        f"{format_quantity(counted['multadds']):>7} Mult-Adds  {trial.architecture.label}{reason}"
     )
 
 
 def status_line(sweep: Sweep, eta: float | None) -> str:
-    """Trials, best of each objective, size of the front, time to go."""
+    """Returns a line with the trials, the best value of each objective, the size of the front, and the time left."""
     states = [trial.state for trial in sweep.trials.values()]
     parts = [f"{states.count('complete')}/{sweep.config.search.trials} trials"]
     parts += [f"{states.count(s)} {s}" for s in ("running", "stopped", "failed") if s in states]
@@ -123,14 +123,14 @@ def status_line(sweep: Sweep, eta: float | None) -> str:
             shown = format_quantity(best) if name in COSTS else f"{best:.2f}"
             parts.append(f"best {name} {shown}")
         mask = front_mask(values, list(sweep.config.objectives.values()))
-        parts.append(f"front {int(mask.sum())}")
+        parts.append(f"{int(mask.sum())} on the front")
     if eta is not None:
-        parts.append(f"{format_duration(eta)} to go")
+        parts.append(f"{format_duration(eta)} left")
     return ", ".join(parts)
 
 
 def objective_values(sweep: Sweep, trials: list[Trial]) -> np.ndarray:
-    """(trials, objectives) of finished trials."""
+    """Returns the objectives of finished trials: (trials, objectives)."""
     rows = []
     for trial in trials:
         known = costs(trial.architecture, sweep.config.scale) | trial.scores
@@ -139,7 +139,7 @@ def objective_values(sweep: Sweep, trials: list[Trial]) -> np.ndarray:
 
 
 def format_duration(seconds: float) -> str:
-    """'45 s', '12 min' or '3 h 05 min'."""
+    """Returns a duration such as '45 s', '12 min' or '3 h 05 min'."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

@@ -25,7 +25,8 @@ import torch
 from searchspace.architecture import architecture
 from sweeps.capacity.gpus import show_only
 from sweeps.data.patches import PatchSampler
-from sweeps.data.split import DataSettings, DataSplit, open_data
+from sweeps.data.settings import DataSettings
+from sweeps.data.split import DataSplit, open_data
 from sweeps.device import lacks_memory, pick_device
 from sweeps.machine import threads_here
 from sweeps.measure.evaluate import BATCH_PIXELS, batches, evaluate

@@ -30,7 +30,7 @@ from sweeps.capacity.settings import ResourceSettings
 from sweeps.checkpoints.object_store import is_url
 from sweeps.config import faults as check
 from sweeps.config.yaml_lines import duplicates, line_of
-from sweeps.data.split import DataSettings
+from sweeps.data.settings import DataSettings
 from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
 from sweeps.search.settings import Direction, SearchSettings
 from sweeps.store.database import check_url

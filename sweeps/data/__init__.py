@@ -1,1 +1,1 @@
-"""Images: found, read, enlarged and shrunk, cached, split, cut into patches."""
+"""Images: find, read, resize, cache, split and cut them into patches."""

@@ -1,7 +1,7 @@
-"""Image sets decoded once: two flat files of pixels, mapped into memory, and an index of sizes.
+"""Image sets that are decoded once: two flat files of pixels, mapped into memory, and an index of their sizes.
 
-A cache is a folder named by a hash of what it holds, so it is never stale and never rewritten. It is
-made under another name and renamed, so that processes may make the same one at once.
+A cache is a folder whose name is a hash of its content, so it is never stale and never rewritten. It is written under
+another name and then renamed, so that several processes can write the same cache at once.
 """
 
 import errno
@@ -19,22 +19,23 @@ from typing import Any
 
 import numpy as np
 
+from searchspace.errors import UserError
 from sweeps.data.images import ImageSource, Pixels, is_gray, read_pair
 from sweeps.machine import num_cores
 
 FORMAT = 2
-"""Raised with every change of the files' layout or of the pixels that `read_pair` returns."""
+"""Version number. Increase it when the layout of the files or the pixels from `read_pair` change."""
 
 INDEX, LOW_RES, HIGH_RES = "index.json", "low_res.u8", "high_res.u8"
 
 ABANDONED_SECONDS = 86_400
-"""A half-made cache of that age was left by a process that died."""
+"""Age after which an unfinished cache is deleted, because the process that wrote it has died."""
 
 
 class PairSet:
     """Pairs of a low-resolution and a high-resolution image, read from a cache.
 
-    Opening reads the index only; a pickled PairSet holds the path, not the pixels.
+    Opening it reads only the index. A pickled PairSet contains the path and no pixels.
     """
 
     def __init__(self, folder: Path, *, name: str, indices: Sequence[int] | None = None) -> None:
@@ -48,13 +49,13 @@ class PairSet:
         chosen = np.array(self._indices, dtype=np.int64)
         self.names: tuple[str, ...] = tuple(index["names"][i] for i in self._indices)
         self.gray: tuple[bool, ...] = tuple(index["gray"][i] for i in self._indices)
-        """Whether the file of an image has one channel only."""
+        """Whether the file of an image has only one channel."""
         self.sizes = sizes[chosen]
-        """(images, 2): height and width of every low-resolution image."""
+        """Height and width of each low-resolution image: (images, 2)."""
         self.starts = starts[chosen]
-        """(images,): first byte of every image in the flat low-resolution file."""
+        """First byte of each image in the flat low-resolution file: (images,)."""
         self.fingerprint: str = index["fingerprint"]
-        """Sixteen hexadecimal digits that depend on the names, the content, the scale and the choice."""
+        """Sixteen hexadecimal digits that depend on the chosen images, their names and content, and the scale."""
         if self._indices != tuple(whole):
             self.fingerprint = digest(self.fingerprint, *map(str, self._indices))
 
@@ -66,28 +67,28 @@ class PairSet:
 
     @cached_property
     def flat_low_res(self) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        """All low-resolution pixels of the cache, read only; `starts` says where an image begins."""
+        """All low-resolution pixels of the cache, read-only. Image i begins at byte `starts[i]`."""
         return np.memmap(self.folder / LOW_RES, dtype=np.uint8, mode="r")
 
     @cached_property
     def flat_high_res(self) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        """All high-resolution pixels of the cache; an image begins at scale**2 times its start."""
+        """All high-resolution pixels of the cache, read-only. Image i begins at byte `scale**2 * starts[i]`."""
         return np.memmap(self.folder / HIGH_RES, dtype=np.uint8, mode="r")
 
     def low_res(self, i: int) -> Pixels:
-        """Image `i` at low resolution: uint8 (h, w, 3), a read-only view."""
+        """Returns image `i` at low resolution: uint8 (h, w, 3), a read-only view."""
         height, width = self.sizes[i]
         start = self.starts[i]
         return self.flat_low_res[start : start + 3 * height * width].reshape(height, width, 3)
 
     def high_res(self, i: int) -> Pixels:
-        """Image `i` at high resolution: uint8 (scale * h, scale * w, 3), a read-only view."""
+        """Returns image `i` at high resolution: uint8 (scale * h, scale * w, 3), a read-only view."""
         height, width = self.sizes[i] * self.scale
         start = self.starts[i] * self.scale**2
         return self.flat_high_res[start : start + 3 * height * width].reshape(height, width, 3)
 
     def subset(self, indices: Sequence[int], *, name: str | None = None) -> "PairSet":
-        """The pairs at these positions, in this order, under the same name or another."""
+        """Returns the pairs at these positions, in this order. `name` replaces the name of the set."""
         chosen = [self._indices[i] for i in indices]
         return PairSet(self.folder, name=name or self.name, indices=chosen)
 
@@ -99,10 +100,10 @@ def _open(folder: Path, name: str, indices: tuple[int, ...]) -> PairSet:
 def open_cache(
     sources: Sequence[ImageSource], *, name: str, scale: int, cache_dir: Path
 ) -> PairSet:
-    """The pairs behind `sources`, from `cache_dir` where they are cached, else decoded into it first.
+    """Returns the pairs of `sources`. If `cache_dir` does not contain them, they are decoded into it first.
 
-    Raises ValueError that names the file if one cannot be used, OSError with one line if the cache
-    cannot be written.
+    Raises UserError with the name of a file that cannot be used. Raises OSError with one line if the cache cannot be
+    written.
     """
     assert sources
     fingerprint = fingerprint_of(sources, scale)
@@ -118,7 +119,7 @@ def open_cache(
 
 
 def fingerprint_of(sources: Sequence[ImageSource], scale: int) -> str:
-    """Sixteen hexadecimal digits of the names and bytes of the files, the scale and our format."""
+    """Returns sixteen hexadecimal digits that depend on names and bytes of the files, the scale and FORMAT."""
     parts = [str(FORMAT), str(scale)]
     for source in sources:
         low_res = content_digest(source.low_res) if source.low_res else "imresize"
@@ -127,12 +128,12 @@ def fingerprint_of(sources: Sequence[ImageSource], scale: int) -> str:
 
 
 def content_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes; ValueError that names the file if it cannot be read."""
+    """Returns the SHA-256 of a file's bytes. Raises UserError with its name if it cannot be read."""
     try:
         stat = path.stat()
         return _digest_once(path, stat.st_mtime_ns, stat.st_size)
     except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 @lru_cache(maxsize=100_000)
@@ -142,24 +143,24 @@ def _digest_once(path: Path, _modified: int, _size: int) -> str:
 
 
 def digest(*parts: str) -> str:
-    """Sixteen hexadecimal digits of a list of texts."""
+    """Returns sixteen hexadecimal digits that identify a list of texts."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
 def _make(folder: Path, sources: Sequence[ImageSource], scale: int, fingerprint: str) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(folder.parent)
-    half_made = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
+    unfinished = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
     try:
-        sizes = _write_pixels(half_made, sources, scale)
+        sizes = _write_pixels(unfinished, sources, scale)
         index = {"format": FORMAT, "fingerprint": fingerprint, "scale": scale, "sizes": sizes}
         index["names"] = [source.name for source in sources]
         index["gray"] = [is_gray(source.high_res) for source in sources]
-        (half_made / INDEX).write_text(json.dumps(index))
-        half_made.chmod(0o755)
-        _rename_unless_there(half_made, folder)
+        (unfinished / INDEX).write_text(json.dumps(index))
+        unfinished.chmod(0o755)
+        _rename_unless_there(unfinished, folder)
     finally:
-        shutil.rmtree(half_made, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _write_pixels(
@@ -171,7 +172,7 @@ def _write_pixels(
             low_file.write(low_res.tobytes())
             high_file.write(high_res.tobytes())
             sizes.append((low_res.shape[0], low_res.shape[1]))
-        # The folder's name promises whole files, after a power cut too.
+        # The folder's name promises complete files, even after a power failure.
         for file in (low_file, high_file):
             file.flush()
             os.fsync(file.fileno())
@@ -179,7 +180,7 @@ def _write_pixels(
 
 
 def _read_pairs(sources: Sequence[ImageSource], scale: int) -> Iterator[tuple[Pixels, Pixels]]:
-    """The pairs in order, decoded by all cores, a few at a time so that they fit in memory."""
+    """Yields the pairs in order. All cores decode them, a few at a time so that they fit in memory."""
     workers = num_cores()
     with ThreadPoolExecutor(workers) as pool:
         for start in range(0, len(sources), 2 * workers):
@@ -187,11 +188,11 @@ def _read_pairs(sources: Sequence[ImageSource], scale: int) -> Iterator[tuple[Pi
             yield from pool.map(lambda source: read_pair(source, scale), batch)
 
 
-def _rename_unless_there(half_made: Path, folder: Path) -> None:
+def _rename_unless_there(unfinished: Path, folder: Path) -> None:
     try:
-        half_made.rename(folder)
+        unfinished.rename(folder)
     except OSError:
-        # Another process was faster; what it made has the same name and so the same content.
+        # If another process was faster, its cache has the same name and therefore the same content.
         if not (folder / INDEX).is_file():
             raise
 
@@ -207,7 +208,7 @@ def _remove_abandoned(cache_dir: Path) -> None:
 
 
 def _read_index(folder: Path) -> dict[str, Any]:
-    """The index; ValueError if the cache is missing or damaged."""
+    """Returns the index. Raises UserError if the cache is missing or damaged."""
     try:
         index: dict[str, Any] = json.loads((folder / INDEX).read_text())
         pixels = sum(height * width for height, width in index["sizes"])
@@ -216,5 +217,5 @@ def _read_index(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError):
         whole = False
     if not whole:
-        raise ValueError(f"{folder}: image cache is missing or damaged; delete the folder")
+        raise UserError(f"{folder}: the image cache is missing or damaged; delete the folder")
     return index

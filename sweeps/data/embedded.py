@@ -1,12 +1,13 @@
-"""The default images: photographs inside the scikit-image package, so that nothing is downloaded.
+"""The default images: photographs that come with scikit-image, so that nothing needs downloading.
 
-Meant for first runs and tests. Nine photographs train a network poorly next to DIV2K or BSDS400;
-figures obtained with them are labelled 'embedded'.
+They are meant for first runs and tests. Nine photographs train a network much worse than DIV2K or BSDS400, so results
+from them are labelled 'embedded'.
 """
 
 import importlib.util
 from pathlib import Path
 
+from searchspace.errors import UserError
 from sweeps.data.images import ImageSource
 
 TRAIN: dict[str, tuple[int, int, int, int] | None] = {
@@ -20,27 +21,28 @@ TRAIN: dict[str, tuple[int, int, int, int] | None] = {
     "motorcycle_left.png": None,
     "rocket.jpg": None,
 }
-"""File -> crop. Portrait of an astronaut with flag and shuttle model; bricks, ancient coins, grass and gravel, all
-gray; a corner of the Hubble deep field; stained tissue under the microscope; a workshop with a motorcycle (the left
-picture of a stereo pair, whose right is used nowhere); a rocket on its launch pad. The package's pictures of the moon
-and of a retina hold too little detail to learn from."""
+"""Maps a file to its crop (top, left, height, width), or to None for the whole image.
+
+The images of bricks, coins, grass and gravel are gray. `motorcycle_left` is half of a stereo pair whose other half is not
+used. The package's images of the moon and of a retina are left out, because they have too little detail."""
 
 VALIDATION: dict[str, tuple[int, int, int, int] | None] = {
     "camera.png": (48, 112, 288, 288),
     "chelsea.png": (0, 96, 288, 288),
     "coffee.png": (60, 160, 288, 288),
 }
-"""File -> crop, cut so that an evaluation stays quick; 288 divides by every scale. A man with a camera on a lawn, gray;
-the face of a cat; a cup of coffee on a wooden table. None of the three is used in training."""
+"""Maps a file to its crop (top, left, height, width).
+
+The crops are small so that an evaluation is quick, and 288 is a multiple of every scale. `camera` is gray."""
 
 
 def embedded_train() -> list[ImageSource]:
-    """The photographs for training, by name."""
+    """Returns the training photographs, sorted by name."""
     return _sources(TRAIN)
 
 
 def embedded_validation() -> list[ImageSource]:
-    """The photographs held out for validation, by name."""
+    """Returns the validation photographs, sorted by name. None of them is in the training set."""
     return _sources(VALIDATION)
 
 
@@ -48,7 +50,9 @@ def _sources(files: dict[str, tuple[int, int, int, int] | None]) -> list[ImageSo
     folder = _folder()
     missing = [file for file in files if not (folder / file).is_file()]
     if missing:
-        raise ValueError(f"embedded images: {folder} lacks {', '.join(missing)}; name another set")
+        raise UserError(
+            f"embedded images: {', '.join(missing)} must be in {folder}; name another set"
+        )
     return [
         ImageSource(name=Path(file).stem, high_res=folder / file, crop=crop)
         for file, crop in files.items()
@@ -56,8 +60,8 @@ def _sources(files: dict[str, tuple[int, int, int, int] | None]) -> list[ImageSo
 
 
 def _folder() -> Path:
-    """scikit-image's folder of images, found without importing scikit-image, which takes a second."""
+    """Returns scikit-image's folder of images without importing scikit-image, which would take a second."""
     found = importlib.util.find_spec("skimage")
     if found is None or not found.submodule_search_locations:
-        raise ValueError("embedded images: need scikit-image, which is not installed")
+        raise UserError("embedded images: scikit-image must be installed")
     return Path(found.submodule_search_locations[0]) / "data"

@@ -1,7 +1,7 @@
-"""Finding and reading images: which files make a set, and the pair of arrays behind each.
+"""Finds the images of a set and reads them as pairs of low and high resolution.
 
-Layouts: `<set>/HR/NAME.png` with `<set>/LR_bicubic/X<scale>/NAMEx<scale>.png` (EDSR, BasicSR and their
-descendants), DIV2K's own `DIV2K_train_HR` beside `DIV2K_train_LR_bicubic`, or any folder of images.
+Three layouts are known: `<set>/HR/NAME.png` with `<set>/LR_bicubic/X<scale>/NAMEx<scale>.png` (EDSR, BasicSR and their
+descendants), `DIV2K_train_HR` beside `DIV2K_train_LR_bicubic` (DIV2K), and any folder of images.
 """
 
 from dataclasses import dataclass
@@ -11,31 +11,32 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from searchspace.errors import UserError
 from sweeps.data.imresize import imresize
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm")
 
 Pixels = NDArray[np.uint8]
-"""(height, width, 3), RGB."""
+"""RGB pixels of shape (height, width, 3)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSource:
-    """Where one pair of images comes from."""
+    """The files of one pair of images."""
 
     name: str
     high_res: Path
     low_res: Path | None = None
-    """None: to be made from the high resolution by `imresize`."""
+    """None: `imresize` makes it from the high resolution."""
     crop: tuple[int, int, int, int] | None = None
-    """Top, left, height and width of the part of the high resolution that is used."""
+    """Top, left, height and width of the used part of the high resolution. None: the whole image."""
 
 
 def read_pair(source: ImageSource, scale: int) -> tuple[Pixels, Pixels]:
-    """Low resolution (h, w, 3) and high resolution (scale * h, scale * w, 3).
+    """Returns the low resolution (h, w, 3) and the high resolution (scale * h, scale * w, 3).
 
-    The high resolution is cropped at the right and bottom to multiples of the scale. Raises ValueError
-    that names the file if it cannot be read, is too small or does not fit its low resolution.
+    The high resolution is cropped at the right and bottom to multiples of the scale. Raises UserError with the name of
+    a file that cannot be read, is too small, or has a low resolution of another size.
     """
     high_res = read_image(source.high_res)
     if source.crop:
@@ -44,7 +45,7 @@ def read_pair(source: ImageSource, scale: int) -> tuple[Pixels, Pixels]:
     height, width = (side // scale for side in high_res.shape[:2])
     if not (height and width):
         size = f"{high_res.shape[1]}x{high_res.shape[0]}"
-        raise ValueError(
+        raise UserError(
             f"{source.high_res}: must be at least {scale}x{scale} pixels for scale {scale}, got {size}"
         )
     high_res = high_res[: height * scale, : width * scale]
@@ -52,7 +53,7 @@ def read_pair(source: ImageSource, scale: int) -> tuple[Pixels, Pixels]:
         return imresize(high_res, 1 / scale), high_res
     low_res = read_image(source.low_res)
     if low_res.shape != (height, width, 3):
-        raise ValueError(
+        raise UserError(
             f"{source.low_res}: must be {width}x{height} pixels (1/{scale} of {source.high_res.name}), "
             f"got {low_res.shape[1]}x{low_res.shape[0]}"
         )
@@ -60,44 +61,44 @@ def read_pair(source: ImageSource, scale: int) -> tuple[Pixels, Pixels]:
 
 
 def read_image(path: Path) -> Pixels:
-    """The pixels of an 8-bit image; gray becomes three equal channels, transparency is dropped.
+    """Returns the pixels of an 8-bit image. Gray becomes three equal channels, and transparency is dropped.
 
-    Raises ValueError that names the file if it is missing, broken, or has more than 8 bits a channel.
+    Raises UserError with the name of a file that is missing, broken, or has more than 8 bits per channel.
     """
     try:
         with Image.open(path) as image:
             mode = image.mode
             pixels = None if mode.startswith(("I", "F")) else np.asarray(image.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path}: cannot be read as an image ({_short(error)})") from None
+        raise UserError(f"{path}: cannot be read as an image ({_short(error)})") from None
     if pixels is None:
-        raise ValueError(f"{path}: must have 8 bits a channel, got Pillow's mode {mode}")
+        raise UserError(f"{path}: must have 8 bits per channel, got Pillow's mode {mode}")
     return pixels
 
 
 def is_gray(path: Path) -> bool:
-    """Whether a file holds one channel; equal channels of a colour file do not count."""
+    """Returns whether the file has one channel. A colour file with equal channels is not gray."""
     with Image.open(path) as image:
         return image.mode in ("1", "L", "LA")
 
 
 def find_images(folder: Path, scale: int) -> list[ImageSource]:
-    """The images of the set in `folder`, by name, each with its stored low resolution if there is one.
+    """Returns the images of the set in `folder`, sorted by name, each with its stored low resolution if it has one.
 
-    Raises ValueError if the folder is missing or holds no image, or if two share a name.
+    Raises UserError if the folder is missing, contains no image, or contains two images with the same name.
     """
     if not folder.is_dir():
-        raise ValueError(f"{folder}: no such folder")
+        raise UserError(f"{folder}: folder does not exist")
     high_folder = _high_res_folder(folder)
     files: dict[str, Path] = {}
     for path in _image_files(high_folder):
         if path.stem in files:
-            raise ValueError(
-                f"{high_folder}: names must differ, got {files[path.stem].name} and {path.name}"
+            raise UserError(
+                f"{high_folder}: images must have different names, got {files[path.stem].name} and {path.name}"
             )
         files[path.stem] = path
     if not files:
-        raise ValueError(f"{high_folder}: holds no image ({', '.join(SUFFIXES)})")
+        raise UserError(f"{high_folder}: must contain images ({', '.join(SUFFIXES)}), got none")
     stored = _stored_low_res(high_folder, scale)
     return [
         ImageSource(name=name, high_res=files[name], low_res=stored.get(f"{name}x{scale}"))
@@ -106,9 +107,9 @@ def find_images(folder: Path, scale: int) -> list[ImageSource]:
 
 
 def find_set(root: Path, name: str) -> Path:
-    """The folder of the set called `name` under `root`, under `root/benchmark`, or at that path.
+    """Returns the folder of the set `name`: `root/name`, `root/benchmark/name`, or the path `name`.
 
-    Raises ValueError that says where it was looked for and which sets are there.
+    Raises UserError with the places that were searched and the sets that exist.
     """
     places = list(dict.fromkeys((root / name, root / "benchmark" / name, Path(name))))
     for place in places:
@@ -116,13 +117,13 @@ def find_set(root: Path, name: str) -> Path:
             return place
     looked = ", ".join(map(str, places))
     if not root.is_dir():
-        raise ValueError(f"no image set {name!r} (looked for {looked}): there is no folder {root}")
+        raise UserError(f"no image set {name!r} (searched {looked}): folder {root} does not exist")
     there = ", ".join(known_sets(root)) or "none"
-    raise ValueError(f"no image set {name!r} (looked for {looked}); sets in {root}: {there}")
+    raise UserError(f"no image set {name!r} (searched {looked}); sets in {root}: {there}")
 
 
 def known_sets(root: Path) -> list[str]:
-    """Names of the sets under `root` and `root/benchmark`."""
+    """Returns the names of the sets under `root` and `root/benchmark`."""
     folders = [
         folder
         for parent in (root, root / "benchmark")
@@ -133,13 +134,13 @@ def known_sets(root: Path) -> list[str]:
 
 
 def _high_res_folder(folder: Path) -> Path:
-    # DIV2K as unpacked: its folder holds DIV2K_train_HR (and DIV2K_valid_HR, to be asked for by path).
+    # The folder of unpacked DIV2K contains DIV2K_train_HR. DIV2K_valid_HR must be named by its path.
     candidates = [folder / "HR", folder / f"{folder.name}_train_HR"]
     return next((candidate for candidate in candidates if candidate.is_dir()), folder)
 
 
 def _stored_low_res(high_folder: Path, scale: int) -> dict[str, Path]:
-    """Low-resolution files by stem, in the folder that belongs to `high_folder`; empty without one."""
+    """Returns the stored low-resolution files of `high_folder` by stem. The result is empty if there are none."""
     if not high_folder.name.endswith("HR"):
         return {}
     folder = high_folder.with_name(f"{high_folder.name.removesuffix('HR')}LR_bicubic") / f"X{scale}"
@@ -147,7 +148,7 @@ def _stored_low_res(high_folder: Path, scale: int) -> dict[str, Path]:
 
 
 def _image_files(folder: Path) -> list[Path]:
-    # Hidden files are what file managers leave behind, not images.
+    # File managers leave hidden files that are not images.
     return [
         path
         for path in sorted(folder.iterdir())
@@ -156,7 +157,7 @@ def _image_files(folder: Path) -> list[Path]:
 
 
 def _short(error: Exception) -> str:
-    """One line without the path, which the message has already."""
+    """Returns the error in one line without the path, which the message contains already."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     lines = str(error).splitlines()

@@ -1,7 +1,7 @@
 """MATLAB's `imresize(image, factor)` with its default, the antialiased bicubic kernel (docs/facts.md 9).
 
-Every low-resolution benchmark image was made by it, so that a filter that is merely similar shifts
-PSNR by tenths of a dB. For 8-bit images MATLAB rounds after each of the two passes; so does this.
+All low-resolution benchmark images were made with it, and a similar filter shifts PSNR by tenths of a dB. Like MATLAB,
+this function rounds 8-bit images after each of the two passes.
 """
 
 import math
@@ -15,10 +15,10 @@ Number = TypeVar("Number", bound=np.generic)
 
 
 def imresize(image: NDArray[Number], factor: float) -> NDArray[Number]:
-    """`image` (H, W) or (H, W, C) resized to (ceil(factor * H), ceil(factor * W)), in its own type.
+    """Returns `image` (H, W) or (H, W, C) resized to (ceil(factor * H), ceil(factor * W)), in the same type.
 
-    uint8 is rounded half up and clipped after each pass; floating point is neither. Raises
-    ValueError for other types, for a factor that is not positive and for images without pixels.
+    uint8 is rounded half up and clipped after each pass. Floating-point values are neither rounded nor clipped. Raises
+    ValueError for another type, for a factor that is not positive, and for an image without pixels.
     """
     if not (image.dtype == np.uint8 or np.issubdtype(image.dtype, np.floating)):
         raise ValueError(f"imresize: image must be uint8 or floating point, got {image.dtype}")
@@ -26,7 +26,7 @@ def imresize(image: NDArray[Number], factor: float) -> NDArray[Number]:
         raise ValueError(f"imresize: factor must be positive, got {factor}")
     if image.ndim not in (2, 3) or 0 in image.shape:
         raise ValueError(f"imresize: image must be (H, W) or (H, W, C), got shape {image.shape}")
-    # One factor for both sides: the order of ascending factors is then rows before columns.
+    # MATLAB resizes the side with the smaller factor first. With equal factors that is rows before columns.
     rows = _resize_rows(image, factor)
     columns = _resize_rows(np.ascontiguousarray(rows.swapaxes(0, 1)), factor)
     return np.ascontiguousarray(columns.swapaxes(0, 1))
@@ -37,7 +37,7 @@ def _resize_rows(image: NDArray[Number], factor: float) -> NDArray[Number]:
     values = image.astype(np.float64)
     weights = weights.reshape(*weights.shape, *([1] * (image.ndim - 1)))
     total = values[indices[0]] * weights[0]
-    # A loop over few taps adds in a fixed order: BLAS would make ties round differently by machine.
+    # A loop adds the few taps in a fixed order. With BLAS, ties would round differently on each machine.
     for index, weight in zip(indices[1:], weights[1:], strict=True):
         total += values[index] * weight
     if image.dtype == np.uint8:
@@ -47,7 +47,7 @@ def _resize_rows(image: NDArray[Number], factor: float) -> NDArray[Number]:
 
 @lru_cache(maxsize=256)
 def _taps(size: int, factor: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Which input rows make each output row, and how much: two arrays (taps, output size)."""
+    """Returns the input rows of each output row and their weights: two arrays of shape (taps, output size)."""
     shrink = min(factor, 1.0)
     support = 4 / shrink
     # MATLAB counts pixels from 1.
@@ -62,7 +62,7 @@ def _taps(size: int, factor: float) -> tuple[NDArray[np.int64], NDArray[np.float
 
 
 def _cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Keys' cubic kernel with a = -0.5."""
+    """Returns Keys' cubic kernel with a = -0.5."""
     x = np.abs(x)
     near = (1.5 * x - 2.5) * x**2 + 1
     far = ((-0.5 * x + 2.5) * x - 4) * x + 2

@@ -1,5 +1,6 @@
-"""Random patches to train on. Which ones depends on the seed and the step alone, so a run that is
-resumed sees the same patches as one that never stopped.
+"""Random patches to train on.
+
+The patches depend only on the seed and the step, so a resumed run sees the same patches as one that never stopped.
 """
 
 from dataclasses import dataclass
@@ -9,18 +10,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from searchspace.errors import UserError
 from sweeps.data.cache import PairSet
 
 SYMMETRIES = 8
-"""Bit 0 mirrors left and right, bit 1 top and bottom, bit 2 swaps rows and columns afterwards."""
+"""Flips and rotations of a square. Bit 0 mirrors left and right, bit 1 top and bottom, and bit 2 then swaps rows and
+columns."""
 
 PIXEL = np.dtype("V3")
-"""Three colours as one item, so that numpy moves pixels and not bytes."""
+"""Three colours as one item, so that numpy copies whole pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Draw:
-    """Which patches make a batch: four arrays (N,), positions in low-resolution pixels."""
+    """The patches of a batch: four arrays (N,). Positions are in low-resolution pixels."""
 
     image: NDArray[np.int64]
     top: NDArray[np.int64]
@@ -31,10 +34,10 @@ class Draw:
 def draw_patches(
     sizes: NDArray[np.int64], *, patch_size: int, batch_size: int, seed: int, step: int
 ) -> Draw:
-    """The patches of one step: images equally likely, then positions, then symmetries.
+    """Returns the patches of one step. All images, positions and symmetries are equally likely.
 
-    `sizes` (images, 2) are heights and widths. Taken from the raw numbers of Philox, which no version
-    of numpy may change, with the step as its counter.
+    `sizes` (images, 2) are heights and widths in low-resolution pixels. The numbers are raw output of the generator
+    Philox with the step as its counter, so they are the same in every version of numpy.
     """
     raw = np.random.Philox(key=seed % 2**64, counter=(0, step, 0, 0)).random_raw((4, batch_size))
     uniform = (raw >> np.uint64(11)) * 2.0**-53
@@ -49,14 +52,17 @@ def draw_patches(
 
 
 class PatchSampler:
-    """Batches of patches of `patch_size` low-resolution pixels, with flips and rotations."""
+    """Batches of square patches with a side of `patch_size` low-resolution pixels, flipped and rotated at random.
+
+    Raises UserError if a patch is larger than an image.
+    """
 
     def __init__(self, pairs: PairSet, patch_size: int, batch_size: int, seed: int) -> None:
         small = np.flatnonzero(pairs.sizes.min(1) < patch_size)
         if len(small):
             height, width = pairs.sizes[small[0]]
-            raise ValueError(
-                f"train.patch_size: must fit into every image of {pairs.name}, got {patch_size}, but "
+            raise UserError(
+                f"train.patch_size: must fit into each image of {pairs.name}, got {patch_size}, but "
                 f"{pairs.names[small[0]]} has {width}x{height} low-resolution pixels at scale "
                 f"{pairs.scale} ({len(small)} of {len(pairs)} images are too small)"
             )
@@ -64,7 +70,7 @@ class PatchSampler:
         self.batch_size, self.seed = batch_size, seed
 
     def draw(self, step: int) -> Draw:
-        """Which patches make the batch of `step`."""
+        """Returns the patches of the batch of `step`."""
         return draw_patches(
             self.pairs.sizes,
             patch_size=self.patch_size,
@@ -74,7 +80,7 @@ class PatchSampler:
         )
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """The batch of `step`: uint8 (N, 3, p, p) and (N, 3, scale * p, scale * p), channels-last."""
+        """Returns the batch of `step`: uint8 (N, 3, p, p) and (N, 3, scale * p, scale * p), channels-last."""
         draw = self.draw(step)
         p, scale = self.patch_size, self.pairs.scale
         low_res = np.empty((self.batch_size, p, p), PIXEL)
@@ -90,10 +96,10 @@ class PatchSampler:
 
 
 def addresses(sampler: PatchSampler, step: int) -> NDArray[np.int64]:
-    """Where the batch of `step` lies among all pixels of the cache: (2, 3, N), low then high resolution.
+    """Returns where the batch of `step` lies in the flat pixels of the cache: (2, 3, N), low then high resolution.
 
-    For every patch the number of the pixel that becomes its upper left corner, and what to add for the
-    next row and for the next column: a symmetry is but a corner and two strides.
+    The three numbers of a patch are the index of the pixel in its upper left corner, the offset to the next row, and
+    the offset to the next column. Every symmetry is such a corner and two offsets.
     """
     draw, pairs = sampler.draw(step), sampler.pairs
     width = pairs.sizes[draw.image, 1]
@@ -110,9 +116,9 @@ def addresses(sampler: PatchSampler, step: int) -> NDArray[np.int64]:
 
 
 def cut(pixels: Tensor, places: Tensor, side: int) -> Tensor:
-    """Patches uint8 (N, 3, side, side), channels-last, out of all `pixels` (P, 3) on the same device.
+    """Returns patches uint8 (N, 3, side, side), channels-last, cut from `pixels` (P, 3) on the same device.
 
-    `places` (3, N) is one half of `addresses`; the result is that of `PatchSampler.batch`.
+    `places` (3, N) is one half of `addresses`. The result equals that of `PatchSampler.batch`.
     """
     corner, down, right = places[:, :, None, None]
     steps = torch.arange(side, device=pixels.device)
@@ -120,7 +126,7 @@ def cut(pixels: Tensor, places: Tensor, side: int) -> Tensor:
 
 
 def turned(image: NDArray[np.void], symmetry: int) -> NDArray[np.void]:
-    """A view of `image` (side, side) under one of the eight symmetries."""
+    """Returns a view of `image` (side, side) under one of the eight symmetries."""
     if symmetry & 1:
         image = image[:, ::-1]
     if symmetry & 2:

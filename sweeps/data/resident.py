@@ -1,4 +1,4 @@
-"""Pixels kept on a GPU between trainings and evaluations of one process."""
+"""Keeps pixels on a GPU between the trainings and evaluations of one process."""
 
 import warnings
 from collections.abc import Sequence
@@ -11,19 +11,20 @@ from torch import Tensor
 from sweeps.data.cache import PairSet
 
 RESIDENT_SHARE = 0.25
-"""Images that need more of the GPU's free memory than this stay on the host."""
+"""Largest share of the GPU's free memory for images. If they need more, they stay in the host's memory."""
 
 _kept: dict[tuple[Path, torch.device], tuple[Tensor, Tensor]] = {}
-"""One cache at a time: a split has one for both of its sets."""
+"""The pixels of one cache, which holds both sets of a split."""
 
 _told: set[Path] = set()
-"""Caches that did not fit, of which a process speaks once and not at every trial."""
+"""Caches that did not fit. A process warns once about each, not at every trial."""
 
 
 def resident(pairs: PairSet, device: torch.device) -> tuple[Tensor, Tensor] | None:
-    """All pixels of the cache of `pairs` on `device`, uint8 (pixels, 3) at low and high resolution.
+    """Returns all pixels of the cache of `pairs` on `device`: uint8 (pixels, 3) at low and at high resolution.
 
-    None, with a warning, where they would take too much of a GPU. They stay until those of another cache are asked for.
+    Returns None, with a warning, if they would take too much memory of a GPU. The pixels stay on the device until the
+    function is called for another cache.
     """
     device = torch.empty(0, device=device).device  # "cuda" is "cuda:0"
     key = pairs.folder, device
@@ -46,8 +47,8 @@ def _fits(pairs: PairSet, device: torch.device) -> bool:
     if not fits and pairs.folder not in _told:
         _told.add(pairs.folder)
         warnings.warn(
-            f"the images take {needed / 2**30:.2f} GiB, and of the {free / 2**30:.2f} GiB that are free on the GPU "
-            f"no more than {RESIDENT_SHARE:.0%} are given to them: patches are cut on the host and copied at every "
+            f"the images need {needed / 2**30:.2f} GiB, but may use only {RESIDENT_SHARE:.0%} of the "
+            f"{free / 2**30:.2f} GiB that are free on the GPU; patches are therefore cut on the host and copied at each "
             "step, which is slower; use fewer or smaller images (data.train), or let fewer trials share a GPU "
             "(resources.gpu: 1)",
             stacklevel=3,
@@ -58,7 +59,7 @@ def _fits(pairs: PairSet, device: torch.device) -> bool:
 def images_of(
     pixels: tuple[Tensor, Tensor], pairs: PairSet, indices: Sequence[int]
 ) -> tuple[Tensor, Tensor]:
-    """Images of equal size out of what `resident` returned: uint8 (N, h, w, 3) and (N, s * h, s * w, 3)."""
+    """Returns images of equal size from the pixels of `resident`: uint8 (N, h, w, 3) and (N, s * h, s * w, 3)."""
     height, width = map(int, pairs.sizes[indices[0]])
     both = []
     for flat, scale in zip(pixels, (1, pairs.scale), strict=True):

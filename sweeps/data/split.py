@@ -1,6 +1,6 @@
-"""What a network is trained on and what it is compared on: two sets without a common image.
+"""Splits images into a training set and a validation set that share no image.
 
-The benchmark sets are neither: they are for networks that have been chosen already.
+The test sets belong to neither. They judge networks that have been chosen already.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -8,73 +8,39 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
-
+from searchspace.errors import UserError
 from sweeps.data.cache import PairSet, content_digest, digest, open_cache
 from sweeps.data.embedded import embedded_train, embedded_validation
 from sweeps.data.images import ImageSource, find_images, find_set
-
-EMBEDDED = "embedded"
-
-TEST_SETS = ("Set5", "Set14", "B100", "BSD100", "BSDS100", "Urban100", "Manga109")
-"""Never trained on and never selected by."""
+from sweeps.data.settings import EMBEDDED, TEST_SETS, DataSettings, set_names
 
 BSDS_VALIDATION = ("B100", "BSD100", "BSDS100")
-"""Names under which the 100 pictures of BSDS500's val go as a test set."""
-
-
-class DataSettings(BaseModel):
-    """Which images a sweep trains and validates on."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    train: str = EMBEDDED
-    """'embedded' (photographs inside scikit-image), the name of a set under `root`, or a folder; several are joined by
-    '+', as in BSDS400+T91."""
-    validation: str | None = None
-    """As `train`. Left out, or one of the training sets: `hold_out` of its images are validated on; neither they nor
-    copies of them are trained on."""
-    root: str = "data"
-    """Folder of the image sets."""
-    hold_out: int = Field(default=20, ge=1)
-    """Images held out, evenly spaced among the sorted names. The embedded images have a split of their own."""
-
-    @field_validator("train", "validation")
-    @classmethod
-    def _names_other_sets_than_the_test_sets(cls, value: str | None) -> str | None:
-        parts = [] if value is None else _parts(value)
-        if "" in parts or len(set(parts)) < len(parts):
-            raise ValueError(f"must name different image sets joined by '+', got {value!r}")
-        test_sets = {name.casefold() for name in TEST_SETS}
-        for part in parts:
-            if test_sets & {folder.casefold() for folder in Path(part).parts}:
-                raise ValueError(
-                    f"must not be a test set ({', '.join(TEST_SETS)}), got {part!r}: networks are "
-                    "chosen by other images than they are judged by"
-                )
-        return value
+"""Names of one test set: the 100 validation images of BSDS500."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataSplit:
-    """The pairs to train on and the pairs to validate on."""
+    """Pairs to train on and pairs to validate on."""
 
     train: PairSet
     validation: PairSet
     fingerprint: str
-    """Sixteen hexadecimal digits of both."""
+    """Sixteen hexadecimal digits that identify both sets."""
     description: str
-    """One line for people: sets, numbers of images, how they were split."""
+    """One line for people: the sets, the numbers of images, and how they were split.
+
+    It is stored with a sweep, and sweeps with different descriptions are not compared. Do not change its words.
+    """
 
 
 def open_split(settings: DataSettings, scale: int, cache_dir: Path) -> DataSplit:
-    """Both sets at `scale`, decoded into `cache_dir` unless they are there.
+    """Returns both sets at `scale`. Images that are not in `cache_dir` yet are decoded into it.
 
-    Raises ValueError with one line that begins with the setting at fault.
+    Raises UserError with one line that begins with the wrong setting.
     """
     train, validation, how = _split(settings, scale)
     _refuse_shared(train, validation, Path(settings.root))
-    # One cache for both, so that another split of the same images decodes nothing again.
+    # One cache holds both sets, so that another split of the same images needs no decoding.
     together = sorted((*train, *validation), key=lambda source: source.name)
     with _located("data"):
         cache = open_cache(together, name=settings.train, scale=scale, cache_dir=cache_dir)
@@ -92,13 +58,13 @@ def open_split(settings: DataSettings, scale: int, cache_dir: Path) -> DataSplit
 
 
 def open_test_set(root: Path, name: str, scale: int, cache_dir: Path) -> PairSet:
-    """All pairs of a benchmark set (or any other), for networks that have been chosen already."""
+    """Returns all pairs of a test set at `scale`. Raises UserError if `root` does not contain it."""
     folder = find_set(root, name)
     return open_cache(find_images(folder, scale), name=name, scale=scale, cache_dir=cache_dir)
 
 
 def _split(settings: DataSettings, scale: int) -> tuple[list[ImageSource], list[ImageSource], str]:
-    """Images to train on, images to validate on, and how they were told apart."""
+    """Returns the training images, the validation images, and a phrase that says how they were split."""
     root = Path(settings.root)
     with _located("data.train"):
         sets = _gather(settings.train, root, scale, embedded_train)
@@ -106,30 +72,34 @@ def _split(settings: DataSettings, scale: int) -> tuple[list[ImageSource], list[
     held_from = settings.validation or settings.train
     if held_from == EMBEDDED:
         return train, embedded_validation(), "the photographs that embedded keeps for it"
-    shared = set(_parts(held_from)) & set(sets)
+    shared = set(set_names(held_from)) & set(sets)
     if not shared:
         with _located("data.validation"):
             others = _gather(held_from, root, scale, embedded_validation)
         return train, [s for sources in others.values() for s in sources], f"all of {held_from}"
-    if shared != set(_parts(held_from)):
-        raise ValueError(
-            f"data.validation: must name training sets or other sets, not both, got {held_from!r}"
+    if shared != set(set_names(held_from)):
+        raise UserError(
+            f"data.validation: must name either training sets or other sets, got {held_from!r}"
         )
-    held = _evenly([s for part in _parts(held_from) for s in sets[part]], settings.hold_out)
+    held = _evenly([s for part in set_names(held_from) for s in sets[part]], settings.hold_out)
     rest, copies = _not_held(train, held)
     if not rest:
-        raise ValueError(
+        raise UserError(
             f"data.hold_out: must leave images to train on, got {settings.hold_out} of {len(train)}"
         )
     how = f"evenly spaced among the sorted names of {held_from}"
-    return rest, held, f"{how}; left out as copies of them: {_some(copies)}" if copies else how
+    return (
+        rest,
+        held,
+        f"{how}; left out as copies of them: {_some(copies)}" if copies else how,
+    )
 
 
 def _gather(
     text: str, root: Path, scale: int, embedded: Callable[[], list[ImageSource]]
 ) -> dict[str, list[ImageSource]]:
-    """The images of every set named in `text`; joined sets put their name before the images'."""
-    parts = _parts(text)
+    """Returns the images of each set in `text`. If there are several, each image has its set in its name."""
+    parts = set_names(text)
     sets = {
         part: embedded() if part == EMBEDDED else find_images(find_set(root, part), scale)
         for part in parts
@@ -142,12 +112,8 @@ def _gather(
     }
 
 
-def _parts(text: str) -> list[str]:
-    return [part.strip() for part in text.split("+")]
-
-
 def _evenly(sources: list[ImageSource], count: int) -> list[ImageSource]:
-    """`count` of the images, one from the middle of each of `count` equal runs of the sorted names."""
+    """Returns `count` images: the middle one of each of `count` equal parts of the sorted names."""
     total = len(sources)
     if count >= total:
         return sources
@@ -158,7 +124,7 @@ def _evenly(sources: list[ImageSource], count: int) -> list[ImageSource]:
 def _not_held(
     train: Sequence[ImageSource], held: Sequence[ImageSource]
 ) -> tuple[list[ImageSource], list[str]]:
-    """What is left to train on, and the names of images that only repeat one held out: T91 has a picture twice."""
+    """Returns the images to train on, and the names of excluded copies. T91, for example, has one image twice."""
     chosen, contents = set(held), {content_digest(source.high_res) for source in held}
     others = [source for source in train if source not in chosen]
     copies = [source for source in others if content_digest(source.high_res) in contents]
@@ -168,12 +134,12 @@ def _not_held(
 def _refuse_shared(
     train: Sequence[ImageSource], validation: Sequence[ImageSource], root: Path
 ) -> None:
-    """ValueError if an image is both trained and validated on, or belongs to a test set beside."""
+    """Raises UserError if an image is in both sets or in a test set under `root`."""
     seen = {content_digest(source.high_res): source.name for source in train}
     both = [source.name for source in validation if content_digest(source.high_res) in seen]
     if both:
-        raise ValueError(
-            f"data.validation: must share no image with data.train, but {_some(both)} are in both"
+        raise UserError(
+            f"data.validation: must not share images with data.train, but {_some(both)} are in both"
         )
     for where, sources in (("data.train", train), ("data.validation", validation)):
         for name in TEST_SETS:
@@ -185,10 +151,10 @@ def _refuse_test_images(
 ) -> None:
     try:
         tested = find_images(find_set(root, test_set), 1)
-    except ValueError:
-        return  # not here, so nothing can be compared with it
+    except UserError:
+        return  # without the set there is nothing to compare
     contents = {content_digest(source.high_res) for source in tested}
-    # B100 is BSDS500's val under the same file names, often saved in another format.
+    # B100 has the file names of BSDS500's validation images, but is often saved in another format.
     names = {s.high_res.stem for s in tested} if test_set in BSDS_VALIDATION else set()
     common = [
         source.name
@@ -196,8 +162,8 @@ def _refuse_test_images(
         if source.high_res.stem in names or content_digest(source.high_res) in contents
     ]
     if common:
-        raise ValueError(
-            f"{where}: must hold no image of the test set {test_set}, but {_some(common)} are in it"
+        raise UserError(
+            f"{where}: must not contain images of the test set {test_set}, but {_some(common)} are in it"
         )
 
 
@@ -209,15 +175,15 @@ def _some(names: Sequence[str]) -> str:
 def _located(where: str) -> Iterator[None]:
     try:
         yield
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
 
 
 _open_splits: dict[tuple[DataSettings, int, Path], DataSplit] = {}
 
 
 def open_data(settings: DataSettings, scale: int, cache: Path) -> DataSplit:
-    """The data of a sweep, opened once a process."""
+    """Returns the data of a sweep like `open_split`. A process opens them only once."""
     key = (settings, scale, cache)
     if key not in _open_splits:
         _open_splits[key] = open_split(settings, scale, cache)

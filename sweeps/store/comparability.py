@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from sweeps.data.split import DataSettings
+from sweeps.data.settings import DataSettings
 from sweeps.train.settings import TrainSettings
 
 TRAINING: dict[str, type[BaseModel]] = {"train": TrainSettings, "data": DataSettings}

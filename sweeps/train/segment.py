@@ -26,7 +26,8 @@ from sweeps.checkpoints.state import (
     checkpoint_path,
     newest_state,
 )
-from sweeps.data.split import DataSettings, DataSplit, open_data
+from sweeps.data.settings import DataSettings
+from sweeps.data.split import DataSplit, open_data
 from sweeps.device import device_model, lacks_memory, pick_autocast, pick_device
 from sweeps.machine import threads_here
 from sweeps.measure.latency_objective import (

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from analysis.read.frames import load_trials
-from srsweep.choice import NOTE, TrialReference, Whole, choose, choose_several, remember
+from searchspace.errors import UserError
+from srsweep.choice import Whole, choose, choose_several
+from srsweep.variant import NOTE, TrialReference, remember
 from sweeps.checkpoints.state import checkpoint_path
 from sweeps.run import run_sweep
 from tests.stored import OBJECTIVES, Database
@@ -34,7 +36,7 @@ def test_weights_are_fetched_from_the_sweeps_store(
     # Where the store holds it no longer, a person is told what to do.
     shutil.rmtree(tmp_path / "cache")
     shutil.rmtree(store)
-    with pytest.raises(ValueError, match="its checkpoint is not here"):
+    with pytest.raises(UserError, match="its checkpoint is not on this machine"):
         choose(["tiny#0"], scale=None, weights=None, db=config.storage).network()
 
 
@@ -52,7 +54,7 @@ def test_the_sweeps_own_latency_is_not_replaced(
     stored = load_trials(database.url).iloc[0]
     assert stored[f"{names[1]} on box"] == 4.0
     assert f"{names[0]} on box" not in stored
-    assert "the sweep's own measurement stays" in capsys.readouterr().err
+    assert "not stored, because the sweep measured this latency itself" in capsys.readouterr().err
 
 
 def with_weights(database: Database, folder: Path, numbers: tuple[int, ...]) -> None:
@@ -91,7 +93,9 @@ def test_all_leaves_out_what_has_no_weights_and_counts_it(
     with_weights(small, tmp_path / "runs", (0, 3))
     assert chosen(small, "all") == ["small#0", "small#3"]
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("left out: 2 of 4 complete trials, whose weights are not here (small#1")
+    assert line.startswith(
+        "left out 2 of 4 complete trials without weights on this machine (small#1"
+    )
     assert "keep_weights: all" in line
 
 
@@ -100,19 +104,19 @@ def test_of_several_without_weights_no_advice_is_given_that_is_refused(
 ) -> None:
     with_weights(small, tmp_path / "runs", (0,))
     for whole, words in (("front", ()), (None, ("small#1", "small#2"))):
-        with pytest.raises(ValueError, match="small#1, small#2: the weights are not") as error:
+        with pytest.raises(UserError, match="small#1, small#2: the weights are not") as error:
             chosen(small, whole, *words)  # type: ignore[arg-type]
         assert "--weights" not in str(error.value)
-    with pytest.raises(ValueError, match="or name --weights"):
+    with pytest.raises(UserError, match="or give --weights"):
         choose(["small#1"], scale=None, weights=None, db=small.url).checkpoint()
 
 
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("{", "is no JSON"),
-        ("[]", "must hold what was trained"),
-        ('{"family": "slwsr"}', "lacks 'knobs'"),
+        ("{", "not valid JSON"),
+        ("[]", "must be a JSON object"),
+        ('{"family": "slwsr"}', "'knobs' is missing"),
         (
             '{"family": "slwsr", "knobs": {}, "scale": 4, "seed": 0, "train": {"steps": -1}, "data": {}}',
             "steps: ",
@@ -121,7 +125,7 @@ def test_of_several_without_weights_no_advice_is_given_that_is_refused(
 )
 def test_a_broken_note_is_named(text: str, fault: str, tmp_path: Path) -> None:
     (tmp_path / NOTE).write_text(text)
-    with pytest.raises(ValueError, match=r"variant\.json") as error:
+    with pytest.raises(UserError, match=r"variant\.json") as error:
         choose([str(tmp_path)], scale=None, weights=None, db=None)
     assert fault in str(error.value)
     assert len(str(error.value).splitlines()) == 1

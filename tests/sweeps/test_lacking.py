@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from srsweep.check import describe
+from srsweep.commands.check import describe
 from sweeps.machine import num_cores
 from sweeps.run import lacking, local_slots, run_sweep
 from tests.sweeps.sweeps_for_tests import SMALL, small_config
@@ -85,7 +85,7 @@ def test_trials_on_processors_are_counted_by_cores_beside_a_gpu(
     train = SMALL["train"] | {"device": "cpu"}
     for resources in ({}, {"gpu": 0.25}):
         config = small_config(tmp_path, resources=resources, train=train, search={"trials": 8})
-        assert describe(config)["expected time"].endswith(" on this machine, 8 at once")
+        assert describe(config)["expected time"].endswith(" on this machine with 8 trials at once")
 
 
 def test_trials_that_ask_for_a_gpu_in_vain_take_all_cores(
@@ -118,14 +118,15 @@ def test_trials_that_cores_are_too_few_for_take_turns_in_the_expected_time(
     turns: int,
     at_once: int,
 ) -> None:
-    for module in ("sweeps.run", "sweeps.machine", "srsweep.check"):
+    for module in ("sweeps.run", "sweeps.machine", "srsweep.commands.check"):
         monkeypatch.setattr(f"{module}.num_cores", lambda: 4)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    monkeypatch.setattr("srsweep.check.time_step", lambda *args: 2.0)
+    monkeypatch.setattr("srsweep.commands.check.time_step", lambda *args: 2.0)
     config = small_config(tmp_path, resources=resources, search={"trials": trials})
     seconds = 2.0 * config.train.steps * turns
     told = describe(config)["expected time"]
-    assert told.startswith(f"{seconds:.0f} s on this machine, {at_once} at once")
+    trials_at_once = f"{at_once} trials at once" if at_once > 1 else "one trial at a time"
+    assert told.startswith(f"{seconds:.0f} s on this machine with {trials_at_once}")
 
 
 @pytest.mark.parametrize(
@@ -138,6 +139,6 @@ def test_no_step_of_a_network_that_is_meant_for_a_gpu_is_timed_without_one(
         raise AssertionError("a step of it may take more memory than there is")
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr("srsweep.check.time_step", never)
+    monkeypatch.setattr("srsweep.commands.check.time_step", never)
     config = small_config(tmp_path, resources=resources, train=SMALL["train"] | {"device": device})
-    assert describe(config)["expected time"].startswith("unknown: its trials ask for a GPU")
+    assert describe(config)["expected time"].startswith("unknown: the trials need a GPU")

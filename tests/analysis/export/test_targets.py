@@ -17,7 +17,8 @@ from analysis.export.targets import TARGETS
 from analysis.export.verify import ExportFailed, cut, difference
 from searchspace.architecture import Architecture, architecture
 from searchspace.layers import deployed
-from sweeps.data.split import DataSettings, DataSplit, open_split
+from sweeps.data.settings import DataSettings
+from sweeps.data.split import DataSplit, open_split
 from sweeps.measure.evaluate import evaluate
 
 SMALL: dict[str, dict[str, Any]] = {

@@ -14,7 +14,8 @@ from analysis.pages.pictures import SIDE, Trained, busiest
 from analysis.pages.report import report_page
 from searchspace.architecture import architecture
 from srsweep.cli import main
-from sweeps.data.split import DataSettings, open_split
+from sweeps.data.settings import DataSettings
+from sweeps.data.split import open_split
 from sweeps.run import run_sweep
 from tests.stored import Database
 from tests.sweeps.sweeps_for_tests import small_config

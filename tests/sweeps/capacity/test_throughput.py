@@ -15,7 +15,7 @@ from sweeps.capacity import throughput
 from sweeps.capacity.gpus import VISIBLE
 from sweeps.capacity.throughput import Job, Ladder, Rung, RungFailed, climb, counts, measure_rung
 from sweeps.data.cache import PairSet
-from sweeps.data.split import DataSettings
+from sweeps.data.settings import DataSettings
 from sweeps.train.settings import TrainSettings
 
 SMALL = {"n_feats": 2, "n_blocks": 2, "local_blocks": 2}

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from searchspace.errors import UserError
 from sweeps.data import cache
 from sweeps.data.cache import PairSet, fingerprint_of, open_cache
 from sweeps.data.images import find_images, read_pair
@@ -122,7 +123,7 @@ def test_a_full_disk_is_one_clear_line_and_leaves_nothing(
 
 def test_a_broken_image_leaves_no_cache(folder: Path, tmp_path: Path) -> None:
     (folder / "b.png").write_bytes((folder / "b.png").read_bytes()[:300])
-    with pytest.raises(ValueError, match=r"b\.png: cannot be read as an image"):
+    with pytest.raises(UserError, match=r"b\.png: cannot be read as an image"):
         opened(folder, tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
 
@@ -131,7 +132,7 @@ def test_a_damaged_cache_is_noticed(folder: Path, tmp_path: Path) -> None:
     pairs = opened(folder, tmp_path / "cache")
     with (pairs.folder / cache.HIGH_RES).open("r+b") as file:
         file.truncate(100)
-    with pytest.raises(ValueError, match="image cache is missing or damaged; delete the folder"):
+    with pytest.raises(UserError, match="image cache is missing or damaged; delete the folder"):
         opened(folder, tmp_path / "cache")
 
 

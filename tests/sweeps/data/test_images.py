@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from searchspace.errors import UserError
 from sweeps.data.images import ImageSource, find_images, find_set, read_image, read_pair
 from sweeps.data.imresize import imresize
 
@@ -62,7 +63,7 @@ def test_every_8_bit_mode_becomes_three_channels(tmp_path: Path, mode: str) -> N
 
 def test_16_bit_images_are_refused(tmp_path: Path) -> None:
     path = save(tmp_path / "deep.png", np.zeros((4, 4), np.uint16))
-    with pytest.raises(ValueError, match=r"deep\.png: must have 8 bits a channel"):
+    with pytest.raises(UserError, match=r"deep\.png: must have 8 bits per channel"):
         read_image(path)
 
 
@@ -72,7 +73,7 @@ def test_a_truncated_image_is_named_in_one_line(make_set: MakeSet, keep: int) ->
     content = path.read_bytes()
     assert len(content) > 1000
     path.write_bytes(content[:keep])
-    with pytest.raises(ValueError, match=r"half\.png: cannot be read as an image") as caught:
+    with pytest.raises(UserError, match=r"half\.png: cannot be read as an image") as caught:
         read_image(path)
     assert "\n" not in str(caught.value)
 
@@ -80,7 +81,7 @@ def test_a_truncated_image_is_named_in_one_line(make_set: MakeSet, keep: int) ->
 def test_a_one_pixel_image_is_refused(make_set: MakeSet) -> None:
     source = find_images(make_set("tiny", ("dot",), size=(1, 1)), 4)[0]
     with pytest.raises(
-        ValueError, match=r"dot\.png: must be at least 4x4 pixels for scale 4, got 1x1"
+        UserError, match=r"dot\.png: must be at least 4x4 pixels for scale 4, got 1x1"
     ):
         read_pair(source, 4)
 
@@ -91,31 +92,29 @@ def test_a_low_resolution_of_another_size_is_refused(tmp_path: Path) -> None:
         high_res=save(tmp_path / "a.png", np.zeros((8, 8, 3), np.uint8)),
         low_res=save(tmp_path / "ax2.png", np.zeros((4, 5, 3), np.uint8)),
     )
-    with pytest.raises(
-        ValueError, match=r"ax2\.png: must be 4x4 pixels \(1/2 of a\.png\), got 5x4"
-    ):
+    with pytest.raises(UserError, match=r"ax2\.png: must be 4x4 pixels \(1/2 of a\.png\), got 5x4"):
         read_pair(source, 2)
 
 
 def test_a_missing_set_lists_what_is_there(make_set: MakeSet, tmp_path: Path) -> None:
     make_set("T91/HR", ("a",))
     make_set("benchmark/Set5/HR", ("a",))
-    with pytest.raises(ValueError, match=re.escape(f"sets in {tmp_path}: T91, Set5")) as caught:
+    with pytest.raises(UserError, match=re.escape(f"sets in {tmp_path}: T91, Set5")) as caught:
         find_set(tmp_path, "DIV2K")
-    assert "no image set 'DIV2K' (looked for" in str(caught.value)
-    with pytest.raises(ValueError, match="there is no folder"):
+    assert "no image set 'DIV2K' (searched" in str(caught.value)
+    with pytest.raises(UserError, match="folder .* does not exist"):
         find_set(tmp_path / "nowhere", "DIV2K")
 
 
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="holds no image"):
+    with pytest.raises(UserError, match="must contain images"):
         find_images(tmp_path, 4)
-    with pytest.raises(ValueError, match="no such folder"):
+    with pytest.raises(UserError, match="folder does not exist"):
         find_images(tmp_path / "nowhere", 4)
 
 
 def test_two_images_of_one_name_are_refused(make_set: MakeSet) -> None:
     folder = make_set("twice", ("a",))
     (folder / "a.jpg").write_bytes((folder / "a.png").read_bytes())
-    with pytest.raises(ValueError, match=r"names must differ, got a\.jpg and a\.png"):
+    with pytest.raises(UserError, match=r"images must have different names, got a\.jpg and a\.png"):
         find_images(folder, 4)

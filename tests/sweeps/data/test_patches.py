@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from searchspace.errors import UserError
 from sweeps.data.cache import PairSet, open_cache
 from sweeps.data.images import find_images
 from sweeps.data.patches import SYMMETRIES, PatchSampler, addresses, cut, draw_patches
@@ -90,8 +91,8 @@ def test_large_seeds_and_steps_are_fine() -> None:
 def test_an_image_smaller_than_the_patch_is_refused(pairs: PairSet) -> None:
     PatchSampler(pairs, 12, 1, seed=0)
     with pytest.raises(
-        ValueError,
-        match=r"patch_size: must fit into every image of set, got 13, but a has 15x12 .*\(3 of 3",
+        UserError,
+        match=r"patch_size: must fit into each image of set, got 13, but a has 15x12 .*\(3 of 3",
     ):
         PatchSampler(pairs, 13, 1, seed=0)
 

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from searchspace.errors import UserError
 from sweeps.data.embedded import TRAIN, VALIDATION, embedded_train, embedded_validation
 from sweeps.data.images import read_pair
-from sweeps.data.split import DataSettings, DataSplit, open_split, open_test_set
+from sweeps.data.settings import DataSettings
+from sweeps.data.split import DataSplit, open_split, open_test_set
 
 MakeSet = Callable[..., Path]
 
@@ -105,8 +107,8 @@ def test_pictures_of_a_test_set_beside_are_refused_by_content(
     folder = make_set("A", NAMES)
     shutil.copy(tested / "baby.png", folder / "renamed.png")
     with pytest.raises(
-        ValueError,
-        match=r"^data\.\w+: must hold no image of the test set Set5, but 1 \(renamed\) are in it",
+        UserError,
+        match=r"^data\.\w+: must not contain images of the test set Set5, but 1 \(renamed\) are in it",
     ):
         split(train="A")
 
@@ -116,7 +118,7 @@ def test_bsds_validation_pictures_are_refused_by_name(
 ) -> None:
     make_set("benchmark/B100/HR", ("101085", "3096"))
     make_set("BSDS500", ("100007", "100039", "100075", "101085", "102061"))
-    with pytest.raises(ValueError, match=r"test set B100, but 1 \(101085\) are in it"):
+    with pytest.raises(UserError, match=r"test set B100, but 1 \(101085\) are in it"):
         split(train="BSDS500", hold_out=1)
 
 
@@ -126,7 +128,7 @@ def test_an_image_that_is_trained_and_validated_on_is_refused(
     folder = make_set("A", NAMES)
     copies = make_set("B", ("b",))
     shutil.copy(folder / "i04.png", copies / "copy.png")
-    with pytest.raises(ValueError, match=r"data\.validation: must share no image .* 1 \(copy\)"):
+    with pytest.raises(UserError, match=r"data\.validation: must not share images .* 1 \(copy\)"):
         split(train="A", validation="B")
 
 
@@ -150,7 +152,7 @@ def test_copies_alone_are_not_enough_to_train_on(
 ) -> None:
     folder = make_set("A", NAMES[:2])
     shutil.copy(folder / "i00.png", folder / "i01.png")
-    with pytest.raises(ValueError, match=r"^data\.hold_out: must leave images to train on"):
+    with pytest.raises(UserError, match=r"^data\.hold_out: must leave images to train on"):
         split(train="A", hold_out=1)
 
 
@@ -160,15 +162,18 @@ def test_copies_alone_are_not_enough_to_train_on(
         ({"train": "nowhere"}, r"^data\.train: no image set 'nowhere' .* sets in .*: A$"),
         ({"train": "A", "validation": "B"}, r"^data\.validation: no image set 'B'"),
         ({"train": "A", "hold_out": 10}, r"^data\.hold_out: must leave images .* got 10 of 10$"),
-        ({"train": "A", "validation": "A+B"}, r"^data\.validation: must name training sets or"),
-        ({"train": "A", "root": "nowhere"}, r"^data\.train: .* there is no folder nowhere$"),
+        (
+            {"train": "A", "validation": "A+B"},
+            r"^data\.validation: must name either training sets or",
+        ),
+        ({"train": "A", "root": "nowhere"}, r"^data\.train: .* folder nowhere does not exist$"),
     ],
 )
 def test_wrong_settings_are_located(
     make_set: MakeSet, split: Callable[..., DataSplit], settings: dict[str, object], message: str
 ) -> None:
     make_set("A", NAMES)
-    with pytest.raises(ValueError, match=message) as caught:
+    with pytest.raises(UserError, match=message) as caught:
         split(**settings)
     assert "\n" not in str(caught.value)
 
@@ -184,7 +189,7 @@ def test_settings_are_checked_before_anything_is_read(settings: dict[str, object
 
 def test_a_broken_image_is_named(make_set: MakeSet, split: Callable[..., DataSplit]) -> None:
     (make_set("A", NAMES) / "i03.png").write_bytes(b"no image")
-    with pytest.raises(ValueError, match=r"^data: .*i03\.png: cannot be read as an image"):
+    with pytest.raises(UserError, match=r"^data: .*i03\.png: cannot be read as an image"):
         split(train="A")
 
 

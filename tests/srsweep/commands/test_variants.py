@@ -85,7 +85,7 @@ def test_a_whole_front_is_exported_by_the_sweeps_name() -> None:
         (row,) = rows("export", "one", whole, "--to", "onnx", "-o", "all")
         assert row["variant"] == "one#0"
     twice = ("export", "one#0", "one#0", "--weights", "x.pt", "-o", "all")
-    assert "--weights: are those of one variant" in srsweep(*twice, code=2)
+    assert "--weights: must be used with one variant" in srsweep(*twice, code=2)
 
 
 def test_an_export_below_bicubic_says_so() -> None:
@@ -189,7 +189,7 @@ def test_ctrl_c_saves_at_once_and_says_how_to_go_on(tmp_path: Path) -> None:
     assert started.returncode == 130, said
     (line,) = said.strip().splitlines()
     assert re.fullmatch(
-        r"stopped, saved at step \d+ of 600; `srsweep train cut -o cut` or the same command carries on",
+        r"stopped, saved at step \d+ of 600; to continue, run `srsweep train cut -o cut` or the same command again",
         line,
     )
     state = read_checkpoint(tmp_path / "cut" / "attempt-1.pt")

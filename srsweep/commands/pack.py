@@ -1,4 +1,4 @@
-"""`srsweep pack`: how many trials at once take the most steps a second on this machine, measured."""
+"""The command `pack`: measures how many trials at once give the most steps per second on this machine."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,16 +10,14 @@ import torch
 from analysis.tables import Format
 from searchspace.cost import costs
 from searchspace.quantity import format_quantity
-from srsweep.arguments import print_table, tabular
 from srsweep.errors import RunFailed
-from srsweep.running import by_line
+from srsweep.options import FILE, by_line, print_table, read_file, tabular
 from sweeps.capacity.gpu_share import Plan, Site, make_plan, remember, smallest_site
 from sweeps.capacity.gpus import Gpu, find_gpus, share_of, visible_gpus
 from sweeps.capacity.memory_model import predicted_bytes
 from sweeps.capacity.settings import ResourceSettings
 from sweeps.capacity.throughput import Ladder, Rung, RungFailed, climb
 from sweeps.config.feasibility import check_feasible
-from sweeps.config.sweep_config import read_config
 from sweeps.data.patches import PatchSampler
 from sweeps.data.split import open_data
 from sweeps.device import pick_autocast
@@ -28,40 +26,45 @@ from sweeps.run import local_slots
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@FILE
 @click.option(
     "--seconds",
     type=click.FloatRange(min=0.1),
     default=5.0,
     show_default=True,
-    help="Of counting steps for each number of trials.",
+    help="Seconds to count steps for each number of trials.",
 )
 @click.option(
     "--most",
     type=click.IntRange(min=1),
-    help="Trials at once at the most; default: what cores and memory are predicted to allow.",
+    help="Largest number of trials to try. Default: as many as cores and predicted memory allow.",
 )
 @tabular
 def pack(file: Path, seconds: float, most: int | None, form: Format | None) -> None:
-    """Measure how many trials at once are best here.
+    """Measure how many trials to run at once on this machine.
 
-    1, 2, 4, ... processes train one network of the sweep in FILE, that in the middle by Mult-Adds of some
-    drawn from its space, with the sweep's images and settings, and start the clock together. The
-    measurement ends where more trials gain less than 5 % in steps per second of all together, or where one of
-    them runs out of memory. What is printed last goes into FILE. Beside other work on the same machine
-    the figures are worth little.
+    Trains the same network of the sweep in FILE in 1, 2, 4, ... processes at once, with the sweep's
+    images and settings. The network is the median by Mult-Adds of a sample of the space. The
+    measurement ends when more processes raise the total steps per second by less than 5 %, or when one
+    of them runs out of memory. Copy the last line of the output into FILE. Stop other work on the machine
+    first, because it distorts the result.
 
-    On a GPU the result is remembered in the sweep's cache folder, and `resources: {gpu: auto}`, the
-    default, goes by it: `srsweep run` measures by itself where nothing is remembered. Without a GPU
-    the cores are split between the trials.
+    On a GPU, the result is stored in the sweep's cache folder. `resources: {gpu: auto}`, the default,
+    uses it. If nothing is stored, `srsweep run` measures first. Without a GPU, the trials share the
+    cores.
 
-    predicted bytes: of one process, by the network's costs, before anything runs. measured bytes: at
-    its peak, an evaluation included; on a GPU what torch has reserved, to which CUDA's own
-    0.5 to 0.8 GB come, otherwise resident memory.
+    predicted_bytes is the memory of one process, predicted from the costs of the network.
+    measured_bytes is its peak memory, evaluation included. On a GPU that is the memory PyTorch reserved;
+    CUDA itself takes another 0.5 to 0.8 GB. Without a GPU it is resident memory.
 
-    Exit code 0: done; 1: not even one trial runs here; 2: something in the file is wrong; 130: Ctrl-C.
+    
+    Exit codes:
+      0    The measurement is complete.
+      1    Not even one trial runs on this machine.
+      2    The file or the command line has a mistake.
+      130  You stopped it with Ctrl-C.
     """
-    config = read_config(file)
+    config = read_file(file)
     with by_line(file):
         found = check_feasible(config)
         split = open_data(config.data, config.scale, Path(config.cache).absolute())
@@ -71,26 +74,27 @@ def pack(file: Path, seconds: float, most: int | None, form: Format | None) -> N
     try:
         ladder = bench.measure(seconds)
     except RungFailed as failure:
-        raise RunFailed(f"not even one trial runs here: {failure}") from None
+        raise RunFailed(f"not even one trial runs on this machine: {failure}") from None
     except KeyboardInterrupt:
-        click.echo("\nstopped, with all that ran for it", err=True)
+        click.echo("\nstopped, with all processes", err=True)
         raise SystemExit(130) from None
     print_table(bench.table(ladder), form)
-    # Beside a table it is part of the answer; JSON and CSV are for programs, which read `best`.
+    # It belongs to the table. Programs that read JSON or CSV look at the column `best` instead.
     click.echo(bench.advice(ladder), err=form is not None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
-    """Where the measurement takes place, and how far it may go."""
+    """The place of the measurement and its limit."""
 
     plan: Plan
     site: Site | None
-    """The GPU; None: the cores."""
+    """The GPU, or None for the cores."""
     most: int
+    """Largest number of trials at once."""
 
     def measure(self, seconds: float) -> Ladder:
-        """The ladder, each rung told on stderr; remembered where it is a GPU's."""
+        """Measures and returns the ladder. Each rung is printed on stderr. A GPU's ladder is stored in the cache folder."""
         middle = self.plan.middle
         multadds = format_quantity(costs(middle, self.plan.config.scale)["multadds"])
         click.echo(f"on {self.where}: {middle.label}, {multadds} Mult-Adds", err=True)
@@ -110,7 +114,7 @@ class Bench:
         return f"{cores} core{'s' * (cores > 1)} without a GPU"
 
     def table(self, ladder: Ladder) -> pd.DataFrame:
-        """One row a rung."""
+        """Returns one row per rung."""
         gpu: Gpu | None = None if self.site is None else self.site.gpu
         lowered = pick_autocast("auto", torch.device("cpu"))
         predicted = predicted_bytes(self.plan.middle, self.plan.load(gpu, lowered=lowered))
@@ -130,12 +134,12 @@ class Bench:
         return pd.DataFrame(rows)
 
     def advice(self, ladder: Ladder) -> str:
-        """The line for the sweep file, after why the measurement ended early, if it did."""
-        lines = [f"ended by {ladder.failure}"] if ladder.failure else []
+        """Returns the line for the sweep file. If the measurement ended early, a line before it says why."""
+        lines = [f"ended early: {ladder.failure}"] if ladder.failure else []
         return "\n".join([*lines, f"resources: {{{self._settings(ladder.best)}}}"])
 
     def _settings(self, best: Rung) -> str:
-        """With which `srsweep run` has as many trials at once here as on that rung, and as many threads in each."""
+        """Returns the settings with which `srsweep run` has the trials and threads of `best` on this machine."""
         gpu = 0.0
         if self.site is not None:
             gpu = 1.0 if best.trials == 1 else share_of(best.trials)
@@ -154,7 +158,7 @@ def _bench(plan: Plan, gpus: tuple[Gpu, ...], most: int | None) -> Bench:
 
 
 def _tell(rung: Rung) -> None:
-    at_once = f"{rung.trials} at once" if rung.trials > 1 else "1 alone"
+    at_once = f"{rung.trials} trials at once" if rung.trials > 1 else "1 trial alone"
     click.echo(f"  {at_once}: {rung.steps_per_second:.3g} steps/s", err=True)
 
 

@@ -1,4 +1,4 @@
-"""The command select: which variants of sweeps to ship, and why."""
+"""The command `select`: chooses variants to ship and says why."""
 
 import math
 from collections.abc import Callable
@@ -18,9 +18,9 @@ from analysis.choose.variants import variants
 from analysis.read.database import QUALITIES
 from analysis.read.frames import load_trials
 from analysis.tables import Format
+from searchspace.errors import UserError
 from searchspace.quantity import parse_quantity
-from srsweep.arguments import parts, positive, print_table, tabular
-from srsweep.databases import database, locate
+from srsweep.options import DATABASE, locate, parts, positive, print_table, tabular
 from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
 
 
@@ -31,28 +31,39 @@ from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
     "limits",
     metavar="COST=LIMIT",
     multiple=True,
-    help="Largest value of a cost, or of a measured latency: latency=30ms, or 'latency int8=30ms' of several.",
+    help="Limit of a cost or of a measured latency, such as latency=30ms. If several latencies were measured, name one: "
+    "'latency int8=30ms'. Repeat it for several limits.",
 )
-@click.option("--max-params", metavar="N", help="The same as --max params=N.")
-@click.option("--max-multadds", metavar="N", help="The same as --max multadds=N.")
+@click.option("--max-params", metavar="N", help="Same as --max params=N.")
+@click.option("--max-multadds", metavar="N", help="Same as --max multadds=N.")
 @click.option(
     "--min-psnr",
     type=float,
     metavar="DB",
-    help="Smallest PSNR-Y on the validation split; alone, the cheapest that reaches it.",
+    help="Smallest PSNR-Y on the validation images. Without a limit on costs, the cheapest variant that reaches it is "
+    "chosen.",
 )
-@click.option("--tiers", "tier_limits", metavar="50k,150k", help="The best variant of each tier.")
-@click.option("--tier-cost", default="params", show_default=True, help="The cost of --tiers.")
-@click.option("--knee", is_flag=True, help="Where the front of PSNR against parameters bends.")
-@click.option("--weights", metavar="psnr_y=2,params=1", help="TOPSIS with these weights.")
+@click.option(
+    "--tiers",
+    "tier_limits",
+    metavar="50k,150k",
+    help="Choose the best variant within each of these limits.",
+)
+@click.option("--tier-cost", default="params", show_default=True, help="Cost that --tiers limits.")
+@click.option(
+    "--knee",
+    is_flag=True,
+    help="Choose the variant at the bend of the Pareto front of PSNR against parameters.",
+)
+@click.option("--weights", metavar="psnr_y=2,params=1", help="Choose by TOPSIS with these weights.")
 @click.option(
     "--quality",
     type=click.Choice(QUALITIES),
     default="psnr_y",
     show_default=True,
-    help="What is to be high; psnr_y_int8 of the trials that were exported to INT8.",
+    help="Quality to maximize. Only trials that were exported to INT8 have psnr_y_int8.",
 )
-@database
+@DATABASE
 @tabular
 def select(  # noqa: PLR0913 - one parameter an option
     names: tuple[str, ...],
@@ -68,11 +79,11 @@ def select(  # noqa: PLR0913 - one parameter an option
     db: str | None,
     form: Format | None,
 ) -> None:
-    """Choose variants for deployment and say why.
+    """Choose variants for deployment and explain the choice.
 
-    NAME... are sweeps or sweep files. A network that several sweeps trained with other seeds counts
-    once, with its mean; variants that are closer than the seeds' spread are tied, and the cheapest of
-    them is taken.
+    NAME... are sweeps or sweep files. If several sweeps trained the same network with different seeds,
+    it counts once, with the mean of its scores. Variants that differ by less than the spread between
+    seeds are tied, and the cheapest of them is chosen.
 
     \b
     srsweep select NAME --max-params 150k --max-multadds 10G
@@ -111,10 +122,10 @@ def select(  # noqa: PLR0913 - one parameter an option
 
 
 def _limit(text: str) -> tuple[str, float]:
-    """'cost=limit'."""
+    """Returns the name and the limit of 'COST=LIMIT'."""
     name, equals, limit = text.rpartition("=")
     if not equals:
-        raise ValueError(f"--max: must read COST=LIMIT, such as params=150k, got {text!r}")
+        raise UserError(f"--max: must read COST=LIMIT, such as params=150k, got {text!r}")
     return name, positive(f"--max {name}", limit, _parser(name))
 
 
@@ -126,27 +137,27 @@ def _minimum(min_psnr: float | None, quality: str) -> float | None:
     if min_psnr is None:
         return None
     if not math.isfinite(min_psnr):
-        raise ValueError(f"--min-psnr: must be a number of dB, got {min_psnr}")
+        raise UserError(f"--min-psnr: must be a number of dB, got {min_psnr}")
     if quality == "ssim_y":
-        raise ValueError("--min-psnr: is a limit of PSNR, not of --quality ssim_y")
+        raise UserError("--min-psnr: must be used with a PSNR, got --quality ssim_y")
     return min_psnr
 
 
 def _shares(weights: str | None, quality: str) -> dict[str, float]:
-    """Weights by column; of the qualities only that of --quality has one."""
+    """Returns the weights by column. Raises UserError for a quality other than `quality`."""
     shares = dict(_weight(text) for text in parts(weights))
     for name in shares:
         if name in QUALITIES and name != quality:
-            raise ValueError(
-                f"--weights {name}: is not the --quality that was asked for; write {quality}={shares[name]:g}, "
+            raise UserError(
+                f"--weights {name}: must be the quality of --quality, {quality}; write {quality}={shares[name]:g} "
                 f"or --quality {name}"
             )
     return shares
 
 
 def _weight(text: str) -> tuple[str, float]:
-    """'name=weight'."""
+    """Returns the name and the weight of 'NAME=WEIGHT'."""
     name, _, number = text.rpartition("=")
     if not name:
-        raise ValueError(f"--weights: must read NAME=WEIGHT, such as psnr_y=2, got {text!r}")
+        raise UserError(f"--weights: must read NAME=WEIGHT, such as psnr_y=2, got {text!r}")
     return name, positive(f"--weights {name}", number, parse_quantity)

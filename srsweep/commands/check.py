@@ -1,5 +1,6 @@
-"""What a sweep file would do: the size of its space, what is feasible, how long it takes."""
+"""The command `check`: shows what a sweep file would do, without training."""
 
+import json
 import math
 import time
 from pathlib import Path
@@ -7,41 +8,72 @@ from random import Random
 from statistics import fmean
 from typing import Any
 
+import click
+import pandas as pd
 import torch
 
+from analysis.tables import Format
 from searchspace.architecture import Architecture
 from searchspace.cost import costs, low_res_size
+from searchspace.errors import UserError
 from searchspace.quantity import format_quantity
 from searchspace.space import feasible
+from srsweep.options import FILE, by_line, print_table, read_file, tabular
 from srsweep.progress import format_duration
 from sweeps.capacity.gpu_share import resources_of
 from sweeps.capacity.settings import AUTO
 from sweeps.config.feasibility import Found, check_feasible
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.data.images import find_set
-from sweeps.data.split import EMBEDDED, open_data
+from sweeps.data.settings import EMBEDDED, set_names
+from sweeps.data.split import open_data
 from sweeps.device import pick_device
 from sweeps.machine import num_cores, threads_here
+from sweeps.messages import without_password
 from sweeps.run import lacking, local_slots
 from sweeps.search.sampler import sampler_class
 from sweeps.train.loop import time_step
 
 SHOWN = ("params", "multadds", "activations", "num_convs", "memory")
-"""Costs whose range is told."""
+"""Costs whose range is shown."""
 MAX_SEARCHED = 20_000
-"""Combinations up to which values without use are looked for."""
+"""Largest number of combinations that is searched for unused values."""
 COUNTED = 500
-"""Architectures drawn from a larger space to say what share is feasible."""
-COUNTING_SECONDS, ENOUGH = 10, 30
-"""So long are architectures of a larger space drawn and counted, and so many at the least; so many of a
-table's stand for all in the arithmetic and the time."""
+"""Architectures sampled from a large space to estimate the feasible share."""
+COUNTING_SECONDS = 10
+"""Time limit for sampling them."""
+ENOUGH = 30
+"""Fewest architectures to sample, whatever the time limit. A cost table is represented by this many rows."""
+TIMING_SECONDS = 20
+"""Once this time has passed, no further network is timed."""
+
+
+@click.command()
+@FILE
+@tabular
+def check(file: Path, form: Format | None) -> None:
+    """Check FILE and show what the sweep would do.
+
+    Shows the size of the search space, the share of it within the budget, the range of each cost and
+    the expected time. Nothing is trained.
+    """
+    config = read_file(file)
+    with by_line(file):
+        described = describe(config)
+    if form == "json":
+        click.echo(json.dumps(described, indent=2))
+    elif form == "csv":
+        print_table(pd.DataFrame([described]), form)
+    else:
+        for name, value in described.items():
+            click.echo(f"{name:22} {value}")
 
 
 def describe(config: SweepConfig) -> dict[str, Any]:
-    """Facts about the sweep by name, in JSON types and for people.
+    """Returns facts about a sweep by name, in JSON types and for people.
 
-    Raises ConfigError or ValueError for what would stop the sweep: nothing feasible, images that cannot
-    be used. Image sets that are not on this machine are named only: the sweep may run on another.
+    Raises ConfigError or UserError for what would stop the sweep: no feasible architecture, or images that cannot be
+    used. Image sets that are missing are only named, because the sweep may run on another machine.
     """
     found = check_feasible(config, sample=True)
     data = _data(config)
@@ -58,28 +90,28 @@ def describe(config: SweepConfig) -> dict[str, Any]:
         "combinations": f"{config.space.num_spellings:,}",
         "architectures": size,
         "feasible": share,
-        "values without use": _unused(config),
+        "unused values": _unused(config),
         "budget": "; ".join(_limits(config)) or "none",
     }
     described |= {name: _range(config, name, allowed, found) for name in SHOWN}
     described |= {
         "data": data,
         "trials": f"{config.search.trials} by {config.search.sampler}, {config.train.steps:,} steps each",
-        "arithmetic": f"{_multiply_adds(config, allowed):.2g} multiply-adds to train all in full",
+        "arithmetic": f"{_multiply_adds(config, allowed):.2g} multiply-adds to train all trials to the last step",
         "expected time": _expected_time(config, allowed),
-        "storage": config.storage,
+        "storage": without_password(config.storage),
         "advice": _advice(config),
     }
     return described
 
 
 def _range(config: SweepConfig, name: str, allowed: list[Architecture], found: Found) -> str:
-    """Least to largest of a cost among the feasible, all or those drawn."""
+    """Returns the smallest and largest value of a cost among all feasible architectures, or among a sample."""
     if found.table is not None and name in found.table.costs:
         values = found.table.costs[name][found.rows]
         return f"{format_quantity(int(values.min()))} to {format_quantity(int(values.max()))}"
     counted = [costs(a, config.scale)[name] for a in allowed]
-    drawn = "" if found.table is None else f" among {len(allowed)} drawn"
+    drawn = "" if found.table is None else f" in a sample of {len(allowed)}"
     return f"{format_quantity(min(counted))} to {format_quantity(max(counted))}{drawn}"
 
 
@@ -89,12 +121,12 @@ def _limits(config: SweepConfig) -> list[str]:
 
 
 def _advice(config: SweepConfig) -> str:
-    """What is allowed and measured to serve badly (benchmarks/search/README.md)."""
+    """Warns of settings that are allowed but did badly in measurements (benchmarks/search/README.md)."""
     advice = []
     if _unfinished_at_a_rung(config):
         advice.append(
-            f"halving: under schedule {config.train.schedule} networks are unfinished at a rung and rank poorly; "
-            "cosine_restarts, unless given other restarts, anneals to each rung"
+            f"halving: with schedule {config.train.schedule}, the learning rate is still high at a rung, so networks "
+            "are ranked poorly there; cosine_restarts with its default restarts anneals to each rung"
         )
     sampler = sampler_class(config.search.sampler)
     advice += sampler.advice(config.space, halving=config.search.halving is not None)
@@ -102,47 +134,47 @@ def _advice(config: SweepConfig) -> str:
 
 
 def _unfinished_at_a_rung(config: SweepConfig) -> bool:
-    """Whether a schedule that anneals to the end of a training does not anneal to each rung."""
+    """Returns whether the learning rate anneals at the end of a training but not at each rung."""
     anneals = config.train.schedule in ("cosine", "one_cycle", "cosine_restarts")
     return anneals and not {*config.rungs[:-1]} <= {*(config.train.restarts or ())}
 
 
 def _unused(config: SweepConfig) -> str:
-    """Values that no network of the space has, which are rarely meant."""
+    """Names values that no network of the space uses, which is rarely intended."""
     if config.space.num_spellings > MAX_SEARCHED:
-        return "not looked for: the space is large"
+        return "not searched for, because the space is large"
     return ", ".join(name for part in config.space.families for name in part.unused()) or "none"
 
 
 def _data(config: SweepConfig) -> str:
-    """The images in one line, or which are not here."""
+    """Describes the images in one line, or names a set that is missing."""
     parts = [config.data.train, *filter(None, [config.data.validation])]
-    for name in dict.fromkeys(part.strip() for text in parts for part in text.split("+")):
+    for name in dict.fromkeys(name for text in parts for name in set_names(text)):
         try:
             if name != EMBEDDED:
                 find_set(Path(config.data.root), name)
-        except ValueError as error:
-            return f"not found: {error}; the run will need it"
+        except UserError as error:
+            return f"not found: {error}; the sweep needs it to run"
     return open_data(config.data, config.scale, Path(config.cache).absolute()).description
 
 
 def _allowed(config: SweepConfig, found: Found) -> tuple[list[Architecture], str]:
-    """Feasible architectures, all or a sample, at least one; and what share of the space they are."""
+    """Returns at least one feasible architecture, at most a sample, and the feasible share of the space."""
     random = Random(config.seed)
     if found.table is not None:
         rows = found.rows.tolist()
         chosen = random.sample(rows, min(len(rows), ENOUGH))
         share = f"{len(rows) / len(found.table):.1%}"
-        share += "" if found.table.exact else f" of {len(found.table):,} drawn"
+        share += "" if found.table.exact else f" of a sample of {len(found.table):,}"
         return [found.table.architecture(row) for row in chosen], share
     drawn, exact = _drawn(config, random)
     allowed = [a for a in drawn if feasible(a, config.limits, config.scale)]
-    share = f"{len(allowed) / len(drawn):.1%}" + ("" if exact else f" of {len(drawn)} drawn")
+    share = f"{len(allowed) / len(drawn):.1%}" + ("" if exact else f" of a sample of {len(drawn)}")
     return allowed or [found.example], share
 
 
 def _drawn(config: SweepConfig, random: Random) -> tuple[list[Architecture], bool]:
-    """All architectures of a small space, otherwise a sample of them; and whether it is all."""
+    """Returns the architectures of a small space or a sample of a large one, and whether they are all."""
     if config.space.enumerable and len(config.space) <= COUNTED:
         return list(config.space.architectures), True
     drawn: list[Architecture] = []
@@ -156,7 +188,7 @@ def _drawn(config: SweepConfig, random: Random) -> tuple[list[Architecture], boo
 
 
 def _multiply_adds(config: SweepConfig, allowed: list[Architecture]) -> float:
-    """Multiply-adds of all trials in full: forward once, backward twice that, at the patches' size."""
+    """Returns the multiply-adds that train all trials to the last step. A backward pass counts as two forward passes."""
     rows, columns = low_res_size(config.scale)
     multadds = fmean(costs(a, config.scale)["multadds"] for a in allowed) / (rows * columns)
     pixels = config.train.patch_size**2 * config.train.batch_size * config.train.steps
@@ -164,22 +196,26 @@ def _multiply_adds(config: SweepConfig, allowed: list[Architecture]) -> float:
 
 
 def _expected_time(config: SweepConfig, allowed: list[Architecture]) -> str:
-    """For the whole sweep on this machine; where its trials ask for a GPU that is not here, that."""
+    """Returns the expected time of the whole sweep on this machine, unless its trials need a GPU that is missing."""
     resources = resources_of(config)
-    # A network that is meant for a GPU may need more memory than this machine has for one step.
+    # One step of a network meant for a GPU may need more memory than this machine has.
     meant_for_cuda = resources.gpu not in (AUTO, 0) or config.train.device == "cuda"
     if meant_for_cuda and not torch.cuda.is_available():
-        return "unknown: its trials ask for a GPU, and this machine has none"
+        return "unknown: the trials need a GPU, and this machine has none"
     slots = min(local_slots(resources), config.search.trials)
     seconds = _seconds(config, allowed, slots)
     shared = resources.gpu == AUTO and torch.cuda.is_available()
-    note = ", less where several share a GPU (see `srsweep pack`)" if shared else ""
-    told = f"{format_duration(seconds)} on this machine, {slots} at once{note}"
+    note = "; less if several trials share a GPU (see `srsweep pack`)" if shared else ""
+    trials = f"{slots} trials at once" if slots > 1 else "one trial at a time"
+    told = f"{format_duration(seconds)} on this machine with {trials}{note}"
     return "; ".join([told, *lacking(config)])
 
 
 def _seconds(config: SweepConfig, allowed: list[Architecture], slots: int) -> float:
-    """Expected seconds of the whole sweep, so many trials at once, from timed steps of the median and the largest network."""
+    """Returns the expected seconds of the whole sweep with `slots` trials at once.
+
+    It times steps of the median and of the largest network by Mult-Adds.
+    """
     ranked = sorted(allowed, key=lambda a: costs(a, config.scale)["multadds"])
     before = torch.get_num_threads()
     threads = threads_here(config.resources.threads)
@@ -188,11 +224,11 @@ def _seconds(config: SweepConfig, allowed: list[Architecture], slots: int) -> fl
     timed = [
         time_step(ranked[place].network(config.scale), config.scale, config.train)
         for place in (len(ranked) // 2, -1)
-        if time.perf_counter() - started < 20
+        if time.perf_counter() - started < TIMING_SECONDS
     ]
     torch.set_num_threads(before)
     step = sum(timed) / len(timed)
-    # On processors, more trials than there are cores for take turns.
+    # Without a GPU, trials beyond the number of cores take turns.
     on_cuda = pick_device(config.train.device).type == "cuda"
     at_once = slots if on_cuda else min(slots, max(1, num_cores() // threads))
     return step * config.train.steps * math.ceil(config.search.trials / at_once)

@@ -1,4 +1,4 @@
-"""The command evaluate: PSNR and SSIM of one variant on the test sets."""
+"""The command `evaluate`: PSNR and SSIM of one variant on the test sets."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,48 +13,55 @@ from analysis.published.test_set_table import TableFormat, published_bicubic, pu
 from analysis.read.database import PER_IMAGE
 from analysis.tables import render
 from searchspace.cost import costs
-from srsweep.arguments import SCALE, VARIANT, WEIGHTS, parts, tabular, text_width
-from srsweep.choice import Choice, TrialReference, choose, image_cache, remember
-from srsweep.databases import database
+from searchspace.errors import UserError
+from srsweep.choice import choose
+from srsweep.options import DATABASE, SCALE, VARIANT, WEIGHTS, parts, tabular, text_width
+from srsweep.variant import TrialReference, Variant, image_cache, remember_or_tell
 from sweeps.data.cache import PairSet
 from sweeps.data.images import find_set
-from sweeps.data.split import TEST_SETS, open_test_set
+from sweeps.data.settings import TEST_SETS
+from sweeps.data.split import open_test_set
 from sweeps.device import pick_device
-from sweeps.measure.evaluate import Scores, bicubic_scores, evaluate
+from sweeps.measure.evaluate import Scores, bicubic_scores
+from sweeps.measure.evaluate import evaluate as evaluate_images
 from sweeps.measure.latency import MOST_CHARACTERS
 
 assert set(SETS) <= set(TEST_SETS)
 
 
-@click.command(name="evaluate")
+@click.command()
 @VARIANT
 @WEIGHTS
 @SCALE
-@click.option("--root", type=click.Path(path_type=Path), help="Folder of the sets; default: data.")
-@click.option("--sets", default=",".join(SETS), show_default=True, help="Test sets under the root.")
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path),
+    help="Folder of the test sets. Default: that of the training images, otherwise data.",
+)
+@click.option("--sets", default=",".join(SETS), show_default=True, help="Test sets in that folder.")
 @click.option(
     "--self-ensemble",
     is_flag=True,
-    help="A second row, averaged over the eight flips and rotations (+).",
+    help="Add rows for the self-ensemble (+), the mean over eight flips and rotations.",
 )
 @click.option(
     "--tile",
     type=click.IntRange(min=1),
-    help="Side of a tile in LR pixels, for images that do not fit.",
+    help="Enlarge images in tiles with this side, in low-resolution pixels, to save memory.",
 )
 @click.option(
     "--published/--no-published",
     default=None,
-    help="Printed rows of networks of the same size; default: in the formats for people.",
+    help="Add published results of networks of similar size. Default: yes, except for JSON and CSV.",
 )
 @click.option(
-    "--images", "by_image", is_flag=True, help="A row for every image instead of the means."
+    "--images", "by_image", is_flag=True, help="Print a row for each image instead of the means."
 )
 @click.option("--markdown", "form", flag_value="markdown", help="Print a Markdown table.")
 @click.option("--latex", "form", flag_value="latex", help="Print a LaTeX tabular (booktabs).")
-@database
+@DATABASE
 @tabular
-def evaluate_command(  # noqa: PLR0913 - one parameter an option
+def evaluate(  # noqa: PLR0913 - one parameter an option
     variant: tuple[str, ...],
     weights: Path | None,
     scale: int | None,
@@ -67,12 +74,15 @@ def evaluate_command(  # noqa: PLR0913 - one parameter an option
     db: str | None,
     form: TableFormat | None,
 ) -> None:
-    """Measure a network on the test sets, as papers do.
+    """Measure PSNR and SSIM of a network on the test sets.
 
-    VARIANT is FAMILY KNOB=VALUE..., a trial as SWEEP#NUMBER, a folder that `srsweep train` made, or
-    `bicubic`. Weights given are a checkpoint of ours or an upstream state dict, taken by name where all names
-    match, otherwise in order; never unpickled as code. PSNR and SSIM are of Y of BT.601, 8-bit images, `scale` pixels
-    cropped at each border. Of a trial they become rows of the database, those of every image too.
+    VARIANT is FAMILY KNOB=VALUE..., a trial as SWEEP#NUMBER, a folder of `srsweep train`, or `bicubic`.
+
+    PSNR and SSIM follow the papers: the Y channel of BT.601, 8-bit images, `scale` pixels cropped at
+    each border. The results of a trial are stored in the database, for each set and for each image.
+
+    --weights takes a checkpoint of srsweep or the state dict of the paper's authors. Its tensors are
+    matched by name if all names fit, otherwise by order. Code in a file is never executed.
 
     \b
     srsweep evaluate SWEEP#12 --self-ensemble --latex
@@ -81,37 +91,37 @@ def evaluate_command(  # noqa: PLR0913 - one parameter an option
     """
     shown = form or "table"
     if by_image and shown not in ("table", "json", "csv"):
-        raise ValueError(f"--images: is a table, --json or --csv, got --{shown}")
+        raise UserError(f"--images: must be used with a table, --json or --csv, got --{shown}")
     with_published = shown not in ("json", "csv") if published is None else published
     if variant == ("bicubic",):
         if weights is not None or tile is not None or self_ensemble or by_image:
-            raise ValueError(
-                "bicubic: has no weights and needs no --tile, --self-ensemble or --images"
+            raise UserError(
+                "bicubic: must be used without --weights, --tile, --self-ensemble and --images"
             )
         table = _bicubic_rows(scale or 4, root or Path("data"), sets, with_published)
         click.echo(show(table, shown, width=text_width()))
         return
-    choice = choose(variant, scale=scale, weights=weights, db=db)
-    folder = root or Path(choice.data.root if choice.data else "data")
-    opened = _test_sets(folder, sets, choice.scale)
-    measured = _measure(choice.network(), opened, self_ensemble=self_ensemble, tile=tile)
-    if choice.trial is not None and weights is None:
-        _remember(choice.trial, measured)
+    chosen = choose(variant, scale=scale, weights=weights, db=db)
+    folder = root or Path(chosen.data.root if chosen.data else "data")
+    opened = _test_sets(folder, sets, chosen.scale)
+    measured = _measure(chosen.network(), opened, self_ensemble=self_ensemble, tile=tile)
+    if chosen.trial is not None and weights is None:
+        _remember(chosen.trial, measured)
     if by_image:
-        rows = [row for one in measured for row in _image_rows(choice, one)]
+        rows = [row for one in measured for row in _image_rows(chosen, one)]
         click.echo(render(pd.DataFrame(rows), shown, width=text_width()))  # type: ignore[arg-type]
         return
-    own = pd.DataFrame([_row(choice, one) for one in measured])
+    own = pd.DataFrame([_row(chosen, one) for one in measured])
     if with_published:
-        own = _beside_published(own, choice.scale)
+        own = _beside_published(own, chosen.scale)
     click.echo(show(own, shown, width=text_width()))
     if shown == "table" and "published" in set(own["origin"]):
-        click.echo("Rows of different training images are not to be ranked against each other.")
+        click.echo("Do not rank networks that were trained on different images against each other.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """A network's scores on a test set."""
+    """Scores of a network on one test set."""
 
     set: str
     ensemble: bool
@@ -125,14 +135,16 @@ def _measure(
     self_ensemble: bool,
     tile: int | None,
 ) -> list[Measured]:
-    """Scores on every set, by one pass and, if asked for, by the ensemble."""
+    """Returns the scores on each set, and with `self_ensemble` those of the ensemble too."""
     device = pick_device("auto")
     network = network.to(device)
     return [
         Measured(
             set=name,
             ensemble=ensemble,
-            scores=evaluate(network, pairs, device=device, self_ensemble=ensemble, tile=tile),
+            scores=evaluate_images(
+                network, pairs, device=device, self_ensemble=ensemble, tile=tile
+            ),
         )
         for name, pairs in opened
         for ensemble in ((False, True) if self_ensemble else (False,))
@@ -140,21 +152,21 @@ def _measure(
 
 
 def _beside_published(own: pd.DataFrame, scale: int) -> pd.DataFrame:
-    """Our rows after the published ones of their size class."""
+    """Returns our rows below the published rows of networks of similar size."""
     near = published_rows(scale, float(own["params"].iloc[0]), list(dict.fromkeys(own["set"])))
     return pd.concat([near, own], ignore_index=True) if len(near) else own
 
 
-def _row(choice: Choice, one: Measured) -> dict[str, object]:
-    counted = costs(choice.architecture, choice.scale)
+def _row(variant: Variant, one: Measured) -> dict[str, object]:
+    counted = costs(variant.architecture, variant.scale)
     return {
         "origin": "ours",
-        "network": choice.architecture.label + ("+" if one.ensemble else ""),
+        "network": variant.architecture.label + ("+" if one.ensemble else ""),
         "params": counted["params"],
         "multadds": counted["multadds"] * (8 if one.ensemble else 1),
-        "train_data": choice.training(),
+        "train_data": variant.training(),
         "set": one.set,
-        "scale": choice.scale,
+        "scale": variant.scale,
         "images": len(one.scores.per_image),
         "self_ensemble": one.ensemble,
         "psnr_y": one.scores.psnr_y,
@@ -162,10 +174,10 @@ def _row(choice: Choice, one: Measured) -> dict[str, object]:
     }
 
 
-def _image_rows(choice: Choice, one: Measured) -> list[dict[str, object]]:
+def _image_rows(variant: Variant, one: Measured) -> list[dict[str, object]]:
     return [
         {
-            "network": choice.architecture.label + ("+" if one.ensemble else ""),
+            "network": variant.architecture.label + ("+" if one.ensemble else ""),
             "set": one.set,
             "image": image,
             "psnr_y": score.psnr_y,
@@ -176,7 +188,7 @@ def _image_rows(choice: Choice, one: Measured) -> list[dict[str, object]]:
 
 
 def _remember(trial: TrialReference, measured: Sequence[Measured]) -> None:
-    """Store PSNR and SSIM of single passes, of sets and of images: they are what a cost belongs to."""
+    """Stores PSNR and SSIM for each set and image. The ensemble is left out, because it costs eight passes."""
     rows = []
     for one in measured:
         if one.ensemble:
@@ -189,12 +201,11 @@ def _remember(trial: TrialReference, measured: Sequence[Measured]) -> None:
     kept = [row for row in rows if len(row[1]) <= MOST_CHARACTERS]
     if len(kept) < len(rows):
         click.echo(
-            f"{(len(rows) - len(kept)) // 2} images have names of more than {MOST_CHARACTERS} characters with "
-            "their set's: theirs were not stored",
+            f"the results of {(len(rows) - len(kept)) // 2} images were not stored, because SET/IMAGE has more than "
+            f"{MOST_CHARACTERS} characters",
             err=True,
         )
-    if not remember(trial, kept):
-        click.echo(f"{trial} is being trained: nothing was stored", err=True)
+    remember_or_tell(trial, kept)
 
 
 def _bicubic_rows(scale: int, root: Path, sets: str, published: bool) -> pd.DataFrame:
@@ -226,23 +237,23 @@ def _bicubic_rows(scale: int, root: Path, sets: str, published: bool) -> pd.Data
 def _test_sets(root: Path, sets: str, scale: int) -> Iterator[tuple[str, PairSet]]:
     names = list(dict.fromkeys(filter(None, parts(sets))))
     if not names:
-        raise ValueError(f"--sets: must name test sets, such as {','.join(SETS[:2])}, got {sets!r}")
+        raise UserError(f"--sets: must name test sets, such as {','.join(SETS[:2])}, got {sets!r}")
     for name in _present(root, names):
         yield name, open_test_set(root, name, scale, image_cache())
 
 
 def _present(root: Path, names: list[str]) -> list[str]:
-    """The sets that are there; of a list that a person wrote, ValueError for each that is not."""
+    """Returns the sets that exist. If the user named the sets, a missing one raises UserError."""
     present = []
     for name in names:
         try:
             find_set(root, name)
-        except ValueError:
+        except UserError:
             if names != list(SETS):
                 raise
-            click.echo(f"{name} is not in {root}: left out", err=True)
+            click.echo(f"left out {name}, which is not in {root}", err=True)
         else:
             present.append(name)
     if not present:
-        raise ValueError(f"--root: none of {', '.join(names)} lies in {root}")
+        raise UserError(f"--root: must contain at least one of {', '.join(names)}, got {root}")
     return present

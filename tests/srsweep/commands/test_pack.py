@@ -11,7 +11,7 @@ from sweeps.capacity.gpus import VISIBLE, Gpu
 from sweeps.capacity.settings import ResourceSettings
 from sweeps.capacity.throughput import Job, Rung, RungFailed, counts
 from sweeps.run import local_slots
-from tests.srsweep.test_cli import invoke, mistake
+from tests.srsweep.calls import invoke, mistake
 from tests.sweeps.sweeps_for_tests import SMALL, sweep_file
 
 
@@ -26,10 +26,10 @@ def machine_with_a_gpu(monkeypatch: pytest.MonkeyPatch, fails_above: int) -> Non
         rate = 10.0 * count
         return Rung(trials=count, threads=job.threads, steps_per_second=rate, memory=3 * 10**9)
 
-    monkeypatch.setattr("srsweep.pack.find_gpus", lambda: (gpu,))
+    monkeypatch.setattr("srsweep.commands.pack.find_gpus", lambda: (gpu,))
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
     monkeypatch.setenv(VISIBLE, "5")
-    monkeypatch.setattr("srsweep.pack.num_cores", lambda: 16)
+    monkeypatch.setattr("srsweep.commands.pack.num_cores", lambda: 16)
     monkeypatch.setattr("sweeps.run.num_cores", lambda: 16)
     monkeypatch.setattr("sweeps.capacity.throughput.measure_rung", measure)
 
@@ -43,7 +43,7 @@ def test_pack_measures_and_ends_with_the_line_for_the_file(tmp_path: Path) -> No
     assert (row["trials"], row["best"]) == (1, "yes")
     assert row["steps_per_second"] > 0
     assert row["predicted_bytes"] > 10**8
-    assert "1 alone: " in result.stderr
+    assert "1 trial alone: " in result.stderr
     # One trial has all cores.
     assert result.stderr.splitlines()[-1] == f"resources: {{cpu: {row['threads']}}}"
 
@@ -56,8 +56,8 @@ def test_pack_without_a_gpu_advises_what_runs_its_best_rung(
         rate = float(count if count <= best else best)
         return Rung(trials=count, threads=job.threads, steps_per_second=rate, memory=10**9)
 
-    monkeypatch.setattr("srsweep.pack.find_gpus", lambda: ())
-    monkeypatch.setattr("srsweep.pack.num_cores", lambda: cores)
+    monkeypatch.setattr("srsweep.commands.pack.find_gpus", lambda: ())
+    monkeypatch.setattr("srsweep.commands.pack.num_cores", lambda: cores)
     monkeypatch.setattr("sweeps.run.num_cores", lambda: cores)
     monkeypatch.setattr("sweeps.capacity.throughput.measure_rung", measure)
     file = sweep_file(tmp_path)
@@ -81,7 +81,7 @@ def test_pack_tells_mistakes_of_the_file_by_line_and_a_network_that_does_not_run
     monkeypatch.setattr("sweeps.capacity.throughput.measure_rung", fail)
     result = invoke("pack", sweep_file(tmp_path))
     assert result.exit_code == 1
-    assert "Error: not even one trial runs here: out of memory: no room" in result.stderr
+    assert "Error: not even one trial runs on this machine: out of memory: no room" in result.stderr
 
 
 def test_pack_on_a_gpu_names_the_share_and_remembers_it(
@@ -94,7 +94,7 @@ def test_pack_on_a_gpu_names_the_share_and_remembers_it(
     assert [line.split()[0] for line in lines[1:4]] == ["1", "2", "4"]
     assert {line.split()[1] for line in lines[1:4]} == {"2"}
     assert lines[3].split()[3:] == ["+100%", *lines[1].split()[3:4], "3G", "yes"]
-    assert lines[-2] == "ended by 8 trials at once: out of memory: no room"
+    assert lines[-2] == "ended early: 8 trials at once: out of memory: no room"
     assert lines[-1] == "resources: {cpu: 2, gpu: 0.25}"
     assert f"remembered in {tmp_path / 'cache' / REMEMBERED}" in result.stderr
     assert "on one NVIDIA Invented 80: slwsr " in result.stderr

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from searchspace.discover import FAMILIES
 from srsweep.cli import main
+from tests.srsweep.calls import invoke
 
 
 def families(*arguments: str) -> str:
@@ -50,3 +51,10 @@ def test_programs_get_all_digits_and_the_rules(form: str) -> None:
     assert str(row["params_counted"]) == "2276827"
     assert row["multadds_rule"] == "params_times_low_res_pixels"
     assert row["equal"] == "yes"
+
+
+def test_families_lists_knobs_with_their_meaning() -> None:
+    result = invoke("families", "slwsr", "--json")
+    knobs = {row["knob"]: row for row in json.loads(result.output)}
+    assert knobs["n_feats"]["default"] == "32"
+    assert "Channels" in knobs["n_feats"]["meaning"]

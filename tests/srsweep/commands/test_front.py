@@ -1,13 +1,17 @@
-"""`srsweep front` over other objectives: who is left out is said, a latency is named by a word."""
+"""`srsweep front` with other objectives: it counts the trials that it leaves out."""
 
 import json
+from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 
 from analysis.read.frames import load_trials
 from srsweep.cli import main
 from sweeps.records import Measurement
+from tests.srsweep.calls import invoke, mistake, succeed
 from tests.stored import Database
+from tests.sweeps.sweeps_for_tests import sweep_file
 
 FAST = "latency_ms onnxruntime int8 320x180 1 threads"
 
@@ -59,3 +63,16 @@ def test_a_latency_is_an_objective_by_a_word(small: Database) -> None:
     assert "left out: 1 of 4 complete trials have no latency ms onnxruntime int8" in result.stderr
     wrong = front(small, "--objectives", "psnr_y,parms", code=2)
     assert "no cost called 'parms'; did you mean params" in wrong.stderr
+
+
+def test_unknown_sweep(tmp_path: Path) -> None:
+    file = sweep_file(tmp_path)
+    assert invoke("run", file, "--trials", 1).exit_code == 0
+    url = f"sqlite:///{tmp_path / 'results.db'}"
+    assert "none called 'tinny'; did you mean tiny?" in mistake("front", "tinny", "--db", url)
+
+
+@pytest.mark.parametrize("words", [[], ["--int8"], ["--objectives", "psnr_y,params"]])
+def test_the_front_of_nothing_is_empty(fruitless: Database, words: list[str]) -> None:
+    found = succeed("front", "small", "--db", fruitless.url, "--json", *words).stdout
+    assert json.loads(found) == []

@@ -1,4 +1,4 @@
-"""Commands about networks that need no training: families, cost."""
+"""The command `families`: lists families, their knobs, and the counts that papers print."""
 
 import shutil
 import textwrap
@@ -8,32 +8,32 @@ from typing import Any, get_args
 import click
 import pandas as pd
 
-from analysis.tables import Format, records
-from searchspace.cost import COSTS, costs
+from analysis.tables import Format
 from searchspace.discover import FAMILIES, find_family
 from searchspace.published import RULES, Agreement, published_table
 from searchspace.spec import knobs
-from srsweep.arguments import parse_architectures, print_table, tabular, text_width
+from srsweep.options import print_table, tabular, text_width
 
 PRINTED = ("params", "multadds")
 AGREEMENTS = get_args(Agreement)
 SHORT = {"rounded twice": "twice", "not printed": "-"}
 EXPLANATION = """\
-params, Mult-Adds: as printed; here: counted from the network, by the paper's rule where a note names one.
-equal: yes, after rounding; twice: only if rounded to one digit more first; no: see the notes; -: not printed."""
+params and Mult-Adds are as printed in the paper; "here" is counted from the network. A note names a paper's own rule
+of counting, which is then used here too. equal: yes = equal after rounding; twice = equal only if the count is first
+rounded to one more digit; no = see the notes; - = not printed."""
 
 
 @click.command()
 @click.argument("family", required=False)
-@click.option("--published", is_flag=True, help="The papers' counts beside our own, row by row.")
+@click.option("--published", is_flag=True, help="Show the counts that papers print beside ours.")
 @tabular
 def families(family: str | None, published: bool, form: Format | None) -> None:
-    """List the families, or the knobs of one FAMILY.
+    """List all families, or the knobs of one FAMILY.
 
     \b
-    srsweep families                 all families
-    srsweep families slwsr           its knobs: default, values searched under `auto`, meaning
-    srsweep families --published     parameters and Mult-Adds as printed and as counted here
+    srsweep families              all families
+    srsweep families slwsr        knobs: default, values of `auto`, meaning
+    srsweep families --published  parameters and Mult-Adds, printed and counted
     """
     if published:
         names = [find_family(family).name] if family else list(FAMILIES)
@@ -55,7 +55,7 @@ def families(family: str | None, published: bool, form: Format | None) -> None:
 
 
 def _print_published(rows: list[dict[str, Any]], form: Format | None) -> None:
-    """The table; for people with caveats and rules of counting as numbered notes below it, each once."""
+    """Prints the table. For people, each caveat and rule of counting is a numbered note below it."""
     if form is not None:
         print_table(pd.DataFrame(rows), form)
         return
@@ -95,33 +95,3 @@ def _family_row(name: str) -> dict[str, Any]:
         "knobs": " ".join(knobs(family.spec)),
         "source": family.source,
     }
-
-
-@click.command()
-@click.argument("family")
-@click.argument("knob_values", metavar="[KNOB=VALUE]...", nargs=-1)
-@click.option("--scale", type=int, default=4, show_default=True, help="Upscaling factor.")
-@tabular
-def cost(family: str, knob_values: tuple[str, ...], scale: int, form: Format | None) -> None:
-    """Count the costs of one network.
-
-    Exactly, and without training.
-
-    Knobs left out keep the published default. With alternatives (in quotes, for the shell) there is a
-    row for each; --json prints one object for one network, a list for several.
-
-    \b
-    srsweep cost slwsr n_feats=16 --scale 4
-    srsweep cost slwsr 'n_feats=16|32|64' compression=all --json
-    """
-    rows = [
-        {"label": found.label, **{name: costs(found, scale)[name] for name in COSTS}}
-        for found in parse_architectures(family, knob_values)
-    ]
-    frame = pd.DataFrame(rows)
-    if form == "json" and len(rows) == 1:
-        import json
-
-        click.echo(json.dumps(records(frame)[0], indent=2))
-        return
-    print_table(frame, form)

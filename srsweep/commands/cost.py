@@ -1,0 +1,37 @@
+"""The command `cost`: counts parameters, Mult-Adds and more of networks, without training."""
+
+import json
+
+import click
+import pandas as pd
+
+from analysis.tables import Format, records
+from searchspace.cost import COSTS, costs
+from srsweep.options import parse_architectures, print_table, tabular
+
+
+@click.command()
+@click.argument("family")
+@click.argument("knob_values", metavar="[KNOB=VALUE]...", nargs=-1)
+@click.option("--scale", type=int, default=4, show_default=True, help="Upscaling factor.")
+@tabular
+def cost(family: str, knob_values: tuple[str, ...], scale: int, form: Format | None) -> None:
+    """Count the costs of a network.
+
+    The counts are exact and need no training. A knob that you leave out has its published default.
+    Alternatives such as 'n_feats=16|32' need quotes in the shell and give one row each. With --json,
+    one network is printed as an object and several as a list.
+
+    \b
+    srsweep cost slwsr n_feats=16 --scale 4
+    srsweep cost slwsr 'n_feats=16|32|64' compression=all --json
+    """
+    rows = [
+        {"label": found.label, **{name: costs(found, scale)[name] for name in COSTS}}
+        for found in parse_architectures(family, knob_values)
+    ]
+    frame = pd.DataFrame(rows)
+    if form == "json" and len(rows) == 1:
+        click.echo(json.dumps(records(frame)[0], indent=2))
+    else:
+        print_table(frame, form)

@@ -1,0 +1,32 @@
+"""The command `dashboard`: shows sweeps live in a browser."""
+
+import click
+
+from srsweep.options import DATABASE, locate
+
+
+@click.command()
+@DATABASE
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65_535),
+    default=8050,
+    show_default=True,
+    help="Port of the page.",
+)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address of the page. On any other address than the default, everyone who reaches it can see the sweeps.",
+)
+def dashboard(db: str | None, port: int, host: str) -> None:
+    """Show the sweeps live in a browser.
+
+    The dashboard only reads the database, so you can open and close it while a sweep runs. It needs
+    Dash: `pip install 'srsweep[dashboard]'`.
+    """
+    from analysis.pages.dashboard import serve  # Dash takes seconds to import
+
+    _, url = locate([], db)
+    serve(url, host=host, port=port, announce=lambda at: click.echo(f"{at} (stop with Ctrl-C)"))

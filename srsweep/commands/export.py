@@ -1,0 +1,211 @@
+"""The command `export`: writes files for devices and verifies them."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+import click
+import pandas as pd
+
+from analysis.choose.select import below_bicubic
+from analysis.export.model_card import Origin
+from analysis.export.pipeline import Shipped, ship
+from analysis.export.targets import TARGETS
+from analysis.export.verify import ExportFailed
+from analysis.tables import Format
+from searchspace.errors import UserError
+from srsweep.choice import Whole, choose_several
+from srsweep.errors import RunFailed
+from srsweep.options import DATABASE, INTO, SCALE, VARIANT, WEIGHTS, print_table, tabular
+from srsweep.variant import TrialReference, Variant, data_of, remember_or_tell, split_of
+from sweeps.data.settings import DataSettings
+from sweeps.measure.evaluate import bicubic_scores, evaluate
+
+
+@click.command()
+@VARIANT
+@WEIGHTS
+@click.option(
+    "--to",
+    "targets",
+    type=click.Choice(list(TARGETS)),
+    multiple=True,
+    default=("onnx",),
+    show_default=True,
+    help="File format. Repeat it for several formats.",
+)
+@click.option(
+    "--front", "whole", flag_value="front", help="Export the Pareto front of the sweep VARIANT."
+)
+@click.option(
+    "--all",
+    "whole",
+    flag_value="all",
+    help="Export all complete trials of the sweep VARIANT that have weights.",
+)
+@INTO
+@SCALE
+@click.option(
+    "--data",
+    "train_set",
+    help="Images to calibrate and verify with, as data.train in a sweep file. Default: those of the training.",
+)
+@click.option(
+    "--root", help="Folder of the image sets. Default: that of the training, otherwise data."
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="CPU threads for measuring the latency.",
+)
+@DATABASE
+@tabular
+def export(  # noqa: PLR0913 - one parameter an option
+    variant: tuple[str, ...],
+    weights: Path | None,
+    targets: tuple[str, ...],
+    whole: Whole | None,
+    output: Path,
+    scale: int | None,
+    train_set: str | None,
+    root: str | None,
+    threads: int,
+    db: str | None,
+    form: Format | None,
+) -> None:
+    """Export a variant for a device and verify the file.
+
+    VARIANT is FAMILY KNOB=VALUE..., a trial as SWEEP#NUMBER, several trials, or a folder of `srsweep
+    train`. With --front or --all it is a sweep.
+
+    Each file is compared with PyTorch at three image sizes, and its PSNR is measured on the validation
+    images. A file that fails is deleted, and the exit code is 1. A model card is written beside each
+    file. INT8 is calibrated on the training images. The latency of a trial and its PSNR after INT8
+    are stored in the database.
+
+    The Pareto front after INT8, or by latency, may contain trials that are not on the sweep's own front.
+    Use --all to measure those too.
+
+    \b
+    srsweep export SWEEP#12 --to onnx --to int8 -o out
+    srsweep export SWEEP --all --to int8 -o out
+    srsweep export imdn --weights IMDN_x4.pth --data BSDS400 --to onnx -o out
+    """
+    variants = choose_several(variant, scale=scale, weights=weights, db=db, whole=whole)
+    _refuse_same_files(variants)
+    for each in variants:
+        each.checkpoint()  # raises before the first of several is exported
+    bicubic = cache(_bicubic)  # all trials of a sweep share their images
+    rows, failures = [], []
+    try:
+        for each in variants:
+            data = data_of(each, train_set, root)
+            try:
+                origin = _origin(each, data, bicubic(data, each.scale))
+                for shipped in _ship(each, dict.fromkeys(targets), output, data, origin, threads):
+                    _warn(shipped, origin)
+                    rows.append({"variant": each.name} | _row(shipped))
+                    if each.trial is not None and weights is None:
+                        _remember(each.trial, shipped, own_images=train_set is None)
+            except ExportFailed as error:
+                failures.append(f"{each.name}: {error}")
+    finally:  # after an error or Ctrl-C, too, show what was exported
+        if rows:
+            single = form is None and len(variants) == 1
+            print_table(pd.DataFrame(rows).drop(columns=["variant"] if single else []), form)
+    if failures:
+        raise RunFailed("\n".join(failures))
+
+
+def _refuse_same_files(variants: Sequence[Variant]) -> None:
+    """Raises UserError if two variants are the same network, whose files would overwrite each other."""
+    first: dict[tuple[str, int], Variant] = {}
+    for each in variants:
+        other = first.setdefault((each.architecture.key, each.scale), each)
+        if other is not each:
+            raise UserError(
+                f"{other.name} and {each.name}: are the same network with different weights, so their files would have "
+                "the same name; export each into its own folder"
+            )
+
+
+def _bicubic(data: DataSettings, scale: int) -> float:
+    split = split_of(data, scale)
+    return bicubic_scores(split.validation).psnr_y
+
+
+def _origin(variant: Variant, data: DataSettings, bicubic: float) -> Origin:
+    split = split_of(data, variant.scale)
+    return Origin(
+        weights=variant.weights.name if variant.weights else "",
+        training=variant.training(),
+        trial=str(variant.trial or ""),
+        seed=variant.seed if variant.trial else None,
+        validation=f"{len(split.validation)} images ({split.description})",
+        bicubic=bicubic,
+    )
+
+
+def _ship(  # noqa: PLR0913
+    variant: Variant,
+    targets: Iterable[str],
+    output: Path,
+    data: DataSettings,
+    origin: Origin,
+    threads: int,
+) -> Iterator[Shipped]:
+    """Yields each file of a variant once it is verified. Raises ExportFailed for the first that fails."""
+    network = variant.network()
+    split = split_of(data, variant.scale)
+    psnr_torch = evaluate(network, split.validation, device="cpu").psnr_y
+    for name in targets:
+        yield ship(
+            variant.architecture,
+            network,
+            TARGETS[name],
+            output,
+            scale=variant.scale,
+            split=split,
+            psnr_torch=psnr_torch,
+            origin=origin,
+            threads=threads,
+        )
+
+
+def _remember(trial: TrialReference, shipped: Shipped, *, own_images: bool) -> None:
+    """Stores the latency. Stores the PSNR after INT8 too if it was measured on the images of the trial's sweep."""
+    latency = shipped.verdict.latency
+    rows = [(latency.setting.name, latency.setting.dataset, latency.median)]
+    if shipped.target.name == "int8" and own_images:
+        rows.append(("psnr_y_int8", "validation", shipped.verdict.psnr))
+    elif shipped.target.name == "int8":
+        click.echo(
+            "--data: the PSNR was not stored, because the images are not those of the sweep",
+            err=True,
+        )
+    remember_or_tell(trial, rows)
+
+
+def _warn(shipped: Shipped, origin: Origin) -> None:
+    """Prints a warning if the file is worse than bicubic interpolation."""
+    if warning := below_bicubic("PSNR", shipped.verdict.psnr, origin.bicubic):
+        click.echo(f"{shipped.file}:{warning}", err=True)
+
+
+def _row(shipped: Shipped) -> dict[str, object]:
+    verdict = shipped.verdict
+    return {
+        "target": shipped.target.name,
+        "file": str(shipped.file),
+        "bytes": verdict.bytes,
+        "difference": verdict.largest_difference,
+        "torch_psnr_y": verdict.psnr_torch,
+        "file_psnr_y": verdict.psnr,
+        "latency_ms": verdict.latency.median,
+        "lower_ms": verdict.latency.lower,
+        "upper_ms": verdict.latency.upper,
+        "threads": verdict.latency.setting.threads,
+        "device": verdict.latency.setting.device,
+    }

@@ -1,0 +1,82 @@
+"""The command `front`: prints a Pareto front."""
+
+from collections.abc import Sequence
+
+import click
+
+from analysis.choose.front import load_front
+from analysis.choose.pareto import Direction
+from analysis.choose.variants import cost_name
+from analysis.read.database import QUALITIES
+from analysis.read.frames import load_cost_names, load_sweeps
+from analysis.read.points import load_points
+from analysis.tables import Format, front_table, heading
+from searchspace.cost import COSTS
+from searchspace.errors import UserError
+from srsweep.options import DATABASE, locate, parts, print_table, tabular
+
+MEASURE = "`srsweep export {}#NUMBER --to int8 -o FOLDER` measures it and the latency"
+MEASURE_ALL = "`srsweep export {} --all --to int8 -o FOLDER` measures it and the latency"
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--objectives",
+    metavar="psnr_y,params",
+    help="Objectives to use instead of the sweep's own: psnr_y, ssim_y, psnr_y_int8, any cost, latency or "
+    "'latency int8'.",
+)
+@click.option(
+    "--int8",
+    is_flag=True,
+    help="Use the PSNR after INT8 quantisation. Only trials that were exported to INT8 have it.",
+)
+@DATABASE
+@tabular
+def front(
+    name: str, objectives: str | None, int8: bool, db: str | None, form: Format | None
+) -> None:
+    """Print the Pareto front of a sweep.
+
+    NAME is a sweep or a sweep file. The front contains only complete trials, the cheapest first. Without
+    --objectives or --int8 it uses the sweep's own objectives.
+    """
+    (sweep,), url = locate([name], db)
+    wanted = _objectives(url, sweep)
+    if objectives:
+        names = parts(objectives)
+        known = load_cost_names(url) or list(COSTS)  # none is stored before the first trial
+        wanted = _directions([n if n in QUALITIES else cost_name(known, n) for n in names])
+    if int8:
+        rest = {name: way for name, way in wanted.items() if name != "psnr_y"}
+        wanted = _directions(["psnr_y_int8"]) | rest
+    if int8 or objectives:
+        _tell_missing(url, sweep, list(wanted))
+    extra = ["psnr_y", "params", "multadds"]
+    print_table(front_table(load_front(url, sweep, wanted, extra), list(wanted)), form)
+
+
+def _objectives(db: str, name: str) -> dict[str, Direction]:
+    settings = load_sweeps(db, [name])["settings"].iloc[0]
+    return dict(settings["objectives"])
+
+
+def _directions(names: Sequence[str]) -> dict[str, Direction]:
+    """Maximizes qualities and minimizes everything else."""
+    return {name: "maximize" if name in QUALITIES else "minimize" for name in names}
+
+
+def _tell_missing(url: str, sweep: str, names: Sequence[str]) -> None:
+    """Prints how many complete trials the front leaves out because an objective was not measured.
+
+    Raises UserError if an objective was not measured in any trial.
+    """
+    points = load_points(url, sweep, names)
+    for name in names:
+        lacking = int(points[name].isna().sum())
+        which = f"{lacking} of {len(points)} complete trials have no {heading(name)}"
+        if lacking and lacking == len(points):
+            raise UserError(f"{sweep}: {which}; {MEASURE_ALL.format(sweep)}")
+        if lacking:
+            click.echo(f"left out: {which}; {MEASURE.format(sweep)}", err=True)

@@ -1,0 +1,115 @@
+"""The command `latency`: times one network on this machine."""
+
+import click
+import pandas as pd
+import torch
+
+from analysis.export.verify import onnx_latency
+from analysis.tables import Format
+from searchspace.cost import low_res_size
+from searchspace.errors import UserError
+from searchspace.layers import deployed
+from srsweep.choice import choose
+from srsweep.options import DATABASE, SCALE, VARIANT, print_table, tabular
+from srsweep.variant import Variant, remember_or_tell
+from sweeps.measure.latency import Latency, torch_latency
+
+
+@click.command()
+@VARIANT
+@SCALE
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    default="cpu",
+    show_default=True,
+    help="Device to measure on.",
+)
+@click.option(
+    "--runtime",
+    type=click.Choice(["torch", "onnxruntime"]),
+    default="torch",
+    show_default=True,
+    help="Runtime to measure. onnxruntime runs on the CPU in float32.",
+)
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float16", "bfloat16"]),
+    default="float32",
+    show_default=True,
+    help="Number format of the weights and the image.",
+)
+@click.option(
+    "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads."
+)
+@click.option(
+    "--size",
+    metavar="WxH",
+    help="Width and height of the input in pixels. Default: those that give a 1280x720 output.",
+)
+@DATABASE
+@tabular
+def latency(  # noqa: PLR0913 - one parameter an option
+    variant: tuple[str, ...],
+    scale: int | None,
+    device: str,
+    runtime: str,
+    dtype: str,
+    threads: int,
+    size: str | None,
+    db: str | None,
+    form: Format | None,
+) -> None:
+    """Measure how long a network takes for one image.
+
+    VARIANT is FAMILY KNOB=VALUE..., a trial as SWEEP#NUMBER, or a folder of `srsweep train`. It needs no
+    weights.
+
+    Prints the median and the quartiles of repeated runs after a warm-up. Stop other work on the machine
+    first, because it makes the network slower. The latency of a trial is stored in the database
+    under the name of the device. You can then use it as an objective of `srsweep front` and as a limit of
+    `srsweep select`.
+    """
+    chosen = choose(variant, scale=scale, weights=None, db=db)
+    measured = _measure(chosen, device, runtime, dtype, threads, _size(size, chosen.scale))
+    setting = measured.setting
+    if chosen.trial is not None:
+        remember_or_tell(chosen.trial, [(setting.name, setting.dataset, measured.median)])
+    row = {
+        "label": chosen.architecture.label,
+        "median_ms": measured.median,
+        "lower_ms": measured.lower,
+        "upper_ms": measured.upper,
+        "runs": measured.runs,
+        "measurement": setting.name,
+        "device": setting.device,
+    }
+    print_table(pd.DataFrame([row]), form)
+
+
+def _measure(
+    variant: Variant, device: str, runtime: str, dtype: str, threads: int, size: tuple[int, int]
+) -> Latency:
+    network = deployed(variant.architecture.network(variant.scale))
+    if runtime == "onnxruntime":
+        if device != "cpu" or dtype != "float32":
+            raise UserError(
+                "--runtime: onnxruntime must be used with --device cpu and --dtype float32"
+            )
+        return onnx_latency(network, size, threads)
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device: must be cpu, because this machine has no CUDA device")
+    kind = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}[dtype]
+    return torch_latency(network, size, device=torch.device(device), dtype=kind, threads=threads)
+
+
+def _size(text: str | None, scale: int) -> tuple[int, int]:
+    """Returns (height, width) of 'WIDTHxHEIGHT', by default those that give a 1280x720 output."""
+    if text is None:
+        return low_res_size(scale)
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(part.isdigit() and int(part) >= 8 for part in parts):
+        raise UserError(
+            f"--size: must read WIDTHxHEIGHT, such as 320x180, with sides of at least 8, got {text!r}"
+        )
+    return int(parts[1]), int(parts[0])

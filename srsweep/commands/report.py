@@ -1,0 +1,56 @@
+"""The command `report`: writes an HTML page about sweeps."""
+
+from pathlib import Path
+
+import click
+
+from analysis.choose.tiers import TIERS
+from analysis.pages.report import write_report
+from searchspace.quantity import format_quantity
+from srsweep.choice import finder
+from srsweep.options import DATABASE, check_folder_of, locate, parts, positive
+
+
+@click.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default="report.html",
+    show_default=True,
+    help="File to write.",
+)
+@click.option(
+    "--tiers",
+    "tier_limits",
+    default=",".join(format_quantity(limit) for limit in TIERS),
+    show_default=True,
+    help="Limits on the number of parameters. The page recommends a variant for each.",
+)
+@click.option(
+    "--trained",
+    "folders",
+    multiple=True,
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="Folder of `srsweep train` with a network to use for the pictures of its variant. Repeat it for several.",
+)
+@DATABASE
+def report(
+    names: tuple[str, ...],
+    output: Path,
+    tier_limits: str,
+    folders: tuple[Path, ...],
+    db: str | None,
+) -> None:
+    """Write an HTML page about sweeps.
+
+    NAME... are sweeps or sweep files. The page is a single file that opens without an internet
+    connection.
+    """
+    sweeps, url = locate(names, db)
+    limits = [positive("--tiers", text) for text in parts(tier_limits)]
+    check_folder_of("-o", output)
+    write_report(url, sweeps, output, tier_limits=limits, find=finder(url, folders))
+    click.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB)")

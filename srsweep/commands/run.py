@@ -1,0 +1,70 @@
+"""The command `run`: trains the networks of a sweep file."""
+
+import time
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from srsweep.options import ADDRESS, DRIVER, FILE, by_line, read_file
+from srsweep.progress import Watcher, format_duration
+from sweeps.config.sweep_config import SweepConfig
+from sweeps.run import DriverName, run_sweep
+
+
+@click.command()
+@FILE
+@click.option(
+    "--trials",
+    type=click.IntRange(min=1),
+    help="Number of trials. Default: search.trials in the file.",
+)
+@DRIVER
+@ADDRESS
+def run(file: Path, trials: int | None, driver: DriverName, address: str | None) -> None:
+    """Run the sweep in FILE, or resume it.
+
+    When you run the same command again, it trains only what is missing. To add trials to a finished
+    sweep, raise search.trials in the file.
+
+    \b
+    Exit codes:
+      0    The sweep is complete.
+      1    The sweep failed. All results so far are stored.
+      2    The file or the command line has a mistake.
+      130  You stopped it with Ctrl-C. All results so far are stored.
+    """
+    config = read_file(file)
+    if trials is not None:
+        search = config.search.model_copy(update={"trials": trials})
+        config = config.model_copy(update={"search": search})
+    with by_line(file):
+        run_config(config, driver, address)
+
+
+def run_config(config: SweepConfig, driver: DriverName, address: str | None) -> None:
+    """Runs a sweep, shows its progress, and prints a line at the end. Ctrl-C exits with code 130."""
+    console = Console()
+    started = time.monotonic()
+    try:
+        with Watcher(console) as watcher:
+            sweep = run_sweep(
+                config,
+                driver=driver,
+                address=address,
+                on_change=watcher.update,
+                say=watcher.say,
+                patient=True,
+            )
+    except KeyboardInterrupt:
+        click.echo(
+            f"\nstopped; to continue, run `srsweep resume {config.name}` or the same command again",
+            err=True,
+        )
+        raise SystemExit(130) from None
+    complete = sum(trial.state == "complete" for trial in sweep.trials.values())
+    note = f" ({sweep.why_ended})" if sweep.why_ended else ""
+    click.echo(
+        f"sweep {config.name}: {complete} of {len(sweep.trials)} trials complete{note} after "
+        f"{format_duration(time.monotonic() - started)}, stored in {sweep.store.name}"
+    )

@@ -1,0 +1,31 @@
+"""The command `status`: lists sweeps or trials."""
+
+import click
+
+from analysis.read.frames import load_sweeps, load_trials
+from analysis.read.points import load_states
+from analysis.tables import Format
+from srsweep.options import DATABASE, locate, print_table, tabular
+from sweeps.messages import reason_of
+
+
+@click.command()
+@click.argument("name", required=False)
+@DATABASE
+@tabular
+def status(name: str | None, db: str | None, form: Format | None) -> None:
+    """List all sweeps, or the trials of one sweep.
+
+    NAME is a sweep or a sweep file.
+    """
+    names, url = locate([name] if name else [], db)
+    if names:
+        trials = load_trials(url, names)
+        columns = ["number", "state", "step", "psnr_y", "params", "multadds", "label", "error"]
+        frame = trials[[column for column in columns if column in trials]].copy()
+        frame["error"] = [reason_of(text) for text in frame["error"]]
+        print_table(frame, form)
+        return
+    frame = load_sweeps(url)[["name", "scale", "train_data", "created_at"]]
+    states = load_states(url).reindex(frame["name"], fill_value=0)
+    print_table(frame.join(states, on="name"), form)

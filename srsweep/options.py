@@ -1,0 +1,177 @@
+"""Options and arguments that several commands share, and how their values are read."""
+
+import itertools
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import pandas as pd
+import yaml
+
+from analysis.tables import Format, render
+from searchspace.architecture import Architecture, architecture
+from searchspace.errors import UserError
+from searchspace.quantity import parse_quantity
+from srsweep.errors import use_database
+from sweeps.config.sweep_config import (
+    STORAGE_VARIABLE,
+    ConfigError,
+    SweepConfig,
+    read_config,
+)
+from sweeps.config.yaml_lines import located
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+DEFAULT_DATABASE = "sqlite:///results.db"
+
+FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+VARIANT = click.argument("variant", metavar="VARIANT...", nargs=-1, required=True)
+WEIGHTS = click.option(
+    "--weights",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Checkpoint to load. Default: that of the trial or folder.",
+)
+SCALE = click.option(
+    "--scale",
+    type=click.IntRange(min=2),
+    help="Upscaling factor. Default: that of the trial or folder, otherwise 4.",
+)
+INTO = click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder to write to.",
+)
+DATABASE = click.option(
+    "--db",
+    envvar=STORAGE_VARIABLE,
+    default=None,
+    help=f"Database URL, also read from the environment variable {STORAGE_VARIABLE}. Default: that of the "
+    f"sweep file if you name one, otherwise {DEFAULT_DATABASE}.",
+)
+DRIVER = click.option(
+    "--driver",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="local: processes on this machine. ray: Ray Tune.",
+)
+ADDRESS = click.option(
+    "--address",
+    help="Address of a running Ray cluster, such as auto. Default: start Ray on this machine.",
+)
+
+
+def tabular(command: Command) -> Command:
+    """Adds --json and --csv to a command, which receives them as `form`."""
+    as_json = click.option("--json", "form", flag_value="json", help="Print JSON with all digits.")
+    as_csv = click.option("--csv", "form", flag_value="csv", help="Print CSV with all digits.")
+    both: Any = [as_csv, as_json]
+    for decorate in both:
+        command = decorate(command)
+    return command
+
+
+def print_table(frame: pd.DataFrame, form: Format | None) -> None:
+    """Prints `frame` in the given form. None: a table that fits the terminal."""
+    click.echo(render(frame, form or "table", width=text_width()))
+
+
+def text_width() -> int | None:
+    """Returns the characters per line, or None for the width of the terminal."""
+    return None if sys.stdout.isatty() else 200
+
+
+def read_file(file: Path) -> SweepConfig:
+    """Reads a sweep file and remembers its database. Raises ConfigError with a line for each mistake."""
+    config = read_config(file)
+    use_database(config.storage)
+    return config
+
+
+@contextmanager
+def by_line(file: Path) -> Iterator[None]:
+    """Adds the line of `file` to a mistake that shows only when its settings are used."""
+    try:
+        yield
+    except (ConfigError, UserError) as error:
+        raise ConfigError(located(file, str(error), SweepConfig.model_fields)) from error
+
+
+def locate(names: Sequence[str], db: str | None) -> tuple[list[str], str]:
+    """Returns the names of sweeps and the URL of their database. A name may also be a sweep file."""
+    found = []
+    for name in names:
+        if name.endswith((".yaml", ".yml")):
+            config = read_config(Path(name))
+            db = db or config.storage
+            name = config.name
+        found.append(name)
+    url = db or DEFAULT_DATABASE
+    use_database(url)
+    return found, url
+
+
+def parse_architectures(family: str, knob_values: Sequence[str]) -> list[Architecture]:
+    """Returns the architectures that 'KNOB=VALUE' arguments describe. 'KNOB=16|32' stands for two of them.
+
+    Values are written as in a sweep file. Raises UserError with one line for each mistake.
+    """
+    names, alternatives = [], []
+    for text in knob_values:
+        name, equals, values = text.partition("=")
+        if not equals:
+            raise UserError(f"{text}: must read KNOB=VALUE, such as n_feats=32")
+        if name in names:
+            raise UserError(f"{text}: {name} is given twice; write alternatives as {name}=16|32")
+        names.append(name)
+        alternatives.append([read_value(text, value) for value in values.split("|")])
+    return [
+        architecture(family, dict(zip(names, chosen, strict=True)))
+        for chosen in itertools.product(*alternatives)
+    ]
+
+
+def parse_architecture(family: str, knob_values: Sequence[str]) -> Architecture:
+    """Returns the only architecture that the arguments describe. Raises UserError if they describe several."""
+    found = parse_architectures(family, knob_values)
+    if len(found) != 1:
+        raise UserError(f"{family}: must be one architecture, got {len(found)}")
+    return found[0]
+
+
+def read_value(text: str, value: str) -> Any:
+    """Returns `value` as a sweep file would read it. Raises UserError that begins with `text`, its place."""
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise UserError(f"{text}: {value!r} is not a value; write a list as [0,1,2]") from None
+
+
+def parts(text: str | None) -> list[str]:
+    """Returns the parts of an option between its commas. An option that is not given has none."""
+    return [] if text is None else [part.strip() for part in text.split(",")]
+
+
+def positive(option: str, text: str, parse: Callable[[str], float] = parse_quantity) -> float:
+    """Returns the number above 0 that an option holds. Raises UserError with the option's name."""
+    try:
+        value = parse(text)
+    except ValueError as error:
+        raise UserError(f"{option}: {error}") from None
+    if value <= 0:
+        raise UserError(f"{option}: must be above 0, got {text.strip()}")
+    return value
+
+
+def check_folder_of(option: str, file: Path) -> None:
+    """Raises UserError if the folder of `file` does not exist. Call it before the work, not after."""
+    if not file.parent.is_dir():
+        raise UserError(
+            f"{option}: folder {file.parent} does not exist; create it or name another one"
+        )

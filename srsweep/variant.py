@@ -1,0 +1,211 @@
+"""A variant: a network, its weights, and what is known about its training.
+
+`srsweep train` writes what it trains into a file `variant.json` beside the checkpoint, so that its folder is a
+variant too.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import pandas as pd
+from pydantic import BaseModel, ValidationError
+from torch import nn
+
+from analysis.read.frames import load_sweeps
+from searchspace.architecture import Architecture, architecture
+from searchspace.errors import UserError
+from searchspace.spec import explain
+from sweeps.checkpoints.state import checkpoint_path
+from sweeps.checkpoints.upstream_weights import load_weights
+from sweeps.data.settings import DataSettings
+from sweeps.data.split import DataSplit, open_split
+from sweeps.measure.latency_objective import FACT, key_of
+from sweeps.records import Measurement
+from sweeps.store.store import Store
+from sweeps.train.settings import TrainSettings
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+NOTE = "variant.json"
+"""Name of the file that says what was trained in a folder."""
+RETRAIN = "train it again into another folder"
+"""Advice for a note that cannot be used."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialReference:
+    """A trial in a database."""
+
+    url: str
+    sweep: str
+    number: int
+    id: int
+    attempts: int
+    """Number of the newest attempt."""
+    step: int
+    """Last step that was evaluated."""
+
+    def __str__(self) -> str:
+        return f"{self.sweep}#{self.number}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """A network, and the path of its weights if it has any."""
+
+    architecture: Architecture
+    scale: int
+    weights: Path | None = None
+    trial: TrialReference | None = None
+    seed: int = 0
+    train: TrainSettings = field(default_factory=TrainSettings)
+    data: DataSettings | None = None
+    """Images of its training, if they are known."""
+
+    def checkpoint(self) -> Path:
+        """Returns the file of its weights. Raises UserError if it has none."""
+        if self.weights is None and self.trial is not None:
+            raise UserError(
+                f"{self.trial}: its checkpoint is not on this machine (a sweep keeps those of its Pareto front); "
+                f"train it again with `srsweep train {self.trial} -o FOLDER`, or give --weights"
+            )
+        if self.weights is None:
+            raise UserError(
+                "--weights: must name a checkpoint, because an untrained network has no PSNR"
+            )
+        return self.weights
+
+    def network(self) -> nn.Module:
+        """Returns the network with its weights. Raises UserError if it has none or they do not fit."""
+        network = self.architecture.network(self.scale)
+        load_weights(network, self.checkpoint())
+        return network
+
+    @property
+    def name(self) -> str:
+        """SWEEP#NUMBER for a trial, otherwise the label of the architecture."""
+        return str(self.trial or self.architecture.label)
+
+    def training(self) -> str:
+        """Returns the training images and the number of steps, for people."""
+        if self.data is None:
+            return "unknown images"
+        steps = self.trial.step if self.trial is not None else self.train.steps
+        return f"{self.data.train}, {steps:,} steps"
+
+
+def note_of(variant: Variant) -> dict[str, object]:
+    """Returns what `srsweep train` writes into its folder, in JSON types."""
+    assert variant.data is not None
+    return {
+        "family": variant.architecture.family.name,
+        "label": variant.architecture.label,
+        "knobs": variant.architecture.knobs,
+        "scale": variant.scale,
+        "seed": variant.seed,
+        "train": variant.train.model_dump(mode="json"),
+        "data": variant.data.model_dump(mode="json"),
+    }
+
+
+def read_note(folder: Path) -> dict[str, Any]:
+    """Returns what `srsweep train` wrote into `folder`. Raises UserError if the file cannot be read."""
+    path = folder / NOTE
+    try:
+        note = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path}: not valid JSON ({error}); {RETRAIN}") from None
+    if not isinstance(note, dict):
+        raise UserError(f"{path}: must be a JSON object, got {note!r}; {RETRAIN}")
+    return note
+
+
+def variant_in(folder: Path) -> Variant:
+    """Returns the variant that `srsweep train` trained in `folder`. Raises UserError if its note is wrong."""
+    note = read_note(folder)
+    checkpoint = checkpoint_path(folder, 1)
+    try:
+        return Variant(
+            architecture=architecture(note["family"], note["knobs"]),
+            scale=note["scale"],
+            weights=checkpoint if checkpoint.is_file() else None,
+            seed=note["seed"],
+            train=TrainSettings.model_validate(note["train"]),
+            data=DataSettings.model_validate(note["data"]),
+        )
+    except KeyError as error:
+        raise UserError(f"{folder / NOTE}: {error} is missing; {RETRAIN}") from None
+    except ValidationError as error:
+        faults = explain(error, lambda path: ())
+        text = "; ".join(f"{'.'.join(path)}: {fault}" for path, fault in faults)
+        raise UserError(f"{folder / NOTE}: {text}; {RETRAIN}") from None
+
+
+def validated(
+    kind: type[Settings], values: dict[str, Any], options: dict[str, str], prefix: str = ""
+) -> Settings:
+    """Returns settings made of `values`. Raises UserError with one line for each wrong value.
+
+    A line begins with the option that `options` gives for the field, otherwise with `prefix` and the field.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        faults = explain(error, lambda path: kind.model_fields)
+        lines = [
+            f"{options.get(path[0], prefix + '.'.join(path))}: {text}" for path, text in faults
+        ]
+        raise UserError("\n".join(lines)) from None
+
+
+def data_of(variant: Variant, train_set: str | None, root: str | None) -> DataSettings:
+    """Returns the images of a variant, changed by the options --data and --root if they are given."""
+    data = variant.data or DataSettings()
+    if train_set is not None:
+        data = DataSettings(root=data.root)
+    given = {"train": train_set, "root": root}
+    changed = {name: value for name, value in given.items() if value is not None}
+    return validated(
+        DataSettings, data.model_dump() | changed, {"train": "--data", "root": "--root"}
+    )
+
+
+def split_of(data: DataSettings, scale: int) -> DataSplit:
+    """Returns the images of a variant, decoded into the folder `cache` of the current folder."""
+    return open_split(data, scale, image_cache())
+
+
+def image_cache() -> Path:
+    """Returns the folder of decoded images."""
+    return Path("cache").absolute()
+
+
+def remember(trial: TrialReference, measurements: Sequence[tuple[str, str, float]]) -> bool:
+    """Stores (name, dataset, value) of a trial at its last step. Returns False if a newer attempt has begun.
+
+    A new value replaces the old one, which may come from a busy machine. The latency that the sweep uses as objective
+    or budget is not replaced.
+    """
+    own = load_sweeps(trial.url, [trial.sweep]).get(FACT, pd.Series([""])).iloc[0]
+    rows = [
+        Measurement(step=trial.step, dataset=dataset, name=name, value=value)
+        for name, dataset, value in measurements
+    ]
+    kept = [row for row in rows if key_of(row) != own]
+    if len(kept) < len(rows):
+        click.echo(f"{own}: not stored, because the sweep measured this latency itself", err=True)
+    store = Store(trial.url)
+    try:
+        return store.record(trial.id, trial.attempts, kept, replace=True)
+    finally:
+        store.close()
+
+
+def remember_or_tell(trial: TrialReference, measurements: Sequence[tuple[str, str, float]]) -> None:
+    """Stores measurements like `remember`, and prints a line if they could not be stored."""
+    if not remember(trial, measurements):
+        click.echo(f"{trial}: not stored, because the trial is being trained again", err=True)

@@ -1,0 +1,66 @@
+"""What `srsweep check` shows of a sweep file."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.srsweep.calls import invoke, mistake
+from tests.sweeps.sweeps_for_tests import SMALL, sweep_file
+
+
+def test_nothing_feasible(tmp_path: Path) -> None:
+    message = mistake("check", sweep_file(tmp_path, budget={"params": 5}))
+    assert "no architecture of the space meets params <= 5" in message
+
+
+def test_check_as_csv(tmp_path: Path) -> None:
+    result = invoke("check", sweep_file(tmp_path), "--csv")
+    header, values = result.output.strip().splitlines()
+    assert header.startswith("sweep,")
+    assert "slwsr" in values
+
+
+@pytest.mark.slow
+def test_check_of_a_space_in_which_few_are_feasible(tmp_path: Path) -> None:
+    families = {
+        "slwsr": {
+            "n_feats": {"low": 4, "high": 200},
+            "n_blocks": {"low": 5, "high": 12},
+            "compression": ["none", "head", "tail", "alternate", "all"],
+            "activation_ratio": ["rare", "1/3", "1/2", "2/3", "all"],
+        }
+    }
+    least = json.loads(
+        invoke(
+            "cost", "slwsr", "n_feats=4", "n_blocks=5", "compression=all", "--scale", 2, "--json"
+        ).output
+    )["params"]
+    file = sweep_file(tmp_path, families=families, budget={"params": least})
+    result = invoke("check", file, "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.output)["feasible"] == "0.0%"
+
+
+def test_check_advises_against_what_serves_badly(tmp_path: Path) -> None:
+    families = {"srcnn": None, "fsrcnn": {"n_feats": [8, 16]}}
+    train = SMALL["train"] | {"schedule": "cosine"}
+    search = {"sampler": "nsga2", "trials": 2, "halving": {"min_steps": 2, "factor": 2}}
+    file = sweep_file(tmp_path, families=families, train=train, search=search)
+    advice = json.loads(invoke("check", file, "--json").output)["advice"]
+    assert advice.startswith("halving: with schedule cosine,")
+    assert "sampler nsga2: it crosses only knobs that all trials share" in advice
+    restarting = train | {"schedule": "cosine_restarts"}
+    file = sweep_file(tmp_path, train=restarting, search=search)
+    assert json.loads(invoke("check", file, "--json").output)["advice"] == "none"
+    file = sweep_file(tmp_path, train=restarting, search=search | {"sampler": "pareto"})
+    assert (
+        "the pareto sampler suggests few networks that are worth stopping early"
+        in invoke("check", file).output
+    )
+    file = sweep_file(tmp_path, train=restarting | {"restarts": [1]}, search=search)
+    assert (
+        "with schedule cosine_restarts, the learning rate is still high"
+        in invoke("check", file).output
+    )
+    assert json.loads(invoke("check", sweep_file(tmp_path), "--json").output)["advice"] == "none"
