@@ -21,7 +21,7 @@ from srsweep.options import locate, parse_architecture
 from srsweep.variant import NOTE, TrialReference, Variant, split_of, variant_in
 from sweeps.checkpoints.object_store import Mirror, is_url
 from sweeps.checkpoints.state import checkpoint_path
-from sweeps.config.sweep_config import ConfigError, SweepConfig, parse_config
+from sweeps.config.sweep_config import SweepConfig, parse_config
 from sweeps.messages import without_password
 
 KEEP_ALL = (
@@ -116,7 +116,7 @@ def finder(url: str, folders: Sequence[Path] = ()) -> FindTrained:
                 return "its checkpoint is not on this machine (a sweep keeps those of its Pareto front)"
             network = variant.network()
             split = split_of(own.data, own.scale)
-        except (ConfigError, UserError) as error:
+        except UserError as error:
             # A page without one picture is better than no page.
             return str(error)
         note = "" if variant is own else f"trained again: {variant.training()}"

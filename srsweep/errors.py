@@ -58,7 +58,6 @@ def use_database(url: str) -> None:
 def as_expected(error: Exception) -> click.ClickException | None:
     """Returns what to show for an error that was foreseen, or None for a fault of the program."""
     # Imported here because the help needs none of them. Whatever raised `error` has imported them already.
-    from sweeps.config.sweep_config import ConfigError
     from sweeps.engine.outcomes import SweepFailed
     from sweeps.store.store import StoreError, SweepTaken
 
@@ -66,7 +65,7 @@ def as_expected(error: Exception) -> click.ClickException | None:
         return RunFailed(without_password(_line_of(error)))
     if isinstance(error, (SweepFailed, SweepTaken)):
         return RunFailed(without_password(str(error)))
-    if isinstance(error, (UserError, ConfigError, StoreError)):
+    if isinstance(error, (UserError, StoreError)):
         return Mistake(without_password(str(error)))
     if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
         line = f"{error.name} is not installed; `pip install 'srsweep[{EXTRAS[error.name]}]'`"

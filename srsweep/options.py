@@ -99,7 +99,7 @@ def by_line(file: Path) -> Iterator[None]:
     """Adds the line of `file` to a mistake that shows only when its settings are used."""
     try:
         yield
-    except (ConfigError, UserError) as error:
+    except UserError as error:
         raise ConfigError(located(file, str(error), SweepConfig.model_fields)) from error
 
 

@@ -72,7 +72,7 @@ def check(file: Path, form: Format | None) -> None:
 def describe(config: SweepConfig) -> dict[str, Any]:
     """Returns facts about a sweep by name, in JSON types and for people.
 
-    Raises ConfigError or UserError for what would stop the sweep: no feasible architecture, or images that cannot be
+    Raises UserError for what would stop the sweep: no feasible architecture, or images that cannot be
     used. Image sets that are missing are only named, because the sweep may run on another machine.
     """
     found = check_feasible(config, sample=True)

@@ -17,7 +17,7 @@ from searchspace.quantity import SUFFIXES, format_quantity, parse_quantity
 from searchspace.space import parse_space
 from searchspace.spec import knobs
 from searchspace.table.space_table import ADDITIVE, SpaceTable
-from srsweep.arguments import parse_architecture
+from srsweep.options import parse_architecture
 from tests.searchspace.generated import specs, values_of
 
 EXACT = 2**53

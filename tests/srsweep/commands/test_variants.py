@@ -175,7 +175,7 @@ def test_ctrl_c_saves_at_once_and_says_how_to_go_on(tmp_path: Path) -> None:
     started = subprocess.Popen(
         [sys.executable, "-m", "srsweep", *words],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])},
         stderr=subprocess.PIPE,
         text=True,
     )
