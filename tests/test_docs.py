@@ -67,8 +67,11 @@ def test_every_target_of_make_in_the_readme_exists() -> None:
     assert {"sweep", "test"} <= named <= targets
 
 
-def test_files_that_the_readme_names_exist() -> None:
-    for file in re.findall(r"[`(]([\w/-]+\.(?:py|md|yaml|png))[`)]", README):
+@pytest.mark.parametrize("page", [*PAGES, "ARCHITECTURE.md", "benchmarks/README.md"])
+def test_files_that_a_page_names_exist(page: str) -> None:
+    named = re.findall(r"`([\w-]+/[\w/-]+\.(?:py|md|yaml|csv))`", text(page))
+    assert len(named) > 20 or page != "ARCHITECTURE.md"
+    for file in named:
         assert (ROOT / file).exists(), file
 
 
