@@ -1,5 +1,6 @@
 """What the documents say of files, commands and sweeps is kept true here."""
 
+import csv
 import re
 from pathlib import Path
 from textwrap import dedent
@@ -7,6 +8,7 @@ from textwrap import dedent
 import pytest
 import yaml
 
+from analysis.read.frames import load_trials
 from benchmarks.record import RESULTS
 from benchmarks.table import tables
 from srsweep.cli import COMMANDS
@@ -38,6 +40,11 @@ def test_every_file_that_is_named_exists() -> None:
 
 
 README = (ROOT / "README.md").read_text()
+PAGES = sorted(["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
+
+
+def text(page: str) -> str:
+    return (ROOT / page).read_text()
 
 
 def test_the_sweep_in_the_readme_is_valid() -> None:
@@ -47,10 +54,11 @@ def test_the_sweep_in_the_readme_is_valid() -> None:
     check_feasible(config)
 
 
-def test_every_command_in_the_readme_exists() -> None:
-    named = set(re.findall(r"^    srsweep ([a-z-]+)", README, re.MULTILINE))
-    assert len(named) > 5
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_that_a_page_shows_exists(page: str) -> None:
+    named = set(re.findall(r"^    (?:.*&& )?srsweep ([a-z-]+)", text(page), re.MULTILINE))
     assert named <= set(COMMANDS)
+    assert page != "README.md" or len(named) > 5
 
 
 def test_every_target_of_make_in_the_readme_exists() -> None:
@@ -59,9 +67,61 @@ def test_every_target_of_make_in_the_readme_exists() -> None:
     assert {"sweep", "test"} <= named <= targets
 
 
-def test_files_that_the_readme_names_exist() -> None:
-    for file in re.findall(r"[`(]([\w/-]+\.(?:py|md|yaml|png))[`)]", README):
+@pytest.mark.parametrize("page", [*PAGES, "ARCHITECTURE.md", "benchmarks/README.md"])
+def test_files_that_a_page_names_exist(page: str) -> None:
+    named = re.findall(r"`([\w-]+/[\w/-]+\.(?:py|md|yaml|csv))`", text(page))
+    assert len(named) > 20 or page != "ARCHITECTURE.md"
+    for file in named:
         assert (ROOT / file).exists(), file
+
+
+@pytest.mark.parametrize("page", [*PAGES, "ARCHITECTURE.md"])
+def test_links_of_a_page_lead_to_files_and_headings(page: str) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", text(page)):
+        if "://" in target:
+            continue
+        name, _, heading = target.partition("#")
+        file = (ROOT / page).parent / name if name else ROOT / page
+        assert file.exists(), target
+        headings = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE) if heading else []
+        assert not heading or heading in {h.lower().replace(" ", "-") for h in headings}, target
+
+
+def test_rows_of_the_readmes_results_are_rows_of_the_results_page() -> None:
+    """README leaves columns out of the table in docs/results.md, but never changes a figure."""
+
+    def rows(page: str) -> dict[str, list[str]]:
+        lines = re.findall(r"^\| (.*dB.*|.*\d\.\d{2} / 0\.\d+.*) \|$", text(page), re.MULTILINE)
+        return {cells[0]: cells[1:] for cells in (line.split(" | ") for line in lines)}
+
+    whole = rows("docs/results.md")
+    shown = rows("README.md")
+    assert len(shown) == 4
+    for network, cells in shown.items():
+        places = iter(whole[network])
+        assert all(cell in places for cell in cells), network  # the same figures in the same order
+
+
+def test_recorded_rows_of_the_results_page_are_those_of_the_database() -> None:
+    page = text("docs/results.md")
+    frame = load_trials(f"sqlite:///{ROOT / 'results.db'}", ["slwsr-x4-bsds400"])
+    costs = {
+        (f"{row.params / 1e3:.1f}K", f"{row.multadds / 1e9:.2f}G", f"{row.psnr_y:.2f}")
+        for row in frame.itertuples()
+    }
+    found = re.findall(r"\| ([\d.]+K) \| ([\d.]+G) \| BSDS400 \| ([\d.]+) \|", page)
+    assert len(found) == 3
+    assert set(found) <= costs
+
+
+def test_shares_of_steps_on_the_search_page_are_those_of_the_benchmark() -> None:
+    with (ROOT / "benchmarks/search/results/summary.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["contender"] == "pareto"]
+    to_rival = sorted(f"{float(row['share_of_steps_to_best_rival']):.2f}" for row in rows)
+    to_tpe = sorted(f"{float(row['share_of_steps_to_tpe']):.2f}" for row in rows)
+    page = " ".join(text("docs/search.md").split())
+    assert "after {}, {}, {} and {} of that search's steps".format(*to_rival) in page
+    assert f"after {to_tpe[0]} to {to_tpe[-1]} of its steps" in page
 
 
 def test_the_tables_of_the_benchmarks_are_those_of_their_files() -> None:
