@@ -46,9 +46,8 @@ def check_feasible(config: SweepConfig, *, sample: bool = False) -> Found:
     """
     sample = sample or sampler_class(config.search.sampler).needs_table
     if not config.limits and not sample:
-        with contextlib.suppress(
-            ValueError
-        ):  # the table then tells whether the space holds any network
+        # When no draw is a network, the table below tells whether the space holds any.
+        with contextlib.suppress(ValueError):
             return Found(example=config.space.spell(Random(config.seed)))
     table = space_table(config, sample=sample) if config.space.num_spellings > FEW else None
     if table is not None:

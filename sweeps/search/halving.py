@@ -52,6 +52,8 @@ def next_promotion(
 
     The answer does not depend on the order of `candidates`, whose numbers must differ.
     """
+    # Trials of equal cost fall into bands in this order.
+    candidates = sorted(candidates, key=lambda each: each.number)
     for rung in range(num_rungs - 2, -1, -1):
         reached = [each for each in candidates if len(each.scores) > rung]
         chosen = _promotable(reached, rung, factor)

@@ -44,7 +44,8 @@ class Budgets:
     def __init__(self, costs: Floats, psnr: Floats, floor: float) -> None:
         """Cut the budgets at the costs of the known networks.
 
-        `costs` (M, D) in [0, 1] and `psnr` (M,) in dB describe these; `floor` in dB holds where none fits.
+        `costs` (M, D) in [0, 1] and `psnr` (M,) in dB describe these; `floor` in dB is the best PSNR at budgets that
+        none of them fits in.
         """
         dimensions = costs.shape[1]
         limit = EDGES.get(dimensions, 6)
