@@ -1,4 +1,4 @@
-"""Every file in configs/ is valid, says what it reproduces at what cost, and runs."""
+"""Every file in configs/ and configs/claims/ is valid, says what it reproduces at what cost, and runs."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ from sweeps.config.sweep_config import STORAGE_VARIABLE, SweepConfig, read_confi
 from sweeps.run import run_sweep
 
 ROOT = Path(__file__).parents[1]
-FILES = sorted((ROOT / "configs").glob("*.yaml"))
+FILES = sorted([*(ROOT / "configs").glob("*.yaml"), *(ROOT / "configs/claims").glob("*.yaml")])
 PAPERS = [path for path in FILES if "GPU-hours" in path.read_text()]
 """Those that stand for an experiment of the papers, and the wide sweep; not the recorded ones."""
 REFERENCES = ROOT / "analysis/published/published.csv"
