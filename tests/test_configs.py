@@ -1,4 +1,4 @@
-"""Tests that every file in configs/ is valid, says what it reproduces and at what cost, and runs."""
+"""Tests that every file in configs/ and configs/claims/ is valid, says what it reproduces and at what cost, and runs."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ from sweeps.config.sweep_config import STORAGE_VARIABLE, SweepConfig, read_confi
 from sweeps.run import run_sweep
 
 ROOT = Path(__file__).parents[1]
-FILES = sorted((ROOT / "configs").glob("*.yaml"))
+FILES = sorted([*(ROOT / "configs").glob("*.yaml"), *(ROOT / "configs/claims").glob("*.yaml")])
 PAPERS = [path for path in FILES if "GPU-hours" in path.read_text()]
 """The files of the papers' experiments and the wide sweep, without the recorded sweeps."""
 REFERENCES = ROOT / "analysis/published/published.csv"
