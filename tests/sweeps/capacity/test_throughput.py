@@ -112,7 +112,7 @@ def test_two_processes_take_real_steps_and_tell_their_memory(tmp_path: Path) -> 
 
 
 def test_a_process_that_cannot_begin_says_why(tmp_path: Path) -> None:
-    with pytest.raises(RungFailed, match=r"train\.patch_size: must fit into every image"):
+    with pytest.raises(RungFailed, match=r"train\.patch_size: must fit into each image"):
         measure_rung(job(tmp_path, patch_size=4000), 1)
     assert not multiprocessing.active_children()
 

@@ -117,7 +117,7 @@ def test_images_that_do_not_fit_on_a_gpu_are_told_of_once(
     assert _fits(pairs, cuda)
     # Few images, but more than a quarter of nothing.
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2**8, 2**30))
-    with pytest.warns(UserWarning, match=r"images take 0\.00 GiB.*resources\.gpu") as told:
+    with pytest.warns(UserWarning, match=r"images need 0\.00 GiB.*resources\.gpu") as told:
         fit = [_fits(pairs, cuda) for _ in range(2)]
     assert (fit, len(told)) == ([False, False], 1)
 
