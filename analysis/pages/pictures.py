@@ -48,7 +48,7 @@ class Part:
     """A part of one version of a validation image."""
 
     name: str
-    """Of the version, such as 'bicubic'."""
+    """Name of the version, such as 'bicubic'."""
     url: str
     """The part as a PNG in a data URL."""
     psnr: str
@@ -60,7 +60,7 @@ class Strip:
     """The same part of one validation image in each version."""
 
     name: str
-    """Of the image."""
+    """Name of the image."""
     parts: list[Part]
 
 

@@ -45,7 +45,7 @@ class Spend:
 
     total: str
     median: str | None
-    """Of the finished trials. None without a finished trial, as `most`."""
+    """Median over the finished trials. None, like `most`, if no trial has finished."""
     most: str | None
     wasted: str | None
     """What failed trials took. None when it is nothing."""

@@ -1,1 +1,1 @@
-"""Networks as the authors' public code builds them: same names, same order, nothing of ours."""
+"""Networks as the authors' public code builds them: the same names and order, and none of srsweep's code."""
