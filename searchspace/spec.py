@@ -160,7 +160,9 @@ def explain(
         else:
             text = fault["msg"].removeprefix("Value error, ")
             # The validators of srsweep already say what they got.
-            text += "" if ", got " in text else f", got {fault['input']!r}"
+            if ", got " not in text:
+                got = f"got {fault['input']!r}"
+                text += f" ({got})" if text.endswith("?") else f", {got}"
         faults.append((path, text))
     return faults
 

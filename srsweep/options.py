@@ -162,7 +162,7 @@ def positive(option: str, text: str, parse: Callable[[str], float] = parse_quant
     """Returns the number above 0 that an option holds. Raises UserError with the option's name."""
     try:
         value = parse(text)
-    except ValueError as error:
+    except UserError as error:
         raise UserError(f"{option}: {error}") from None
     if value <= 0:
         raise UserError(f"{option}: must be above 0, got {text.strip()}")

@@ -23,7 +23,7 @@ def parse_gpus(written: object) -> Gpus:
         return "auto"
     try:
         gpus = float(parse_quantity(written))
-    except ValueError:
+    except UserError:
         raise UserError(f"must be auto or a number such as 0.25, got {written!r}") from None
     if gpus != 0 and gpus < LEAST:
         raise UserError(f"must be auto, 0 or at least {LEAST:g}, got {gpus:g}")

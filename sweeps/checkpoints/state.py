@@ -17,6 +17,22 @@ from pydantic import ValidationError
 
 from sweeps.train.settings import TrainSettings
 
+FIRST_SETTINGS = frozenset(
+    [
+        "steps",
+        "patch_size",
+        "batch_size",
+        "learning_rate",
+        "schedule",
+        "restarts",
+        "halve_every",
+        "clip_gradient",
+        "evaluate_every",
+        "precision",
+    ]
+)
+"""The training settings, besides the device, at the time when training states held a digest of them."""
+
 
 class CheckpointFailed(Exception):  # noqa: N818 - reads as what happened
     """The training state cannot be written. The network is not at fault."""
@@ -52,17 +68,22 @@ class Training:
         if stored is None:
             return state.get("identity") == self._digest_before_2026_11_26()
         try:
-            settings = TrainSettings.model_validate(stored["settings"])
+            settings = type(self.settings).model_validate(stored["settings"])
         except (KeyError, TypeError, ValidationError):
             return False
         theirs = {**stored, "settings": settings.model_dump(mode="json", exclude={"device"})}
         return theirs == self.stored()
 
     def _digest_before_2026_11_26(self) -> str:
-        """The digest that stood in place of `stored` until then, over the settings that there were."""
+        """The digest that stood in place of `stored` until then, over the settings that there were.
+
+        Every setting that came later had its default in those trainings.
+        """
         settings = self.settings.model_dump(mode="json", exclude={"device"})
-        if settings.pop("loss") != "l1":
-            return "none: every earlier training minimized l1"
+        later = {name: settings.pop(name) for name in settings.keys() - FIRST_SETTINGS}
+        defaults = type(self.settings)().model_dump(mode="json")
+        if any(value != defaults[name] for name, value in later.items()):
+            return "no earlier training had these settings"
         if settings["restarts"] is None:
             del settings["restarts"]
         trained = [self.architecture, self.scale, self.seed, settings, self.images]

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from searchspace.constraint import Constraint, at_most, parse_constraint
 from searchspace.cost import COSTS
 from searchspace.discover import FAMILIES
+from searchspace.errors import UserError
 from searchspace.space import Fault, Space
 from searchspace.spec import knobs, nearest
 from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
@@ -123,6 +124,6 @@ def _checked(parse: Callable[[], T], at: At, faults: list[Fault]) -> list[T]:
     """Return the parsed value in a list; when it is wrong, add a fault and return an empty list."""
     try:
         return [parse()]
-    except ValueError as error:
+    except UserError as error:
         faults.append((at, str(error)))
         return []

@@ -10,6 +10,7 @@ import numpy as np
 
 from searchspace.architecture import Architecture, architecture
 from searchspace.cost import COSTS, costs
+from searchspace.errors import UserError
 from searchspace.space import feasible
 from searchspace.table.knob_functions import Ints, TableTooLarge
 from searchspace.table.space_table import ADDITIVE, MAX_SPELLINGS, SpaceTable
@@ -104,7 +105,7 @@ def _nothing(config: SweepConfig, smallest: Mapping[str, float], looked: int | N
         why = ""
         try:
             architecture(part.family.name, part.written({d.name: 0 for d in part.dimensions}))
-        except ValueError as error:
+        except UserError as error:
             why = f" (the first: {str(error).splitlines()[0]})"
         return f"metadata.sweep.families: no combination of these values is a network{why}"
     which = "architecture of the space"

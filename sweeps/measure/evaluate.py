@@ -170,7 +170,7 @@ def _judged(pairs: PairSet, images: Images, enlarged: Enlarge, batch: Sequence[i
         low_res, high_res = images(batch)
         super_res, finite = enlarged(low_res)
         return scores_y(super_res, high_res, pairs.scale).where(finite[:, None], torch.nan)
-    except ValueError as error:
+    except UserError as error:
         raise UserError(f"{pairs.name}: {pairs.names[batch[0]]}: {error}") from error
     except RuntimeError as error:
         if not lacks_memory(error):

@@ -12,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from searchspace.errors import UserError
+
 WINDOW = 11
 """Side of SSIM's Gaussian window."""
 
@@ -24,7 +26,7 @@ PEAK = 255.0
 def scores_y(super_res: Tensor, high_res: Tensor, scale: int) -> Tensor:
     """PSNR [dB] and SSIM of the luma of two batches uint8 (N, H, W, 3), as float64 (N, 2) on their device.
 
-    The host does not wait for a GPU. Raises ValueError if sizes differ or if an image without its border is smaller
+    The host does not wait for a GPU. Raises UserError if sizes differ or if an image without its border is smaller
     than SSIM's window.
     """
     _check(super_res, high_res, scale, smallest=WINDOW)
@@ -67,7 +69,7 @@ def rgb_to_y(image: NDArray[np.uint8]) -> NDArray[np.float64]:
 def psnr_y(super_res: NDArray[np.uint8], high_res: NDArray[np.uint8], scale: int) -> float:
     """PSNR [dB] of the luma of two images uint8 (H, W, 3); infinite for equal images.
 
-    Raises ValueError if sizes differ or cropping leaves nothing.
+    Raises UserError if sizes differ or cropping leaves nothing.
     """
     pair = _tensor(super_res), _tensor(high_res)
     _check(*pair, scale, smallest=1)
@@ -77,7 +79,7 @@ def psnr_y(super_res: NDArray[np.uint8], high_res: NDArray[np.uint8], scale: int
 def ssim_y(super_res: NDArray[np.uint8], high_res: NDArray[np.uint8], scale: int) -> float:
     """SSIM of the luma of two images uint8 (H, W, 3): the mean over all positions where the window fits.
 
-    Raises ValueError if sizes differ or if an image without its border is smaller than the window.
+    Raises UserError if sizes differ or if an image without its border is smaller than the window.
     """
     pair = _tensor(super_res), _tensor(high_res)
     _check(*pair, scale, smallest=WINDOW)
@@ -130,16 +132,16 @@ def _check(super_res: Tensor, high_res: Tensor, scale: int, *, smallest: int) ->
     for images in (super_res, high_res):
         if images.dtype != torch.uint8 or images.ndim < 3 or images.shape[-1] != 3:
             kind = str(images.dtype).removeprefix("torch.")
-            raise ValueError(
+            raise UserError(
                 f"metric: images must be uint8 (H, W, 3), got {kind} {tuple(images.shape)}"
             )
     size, original = tuple(super_res.shape[-3:]), tuple(high_res.shape[-3:])
     if super_res.shape != high_res.shape:
-        raise ValueError(f"metric: images must have the same size, got {size} and {original}")
+        raise UserError(f"metric: images must have the same size, got {size} and {original}")
     least = smallest + 2 * scale
     height, width, _ = original
     if min(height, width) < least:
-        raise ValueError(
+        raise UserError(
             f"metric: image must be at least {least}x{least} pixels ({smallest} within a border of "
             f"{scale}), got {width}x{height}"
         )

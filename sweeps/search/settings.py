@@ -18,7 +18,7 @@ MEASURED = ("psnr_y", "ssim_y")
 def _known_sampler(name: str) -> str:
     """Return `name`. Raises ValueError when SAMPLERS lacks it."""
     if name not in SAMPLERS:
-        raise ValueError(f"unknown sampler; {nearest(name, SAMPLERS)}")
+        raise ValueError(f"must be one of {', '.join(SAMPLERS)}; {nearest(name, SAMPLERS)}")
     return name
 
 

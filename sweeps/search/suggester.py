@@ -10,6 +10,7 @@ from random import Random
 
 from searchspace.architecture import Architecture, architecture
 from searchspace.constraint import Constraint
+from searchspace.errors import UserError
 from searchspace.space import MAX_DRAWS, Space, feasible
 from searchspace.table.space_table import SpaceTable
 from sweeps.records import VALIDATION, TrialRow
@@ -91,7 +92,7 @@ class Suggester:
             scores = [m.value for m in row.measurements if (m.name, m.dataset) == learnt]
             try:
                 known = architecture(row.family, row.knobs)
-            except ValueError:
+            except UserError:
                 continue  # stored by a version with other knobs
             if scores:
                 self.sampler.warm_start(sweep, known, scores[-1])

@@ -58,6 +58,22 @@ def test_a_state_that_lacks_a_setting_had_its_default(tmp_path: Path) -> None:
     assert newest(path, training(settings=TrainSettings(clip_gradient=1))) is None
 
 
+class LaterSettings(TrainSettings):
+    """The settings of a later srsweep, with one more field."""
+
+    warm_up: int = 0
+
+
+def test_a_setting_that_is_added_orphans_no_training_state(tmp_path: Path) -> None:
+    stated, digested = tmp_path / "attempt-1.pt", tmp_path / "attempt-2.pt"
+    write_state({"step": 2, "training": training().stored()}, stated)
+    torch.save({"step": 2, "identity": DIGESTS[0][1]}, digested)
+    for path, key in ((stated, "0123456789abcdef"), (digested, "c4f28efadda66d45")):
+        assert newest(path, training(architecture=key, settings=LaterSettings())) is not None
+        warm = LaterSettings(warm_up=5)
+        assert newest(path, training(architecture=key, settings=warm)) is None
+
+
 @pytest.mark.parametrize("settings", [{"steps": "many"}, {"unknown": 1}, 3, None])
 def test_a_state_with_settings_that_nobody_knows_is_passed_over(
     tmp_path: Path, settings: object

@@ -86,7 +86,7 @@ def test_no_trial_goes_on_before_one_that_is_better_and_costs_less(
 
 @deterministic
 @given(st.lists(st.tuples(few_values, few_values, few_values), min_size=1, max_size=30))
-def test_ranks_peel_fronts_off_and_equal_points_share_a_rank(
+def test_moocore_ranks_as_halving_relies_on_peeling_fronts_off_with_equal_points_sharing_a_rank(
     rows: list[tuple[float, float, float]],
 ) -> None:
     values = np.array(rows)
