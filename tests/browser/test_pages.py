@@ -287,7 +287,7 @@ def test_the_command_announces_an_address_that_answers(two_sweeps: Database) -> 
     process = subprocess.Popen(command(two_sweeps.url, port), stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
-        assert process.stdout.readline() == f"{shown} (Ctrl-C ends it)\n"
+        assert process.stdout.readline() == f"{shown} (stop with Ctrl-C)\n"
         with urlopen(shown) as answer:
             assert "srsweep" in answer.read().decode()
     finally:

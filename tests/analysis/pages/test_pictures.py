@@ -47,7 +47,7 @@ def test_the_commands_in_the_report_make_its_pictures(
         srsweep(*words)
     page = Path("report.html").read_text()
     assert 'class="strip"' in page
-    assert "parameters, trained anew: " in page
+    assert "parameters, trained again: " in page
     assert "have no picture" not in page
 
 
