@@ -1,4 +1,4 @@
-"""The error type for a mistake that a person made and can mend."""
+"""The error type for a user's mistake that the user can fix."""
 
 
 class UserError(ValueError):

@@ -39,7 +39,7 @@ def choose(
 ) -> Variant:
     """Returns the variant that `words` name. `weights` replaces the checkpoint of the trial or folder.
 
-    Raises UserError with one line if there is no such variant or if it has another scale than `scale`.
+    Raises UserError with one line if there is no such variant or if its scale differs from `scale`.
     """
     if len(words) == 2 and words[0] not in FAMILIES and words[1].isdigit():
         words = ["#".join(words)]

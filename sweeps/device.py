@@ -58,7 +58,7 @@ def without_tf32() -> Iterator[None]:
 
 
 def sent(batch: Tensor, device: torch.device) -> Tensor:
-    """Copy `batch` to `device`. The host does not wait for a GPU, which needs pinned memory for that."""
+    """Copy `batch` to `device`. The copy to a GPU is asynchronous, so it goes through pinned memory."""
     if device.type == "cuda":
         batch = batch.pin_memory()
     return batch.to(device, non_blocking=True)

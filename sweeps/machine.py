@@ -17,7 +17,7 @@ def num_cores(groups: Path = GROUPS) -> int:
 
 
 def _quota(groups: Path) -> float:
-    """Processor time that the container may use, in cores, by its control group (version 2 or 1). inf: no limit."""
+    """CPU quota of the container in cores, read from its control group (version 2 or 1). inf: no limit."""
     for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
         with suppress(OSError, ValueError):
             quota, period = " ".join((groups / name).read_text() for name in names).split()

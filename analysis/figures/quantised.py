@@ -243,7 +243,7 @@ def _end(text: str, side: int, rank: float) -> Figure:
 
 
 def rank_changes(trials: pd.DataFrame) -> int:
-    """Number of pairs of `trials`, a frame of `exported`, whose order by PSNR INT8 reverses."""
+    """Number of pairs of `trials` whose order by PSNR is reversed by INT8 quantisation."""
     old, new = (trials[name].to_numpy() for name in ("psnr_y", "psnr_y_int8"))
     turned = (old[:, None] > old) & (new[:, None] < new)
     return int(turned.sum())

@@ -41,7 +41,7 @@ MAX_SEARCHED = 20_000
 COUNTED = 500
 """Architectures sampled from a large space to estimate the feasible share."""
 COUNTING_SECONDS = 10
-"""Time limit for sampling them."""
+"""Time limit, in seconds, for sampling the COUNTED architectures."""
 ENOUGH = 30
 """Fewest architectures to sample, whatever the time limit. A cost table is represented by this many rows."""
 TIMING_SECONDS = 20

@@ -18,7 +18,7 @@ from srsweep.options import DATABASE, locate
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Address of the page. On any other address than the default, everyone who reaches it can see the sweeps.",
+    help="Address of the page. On any address other than the default, anyone who can reach it can see the sweeps.",
 )
 def dashboard(db: str | None, port: int, host: str) -> None:
     """Show the sweeps live in a browser.

@@ -25,7 +25,9 @@ rounded to one more digit; no = see the notes; - = not printed."""
 
 @click.command()
 @click.argument("family", required=False)
-@click.option("--published", is_flag=True, help="Show the counts that papers print beside ours.")
+@click.option(
+    "--published", is_flag=True, help="Show our counts next to those printed in the papers."
+)
 @tabular
 def families(family: str | None, published: bool, form: Format | None) -> None:
     """List all families, or the knobs of one FAMILY.
@@ -33,7 +35,7 @@ def families(family: str | None, published: bool, form: Format | None) -> None:
     \b
     srsweep families              all families
     srsweep families slwsr        knobs: default, values of `auto`, meaning
-    srsweep families --published  parameters and Mult-Adds, printed and counted
+    srsweep families --published  parameters and Mult-Adds, as printed and as counted
     """
     if published:
         names = [find_family(family).name] if family else list(FAMILIES)

@@ -32,7 +32,7 @@ from sweeps.run import local_slots
     type=click.FloatRange(min=0.1),
     default=5.0,
     show_default=True,
-    help="Seconds to count steps for each number of trials.",
+    help="Seconds to measure at each number of trials.",
 )
 @click.option(
     "--most",
@@ -44,7 +44,7 @@ def pack(file: Path, seconds: float, most: int | None, form: Format | None) -> N
     """Measure how many trials to run at once on this machine.
 
     Trains the same network of the sweep in FILE in 1, 2, 4, ... processes at once, with the sweep's
-    images and settings. The network is the median by Mult-Adds of a sample of the space. The
+    images and settings. That network has the median Mult-Adds of a sample of the search space. The
     measurement ends when more processes raise the total steps per second by less than 5 %, or when one
     of them runs out of memory. Copy the last line of the output into FILE. Stop other work on the machine
     first, because it distorts the result.

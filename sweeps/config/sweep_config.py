@@ -227,7 +227,7 @@ def _parse_sweep(
 
 
 def _restarting(config: SweepConfig, at: tuple[str, ...], faults: list[Fault]) -> SweepConfig:
-    """Return the sweep with its rungs as restarts when schedule: cosine_restarts names none."""
+    """If `schedule: cosine_restarts` lists no restarts, return the sweep with all rungs but the last as its restarts."""
     if config.train.schedule != "cosine_restarts" or config.train.restarts is not None:
         return config
     if config.search.halving is None:

@@ -102,7 +102,7 @@ class Suggester:
         self.sampler.report(suggested, step, scores)
 
     def pause(self, suggested: Architecture) -> None:
-        """Pass on that a trial waits for promotion."""
+        """Tell the sampler that a trial is waiting for promotion."""
         self.sampler.pause(suggested)
 
     def resume(self, suggested: Architecture) -> None:

@@ -15,7 +15,7 @@ A worked example, a x2 network of three convolutions:
 The trace is x -> head -> up -> shuffle -> last. `head` has one user and no shuffle behind it, so it stays. `up`,
 `shuffle` and `last` follow each other without another user between them, and `last` has at most FEW_COLOURS
 channels, so rewrite 1 replaces the three by one `ShuffleToColours`. For each low-resolution pixel, `up` took
-16 * 64 * 9 = 9,216 Mult-Adds and `last`, on four times as many pixels, 4 * 16 * 3 * 9 = 1,728. The product has
+16 * 64 * 9 = 9,216 Mult-Adds and `last`, on four times as many pixels, 4 * 16 * 3 * 9 = 1,728. The fused convolution has
 2 * 2 * 3 = 12 filters over 16 channels and 4 x 4 pixels: 12 * 16 * 16 = 3,072. The 64 features of each pixel are
 never computed, written or read. If `last` had 8 channels, rewrite 2 would join `up` and `shuffle` alone.
 """
