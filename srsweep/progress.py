@@ -94,8 +94,7 @@ class Watcher:
 def steps_done(sweep: Sweep) -> int:
     """Returns the optimiser steps that the sweep does not need any more. A trial that ended early counts in full."""
     full = sweep.config.train.steps
-    finished = ("complete", "stopped", "failed")
-    return sum(full if t.state in finished else t.step for t in sweep.trials.values())
+    return sum(full if t.is_finished else t.step for t in sweep.trials.values())
 
 
 def end_line(sweep: Sweep, trial: Trial) -> str:

@@ -100,7 +100,7 @@ def _check_schema(connection: Connection, name: str) -> None:
 def sweep_ids(connection: Connection, names: Sequence[str] | None) -> dict[str, int]:
     """Ids of the sweeps called `names`, or of all sweeps if `names` is None.
 
-    Raises UserError if there is no sweep of one of the names.
+    Raises UserError if one of the names is not that of a sweep.
     """
     query = select(Sweep.name, Sweep.id).order_by(Sweep.id)
     known: dict[str, int] = {row.name: row.id for row in connection.execute(query)}

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
+from sweeps.store.comparability import PLACES
 from sweeps.train.settings import TrainSettings
 
 FIRST_SETTINGS = frozenset(
@@ -58,7 +59,7 @@ class Training:
             "architecture": self.architecture,
             "scale": self.scale,
             "seed": self.seed,
-            "settings": self.settings.model_dump(mode="json", exclude={"device"}),
+            "settings": _plain(self.settings),
             "images": self.images,
         }
 
@@ -71,7 +72,7 @@ class Training:
             settings = type(self.settings).model_validate(stored["settings"])
         except (KeyError, TypeError, ValidationError):
             return False
-        theirs = {**stored, "settings": settings.model_dump(mode="json", exclude={"device"})}
+        theirs = {**stored, "settings": _plain(settings)}
         return theirs == self.stored()
 
     def _digest_before_2026_11_26(self) -> str:
@@ -79,7 +80,7 @@ class Training:
 
         Every setting that came later had its default in those trainings.
         """
-        settings = self.settings.model_dump(mode="json", exclude={"device"})
+        settings = _plain(self.settings)
         later = {name: settings.pop(name) for name in settings.keys() - FIRST_SETTINGS}
         defaults = type(self.settings)().model_dump(mode="json")
         if any(value != defaults[name] for name, value in later.items()):
@@ -88,6 +89,11 @@ class Training:
             del settings["restarts"]
         trained = [self.architecture, self.scale, self.seed, settings, self.images]
         return hashlib.sha256(json.dumps(trained, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _plain(settings: TrainSettings) -> dict[str, Any]:
+    """The settings that weights depend on, as plain values: all but those that say where the training runs."""
+    return settings.model_dump(mode="json", exclude=PLACES["train"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +128,7 @@ def newest_state(checkpoints: Checkpoints, device: torch.device | str) -> dict[s
 
 def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any] | None:
     """The training state in a file (network, optimizer, step, seconds, history), or None if it holds none."""
-    # Half a file is no zip archive any more. torch would take it for its old format and fail in odd ways.
+    # A truncated file is not a zip archive. torch would take it for its old format and fail in odd ways.
     if not zipfile.is_zipfile(path):
         return None
     try:

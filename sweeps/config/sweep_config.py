@@ -33,6 +33,7 @@ from sweeps.config.yaml_lines import duplicates, line_of
 from sweeps.data.settings import DataSettings
 from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
 from sweeps.search.settings import Direction, SearchSettings
+from sweeps.store.comparability import PLACES
 from sweeps.store.database import check_url
 from sweeps.train.settings import TrainSettings
 
@@ -145,13 +146,10 @@ class SweepConfig(BaseModel):
     @property
     def comparable(self) -> dict[str, Any]:
         """The settings that all trials of a sweep must share, in JSON types."""
-        dumped = self.model_dump(
-            mode="json", include={"scale", "seed", "objectives", "train", "data"}
+        # The folder of the images is among PLACES: the images' fingerprint is compared instead.
+        return self.model_dump(
+            mode="json", include={"scale", "seed", "objectives", "train", "data"}, exclude=PLACES
         )
-        # The device and the folder of the images do not change results; the images' fingerprint is compared separately.
-        dumped["train"].pop("device")
-        dumped["data"].pop("root")
-        return dumped
 
 
 def read_config(path: Path) -> SweepConfig:

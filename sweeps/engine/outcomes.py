@@ -86,7 +86,7 @@ def blocking_fault(trial: Trial, outcome: Outcome, config: SweepConfig) -> str:
 def check_failures(trials: Collection[Trial], config: SweepConfig) -> None:
     """Raise SweepFailed if more trials have failed than `search.max_failed_share` allows."""
     failed = sum(trial.state == "failed" for trial in trials)
-    finished = sum(trial.state in ("complete", "stopped", "failed") for trial in trials)
+    finished = sum(trial.is_finished for trial in trials)
     if finished >= LEAST_FINISHED and failed > config.search.max_failed_share * finished:
         raise SweepFailed(
             f"{failed} of {finished} trials have failed, more than max_failed_share "

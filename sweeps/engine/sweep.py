@@ -93,7 +93,7 @@ class Sweep:
     @property
     def finished(self) -> list[Trial]:
         """Trials that are complete, stopped or failed."""
-        return [t for t in self.trials.values() if t.state in ("complete", "stopped", "failed")]
+        return [trial for trial in self.trials.values() if trial.is_finished]
 
     @property
     def done(self) -> bool:

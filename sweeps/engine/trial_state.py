@@ -50,6 +50,11 @@ class Trial:
     alone: bool = False
     """Whether the trial must run alone, because it ran out of memory beside others or is predicted to."""
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether the trial has reached an end of any kind."""
+        return self.state in ("complete", "stopped", "failed")
+
     @classmethod
     def restored(cls, row: TrialRow, config: SweepConfig) -> "Trial":
         """Restore a trial from its stored row."""
