@@ -8,6 +8,11 @@ from typing import Any
 FINAL = ("SUCCEEDED", "FAILED", "STOPPED")
 READY_SECONDS = 120.0
 """Longest wait for a new head to accept jobs, in seconds. It answers requests before it can start one."""
+STOP_SECONDS = 60
+"""Time that a stopped driver has to close its attempts and its lease before Ray kills it, in seconds.
+
+Ray's own value is 3 seconds. A driver on a busy machine needs longer, and another driver must then wait for its lease.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +52,17 @@ def submit(client: Any, sweep: str, digest: str, command: str) -> Job:
     """
     used = [_number(details.submission_id, sweep) for details in client.list_jobs()]
     name = f"sweep-{sweep}.{max(used, default=0) + 1}"
+    # The process that stops the job reads this variable from the job's own environment.
+    environment = {"env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS)}}
     give_up = time.monotonic() + READY_SECONDS
     while True:
         try:
-            client.submit_job(entrypoint=command, submission_id=name, metadata={"digest": digest})
+            client.submit_job(
+                entrypoint=command,
+                submission_id=name,
+                runtime_env=environment,
+                metadata={"digest": digest},
+            )
             return Job(name=name, digest=digest)
         except RuntimeError as error:
             if "try again later" not in str(error) or time.monotonic() > give_up:
