@@ -2,7 +2,8 @@
 
 look.py DATABASE complete NAME N    exit code 0 if the sweep has exactly N trials, all complete and different
 look.py DATABASE kill NAME N        waits until N trials are complete, then kills the sweep's driver
-look.py DATABASE stop NAME N        waits until N trials are complete, then stops the sweep's second job as `ray job stop` does
+look.py DATABASE stop NAME N        waits until N trials are complete, then stops the sweep's second job as `ray job stop` does,
+                                    while the driver is too busy to answer for five seconds
 look.py DATABASE free NAME N        exit code 0 if at least N trials are complete, none is open, and the lease is free
 """
 
@@ -51,7 +52,12 @@ def stop(database: Path, name: str, trials: int) -> None:
 
     client = JobSubmissionClient("http://127.0.0.1:8265")
     _wait(database, name, trials)
+    # A driver on a busy machine needs longer than the 3 seconds after which Ray kills a job unless it is told otherwise.
+    driver = _driver(database, name)
+    os.kill(driver, signal.SIGSTOP)
     client.stop_job(f"sweep-{name}.2")
+    time.sleep(5)
+    os.kill(driver, signal.SIGCONT)
 
 
 def _wait(database: Path, name: str, trials: int) -> None:
@@ -63,13 +69,17 @@ def _wait(database: Path, name: str, trials: int) -> None:
 
 def kill(database: Path, name: str, trials: int) -> None:
     _wait(database, name, trials)
+    os.kill(_driver(database, name), signal.SIGKILL)
+
+
+def _driver(database: Path, name: str) -> int:
     with sqlite3.connect(database) as connection:
         ((holder,),) = connection.execute(
             "select holder from leases join sweeps on sweeps.id = sweep_id where name = ?", [name]
         ).fetchall()
     found = re.search(r"process (\d+)", holder)
     assert found, holder
-    os.kill(int(found.group(1)), signal.SIGKILL)
+    return int(found.group(1))
 
 
 def _count(database: Path, name: str) -> int:
