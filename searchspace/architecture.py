@@ -16,15 +16,15 @@ from searchspace.spec import Spec, digest, explain, knobs
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """A network whose scale is still open. Two architectures with equal keys are the same network."""
+    """A network for every scale that its family supports. Two architectures with equal keys are the same network."""
 
     family: Family
     spec: Spec
-    """The knobs as they were written. Comparisons use `canonical` instead."""
+    """The knobs as the user gave them. Comparisons use `canonical` instead."""
 
     @cached_property
     def canonical(self) -> Spec:
-        """The one spec that represents every way of writing this network."""
+        """The canonical spec. Every spec that describes this network has the same canonical spec."""
         return self.spec.canonical()
 
     @cached_property
@@ -34,12 +34,12 @@ class Architecture:
 
     @property
     def knobs(self) -> dict[str, Any]:
-        """All knobs as they were written, in JSON types."""
+        """The values of all knobs by name, as the user gave them, in JSON types."""
         return self.spec.model_dump(mode="json")
 
     @cached_property
     def label(self) -> str:
-        """A name for people: the family and the knobs that differ from the published network."""
+        """A readable name: the family, and each knob whose value makes the network differ from the published default."""
         fields = type(self.spec).model_fields
         shown, spec = [self.family.name], self.spec
         for name, value in self.spec.changed().items():
@@ -47,12 +47,13 @@ class Architecture:
             if digest(self.family.name, without.canonical()) != self.key:
                 shown.append(f"{name}={_short(value)}")
             else:
-                # Two knobs can each be without effect, but not both at once.
+                # Resetting either of two knobs alone may leave the network as it is, although
+                # resetting both changes it. So this knob stays reset while the next are tried.
                 spec = without
         return " ".join(shown)
 
     def network(self, scale: int) -> nn.Module:
-        """Returns the network at `scale`, freshly initialised.
+        """Returns a freshly initialised network that enlarges images by `scale`.
 
         Raises UserError if the family does not support this scale.
         """
@@ -71,7 +72,8 @@ class Architecture:
 def architecture(family_name: str, values: Mapping[str, Any]) -> Architecture:
     """Returns the architecture with these knob values. All other knobs keep the published default.
 
-    Raises UserError with one line per mistake. Each line starts with `family.knob`.
+    Raises UserError with one line per mistake. Each line starts with `family.knob`, or with `family` if several knobs
+    do not fit together.
     """
     family = find_family(family_name)
     try:

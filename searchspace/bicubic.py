@@ -1,7 +1,8 @@
 """Bicubic enlargement as MATLAB's imresize computes it. The papers trained and tested with it.
 
-PyTorch uses a different cubic (a = -0.75, border repeated). On Set5, with values in [0, 1], the two differ by up to
-0.065. A network trained on images of one kind loses quality on images of the other kind.
+PyTorch uses a different cubic: a is -0.75, and border pixels are repeated. On Set5, with values in [0, 1], images that
+PyTorch enlarges differ from MATLAB's by up to 0.065. A network loses quality if its training images and its test
+images were enlarged by different cubics.
 """
 
 import math
@@ -11,10 +12,10 @@ from torch import Tensor
 
 
 def enlarge_as_matlab(x: Tensor, scale: int) -> Tensor:
-    """Enlarges (N, C, H, W) to (N, C, sH, sW) by a cubic with a = -0.5 and a mirrored border (docs/facts.md 9).
+    """Enlarges (N, C, H, W) to (N, C, sH, sW), where s is `scale`, with a cubic of a = -0.5 (docs/facts.md 9).
 
-    The code sums shifted images. It needs no convolution, so it costs no Mult-Adds, and it uses only operators that
-    every exporter supports.
+    Pixels beyond the border are mirrored. The function adds shifted copies of the image. It uses no convolution, so it
+    costs no Mult-Adds, and every exporter supports its operators.
     """
     wider = _enlarge_columns(x, scale)
     return _enlarge_columns(wider.transpose(2, 3), scale).transpose(2, 3)

@@ -23,7 +23,7 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Constraint:
-    """A comparison of the cost or numeric knob called `name` with `limit`."""
+    """A comparison between `limit` and the cost or numeric knob called `name`."""
 
     name: str
     comparison: str
@@ -34,7 +34,10 @@ class Constraint:
         return _OPERATORS[self.comparison](value, self.limit)
 
     def holds(self, architecture: Architecture, scale: int) -> bool:
-        """Whether the architecture satisfies the constraint. A constraint on a knob that the family lacks always holds."""
+        """Whether the architecture satisfies the constraint at `scale`.
+
+        A constraint on a knob holds if the family lacks the knob, or if the value of the knob is not a number.
+        """
         if self.name in COSTS:
             return self.allows(costs(architecture, scale)[self.name])
         value = getattr(architecture.spec, self.name, None)
@@ -47,7 +50,7 @@ class Constraint:
 def parse_constraint(text: object, knob_names: Collection[str]) -> Constraint:
     """Returns the constraint written as `text`, for example 'params <= 300k'.
 
-    Raises UserError if `text` is not a constraint, or names neither a cost nor one of `knob_names`.
+    Raises UserError if `text` is not a constraint, or if its name is neither a cost nor one of `knob_names`.
     """
     match = _COMPARISON.fullmatch(text) if isinstance(text, str) else None
     if match is None:
@@ -59,7 +62,7 @@ def parse_constraint(text: object, knob_names: Collection[str]) -> Constraint:
 
 
 def at_most(cost: str, limit: object) -> Constraint:
-    """Returns the constraint `cost <= limit` for one entry of a budget.
+    """Returns the constraint `cost <= limit`, which one entry of a sweep's `budget` stands for.
 
     Raises UserError if the cost is unknown or the limit is not a number.
     """

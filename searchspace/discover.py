@@ -1,4 +1,4 @@
-"""Finds the families: imports every module or package in `searchspace.families` and takes its FAMILY."""
+"""Finds the families: imports every module and package in `searchspace.families` and reads its FAMILY."""
 
 import importlib
 import pkgutil
@@ -20,10 +20,11 @@ def _discover() -> dict[str, Family]:
 
 
 FAMILIES: dict[str, Family] = _discover()
+"""All families by name."""
 
 
 def find_family(name: str) -> Family:
-    """Returns the family called `name`. Raises UserError with the closest known name if there is none."""
+    """Returns the family called `name`. If there is none, raises UserError, which suggests the closest known name."""
     if name not in FAMILIES:
         raise UserError(f"unknown family {name!r}; {nearest(name, FAMILIES)}")
     return FAMILIES[name]

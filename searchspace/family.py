@@ -1,4 +1,4 @@
-"""The description of an architecture family. Each file in `searchspace/families/` defines one, named FAMILY."""
+"""The description of an architecture family. Each module in `searchspace/families/` defines one family as FAMILY."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,28 +23,28 @@ Convention = Literal[
     "multadds_with_mean_shift",
     "multadds_exact_third",
 ]
-"""The rules by which papers count. `searchspace.cost.conventions` applies each rule to the network itself."""
+"""The names of the rules by which papers count parameters and Mult-Adds. `searchspace.cost.conventions` implements them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """One network of a paper with the counts that the paper prints."""
+    """One published network, with the parameters and Mult-Adds that its paper prints."""
 
     name: str
-    """The name in the paper's tables."""
+    """The name of the network in the paper's tables."""
     spec: Spec
     scale: int
     params: str | None = None
-    """The printed number of parameters, for example '144K'."""
+    """The number of parameters as the paper prints it, for example '144K'. None if the paper prints no number."""
     params_convention: Convention = "deployed"
     multadds: str | None = None
-    """The printed Mult-Adds, for example '8.3G'."""
+    """The Mult-Adds as the paper prints them, for example '8.3G'. None if the paper prints no number."""
     multadds_convention: Convention = "multadds"
     source: str
     caveat: str = ""
-    """Why our counts differ from the printed ones, or how we read an unclear passage of the paper. Empty if neither applies."""
+    """Why our counts differ from the printed counts, or how we read an unclear passage of the paper. Otherwise empty."""
     reproducible: bool = True
-    """Whether our counts round to the printed ones."""
+    """Whether our counts round to the printed counts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,15 +53,17 @@ class Family:
 
     name: str
     source: str
-    """The paper and the public code."""
+    """The paper and the repository of its code."""
     spec: type[Spec]
     network: Callable[[Any, int], nn.Module]
-    """Builds the network for (spec, scale). It maps (N, 3, H, W) in [0, 1] to (N, 3, sH, sW), nominally in [0, 1]."""
+    """Builds the network from a spec and a scale s. The network maps images (N, 3, H, W) in [0, 1] to (N, 3, sH, sW). Its
+    output may lie slightly outside [0, 1]."""
     scales: tuple[int, ...] = (2, 3, 4)
+    """The scales at which the network can be built."""
     published: tuple[Published, ...] = ()
     upstream_range: float = 1.0
-    """The largest colour value in the input of the authors' network (1 or 255). Our network multiplies its input by this
-    number, so the authors' checkpoints fit."""
+    """The largest colour value that the authors' network takes: 1 or 255. Our network multiplies its input by this number,
+    so that the authors' checkpoints fit."""
     parts: Parts | None = None
-    """Which knobs affect the costs together. With it, `searchspace.table.space_table` can tabulate a space of millions of
-    networks; the table checks the declaration first. None: every network is counted by itself."""
+    """Which knobs affect the costs together. From this, `searchspace.table.space_table` computes the costs of millions of
+    networks; it first checks the result on a few networks. If None, the table has to count the networks one by one."""

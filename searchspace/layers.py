@@ -1,6 +1,6 @@
 """Layers that more than one family uses.
 
-Shapes: N images, C channels, H rows and W columns of the low-resolution input, scale s.
+Shapes in docstrings: N images, C channels, H rows and W columns of the low-resolution image, scale s.
 """
 
 import copy
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils import fusion, parametrizations, parametrize
 
 RGB_MEAN_DIV2K = (0.4488, 0.4371, 0.4040)
-"""Mean colour of DIV2K in [0, 1]. EDSR and the networks derived from it subtract it (docs/facts.md 1.1)."""
+"""Mean colour of DIV2K in [0, 1]. EDSR and the networks derived from EDSR subtract this colour (docs/facts.md 1.1)."""
 
 
 def conv(
@@ -22,7 +22,7 @@ def conv(
     bias: bool = True,
     stride: int = 1,
 ) -> nn.Conv2d:
-    """Returns a convolution with zero padding. At stride 1, an odd kernel keeps the size of the image."""
+    """Returns a convolution with a padding of `kernel // 2` zeros. With an odd kernel and stride 1, it keeps the image size."""
     return nn.Conv2d(
         in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=bias
     )
@@ -31,8 +31,9 @@ def conv(
 class ColourShift(nn.Module):
     """The mean shift of EDSR: adds a constant to each colour.
 
-    The constants are buffers, so they are neither trained nor counted. In some published checkpoints training turned
-    the shift into a 3x3 colour mix by accident (docs/facts.md 1.1). The layer applies such a mix after loading one.
+    The constants are buffers, so they are neither trained nor counted as parameters. Some authors trained the shift by
+    accident. Their checkpoints hold a 1x1 convolution that mixes the three colours (docs/facts.md 1.1). After such a
+    checkpoint is loaded, the layer applies this convolution.
     """
 
     weight: Tensor
@@ -49,7 +50,11 @@ class ColourShift(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Shifts (N, C, H, W). Computes in float32 even under autocast, because bfloat16 loses colour levels."""
+        """Shifts the colours of (N, C, H, W).
+
+        The addition stays in float32 under autocast, because bfloat16 loses colour levels. Autocast does lower the
+        precision of the convolution that mixes colours.
+        """
         if self.mixes:
             return nn.functional.conv2d(x, self.weight, self.bias)
         return x + self.bias.view(1, -1, 1, 1)
@@ -60,13 +65,16 @@ class ColourShift(nn.Module):
 
 
 class ConvNorm(nn.Sequential):
-    """A convolution followed by batch norm. `deployed` folds the norm into the convolution."""
+    """A convolution followed by a batch norm, which `deployed` folds into the convolution."""
 
     def __init__(self, convolution: nn.Conv2d) -> None:
         super().__init__(convolution, nn.BatchNorm2d(convolution.out_channels))
 
     def folded(self) -> nn.Conv2d:
-        """Returns one convolution with the same output in evaluation mode."""
+        """Returns a single convolution whose output equals the output of this layer in evaluation mode.
+
+        On the meta device, only the shape of the convolution is right.
+        """
         convolution, norm = self
         assert isinstance(convolution, nn.Conv2d)
         assert isinstance(norm, nn.BatchNorm2d)
@@ -87,7 +95,7 @@ class ConvNorm(nn.Sequential):
 
 
 def weight_norm(module: nn.Module) -> nn.Module:
-    """Applies weight normalisation to every convolution in `module` (one g per output channel) and returns `module`."""
+    """Applies weight norm to every Conv2d in `module`, with one scale g per output channel, and returns `module`."""
     for part in module.modules():
         if isinstance(part, nn.Conv2d) and not parametrize.is_parametrized(part):
             parametrizations.weight_norm(part)
@@ -95,7 +103,7 @@ def weight_norm(module: nn.Module) -> nn.Module:
 
 
 def deployed(network: nn.Module) -> nn.Module:
-    """Returns a copy of `network` as it ships: in evaluation mode, with weight norm and batch norm folded.
+    """Returns a copy of `network` for deployment: in evaluation mode, with weight norm and batch norm folded.
 
     Only the batch norm of a `ConvNorm` is folded. Any other batch norm stays as it is.
     """
@@ -103,7 +111,10 @@ def deployed(network: nn.Module) -> nn.Module:
 
 
 def fold(network: nn.Module) -> nn.Module:
-    """Folds weight norm and batch norm of `network` in place and returns it. It must be in evaluation mode."""
+    """Folds weight norm and the batch norm of each `ConvNorm` in place, and returns `network`.
+
+    `network` must be in evaluation mode.
+    """
     for part in list(network.modules()):
         if parametrize.is_parametrized(part):
             _fold_parametrizations(part)
@@ -114,10 +125,10 @@ def fold(network: nn.Module) -> nn.Module:
 
 
 def _fold_parametrizations(part: nn.Module) -> None:
-    """Turns the parametrised weights of `part` into plain ones.
+    """Turns the parametrised weights of `part` into plain parameters.
 
-    torch's `remove_parametrizations` edits the class of the module. A deep copy shares that class with its original,
-    which would then lose its weight.
+    torch's `remove_parametrizations` edits the class of the module. A deep copy shares its class with the original
+    module, so the original would lose its weight.
     """
     weights = {name: getattr(part, name).detach() for name in part.parametrizations}  # type: ignore[union-attr]
     part.__class__ = type(part).__bases__[0]

@@ -1,4 +1,4 @@
-"""Compares the counts that the papers print with our own, following each paper's rule of counting."""
+"""Compares the counts that papers print with our counts. Each paper's network is counted by that paper's own rule."""
 
 import re
 from decimal import ROUND_HALF_UP, Decimal
@@ -11,42 +11,52 @@ from searchspace.family import Convention, Family, Published
 from searchspace.quantity import SUFFIXES
 
 Agreement = Literal["yes", "rounded twice", "no", "not printed"]
+"""Whether our counts agree with the printed counts; `agreement` says what each value means."""
 
 RULES: dict[Convention, str] = {
-    "trained": "the parameters are those in training, including the g of weight norm",
+    "trained": "the parameters are counted in training, including the scales g of weight norm",
     "trained_with_mean_shift": "the parameters include 24 for the two mean shifts",
-    "weights": "the parameters are the weights only, without biases",
-    "trained_three_scales": "the parameters are those of one network with upsamplers for x2, x3 and x4",
-    "weights_three_scales": "the parameters are the weights, without biases, of one network with upsamplers "
-    "for x2, x3 and x4",
-    "params_times_low_res_pixels": "the Mult-Adds are parameters times low-resolution pixels",
-    "weights_times_output_pixels": "the Mult-Adds are weights times output pixels; each weight counts once, "
-    "however often it is reused",
+    "weights": "the parameters are the weights without the biases",
+    "trained_three_scales": "the parameters are counted in one network with upsamplers for x2, x3 and x4",
+    "weights_three_scales": "the parameters are the weights without the biases, counted in one network with "
+    "upsamplers for x2, x3 and x4",
+    "params_times_low_res_pixels": "the Mult-Adds are the number of parameters times the number of low-resolution pixels",
+    "weights_times_output_pixels": "the Mult-Adds are the number of weights times the number of output pixels; a "
+    "weight counts once, however often the network applies it",
     "multadds_with_bias": "the Mult-Adds include one addition per output value of each convolution with a bias",
     "multadds_with_mean_shift": "the Mult-Adds include the two mean shifts",
-    "multadds_exact_third": "the Mult-Adds are for 921,600 / 9 low-resolution pixels instead of 426x240",
+    "multadds_exact_third": "the Mult-Adds are counted for 921,600 / 9 low-resolution pixels instead of 426x240",
 }
-"""How each paper's rule of counting differs from ours (`deployed` parameters, `multadds`). Shown as notes below the table."""
+"""How each counting rule differs from ours, which are `deployed` for parameters and `multadds` for Mult-Adds. `srsweep
+families --published` prints these sentences as notes."""
 
 
 def rounds_to(count: int, printed: str) -> bool:
     """Whether `count` rounds to the printed number, such as '144K' or '8.3G'.
 
-    A count exactly half-way between two printed numbers matches both.
+    A count that lies exactly half-way may be rounded up or down: 500 matches '0K' and '1K'.
     """
     value, target, unit = _parsed(count, printed)
     return abs(value - target) <= unit / 2
 
 
 def rounds_twice_to(count: int, printed: str) -> bool:
-    """Whether `count` gives the printed number if it is rounded to one digit more first, and then rounded again."""
+    """Whether `count` gives the printed number if it is rounded twice: first to one more digit than printed, then again.
+
+    For example, 1446 gives '1.5K' by way of 1.45K, although it rounds to 1.4K.
+    """
     value, target, unit = _parsed(count, printed)
     once = value.quantize(unit / 10, ROUND_HALF_UP)
     return once.quantize(unit, ROUND_HALF_UP) == target
 
 
 def agreement(row: Published, family: Family) -> Agreement:
-    """Whether our counts equal the printed ones. 'rounded twice' means that the paper made a rounding error."""
+    """Returns whether our counts of a published network round to the printed counts.
+
+    'yes': each count rounds to its printed number. 'rounded twice': at least one count matches only if it is rounded
+    twice, as `rounds_twice_to` describes; the paper made a rounding error. 'no': at least one count does not match.
+    'not printed': the paper prints neither parameters nor Mult-Adds.
+    """
     pairs = zip((row.params, row.multadds), counted(row, family), strict=True)
     given = [(count, printed) for printed, count in pairs if printed is not None]
     if not given:
@@ -58,7 +68,7 @@ def agreement(row: Published, family: Family) -> Agreement:
 
 
 def counted(row: Published, family: Family) -> tuple[int, int]:
-    """Returns the parameters and Mult-Adds of a published network, each counted by the row's convention."""
+    """Returns the parameters and Mult-Adds of a published network, counted by the conventions that `row` names."""
     network = subject(Architecture(family=family, spec=row.spec), row.scale)
     return (
         CONVENTIONS[row.params_convention](network),
@@ -67,7 +77,7 @@ def counted(row: Published, family: Family) -> tuple[int, int]:
 
 
 def published_table(family: Family) -> list[dict[str, Any]]:
-    """Returns one dict per published network of the family: printed and counted figures, and whether they agree."""
+    """Returns one dict per published network of the family: its printed counts, our counts, and whether they agree."""
     rows = []
     for row in family.published:
         params, multadds = counted(row, family)
@@ -91,7 +101,7 @@ def published_table(family: Family) -> list[dict[str, Any]]:
 
 
 def _parsed(count: int, printed: str) -> tuple[Decimal, Decimal, Decimal]:
-    """Returns the count in the printed unit, the printed number, and the value of one unit of its last digit."""
+    """Returns `count` in the unit of `printed`, the printed number, and the value of a 1 in its last digit."""
     number, suffix = re.fullmatch(r"([\d.]+)([KMG]?)", printed).groups()  # type: ignore[union-attr]
     digits = len(number.partition(".")[2])
     return Decimal(count) / SUFFIXES[suffix], Decimal(number), Decimal(1).scaleb(-digits)

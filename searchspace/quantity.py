@@ -1,4 +1,4 @@
-"""Numbers as people write them in a sweep file: `150k`, `40G`, `1e-4`, `2_000`."""
+"""Reads and formats numbers as people write them in a sweep file: `150k`, `40G`, `1e-4`, `2_000`."""
 
 import math
 import re
@@ -11,10 +11,11 @@ _NUMBER = re.compile(r"([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([kKMG
 
 
 def parse_quantity(value: object) -> int | float:
-    """Returns the number that `value` stands for: an int if it is whole, otherwise a float.
+    """Returns the number that `value` stands for: an int if the number is whole, otherwise a float.
 
-    Accepts numbers, and strings with an optional SI suffix (k, M, G, T). PyYAML reads `1e-4` and `40G` as strings, so
-    both arrive here. Raises UserError for anything else, and for NaN and infinities.
+    `value` is a number, or a string with an optional suffix k, K, M, G or T. Strings matter because PyYAML reads `1e-4`
+    and `40G` as strings. Raises UserError for anything else, and for a number that is not finite or too large for a
+    float.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise UserError(f"must be a number such as 3, 0.5, 1e-4, 150k or 40G, got {value!r}")
@@ -35,7 +36,7 @@ def parse_quantity(value: object) -> int | float:
 
 
 def _is_finite(number: float | Fraction) -> bool:
-    """Whether a number fits into a float. Larger whole numbers do not."""
+    """Whether a number is finite and small enough for a float."""
     try:
         return math.isfinite(number)
     except OverflowError:
@@ -43,7 +44,7 @@ def _is_finite(number: float | Fraction) -> bool:
 
 
 def format_quantity(value: float) -> str:
-    """Returns `value` with up to four significant digits and a suffix: 143731 -> '143.7K'."""
+    """Returns `value` with at most four significant digits, and a suffix from 1000 up: 143731 gives '143.7K'."""
     for suffix in ("T", "G", "M", "K"):
         factor = SUFFIXES[suffix]
         if abs(value) >= factor:

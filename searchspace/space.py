@@ -1,15 +1,15 @@
 """Spaces: the architectures that a sweep chooses from, as written under `families` in a sweep file.
 
-A knob takes one of five forms:
+The entry of a knob has one of five forms:
 
 - a fixed value: `n_feats: 32`
 - a list of choices: `n_feats: [16, 32]`
-- a range: `{low: 8, high: 64, step: 8}`
-- `auto`: the values that the family lists
-- conditional: `{values: [2, 3], when: {compression: [head, tail]}}`
+- a range: `n_feats: {low: 8, high: 64, step: 8}`
+- the values that the family lists for this knob: `n_feats: auto`
+- values with a condition: `expand_ratio: {values: [2, 3], when: {compression: [head, tail]}}`
 
-A value that is itself a list goes inside the list of choices: `compression: [none, [0, 1, 2]]`. A knob that is left
-out keeps its published default. `family: auto` searches all knobs of the family.
+If a value is itself a list, it goes inside the list of choices: `compression: [none, [0, 1, 2]]`. A knob without an entry
+keeps its published default. `auto` in place of all entries (`slwsr: auto`) searches every knob with several listed values.
 """
 
 import itertools
@@ -31,24 +31,26 @@ from searchspace.quantity import parse_quantity
 from searchspace.spec import Knob, check_truth, knobs, nearest
 
 Path = tuple[str, ...]
+"""The keys that lead to an entry of a sweep file."""
 Fault = tuple[Path, str]
+"""A mistake in a sweep file: where it is, and a sentence that explains it."""
 
 MAX_ENUMERATED = 200_000
-"""The largest number of combinations that are enumerated. Up to it, the size of a space and sampling are exact."""
+"""The largest number of combinations that are enumerated to count and sample the architectures of a space exactly."""
 MAX_DRAWS = 10_000
-"""Number of random combinations to try in a larger space before giving up."""
+"""The largest number of random combinations that are tried in the search for a valid one."""
 MAX_VALUES = 10_000
-"""The largest number of values in a range."""
+"""The largest number of values in a range `{low, high, step}`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dimension:
-    """One knob of a family's space and the values that it takes."""
+    """A knob of a family and the values that the space gives it."""
 
     name: str
     values: tuple[Any, ...]
     when: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
-    """The values of other knobs under which this knob is searched. Otherwise it keeps its default."""
+    """Conditions: other knobs with the values that they may have. If a condition fails, this knob keeps its default."""
 
     @property
     def ordered(self) -> bool:
@@ -59,18 +61,21 @@ class Dimension:
 
 @dataclass(frozen=True, kw_only=True)
 class FamilySpace:
-    """The part of a space inside one family: all combinations of its dimensions."""
+    """The part of a space that belongs to one family: all combinations of the values of its knobs."""
 
     family: Family
     dimensions: tuple[Dimension, ...]
 
     @property
     def num_spellings(self) -> int:
-        """Number of combinations of values. Several may be the same architecture, and some may be invalid."""
+        """Number of combinations of values. Some may be invalid, and several may give the same architecture."""
         return math.prod(len(dimension.values) for dimension in self.dimensions)
 
     def build(self, choice: Mapping[str, int]) -> Architecture | None:
-        """Returns the architecture with value number `choice[knob]` of each knob, or None if the combination is invalid."""
+        """Returns the architecture that `choice` selects, or None if the combination is invalid.
+
+        `choice` maps the name of each knob to the index of its value.
+        """
         try:
             spec = self.family.spec.model_validate(self.written(choice))
             return Architecture(family=self.family, spec=spec)
@@ -78,7 +83,7 @@ class FamilySpace:
             return None
 
     def written(self, choice: Mapping[str, int]) -> dict[str, Any]:
-        """Returns the knobs of a choice by name, without those whose conditions do not hold."""
+        """Returns the values that `choice` selects, by knob. Leaves out each knob whose conditions do not hold."""
         return {
             d.name: d.values[choice[d.name]] for d in self.dimensions if self.applies(d, choice)
         }
@@ -86,7 +91,7 @@ class FamilySpace:
     def unused(self) -> list[str]:
         """Returns every 'family.knob=value' that occurs in no valid combination.
 
-        Such a value is a mistake, or belongs to a condition that never holds.
+        Such a value is a mistake, or its knob has a condition that never holds.
         """
         used: set[tuple[str, int]] = set()
         for choice in self._choices():
@@ -102,7 +107,7 @@ class FamilySpace:
         ]
 
     def applies(self, dimension: Dimension, choice: Mapping[str, int]) -> bool:
-        """Whether the conditions of `dimension` hold. A knob that is not searched counts with its default."""
+        """Whether the conditions of `dimension` hold in `choice`. Knobs that are not searched have their default values."""
         return all(self._value(name, choice) in wanted for name, wanted in dimension.when.items())
 
     def _value(self, name: str, choice: Mapping[str, int]) -> Any:
@@ -129,25 +134,25 @@ class FamilySpace:
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """The architectures of one or several families."""
+    """The architectures that a sweep chooses from, in one or several families."""
 
     families: tuple[FamilySpace, ...]
 
     @property
     def num_spellings(self) -> int:
-        """Number of combinations of values over all families. Equal networks count several times."""
+        """Number of combinations of values in all families. Some may be invalid or give the same architecture."""
         return sum(part.num_spellings for part in self.families)
 
     @property
     def enumerable(self) -> bool:
-        """Whether the space is small enough for an exact size and exact sampling."""
+        """Whether the space has at most MAX_ENUMERATED combinations."""
         return self.num_spellings <= MAX_ENUMERATED
 
     @cached_property
     def architectures(self) -> tuple[Architecture, ...]:
-        """Every architecture once, in the order of the file. The first of several spellings is kept.
+        """Every architecture once. Where several combinations give the same network, the first combination is kept.
 
-        Raises UserError if there are more than MAX_ENUMERATED combinations.
+        Raises UserError if the space has more than MAX_ENUMERATED combinations.
         """
         if not self.enumerable:
             raise UserError(
@@ -163,9 +168,10 @@ class Space:
         return isinstance(candidate, Architecture) and candidate.key in self._keys
 
     def sample(self, random: Random) -> Architecture:
-        """Draws one architecture. Uniform over architectures if the space is enumerable, else over valid combinations.
+        """Draws one architecture at random.
 
-        Raises UserError if there is none, or if MAX_DRAWS random combinations contain none.
+        If the space is enumerable, all architectures are equally likely. Otherwise all valid combinations are equally
+        likely. Raises UserError if the space has no architecture, or if none of MAX_DRAWS random combinations is valid.
         """
         if self.enumerable:
             if not self.architectures:
@@ -174,9 +180,9 @@ class Space:
         return self.spell(random)
 
     def spell(self, random: Random) -> Architecture:
-        """Draws one architecture, uniform over valid combinations of values. Never enumerates the space.
+        """Draws one valid combination and returns its architecture. All valid combinations are equally likely.
 
-        Raises UserError if MAX_DRAWS random combinations contain no valid one.
+        The space is not enumerated. Raises UserError if none of MAX_DRAWS random combinations is valid.
         """
         weights = [part.num_spellings for part in self.families]
         for _ in range(MAX_DRAWS):
@@ -199,14 +205,14 @@ class Space:
 
 
 def feasible(candidate: Architecture, constraints: tuple[Constraint, ...], scale: int) -> bool:
-    """Whether an architecture satisfies all constraints at `scale`."""
+    """Whether `candidate` satisfies all constraints at `scale`."""
     return all(constraint.holds(candidate, scale) for constraint in constraints)
 
 
 def parse_space(written: object, at: Path) -> tuple[Space, list[Fault]]:
-    """Parses the value of `families` in a sweep file. Returns the space and every mistake in it as (path, sentence).
+    """Parses the entry `families` of a sweep file. Returns the space, and all mistakes in the entry.
 
-    The paths start with `at`.
+    `at` is the path of the entry. The paths of the mistakes start with it.
     """
     faults: list[Fault] = []
     parts = []
@@ -249,7 +255,7 @@ def _parse_family(
 
 
 def _conditions_first(dimensions: list[Dimension]) -> tuple[Dimension, ...]:
-    """Sorts the dimensions so that each follows those in its conditions. Otherwise keeps the order.
+    """Sorts the dimensions so that each knob follows the knobs in its conditions. Otherwise keeps the order.
 
     Raises UserError if the conditions form a circle.
     """
@@ -296,7 +302,7 @@ def _parse_dimension(
 def _conditions(
     family: Family, written: object, known: Mapping[str, Knob]
 ) -> dict[str, tuple[Any, ...]]:
-    """Parses the value of `when`: knobs with one value or a list of values. Raises UserError for a mistake."""
+    """Parses the entry `when`, which maps knobs to a value or a list of values. Raises UserError for a mistake."""
     if not isinstance(written, Mapping):
         raise UserError(f"when: must map knobs to values, got {written!r}")
     when: dict[str, tuple[Any, ...]] = {}
@@ -309,7 +315,7 @@ def _conditions(
 
 
 def checked_value(family: Family, knob: str, value: object) -> Any:
-    """Returns `value` as the family's spec stores it. Raises UserError if the knob does not accept it."""
+    """Returns `value` as the family's spec stores it. Raises UserError if the knob does not accept the value."""
     info = family.spec.model_fields[knob]
     check_truth(info, value)
     annotation: Any = info.annotation
@@ -324,7 +330,7 @@ def checked_value(family: Family, knob: str, value: object) -> Any:
 
 
 def _range(domain: Mapping[str, object]) -> list[int | float]:
-    """Returns the values of `{low, high, step}`. `high` is included if a step lands on it."""
+    """Returns the values of `{low, high, step}`, with `high` if a whole number of steps leads from `low` to `high`."""
     unknown = set(domain) - {"low", "high", "step"}
     if unknown or not {"low", "high"} <= set(domain):
         raise UserError(

@@ -1,8 +1,8 @@
-"""Specs: an architecture as a value.
+"""Specs: values that describe architectures.
 
-A Spec is a frozen pydantic model with one field per knob. The defaults are the published network. The `Search`
-annotation of a field lists the values that a sweep tries under `auto`. The docstring under a field says what the
-knob does. Nothing here imports torch.
+A Spec is a frozen pydantic model with one field per knob. The default values describe the published network. The
+`Search` annotation of a field lists the values that a sweep tries if its file says `auto`. The docstring under a field
+says what the knob does. This module does not import torch.
 """
 
 import difflib
@@ -27,13 +27,13 @@ from searchspace.errors import UserError
 
 @dataclass(frozen=True)
 class Search:
-    """The values of a knob that are worth trying. A sweep tries them when its file says `auto`."""
+    """The values of a knob that are worth trying. A sweep tries these values if its file says `auto`."""
 
     values: tuple[Any, ...]
 
 
 def one_of(names: Iterable[str]) -> AfterValidator:
-    """Returns a validator: the field must hold one of `names` (the keys of a table of strategies)."""
+    """Returns a validator that accepts only `names`. Callers pass the keys of a table of strategies."""
     known = tuple(names)
 
     def check(value: str) -> str:
@@ -45,19 +45,20 @@ def one_of(names: Iterable[str]) -> AfterValidator:
 
 
 def name_or_numbers(*names: str) -> BeforeValidator:
-    """Returns a validator: the field must hold one of `names` or a list of numbers from 0.
+    """Returns a validator that accepts one of `names`, or a list of non-negative whole numbers.
 
-    The list is stored sorted and without duplicates.
+    The field stores a list as a sorted tuple without duplicates.
     """
 
     def check(value: object) -> object:
         if isinstance(value, list | tuple):
             if not all(type(item) is int and item >= 0 for item in value):
-                raise ValueError("a list must hold whole numbers from 0")
+                raise ValueError("a list must hold non-negative whole numbers")
             return tuple(sorted(set(value)))
         if value not in names:
             raise ValueError(
-                f"must be one of {', '.join(names)} or a list of numbers; {nearest(value, names)}"
+                f"must be one of {', '.join(names)} or a list of whole numbers; "
+                f"{nearest(value, names)}"
             )
         return value
 
@@ -65,13 +66,16 @@ def name_or_numbers(*names: str) -> BeforeValidator:
 
 
 def check_truth(field: FieldInfo, value: object) -> None:
-    """Raises UserError if `value` is true or false and the field is not a bool. Python would read them as 1 and 0."""
+    """Raises UserError if `value` is true or false and the field is not a bool.
+
+    Without this check, a number field would accept true as 1 and false as 0.
+    """
     if isinstance(value, bool) and field.annotation is not bool:
         raise UserError(f"must not be true or false, got {value}")
 
 
 class Spec(BaseModel):
-    """The knobs of one architecture family. Unknown keys are rejected."""
+    """The base class of specs. Each family derives a class with one field per knob. Unknown knobs are rejected."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
@@ -86,31 +90,33 @@ class Spec(BaseModel):
         return values
 
     def canonical(self) -> Self:
-        """Returns the one spec that represents all specs of the same network.
+        """Returns the canonical spec. It is the same for all specs that describe the same network.
 
-        A family overrides this method if a knob can be written in several ways, or can be without effect.
+        A family overrides this method if several values of a knob mean the same, or if a knob can be without effect.
         """
         return self
 
     def changed(self) -> dict[str, Any]:
-        """Returns the knobs that differ from the published default, in JSON types and in order of declaration."""
+        """Returns the knobs whose values differ from the published defaults, in JSON types and in order of declaration."""
         return self.model_dump(mode="json", exclude_defaults=True)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Knob:
-    """What sweep files and `srsweep families` need to know about one field of a Spec."""
+    """One knob of a family: a description of one field of its Spec, for sweep files and `srsweep families`."""
 
     name: str
     default: Any
     search: tuple[Any, ...]
-    """The values tried under `auto`. Only the default if the family lists none."""
+    """The values that a sweep tries if its file says `auto`. If the family lists no values, only the default."""
     description: str
+    """What the knob does: the docstring under its field, on one line."""
     type_name: str
+    """The name of the field's type, for example 'int'."""
 
 
 def knobs(spec_class: type[Spec]) -> dict[str, Knob]:
-    """Returns the knobs of a family by name, in order of declaration."""
+    """Returns the knobs of a family's spec class by name, in order of declaration."""
     found = {}
     for name, field in spec_class.model_fields.items():
         search = next((m.values for m in field.metadata if isinstance(m, Search)), None)
@@ -125,16 +131,16 @@ def knobs(spec_class: type[Spec]) -> dict[str, Knob]:
 
 
 def digest(family: str, canonical: Spec) -> str:
-    """Returns sixteen hexadecimal digits that identify an architecture. They are the same on every machine.
+    """Returns sixteen hexadecimal digits that identify an architecture. The digits are the same on every machine.
 
-    The digest leaves out knobs at their default. So a family can gain a knob, and the digests already stored stay valid.
+    Knobs at their default do not enter the digest. So stored digests stay valid when a family gains a knob.
     """
     text = json.dumps([family, canonical.changed()], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def nearest(name: object, known: Iterable[str]) -> str:
-    """Returns 'did you mean ...?' if a known name is similar, otherwise 'known: ' and all known names."""
+    """Returns a hint for an unknown name: 'did you mean ...?' if a known name is similar, else a list of all known names."""
     names = list(known)
     close = difflib.get_close_matches(str(name), names, n=1)
     close = close or difflib.get_close_matches(str(name).lower(), names, n=1)
@@ -146,9 +152,9 @@ def nearest(name: object, known: Iterable[str]) -> str:
 def explain(
     error: ValidationError, known: Callable[[tuple[str, ...]], Iterable[str]]
 ) -> list[tuple[tuple[str, ...], str]]:
-    """Returns every mistake in `error` as (path, sentence). For an unknown key the sentence suggests a known one.
+    """Returns every mistake in `error` as (path, sentence). The sentence about an unknown key suggests a known key.
 
-    `known` returns the keys that are valid under a path.
+    `known` takes a path and returns the keys that are valid there.
     """
     faults = []
     for fault in error.errors(include_url=False):
@@ -159,7 +165,7 @@ def explain(
             text = "is missing"
         else:
             text = fault["msg"].removeprefix("Value error, ")
-            # The validators of srsweep already say what they got.
+            # srsweep's own validators already say which value they got.
             if ", got " not in text:
                 got = f"got {fault['input']!r}"
                 text += f" ({got})" if text.endswith("?") else f", {got}"

@@ -149,7 +149,7 @@ def test_removed_activations_are_removed() -> None:
         ({"n_blocks": 0}, "must be from 1 to 1000"),
         ({"compression": [26]}, "compression must list numbers up to 25, got 26"),
         ({"pool_layers": [15]}, "pool_layers must list numbers up to 14, got 15"),
-        ({"activation_ratio": [-1]}, "a list must hold whole numbers from 0"),
+        ({"activation_ratio": [-1]}, "a list must hold non-negative whole numbers"),
         ({"upsampler": "stepwize"}, "did you mean stepwise?"),
     ],
 )

@@ -204,7 +204,7 @@ def test_a_constraint_on_a_knob_with_names_is_refused(tmp_path: Path) -> None:
         ({"families": {"slwsr": {"n_feats": [True, 8]}}}, "n_feats: must not be true or false"),
         (
             {"families": {"slwsr": {"compression": [[True]]}}},
-            "a list must hold whole numbers from 0",
+            "a list must hold non-negative whole numbers",
         ),
     ],
 )
