@@ -9,7 +9,7 @@ The entry of a knob has one of five forms:
 - values with a condition: `expand_ratio: {values: [2, 3], when: {compression: [head, tail]}}`
 
 If a value is itself a list, it goes inside the list of choices: `compression: [none, [0, 1, 2]]`. A knob without an entry
-keeps its published default. `auto` in place of all entries (`slwsr: auto`) searches every knob with several listed values.
+keeps its published default. `slwsr: auto` searches every knob of slwsr for which the family lists several values.
 """
 
 import itertools
@@ -45,7 +45,7 @@ MAX_VALUES = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class Dimension:
-    """A knob of a family and the values that the space gives it."""
+    """A knob of a family and the values that it takes in the space."""
 
     name: str
     values: tuple[Any, ...]

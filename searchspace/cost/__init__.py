@@ -1,7 +1,7 @@
 """The costs of an architecture, counted on the meta device before any training.
 
-Each module here that defines COST adds a cost; no list names them. `costs` counts all of them from one traced forward
-pass of the network. No layer has a cost formula beside it, so none can disagree with its layer.
+Each module in this folder that defines COST adds one cost, and no list of costs has to be edited. `costs` counts all
+costs from one traced forward pass of the network. Layers have no cost formulas, so no formula can disagree with a layer.
 """
 
 import importlib
@@ -14,7 +14,7 @@ from searchspace.architecture import Architecture
 from searchspace.cost.subject import Cost, Subject, Unfilled
 
 OUTPUT_SIZE = (720, 1280)
-"""Rows and columns of the output image for which costs per image are counted (docs/facts.md 0)."""
+"""Rows and columns of the output image. Costs that depend on the image size are counted for it (docs/facts.md 0)."""
 
 
 def _discover() -> dict[str, Cost]:
@@ -27,16 +27,17 @@ def _discover() -> dict[str, Cost]:
 
 
 COSTS: dict[str, Cost] = _discover()
+"""All costs by name."""
 
 
 def low_res_size(scale: int) -> tuple[int, int]:
-    """Returns the rows and columns of the input for a 1280x720 output, rounded down: (240, 426) at x3."""
+    """Returns the rows and columns of the input image for a 1280x720 output, rounded down: (240, 426) at x3."""
     rows, columns = OUTPUT_SIZE
     return rows // scale, columns // scale
 
 
 def subject(architecture: Architecture, scale: int) -> Subject:
-    """Returns `architecture` at `scale`, built on the meta device and ready to be counted."""
+    """Returns the network of `architecture` at `scale`, built on the meta device, as a Subject whose costs can be counted."""
     with torch.device("meta"), Unfilled():
         network = architecture.network(scale).eval()
     return Subject(network=network, low_res=low_res_size(scale), at_scale=architecture.network)
@@ -44,6 +45,6 @@ def subject(architecture: Architecture, scale: int) -> Subject:
 
 @lru_cache(maxsize=100_000)
 def costs(architecture: Architecture, scale: int) -> dict[str, int]:
-    """Returns every cost of `architecture` at `scale` by name. The result is cached; do not change it."""
+    """Returns all costs of `architecture` at `scale` by name. The dict is cached, so callers must not change it."""
     counted = subject(architecture, scale)
     return {name: cost.count(counted) for name, cost in COSTS.items()}

@@ -1,10 +1,13 @@
-"""Activations: the number of values that convolutions write. They predict run time better than Mult-Adds do."""
+"""Activations: the number of values that convolutions write. This cost predicts run time better than Mult-Adds do."""
 
 from searchspace.cost.subject import Cost, Subject
 
 
 def count(subject: Subject) -> int:
-    """Returns the number of elements in the outputs of all convolutions for one 1280x720 image (pycls, NTIRE)."""
+    """Returns the number of elements in the outputs of all convolutions for one 1280x720 output image.
+
+    pycls and the NTIRE challenges define activations in this way.
+    """
     return sum(op.outputs for op in subject.trace.operators if op.kind != "matmul")
 
 

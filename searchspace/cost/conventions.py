@@ -1,6 +1,6 @@
-"""The rules by which papers count, computed from the network (docs/facts.md 0).
+"""The rules by which papers count parameters and Mult-Adds (docs/facts.md 0), applied to the network itself.
 
-srsweep counts all networks by one rule. To check a printed number, the network is counted by the rule of its paper.
+srsweep counts all networks by one rule. Only to check the number that a paper prints, it counts by the paper's rule.
 """
 
 from collections.abc import Callable
@@ -14,11 +14,11 @@ from searchspace.cost.subject import Subject
 from searchspace.family import Convention
 
 MEAN_SHIFT_PARAMS = 24
-"""Parameters of two 1x1 convolutions of 3 colours with biases. Some papers count the mean shifts as such."""
+"""Parameters of two 1x1 convolutions from 3 to 3 colours, with biases. Some papers count the mean shifts in this way."""
 
 
 def _weights(network: nn.Module) -> int:
-    """Counts the weights of convolutions and linear layers: no biases, scalars or norms (CARN-M, DRCN, LapSRN)."""
+    """Counts the weights of convolutions and linear layers, without biases, scalars and norms (CARN-M, DRCN, LapSRN)."""
     layers = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
     return sum(m.weight.numel() for m in network.modules() if isinstance(m, layers))
 
@@ -41,20 +41,20 @@ def _multadds(subject: Subject) -> int:
 
 
 def _multadds_with_bias(subject: Subject) -> int:
-    """Adds one operation per output element of each convolution with a bias (old thop, MSSN)."""
+    """Counts the Mult-Adds, plus one for each output element of a convolution with a bias (old thop, MSSN)."""
     operators = subject.trace.operators
     return _multadds(subject) + sum(op.outputs for op in operators if op.has_bias)
 
 
 def _multadds_with_mean_shift(subject: Subject) -> int:
-    """Counts the mean shifts as two 1x1 convolutions of 3 colours, one at the input size and one at the output size."""
+    """Counts the Mult-Adds, with the mean shifts as 1x1 convolutions from 3 to 3 colours of the input and of the output."""
     rows, columns = subject.low_res
     scale = 720 // rows
     return _multadds(subject) + 9 * rows * columns * (1 + scale**2)
 
 
 def _multadds_exact_third(subject: Subject) -> int:
-    """Scales the count to 921,600 / 9 input pixels at x3, as some papers do, instead of 426x240."""
+    """Counts the Mult-Adds for exactly 921,600 / 9 input pixels at x3, as some papers do, instead of 426x240 pixels."""
     rows, columns = subject.low_res
     scale = 720 // rows
     pixels = Fraction(720 * 1280, scale**2)
@@ -77,3 +77,4 @@ CONVENTIONS: dict[Convention, Callable[[Subject], int]] = {
     "multadds_with_mean_shift": _multadds_with_mean_shift,
     "multadds_exact_third": _multadds_exact_third,
 }
+"""The function that counts by each convention. It returns parameters, or Mult-Adds for one 1280x720 output image."""

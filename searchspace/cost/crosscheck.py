@@ -1,6 +1,6 @@
 """Counts Mult-Adds with thop, to check srsweep's own count (docs/facts.md 0).
 
-thop is imported only when a count is asked for, so nothing else in srsweep needs it.
+thop is imported only when one of these functions is called, so the rest of srsweep does not need thop.
 """
 
 import copy
@@ -12,15 +12,15 @@ from torch import Tensor, nn
 from searchspace.cost.subject import Subject
 
 COUNTED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
-"""The layers that thop and srsweep both count."""
+"""The layer types that both thop and srsweep count."""
 
 
 def thop_multadds(network: nn.Module, low_res: Tensor) -> int:
     """Returns the multiply-accumulates that thop counts in the convolutions and linear layers of `network`.
 
-    thop recognises layers by their exact type. It sees neither functional calls nor matrix products. Its counts for
-    norms, PReLU, leaky ReLU, pooling and interpolation are set to zero, because the papers do not count those. It works
-    on a copy, because thop leaves buffers behind in every module.
+    `low_res` is an input (N, 3, H, W). thop recognises layers by their exact type. It sees neither functional calls nor
+    matrix products. Its counts for norms, PReLU, leaky ReLU, pooling and interpolation are set to zero, because papers
+    do not count these layers. thop processes a copy of `network`, because it leaves buffers in every module.
     """
     with warnings.catch_warnings():
         # thop imports distutils, and Python 3.11 warns that it is deprecated.
@@ -33,7 +33,7 @@ def thop_multadds(network: nn.Module, low_res: Tensor) -> int:
 
 
 def thop_count(subject: Subject) -> int:
-    """Returns `thop_multadds` of the subject's deployed network for one 1280x720 output image."""
+    """Returns the multiply-accumulates that thop counts in the deployed network for one 1280x720 output image."""
     return thop_multadds(subject.deployed, torch.empty((1, 3, *subject.low_res), device="meta"))
 
 

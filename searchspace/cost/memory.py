@@ -1,13 +1,13 @@
-"""Memory: the peak size of all activations at inference."""
+"""Memory: the largest total size of the activations that inference holds at the same time."""
 
 from searchspace.cost.subject import Cost, Subject
 
 
 def count(subject: Subject) -> int:
-    """Returns the largest total size of live float32 tensors, in bytes, for one 1280x720 output image.
+    """Returns the largest total size in bytes of float32 tensors that exist at the same time, for a 1280x720 output image.
 
-    The input and the output count; weights do not. A tensor is live for as long as eager PyTorch keeps it. A runtime
-    that plans its memory may need less.
+    The input and the output of the network count; weights do not. A tensor counts for as long as PyTorch keeps it in
+    eager mode. A runtime that plans its memory may need less.
     """
     return subject.trace.peak_bytes
 

@@ -1,13 +1,13 @@
-"""Mult-Adds: multiply-accumulates of convolutions and matrix products."""
+"""Mult-Adds: the number of multiply-accumulates in convolutions and matrix products."""
 
 from searchspace.cost.subject import Cost, Subject
 
 
 def count(subject: Subject) -> int:
-    """Returns the multiply-accumulates for one 1280x720 output image.
+    """Returns the number of multiply-accumulates for one 1280x720 output image.
 
-    One multiplication with its addition counts as one. Biases, activations, additions, norms, pooling and interpolation
-    count nothing. The papers count this way, and so does thop for convolutions (docs/facts.md 0).
+    A multiplication together with its addition counts as one. Biases, activations, other additions, norms, pooling and
+    interpolation do not count. Most papers count in this way, and so does thop for convolutions (docs/facts.md 0).
     """
     return sum(operator.multadds for operator in subject.trace.operators)
 

@@ -1,10 +1,10 @@
-"""The number of convolutions in one forward pass."""
+"""The number of convolutions that one forward pass computes."""
 
 from searchspace.cost.subject import Cost, Subject
 
 
 def count(subject: Subject) -> int:
-    """Returns the number of convolutions in one forward pass. A layer that runs five times counts five times."""
+    """Returns the number of convolutions that one forward pass computes. A layer that is applied five times counts as five."""
     return sum(op.kind != "matmul" for op in subject.trace.operators)
 
 

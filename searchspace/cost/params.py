@@ -1,10 +1,13 @@
-"""Parameters of the network as deployed."""
+"""The number of parameters of the deployed network."""
 
 from searchspace.cost.subject import Cost, Subject
 
 
 def count(subject: Subject) -> int:
-    """Returns the number of parameters after weight and batch norm are folded, without the constants of mean shifts."""
+    """Returns the number of parameters after weight norm and batch norm are folded.
+
+    The constants of the mean shifts do not count.
+    """
     return sum(parameter.numel() for parameter in subject.deployed.parameters())
 
 

@@ -1,10 +1,10 @@
-"""Parameters of the network in training."""
+"""The number of parameters that training changes."""
 
 from searchspace.cost.subject import Cost, Subject
 
 
 def count(subject: Subject) -> int:
-    """Returns the number of trained parameters, including the g of weight norm and the affine part of batch norm."""
+    """Returns the number of trained parameters. The scales g of weight norm, and the scales and biases of batch norm, count."""
     return sum(p.numel() for p in subject.network.parameters() if p.requires_grad)
 
 

@@ -1,7 +1,7 @@
-"""Computes the shapes of operators' results on the meta device faster than torch, which takes a millisecond each.
+"""Computes the shapes that operators return on the meta device. torch takes about a millisecond for each operator.
 
-This covers common arguments only. For anything unusual, torch computes the shape, or raises its own error for a network
-that cannot run.
+These functions are faster, but cover only common arguments. For all other arguments they return None. Then torch
+computes the shape, or raises an error if the network cannot run.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +15,11 @@ aten = torch.ops.aten
 
 
 def worked_out(func: Any, args: tuple[Any, ...]) -> Any:
-    """Returns the result of `func` on the meta device, or None if torch must compute it."""
+    """Returns the result of the operator `func` as one or several empty tensors on the meta device.
+
+    Returns None if torch must compute the result. Raises RuntimeError if a transposed convolution gets the wrong number
+    of channels.
+    """
     known = func in _SHAPES or func in _SHAPES_OF_ALL
     if not known or not _all_plain(args):
         return None
@@ -31,7 +35,7 @@ def _empty(shape: Sequence[int]) -> Tensor:
 
 
 def _all_plain(args: Iterable[Any]) -> bool:
-    """Whether no argument is complex and every tensor is float32 on the meta device. Then the result is float32 too."""
+    """Whether no argument is complex and every tensor is float32 on the meta device. If so, the result is float32 too."""
     for arg in args:
         if isinstance(arg, Tensor):
             if arg.dtype != torch.float32 or not arg.is_meta:
@@ -146,7 +150,7 @@ def _shapes_of_layer_norm(
 def _shapes_of_batch_norm(
     x: Tensor, weight: Any, bias: Any, mean: Any, variance: Any, training: bool, *rest: Any
 ) -> list[Sequence[int]] | None:
-    """In evaluation mode, the two statistics of the batch are empty."""
+    """Returns None in training mode. In evaluation mode, the two statistics of the batch are empty tensors."""
     of_channels = {each.shape for each in (weight, bias, mean, variance) if each is not None}
     if training or of_channels != {x.shape[1:2]}:
         return None
@@ -172,10 +176,10 @@ _SHAPES: dict[Any, Callable[..., Sequence[int] | None]] = {
     aten.upsample_bilinear2d.default: _resized_shape,
     aten._prelu_kernel.default: lambda x, weight: x.shape,
 }
-"""Shape functions of operators with one new tensor as the result. They return None if torch must compute the shape."""
+"""Shape functions of operators that return one new tensor. A function returns None if torch must compute the shape."""
 
 _SHAPES_OF_ALL: dict[Any, Callable[..., list[Sequence[int]] | None]] = {
     aten.native_layer_norm.default: _shapes_of_layer_norm,
     aten.native_batch_norm.default: _shapes_of_batch_norm,
 }
-"""Shape functions of operators with several results."""
+"""Shape functions of operators that return several tensors."""

@@ -1,4 +1,4 @@
-"""The object of counting: a network, its deployed form, and one traced forward pass."""
+"""A network whose costs are counted, with its deployed form and the trace of one forward pass."""
 
 import weakref
 from collections.abc import Callable
@@ -26,33 +26,38 @@ class Operator:
     kind: str
     """'conv', 'deconv' or 'matmul'."""
     outputs: int
-    """Number of elements in the result."""
+    """Number of elements in the output."""
     multadds: int
-    """Multiply-accumulates. A transposed convolution is counted at its output pixels, as in the papers and in thop
-    (docs/facts.md 0)."""
+    """Number of multiply-accumulates. A transposed convolution costs kernel size x input channels per group for each
+    output element, as in the papers and in thop (docs/facts.md 0)."""
     has_bias: bool
+    """Whether the operator adds a bias."""
 
 
 @dataclass(kw_only=True)
 class Trace:
-    """The operators of one forward pass in order, and the largest total size of live activations."""
+    """A record of one forward pass."""
 
     operators: list[Operator] = field(default_factory=list)
+    """The convolutions and matrix products in the order in which they ran."""
     peak_bytes: int = 0
+    """The largest total size in bytes of the input and the activations that existed at the same time."""
 
 
 @dataclass(kw_only=True)
 class Subject:
-    """A network on the meta device, for an input of `low_res` (rows, columns)."""
+    """A network on the meta device, and the size of the input image for which its costs are counted."""
 
     network: nn.Module
+    """The network in its training form, with weight norm and batch norm."""
     low_res: tuple[int, int]
+    """Rows and columns of the input image."""
     at_scale: Callable[[int], nn.Module] | None = None
-    """Builds the same architecture at another scale. Some papers count one network for several scales."""
+    """Builds the architecture at a given scale. Needed only where a paper counts one network for several scales."""
 
     @cached_property
     def deployed(self) -> nn.Module:
-        """The network as it ships: in evaluation mode, with weight norm and batch norm folded."""
+        """The network for deployment: in evaluation mode, with weight norm and batch norm folded."""
         folds = any(
             isinstance(part, ConvNorm) or parametrize.is_parametrized(part)
             for part in self.network.modules()
@@ -64,7 +69,7 @@ class Subject:
 
     @cached_property
     def trace(self) -> Trace:
-        """One forward pass of the deployed network for one image of `low_res`."""
+        """The record of one forward pass of the deployed network, for one image of the size `low_res`."""
         return trace(self.deployed, torch.empty((1, 3, *self.low_res), device="meta"))
 
 
@@ -78,7 +83,10 @@ class Cost:
 
 
 def trace(network: nn.Module, low_res: Tensor) -> Trace:
-    """Records every operator, functional calls included, while `network` processes `low_res` (N, 3, H, W)."""
+    """Runs `network` on `low_res` (N, 3, H, W) and returns the record of this forward pass.
+
+    The record includes functional calls, not only layers.
+    """
     recorder = _Recorder()
     recorder.hold(low_res)
     with torch.no_grad(), recorder:
@@ -87,7 +95,10 @@ def trace(network: nn.Module, low_res: Tensor) -> Trace:
 
 
 def _sharing(module: nn.Module, known: dict[int, nn.Module] | None = None) -> nn.Module:
-    """Returns a copy of `module` and its children that shares their tensors. Replacing a child leaves the original as it is."""
+    """Returns a copy of `module` and its children that shares tensors with the original.
+
+    If a child of the copy is replaced, the original does not change.
+    """
     known = {} if known is None else known
     if id(module) not in known:
         copied = known[id(module)] = object.__new__(type(module))
@@ -101,9 +112,10 @@ def _sharing(module: nn.Module, known: dict[int, nn.Module] | None = None) -> nn
 
 
 class Unfilled(TorchFunctionMode):
-    """A context in which initialisers do nothing, because tensors on the meta device hold no values.
+    """A context in which initialisers do nothing. Tensors on the meta device hold no values that could be initialised.
 
-    Otherwise torch would run them in Python. That would take twice as long as everything else and load torch's compiler.
+    Outside this context, torch runs the initialisers in Python. This takes twice as long as all other work, and loads
+    torch's compiler.
     """
 
     def __torch_function__(
@@ -122,11 +134,11 @@ class Unfilled(TorchFunctionMode):
 
 
 class _Recorder(TorchDispatchMode):
-    """Intercepts every operator below autograd, counts its arithmetic, and follows the lifetime of each storage."""
+    """Intercepts every operator below autograd, counts its multiply-accumulates, and notes when memory is released."""
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """Returns False because nothing is compiled here. torch's own version would load the compiler, which takes a second."""
+        """Returns False because nothing is compiled here. torch's own method would load the compiler, which takes a second."""
         return False
 
     def __init__(self) -> None:
@@ -145,7 +157,7 @@ class _Recorder(TorchDispatchMode):
         count = _COUNTERS.get(func.overloadpacket)
         if count is not None:
             self.trace.operators.append(count(args, result))
-        # Most results are a single tensor; the search is for the others.
+        # A result is usually a single tensor, which needs no search for its parts.
         for tensor in (result,) if isinstance(result, Tensor) else tree_leaves(result):
             if isinstance(tensor, Tensor):
                 self.hold(tensor)
