@@ -22,7 +22,7 @@ def conv(
     bias: bool = True,
     stride: int = 1,
 ) -> nn.Conv2d:
-    """Returns a convolution with a padding of `kernel // 2` zeros. With an odd kernel and stride 1, it keeps the image size."""
+    """Returns a convolution with a padding of `kernel // 2` zeros. An odd kernel with stride 1 keeps the image size."""
     return nn.Conv2d(
         in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=bias
     )

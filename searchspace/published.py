@@ -27,8 +27,8 @@ RULES: dict[Convention, str] = {
     "multadds_with_mean_shift": "the Mult-Adds include the two mean shifts",
     "multadds_exact_third": "the Mult-Adds are counted for 921,600 / 9 low-resolution pixels instead of 426x240",
 }
-"""How each counting rule differs from ours, which are `deployed` for parameters and `multadds` for Mult-Adds. `srsweep
-families --published` prints these sentences as notes."""
+"""How the counting rule of a paper differs from our rules, `deployed` for parameters and `multadds` for Mult-Adds.
+`srsweep families --published` prints these sentences as notes."""
 
 
 def rounds_to(count: int, printed: str) -> bool:
@@ -53,8 +53,8 @@ def rounds_twice_to(count: int, printed: str) -> bool:
 def agreement(row: Published, family: Family) -> Agreement:
     """Returns whether our counts of a published network round to the printed counts.
 
-    'yes': each count rounds to its printed number. 'rounded twice': at least one count matches only if it is rounded
-    twice, as `rounds_twice_to` describes; the paper made a rounding error. 'no': at least one count does not match.
+    'yes': each count rounds to its printed number. 'rounded twice': the paper made a rounding error; all counts match,
+    but at least one only if it is rounded twice (`rounds_twice_to`). 'no': at least one count does not match.
     'not printed': the paper prints neither parameters nor Mult-Adds.
     """
     pairs = zip((row.params, row.multadds), counted(row, family), strict=True)

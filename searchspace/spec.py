@@ -92,7 +92,7 @@ class Spec(BaseModel):
     def canonical(self) -> Self:
         """Returns the canonical spec. It is the same for all specs that describe the same network.
 
-        A family overrides this method if several values of a knob mean the same, or if a knob can be without effect.
+        A family overrides this method if different values of a knob can give the same network.
         """
         return self
 
@@ -140,7 +140,7 @@ def digest(family: str, canonical: Spec) -> str:
 
 
 def nearest(name: object, known: Iterable[str]) -> str:
-    """Returns a hint for an unknown name: 'did you mean ...?' if a known name is similar, else a list of all known names."""
+    """Returns a hint for an unknown name: 'did you mean ...?' if a known name is similar, else all known names."""
     names = list(known)
     close = difflib.get_close_matches(str(name), names, n=1)
     close = close or difflib.get_close_matches(str(name).lower(), names, n=1)

@@ -14,7 +14,7 @@ from searchspace.architecture import Architecture
 from searchspace.cost.subject import Cost, Subject, Unfilled
 
 OUTPUT_SIZE = (720, 1280)
-"""Rows and columns of the output image. Costs that depend on the image size are counted for it (docs/facts.md 0)."""
+"""Rows and columns of the output image. Costs that depend on the image size are counted for this size (docs/facts.md 0)."""
 
 
 def _discover() -> dict[str, Cost]:
@@ -37,7 +37,7 @@ def low_res_size(scale: int) -> tuple[int, int]:
 
 
 def subject(architecture: Architecture, scale: int) -> Subject:
-    """Returns the network of `architecture` at `scale`, built on the meta device, as a Subject whose costs can be counted."""
+    """Returns the network of `architecture` at `scale`, built on the meta device and ready for counting."""
     with torch.device("meta"), Unfilled():
         network = architecture.network(scale).eval()
     return Subject(network=network, low_res=low_res_size(scale), at_scale=architecture.network)

@@ -4,7 +4,7 @@ from searchspace.cost.subject import Cost, Subject
 
 
 def count(subject: Subject) -> int:
-    """Returns the number of convolutions that one forward pass computes. A layer that is applied five times counts as five."""
+    """Returns the number of convolutions that one forward pass computes. A layer that is applied twice counts as two."""
     return sum(op.kind != "matmul" for op in subject.trace.operators)
 
 

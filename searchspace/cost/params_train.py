@@ -4,7 +4,7 @@ from searchspace.cost.subject import Cost, Subject
 
 
 def count(subject: Subject) -> int:
-    """Returns the number of trained parameters. The scales g of weight norm, and the scales and biases of batch norm, count."""
+    """Returns the number of trained parameters, including the scales g of weight norm and all parameters of batch norm."""
     return sum(p.numel() for p in subject.network.parameters() if p.requires_grad)
 
 

@@ -49,7 +49,7 @@ class Subject:
     """A network on the meta device, and the size of the input image for which its costs are counted."""
 
     network: nn.Module
-    """The network in its training form, with weight norm and batch norm."""
+    """The network as training builds it: weight norm and batch norm are not folded."""
     low_res: tuple[int, int]
     """Rows and columns of the input image."""
     at_scale: Callable[[int], nn.Module] | None = None
@@ -134,11 +134,11 @@ class Unfilled(TorchFunctionMode):
 
 
 class _Recorder(TorchDispatchMode):
-    """Intercepts every operator below autograd, counts its multiply-accumulates, and notes when memory is released."""
+    """Intercepts every operator below autograd, counts its multiply-accumulates, and tracks the memory in use."""
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """Returns False because nothing is compiled here. torch's own method would load the compiler, which takes a second."""
+        """Returns False because nothing is compiled. torch's own method would load the compiler, which takes a second."""
         return False
 
     def __init__(self) -> None:

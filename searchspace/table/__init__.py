@@ -1,1 +1,4 @@
-"""A whole search space as a table with exact costs. `cost_parts` starts a worked example that all files here use."""
+"""Tables of all architectures of a search space with their exact costs.
+
+`cost_parts` starts a worked example, which the other modules of this folder continue.
+"""

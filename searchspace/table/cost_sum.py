@@ -1,33 +1,33 @@
-"""Computes the costs of all combinations of a grid as a sum of table look-ups. Only small networks are counted.
+"""Computes the costs of all combinations of knob values as sums of table look-ups. Only small networks are counted.
 
 This continues the example of `searchspace.table.cost_parts`: cost(n, b, k) = P(n, b) + Q(n, k) - PQ(n). The grid has
 n in (4, 8), b from 1 to 10, and k in (1, 3).
 
-P(n, b) is needed for every b, but each further body layer costs the same. So P is a straight line in b, and two counted
-networks determine it. Parameters with k = 1:
+P(n, b) is needed for every b. But all body layers cost equally much, so for each n the cost P is a straight line in b,
+and two counted networks determine this line. With k = 1 they have these parameters:
 
     n    b = 1    b = 2
     4      320      468
     8      916    1,500
 
-The line through these two points is (2 - b) P(n, 1) + (b - 1) P(n, 2). The weights are -8 and 9 for b = 10, and -3 and 4
-for b = 5:
+The line through the two points is P(n, b) = (2 - b) P(n, 1) + (b - 1) P(n, 2). For b = 10 the weights 2 - b and b - 1
+are -8 and 9, and for b = 5 they are -3 and 4:
 
     P(4, 10) = -8 * 320 + 9 * 468   = 1,652
     P(8, 5)  = -3 * 916 + 4 * 1,500 = 3,252
 
-The weights are whole numbers, so the result is exact. If a line says `n_blocks^2`, the polynomial is a parabola, and
+The weights are whole numbers, so the result is exact. If `together` says `n_blocks^2`, P is a parabola in b, and
 networks with b = 1, 2 and 3 determine it.
 
-Q needs two more networks, those of b = 1 and k = 3: Q(4, 3) = 704 and Q(8, 3) = 1,684. PQ needs none, because
-PQ(n) = P(n, 1). So 6 counted networks give the costs of all 2 * 10 * 2 = 40 combinations.
+Q needs two more networks, with b = 1 and k = 3: Q(4, 3) = 704 and Q(8, 3) = 1,684. Q(n, 1) and PQ(n) need no further
+networks, because both equal P(n, 1). So 6 counted networks give the costs of all 2 * 10 * 2 = 40 combinations.
 
 `compose` stores two arrays. The array of b and n has 10 x 2 entries P(n, b) - PQ(n), and the array of n and k has
-2 x 2 entries Q(n, k). The cost of a combination is the sum of one entry from each. For n = 8, b = 5, k = 3:
+2 x 2 entries Q(n, k). The cost of a combination is the sum of one entry from each array. For n = 8, b = 5, k = 3:
 
     3,252 - 916 + 1,684 = 4,020
 
-All costs that add up are counted at the same time, so each entry holds one number per cost.
+In the arrays, each entry holds one number for each cost that can be added up, not only the parameters.
 """
 
 import math
@@ -45,21 +45,25 @@ from searchspace.table.knob_functions import MAX_ENTRIES, Field, Ints, TableTooL
 MAX_ARRAY = 2_000_000
 """The largest number of entries in one array."""
 UNKNOWN = -(2**57)
-"""The cost if no small network determines it. It is so low that any sum with it stays negative."""
+"""Stands for a cost that no small network determines. The number is so low that any sum that contains it is negative."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Composition:
-    """The costs of a grid as a sum of look-ups, one per array."""
+    """The costs of all combinations of a grid. The costs of a combination are the sum of one entry from each array."""
 
     quantities: Mapping[str, Field]
+    """For each quantity (a knob, or a property of the spec), a table of its values over the grid."""
     arrays: Mapping[tuple[str, ...], Ints]
-    """Arrays by the names of their quantities. One axis per quantity, then one axis over the costs."""
+    """The arrays, keyed by the names of their quantities. An array has one axis per quantity and a last axis over costs."""
     num_counted: int
     """Number of small networks that were counted."""
 
     def costs(self, digits: Sequence[Ints]) -> Ints:
-        """Returns the costs (N, costs) of valid combinations. Negative costs are unknown."""
+        """Returns the costs (N, costs) of N valid combinations. A negative number means that the cost is unknown.
+
+        `digits` holds one array (N,) per knob of the grid, with the index of the knob's value in each combination.
+        """
         codes = {name: field.look_up(digits) for name, field in self.quantities.items()}
         count = len(digits[0]) if digits else 1
         total: Ints = np.zeros((count, 1), np.int64)
@@ -80,9 +84,10 @@ def compose(
     count: Callable[[Spec], Ints],
     max_counted: int,
 ) -> Composition:
-    """Returns the costs as `parts` adds them up. `count` returns the costs (costs,) of one network.
+    """Counts the small networks that `parts` needs, and returns the arrays whose entries add up to the costs.
 
-    Raises TableTooLarge if more than `max_counted` networks would have to be counted.
+    `count` takes the spec of a network and returns its costs as an array (costs,). Raises TableTooLarge if more than
+    `max_counted` networks would have to be counted, or if one part has too many combinations.
     """
     pieces = [
         _Piece.of(parts, spec_class, quantities, levels, coefficient)
@@ -98,7 +103,7 @@ def compose(
     arrays: dict[tuple[str, ...], Ints] = {}
     for piece in sorted(pieces, key=lambda each: -len(each.names)):
         own = piece.costs(counted, quantities)
-        # Fewer arrays mean fewer look-ups, so a part joins an array that has all of its quantities.
+        # Fewer arrays mean fewer look-ups, so a part is added to an array that has all its quantities.
         wider = next((names for names in arrays if set(names) >= set(piece.names)), piece.names)
         shape = [len(quantities[n].values) if n in piece.names else 1 for n in wider]
         arrays[wider] = arrays.get(wider, np.int64(0)) + own.reshape(*shape, -1)
@@ -113,9 +118,9 @@ class _Piece:
     names: tuple[str, ...]
     coefficient: int
     nodes: Mapping[str, range]
-    """For each knob that repeats something, the numbers of repetitions that are counted."""
+    """For each knob that repeats layers, the numbers of repetitions with which networks are counted."""
     shape: tuple[int, ...]
-    """The number of values (or nodes) of each quantity."""
+    """For each quantity, its number of values, or of nodes if it has nodes."""
     networks: list[Spec | None]
 
     @classmethod
@@ -151,7 +156,7 @@ class _Piece:
         )
 
     def costs(self, counted: Mapping[Spec, Ints], quantities: Mapping[str, Field]) -> Ints:
-        """Returns the costs times the coefficient: one axis per quantity, then one over the costs."""
+        """Returns the costs times the coefficient, as an array with one axis per quantity and a last axis over costs."""
         width = len(next(iter(counted.values()), ()))
         rows = [np.zeros(width, np.int64) if s is None else counted[s] for s in self.networks]
         costs = np.array(rows, np.int64).reshape(*self.shape, width)
@@ -170,9 +175,10 @@ def _along(axis: int, weights: Ints, array: Ints) -> Ints:
 
 
 def _interpolation(values: Sequence[int], nodes: range) -> Ints:
-    """Returns the weights (values, nodes) of the polynomial through the nodes.
+    """Returns weights (values, nodes) by which the polynomial through the nodes is computed at each of `values`.
 
-    The nodes are consecutive numbers, so all weights are whole numbers. Nodes 1 and 2 give -8 and 9 for the value 10.
+    The cost at a value is the sum of weight times cost over the nodes. The nodes are consecutive numbers, so all weights
+    are whole numbers. For the value 10, nodes 1 and 2 have the weights -8 and 9.
     """
 
     def weight(value: int, node: int) -> int:

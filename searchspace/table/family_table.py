@@ -1,12 +1,13 @@
-"""Validity, identity and costs of all combinations of one family's knobs.
+"""Tables of one family: which combinations of knob values are valid, which give the same network, and their costs.
 
-No network is built for a single combination. Validity and identity are look-ups in small tables
-(`searchspace.table.knob_functions`). Costs are sums of look-ups (`searchspace.table.cost_sum`), by the parts that the
-family declares (`searchspace.table.cost_parts`).
+No network is built to look up a combination. Validity and identity are look-ups in small tables
+(`searchspace.table.knob_functions`). Costs are sums of look-ups (`searchspace.table.cost_sum`) that follow from the parts
+that the family declares (`searchspace.table.cost_parts`).
 
-For the toy family of those files: 40 combinations, 36 of them valid, 6 networks counted. Before the sums are used, they
-are compared with the counted costs of CHECKED random networks. If they differ, or if the family declares no parts, its
-networks are counted one by one. Knobs without any effect on the costs are then left out.
+The toy family of these modules has 40 combinations, 36 of them valid, 6 networks counted. Before the sums are used, they
+are compared with the counted costs of CHECKED random networks. If any costs differ, or if the family declares no parts,
+the family's networks are counted one by one. Networks that differ only in knobs without effect on the costs are then
+counted once.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -34,13 +35,17 @@ from searchspace.table.knob_functions import (
 )
 
 ADDITIVE = ("params", "params_train", "multadds", "activations", "num_convs")
-"""The costs that are sums over parts. Memory is a maximum, so it is counted one by one."""
+"""The costs that are sums over the layers of a network. Memory is a maximum instead, so the table does not hold it."""
 CHECKED = 12
-"""Number of random architectures whose composed costs are compared with counted ones."""
+"""Number of random architectures whose costs from the table are compared with counted costs."""
 
 
 class FamilyTable:
-    """The combinations of one family: which are valid, which are the same network, and what they cost."""
+    """A table of one family: which combinations of knob values are valid, which give the same network, and their costs.
+
+    A combination is given as digits: for each knob of the space, the index of its value. The methods that take `digits`
+    work on N combinations at once. They take one array (N,) per knob.
+    """
 
     def __init__(self, part: FamilySpace, scale: int, seed: int, max_counted: int) -> None:
         self.grid, self.scale, self.max_counted = Grid(part=part), scale, max_counted
@@ -56,9 +61,9 @@ class FamilyTable:
 
     @cached_property
     def composition(self) -> Composition:
-        """The sums that give the costs, after a comparison with whole networks.
+        """The arrays whose entries add up to the costs. They have been compared with the costs of random networks.
 
-        Raises TableTooLarge if the costs can neither be composed nor counted one by one.
+        Raises TableTooLarge if the costs neither follow from the family's parts nor can be counted one by one.
         """
         if self.family.parts is not None:
             composed = self._compose(self.family.parts)
@@ -70,7 +75,7 @@ class FamilyTable:
         return composed
 
     def find(self, architecture: Architecture) -> list[int] | None:
-        """Returns the digits of an architecture, or None if it is outside the space."""
+        """Returns the digits of an architecture, one per knob, or None if the space does not hold its knob values."""
         if architecture.family.name != self.family.name:
             return None
         digits = []
@@ -87,11 +92,14 @@ class FamilyTable:
         return digits if same else None
 
     def valid(self, digits: Sequence[Ints]) -> NDArray[np.bool_]:
-        """Whether each combination is valid."""
+        """Returns for each combination whether it is valid: a bool array (N,)."""
         return self._valid.look_up(digits) >= 0
 
     def identity(self, digits: Sequence[Ints]) -> Ints:
-        """Returns a number for each valid combination. Equal networks have equal numbers."""
+        """Returns an array (N,) with a number for each valid combination. Equal numbers mean equal networks.
+
+        Raises TableTooLarge if the numbers could reach 2**62.
+        """
         code = np.zeros(len(digits[0]) if digits else 1, np.int64)
         room = 1
         for field in self._identity:
@@ -102,7 +110,10 @@ class FamilyTable:
         return code
 
     def costs(self, digits: Sequence[Ints]) -> Ints:
-        """Returns the exact costs (N, len(ADDITIVE)) of valid combinations."""
+        """Returns the exact costs (N, len(ADDITIVE)) of N valid combinations.
+
+        Raises TableTooLarge if the family's parts do not give all these costs.
+        """
         total = self.composition.costs(digits)
         if (total < 0).any():
             raise TableTooLarge(
@@ -111,7 +122,10 @@ class FamilyTable:
         return total
 
     def meets(self, constraint: Constraint, numbers: Ints) -> NDArray[np.bool_]:
-        """Whether each combination satisfies a constraint on a knob."""
+        """Returns for each combination whether it satisfies a constraint on a knob: a bool array (N,).
+
+        `numbers` (N,) are the numbers of the combinations in the grid.
+        """
         if constraint.name not in self.family.spec.model_fields:
             return np.ones(len(numbers), np.bool_)
         field = self.grid.written(constraint.name)
@@ -129,7 +143,7 @@ class FamilyTable:
             raise TableTooLarge(f"{self.family.name}: {error}") from None
 
     def _quantities(self, names: Sequence[str]) -> dict[str, Field]:
-        """Tabulates what the costs depend on: knobs, and properties of the spec."""
+        """Tabulates the named quantities over the grid: knobs, and properties of the spec."""
         derived = [name for name in names if name not in self.family.spec.model_fields]
         found = {}
         if derived:
@@ -150,7 +164,7 @@ class FamilyTable:
         return np.array([counted[name] for name in ADDITIVE], np.int64)
 
     def _whole(self) -> Parts:
-        """Returns a single part with all knobs. Leaves out knobs that changed no cost in a few random trials."""
+        """Returns a single part with all knobs, except those that changed no cost in a few random networks."""
         dimensions = self.grid.part.dimensions
         costly = {each.name for each in dimensions if len(each.values) == 1}
         for _ in range(CHECKED // 2):
@@ -167,14 +181,14 @@ class FamilyTable:
         return Parts(together=(" ".join(sorted(costly)),))
 
     def _agrees(self, composed: Composition) -> bool:
-        """Whether composed and counted costs are equal for CHECKED random architectures."""
+        """Whether `composed` gives the counted costs of CHECKED random architectures."""
         return all(
             (composed.costs(digits)[0] == self._count(spec)).all()
             for spec, digits in self.random_architectures(CHECKED)
         )
 
     def random_architectures(self, count: int) -> Iterator[tuple[Spec, list[Ints]]]:
-        """Draws specs, uniform over the valid combinations. Yields each with its digits (1,)."""
+        """Draws `count` valid combinations, all equally likely. Yields the spec of each and its digits, arrays (1,)."""
         drawn = 0
         while drawn < count:
             digits = self.grid.random_digits(self._random)
@@ -198,7 +212,7 @@ def _canonical_aspects(spec: Spec) -> Aspects:
 
 def _canonical_value(name: str) -> Callable[[Spec | None], Hashable]:
     def value(spec: Spec | None) -> Hashable:
-        # The tuple keeps a value of None apart from an invalid spec.
+        # The tuple tells a knob with the value None from an invalid spec.
         return None if spec is None else (getattr(spec.canonical(), name),)
 
     return value

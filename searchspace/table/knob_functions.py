@@ -1,21 +1,21 @@
 """Tabulates functions of a spec over the few knobs that they depend on.
 
-The space of a family is a grid with one digit per knob. Whether a combination is valid, and what its canonical form
-holds, are functions of the digits. Most of these functions depend on few digits. A small table of each function then
-answers for the whole grid.
+The space of a family is a grid: a combination of knob values is written as one digit per knob. Its validity, and each
+value of its canonical spec, are functions of these digits. Most of these functions depend on only a few digits. So a
+small table of each function is enough for all combinations.
 
 This continues the example of `searchspace.table.cost_parts`. The grid has n in (4, 8), b from 1 to 10, and k in (1, 3):
 2 * 10 * 2 = 40 combinations. Suppose that the toy family also refuses networks with n b > 64.
 
-A combination has a number, and its digits are positions in the lists of values. The last digit changes fastest:
+Combinations are numbered from 0. The digit of a knob is the index of its value. The last digit changes fastest:
 
     27 = (1 * 10 + 3) * 2 + 1    digits (1, 3, 1)    n = 8, b = 4, k = 3
     37 = (1 * 10 + 8) * 2 + 1    digits (1, 8, 1)    n = 8, b = 9, k = 3
 
-`dependencies` changes one digit at a time in random combinations and finds that validity depends on the digits of n
-and b, but not on that of k. `tabulate` therefore builds 2 * 10 = 20 specs instead of 40. Two of the 20 entries are
-invalid: n = 8 with b = 9 and with b = 10. `Field.look_up` reads entry 1 * 10 + 8 = 18 for combination 37 and finds
-it invalid. In the whole grid 4 combinations are invalid and 36 are networks.
+`dependencies` changes one digit at a time in random combinations. It finds that validity depends on the digits of n
+and b, but not on the digit of k. So `tabulate` makes a table of 2 * 10 = 20 entries instead of 40. Two of the 20 entries
+are invalid: n = 8 with b = 9, and n = 8 with b = 10. `Field.look_up` reads entry 1 * 10 + 8 = 18 for combination 37,
+which is therefore invalid. In the whole grid 4 combinations are invalid and 36 are networks.
 """
 
 import itertools
@@ -35,26 +35,26 @@ from searchspace.spec import Spec
 Ints = NDArray[np.int64]
 
 PROBES = 200
-"""Number of random combinations in which every digit is changed once to see what depends on it."""
+"""Number of random combinations in which `dependencies` changes every digit once."""
 COMPLETIONS = 64
-"""Number of random completions to try before a partial combination counts as invalid."""
+"""Number of tries to complete a table entry to a valid combination. If all fail, the entry counts as invalid."""
 MAX_ENTRIES = 50_000
 """The largest number of entries in the table of one function."""
 
 
 class TableTooLarge(UserError):  # noqa: N818 - the name says what happened
-    """The space is too large to be tabulated."""
+    """Raised when a space is too large for a table of its costs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """All combinations of a family's dimensions, by number. The last dimension's digit changes fastest."""
+    """All combinations of the knob values of one family, numbered from 0. The digit of the last knob changes fastest."""
 
     part: FamilySpace
 
     @property
     def radices(self) -> tuple[int, ...]:
-        """The number of values of each dimension."""
+        """The number of values of each knob."""
         return tuple(len(dimension.values) for dimension in self.part.dimensions)
 
     @property
@@ -63,7 +63,7 @@ class Grid:
         return self.part.num_spellings
 
     def digits(self, numbers: Ints) -> list[Ints]:
-        """Returns the digits (N,) of the combinations `numbers` (N,), one array per dimension."""
+        """Returns the digits of the combinations with these `numbers` (N,): one array (N,) per knob."""
         digits, rest = [], numbers
         for radix in reversed(self.radices):
             rest, digit = np.divmod(rest, radix)
@@ -71,13 +71,16 @@ class Grid:
         return digits[::-1]
 
     def spec(self, digits: Sequence[int]) -> Spec | None:
-        """Returns the spec of one combination, or None if it is invalid."""
+        """Returns the spec of the combination with these digits, or None if the combination is invalid."""
         names = (dimension.name for dimension in self.part.dimensions)
         built = self.part.build(dict(zip(names, digits, strict=True)))
         return None if built is None else built.spec
 
     def written(self, name: str) -> "Field":
-        """Returns the value of knob `name` as a table over all combinations, including the invalid ones."""
+        """Returns a table of the value of knob `name` in all combinations, including invalid combinations.
+
+        The knob has its default value where its conditions do not hold.
+        """
         names = [dimension.name for dimension in self.part.dimensions]
         places = tuple(sorted(names.index(each) for each in self._deciding(name)))
         radices = tuple(self.radices[place] for place in places)
@@ -94,40 +97,48 @@ class Grid:
         )
 
     def _deciding(self, name: str) -> set[str]:
-        """Returns the dimensions that decide the value of knob `name`: its own and those in its conditions."""
+        """Returns the knobs that decide the value of knob `name`: the knob itself and the knobs in its conditions."""
         own = [each for each in self.part.dimensions if each.name == name]
         return {each.name for each in own}.union(
             *(self._deciding(other) for each in own for other in each.when)
         )
 
     def random_digits(self, random: Random) -> list[int]:
-        """Draws the digits of one combination, uniformly."""
+        """Draws the digits of one combination. All combinations are equally likely."""
         return [random.randrange(radix) for radix in self.radices]
 
     def changed(self, digits: Sequence[int], place: int, random: Random) -> list[int]:
-        """Returns the combination with a different digit in `place`. That dimension must have several values."""
+        """Returns a copy of `digits` with a different random digit at index `place`.
+
+        The knob at this index must have at least two values.
+        """
         radix = self.radices[place]
         other = (digits[place] + random.randrange(1, radix)) % radix
         return [*digits[:place], other, *digits[place + 1 :]]
 
 
 Aspects = Mapping[str, Hashable]
-"""The values of several functions of one spec, by name."""
+"""Named values that are computed from one spec."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """One function of the grid, tabulated over the digits in `places`."""
+    """A function of the combinations of a grid, as a table over the digits that the function depends on."""
 
     places: tuple[int, ...]
+    """The indices of the knobs whose digits the function depends on."""
     values: tuple[Any, ...]
     """The distinct values of the function."""
     codes: Ints
-    """The index into `values` for each combination of the digits in `places`. -1 marks combinations that are invalid."""
+    """For each combination of these digits, the index of the function's value in `values`, or -1 if it is invalid."""
     radices: tuple[int, ...]
+    """For each index in `places`, the number of values of this knob."""
 
     def look_up(self, digits: Sequence[Ints]) -> Ints:
-        """Returns the codes (N,) of combinations. `digits` holds the digits (N,) of every dimension."""
+        """Returns for N combinations the indices (N,) of the function's values in `values`, or -1 if invalid.
+
+        `digits` holds one array (N,) for every knob of the grid.
+        """
         entry: Ints = np.zeros_like(digits[0]) if digits else np.zeros(1, np.int64)
         for place, radix in zip(self.places, self.radices, strict=True):
             entry = entry * radix + digits[place]
@@ -137,7 +148,11 @@ class Field:
 def dependencies(
     grid: Grid, aspects: Callable[[Spec], Aspects], random: Random, probes: int = PROBES
 ) -> dict[str, tuple[int, ...]]:
-    """Returns the dimensions that each aspect depends on, and those that validity depends on as 'valid'."""
+    """Returns for each aspect the indices of the knobs that it depends on. An aspect that never changes has no key.
+
+    The key 'valid' holds the indices of the knobs that validity depends on. The function changes one knob at a time in
+    `probes` random combinations, so it may miss a rare effect.
+    """
     found: dict[str, set[int]] = {"valid": set()}
     free = [place for place, radix in enumerate(grid.radices) if radix > 1]
     for _ in range(probes):
@@ -158,9 +173,10 @@ def dependencies(
 def tabulate(
     grid: Grid, function: Callable[[Spec | None], Hashable], places: tuple[int, ...], random: Random
 ) -> Field:
-    """Tabulates `function` over all combinations of the digits in `places`. It returns None for an invalid spec.
+    """Tabulates `function` over all combinations of the digits at the indices `places`.
 
-    Raises TableTooLarge if there are more than MAX_ENTRIES combinations.
+    `function` must return None if its spec is None, that is, if a combination is invalid. All other digits take any
+    values that make the combination valid. Raises TableTooLarge if the table would have more than MAX_ENTRIES entries.
     """
     radices = tuple(grid.radices[place] for place in places)
     if math.prod(radices) > MAX_ENTRIES:
@@ -185,7 +201,7 @@ def _completed(
     chosen: Mapping[int, int],
     random: Random,
 ) -> Hashable:
-    """Returns the value for the digits `chosen`. All other digits may be anything that makes the combination valid."""
+    """Returns the value of `function` for a valid combination with the digits `chosen`, or None if no try finds one."""
     for attempt in range(COMPLETIONS):
         digits = [0] * len(grid.radices) if attempt == 0 else grid.random_digits(random)
         for place, digit in chosen.items():

@@ -1,8 +1,8 @@
-"""A whole space as a table: every architecture once, with its exact costs.
+"""A search space as a table: every architecture once, with its exact costs.
 
-A space with more than MAX_SPELLINGS combinations is sampled at random. `searchspace.table.family_table` handles one
-family; `searchspace.table.cost_parts` starts a worked example of how its costs add up. The table of that toy family
-has 36 rows.
+If a space has more than MAX_SPELLINGS combinations, the table holds a random sample. `searchspace.table.family_table`
+makes the table of one family. `searchspace.table.cost_parts` starts a worked example of how costs add up. The table of
+the toy family in this example has 36 rows.
 """
 
 from collections.abc import Sequence
@@ -21,19 +21,20 @@ from searchspace.table.knob_functions import Ints
 __all__ = ["ADDITIVE", "MAX_SPELLINGS", "SpaceTable"]
 
 MAX_SPELLINGS = 10_000_000
-"""The largest number of combinations for which the table is complete. A larger space is sampled."""
+"""The largest number of combinations of a space whose table is complete. The table of a larger space holds a sample."""
 MAX_SAMPLED = 1_000_000
-"""Number of combinations drawn from a larger space."""
+"""Number of combinations that are drawn from a space with more than MAX_SPELLINGS combinations."""
 MAX_COUNTED = 4_000
-"""The largest number of networks that are counted for one family."""
+"""The largest number of networks that are counted for the costs of one family."""
 CHUNK = 1 << 16
-"""Number of combinations that are processed at once."""
+"""The largest number of combinations that are processed at once."""
 
 
 class SpaceTable:
-    """Every architecture of a space once, with its exact costs. Beyond MAX_SPELLINGS combinations, a random sample.
+    """Every architecture of a space once, with its exact costs. Each architecture is one row.
 
-    Raises TableTooLarge if the costs of a family can neither be composed nor counted one by one.
+    If the space has more than MAX_SPELLINGS combinations, the table holds a random sample. The constructor raises
+    TableTooLarge if the costs of a family neither follow from its parts nor can be counted one by one.
     """
 
     def __init__(
@@ -60,18 +61,18 @@ class SpaceTable:
             owners.append(np.full(len(own), owner, np.int8))
             counted.append(own_costs)
         self.numbers: Ints = np.concatenate(numbers)
-        """(architectures,): the number of each architecture's first combination within its family."""
+        """For each row, the number of the first combination, in the grid of its family, that gives the architecture."""
         self.owners = np.concatenate(owners)
-        """(architectures,): the index of each architecture's family in the space."""
+        """For each row, the index of the architecture's family in `families`."""
         table_costs = np.concatenate(counted)
         self.costs: dict[str, Ints] = {name: table_costs[:, i] for i, name in enumerate(ADDITIVE)}
-        """One array (architectures,) per additive cost."""
+        """For each cost in ADDITIVE, an array with the cost of every row."""
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     def architecture(self, row: int) -> Architecture:
-        """Returns the architecture in `row`."""
+        """Returns the architecture of a row."""
         table = self.families[self.owners[row]]
         digits = table.grid.digits(self.numbers[row : row + 1])
         spec = table.grid.spec([int(digit[0]) for digit in digits])
@@ -90,12 +91,12 @@ class SpaceTable:
         return None
 
     def costs_of(self, architecture: Architecture) -> dict[str, int] | None:
-        """Looks up every additive cost of an architecture by name. Returns None if it is not in the table."""
+        """Returns the costs of an architecture by name, without memory, or None if the architecture is not in the table."""
         row = self.row(architecture)
         return None if row is None else {name: int(of[row]) for name, of in self.costs.items()}
 
     def neighbours(self, row: int) -> list[int]:
-        """Returns the rows of all architectures that differ from `row` in one knob."""
+        """Returns the rows of all architectures in the table that differ from the architecture of `row` in one knob."""
         owner = self.owners[row]
         grid = self.families[owner].grid
         identities, rows = self._rows[owner]
@@ -116,7 +117,10 @@ class SpaceTable:
         return [int(other) for other in np.unique(found) if other != row]
 
     def feasible(self, constraints: Sequence[Constraint]) -> NDArray[np.bool_]:
-        """(architectures,): whether each satisfies all constraints. Constraints on memory are ignored."""
+        """Returns for each row whether the architecture satisfies all constraints: a bool array (rows,).
+
+        Constraints on memory are ignored, because the table does not hold this cost.
+        """
         allowed = np.ones(len(self), np.bool_)
         for constraint in constraints:
             if constraint.name in self.costs:
@@ -129,7 +133,10 @@ class SpaceTable:
 
 
 def _distinct(table: FamilyTable, wanted: range, random: Random | None) -> tuple[Ints, Ints]:
-    """Returns the first combination of each architecture among those `wanted`, and the costs."""
+    """Returns the number of each architecture's first combination in `wanted`, and the costs (architectures, costs).
+
+    With `random`, the combinations are drawn from the whole grid, and `wanted` only says how many.
+    """
     numbers, identities = [], []
     for start in range(0, len(wanted), CHUNK):
         chunk = np.arange(start, min(start + CHUNK, len(wanted)), dtype=np.int64)
