@@ -1,1 +1,1 @@
-"""Which architecture to train next, and which paused trial to train further."""
+"""Chooses which architecture a sweep trains next, and which paused trial it trains further."""

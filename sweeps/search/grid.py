@@ -1,4 +1,4 @@
-"""`sampler: grid`: every architecture of the space, in the order of the sweep file."""
+"""`sampler: grid` suggests every architecture of the space, in the order in which the sweep file lists values."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from sweeps.search.sampler import Problem, Sampler
 
 
 class Grid(Sampler):
-    """Goes through the space once."""
+    """Suggests every architecture of an enumerable space once."""
 
     is_exhaustive = True
 

@@ -1,17 +1,17 @@
-"""Multi-objective asynchronous successive halving: which paused trial to train further.
+"""Multi-objective asynchronous successive halving. It chooses the paused trial to train further.
 
-Every trial trains to the first rung and pauses there with its checkpoint. At each rung, one in `factor` of the trials
-that reached it may go on to the next. They go in this order:
+A rung is a step at which trials pause. Every trial trains to the first rung and pauses there with its checkpoint. Of
+the trials that have reached a rung, one in `factor` may go on to the next rung. They go on in this order:
 
-1. The better non-dominated rank goes first. The ranks compare scores and costs, so small networks that are good for
-   their size are among the first.
-2. Within a rank, the band of costs that has had the smallest share promoted goes first. Bands hold equal numbers of
-   trials.
-3. Within a band, the trial with the largest lead over everything that costs no more goes first.
+1. The trial of the better non-dominated rank goes first. The ranks compare both scores and costs, so small networks
+   that are good for their size are among the first.
+2. Within a rank, the cost band with the smallest share of promoted trials goes first. The bands divide the trials of a
+   rung by cost into groups of equal size.
+3. Within a band, the trial with the largest lead over the trials that cost no more goes first.
 
-Nothing is given up before the sweep ends, because the results of other trials can still promote a paused one. The
-method follows asynchronous successive halving (Li et al. 2018, arXiv 1810.05934), which ranks by a single metric. Its
-state is a function of the trials' rows.
+A paused trial is not given up before the sweep ends, because the results of other trials can still get it promoted.
+The method extends asynchronous successive halving (Li et al. 2018, arXiv 1810.05934), which ranks trials by a single
+metric. It keeps no state of its own: the choice depends only on the stored trials.
 """
 
 from collections.abc import Sequence
@@ -24,35 +24,36 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 MAX_BANDS = 4
-"""Bands of costs at a rung that many trials have reached."""
+"""The largest number of cost bands at a rung."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A trial and how far it has come."""
+    """A trial, with its costs and its scores at the rungs that it has reached."""
 
     number: int
     costs: tuple[float, ...]
-    """Its values of the objectives that are costs."""
+    """Values of the objectives that are costs. Smaller is better."""
     scores: tuple[tuple[float, ...], ...] = field(default=())
-    """The measured objectives at each rung that it has reached, in order. Greater is better."""
+    """For each rung that the trial has reached, from the first on, its measured objectives. Greater is better."""
     target: int = 0
-    """The rung that it was last sent to. Once it has a score there, it waits for promotion."""
+    """Index of the rung that the trial was last sent to. Once it has scores at that rung, it waits for promotion."""
 
     @property
     def waits(self) -> bool:
-        """Whether it has reached the rung that it was sent to."""
+        """Whether the trial has reached the rung that it was sent to, and so waits for promotion."""
         return len(self.scores) == self.target + 1
 
 
 def next_promotion(
     candidates: Sequence[Candidate], num_rungs: int, factor: int
 ) -> Candidate | None:
-    """Return the paused trial to promote next, from the highest rung that has one; None when none is due.
+    """Returns the paused trial to promote next, or None if no trial may be promoted now.
 
-    The answer does not depend on the order of `candidates`, whose numbers must differ.
+    If several rungs have such a trial, the highest of these rungs comes first. `num_rungs` includes the last rung, which
+    is the full training. The order of `candidates` does not matter, but their numbers must differ.
     """
-    # Trials of equal cost fall into bands in this order.
+    # Trials of equal cost are assigned to bands in this order.
     candidates = sorted(candidates, key=lambda each: each.number)
     for rung in range(num_rungs - 2, -1, -1):
         reached = [each for each in candidates if len(each.scores) > rung]
@@ -63,7 +64,7 @@ def next_promotion(
 
 
 def _promotable(reached: Sequence[Candidate], rung: int, factor: int) -> Candidate | None:
-    """Return the best trial that waits at `rung`; None when as many as may have gone on already."""
+    """Returns the best trial that waits at `rung`, or None if no further trial may go on from there."""
     promoted = [each for each in reached if each.target > rung]
     if len(promoted) >= len(reached) // factor:
         return None
@@ -83,7 +84,7 @@ def _promotable(reached: Sequence[Candidate], rung: int, factor: int) -> Candida
 
 
 def _bands(logs: Floats, count: int) -> NDArray[np.int64]:
-    """Return the band (N,) of each trial: `count` bands of equal size along the mean of the log costs (N, costs)."""
+    """Returns the band (N,) of each trial. The bands are `count` equal groups by the mean of the log costs (N, costs)."""
     order = np.argsort(logs.mean(1), kind="stable")
     band = np.empty(len(logs), np.int64)
     band[order] = np.arange(len(logs)) * max(1, count) // len(logs)
@@ -91,10 +92,11 @@ def _bands(logs: Floats, count: int) -> NDArray[np.int64]:
 
 
 def _lead(logs: Floats, scores: Floats) -> Floats:
-    """Return each trial's lead (N,) over the best trial that costs no more, in the metric where it leads most.
+    """Returns the lead (N,) of each trial over the trials that cost no more.
 
-    `logs` is (N, costs) and `scores` (N, metrics). Leads are in units of each metric's standard deviation; they are
-    negative for a trial that is behind, and infinite when no other trial costs as little.
+    `logs` is (N, costs) and `scores` is (N, metrics). The lead over one trial is the largest difference of scores among
+    the metrics, in units of the metric's standard deviation. The smallest lead counts. It is negative for a trial that
+    is behind one of these trials in all metrics, and infinite if no other trial costs as little.
     """
     spread = np.maximum(scores.std(0), 1e-9)
     ahead = ((scores[:, None] - scores[None]) / spread).max(2)

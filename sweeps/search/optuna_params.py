@@ -1,4 +1,4 @@
-"""An architecture as the parameters of an Optuna trial, and back."""
+"""Translates the parameters of an Optuna trial to an architecture, and an architecture to parameters."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ from searchspace.architecture import Architecture
 from searchspace.space import Dimension, FamilySpace, Space
 
 FAMILY = "family"
-"""The parameter that names the family when a space has several."""
+"""Name of the Optuna parameter that holds the family, in a space of several families."""
 
 
 def suggest(trial: BaseTrial, space: Space) -> Architecture | None:
-    """Return the architecture whose knobs `trial` suggests; None when these values form no network.
+    """Returns the architecture whose knobs `trial` suggests, or None if their values form no valid network.
 
-    Knobs that do not apply are not suggested.
+    Optuna is not asked for knobs that do not apply to the other values, nor for knobs with a single value.
     """
     part = space.families[0]
     if len(space.families) > 1:
@@ -38,9 +38,9 @@ def suggest(trial: BaseTrial, space: Space) -> Architecture | None:
 def locate(
     architecture: Architecture, space: Space
 ) -> tuple[dict[str, Any], dict[str, BaseDistribution]] | None:
-    """Return the parameters and distributions, by name, from which `suggest` builds `architecture`.
+    """Returns the Optuna parameters from which `suggest` builds `architecture`, and their distributions, both by name.
 
-    Returns None when the architecture is outside the space.
+    Returns None if the architecture is outside the space.
     """
     names = [part.family.name for part in space.families]
     if architecture.family.name not in names:
@@ -77,7 +77,10 @@ def _label(value: object) -> str:
 
 
 def _distribution(dimension: Dimension) -> IntDistribution | CategoricalDistribution:
-    """Return integers for ordered numbers, so that a sampler sees neighbours, and categories for other values."""
+    """Returns an integer distribution over the indices of ordered values, and a categorical one for other values.
+
+    Integers tell a sampler which values are neighbours.
+    """
     if dimension.ordered:
         return IntDistribution(0, len(dimension.values) - 1)
     return CategoricalDistribution([_label(value) for value in dimension.values])

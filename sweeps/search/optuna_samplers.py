@@ -1,8 +1,8 @@
 """Optuna's samplers in a sweep.
 
-Optuna suggests through ask/tell on a study in memory. Every trial gets a sampler of its own, seeded with the sweep's
-seed and the trial's number, and stored trials are added to the study again: a resumed sweep therefore suggests what an
-uninterrupted one would.
+Optuna suggests architectures through the ask/tell interface of a study in memory. Every trial gets a new sampler, whose
+seed comes from the sweep's seed and the trial's number. A resumed sweep adds its stored trials to a new study. It
+therefore suggests the architectures that an uninterrupted sweep would suggest.
 """
 
 import warnings
@@ -20,26 +20,26 @@ from sweeps.search.optuna_params import locate, suggest
 from sweeps.search.sampler import Problem, Sampler
 
 MAX_REFUSALS = 8
-"""Refused suggestions in a row after which `ask` gives up."""
+"""Number of refused suggestions in a row after which `ask` returns None."""
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 class OptunaSampler(Sampler):
-    """Asks one of Optuna's samplers, and asks again when an architecture is infeasible or was already tried."""
+    """Asks one of Optuna's samplers, and asks again if the suggested architecture is infeasible or already tried."""
 
     def __init__(self, problem: Problem) -> None:
         self.space, self.seed = problem.space, problem.seed
         self.study = optuna.create_study(directions=list(problem.objectives.values()))
         self.asked: dict[str, int] = {}
-        """Optuna's number of each running trial, by the key of its architecture."""
+        """Key of the architecture of a running trial -> Optuna's number of the trial."""
         self.num_complete = 0
-        # NSGA-II needs several generations within the planned trials, or it is no better than random search.
+        # Unless several generations fit into the planned trials, NSGA-II is no better than random search.
         self.population = min(50, max(8, problem.trials // 8))
 
     @abstractmethod
     def make(self, seed: int) -> BaseSampler:
-        """Return Optuna's sampler for one trial; `seed` is in 0 ... 2**32 - 1."""
+        """Returns the Optuna sampler for one trial. `seed` is in 0 ... 2**32 - 1."""
 
     def ask(self, number: int, is_new: Callable[[Architecture], bool]) -> Architecture | None:
         with warnings.catch_warnings():
@@ -73,7 +73,7 @@ class OptunaSampler(Sampler):
     ) -> None:
         number = self.asked.pop(architecture.key, None)
         if number is None:
-            return  # outside the space: the sampler cannot learn from it
+            return  # the architecture is outside the space, so the sampler cannot learn from it
         if values is None:
             self.study.tell(number, state=TrialState.PRUNED if stopped else TrialState.FAIL)
         else:
@@ -81,65 +81,65 @@ class OptunaSampler(Sampler):
             self.num_complete += 1
 
     def _attributes(self) -> dict[str, Any]:
-        """Return Optuna's system attributes of a restored trial."""
+        """Returns the system attributes that Optuna's sampler expects of a restored trial."""
         return {}
 
 
 class Random(OptunaSampler):
-    """`sampler: random`: uniform over the values of each knob."""
+    """`sampler: random`: draws each knob uniformly from its values."""
 
     def make(self, seed: int) -> BaseSampler:
         return RandomSampler(seed=seed)
 
 
 class TPE(OptunaSampler):
-    """`sampler: tpe`."""
+    """`sampler: tpe`: Optuna's tree-structured Parzen estimator."""
 
     def make(self, seed: int) -> BaseSampler:
         return RedrawingTPE(seed)
 
 
 class NSGA2(OptunaSampler):
-    """`sampler: nsga2`."""
+    """`sampler: nsga2`: Optuna's genetic algorithm NSGA-II."""
 
     @classmethod
     def advice(cls, space: Space, *, halving: bool) -> list[str]:
         if len(space.families) < 2:
             return []
         return [
-            "sampler nsga2: it crosses only knobs that all trials share, which in a space of several families is the "
-            "family's name alone; pareto and tpe use the other knobs too"
+            "sampler nsga2: it crosses only knobs that all trials share, and in a space of several families they share "
+            "only the family's name; pareto and tpe use the other knobs too"
         ]
 
     def make(self, seed: int) -> BaseSampler:
         return OrderedNSGAII(seed=seed, population_size=self.population)
 
     def _attributes(self) -> dict[str, Any]:
-        # Optuna stores a trial's generation when it suggests it; a restored trial gets it here.
+        # Optuna stores the generation of a trial when it suggests the trial. A restored trial gets its generation here.
         return {"NSGAIISampler:generation": self.num_complete // self.population}
 
 
 class GP(OptunaSampler):
-    """`sampler: gp`."""
+    """`sampler: gp`: Optuna's Gaussian-process sampler."""
 
     def make(self, seed: int) -> BaseSampler:
         return GPSampler(seed=seed, warn_independent_sampling=False)
 
 
 class RedrawingTPE(TPESampler):  # type: ignore[misc]
-    """TPE that gives a different answer when the last one was refused, and reads the trials once for both.
+    """A TPE sampler that suggests something else after a refusal, without reading the trials again.
 
-    The first answer is Optuna's: the best of 24 candidates. When asked again, Optuna mostly repeats itself, so this
-    class draws each knob from the density of the good values instead. Refused suggestions fail, and TPE learns
-    nothing from failed trials, so the densities stay valid between the answers.
+    Its first suggestion is Optuna's: the best of 24 candidates. Asked again, Optuna mostly suggests the refused
+    architecture once more, so this class draws each knob from the density of the values in good trials instead. A
+    refused suggestion counts as a failed trial, from which TPE learns nothing, so the densities stay valid.
     """
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed=seed)
         self._halves: dict[bool, list[FrozenTrial]] = {}
-        """The good trials under True, the others under False."""
+        """Whether trials are good -> the good trials, or the others."""
         self._densities: dict[tuple[str, ...], dict[bool, Any]] = {}
-        """Names of knobs -> the density of their values in each half."""
+        """Names of knobs -> the density of their values in the good trials (True) and in the others (False)."""
 
     def _build_parzen_estimator(
         self, study: optuna.Study, search_space: Any, trials: list[FrozenTrial], handle_below: bool
@@ -166,9 +166,10 @@ class RedrawingTPE(TPESampler):  # type: ignore[misc]
 
 
 class OrderedNSGAII(NSGAIISampler):  # type: ignore[misc]
-    """NSGA-II that always reads its parents in the order of the trials.
+    """An NSGA-II sampler that always reads the parents of a generation in the order of the trials' numbers.
 
-    Optuna sorts them only after it has cached them, and a rebuilt study has no cache.
+    Optuna sorts the parents only when it reads them from its cache. A rebuilt study has no cache, so its order would
+    differ.
     """
 
     def select_parent(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:

@@ -1,7 +1,7 @@
-"""What every sampler offers: the calls that a sweep makes, and what the sampler can and cannot do.
+"""The base class of all samplers: the methods that a sweep calls, and class attributes that say what a sampler needs.
 
-`sweeps.search.suggester` makes the calls. A new sampler derives from `Sampler`, implements `ask`, overrides the
-other methods that concern it, and gets one entry in `sweeps.search.samplers.SAMPLERS`.
+`sweeps.search.suggester` calls the methods. A new sampler derives from `Sampler`, implements `ask`, overrides the other
+methods that it has a use for, and gets one entry in `sweeps.search.samplers.SAMPLERS`.
 """
 
 import math
@@ -22,114 +22,129 @@ from sweeps.search.settings import Direction
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """What a sampler searches."""
+    """The search problem that a sampler gets: the space, the limits, the objectives and the planned trainings."""
 
     space: Space
     constraints: tuple[Constraint, ...]
-    """Limits that every trained architecture meets."""
+    """Limits that an architecture must meet to be trained."""
     scale: int
     """Upscaling factor."""
     objectives: Mapping[str, Direction]
-    """Name -> direction, in the order of the values in `Sampler.tell`."""
+    """Name of an objective -> its direction. `Sampler.tell` gets the values in this order."""
     seed: int
     trials: int
-    """Trials that the sweep plans in total."""
+    """Number of trials that the sweep plans in total."""
     steps: int
     """Optimiser steps of a full training."""
     levels: tuple[int, ...]
-    """Steps of shorter trainings that a model may learn from."""
+    """Optimiser steps at which a model may read the scores of trainings that are not complete."""
     table: SpaceTable | None = None
-    """The exact costs of the space, when they have been computed already."""
+    """The exact costs of the space. None if they have not been computed yet."""
 
     @property
     def learnt(self) -> str:
-        """The first objective that is not a cost, so that a model has to learn it; '' when there is none."""
+        """Name of the first objective that is not a cost, so that a model has to learn it. Empty if all are costs."""
         return next((name for name in self.objectives if name not in COSTS), "")
 
 
 class Sampler(ABC):
-    """Chooses the next architecture.
+    """Chooses the next architecture to train.
 
-    Its answers depend only on the problem, on the numbers of the trials and on what it was told. A sweep that is
-    resumed calls `restore` and `tell` for every stored trial and then continues as if nothing had interrupted it.
+    Its answers depend only on the problem, the numbers of the trials and the calls of its methods so far. A resumed
+    sweep first calls `restore`, `report`, and `tell` or `pause` for its stored trials. It then continues as if nothing
+    had interrupted it.
     """
 
     needs_table: ClassVar[bool] = False
-    """Whether it needs the exact costs of the whole space before it starts."""
+    """Whether the sampler needs the exact costs of the whole space before it starts."""
     expects_gains: ClassVar[bool] = False
-    """Whether `gain` estimates what a suggestion brings, as `search.min_gain` requires."""
+    """Whether `gain` estimates how much a suggestion enlarges the hypervolume, as `search.min_gain` requires."""
     takes_earlier_sweeps: ClassVar[bool] = False
-    """Whether `warm_start` uses the results of earlier sweeps."""
+    """Whether the sampler uses the results of earlier sweeps that `warm_start` gives it."""
     is_exhaustive: ClassVar[bool] = False
-    """Whether None from `ask` means that nothing is left to try. Otherwise the suggester draws at random."""
+    """Whether `ask` returns None only if no untried architecture is left. If False, the suggester draws an architecture at
+    random when `ask` returns None."""
 
     @abstractmethod
     def __init__(self, problem: Problem) -> None: ...
 
     @classmethod
     def faults(cls, space: Space, objectives: Mapping[str, Any]) -> list[str]:
-        """Return why it cannot search `space` for `objectives`, one message for each reason.
+        """Returns the reasons why the sampler cannot search `space` for `objectives`, as one message each.
 
-        `objectives` maps names to directions as written in the sweep file; both may be wrong.
+        `objectives` maps names to directions as they are written in the sweep file. Both may be invalid.
         """
         return []
 
     @classmethod
     def advice(cls, space: Space, *, halving: bool) -> list[str]:
-        """Return settings that it accepts but that measurements advise against; `halving`: whether trials pause."""
+        """Returns warnings about settings that the sampler accepts although they did poorly when measured.
+
+        `halving` tells whether the sweep uses `search.halving`.
+        """
         return []
 
     @abstractmethod
     def ask(self, number: int, is_new: Callable[[Architecture], bool]) -> Architecture | None:
-        """Return the architecture for trial `number`, which must satisfy `is_new`; None when it finds none.
+        """Returns an architecture for trial `number` for which `is_new` is True, or None if the sampler finds none.
 
-        `is_new` tells whether an architecture meets all constraints and has not been tried.
+        `is_new` returns whether an architecture meets all constraints and has not been tried.
         """
 
     def restore(self, architecture: Architecture) -> None:
-        """Learn of a trial that it did not suggest; the trial counts as running until `tell` or `pause`."""
+        """Adds a trial that this object did not suggest itself, such as a stored one.
+
+        The trial counts as running until `tell` or `pause` is called.
+        """
 
     def tell(
         self, architecture: Architecture, values: Sequence[float] | None, *, stopped: bool
     ) -> None:
-        """Learn the objectives of a finished trial, in order.
+        """Learns the result of a finished trial: the values of all objectives, in the order of `Problem.objectives`.
 
-        `values` is None when the trial has failed or, with `stopped`, was given up.
+        `values` is None if the trial was stopped before its full training (then `stopped` is True) or has failed.
         """
 
     def report(self, architecture: Architecture, step: int, scores: Mapping[str, float]) -> None:
-        """Learn the measured objectives after `step` steps of a trial."""
+        """Learns the objectives measured after `step` optimiser steps of a trial, by name."""
 
     def pause(self, architecture: Architecture) -> None:
-        """Learn that a trial waits at a rung."""
+        """Learns that a trial pauses at a rung of halving."""
 
     def resume(self, architecture: Architecture) -> None:
-        """Learn that a paused trial is training again."""
+        """Learns that a paused trial is training again."""
 
     def warm_start(self, sweep: int, architecture: Architecture, score: float) -> None:
-        """Learn the score of a full training in an earlier sweep; `sweep` counts those from 0."""
+        """Learns the score of a full training in an earlier sweep.
+
+        `sweep` is the number of the earlier sweep, counted from 0. `score` is the value of the objective
+        `Problem.learnt`.
+        """
 
     @property
     def lacks_floor(self) -> bool:
-        """Whether it could use `set_floor` and has no floor yet."""
+        """Whether the sampler uses a floor and has none yet, so that `set_floor` should be called."""
         return False
 
     def set_floor(self, score: float | None) -> None:
-        """Learn the score at or below which a network is worth nothing, such as bicubic's; None when unknown."""
+        """Sets the score that a network must exceed to be worth anything, such as that of bicubic upscaling.
+
+        None means that the score is unknown.
+        """
 
     @property
     def gain(self) -> float:
-        """Relative growth of the hypervolume expected from the newest suggestion; infinite when unknown."""
+        """The share by which the newest suggestion is expected to enlarge the hypervolume. Infinite if unknown."""
         return math.inf
 
 
 def sampler_class(name: str) -> type[Sampler]:
-    """Import the class of the sampler called `name`, a key of SAMPLERS."""
+    """Imports and returns the class of the sampler called `name`, a key of SAMPLERS."""
     module, _, attribute = SAMPLERS[name].partition(":")
     found: type[Sampler] = getattr(import_module(module), attribute)
     return found
 
 
 def samplers_that_expect_gains() -> list[str]:
-    """Return the names of the samplers that `search.min_gain` works with."""
+    """Returns the names of the samplers that work with `search.min_gain`."""
     return [name for name in SAMPLERS if sampler_class(name).expects_gains]

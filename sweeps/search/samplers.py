@@ -4,17 +4,17 @@ To add a sampler, write a class that derives from `sweeps.search.sampler.Sampler
 """
 
 SAMPLERS: dict[str, str] = {
-    # Uniform draws, by Optuna.
+    # Optuna's random sampler: it draws each knob uniformly from its values.
     "random": "sweeps.search.optuna_samplers:Random",
     # Every architecture, in the order in which the sweep file lists values.
     "grid": "sweeps.search.grid:Grid",
-    # Optuna's TPE. When it suggests an architecture that was already tried, srsweep asks again.
+    # Optuna's tree-structured Parzen estimator. If an architecture was already tried, srsweep asks again.
     "tpe": "sweeps.search.optuna_samplers:TPE",
     # Optuna's NSGA-II, a genetic algorithm.
     "nsga2": "sweeps.search.optuna_samplers:NSGA2",
-    # Optuna's Gaussian process over all objectives.
+    # Optuna's Gaussian-process sampler, which models all objectives.
     "gp": "sweeps.search.optuna_samplers:GP",
-    # srsweep's own: it computes the costs exactly and models only the PSNR.
+    # srsweep's own sampler: it computes the costs exactly, and its model predicts only the PSNR.
     "pareto": "sweeps.search.pareto.sampler:Pareto",
 }
-"""Name -> 'module:class'. The class is imported when a sweep names it, because some need Optuna or SciPy."""
+"""Name of a sampler -> 'module:class'. A class is imported when it is first needed, because some need Optuna or SciPy."""

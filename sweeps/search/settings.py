@@ -1,4 +1,4 @@
-"""Settings under `search` in a sweep file, and the names that they use."""
+"""Settings under `search` in a sweep file, and the types of their values."""
 
 from typing import Annotated, Literal
 
@@ -12,34 +12,37 @@ Number = BeforeValidator(parse_quantity)
 Direction = Literal["minimize", "maximize"]
 
 MEASURED = ("psnr_y", "ssim_y")
-"""Objectives that only training reveals."""
+"""Names of the objectives that are known only after training."""
 
 
 def _known_sampler(name: str) -> str:
-    """Return `name`. Raises ValueError when SAMPLERS lacks it."""
+    """Returns `name`. Raises ValueError if it is not a key of SAMPLERS."""
     if name not in SAMPLERS:
         raise ValueError(f"must be one of {', '.join(SAMPLERS)}; {nearest(name, SAMPLERS)}")
     return name
 
 
 SamplerName = Annotated[str, AfterValidator(_known_sampler)]
-"""A key of SAMPLERS."""
+"""Name of a sampler: a key of SAMPLERS."""
 
 
 class HalvingSettings(BaseModel):
-    """Rungs at which trials pause: min_steps, factor * min_steps, and so on, up to the full training."""
+    """The rungs: numbers of optimiser steps at which trials pause.
+
+    They are min_steps, factor * min_steps, and so on. The last rung is the full training.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     min_steps: Annotated[int, Number, Field(ge=1)]
-    """Optimiser steps of the first rung."""
+    """Number of optimiser steps of the first rung."""
     factor: Annotated[int, Number, Field(ge=2)] = 4
-    """Each rung has `factor` times the steps of the rung below, and one in `factor` trials goes on to it."""
+    """Each rung has `factor` times as many steps as the rung below. One in `factor` trials goes on to the next rung."""
 
     def rungs(self, steps: int) -> tuple[int, ...]:
-        """Return the steps of all rungs in ascending order, ending with the full training of `steps`.
+        """Returns the optimiser steps of all rungs in ascending order. The last rung is the full training of `steps`.
 
-        A rung is left out when the full training is less than 1.5 times as long.
+        A rung is left out if the full training has fewer than 1.5 times its steps.
         """
         rungs = []
         at = self.min_steps
@@ -50,31 +53,35 @@ class HalvingSettings(BaseModel):
 
 
 class SearchSettings(BaseModel):
-    """How the sweep chooses architectures and how many it trains."""
+    """How a sweep chooses architectures, how much it trains, and when it stops."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
     )
 
     sampler: SamplerName = "tpe"
-    """How the next architecture is chosen: random, grid, tpe, nsga2, gp or pareto. `sweeps/search/samplers.py`
-    describes each in one line."""
+    """The method that chooses the next architecture. random: draws each knob uniformly. grid: every architecture of the
+    space. tpe: Optuna's tree-structured Parzen estimator. nsga2: Optuna's genetic algorithm NSGA-II. gp: Optuna's
+    Gaussian process. pareto: srsweep's own sampler, which knows all costs and predicts only the score."""
     trials: Annotated[int, Number, Field(ge=1)] = 20
-    """Trials in total. Trials of earlier runs of the same sweep count."""
+    """Number of trials in total, including the trials that earlier runs of this sweep stored."""
     steps: Annotated[int, Number, Field(ge=1)] | None = None
-    """Optimiser steps that all trials together may take. The sweep starts no training that would exceed them.
+    """Largest number of optimiser steps of all trials together. The sweep starts no training that would exceed it.
     null: no limit."""
     hours: Annotated[float, Number, Field(gt=0)] | None = None
-    """Training time of all trials together, in hours, after which the sweep starts no further training. null: no limit."""
+    """Largest training time of all trials together, in hours. Once it is reached, the sweep starts no further training.
+    null: no limit."""
     min_gain: Annotated[float, Number, Field(gt=0, lt=1)] | None = None
-    """The sweep starts no further trials after three suggestions in a row of which each is expected to enlarge the
-    hypervolume by a smaller share than this. Needs a sampler that expects gains, such as pareto. null: never."""
+    """Smallest share by which a suggestion should be expected to enlarge the hypervolume. After three
+    suggestions in a row below it, the sweep starts no further trials. Works only with sampler: pareto. null: no limit."""
     halving: HalvingSettings | None = None
-    """Trials pause at rungs and only the most promising ones go on. null: every trial is trained in full."""
+    """Successive halving: trials pause at rungs, and only the most promising trials go on. null: every trial is trained in
+    full."""
     keep_weights: Literal["front", "all", "none"] = "front"
-    """Trials whose training states stay on disk: those on the Pareto front, all, or none."""
+    """The trials whose training states stay on disk after they end. front: the trials on the Pareto front. all: every
+    trial. none: no trial."""
     max_attempts: Annotated[int, Number, Field(ge=1)] = 2
-    """Attempts at a trial that ends in an error. After the last one the trial counts as failed."""
+    """Number of attempts after which a trial counts as failed, if each attempt ended in an error."""
     max_failed_share: Annotated[float, Number, Field(gt=0, le=1)] = 0.5
-    """Largest share of finished trials that may fail. When more have failed, the sweep stops. It checks this once five
-    trials have finished."""
+    """Largest share of the finished trials that may have failed. The sweep stops when the share is larger, but not
+    before five trials have finished."""

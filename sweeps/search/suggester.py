@@ -1,8 +1,8 @@
-"""The next architecture to train, from the rows of the sweep so far.
+"""Suggests the next architecture to train.
 
-The sampler chooses; the suggester remembers what was tried and turns infeasible and known architectures down before
-they become trials. When a sampler runs out of ideas, the suggester draws an architecture at random. A resumed sweep,
-one with more trials than before and one that recovers from a crash all rebuild the suggester from the stored trials.
+The sampler chooses an architecture. The suggester remembers which architectures were tried, and refuses those that were
+tried or are infeasible. If the sampler finds no architecture, the suggester draws one at random. A sweep that resumes,
+gets more trials or recovers from a crash rebuilds its suggester from the stored trials.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,13 +18,13 @@ from sweeps.search.sampler import Problem, sampler_class
 from sweeps.search.settings import Direction, SamplerName
 
 FEW_SPELLINGS = 1_000
-"""Combinations up to which listing a space takes no noticeable time."""
+"""Largest number of combinations of values that the suggester lists without trying random combinations first."""
 QUICK_DRAWS = 20
-"""Combinations drawn from a larger space before the suggester lists it."""
+"""Number of random combinations that the suggester tries first in a larger space."""
 
 
 class Suggester:
-    """Suggests feasible architectures that the sweep has not tried."""
+    """Suggests architectures that meet the constraints and that the sweep has not tried."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Suggester:
         levels: Sequence[int] = (),
         table: SpaceTable | None = None,
     ) -> None:
-        """Make the sampler called `sampler`; `Problem` describes the other arguments."""
+        """Creates the sampler called `sampler`. `sweeps.search.sampler.Problem` describes the other arguments."""
         problem = Problem(
             space=space,
             constraints=tuple(constraints),
@@ -55,17 +55,17 @@ class Suggester:
         self.space, self.constraints, self.scale = space, problem.constraints, scale
         self.seed = seed
         self.modelled = problem.learnt
-        """The objective that a model has to learn."""
+        """Name of the objective that a model has to learn. Empty if all objectives are costs."""
         self.sampler = sampler_class(sampler)(problem)
         self.known: set[str] = set()
-        """Keys of the architectures that were tried."""
+        """Keys of the architectures that the sweep has tried."""
         self.why_none = ""
-        """Why the last `ask` returned None; '' before that."""
+        """The reason why `ask` returned None. Empty as long as it has not."""
 
     def ask(self, number: int) -> Architecture | None:
-        """Return the architecture for trial `number`; None when no untried feasible one was found.
+        """Returns the architecture for trial `number`, or None if no untried feasible architecture was found.
 
-        The answer depends only on the seed, the number and what was told before.
+        The answer depends only on the constructor's arguments, on `number` and on the earlier calls of all methods.
         """
         suggested = self.sampler.ask(number, self._is_new)
         if suggested is None and not self.sampler.is_exhaustive:
@@ -81,40 +81,43 @@ class Suggester:
         return suggested
 
     def restore(self, stored: Architecture) -> None:
-        """Take up a stored trial. Once its outcome is known, call `tell`."""
+        """Adds a trial that is stored in the database. Once the trial has finished, call `tell`."""
         self.known.add(stored.key)
         self.sampler.restore(stored)
 
     def warm_start(self, sweep: int, rows: Sequence[TrialRow]) -> None:
-        """Let the sampler learn from full trainings of an earlier sweep; `sweep` counts those from 0."""
+        """Lets the sampler learn from the trials in `rows`, which an earlier sweep trained in full.
+
+        `sweep` is the number of the earlier sweep, counted from 0.
+        """
         for row in rows:
             learnt = (self.modelled, VALIDATION)
             scores = [m.value for m in row.measurements if (m.name, m.dataset) == learnt]
             try:
                 known = architecture(row.family, row.knobs)
             except UserError:
-                continue  # stored by a version with other knobs
+                continue  # a version of srsweep with other knobs stored this trial
             if scores:
                 self.sampler.warm_start(sweep, known, scores[-1])
 
     def report(self, suggested: Architecture, step: int, scores: Mapping[str, float]) -> None:
-        """Pass on the measured objectives of a trial after `step` optimiser steps."""
+        """Tells the sampler the objectives measured after `step` optimiser steps of a trial, by name."""
         self.sampler.report(suggested, step, scores)
 
     def pause(self, suggested: Architecture) -> None:
-        """Tell the sampler that a trial is waiting for promotion."""
+        """Tells the sampler that a trial pauses at a rung and waits for promotion."""
         self.sampler.pause(suggested)
 
     def resume(self, suggested: Architecture) -> None:
-        """Pass on that a paused trial was promoted."""
+        """Tells the sampler that a paused trial was promoted and is training again."""
         self.sampler.resume(suggested)
 
     def tell(
         self, suggested: Architecture, values: Sequence[float] | None, *, stopped: bool
     ) -> None:
-        """Pass on the objectives of a finished trial, in order.
+        """Tells the sampler the result of a finished trial: the values of all objectives, in order.
 
-        `values` is None when the trial has failed or, with `stopped`, was given up.
+        `values` is None if the trial was stopped before its full training (then `stopped` is True) or has failed.
         """
         self.sampler.tell(suggested, values, stopped=stopped)
 
@@ -122,10 +125,10 @@ class Suggester:
         return candidate.key not in self.known and feasible(candidate, self.constraints, self.scale)
 
     def _draw(self, random: Random) -> Architecture | None:
-        """Draw an untried feasible architecture; None when there is none.
+        """Draws an untried feasible architecture, or returns None if it finds none.
 
-        The draw is uniform over these architectures only in small spaces and when few are left, because listing
-        20,000 architectures takes seconds.
+        In a large space it first draws a few combinations, because listing 20,000 architectures takes seconds. Such a
+        draw is uniform over combinations of values, not over architectures.
         """
         drawn = None
         if self.space.num_spellings > FEW_SPELLINGS:
@@ -134,7 +137,10 @@ class Suggester:
         return self._draw_listed(random) if drawn is None else drawn
 
     def _draw_listed(self, random: Random) -> Architecture | None:
-        """Draw uniformly from the untried feasible architectures; None when there is none."""
+        """Draws an untried feasible architecture, or returns None if it finds none.
+
+        The draw is uniform over architectures if the space can be listed, and over combinations of values otherwise.
+        """
         if self.space.enumerable:
             unknown = [each for each in self.space.architectures if each.key not in self.known]
             random.shuffle(unknown)

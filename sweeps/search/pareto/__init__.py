@@ -1,1 +1,1 @@
-"""The search that knows every cost before training and models only the PSNR."""
+"""The search behind `sampler: pareto`. It knows every cost before training, so its model predicts only the PSNR."""

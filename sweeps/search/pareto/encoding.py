@@ -1,18 +1,20 @@
-"""What the model of `sampler: pareto` sees of an architecture: knobs and costs as numbers from 0 to 1.
+"""Encodes an architecture for the model of `sampler: pareto`: its knobs and costs become numbers from 0 to 1.
 
-A knob whose values are ordered numbers is one column that holds the value's place. Any other knob has one column per
-value. The family is such a knob, when there are several. The logarithms of four costs follow. Columns of a knob that
-another family owns hold 0.5.
+A knob whose values are numbers in ascending order has one column. The column holds the position of the value in the
+list of values, from 0 for the first value to 1 for the last. Any other knob has one column per value. The column of
+the chosen value holds sqrt(0.5), and the others hold 0. A space of several families encodes the family in this way
+too. The columns of a knob hold 0.5 for architectures of other families. The last four columns hold the logarithms of
+four costs.
 
-An example, which `test_encoding.py` checks, with knobs n_feats: [8, 16, 32] and upsampler: [direct, nearest]:
+An example with the knobs n_feats: [8, 16, 32] and upsampler: [direct, nearest], which `test_encoding.py` checks:
 
                                  n_feats   direct   nearest   four costs
     n_feats 8,  direct           0         0.71     0         ...
     n_feats 16, nearest          0.5       0        0.71      ...
     n_feats 32, nearest          1         0        0.71      ...
 
-Two different values of a knob without order are at distance sqrt(0.5 + 0.5) = 1 from each other, as are the smallest
-and the largest value of a knob with order.
+Two different values of an unordered knob are at distance sqrt(0.5 + 0.5) = 1 from each other. The smallest and the
+largest value of an ordered knob are at distance 1 too.
 """
 
 from collections.abc import Sequence
@@ -26,39 +28,44 @@ from searchspace.table.space_table import SpaceTable
 from sweeps.search.pareto.surrogate import Floats, Ints
 
 MODELLED_COSTS = ("params", "multadds", "activations", "num_convs")
-"""Costs whose logarithms the model sees in addition to the knobs."""
+"""Names of the costs whose logarithms the model sees in addition to the knobs."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One number that encodes a knob, or the family."""
+    """One column of the features. It encodes a knob or the family, alone or together with other columns."""
 
     owner: int
-    """Number of the family in the space."""
+    """Index of the column's family in the space."""
     place: int
-    """Number of the knob among the family's dimensions. -1: the column tells whether `owner` is the family."""
+    """Index of the knob among the family's dimensions. -1: the column shows whether an architecture belongs to
+    the family `owner`."""
     value: int
-    """Number of the value that the column marks. -1: the column holds the place of the knob's value."""
+    """Index of the value that the column marks. -1: the knob is ordered, and the column holds the value's position."""
 
 
 class Features:
-    """Costs and features of the rows of a table of architectures."""
+    """Computes scaled costs and features for rows of a table of architectures."""
 
     def __init__(self, table: SpaceTable, feasible: Ints, minimized: Sequence[str]) -> None:
-        """Scale the costs so that those of the rows `feasible` (M,) span 0 to 1; `minimized` names the objectives."""
+        """Prepares the columns.
+
+        `feasible` (M,) holds the rows of the architectures that meet the constraints. Their scaled costs run from 0 to
+        1. `minimized` names the costs among the objectives.
+        """
         self.table, self.feasible, self.minimized = table, feasible, tuple(minimized)
         columns, groups = _columns(table)
         self.columns = columns
         first = max(groups, default=-1) + 1
         groups += range(first, first + len(MODELLED_COSTS))
         self.groups: Ints = np.array(groups, np.int64)
-        """(columns,): the number of the knob that each column encodes. Each cost has a number of its own."""
+        """(columns,): for each column, the number of the knob that it encodes. Each cost has a number of its own."""
         self.is_cost: NDArray[np.bool_] = np.arange(len(self.groups)) >= len(columns)
-        """(columns,): whether the column is a cost."""
+        """(columns,): whether each column holds a cost."""
 
     @cached_property
     def log_costs(self) -> dict[str, Floats]:
-        """Name -> logarithms of the costs of all rows (rows,). The feasible rows span 0 to 1."""
+        """Name of a cost -> its logarithms (rows,), scaled so that they run from 0 to 1 over the feasible rows."""
         scaled = {}
         for name in dict.fromkeys((*self.minimized, *MODELLED_COSTS)):
             logs = np.log(np.maximum(self.table.costs[name], 1).astype(np.float64))
@@ -67,11 +74,11 @@ class Features:
         return scaled
 
     def costs(self, rows: Ints) -> Floats:
-        """Return the costs among the objectives (N, costs) of `rows` (N,)."""
+        """Returns the scaled log costs (N, costs) of `rows` (N,), for the costs in `minimized` and in their order."""
         return np.stack([self.log_costs[name][rows] for name in self.minimized], 1)
 
     def of(self, rows: Ints) -> Floats:
-        """Return the features (N, columns) of `rows` (N,)."""
+        """Returns the features (N, columns) of the architectures in `rows` (N,)."""
         features = np.full((len(rows), len(self.groups)), 0.5)
         for owner, family in enumerate(self.table.families):
             own = self.table.owners[rows] == owner
@@ -90,7 +97,7 @@ class Features:
 
 
 def _columns(table: SpaceTable) -> tuple[list[Column], list[int]]:
-    """Return the columns of the knobs, and the number of each column's knob."""
+    """Returns the columns that encode the family and the knobs, and for each column the number of its knob."""
     columns: list[Column] = []
     groups: list[int] = []
     if len(table.families) > 1:

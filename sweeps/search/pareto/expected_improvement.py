@@ -1,8 +1,9 @@
-"""Expected improvement of the hypervolume, with exact costs and an uncertain PSNR.
+"""Computes how much a network is expected to enlarge the hypervolume, given its exact costs and an uncertain PSNR.
 
-The hypervolume is the integral, over all budgets, of the best PSNR that a budget affords above the floor. A budget
-limits each cost, and costs run from 0 to 1. A new network improves the hypervolume at every budget that it fits in
-and where its PSNR is higher than the best PSNR known.
+A budget is an upper limit on each cost, and costs run from 0 to 1. The floor is a PSNR that a network must exceed to
+be worth anything. Each budget has a height: the best PSNR among the known networks within the budget, minus the floor.
+The hypervolume is the integral of the height over all budgets. A new network raises the height of each budget that the
+network fits in and whose best PSNR it exceeds.
 
 A worked example with one cost, which `test_expected_improvement.py` checks. The floor is 28 dB and two networks are
 known:
@@ -10,21 +11,23 @@ known:
     cost 0.2    30 dB
     cost 0.6    32 dB
 
-They cut the budgets into cells. The last one ends a little beyond 1, so that the most expensive network counts too:
+Their costs cut the budgets into cells. The last cell ends at 1.02, so that a network of cost 1 counts too:
 
-    budget         width    best known
+    budget         width    best PSNR
     0 to 0.2       0.2      28 dB, the floor
     0.2 to 0.6     0.4      30 dB
     0.6 to 1.02    0.42     32 dB
 
-The volume is 0.4 * 2 + 0.42 * 4 = 2.48. A network of cost 0.4 fits in 0.2 of the second cell and in all of the third:
+The hypervolume is 0.4 * 2 + 0.42 * 4 = 2.48. A network of cost 0.4 fits in the budgets from 0.4 to 0.6, which are 0.2
+of the second cell, and in the whole third cell. If its PSNR is certain, it adds
 
-    certain 31 dB    0.2 * 1            = 0.20
-    certain 33 dB    0.2 * 3 + 0.42 * 1 = 1.02
+    at 31 dB    0.2 * 1            = 0.20
+    at 33 dB    0.2 * 3 + 0.42 * 1 = 1.02
 
-For an uncertain PSNR, each height is replaced by its expectation. With top = 34 dB, closeness -log(34 - PSNR) of mean
--1.1 and standard deviation 0.3, the PSNR is 31.0 dB in the median. It exceeds 30 dB by 0.98 dB and 32 dB by 0.02 dB on
-average, so the gain is 0.2 * 0.98 + 0.42 * 0.02 = 0.20.
+If its PSNR is uncertain, each difference of PSNRs is replaced by its expected value. The model predicts the closeness
+ -log(top - PSNR). Say top is 34 dB, and the closeness has mean -1.1 and standard deviation 0.3. The median of
+the PSNR is then 31.0 dB. On average, the PSNR exceeds 30 dB by 0.98 dB and 32 dB by 0.02 dB, so the expected gain is
+0.2 * 0.98 + 0.42 * 0.02 = 0.20.
 """
 
 from itertools import product
@@ -35,17 +38,17 @@ from scipy.special import ndtr
 from sweeps.search.pareto.surrogate import Floats
 
 EDGES = {1: 160, 2: 32, 3: 10}
-"""Largest number of edges between cells on each axis, by number of costs."""
+"""Number of costs -> the largest number of edges between cells on the axis of each cost."""
 
 
 class Budgets:
-    """The budgets, cut into cells, with the best PSNR known in each cell."""
+    """All budgets, cut into cells, and the best PSNR of the known networks in each cell."""
 
     def __init__(self, costs: Floats, psnr: Floats, floor: float) -> None:
-        """Cut the budgets at the costs of the known networks.
+        """Cuts the budgets into cells at the costs of the known networks.
 
-        `costs` (M, D) in [0, 1] and `psnr` (M,) in dB describe these; `floor` in dB is the best PSNR at budgets that
-        none of them fits in.
+        The known networks have `costs` (M, D) in [0, 1] and `psnr` (M,) in dB. A PSNR up to `floor`, in dB, is worth
+        nothing.
         """
         dimensions = costs.shape[1]
         limit = EDGES.get(dimensions, 6)
@@ -60,10 +63,11 @@ class Budgets:
         self.volume = float(((self.upper - self.lower).prod(1) * (best - floor)).sum())
 
     def expected_gain(self, costs: Floats, mean: Floats, deviation: Floats, top: float) -> Floats:
-        """Return the expected improvement (N,) of the hypervolume by candidates with exact `costs` (N, D).
+        """Returns how much each candidate is expected to add to the hypervolume (N,).
 
-        `mean` and `deviation` (N,) describe the closeness -log(top - PSNR), so that top - PSNR is log-normal. The
-        expected height above a level is then the Black-Scholes price of a put option.
+        The candidates have exact `costs` (N, D). The closeness -log(top - PSNR) of a candidate is normally distributed
+        with `mean` and `deviation` (N,), so top - PSNR is log-normal. `top` is in dB. The expected excess over a given
+        PSNR is then the Black-Scholes price of a put option.
         """
         share = np.ones((len(costs), len(self.level)))
         for axis in range(costs.shape[1]):
@@ -81,7 +85,7 @@ class Budgets:
 
 
 def _edges(values: Floats, limit: int) -> Floats:
-    """Return 0, the distinct values and 1.02. Of more than `limit` values, evenly spaced ones are taken by rank."""
+    """Returns 0, the distinct values and 1.02. Keeps at most `limit` distinct values, evenly spaced by rank."""
     inner = np.unique(np.clip(values, 0, 1))
     if len(inner) > limit:
         inner = inner[np.linspace(0, len(inner) - 1, limit).astype(np.int64)]

@@ -1,4 +1,4 @@
-"""`sampler: pareto` for a plain Optuna study: it computes costs exactly and models only the PSNR.
+"""`sampler: pareto` for a plain Optuna study. It computes the costs exactly, so its model predicts only the PSNR.
 
     space, faults = parse_space({"slwsr": {"n_feats": [8, 16, 32], "n_blocks": [6, 14, 26]}}, ())
     sampler = ParetoSampler(space, scale=4, constraints=[at_most("params", "100K")], trials=50)
@@ -10,9 +10,10 @@
 
     study.optimize(objective, n_trials=50)
 
-The sampler suggests no architecture twice and none above a limit. When all were tried, the study stops. For each
-trial the sampler reads the whole study again, so a study in a database continues where it stopped. Several threads
-(`n_jobs`) can share a sampler. Two processes that ask at the same moment may get the same architecture.
+The sampler suggests no architecture twice, and none that violates a constraint. When it has suggested all
+architectures, the study stops. For each trial the sampler reads all trials of the study again, so a study in a database
+continues where it stopped. Several threads (`n_jobs`) can share a sampler. If two processes ask at the same moment,
+they may get the same architecture.
 """
 
 from collections.abc import Sequence
@@ -32,11 +33,15 @@ from sweeps.search.optuna_params import locate, suggest
 from sweeps.search.pareto.search import ParetoSearch
 
 FULL = 1
-"""The only length of training, because an Optuna study with several objectives takes no intermediate values."""
+"""The step at which the search records every PSNR. It needs only one, because an Optuna study with several objectives
+takes no intermediate values."""
 
 
 class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
-    """Suggests architectures of a space. The study's values are the PSNR in dB, then the costs in order."""
+    """Suggests architectures of a space to an Optuna study.
+
+    The objective function must return the PSNR in dB, followed by the costs in the order of `minimized`.
+    """
 
     def __init__(
         self,
@@ -49,11 +54,11 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
         floor: float | None = None,
         seed: int = 0,
     ) -> None:
-        """Prepare a search of `space` at upscaling factor `scale`.
+        """Prepares a search of `space` at upscaling factor `scale`.
 
-        `minimized` names the costs among the objectives, and `trials` is the approximate number of trials. A network
-        whose PSNR is at or below `floor` in dB, such as bicubic's, is worth nothing. Raises UserError for a cost that
-        is not a sum over the parts of a network.
+        `minimized` names the costs to minimize. `trials` is roughly the number of trials that the study will run. A
+        network whose PSNR in dB does not exceed `floor` is worth nothing; the PSNR of bicubic upscaling is a sensible
+        floor. Raises UserError if `minimized` is empty, or names a cost that is not a sum over the parts of a network.
         """
         self.space, self.scale = space, scale
         self.minimized, self.constraints = tuple(minimized), tuple(constraints)
@@ -70,26 +75,26 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
         self.search.floor = floor
         self._lock = Lock()
         self._chosen: dict[int, Architecture] = {}
-        """Number of a running trial -> its architecture, whose parameters the study may not hold yet."""
+        """Number of a running trial -> its architecture. The study may not hold all parameters of that trial yet."""
 
     @property
     def directions(self) -> list[str]:
-        """The directions of the study's values."""
+        """The directions to create the study with: 'maximize' for the PSNR, then 'minimize' for each cost."""
         return ["maximize", *("minimize" for _ in self.minimized)]
 
     def architecture(self, trial: optuna.Trial) -> Architecture:
-        """Return the architecture to train. Raises optuna.TrialPruned when all architectures were tried."""
+        """Returns the architecture to train in `trial`. Raises optuna.TrialPruned if no untried one is left."""
         suggested = suggest(trial, self.space)
         assert suggested is not None
         return suggested
 
     def costs(self, architecture: Architecture) -> tuple[float, ...]:
-        """Return the minimized costs of an architecture, exact and in order."""
+        """Returns the exact costs of an architecture, in the order of `minimized`."""
         counted = costs(architecture, self.scale)
         return tuple(counted[name] for name in self.minimized)
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        """Choose the trial's architecture. Stop the study when all were tried."""
+        """Chooses the architecture of a new trial. Stops the study if no untried architecture is left."""
         with self._lock:
             self._read(study.get_trials(deepcopy=False))
             chosen = self._next(trial.number)
@@ -105,20 +110,20 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        """Forget the trial, which the study holds from now on."""
+        """Forgets the architecture of a finished trial, because the study now holds all parameters of the trial."""
         with self._lock:
             self._chosen.pop(trial.number, None)
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """Return nothing: the parameters depend on each other, so Optuna asks for them one by one."""
+        """Returns no parameters. Whether a knob applies depends on other knobs, so Optuna asks for each by itself."""
         return {}
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Return nothing, because the relative search space is empty."""
+        """Returns no parameters, because the relative search space is empty."""
         return {}
 
     def sample_independent(
@@ -128,7 +133,11 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """Return the value of a knob. Raises UserError for a parameter that is not a knob of the space."""
+        """Returns the value of the parameter `param_name` in the trial's architecture.
+
+        Raises UserError if the parameter is not a knob of the space, and optuna.TrialPruned if no untried architecture
+        is left.
+        """
         chosen = self._chosen.get(trial.number)
         if chosen is None:
             raise optuna.TrialPruned("no further architecture is feasible")
@@ -138,12 +147,15 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
         if distributions.get(param_name) != param_distribution:
             raise UserError(
                 f"{param_name}: ParetoSampler suggests the knobs of its space ({', '.join(params)}), got "
-                f"{param_distribution}; ask for them by sampler.architecture(trial)"
+                f"{param_distribution}; call sampler.architecture(trial) to get their values"
             )
         return params[param_name]
 
     def _next(self, number: int) -> Architecture | None:
-        """Return the next architecture that also meets limits on costs that the table lacks, such as memory."""
+        """Returns the next architecture that meets all constraints, or None if there is none.
+
+        The table checks constraints on most costs. This function also checks the rest, such as those on memory.
+        """
         while (suggested := self.search.ask(number)) is not None:
             if feasible(suggested, self.constraints, self.scale):
                 return suggested
@@ -151,7 +163,7 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
         return None
 
     def _read(self, trials: Sequence[FrozenTrial]) -> None:
-        """Rebuild the search from the study and from the trials that run here."""
+        """Rebuilds the search from the trials of the study and from the trials that run in this process."""
         self.search.known.clear()
         for chosen in self._chosen.values():
             self.search.add(chosen)
@@ -168,7 +180,7 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
             self.search.end(architecture, failed=trial.state == TrialState.FAIL)
 
     def _stored(self, trial: FrozenTrial) -> Architecture | None:
-        """Return the architecture of a stored trial; None when its parameters are incomplete or no architecture."""
+        """Returns the architecture of a stored trial, or None if its parameters are incomplete or form no network."""
         try:
             return suggest(FixedTrial(trial.params, trial.number), self.space)
         except ValueError:

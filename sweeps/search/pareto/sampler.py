@@ -1,4 +1,4 @@
-"""`sampler: pareto`: the search that knows its costs, as a sampler of a sweep."""
+"""`sampler: pareto`: lets a sweep use `sweeps.search.pareto.search`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from sweeps.search.settings import MEASURED
 
 
 class Pareto(Sampler):
-    """Passes on what a sweep tells to a ParetoSearch, and checks its suggestions against all constraints."""
+    """Passes the results of a sweep to a ParetoSearch, and checks each suggested architecture with `is_new`."""
 
     needs_table = True
     expects_gains = True
@@ -24,7 +24,7 @@ class Pareto(Sampler):
     def __init__(self, problem: Problem) -> None:
         self.learnt, self.steps = problem.learnt, problem.steps
         self._place = list(problem.objectives).index(self.learnt) if self.learnt else None
-        """The place of the learnt objective among the values in `tell`."""
+        """Position of the objective that the model learns among the values of `tell`."""
         self.search = ParetoSearch(
             space=problem.space,
             constraints=problem.constraints,
@@ -54,12 +54,12 @@ class Pareto(Sampler):
         if not halving:
             return []
         return [
-            "halving: pareto suggests few networks that are worth halting; on three of four tables it needed fewer "
-            "steps without halving"
+            "halving: pareto suggests few networks that are worth stopping early; on three of four benchmark tables "
+            "it needed fewer steps without halving"
         ]
 
     def ask(self, number: int, is_new: Callable[[Architecture], bool]) -> Architecture | None:
-        # The table does not hold every cost: memory is checked here.
+        # The table does not hold memory, so `is_new` checks the constraints on memory.
         while (suggested := self.search.ask(number)) is not None:
             if is_new(suggested):
                 return suggested

@@ -1,9 +1,10 @@
-"""The search behind `sampler: pareto`: the next architecture by expected improvement of the hypervolume.
+"""The search behind `sampler: pareto`. It suggests the architecture expected to enlarge the hypervolume the most.
 
-A table holds every feasible architecture with its exact costs. A model (`sweeps.search.pareto.surrogate`) learns only
-the PSNR, from full and shorter trainings. The next architecture is the one that is expected to add the most to the
-hypervolume, with costs on logarithmic axes (`sweeps.search.pareto.expected_improvement`). The first few suggestions
-lie far apart in costs and knobs, so that the model has something to learn from.
+A table holds the architectures of the space with their exact costs. A model (`sweeps.search.pareto.surrogate`) predicts
+only the PSNR. It learns from full trainings and from shorter ones. For each untried architecture, the search computes
+how much the hypervolume is expected to grow (`sweeps.search.pareto.expected_improvement`); the costs are on logarithmic
+axes. The first few suggestions are chosen without the model: their costs and knobs differ widely, so that the model can
+learn from them.
 """
 
 from collections.abc import Sequence
@@ -23,33 +24,35 @@ from sweeps.search.pareto.expected_improvement import Budgets
 from sweeps.search.pareto.surrogate import Floats, Ints, Observations, Surrogate
 
 MAX_CANDIDATES = 2_000
-"""Largest number of architectures to choose from. When more are left, the search takes neighbours of the front and a
-random sample."""
+"""The largest number of architectures that the model compares for one suggestion. If more are untried, it compares
+neighbours of the Pareto front and a random sample."""
 MAX_OBSERVED = 800
-"""Trainings that the model learns from, the longest first."""
+"""The largest number of PSNRs of this sweep that the model learns from. The longest trainings are kept."""
 INITIAL = 4
-"""Suggestions that lie far apart before the model chooses. More of them would leave fewer for the model."""
+"""The largest number of suggestions that are made without the model. It is small, to leave most trials to the model."""
 INITIAL_WHEN_WARM = 2
-"""The same number when the model has learnt from earlier sweeps."""
+"""The largest number of suggestions made without the model if earlier sweeps have taught it."""
 PATIENCE = 12
-"""Full trainings without one better than bicubic, after which the search improves the front below bicubic."""
+"""Number of full trainings after which the search ignores bicubic's PSNR if no network has exceeded it. Networks below
+bicubic then count too."""
 _ONE_THREAD = ThreadpoolController()
-"""Limits BLAS to one thread. Small matrices are slower on several, especially beside trainings that use all cores."""
+"""Limits BLAS to one thread. Small matrices are slower on several threads, especially while trainings use all
+cores."""
 
 
 @dataclass(kw_only=True)
 class Known:
-    """What is known about one architecture in the table."""
+    """The trial of one architecture of the table, and its results so far."""
 
     row: int
     curve: dict[int, float] = field(default_factory=dict)
-    """Step -> PSNR in dB."""
+    """Optimiser step -> PSNR in dB at that step."""
     running: bool = True
     failed: bool = False
 
 
 class ParetoSearch:
-    """Suggests feasible architectures that were not tried yet."""
+    """Suggests architectures that meet the constraints and have not been tried."""
 
     def __init__(
         self,
@@ -64,11 +67,12 @@ class ParetoSearch:
         trials: int,
         table: SpaceTable | None = None,
     ) -> None:
-        """Prepare a search; the table of costs is built on first use unless `table` is given.
+        """Prepares a search of `space` at upscaling factor `scale`.
 
-        `minimized` names the costs among the objectives, `steps` is the length of a full training, and `levels` are
-        the lengths of shorter ones that the model learns from. Raises UserError when `minimized` is empty or names a
-        cost that the table does not hold.
+        `minimized` names the costs to minimize. `steps` is the length of a full training in optimiser steps, and
+        `levels` are the lengths of shorter trainings that the model may learn from. `trials` is the planned number of
+        trials. `table` holds the costs of the space; without it, the search computes them when it first needs them.
+        Raises UserError if `minimized` is empty or names a cost that the table does not hold.
         """
         unknown = [name for name in minimized if name not in ADDITIVE]
         if unknown or not minimized:
@@ -83,57 +87,61 @@ class ParetoSearch:
         self._given = table
         self.known: dict[int, Known] = {}
         self.earlier: list[tuple[int, int, float]] = []
-        """(number of the sweep, row, PSNR in dB) of full trainings in earlier sweeps."""
+        """Full trainings in earlier sweeps: (number of the sweep, row of the architecture, PSNR in dB)."""
         self.floor: float | None = None
-        """PSNR in dB at or below which a network is worth nothing: bicubic's. None when unknown."""
+        """The PSNR in dB that a network must exceed to be worth anything, such as bicubic's. None while it is unknown."""
         self.gain = float("inf")
-        """Relative growth of the hypervolume expected from the newest suggestion; infinite before the model chooses."""
+        """The share by which the newest suggestion is expected to enlarge the hypervolume. Infinite until the model has made
+        a suggestion."""
 
     @cached_property
     def table(self) -> SpaceTable:
-        """The architectures of the space with their costs."""
+        """The table of the architectures of the space and their costs."""
         given = self._given
         return SpaceTable(self.space, self.scale, self.seed) if given is None else given
 
     @cached_property
     def feasible(self) -> Ints:
-        """Rows that meet the constraints on costs in the table."""
+        """Rows of the architectures that meet the constraints. Constraints on memory are ignored: the table lacks it."""
         return np.flatnonzero(self.table.feasible(self.constraints))
 
     @cached_property
     def features(self) -> Features:
-        """Costs and features of the table's rows."""
+        """The encoder of the table's rows as scaled costs and features."""
         return Features(self.table, self.feasible, self.minimized)
 
     def add(self, architecture: Architecture) -> None:
-        """Learn of a trial. It counts as running until `end`."""
+        """Adds a trial of `architecture`. The trial counts as running until `end` is called."""
         row = self.table.row(architecture)
         if row is not None:
             self.known.setdefault(row, Known(row=row))
 
     def observe(self, architecture: Architecture, step: int, psnr: float) -> None:
-        """Learn the PSNR in dB of a trial after `step` optimiser steps."""
+        """Stores the PSNR in dB that the trial of `architecture` reached after `step` optimiser steps."""
         row = self.table.row(architecture)
         if row in self.known:
             self.known[row].curve[step] = psnr
 
     def end(self, architecture: Architecture, *, failed: bool) -> None:
-        """Learn that a trial no longer runs: it is complete, paused, stopped or, with `failed`, failed."""
+        """Marks the trial of `architecture` as no longer running: it is complete, paused or stopped.
+
+        With `failed`, the trial ended in an error, and the model ignores its results.
+        """
         row = self.table.row(architecture)
         if row in self.known:
             self.known[row].running = False
             self.known[row].failed = failed
 
     def resume(self, architecture: Architecture) -> None:
-        """Learn that a paused trial is running again."""
+        """Marks the paused trial of `architecture` as running again."""
         row = self.table.row(architecture)
         if row in self.known:
             self.known[row].running = True
 
     def warm_start(self, sweep: int, architecture: Architecture, psnr: float) -> None:
-        """Learn the PSNR in dB of a full training in an earlier sweep; `sweep` counts those from 0.
+        """Lets the model learn from a full training of `architecture` in an earlier sweep, which reached `psnr` in dB.
 
-        The architecture may still be suggested.
+        `sweep` is the number of the earlier sweep, counted from 0. The architecture still counts as untried.
         """
         row = self.table.row(architecture)
         if row is not None:
@@ -141,7 +149,7 @@ class ParetoSearch:
             self.num_initial = min(self.num_initial, INITIAL_WHEN_WARM)
 
     def ask(self, number: int) -> Architecture | None:
-        """Return an architecture for trial `number`; None when all feasible ones were tried."""
+        """Returns the architecture for trial `number`, or None if all feasible architectures were tried."""
         with _ONE_THREAD.limit(limits=1, user_api="blas"):
             return self._ask(number)
 
@@ -164,9 +172,10 @@ class ParetoSearch:
         return self.feasible[~tried[self.feasible]]
 
     def _far(self, left: Ints, random: np.random.Generator) -> int:
-        """Return an architecture of middling costs at first, then the one whose features are farthest from the known.
+        """Returns the row of an untried architecture that is unlike the tried ones.
 
-        It looks only at a random half, so that another seed begins elsewhere.
+        The first architecture of a search has middling costs. Each later one is the farthest in features from the tried
+        architectures. It comes from a random half of the untried architectures, so that each seed searches differently.
         """
         if not self.known:
             total = np.sum([self.features.log_costs[name][left] for name in self.minimized], 0)
@@ -199,7 +208,10 @@ class ParetoSearch:
         return int(candidates[best])
 
     def _front(self, model: Surrogate) -> tuple[Floats, Floats, float]:
-        """Return the costs and the PSNR of the trials, and the floor. Unfinished trials have their expected PSNR."""
+        """Returns the scaled costs and the PSNR of all trials that have not failed, and the floor in dB.
+
+        A trial that has not been trained in full has its predicted PSNR.
+        """
         rows = np.array([k.row for k in self.known.values() if not k.failed], np.int64)
         psnr = model.psnr(model.predict(self.features.of(rows))[0])
         for place, row in enumerate(rows):
@@ -207,13 +219,13 @@ class ParetoSearch:
         return self.features.costs(rows), psnr, self._least_psnr(psnr)
 
     def _worthless(self) -> float | None:
-        """Return bicubic's PSNR in dB; None when it is unknown or seems out of reach."""
+        """Returns bicubic's PSNR in dB, or None if it is unknown or seems out of reach."""
         ends = [k.curve[self.steps] for k in self.known.values() if self.steps in k.curve]
         in_vain = self.floor is not None and len(ends) >= PATIENCE and max(ends) <= self.floor
         return None if in_vain else self.floor
 
     def _least_psnr(self, psnr: Floats) -> float:
-        """Return the floor of the hypervolume in dB: bicubic's PSNR, or about the worst of `psnr`."""
+        """Returns the floor of the hypervolume in dB: bicubic's PSNR, or else about the lowest value of `psnr`."""
         floor = self._worthless()
         if floor is not None:
             return floor
@@ -245,10 +257,10 @@ class ParetoSearch:
         ]
 
     def _observations(self) -> Observations:
-        """Return the measured PSNRs. Each length of training is a task, and so is each earlier sweep.
+        """Returns the measured PSNRs. Each length of training is a task, and so is each earlier sweep.
 
-        A shorter length counts only when some trial ended there. An evaluation on the way to a full training says
-        little beside that training, and counting it would make the model too certain.
+        PSNRs of a shorter length count only if some trial ended or paused at that length. Otherwise they are
+        evaluations on the way to a full training. They add little to its PSNR, and would make the model too certain.
         """
         halted = {
             max(k.curve) for k in self.known.values() if k.curve and not k.running and not k.failed

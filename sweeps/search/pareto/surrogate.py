@@ -1,23 +1,24 @@
-"""A Gaussian process of the PSNR over architectures, learnt from trainings of several lengths at once.
+"""Predicts the PSNR of an architecture by a Gaussian process that learns from trainings of several lengths at once.
 
-PSNR saturates with the costs, and small networks scatter more than large ones. The model therefore predicts the
-closeness -log(top - PSNR), where `top` lies a little above the best PSNR seen; the logarithm evens out both effects.
-The kernel is a Matern 5/2 with one length per knob, plus a line in the logarithms of the costs.
+The PSNR saturates as costs grow, and it scatters more among small networks than among large ones. The model therefore
+predicts the closeness -log(top - PSNR), where `top` lies a little above the best PSNR seen. The logarithm evens out
+both effects. The kernel is a Matern 5/2 kernel with one length per knob and per cost, plus a linear kernel in the
+logarithms of the costs.
 
-Each length of training is a task. Tasks share one latent function to the extent that they are correlated:
-k((x, s), (x', t)) = k(x, x') for s = t, and share_s share_t k(x, x') for s != t. Before that, the architectures that
-have both lengths bring the closeness of a shorter training to the scale of the full one. See Rasmussen and Williams
-2006, chapters 2 and 5, and Bonilla et al. 2008 for the tasks, here with one common factor.
+Each length of training is a task, and so is each earlier sweep. The covariance between an architecture x in task s and
+an architecture x' in task t is k(x, x') if s = t, and share_s share_t k(x, x') otherwise. Before the fit, the closeness
+of every other task is brought to the scale of full trainings. The architectures that both tasks contain give the scale.
+See Rasmussen and Williams 2006, chapters 2 and 5, and for the tasks Bonilla et al. 2008, here with one common factor.
 
-A worked example, which `test_surrogate.py` checks. Two networks were trained in full, described by one feature x:
+A worked example, which `test_surrogate.py` checks. One feature x describes two networks that were trained in full:
 
     x     PSNR     closeness              target
     0     30 dB    -log(2.3) = -0.833     -1
     1     32 dB    -log(0.3) =  1.204     +1
 
 The median is 31 dB, so top = 32 + 0.3 * (32 - 31) = 32.3 dB. The closeness has mean 0.186 and standard deviation
-1.018, and the targets are (closeness - 0.186) / 1.018. Say the fit finds length 0.5, signal 1 and no noise. Distances
-count in lengths. The kernel at distance r is m(r) = (1 + sqrt(5) r + 5/3 r^2) exp(-sqrt(5) r):
+1.018, and the targets are (closeness - 0.186) / 1.018. Say the fit finds length 0.5, signal 1 and no noise. A distance
+r is measured in units of the length. The Matern kernel is m(r) = (1 + sqrt(5) r + 5/3 r^2) exp(-sqrt(5) r):
 
     between the two networks      r = 2      m = 0.139
     from x = 0.25 to x = 0        r = 0.5    m = 0.829
@@ -42,31 +43,31 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 MAX_FITTED = 160
-"""Observations used to fit the lengths. The others only sharpen predictions."""
+"""The largest number of observations used to fit the kernel's parameters. Predictions use all observations."""
 MARGIN = 0.3
-"""Distance of `top` above the best PSNR, as a share of the best PSNR's distance from the median."""
+"""The distance from the best PSNR up to `top`, as a share of the distance from the median PSNR to the best PSNR."""
 LEAST_MARGIN = 0.05
-"""Smallest distance of `top` above the best PSNR, in dB."""
+"""The smallest distance in dB from the best PSNR up to `top`."""
 LINEAR = 1.0
 """Prior variance of the slope along a cost that runs from 0 to 1, in units of the targets' variance."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Observations:
-    """What was measured, one entry per training."""
+    """The measured PSNRs. Each array has one entry per architecture and length of training."""
 
     features: Floats
-    """(n, columns), each in [0, 1]."""
+    """(n, columns), in [0, 1]: the features of the architectures."""
     task: Ints
-    """(n,): 0 for full trainings, other numbers for shorter trainings and other sweeps."""
+    """(n,): 0 for a full training. Each shorter length of training and each earlier sweep has its own number."""
     trial: Ints
-    """(n,): a number for each architecture."""
+    """(n,): the number of the architecture, equal for all trainings of one architecture."""
     psnr: Floats
-    """(n,), in dB."""
+    """(n,): the PSNR in dB."""
 
 
 class Surrogate:
-    """Predicts the closeness of full trainings to `top`, with its uncertainty."""
+    """Predicts the closeness -log(top - PSNR) that a full training reaches, with its standard deviation."""
 
     def __init__(
         self,
@@ -75,15 +76,15 @@ class Surrogate:
         is_cost: NDArray[np.bool_],
         floor: float | None = None,
     ) -> None:
-        """Fit the model to `seen`.
+        """Fits the model to `seen`.
 
-        `groups` (columns,) numbers the knob that each column belongs to, and `is_cost` (columns,) marks the costs.
-        `top` lies above `floor`, in dB.
+        `groups` (columns,) is the number of the knob or cost that each column of the features encodes, and `is_cost`
+        (columns,) marks the columns of costs. `floor` is a PSNR in dB; `top` is chosen above it.
         """
         self.groups, self.is_cost = groups, is_cost
         full = seen.psnr[seen.task == 0]
         self.top = _top(full if len(full) else seen.psnr, floor)
-        """PSNR in dB that no network is expected to reach."""
+        """A PSNR in dB that no network is expected to reach."""
         closeness = np.empty(len(seen.psnr))
         for task in np.unique(seen.task):
             own = seen.task == task
@@ -96,10 +97,10 @@ class Surrogate:
         self._condition(seen.features, seen.task, target)
 
     def predict(self, features: Floats) -> tuple[Floats, Floats]:
-        """Return the mean and the standard deviation (N,) of the closeness of full trainings.
+        """Returns the mean (N,) and the standard deviation (N,) of the closeness that a full training reaches.
 
-        `features` is (N, columns). The deviation includes noise, because each architecture is trained only once and
-        that single outcome counts.
+        `features` (N, columns) describes the architectures. The deviation includes the noise of a single training,
+        because each architecture is trained only once.
         """
         across = self._kernel(features, self.x, np.zeros(len(features), np.int64), self.task)
         mean = across @ self.weights
@@ -110,11 +111,11 @@ class Surrogate:
         return self.centre + self.spread * mean, self.spread * deviation
 
     def psnr(self, closeness: Floats) -> Floats:
-        """Return the PSNR in dB that belongs to a closeness."""
+        """Returns the PSNR (N,) in dB for each `closeness` (N,)."""
         return np.asarray(self.top - np.exp(-closeness))
 
     def believe(self, features: Floats, closeness: Floats) -> None:
-        """Treat running trials, `features` (N, columns), as if they had ended with `closeness` (N,)."""
+        """Adds running trials with `features` (N, columns) to the data, as if they had reached `closeness` (N,)."""
         task = np.zeros(len(features), np.int64)
         target = (closeness - self.centre) / self.spread
         self._condition(
@@ -140,7 +141,10 @@ class Surrogate:
         return self.signal * (matern + linear) * shared
 
     def _fit(self) -> None:
-        """Fit lengths, shares, noise and signal: the largest posterior on at most MAX_FITTED observations."""
+        """Fits lengths, shares, noise and signal by maximizing the posterior.
+
+        The fit uses at most MAX_FITTED observations.
+        """
         chosen = _some(self.seen, MAX_FITTED)
         x, task, y = self.seen.features[chosen], self.seen.task[chosen], self.target[chosen]
         num_groups = int(self.groups.max()) + 1
@@ -178,9 +182,10 @@ def _negative_posterior(
     task: Ints,
     y: Floats,
 ) -> tuple[float, Floats]:
-    """Return the negative logarithm of likelihood times log-normal priors, and its gradient.
+    """Returns the negative logarithm of the posterior, and its gradient.
 
-    `logs` holds the logarithms of the lengths, the logits of the shares, and the logarithms of noise and signal.
+    `logs` holds the logarithms of the lengths, the logits of the shares, and the logarithms of noise and signal. The
+    prior of each is normal, with mean `prior` and standard deviation `width`.
     """
     num_groups = len(distances)
     inverse = np.exp(-2 * logs[:num_groups])
@@ -211,7 +216,7 @@ def _negative_posterior(
 
 
 def _share_gradient(product: Floats, same: NDArray[np.bool_], share: Floats, task: Ints) -> Floats:
-    """Return the gradient by the logit of each share but the first, which is always 1."""
+    """Returns the gradient with respect to the logit of each share, without the first share, which is always 1."""
     between = np.where(same, 0.0, product).sum(1)
     by_task = np.bincount(task, weights=between, minlength=len(share))
     # Entries between tasks s and t already hold share_s share_t, and d share / d logit = share (1 - share).
@@ -219,17 +224,17 @@ def _share_gradient(product: Floats, same: NDArray[np.bool_], share: Floats, tas
 
 
 def _top(psnr: Floats, floor: float | None) -> float:
-    """Return a bound in dB a little above the best PSNR and above `floor`."""
+    """Returns a PSNR in dB a little above both the best PSNR and `floor`."""
     best = float(psnr.max())
     margin = max(MARGIN * (best - float(np.median(psnr))), LEAST_MARGIN)
     return max(best, best if floor is None else floor) + margin
 
 
 def _on_one_scale(seen: Observations, closeness: Floats) -> tuple[Floats, float, float]:
-    """Return targets (n,) of about unit variance, and the mean and standard deviation of the full trainings.
+    """Returns targets (n,) of about unit variance, and the mean and standard deviation of full trainings' closeness.
 
-    A shorter task is shifted and stretched to match the mean and spread of the full trainings of the same
-    architectures. With fewer than three such architectures, it gets mean 0 and variance 1 by itself.
+    Every other task is shifted and stretched. If at least three of its architectures were also trained in full, their
+    mean and standard deviation match those of their full trainings. Otherwise the task gets mean 0 and variance 1.
     """
     full = seen.task == 0
     reference = full if full.sum() >= 2 else np.ones(len(full), np.bool_)
@@ -257,16 +262,17 @@ def _moments(values: Floats) -> tuple[float, float]:
 
 
 def _without_outliers(values: Floats) -> Floats:
-    """Return `values` with those far below the others, as from failed trainings, raised to a bound."""
+    """Returns `values`. Values far below the others, as failed trainings give, are raised to a bound."""
     middle = np.median(values)
     usual = np.median(np.abs(values - middle))
     return np.maximum(values, middle - 8 * max(usual, 0.05))
 
 
 def _some(seen: Observations, limit: int) -> Ints:
-    """Return the numbers of at most `limit` observations.
+    """Returns the indices of at most `limit` observations.
 
-    Full trainings have precedence for half of the places. When there are too many, evenly spaced ones are taken.
+    Full trainings get up to half of them, or all if there are only full trainings. From too many observations, evenly
+    spaced ones are taken.
     """
     order = np.argsort(seen.task, kind="stable")
     full = order[: int((seen.task == 0).sum())]
