@@ -1,1 +1,1 @@
-"""Training one network: settings, schedules, the loop, and one segment of a trial."""
+"""Trains one network: the settings, losses and schedules, the training loop, and one segment of a trial."""

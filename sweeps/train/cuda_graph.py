@@ -1,4 +1,4 @@
-"""Training steps that a GPU takes without its host: images stay on the device, and one step is one CUDA graph."""
+"""Training steps that need nothing from the host: images stay on the GPU, and one step is one CUDA graph."""
 
 import warnings
 from collections.abc import Callable
@@ -17,18 +17,19 @@ Work = Callable[[], None]
 
 
 BLOCK = 256
-"""Steps whose patch positions and learning rates go to the GPU in one copy."""
+"""Number of steps whose patch positions and learning rates are copied to the GPU together."""
 
 
 WARM_UP = 3
-"""Steps taken kernel by kernel before one is recorded as a graph."""
+"""Number of steps that run kernel by kernel before a step is recorded as a CUDA graph."""
 
 
 class ResidentSteps:
-    """Steps that read nothing from the host: pixels, patch positions and learning rates lie on the device.
+    """Takes training steps whose data are on the device: pixels, patch positions and learning rates.
 
-    Positions and rates are copied for a block of steps at a time, and a counter on the device says which step is next.
-    Every step is therefore the same work on the same addresses, which a CUDA graph can replay.
+    Positions and learning rates are copied to the device for BLOCK steps at a time. A counter on the device points to
+    those of the next step. Every step therefore runs the same kernels on the same addresses, so a CUDA graph can replay
+    it.
     """
 
     def __init__(
@@ -54,7 +55,10 @@ class ResidentSteps:
         self.take = graphed(self._take, CudaRecorder()) if on_cuda else self._take
 
     def __call__(self, step: int) -> Tensor:
-        """Take step `step`, which must follow the last one. The next step overwrites the loss that this returns."""
+        """Takes step number `step` and returns its loss, a scalar tensor that the next call overwrites.
+
+        Each call must pass the number after that of the last call.
+        """
         if step not in self.block:
             self._load(range(step, step + BLOCK))
         self.take()
@@ -79,24 +83,24 @@ class ResidentSteps:
 
 
 class Recorder(Protocol):
-    """Turns work into something that can be replayed."""
+    """Records work, a function that launches kernels, so that it can be replayed."""
 
     def warm_up(self, work: Work) -> None:
-        """Do the work kernel by kernel."""
+        """Runs the work kernel by kernel."""
 
     def record(self, work: Work) -> Work:
-        """Return a function that replays the work. Raises RuntimeError if the work cannot be recorded."""
+        """Records the work and returns a function that replays it. Raises RuntimeError if it cannot be recorded."""
 
 
 class CudaRecorder:
-    """Records CUDA graphs. Needs a CUDA device."""
+    """Records work as a CUDA graph. Needs a CUDA device."""
 
     def __init__(self) -> None:
-        # Recording requires that the warm-up ran on another stream than the default one.
+        # Before a recording, the warm-up must run on a stream other than the default stream.
         self.side = torch.cuda.Stream()
 
     def warm_up(self, work: Work) -> None:
-        """Do the work on a stream of its own."""
+        """Runs the work kernel by kernel, on a separate stream."""
         current = torch.cuda.current_stream()
         self.side.wait_stream(current)
         with torch.cuda.stream(self.side):
@@ -104,7 +108,7 @@ class CudaRecorder:
         current.wait_stream(self.side)
 
     def record(self, work: Work) -> Work:
-        """Record a graph of the work, without doing it, and return its replay."""
+        """Records a graph of the work without running it, and returns the function that replays the graph."""
         graph, current = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
         try:
             with torch.cuda.graph(graph):
@@ -117,9 +121,10 @@ class CudaRecorder:
 
 
 def graphed(work: Work, recorder: Recorder) -> Work:
-    """Record `work` after WARM_UP calls and replay it from then on. `work` must do the same at each call.
+    """Returns a function that does what `work` does, but records it after WARM_UP calls and then replays the recording.
 
-    Work that cannot be recorded is called as it is, with a warning.
+    `work` must launch the same kernels at each call. If it cannot be recorded, the function warns once and keeps calling
+    `work`. If the device lacks memory, it raises the error of the recording.
     """
     calls, again = 0, work
 

@@ -1,9 +1,9 @@
-"""Trains one network. The loop is a generator of records and resumes from its one checkpoint file.
+"""Trains one network. The training loop yields records, and resumes from a checkpoint file.
 
-The loop knows neither Ray nor SQL: the caller stores, reports, prunes and stops. Batches and learning rates are
-functions of the settings, the seed and the step. A training that is cut anywhere and resumed therefore gives the same
-weights as one that was not. They are equal bit for bit on the same kind of device with the same number of threads and
-the same precision, which every checkpoint states.
+The loop knows neither Ray nor SQL. Its caller stores the records and decides when to stop. Batches and learning rates
+are functions of the settings, the seed and the step. A training that is interrupted and resumed therefore ends with the
+weights of an uninterrupted training. The weights are equal bit for bit on the same kind of device, with the same number
+of threads and the same precision.
 """
 
 import itertools
@@ -27,11 +27,11 @@ from sweeps.train.settings import TrainSettings
 from sweeps.train.step import make_step, make_update
 
 DIVERGED = 50.0
-"""A training has diverged once its mean loss exceeds the best one so far by this factor."""
+"""Factor by which the mean loss must exceed the smallest mean loss so far for the training to count as diverged."""
 
 
 class TrainingFailed(Exception):  # noqa: N818 - reads as what happened
-    """Training cannot continue. The message says why and at which step."""
+    """The training cannot continue. The message says why and at which step."""
 
 
 def train(
@@ -45,12 +45,13 @@ def train(
     is_stopped: Callable[[], bool] = lambda: False,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Progress | Evaluation]:
-    """Train `network` in place up to `until_step` (by default the full length) and yield records.
+    """Trains `network` in place up to `until_step` and yields records. By default it trains to the full length.
 
-    An `Evaluation` is yielded once its checkpoint is on disk. After a resume the earlier ones are yielded again, since
-    the process that should have stored them may have died first. `is_stopped` is asked between any two steps; once it
-    returns True, the state is saved and KeyboardInterrupt raised. Raises TrainingFailed for a loss that is not finite
-    or has diverged, and CheckpointFailed for a checkpoint that cannot be written.
+    If `checkpoints` holds a state, the training resumes from it. Each `Evaluation` is yielded once its checkpoint is on
+    disk. A resumed training first yields all earlier evaluations again, because the process that should have stored
+    them may have died first. `is_stopped` is called before each step. If it returns True, the state is saved and
+    KeyboardInterrupt is raised. `clock` returns seconds. Raises TrainingFailed if the loss is not finite or has
+    diverged, and CheckpointFailed if a checkpoint cannot be written.
     """
     until_step = settings.steps if until_step is None else until_step
     device = pick_device(settings.device)
@@ -63,7 +64,7 @@ def train(
     sampler = PatchSampler(split.train, settings.patch_size, settings.batch_size, seed)
     rate = partial(learning_rate_at, settings)
     take_step = make_step(network, optimizer, settings, sampler, rate)
-    # The end of each cycle too, so that the history does not depend on whether the trial pauses there.
+    # Evaluates at the end of each cycle too, so that the history does not depend on whether the trial pauses there.
     also = {until_step, *(settings.restarts or ())}
     started = clock() - seconds
     training = checkpoints.training
@@ -102,7 +103,10 @@ def train(
 
 
 def time_step(network: nn.Module, scale: int, settings: TrainSettings, steps: int = 3) -> float:
-    """Seconds that one optimiser step takes on this machine: the median of `steps` steps after a first one."""
+    """Returns the duration of one optimiser step on this machine in seconds: the median of `steps` steps.
+
+    One step before these is not counted. The function changes the weights of `network`.
+    """
     device = pick_device(settings.device)
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     keep_freed_memory()
@@ -121,7 +125,10 @@ def time_step(network: nn.Module, scale: int, settings: TrainSettings, steps: in
 
 
 def _evaluation(step: int, scores: Scores, loss: float, seconds: float) -> Evaluation:
-    """The record of an evaluation: PSNR, SSIM, the mean loss since the last one, and the seconds of training so far."""
+    """Returns the record of an evaluation.
+
+    `loss` is the mean loss since the last evaluation, and `seconds` is the training time so far.
+    """
     rows = (
         ("validation", "psnr_y", scores.psnr_y),
         ("validation", "ssim_y", scores.ssim_y),
@@ -136,7 +143,7 @@ def _evaluation(step: int, scores: Scores, loss: float, seconds: float) -> Evalu
 
 
 class _LossWatch:
-    """The mean loss since the last evaluation. It is read rarely, because a GPU waits for each reading."""
+    """Computes the mean loss since the last evaluation. It is read rarely, because the host must wait for the GPU."""
 
     def __init__(self, settings: TrainSettings) -> None:
         self.total: Tensor | None = None
@@ -145,12 +152,12 @@ class _LossWatch:
         self.settings = settings
 
     def add(self, loss: Tensor) -> None:
-        # A copy: the next step may overwrite the tensor that it gave.
+        # Copied, because the next step may overwrite the tensor.
         self.total = loss.clone() if self.total is None else self.total + loss
         self.count += 1
 
     def mean(self, step: int, *, reset: bool = True) -> float:
-        """The mean loss. Raises TrainingFailed if it is not finite or has diverged."""
+        """Returns the mean loss since the last reset. Raises TrainingFailed if it is not finite or has diverged."""
         assert self.total is not None
         loss = float(self.total) / self.count
         if not math.isfinite(loss):
@@ -176,13 +183,16 @@ def _resume(
     checkpoints: Checkpoints,
     device: torch.device,
 ) -> tuple[int, float, list[Measurement]]:
-    """Load the newest readable checkpoint. Returns its step, the seconds of training, and the measurements so far."""
+    """Loads the newest checkpoint that can be read.
+
+    Returns its step, the training time in seconds, and the measurements so far. Without a checkpoint, the step is 0.
+    """
     state = newest_state(checkpoints, device)
     if state is None:
         return 0, 0.0, []
     network.load_state_dict(state["network"])
     if state["optimizer"] is not None:
-        # Only the moments: options, such as a rate that lives on the device, belong to this run.
+        # Only the moments are loaded. The options, such as a learning rate on the device, belong to this run.
         moments = state["optimizer"]["state"]
         optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
     watch.total, watch.count = state.get("losses", (None, 0))

@@ -1,4 +1,4 @@
-"""The optimizer of a training and its learning rate."""
+"""The optimizer, and its learning rate at each step."""
 
 from collections.abc import Callable
 
@@ -9,21 +9,24 @@ from sweeps.train.schedules import SCHEDULES
 from sweeps.train.settings import TrainSettings
 
 Rate = Callable[[int], float]
-"""The learning rate of a step, counted from 0."""
+"""A function that returns the learning rate of a step. Steps count from 0."""
 
 
 def make_optimizer(network: nn.Module) -> torch.optim.Adam:
-    """Adam (beta 0.9, 0.999) as one fused kernel. On CUDA its state stays on the device, so that a CUDA graph can hold it."""
+    """Returns a fused Adam optimizer with betas 0.9 and 0.999.
+
+    On CUDA, its state stays on the device, so that a CUDA graph can record its step.
+    """
     on_cuda = next(network.parameters()).device.type == "cuda"
     return torch.optim.Adam(network.parameters(), fused=True, capturable=on_cuda)
 
 
 def learning_rate_at(settings: TrainSettings, step: int) -> float:
-    """The learning rate of step `step`, counted from 0."""
+    """Returns the learning rate of `step`, counted from 0."""
     return settings.learning_rate * SCHEDULES[settings.schedule](settings, step)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float | Tensor) -> None:
-    """Set the learning rate of every parameter group."""
+    """Sets the learning rate of every parameter group to `rate`."""
     for group in optimizer.param_groups:
         group["lr"] = rate

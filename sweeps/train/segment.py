@@ -1,7 +1,7 @@
-"""Runs one segment of a trial: builds the network, trains it, evaluates it, and reports.
+"""Runs one segment of a trial: builds the network, trains it and evaluates it.
 
-A segment takes a trial from its newest checkpoint to a step. It carries everything that it needs, so that a driver
-can send it to another process or machine. Everything that comes back is a record.
+A segment is the part of a trial from its newest checkpoint up to a given step. The `Segment` contains all settings that
+its training needs, so a driver can send it to another process or machine. The results come back as records.
 """
 
 import gc
@@ -44,7 +44,7 @@ from sweeps.train.settings import TrainSettings
 from sweeps.train.time_limit import read_note, time_limit
 
 DEVICE_LENGTH = 100
-"""Characters that fit in the column for an attempt's device."""
+"""Number of characters that fit in the database column `device` of an attempt."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,31 +63,31 @@ class Segment:
     train: TrainSettings
     data: DataSettings
     folder: Path
-    """Folder of the trial's checkpoints. All machines of a cluster share it, or it is mirrored."""
+    """Folder of the trial's checkpoints. On a cluster, all machines share the folder, or `mirror` copies its files."""
     cache: Path
     """Folder of decoded images, on the machine's own disk."""
     threads: int = 1
     mirror: Mirror | None = None
-    """The object store that keeps copies of the checkpoints for other machines, if there is no shared folder."""
+    """Object store through which machines exchange checkpoints if they share no folder. None if none is used."""
     seconds_allowed: float | None = None
-    """Seconds after which the worker is killed. None: no limit."""
+    """Seconds after which the worker process is killed. None: no limit."""
     timing: Timing | None = None
-    """The order to measure the latency first, if the sweep wants it."""
+    """If set, the worker measures the latency of the network before it trains."""
 
     @property
     def note(self) -> Path:
-        """The file that says what the attempt was doing when its time limit ended it."""
+        """Path of the file that holds the stack of the attempt if its time limit killed it."""
         return self.folder / f"attempt-{self.attempt}.timeout"
 
 
 def run(
     segment: Segment, *, is_stopped: Callable[[], bool] = lambda: False
 ) -> Iterator[Progress | Evaluation | Outcome]:
-    """Train a segment and yield its records. The last one is always an Outcome, which holds the error if it failed.
+    """Trains a segment and yields its records. The last record is an Outcome, which holds the error if training failed.
 
-    `is_stopped` is asked between any two steps. Once it returns True, the state is saved and KeyboardInterrupt is
-    raised. If the segment has a time limit, the process is killed at its end. Workers run many segments, so GPU memory
-    that torch has cached is released at the end: other trials on the GPU may need it.
+    `is_stopped` is called before each step. If it returns True, the state is saved and KeyboardInterrupt is raised. If
+    the segment takes longer than its time limit, the process is killed. At the end, torch releases the GPU memory that
+    it has cached, because the worker process goes on and other trials on the GPU may need the memory.
     """
     with time_limit(segment.seconds_allowed, segment.note):
         yield from _run(segment, is_stopped)
@@ -97,7 +97,11 @@ def run(
 
 
 def death(segment: Segment, how: str) -> str:
-    """What to record of a worker that died. `how` says what the driver saw, such as an exit code."""
+    """Returns the error to store for an attempt whose worker died.
+
+    `how` is what the driver saw, such as an exit code. If the time limit killed the worker, the error holds the limit
+    and the worker's stack instead.
+    """
     stood = read_note(segment.note)
     if not stood:
         return how
@@ -109,7 +113,7 @@ def death(segment: Segment, how: str) -> str:
 
 
 class MachineFault(Exception):  # noqa: N818 - reads as what happened
-    """The machine lacks what every trial needs: the device, the images, or the store of checkpoints."""
+    """The machine lacks something that every trial needs: the device, the images, or the store of checkpoints."""
 
 
 def _run(
@@ -153,7 +157,10 @@ def _run(
 
 
 def _time(segment: Segment, timing: Timing) -> Measurement:
-    """Measure the latency of the segment's network. Raises MachineFault if the sweep's latencies are of another device."""
+    """Measures the latency of the segment's network.
+
+    Raises MachineFault if the other latencies of the sweep were measured on a different device or in a different way.
+    """
     measured = time_network(
         architecture(segment.family, segment.knobs),
         segment.scale,
@@ -166,7 +173,10 @@ def _time(segment: Segment, timing: Timing) -> Measurement:
 
 
 def _judged(error: Exception) -> dict[str, Any]:
-    """What the Outcome says of an error: who is at fault, and one line for a known error, the traceback for any other."""
+    """Returns the fields of the Outcome that describe an error.
+
+    A known error is described in one line, and any other error by its traceback.
+    """
     if isinstance(error, TrainingFailed):
         return {"error": str(error), "final": True}
     if isinstance(error, (CheckpointFailed, MachineFault)):
@@ -179,7 +189,10 @@ def _judged(error: Exception) -> dict[str, Any]:
 
 
 def _prepare(segment: Segment) -> tuple[DataSplit, str]:
-    """Fetch earlier checkpoints and open the images. Returns the images and the device's name, or raises MachineFault."""
+    """Fetches earlier checkpoints and opens the images.
+
+    Returns the images and the model name of the device. Raises MachineFault if the machine lacks any of these.
+    """
     try:
         device = device_name(segment.train)
         split = open_data(segment.data, segment.scale, segment.cache)
@@ -194,7 +207,7 @@ def _prepare(segment: Segment) -> tuple[DataSplit, str]:
 
 
 def _push(segment: Segment) -> None:
-    """Copy the newest checkpoint to the object store, if the sweep has one."""
+    """Copies the newest checkpoint to the object store, if the sweep uses one."""
     if segment.mirror is not None:
         with _blaming(segment.mirror):
             segment.mirror.push(checkpoint_path(segment.folder, segment.attempt))
@@ -202,7 +215,10 @@ def _push(segment: Segment) -> None:
 
 @contextmanager
 def _blaming(mirror: Mirror) -> Iterator[None]:
-    """Turn every error of an object store into a MachineFault. Each store's package has error types of its own."""
+    """Turns every error of an object store into a MachineFault.
+
+    It catches all types of errors, because the package of each object store has its own types.
+    """
     try:
         yield
     except Exception as error:
@@ -210,21 +226,27 @@ def _blaming(mirror: Mirror) -> Iterator[None]:
 
 
 def device_name(settings: TrainSettings) -> str:
-    """The model of the device that training runs on."""
+    """Returns the model name of the device that training runs on."""
     return device_model(pick_device(settings.device))
 
 
 def computed(settings: TrainSettings, threads: int) -> str:
-    """How numbers are rounded, such as '2 threads, float32': results depend on it in their last bits."""
+    """Returns what rounding depends on, such as '2 threads, float32' or 'CUDA, bfloat16'.
+
+    The last bits of all results depend on it.
+    """
     device = pick_device(settings.device)
     precision = "bfloat16" if pick_autocast(settings.precision, device) else "float32"
-    # Sums are split over the threads of a processor. The host's threads change no result of a GPU.
+    # On a processor, sums are split over the threads. On a GPU, the number of host threads changes no result.
     where = f"{threads} thread{'s' if threads > 1 else ''}" if device.type == "cpu" else "CUDA"
     return f"{where}, {precision}"
 
 
 def computed_on(device: str, checkpoints: Checkpoints) -> str:
-    """The device and its rounding, for the attempt's row. If the resumed state was rounded otherwise, that is added."""
+    """Returns the text for the attempt's column `device`: the device, and what rounding depends on (see `computed`).
+
+    If the attempt resumes from a state that was rounded differently, the text says that too.
+    """
     state = newest_state(checkpoints, "cpu")
     before = checkpoints.computed if state is None else state.get("computed", "unknown")
     how = f", {checkpoints.computed}"
@@ -234,7 +256,7 @@ def computed_on(device: str, checkpoints: Checkpoints) -> str:
 
 
 def training_of(segment: Segment, split: DataSplit) -> Training:
-    """The training that the segment is a part of."""
+    """Returns the training that the segment is a part of. Only its own checkpoints can be resumed."""
     return Training(
         architecture=architecture(segment.family, segment.knobs).key,
         scale=segment.scale,
@@ -255,7 +277,7 @@ def _checkpoints(segment: Segment, split: DataSplit) -> Checkpoints:
 
 
 def _forget_older(segment: Segment) -> None:
-    """Delete the checkpoints of older attempts once this attempt has written one."""
+    """Deletes the checkpoints of older attempts, if this attempt has written a checkpoint."""
     if checkpoint_path(segment.folder, segment.attempt).exists():
         older = [checkpoint_path(segment.folder, attempt) for attempt in range(1, segment.attempt)]
         for path in older:

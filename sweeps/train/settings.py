@@ -1,4 +1,4 @@
-"""The training settings of a sweep file, `train`."""
+"""Settings under `train` in a sweep file."""
 
 from typing import Annotated, Literal
 
@@ -20,41 +20,41 @@ Number = BeforeValidator(parse_quantity)
 
 
 class TrainSettings(BaseModel):
-    """How every trial of a sweep is trained. Every count of steps is in optimiser steps."""
+    """How a sweep trains every trial. A step is an optimiser step."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
     )
 
     steps: Annotated[int, Number, Field(ge=1)] = 4000
-    """Full length of a training."""
+    """Number of steps of a full training."""
     patch_size: Annotated[int, Number, Field(ge=4)] = 24
-    """Side of a low-resolution patch, in pixels."""
+    """Height and width of the training patches, in low-resolution pixels."""
     batch_size: Annotated[int, Number, Field(ge=1)] = 16
-    """Patches in one step."""
+    """Number of patches in the batch of one step."""
     learning_rate: Annotated[float, Number, Field(gt=0)] = 1e-3
-    """Largest learning rate of Adam (beta 0.9, 0.999)."""
+    """Largest learning rate. The optimizer is Adam with betas 0.9 and 0.999."""
     loss: Annotated[str, one_of(LOSSES)] = "l1"
-    """The quantity that training minimizes. l1: the mean absolute difference."""
+    """The loss that training minimizes. l1: the mean absolute difference between output and original."""
     schedule: Annotated[str, one_of(SCHEDULES)] = "one_cycle"
-    """How the learning rate changes. constant: never. halve: halves every `halve_every` steps, as in the papers.
-    cosine: falls to zero over `steps`. one_cycle: rises linearly over the first 30 %, then falls to zero along a
-    cosine. cosine_restarts: falls to zero at each of `restarts` and at the end, and starts anew from the largest rate
-    after each restart."""
+    """How the learning rate changes during a training. constant: it does not change. halve: it halves every
+    `halve_every` steps, as in many papers. cosine: it falls to zero along a cosine. one_cycle: it rises linearly over
+    the first 30 % of the training, then falls to zero along a cosine. cosine_restarts: it falls to zero along a cosine
+    several times, and returns to its largest value at each step in `restarts`."""
     restarts: tuple[Annotated[int, Number, Field(ge=1)], ...] | None = None
-    """Steps after which `schedule: cosine_restarts` starts anew. The network is evaluated at each. null: the rungs of
-    search.halving."""
+    """Steps at which `schedule: cosine_restarts` restarts. The network is also evaluated at these steps. null: the schedule
+    restarts at the rungs of search.halving."""
     halve_every: Annotated[int, Number, Field(ge=1)] = 200_000
-    """Steps between halvings under `schedule: halve`."""
+    """Number of steps between two halvings of the learning rate with `schedule: halve`."""
     clip_gradient: Annotated[float, Number, Field(gt=0)] | None = None
-    """Largest norm of the gradient. null: gradients are not clipped."""
+    """Largest norm of the gradient of all weights. A longer gradient is scaled down. null: gradients are not clipped."""
     evaluate_every: Annotated[int, Number, Field(ge=1)] = 1000
-    """Steps between evaluations on the validation images. Each evaluation also writes the checkpoint."""
+    """Number of steps between two evaluations on the validation images. Each evaluation also writes a checkpoint."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """auto: bfloat16 autocast on a processor or GPU that computes it natively. float32: full precision; a GPU does
-    not use TF32 either."""
+    """Precision of the computation. bfloat16: mixed precision by autocast. float32: full precision, without TF32 on a GPU.
+    auto: bfloat16 if the processor or GPU computes it natively, else float32."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """auto: the GPU if the machine has one, else the processor."""
+    """Device to train on. cuda: an NVIDIA GPU. cpu: the processor. auto: the GPU if there is one, else the processor."""
 
     @field_validator("restarts")
     @classmethod

@@ -1,9 +1,10 @@
 """One optimiser step, as fast as plain PyTorch allows on the device.
 
-On a CPU, a step uses channels-last bfloat16 from oneDNN, rewrites slow operators
-(`sweeps.train.fast_cpu.graph_rewrites`), runs a fused Adam, and keeps freed memory for the next step. On CUDA, the
-images stay on the device, patches are cut there, and the whole step is one CUDA graph (`sweeps.train.cuda_graph`).
-Losses come back as tensors, so that nothing waits for them.
+On every device, images are channels-last in memory and Adam is fused. On a CPU, freed memory is kept for the next step.
+A CPU that computes in bfloat16 also gets a network whose slow operators are rewritten
+(`sweeps.train.fast_cpu.graph_rewrites`). On CUDA, the images stay on the device if they fit there. Patches are then cut
+on the device, and the whole step is one CUDA graph (`sweeps.train.cuda_graph`). Each step returns its loss as a tensor,
+so that the host need not wait for the GPU.
 """
 
 from collections.abc import Callable
@@ -21,7 +22,8 @@ from sweeps.train.optimizer import Rate, set_rate
 from sweeps.train.settings import TrainSettings
 
 Step = Callable[[int], Tensor]
-"""Takes the step of the given number, from 0, and returns its loss, which is valid until the next call."""
+"""A function that takes the optimiser step of a given number, counted from 0. It returns the loss as a scalar tensor,
+which the next call may overwrite."""
 
 
 def make_step(
@@ -31,7 +33,10 @@ def make_step(
     sampler: PatchSampler,
     rate: Rate,
 ) -> Step:
-    """Return the function that takes one step. The state of `optimizer` must be loaded already."""
+    """Returns the function that takes one optimiser step on patches from `sampler` with the learning rate `rate(step)`.
+
+    If a training resumes, the state of `optimizer` must be loaded before the call.
+    """
     device = next(network.parameters()).device
     update = make_update(network, optimizer, settings)
     if device.type == "cuda" and resident(sampler.pairs, device) is not None:
@@ -49,9 +54,9 @@ def make_step(
 def make_update(
     network: nn.Module, optimizer: torch.optim.Optimizer, settings: TrainSettings
 ) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return a function that updates the weights for (low_res, high_res) and returns the loss.
+    """Returns a function that updates the weights on a batch (low_res, high_res) and returns the loss as a scalar tensor.
 
-    Both images are uint8 (N, 3, H, W) on the network's device.
+    low_res is uint8 (N, 3, H, W) and high_res is uint8 (N, 3, sH, sW) for scale s, both on the network's device.
     """
     parameters = list(network.parameters())
     device = parameters[0].device
@@ -77,5 +82,8 @@ def make_update(
 
 
 def _to_float(batch: Tensor) -> Tensor:
-    """Convert uint8 (N, 3, H, W) to [0, 1] in channels-last memory, which is three times as fast on a CPU."""
+    """Converts uint8 (N, 3, H, W) to float32 in [0, 1].
+
+    The result is channels-last in memory, because training on a CPU is three times as fast in that layout.
+    """
     return batch.to(torch.float32, memory_format=torch.channels_last).div_(255)

@@ -1,4 +1,7 @@
-"""A time limit that also ends a process that hangs: a timer in C writes the stack and kills the process."""
+"""A time limit that ends a process even if it hangs.
+
+A timer outside Python code writes the stack of every thread to a file, the note, and kills the process.
+"""
 
 import faulthandler
 import signal
@@ -8,14 +11,14 @@ from pathlib import Path
 from typing import TextIO
 
 GRACE = 10.0
-"""Seconds that writing the note may take. After that the process is killed without it."""
+"""Seconds that writing the note may take. After that, the process is killed even if the note is not written."""
 
 
 @contextmanager
 def time_limit(seconds: float | None, note: Path) -> Iterator[None]:
-    """Kill this process unless the block ends within `seconds`. `note` then holds the stack of every thread.
+    """Kills this process if the block of the `with` statement takes longer than `seconds`. None: no limit.
 
-    Only a worker may use this, never the driver.
+    The file `note` then holds the stack of every thread. Only a worker may use this function, never the driver.
     """
     if seconds is None:
         yield
@@ -26,7 +29,7 @@ def time_limit(seconds: float | None, note: Path) -> Iterator[None]:
     if file is not None:
         # The second call writes the stack to the note, and restarts the timer.
         faulthandler.dump_traceback_later(seconds, exit=True, file=file)
-    # If the disk of the note hangs as well, this alarm kills the process.
+    # If the disk of the note hangs too, this alarm kills the process.
     signal.setitimer(signal.ITIMER_REAL, seconds + GRACE)
     try:
         yield
@@ -39,7 +42,7 @@ def time_limit(seconds: float | None, note: Path) -> Iterator[None]:
 
 
 def _open(note: Path) -> TextIO | None:
-    """Open the note, or return None if it cannot be written. Training reports that disk fault itself."""
+    """Opens the note, or returns None if it cannot be written. Training reports such a fault of the disk itself."""
     try:
         note.parent.mkdir(parents=True, exist_ok=True)
         return note.open("w", encoding="utf-8")
@@ -48,7 +51,7 @@ def _open(note: Path) -> TextIO | None:
 
 
 def read_note(note: Path) -> str:
-    """The stack of a process that its time limit ended. Empty if something else ended it."""
+    """Returns the stack of a process that its time limit killed. Empty if something else ended the process."""
     try:
         return note.read_text(encoding="utf-8")
     except OSError:

@@ -25,8 +25,8 @@ of the second cell, and in the whole third cell. If its PSNR is certain, it adds
     at 33 dB    0.2 * 3 + 0.42 * 1 = 1.02
 
 If its PSNR is uncertain, each difference of PSNRs is replaced by its expected value. The model predicts the closeness
- -log(top - PSNR). Say top is 34 dB, and the closeness has mean -1.1 and standard deviation 0.3. The median of
-the PSNR is then 31.0 dB. On average, the PSNR exceeds 30 dB by 0.98 dB and 32 dB by 0.02 dB, so the expected gain is
+-log(top - PSNR). Say top is 34 dB, and the closeness has mean -1.1 and standard deviation 0.3. The median of the
+PSNR is then 31.0 dB. On average, the PSNR exceeds 30 dB by 0.98 dB and 32 dB by 0.02 dB, so the expected gain is
 0.2 * 0.98 + 0.42 * 0.02 = 0.20.
 """
 

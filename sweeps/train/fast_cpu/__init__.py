@@ -1,1 +1,1 @@
-"""Rewrites that make a training step faster on a CPU and change no result."""
+"""Rewrites that make a training step faster on a CPU. They change results only by rounding."""

@@ -1,23 +1,23 @@
-"""Rewrites the operators that are slow to train on a CPU. Parameters and function stay the same.
+"""Rewrites the operators of a network that are slow to train on a CPU. The network keeps its parameters and its output.
 
-`torch.fx` traces the network, and three rewrites go over its graph. Each is exact up to rounding.
+`torch.fx` traces the network, and three rewrites change its graph. Each rewrite is exact up to rounding.
 
 1. A convolution, a pixel shuffle and a convolution to colours become one convolution
    (`sweeps.train.fast_cpu.upsampler_fusion`).
-2. A pixel shuffle after any other convolution moves whole pixels instead of single channels. The convolution
-   computes its channels in the order that this needs.
-3. The gradient of a concatenation is cut into dense pieces. Adding strided pieces is ten times slower.
+2. A pixel shuffle after any other convolution moves whole pixels instead of single channels. To make this possible, the
+   convolution computes its output channels in another order.
+3. The gradient of a concatenation is cut into dense pieces, because adding strided pieces is ten times slower.
 
-A worked example, a x2 network of three convolutions:
+A worked example is this x2 network of three convolutions:
 
     head = Conv2d(3, 16, 3)     up = Conv2d(16, 64, 3), PixelShuffle(2)     last = Conv2d(16, 3, 3)
 
-The trace is x -> head -> up -> shuffle -> last. `head` has one user and no shuffle behind it, so it stays. `up`,
-`shuffle` and `last` follow each other without another user between them, and `last` has at most FEW_COLOURS
-channels, so rewrite 1 replaces the three by one `ShuffleToColours`. For each low-resolution pixel, `up` took
-16 * 64 * 9 = 9,216 Mult-Adds and `last`, on four times as many pixels, 4 * 16 * 3 * 9 = 1,728. The fused convolution has
-2 * 2 * 3 = 12 filters over 16 channels and 4 x 4 pixels: 12 * 16 * 16 = 3,072. The 64 features of each pixel are
-never computed, written or read. If `last` had 8 channels, rewrite 2 would join `up` and `shuffle` alone.
+The trace is x -> head -> up -> shuffle -> last. `head` has no shuffle behind it, so it is not rewritten. The outputs of
+`up` and `shuffle` are used only by the next operator, and `last` has at most FEW_COLOURS output channels. Rewrite 1
+therefore replaces all three by one `ShuffleToColours`. For each low-resolution pixel, `up` takes 16 * 64 * 9 = 9,216
+Mult-Adds. `last` works on four times as many pixels and takes 4 * 16 * 3 * 9 = 1,728. The fused convolution has
+2 * 2 * 3 = 12 filters over 16 channels and 4 x 4 pixels, and takes 12 * 16 * 16 = 3,072. The 64 features of each pixel
+are never computed, written or read. If `last` had 8 output channels, rewrite 2 would join only `up` and `shuffle`.
 """
 
 from collections.abc import Callable
@@ -34,21 +34,24 @@ from sweeps.train.fast_cpu.upsampler_fusion import (
 )
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-"""Attributes that hold the hooks of a module."""
+"""Names of the attributes of a module that hold its hooks."""
 
 Forward = Callable[[Tensor], Tensor]
-"""Maps low resolution (N, 3, H, W) in [0, 1] to (N, 3, sH, sW)."""
+"""A function that maps low-resolution images (N, 3, H, W) in [0, 1] to images (N, 3, sH, sW), for scale s."""
 
 
 def fused(network: nn.Module) -> Forward:
-    """Return a faster forward of `network`, which must be channels-last in memory. Sets it to training mode.
+    """Returns a faster version of `network`, whose parameters must be channels-last in memory.
 
-    The result shares the parameters and buffers of `network`. If the network cannot be traced, or has nothing to
-    rewrite, it is returned unchanged. A traced forward is fixed: it ignores attributes that change afterwards.
+    The version shares the parameters and buffers of `network`. If `network` cannot be traced, or has nothing to rewrite,
+    it is returned unchanged. Later changes of other attributes of `network` have no effect on the version. The function
+    sets `network` to training mode.
     """
     try:
         traced = fx.symbolic_trace(network.train())
-    except Exception:  # Of any type: a forward may branch on its values in any way.
+    except (
+        Exception
+    ):  # A forward that branches on values can raise any type of error while it is traced.
         return network
     changes = 0
     for rewrite in (_shuffle_to_colours, _shuffle_pixels, _cut_densely):
@@ -59,14 +62,14 @@ def fused(network: nn.Module) -> Forward:
 
 
 class ConvShuffle(nn.Module):
-    """A convolution and a pixel shuffle by r: (N, C, H, W) -> (N, C', rH, rW)."""
+    """A convolution and a pixel shuffle by factor r. Maps features (N, C, H, W) to (N, C', rH, rW)."""
 
     def __init__(self, conv: nn.Conv2d, factor: int) -> None:
         super().__init__()
         self.conv, self.factor = conv, factor
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the enlarged features."""
+        """Returns the enlarged features (N, C', rH, rW) of `x` (N, C, H, W)."""
         return spread(convolve_by_place(self.conv, x, self.factor), self.factor)
 
 
@@ -83,14 +86,17 @@ class _Join(torch.autograd.Function):
 
 
 def join(parts: list[Tensor]) -> Tensor:
-    """Concatenate `parts` (N, C, H, W) along C."""
+    """Concatenates `parts` along dimension 1, the channels. Parts with four dimensions get dense gradients."""
     if any(part.dim() != 4 for part in parts):
         return torch.cat(parts, 1)
     return _Join.apply(*parts)  # type: ignore[no-untyped-call]
 
 
 def _shuffle_to_colours(traced: fx.GraphModule, node: fx.Node) -> bool:
-    """Rewrite a 3x3 convolution at `node`, the shuffle and the 3x3 convolution to colours behind it; True if done."""
+    """Fuses a 3x3 convolution at `node` with the pixel shuffle and the 3x3 convolution to colours that follow it.
+
+    Returns whether `node` is the start of such a chain.
+    """
     conv, shuffle = _conv(traced, node), _only_user(node)
     colours = None if shuffle is None else _only_user(shuffle)
     last = _conv(traced, colours)
@@ -104,7 +110,7 @@ def _shuffle_to_colours(traced: fx.GraphModule, node: fx.Node) -> bool:
 
 
 def _shuffle_pixels(traced: fx.GraphModule, node: fx.Node) -> bool:
-    """Rewrite a convolution at `node` and the shuffle behind it; True if done."""
+    """Fuses a convolution at `node` with the pixel shuffle that follows it. Returns whether there are both."""
     conv, shuffle = _conv(traced, node), _only_user(node)
     factor = 0 if shuffle is None else _factor(traced, shuffle)
     if conv is None or shuffle is None or not factor or conv.groups > 1:
@@ -114,7 +120,7 @@ def _shuffle_pixels(traced: fx.GraphModule, node: fx.Node) -> bool:
 
 
 def _cut_densely(traced: fx.GraphModule, node: fx.Node) -> bool:
-    """Rewrite a concatenation of channels at `node`; True if done."""
+    """Rewrites a concatenation of channels at `node`. Returns whether `node` is one."""
     if node.target is not torch.cat or node.args[1:] != (1,) or node.kwargs:
         return False
     node.target, node.args = join, node.args[:1]
@@ -122,7 +128,7 @@ def _cut_densely(traced: fx.GraphModule, node: fx.Node) -> bool:
 
 
 def _replace(traced: fx.GraphModule, nodes: list[fx.Node], module: nn.Module) -> None:
-    """Replace `nodes`, a chain in which each is the only user of the one before, by `module`."""
+    """Replaces `nodes` by `module`. They are a chain, in which each node is the only user of the node before it."""
     name = f"fused_{nodes[0].name}"
     traced.add_submodule(name, module)
     with traced.graph.inserting_after(nodes[-1]):
@@ -133,7 +139,10 @@ def _replace(traced: fx.GraphModule, nodes: list[fx.Node], module: nn.Module) ->
 
 
 def _module(traced: fx.GraphModule, node: fx.Node | None) -> nn.Module | None:
-    """Return the module that `node` calls as `module(x)`. None for anything else and for a module with hooks."""
+    """Returns the module that `node` calls as `module(x)`.
+
+    Returns None if `node` calls anything else, or a module with hooks.
+    """
     if node is None or node.op != "call_module" or node.kwargs:
         return None
     module = traced.get_submodule(str(node.target))
@@ -141,19 +150,19 @@ def _module(traced: fx.GraphModule, node: fx.Node | None) -> nn.Module | None:
 
 
 def _conv(traced: fx.GraphModule, node: fx.Node | None) -> nn.Conv2d | None:
-    """Return the convolution that `node` calls, or None."""
+    """Returns the convolution that `node` calls, or None if it calls none."""
     module = _module(traced, node)
     return module if isinstance(module, nn.Conv2d) else None
 
 
 def _factor(traced: fx.GraphModule, node: fx.Node) -> int:
-    """Return the factor of the pixel shuffle that `node` calls, or 0."""
+    """Returns the factor of the pixel shuffle that `node` calls, or 0 if it calls none."""
     module = _module(traced, node)
     return module.upscale_factor if isinstance(module, nn.PixelShuffle) else 0
 
 
 def _is_3x3(conv: nn.Conv2d) -> bool:
-    """Whether `conv` is a plain 3x3 convolution with a border of zeros."""
+    """Returns whether `conv` is a plain 3x3 convolution with zero padding of one pixel."""
     shape = (conv.kernel_size, conv.padding, conv.stride, conv.dilation, conv.groups)
     return shape == ((3, 3), (1, 1), (1, 1), (1, 1), 1) and conv.padding_mode == "zeros"
 

@@ -1,11 +1,14 @@
 """Computes the end of a network (convolution, pixel shuffle, convolution to colours) as one convolution.
 
-All three are linear, so their kernels can be multiplied before they meet an image. The features of the large
-image, which take most of the time of such an end, are never computed. The parameters remain those of the two
-convolutions; autograd derives their gradients from the product.
+All three operators are linear, so the kernels of both convolutions can be multiplied before they are applied to an
+image. The product of the kernels is the kernel of one convolution. The features of the large image, which would take
+most of the time, are never computed. The parameters are still the parameters of the two convolutions, and autograd
+computes their gradients through the product.
 
-A worked example in one dimension, with factor 2, one channel and no bias. The first convolution has a kernel for
-each place within an enlarged pixel, w0 = (1, 2, 0) and w1 = (0, 1, 3). The second has v = (1, 0, 2).
+In this module, a place is a position within the r x r pixels that the shuffle makes of one pixel.
+
+A worked example in one dimension, with factor 2, one channel and no bias. The first convolution has one kernel for
+each of the two places: w0 = (1, 2, 0) and w1 = (0, 1, 3). The second convolution has the kernel v = (1, 0, 2).
 
     large[2j] = x[j-1] + 2 x[j]         large[2j+1] = x[j] + 3 x[j+1]         out[i] = large[i-1] + 2 large[i+1]
 
@@ -14,12 +17,12 @@ each place within an enlarged pixel, w0 = (1, 2, 0) and w1 = (0, 1, 3). The seco
     out[2j+1] = large[2j] + 2 large[2j+2]   = (x[j-1] + 2 x[j]) + 2 (x[j] + 2 x[j+1])
               = x[j-1] + 4 x[j] + 4 x[j+1]        kernel over offsets -2..2: (0, 1, 4, 4, 0)
 
-For x = (1, 1, 1) the large image is (2, 4, 3, 4, 3, 1), and out is (8, 8, 12, 9, 6, 3). The two kernels give
-(11, 8, 12, 9, 6, 5): equal inside, too large at both ends. There the second convolution takes zeros for what lies
-outside the large image, whereas the product sees what the first one would have computed: large[-1] = 3 adds
-1 * 3 to out[0], and large[6] = 1 adds 2 * 1 to out[5]. These excesses depend on the outermost pixels alone.
-`_from_beyond` computes them and `_TakeOff` subtracts them. In two dimensions the rows and the columns at the
-border have such an excess, and the four corners, which are in both, are added back once.
+For x = (1, 1, 1) the large image is (2, 4, 3, 4, 3, 1), and out is (8, 8, 12, 9, 6, 3). The two product kernels give
+(11, 8, 12, 9, 6, 5): equal inside, and too large at both ends. The second convolution pads the large image with zeros.
+The product instead uses the values that the first convolution would compute outside the large image: large[-1] = 3 adds
+1 * 3 to out[0], and large[6] = 1 adds 2 * 1 to out[5]. This excess depends only on the outermost pixels.
+`_from_beyond` computes the excess and `_TakeOff` subtracts it. In two dimensions, the rows and the columns at the border
+have such an excess. The four corners are part of both, so their excess is added back once.
 """
 
 from typing import Any
@@ -29,29 +32,34 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad
 
 FEW_COLOURS = 4
-"""Channels of the second convolution up to which the product takes fewer Mult-Adds than the two."""
+"""Largest number of output channels of the second convolution for which it is fused. With more of them, the product may
+take more Mult-Adds than the two convolutions."""
 MIN_SIZE = 1 << 17
-"""Elements in a batch of features from which the product is faster. Multiplying the kernels takes 1 to 2 ms."""
+"""Smallest number of elements in a batch of input features for which the product is faster. Multiplying the kernels takes
+1 to 2 ms."""
 REACH = 2
-"""Pixels that the product sees to each side: a 3x3 kernel behind another 3x3 kernel reaches two.
+"""Number of pixels that the product kernel reaches to each side, because two 3x3 kernels follow each other.
 
-No place within an enlarged pixel needs all five taps. The last place never uses the first tap, the other places
-never use the last tap. If the last place is computed one pixel later than the others, four taps are enough.
+The product kernel has five taps along each axis, and no place uses all five. The last place never uses the first tap,
+and the other places never use the last tap. If the kernel of the last place is shifted by one pixel, four taps are
+enough.
 """
 
 
 class ShuffleToColours(nn.Module):
-    """A 3x3 convolution, a pixel shuffle by r and a 3x3 convolution to colours: (N, C, H, W) -> (N, 3, rH, rW).
+    """A 3x3 convolution, a pixel shuffle by factor r, and a 3x3 convolution to colours.
 
-    Both convolutions pad with zeros. r is at least 2.
+    Maps features (N, C, H, W) to an image (N, O, rH, rW) with O colours. Both convolutions pad with zeros. r is at
+    least 2.
     """
 
     taps: Tensor
-    """Which taps meet along one axis: 0 or 1, of shape (3 * r * 5, 3 * r * 3) for rows (e, a, u) and columns (k, i, p).
+    """A matrix of 0 and 1 that tells which taps of the two kernels combine along one axis.
 
-    1 means that place a of an enlarged pixel meets tap p of the first kernel at offset u, through tap k of the second
-    kernel and place i in the large image. e = 0 has all meetings. e = 1 and e = 2 have only those through a large
-    pixel beyond the first and the last edge."""
+    Its shape is (3 * r * 5, 3 * r * 3), with rows (e, a, u) and columns (k, i, p). An entry is 1 if output place a uses
+    the input pixel at offset u by way of tap k of the second kernel, place i of the large image, and tap p of the first
+    kernel. Rows with e = 0 contain all combinations. Rows with e = 1 contain only the combinations by way of a pixel
+    before the first pixel of the large image, and rows with e = 2 those by way of a pixel behind its last pixel."""
 
     def __init__(self, conv: nn.Conv2d, to_colours: nn.Conv2d, factor: int) -> None:
         super().__init__()
@@ -59,7 +67,7 @@ class ShuffleToColours(nn.Module):
         self.register_buffer("taps", _taps(factor), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the enlarged image."""
+        """Returns the image (N, O, rH, rW) of the features `x` (N, C, H, W)."""
         if x.numel() < MIN_SIZE or min(x.shape[2:]) < 2:
             colours: Tensor = self.to_colours(
                 spread(convolve_by_place(self.conv, x, self.factor), self.factor)
@@ -75,7 +83,7 @@ class ShuffleToColours(nn.Module):
         return image
 
     def _inner(self, kernels: Tensor, constants: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the kernel (r * r * 3, C, 4, 4) and the bias of the interior, with the last place first."""
+        """Returns the kernel (r * r * O, C, 4, 4) and the bias (r * r * O,) of the interior. The last place comes first."""
         whole = kernels[:, :, 0, :, :, 0].permute(2, 3, 4, 5, 0, 1)
         rows = _four_taps(whole)  # (a, u, b, v, o, c)
         both = _four_taps(rows.movedim((2, 3), (0, 1)))  # (b, v, a, u, o, c)
@@ -86,13 +94,14 @@ class ShuffleToColours(nn.Module):
         return inner.contiguous(memory_format=torch.channels_last), bias.flatten()
 
     def _products(self) -> tuple[Tensor, Tensor]:
-        """Return the products as kernels (o, c, e, a, u, f, b, v) and constants (o, e, a, f, b).
+        """Returns the products as kernels (o, c, e, a, u, f, b, v) and constants (o, e, a, f, b).
 
-        They lead from channel c to colour o. e, a, u are those of `taps` along rows, and f, b, v along columns.
+        c is the input channel and o is the colour. The indices e, a, u mean the same as in `taps`, along the height. The
+        indices f, b, v mean the same along the width.
         """
         r, first = self.factor, self.conv.weight.unflatten(0, (-1, self.factor, self.factor))
         bias = first.new_zeros(first.shape[:3]) if self.conv.bias is None else self.conv.bias
-        # The bias becomes the kernel of one more channel that is 1 everywhere, also outside the image.
+        # The bias becomes the kernel of an additional channel that is 1 everywhere, even outside the image.
         constant = pad(bias.view(-1, r, r, 1, 1, 1), (1, 1, 1, 1))
         both = torch.einsum(
             "omkl,mijcpq->ockipljq", self.to_colours.weight, torch.cat([first, constant], 3)
@@ -104,10 +113,10 @@ class ShuffleToColours(nn.Module):
     def _from_beyond(
         self, x: Tensor, kernels: Tensor, constants: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the excess of the product along the border, for `_TakeOff`.
+        """Returns the excess of the product along the border, for `_TakeOff`.
 
-        It has three parts: the first and last row (N, 3, 2, rW), the first and last column (N, 3, rH, 2), and the
-        four corners (N, 3, 2, 2), which both of the others contain.
+        It has three parts: the first and last row (N, O, 2, rW), the first and last column (N, O, rH, 2), and the four
+        corners (N, O, 2, 2), which the rows and the columns contain too.
         """
         (n, c, h, w), colours = x.shape, len(kernels)
         with torch.autocast(x.device.type, enabled=False):
@@ -131,7 +140,10 @@ class ShuffleToColours(nn.Module):
 
 
 def convolve_by_place(conv: nn.Conv2d, x: Tensor, r: int) -> Tensor:
-    """Apply `conv` to `x`. Its output channels are ordered by place (row, column) first and by channel second."""
+    """Returns the output (N, r * r * C', H, W) of `conv` for `x` (N, C, H, W), with its channels in a different order.
+
+    They are ordered by place (row, column) first, and by the channel after the shuffle second.
+    """
     weight = _by_place(conv.weight, r).contiguous(memory_format=torch.channels_last)
     bias = None if conv.bias is None else _by_place(conv.bias, r)
     return conv._conv_forward(x, weight, bias)
@@ -142,17 +154,20 @@ def _by_place(parameter: Tensor, r: int) -> Tensor:
 
 
 def spread(x: Tensor, r: int) -> Tensor:
-    """Shuffle whole pixels: (N, r * r * C, H, W), with places before channels, -> (N, C, rH, rW)."""
+    """Returns the pixel shuffle (N, C, rH, rW) of `x` (N, r * r * C, H, W), the output of `convolve_by_place`.
+
+    In that order of channels, the shuffle moves whole pixels.
+    """
     return _Spread.apply(x, r)  # type: ignore[no-untyped-call]
 
 
 def _four_taps(kernels: Tensor) -> Tensor:
-    """Move the last place of `kernels` (a, u, ...) to the front and shift it by one tap."""
+    """Moves the last place of `kernels` (a, u, ...) to the front, and shifts it by one tap, so that four taps remain."""
     return torch.cat([kernels[-1:, 1:], kernels[:-1, :-1]])
 
 
 def _taps(r: int) -> Tensor:
-    """Return `ShuffleToColours.taps` for factor `r`."""
+    """Returns `ShuffleToColours.taps` for factor `r`."""
     taps = torch.zeros(3, r, 2 * REACH + 1, 3, r, 3)
     for a in range(r):
         for k in range(3):
@@ -165,7 +180,10 @@ def _taps(r: int) -> Tensor:
 
 
 class _Spread(torch.autograd.Function):
-    """A shuffle of pixels. Its backward moves one row of places at a time, which is three times as fast as all at once."""
+    """A shuffle of pixels.
+
+    Its backward moves one row of places at a time, which is three times as fast as moving all places at once.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, r: int) -> Tensor:
@@ -186,7 +204,7 @@ class _Spread(torch.autograd.Function):
 
 
 class _Edges(torch.autograd.Function):
-    """The outermost rows, columns and corners. Their gradients are summed into one dense tensor."""
+    """Cuts out the outermost rows, columns and corners. Their gradients are summed into one dense tensor."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -206,9 +224,10 @@ class _Edges(torch.autograd.Function):
 
 
 class _TakeOff(torch.autograd.Function):
-    """Cuts the image out of its frame of one pixel before and r - 1 behind, and removes the excess of the border.
+    """Cuts the image out of its frame and removes the excess along the border.
 
-    Rows and columns are subtracted. Corners, which were subtracted twice, are added once.
+    The frame is one pixel wide before the image and r - 1 pixels wide behind it. The excess of rows and columns is
+    subtracted. The excess of the corners is then added back, because it was subtracted twice.
     """
 
     @staticmethod

@@ -4,5 +4,5 @@ from sweeps.train.schedules.timetable import Timetable
 
 
 def constant(training: Timetable, step: int) -> float:
-    """Always the largest rate."""
+    """Returns 1, the largest learning rate, at every step."""
     return 1.0

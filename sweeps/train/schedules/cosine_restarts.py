@@ -7,9 +7,10 @@ from sweeps.train.schedules.timetable import Timetable
 
 
 def cosine_restarts(training: Timetable, step: int) -> float:
-    """Falls to 0 at each of `restarts` and at the end, and starts anew from 1 after each restart.
+    """Returns a share that falls from 1 to 0 in each cycle, along half a period of a cosine.
 
-    With steps = 100 and restarts = (20, 50) there are three cycles, of 20, 30 and 50 steps.
+    A cycle ends at each step of `restarts` and at the end of the training. With steps = 100 and restarts = (20, 50)
+    there are three cycles, of 20, 30 and 50 steps.
     """
     edges = (0, *(training.restarts or ()), training.steps)
     cycle = min(bisect_right(edges, step), len(edges) - 1)

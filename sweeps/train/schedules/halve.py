@@ -1,8 +1,8 @@
-"""The learning rate of the papers: halved at regular intervals."""
+"""The learning-rate schedule of many super-resolution papers: the rate halves at regular intervals."""
 
 from sweeps.train.schedules.timetable import Timetable
 
 
 def halve(training: Timetable, step: int) -> float:
-    """Halves the rate every `halve_every` steps."""
+    """Returns a share that starts at 1 and halves every `halve_every` steps."""
     return 0.5 ** (step // training.halve_every)

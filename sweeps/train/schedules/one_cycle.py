@@ -1,17 +1,20 @@
-"""One cycle: a short rise, then a long fall."""
+"""A one-cycle schedule: the learning rate rises over a short time, then falls over a long time."""
 
 import math
 
 from sweeps.train.schedules.timetable import Timetable
 
 RISE = 0.3
-"""Share of the training during which the rate rises."""
+"""Share of the training during which the learning rate rises."""
 START = 0.04
-"""Share of the largest rate at which the training starts."""
+"""The learning rate of the first step, as a share of the largest learning rate."""
 
 
 def one_cycle(training: Timetable, step: int) -> float:
-    """Rises linearly over the first 30 % of the training, then falls to 0 along half a cosine."""
+    """Returns a share that rises linearly from 0.04 to 1 over the first 30 % of the training.
+
+    After that it falls to 0, along half a period of a cosine.
+    """
     done = step / training.steps
     if done < RISE:
         return START + (1 - START) * done / RISE

@@ -4,16 +4,16 @@ from typing import Protocol
 
 
 class Timetable(Protocol):
-    """The part of `TrainSettings` that schedules read; every count is in optimiser steps."""
+    """The part of `TrainSettings` that learning-rate schedules read. All its values are in optimiser steps."""
 
     @property
     def steps(self) -> int:
-        """Full length of a training."""
+        """Length of a full training."""
 
     @property
     def halve_every(self) -> int:
-        """Steps between halvings."""
+        """Number of steps between two halvings of the learning rate."""
 
     @property
     def restarts(self) -> tuple[int, ...] | None:
-        """Steps after which the rate starts anew, in increasing order."""
+        """Steps at which the learning rate returns to its largest value, in increasing order. None: there are none."""
