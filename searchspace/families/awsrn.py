@@ -1,7 +1,8 @@
-"""AWSRN: wide residual units with learnt scalars, fused in local blocks, and an upsampler with several kernels.
+"""AWSRN: wide residual units with learnt scalars, fused in local blocks, and an upsampler with several kernel sizes.
 
 Source: Wang et al. 2019, "Lightweight Image Super-Resolution with Adaptive Weighted Learning Network", and the public
-code ChaofWang/AWSRN (docs/facts.md 6). The paper's counts include the g of weight norm.
+code ChaofWang/AWSRN (docs/facts.md 6). The paper's counts include the magnitudes (g)
+of weight normalisation.
 """
 
 from typing import Annotated
@@ -25,27 +26,27 @@ class AwsrnSpec(Spec):
     """Knobs of AWSRN. The defaults are the published AWSRN."""
 
     n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 24, 32))] = 32
-    """Channels between the units."""
+    """Number of channels between the residual units."""
     inner_feats: Annotated[int, Field(ge=1, le=2048), Search((64, 96, 128))] = 128
-    """Channels before the activation of a unit."""
+    """Number of channels before the activation inside a residual unit."""
     n_blocks: Annotated[int, Field(ge=1, le=64), Search((1, 2, 4))] = 4
-    """Local fusion blocks."""
+    """Number of local fusion blocks."""
     units_per_block: Annotated[int, Field(ge=1, le=64), Search((2, 4, 8))] = 4
-    """Residual units in each local fusion block."""
+    """Number of residual units in each local fusion block."""
     weight_norm: Annotated[bool, Search((False, True))] = True
-    """Weight normalisation of every convolution."""
+    """Whether the convolutions, except those of the attention, have weight normalisation."""
     adaptive_weights: Annotated[bool, Search((False, True))] = True
-    """Learnt scalars on both paths of every unit and every block."""
+    """Whether both paths of every unit and every block are multiplied by learnt scalars."""
     attention: AttentionName = "none"
     """Attention on the output of every local fusion block."""
     residual_scaling: ScalingName = "none"
-    """Learnt scaling applied to the input of every residual connection, in units and in blocks."""
+    """Learnt scaling applied to the input of every residual unit and of every local fusion block."""
     upsampler: UpsamplerName = "multi_kernel"
     """The layers that turn the features into the enlarged image."""
 
 
 class ResidualUnit(nn.Module):
-    """a * (conv3, ReLU, conv3)(x) + b * x (AWRU)."""
+    """The residual unit (AWRU): a * (3x3 convolution, ReLU, 3x3 convolution)(x) + b * x, with learnt a and b."""
 
     def __init__(self, spec: AwsrnSpec) -> None:
         super().__init__()
@@ -60,7 +61,7 @@ class ResidualUnit(nn.Module):
 
 
 class FusionBlock(nn.Module):
-    """a * conv3(all units' outputs, concatenated) + b * x (LFB)."""
+    """The local fusion block (LFB): a * (3x3 convolution of the concatenated outputs of all units) + b * x."""
 
     def __init__(self, spec: AwsrnSpec) -> None:
         super().__init__()
@@ -79,7 +80,10 @@ class FusionBlock(nn.Module):
 
 
 class Awsrn(nn.Module):
-    """Maps (N, 3, H, W) in [0, 1] to (N, 3, sH, sW). Modules are registered in the order of the public code."""
+    """The network from (N, 3, H, W) in [0, 1] to (N, 3, sH, sW) at scale s.
+
+    Modules are registered in the order of the public code.
+    """
 
     def __init__(self, spec: AwsrnSpec, scale: int) -> None:
         super().__init__()

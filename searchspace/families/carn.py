@@ -1,8 +1,8 @@
-"""CARN and CARN-M: residual blocks in two levels of cascade. Each level concatenates and fuses all outputs so far.
+"""CARN and CARN-M: residual blocks in two levels of cascade. Each level concatenates all outputs so far and fuses them.
 
 Source: Ahn et al. 2018, "Fast, Accurate, and Lightweight Super-Resolution with Cascading Residual Network", and the
-authors' code (nmhkahn/CARN-pytorch); docs/facts.md 6 lists the layers. A network here has one scale. The paper counts
-one network with three upsamplers.
+authors' code (nmhkahn/CARN-pytorch); docs/facts.md 6 lists the layers. Here a network has one scale, whereas the
+paper counts the parameters of one network with upsamplers for three scales.
 """
 
 from typing import Annotated, Literal
@@ -29,25 +29,27 @@ class CarnSpec(Spec):
     """Knobs of CARN. The defaults are the published network at one scale."""
 
     n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 32, 48, 64))] = 64
-    """Channels of every feature map."""
+    """Number of channels of every feature map."""
     n_blocks: Annotated[int, Field(ge=1, le=32), Search((2, 3, 4))] = 3
-    """Cascading blocks."""
+    """Number of cascading blocks."""
     n_units: Annotated[int, Field(ge=1, le=32), Search((2, 3, 4))] = 3
-    """Residual blocks in each cascading block."""
+    """Number of residual blocks in each cascading block."""
     unit: Annotated[Literal["residual", "efficient"], Search(("residual", "efficient"))] = (
         "residual"
     )
-    """Kind of residual block. residual: two 3x3 convolutions. efficient: the same and a 1x1 convolution (CARN-M)."""
+    """Kind of residual block. residual: two 3x3 convolutions. efficient: two 3x3 convolutions and a 1x1
+    convolution (CARN-M)."""
     groups: Annotated[int, Field(ge=1, le=512), Search((1, 2, 4, 8))] = 1
-    """Groups in the 3x3 convolutions of the residual blocks and of the grouped upsampler (4 in CARN-M)."""
+    """Number of groups in the 3x3 convolutions of the residual blocks and of upsampler grouped (4 in CARN-M)."""
     recursive: Annotated[bool, Search((False, True))] = False
     """Whether all residual blocks of a cascading block share their weights (CARN-M)."""
     attention: AttentionName = "none"
-    """Attention on the output of every cascading block, before it is concatenated."""
+    """Attention on the output of every cascading block, before the output is concatenated."""
     residual_scaling: ScalingName = "none"
     """Learnt scaling applied to the input of every residual block."""
     upsampler: Annotated[str, one_of(CARN_UPSAMPLERS), Search(CARN_UPSAMPLERS)] = OWN_UPSAMPLER
-    """The layers that turn the features into the enlarged image. grouped: stepwise, with grouped convolutions and ReLUs."""
+    """The layers that turn the features into the enlarged image. grouped: stepwise, with grouped convolutions and a
+    ReLU before each shuffle."""
 
     @model_validator(mode="after")
     def _groups_divide(self) -> "CarnSpec":
@@ -58,13 +60,13 @@ class CarnSpec(Spec):
         return self
 
     def canonical(self) -> "CarnSpec":
-        """A cascading block with one residual block has nothing to share."""
+        """Returns the spec with `recursive` false if a cascading block has a single residual block."""
         recursive = self.recursive and self.n_units > 1
         return self.model_construct(**dict(self) | {"recursive": recursive})
 
 
 class ResidualBlock(nn.Module):
-    """ReLU(x + body(x))."""
+    """The residual block ReLU(x + body(x)), where x is the input after residual scaling."""
 
     def __init__(self, spec: CarnSpec) -> None:
         super().__init__()
@@ -81,7 +83,7 @@ class ResidualBlock(nn.Module):
 
 
 class Fusions(nn.ModuleList):
-    """1x1 convolutions with ReLUs. Number i reduces i + 2 concatenated feature maps to `n_feats` channels."""
+    """1x1 convolutions with ReLUs. Convolution i reduces i + 2 concatenated feature maps to `n_feats` channels."""
 
     def __init__(self, n_feats: int, count: int) -> None:
         super().__init__(
@@ -90,7 +92,10 @@ class Fusions(nn.ModuleList):
 
 
 class CascadingBlock(nn.Module):
-    """Residual blocks. The input of each is a fusion of the block's input and all outputs so far."""
+    """A cascade of residual blocks.
+
+    After the first, each residual block reads a fusion of the input of the cascade and all outputs so far.
+    """
 
     def __init__(self, spec: CarnSpec) -> None:
         super().__init__()
@@ -119,9 +124,10 @@ class GroupedShuffle(nn.Sequential):
 
 
 class Carn(nn.Module):
-    """Maps (N, 3, H, W) in [0, 1] to (N, 3, sH, sW). Inside, the mean of DIV2K is removed.
+    """The network from (N, 3, H, W) in [0, 1] to (N, 3, sH, sW) at scale s.
 
-    Modules are registered in the order of the authors' code, so that its checkpoints of one scale load by order.
+    Inside, the mean colour of DIV2K is subtracted. Modules are registered in the order of the authors' code, so that
+    `load_weights` can match layers by their order.
     """
 
     def __init__(self, spec: CarnSpec, scale: int) -> None:
@@ -161,7 +167,7 @@ def _three_scales(
     source: str = MSSN_TABLE,
     caveat: str = "",
 ) -> Published:
-    """Returns a row with the parameters of one network for x2, x3 and x4. For CARN-M they exclude biases."""
+    """Returns a row whose parameters belong to one network for x2, x3 and x4. The parameters of CARN-M exclude biases."""
     small = name == "CARN-M"
     return Published(
         name=name,

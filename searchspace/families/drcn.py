@@ -1,8 +1,8 @@
-"""DRCN: one convolution applied many times. Each application gives an image, and the output is their weighted sum.
+"""DRCN: one convolution applied many times. Each application gives an image, and the output is a weighted sum of them.
 
-Source: Kim et al. 2016, "Deeply-Recursive Convolutional Network for Image Super-Resolution" (docs/facts.md 6). No
-public PyTorch code was followed. The weights of the sum start equal, and nothing forces them to add up to one. The
-printed 1774K parameters exclude the biases and the 16 weights of the sum.
+Source: Kim et al. 2016, "Deeply-Recursive Convolutional Network for Image Super-Resolution" (docs/facts.md 6). This
+implementation follows no public PyTorch code. The weights of the sum start equal, and nothing forces them to add up to
+one. The printed 1774K parameters exclude the biases and the 16 weights of the sum.
 """
 
 from typing import Annotated, Literal
@@ -24,15 +24,15 @@ class DrcnSpec(Spec):
     """Knobs of DRCN. The defaults are the published network."""
 
     n_feats: Annotated[int, Field(ge=1, le=1024), Search((32, 64, 128, 256))] = 256
-    """Channels of every feature map."""
+    """Number of channels of every feature map."""
     recursions: Annotated[int, Field(ge=1, le=64), Search((4, 9, 16))] = 16
     """Number of times that the recursive convolution is applied."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 1
-    """1: the network sees only Y, as published, and Cb and Cr are enlarged bicubically. 3: it sees RGB."""
+    """Number of colours that the network sees. 1: only Y, as published; Cb and Cr are enlarged bicubically. 3: RGB."""
 
 
 class Drcn(nn.Module):
-    """Maps (N, C, H, W) to (N, C, sH, sW). C is the number of colours."""
+    """The network from (N, C, H, W) to (N, C, sH, sW) at scale s. C is the number of colours."""
 
     def __init__(self, spec: DrcnSpec, scale: int) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Drcn(nn.Module):
 
 
 def network(spec: DrcnSpec, scale: int) -> nn.Module:
-    """Builds the network. It takes and returns RGB."""
+    """Builds the network at the scale. The network takes and returns RGB."""
     return on_colours(Drcn(spec, scale), spec.colours, scale)
 
 

@@ -1,8 +1,8 @@
-"""DRRN: one residual unit applied many times. Each result is added to the first features.
+"""DRRN: one unit applied many times. Each output of the unit is added to the first features.
 
 Source: Tai et al. 2017, "Image Super-Resolution via Deep Recursive Residual Network" (docs/facts.md 6). The default is
-B1U25, one recursive block of 25 units. Activations follow the public PyTorch code jt827859032/DRRN-pytorch, which has
-no biases and no batch norm.
+B1U25, one recursive block of 25 units. As in the public PyTorch code jt827859032/DRRN-pytorch, a ReLU precedes every
+convolution, and there are no biases and no batch norm.
 """
 
 from typing import Annotated, Literal
@@ -25,19 +25,19 @@ class DrrnSpec(Spec):
     """Knobs of DRRN. The defaults are B1U25."""
 
     n_feats: Annotated[int, Field(ge=1, le=512), Search((32, 64, 128))] = 128
-    """Channels of every feature map."""
+    """Number of channels of every feature map."""
     recursions: Annotated[int, Field(ge=1, le=100), Search((9, 17, 25))] = 25
-    """Number of times that the residual unit is applied (U)."""
+    """Number of times that the unit is applied (U)."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 1
-    """1: the network sees only Y, as published, and Cb and Cr are enlarged bicubically. 3: it sees RGB."""
+    """Number of colours that the network sees. 1: only Y, as published; Cb and Cr are enlarged bicubically. 3: RGB."""
     attention: AttentionName = "none"
-    """Attention on the output of every application of the unit. Each application has a gate of its own."""
+    """Attention after every application of the unit. Each application has its own gate; global has one map."""
     residual_scaling: ScalingName = "none"
-    """Learnt scaling applied to the first features, to which every result is added. All applications share it."""
+    """Learnt scaling applied to the first features, before the outputs of the unit are added to them."""
 
 
 class Drrn(nn.Module):
-    """Maps (N, C, H, W) to (N, C, sH, sW). C is the number of colours."""
+    """The network from (N, C, H, W) to (N, C, sH, sW) at scale s. C is the number of colours."""
 
     def __init__(self, spec: DrrnSpec, scale: int) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class Drrn(nn.Module):
 
 
 def network(spec: DrrnSpec, scale: int) -> nn.Module:
-    """Builds the network. It takes and returns RGB."""
+    """Builds the network at the scale. The network takes and returns RGB."""
     return on_colours(Drrn(spec, scale), spec.colours, scale)
 
 

@@ -1,8 +1,8 @@
 """EDSR and EDSR-baseline: a chain of residual blocks without normalisation.
 
 Source: Lim et al. 2017, "Enhanced Deep Residual Networks for Single Image Super-Resolution", and the authors' code
-(sanghyun-son/EDSR-PyTorch, model/edsr.py). docs/facts.md 6 lists the layers. docs/facts.md 3.5 describes the small
-network in the comparison of attentions.
+(sanghyun-son/EDSR-PyTorch, model/edsr.py). docs/facts.md 6 lists the layers. docs/facts.md 3.5 describes the network
+of 8 blocks on which the two-strategies paper compares kinds of attention.
 """
 
 from typing import Annotated
@@ -24,9 +24,9 @@ class EdsrSpec(Spec):
     """Knobs of EDSR. The defaults are EDSR-baseline."""
 
     n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 32, 48, 64))] = 64
-    """Channels of every feature map."""
+    """Number of channels of every feature map."""
     n_blocks: Annotated[int, Field(ge=1, le=256), Search((4, 8, 16))] = 16
-    """Residual blocks."""
+    """Number of residual blocks."""
     residual_scale: Annotated[float, Field(gt=0, le=1), Search((0.1, 1.0))] = 1.0
     """Constant factor on the residual branch of every block (0.1 in EDSR)."""
     body_conv: Annotated[bool, Search((True, False))] = True
@@ -40,16 +40,17 @@ class EdsrSpec(Spec):
 
 
 def residual_block(spec: EdsrSpec) -> Residual:
-    """Builds a residual block: conv3, ReLU, conv3, times a constant, plus the input."""
+    """Builds a residual block: x + residual_scale * (3x3 convolution, ReLU, 3x3 convolution)."""
     n = spec.n_feats
     body = nn.Sequential(conv(3, n, n), nn.ReLU(), conv(3, n, n))
     return Residual(body, spec.residual_scaling, n, spec.residual_scale)
 
 
 class Edsr(nn.Module):
-    """Maps (N, 3, H, W) in [0, 1] to (N, 3, sH, sW). Inside, colours run from 0 to 255, as in the authors' code.
+    """The network from (N, 3, H, W) in [0, 1] to (N, 3, sH, sW) at scale s.
 
-    Modules are registered in the order of the authors' code, so that its checkpoints load by order.
+    Inside, colours run from 0 to 255, as in the authors' code. Modules are registered in the order of that code, so that
+    `load_weights` can match layers by their order.
     """
 
     def __init__(self, spec: EdsrSpec, scale: int) -> None:
@@ -82,7 +83,7 @@ PER_BLOCK = (
 
 
 def _with(name: str, params: str, caveat: str, **knobs: str) -> Published:
-    """Returns a row of Table 1 that our count does not match: 'EDSR, 8 RBs' with one kind of attention."""
+    """Returns a row for 'EDSR, 8 RBs' with one kind of attention. Our counts differ from these rows of Table 1."""
     return Published(
         name=f"EDSR 8 RB + {name}",
         spec=EdsrSpec.model_validate(EIGHT_BLOCKS | knobs),

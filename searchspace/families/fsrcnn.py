@@ -1,4 +1,4 @@
-"""FSRCNN: narrow layers between a wide first and a wide last layer. A transposed convolution enlarges the features.
+"""FSRCNN: narrow layers between a wide first layer and a wide last layer. A transposed convolution makes the image.
 
 Source: Dong et al. 2016, "Accelerating the Super-Resolution Convolutional Neural Network". docs/facts.md 3.4 lists the
 layers. The original network works on the luma; the two-strategies paper uses it on RGB.
@@ -22,21 +22,22 @@ from searchspace.table.cost_parts import Parts
 class FsrcnnSpec(Spec):
     """Knobs of FSRCNN. The defaults are FSRCNN(56, 12, 4) on RGB.
 
-    There is no `residual_scaling` because the network has no residual connection.
+    There is no knob `residual_scaling`, because the network has no residual connection.
     """
 
     n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 32, 48, 56))] = 56
-    """Channels of the first and the last features (d)."""
+    """Number of channels before shrinking and after expanding (d)."""
     n_shrunk: Annotated[int, Field(ge=1, le=512), Search((8, 12, 16))] = 12
-    """Channels of the mapping layers (s)."""
+    """Number of channels of the mapping layers (s)."""
     n_blocks: Annotated[int, Field(ge=1, le=64), Search((1, 2, 4, 6))] = 4
-    """Mapping layers (m)."""
+    """Number of mapping layers (m)."""
     first_kernel: Annotated[Literal[3, 5], Search((3, 5))] = 5
     """Kernel size of the first convolution."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 3
-    """3: the network sees RGB. 1: it sees only the luma, and Cb and Cr are enlarged bicubically."""
+    """Number of colours that the network sees. 3: RGB. 1: only Y; Cb and Cr are enlarged bicubically."""
     attention: AttentionName = "none"
-    """Attention on the output of every mapping layer. Global attention reads the features after shrinking."""
+    """Attention on the output of every mapping layer. The map of global comes from the features
+    after shrinking."""
     upsampler: UpsamplerName = "transposed"
     """The layers that turn the features into the enlarged image."""
 
@@ -54,7 +55,7 @@ def _activated(kernel: int, in_channels: int, out_channels: int) -> nn.Sequentia
 
 
 class Fsrcnn(nn.Module):
-    """Maps (N, C, H, W) in [0, 1] to (N, C, sH, sW). C is 3 or 1."""
+    """The network from (N, C, H, W) in [0, 1] to (N, C, sH, sW) at scale s. C is 3 or 1."""
 
     def __init__(self, spec: FsrcnnSpec, scale: int) -> None:
         super().__init__()
@@ -78,12 +79,12 @@ class Fsrcnn(nn.Module):
 
 
 def network(spec: FsrcnnSpec, scale: int) -> nn.Module:
-    """Builds FSRCNN for the colours in the spec. It takes and returns RGB."""
+    """Builds FSRCNN for the colours in the spec. The network takes and returns RGB."""
     return on_colours(Fsrcnn(spec, scale), spec.colours, scale)
 
 
 def _luma(scale: int, multadds: str, source: str) -> Published:
-    """Returns a row for the original network. The printed 12K are its weights without biases and PReLU slopes."""
+    """Returns a row for the original network. The printed 12K parameters exclude biases and PReLU slopes."""
     return Published(
         name="FSRCNN",
         spec=FsrcnnSpec(colours=1),

@@ -1,8 +1,8 @@
 """IDN: blocks that set part of the channels aside half-way and bring them back at the end.
 
 Source: Hui et al. 2018, "Fast and Accurate Single Image Super-Resolution via Information Distillation Network". The
-default is the authors' RGB version with a sub-pixel layer (Zheng222/IDN-tensorflow), because the papers compare with
-that one. docs/facts.md 6 lists the layers. The original network works on the luma.
+default is the authors' RGB version with a sub-pixel layer (Zheng222/IDN-tensorflow), because later papers compare with
+this version. docs/facts.md 6 lists the layers. The original network works on the luma.
 """
 
 from typing import Annotated, Literal, Self
@@ -32,22 +32,23 @@ class IdnSpec(Spec):
     """Knobs of IDN. The defaults are the RGB network with a sub-pixel layer."""
 
     n_feats: Annotated[int, Field(ge=4, le=512), Search((16, 32, 48, 64))] = 64
-    """Channels between blocks (n)."""
+    """Number of channels between blocks (n)."""
     n_blocks: Annotated[int, Field(ge=1, le=64), Search((2, 3, 4, 6))] = 4
-    """Distillation blocks."""
+    """Number of distillation blocks."""
     distillation_rate: Annotated[float, Field(gt=0, lt=0.5), Search((0.125, 0.25))] = 0.25
-    """Share of the n channels that a block sets aside half-way: d channels. Its convolutions also narrow and widen by d."""
+    """Share of the n channels that a block sets aside half-way. The resulting number of channels (d) is rounded. The
+    convolutions of a block also narrow and widen the features by d channels."""
     groups: Annotated[int, Field(ge=1, le=64), Search((1, 2, 4))] = 4
-    """Groups in the middle convolution of both halves of a block. They must divide n, n - d and n - 2d."""
+    """Number of groups in the middle convolution of both halves of a block. It must divide n, n - d and n - 2d."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 3
-    """3: the network sees RGB. 1: it sees only the luma, and Cb and Cr are enlarged bicubically."""
+    """Number of colours that the network sees. 3: RGB. 1: only Y; Cb and Cr are enlarged bicubically."""
     attention: AttentionName = "none"
     """Attention on the output of every block."""
     residual_scaling: ScalingName = "none"
     """Learnt scaling applied to the input of every block."""
     upsampler: Annotated[str, one_of(IDN_UPSAMPLERS), Search(IDN_UPSAMPLERS)] = "subpixel"
-    """The layers that turn the features into the enlarged image. subpixel: a 3x3 convolution, then the direct shuffle.
-    deconv17: the transposed 17x17 convolution of the original network."""
+    """The layers that turn the features into the enlarged image. subpixel: a 3x3 convolution and the direct
+    upsampler. deconv17: the transposed 17x17 convolution of the original network."""
 
     @model_validator(mode="after")
     def _channels_fit(self) -> Self:
@@ -75,13 +76,13 @@ class IdnSpec(Spec):
         return round(self.n_feats * self.distillation_rate)
 
     def canonical(self) -> "IdnSpec":
-        """Replaces the rate by the one that gives the same whole number of channels exactly."""
+        """Returns the spec with the distillation rate for which `distilled` needs no rounding."""
         rate = self.distilled / self.n_feats
         return self.model_construct(**dict(self) | {"distillation_rate": rate})
 
 
 class Block(nn.Module):
-    """DBlock: three convolutions, a split, three more convolutions on the larger part, and a 1x1 fusion."""
+    """DBlock: three convolutions, a split, three more convolutions on the larger part, and a fusing 1x1 convolution."""
 
     def __init__(self, spec: IdnSpec) -> None:
         super().__init__()
@@ -117,9 +118,10 @@ def _upsampler(spec: IdnSpec, scale: int) -> nn.Module:
 
 
 class Idn(nn.Module):
-    """Maps (N, C, H, W) in [0, 1] to (N, C, sH, sW). C is 3 or 1. Learns the difference from bicubic enlargement.
+    """The network from (N, C, H, W) in [0, 1] to (N, C, sH, sW) at scale s. C is 3 or 1.
 
-    Inside, colours run from 0 to 255, as in the authors' code. Modules are registered in the order of that code.
+    Its layers compute the difference from a bicubic enlargement. Inside, colours run from 0 to 255, as in the
+    authors' code. Modules are registered in the order of that code.
     """
 
     def __init__(self, spec: IdnSpec, scale: int) -> None:
@@ -140,7 +142,7 @@ class Idn(nn.Module):
 
 
 def network(spec: IdnSpec, scale: int) -> nn.Module:
-    """Builds IDN for the colours in the spec. It takes and returns RGB."""
+    """Builds IDN for the colours in the spec. The network takes and returns RGB."""
     return on_colours(Idn(spec, scale), spec.colours, scale)
 
 

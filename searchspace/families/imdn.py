@@ -1,4 +1,4 @@
-"""IMDN: blocks that set part of the channels aside after every convolution and fuse these parts at the end.
+"""IMDN: blocks that set part of the channels aside after each convolution and fuse these parts at the end.
 
 Source: Hui et al. 2019, "Lightweight Image Super-Resolution with Information Multi-distillation Network", and the
 authors' code (Zheng222/IMDN). docs/facts.md 6 lists the layers.
@@ -29,24 +29,24 @@ BLOCK_ATTENTIONS: dict[str, Callable[[int], nn.Module] | None] = {
     "channel": ChannelGate,
     "none": None,
 }
-"""Builders of the gate inside every block, by the value of `block_attention`. Each takes the number of channels."""
+"""The builder of a block's gate for each value of `block_attention`. A builder takes the number of channels."""
 
 
 class ImdnSpec(Spec):
     """Knobs of IMDN. The defaults are the published network."""
 
     n_feats: Annotated[int, Field(ge=2, le=512), Search((16, 32, 48, 64))] = 64
-    """Channels between blocks."""
+    """Number of channels between blocks."""
     n_blocks: Annotated[int, Field(ge=1, le=64), Search((2, 4, 6, 8))] = 6
-    """Multi-distillation blocks. A 1x1 convolution fuses the outputs of all of them."""
+    """Number of multi-distillation blocks. A 1x1 convolution fuses the outputs of all blocks."""
     n_steps: Annotated[int, Field(ge=2, le=16), Search((3, 4, 5))] = 4
-    """3x3 convolutions in a block. A split follows each of them except the last."""
+    """Number of 3x3 convolutions in a block. A split follows each convolution except the last."""
     distillation_rate: Annotated[float, Field(gt=0, lt=1), Search((0.125, 0.25, 0.5))] = 0.25
     """Share of n_feats that each split sets aside, rounded to a whole number of channels."""
     block_attention: Annotated[str, one_of(BLOCK_ATTENTIONS), Search(tuple(BLOCK_ATTENTIONS))] = (
         "contrast"
     )
-    """Attention inside every block, on the channels set aside. contrast is the published one."""
+    """Attention inside every block, on the channels set aside. The published network has contrast."""
     attention: AttentionName = "none"
     """Attention on the output of every block."""
     residual_scaling: ScalingName = "none"
@@ -69,13 +69,13 @@ class ImdnSpec(Spec):
         return round(self.n_feats * self.distillation_rate)
 
     def canonical(self) -> "ImdnSpec":
-        """Replaces the rate by the one that gives the same whole number of channels exactly."""
+        """Returns the spec with the distillation rate for which `distilled` needs no rounding."""
         rate = self.distilled / self.n_feats
         return self.model_construct(**dict(self) | {"distillation_rate": rate})
 
 
 class Block(nn.Module):
-    """IMDB: convolutions and splits. The parts set aside are weighted and fused, and the input is added."""
+    """IMDB: convolutions and splits. The channels set aside pass a gate and are fused, and the input is added."""
 
     def __init__(self, spec: ImdnSpec) -> None:
         super().__init__()
@@ -101,9 +101,9 @@ class Block(nn.Module):
 
 
 class Imdn(nn.Module):
-    """Maps (N, 3, H, W) in [0, 1] to (N, 3, sH, sW). The mean of the colours is not removed.
+    """The network from (N, 3, H, W) in [0, 1] to (N, 3, sH, sW) at scale s. It does not subtract the mean colour.
 
-    Modules are registered in the order of the authors' code, so that its checkpoints load by order.
+    Modules are registered in the order of the authors' code, so that `load_weights` can match layers by their order.
     """
 
     def __init__(self, spec: ImdnSpec, scale: int) -> None:

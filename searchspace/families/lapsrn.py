@@ -1,8 +1,8 @@
 """LapSRN: each level enlarges the features and the image by 2 and adds detail to the image.
 
 Source: Lai et al. 2017, "Deep Laplacian Pyramid Networks for Fast and Accurate Super-Resolution", and the released
-weights (docs/facts.md 6). The paper also trains on the images of the lower levels; here they are not returned. The
-printed 813K are the weights of the network for x4, without biases.
+weights (docs/facts.md 6). The paper also trains on the images of the lower levels; this implementation returns only
+the last image. The printed 813K parameters belong to the network for x4 and exclude biases.
 """
 
 from typing import Annotated, Literal
@@ -23,19 +23,20 @@ class LapsrnSpec(Spec):
     """Knobs of LapSRN. The defaults are the published network."""
 
     n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 32, 64))] = 64
-    """Channels of every feature map."""
+    """Number of channels of every feature map."""
     n_convs: Annotated[int, Field(ge=1, le=64), Search((3, 5, 10))] = 10
-    """3x3 convolutions in a level, before its transposed convolution."""
+    """Number of 3x3 convolutions in a level, before its transposed convolution."""
     enlarging_kernel: Annotated[Literal[3, 4], Search((3, 4))] = 3
-    """Kernel size of the transposed convolution on the features (4 in twtygqyy/pytorch-LapSRN)."""
+    """Kernel size of the transposed convolution that enlarges the features (4 in twtygqyy/pytorch-LapSRN)."""
     bias: Annotated[bool, Search((True, False))] = True
-    """Biases in all convolutions except the one that enlarges the image (none in twtygqyy/pytorch-LapSRN)."""
+    """Whether the convolutions have biases (false in twtygqyy/pytorch-LapSRN). The convolution that
+    enlarges the image never has one."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 1
-    """1: the network sees only Y, as published, and Cb and Cr are enlarged bicubically. 3: it sees RGB."""
+    """Number of colours that the network sees. 1: only Y, as published; Cb and Cr are enlarged bicubically. 3: RGB."""
 
 
 class Level(nn.Module):
-    """Enlarges the features and the image by 2."""
+    """One level of the pyramid: enlarges the features and the image by 2 and adds detail to the image."""
 
     def __init__(self, spec: LapsrnSpec) -> None:
         super().__init__()
@@ -54,7 +55,7 @@ class Level(nn.Module):
 
 
 class Lapsrn(nn.Module):
-    """Maps (N, C, H, W) to (N, C, sH, sW). C is the number of colours."""
+    """The network from (N, C, H, W) to (N, C, sH, sW) at scale s. C is the number of colours."""
 
     def __init__(self, spec: LapsrnSpec, scale: int) -> None:
         super().__init__()
@@ -74,7 +75,7 @@ class Lapsrn(nn.Module):
 
 
 def _make_bilinear(image: nn.ConvTranspose2d) -> None:
-    """Initialises the image's transposed convolution as a bilinear enlargement of each colour by 2."""
+    """Sets the weights of the transposed convolution `image` to a bilinear enlargement of each colour by 2."""
     sides = torch.tensor([0.25, 0.75, 0.75, 0.25])
     colours = torch.eye(image.in_channels)
     with torch.no_grad():
@@ -82,7 +83,7 @@ def _make_bilinear(image: nn.ConvTranspose2d) -> None:
 
 
 def network(spec: LapsrnSpec, scale: int) -> nn.Module:
-    """Builds the network. It takes and returns RGB."""
+    """Builds the network at the scale. The network takes and returns RGB."""
     return on_colours(Lapsrn(spec, scale), spec.colours, scale)
 
 

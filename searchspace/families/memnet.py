@@ -1,8 +1,8 @@
-"""MemNet: memory blocks. Each applies a residual block repeatedly and fuses all results with those of earlier blocks.
+"""MemNet: memory blocks. Each applies a residual block repeatedly and fuses all results with earlier blocks' outputs.
 
-Source: Tai et al. 2017, "MemNet: A Persistent Memory Network for Image Restoration". The default is the RGB network at
-low-resolution size to which the two-strategies paper adds its strategies (docs/facts.md 3.4). The original network works
-on the luma of the interpolated image (docs/facts.md 6).
+Source: Tai et al. 2017, "MemNet: A Persistent Memory Network for Image Restoration". The default is the network of the
+two-strategies paper, which works on RGB at low-resolution size (docs/facts.md 3.4). The original network works on the
+luma of the interpolated image (docs/facts.md 6).
 """
 
 from typing import Annotated, Literal, Self
@@ -23,34 +23,36 @@ from searchspace.strategies.upsample import UPSAMPLERS
 from searchspace.table.cost_parts import Parts
 
 OWN_UPSAMPLER = "shuffle"
-"""The direct pixel shuffle without a bias, because no convolution of this family has one."""
+"""The direct upsampler without a bias, because no convolution of this family has a bias."""
 MEMNET_UPSAMPLERS = (OWN_UPSAMPLER, *UPSAMPLERS)
 
 
 class MemnetSpec(Spec):
-    """Knobs of MemNet. The defaults are the RGB network at low-resolution size."""
+    """Knobs of MemNet. The defaults are the network of the two-strategies paper."""
 
     n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 32, 48, 64))] = 64
-    """Channels of every feature map."""
+    """Number of channels of every feature map."""
     n_blocks: Annotated[int, Field(ge=1, le=64), Search((2, 4, 6))] = 6
-    """Memory blocks."""
+    """Number of memory blocks."""
     n_recursions: Annotated[int, Field(ge=1, le=64), Search((2, 4, 6))] = 6
-    """Number of passes through the residual block of a memory block. The gate fuses the outputs of all passes."""
+    """Number of passes through the residual block of a memory block. A gate fuses the outputs of
+    all passes."""
     recursive: Annotated[bool, Search((True, False))] = True
-    """Whether all passes of a memory block share one residual block. In the authors' released code each has its own."""
+    """Whether all passes of a memory block share one residual block. In the authors' released code each
+    pass has its own block."""
     norm: Annotated[Literal["batch", "none"], Search(("batch", "none"))] = "batch"
     """Normalisation before every activation."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 3
-    """3: the network sees RGB. 1: it sees only the luma, and Cb and Cr are enlarged bicubically."""
+    """Number of colours that the network sees. 3: RGB. 1: only Y; Cb and Cr are enlarged bicubically."""
     interpolated: Annotated[bool, Search((False, True))] = False
-    """Whether the network works on a bicubic enlargement of the image, and adds it to the output."""
+    """Whether the network works on a bicubic enlargement of the image and adds this enlargement to its output."""
     attention: AttentionName = "none"
     """Attention on the output of every memory block."""
     residual_scaling: ScalingName = "none"
     """Learnt scaling applied to the input of every residual block."""
     upsampler: Annotated[str, one_of(MEMNET_UPSAMPLERS), Search(MEMNET_UPSAMPLERS)] = OWN_UPSAMPLER
-    """The layers that turn the features into the enlarged image. Not used if `interpolated` is true. shuffle: the direct
-    upsampler without a bias."""
+    """The layers that turn the features into the enlarged image. Has no effect if `interpolated` is true. shuffle: the
+    direct upsampler without a bias."""
 
     @model_validator(mode="after")
     def _luma_keeps_the_own_upsampler(self) -> Self:
@@ -61,7 +63,10 @@ class MemnetSpec(Spec):
         return self
 
     def canonical(self) -> "MemnetSpec":
-        """A single pass has nothing to share, and an interpolated input needs no upsampler."""
+        """Returns the spec with the default for every knob without effect.
+
+        A single pass has nothing to share, and an interpolated input needs no upsampler.
+        """
         values = dict(self) | {"recursive": self.recursive or self.n_recursions == 1}
         if self.interpolated:
             values["upsampler"] = OWN_UPSAMPLER
@@ -69,21 +74,24 @@ class MemnetSpec(Spec):
 
 
 def activated(kernel: int, in_channels: int, out_channels: int, norm: str) -> nn.Sequential:
-    """Returns batch norm (if `norm` is batch), ReLU, and a convolution without bias."""
+    """Returns batch norm (if `norm` is batch), a ReLU and a convolution without bias."""
     layers = [nn.BatchNorm2d(in_channels)] if norm == "batch" else []
     convolution = conv(kernel, in_channels, out_channels, bias=False)
     return nn.Sequential(*layers, nn.ReLU(), convolution)
 
 
 def residual_block(spec: MemnetSpec) -> Residual:
-    """Builds a residual block: x plus two pre-activated 3x3 convolutions of x."""
+    """Builds a residual block: x + body(x), where the body is two 3x3 convolutions, each after norm and ReLU."""
     n = spec.n_feats
     body = nn.Sequential(activated(3, n, n, spec.norm), activated(3, n, n, spec.norm))
     return Residual(body, spec.residual_scaling, n)
 
 
 class MemoryBlock(nn.Module):
-    """The passes through the residual blocks, and a gate that fuses their outputs with `num_memories` earlier ones."""
+    """Passes through residual blocks, and a 1x1 gate that fuses the outputs of all passes with the memories.
+
+    The `num_memories` memories are the first features and the outputs of earlier memory blocks.
+    """
 
     def __init__(self, spec: MemnetSpec, num_memories: int) -> None:
         super().__init__()
@@ -112,7 +120,7 @@ def _upsampler(spec: MemnetSpec, scale: int) -> nn.Module:
 
 
 class Memnet(nn.Module):
-    """Maps (N, C, H, W) in [0, 1] to (N, C, sH, sW). C is 3 or 1."""
+    """The network from (N, C, H, W) in [0, 1] to (N, C, sH, sW) at scale s. C is 3 or 1."""
 
     def __init__(self, spec: MemnetSpec, scale: int) -> None:
         super().__init__()
@@ -135,7 +143,7 @@ class Memnet(nn.Module):
 
 
 def network(spec: MemnetSpec, scale: int) -> nn.Module:
-    """Builds MemNet for the colours in the spec. It takes and returns RGB."""
+    """Builds MemNet for the colours in the spec. The network takes and returns RGB."""
     return on_colours(Memnet(spec, scale), spec.colours, scale)
 
 

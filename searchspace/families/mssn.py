@@ -1,8 +1,8 @@
-"""MSSN: cascading blocks of mobile units. The features of the head are added to the output of each (share-source skip).
+"""MSSN: cascading blocks of mobile units. A share-source skip adds the head's features to the output of each block.
 
-Source: Du et al., "MSSN" (Mobile Share-Source Network), IEEE Access. No public code was found. The layers here are
-those that give the printed counts (docs/facts.md 2). The paper states neither the normalisation of the input nor the
-activation. This implementation uses the centring of WDSR and ReLU.
+Source: Du et al., "MSSN" (Mobile Share-Source Network), IEEE Access. No public code was found. The layers were chosen
+so that they give the printed counts (docs/facts.md 2). The paper states neither the normalisation of the input nor the
+activation. This implementation centres the input as WDSR does and uses ReLU.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
 from searchspace.table.cost_parts import Parts
 
 EXPANDING = ("mawru", "mobilenet_v2", "shufflenet_v1")
-"""Units whose inner width can be chosen. They are also the units with an identity path."""
+"""Kinds of unit whose number of inner channels can be chosen. The same kinds have a residual connection."""
 MAX_UNITS = 1024
 
 
@@ -31,29 +31,30 @@ class MssnSpec(Spec):
     """Knobs of MSSN. The defaults are the full MSSN."""
 
     n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 32, 48, 64))] = 64
-    """Channels of every feature map (c)."""
+    """Number of channels of every feature map (c)."""
     n_blocks: Annotated[int, Field(ge=1, le=MAX_UNITS), Search((2, 4, 6))] = 6
-    """Cascading blocks."""
+    """Number of cascading blocks."""
     units_per_block: Annotated[int, Field(ge=1, le=MAX_UNITS), Search((2, 4))] = 4
-    """Units in each cascading block."""
+    """Number of units in each cascading block."""
     unit: Annotated[str, one_of(UNITS), Search(tuple(UNITS))] = "mawru"
-    """Kind of unit. mawru is mobilenet_v2 with learnt scalars on both paths."""
+    """Kind of unit. mawru is mobilenet_v2 with learnt scalars on both paths of the residual connection."""
     expand_ratio: Annotated[float, Field(gt=0, le=16), Search((1, 2, 3, 4, 6))] = 4.0
-    """Ratio of inner to outer channels in mawru, mobilenet_v2 and shufflenet_v1. Published shufflenet_v1 units have 0.5."""
+    """Ratio of inner to outer channels in mawru, mobilenet_v2 and shufflenet_v1. The published
+    shufflenet_v1 has 0.5."""
     shuffle_groups: Annotated[int, Field(ge=1, le=64), Search((2, 4, 8))] = 8
-    """Groups in the 1x1 convolutions of shufflenet_v1. They must divide its outer and inner channels."""
+    """Number of groups in the 1x1 convolutions of shufflenet_v1. It must divide the outer and the inner channels."""
     activation: Annotated[str, one_of(ACTIVATIONS), Search(tuple(ACTIVATIONS))] = "relu"
     """Activation inside the units."""
     weight_norm: Annotated[bool, Search((False, True))] = True
-    """Weight normalisation of every convolution."""
+    """Whether the convolutions, except those of the attention, have weight normalisation."""
     adaptive_weights: Annotated[bool, Search((False, True))] = True
-    """Learnt scalars on both paths of every mawru and of every share-source skip."""
+    """Whether both paths of every mawru and of every share-source skip are multiplied by learnt scalars."""
     share_source: Annotated[bool, Search((False, True))] = True
     """Whether the head's features are added to the output of every cascading block (AWSSC)."""
     attention: AttentionName = "none"
     """Attention on the output of every cascading block, before the head's features are added."""
     residual_scaling: ScalingName = "none"
-    """Learnt scaling applied to the input of every unit with an identity path. The share-source skip has none."""
+    """Learnt scaling applied to the input of every mawru, mobilenet_v2 or shufflenet_v1. Other units have no scaling."""
     upsampler: UpsamplerName = "direct"
     """The layers that turn the features into the enlarged image."""
 
@@ -81,7 +82,7 @@ class MssnSpec(Spec):
 
     @property
     def inner(self) -> int:
-        """Number of inner channels of an expanding unit."""
+        """Number of inner channels of a mawru, mobilenet_v2 or shufflenet_v1."""
         return max(1, round(self.n_feats * self.expand_ratio))
 
     @property
@@ -97,10 +98,10 @@ class MssnSpec(Spec):
         )
 
     def canonical(self) -> "MssnSpec":
-        """Sets knobs without effect to their default.
+        """Returns the spec with the default for every knob without effect.
 
-        A mawru without scalars is a mobilenet_v2. Without share-source skip and attention, only the total number of units
-        matters.
+        A mawru without learnt scalars becomes a mobilenet_v2. Without share-source skip and attention, only the total
+        number of units matters, so every block gets one unit.
         """
         values = dict(self)
         if self.unit == "mawru" and not self.adaptive_weights:
@@ -121,15 +122,15 @@ class MssnSpec(Spec):
 
 
 class Mssn(nn.Module):
-    """Maps (N, 3, H, W) in [0, 1] to (N, 3, sH, sW)."""
+    """The network from (N, 3, H, W) in [0, 1] to (N, 3, sH, sW) at scale s."""
 
     def __init__(self, spec: MssnSpec, scale: int) -> None:
         super().__init__()
         n, self.units_per_block = spec.n_feats, spec.units_per_block
         self.centred = Centred()
         self.head = conv(3, 3, n)
-        # One list holds the units of all blocks. So networks that differ only in the division into
-        # blocks have the same parameter names if that division has no effect.
+        # One list holds the units of all blocks. So if the division into blocks has no effect,
+        # networks that differ only in it have the same parameter names.
         self.units = nn.ModuleList(UNITS[spec.unit](spec.unit_shape) for _ in range(spec.num_units))
         sources = spec.n_blocks if spec.share_source else 0
         self.share_source = nn.ModuleList(SUMS[spec.adaptive_weights]() for _ in range(sources))
@@ -137,7 +138,7 @@ class Mssn(nn.Module):
         self.tail = UPSAMPLERS[spec.upsampler](n, scale)
         self.skip = nn.Sequential(conv(5, 3, 3 * scale**2), nn.PixelShuffle(scale))
         if spec.weight_norm:
-            # The attention has batch norm, which does the same job and folds when deployed.
+            # The attention is left out, because it has batch norm instead.
             for part in (self.head, self.units, self.tail, self.skip):
                 weight_norm(part)
 
@@ -158,7 +159,7 @@ class Mssn(nn.Module):
 
 
 def small(wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the knobs of a network with `num_units` units in all."""
+    """Returns the knobs in `wanted` with `units_per_block` instead of `num_units`, the total number of units."""
     values = dict(wanted)
     values["units_per_block"] = values.pop("num_units") // values["n_blocks"]
     return values
@@ -173,7 +174,7 @@ TABLE_1: dict[str, object] = {
     "share_source": False,
     "adaptive_weights": False,
 }
-"""Knobs of the networks in Table 1: 16 units of one kind, without the other parts of MSSN."""
+"""Knobs of the networks in Table 1, which have 16 units of one kind and no other part of MSSN."""
 
 
 def _table_5(
@@ -223,7 +224,7 @@ def _table_1(
 
 
 def _x4(name: str, spec: MssnSpec, source: str, caveat: str = "") -> Published:
-    """Returns a row for a network whose counts at x4 the paper does not print."""
+    """Returns a row for a network at x4 for which the paper prints no counts."""
     return Published(
         name=name,
         spec=spec,

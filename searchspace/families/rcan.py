@@ -22,25 +22,28 @@ class RcanSpec(Spec):
     """Knobs of RCAN. The defaults are the published network."""
 
     n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 32, 48, 64))] = 64
-    """Channels of every feature map."""
+    """Number of channels of every feature map."""
     n_groups: Annotated[int, Field(ge=1, le=64), Search((2, 4, 6, 10))] = 10
-    """Residual groups."""
+    """Number of residual groups."""
     n_blocks: Annotated[int, Field(ge=1, le=128), Search((2, 4, 10, 20))] = 20
-    """Residual blocks in each group."""
+    """Number of residual blocks in each residual group."""
     block_attention: Annotated[Literal["channel", "none"], Search(("channel", "none"))] = "channel"
-    """Attention inside every residual block. channel is the published one."""
+    """Attention inside every residual block. The published network has channel."""
     reduction: Annotated[int, Field(ge=1, le=512), Search((4, 8, 16))] = 16
-    """Reduction of the channels in the middle of the blocks' channel attention: n_feats / reduction, rounded down, at
-    least 1."""
+    """Divisor for the middle layer of the channel attention inside the blocks. That layer has n_feats / reduction
+    channels, rounded down, and at least 1."""
     attention: AttentionName = "none"
     """Attention on the output of every residual group."""
     residual_scaling: ScalingName = "none"
-    """Learnt scaling applied to the input of every residual block and group."""
+    """Learnt scaling applied to the input of every residual block and of every residual group."""
     upsampler: UpsamplerName = "stepwise"
     """The layers that turn the features into the enlarged image."""
 
     def canonical(self) -> "RcanSpec":
-        """Replaces the reduction by one that stands for all with equally many middle channels, or, if unused, the default."""
+        """Returns the spec with one reduction for all that give the same number of middle channels.
+
+        Without channel attention inside the blocks, the reduction is the default.
+        """
         reduction = self.n_feats // max(1, self.n_feats // self.reduction)
         if self.block_attention == "none":
             reduction = type(self).model_fields["reduction"].default
@@ -48,14 +51,14 @@ class RcanSpec(Spec):
 
 
 class ChannelAttention(ChannelGate):
-    """Multiplies x by its channel weights."""
+    """Multiplies each channel of x by its weight in (0, 1)."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x * super().forward(x)
 
 
 def residual_block(spec: RcanSpec) -> Residual:
-    """Builds a residual block (RCAB of the paper): conv3, ReLU, conv3, channel attention, plus the input."""
+    """Builds a residual block (RCAB of the paper): x + attention(3x3 convolution, ReLU, 3x3 convolution)."""
     n = spec.n_feats
     layers = [conv(3, n, n), nn.ReLU(), conv(3, n, n)]
     if spec.block_attention == "channel":
@@ -64,16 +67,17 @@ def residual_block(spec: RcanSpec) -> Residual:
 
 
 def residual_group(spec: RcanSpec) -> Residual:
-    """Builds a residual group: residual blocks and a conv3, plus the input."""
+    """Builds a residual group: residual blocks and a 3x3 convolution, whose output is added to the input."""
     n = spec.n_feats
     blocks = [residual_block(spec) for _ in range(spec.n_blocks)]
     return Residual(nn.Sequential(*blocks, conv(3, n, n)), spec.residual_scaling, n)
 
 
 class Rcan(nn.Module):
-    """Maps (N, 3, H, W) in [0, 1] to (N, 3, sH, sW). Inside, colours run from 0 to 255, as in the authors' code.
+    """The network from (N, 3, H, W) in [0, 1] to (N, 3, sH, sW) at scale s.
 
-    Modules are registered in the order of the authors' code, so that its checkpoints load by order.
+    Inside, colours run from 0 to 255, as in the authors' code. Modules are registered in the order of that code, so that
+    `load_weights` can match layers by their order.
     """
 
     def __init__(self, spec: RcanSpec, scale: int) -> None:

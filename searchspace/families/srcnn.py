@@ -1,7 +1,7 @@
 """SRCNN: three convolutions on the bicubically enlarged image.
 
 Source: Dong et al. 2014, "Learning a Deep Convolutional Network for Image Super-Resolution" (docs/facts.md 6). The
-paper's network works on Y. `colours: 3` gives the same network on RGB.
+paper's network works on Y. With `colours: 3` the network works on RGB.
 """
 
 from typing import Annotated, Literal
@@ -30,9 +30,9 @@ class SrcnnSpec(Spec):
     """Knobs of SRCNN. The defaults are the 9-5-5 network."""
 
     n_feats: Annotated[int, Field(ge=1, le=512), Search((32, 64, 128))] = 64
-    """Channels after the first convolution."""
+    """Number of channels after the first convolution."""
     mapped_feats: Annotated[int, Field(ge=1, le=512), Search((16, 32, 64))] = 32
-    """Channels after the second convolution."""
+    """Number of channels after the second convolution."""
     head_kernel: Annotated[Kernel, Search((5, 7, 9))] = 9
     """Kernel size of the first convolution."""
     middle_kernel: Annotated[Kernel, Search((1, 3, 5))] = 5
@@ -40,11 +40,11 @@ class SrcnnSpec(Spec):
     tail_kernel: Annotated[Kernel, Search((3, 5))] = 5
     """Kernel size of the last convolution."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 1
-    """1: the network sees only Y, as published, and Cb and Cr are enlarged bicubically. 3: it sees RGB."""
+    """Number of colours that the network sees. 1: only Y, as published; Cb and Cr are enlarged bicubically. 3: RGB."""
 
 
 class Srcnn(nn.Module):
-    """Maps (N, C, H, W) to (N, C, sH, sW). C is the number of colours."""
+    """The network from (N, C, H, W) to (N, C, sH, sW) at scale s. C is the number of colours."""
 
     def __init__(self, spec: SrcnnSpec, scale: int) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class Srcnn(nn.Module):
 
 
 def network(spec: SrcnnSpec, scale: int) -> nn.Module:
-    """Builds the network. It takes and returns RGB."""
+    """Builds the network at the scale. The network takes and returns RGB."""
     return on_colours(Srcnn(spec, scale), spec.colours, scale)
 
 

@@ -1,7 +1,7 @@
 """SwiseNet: gated blocks in two levels of cascade, and the scale-wise upsampler.
 
 Source: Zhao and Wu, SwiseNet (poster), and the authors' code Nerti98/SwiseNet. The released code does not run;
-docs/facts.md 5.1 says how it is read here. No reading gives the printed counts (docs/facts.md 5.2).
+docs/facts.md 5.1 explains how srsweep reads it. No reading gives the printed counts (docs/facts.md 5.2).
 """
 
 from functools import partial
@@ -26,19 +26,20 @@ class SwisenetSpec(Spec):
     """Knobs of SwiseNet. The defaults are the network in the authors' repository."""
 
     n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 32, 48, 64))] = 64
-    """Channels of every feature map."""
+    """Number of channels of every feature map."""
     n_groups: Annotated[int, Field(ge=1, le=16), Search((1, 2, 3))] = 3
-    """Groups in the outer cascade."""
+    """Number of groups of blocks in the outer cascade."""
     blocks_per_group: Annotated[int, Field(ge=1, le=16), Search((1, 2, 3))] = 3
-    """Gated blocks in the cascade of each group."""
+    """Number of gated blocks in the cascade of each group."""
     attention: AttentionName = "none"
-    """Attention on the output of every group."""
+    """Attention on the output of every group of blocks."""
     residual_scaling: ScalingName = "none"
-    """Learnt scaling applied to the input of both residual connections of every block."""
+    """Learnt scaling applied to the input of each of the two residual connections in every block."""
     upsampler: UpsamplerName = "scale_wise"
-    """The layers that turn the features into the enlarged image. Their convolutions are weight-normalised."""
+    """The layers that turn the features into the enlarged image. Their convolutions are
+    weight-normalised, except a transposed one."""
     upsampler_groups: Annotated[int, Field(ge=1, le=64), Search((1, 2, 4))] = 4
-    """Groups in the enlarging convolutions of scale_wise. They must divide n_feats."""
+    """Number of groups in the enlarging convolutions of the upsampler scale_wise. It must divide n_feats."""
 
     @model_validator(mode="after")
     def _groups_fit(self) -> "SwisenetSpec":
@@ -50,7 +51,7 @@ class SwisenetSpec(Spec):
         return self
 
     def canonical(self) -> "SwisenetSpec":
-        """Sets `upsampler_groups` to its default, unless the upsampler is scale_wise, the only one with groups."""
+        """Returns the spec with the default `upsampler_groups` if the upsampler is not scale_wise."""
         if self.upsampler == "scale_wise":
             return self
         default = type(self).model_fields["upsampler_groups"].default
@@ -58,7 +59,7 @@ class SwisenetSpec(Spec):
 
 
 class ChannelNorm(nn.Module):
-    """Applies layer norm over the channels of each pixel."""
+    """Layer norm over the channels of each pixel."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -73,7 +74,8 @@ class ChannelNorm(nn.Module):
 class GatedBlock(nn.Module):
     """Two gated residual branches that share one PReLU slope (CGB).
 
-    beta and gamma start at 0, so a new block returns its input unchanged.
+    The factors of the two branches, beta and gamma, start at 0. A new block therefore returns its input, unless
+    residual scaling changes it.
     """
 
     def __init__(self, spec: SwisenetSpec) -> None:
@@ -109,14 +111,17 @@ def _gate(x: Tensor) -> Tensor:
 
 
 class Reduction(nn.Sequential):
-    """A weight-normalised 1x1 convolution with ReLU. It reduces `width` concatenated feature maps to `channels` channels."""
+    """A weight-normalised 1x1 convolution with ReLU, from `width` concatenated feature maps to `channels` channels."""
 
     def __init__(self, width: int, channels: int) -> None:
         super().__init__(weight_norm(conv(1, width * channels, channels)), nn.ReLU())
 
 
 class Group(nn.Module):
-    """A cascade of gated blocks. Each reads a reduction of the input and all outputs so far."""
+    """A cascade of gated blocks.
+
+    Each block after the first reads a reduction of the group's input and all earlier outputs.
+    """
 
     def __init__(self, spec: SwisenetSpec) -> None:
         super().__init__()
@@ -133,7 +138,10 @@ class Group(nn.Module):
 
 
 class Swisenet(nn.Module):
-    """Maps (N, 3, H, W) in [0, 1] to (N, 3, sH, sW). Modules are registered in the order of the authors' code."""
+    """The network from (N, 3, H, W) in [0, 1] to (N, 3, sH, sW) at scale s.
+
+    Modules are registered in the order of the authors' code.
+    """
 
     def __init__(self, spec: SwisenetSpec, scale: int) -> None:
         super().__init__()
@@ -168,12 +176,12 @@ class Swisenet(nn.Module):
         return self.reduction(torch.cat(outputs, 1))
 
     def _global(self, entry: Tensor) -> Tensor:
-        """Returns relu(conv1(mean of the entry)), (N, C, 1, 1)."""
+        """Returns the global skip (N, C, 1, 1): a 1x1 convolution and a ReLU on the mean of each channel of `entry`."""
         return torch.relu(self.global_skip(entry.mean((2, 3), keepdim=True)))
 
 
 def _enlarge(x: Tensor, scale: int) -> Tensor:
-    """Enlarges (N, C, H, W) to (N, C, sH, sW) by PyTorch's bicubic, as the authors' code does. MATLAB's differs."""
+    """Enlarges (N, C, H, W) to (N, C, sH, sW) by PyTorch's bicubic, as the authors' code does, not by MATLAB's."""
     return F.interpolate(x, scale_factor=scale, mode="bicubic", align_corners=False)
 
 

@@ -1,7 +1,7 @@
 """VDSR: a deep chain of 3x3 convolutions that adds detail to the bicubically enlarged image.
 
 Source: Kim et al. 2016, "Accurate Image Super-Resolution Using Very Deep Convolutional Networks" (docs/facts.md 6).
-The printed 665K are the weights only. The public PyTorch code (twtygqyy/pytorch-vdsr) has no biases either; with
+The printed 665K parameters exclude biases. The public PyTorch code (twtygqyy/pytorch-vdsr) has no biases either. With
 biases there are 665,921 parameters.
 """
 
@@ -23,17 +23,17 @@ class VdsrSpec(Spec):
     """Knobs of VDSR. The defaults are the published network of 20 layers."""
 
     n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 32, 64))] = 64
-    """Channels between the first and the last convolution."""
+    """Number of channels between the first and the last convolution."""
     n_convs: Annotated[int, Field(ge=2, le=200), Search((8, 14, 20))] = 20
     """Number of convolutions."""
     bias: Annotated[bool, Search((False, True))] = False
-    """Biases in all convolutions."""
+    """Whether the convolutions have biases."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 1
-    """1: the network sees only Y, as published, and Cb and Cr are enlarged bicubically. 3: it sees RGB."""
+    """Number of colours that the network sees. 1: only Y, as published; Cb and Cr are enlarged bicubically. 3: RGB."""
 
 
 class Vdsr(nn.Module):
-    """Maps (N, C, H, W) to (N, C, sH, sW). C is the number of colours."""
+    """The network from (N, C, H, W) to (N, C, sH, sW) at scale s. C is the number of colours."""
 
     def __init__(self, spec: VdsrSpec, scale: int) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Vdsr(nn.Module):
 
 
 def network(spec: VdsrSpec, scale: int) -> nn.Module:
-    """Builds the network. It takes and returns RGB."""
+    """Builds the network at the scale. The network takes and returns RGB."""
     return on_colours(Vdsr(spec, scale), spec.colours, scale)
 
 

@@ -21,25 +21,26 @@ from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
 from searchspace.table.cost_parts import Parts
 
 LINEAR_RATIO = 0.8
-"""Ratio of the channels between the last two convolutions of a block of kind b to its outer channels."""
+"""In a block of kind b, the number of channels between the last two convolutions divided by the outer channels."""
 
 
 class WdsrSpec(Spec):
     """Knobs of WDSR. The defaults are WDSR-A in Table 2 of MSSN."""
 
     kind: Annotated[Literal["a", "b"], Search(("a", "b"))] = "a"
-    """Kind of residual block. a: two 3x3 convolutions. b: two 1x1 convolutions and one 3x3 convolution, of low rank."""
+    """Kind of residual block. a: two 3x3 convolutions. b: two 1x1 convolutions, then a 3x3 convolution."""
     n_feats: Annotated[int, Field(ge=2, le=512), Search((16, 24, 32, 64))] = 32
-    """Channels between the blocks."""
+    """Number of channels between the blocks."""
     n_blocks: Annotated[int, Field(ge=1, le=256), Search((4, 8, 16))] = 16
-    """Residual blocks."""
+    """Number of residual blocks."""
     expand_ratio: Annotated[float, Field(gt=0, le=16), Search((2, 4, 6))] = 4.0
-    """Ratio of the channels before the activation to those between the blocks. Published: 4 for kind a, 6 for kind b."""
+    """Number of channels before the activation divided by the number of channels between the blocks. Published: 4 for
+    kind a, 6 for kind b."""
     weight_norm: Annotated[bool, Search((False, True))] = True
-    """Weight normalisation of every convolution."""
+    """Whether the convolutions, except those of the attention, have weight normalisation."""
     share_source_groups: Annotated[int, Field(ge=0, le=256), Search((0, 2, 4))] = 0
-    """Number of groups of blocks with a share-source skip: the head's features are added to the output of each group, with
-    two learnt scalars. 0: no skip. Table 2 of MSSN has 4."""
+    """Number of groups of blocks with a share-source skip. The skip adds the head's features to the output of the group,
+    each multiplied by a learnt scalar. 0: no skip. Table 2 of MSSN uses 4 groups."""
     attention: AttentionName = "none"
     """Attention on the output of every residual block."""
     residual_scaling: ScalingName = "none"
@@ -62,12 +63,12 @@ class WdsrSpec(Spec):
         return max(1, round(self.n_feats * self.expand_ratio))
 
     def canonical(self) -> "WdsrSpec":
-        """Replaces the ratio by the one that gives the same whole number of channels exactly."""
+        """Returns the spec with the expand_ratio for which `inner` needs no rounding."""
         return self.model_copy(update={"expand_ratio": self.inner / self.n_feats})
 
 
 def residual_block(spec: WdsrSpec) -> Residual:
-    """Builds a residual block: x + body(x)."""
+    """Builds a residual block of kind a or b: x + body(x)."""
     n, inner, linear = spec.n_feats, spec.inner, int(spec.n_feats * LINEAR_RATIO)
     wide = [conv(3, n, inner), nn.ReLU(), conv(3, inner, n)]
     low_rank = [conv(1, n, inner), nn.ReLU(), conv(1, inner, linear), conv(3, linear, n)]
@@ -76,7 +77,10 @@ def residual_block(spec: WdsrSpec) -> Residual:
 
 
 class Wdsr(nn.Module):
-    """Maps (N, 3, H, W) in [0, 1] to (N, 3, sH, sW). Modules are registered in the order of the public code."""
+    """The network from (N, 3, H, W) in [0, 1] to (N, 3, sH, sW) at scale s.
+
+    Modules are registered in the order of the public code.
+    """
 
     def __init__(self, spec: WdsrSpec, scale: int) -> None:
         super().__init__()

@@ -8,14 +8,14 @@ from torch import Tensor, nn
 
 
 class Sum(nn.Module):
-    """residual + x."""
+    """The plain sum residual + x."""
 
     def forward(self, residual: Tensor, x: Tensor) -> Tensor:
         return residual + x
 
 
 class AdaptiveSum(Sum):
-    """a * residual + b * x with two learnt scalars, both 1 at the start (AWSRN, MSSN; docs/facts.md 2.1, 6)."""
+    """The sum a * residual + b * x. The learnt scalars a and b start at 1 (AWSRN, MSSN; docs/facts.md 2.1, 6)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,20 +27,20 @@ class AdaptiveSum(Sum):
 
 
 SUMS: dict[bool, Callable[[], Sum]] = {False: Sum, True: AdaptiveSum}
-"""Builders by whether the sum has learnt scalars."""
+"""The class of a sum, keyed by whether the sum has learnt scalars."""
 
 
 def spread_evenly(total: int, parts: int) -> list[range]:
-    """Splits the numbers below `total` into `parts` consecutive runs. Their lengths differ by at most one."""
+    """Splits the numbers from 0 to `total` - 1 into `parts` consecutive ranges whose lengths differ by at most one."""
     bounds = [round(i * total / parts) for i in range(parts + 1)]
     return [range(first, last) for first, last in pairwise(bounds)]
 
 
 def he_normal(network: nn.Module) -> None:
-    """Draws the weights of all convolutions with variance 2 / fan-out and sets their biases to zero.
+    """Draws the weights of all `Conv2d` layers with variance 2 / fan-out and sets their biases to zero.
 
-    With PyTorch's default, each layer multiplies the signal by about 0.4, so nothing is left after the 20 layers of
-    VDSR. The public PyTorch code of VDSR, DRRN and LapSRN initialises this way too.
+    With PyTorch's default initialisation, each layer multiplies the signal by about 0.4, so almost nothing is left
+    after the 20 layers of VDSR. The public PyTorch code of VDSR, DRRN and LapSRN uses the same initialisation.
     """
     for part in network.modules():
         if isinstance(part, nn.Conv2d):

@@ -1,7 +1,7 @@
 """Attention on the outputs of a network's blocks, chosen by the knob `attention`.
 
-A network builds one `Attention` for all its blocks. It computes the guide once, from the first features. Then it passes
-every block's output through the attention:
+A network builds one `Attention` for all its blocks. From the first features, the network computes a tensor that all
+blocks share, the guide. Then the network passes the output of every block through the attention:
 
     guide = self.attention.guide(first)
     for index, block in enumerate(self.blocks):
@@ -20,10 +20,10 @@ from searchspace.spec import Search, one_of
 
 
 class Attention(nn.Module):
-    """The base class of all attentions. It applies none: block outputs pass unchanged."""
+    """The base class of all attentions. It returns block outputs unchanged, so it also serves as attention `none`."""
 
     def guide(self, first: Tensor) -> Tensor:
-        """Returns what all blocks share, computed from the first features (N, C, H, W)."""
+        """Returns the guide, a tensor computed from the first features (N, C, H, W), for all calls of `forward`."""
         return first
 
     def forward(self, x: Tensor, index: int, guide: Tensor) -> Tensor:
@@ -32,10 +32,10 @@ class Attention(nn.Module):
 
 
 class GlobalAttention(Attention):
-    """Multiplies every block's output by one map in (0, 1), computed from the first features.
+    """Multiplies the outputs of all blocks by the same map, (N, C, H, W) with values in (0, 1).
 
-    Layers: depthwise 7x7, batch norm, ReLU, 1x1, sigmoid. Source: GAB of "Two strategies toward lightweight image
-    super-resolution" (docs/facts.md 3.1).
+    The map comes from the first features by these layers: depthwise 7x7 convolution, batch norm, ReLU, 1x1
+    convolution, sigmoid. Source: GAB of "Two strategies toward lightweight image super-resolution" (docs/facts.md 3.1).
     """
 
     def __init__(self, channels: int, num_blocks: int) -> None:
@@ -51,7 +51,7 @@ class GlobalAttention(Attention):
 
 
 class BlockAttention(Attention):
-    """Multiplies every block's output by a gate of its own. `gate` builds one gate from the number of channels."""
+    """Multiplies the output of every block by a gate that belongs to this block. `gate(channels)` builds one gate."""
 
     def __init__(self, gate: Callable[[int], nn.Module], channels: int, num_blocks: int) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class BlockAttention(Attention):
 
 
 class ChannelGate(nn.Module):
-    """Computes one weight in (0, 1) per channel, (N, C, 1, 1), from the channel means (CA of RCAN; docs/facts.md 4)."""
+    """Computes one weight in (0, 1) per channel, (N, C, 1, 1), from channel means (CA of RCAN; docs/facts.md 4)."""
 
     def __init__(self, channels: int, reduction: int = 16) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class ChannelGate(nn.Module):
         self.excite = conv(1, middle, channels)
 
     def statistic(self, x: Tensor) -> Tensor:
-        """Returns the statistic (N, C, 1, 1) that the weights are computed from."""
+        """Returns the statistic of each channel, (N, C, 1, 1), from which `forward` computes the weights."""
         return x.mean((2, 3), keepdim=True)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -79,7 +79,7 @@ class ChannelGate(nn.Module):
 
 
 class ContrastGate(ChannelGate):
-    """A `ChannelGate` that uses the mean plus the standard deviation (CCA of IMDN; docs/facts.md 4)."""
+    """A `ChannelGate` on the mean plus the standard deviation of each channel (CCA of IMDN; docs/facts.md 4)."""
 
     def statistic(self, x: Tensor) -> Tensor:
         mean = x.mean((2, 3), keepdim=True)
@@ -88,7 +88,7 @@ class ContrastGate(ChannelGate):
 
 
 class SpatialGate(nn.Module):
-    """Computes one weight per pixel, (N, 1, H, W), from the mean and maximum over channels (SA; docs/facts.md 4)."""
+    """Computes a weight in (0, 1) per pixel, (N, 1, H, W), from mean and maximum over channels (SA; docs/facts.md 4)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -100,11 +100,11 @@ class SpatialGate(nn.Module):
 
 
 class EnhancedSpatialGate(nn.Module):
-    """Computes one weight per value, (N, C, H, W), from a map of a sixth of the size (ESA; docs/facts.md 4).
+    """Computes a weight in (0, 1) per value, (N, C, H, W), on a map of about a sixth of the size (ESA; docs/facts.md 4).
 
-    Departure from the paper: inputs of fewer than 15 rows or columns are too small for its strided convolution and its
-    7x7 pooling. They are padded to 3 by repeating the border, and the pooling window shrinks to the map. Larger inputs
-    are treated as in the paper.
+    Departure from the paper: an input with fewer than 15 rows or columns is too small for the 7x7 pooling, so the
+    pooling window shrinks to the map. An input with fewer than 3 rows or columns is too small for the strided
+    convolution, so it is first padded to 3 by repeating its border.
     """
 
     def __init__(self, channels: int, reduction: int = 4) -> None:
@@ -143,6 +143,6 @@ ATTENTIONS: dict[str, Callable[[int, int], Attention]] = {
         EnhancedSpatialGate, channels, num_blocks
     ),
 }
-"""Builders by the value of the knob. Each takes (channels, number of blocks)."""
+"""The builder for each value of the knob `attention`. A builder takes (channels, number of blocks)."""
 AttentionName = Annotated[str, one_of(ATTENTIONS), Search(tuple(ATTENTIONS))]
 """The type of the knob `attention`. Under `auto` a sweep tries all names."""

@@ -1,4 +1,4 @@
-"""The input of a network: all colours with the mean removed, or only the luma.
+"""Colours at the input and output of a network: RGB without the mean colour, or only the luma.
 
 Shapes: N images, H rows and W columns of the low-resolution input, scale s.
 """
@@ -10,14 +10,14 @@ from searchspace.bicubic import enlarge_as_matlab
 from searchspace.layers import RGB_MEAN_DIV2K
 
 RED, GREEN, BLUE = 0.299, 0.587, 0.114
-"""Weights of the colours in the luma of BT.601. Times 219, they are the weights in docs/facts.md 9."""
+"""Weights of the colours in the luma of BT.601. docs/facts.md 9 prints these weights multiplied by 219."""
 
 
 class Centred(nn.Module):
-    """Removes the mean of DIV2K from colours in [0, 1] and doubles them, as WDSR and AWSRN do. The result is about [-1, 1].
+    """Subtracts the mean colour of DIV2K from colours in [0, 1] and doubles the difference, as WDSR and AWSRN do.
 
-    The authors compute (255 x - 255 mean) / 127.5, which is the same (docs/facts.md 2.7, 6). The state dict leaves the
-    mean out, because the authors' checkpoints do.
+    The result lies about in [-1, 1]. The authors compute (255 x - 255 mean) / 127.5, which is the same number
+    (docs/facts.md 2.7, 6). The mean is not in the state dict, because the authors' checkpoints lack it.
     """
 
     mean: Tensor
@@ -29,19 +29,19 @@ class Centred(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Centres (N, 3, H, W) in [0, 1]."""
+        """Centres colours (N, 3, H, W) in [0, 1] around 0."""
         return (x - self.mean) * 2
 
     def restore(self, x: Tensor) -> Tensor:
-        """Undoes `forward`."""
+        """Turns centred colours back into colours in [0, 1], the inverse of `forward`."""
         return x / 2 + self.mean
 
 
 class OnLuma(nn.Module):
-    """Lets a network of one channel take and return RGB. Cb and Cr are enlarged by MATLAB's bicubic.
+    """A network from RGB to RGB that applies `network` to Y and MATLAB's bicubic enlargement to Cb and Cr.
 
-    Interpolation and the change of colours have no convolutions, so a network that was published on the Y channel keeps
-    its published counts.
+    Neither the interpolation nor the colour conversion has a convolution, so a network that was published on the Y
+    channel keeps its published counts.
     """
 
     def __init__(self, network: nn.Module, scale: int) -> None:
@@ -50,7 +50,7 @@ class OnLuma(nn.Module):
         self.scale = scale
 
     def forward(self, low_res: Tensor) -> Tensor:
-        """Enlarges (N, 3, H, W) in [0, 1] to (N, 3, sH, sW). The network sees Y between 16/255 and 235/255."""
+        """Enlarges (N, 3, H, W) in [0, 1] to (N, 3, sH, sW). The inner network gets Y in [16, 235]/255."""
         luma, chroma = rgb_to_ycbcr(low_res).split([1, 2], 1)
         return ycbcr_to_rgb(
             torch.cat([self.network(luma), enlarge_as_matlab(chroma, self.scale)], 1)
@@ -58,7 +58,7 @@ class OnLuma(nn.Module):
 
 
 def on_colours(network: nn.Module, colours: int, scale: int) -> nn.Module:
-    """Returns a network from RGB to RGB: `network` itself if it has 3 colours, or `OnLuma` around it if it has 1."""
+    """Returns a network from RGB to RGB: `network` itself if `colours` is 3, `OnLuma` around `network` if it is 1."""
     return network if colours == 3 else OnLuma(network, scale)
 
 
@@ -71,7 +71,7 @@ def rgb_to_ycbcr(rgb: Tensor) -> Tensor:
 
 
 def ycbcr_to_rgb(ycbcr: Tensor) -> Tensor:
-    """Undoes `rgb_to_ycbcr`."""
+    """Converts Y, Cb and Cr, (N, 3, H, W), to RGB, the inverse of `rgb_to_ycbcr`."""
     y, cb, cr = (ycbcr * 255).split(1, 1)
     luma = (y - 16) / 219
     red = luma + (cr - 128) * (1 - RED) / 112

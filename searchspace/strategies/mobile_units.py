@@ -1,7 +1,7 @@
-"""Units of mobile networks, chosen by the knob `unit`. They map (N, C, H, W) to (N, C, H, W) and have no biases.
+"""Units of mobile networks, chosen by the knob `unit`. A unit maps (N, C, H, W) to (N, C, H, W) and has no biases.
 
-Source: MobileNet, MobileNetV2, ShuffleNet and ShuffleNetV2 in the forms that give the counts in Table 1 of MSSN, and
-MSSN's own mobile adaptive weighted residual unit, mawru (docs/facts.md 2.1, 2.5).
+Source: MobileNet, MobileNetV2, ShuffleNet and ShuffleNetV2, in the variants that give the counts in Table 1 of MSSN,
+and the mobile adaptive weighted residual unit of MSSN, mawru for short (docs/facts.md 2.1, 2.5).
 """
 
 from collections.abc import Callable
@@ -19,21 +19,21 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"relu": nn.ReLU, "relu6": nn.
 
 @dataclass(frozen=True, kw_only=True)
 class UnitShape:
-    """The settings of a unit. Each kind of unit uses some of them."""
+    """The settings of a unit. No kind of unit uses all of these settings."""
 
     channels: int
     inner: int
-    """Channels between the 1x1 convolutions of mawru, mobilenet_v2 and shufflenet_v1."""
+    """Number of channels between the 1x1 convolutions of mawru, mobilenet_v2 and shufflenet_v1."""
     groups: int
-    """Groups in the 1x1 convolutions of shufflenet_v1."""
+    """Number of groups in the 1x1 convolutions of shufflenet_v1."""
     activation: str
     adaptive: bool
-    """Whether a mawru has learnt scalars."""
+    """Whether a mawru multiplies its two paths by learnt scalars."""
     residual_scaling: str
 
 
 class ResidualUnit(nn.Module):
-    """activation(body(x) + x). In a mawru the sum has learnt scalars (docs/facts.md 2.1)."""
+    """The unit activation(body(x) + x), where x is the input after residual scaling. `adaptive` adds learnt scalars."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class ResidualUnit(nn.Module):
 
 
 class ChannelShuffle(nn.Module):
-    """Reorders the channels so that each group of the next convolution reads from every group of the last."""
+    """Reorders the channels so that each group of the next convolution reads from every group of the previous one."""
 
     def __init__(self, groups: int) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class ChannelShuffle(nn.Module):
 
 
 class SplitUnit(nn.Module):
-    """Sends half of the channels through `body`, passes the other half unchanged, and shuffles the result."""
+    """Sends one half of the channels through `body`, leaves the other half unchanged, and shuffles all channels."""
 
     def __init__(self, body: nn.Module) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class SplitUnit(nn.Module):
 
 
 def mobilenet_v1(shape: UnitShape) -> nn.Module:
-    """Depthwise 3x3 and 1x1, each followed by an activation. There is no identity path (M_v1 in Table 1)."""
+    """Builds a depthwise 3x3 and a 1x1 convolution, each followed by an activation (M_v1 in Table 1 of MSSN)."""
     n, act = shape.channels, ACTIVATIONS[shape.activation]
     return nn.Sequential(
         conv(3, n, n, groups=n, bias=False), act(), conv(1, n, n, bias=False), act()
@@ -87,12 +87,12 @@ def mobilenet_v1(shape: UnitShape) -> nn.Module:
 
 
 def mobilenet_v2(shape: UnitShape) -> nn.Module:
-    """An expanding 1x1, a depthwise 3x3 and a linear 1x1 convolution, plus the input."""
+    """Builds an expanding 1x1, a depthwise 3x3 and a linear 1x1 convolution, whose output is added to the input."""
     return ResidualUnit(shape, _inverted_residual(shape), adaptive=False)
 
 
 def mawru(shape: UnitShape) -> nn.Module:
-    """A `mobilenet_v2` unit with the learnt scalars of MSSN."""
+    """Builds a `mobilenet_v2` unit. If `shape.adaptive`, learnt scalars multiply both paths."""
     return ResidualUnit(shape, _inverted_residual(shape), adaptive=shape.adaptive)
 
 
@@ -108,7 +108,10 @@ def _inverted_residual(shape: UnitShape) -> nn.Module:
 
 
 def shufflenet_v1(shape: UnitShape) -> nn.Module:
-    """Grouped 1x1, shuffle, depthwise 3x3, grouped 1x1, plus the input, then an activation (S_v1 in Table 1)."""
+    """Builds a residual unit on a grouped 1x1, a depthwise 3x3 and a grouped 1x1 convolution (S_v1 in Table 1 of MSSN).
+
+    A channel shuffle precedes the depthwise convolution, and an activation follows the sum.
+    """
     n, inner, groups = shape.channels, shape.inner, shape.groups
     act = ACTIVATIONS[shape.activation]
     body = nn.Sequential(
@@ -122,7 +125,7 @@ def shufflenet_v1(shape: UnitShape) -> nn.Module:
 
 
 def shufflenet_v2(shape: UnitShape) -> nn.Module:
-    """1x1, depthwise 3x3 and 1x1 on half of the channels, then a shuffle (S_v2 in Table 1)."""
+    """Builds a 1x1, a depthwise 3x3 and a 1x1 convolution on half of the channels, then a shuffle (S_v2 in Table 1)."""
     half, act = shape.channels // 2, ACTIVATIONS[shape.activation]
     return SplitUnit(
         nn.Sequential(
@@ -142,4 +145,4 @@ UNITS: dict[str, Callable[[UnitShape], nn.Module]] = {
     "shufflenet_v1": shufflenet_v1,
     "shufflenet_v2": shufflenet_v2,
 }
-"""Builders by the value of the knob."""
+"""The builder for each value of the knob `unit`."""

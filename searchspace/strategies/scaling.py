@@ -1,7 +1,7 @@
 """Scaling of residual connections, chosen by the knob `residual_scaling`.
 
-A network passes the input of every residual connection through such a scaling first. So y = x + H(x) becomes
-y = x' + H(x'), where x' is the scaled input.
+The input of every residual connection first passes through the scaling. So y = x + H(x) becomes y = x' + H(x'), where
+x' is the scaled input.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ class ChannelScale(nn.Module):
         self.alpha = nn.Parameter(torch.full((1, channels, 1, 1), 0.9))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Scales (N, C, H, W)."""
+        """Scales features (N, C, H, W)."""
         return x * self.alpha
 
 
@@ -32,13 +32,13 @@ RESIDUAL_SCALINGS: dict[str, Callable[[int], nn.Module]] = {
     "none": lambda channels: nn.Identity(),
     "channelwise": ChannelScale,
 }
-"""Builders by the value of the knob. Each takes the number of channels."""
+"""The builder for each value of the knob `residual_scaling`. A builder takes the number of channels."""
 ScalingName = Annotated[str, one_of(RESIDUAL_SCALINGS), Search(tuple(RESIDUAL_SCALINGS))]
 """The type of the knob `residual_scaling`. Under `auto` a sweep tries all names."""
 
 
 class Residual(nn.Module):
-    """x' + residual_scale * body(x') for inputs (N, C, H, W). x' is the input after `scaling`."""
+    """The residual block x' + residual_scale * body(x'), where x' is the input (N, C, H, W) after `scaling`."""
 
     def __init__(
         self, body: nn.Module, scaling: str, channels: int, residual_scale: float = 1.0

@@ -1,11 +1,14 @@
-"""Rows of Table 2 in "Two strategies toward lightweight image super-resolution": networks with its attention and scaling."""
+"""Published rows of Table 2 in "Two strategies toward lightweight image super-resolution".
+
+The table adds the global attention and the channel-wise scaling of the paper to known networks.
+"""
 
 from searchspace.family import Published
 from searchspace.spec import Spec
 
 
 def row(name: str, spec: Spec, params: str, caveat: str = "") -> Published:
-    """Returns one row of the table, at x4. A row with a caveat is one whose printed parameters differ from our count."""
+    """Returns one row of Table 2, at x4. A row has a caveat if the printed parameters differ from our count."""
     return Published(
         name=name,
         spec=spec,

@@ -1,4 +1,4 @@
-"""Upsamplers, chosen by the knob `upsampler`. They turn features (N, C, H, W) into an image (N, 3, sH, sW)."""
+"""Upsamplers, chosen by the knob `upsampler`. An upsampler turns features (N, C, H, W) into an image (N, 3, sH, sW)."""
 
 import math
 from collections.abc import Callable
@@ -13,9 +13,9 @@ from searchspace.spec import Search, one_of
 
 
 class StepwiseShuffle(nn.Sequential):
-    """Pixel shuffles by 2 (by 3 at scale 3), each after a 3x3 convolution, then a 3x3 convolution to colours.
+    """Pixel shuffles by 2 (by 3 at scale 3), each after a 3x3 convolution. A last 3x3 convolution gives the colours.
 
-    Source: EDSR. s-LWSR uses the same upsampler without activations (docs/facts.md 1.1).
+    Source: EDSR. s-LWSR uses the same upsampler (docs/facts.md 1.1). It has no activations.
     """
 
     def __init__(self, channels: int, scale: int, out_channels: int = 3) -> None:
@@ -33,7 +33,7 @@ class DirectShuffle(nn.Sequential):
 
 
 def transposed(channels: int, scale: int, out_channels: int = 3) -> nn.ConvTranspose2d:
-    """Returns a transposed 9x9 convolution of stride s (FSRCNN)."""
+    """Returns a transposed 9x9 convolution of stride s, which enlarges (N, C, H, W) to (N, out, sH, sW) (FSRCNN)."""
     return nn.ConvTranspose2d(channels, out_channels, 9, scale, 4, output_padding=scale - 1)
 
 
@@ -50,9 +50,10 @@ class NearestConv(nn.Sequential):
 
 
 class MultiKernelShuffle(nn.Module):
-    """Convolutions with several kernels to 3 s^2 channels, summed with learnt scalars, then one pixel shuffle.
+    """Convolutions of several kernel sizes to 3 s^2 channels, a weighted sum of their outputs, and one pixel shuffle.
 
-    Each scalar starts at one over the number of kernels. Source: AWMS of AWSRN (docs/facts.md 6).
+    The weights of the sum are learnt scalars, which start at one over the number of kernels. Source: AWMS of AWSRN
+    (docs/facts.md 6).
     """
 
     def __init__(
@@ -78,14 +79,16 @@ class MultiKernelShuffle(nn.Module):
 
 
 class ScaleWise(nn.Module):
-    """Three branches compute features at s + 1 times, s times and half the input size. Their images are summed.
+    """The sum of three images, computed by branches at s + 1 times, s times and half the input size.
 
-    A branch is a convolution, a ReLU, a pixel shuffle or unshuffle that keeps the channels, a bicubic resize to s times
-    the input size, and a convolution to colours. Every convolution is weight-normalised.
+    A branch consists of a convolution, a ReLU, a pixel shuffle or unshuffle, a bicubic resize to s times the input
+    size, and a convolution to colours. The branch at s times the input size needs no resize. Every convolution is
+    weight-normalised.
 
-    Source: SUM of SwiseNet. The released code does not run; docs/facts.md 5.1 says how it is read here. Departures from
-    it: if `groups` does not divide the width, their greatest common divisor is used. An odd input is padded for the
-    branch of half size, and the result is cropped.
+    Source: SUM of SwiseNet. The released code does not run; docs/facts.md 5.1 explains how srsweep reads it. There are
+    two departures from the code. If `groups` does not divide `channels`, the greatest common divisor of the two numbers
+    is used. If the input has an odd number of rows or columns, it is padded for the branch at half size, and the image
+    of this branch is cropped.
     """
 
     def __init__(
@@ -131,7 +134,7 @@ def _resize(x: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def steps(scale: int) -> tuple[int, ...]:
-    """Returns the factors of a stepwise upsampler: only 2s if the scale is a power of two, otherwise the scale itself."""
+    """Returns the factors of a stepwise upsampler: all 2 if the scale is a power of two, otherwise the scale alone."""
     if scale & (scale - 1) == 0:
         return (2,) * (scale.bit_length() - 1)
     return (scale,)
@@ -145,6 +148,6 @@ UPSAMPLERS: dict[str, Callable[[int, int], nn.Module]] = {
     "multi_kernel": MultiKernelShuffle,
     "scale_wise": ScaleWise,
 }
-"""Builders by the value of the knob. Each takes (channels, scale)."""
+"""The builder for each value of the knob `upsampler`. A builder takes (channels, scale)."""
 UpsamplerName = Annotated[str, one_of(UPSAMPLERS), Search(tuple(UPSAMPLERS))]
 """The type of the knob `upsampler`. Under `auto` a sweep tries all names."""

@@ -1,10 +1,10 @@
-"""s-LWSR: residual blocks in a U-shaped chain of local blocks with an information pool.
+"""s-LWSR: residual blocks, grouped into local blocks, in an encoder, a decoder and an information pool between them.
 
 Source: Li et al. 2019, "s-LWSR: Super Lightweight Super-Resolution Network", arXiv 1909.10774, and the authors' code
 (Sudo-Biao/s-LWSR, model/lwsr.py). Where the two differ, this family follows the code, because only the code gives the
 published counts (docs/facts.md 1).
 
-`layout` divides the blocks among local blocks, `spec` holds the knobs, `network` the layers.
+`layout` divides the residual blocks among local blocks, `spec` holds the knobs, and `network` holds the layers.
 """
 
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ __all__ = [
 
 
 def small(wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the knobs of a network with the `wanted` numbers of blocks, local blocks and inputs to the pool."""
+    """Returns the knobs of a network whose numbers of blocks, local blocks and pool inputs are given in `wanted`."""
     values = dict(wanted)
     compressed, encoders = values.pop("num_compressed"), values.pop("num_encoders")
     blocks = values.pop("num_plain") + compressed
@@ -61,7 +61,7 @@ def small(wanted: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _published(name: str, **values: object) -> Published:
-    """Returns a row of the paper's x4 tables. Its Mult-Adds are parameters times low-resolution pixels (docs/facts.md 1.3)."""
+    """Returns a row for x4. The paper's Mult-Adds are parameters times low-resolution pixels (docs/facts.md 1.3)."""
     knob_values = values.pop("spec")
     assert isinstance(knob_values, dict)
     return Published(

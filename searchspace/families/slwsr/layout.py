@@ -19,7 +19,9 @@ class Layout(NamedTuple):
 
 
 def parse_layout(text: str) -> Layout:
-    """Parses a layout such as '3-3-3-3-2/3-3-3-3': the local blocks of the encoder, a slash, those of the decoder.
+    """Parses a layout such as '3-3-3-3-2/3-3-3-3'. Each number is the size of one local block.
+
+    The local blocks of the encoder come before the slash, and the local blocks of the decoder come after it.
 
     Raises ValueError if `text` is not a layout.
     """
@@ -48,10 +50,11 @@ def _digits(text: str) -> int:
 
 
 def spread(num_blocks: int, local_blocks: int) -> Layout:
-    """Distributes `num_blocks` over `local_blocks` local blocks of the encoder and one fewer of the decoder.
+    """Spreads `num_blocks` residual blocks over `local_blocks` local blocks in the encoder and one fewer in the decoder.
 
-    Blocks are dealt out in rounds. The first round serves the whole encoder, then the decoder. Later rounds serve the
-    deepest local block last. For 26 and 5 this gives the published 3-3-3-3-2/3-3-3-3.
+    Residual blocks are dealt out in rounds, one to each local block. In the first round the encoder comes before the
+    decoder. In later rounds the last local block of the encoder comes after the decoder. For 26 residual blocks and 5
+    local blocks the result is the published 3-3-3-3-2/3-3-3-3.
     """
     encoder = [1] * local_blocks
     decoder = [0] * (local_blocks - 1)
@@ -65,10 +68,10 @@ def spread(num_blocks: int, local_blocks: int) -> Layout:
 
 
 def joined(layout: Layout) -> Layout:
-    """Returns the same network with the fewest local blocks. Valid only if no attention acts on local blocks.
+    """Returns the layout with the fewest local blocks that describes the same network, if it has no attention.
 
-    Each local block of the decoder reads the output of one of the first local blocks of the encoder. After those, a local
-    block of one block only passes its output on, so it can be merged into the last one.
+    A decoder of d local blocks reads the outputs of the first d local blocks of the encoder. A later local block with a
+    single residual block only passes its output on, so it can be merged into the next local block.
     """
     encoder = layout.encoder
     while len(encoder) - 2 >= len(layout.decoder) and encoder[-2:-1] == (1,):
@@ -77,7 +80,7 @@ def joined(layout: Layout) -> Layout:
 
 
 def evenly(count: int, total: int) -> tuple[int, ...]:
-    """Picks `count` of the numbers below `total`, including the first and the last, as evenly spaced as possible."""
+    """Picks `count` numbers from 0 to `total` - 1, including the first and the last, as evenly spaced as possible."""
     if count >= total:
         return tuple(range(total))
     if count <= 1:

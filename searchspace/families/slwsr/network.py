@@ -11,12 +11,12 @@ from searchspace.strategies.upsample import UPSAMPLERS
 
 
 def residual_block(spec: SlwsrSpec, body: nn.Module) -> Residual:
-    """Builds a block: x + residual_scale * body(x). The body is plain (RB of the paper) or compressed."""
+    """Builds a residual block: x + residual_scale * body(x). `body` is plain (RB of the paper) or compressed."""
     return Residual(body, spec.residual_scaling, spec.n_feats, spec.residual_scale)
 
 
 def plain_body(spec: SlwsrSpec, *, activated: bool) -> nn.Sequential:
-    """Builds the body of a plain block: conv3, ReLU, conv3, with biases. Without ReLU if not `activated`."""
+    """Builds the body of a plain block: two 3x3 convolutions with biases, and a ReLU between them if `activated`."""
     n = spec.n_feats
     return nn.Sequential(conv(3, n, n), _activation(activated), conv(3, n, n))
 
@@ -24,8 +24,8 @@ def plain_body(spec: SlwsrSpec, *, activated: bool) -> nn.Sequential:
 def compressed_body(spec: SlwsrSpec, *, activated: bool) -> nn.Sequential:
     """Builds the body of a compressed block, an inverted residual of MobileNetV2.
 
-    At ratio 1, without an expanding convolution and without biases, it gives the published 124K. The text of the paper
-    describes another block (docs/facts.md 1.4).
+    With expand_ratio 1, without an expanding convolution and without biases, s-LWSR32C has the published 124K
+    parameters. The text of the paper describes a different block (docs/facts.md 1.4).
     """
     n, bias = spec.n_feats, spec.compress_bias
     inner = spec.inner_feats
@@ -46,7 +46,7 @@ def _activation(activated: bool) -> nn.Module:
 
 
 class DecoderBlock(nn.Module):
-    """A local block of the decoder: a 1x1 convolution fuses `running` and `skip`, then residual blocks follow."""
+    """A local block of the decoder: a 1x1 convolution fuses the running features and the skip; residual blocks follow."""
 
     def __init__(self, n_feats: int, blocks: list[Residual]) -> None:
         super().__init__()
@@ -58,9 +58,10 @@ class DecoderBlock(nn.Module):
 
 
 class Slwsr(nn.Module):
-    """Maps (N, 3, H, W) in [0, 1] to (N, 3, sH, sW). Inside, colours run from 0 to 255, as in the authors' code.
+    """The network from (N, 3, H, W) in [0, 1] to (N, 3, sH, sW) at scale s.
 
-    Modules are registered in the order of the authors' code, so that its checkpoints load by order.
+    Inside, colours run from 0 to 255, as in the authors' code. Modules are registered in the order of that code, so that
+    `load_weights` can match layers by their order.
     """
 
     def __init__(self, spec: SlwsrSpec, scale: int) -> None:
@@ -100,7 +101,7 @@ class Slwsr(nn.Module):
         return self.add_mean(self.tail(running + head)) / 255
 
     def _encode(self, head: Tensor, guide: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Returns a list with the head and every block's output, and a list with every local block's output."""
+        """Returns two lists: the head and the outputs of all residual blocks, and the outputs of all local blocks."""
         features, ends = [head], []
         blocks = iter(self.encoder)
         entry = head
@@ -113,6 +114,6 @@ class Slwsr(nn.Module):
             outputs[-1] = self.attention(outputs[-1], index, guide)
             features += outputs
             ends.append(outputs[-1])
-            # The next local block starts from the sum of this one's first and last block (docs/facts.md 1.1).
+            # The next local block reads the sum of the outputs of this one's first and last block (docs/facts.md 1.1).
             entry = outputs[0] + outputs[-1] if size > 1 else outputs[-1]
         return features, ends

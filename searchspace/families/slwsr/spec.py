@@ -12,7 +12,7 @@ from searchspace.strategies.scaling import ScalingName
 from searchspace.strategies.upsample import UpsamplerName
 
 HALF_KEPT = (2, 5, 6, 8, 9, 11, 12, 13, 14, 17, 20, 23)
-"""The 12 of 26 blocks that keep their activations in the authors' final model (docs/facts.md 1.4)."""
+"""The numbers of the 12 of 26 blocks that keep their ReLU in the authors' final model (docs/facts.md 1.4)."""
 
 PLACEMENTS = ("none", "head", "tail", "alternate", "all")
 SHARES = ("rare", "1/3", "1/2", "2/3", "all")
@@ -35,36 +35,37 @@ class SlwsrSpec(Spec):
     """Knobs of s-LWSR. The defaults are s-LWSR32."""
 
     n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 32, 64))] = 32
-    """Channels of every feature map (n)."""
+    """Number of channels of every feature map (n)."""
     n_blocks: Annotated[int | str, BeforeValidator(_number_or_layout), Search((6, 14, 26))] = 26
     """Number of residual blocks, which are spread over the local blocks, or a full layout such as 3-3-3-3-2/3-3-3-3."""
     local_blocks: Annotated[int, Field(ge=1, le=64), Search((3, 5))] = 5
-    """Local blocks of the encoder. The decoder has one fewer. Not used if n_blocks is a layout."""
+    """Number of local blocks in the encoder. The decoder has one fewer. Has no effect if n_blocks is a layout."""
     compression: Annotated[
         str | tuple[int, ...], name_or_numbers(*PLACEMENTS), Search(PLACEMENTS)
     ] = "none"
-    """Which residual blocks are depthwise-separable. head: the first half. tail: the last half. alternate: every other
-    block, also half of them. Or a list of block numbers from 0."""
+    """Which residual blocks are compressed, that is, depthwise-separable. head: the first half of the blocks. tail: the
+    last half. alternate: every second block. A list of block numbers, counted from 0, is also allowed."""
     expand_ratio: Annotated[float, Field(gt=0, le=16), Search((1, 2, 3, 4, 6))] = 1.0
-    """Ratio of inner to outer channels in a compressed block."""
+    """Ratio of inner to outer channels in compressed blocks."""
     expand_conv: Literal["auto", "always"] = "auto"
-    """Whether compressed blocks expand by a 1x1 convolution. auto: except at ratio 1, as in MobileNetV2. always: at every
-    ratio."""
+    """Whether compressed blocks begin with an expanding 1x1 convolution. auto: yes, unless expand_ratio is 1, as in
+    MobileNetV2. always: yes, at every expand_ratio."""
     compress_bias: bool = False
-    """Biases in compressed blocks."""
+    """Whether the convolutions of compressed blocks have biases."""
     compress_norm: Literal["none", "batch"] = "none"
-    """Normalisation after each convolution in compressed blocks."""
+    """Normalisation after each convolution of compressed blocks."""
     activation_ratio: Annotated[str | tuple[int, ...], name_or_numbers(*SHARES), Search(SHARES)] = (
         "all"
     )
-    """Share of the blocks that keep their activations. rare: only the first and the last. Or a list of block numbers from
-    0."""
+    """Share of the blocks that have a ReLU. rare: only the first and the last block. A list of block numbers, counted
+    from 0, is also allowed."""
     pool_layers: Annotated[
         str | tuple[int, ...], name_or_numbers(*POOLS), Search(("none", "default", "all"))
     ] = "default"
-    """What the information pool fuses. default: the head, the first block of each local block from the second on, and the
-    last block of the encoder. former_11: the head and the first ten blocks. Or a list: 0 is the head, i is block i,
-    counted from 1."""
+    """Feature maps that the information pool fuses. default: the head, the first residual block of each local block of
+    the encoder from the second on, and the last residual block of the encoder. former_11: the head and the first ten
+    residual blocks. all: the head and every residual block of the encoder. A list of numbers is also allowed: 0 is the
+    head, i is the i-th residual block."""
     residual_scale: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Constant factor on the residual branch of every block."""
     attention: AttentionName = "none"
@@ -95,14 +96,14 @@ class SlwsrSpec(Spec):
 
     @property
     def layout(self) -> Layout:
-        """The number of residual blocks in each local block."""
+        """Number of residual blocks in each local block."""
         if isinstance(self.n_blocks, str):
             return parse_layout(self.n_blocks)
         return spread(self.n_blocks, self.local_blocks)
 
     @property
     def compressed(self) -> tuple[int, ...]:
-        """The numbers of the compressed blocks, from 0."""
+        """The numbers of the compressed blocks, counted from 0."""
         if not isinstance(self.compression, str):
             return self.compression
         total = self.layout.num_blocks
@@ -123,7 +124,7 @@ class SlwsrSpec(Spec):
 
     @property
     def activated(self) -> tuple[int, ...]:
-        """The numbers of the blocks that keep their activations, from 0."""
+        """The numbers of the blocks that have a ReLU, counted from 0."""
         if not isinstance(self.activation_ratio, str):
             return self.activation_ratio
         total = self.layout.num_blocks
@@ -139,7 +140,7 @@ class SlwsrSpec(Spec):
 
     @property
     def pooled(self) -> tuple[int, ...]:
-        """The inputs of the information pool: 0 is the head, i is the i-th block of the encoder."""
+        """The inputs of the information pool: 0 is the head, i is the i-th residual block of the encoder."""
         if not isinstance(self.pool_layers, str):
             return self.pool_layers
         encoder = self.layout.encoder
@@ -175,19 +176,19 @@ class SlwsrSpec(Spec):
 
     @property
     def has_pool(self) -> bool:
-        """Whether the network has an information pool. Only a decoder reads it."""
+        """Whether the network has an information pool. Without a decoder, which alone reads the pool, there is none."""
         return bool(self.pooled) and self.num_decoders > 0
 
     @property
     def num_pooled(self) -> int:
-        """Number of inputs of the pool, or 1 if there is no pool."""
+        """Number of inputs of the information pool, or 1 if there is no pool."""
         return len(self.pooled) if self.has_pool else 1
 
     def canonical(self) -> "SlwsrSpec":
-        """Writes all lists and the layout in full, and sets knobs without effect to their default.
+        """Returns the spec with the layout and all lists written out, and the default for every knob without effect.
 
-        Without a decoder, nothing reads the pool. Without compressed blocks, the knobs of compression have no effect.
-        Without attention, `joined` merges local blocks.
+        Without a decoder, `pool_layers` has no effect. Without compressed blocks, the knobs of such blocks have no
+        effect. Without attention, `joined` merges local blocks.
         """
         layout = self.layout if self.attention != "none" else joined(self.layout)
         plain = type(self).model_fields

@@ -57,4 +57,4 @@ def test_families_lists_knobs_with_their_meaning() -> None:
     result = invoke("families", "slwsr", "--json")
     knobs = {row["knob"]: row for row in json.loads(result.output)}
     assert knobs["n_feats"]["default"] == "32"
-    assert "Channels" in knobs["n_feats"]["meaning"]
+    assert "channels" in knobs["n_feats"]["meaning"]
