@@ -1,11 +1,12 @@
-"""Measures what INT8 costs and gains for each family.
+"""Measures the PSNR that INT8 quantisation loses and the time that it saves, for each family.
 
     python -m benchmarks.analysis_exports -o benchmarks/analysis_exports_HARDWARE_DATE.csv
     python -m benchmarks.analysis_exports --families fsrcnn,imdn -o FILE      # keeps the rows of other families
 
-Each network is trained until it beats bicubic, exported, verified and timed. The training is far too short for a good
-network, but only the comparison before and after the export matters. The script ends with an error if a network does
-not beat bicubic, because its losses would mean little. A format that fails its check gets a row with the reason.
+Each network is trained until it beats bicubic enlargement, then exported, verified and timed. The training is far too
+short for a good network, but only the difference before and after the export matters. The script ends with an error if
+a network does not beat bicubic, because its loss by INT8 would mean little. A format that fails verification gets a row
+with the reason.
 """
 
 import argparse
@@ -39,7 +40,7 @@ SCALE = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A network, and a training after which it beats bicubic."""
+    """A network, and the training after which it beats bicubic enlargement."""
 
     knobs: dict[str, object] = field(default_factory=dict)
     """Knobs that differ from the family's defaults."""
@@ -48,7 +49,7 @@ class Plan:
 
 
 PLANS = {
-    # FSRCNN and IMDN have no skip from the image. They must first learn to copy it, which takes many steps.
+    # FSRCNN and IMDN have no skip from the input image. They must first learn to copy it, which takes many steps.
     "fsrcnn": Plan(steps=3_000, learning_rate=4e-3),
     "slwsr": Plan(knobs={"n_feats": 16, "n_blocks": 6}, steps=1_000),
     "imdn": Plan(knobs={"n_feats": 16}, steps=1_500),
@@ -100,7 +101,7 @@ def rows(family: str, folder: Path) -> list[dict[str, object]]:
     floor = bicubic_scores(split.validation).psnr_y
     if psnr <= floor:
         raise SystemExit(
-            f"{chosen.label}: reaches {psnr:.2f} dB, bicubic {floor:.2f} dB; train it longer"
+            f"{chosen.label}: reaches {psnr:.2f} dB, but bicubic {floor:.2f} dB; train it longer"
         )
     origin = Origin(
         weights=weights.name,

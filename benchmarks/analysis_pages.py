@@ -1,11 +1,11 @@
-"""Measures the time of the report and the dashboard with many trials, beside Optuna's plot of the same trials.
+"""Measures the time that report and dashboard take with many trials, and the time of Optuna's plot of the same trials.
 
     python -m benchmarks.analysis_pages --folder /tmp/pages -o benchmarks/analysis_pages_HARDWARE_DATE.csv
 
 makes two databases of invented trials in the folder (10,000 and 100,000 trials) unless they exist, and writes
 wall-clock and processor seconds. On a busy machine only the processor seconds are meaningful. Every measurement runs
-in a process of its own. `report, whole command` counts everything from the start of Python to the file on disk. The
-others count everything after the imports.
+in a new process. `report, whole command` counts everything from the start of Python to the file on disk. The
+other measurements start after the imports.
 """
 
 import argparse
@@ -31,7 +31,7 @@ SWEEP = "synthetic"
 FEW, MANY = 10_000, 100_000
 EVALUATIONS = 4
 MOST_SECONDS = 600
-"""Time limit of one measurement."""
+"""Time limit of one measurement, in seconds."""
 
 
 def page(url: str) -> int:
@@ -41,14 +41,14 @@ def page(url: str) -> int:
 
 
 def first_figure(url: str) -> int:
-    """Make the dashboard's first figure as sent to the browser, from a cold start."""
+    """Makes the first figure of the dashboard, with nothing loaded before. Returns its size in bytes."""
     from analysis.pages.live import live_pareto, load_live
 
     return _size(live_pareto(load_live(url, SWEEP), "params").figure)
 
 
 def one_more(view: str) -> Callable[[str], int]:
-    """A function that updates the dashboard, showing `view`, after one more trial is complete."""
+    """Returns a function that updates the dashboard, with `view` open, after one more trial is complete."""
 
     def tick(url: str) -> int:
         from analysis.pages.live import front_rows, live_cards, live_pareto, load_live, sentence
@@ -74,7 +74,7 @@ def one_more(view: str) -> Callable[[str], int]:
 
 
 def no_news(url: str) -> int:
-    """Update the dashboard when nothing has changed."""
+    """Updates the dashboard although nothing has changed."""
     from analysis.pages.live import load_live
 
     live = load_live(url, SWEEP)
@@ -84,7 +84,7 @@ def no_news(url: str) -> int:
 
 
 def optuna(url: str) -> int:
-    """Draw the plot of optuna.visualization for a study in memory. Reading the trials is not counted."""
+    """Draws optuna.visualization's plot of a study in memory. The time to read the trials is not counted."""
     import optuna
 
     from analysis.read.points import load_points
@@ -117,18 +117,18 @@ _clock: list[tuple[float, float]] = []
 
 
 def started() -> None:
-    """Start the clock, again if it already runs."""
+    """Starts the clock, or restarts it if it already runs."""
     _clock[:] = [(time.perf_counter(), time.process_time())]
 
 
 def stopped() -> None:
-    """Stop the clock unless it is already stopped."""
+    """Stops the clock unless it is already stopped."""
     if len(_clock) == 1:
         _clock.append((time.perf_counter(), time.process_time()))
 
 
 def measure_here(what: str, url: str) -> None:
-    """Print the seconds, processor seconds and bytes of one measurement."""
+    """Prints the seconds, processor seconds and bytes of one measurement as JSON."""
     import analysis.pages.live
     import analysis.pages.report  # noqa: F401 - imported before the clock starts
 
@@ -140,7 +140,7 @@ def measure_here(what: str, url: str) -> None:
 
 
 def measure_command(url: str) -> None:
-    """Print the seconds, processor seconds and bytes of the command `srsweep report`."""
+    """Prints the seconds, processor seconds and bytes of the command `srsweep report` as JSON."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "report.html"
         command = [sys.executable, "-m", "srsweep", "report", SWEEP, "--db", url, "-o", str(path)]
@@ -188,9 +188,9 @@ def main() -> None:
     )
     parser.add_argument("-o", "--output", type=Path, help="CSV file to write")
     parser.add_argument(
-        "--measure", choices=[WHOLE, *MEASURES], help="make this one measurement, in this process"
+        "--measure", choices=[WHOLE, *MEASURES], help="run only this measurement, in this process"
     )
-    parser.add_argument("--url", help="database for --measure")
+    parser.add_argument("--url", help="URL of the database for --measure")
     given = parser.parse_args()
     if given.measure == WHOLE:
         measure_command(given.url)

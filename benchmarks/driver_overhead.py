@@ -1,12 +1,12 @@
-"""Measures the overhead of a trial besides its training: srsweep through Ray Tune, and Tune with OptunaSearch.
+"""Measures the time of a trial without its training: srsweep on Ray Tune, and Tune with OptunaSearch.
 
     python -m benchmarks.driver_overhead
 
-200 trials train nothing and report once, with two objectives, reused actors and all cores. Each contestant runs in a
-process of its own with its own instance of Ray. Starting the workers is counted, starting and stopping Ray is not.
-srsweep suggests, counts costs, rejects duplicates and stores every trial in SQLite. Tune with OptunaSearch keeps its
-study in memory. The processor time of the driver's process is recorded beside wall-clock time, because it is more
-meaningful on a busy machine.
+Each of 200 trials trains nothing and reports two objectives once. Actors are reused, and all cores work. Each
+contestant runs in a new process with a new instance of Ray. The start of the workers is counted, but not the start and
+the stop of Ray. srsweep suggests, counts costs, rejects duplicates and stores every trial in SQLite. Tune with
+OptunaSearch keeps its study in memory. The processor time of the driver's process is recorded as well as wall-clock
+time, because processor time is more meaningful on a busy machine.
 """
 
 import argparse
@@ -37,12 +37,18 @@ OBJECTIVES = {"psnr_y": "maximize", "params": "minimize"}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--trials", type=int, default=200, help="trials per sweep")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of all contestants")
+    parser.add_argument("--trials", type=int, default=200, help="number of trials per sweep")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="number of rounds, each with all contestants"
+    )
     parser.add_argument(
         "--only", choices=list(CONTESTANTS), help="run this contestant once, in this process"
     )
-    parser.add_argument("--profile", action="store_true", help="with --only: profile the driver")
+    parser.add_argument(
+        "--profile",
+        action="store_true",
+        help="print a profile of the driver's process (needs --only)",
+    )
     options = parser.parse_args()
     if options.only:
         spent = CONTESTANTS[options.only](options.trials, options.profile)
@@ -64,7 +70,7 @@ def main() -> None:
 
 
 def by_srsweep(trials: int, profile: bool, **search: object) -> tuple[float, float]:
-    """Wall-clock seconds and the driver's processor seconds of a sweep of `trials` trials by srsweep."""
+    """Runs a sweep with srsweep. Returns wall-clock seconds and the driver's processor seconds."""
     from sweeps.config.sweep_config import parse_config
     from sweeps.drivers import ray_tune, ray_worker
     from sweeps.engine.sweep import Sweep
@@ -87,7 +93,7 @@ def by_srsweep(trials: int, profile: bool, **search: object) -> tuple[float, flo
         def run(self, config: dict[str, Any]) -> Iterator[dict[str, Any]]:
             return ray_worker.messages(untrained(config[ray_worker.NETWORK]), STEPS)
 
-    # Replaces the training and nothing else.
+    # Only the training is replaced.
     ray_tune.SegmentTrainable = Untrained  # type: ignore[attr-defined]
     with tempfile.TemporaryDirectory() as folder:
         settings = {
@@ -115,7 +121,7 @@ def by_srsweep(trials: int, profile: bool, **search: object) -> tuple[float, flo
 
 
 def by_optuna_search(trials: int, profile: bool) -> tuple[float, float]:
-    """Wall-clock seconds and the driver's processor seconds of `trials` trials by Tune with OptunaSearch."""
+    """Runs trials with Tune and OptunaSearch. Returns wall-clock seconds and the driver's processor seconds."""
     import optuna
     import ray
     from ray import tune
@@ -150,13 +156,13 @@ def by_optuna_search(trials: int, profile: bool) -> tuple[float, float]:
 
 
 def quality(knobs: Mapping[str, Any]) -> float:
-    """An invented PSNR [dB] that differs a little for every network."""
+    """Returns an invented PSNR [dB] that differs a little from network to network."""
     noise = zlib.crc32(repr(sorted(knobs.items())).encode()) / 2**32
     return 25 + float(knobs["n_feats"]) ** 0.2 + noise
 
 
 class profiled:  # noqa: N801 - reads as what happens
-    """A context that prints a profile of the driver if `wanted`."""
+    """A context that, if `wanted`, prints a profile of its body to stderr."""
 
     def __init__(self, wanted: bool) -> None:
         import cProfile

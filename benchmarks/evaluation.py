@@ -1,12 +1,12 @@
-"""Measures evaluation on whole images: srsweep, with one process of one thread per core, against a plain loop.
+"""Measures how fast whole images are evaluated: srsweep, with a process of one thread per core, and a plain loop.
 
     python -m benchmarks.evaluation --root data --train BSDS400      # 8 minutes on two idle cores
 
-The plain loop decodes both PNG files of every image, runs the network on contiguous memory and scores with
-scikit-image, in one process with all cores. Each round runs every contestant once, one right after the other, in
-processes of its own. Ratios are taken within a round. Other programs on the machine disturb the clock more than the
-processor time of one thread, which is measured for both loops as well. On a GPU both loops use one process, and all
-times are wall-clock times.
+The plain loop runs in one process with all cores. It decodes both PNG files of every image, runs the network on
+contiguous memory and scores with scikit-image. Each round runs all contestants once, one after the other, each in new
+processes. Ratios are computed within a round. Wall-clock time suffers more from other programs on the machine than the
+processor time of one thread does, so both times are recorded. On a GPU both loops use one process, and all times are
+wall-clock times.
 """
 
 import time
@@ -31,7 +31,7 @@ from sweeps.machine import num_cores
 from sweeps.measure.evaluate import evaluate
 
 Evaluate = Callable[[], tuple[float, float]]
-"""Evaluates the set once and returns its PSNR [dB] and SSIM."""
+"""A function that evaluates the image set once and returns its PSNR [dB] and SSIM."""
 
 SCALE = 4
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -44,7 +44,7 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluations(Job):
-    """The job of evaluating one network."""
+    """A job that evaluates one network."""
 
     network: str
     """A key of NETWORKS."""
@@ -55,19 +55,21 @@ class Result:
     """The measurements of one process."""
 
     images: int
-    """Number of images in the set."""
+    """Number of images in the image set."""
     images_per_second: float
     """Images evaluated per second of wall-clock time."""
     seconds: float
-    """Time of one evaluation of the set: processor time on a CPU, wall-clock time on a GPU."""
+    """Time of one evaluation of the image set: processor time on a CPU, wall-clock time on a GPU."""
     quality: tuple[float, float]
-    """PSNR [dB] and SSIM."""
+    """PSNR [dB] and SSIM of the luma."""
 
 
 def main() -> None:
     parser = parser_for(__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of all contestants")
-    parser.add_argument("--seconds", type=float, default=3, help="duration of each measurement")
+    parser.add_argument("--rounds", type=int, default=5, help="number of rounds")
+    parser.add_argument(
+        "--seconds", type=float, default=3, help="seconds for which each contestant is measured"
+    )
     parser.add_argument(
         "--networks",
         nargs="+",
@@ -76,7 +78,9 @@ def main() -> None:
         help="networks to evaluate (default: all)",
     )
     parser.add_argument(
-        "--one-thread", action="store_true", help="use a single thread only, for busy machines"
+        "--one-thread",
+        action="store_true",
+        help="measure both loops with one thread (for busy machines)",
     )
     options = parser.parse_args()
     data = DataSettings(train=options.train, root=options.root)
@@ -111,7 +115,7 @@ def main() -> None:
 
 
 def contestants(one_thread: bool) -> list[tuple[bool, int, int]]:
-    """The contestants, each as (whether it is the plain loop, processes, threads per process)."""
+    """Returns the contestants, each as (whether it is the plain loop, processes, threads per process)."""
     cores = num_cores()
     if pick_device("auto").type == "cuda":
         return [(True, 1, cores), (False, 1, 1)]
@@ -121,7 +125,10 @@ def contestants(one_thread: bool) -> list[tuple[bool, int, int]]:
 
 
 def check(qualities: list[tuple[float, float]]) -> None:
-    """Assert that all qualities agree. Rounding in float32 may move single pixels by one level, no more."""
+    """Asserts that all PSNR values agree within 0.001 dB and all SSIM values within 0.0001.
+
+    Rounding in float32 may change single pixels by one of 256 levels.
+    """
     for which, tolerance in enumerate((1e-3, 1e-4)):
         values = [quality[which] for quality in qualities]
         assert max(values) - min(values) < tolerance, values

@@ -5,13 +5,13 @@ from pathlib import Path
 
 
 def parser_for(page: str | None) -> argparse.ArgumentParser:
-    """A parser for the benchmark whose docstring is `page`, with --root, --train and --cache."""
+    """Returns a parser with --root, --train and --cache. Its description is the first line of `page`, a docstring."""
     parser = argparse.ArgumentParser(description=(page or "").partition("\n")[0])
     parser.add_argument("--root", default="data", help="folder of the image sets (default: data)")
     parser.add_argument(
         "--train",
         default="embedded",
-        help="image set in that folder (default: the photographs that come with scikit-image)",
+        help="name of the image set in the folder --root (default: photographs that come with scikit-image)",
     )
     parser.add_argument(
         "--cache",

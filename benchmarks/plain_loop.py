@@ -1,9 +1,9 @@
 """The baseline: a plain training loop, as research code for super-resolution is commonly written.
 
-It does in a few lines what BasicSR does by default with PNG files. The workers of a data loader decode a pair of
+The loop does in a few lines what BasicSR does by default with PNG files. The workers of a data loader decode a pair of
 PNG files for every patch. Training runs in float32 on contiguous memory with torch's default Adam, one trial at a
-time with all cores. On CUDA it pins memory and lets cuDNN benchmark its kernels. EDSR-PyTorch differs: it decodes the
-images once into files of its own and reads those. The loop uses nothing of srsweep's training.
+time with all cores. On CUDA the loop pins memory and lets cuDNN benchmark its kernels. EDSR-PyTorch works differently:
+it decodes the images once and stores the pixels in its own file format. The loop uses no part of srsweep's training.
 """
 
 import random
@@ -22,7 +22,7 @@ from sweeps.data.cache import PairSet
 
 
 def write_pngs(pairs: PairSet, folder: Path) -> list[tuple[Path, Path]]:
-    """Write the pairs as PNG files unless they exist; return the (low, high) resolution paths of each pair."""
+    """Writes each pair of images as PNG files unless they exist. Returns the (low-, high-resolution) paths."""
     paths = []
     for i, name in enumerate(pairs.names):
         both = tuple(folder / kind / f"{Path(name).name}.png" for kind in ("low", "high"))
@@ -35,7 +35,7 @@ def write_pngs(pairs: PairSet, folder: Path) -> list[tuple[Path, Path]]:
 
 
 class PngPatches(Dataset[tuple[Tensor, Tensor]]):
-    """Random pairs of patches. For each one, both PNG files of an image are decoded."""
+    """A data set of random pairs of patches. For each pair of patches, both PNG files of an image are decoded."""
 
     def __init__(self, paths: list[tuple[Path, Path]], scale: int, patch_size: int) -> None:
         self.paths, self.scale, self.patch_size = paths, scale, patch_size
@@ -67,7 +67,7 @@ def read(path: Path) -> np.ndarray:
 
 
 def as_tensor(image: np.ndarray) -> Tensor:
-    """(H, W, 3) uint8 -> (3, H, W) float32 in [0, 1]."""
+    """Converts (H, W, 3) uint8 to (3, H, W) float32 in [0, 1]."""
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float() / 255
 
 
@@ -81,7 +81,7 @@ def train_plainly(
     learning_rate: float,
     workers: int,
 ) -> Generator[Tensor, None, None]:
-    """Train for as long as the caller iterates; yield the loss of every step."""
+    """Trains for as long as the caller iterates. Yields the loss of every step."""
     on_cuda = torch.cuda.is_available()
     loader = DataLoader(
         PngPatches(paths, scale, patch_size),
@@ -106,7 +106,7 @@ def train_plainly(
 def evaluate_plainly(
     network: nn.Module, paths: list[tuple[Path, Path]], scale: int
 ) -> tuple[float, float]:
-    """Mean PSNR [dB] and SSIM of the luma. Images are evaluated one by one, each decoded from its PNG files."""
+    """Returns the mean PSNR [dB] and SSIM of the luma. Each image is decoded from its PNG files and evaluated alone."""
     device = next(network.parameters()).device
     network.eval()
     quality = []
@@ -132,7 +132,7 @@ def luma(image: np.ndarray) -> np.ndarray:
 
 
 def timed(losses: Iterator[Tensor], seconds: float) -> tuple[int, float]:
-    """The number of steps taken in about `seconds`, and their exact duration in seconds."""
+    """Takes steps for about `seconds`. Returns the number of steps and their exact duration in seconds."""
     started = time.perf_counter()
     steps = 0
     for loss in losses:

@@ -1,10 +1,10 @@
-"""Compares the PSNR of srsweep's step and of a plain step after equally many steps on the same patches.
+"""Compares the PSNR that srsweep's training step and a plain step reach after the same steps on the same patches.
 
     python -m benchmarks.quality --root data --train BSDS400 --steps 500
 
-The plain step runs in float32 on contiguous memory with torch's default Adam. Both start from the same weights and
-see the same batches, so that only the arithmetic differs. The losses along the way and the PSNR at the end are
-recorded for every seed.
+The plain step runs in float32 on contiguous memory with torch's default Adam. Both trainings start from the same
+weights and see the same batches, so only the arithmetic differs. For every seed, the losses during the training and the
+PSNR at its end are recorded.
 """
 
 import copy
@@ -30,12 +30,12 @@ from sweeps.train.step import make_step
 
 SCALE = 4
 WINDOW = 50
-"""Number of steps over which the loss is averaged."""
+"""Number of steps over which each recorded loss is averaged."""
 
 
 def main() -> None:
     parser = parser_for(__doc__)
-    parser.add_argument("--steps", type=int, default=500, help="training steps")
+    parser.add_argument("--steps", type=int, default=500, help="number of training steps")
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds")
     parser.add_argument("--batch", type=int, default=16, help="patches per batch")
     parser.add_argument("--patch", type=int, default=48, help="side of a low-resolution patch")
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def train(take_step: Callable[[int], Tensor], steps: int) -> list[tuple[int, float]]:
-    """Train, and return the (last step, mean loss) of every WINDOW steps."""
+    """Trains for `steps` steps. Returns (last step, mean loss) for every WINDOW steps."""
     losses = [float(take_step(step)) for step in range(steps)]
     starts = range(0, steps, WINDOW)
     return [(min(i + WINDOW, steps), fmean(losses[i : i + WINDOW])) for i in starts]

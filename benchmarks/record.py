@@ -1,6 +1,6 @@
 """Writes the numbers of a benchmark to one CSV file per run.
 
-The file's name has the benchmark, the hardware, the version of torch and the date.
+The name of the file holds the benchmark, the hardware, the version of torch and the date.
 """
 
 import csv
@@ -24,10 +24,10 @@ RESULTS = Path(__file__).parent / "results"
 
 
 class Record:
-    """The rows of one run. Each row is written to a new file at once, so an interrupted run keeps its rows.
+    """The rows of one run of a benchmark, which go to a new CSV file.
 
-    Every row also holds the settings of the run, the version of Python, the commit, and the load average of the
-    machine over the last minute.
+    Each row is written as soon as it is added, so an interrupted run keeps its rows. Every row also holds the settings
+    of the run, the version of Python, the commit, and the load average of the machine over the last minute.
     """
 
     def __init__(self, name: str, **settings: object) -> None:
@@ -40,7 +40,7 @@ class Record:
         }
 
     def add(self, **row: object) -> None:
-        """Write one row. All rows of a run have the same keys."""
+        """Writes one row. All rows of a run must have the same keys."""
         whole = {**row, "load": round(os.getloadavg()[0], 2), **self.run}
         self.rows.append({key: str(value) for key, value in whole.items()})
         self.path.parent.mkdir(exist_ok=True)
@@ -53,7 +53,7 @@ class Record:
 
 
 def _unused(name: str) -> Path:
-    """The path of a new file with today's date; the second file of a day ends in '-2'."""
+    """Returns the path of a new file with today's date. The name of the second file of a day ends in '-2'."""
     version = torch.__version__.partition("+")[0]
     stem = f"{name}_{hardware()}_torch-{version}_{datetime.datetime.now(datetime.UTC).date()}"
     path, number = RESULTS / f"{stem}.csv", 1
@@ -64,13 +64,13 @@ def _unused(name: str) -> Path:
 
 
 def hardware() -> str:
-    """The processor or GPU and the number of cores, in characters that suit a file name."""
+    """Returns the processor or GPU and the number of cores, spelled for a file name."""
     name = re.sub(r"[^a-z0-9]+", "-", device_name(TrainSettings()).lower()).strip("-")
     return f"{name}-{num_cores()}-cores"
 
 
 def commit() -> str:
-    """The measured commit, followed by '+' if the code differs from it; '' outside a checkout."""
+    """Returns the first 8 digits of the commit, with '+' if the code differs from it, or '' outside a checkout."""
     sha, differs = git_state()
     if not differs:
         return sha[:8]
@@ -84,7 +84,7 @@ def commit() -> str:
 
 
 def spread(values: Sequence[float]) -> tuple[float, float, float]:
-    """Lower quartile, median and upper quartile. For a single value, all three are that value."""
+    """Returns the lower quartile, the median and the upper quartile. For a single value, all three equal the value."""
     if len(values) < 2:
         return values[0], values[0], values[0]
     lower, _, upper = quantiles(values, n=4, method="inclusive")
@@ -92,9 +92,9 @@ def spread(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def ratios(slow: Sequence[float], fast: Sequence[float]) -> str:
-    """Median and quartiles of fast / slow, such as '6.1x (5.8 to 6.4, 5 rounds)'.
+    """Returns the median and the quartiles of fast / slow, such as '6.10x (5.80 to 6.40, 5 rounds)'.
 
-    Values at the same position were measured in the same round, one right after the other.
+    Values at the same position of `slow` and `fast` come from the same round.
     """
     if len(slow) == 1:
         return f"{fast[0] / slow[0]:.2f}x (one round)"

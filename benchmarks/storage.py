@@ -2,8 +2,8 @@
 
     python -m benchmarks.storage sqlite:////tmp/million.db [postgresql+psycopg://...]
 
-srsweep's reader is compared with a straightforward one, which loads every measurement into a data frame and then
-picks the newest of each trial. The databases must be new. `benchmarks.synthetic` fills them.
+srsweep's reader is compared with a straightforward reader, which loads every measurement into a data frame and then
+picks the newest measurement of each trial. The databases must be new; `benchmarks.synthetic` fills them.
 """
 
 import argparse
@@ -28,16 +28,18 @@ OBJECTIVES: dict[str, Direction] = {
     "multadds": "minimize",
 }
 COMMITS = 100
-"""Evaluations recorded per round."""
+"""Number of evaluations that each round records."""
 TRIAL = 1
-"""Id of the trial that gets the recorded evaluations, in its first attempt."""
+"""Id of the trial whose first attempt gets the recorded evaluations."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("urls", nargs="+", help="URLs of new databases")
     parser.add_argument("--trials", type=int, default=10_000, help="number of trials to invent")
-    parser.add_argument("--evaluations", type=int, default=24, help="evaluations per trial")
+    parser.add_argument(
+        "--evaluations", type=int, default=24, help="number of evaluations per trial"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="repetitions of each measurement")
     options = parser.parse_args()
     record = Record("storage", trials=options.trials, evaluations=options.evaluations)
@@ -90,7 +92,7 @@ def read_everything(url: str) -> int:
 
 
 def record_evaluations(url: str) -> int:
-    """Record evaluations of four measurements each in the full database, as a driver does; return their number."""
+    """Records evaluations of four measurements each in the filled database, as a driver does. Returns COMMITS."""
     store = Store(url)
     first = time.time_ns() // 1_000_000 % 1_000_000_000  # from the clock, so that no step repeats
     for step in range(first, first + COMMITS):

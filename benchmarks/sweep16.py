@@ -1,10 +1,10 @@
-"""Measures trials per hour of a fixed sweep of 16 variants: `srsweep run` against the plain loop.
+"""Measures trials per hour in a fixed sweep of 16 networks: `srsweep run` and the plain loop.
 
     python -m benchmarks.sweep16 --root data --train BSDS400 --steps 100
 
 srsweep's time includes everything: suggestions, costs, database, checkpoints, workers, and evaluation on the
 validation images. The plain loop trains the same networks for the same number of steps, one after another with all
-cores, and evaluates each once, image by image. It stores nothing.
+cores. It evaluates each network once, image by image, and stores nothing.
 """
 
 import argparse
@@ -38,7 +38,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100, help="training steps per network")
     parser.add_argument("--batch", type=int, default=16, help="patches per batch")
     parser.add_argument("--patch", type=int, default=24, help="side of a low-resolution patch")
-    parser.add_argument("--rounds", type=int, default=3, help="repetitions of both sweeps")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="number of rounds, each with both loops"
+    )
     options = parser.parse_args()
     shape = {"batch": options.batch, "patch": options.patch}
     record = Record("sweep16", train=options.train, **shape)
@@ -64,7 +66,7 @@ def main() -> None:
 
 def describe(options: argparse.Namespace, folder: Path) -> SweepConfig:
     train = {"steps": options.steps, "evaluate_every": options.steps}
-    # The plain loop's rate is constant.
+    # The plain loop has a constant learning rate.
     train |= {"batch_size": options.batch, "patch_size": options.patch, "schedule": "constant"}
     sweep = {
         "name": "sixteen",
@@ -81,7 +83,7 @@ def describe(options: argparse.Namespace, folder: Path) -> SweepConfig:
 
 
 def by_srsweep(config: SweepConfig) -> tuple[int, float]:
-    """The number of completed trials and their mean PSNR [dB]."""
+    """Runs the sweep with srsweep. Returns the number of complete trials and their mean PSNR [dB]."""
     sweep = run_sweep(config)
     complete = [trial for trial in sweep.finished if trial.state == "complete"]
     assert len(complete) == config.search.trials
@@ -89,7 +91,7 @@ def by_srsweep(config: SweepConfig) -> tuple[int, float]:
 
 
 def prepare(config: SweepConfig) -> tuple[Paths, Paths]:
-    """The PNG files of training and validation images. They are written unless they exist, as srsweep's cache is."""
+    """Fills srsweep's cache and writes PNG files, unless they exist. Returns the paths of the PNG files."""
     split = open_split(config.data, config.scale, Path(config.cache))
     folder = Path(config.cache) / "png"
     train, validation = (
@@ -99,7 +101,7 @@ def prepare(config: SweepConfig) -> tuple[Paths, Paths]:
 
 
 def plainly(config: SweepConfig) -> tuple[int, float]:
-    """The number of networks that the plain loop trained and their mean PSNR [dB]."""
+    """Trains the networks with the plain loop. Returns the number of networks and their mean PSNR [dB]."""
     torch.set_num_threads(num_cores())
     train, validation = prepare(config)
     qualities = []

@@ -1,8 +1,8 @@
-"""Makes a database of invented trials, to measure how fast it is read. Its numbers are never results.
+"""Makes a database of invented trials, to measure how fast srsweep reads it. The numbers in it are no results.
 
     python -m benchmarks.synthetic sqlite:////tmp/synthetic.db --trials 10000 --evaluations 24
 
-writes the tables of a sweep called `synthetic` by bulk insert. 10,000 trials with 24 evaluations hold about a
+writes the tables of a sweep called `synthetic` by bulk insert. 10,000 trials with 24 evaluations each give about a
 million measurements.
 """
 
@@ -31,13 +31,13 @@ KNOBS: dict[str, tuple[object, ...]] = {
     "activation_ratio": ("all", "half", "rare"),
     "attention": ("none", "channel", "pixel"),
 }
-"""Knobs of every invented trial besides n_feats. They have no influence on the invented numbers."""
+"""Knobs of every invented trial besides n_feats. The knobs have no influence on the invented measurements."""
 CHUNK = 1_000
-"""Trials per bulk insert."""
+"""Number of trials per bulk insert."""
 
 
 def fill(url: str, trials: int, evaluations: int, seed: int = 0) -> int:
-    """Write the sweep to the database at `url`, which must hold no trials; return the number of measurements.
+    """Writes the sweep to the database at `url`, which must hold no trials. Returns the number of measurements.
 
     Raises SystemExit if the database holds trials.
     """
@@ -61,7 +61,7 @@ def fill(url: str, trials: int, evaluations: int, seed: int = 0) -> int:
 
 
 def add_trials(url: str, trials: int, evaluations: int) -> None:
-    """Add complete trials to the database at `url`, which `fill` made."""
+    """Adds complete trials to the database at `url`, which `fill` has filled."""
     store = Store(url)
     count = _count_trials(store)
     rows = _rows(np.random.default_rng(count), 1, range(count, count + trials), evaluations)
@@ -171,7 +171,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url", help="URL of a new database")
     parser.add_argument("--trials", type=int, default=10_000, help="number of trials to invent")
-    parser.add_argument("--evaluations", type=int, default=24, help="evaluations per trial")
+    parser.add_argument(
+        "--evaluations", type=int, default=24, help="number of evaluations per trial"
+    )
     given = parser.parse_args()
     began = time.perf_counter()
     written = fill(given.url, given.trials, given.evaluations)

@@ -1,4 +1,4 @@
-"""Writes the tables in benchmarks/README.md, one per hardware, from the newest CSV file of each benchmark.
+"""Writes the tables in benchmarks/README.md, for each hardware, from the newest CSV file of each benchmark.
 
 python -m benchmarks.table
 """
@@ -24,7 +24,7 @@ def main() -> None:
 
 
 def tables(folder: Path) -> str:
-    """The tables as Markdown: for each hardware, one with ratios and one with the files behind them."""
+    """Returns Markdown: for each hardware, a table of ratios and a table of the files that hold the numbers."""
     newest: dict[str, dict[str, Path]] = {}
     for path in sorted(folder.glob("*.csv"), key=age):
         name, hardware = path.stem.split("_")[:2]
@@ -33,12 +33,12 @@ def tables(folder: Path) -> str:
 
 
 def age(path: Path) -> list[int]:
-    """A sort key: year, month and day of a file, and its number if it is not the first of the day."""
+    """Returns a sort key for a file: year, month, day, and the number of the file if it is not the first of its day."""
     return [int(number) for number in path.stem.split("_")[-1].split("-")]
 
 
 def page_of(hardware: str, files: dict[str, Path]) -> list[str]:
-    """The heading, the results and the sources of one hardware."""
+    """Returns the heading, the table of results and the table of files for one hardware."""
     results = ["| what | plain | srsweep | ratio (quartiles) |", "| --- | --- | --- | --- |"]
     sources = ["| file | settings | commit | load |", "| --- | --- | --- | --- |"]
     for name, lines in READERS.items():
@@ -57,20 +57,20 @@ def read(path: Path) -> list[Row]:
 
 
 def source(path: Path, rows: Sequence[Row]) -> str:
-    """A table row with a file's settings, commit and range of load."""
+    """Returns a table row with the settings, the commit and the range of the load in a file."""
     load = sorted(numbers(rows, "load"))
     first = rows[0]
     return f"| `{path.name}` | {first['settings']} | {first['commit']} | {load[0]:.1f} to {load[-1]:.1f} |"
 
 
 def line(what: str, unit: str, slow: list[float], fast: list[float], *, less: bool) -> str:
-    """A row of the table. `less` says that a smaller number is better."""
+    """Returns a row of the table of results. `less` says that a smaller number is better."""
     ratio = ratios(fast, slow) if less else ratios(slow, fast)
     return f"| {what} | {spread(slow)[1]:.3g} {unit} | {spread(fast)[1]:.3g} {unit} | {ratio} |"
 
 
 def training(rows: Sequence[Row]) -> Iterator[str]:
-    """Each split of the cores against the better split of the plain loop in the same round."""
+    """Yields a row for each split of the cores, compared with the faster split of the plain loop in each round."""
     for shape, own in by("shape", rows).items():
         plain = [row for row in own if row["loop"] == "plain"]
         best = of_better_split(plain, "patches_per_second")
@@ -94,7 +94,7 @@ def training(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def share(splits: dict[str, list[Row]], column: str) -> float:
-    """The multiply-adds per second of the best split, divided by those of a large matrix product."""
+    """Returns the rate in `column` divided by the rate of a large matrix product, for the best split of the cores."""
     return max(
         spread([float(row[column]) / float(row["matmul_gmacs_per_second"]) for row in rows])[1]
         for rows in splits.values()
@@ -156,12 +156,12 @@ def training_memory(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def of_better_split(plain: Sequence[Row], rate: str) -> list[float]:
-    """The rate of the plain loop in each round, with the number of threads that was faster."""
+    """Returns the rate of the plain loop in each round, with the faster number of threads."""
     return [max(numbers(of_round, rate)) for of_round in by("round", plain).values()]
 
 
 def by(column: str, rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """Rows grouped by their value in `column`, in the order in which the values first appear."""
+    """Returns the rows grouped by their value in `column`, in the order in which the values first appear."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(row[column], []).append(row)

@@ -1,4 +1,4 @@
-"""Runs a contestant as several processes that start their measurement together, such as one process per core."""
+"""Runs a contestant in several processes, such as one per core, which begin their measurements at the same time."""
 
 import multiprocessing
 from collections.abc import Callable
@@ -12,23 +12,23 @@ import torch
 from sweeps.data.settings import DataSettings
 
 PATIENCE = 600
-"""Seconds that a process waits for the others before it gives up."""
+"""Seconds for which a process waits for the other processes before it fails."""
 
 _barrier: Any = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """The work of one process of a contestant."""
+    """The settings of the work that every process of a contestant does."""
 
     plain: bool
-    """Whether the plain loop does the work rather than srsweep."""
+    """Whether the plain loop does the work, not srsweep."""
     threads: int
-    """Threads of the process."""
+    """Number of threads of the process."""
     seconds: float
-    """Duration of the measurement."""
+    """Duration of the measurement, in seconds."""
     data: DataSettings
-    """The images."""
+    """The images to train or evaluate on."""
     cache: Path
     """Folder for decoded images and PNG files."""
 
@@ -38,7 +38,10 @@ Result = TypeVar("Result")
 
 
 def together(work: Callable[[AnyJob], Result], job: AnyJob, processes: int) -> list[Result]:
-    """The result of `work(job)` from each of `processes` new processes. `work` must be a module's function."""
+    """Runs `work(job)` in each of `processes` new processes and returns the results.
+
+    `work` must be a function at the top level of a module, because it is pickled.
+    """
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(processes)
     with ProcessPoolExecutor(processes, context, initializer=_share, initargs=(barrier,)) as pool:
@@ -46,7 +49,7 @@ def together(work: Callable[[AnyJob], Result], job: AnyJob, processes: int) -> l
 
 
 def wait_for_others() -> None:
-    """Wait until all processes have reached this call; `work` calls it before it measures."""
+    """Waits until all processes have reached this call. `work` makes the call before each measurement."""
     _barrier.wait(PATIENCE)
 
 

@@ -1,11 +1,12 @@
-"""Measures training patches per second: srsweep's step, at every split of the cores, against the plain loop.
+"""Measures training patches per second: srsweep's step, at every split of the cores, and the plain loop.
 
     python -m benchmarks.training --root data --train BSDS400      # 4 minutes on two idle cores
 
-A contestant is a number of processes with a number of threads each. Each round runs every contestant once for the
-same time, one right after the other. Ratios are taken within a round. On a busy machine, patches per second mean
-little, because threads that wait for each other lose most. The processor time per patch, with one thread per process,
-depends less on the load. Its ratio assumes that the plain loop scales perfectly with its threads.
+A contestant is a loop with a number of processes and a number of threads per process. Each round runs all contestants
+for the same time, one after the other. Ratios are computed within a round. On a busy machine, patches per second mean
+little, because threads that wait for each other are slowed down most. The processor time per patch, with one thread
+per process, depends less on the load. The ratio of processor times assumes that the plain loop scales perfectly with
+its threads.
 """
 
 import multiprocessing
@@ -42,12 +43,12 @@ SHAPES = {
     "s-LWSR16 b16 p24": (16, 16, 24),
     "s-LWSR16 b8 p16": (16, 8, 16),
 }
-"""n_feats, batch size and side of a low-resolution patch, by name. By default only the first is measured."""
+"""The n_feats, batch size and side of a low-resolution patch for each name. By default only the first is measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Steps(Job):
-    """The job of taking training steps of one shape."""
+    """A job that takes training steps with one network, batch size and patch size."""
 
     shape: str
     """A key of SHAPES."""
@@ -55,19 +56,21 @@ class Steps(Job):
 
 def main() -> None:
     parser = parser_for(__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of all contestants")
-    parser.add_argument("--seconds", type=float, default=6, help="duration of each measurement")
+    parser.add_argument("--rounds", type=int, default=5, help="number of rounds")
+    parser.add_argument(
+        "--seconds", type=float, default=6, help="seconds for which each contestant is measured"
+    )
     parser.add_argument(
         "--shapes",
         nargs="+",
         choices=list(SHAPES),
         default=list(SHAPES)[:1],
-        help="networks with batch and patch size (default: the first)",
+        help="names of networks with batch and patch size (default: the first)",
     )
     parser.add_argument(
         "--one-thread",
         action="store_true",
-        help="use a single thread per process, for busy machines",
+        help="measure only contestants with one thread per process (for busy machines)",
     )
     options = parser.parse_args()
     data = DataSettings(train=options.train, root=options.root)
@@ -104,11 +107,11 @@ def main() -> None:
 
 
 def run(job: Steps, processes: int) -> dict[str, float]:
-    """Patches per second of all processes together, processor time per patch, and rates of multiply-adds.
+    """Returns patches per second of all processes, processor time per patch, and three rates of multiply-adds.
 
-    There are three rates: for the published network (three times its forward pass), for what the step really
-    computes, and for a large matrix product. On a CPU they are those of one process over its processor time. On a
-    GPU they are those of all processes over wall-clock time.
+    The rates are for the published network (three times its forward pass), for the operations that a step really
+    computes, and for a large matrix product. On a CPU a rate belongs to one process and its processor time. On a GPU
+    a rate belongs to all processes and wall-clock time.
     """
     results = together(_work, job, processes)
     patches, cpu_ms, computed, peak = zip(*results, strict=True)
@@ -130,7 +133,7 @@ def _work(job: Steps) -> tuple[float, float, float, float]:
     n_feats, batch_size, _ = SHAPES[job.shape]
     network = architecture("slwsr", {"n_feats": n_feats}).network(SCALE)
     losses = (_plain if job.plain else _ours)(job, network)
-    next(losses)  # before anything counts, because it starts the workers of the plain loop
+    next(losses)  # not counted, because this step starts the workers of the plain loop
     with FlopCounterMode(display=False) as counter:
         next(losses)
     for _ in range(WARM_UP):  # on a GPU, the last of these steps is recorded as a graph
@@ -173,14 +176,14 @@ def _ours(job: Steps, network: torch.nn.Module) -> Any:
 
 
 def _cpu_seconds() -> float:
-    """Processor time used so far by this process and by the running workers of its data loader."""
+    """Returns the processor time [s] used so far by this process and by the running workers of its data loader."""
     workers = (psutil.Process(child.pid) for child in multiprocessing.active_children())
     used = [psutil.Process().cpu_times(), *(worker.cpu_times() for worker in workers)]
     return sum(one.user + one.system for one in used)
 
 
 def _matmul_gmacs(dtype: torch.dtype, seconds: float = 0.5) -> float:
-    """Billions of multiply-adds per second in a large matrix product: the practical limit of this machine now."""
+    """Returns billions of multiply-adds per second in a large matrix product, the practical limit of this machine."""
     device = pick_device("auto")
     side = 8192 if device.type == "cuda" else 1024
     clock = time.perf_counter if device.type == "cuda" else time.process_time

@@ -1,11 +1,11 @@
-"""Compares the predicted memory of a training step with the peak that torch's allocator reached.
+"""Compares the predicted memory of a training step with the peak of the memory that torch allocates.
 
     python -m benchmarks.training_memory 2>/dev/null      # 3 minutes on one core; hides kineto's messages
 
 The first published network of every family takes a step with a small batch, in bfloat16 and in float32. The network
-runs unchanged, as on a GPU, without the rewrites for processors (`sweeps.train.fast_cpu.graph_rewrites`), which need
-less memory. On a processor, torch's profiler records each allocation. On a GPU, the allocator reports its own peak.
-Neither number includes what a process holds before it trains, such as the interpreter and CUDA's context.
+runs unchanged, as on a GPU. The rewrites for CPUs (`sweeps.train.fast_cpu.graph_rewrites`) are left out, because they
+need less memory. On a CPU, torch's profiler records each allocation. On a GPU, the allocator reports its own peak.
+Neither number includes memory that a process holds before it trains, such as the interpreter and CUDA's context.
 """
 
 import argparse
@@ -52,12 +52,12 @@ def main() -> None:
 
 
 def predicted_step(architecture: Architecture, load: Load) -> int:
-    """The predicted bytes of weights, moments and activations."""
+    """Returns the predicted bytes of weights, moments and activations."""
     return weight_bytes(costs(architecture, load.scale), load) + step_bytes(architecture, load)
 
 
 def measured_step(architecture: Architecture, load: Load) -> int:
-    """The peak bytes of all tensors during the second step, including weights and moments."""
+    """Returns the peak bytes of all tensors during the second step, including weights and moments."""
     network = architecture.network(load.scale).train()
     take_step = _step(network, load)
     take_step()
@@ -75,7 +75,7 @@ def measured_step(architecture: Architecture, load: Load) -> int:
 
 
 def _step(network: nn.Module, load: Load) -> Callable[[], None]:
-    """The step of `sweeps.train.step.make_update`, without the rewrites for processors."""
+    """Returns the step of `sweeps.train.step.make_update` without the rewrites for CPUs."""
     device = pick_device("auto")
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = make_optimizer(network)
@@ -102,7 +102,7 @@ def _step(network: nn.Module, load: Load) -> Callable[[], None]:
 
 
 def _peak(profiled: profile) -> int:
-    """The largest number of bytes that were allocated and not yet freed."""
+    """Returns the largest number of bytes that were in use at the same time."""
     assert profiled.profiler is not None
     results: Any = profiled.profiler.kineto_results
     events = [event for event in results.events() if event.name() == "[memory]"]

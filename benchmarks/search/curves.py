@@ -1,4 +1,4 @@
-"""Reads a tabulated space, which make_table.py made from real trainings, and scores searches on it."""
+"""Reads a table that make_table.py made from real trainings, and scores searches on this table."""
 
 import csv
 import json
@@ -27,12 +27,12 @@ class Entry:
     key: str
     costs: tuple[float, ...]
     curve: Mapping[int, float]
-    """PSNR [dB] by step; empty if the training diverged."""
+    """PSNR [dB] by step. Empty if the training diverged."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tabulated(Constraint):
-    """The constraint that an architecture is in the table, which may hold only a random part of its space."""
+    """The constraint that an architecture is in the table. A table may hold only a random part of its space."""
 
     keys: frozenset[str]
     """Keys of the architectures in the table."""
@@ -42,7 +42,7 @@ class Tabulated(Constraint):
 
 
 class Curves:
-    """A table: its sweep file, its entries by key, and the hypervolume of the networks that a search has found."""
+    """A table: its sweep file, its architectures by key, and the hypervolume of networks that a search has trained."""
 
     def __init__(self, name: str, folder: Path = TABLES) -> None:
         self.name = name
@@ -62,11 +62,11 @@ class Curves:
 
     @cached_property
     def architectures(self) -> dict[str, Architecture]:
-        """The architectures of the table by key."""
+        """The architectures of the table, by key."""
         return {a.key: a for a in self.config.space.architectures if a.key in self.entries}
 
     def points(self, keys: list[str]) -> NDArray[np.float64]:
-        """(N, 3): logarithms of the costs, scaled to [0, 1], and the negated PSNR gain over bicubic [dB]."""
+        """Returns (N, 3) points: the logarithms of both costs, scaled to [0, 1], and minus the gain over bicubic [dB]."""
         chosen = [self.entries[key] for key in keys]
         logs = np.log(np.array([entry.costs for entry in chosen]).reshape(-1, len(COSTS)))
         gains = [entry.curve.get(self.steps, self.bicubic) - self.bicubic for entry in chosen]
@@ -74,20 +74,20 @@ class Curves:
 
     @cached_property
     def reference(self) -> moocore.Hypervolume:
-        """The hypervolume above bicubic's PSNR, up to 2 % beyond the largest cost on a logarithmic axis."""
+        """The hypervolume down to bicubic's PSNR and up to 1.02 on the scaled logarithmic cost axes."""
         return moocore.Hypervolume(ref=[1.02, 1.02, 0.0])
 
     @cached_property
     def whole(self) -> float:
-        """The hypervolume of all architectures of the table."""
+        """The hypervolume of all architectures in the table."""
         return float(self.reference(self.points(list(self.entries))))
 
     def hypervolume(self, keys: list[str]) -> float:
-        """The share of the whole table's hypervolume that these fully trained architectures dominate."""
+        """Returns the hypervolume of these architectures, fully trained, as a share of the hypervolume of the table."""
         return float(self.reference(self.points(keys))) / self.whole if keys else 0.0
 
     def with_search(self, **search: object) -> SweepConfig:
-        """The table's sweep with other search settings."""
+        """Returns the sweep of the table with other search settings."""
         settings = self.config.search.model_validate(search)
         return self.config.model_copy(update={"search": settings})
 

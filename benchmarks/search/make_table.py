@@ -1,12 +1,12 @@
-"""Trains every architecture of a small space and tabulates the learning curves.
+"""Trains every architecture of a small space and writes the learning curves to a table.
 
     python -m benchmarks.search.make_table benchmarks/search/tables/slwsr-x2.yaml
 
-writes a CSV file beside the YAML file, with one row per architecture, appended as each training ends, so it can be
-stopped and started again. A JSON file beside it states the device, the versions and the images. Steps, images and
+writes a CSV file beside the YAML file, with one row per architecture. A row is appended when its training ends, so the
+script can be stopped and started again. A JSON file states the device, the versions and the images. Steps, images and
 learning rates come from the YAML file, which is an ordinary sweep file. `sweeps.train.loop` does the training. The
 columns `psnr_<step>` hold the PSNR of the luma on the sweep's validation images [dB], and `seconds` is the time of
-the whole training. A training that diverges has its message under `error` and no numbers.
+the training. If a training diverges, the column `error` holds its message.
 """
 
 import argparse
@@ -33,7 +33,7 @@ COUNTED = ("params", "multadds", "activations", "num_convs")
 
 
 def columns(config: SweepConfig) -> list[str]:
-    """The names of the table's columns: identity, knobs of all families, costs, curve."""
+    """Returns the names of the columns: key, family, knobs of all families, costs, learning curve, seconds, error."""
     knobs = dict.fromkeys(d.name for part in config.space.families for d in part.dimensions)
     every, steps = config.train.evaluate_every, config.train.steps
     curve = [f"psnr_{step}" for step in range(every, steps + 1, every)]
@@ -41,7 +41,7 @@ def columns(config: SweepConfig) -> list[str]:
 
 
 def train_one(architecture: Architecture, config: SweepConfig, split: DataSplit) -> dict[str, str]:
-    """Train one architecture and return its curve, by column."""
+    """Trains one architecture and returns its learning curve, its seconds and its error, by column."""
     torch.manual_seed(config.seed)
     row: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -60,7 +60,7 @@ def train_one(architecture: Architecture, config: SweepConfig, split: DataSplit)
 
 
 def describe(architecture: Architecture, scale: int) -> dict[str, str]:
-    """The identity, knobs and costs of one architecture, by column."""
+    """Returns the key, the family, the knobs and the costs of one architecture, by column."""
     counted = costs(architecture, scale)
     row = {"key": architecture.key, "family": architecture.family.name}
     row |= {name: str(value) for name, value in architecture.knobs.items()}
@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument(
         "--reverse",
         action="store_true",
-        help="train in reverse order, for a second process beside the first",
+        help="train the architectures in reverse order, in a second process at the same time as the first",
     )
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -92,7 +92,7 @@ def main() -> None:
     names = columns(config)
     if not table.exists():
         table.write_text(",".join(names) + "\n")
-    # In random order, so that an unfinished table is a fair sample of its space.
+    # The order is random, so that an unfinished table is a fair sample of its space.
     wanted = list(config.space.architectures)
     Random(0).shuffle(wanted)
     for architecture in wanted[::-1] if given.reverse else wanted:
@@ -106,7 +106,7 @@ def main() -> None:
 
 
 def trained(table: Path) -> set[str]:
-    """The keys of the architectures in the table."""
+    """Returns the keys of the architectures in the table."""
     with table.open(newline="") as file:
         return {row["key"] for row in csv.DictReader(file)}
 

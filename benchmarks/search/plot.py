@@ -1,4 +1,4 @@
-"""Draws results/<table>.csv as results/<table>.svg: the median hypervolume over steps, with shaded quartiles.
+"""Draws each results/<table>.csv as results/<table>.svg: median hypervolume over steps, quartiles shaded.
 
 python -m benchmarks.search.plot
 """
@@ -27,7 +27,7 @@ Row = tuple[float, float, float, float]
 
 
 def read(path: Path) -> dict[str, list[Row]]:
-    """The (steps, median, lower quartile, upper quartile) rows of each contender."""
+    """Returns the rows of each contender, as (steps, median, lower quartile, upper quartile) of the hypervolume."""
     curves: dict[str, list[Row]] = defaultdict(list)
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
@@ -38,7 +38,7 @@ def read(path: Path) -> dict[str, list[Row]]:
 
 
 def draw(curves: dict[str, list[Row]], title: str) -> str:
-    """The figure as SVG text."""
+    """Returns the figure as SVG text."""
     most = max(row[0] for rows in curves.values() for row in rows)
     least = min(row[2] for rows in curves.values() for row in rows)
 

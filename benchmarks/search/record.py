@@ -1,9 +1,9 @@
-"""Records the replays of a search whose replays take minutes, one seed after another.
+"""Records the replays of a slow search, which take minutes each, one seed after another.
 
     python -m benchmarks.search.record gp --tables slwsr-x2-short --seeds 20
 
-adds to `results/rivals/<table>.json` as each seed ends, so it can be stopped and started again. `search.py` scores
-the recorded replays.
+adds each replay to `results/rivals/<table>.json` when it ends, so the script can be stopped and started again.
+`search.py` scores the recorded replays.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from benchmarks.search.search import SHARE, Events, contenders, recorded, record
 
 
 def keep(name: str, contender: str, events: Events) -> None:
-    """Add the replay of the next seed to the file of its table."""
+    """Adds the replay of the next seed to the file of recorded replays on the table `name`."""
     found = recorded(name)
     found.setdefault(contender, []).append(events)
     path = recorded_at(name)

@@ -1,6 +1,7 @@
-"""Replays searches on a table, through the sweep's own engine.
+"""Replays searches on a table of real trainings, with the same engine that runs sweeps.
 
-A replay yields pairs: the training steps spent so far, and the key of an architecture that is now fully trained.
+A replay yields a pair for each architecture that is fully trained: the training steps spent so far, and the key of the
+architecture.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +23,7 @@ Replay = Iterator[tuple[int, str]]
 
 
 class NoStore:
-    """A store that forgets all it is given. A replay needs the engine but no database."""
+    """A store that keeps nothing but the numbers of attempts. With it, the engine runs without a database."""
 
     def __init__(self, bicubic: float) -> None:
         self.bicubic = bicubic
@@ -54,13 +55,13 @@ class NoStore:
         return self.attempts[trial_id]
 
     def ignore(self, *_: object, **__: object) -> None:
-        """Ignore every other write."""
+        """Ignores a write."""
 
     record = end_attempt = set_state = release_lease = check = ignore
 
 
 def rows_of(curves: Curves, table: SpaceTable) -> NDArray[np.int64]:
-    """The rows of the tabulated architectures in the table of costs."""
+    """Returns the row numbers in the table of costs for all architectures of the table of trainings, sorted."""
     rows = [table.row(architecture) for architecture in curves.architectures.values()]
     known = sorted(row for row in rows if row is not None)
     assert len(known) == len(rows)
@@ -76,15 +77,15 @@ def by_engine(
     *,
     sampler: Callable[..., BaseSampler] | None = None,
 ) -> Replay:
-    """Replay the engine with the search settings `search`, one segment after another.
+    """Replays a sweep with the search settings `search`, one segment after another.
 
-    If `sampler` is given, this sampler of Optuna replaces the one of the settings.
+    If `sampler` is given, this sampler of Optuna replaces the sampler in the settings.
     """
     config = curves.with_search(**search).model_copy(update={"seed": seed})
     sweep = Sweep(config, NoStore(curves.bicubic), holder="replay")  # type: ignore[arg-type]
     chosen = sweep.suggester.sampler
     if isinstance(chosen, Pareto):
-        # Shares one table among all seeds, because building it takes long.
+        # All seeds share one table of costs, because building it takes long.
         chosen.search.__dict__ |= {"table": table, "feasible": feasible}
     if sampler is not None:
         assert isinstance(chosen, OptunaSampler)
@@ -102,7 +103,7 @@ def by_engine(
 
 
 def _replayed(entry: Entry, segment: Segment) -> Iterator[Evaluation | Outcome]:
-    """The records of a segment, taken from the table."""
+    """Yields the records of a segment, taken from the table of trainings."""
     for step, psnr in entry.curve.items():
         if step <= segment.until_step:
             measured = Measurement(step=step, dataset="validation", name="psnr_y", value=psnr)
@@ -112,7 +113,7 @@ def _replayed(entry: Entry, segment: Segment) -> Iterator[Evaluation | Outcome]:
 
 
 def curve_of(replay: Replay, curves: Curves, grid: list[int]) -> NDArray[np.float64]:
-    """The hypervolume at each number of training steps in `grid`; the last value holds to the end."""
+    """Returns the hypervolume at each number of training steps in `grid`. It is constant between trainings."""
     found: list[str] = []
     values = np.zeros(len(grid))
     for spent, key in replay:

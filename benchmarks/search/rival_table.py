@@ -1,6 +1,6 @@
-"""Reads a table for the searches of other packages and writes their replays; needs numpy alone.
+"""Reads a table for the searches of other packages and writes their replays. Of packages, it needs only numpy.
 
-Duplicates and networks outside the table are rejected at no cost, as in all searches.
+Duplicates and networks outside the table are rejected at no cost, as in all replays.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import numpy as np
 
 HERE = Path(__file__).parent
 SHARE = 0.25
-"""Number of full trainings in the budget, as a share of the architectures in the table; equal to search.SHARE."""
+"""The budget in full trainings, as a share of the number of architectures in the table. Equals search.SHARE."""
 NOT_KNOBS = ("key", "family", "params", "multadds", "activations", "num_convs", "seconds", "error")
 
 Row = dict[str, str]
@@ -22,16 +22,16 @@ Event = tuple[int, str]
 
 
 class Table:
-    """A space of knobs, and the row of each choice of knobs."""
+    """A table of trainings: its space of knobs, and the row of each network."""
 
     def __init__(self, path: Path) -> None:
         with path.open(newline="") as file:
             self.rows: list[Row] = list(csv.DictReader(file))
         names = [n for n in self.rows[0] if n not in NOT_KNOBS and not n.startswith("psnr_")]
         self.knobs: dict[str, list[str]] = {}
-        """The knobs of each family that vary."""
+        """For each family, the names of the knobs that take more than one value."""
         self.space = {"family": sorted({row["family"] for row in self.rows})}
-        """The values of every knob of every family. The family itself is a knob if there are several."""
+        """The values of every knob of every family. If there are several families, the family is a knob too."""
         for family in sorted({row["family"] for row in self.rows}):
             own = [row for row in self.rows if row["family"] == family]
             self.knobs[family] = [n for n in names if len({row[n] for row in own}) > 1]
@@ -46,13 +46,13 @@ class Table:
         return (family, *(values[name] for name in self.knobs[family]))
 
     def find(self, config: dict[str, str]) -> Row | None:
-        """The row of a configuration, or None if the table has no such network."""
+        """Returns the row of a configuration, or None if the table has no such network."""
         family = config.get("family", next(iter(self.knobs)))
         values = {name: config[f"{family}.{name}"] for name in self.knobs[family]}
         return self.by_knobs.get(self._chosen(family, values))
 
     def curve(self, row: Row) -> dict[int, dict[str, float]]:
-        """The metrics by step, all to be minimized; empty if the training diverged."""
+        """Returns the metrics by step. All metrics are to be minimized. Returns no steps if the training diverged."""
         steps = sorted(int(n.removeprefix("psnr_")) for n in row if n.startswith("psnr_"))
         if row["error"]:
             return {}
@@ -60,7 +60,7 @@ class Table:
         return {s: {"step": s, "loss": -float(row[f"psnr_{s}"]), **costs} for s in steps}
 
     def costs(self, row: Row) -> dict[str, float]:
-        """The natural logarithms of the costs."""
+        """Returns the natural logarithms of the parameters and the Mult-Adds."""
         return {name: float(np.log(float(row[name]))) for name in ("params", "multadds")}
 
 
@@ -75,7 +75,7 @@ def _in_order(value: str) -> tuple[float, str]:
 
 
 def replay_all(searches: Mapping[str, Callable[[Table, int, int], Iterator[Event]]]) -> None:
-    """Replay searches on the tables that the command line names, and write the replays.
+    """Replays searches on the tables that the command line names, and writes the replays.
 
     A search is a function of the table, the budget in steps and the budget in full trainings.
     """
@@ -100,7 +100,7 @@ def replay_all(searches: Mapping[str, Callable[[Table, int, int], Iterator[Event
 
 
 def keep(table: str, search: str, events: list[list[Event]]) -> None:
-    """Write the replays of a search to the table's file, which keeps those of other searches."""
+    """Writes the replays of a search to the file of the table. The file keeps the replays of other searches."""
     path = HERE / "results" / "rivals" / f"{table}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     found = json.loads(path.read_text()) if path.exists() else {}

@@ -1,12 +1,13 @@
-"""Replays searches of Syne Tune on the tables and records which networks they train fully, and after how many steps.
+"""Replays searches of Syne Tune on the tables and records when they have fully trained each network.
 
-Syne Tune needs an environment of its own. The only part of srsweep needed there is rival_table.py beside this file:
+Syne Tune needs a separate environment. Of srsweep, this script uses only rival_table.py:
 
     python -m venv /tmp/syne-tune && /tmp/syne-tune/bin/pip install syne-tune==0.16.0
     /tmp/syne-tune/bin/python -m benchmarks.search.rivals --seeds 20
 
-writes `results/rivals/<table>.json`, which has a list of [steps spent, key] for each search and seed. `search.py`
-scores these lists like its own. Duplicates and networks outside the table are rejected at no cost, as in all searches.
+writes `results/rivals/<table>.json`, which holds a list of [steps spent, key] for each search and seed. `search.py`
+scores these lists like its own replays. Duplicates and networks outside the table are rejected at no cost, as in all
+replays.
 """
 
 import random
@@ -25,20 +26,20 @@ from syne_tune.optimizer.schedulers.multiobjective.multi_objective_regularized_e
 from benchmarks.search.rival_table import METRICS, Event, Row, Table, replay_all
 
 MAX_REFUSALS = 200
-"""Suggestions rejected in a row before an untried architecture is drawn at random."""
+"""Number of suggestions rejected in a row before an untried architecture is drawn at random."""
 
 
 def domains(table: Table) -> dict[str, Any]:
-    """The space in Syne Tune's terms."""
+    """Returns the space of a table in the form that Syne Tune expects."""
     return {name: choice(values) for name, values in table.space.items()}
 
 
 def new_row(
     table: Table, suggest: Callable[[], dict[str, str]], tried: set[str]
 ) -> tuple[Row, Any]:
-    """The first suggestion that is in the table and new, as (row, configuration).
+    """Returns the first suggestion that is in the table and untried, as (row, configuration).
 
-    After MAX_REFUSALS other suggestions, an untried row is drawn at random, and the configuration is None.
+    After MAX_REFUSALS rejected suggestions, an untried row is drawn at random, and the configuration is None.
     """
     for _ in range(MAX_REFUSALS):
         config = suggest()
@@ -49,7 +50,7 @@ def new_row(
 
 
 def moasha(table: Table, budget: int, trials: int) -> Iterator[Event]:
-    """Run multi-objective asynchronous successive halving, which stops a trial at a rung unless it ranks high."""
+    """Runs multi-objective asynchronous successive halving, which stops trials that rank low at a rung."""
     first = min(table.curve(table.rows[0]))
     searched = MOASHA(
         domains(table), METRICS, time_attr="step", max_t=table.steps, grace_period=first
@@ -72,7 +73,7 @@ def moasha(table: Table, budget: int, trials: int) -> Iterator[Event]:
 
 
 def evolution(table: Table, budget: int, trials: int) -> Iterator[Event]:
-    """Run multi-objective regularized evolution. The population is an eighth of the trials, as in srsweep's NSGA-II."""
+    """Runs multi-objective regularized evolution. The population is an eighth of the trials, as in NSGA-II here."""
     population = max(8, trials // 8)
     searched = MultiObjectiveRegularizedEvolution(
         domains(table), population_size=population, sample_size=min(5, population),

@@ -1,11 +1,11 @@
-"""Replays Archai's evolution on the tables and records which networks it trains fully, and after how many steps.
+"""Replays Archai's evolutionary search on the tables and records when it has fully trained each network.
 
     python -m venv /tmp/archai && /tmp/archai/bin/pip install archai==1.0.0 pandas
     /tmp/archai/bin/python -m benchmarks.search.rivals_archai --seeds 20
 
-adds to `results/rivals/<table>.json`, as rivals.py does, and leaves Archai's archai.log in the working folder. The
-settings are Archai's defaults: 10 random networks at first, then in each iteration a mutation of every network on the
-front, 5 crossovers and 5 random networks. A mutation changes one knob.
+adds the replays to `results/rivals/<table>.json`, as rivals.py does. Archai also writes archai.log to the working
+folder. The settings are Archai's defaults: 10 random networks at first, then in each iteration a mutation of every network on
+the front, 5 crossovers and 5 random networks. A mutation changes one knob.
 """
 
 # mypy: disallow-untyped-decorators=False
@@ -30,21 +30,21 @@ from benchmarks.search.rival_table import METRICS, Event, Row, Table, replay_all
 
 Config = dict[str, str]
 NO_RESULT = 1e9
-"""Loss of a training that diverged. All metrics are minimized."""
+"""The loss reported for a training that diverged. Archai minimizes all metrics."""
 
 
 class BudgetSpent(Exception):  # noqa: N818 - reads as what happened
-    """Raised when the budget allows no further training."""
+    """The budget allows no further training."""
 
 
 class Tabulated(EvolutionarySearchSpace):  # type: ignore[misc]
-    """The architectures of a table."""
+    """A search space of Archai that holds the architectures of a table."""
 
     def __init__(self, table: Table) -> None:
         self.table = table
 
     def _first(self, draw: Callable[[], Config], but: str = "") -> ArchaiModel:
-        """The first drawn network that is in the table and whose key is not `but`."""
+        """Draws until a network is in the table and its key is not `but`. Returns this network."""
         while True:
             config = draw()
             row = self.table.find(config)
@@ -73,7 +73,7 @@ class Tabulated(EvolutionarySearchSpace):  # type: ignore[misc]
 
     @overrides
     def save_arch(self, model: ArchaiModel, file_path: str) -> None:
-        """Save nothing, because a replay leaves no files."""
+        """Saves nothing, because a replay leaves no files."""
 
     @overrides
     def load_arch(self, file_path: str) -> ArchaiModel:
@@ -81,7 +81,7 @@ class Tabulated(EvolutionarySearchSpace):  # type: ignore[misc]
 
     @overrides
     def save_model_weights(self, model: ArchaiModel, file_path: str) -> None:
-        """Save nothing, because nothing is trained."""
+        """Saves nothing, because nothing is trained."""
 
     @overrides
     def load_model_weights(self, model: ArchaiModel, file_path: str) -> None:
@@ -89,7 +89,7 @@ class Tabulated(EvolutionarySearchSpace):  # type: ignore[misc]
 
 
 class Metric(ModelEvaluator):  # type: ignore[misc]
-    """One metric of a row of the table."""
+    """The evaluator of one metric, which it takes from the row of a network in the table."""
 
     def __init__(self, name: str, result: Callable[[Row], dict[str, float]]) -> None:
         self.name, self.result = name, result
@@ -100,7 +100,7 @@ class Metric(ModelEvaluator):  # type: ignore[misc]
 
 
 def evolution(table: Table, budget: int, trials: int) -> Iterator[Event]:
-    """Run Archai's EvolutionParetoSearch until the budget is spent."""
+    """Runs Archai's EvolutionParetoSearch until `trials` networks are trained. Yields (steps spent, key) of each."""
     trained: list[Event] = []
 
     def train(row: Row) -> dict[str, float]:
@@ -109,7 +109,7 @@ def evolution(table: Table, budget: int, trials: int) -> Iterator[Event]:
         trained.append(((len(trained) + 1) * table.steps, row["key"]))
         return table.curve(row).get(table.steps, {})
 
-    objectives = SearchObjectives()  # caches evaluations, so a duplicate costs no training
+    objectives = SearchObjectives()  # caches metrics, so a duplicate costs no training
     for name in METRICS:
         by = train if name == "loss" else table.costs
         is_dear = name == "loss"

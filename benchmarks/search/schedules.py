@@ -1,11 +1,12 @@
-"""Compares learning-rate schedules: how well a rung predicts the final PSNR, and what the schedule costs in PSNR.
+"""Compares learning-rate schedules: how well the PSNR at a rung predicts the final PSNR, and how high that is.
 
     python -m benchmarks.search.schedules benchmarks/search/tables/slwsr-x2-restarts.yaml --networks 24
 
 trains the same networks under each schedule below. It writes `results/schedules/<name>.csv` with one row per network
-and schedule, appended as each training ends, so it can be stopped and started again. Then it prints the rank
-correlations between the PSNR at the rungs of the sweep file and the final PSNR, and the final PSNR minus that of
-`one_cycle`. A constant rate is evaluated with averaged weights, which exist only in this benchmark.
+and schedule. A row is appended when its training ends, so the script can be stopped and started again. Then the script
+prints two results for each schedule: the rank correlations between the PSNR at the rungs of the sweep file and the
+final PSNR, and the mean gain in final PSNR over `one_cycle`. With a constant rate, an
+average of the weights is evaluated. srsweep itself has no such average.
 """
 
 import argparse
@@ -38,24 +39,24 @@ REFERENCE = "one_cycle"
 AVERAGED_SHARE = 6.94
 """Exponent of the averaging weights t^6.94 (Karras et al. 2024, arXiv 2312.02696, equation 123).
 
-The relative width of the average is 0.1 of the steps so far. It is the same at every rung, unlike that of a decay
-with a fixed length."""
+The width of the average is 0.1 of the steps so far, so it has the same relative width at every rung. An average with
+a fixed decay would not."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tried:
-    """A schedule under comparison."""
+    """One of the schedules that are compared."""
 
     rate: Callable[[int], float]
-    """The learning rate as a function of the step."""
+    """A function that returns the learning rate at a step."""
     averaged: bool = False
-    """Whether an average of the weights is evaluated."""
+    """Whether an average of the weights is evaluated instead of the weights."""
     seed: int = 0
-    """Added to the seed of the sweep file."""
+    """A number that is added to the seed of the sweep file."""
 
 
 def tried(config: SweepConfig) -> dict[str, Tried]:
-    """The schedules by name. Their peak is the learning rate of the sweep file, or half of it if the name says so."""
+    """Returns the schedules by name. Their largest rate is the sweep file's, or half of it if the name says so."""
     rungs = list(config.rungs[:-1])
     peak = config.train.learning_rate
 
@@ -83,7 +84,7 @@ def tried(config: SweepConfig) -> dict[str, Tried]:
 def curve(
     architecture: Architecture, config: SweepConfig, split: DataSplit, tried: Tried
 ) -> dict[int, float]:
-    """The PSNR of the luma [dB] at the rungs and at the end, by step."""
+    """Trains a network under one schedule. Returns the PSNR of the luma [dB] at the rungs and at the end, by step."""
     torch.manual_seed(config.seed + tried.seed)
     settings, device = config.train, pick_device(config.train.device)
     network = architecture.network(config.scale).to(device)
@@ -107,13 +108,13 @@ def curve(
 
 @torch.no_grad()
 def _blend(average: nn.Module, network: nn.Module, kept: float) -> None:
-    """Move the average towards the network's weights; it keeps the share `kept` of itself."""
+    """Updates the average of the weights: the share `kept` of the average, the rest from the network."""
     for own, other in zip(average.parameters(), network.parameters(), strict=True):
         own.lerp_(other, 1 - kept)
 
 
 def judged(path: Path, config: SweepConfig) -> list[dict[str, object]]:
-    """One row per schedule: Spearman's correlations at the rungs, and the final PSNR minus the reference's."""
+    """Returns one row per schedule: rank correlations at the rungs, and the final PSNR minus that under REFERENCE."""
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     finals = {r["key"]: float(r[f"psnr_{config.train.steps}"]) for r in of(rows, REFERENCE)}
@@ -136,12 +137,12 @@ def judged(path: Path, config: SweepConfig) -> list[dict[str, object]]:
 
 
 def of(rows: list[dict[str, str]], schedule: str) -> list[dict[str, str]]:
-    """The rows of one schedule."""
+    """Returns the rows of one schedule."""
     return [row for row in rows if row["schedule"] == schedule]
 
 
 def column(rows: list[dict[str, str]], step: int) -> NDArray[np.float64]:
-    """(N,) PSNR [dB] of the rows after `step` steps."""
+    """Returns the PSNR [dB] of N rows after `step` steps, (N,)."""
     return np.array([float(row[f"psnr_{step}"]) for row in rows])
 
 

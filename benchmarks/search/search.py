@@ -1,12 +1,12 @@
-"""Compares searches on tabulated spaces by the hypervolume over the training steps spent.
+"""Compares searches on tabulated spaces: hypervolume as a function of the training steps spent.
 
     python -m benchmarks.search.search --seeds 20
 
-replays every contender on every table of `tables/`. It writes `results/<table>.csv`, with median and quartiles over
-the seeds for each contender and number of steps, and `results/summary.csv`, which the README quotes. Nothing is
-trained here, because all numbers come from real trainings in the tables. With `--only`, the rows of other contenders
-on the same table stay as they are. Replays recorded by `rivals.py` (searches of other packages) and by `record.py`
-(slow searches) are scored too, with the seeds that are recorded.
+replays every search on every table of `tables/`. It writes `results/<table>.csv`, with median and quartiles over the
+seeds for each search and number of steps, and `results/summary.csv`, which the README quotes. Nothing is trained here,
+because the tables hold the results of real trainings. With `--only`, the rows of other searches on the same table stay
+as they are. Replays that `rivals.py` and `rivals_archai.py` (searches of other packages) or `record.py` (slow searches)
+recorded are scored too, with the recorded seeds.
 """
 
 import argparse
@@ -31,26 +31,26 @@ from searchspace.table.space_table import SpaceTable
 
 RESULTS = Path(__file__).parent / "results"
 SHARE = 0.25
-"""Number of full trainings in the budget, as a share of the architectures in the table."""
+"""The budget in full trainings, as a share of the number of architectures in the table."""
 ELSEWHERE = ("Syne Tune MOASHA", "Syne Tune MO-REA", "Archai evolution")
 """Searches of other packages, which rivals.py and rivals_archai.py replay."""
 RIVALS = ("random", "Optuna TPE", "nsga2", "gp", *ELSEWHERE)
 """Searches to beat. The first four are Optuna's samplers. They run inside srsweep's engine, which rejects duplicates
-and networks outside the table at no cost; on their own they would spend trainings on both. srsweep's `tpe` is not a
-rival, because it reacts to a rejection in a different way than Optuna's."""
+and networks outside the table at no cost; without the engine, they would spend trainings on such networks. srsweep's
+`tpe` is not a rival, because it answers a rejection differently from Optuna's TPE."""
 SLOW = ("gp",)
-"""Searches that only record.py replays."""
+"""Searches so slow that only record.py replays them."""
 UNLIMITED = 100_000
 """A number of trials that no budget reaches."""
 
 Events = list[tuple[int, str]]
-"""A complete replay: (steps spent, key) of every full training."""
+"""A complete replay: (steps spent so far, key) for every full training."""
 
 Contender = Callable[[int], Replay]
 
 
 def contenders(curves: Curves, trials: int) -> dict[str, Contender]:
-    """Every search by name, as a function of the seed. The budget is `trials` full trainings."""
+    """Returns the searches by name. A search is a function of the seed. The budget is `trials` full trainings."""
     table = SpaceTable(curves.config.space, curves.config.scale)
     rows, budget = rows_of(curves, table), trials * curves.steps
     halving = {"min_steps": curves.steps // 4, "factor": 2}
@@ -75,23 +75,23 @@ def contenders(curves: Curves, trials: int) -> dict[str, Contender]:
 
 
 def recorded(name: str) -> dict[str, list[Events]]:
-    """The recorded replays on a table, by contender, in the order of the seeds from 0."""
+    """Returns the recorded replays on a table, for each search a list with one replay per seed from 0."""
     path = recorded_at(name)
     return json.loads(path.read_text()) if path.exists() else {}
 
 
 def recorded_at(name: str) -> Path:
-    """The file of the recorded replays on a table."""
+    """Returns the path of the file that holds the recorded replays on a table."""
     return RESULTS / "rivals" / f"{name}.json"
 
 
 def kept(replays: list[Events]) -> Contender:
-    """A contender that repeats recorded replays."""
+    """Returns a contender that repeats recorded replays."""
     return lambda seed: iter(replays[seed])
 
 
 def compare(name: str, seeds: int, only: list[str]) -> Iterator[dict[str, Any]]:
-    """Yield the rows of one table's summary, and write its curves along the way."""
+    """Replays all searches on one table and writes their curves. Yields the rows of the summary."""
     curves = Curves(name)
     trials = round(SHARE * len(curves.entries))
     budget = trials * curves.steps
@@ -134,12 +134,15 @@ def compare(name: str, seeds: int, only: list[str]) -> Iterator[dict[str, Any]]:
 
 
 def end(values: NDArray[np.float64]) -> float:
-    """The median hypervolume when the budget is spent."""
+    """Returns the median hypervolume over seeds when the budget is spent."""
     return float(np.median(values[:, -1]))
 
 
 def steps_to(values: NDArray[np.float64], wanted: float, grid: list[int]) -> str:
-    """The median over seeds of the share of the budget that reaches `wanted`; '>1' if it is never reached."""
+    """Returns the share of the budget after which the hypervolume is `wanted`, as a median over seeds.
+
+    Returns '>1' if the median seed never reaches `wanted`.
+    """
     reached = [
         grid[int(np.argmax(row >= wanted))] / grid[-1] if (row >= wanted).any() else np.inf
         for row in values
@@ -149,7 +152,7 @@ def steps_to(values: NDArray[np.float64], wanted: float, grid: list[int]) -> str
 
 
 def write_curves(name: str, found: dict[str, NDArray[np.float64]], grid: list[int]) -> None:
-    """Write one row per contender and number of steps. Rows of contenders that are not in `found` stay."""
+    """Writes one row per search and number of steps. Rows of searches that are not in `found` stay."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.csv"
     on_grid = {str(number) for number in grid}
@@ -165,7 +168,7 @@ def write_curves(name: str, found: dict[str, NDArray[np.float64]], grid: list[in
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file, or no rows if it does not exist."""
+    """Returns the rows of a CSV file, or no rows if the file does not exist."""
     if not path.exists():
         return []
     with path.open(newline="") as file:
@@ -181,7 +184,9 @@ def main() -> None:
         default=sorted(p.stem for p in TABLES.glob("*.csv")),
         help="names of the tables (default: all)",
     )
-    parser.add_argument("--only", nargs="*", default=[], help="contenders (default: all)")
+    parser.add_argument(
+        "--only", nargs="*", default=[], help="names of the searches to replay (default: all)"
+    )
     given = parser.parse_args()
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -1,8 +1,8 @@
-"""Measures the time to tabulate a space and to suggest a trial, and checks tabulated costs against counted ones.
+"""Measures the time to tabulate a space and to suggest a trial, and compares tabulated costs with counted costs.
 
     python -m benchmarks.search.speed --checked 1000
 
-writes results/speed.json. The PSNR given to the model is invented, because only time is measured.
+writes results/speed.json. The model gets invented PSNR values, because only time is measured.
 """
 
 import argparse
@@ -40,7 +40,7 @@ HUNDRED_THOUSAND = MILLION | {"n_blocks": [6, 14, 26], "local_blocks": 5, "expan
 
 
 def every_knob_of(family: str) -> dict[str, object]:
-    """All knobs of a family, each with its default domain."""
+    """Returns all knobs of a family, each with the values that it takes under `auto`."""
     return dict.fromkeys(knobs(FAMILIES[family].spec), "auto")
 
 
@@ -83,13 +83,13 @@ def space_of(families: object) -> Space:
 
 
 def tabulated(name: str, checked: int) -> dict[str, float]:
-    """The time and rate of tabulating one space, and the number of `checked` architectures with a wrong cost."""
+    """Tabulates one space. Returns time, rate and how many of `checked` random architectures have a wrong cost."""
     space = space_of(SPACES[name])
-    costs.cache_clear()  # forgets what an earlier space has counted
+    costs.cache_clear()  # so that networks counted for an earlier space are counted again
     began, cpu = time.perf_counter(), time.process_time()
     table = SpaceTable(space, 4)
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-    # The small networks are cached now, so the second table costs only the work per architecture.
+    # The counted networks are cached now, so the second table takes only the time per architecture.
     again = time.process_time()
     SpaceTable(space, 4)
     again = time.process_time() - again
@@ -146,10 +146,16 @@ def suggested(finished: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--checked", type=int, default=1_000, help="architectures per space whose costs are counted"
+        "--checked",
+        type=int,
+        default=1_000,
+        help="number of architectures per space whose tabulated costs are checked",
     )
     parser.add_argument(
-        "--finished", type=int, default=500, help="finished trials before a suggestion"
+        "--finished",
+        type=int,
+        default=500,
+        help="number of finished trials when a suggestion is made",
     )
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -164,7 +170,7 @@ def main() -> None:
 
 
 def write(measured: Mapping[str, object]) -> None:
-    """Write the results. Called after each space, so that an interrupted run keeps its measurements."""
+    """Writes the results. It is called after each space, so that an interrupted run keeps its measurements."""
     text = json.dumps(measured, indent=2)
     (RESULTS / "speed.json").write_text(text + "\n")
     print(text, flush=True)
