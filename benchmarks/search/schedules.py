@@ -5,8 +5,8 @@
 trains the same networks under each schedule below. It writes `results/schedules/<name>.csv` with one row per network
 and schedule. A row is appended when its training ends, so the script can be stopped and started again. Then the script
 prints two results for each schedule: the rank correlations between the PSNR at the rungs of the sweep file and the
-final PSNR, and the mean gain in final PSNR over `one_cycle`. With a constant rate, an
-average of the weights is evaluated. srsweep itself has no such average.
+final PSNR, and the mean gain in final PSNR over `one_cycle`. With a constant rate, an average of the weights is
+evaluated. srsweep itself has no such average.
 """
 
 import argparse

@@ -39,8 +39,8 @@ class MssnSpec(Spec):
     unit: Annotated[str, one_of(UNITS), Search(tuple(UNITS))] = "mawru"
     """Kind of unit. mawru is mobilenet_v2 with learnt scalars on both paths of the residual connection."""
     expand_ratio: Annotated[float, Field(gt=0, le=16), Search((1, 2, 3, 4, 6))] = 4.0
-    """Ratio of inner to outer channels in mawru, mobilenet_v2 and shufflenet_v1. The published
-    shufflenet_v1 has 0.5."""
+    """Ratio of inner to outer channels in mawru, mobilenet_v2 and shufflenet_v1. The published shufflenet_v1
+    has 0.5."""
     shuffle_groups: Annotated[int, Field(ge=1, le=64), Search((2, 4, 8))] = 8
     """Number of groups in the 1x1 convolutions of shufflenet_v1. It must divide the outer and the inner channels."""
     activation: Annotated[str, one_of(ACTIVATIONS), Search(tuple(ACTIVATIONS))] = "relu"
