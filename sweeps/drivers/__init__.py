@@ -1,4 +1,4 @@
-"""Drivers run segments: in this process, in several processes, or on a Ray cluster.
+"""Drivers run the segments of a sweep: in this process, in several processes, or on a Ray cluster.
 
-Each driver has `run(sweep)`. It knows nothing about how a sweep decides.
+The module of a driver has a function `run(sweep)`. A driver knows nothing about how a sweep decides what to train.
 """

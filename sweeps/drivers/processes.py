@@ -1,4 +1,7 @@
-"""Runs several trials at once on one machine, each in a worker process that lives as long as the sweep."""
+"""The driver for several trials at once on one machine.
+
+Each trial runs in a worker process. A worker trains one segment after another.
+"""
 
 import multiprocessing
 import os
@@ -16,27 +19,28 @@ from sweeps.train import segment as segments
 from sweeps.train.segment import Segment
 
 LISTEN_SECONDS = 1.0
-"""Longest wait for news, in seconds, before the driver checks its lease and offers work to idle workers."""
+"""Longest wait for a worker's message, in seconds. Then the driver checks its lease and gives work to idle workers."""
 
 
 @dataclass(kw_only=True)
 class Worker:
-    """A process that runs one segment at a time, and the end of its pipe."""
+    """A worker process, which runs one segment at a time, and the driver's end of the pipe to it."""
 
     process: BaseProcess
     pipe: Connection
     gpus: str
-    """CUDA_VISIBLE_DEVICES of the process; '' if it sees all GPUs."""
+    """CUDA_VISIBLE_DEVICES of the process; '' leaves the variable as it is."""
     segment: Segment | None = None
+    """The segment that the process is training; None if the worker is idle."""
 
 
 def run(sweep: Sweep, gpus: Sequence[str]) -> None:
     """Runs the sweep to its end with one worker process for each entry of `gpus`.
 
-    An entry is the CUDA_VISIBLE_DEVICES of that worker; '' leaves the variable as it is. A worker that dies is replaced.
-    Before a trial that must run alone starts, the idle workers are ended. This frees the memory that they hold on the
-    machine and its GPUs (images, torch, CUDA contexts); the worker that trains the trial keeps its own. Raises
-    SweepFailed or StoreError if the sweep cannot go on.
+    An entry is the CUDA_VISIBLE_DEVICES of its worker; '' leaves the variable as it is. A worker that dies is replaced.
+    Before a trial that must run alone starts, all workers except the one that will train it are ended. This frees the
+    memory that idle workers hold on the machine and its GPUs (images, torch, CUDA contexts). Raises SweepFailed or
+    StoreError if the sweep cannot go on.
     """
     # spawn, not fork: torch's thread pools do not survive a fork.
     context = multiprocessing.get_context("spawn")
@@ -58,7 +62,7 @@ def _hand_out(
     gpus: Sequence[str],
     context: multiprocessing.context.SpawnContext,
 ) -> None:
-    """Gives segments to idle workers while there are segments, and starts workers as needed."""
+    """Gives segments to idle workers until the sweep has no segment to start, and starts workers as needed."""
     while any(worker.segment is None for worker in workers) or len(workers) < len(gpus):
         segment = sweep.next_segment()
         if segment is None:
@@ -66,13 +70,13 @@ def _hand_out(
         if sweep.trials[segment.number].alone:
             for worker in _end([each for each in workers if each.segment is None][1:]):
                 workers.remove(worker)
-        # An idle worker may have died since the last news. The segment then goes to another worker.
+        # An idle worker may have died unnoticed. The segment then goes to another worker.
         while not _give(worker := _idle(workers, gpus, context), segment):
             workers.remove(worker)
 
 
 def _end(workers: list[Worker]) -> list[Worker]:
-    """Ends the processes of the workers and returns these workers."""
+    """Ends the processes of `workers` and returns `workers`."""
     for worker in workers:
         worker.process.terminate()
     for worker in workers:
@@ -83,7 +87,7 @@ def _end(workers: list[Worker]) -> list[Worker]:
 def _idle(
     workers: list[Worker], gpus: Sequence[str], context: multiprocessing.context.SpawnContext
 ) -> Worker:
-    """Returns a worker without a segment; starts one if there is none."""
+    """Returns a worker without a segment. If every worker has a segment, it starts a new worker."""
     for worker in workers:
         if worker.segment is None:
             return worker
@@ -118,7 +122,7 @@ def _with_news(workers: list[Worker]) -> list[Worker]:
 
 
 def _listen(sweep: Sweep, worker: Worker) -> bool:
-    """Passes the worker's records to the sweep. Returns False if the worker has died; its segment is then ended."""
+    """Passes the worker's records to the sweep. If the worker has died, it ends the segment and returns False."""
     segment = worker.segment
     try:
         records = worker.pipe.recv()
@@ -135,14 +139,14 @@ def _listen(sweep: Sweep, worker: Worker) -> bool:
 
 
 def _death(segment: Segment, code: int | None) -> Outcome:
-    """Returns the outcome of a segment whose process died.
+    """Returns the outcome of a segment whose worker process died with exit code `code`.
 
-    The kernel sends SIGKILL when memory is short and does not tell the parent why. Every SIGKILL may therefore mean
-    that memory was short.
+    The kernel sends SIGKILL when memory is short, and the parent does not learn why. Every SIGKILL therefore counts as
+    possible lack of memory.
     """
     killed = code == -signal.SIGKILL
     seen = (
-        "the worker process was killed (SIGKILL), by the kernel because memory was short or from outside"
+        "the worker process was killed (SIGKILL), either by the kernel because memory was short or by something else"
         if killed
         else f"the worker process died (exit code {code})"
     )
@@ -150,9 +154,13 @@ def _death(segment: Segment, code: int | None) -> Outcome:
 
 
 def work(pipe: Connection, parent: int, gpus: str) -> None:
-    """Runs in the worker: receives segments and sends records until the pipe closes or the parent is gone."""
+    """Runs in the worker process: receives segments from `pipe`, trains them, and sends their records back.
+
+    It returns when the pipe closes or when the process number of its parent is no longer `parent`. `gpus` is the
+    worker's CUDA_VISIBLE_DEVICES; '' leaves the variable as it is.
+    """
     show_only(gpus)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver handles Ctrl-C
     while os.getppid() == parent:
         try:
             segment: Segment = pipe.recv()

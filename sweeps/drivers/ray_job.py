@@ -6,37 +6,39 @@ from dataclasses import dataclass
 from typing import Any
 
 FINAL = ("SUCCEEDED", "FAILED", "STOPPED")
+"""States of a job that has ended, as Ray calls them."""
 READY_SECONDS = 120.0
-"""Longest wait for a new head to accept jobs, in seconds. It answers requests before it can start one."""
+"""Longest wait, in seconds, for a new head node to start a job. The node answers requests before it can start jobs."""
 STOP_SECONDS = 60
-"""Time that a stopped driver has to close its attempts and its lease before Ray kills it, in seconds.
+"""Seconds that a stopped driver has to close its attempts and release its lease before Ray kills it.
 
-Ray's own value is 3 seconds. A driver on a busy machine needs longer, and another driver must then wait for its lease.
+Ray's default is 3 seconds. On a busy machine that is too short, and the next driver must wait until the lease expires.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A driver on the job server: the job's name and the digest of the sweep text that it runs."""
+    """A driver that runs as a job on Ray's job server."""
 
     name: str
+    """The job's submission id, such as 'sweep-NAME.1'."""
     digest: str
+    """Digest of the text of the sweep that the job runs; '' if unknown."""
 
 
 def job_client() -> Any | None:
-    """Returns a client of this machine's job server; None if no job server runs."""
+    """Returns a client of Ray's job server; None if no job server runs or Ray is not installed."""
     try:
         from ray.job_submission import JobSubmissionClient
 
         return JobSubmissionClient()
     except (ImportError, RuntimeError, ConnectionError):
-        return (
-            None  # Ray without its dashboard, or no Ray: the driver in this process will report it
-        )
+        # Ray lacks its dashboard or is not installed. The driver in this process reports that.
+        return None
 
 
 def find_live(client: Any, sweep: str) -> Job | None:
-    """Returns the job that drives the sweep named `sweep` now; None if there is none."""
+    """Returns the job that runs the sweep named `sweep` now; None if no job does."""
     for details in client.list_jobs():
         if _number(details.submission_id, sweep) and details.status not in FINAL:
             digest = (details.metadata or {}).get("digest", "")
@@ -71,7 +73,11 @@ def submit(client: Any, sweep: str, digest: str, command: str) -> Job:
 
 
 def follow(client: Any, job: Job) -> int:
-    """Prints the job's log until the job ends and returns its exit code."""
+    """Prints the job's log until the job ends, and returns the exit code of the driver.
+
+    If the driver left no exit code, it returns 0 for a job that succeeded. For any other job it prints Ray's message
+    and returns 1.
+    """
     asyncio.run(_tail(client, job))
     while (info := client.get_job_info(job.name)).status not in FINAL:
         time.sleep(0.5)
@@ -89,6 +95,6 @@ async def _tail(client: Any, job: Job) -> None:
 
 
 def _number(submission: str | None, sweep: str) -> int:
-    """Returns 3 for sweep-NAME.3; 0 for a job of another sweep."""
+    """Returns the number in the job's submission id, such as 3 for 'sweep-NAME.3'; 0 for a job of another sweep."""
     start, _, number = (submission or "").rpartition(".")
     return int(number) if start == f"sweep-{sweep}" and number.isdigit() else 0

@@ -1,4 +1,7 @@
-"""Works out `resources.gpu` on a cluster: inspects and measures GPUs on the nodes that have them."""
+"""Works out the share of a GPU that each trial takes on a cluster.
+
+For this it inspects the GPUs of the nodes. With `resources.gpu: auto` it also measures them.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -24,13 +27,14 @@ from sweeps.config.sweep_config import SweepConfig
 from sweeps.engine.outcomes import SweepFailed
 
 LOOK = 0.01
-"""Share of a GPU that the task takes which inspects it."""
+"""Share of a GPU that a task takes to inspect the GPU."""
 LOOK_SECONDS = 120.0
-"""Longest wait for that task, in seconds. MEASURE_SECONDS is the longest wait for a measurement on a whole GPU."""
+"""Longest wait for the task that inspects a GPU, in seconds. A measurement may take MEASURE_SECONDS."""
 
 Node = Mapping[str, Any]
-"""What `ray.nodes()` says about a node."""
+"""The description of a node that `ray.nodes()` returns."""
 Look = Callable[[], tuple[Gpu, ...]]
+"""Finds the GPUs of the machine on which it is called."""
 
 
 def cluster_share(
@@ -40,11 +44,15 @@ def cluster_share(
     nodes: Iterable[Node],
     look: Look = find_gpus,
 ) -> Share:
-    """Returns the share of a GPU that each trial takes on a cluster of these nodes.
+    """Returns the share of a GPU that each trial takes on a cluster of `nodes`.
 
-    All trials take the same share, because Tune's workers are used again. If kinds of GPU differ, it is the largest
-    share that one of them needs. `plan` makes what a measurement needs, `say` gets lines for the person, and `look`
-    finds the GPUs of the machine that it runs on. Raises SweepFailed if no GPU came free for a measurement.
+    All trials take the same share, because a worker trains one trial after another. If the nodes have several kinds
+    of GPU, each kind needs a share of its own, and the largest of these shares is used. The memory of the share is
+    the memory that it has on the smallest GPU. `plan` makes the plan that a measurement needs. `say` is called with
+    each line to be shown to the user. `look` runs on a node and finds that node's GPUs.
+
+    Raises SweepFailed if the sweep says `resources.gpu: auto` and all GPUs of a node stay busy, so that none can be
+    inspected or measured.
     """
     wanted = resources_of(config).gpu
     given = None if wanted == AUTO else float(wanted)
@@ -64,18 +72,18 @@ def cluster_share(
 
 
 def shortage(nodes: Iterable[Node], cpu: float, gpu: float) -> str:
-    """Returns a line if no node has the cores and GPUs of one trial; otherwise ''."""
+    """Returns one line of warning if no node has the `cpu` cores and `gpu` GPUs of one trial; otherwise ''."""
     has = [node["Resources"] for node in nodes]
     if any(each.get("CPU", 0) >= cpu and each.get("GPU", 0) >= gpu for each in has):
         return ""
     return (
         f"resources: a trial takes {cpu:g} cores and {gpu:g} GPUs, and no machine of the cluster has both; trials wait "
-        "until one joins"
+        "until such a machine joins"
     )
 
 
 def _one_of_each_kind(nodes: Iterable[Node]) -> list[Node]:
-    """Returns one node for each kind of GPU, as Ray names the kinds."""
+    """Returns one node for each kind of GPU. Nodes are of one kind if Ray names the same accelerator types for them."""
     found: dict[frozenset[str], Node] = {}
     for node in nodes:
         resources = node["Resources"]
@@ -88,9 +96,9 @@ def _one_of_each_kind(nodes: Iterable[Node]) -> list[Node]:
 def _seen(
     plan: Plan, node: Node, look: Look, given: float | None
 ) -> tuple[Site | None, int | None]:
-    """Returns the GPU of a node and the best number of trials, if it was ever measured.
+    """Returns a node's GPU, and the fastest number of concurrent trials on it; None if that was never measured.
 
-    Returns (None, None) if torch sees no GPU there, or if the GPU is busy and `given` states the share already.
+    Returns (None, None) if torch sees no GPU on the node, or if the GPU is busy and `given` is the share to use.
     """
     cores = node["Resources"].get("CPU", 1) / node["Resources"]["GPU"]
     task = ray.remote(look_there).options(num_gpus=LOOK, **_placed(node))
@@ -103,7 +111,11 @@ def _seen(
 
 
 def look_there(plan: Plan, cores: float, look: Look) -> tuple[Site | None, int | None]:
-    """Returns this task's GPU and the number of concurrent trials that was measured to be fastest on it, or None."""
+    """Returns the GPU of the node on which it runs, and the fastest number of concurrent trials on this GPU.
+
+    `cores` is the number of the node's processor cores for each of its GPUs. The number of trials is None if it was
+    never measured. Both are None if `look` finds no GPU.
+    """
     gpus = look()
     if not gpus:
         return None, None
@@ -124,7 +136,7 @@ def _settled(plan: Plan, node: Node, site: Site, known: int | None, say: Say) ->
 
 
 def _result(task: Any, seconds: float) -> Any:
-    """Returns the result of a task. Cancels the task and raises GetTimeoutError if it takes longer."""
+    """Returns the result of a task. After `seconds`, it cancels the task and raises GetTimeoutError."""
     try:
         return ray.get(task, timeout=seconds)
     except GetTimeoutError:
@@ -139,6 +151,6 @@ def _placed(node: Node) -> dict[str, Any]:
 
 def _busy(node: Node) -> SweepFailed:
     return SweepFailed(
-        f"resources.gpu: auto: no GPU of {node.get('NodeManagerHostname', node['NodeID'])} came free for a "
-        "measurement; run the sweep again when one is free, or write the share, such as gpu: 0.25"
+        f"resources.gpu: auto: all GPUs of {node.get('NodeManagerHostname', node['NodeID'])} are busy, so none can be "
+        "measured; run the sweep again when a GPU is free, or set the share in the sweep file, such as gpu: 0.25"
     )

@@ -1,8 +1,9 @@
-"""Ray's cluster launcher on the machine in front of you, as the user who calls it.
+"""A node provider for Ray's cluster launcher whose cluster is the machine that `ray` runs on.
 
-The root's `sweep.yaml` names `ThisMachine` as its provider. Ray's own provider `local` needs the user's name in the
-file (`auth.ssh_user`, which nothing expands) and a `python` on the PATH of every login shell. This one takes the user
-and the Python that run `ray`, so that one file serves everybody and no shell start-up file has to change.
+The `sweep.yaml` in the repository's root names `ThisMachine` as its provider. Ray's own provider `local` needs the
+user's name in the file (`auth.ssh_user`, in which no variable is expanded) and a `python` on the PATH of every login
+shell. `ThisMachine` uses the user and the Python that run `ray`. The same file therefore works for every user, and no
+shell start-up file has to change.
 """
 
 import getpass
@@ -18,13 +19,13 @@ from ray.autoscaler._private.command_runner import SSHCommandRunner
 from ray.autoscaler._private.local.node_provider import LocalNodeProvider
 
 FOLDER_VARIABLE = "SRSWEEP_FOLDER"
-"""Environment variable with the folder where relative paths of the sweep begin; `submit.py` reads it."""
+"""Environment variable with the folder that relative paths of the sweep start from. `sweeps/submit.py` reads it."""
 SSH_SECONDS = 10
-"""Time that the machine's own ssh server has to answer."""
+"""Longest wait for an answer of this machine's ssh server, in seconds."""
 
 
 class ThisMachine(LocalNodeProvider):  # type: ignore[misc]
-    """A cluster of one node: the machine at `head_ip`, which is the one that `ray` runs on."""
+    """A cluster of one node: the machine at `head_ip`, which is the machine that `ray` runs on."""
 
     def get_command_runner(
         self,
@@ -36,7 +37,7 @@ class ThisMachine(LocalNodeProvider):  # type: ignore[misc]
         use_internal_ip: bool,
         docker_config: dict[str, Any] | None = None,
     ) -> "ThisMachineRunner":
-        """Returns the runner of Ray's commands; ends the program with one line where ssh or rsync cannot work."""
+        """Returns the runner of Ray's commands. Raises SystemExit with one line if ssh or rsync does not work."""
         user = auth_config.get("ssh_user") or getpass.getuser()
         runner = ThisMachineRunner(
             log_prefix,
@@ -52,18 +53,18 @@ class ThisMachine(LocalNodeProvider):  # type: ignore[misc]
 
 
 class ThisMachineRunner(SSHCommandRunner):  # type: ignore[misc]
-    """Runs each of Ray's commands over ssh, in the folder and with the Python of the process that asks for it."""
+    """Runs each of Ray's commands over ssh, in the current folder and with the Python of the calling process."""
 
     def run(self, cmd: str | None = None, *options: Any, **more: Any) -> Any:
-        """Runs `cmd` in a login shell; refuses `--stop`, which would switch this machine off."""
+        """Runs `cmd` in a login shell. Raises SystemExit for `--stop`, which would switch this machine off."""
         if more.get("shutdown_after_run") or "shutdown" in (cmd or ""):
             raise SystemExit("--stop would switch this machine off; use `ray down -y sweep.yaml`")
         return super().run(f"{surroundings()}; {cmd}" if cmd else cmd, *options, **more)
 
     def check(self) -> None:
-        """Ends the program with one line unless rsync is installed and ssh opens this machine without a password.
+        """Raises SystemExit with one line unless rsync is installed and ssh reaches this machine without a password.
 
-        Ray itself would ask again for 15 minutes.
+        Without this check, Ray would try to connect for 15 minutes.
         """
         if shutil.which("rsync") is None:
             raise SystemExit("rsync: must be installed for Ray's launcher (apt-get install rsync)")
@@ -98,9 +99,10 @@ class ThisMachineRunner(SSHCommandRunner):  # type: ignore[misc]
 
 
 def surroundings() -> str:
-    """Returns shell commands that give a login shell this process's folder and Python, and Ray's switches.
+    """Returns shell commands that give a login shell this process's folder and Python, and Ray's environment variables.
 
-    Ray would otherwise demand a token depending on what lies in ~/.ray, and ask whether to send statistics.
+    Without these variables, Ray may demand a token, depending on the files in ~/.ray, and asks whether to send usage
+    statistics.
     """
     folder = shlex.quote(str(Path.cwd()))
     exports = {

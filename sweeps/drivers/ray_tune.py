@@ -1,7 +1,8 @@
-"""The cluster driver: runs segments as trials of Ray Tune. `sweeps.drivers.ray_worker` is the worker's side.
+"""The driver for a cluster. It runs each segment as a trial of Ray Tune; `sweeps.drivers.ray_worker` trains them.
 
-Tune places segments, shares GPUs and notices lost nodes; it decides nothing. `SegmentSearcher` hands it segments and
-passes results to the sweep. A restart reads the database, not Tune's experiment folder.
+Tune places segments on nodes, shares GPUs and notices lost nodes. It does not decide what is trained.
+`SegmentSearcher` hands the segments to Tune and passes the results to the sweep. A restarted driver reads the
+database, not Tune's experiment folder.
 """
 
 import gc
@@ -17,8 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-# Ray reads these when it is imported. They switch off Tune's progress display, its loggers and its change of folder:
-# numbers go to SQL, and relative paths of the sweep must keep their meaning.
+# Ray reads these variables when it is imported. They switch off Tune's progress display, its loggers and its change
+# of the working folder: results go to the database, and relative paths of the sweep must keep their meaning.
 os.environ |= {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
@@ -26,9 +27,9 @@ os.environ |= {
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_WARN_THRESHOLD_S": "30",
-    # Nobody reads Tune's record of the experiment, and it would write a file of all trials every ten seconds.
+    # Nobody reads Tune's record of the experiment. Without this line, Tune would write all trials every ten seconds.
     "TUNE_GLOBAL_CHECKPOINT_S": "1e9",
-    # The searcher decides how many trials may wait for a place; Tune's default for a searcher is one.
+    # The searcher decides how many trials may wait for a worker. Tune lets one trial wait by default.
     "TUNE_MAX_PENDING_TRIALS_PG": "1024",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -51,16 +52,16 @@ from sweeps.train import segment as segments
 from sweeps.train.segment import Segment
 
 CLUSTER_SECONDS = 5.0
-"""Time between two checks of the lease and the cluster's size."""
+"""Seconds between two checks of the lease and of the cluster's size."""
 REACH_SECONDS = 2.0
-"""Time that a node has to accept a connection after a trial was lost."""
+"""Longest wait, in seconds, for a node to accept a connection. Nodes are tested after a trial was lost."""
 STARTING_SECONDS = 30.0
-"""Time that a worker has to start. After that its trial takes any worker that comes free."""
+"""Seconds for which a trial waits for the worker that is starting for it. Then it takes any worker that comes free."""
 FORGIVEN_LOSSES = 10
-"""Number of lost nodes that one driver does not count against a trial."""
+"""Number of times that a trial may lose its node under one driver. Further losses count as errors of the trial."""
 
 LOW_MEMORY = "running low on memory"
-"""Part of Ray's message when it kills a worker before the kernel would."""
+"""Part of Ray's message when Ray kills a worker because the node is short of memory."""
 
 
 def run(
@@ -71,10 +72,11 @@ def run(
     say: Say = lambda line: None,
     look: Look = find_gpus,
 ) -> None:
-    """Runs the sweep to its end on the cluster at `address`, or on a new Ray on this machine.
+    """Runs the sweep to its end on the cluster at `address`. None: Ray is started on this machine.
 
-    `plan` makes what the driver needs to work out `resources.gpu`; without it, GPUs are not inspected. `look` runs on
-    a node and finds that node's GPUs. `say` gets lines for the person. Raises SweepFailed or StoreError if the sweep
+    If Ray is connected already, `address` is ignored. `plan` makes the plan from which the driver works out the share
+    of a GPU that each trial takes. If `plan` is None, GPUs are not inspected. `look` runs on a node and finds that
+    node's GPUs. `say` is called with each line to be shown to the user. Raises SweepFailed or StoreError if the sweep
     cannot go on.
     """
     started_here = not ray.is_initialized()
@@ -104,7 +106,7 @@ def run(
 
 @contextmanager
 def _loaded_for_good() -> Iterator[None]:
-    """Keeps the garbage collector away from what is loaded by now: torch and Ray cost it 0.2 s each time."""
+    """Hides all objects that exist now from the garbage collector: the objects of torch and Ray cost it 0.2 s a run."""
     gc.freeze()
     try:
         yield
@@ -113,7 +115,7 @@ def _loaded_for_good() -> Iterator[None]:
 
 
 def _tuner(searcher: "SegmentSearcher", folder: str) -> tune.Tuner:
-    """Returns the tuner that runs the searcher's segments. `folder` holds Tune's own files, which nobody reads."""
+    """Returns the tuner that runs the searcher's segments. Tune writes files to `folder`, which nobody reads."""
     config = searcher.sweep.config
     resources = {"cpu": config.resources.cpu, "gpu": searcher.sweep.share.gpu}
     return tune.Tuner(
@@ -126,7 +128,7 @@ def _tuner(searcher: "SegmentSearcher", folder: str) -> tune.Tuner:
             storage_path=folder,
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=0),
-            # Each trial writes its own training state.
+            # The training of a segment saves its own checkpoints.
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             callbacks=[Overseer(searcher)],
             stop=StopOnError(searcher),
@@ -137,19 +139,22 @@ def _tuner(searcher: "SegmentSearcher", folder: str) -> tune.Tuner:
 def _connect(address: str | None) -> None:
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     extra: dict[str, Any] = {} if address else {"include_dashboard": False}
-    # The sweep reports what becomes of each trial, with its traceback.
+    # The sweep itself reports failed trials, with their tracebacks.
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-    # None would join any cluster that happens to run on this machine.
+    # The address None would join any cluster that happens to run on this machine.
     ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **extra)
 
 
 def alive_nodes() -> dict[str, dict[str, Any]]:
-    """Returns what Ray says about each node that it believes to be alive, by the node's id."""
+    """Returns Ray's description of each node that Ray believes to be alive, by the node's id."""
     return {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
 
 
 def slots(nodes: Iterable[dict[str, Any]], cpu: float, gpu: float) -> int:
-    """Returns how many trials the nodes run at once. It is at least 1, so that an empty cluster is asked to grow."""
+    """Returns how many trials of `cpu` cores and `gpu` GPUs the nodes can run at once.
+
+    The number is at least 1: a trial that waits makes an empty cluster grow.
+    """
     return max(1, sum(_slots_of(node["Resources"], cpu, gpu) for node in nodes))
 
 
@@ -161,7 +166,7 @@ def _slots_of(free: dict[str, float], cpu: float, gpu: float) -> int:
 
 
 def is_reachable(node: dict[str, Any]) -> bool:
-    """Returns whether the node's raylet accepts connections. Ray itself needs about 15 s to notice that it does not."""
+    """Returns whether the node accepts connections. Ray itself needs about 15 s to notice that a node is lost."""
     try:
         address = (node["NodeManagerAddress"], node["NodeManagerPort"])
         socket.create_connection(address, timeout=REACH_SECONDS).close()
@@ -171,7 +176,7 @@ def is_reachable(node: dict[str, Any]) -> bool:
 
 
 class SegmentSearcher(Searcher):  # type: ignore[misc]
-    """Hands the sweep's segments to Tune as configurations, and passes the results to the sweep."""
+    """A searcher that hands the sweep's segments to Tune as configurations, and passes the results to the sweep."""
 
     def __init__(self, sweep: Sweep) -> None:
         super().__init__()
@@ -179,13 +184,15 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
         self.segments: dict[str, Segment] = {}
         """Segments in progress by the id of Tune's trial, in the order in which they were handed out."""
         self.handed_out: dict[str, float] = {}
-        """Time at which each segment was handed out, by `time.monotonic`."""
+        """Time (`time.monotonic`) at which each segment in progress was handed out, by the id of Tune's trial."""
         self.losses: Counter[int] = Counter()
+        """How often each trial of the sweep has lost its node, by the trial's number."""
         self.error: Exception | None = None
+        """Why the sweep cannot go on; None while it can."""
         self.look()
 
     def look(self) -> None:
-        """Checks that this driver still holds the lease, and counts how many trials the cluster runs at once."""
+        """Checks that this driver still holds the lease, and works out how many trials the cluster can run at once."""
         try:
             self.sweep.check_lease()
         except StoreError as error:
@@ -197,7 +204,10 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
         self.looked = time.monotonic()
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """Returns the configuration of Tune's trial `trial_id`; None to be asked again; FINISHED at the end."""
+        """Returns the configuration of Tune's trial `trial_id`, which holds the next segment.
+
+        It returns None if no segment can start now, so that Tune asks again, and FINISHED if the sweep has ended.
+        """
         if self.error is not None:
             return self.FINISHED
         if len(self.segments) >= self.slots:
@@ -213,13 +223,13 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
         return {NETWORK: segment.label, SEGMENT: pickle.dumps(segment)}
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Passes an evaluation to the sweep. Tune does not call this method for the last message."""
+        """Passes an evaluation to the sweep. Tune calls `on_trial_complete` for a segment's last message instead."""
         self._handle(self.segments[trial_id], *records_in(result))
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Passes the last message of a segment to the sweep. `lost` handles errors."""
+        """Passes the last message of a segment to the sweep. It ignores errors, which `lost` handles."""
         if error:
             return
         segment = self._forget(trial_id)
@@ -229,13 +239,13 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
             self._handle(segment, Outcome(step=0, interrupted=True))
 
     def lost(self, trial_id: str, text: str) -> None:
-        """Ends a segment whose worker or node was lost, or whose worker could not start."""
+        """Ends a segment whose worker or node was lost, or whose worker could not start. `text` is Ray's error."""
         segment = self._forget(trial_id)
         if self._is_lost_node(text) and self.losses[segment.number] < FORGIVEN_LOSSES:
             self.losses[segment.number] += 1
             self._handle(segment, Outcome(step=0, interrupted=True))
             return
-        seen = f"the worker died because memory was short, or was killed from outside: {text}"
+        seen = f"the worker died: memory was short, or something killed the worker: {text}"
         error = segments.death(segment, seen)
         self._handle(segment, Outcome(step=0, error=error, out_of_memory=LOW_MEMORY in text))
 
@@ -244,7 +254,7 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
         return self.segments.pop(trial_id)
 
     def _is_lost_node(self, text: str) -> bool:
-        """Returns whether a whole node was lost, which is not the trial's fault. Ray may not know it yet."""
+        """Returns whether a node was lost. Ray may not have noticed yet, so every node is tested."""
         if "node has died" in text:
             return True
         alive = alive_nodes()
@@ -269,10 +279,11 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
 
 
 class Placer(FIFOScheduler):  # type: ignore[misc]
-    """Runs trials in order, except those whose own worker is still starting.
+    """A scheduler that gives a worker that comes free to the newest waiting trial, not to the oldest.
 
-    Tune would give such a trial the first worker that comes free, stop the worker that is starting, and start another
-    one for the next trial. With short trials, a second worker then never trains anything.
+    The older trials wait for workers that are still starting. By default, Tune gives the free worker to the oldest
+    trial, stops the worker that is starting for this trial, and starts a further worker for the next trial. If trials
+    are short, one worker then trains all of them.
     """
 
     def __init__(self, searcher: SegmentSearcher) -> None:
@@ -280,7 +291,10 @@ class Placer(FIFOScheduler):  # type: ignore[misc]
         self.searcher = searcher
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
-        """Returns the newest trial that waits for a worker, or the oldest if it has waited for STARTING_SECONDS."""
+        """Returns the newest trial that waits for a worker; None if no trial waits.
+
+        If the oldest waiting trial has waited for STARTING_SECONDS, it is returned instead.
+        """
         pending = {
             t.trial_id: t for t in tune_controller.get_live_trials() if t.status == "PENDING"
         }
@@ -292,7 +306,7 @@ class Placer(FIFOScheduler):  # type: ignore[misc]
 
 
 class Overseer(tune.Callback):  # type: ignore[misc]
-    """Uses Tune's loop to check the cluster and to learn why a segment was lost."""
+    """A callback in Tune's loop that checks the cluster and finds out why a segment was lost."""
 
     def __init__(self, searcher: SegmentSearcher) -> None:
         self.searcher = searcher
@@ -303,21 +317,21 @@ class Overseer(tune.Callback):  # type: ignore[misc]
             self.searcher.look()
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Passes the exception to the searcher, which Tune does not do."""
+        """Passes the text of the error to the searcher, because Tune does not do so."""
         text = Path(trial.error_file).read_text() if trial.error_file else ""
         self.searcher.lost(trial.trial_id, text.strip())
 
 
 class StopOnError(tune.Stopper):  # type: ignore[misc]
-    """Ends Tune's run at once if the sweep cannot go on, instead of waiting for the running trials."""
+    """A stopper that ends Tune's run at once if the sweep cannot go on. Tune would wait for the running trials."""
 
     def __init__(self, searcher: SegmentSearcher) -> None:
         self.searcher = searcher
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        """Returns False: this class never stops a single trial."""
+        """Returns False, because this stopper never stops a single trial."""
         return False
 
     def stop_all(self) -> bool:
-        """Returns whether the sweep has failed or another driver has taken it over."""
+        """Returns whether the sweep cannot go on: the sweep or its database failed, or another driver took it over."""
         return self.searcher.error is not None

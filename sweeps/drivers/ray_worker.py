@@ -1,7 +1,7 @@
-"""The worker of Ray Tune: it runs one segment after another and reports each record in plain JSON types.
+"""The worker of Ray Tune: it runs one segment after another and reports evaluations and outcomes in plain JSON types.
 
-A worker imports this module before it does anything. Torch, the families and the images are imported only when a
-segment is trained.
+A worker imports this module first. It imports torch and the families, and loads the images, only once it trains a
+segment.
 """
 
 import json
@@ -17,29 +17,29 @@ from sweeps.records import Evaluation, Measurement, Outcome, Record, together
 NETWORK, SEGMENT = "network", "segment"
 """Keys of a Tune trial's configuration: the network's label, for people, and the pickled segment.
 
-It is pickled because Tune copies and inspects every value that is not plain, and because a worker that has not trained
-yet need not import its types.
+The segment is pickled for two reasons. Tune copies and inspects every value that is not of a plain type, and a worker
+that has not trained yet need not import the types in a segment.
 """
 
 
 class SegmentTrainable(tune.Trainable):  # type: ignore[misc]
-    """Trains segments for Tune. A function instead of a class would cost a thread and a round trip per segment."""
+    """The class that trains segments for Tune. A function instead would cost a thread and a round trip per segment."""
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Starts the first segment."""
+        """Starts the first segment of this worker."""
         self.messages = self.run(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Starts another segment in the same process."""
+        """Starts another segment in the same process. Returns True, which tells Tune that the worker can be reused."""
         self.messages = self.run(new_config)
         return True
 
     def step(self) -> dict[str, Any]:
-        """Returns the next message. The last one of a segment says `done`."""
+        """Returns the next message of the segment. In the segment's last message, `done` is True."""
         return next(self.messages)
 
     def run(self, config: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Trains the segment in `config` and yields its messages."""
+        """Trains the segment in `config` and yields its messages (see `messages`)."""
         from sweeps.train import segment as segments
 
         segment: segments.Segment = pickle.loads(config[SEGMENT])
@@ -47,9 +47,10 @@ class SegmentTrainable(tune.Trainable):  # type: ignore[misc]
 
 
 def messages(records: Iterable[Record], until_step: int) -> Iterator[dict[str, Any]]:
-    """Yields a message for each evaluation, and the outcome last.
+    """Yields a message for each evaluation, and a last message with the outcome and `done`.
 
-    The outcome comes once the segment has released everything that it held.
+    An evaluation at `until_step` is part of the last message. The last message comes once `records` is exhausted, so
+    that the segment has released its memory by then.
     """
     last: dict[str, Any] = {}
     for group in together(records, until_step):
@@ -62,20 +63,20 @@ def messages(records: Iterable[Record], until_step: int) -> Iterator[dict[str, A
 
 
 def _message(group: Sequence[Record]) -> dict[str, Any]:
-    """Returns the records as one flat mapping; {} if none of them is stored."""
+    """Returns the evaluations and outcomes among `group` as one flat mapping; {} if there are none."""
     message: dict[str, Any] = {}
     for record in group:
         if isinstance(record, Evaluation):
             rows = [(m.dataset, m.name, m.value) for m in record.measurements]
             message |= {"step": record.step, "measurements": rows}
         elif isinstance(record, Outcome):
-            # As text: Tune flattens nested mappings.
+            # The outcome is sent as text, because Tune flattens nested mappings.
             message |= {"step": record.step, "outcome": json.dumps(asdict(record))}
     return message
 
 
 def records_in(message: Mapping[str, Any]) -> list[Record]:
-    """Returns the records that a message was made from."""
+    """Returns the evaluation and the outcome that a message holds. It inverts `_message`."""
     found: list[Record] = []
     if "measurements" in message:
         step = message["step"]

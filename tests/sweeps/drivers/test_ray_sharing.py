@@ -193,8 +193,8 @@ def test_gpus_that_others_hold_stop_auto_with_a_line_and_a_number_not_at_all(
         (tmp_path / name).mkdir()
         files.append(str(sweep_file(tmp_path / name, resources={"gpu": gpu})))
     told, number = run_script(BUSY, *files).splitlines()[-2:]
-    assert told.startswith("resources.gpu: auto: no GPU of ")
-    assert told.endswith("or write the share, such as gpu: 0.25")
+    assert told.startswith("resources.gpu: auto: all GPUs of ")
+    assert told.endswith("or set the share in the sweep file, such as gpu: 0.25")
     assert number == "0.25"
 
 
