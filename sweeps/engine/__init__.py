@@ -1,1 +1,1 @@
-"""The engine of a sweep: what is trained next, and what becomes of every result."""
+"""The engine of a sweep: it decides what is trained next, and what happens to each trial when an attempt ends."""

@@ -1,4 +1,4 @@
-"""How much a sweep may still spend, whether more trials are worth it, and which weights it keeps."""
+"""The limits of a sweep: how much it may still train, whether more trials are worth it, and which weights it keeps."""
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -11,23 +11,29 @@ from sweeps.engine.trial_state import Trial
 from sweeps.search.settings import Direction
 
 GAIN = "expected_gain"
-"""Prefix of the stored facts that hold, for each trial, the gain that the sampler expected of it."""
+"""Prefix of the names of stored facts. Each such fact holds the gain that the sampler expected of one trial."""
 SMALL_GAINS = 3
-"""Suggestions in a row with a small expected gain that end a sweep."""
+"""Number of suggestions in a row with an expected gain below `search.min_gain` that ends a sweep."""
 
 
 class Patience:
-    """Decides whether new trials are still expected to raise the hypervolume by `search.min_gain`."""
+    """A counter that decides whether new trials are still expected to enlarge the hypervolume enough.
+
+    `least` is `search.min_gain`, as a share of the hypervolume. None: every gain is enough.
+    """
 
     def __init__(self, least: float | None) -> None:
         self.least, self.small = least, 0
 
     def note(self, gain: float) -> None:
-        """Note the gain that the sampler expects of a suggestion."""
+        """Counts a suggestion by the gain that the sampler expects of it, as a share of the hypervolume."""
         self.small = self.small + 1 if self.least is not None and gain < self.least else 0
 
     def recall(self, numbers: Iterable[int], facts: Mapping[str, str]) -> None:
-        """Restore the count of small gains in a row, so that a sweep that has ended does not start again."""
+        """Restores the count from the stored `facts` about the trials with these `numbers`.
+
+        A sweep that ended because gains were small therefore does not start again.
+        """
         for number in sorted(numbers):
             self.note(float(facts.get(f"{GAIN} {number}", math.inf)))
 
@@ -38,14 +44,14 @@ class Patience:
 
 
 def spent_steps(trials: Iterable[Trial], config: SweepConfig) -> int:
-    """Optimiser steps that are done or handed out."""
+    """Returns the number of optimiser steps that the trials have done or still have to do to reach their rungs."""
     return sum(
         t.step if t.state in ("stopped", "failed") else config.rungs[t.target] for t in trials
     )
 
 
 def affordable(trials: Collection[Trial], config: SweepConfig, steps: int) -> bool:
-    """Whether `steps` more optimiser steps fit into `search.steps` and `search.hours`."""
+    """Returns whether `search.steps` allows `steps` more optimiser steps and `search.hours` is not used up."""
     search = config.search
     if search.steps is not None and spent_steps(trials, config) + steps > search.steps:
         return False
@@ -53,7 +59,7 @@ def affordable(trials: Collection[Trial], config: SweepConfig, steps: int) -> bo
 
 
 def without_weights(trials: Collection[Trial], config: SweepConfig) -> list[Trial]:
-    """The trials that have ended and whose training states `search.keep_weights` does not keep."""
+    """Returns the finished trials whose training states may be deleted under `search.keep_weights`."""
     keep = config.search.keep_weights
     if keep == "all":
         return []
@@ -69,9 +75,10 @@ def without_weights(trials: Collection[Trial], config: SweepConfig) -> list[Tria
 def non_dominated(
     values: Sequence[Mapping[str, float]], objectives: Mapping[str, Direction]
 ) -> list[bool]:
-    """For each point, whether no other point dominates it.
+    """Returns for each point whether no other point dominates it.
 
-    A point dominates another if it is at least as good in all objectives and better in one.
+    Each point maps the names of the objectives to values. A point dominates another point if it is at least as good
+    in all objectives and better in at least one.
     """
     if not values:
         return []

@@ -1,18 +1,19 @@
-"""What becomes of a trial when one of its attempts ends, and when failures end the sweep.
+"""The rules for what happens to a trial when an attempt at it ends, and for when failures end the sweep.
 
     how the attempt ended                       state of the trial           is it tried again?
-    it reached its rung                         complete on the last rung,   no; halving may promote it
+    the trial reached its rung                  complete on the last rung,   no; halving may promote it
                                                 paused on the others
-    from outside: Ctrl-C, a lost worker         paused                       yes
-    out of memory beside other trials           paused                       yes, with nothing beside it
-    by a fault of the machine                   paused                       yes
-    by a latency above the budget               stopped                      no
-    by an error that would come again           failed                       no
-    by any other error                          paused, then failed after    yes, until then
+    interrupted: Ctrl-C, a lost node            paused                       yes
+    out of memory while other trials ran        paused                       yes, alone
+    fault of the machine                        paused                       yes
+    latency above the budget                    stopped                      no
+    error that would occur again                failed                       no
+    any other error                             paused; failed after         yes, until it has failed
                                                 `search.max_attempts` errors
 
-An attempt that is excused does not count as an error of its trial; its stored error says so. `Outcome` has what a
-worker reports, `sweeps.train.segment.death` what is recorded of a worker that was killed.
+Lack of memory while other trials ran and faults of the machine do not count as errors of the trial. The stored error
+text says so. `Outcome` holds what a worker reports. `sweeps.train.segment.death` makes the error text for a worker
+that was killed.
 """
 
 from collections.abc import Collection
@@ -25,17 +26,17 @@ from sweeps.messages import reason_of
 from sweeps.records import Outcome
 
 LEAST_FINISHED = 5
-"""Trials that must have finished before their share of failures can end a sweep."""
+"""Smallest number of finished trials at which the share of failed trials can end a sweep."""
 
 
 class SweepFailed(Exception):  # noqa: N818 - reads as what happened
-    """The sweep cannot go on or has no result. What is stored stays."""
+    """The error of a sweep that cannot go on or has no result. Everything that is stored stays in the database."""
 
 
 def settle(trial: Trial, outcome: Outcome, config: SweepConfig) -> tuple[Outcome, bool]:
-    """Set the state of a trial whose attempt has ended.
+    """Sets the state of a trial whose attempt has ended with `outcome`, and counts its errors and machine faults.
 
-    Returns the outcome to be stored and whether the trial is due for another attempt.
+    Returns the outcome to be stored, and whether the trial needs another attempt to reach its rung.
     """
     if outcome.interrupted:
         trial.state = "paused"
@@ -62,10 +63,10 @@ def settle(trial: Trial, outcome: Outcome, config: SweepConfig) -> tuple[Outcome
 
 
 def with_device_checked(trial: Trial, outcome: Outcome, latency_key: str) -> Outcome:
-    """The outcome, turned into a machine's fault if the trial's latency is of another device than the sweep's.
+    """Returns the outcome, turned into a machine fault if the trial's latency has a key other than `latency_key`.
 
-    The worker itself refuses a wrong device. Only a trial that began before the sweep's first latency was known
-    gets as far as this.
+    All latencies of a sweep must have the key `latency_key`: their device, runtime and size. A worker refuses a
+    machine with another key. This function catches trials that began before the sweep's first latency was known.
     """
     if not trial.timed or LATENCY in trial.scores:
         return outcome
@@ -74,17 +75,20 @@ def with_device_checked(trial: Trial, outcome: Outcome, latency_key: str) -> Out
 
 
 def blocking_fault(trial: Trial, outcome: Outcome, config: SweepConfig) -> str:
-    """What to mend before the sweep can go on, once a trial has met `search.max_attempts` machine faults in a row.
+    """Returns why the sweep must stop, after `search.max_attempts` machine faults of one trial in a row; otherwise ''.
 
-    Empty before that. Stopping the sweep is better than losing trials that no machine could train.
+    The sweep stops because it would otherwise lose trials that no machine can train.
     """
     if not outcome.machine_fault or trial.machine_faults < config.search.max_attempts:
         return ""
-    return f"{outcome.host}: {reason_of(outcome.error)}; no trial is given up: mend it, then run the sweep again"
+    return f"{outcome.host}: {reason_of(outcome.error)}; no trial is given up: repair the machine, then run the sweep again"
 
 
 def check_failures(trials: Collection[Trial], config: SweepConfig) -> None:
-    """Raise SweepFailed if more trials have failed than `search.max_failed_share` allows."""
+    """Raises SweepFailed if the share of failed trials among the finished trials exceeds `search.max_failed_share`.
+
+    It raises nothing while fewer than LEAST_FINISHED trials are finished.
+    """
     failed = sum(trial.state == "failed" for trial in trials)
     finished = sum(trial.is_finished for trial in trials)
     if finished >= LEAST_FINISHED and failed > config.search.max_failed_share * finished:
@@ -95,7 +99,7 @@ def check_failures(trials: Collection[Trial], config: SweepConfig) -> None:
 
 
 def check_result(trials: Collection[Trial]) -> None:
-    """Raise SweepFailed if every trial has failed: such a sweep has no result."""
+    """Raises SweepFailed if every trial has failed, because the sweep then has no result."""
     failed = [trial for trial in trials if trial.state == "failed"]
     if failed and len(failed) == len(trials):
         raise SweepFailed(f"all {len(failed)} trials have failed, the last one: {failed[-1].error}")

@@ -1,8 +1,8 @@
-"""A sweep in progress: what to train next, and what becomes of every result.
+"""A sweep in progress: it decides what to train next, and stores every result.
 
-Every driver talks to a `Sweep` and to nothing else. A driver calls `next_segment`, runs the segment wherever it
-likes, and passes every record to `handle`. All writing, retrying and deciding happens here, in one process. After a
-crash, a new `Sweep` is built from the stored rows and continues.
+Every driver talks to a `Sweep` and to nothing else. A driver calls `next_segment`, runs the segment in any process or
+on any machine, and passes every record to `handle`. All decisions are made and all results are stored by the `Sweep`,
+in one process. After a crash, a new `Sweep` is built from the stored rows and continues.
 """
 
 import contextlib
@@ -35,11 +35,11 @@ from sweeps.store.store import LEASE_SECONDS, Store, StoreError
 from sweeps.train.segment import Segment
 
 CLOSING_SECONDS = 10.0
-"""How long a driver that ends waits for a database that does not answer."""
+"""Longest time, in seconds, for which a driver that ends tries to reach a database that does not answer."""
 
 
 class Sweep:
-    """The state of one sweep. It always equals what the database holds."""
+    """The state of one sweep in the driver's memory. It can be rebuilt from the database at any time."""
 
     def __init__(
         self,
@@ -52,36 +52,43 @@ class Sweep:
         patient: bool = False,
         table: SpaceTable | None = None,
     ) -> None:
-        """Open the sweep in `store`, take its lease, and restore its trials.
+        """Opens the sweep in `store`, takes its lease, and restores its trials.
 
-        `table` holds the exact costs of the whole space, if the caller has computed them. Raises StoreError for a
-        stored sweep with other settings, and SweepTaken while another driver holds the lease.
+        `holder` names this driver in messages. `on_change` is called with the sweep and each record that was handled,
+        and with the sweep and None when a segment starts. With `patient`, the constructor waits until the lease of a
+        dead driver expires. `table` holds the exact costs of the whole space; None if the caller has not computed them.
+
+        Raises StoreError if the sweep is stored with other settings, and SweepTaken if another driver holds the lease.
         """
         self.config, self.store, self.on_change = config, store, on_change
         self.table = table
-        # First, so that a space from which nothing can be suggested leaves no sweep behind in the database.
+        # The suggester is made first. If it refuses the space, no sweep is left behind in the database.
         self.suggester = make_suggester(config, table)
         self.id = store.open_sweep(config.name, config.scale, config.comparable)
         self.token = store.acquire_lease(self.id, holder, lease_seconds, patient=patient)
         self.keeper = store.keep_lease()
         self.trials: dict[int, Trial] = {}
+        """All trials of the sweep, by number."""
         self.waiting: deque[Trial] = deque()
+        """Trials that need an attempt to reach their rung, in the order in which they will start."""
         self.running: dict[int, Trial] = {}
+        """Trials that a driver is training, by number."""
         self.freed: set[int] = set()
         """Numbers of the trials whose training states were deleted."""
         self.exhausted = False
+        """Whether the sweep has stopped asking for new architectures."""
         self.why_ended = ""
-        """Why the sweep started fewer trials than it was asked for. Empty while it still may."""
+        """Why the sweep has stopped asking for new architectures before it had `search.trials` trials; else ''."""
         self.patience = Patience(config.search.min_gain)
         self._due: Trial | None = None
         """The trial that halving promotes next."""
         self.latency_key = store.facts(self.id).get(FACT, "")
-        """Device, runtime and size that every latency of the sweep belongs to. Empty before the first latency."""
+        """Device, runtime and size that all latencies of the sweep share; '' before the first latency."""
         self._blocked = ""
-        """What a person must mend before the sweep can continue. Empty if nothing."""
+        """What the user must repair before the sweep can continue; '' if nothing."""
         gpu = config.resources.gpu
         self.share = Share(gpu=0.0 if gpu == AUTO else float(gpu))
-        """The share of a GPU that one trial gets. The driver sets it through `reserve`."""
+        """The share of a GPU that one trial gets. `reserve` sets it."""
         try:
             teach_earlier_sweeps(self.suggester, store, self.id)
             self._restore(store.trials(self.id))
@@ -92,12 +99,12 @@ class Sweep:
 
     @property
     def finished(self) -> list[Trial]:
-        """Trials that are complete, stopped or failed."""
+        """The trials that are complete, stopped or failed."""
         return [trial for trial in self.trials.values() if trial.is_finished]
 
     @property
     def done(self) -> bool:
-        """Whether the sweep has ended: nothing runs, and nothing is left to start."""
+        """Whether the sweep has ended: no trial runs, and no trial is left to start."""
         return not (self.waiting or self.running or self._due or self._may_ask)
 
     @property
@@ -109,16 +116,16 @@ class Sweep:
         return affordable(self.trials.values(), self.config, steps)
 
     def reserve(self, share: Share) -> None:
-        """Set the share of a GPU that one trial gets. A network that is predicted to need more is trained alone."""
+        """Sets the share of a GPU that one trial gets. A network that is predicted to need more is trained alone."""
         self.share = share
         for trial in self.trials.values():
             trial.alone = trial.alone or not share.has_room_for(trial.architecture)
 
     def next_segment(self) -> Segment | None:
-        """The next segment to train, or None if nothing can start now. `done` tells whether the sweep has ended.
+        """Returns the next segment to train; None if no segment can start now, or if the sweep has ended (see `done`).
 
-        The trial is stored before its segment is handed out. Raises SweepFailed if too many trials have failed or
-        a fault of the machine stops the sweep.
+        The attempt is stored before its segment is returned. Raises SweepFailed if too many trials have failed or if
+        machine faults stop the sweep, and StoreError if the database fails or another driver has taken the lease.
         """
         self.keeper.check()
         if self._blocked:
@@ -140,15 +147,16 @@ class Sweep:
         return trial.segment(self.config, self.share, self.latency_key)
 
     def _note_neighbours(self, begun: Trial) -> None:
-        """Note which trials run beside each other. The note outlives the neighbour, which may end first."""
+        """Marks all running trials as having had neighbours if more than one runs. The mark stays for the attempt."""
         begun.had_neighbours = len(self.running) > 1
         for trial in self.running.values():
             trial.had_neighbours |= begun.had_neighbours
 
     def handle(self, segment: Segment, *records: Record) -> None:
-        """Store what a segment reports. An outcome and the evaluation before it share one transaction.
+        """Stores the measurements and the outcome among `records` in one transaction, and updates the trial.
 
-        Records of an attempt that was given up are dropped.
+        Records are ignored if their attempt has ended or a newer attempt at the trial has begun. Raises StoreError if
+        the database fails or another driver has taken the lease.
         """
         self.keeper.check()
         trial = self.trials[segment.number]
@@ -175,7 +183,7 @@ class Sweep:
         self.suggester.report(trial.architecture, evaluation.step, trial.scores)
 
     def _end(self, trial: Trial, outcome: Outcome, measured: Sequence[Measurement]) -> None:
-        """End an attempt and store `measured` with its outcome."""
+        """Ends the trial's attempt and stores the measurements `measured` together with its outcome."""
         del self.running[trial.number]
         outcome = with_device_checked(trial, outcome, self.latency_key)
         stored, again = settle(trial, outcome, self.config)
@@ -193,23 +201,24 @@ class Sweep:
             self._give_up_paused()
 
     def _log(self, trial: Trial, outcome: Outcome) -> None:
-        """Keep the traceback of a fault in the program in the log beside the database, and name the log."""
+        """Writes the traceback of a program error to the log beside the database, and names the log in `trial.error`."""
         where = f"sweep {self.config.name}, trial {trial.number}, attempt {trial.attempt}, {outcome.host}"
         log = log_of(self.config.storage)
         if log_failure(log, f"{where}\n{outcome.error}") and trial.error:
             trial.error += f"; traceback in {log}"
 
     def _adopt_latency(self, trial: Trial) -> None:
-        """Take the trial's latency as a score. The first latency of the sweep fixes the device of all others."""
+        """Makes the trial's latency a score. The first latency of the sweep fixes the key of all later latencies."""
         if trial.timed and not self.latency_key:
             self.latency_key = next(iter(trial.timed))
             self.store.set_fact(self.id, FACT, self.latency_key)
         trial.adopt_latency(self.latency_key)
 
     def _next_trial(self) -> Trial | None:
-        """A trial that was interrupted, else the one that halving promotes, else a new one.
+        """Returns a trial that waits for an attempt, else the trial that halving promotes, else a new trial.
 
-        None if there is none, while a trial runs that must be alone, and while others run that it waits for.
+        Returns None if there is no such trial, while a trial that must run alone is running, and while any trial is
+        running if the next trial must run alone.
         """
         if any(trial.alone for trial in self.running.values()):
             return None
@@ -231,7 +240,7 @@ class Sweep:
         return new
 
     def _look_for_promotion(self) -> None:
-        """Find the paused trial that halving promotes next, if any. Called after every change."""
+        """Finds the paused trial that halving promotes next, if any. It must be called whenever a trial changes."""
         halving, rungs = self.config.search.halving, self.config.rungs
         if halving is None:
             return
@@ -245,7 +254,7 @@ class Sweep:
             self._due = self.trials[chosen.number] if self._affordable(steps) else None
 
     def _give_up_paused(self) -> None:
-        """At the end of the sweep, record every trial that still waits for promotion as stopped."""
+        """Stores every trial that still waits for promotion as stopped, once the sweep has ended."""
         if not self.done:
             return
         for trial in self.trials.values():
@@ -256,7 +265,7 @@ class Sweep:
         self._free_weights()
 
     def _free_weights(self) -> None:
-        """Delete the training states that `search.keep_weights` does not keep."""
+        """Deletes the training states that `search.keep_weights` does not keep."""
         for trial in without_weights(self.trials.values(), self.config):
             if trial.number not in self.freed:
                 self.freed.add(trial.number)
@@ -291,7 +300,7 @@ class Sweep:
         return trial
 
     def _restore(self, rows: list[TrialRow]) -> None:
-        """Restore the stored trials. Finished trials teach the search, the others continue."""
+        """Restores the stored trials. The search learns from all of them. Trials that have not finished continue."""
         for row in rows:
             trial = Trial.restored(row, self.config)
             self._adopt_latency(trial)
@@ -299,7 +308,7 @@ class Sweep:
             self.suggester.restore(trial.architecture)
             for step, scores in trial.curve.items():
                 self.suggester.report(trial.architecture, step, scores)
-            # A trial that was cut short continues. A trial that had reached its rung waits for promotion.
+            # A trial that was interrupted continues. A trial that had reached its rung waits for promotion.
             reached = self.config.rungs[trial.target] in trial.curve
             if trial.state == "running" or (trial.state == "paused" and not reached):
                 trial.state = "paused"
@@ -309,17 +318,20 @@ class Sweep:
         self._look_for_promotion()
 
     def check_lease(self) -> None:
-        """Raise SweepTaken if another driver has taken the sweep."""
+        """Raises SweepTaken if another driver has taken the lease, and StoreError if the lease could not be renewed."""
         self.keeper.check()
 
     def close(self) -> None:
-        """Record the running attempts as interrupted and release the lease, so that the next driver can start at once."""
+        """Stores the running attempts as interrupted and releases the lease, so that the next driver can start at once.
+
+        If the database does not answer or the lease is lost, the attempts stay open and no error is raised.
+        """
         self.keeper.close()
         database = self.store.database
         database.retry_seconds = min(database.retry_seconds, CLOSING_SECONDS)
-        # Without the database or the lease nothing can be written. The next driver then closes the open attempts.
+        # Without the database or the lease, nothing can be stored. The next driver then closes the open attempts.
         with contextlib.suppress(StoreError):
-            # A new trial that waits to run alone has an open attempt since it was stored.
+            # A new trial that waits to run alone has an open attempt, which was stored with the trial.
             begun = [*self.running.values(), *(trial for trial in self.waiting if trial.is_new)]
             self.running.clear()
             for trial in begun:

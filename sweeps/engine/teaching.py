@@ -1,4 +1,4 @@
-"""What the search learns from a sweep: the results of its trials, and those of earlier sweeps."""
+"""Tells the search the results of the sweep's own trials, and of trials of other sweeps."""
 
 from collections.abc import Mapping
 
@@ -9,11 +9,14 @@ from sweeps.search.suggester import Suggester
 from sweeps.store.store import Store
 
 MAX_EARLIER = 3
-"""Earlier sweeps that a sampler with a model learns from."""
+"""Largest number of other sweeps from which a sampler with a model learns."""
 
 
 def make_suggester(config: SweepConfig, table: SpaceTable | None) -> Suggester:
-    """The suggester that the sweep file describes. `table` holds the exact costs of the space, if they are known."""
+    """Returns the suggester that the sweep file describes.
+
+    `table` holds the exact costs of the whole space; None if the caller has not computed them.
+    """
     return Suggester(
         space=config.space,
         constraints=config.limits,
@@ -29,7 +32,7 @@ def make_suggester(config: SweepConfig, table: SpaceTable | None) -> Suggester:
 
 
 def tell(suggester: Suggester, trial: Trial, config: SweepConfig) -> None:
-    """Tell the search what became of a trial that has ended or pauses."""
+    """Tells the search that a trial is complete, with its objectives, or that it failed, was stopped or is paused."""
     if trial.state == "complete":
         known = trial.values(config.scale)
         values = [known[name] for name in config.objectives]
@@ -41,7 +44,10 @@ def tell(suggester: Suggester, trial: Trial, config: SweepConfig) -> None:
 
 
 def teach_earlier_sweeps(suggester: Suggester, store: Store, sweep_id: int) -> None:
-    """Teach the sampler, if it has a model, with complete trials of earlier sweeps at the same scale."""
+    """Gives the sampler the complete trials of the newest MAX_EARLIER other sweeps at the same scale.
+
+    It does nothing if the sampler has no model that can learn from other sweeps.
+    """
     if not suggester.sampler.takes_earlier_sweeps:
         return
     for sweep, other in enumerate(store.others(sweep_id)[:MAX_EARLIER]):
@@ -50,6 +56,9 @@ def teach_earlier_sweeps(suggester: Suggester, store: Store, sweep_id: int) -> N
 
 
 def bicubic_score(suggester: Suggester, facts: Mapping[str, str]) -> float | None:
-    """The score of bicubic on the validation images, which a useful network must beat. None before it is known."""
+    """Returns the score of bicubic enlargement on the validation images, which a useful network must beat.
+
+    The score is a value of the objective that the sampler's model learns. Returns None if it is not stored yet.
+    """
     known = facts.get(f"validation_bicubic_{suggester.modelled}")
     return None if known is None else float(known)

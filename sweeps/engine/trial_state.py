@@ -1,4 +1,4 @@
-"""A trial of a running sweep: its state, and what was measured so far."""
+"""A trial of a running sweep: its state, and its measurements so far."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,46 +18,51 @@ from sweeps.train.segment import Segment
 
 @dataclass(kw_only=True)
 class Trial:
-    """A trial in the memory of the driver."""
+    """The state of a trial in the driver's memory."""
 
     id: int
+    """Id of the trial's row in the database."""
     number: int
+    """Number of the trial within its sweep, from 0."""
     architecture: Architecture
     errors: int = 0
+    """Number of attempts that ended with an error that counts against the trial."""
     attempt: int = 0
+    """Number of the newest attempt, from 1; 0 if there was none."""
     state: State = "running"
     step: int = 0
+    """Largest optimiser step that was reported."""
     error: str = ""
-    """The newest attempt's error, in one line."""
+    """Newest error of the trial, in one line; '' if this driver saw none."""
     scores: dict[str, float] = field(default_factory=dict)
-    """The newest value of each measured objective."""
+    """The newest value of each measured objective, by name."""
     curve: dict[int, dict[str, float]] = field(default_factory=dict)
-    """The measured objectives after each evaluated step."""
+    """The measured objectives by evaluated step and by name."""
     target: int = 0
-    """Number of the rung that the trial is training towards, or waits at."""
+    """Position in `config.rungs` of the rung that the trial trains towards or waits at."""
     seconds: float = 0.0
     """Seconds of training so far."""
     begun: float = 0.0
-    """The time at which the newest attempt was handed out, by `time.monotonic`."""
+    """Time (`time.monotonic`) at which the newest attempt was handed out."""
     timed: dict[str, float] = field(default_factory=dict)
-    """Latencies in milliseconds, measured before training, by key."""
+    """Latencies in milliseconds that were measured before training, by key (see `key_of`)."""
     machine_faults: int = 0
-    """Machine faults that the trial has met in a row."""
+    """Number of machine faults since the trial's last new evaluation."""
     is_new: bool = False
-    """Whether the first attempt, which is stored with the trial, has not been handed out yet."""
+    """Whether the first attempt is stored but has not been handed out yet."""
     had_neighbours: bool = False
-    """Whether another trial has run beside the newest attempt."""
+    """Whether another trial ran at any time during the newest attempt."""
     alone: bool = False
-    """Whether the trial must run alone, because it ran out of memory beside others or is predicted to."""
+    """Whether no other trial may run at the same time, because memory ran out or is predicted to run out."""
 
     @property
     def is_finished(self) -> bool:
-        """Whether the trial has reached an end of any kind."""
+        """Whether the trial is complete, stopped or failed."""
         return self.state in ("complete", "stopped", "failed")
 
     @classmethod
     def restored(cls, row: TrialRow, config: SweepConfig) -> "Trial":
-        """Restore a trial from its stored row."""
+        """Returns the trial that a database row describes."""
         trial = cls(
             id=row.id,
             number=row.number,
@@ -71,7 +76,10 @@ class Trial:
         return trial
 
     def take(self, measurements: Iterable[Measurement]) -> None:
-        """Remember measurements. Those on test sets are ignored: the search must not see them."""
+        """Takes over validation scores, latencies and training times. It ignores scores on test sets.
+
+        The search must not see scores on test sets.
+        """
         for each in measurements:
             self.step = max(self.step, each.step)
             if each.name in MEASURED and each.dataset == VALIDATION:
@@ -83,32 +91,36 @@ class Trial:
                 self.seconds = max(self.seconds, each.value)
 
     def timing(self, config: SweepConfig, key: str) -> Timing | None:
-        """The order to measure the latency under the sweep's `key` first. None if there is no need, or it is known."""
+        """Returns the instruction to measure the latency before training; None if no measurement is needed.
+
+        `key` is the key of the sweep's latencies; '' before the first latency. A measurement is needed if latency is
+        an objective or has a budget, and the trial has no latency under `key` yet.
+        """
         if not config.is_timed or (key and key in self.timed):
             return None
         return Timing(key=key, limit=config.latency_limit)
 
     def adopt_latency(self, key: str) -> None:
-        """Take the latency under the sweep's `key` as a score."""
+        """Makes the latency under the sweep's `key` a score, if the trial has measured it."""
         if key in self.timed:
             self.scores[LATENCY] = self.timed[key]
 
     def values(self, scale: int) -> dict[str, float]:
-        """The costs and the newest measured objectives, by name."""
+        """Returns the costs of the network and the newest measured objectives, by name."""
         return costs(self.architecture, scale) | self.scores
 
     def folder(self, config: SweepConfig) -> Path:
-        """Folder of the trial's training states."""
+        """Returns the folder of the trial's training states."""
         return config.checkpoint_folder / config.name / str(self.number)
 
     def mirror(self, config: SweepConfig) -> Mirror | None:
-        """The copy of that folder in the object store, if the sweep has one."""
+        """Returns the copy of the trial's folder in the object store; None if the sweep uses no object store."""
         if not is_url(config.checkpoints):
             return None
         return Mirror(url=f"{config.checkpoints}/{config.name}/{self.number}")
 
     def candidate(self, config: SweepConfig) -> Candidate:
-        """The trial as halving sees it."""
+        """Returns the data from which halving decides whether to promote the trial."""
         signs = {
             name: 1 if direction == "maximize" else -1
             for name, direction in config.objectives.items()
@@ -125,13 +137,13 @@ class Trial:
             costs=tuple(
                 known[name] for name in config.objectives if name in known and name not in MEASURED
             ),
-            # A resumed trial may have a score at its target from before the interruption. It does not wait there yet.
+            # A resumed trial may have a score at its target from before the interruption, but does not wait there yet.
             scores=tuple(scores[: self.target] if self.state == "running" else scores),
             target=self.target,
         )
 
     def segment(self, config: SweepConfig, share: Share, latency_key: str) -> Segment:
-        """The newest attempt as work for a worker."""
+        """Returns the newest attempt as a segment that a worker can train."""
         return Segment(
             trial_id=self.id,
             number=self.number,

@@ -127,7 +127,7 @@ def test_where_no_checkpoint_can_be_written_the_sweep_stops_and_gives_no_trial_u
         code, output = ended(process)
     assert code == 1, output
     assert "cannot be written" in output
-    assert "mend it, then run the sweep again" in output
+    assert "repair the machine, then run the sweep again" in output
     assert "Traceback" not in output
     assert set(states(file)) == {"paused"}
     (file.parent / "runs").unlink()
