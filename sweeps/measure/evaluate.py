@@ -1,7 +1,7 @@
 """Scores of a network on whole images: PSNR and SSIM of the luma.
 
-On a GPU, images of equal size go through the network together. Pixels, outputs and scores stay on the device, and
-the host waits once, for the scores. On a CPU, images go one by one, since batches are no faster there.
+On a GPU, images of equal size go through the network in one batch. Outputs and scores stay on the GPU, and the host
+waits only once, for the scores. On a CPU, images go one by one, because batches are no faster there.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,11 +23,12 @@ from sweeps.measure.inference import OVERLAP, Enlarge, inference
 from sweeps.measure.metrics import psnr, rgb_to_y, scores_y, ssim
 
 BATCH_PIXELS = 1 << 16
-"""Low-resolution pixels that go through a network at once on a GPU. A larger image goes alone."""
+"""Largest number of low-resolution pixels in one batch on a GPU. A larger image is a batch of its own."""
 
 Pixels = NDArray[np.uint8]
 Images = Callable[[Sequence[int]], tuple[Tensor, Tensor]]
-"""Maps positions of images of equal size to the images, uint8 (N, h, w, 3) and (N, s * h, s * w, 3)."""
+"""Maps the positions of N images of equal size to uint8 low-resolution images (N, h, w, 3) and their high-resolution
+originals (N, s * h, s * w, 3)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,18 +36,21 @@ class ImageScore:
     """The scores of one enlarged image."""
 
     psnr_y: float
-    """In dB."""
+    """PSNR of the luma in dB."""
     ssim_y: float
+    """SSIM of the luma, at most 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """The scores of a network on an image set: means over its images."""
+    """The scores of a network on an image set."""
 
     psnr_y: float
-    """In dB."""
+    """Mean over the images of the PSNR of the luma, in dB."""
     ssim_y: float
+    """Mean over the images of the SSIM of the luma, at most 1."""
     per_image: Mapping[str, ImageScore]
+    """The scores of each image, by the image's name."""
 
 
 def evaluate(
@@ -58,12 +62,15 @@ def evaluate(
     tile: int | None = None,
     batch_pixels: int | None = None,
 ) -> Scores:
-    """Score `network`, which must be on `device`, over all of `pairs`.
+    """Returns the scores of `network`, which must be on `device`, on all images of `pairs`.
 
-    Images of equal size go through the network together, up to `batch_pixels` low-resolution pixels at once. The
-    default is BATCH_PIXELS on a GPU and one image on a CPU. Batches change scores by rounding only. If a GPU lacks the
-    memory for a batch, its images go one by one. The network keeps its mode, training or not. Raises UserError, which
-    names the image, if an output is not finite, has another size than its original, or is too small.
+    Images of equal size form batches of up to `batch_pixels` low-resolution pixels. The default is BATCH_PIXELS on a
+    GPU and one image per batch on a CPU. The size of the batches changes scores only by rounding errors. If a GPU
+    lacks the memory for a batch, the images of the batch go one by one. `inference` explains `tile` and
+    `self_ensemble`. The network keeps its mode (training or evaluation).
+
+    Raises UserError, which names the image, if an output is not finite, differs in size from its original, or is too
+    small for SSIM. If a single image does not fit in memory, torch's RuntimeError is raised with a note that names it.
     """
     device = torch.device(device)
     if device.type == "cpu":
@@ -80,9 +87,10 @@ def evaluate(
 
 
 def batches(sizes: NDArray[np.int64], most_pixels: int) -> list[list[int]]:
-    """Group the positions of images of equal size, up to `most_pixels` and at least one image to a group.
+    """Returns the positions of the images in groups. The images of a group have equal size.
 
-    `sizes` (images, 2) holds heights and widths.
+    `sizes` (images, 2) holds the height and width of each image in pixels. A group has at most `most_pixels` pixels,
+    unless it is a single image.
     """
     same: dict[tuple[int, int], list[int]] = {}
     for i, (height, width) in enumerate(sizes.tolist()):
@@ -95,9 +103,9 @@ def batches(sizes: NDArray[np.int64], most_pixels: int) -> list[list[int]]:
 
 
 def bicubic_scores(pairs: PairSet) -> Scores:
-    """Scores of bicubic enlargement of the 8-bit low resolution, which a network must beat.
+    """Returns the scores of bicubic enlargement of the 8-bit low-resolution images, which a network must beat.
 
-    Papers print bicubic scores by another convention, see `published_bicubic_scores`.
+    Papers compute bicubic scores in another way; see `published_bicubic_scores`.
     """
     images = _images(pairs, torch.device("cpu"))
 
@@ -110,10 +118,10 @@ def bicubic_scores(pairs: PairSet) -> Scores:
 
 
 def published_bicubic_scores(pairs: PairSet) -> Scores:
-    """Scores of bicubic as papers print them, for comparison with their tables only (docs/facts.md 9).
+    """Returns the scores of bicubic enlargement as papers compute them (docs/facts.md 9).
 
-    Y is rounded to 8 bits first, shrunk and enlarged in floating point, and rounded at the end. The single channel of
-    a gray file counts as Y.
+    Use these scores only for comparison with tables in papers. The luma of each original is rounded to 8 bits, shrunk
+    and enlarged in floating point, and rounded at the end. The single channel of a gray file serves as its luma.
     """
     scale, rows = pairs.scale, []
     for i in range(len(pairs)):
@@ -135,11 +143,11 @@ def enlarge(
     overlap: int = OVERLAP,
     self_ensemble: bool = False,
 ) -> Pixels:
-    """Enlarge `low_res` uint8 (h, w, 3) by `network` to uint8 (s * h, s * w, 3); see `inference` for the options.
+    """Returns the image uint8 (s * h, s * w, 3) to which `network`, on `device`, enlarges `low_res` uint8 (h, w, 3).
 
-    Raises UserError if the output is not finite.
+    `inference` explains `tile`, `overlap` and `self_ensemble`. Raises UserError if the output is not finite.
     """
-    # A copy, since torch cannot use the read-only pages of a cache.
+    # The image is copied, because torch cannot use the read-only pages of a cache.
     image = torch.from_numpy(np.array(low_res)).to(device)
     with inference(network, tile=tile, overlap=overlap, self_ensemble=self_ensemble) as enlarged_by:
         super_res, finite = enlarged_by(image[None])
@@ -149,7 +157,7 @@ def enlarge(
 
 
 def _images(pairs: PairSet, device: torch.device) -> Images:
-    """Return images from the device if they fit there, else from the host."""
+    """Returns a function that takes images from the GPU's memory if all of `pairs` fit there, else from the host's."""
     kept = resident(pairs, device) if device.type == "cuda" else None
     if kept is not None:
         return lambda indices: images_of(kept, pairs, indices)
@@ -165,7 +173,7 @@ def _images(pairs: PairSet, device: torch.device) -> Images:
 
 
 def _judged(pairs: PairSet, images: Images, enlarged: Enlarge, batch: Sequence[int]) -> Tensor:
-    """PSNR and SSIM (N, 2) of the images at these positions, NaN for outputs that are not finite."""
+    """Returns PSNR and SSIM (N, 2) of the N images at the positions `batch`; NaN for an output that is not finite."""
     try:
         low_res, high_res = images(batch)
         super_res, finite = enlarged(low_res)
@@ -187,7 +195,10 @@ def _judged(pairs: PairSet, images: Images, enlarged: Enlarge, batch: Sequence[i
 
 
 def _means(pairs: PairSet, rows: Sequence[Sequence[float]]) -> Scores:
-    """Average the scores of all images. Raises UserError that names the first output that is not finite."""
+    """Returns the mean of the PSNR and SSIM in `rows` (images, 2).
+
+    Raises UserError, which names the first image with a PSNR of NaN: its output was not finite.
+    """
     for name, (psnr_y, _) in zip(pairs.names, rows, strict=True):
         if psnr_y != psnr_y:
             raise UserError(f"{pairs.name}: {name}: the network's output is not finite")

@@ -1,7 +1,7 @@
-"""Enlarges whole images by a network: in evaluation mode and float32, at once or in tiles.
+"""Enlarges whole images with a network in evaluation mode and float32, in one pass or in tiles.
 
-A network takes (N, 3, h, w) in [0, 1] and returns (N, 3, s * h, s * w), nominally in [0, 1]. Its output is clipped
-and rounded to 8 bits (docs/facts.md 9).
+A network maps images (N, 3, h, w) in [0, 1] to images (N, 3, s * h, s * w), whose values may lie slightly outside
+[0, 1]. Its output is clipped and rounded to 8 bits (docs/facts.md 9).
 """
 
 from collections.abc import Callable, Iterator
@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 
 OVERLAP = 32
-"""Low-resolution pixels around a tile that are enlarged with it, on each side."""
+"""Low-resolution pixels on each side of a tile that go through the network together with the tile."""
 
 Forward = Callable[[Tensor], Tensor]
 Enlarge = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""Maps uint8 (N, h, w, 3) to uint8 (N, s * h, s * w, 3), and to (N,): whether the whole output was finite."""
+"""Maps images uint8 (N, h, w, 3) to enlarged images uint8 (N, s * h, s * w, 3) and to booleans (N,), which say
+whether all values of an image's output were finite."""
 
 
 @contextmanager
@@ -26,13 +27,16 @@ def inference(
     overlap: int = OVERLAP,
     self_ensemble: bool = False,
 ) -> Iterator[Enlarge]:
-    """Yield a function that enlarges images by `network` on their device. The host does not wait for a GPU.
+    """Yields a function that enlarges images with `network` on the device of the images. It does not wait for a GPU.
 
-    With `tile`, squares of that many low-resolution pixels are enlarged one by one, each with `overlap` pixels around
-    it. The result equals that of the whole image, up to rounding, if the network's output depends on at most `overlap`
-    pixels around a pixel. Otherwise differences are small but present; global attention sees only the tile.
-    `self_ensemble` averages the outputs of the eight flips and rotations (the papers' "+"). The network keeps its
-    mode, training or not.
+    With `tile`, squares with sides of `tile` low-resolution pixels go through the network one by one, each together
+    with `overlap` pixels on every side. The result differs from that for the whole image only by rounding errors if
+    each output pixel depends on input pixels at most `overlap` away. Otherwise it differs a little more: global
+    attention, for example, sees only the tile and its overlap.
+
+    With `self_ensemble`, the outputs for the eight flips and rotations of an image are averaged (the "+" in papers).
+    After the block, the network has its earlier mode again (training or evaluation). Raises ValueError if `tile` is
+    below 1 or `overlap` below 0.
     """
     if tile is not None and (tile < 1 or overlap < 0):
         raise ValueError(f"tile must be positive and overlap not negative, got {tile}, {overlap}")
@@ -69,7 +73,7 @@ def _one_tile(
     tile: int,
     overlap: int,
 ) -> Tensor:
-    """Enlarge the tile at `corner` with its surroundings, and cut the tile out."""
+    """Returns the enlarged tile whose top left corner is `corner`. Its surroundings go through the network with it."""
     ends = [
         min(start + tile, size) for start, size in zip(corner, image_nchw.shape[2:], strict=True)
     ]
@@ -86,7 +90,7 @@ def _one_tile(
 
 
 def _ensembled(network: nn.Module) -> Forward:
-    """Average the network's outputs over the eight flips and rotations of its input."""
+    """Returns a function that averages the network's outputs over the eight flips and rotations of the input."""
 
     def run(image_nchw: Tensor) -> Tensor:
         total: Tensor | None = None
@@ -104,7 +108,7 @@ def _ensembled(network: nn.Module) -> Forward:
 
 @contextmanager
 def _evaluating(network: nn.Module) -> Iterator[None]:
-    """Set the network to evaluation mode, and restore the mode of each part afterwards."""
+    """Sets the network to evaluation mode in the block, and restores the mode of each submodule afterwards."""
     modes = [(part, part.training) for part in network.modules()]
     network.eval()
     try:
@@ -116,7 +120,7 @@ def _evaluating(network: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _full_precision() -> Iterator[None]:
-    """Compute in true float32, without TF32 and autocast, and without tuning for each new image size."""
+    """Computes in true float32 in the block: without TF32, autocast, and cuDNN's tuning for each new image size."""
     with (
         torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
         torch.autocast("cuda", enabled=False),

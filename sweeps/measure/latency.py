@@ -1,7 +1,7 @@
-"""Measures the latency of one network on one machine, after a warm-up, with its spread.
+"""Measures the latency of a network on this machine: the median and the quartiles of several runs after a warm-up.
 
-A latency belongs to a device, a runtime, a precision, an image size and a number of threads. The name of the
-measurement states all of them, so that only like latencies are compared.
+A latency depends on the device, the runtime, the precision, the image size and the number of threads. All five are
+stored with the measurement, so that only latencies under equal conditions are compared.
 """
 
 import time
@@ -17,10 +17,11 @@ from torch import nn
 from sweeps.device import device_model, without_tf32
 
 Runtime = Literal["torch", "torch.export", "onnxruntime"]
+"""The library that runs the network."""
 PREFIX = "latency_ms"
-"""The beginning of every stored latency's name."""
+"""The first word in the name of every stored latency."""
 MOST_CHARACTERS = 50
-"""Characters that the database holds of a measurement's name, and of its dataset."""
+"""Characters that fit in the database columns for a measurement's name and for its dataset."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,17 +29,21 @@ class Setting:
     """The conditions of a latency measurement."""
 
     runtime: str
+    """The library that runs the network, usually one of `Runtime`."""
     dtype: str
+    """The precision, such as 'float32' or 'int8'."""
     height: int
     """Height of the low-resolution image, in pixels."""
     width: int
+    """Width of the low-resolution image, in pixels."""
     threads: int
+    """Processor threads that the network may use; 1 on a GPU."""
     device: str
     """Model name of the processor or GPU."""
 
     @property
     def name(self) -> str:
-        """Name of the measurement in the database: every condition except the device."""
+        """Name of the measurement in the database. It states all conditions except the device."""
         size = f"{self.width}x{self.height}"
         text = f"{PREFIX} {self.runtime} {self.dtype} {size} {self.threads} threads"
         assert len(text) <= MOST_CHARACTERS, text
@@ -46,13 +51,13 @@ class Setting:
 
     @property
     def dataset(self) -> str:
-        """The device, cut to the width of the database column `dataset`."""
+        """The device's name, cut to the width of the database column `dataset`, which holds it."""
         return self.device[:MOST_CHARACTERS].strip()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Latency:
-    """Milliseconds that one image takes."""
+    """The time in milliseconds that a network takes for one image, over several runs."""
 
     median: float
     lower: float
@@ -60,6 +65,7 @@ class Latency:
     upper: float
     """Upper quartile."""
     runs: int
+    """Number of runs that were timed."""
     setting: Setting
 
 
@@ -73,7 +79,11 @@ def measure(
     seconds: float = 5.0,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Latency:
-    """Time `run`, after `warm_up` calls, for about `seconds`, but `least_runs` to `most_runs` times."""
+    """Returns the latency of `run`, which is called again and again and timed with `clock` (in seconds).
+
+    The first `warm_up` calls are not timed. The timed calls stop once they have taken `seconds` in all, but there are
+    at least `least_runs` and at most `most_runs` of them. `setting` describes the conditions of the measurement.
+    """
     for _ in range(warm_up):
         run()
     times: list[float] = []
@@ -93,7 +103,11 @@ def torch_latency(
     dtype: torch.dtype = torch.float32,
     threads: int = 1,
 ) -> Latency:
-    """Time a deployed network in torch for one image (3, height, width), where `size` is (height, width)."""
+    """Returns the latency of a deployed network in torch for one random image. `size` is the image's (height, width).
+
+    The image is a low-resolution image in pixels. The network itself is moved to `device`, converted to `dtype` and
+    set to evaluation mode. `threads` counts only on a CPU.
+    """
     setting = Setting(
         runtime="torch",
         dtype=str(dtype).removeprefix("torch."),

@@ -1,7 +1,7 @@
-"""Latency as an objective or a budget of a sweep. Each trial measures it once, on its machine, before it trains.
+"""Latency as an objective or a budget of a sweep. Each trial measures its latency on its machine before it trains.
 
-All latencies of a sweep have one key: runtime, precision, size, threads and device. The first stored latency sets
-it. A machine with another key is refused, since its latencies could not be compared.
+All latencies of a sweep must have the same key: runtime, precision, image size, threads and device. The first stored
+latency sets the key of the sweep. A machine with another key is refused, because its latencies are not comparable.
 """
 
 from dataclasses import dataclass
@@ -16,27 +16,30 @@ from sweeps.measure.latency import PREFIX, Latency, torch_latency
 from sweeps.records import Measurement
 
 LATENCY = "latency"
-"""The name in `objectives` and `budget` of a sweep file, in milliseconds."""
+"""Name of the latency, in milliseconds, under `objectives` and `budget` of a sweep file."""
 FACT = "latency"
 """Name of the stored fact that holds the key of the sweep's latencies."""
 
 
 class TooSlow(Exception):  # noqa: N818 - reads as what happened
-    """The network's latency exceeds the sweep's budget."""
+    """The error of a network whose latency exceeds the sweep's budget."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """The order to a trial to measure its latency first."""
+    """The instruction to measure a trial's latency before its training."""
 
     key: str = ""
-    """The key that this machine's latencies must have. Empty: the trial may set it."""
+    """The key that the latency must have. '': any key, because the sweep has no latency yet."""
     limit: float | None = None
-    """Largest latency in milliseconds with which the network is trained. None: no limit."""
+    """Largest latency, in milliseconds, at which the network is still trained. None: no limit."""
 
 
 def parse_milliseconds(written: object) -> float:
-    """Parse milliseconds, written as a number or as '30 ms'. Raises UserError for anything else."""
+    """Returns the milliseconds in `written`: a number such as 30, or text such as '30' or '30 ms'.
+
+    Raises UserError for anything else, and for values that are not above 0 or not finite.
+    """
     text = str(written).strip().removesuffix("ms").strip().replace("_", "")
     try:
         value = float(text)
@@ -48,19 +51,25 @@ def parse_milliseconds(written: object) -> float:
 
 
 def key_of(measurement: Measurement) -> str:
-    """The key of a latency: how, and on which device, it was measured. Only latencies of one key are compared."""
+    """Returns the key of a latency: how and on which device it was measured. Only latencies of one key are compared."""
     return f"{measurement.name} on {measurement.dataset}"
 
 
 def is_timing(measurement: Measurement) -> bool:
-    """Whether the sweep measured this latency. One that was measured after training has a step above 0."""
+    """Returns whether `measurement` is a latency that was measured before training, for the sweep.
+
+    A latency that was measured after training has a step above 0.
+    """
     return measurement.step == 0 and measurement.name.startswith(PREFIX)
 
 
 def time_network(
     candidate: Architecture, scale: int, device: torch.device, threads: int
 ) -> Measurement:
-    """Measure the median latency in milliseconds of the deployed network in torch and float32, for a 1280x720 output."""
+    """Returns the median latency, in milliseconds, of the deployed network of `candidate` for a 1280x720 output.
+
+    The network runs in torch and float32 with `threads` threads.
+    """
     network = deployed(candidate.network(scale))
     found: Latency = torch_latency(network, low_res_size(scale), device=device, threads=threads)
     setting = found.setting
@@ -68,7 +77,7 @@ def time_network(
 
 
 def another_key(found: str, key: str) -> str:
-    """Say in one line why a machine is refused."""
+    """Returns one line that says why a machine is refused: its latencies have the key `found` instead of `key`."""
     return (
         f"latency: this machine measures {found!r}, but the sweep's latencies are {key!r}; latencies of different "
         "devices cannot be compared: give each kind of machine its own sweep"
@@ -76,6 +85,6 @@ def another_key(found: str, key: str) -> str:
 
 
 def refuse_slow(measured: Measurement, limit: float | None) -> None:
-    """Raise TooSlow if the latency exceeds `limit`, in milliseconds."""
+    """Raises TooSlow if the latency `measured` exceeds `limit`, in milliseconds. None: no limit."""
     if limit is not None and measured.value > limit:
         raise TooSlow(f"latency: {measured.value:.1f} ms, above the budget of {limit:g} ms")

@@ -1,8 +1,8 @@
 """PSNR and SSIM of the luma, as super-resolution papers report them (docs/facts.md 9).
 
 Images are 8-bit RGB. Y is BT.601's luma in [16, 235], in double precision and not rounded: rounding it would lower
-PSNR on Set5 x2 by 0.09 dB. `scale` pixels are cropped at each border. Everything is computed in torch on the device
-that holds the images. The functions that take numpy arrays convert them first.
+PSNR on Set5 x2 by 0.09 dB. Before images are compared, `scale` pixels are cropped on each side. Everything is computed
+in torch on the device that holds the images. The functions that take numpy arrays convert them to tensors first.
 """
 
 from functools import cache
@@ -15,19 +15,20 @@ from torch import Tensor
 from searchspace.errors import UserError
 
 WINDOW = 11
-"""Side of SSIM's Gaussian window."""
+"""Side of SSIM's Gaussian window, in pixels."""
 
 SIGMA = 1.5
 """Standard deviation of SSIM's Gaussian window, in pixels."""
 
 PEAK = 255.0
+"""Largest value of a pixel."""
 
 
 def scores_y(super_res: Tensor, high_res: Tensor, scale: int) -> Tensor:
-    """PSNR [dB] and SSIM of the luma of two batches uint8 (N, H, W, 3), as float64 (N, 2) on their device.
+    """Returns PSNR [dB] and SSIM of the luma, float64 (N, 2), of two batches of N images uint8 (N, H, W, 3).
 
-    The host does not wait for a GPU. Raises UserError if sizes differ or if an image without its border is smaller
-    than SSIM's window.
+    `scale` pixels are cropped on each side. The result is on the device of the images, and the host does not wait for
+    a GPU. Raises UserError if the sizes of the batches differ, or if a cropped image is smaller than SSIM's window.
     """
     _check(super_res, high_res, scale, smallest=WINDOW)
     pair = _luma_within(super_res, scale), _luma_within(high_res, scale)
@@ -35,23 +36,27 @@ def scores_y(super_res: Tensor, high_res: Tensor, scale: int) -> Tensor:
 
 
 def luma(image: Tensor) -> Tensor:
-    """BT.601's luma float64 (..., H, W) in [16, 235] of RGB images (..., H, W, 3), not rounded."""
+    """Returns BT.601's luma, float64 (..., H, W) in [16, 235] and not rounded, of RGB images (..., H, W, 3)."""
     red, green, blue = (image[..., channel].to(torch.float64, copy=True) for channel in range(3))
     return red.mul_(65.481).add_(green.mul_(128.553)).add_(blue.mul_(24.966)).div_(255).add_(16)
 
 
 def psnrs(a: Tensor, b: Tensor) -> Tensor:
-    """PSNR [dB] of float64 images (..., H, W) in [0, 255]: (...), infinite for equal images."""
+    """Returns the PSNR [dB] of each pair of float64 images (..., H, W) in [0, 255], with shape (...).
+
+    The PSNR of equal images is infinite.
+    """
     return 10 * torch.log10(PEAK**2 / (a - b).square_().mean((-2, -1)))
 
 
 def ssims(a: Tensor, b: Tensor) -> Tensor:
-    """Mean SSIM of float64 images (..., H, W) in [0, 255], both sides at least WINDOW: (...).
+    """Returns the mean SSIM of each pair of float64 images (..., H, W) in [0, 255], with shape (...).
 
-    Source: Wang et al. 2004, equation 13: Gaussian weights, K1 = 0.01, K2 = 0.03, population moments.
+    H and W must be at least WINDOW. Source: Wang et al. 2004, equation 13, with Gaussian weights, K1 = 0.01, K2 = 0.03
+    and population moments.
     """
     c1, c2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
-    # Only the sum of the two variances is needed, so that four images are filtered instead of five.
+    # Only the sum of the two variances is needed. Four images are therefore filtered instead of five.
     mean_a, mean_b, squares, product = _blurred(torch.stack([a, b, a * a + b * b, a * b]))
     both = mean_a * mean_b
     means = mean_a.square_().add_(mean_b.square_())
@@ -61,15 +66,16 @@ def ssims(a: Tensor, b: Tensor) -> Tensor:
 
 
 def rgb_to_y(image: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """BT.601's luma (H, W) in [16, 235] of an RGB image (H, W, 3), not rounded."""
+    """Returns BT.601's luma (H, W), in [16, 235] and not rounded, of an RGB image (H, W, 3)."""
     y: NDArray[np.float64] = luma(_tensor(image)).numpy()
     return y
 
 
 def psnr_y(super_res: NDArray[np.uint8], high_res: NDArray[np.uint8], scale: int) -> float:
-    """PSNR [dB] of the luma of two images uint8 (H, W, 3); infinite for equal images.
+    """Returns the PSNR [dB] of the luma of two images uint8 (H, W, 3); infinite for equal images.
 
-    Raises UserError if sizes differ or cropping leaves nothing.
+    `scale` pixels are cropped on each side. Raises UserError if the sizes of the images differ, or if cropping leaves
+    no pixel.
     """
     pair = _tensor(super_res), _tensor(high_res)
     _check(*pair, scale, smallest=1)
@@ -77,9 +83,10 @@ def psnr_y(super_res: NDArray[np.uint8], high_res: NDArray[np.uint8], scale: int
 
 
 def ssim_y(super_res: NDArray[np.uint8], high_res: NDArray[np.uint8], scale: int) -> float:
-    """SSIM of the luma of two images uint8 (H, W, 3): the mean over all positions where the window fits.
+    """Returns the SSIM of the luma of two images uint8 (H, W, 3): the mean over all positions where the window fits.
 
-    Raises UserError if sizes differ or if an image without its border is smaller than the window.
+    `scale` pixels are cropped on each side. Raises UserError if the sizes of the images differ, or if a cropped image
+    is smaller than the window.
     """
     pair = _tensor(super_res), _tensor(high_res)
     _check(*pair, scale, smallest=WINDOW)
@@ -87,17 +94,17 @@ def ssim_y(super_res: NDArray[np.uint8], high_res: NDArray[np.uint8], scale: int
 
 
 def psnr(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """PSNR [dB] of two images (H, W) in [0, 255]."""
+    """Returns the PSNR [dB] of two images (H, W) in [0, 255], which are not cropped; infinite for equal images."""
     return float(psnrs(_tensor(a), _tensor(b)))
 
 
 def ssim(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """Mean SSIM of two images (H, W) in [0, 255], both sides at least WINDOW."""
+    """Returns the mean SSIM of two images (H, W) in [0, 255], which are not cropped. H and W are at least WINDOW."""
     return float(ssims(_tensor(a), _tensor(b)))
 
 
 def _blurred(images: Tensor) -> Tensor:
-    """Gaussian-weighted local means at all positions where the window fits: (..., H - 10, W - 10).
+    """Returns the Gaussian-weighted local means (..., H - 10, W - 10) at all positions where the window fits.
 
     It adds shifted images, because torch's float64 convolution takes three times as long on a processor.
     """
@@ -112,7 +119,7 @@ def _blurred(images: Tensor) -> Tensor:
 
 @cache
 def _weights() -> tuple[float, ...]:
-    """The Gaussian window along one axis. It sums to 1."""
+    """Returns the Gaussian window along one axis: WINDOW weights, which sum to 1."""
     offsets = np.arange(WINDOW) - WINDOW // 2
     weights = np.exp(-(offsets**2) / (2 * SIGMA**2))
     return tuple((weights / weights.sum()).tolist())
@@ -124,7 +131,7 @@ def _luma_within(images: Tensor, border: int) -> Tensor:
 
 
 def _tensor(image: NDArray[np.generic]) -> Tensor:
-    # A copy: torch cannot take the read-only pages of a cache.
+    # The image is copied, because torch cannot use the read-only pages of a cache.
     return torch.from_numpy(np.array(image))
 
 
@@ -142,6 +149,6 @@ def _check(super_res: Tensor, high_res: Tensor, scale: int, *, smallest: int) ->
     height, width, _ = original
     if min(height, width) < least:
         raise UserError(
-            f"metric: image must be at least {least}x{least} pixels ({smallest} within a border of "
-            f"{scale}), got {width}x{height}"
+            f"metric: image must be at least {least}x{least} pixels ({smallest} pixels inside a border of "
+            f"{scale} pixels), got {width}x{height}"
         )
