@@ -1,1 +1,1 @@
-"""The database: its tables and their migrations, the one writer of a sweep, and its lease."""
+"""The database: its tables, their migrations, the class that reads and writes it, and the lease of a sweep."""

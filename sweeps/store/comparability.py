@@ -1,7 +1,7 @@
-"""Which trials may be compared: those whose sweeps trained and validated under the same settings.
+"""Decides which trials may be compared: trials of sweeps that trained and validated under the same settings.
 
-Sweeps of different age are compared with defaults filled in. A setting that did not exist when a sweep was stored
-counts as its default, so the default of a new setting must be what srsweep did before.
+A setting that did not exist when a sweep was stored counts as having its default. The default of a new setting must
+therefore be what srsweep did before.
 """
 
 import json
@@ -14,17 +14,17 @@ from sweeps.data.settings import DataSettings
 from sweeps.train.settings import TrainSettings
 
 TRAINING: dict[str, type[BaseModel]] = {"train": TrainSettings, "data": DataSettings}
-"""The settings that a validation PSNR depends on, apart from the seed, which repetitions vary."""
+"""The sections of a sweep file that validation PSNR depends on, and their classes. Only the seed may differ."""
 
 PLACES = {"train": {"device"}, "data": {"root"}}
-"""Settings that say where a sweep runs. They are not stored, because PSNR does not depend on them."""
+"""Settings that say where a sweep runs, by section. They are not stored, because PSNR does not depend on them."""
 
 
 def filled(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the settings of a sweep with the default of every training and data setting that they lack.
+    """Returns the settings of a sweep, with defaults for all training and data settings that are missing in `settings`.
 
-    A section that is missing altogether stays missing. A section that is no longer valid, such as one with a setting
-    that a newer srsweep wrote, stays as it is.
+    The settings in PLACES are left out. A section that is missing altogether stays missing. A section that this
+    srsweep does not accept, for example because it has a setting from a newer srsweep, is returned unchanged.
     """
     whole = dict(settings)
     for name, section in TRAINING.items():
@@ -40,7 +40,7 @@ def filled(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def training_of(settings: Mapping[str, Any]) -> str:
-    """Returns the settings that PSNR depends on as text. Two sweeps are comparable if their texts are equal."""
+    """Returns the settings that validation PSNR depends on, as JSON text. Sweeps with equal texts are comparable."""
     whole = filled(settings)
     return json.dumps({name: whole.get(name) for name in TRAINING}, sort_keys=True)
 
@@ -48,7 +48,10 @@ def training_of(settings: Mapping[str, Any]) -> str:
 def differences(
     stored: Mapping[str, Any], given: Mapping[str, Any], at: str = ""
 ) -> Iterable[tuple[str, Any, Any]]:
-    """Yields (dotted path, stored value, given value) for every setting that differs."""
+    """Yields (dotted path, stored value, given value) for every setting whose two values differ.
+
+    A missing setting has the value None. `at` is the dotted path of the two mappings; '' for the settings of a sweep.
+    """
     for name in sorted(stored.keys() | given.keys()):
         path = f"{at}.{name}" if at else name
         old, new = stored.get(name), given.get(name)

@@ -1,4 +1,4 @@
-"""Connections and transactions that survive dropped connections, restarts of the server and other writers."""
+"""Connections to the database, and transactions that survive lost connections, server restarts and other writers."""
 
 import logging
 import random
@@ -23,10 +23,10 @@ from sweeps.messages import without_password
 from sweeps.store import migrations, schema
 
 RACES = 5
-"""How often a transaction is repeated because another writer inserted the same row first."""
+"""Largest number of times that a transaction is repeated because another writer has inserted the same row."""
 
 SQLITE_SECONDS = 30
-"""How long a process waits for another one that writes the same SQLite file."""
+"""Longest wait, in seconds, for another process that writes the same SQLite file."""
 
 PASSING = (
     "locked",
@@ -48,10 +48,11 @@ PASSING = (
     "deadlock",
     "could not serialize",
 )
-"""Words in the messages of databases that may accept the same statement a little later."""
+"""Parts of error messages after which a database may accept the same statement a little later."""
 
 PASSING_CODES = ("08", "53300", "57P0")
-"""PostgreSQL's SQLSTATE codes for a broken connection, too many connections, and a server that stops or recovers."""
+"""First characters of PostgreSQL's SQLSTATE codes for a lost connection, too many connections, and a server that stops
+or recovers."""
 
 logger = logging.getLogger(__name__)
 
@@ -59,15 +60,18 @@ T = TypeVar("T")
 
 
 class StoreError(Exception):
-    """The database fails or refuses. The message is one line that says which database and why."""
+    """The error of a database that fails or refuses a request. Its message is one line with the name and the cause."""
 
 
 class StoreMistake(StoreError, UserError):  # noqa: N818 - a StoreError that is a UserError
-    """The database is fine, but the request does not fit it: a wrong URL, other settings, a schema that is too new."""
+    """A StoreError that the user can correct, such as a wrong URL, changed settings or a schema that is too new."""
 
 
 class Database:
-    """A connection pool with transactions that are repeated when a repetition can help."""
+    """A connection pool. It repeats a transaction that fails if the repetition may succeed.
+
+    `retry_seconds` is the longest time for which a transaction is repeated.
+    """
 
     def __init__(self, url: str, *, retry_seconds: float) -> None:
         self.retry_seconds = retry_seconds
@@ -76,11 +80,11 @@ class Database:
         """The URL without its password, for messages."""
 
     def transaction(self, work: Callable[[Session], T]) -> T:
-        """Returns what `work` returns, after it ran in one transaction.
+        """Runs `work` in one transaction and returns its result.
 
-        After a dropped connection the transaction is repeated for up to `retry_seconds`. A repetition of `work`
-        must be harmless even if the first run was committed, because the connection may be lost between the
-        commit and its acknowledgement. Raises StoreError with one line if the database refuses.
+        If the failure may pass, such as a lost connection or a lock, the transaction is repeated for up to
+        `retry_seconds`. A connection may be lost between a commit and its acknowledgement. `work` must therefore do no
+        harm if it runs again after it was committed. Raises StoreError if repetitions cannot or do not help.
         """
         give_up = time.monotonic() + self.retry_seconds
         pause, races = 0.1, 0
@@ -97,17 +101,18 @@ class Database:
                 pause = min(2 * pause, 2.0)
 
     def prepare(self) -> None:
-        """Make the tables of an empty database, or migrate those of an older one.
+        """Creates the tables of an empty database, or migrates the tables of an older database.
 
-        Several processes may do so at once: one does the work, and the others wait for it. Raises StoreMistake if
-        the database cannot be opened, belongs to another program, or is newer than this srsweep.
+        Several processes may call this method at once: one does the work, and the others wait for it. Raises
+        StoreMistake if the database cannot be opened, belongs to another program, or has a schema newer than this
+        srsweep's, and StoreError if the migration fails.
         """
 
         def work(session: Session) -> str | None:
             connection = session.connection()
             migrations.lock(connection)
             before = schema.revision_of(connection)
-            # Another process may have done it meanwhile.
+            # Another process may have migrated the database while this one waited for the lock.
             if self._is_newest(connection):
                 return None
             migrations.move_on(connection)
@@ -128,7 +133,10 @@ class Database:
             )
 
     def _is_newest(self, connection: Connection) -> bool:
-        """Whether nothing needs to be made or migrated. Raises StoreMistake if nothing may be."""
+        """Returns whether the database has the newest tables.
+
+        Raises StoreMistake if the database belongs to another program or its schema is newer than this srsweep's.
+        """
         revision = schema.revision_of(connection)
         if revision is not None:
             if not schema.is_known(revision):
@@ -145,9 +153,9 @@ class Database:
 
 
 def check_url(url: str) -> str:
-    """Returns `url`. Raises UserError if it cannot be the URL of a database.
+    """Returns `url`. Raises UserError if its text is not a database URL.
 
-    This looks at the text alone. It loads no driver and reaches no server.
+    Only the text is checked: no driver is loaded, and no server is contacted.
     """
     try:
         make_url(url)
@@ -159,9 +167,10 @@ def check_url(url: str) -> str:
 
 
 def connect(url: str) -> Engine:
-    """Returns an engine for `url`. SQLite gets a write-ahead log, other databases a checked connection pool.
+    """Returns an SQLAlchemy engine for `url`. An SQLite file gets a write-ahead log.
 
-    Raises StoreMistake if `url` is not a database URL or names a driver that is not installed.
+    The engine tests each pooled connection before it is used. Raises StoreMistake if `url` is not a database URL or
+    names a driver that is not installed.
     """
     try:
         engine = create_engine(url, pool_pre_ping=True)
@@ -176,9 +185,9 @@ def connect(url: str) -> Engine:
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
-    """Let readers and the writer work at once (WAL), and let a second writer wait instead of failing."""
+    """Sets up an SQLite connection so that readers do not wait for a writer, and a second writer waits its turn."""
     cursor = connection.cursor()
-    # busy_timeout comes first, because the switch to WAL needs the file for itself.
+    # busy_timeout comes first, because the switch to WAL needs exclusive access to the file.
     cursor.execute(f"PRAGMA busy_timeout={1000 * SQLITE_SECONDS}")
     _switch_to_wal(cursor)
     cursor.execute("PRAGMA synchronous=NORMAL")
@@ -187,9 +196,9 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _switch_to_wal(cursor: sqlite3.Cursor) -> None:
-    """Give the file a write-ahead log. Two processes that do so at once would block each other for good.
+    """Gives the SQLite file a write-ahead log. Two processes that did so at once would block each other forever.
 
-    SQLite therefore refuses one of them without a wait, whatever its busy_timeout.
+    SQLite therefore refuses one of them at once, whatever its busy_timeout is. This function then tries again.
     """
     give_up = time.monotonic() + SQLITE_SECONDS
     while True:
@@ -203,7 +212,7 @@ def _switch_to_wal(cursor: sqlite3.Cursor) -> None:
 
 
 def is_passing(error: DBAPIError) -> bool:
-    """Whether the same statement may succeed later: a lost connection, a restart, a locked file."""
+    """Returns whether the statement that failed may succeed later: after a lost connection, a restart or a lock."""
     text = str(error.orig).lower()
     code = str(getattr(error.orig, "sqlstate", None) or "")
     return (
@@ -214,7 +223,7 @@ def is_passing(error: DBAPIError) -> bool:
 
 
 def first_line(error: BaseException) -> str:
-    """Returns the first line of the message of the database's driver."""
+    """Returns the first line of the error message from the Python driver of the database."""
     cause = getattr(error, "orig", None) or error
     lines = str(cause).strip().splitlines()
     return lines[0] if lines else type(cause).__name__

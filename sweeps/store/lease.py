@@ -1,9 +1,9 @@
-"""The lease of a sweep: the right of one driver to run it, kept in the database.
+"""The lease of a sweep: the right of one driver to run the sweep, stored in the database.
 
-A lease expires unless its holder renews it. A thread renews it while the driver is busy. Every write of the driver
-demands the lease, so a driver that was suspended and lost its lease stores nothing more.
+A lease expires unless its holder renews it. A thread of the driver renews it. Every write of the driver checks the
+lease. A driver that was suspended and has lost its lease therefore stores nothing more.
 
-If the holder ran on this machine and its process is gone, another driver takes the lease at once.
+If the holder ran on this machine and its process has ended, another driver takes the lease at once.
 """
 
 import hashlib
@@ -24,17 +24,20 @@ from sweeps.store.database import Database, StoreError
 from sweeps.store.schema import Attempt, Lease, Measurement, Trial, utc_now
 
 LEASE_SECONDS = 30.0
-"""A driver that does not renew its lease for this long counts as dead."""
+"""Seconds for which a lease lasts. A driver that has not renewed its lease for so long counts as dead."""
 
 logger = logging.getLogger(__name__)
 
 
 class SweepTaken(StoreError):  # noqa: N818 - reads as what happened
-    """Another driver holds the sweep's lease."""
+    """The error of a driver whose sweep is leased to another driver."""
 
 
 def acquire(database: Database, sweep_id: int, holder: str, seconds: float) -> str:
-    """Returns a token that lets its owner drive the sweep. Raises SweepTaken while another driver holds the lease."""
+    """Takes the lease of a sweep for `seconds` and returns its token, which `renew` and `release` need.
+
+    `holder` names this driver in messages to other drivers. Raises SweepTaken if another driver holds the lease.
+    """
     token = f"{this_machine()}{os.getpid():08x}{secrets.token_hex(6)}"
 
     def work(session: Session) -> Lease | None:
@@ -54,22 +57,22 @@ def acquire(database: Database, sweep_id: int, holder: str, seconds: float) -> s
         if lease is None:
             session.execute(insert(Lease).values(sweep_id=sweep_id, **new))
             return None
-        # The token is there already if the acknowledgement of an earlier commit was lost.
+        # The token is stored already if the acknowledgement of an earlier commit was lost.
         return None if lease.token == token else lease
 
     other = database.transaction(work)
     if other is not None:
         raise SweepTaken(
-            f"name: this sweep is being driven by {other.holder}; stop that one, or wait "
+            f"name: this sweep is being driven by {other.holder}; stop that driver, or wait "
             f"{seconds_left(database, sweep_id):.0f} s if it is dead"
         )
     return token
 
 
 def acquire_patiently(database: Database, sweep_id: int, holder: str, seconds: float) -> str:
-    """Like `acquire`, but waits until the lease of a dead driver expires.
+    """Takes the lease like `acquire`, but waits for the lease of a dead driver to expire.
 
-    A living driver renews its lease four times in `seconds`. Raises SweepTaken as soon as it does.
+    Raises SweepTaken as soon as the holder renews its lease, which a running driver does four times in `seconds`.
     """
     first = _lease(database, sweep_id)
     announced = False
@@ -91,14 +94,14 @@ def acquire_patiently(database: Database, sweep_id: int, holder: str, seconds: f
 
 
 def renew(database: Database, sweep_id: int, token: str, seconds: float) -> None:
-    """Renew the lease. Raises SweepTaken if another driver has taken it."""
+    """Renews the lease with this `token` for `seconds`. Raises SweepTaken if another driver has taken the lease."""
     database.transaction(lambda session: demand(session, sweep_id, token, seconds))
 
 
 def demand(session: Session, sweep_id: int, token: str, seconds: float) -> None:
-    """Renew the lease within a transaction. Raises SweepTaken if another driver has taken it.
+    """Renews the lease within the transaction of `session`. Raises SweepTaken if another driver has taken the lease.
 
-    The update locks the row of the lease, so nobody can take it until the transaction ends.
+    The update locks the row of the lease, so that no other driver can take the lease until the transaction ends.
     """
     renewed = session.execute(
         update(Lease)
@@ -110,13 +113,13 @@ def demand(session: Session, sweep_id: int, token: str, seconds: float) -> None:
 
 
 class Keeper:
-    """A thread that renews a lease four times within its duration, until `close` or the end of the process."""
+    """A thread that renews a lease every `seconds` / 4 until `close` is called, a renewal fails or the process ends."""
 
     def __init__(self, database: Database, sweep_id: int, token: str, seconds: float) -> None:
         self.database, self.sweep_id, self.token = database, sweep_id, token
         self.seconds = seconds
         self.error: StoreError | None = None
-        """Why the thread gave up; None while it renews the lease."""
+        """Why the thread stopped renewing the lease; None if no renewal has failed."""
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
         # A database in memory belongs to one thread, and no other process can reach it.
@@ -124,15 +127,18 @@ class Keeper:
             self._thread.start()
 
     def check(self) -> None:
-        """Raises SweepTaken if another driver has the lease, StoreError if the database cannot be reached."""
+        """Raises the error of the renewal that failed, if any.
+
+        The error is SweepTaken if another driver has taken the lease, and StoreError if the database failed.
+        """
         if self.error is not None:
             raise self.error
 
     def close(self) -> None:
-        """Stop renewing. The lease stays until it expires or is released."""
+        """Stops the renewals. The lease stays valid until it expires or is released."""
         self._closed.set()
         if self._thread.is_alive():
-            # The wait is short, because the thread may itself wait for a database that is away.
+            # The wait is short, because the thread itself may be waiting for a database that does not answer.
             self._thread.join(timeout=1.0)
 
     def _keep(self) -> None:
@@ -145,7 +151,7 @@ class Keeper:
 
 
 def release(database: Database, sweep_id: int, token: str) -> None:
-    """End the lease now, so that the next driver can start at once."""
+    """Ends the lease with this `token` now, so that the next driver can start at once."""
     database.transaction(
         lambda session: session.execute(
             update(Lease)
@@ -156,7 +162,7 @@ def release(database: Database, sweep_id: int, token: str) -> None:
 
 
 def seconds_left(database: Database, sweep_id: int) -> float:
-    """Returns the seconds until the lease expires; 0 if it has, or if there is none."""
+    """Returns the seconds until the sweep's lease expires; 0 if it has expired or the sweep has no lease."""
 
     def work(session: Session) -> float:
         lease = session.get(Lease, sweep_id)
@@ -167,9 +173,9 @@ def seconds_left(database: Database, sweep_id: int) -> float:
 
 @cache
 def this_machine() -> str:
-    """Returns twelve hexadecimal digits that identify this boot of this machine, or this container.
+    """Returns twelve hexadecimal digits that identify this machine since its last boot, or this container.
 
-    Process numbers identify a process only within it.
+    A process number is unique only among processes for which these digits are the same.
     """
     try:
         start = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
@@ -180,7 +186,7 @@ def this_machine() -> str:
 
 
 def is_dead(token: str) -> bool:
-    """Whether the driver with this token ran on this machine and has ended. False if that cannot be known."""
+    """Returns whether the driver with this token ran on this machine and has ended; False if this is unknown."""
     if token[:12] != this_machine():
         return False
     try:
@@ -193,15 +199,19 @@ def is_dead(token: str) -> bool:
 
 
 def last_sign(database: Database, sweep_id: int, seconds: float) -> datetime | None:
-    """Returns when the last driver renewed its lease of `seconds`; None if the sweep never had a driver."""
+    """Returns when (UTC) the sweep's last driver renewed its lease of `seconds`; None if the sweep never had a driver.
+
+    For a lease that was released, it returns the time of the release minus `seconds`.
+    """
     lease = _lease(database, sweep_id)
     return None if lease is None else lease.expires_at - timedelta(seconds=seconds)
 
 
 def end_abandoned(database: Database, sweep_id: int, died_at: datetime) -> None:
-    """Close the attempts that a driver left open when it died at `died_at`.
+    """Closes the attempts that the sweep's last driver left open when it died at `died_at` (UTC).
 
-    Each gets the seconds until then and the largest step with a measurement.
+    The duration of each attempt ends at `died_at`. The step of an attempt is the largest step at which its trial was
+    measured.
     """
 
     def work(session: Session) -> None:
@@ -226,15 +236,15 @@ def _renewed(first: Lease, now: Lease) -> bool:
 
 
 def _now(session: Session) -> datetime:
-    """Returns the time that `_clock` stands for."""
+    """Returns the time in UTC on the clock that `_clock` chooses."""
     clock = _clock(session)
     return clock if isinstance(clock, datetime) else session.scalars(select(clock)).one()
 
 
 def _clock(session: Session) -> datetime | ColumnElement[datetime]:
-    """Returns the time in UTC, or an expression for it.
+    """Returns the time in UTC, or an SQL expression for it.
 
-    PostgreSQL's own clock is used, so that drivers agree even if the clocks of their machines differ.
+    On PostgreSQL, the server's clock is used, so that drivers agree even if the clocks of their machines differ.
     """
     if session.get_bind().dialect.name != "postgresql":
         return utc_now()

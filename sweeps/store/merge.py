@@ -1,4 +1,4 @@
-"""Copies the sweeps of another database into this one: from the head of a cluster, or a colleague's laptop."""
+"""Copies sweeps from another database into a store, for example from the head node of a cluster."""
 
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -21,31 +21,34 @@ from sweeps.store.provenance import git_state, source
 from sweeps.store.store import Store
 
 CHUNK = 5_000
-"""Rows per insertion."""
+"""Largest number of rows in one INSERT statement."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Merged:
-    """The result of merging one sweep."""
+    """The result of copying one sweep from another database into a store."""
 
     name: str
-    """Name of the sweep in this database."""
+    """Name of the sweep in the store."""
     trials: int
-    """Trials in the other database."""
+    """Number of the sweep's trials in the other database."""
     new_trials: int
-    """Trials of these that this database lacked."""
+    """Number of these trials that the store did not have before."""
 
 
 FINALITY = {"running": 0, "paused": 0, "stopped": 1, "failed": 2, "complete": 3}
-"""Of two stored states of a trial, the one with the higher number is the later one."""
+"""Rank of each state of a trial. A merge never replaces a state with a state of lower rank."""
 
 
 def merge(other: str, store: Store, renamed: Mapping[str, str] | None = None) -> list[Merged]:
-    """Copy every sweep of the database `other`, a URL or the path of an SQLite file, into `store`.
+    """Copies every sweep of the database `other`, a URL or the path of an SQLite file, into `store`.
 
-    A sweep that was merged before gets the rows that are new since, so merging again changes nothing. `other` never
-    changes, even if its schema is older. Raises StoreMistake if another sweep has the name already; `renamed` maps
-    such a name to a new one.
+    If a sweep was merged before, only the rows that `store` lacks are added, and attempts and trials that were open
+    are updated. `other` never changes, even if its schema is older. `renamed` maps names of sweeps in `other` to new
+    names in `store`.
+
+    Raises StoreMistake if `store` has a different sweep of the same name, if a driver runs the sweep in `store`, or if
+    `other` cannot be read. All names are checked before anything is written.
     """
     engine = _open(other)
     name = without_password(engine.url.render_as_string(hide_password=True))
@@ -53,7 +56,6 @@ def merge(other: str, store: Store, renamed: Mapping[str, str] | None = None) ->
         with _newest_schema(engine, name) as connection:
             sweeps = _read(connection, select(schema.Sweep.__table__).order_by(schema.Sweep.id))
             new = _new_names(sweeps, dict(renamed or {}), name)
-            # All names are checked before anything is written.
             for sweep, called in zip(sweeps, new, strict=True):
                 _refuse_other(store, sweep, called)
             return [
@@ -66,7 +68,7 @@ def merge(other: str, store: Store, renamed: Mapping[str, str] | None = None) ->
 
 
 def _open(other: str) -> Engine:
-    """Returns an engine on a database that exists. SQLite itself would create a file at a mistyped path."""
+    """Returns an engine for a database that exists. SQLite would create a missing file instead of refusing the path."""
     url = other if "://" in other else f"sqlite:///{other}"
     try:
         parsed = make_url(url)
@@ -81,10 +83,11 @@ def _open(other: str) -> Engine:
 
 @contextmanager
 def _newest_schema(engine: Engine, name: str) -> Iterator[Connection]:
-    """Yields a connection on which the database has the newest tables, whatever its own revision is.
+    """Yields a connection through which the database has the newest tables, whatever its own revision is.
 
     An older SQLite file is copied into memory, and the copy is migrated. An older database on a server is migrated
-    in a transaction that is rolled back in the end.
+    in a transaction that is rolled back at the end. Raises StoreMistake if the database does not belong to srsweep or
+    is too new.
     """
     with engine.connect() as connection:
         revision = schema.revision_of(connection)
@@ -111,7 +114,7 @@ def _newest_schema(engine: Engine, name: str) -> Iterator[Connection]:
 
 
 def _copy(connection: Connection) -> sqlite3.Connection:
-    """Returns a copy of an SQLite database in memory."""
+    """Returns a copy, in memory, of an SQLite database."""
     file: Any = connection.connection.driver_connection
     copy = sqlite3.connect(":memory:")
     file.backup(copy)
@@ -121,7 +124,7 @@ def _copy(connection: Connection) -> sqlite3.Connection:
 def _new_names(
     sweeps: list[dict[str, Any]], renamed: Mapping[str, str], database: str
 ) -> list[str]:
-    """Returns the name in this database for each sweep of the other `database`."""
+    """Returns the name that each of the `sweeps` gets in the store. `database` names the other database in messages."""
     unknown = sorted(renamed.keys() - {sweep["name"] for sweep in sweeps})
     if unknown:
         raise StoreMistake(f"--rename: {database} has no sweep {unknown[0]!r}")
@@ -135,7 +138,7 @@ def _new_names(
 
 
 def _refuse_other(store: Store, sweep: Mapping[str, Any], called: str) -> None:
-    """Raises StoreMistake if `called` names a different sweep in `store`, or one that is being driven."""
+    """Raises StoreMistake if `called` is the name of a different sweep in `store`, or of a sweep that a driver runs."""
 
     def work(session: Session) -> schema.Sweep | None:
         return session.scalar(select(schema.Sweep).where(schema.Sweep.name == called))
@@ -146,18 +149,18 @@ def _refuse_other(store: Store, sweep: Mapping[str, Any], called: str) -> None:
     same_settings = filled(here.settings) == filled(sweep["settings"])
     if here.created_at != sweep["created_at"] or not same_settings:
         raise StoreMistake(
-            f"name: {store.name} has another sweep {called!r} (of {here.created_at:%Y-%m-%d %H:%M}; this one "
-            f"is of {sweep['created_at']:%Y-%m-%d %H:%M}); to merge it under a new name, add "
+            f"name: {store.name} has a different sweep {called!r} (made {here.created_at:%Y-%m-%d %H:%M}; the one to "
+            f"merge was made {sweep['created_at']:%Y-%m-%d %H:%M}); to merge it under a new name, add "
             f"--rename {sweep['name']}=NEW"
         )
     if lease.seconds_left(store.database, here.id) > 0:
         raise StoreMistake(
-            f"name: sweep {called!r} is being driven in {store.name}; let it end first"
+            f"name: sweep {called!r} is being driven in {store.name}; merge again after it has ended"
         )
 
 
 def _merge(source: Connection, store: Store, sweep: Mapping[str, Any], called: str) -> Merged:
-    """Copy one sweep in one transaction."""
+    """Copies one sweep in one transaction. Its name in `store` is `called`."""
     own = _read(source, select(schema.Trial.__table__).where(schema.Trial.sweep_id == sweep["id"]))
     parts = {
         table: _read(source, select(table.__table__).where(table.sweep_id == sweep["id"]))
@@ -180,7 +183,7 @@ def _merge(source: Connection, store: Store, sweep: Mapping[str, Any], called: s
         _add(session, schema.Life, lives, ("started_at", "host"), sweep_id)
         ids, new = _trials(session, own, sweep_id, called)
         for table, rows in children.items():
-            # Rows of trials that were added during the reading come with the next merge.
+            # Trials that were added while the tables were read are copied by the next merge.
             known = [row for row in rows if row["trial_id"] in ids]
             moved = [{**row, "trial_id": ids[row["trial_id"]]} for row in known]
             keys = tuple(column.name for column in table.__table__.primary_key)
@@ -192,10 +195,10 @@ def _merge(source: Connection, store: Store, sweep: Mapping[str, Any], called: s
 
 
 def with_commit(life: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the row of a driver's run for this database.
+    """Returns the row to be stored for `life`, a row of the table `lives` in the other database, without its id.
 
-    A cluster often has the code without git. If the digest of its code equals that of this checkout, the row gets
-    the commit of this checkout.
+    A cluster often has the code without its git history, so that the commit is missing. If the digest of the code in
+    the row equals the digest of this checkout, the returned row has the commit of this checkout.
     """
     row = {name: value for name, value in life.items() if name != "id"}
     if not row["git_commit"] and row["versions"].get("source") == source():
@@ -215,7 +218,10 @@ def _sweep(session: Session, sweep: Mapping[str, Any], called: str) -> int:
 def _trials(
     session: Session, own: list[dict[str, Any]], sweep_id: int, called: str
 ) -> tuple[dict[int, int], int]:
-    """Returns the ids in this database by the ids in the other one, and the number of trials that were added."""
+    """Adds the trials that the store lacks. Raises StoreMistake if trials with equal numbers differ.
+
+    Returns the ids in the store by the ids in the other database, and the number of trials that were added.
+    """
     query = select(schema.Trial).where(schema.Trial.sweep_id == sweep_id)
     present = {trial.number: trial for trial in session.scalars(query)}
     ids, new = {}, 0
@@ -229,8 +235,8 @@ def _trials(
             new += 1
         elif (trial.architecture, trial.seed) != (row["architecture"], row["seed"]):
             raise StoreMistake(
-                f"name: sweep {called!r} was driven apart in the two databases: trial {row['number']} is "
-                f"{trial.label!r} here and {row['label']!r} there"
+                f"name: sweep {called!r} was continued separately in the two databases: trial {row['number']} is "
+                f"{trial.label!r} in this one and {row['label']!r} in the other"
             )
         ids[row["id"]] = trial.id
     return ids, new
@@ -242,7 +248,7 @@ def _bring_up_to_date(
     attempts: list[dict[str, Any]],
     ids: Mapping[int, int],
 ) -> None:
-    """Update the attempts and trials that were still open when the sweep was merged before."""
+    """Updates the attempts and trials that were still open when the sweep was last merged."""
     for row in attempts:
         if row["ended_at"] is not None and row["trial_id"] in ids:
             ended = {k: v for k, v in row.items() if k not in ("trial_id", "attempt")}
@@ -266,7 +272,7 @@ def _add(
     keys: tuple[str, ...],
     sweep_id: int,
 ) -> None:
-    """Insert those rows of a sweep whose keys are not stored yet."""
+    """Inserts the rows of a sweep whose keys are not stored yet."""
     query = select(*(table.__table__.c[name] for name in keys))
     if "trial_id" in keys:
         trials = select(schema.Trial.id).where(schema.Trial.sweep_id == sweep_id)

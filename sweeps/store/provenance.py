@@ -1,4 +1,4 @@
-"""What numbers depend on besides their sweep file: code, commit, versions of packages, machine."""
+"""Describes what results depend on besides the sweep file: the code, its commit, package versions and the platform."""
 
 import hashlib
 import os
@@ -10,13 +10,17 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PACKAGES = ("srsweep", "torch", "numpy", "optuna", "ray", "sqlalchemy", "scikit-image", "pillow")
+"""Distributions whose versions are recorded if they are installed."""
 
 CODE = ("analysis", "searchspace", "srsweep", "sweeps")
-"""The packages of srsweep."""
+"""Folders of the Python packages that make up srsweep."""
 
 
 def versions() -> dict[str, str]:
-    """Returns by name the digest of this code (see `source`), the platform, and the versions of Python and PACKAGES."""
+    """Returns the digest of this code (see `source`), the platform, and the versions of Python and installed PACKAGES.
+
+    The keys are 'source', 'platform', 'python' and the names of the packages.
+    """
     found = {"source": source(), "python": platform.python_version()}
     found["platform"] = platform.platform()
     for package in PACKAGES:
@@ -28,7 +32,10 @@ def versions() -> dict[str, str]:
 
 
 def source() -> str:
-    """Returns twelve hexadecimal digits that identify this code. A checkout and an installed copy have the same."""
+    """Returns twelve hexadecimal digits that identify the Python files of srsweep.
+
+    A checkout and an installed copy of the same code have the same digits.
+    """
     root = Path(__file__).parents[2]
     digest = hashlib.sha256()
     for path in sorted(path for name in CODE for path in (root / name).rglob("*.py")):
@@ -38,18 +45,18 @@ def source() -> str:
 
 
 def git_state() -> tuple[str, bool]:
-    """Returns the commit of this code and whether files differ from it; ('', False) outside a checkout."""
+    """Returns the commit of this checkout and whether files differ from that commit; ('', False) outside a checkout."""
     root = Path(__file__).parents[2]
     if shutil.which("git") is None or not (root / ".git").exists():
         return "", False
     commit = _git(root, "rev-parse", "HEAD")
-    # results.db grows with every sweep, and no number depends on it.
+    # results.db grows with every sweep, and no result depends on it.
     status = _git(root, "status", "--porcelain", "--", ".", ":!results.db")
     return commit, bool(commit and status)
 
 
 def holder() -> str:
-    """Returns the host and the process number of this driver, for people."""
+    """Returns the host and the process number of this driver, as text for messages."""
     return f"{socket.gethostname()} (process {os.getpid()})"
 
 

@@ -1,4 +1,4 @@
-"""What a driver reads from the database, each function within a session. `analysis.read` reads for people."""
+"""The queries of a driver. Each function runs in the caller's session. `analysis.read` has the queries for reports."""
 
 import json
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def last_life(session: Session, name: str) -> schema.Life | None:
-    """Returns the newest run of the sweep called `name`; None if it never ran."""
+    """Returns the row of the newest run of the sweep called `name`; None if the sweep never ran."""
     query = (
         select(schema.Life)
         .join(schema.Sweep, schema.Sweep.id == schema.Life.sweep_id)
@@ -25,18 +25,18 @@ def last_life(session: Session, name: str) -> schema.Life | None:
 
 
 def facts(session: Session, sweep_id: int) -> dict[str, str]:
-    """Returns all facts about a sweep by name."""
+    """Returns all facts about a sweep, by the fact's name."""
     query = select(schema.SweepFact).where(schema.SweepFact.sweep_id == sweep_id)
     return {row.name: row.value for row in session.scalars(query)}
 
 
 def sweep_names(session: Session) -> list[str]:
-    """Returns the names of all sweeps, the oldest first."""
+    """Returns the names of all sweeps, the oldest sweep first."""
     return list(session.scalars(select(schema.Sweep.name).order_by(schema.Sweep.id)))
 
 
 def others(session: Session, sweep_id: int) -> list[int]:
-    """Returns the ids of all other sweeps of the same scale, the newest first."""
+    """Returns the ids of all other sweeps with the scale of sweep `sweep_id`, the newest sweep first."""
     own = select(schema.Sweep.scale).where(schema.Sweep.id == sweep_id).scalar_subquery()
     query = select(schema.Sweep.id).where(schema.Sweep.scale == own)
     query = query.where(schema.Sweep.id != sweep_id).order_by(schema.Sweep.id.desc())
@@ -44,13 +44,13 @@ def others(session: Session, sweep_id: int) -> list[int]:
 
 
 def newest_attempt(session: Session, trial_id: int) -> int | None:
-    """Returns the number of a trial's newest attempt, the only one that may write; None before the first."""
+    """Returns the number of a trial's newest attempt, which alone may write; None before the first attempt."""
     newest = func.max(schema.Attempt.attempt)
     return session.scalar(select(newest).where(schema.Attempt.trial_id == trial_id))
 
 
 def trials(session: Session, sweep_id: int) -> list[TrialRow]:
-    """Returns all trials of a sweep in order of number, with their measurements."""
+    """Returns all trials of a sweep with their measurements, sorted by number."""
     # One query per table. Queries per trial would make the start of a large sweep slow.
     knobs = _by_trial(
         (trial_id, (name, json.loads(value)))
@@ -89,7 +89,7 @@ def trials(session: Session, sweep_id: int) -> list[TrialRow]:
 
 
 def _rows(session: Session, table: Any, sweep_id: int, *columns: str) -> Iterable[Any]:
-    """Returns (trial_id, *columns) of all rows of a sweep in `table`, in order of the first of `columns`."""
+    """Returns (trial_id, *columns) of all rows of a sweep in `table`, sorted by the first of `columns`."""
     chosen = [getattr(table, name) for name in columns]
     own = select(schema.Trial.id).where(schema.Trial.sweep_id == sweep_id)
     query = select(table.trial_id, *chosen).where(table.trial_id.in_(own))
@@ -97,7 +97,7 @@ def _rows(session: Session, table: Any, sweep_id: int, *columns: str) -> Iterabl
 
 
 def _by_trial(pairs: Iterable[tuple[int, T]]) -> dict[int, list[T]]:
-    """Returns the values of each trial by its id, in their order."""
+    """Returns the values of each trial, in the order of `pairs`, by the trial's id."""
     found: dict[int, list[T]] = {}
     for trial_id, value in pairs:
         found.setdefault(trial_id, []).append(value)

@@ -1,9 +1,10 @@
-"""The tables of results.db. They are long: a new metric, cost or knob is a row, never a column.
+"""The tables of results.db. They are in long format: a new metric, cost or knob is a new row, never a new column.
 
-A row is written once. Only the state of a trial, the end of an attempt and a lease change later. Times are UTC.
+Most rows never change. Exceptions are the state of a trial, the end of an attempt, the lease of a sweep, and a
+measurement that a command such as `srsweep export` repeats. All times are in UTC.
 
-A change of a table needs two edits: this file, and a new file in `migrations/versions/` that brings older
-databases to the same tables. `sweeps/store/migrations/__init__.py` shows how.
+A change to a table needs two edits: one in this file, and a new file in `migrations/versions/` that changes the tables
+of older databases in the same way. `sweeps/store/migrations/__init__.py` shows how.
 """
 
 from datetime import UTC, datetime
@@ -25,25 +26,25 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 REVISION = "0002"
-"""The revision of the tables below: the newest file in `migrations/versions/`."""
+"""The revision of the tables below. It equals the revision of the newest file in `migrations/versions/`."""
 
 OLDEST_READABLE = "0001"
 """The oldest revision that `analysis` can read without a migration."""
 
 OLD_MARK = "schema_version"
-"""The table that held the version, a whole number, before Alembic's table replaced it."""
+"""The table that held the version of the schema, a whole number, before Alembic's table replaced it."""
 
 
 def utc_now() -> datetime:
-    """Returns the time as it is stored: UTC without a zone, to the microsecond."""
+    """Returns the current time as it is stored: UTC without a time zone, in microseconds."""
     return datetime.now(UTC).replace(tzinfo=None)
 
 
 def revision_of(connection: Connection) -> str | None:
     """Returns the revision of a database, such as '0002'; None if it has none.
 
-    A database has no revision if it is empty, if it belongs to another program, or if the process that made its
-    tables died half way. A database from before Alembic has the number of its version: version 1 is '0001'.
+    A database has no revision if it is empty, if it belongs to another program, or if the process that created its
+    tables died before it had finished. In a database from before Alembic, version 1 of the schema is revision '0001'.
     """
     tables = set(inspect(connection).get_table_names())
     # Other programs use Alembic too.
@@ -58,12 +59,12 @@ def revision_of(connection: Connection) -> str | None:
 
 
 def is_known(revision: str) -> bool:
-    """Whether this srsweep has the migrations up to `revision`."""
+    """Returns whether this srsweep knows the schema `revision`, which is not newer than REVISION."""
     return revision.isdecimal() and revision <= REVISION
 
 
 def too_new(name: str, revision: str) -> str:
-    """Returns the line that refuses the database `name`, whose `revision` is not known here."""
+    """Returns one line that refuses the database `name`, whose schema `revision` is newer than this srsweep's."""
     return (
         f"storage: {name} has schema {revision}, and this srsweep knows schemas up to {REVISION}; "
         "update srsweep, or name another database"
@@ -73,12 +74,12 @@ def too_new(name: str, revision: str) -> str:
 class Base(DeclarativeBase):
     """The base class of all tables."""
 
-    # SQLAlchemy 2.0 would make a float FLOAT, and 2.1 makes it DOUBLE.
+    # The type of a float column would be FLOAT with SQLAlchemy 2.0 and DOUBLE with 2.1.
     type_annotation_map = {float: Double}  # noqa: RUF012
 
 
 class AlembicVersion(Base):
-    """Alembic's own table. Its one row holds the revision of the database."""
+    """Alembic's own table. Its only row holds the revision of the database."""
 
     __tablename__ = "alembic_version"
     __table_args__ = (PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),)
@@ -86,20 +87,20 @@ class AlembicVersion(Base):
 
 
 class Sweep(Base):
-    """One sweep: what all of its trials have in common."""
+    """A sweep: what all of its trials have in common."""
 
     __tablename__ = "sweeps"
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(200), unique=True)
     scale: Mapped[int]
     settings: Mapped[dict[str, object]] = mapped_column(JSON)
-    """What makes trials comparable: scale, seed, objectives, training and data settings. A setting that is newer than
-    the sweep is missing here and has its default (see `comparability.filled`)."""
+    """The settings that all trials must share to be comparable: scale, seed, objectives, training and data. A setting
+    that did not exist when the sweep was stored is missing here and has its default (see `comparability.filled`)."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
 class SweepFact(Base):
-    """One fact about a sweep, such as the fingerprint of its images or the PSNR of bicubic enlargement."""
+    """A fact about a sweep, such as the fingerprint of its images or the PSNR of bicubic enlargement."""
 
     __tablename__ = "sweep_facts"
     sweep_id: Mapped[int] = mapped_column(ForeignKey("sweeps.id"), primary_key=True)
@@ -108,22 +109,25 @@ class SweepFact(Base):
 
 
 class Life(Base):
-    """One run of a driver: the host, the sweep file, the commit and the versions of packages."""
+    """A run of a driver: its host, the text of its sweep, the commit of its code and the versions of its packages."""
 
     __tablename__ = "lives"
     id: Mapped[int] = mapped_column(primary_key=True)
     sweep_id: Mapped[int] = mapped_column(ForeignKey("sweeps.id"), index=True)
     started_at: Mapped[datetime] = mapped_column(default=utc_now)
     text: Mapped[str] = mapped_column(Text)
-    """The sweep's part of the YAML file, word for word."""
+    """The part of the YAML file that describes the sweep, unchanged."""
     host: Mapped[str] = mapped_column(String(200))
     git_commit: Mapped[str] = mapped_column(String(40))
+    """Commit of the code; '' if unknown."""
     git_dirty: Mapped[bool]
+    """Whether files differed from the commit."""
     versions: Mapped[dict[str, str]] = mapped_column(JSON)
+    """Digest of the code, platform and versions, as `provenance.versions` returns them."""
 
 
 class Trial(Base):
-    """One architecture, trained with one seed. `number` identifies it within its sweep."""
+    """A trial of a sweep: one architecture, trained with one seed."""
 
     __tablename__ = "trials"
     __table_args__ = (
@@ -133,18 +137,20 @@ class Trial(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     sweep_id: Mapped[int] = mapped_column(ForeignKey("sweeps.id"))
     number: Mapped[int]
+    """Number of the trial within its sweep, from 0."""
     architecture: Mapped[str] = mapped_column(String(16), index=True)
     """Key of the canonical architecture."""
     family: Mapped[str] = mapped_column(String(50))
     label: Mapped[str] = mapped_column(Text)
+    """Short description of the architecture for people."""
     seed: Mapped[int]
     state: Mapped[str] = mapped_column(String(10), default="running")
-    """One of `sweeps.records.State`."""
+    """One of the states in `sweeps.records.State`."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
 class TrialKnob(Base):
-    """One knob of a trial with its suggested value in JSON."""
+    """A knob of a trial, with the suggested value as JSON text."""
 
     __tablename__ = "trial_knobs"
     trial_id: Mapped[int] = mapped_column(ForeignKey("trials.id"), primary_key=True)
@@ -153,28 +159,29 @@ class TrialKnob(Base):
 
 
 class Attempt(Base):
-    """One stretch of a trial's training on one machine. Only the newest attempt may write results."""
+    """An attempt to train a trial up to a step on one machine. Only the newest attempt of a trial may write results."""
 
     __tablename__ = "attempts"
     trial_id: Mapped[int] = mapped_column(ForeignKey("trials.id"), primary_key=True)
     attempt: Mapped[int] = mapped_column(primary_key=True)
-    """Number within the trial, from 1."""
+    """Number of the attempt within its trial, from 1."""
     until_step: Mapped[int]
-    """Optimiser step at which the attempt ends."""
+    """Optimiser step that the attempt trains towards."""
     started_at: Mapped[datetime] = mapped_column(default=utc_now)
     ended_at: Mapped[datetime | None] = mapped_column(default=None)
+    """None while the attempt is open."""
     step: Mapped[int] = mapped_column(default=0)
-    """Optimiser step reached."""
+    """Optimiser step that the attempt reached."""
     seconds: Mapped[float] = mapped_column(default=0.0)
-    """Duration of the attempt."""
+    """Duration of the attempt in seconds."""
     host: Mapped[str] = mapped_column(String(200), default="")
     device: Mapped[str] = mapped_column(String(100), default="")
     error: Mapped[str] = mapped_column(Text, default="")
-    """Traceback or one line; empty if the attempt ended well."""
+    """A traceback or one line; '' if the attempt ended without an error."""
 
 
 class Measurement(Base):
-    """One number about a trial. A cost has step 0 and an empty dataset."""
+    """A number about a trial: a cost, score, latency or time. A cost has step 0 and the dataset ''."""
 
     __tablename__ = "measurements"
     trial_id: Mapped[int] = mapped_column(ForeignKey("trials.id"), primary_key=True)

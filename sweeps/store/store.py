@@ -1,4 +1,4 @@
-"""The database of record. The driver of a sweep is its only writer."""
+"""The class that reads and writes results.db. A driver writes through it under the lease of its sweep."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,9 +22,12 @@ T = TypeVar("T")
 
 
 class Store:
-    """Reads and writes results.db, or another database that SQLAlchemy reaches by its URL.
+    """An object that reads and writes results.db, or another database by its SQLAlchemy URL.
 
-    Opening it makes the tables of an empty database and migrates an older one (see `sweeps.store.migrations`).
+    The constructor creates the tables of an empty database and migrates an older database (see
+    `sweeps.store.migrations`). It raises StoreMistake if the database cannot be opened, belongs to another program or
+    is too new. A failed transaction is repeated for up to `retry_seconds`. Every method raises StoreError if the
+    database fails.
     """
 
     def __init__(self, url: str, *, retry_seconds: float = 300.0) -> None:
@@ -33,13 +36,13 @@ class Store:
         self.engine, self.name = self.database.engine, self.database.name
         self.transaction = self.database.transaction
         self.held: tuple[int, str, float] | None = None
-        """The lease that was taken through this store: id of the sweep, token, seconds."""
+        """The lease that was taken through this store, as (id of the sweep, token, seconds); None without a lease."""
 
     def open_sweep(self, name: str, scale: int, settings: Mapping[str, object]) -> int:
-        """Returns the id of the sweep called `name`, which is made if there is none.
+        """Returns the id of the sweep called `name`. If there is none, the sweep is stored with `scale` and `settings`.
 
-        Raises StoreMistake if it exists with settings under which its trials would not be comparable. A setting
-        that either side lacks has its default.
+        Raises StoreMistake if the sweep is stored with settings that differ from `settings`. Settings that are missing
+        on either side have their defaults.
         """
 
         def work(session: Session) -> int:
@@ -69,7 +72,7 @@ class Store:
         git_dirty: bool,
         versions: Mapping[str, str],
     ) -> None:
-        """Store that a driver starts to run this sweep."""
+        """Stores a run of a driver that starts now. `schema.Life` describes the arguments."""
         started_at = utc_now()
         same = (schema.Life.sweep_id == sweep_id) & (schema.Life.started_at == started_at)
 
@@ -89,11 +92,11 @@ class Store:
         self._write(work)
 
     def last_life(self, name: str) -> schema.Life | None:
-        """Returns the newest run of the sweep called `name`; None if it never ran."""
+        """Returns the row of the newest run of the sweep called `name`; None if the sweep never ran."""
         return self.transaction(lambda session: reading.last_life(session, name))
 
     def set_fact(self, sweep_id: int, name: str, value: str) -> None:
-        """Store a fact about the sweep. If it has a value already, that value stays."""
+        """Stores a fact about the sweep. If the fact has a value already, the old value stays."""
 
         def work(session: Session) -> None:
             if session.get(schema.SweepFact, (sweep_id, name)) is None:
@@ -102,19 +105,19 @@ class Store:
         self._write(work)
 
     def facts(self, sweep_id: int) -> dict[str, str]:
-        """Returns all facts about the sweep by name."""
+        """Returns all facts about the sweep, by the fact's name."""
         return self.transaction(lambda session: reading.facts(session, sweep_id))
 
     def sweep_names(self) -> list[str]:
-        """Returns the names of all sweeps, the oldest first."""
+        """Returns the names of all sweeps, the oldest sweep first."""
         return self.transaction(reading.sweep_names)
 
     def others(self, sweep_id: int) -> list[int]:
-        """Returns the ids of all other sweeps of the same scale, the newest first."""
+        """Returns the ids of all other sweeps with the scale of sweep `sweep_id`, the newest sweep first."""
         return self.transaction(lambda session: reading.others(session, sweep_id))
 
     def trials(self, sweep_id: int) -> list[TrialRow]:
-        """Returns all trials of a sweep in order of number, with their measurements."""
+        """Returns all trials of a sweep with their measurements, sorted by number."""
         return self.transaction(lambda session: reading.trials(session, sweep_id))
 
     def add_trial(
@@ -127,9 +130,9 @@ class Store:
         costs: Mapping[str, float],
         until_step: int | None = None,
     ) -> int:
-        """Store a new trial in state 'running' with its knobs and costs. Returns its id.
+        """Stores a new trial in state 'running', with its knobs and costs, and returns the trial's id.
 
-        With `until_step`, the same transaction opens the trial's first attempt.
+        With `until_step`, the same transaction opens the trial's first attempt, which trains to this optimiser step.
         """
 
         def work(session: Session) -> int:
@@ -166,7 +169,10 @@ class Store:
         return self._write(work)
 
     def begin_attempt(self, trial_id: int, until_step: int) -> int:
-        """Open the next attempt of a trial and set the trial running. Returns the attempt's number, from 1."""
+        """Opens the next attempt of a trial, which trains to `until_step`, and sets the trial's state to 'running'.
+
+        Returns the number of the attempt, from 1.
+        """
         opened: list[int] = []
 
         def work(session: Session) -> int:
@@ -189,10 +195,10 @@ class Store:
         *,
         replace: bool = False,
     ) -> bool:
-        """Store measurements of an attempt. Returns False, and stores nothing, if a newer attempt has taken over.
+        """Stores measurements of an attempt. If a newer attempt has begun, it stores nothing and returns False.
 
-        A resumed trial repeats its last evaluations, so a number that is stored already stays. With `replace`, the
-        new number replaces it.
+        A resumed trial repeats its last evaluations. A measurement that is already stored therefore stays unchanged,
+        unless `replace` is True.
         """
         rows = [asdict(measurement) for measurement in measurements]
 
@@ -216,9 +222,9 @@ class Store:
         state: State,
         measurements: Iterable[Measurement] = (),
     ) -> None:
-        """Close an attempt, store its last measurements and set the state of its trial.
+        """Closes an attempt with its outcome, stores its last measurements, and sets the state of its trial.
 
-        If a newer attempt has taken over, the attempt is closed and nothing else changes.
+        If a newer attempt has begun, the attempt is only closed.
         """
         rows = [asdict(measurement) for measurement in measurements]
         end = {
@@ -240,7 +246,7 @@ class Store:
         self._write(work)
 
     def set_state(self, trial_id: int, state: State) -> None:
-        """Set the state of a trial outside an attempt, as halving does when it gives up a paused trial."""
+        """Sets the state of a trial that no attempt is training, such as a paused trial that halving gives up."""
         self._write(lambda session: session.execute(_set_state(trial_id, state)))
 
     def acquire_lease(
@@ -251,10 +257,12 @@ class Store:
         *,
         patient: bool = False,
     ) -> str:
-        """Returns a token that lets its owner drive the sweep. Raises SweepTaken while another driver lives.
+        """Takes the lease of the sweep for this driver and returns the lease's token, which `release_lease` needs.
 
-        With `patient`, this waits until the lease of a dead driver expires. Attempts that the dead driver left open
-        are closed. From then on every write demands the lease and raises SweepTaken if another driver has it.
+        `holder` names this driver in messages to other drivers. The lease expires after `seconds` without a renewal.
+        With `patient`, the method waits until the lease of a dead driver expires. It closes the attempts that the last
+        driver left open. Raises SweepTaken if another driver holds the lease. From then on, every write through this
+        store renews the lease and raises SweepTaken if another driver has taken it.
         """
         acquire = lease.acquire_patiently if patient else lease.acquire
         died_at = lease.last_sign(self.database, sweep_id, seconds)
@@ -265,21 +273,24 @@ class Store:
         return token
 
     def keep_lease(self) -> lease.Keeper:
-        """Returns a thread that renews the lease of this store until the thread is closed."""
+        """Starts a thread that renews the lease of this store until its `close` is called, and returns the thread.
+
+        A lease must have been taken before.
+        """
         assert self.held is not None
         return lease.Keeper(self.database, *self.held)
 
     def release_lease(self, sweep_id: int, token: str) -> None:
-        """Let the next driver start at once."""
+        """Ends the lease of the sweep, so that the next driver can start at once."""
         self.held = None
         lease.release(self.database, sweep_id, token)
 
     def close(self) -> None:
-        """Close all connections."""
+        """Closes all connections to the database."""
         self.engine.dispose()
 
     def _write(self, work: Callable[[Session], T]) -> T:
-        """Run `work` in one transaction, which demands the lease if this store has taken one."""
+        """Runs `work` in one transaction, which renews the lease that this store has taken, and returns its result."""
         if self.held is None:
             return self.transaction(work)
         held = self.held
@@ -292,7 +303,7 @@ class Store:
 
 
 def _add_measurements(session: Session, trial_id: int, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add the numbers of a trial that are not stored yet."""
+    """Stores the measurements of a trial that are not stored yet."""
     if not rows:
         return
     key = (schema.Measurement.name, schema.Measurement.dataset, schema.Measurement.step)

@@ -1,4 +1,4 @@
-"""Brings the tables of an older database to the newest revision, with Alembic.
+"""Migrates the tables of an older database to the newest revision with Alembic.
 
 To add a column to `attempts`, for example:
 
@@ -28,29 +28,32 @@ from sqlalchemy import Connection, insert, inspect
 from sweeps.store import schema
 
 _ONE_AT_A_TIME = threading.Lock()
-"""Alembic keeps the running migration in globals of its modules."""
+"""Lock for Alembic, which keeps the running migration in global variables of its modules."""
 
 _POSTGRESQL_LOCK = 0x73727377656570
-"""Key of the advisory lock under which a migration runs: the letters of 'srsweep'."""
+"""Key of PostgreSQL's advisory lock that a migration holds: the letters of 'srsweep' in ASCII."""
 
 
 def lock(connection: Connection) -> None:
-    """Begin a transaction in which nobody else migrates this database. Others wait here until it ends."""
+    """Begins a transaction during which no other process migrates this database.
+
+    Other processes that call this function wait until the transaction ends.
+    """
     if connection.dialect.name == "sqlite":
-        # Python's sqlite3 begins no transaction before CREATE or DROP, so each would be committed by itself.
+        # Python's sqlite3 begins no transaction before CREATE or DROP. Each statement would be committed on its own.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     elif connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_POSTGRESQL_LOCK})")
 
 
 def move_on(connection: Connection) -> None:
-    """Bring a database to the newest revision within the transaction of `connection`, after `lock`.
+    """Migrates a database to the newest revision within the transaction of `connection`, which `lock` has begun.
 
-    The caller commits. Until then the database is as it was. If the process is killed or the machine loses its
-    power, the old tables and all of their rows remain, and the next opening migrates them. SQLite and PostgreSQL
-    both keep this promise, so that no backup is made.
+    The caller commits the transaction. If the process is killed or the machine loses power before that, the old tables
+    and all of their rows remain, and the next process that opens the database migrates it. SQLite and PostgreSQL
+    guarantee this, so no backup is made.
 
-    An empty database gets the newest tables at once, without Alembic.
+    An empty database gets the newest tables directly, without Alembic.
     """
     if inspect(connection).get_table_names():
         upgrade(connection)
@@ -60,8 +63,8 @@ def move_on(connection: Connection) -> None:
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
-    """Run the migrations up to `revision` within the transaction of `connection`."""
-    # Importing Alembic takes half a second. Only the opening of an older database needs it.
+    """Runs the migrations up to `revision` ('head': the newest) within the transaction of `connection`."""
+    # Importing Alembic takes half a second, and only an older database needs it.
     from alembic import command
     from alembic.config import Config
 

@@ -1,4 +1,4 @@
-"""Alembic runs this file. It hands the caller's connection to Alembic and takes part in the caller's transaction."""
+"""The script that Alembic runs. It gives Alembic the caller's connection, so that the caller's transaction is used."""
 
 from alembic import context
 

@@ -177,7 +177,7 @@ def test_a_sweep_that_another_drives_ends_with_one_and_one_line(tmp_path: Path) 
     other.store.close()
     assert result.exit_code == 1
     assert result.output.startswith(
-        "Error: name: this sweep is being driven by host-a; stop that one"
+        "Error: name: this sweep is being driven by host-a; stop that driver"
     )
     assert len(result.output.strip().splitlines()) == 1
 

@@ -93,7 +93,7 @@ def test_another_sweep_of_the_same_name_is_refused_or_renamed(urls: tuple[str, s
     train(Store(there), "b", range(2))
     train(Store(there), "a", range(2))
     before = counts(here)
-    with pytest.raises(StoreError, match=r"has another sweep 'a'.*--rename a=NEW"):
+    with pytest.raises(StoreError, match=r"has a different sweep 'a'.*--rename a=NEW"):
         merge(there, Store(here))
     assert counts(here) == before, "b must not come alone"
     assert [m.name for m in merge(there, Store(here), {"a": "theirs"})] == ["b", "theirs"]
@@ -121,7 +121,7 @@ def test_sweeps_that_were_driven_apart_are_told(urls: tuple[str, str]) -> None:
     other = {"architecture": architecture("slwsr", {"n_feats": 32}), "seed": 0}
     sweep = store.open_sweep("a", 2, SETTINGS)
     store.add_trial(sweep, number=1, costs={}, **other)  # type: ignore[arg-type]
-    with pytest.raises(StoreError, match="driven apart.*trial 1"):
+    with pytest.raises(StoreError, match="continued separately.*trial 1"):
         merge(there, store)
 
 

@@ -1,7 +1,7 @@
-"""The first tables, as version 1 of `schema_version` described them.
+"""The first tables, which had version 1 in the table `schema_version`.
 
-This revision makes only the tables that are missing. It therefore serves an empty database, one whose maker
-died half way, and one from before Alembic, which has all of them.
+This revision creates only the tables that are missing. It therefore works on an empty database, on a database whose
+tables were created only in part, and on a database from before Alembic, which has all tables.
 """
 
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make the tables of version 1 and their indexes unless they exist."""
+    """Creates the tables of version 1 and their indexes unless they exist."""
     _make("schema_version", sa.Column("version", sa.Integer, primary_key=True))
     _make(
         "sweeps",

@@ -1,4 +1,4 @@
-"""Alembic's table `alembic_version` takes the place of `schema_version`. No other table changes."""
+"""The table `schema_version` is dropped; Alembic's table `alembic_version` replaces it. No other table changes."""
 
 from alembic import op
 
@@ -7,5 +7,5 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Drop `schema_version`. Alembic has made its own table by now."""
+    """Drops `schema_version`. Alembic has already created its own table."""
     op.drop_table("schema_version")

@@ -1,1 +1,1 @@
-"""One file per revision, in order. A file never changes once a database may have been migrated by it."""
+"""One file for each revision. Once a file may have migrated a database, its migration never changes."""
