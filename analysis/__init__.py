@@ -1,1 +1,1 @@
-"""Reads the database; computes fronts; draws figures and pages; selects and exports networks."""
+"""Reads the database, computes Pareto fronts, draws figures and pages, and selects and exports networks."""

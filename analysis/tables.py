@@ -1,4 +1,4 @@
-"""Renders data frames as tables for the terminal, as JSON or as CSV, for all commands that print one."""
+"""Renders data frames as terminal tables, JSON or CSV, for every command that prints a table."""
 
 import json
 import math
@@ -29,13 +29,13 @@ HEADINGS = {
     "label": "architecture",
     "architecture": "key",
 }
-"""Column headings that differ from the column's name."""
+"""Headings by column name, for columns whose heading differs from their name."""
 
 EXACT = frozenset(
     {"number", "trial", "step", "seed", "scale", "num_convs", "num_seeds", "attempts"}
-    | {"running", "paused", "complete", "stopped", "failed"}  # numbers of trials by state
+    | {"running", "paused", "complete", "stopped", "failed"}  # counts of trials in each state
 )
-"""Columns of whole numbers, which are shown in full."""
+"""Columns of whole numbers, which are shown with all digits and without a suffix such as K."""
 
 FORMS = {
     ("psnr_y", "psnr_db", "psnr_y_int8", "spread"): ".2f",
@@ -43,11 +43,11 @@ FORMS = {
     ("seconds",): ".0f",
     ("hours",): ".3g",
 }
-"""Number formats by the ending of the column's name."""
+"""Number formats, by the endings of column names."""
 
 
 def heading(name: str) -> str:
-    """The heading of a column on a page or in a terminal."""
+    """Returns the heading of the column `name`, as pages and terminal tables show it."""
     for measure in ("psnr_y", "ssim_y"):
         if name.endswith(f"_{measure}"):
             return f"{name.removesuffix(f'_{measure}')} {HEADINGS[measure]}"
@@ -59,10 +59,10 @@ NO_REASON = "no error message was stored"
 
 
 def cell(name: str, value: Any) -> str:
-    """`value` of column `name` as readable text.
+    """Returns `value`, taken from the column `name`, as readable text.
 
-    PSNR has two decimals, SSIM has four, costs have a suffix such as K or M, and times are rounded to the second.
-    A missing value is "-".
+    PSNR has two decimals and SSIM four. Latencies have four significant digits, other costs a suffix such as K or M.
+    Dates are rounded down to the second. A missing value is "-".
     """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "-"
@@ -81,9 +81,9 @@ def cell(name: str, value: Any) -> str:
 
 
 def render(frame: pd.DataFrame, form: Format = "table", *, width: int | None = None) -> str:
-    """`frame` as text: a rounded table, or JSON records or CSV with all digits.
+    """Returns `frame` as text: as a table of rounded numbers, or as JSON or CSV with all digits.
 
-    `width` is the width of the table in characters. If it is None, the terminal's width is used.
+    `width` is the width of the table in characters. None stands for the width of the terminal.
     """
     if form == "json":
         return json.dumps(records(frame), indent=2, allow_nan=False)
@@ -96,7 +96,7 @@ def render(frame: pd.DataFrame, form: Format = "table", *, width: int | None = N
 
 
 def rich_table(frame: pd.DataFrame) -> Table:
-    """`frame` as a table for rich's console, with numbers aligned right."""
+    """Returns `frame` as a table for rich's console. Numbers are aligned right."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in frame.columns:
         numeric = pd.api.types.is_numeric_dtype(frame[name])
@@ -112,9 +112,9 @@ def rich_table(frame: pd.DataFrame) -> Table:
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as dicts of JSON types.
+    """Returns each row of `frame` as a dict of JSON types.
 
-    Whole numbers become integers, missing and infinite values become None, and times become text rounded to the
+    Whole numbers become integers. Missing and infinite values become None. Dates become text without fractions of a
     second.
     """
     return [{name: _plain(value) for name, value in row.items()} for row in _rows(frame)]
@@ -123,10 +123,11 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 def front_table(
     front: pd.DataFrame, objectives: Sequence[str], extra: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """`front` (rows of load_trials or load_front) reduced to its most useful columns, cheapest first.
+    """Returns the most useful columns of `front`, with the trials sorted by cost, the cheapest first.
 
-    The table has the number, the objectives, the usual qualities and costs that at least one trial has, the label,
-    and the `extra` columns.
+    `front` has rows of `load_trials` or `load_front`. The columns are the trial's number, the `objectives`, the label
+    and the `extra` columns. PSNR, SSIM, PSNR after INT8 quantisation, parameters and Mult-Adds are added if at least
+    one trial has a value. The first objective that is a cost decides the order, or the first objective if none is.
     """
     costs = [n for n in objectives if not n.endswith(("psnr_y", "ssim_y", "psnr_y_int8"))]
     others = [n for n in ("psnr_y", "psnr_y_int8", "ssim_y", "params", "multadds") if n in front]

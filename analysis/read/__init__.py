@@ -1,1 +1,1 @@
-"""Reads the database into data frames, without ever writing to it."""
+"""Reads the database into data frames. Never writes to the database."""

@@ -1,7 +1,7 @@
 """Read-only connections to results.db, and the queries that the other modules share.
 
-Nothing here can create, change or lock a database. Each question opens a connection and closes it, so an open
-page never holds a connection to the database of a running sweep.
+Nothing here can create, change or lock a database. Each reading function opens a connection and closes it again.
+An open page therefore never holds a connection to the database of a running sweep.
 """
 
 import os
@@ -31,22 +31,23 @@ from sweeps.store.schema import (
 )
 
 VALIDATION = "validation"
-"""Dataset name of the validation split, on which sweeps optimise."""
+"""Name under which the database stores the validation split, whose PSNR and SSIM a sweep optimises."""
 QUALITIES = ("psnr_y", "ssim_y", "psnr_y_int8")
-"""Measurements that rate the enlarged images of a dataset."""
+"""Measurements that rate the images that a network enlarges: PSNR, SSIM, and PSNR after INT8 quantisation."""
 PER_IMAGE = "image_"
-"""Prefix of the qualities of a single test image, whose dataset is named SET/IMAGE."""
+"""Prefix of measurements of a single test image. Their dataset is named SET/IMAGE, as in 'Set5/baby'."""
 LATENCY = "latency_ms"
-"""Prefix of a latency's name. The dataset of a latency is the device."""
+"""Prefix of the names of latencies. The dataset of a latency is the name of the device."""
 ON = " on "
-"""Separates a latency's name from its device in the name of a column."""
+"""Text between the latency and its device in the name of a column."""
 
 
 @contextmanager
 def open_database(url: str) -> Iterator[Connection]:
-    """A read-only connection to the database at `url`.
+    """Opens a read-only connection to the database at `url`, and closes it at the end of the `with` block.
 
-    Raises UserError if the database does not exist, cannot be read, or has another schema.
+    Raises UserError if the database does not exist, cannot be read, is not a database of srsweep, or has a schema
+    that is too old or too new.
     """
     engine = _engine(url)
     name = without_password(engine.url.render_as_string(hide_password=True))
@@ -84,7 +85,7 @@ def _engine(url: str) -> Engine:
 
 
 def _check_schema(connection: Connection, name: str) -> None:
-    """Raises UserError if the queries of `analysis` do not fit the tables. Nothing is migrated for a reader."""
+    """Raises UserError if the queries of `analysis` do not fit the schema. Readers never migrate a database."""
     revision = revision_of(connection)
     if revision is None:
         raise UserError(f"storage: {name} is not a database of srsweep")
@@ -98,9 +99,9 @@ def _check_schema(connection: Connection, name: str) -> None:
 
 
 def sweep_ids(connection: Connection, names: Sequence[str] | None) -> dict[str, int]:
-    """Ids of the sweeps called `names`, or of all sweeps if `names` is None.
+    """Returns the database ids of the sweeps `names`, by name. None stands for all sweeps.
 
-    Raises UserError if one of the names is not that of a sweep.
+    Raises UserError if the database has no sweep of one of the names.
     """
     query = select(Sweep.name, Sweep.id).order_by(Sweep.id)
     known: dict[str, int] = {row.name: row.id for row in connection.execute(query)}
@@ -111,10 +112,8 @@ def sweep_ids(connection: Connection, names: Sequence[str] | None) -> dict[str, 
 
 
 def measured(connection: Connection) -> list[tuple[str, str]]:
-    """Every (name, dataset) that was ever measured, without those of single images.
-
-    Jumps along the index from one value to the next. DISTINCT would read the whole index.
-    """
+    """Returns the distinct (name, dataset) of all stored measurements, except measurements of single images."""
+    # Jumps along the index from one value to the next. DISTINCT would read the whole index.
     found: list[tuple[str, str]] = []
     name: str | None = ""
     while (name := _next(connection, Measurement.name, Measurement.name > name)) is not None:
@@ -133,7 +132,10 @@ def _next(connection: Connection, column: Any, condition: Any) -> str | None:
 
 
 def newest(name: str, dataset: str, column: Any = Measurement.value) -> Any:
-    """A subquery for the measurement at the largest step, which needs one primary-key look-up per trial."""
+    """Returns a subquery for `column` of a trial's measurement at the largest step.
+
+    It needs one look-up of the primary key per trial.
+    """
     return (
         select(column)
         .where(Measurement.trial_id == Trial.id)
@@ -146,9 +148,9 @@ def newest(name: str, dataset: str, column: Any = Measurement.value) -> Any:
 
 
 def trials_query(*columns: Any) -> Any:
-    """A query for trials: their sweep, number, state, network, seed and newest step, then `columns`.
+    """Returns a query for trials: id, sweep, scale, number, state, network, seed and step, then `columns`.
 
-    The step is that of the newest PSNR on the validation split.
+    step is the largest step at which the PSNR on the validation split was measured.
     """
     return select(
         Trial.id,
@@ -167,7 +169,7 @@ def trials_query(*columns: Any) -> Any:
 
 
 def measured_columns(connection: Connection) -> list[Any]:
-    """Columns for `trials_query`: the newest value of every cost, latency and quality."""
+    """Returns columns for `trials_query`: the value of every cost, latency and quality at its largest step."""
     return [
         newest(name, dataset).label(column(name, dataset))
         for name, dataset in measured(connection)
@@ -176,9 +178,9 @@ def measured_columns(connection: Connection) -> list[Any]:
 
 
 def filled(trials: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `trials_query` with a column seconds, missing values filled in.
+    """Returns `trials`, rows of `trials_query` with a column seconds, after filling in missing values.
 
-    psnr_y and ssim_y become NaN, step and seconds become 0.
+    A missing psnr_y or ssim_y becomes NaN. A missing step or seconds becomes 0.
     """
     for name in ("psnr_y", "ssim_y"):
         trials[name] = pd.to_numeric(trials[name]) if name in trials else float("nan")
@@ -186,20 +188,26 @@ def filled(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def chunks(ids: Sequence[int], most: int = 500) -> Iterator[list[int]]:
-    """`ids` in parts of at most `most`, small enough for one query; one empty part if there are no ids."""
+    """Yields lists of at most `most` of the `ids`, few enough for one query; one empty list if there are no `ids`."""
     for start in range(0, max(len(ids), 1), most):
         yield list(ids[start : start + most])
 
 
 def column(name: str, dataset: str) -> str:
-    """The name of a measurement's column: its own name, together with its test set or device."""
+    """Returns the name of the data frame column that holds a measurement.
+
+    It is the measurement's name, together with its device ('NAME on DEVICE') or its test set ('SET_NAME').
+    """
     if name.startswith(LATENCY):
         return f"{name}{ON}{dataset}"
     return name if dataset in ("", VALIDATION) else f"{dataset}_{name}"
 
 
 def measurement(column: str) -> tuple[str, str]:
-    """(name, dataset) of the cost, latency or validation quality that is stored as `column`."""
+    """Returns the (name, dataset) under which the database stores the values of a data frame column.
+
+    `column` names a cost, a latency, or a quality on the validation split.
+    """
     if column.startswith(LATENCY):
         name, _, device = column.partition(ON)
         return name, device
@@ -207,7 +215,7 @@ def measurement(column: str) -> tuple[str, str]:
 
 
 def read(connection: Connection, query: Any) -> pd.DataFrame:
-    """The rows of `query` as a data frame."""
+    """Runs `query` and returns its rows as a data frame."""
     result = connection.execute(query)
     # Plain tuples, because pandas asks every SQLAlchemy row for attributes, which takes longer than the query.
     return pd.DataFrame([tuple(row) for row in result.fetchall()], columns=list(result.keys()))

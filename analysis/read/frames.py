@@ -1,7 +1,8 @@
-"""Loads sweeps, trials, curves and knobs from results.db as pandas frames.
+"""Loads sweeps, trials, learning curves and knobs from the database as pandas data frames.
 
-Every function takes the database's URL and opens its own connection. Functions that must stay fast with 100,000
-trials are in `analysis.read.points` and `analysis.read.live_rows`.
+Every `load_*` function takes the URL of the database and opens its own connection. The argument `sweeps` names the
+sweeps to read. None stands for all sweeps, and an unknown name raises UserError. Functions that must stay fast with
+100,000 trials are in `analysis.read.points` and `analysis.read.live_rows`.
 """
 
 import json
@@ -29,13 +30,13 @@ from sweeps.store.comparability import training_of
 from sweeps.store.schema import Attempt, Life, Measurement, Sweep, SweepFact, Trial, TrialKnob
 
 BICUBIC = "validation_bicubic_psnr_y"
-"""The sweep fact that holds the PSNR of bicubic on the validation images [dB]."""
+"""Name of the sweep fact that holds the PSNR of bicubic on the validation images [dB]."""
 OF_IMAGES = ("train_data", "data_fingerprint")
-"""The sweep facts that say on which images the sweep was trained and measured."""
+"""Names of the sweep facts that say on which images a sweep was trained and measured."""
 
 
 def load_sweeps(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
-    """One row per sweep, oldest first: name, scale, settings, created_at, and its facts as columns.
+    """Returns one row per sweep, oldest first: sweep_id, name, scale, settings, created_at, and one column per fact.
 
     A missing train_data or data_fingerprint is ''. A missing PSNR of bicubic is NaN.
     """
@@ -56,14 +57,14 @@ def load_sweeps(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
 
 
 def _fill_facts(frame: pd.DataFrame, bicubic: str) -> None:
-    """Fill in the facts that every reader asks for: '' for a missing text, NaN for a missing PSNR."""
+    """Fills in the facts that every reader asks for: '' for a missing text, NaN for a missing PSNR."""
     for name in OF_IMAGES:
         frame[name] = frame[name].fillna("") if name in frame else ""
     frame[bicubic] = pd.to_numeric(frame[bicubic]) if bicubic in frame else float("nan")
 
 
 def _named(settings: Any, latency: object) -> Any:
-    """The settings with the objective `latency` renamed to its column, which states the device."""
+    """Returns `settings` with the objective `latency` renamed to its column, whose name states the device."""
     if not isinstance(settings, dict) or not isinstance(latency, str):
         return settings
     objectives = settings.get("objectives") or {}
@@ -73,7 +74,10 @@ def _named(settings: Any, latency: object) -> Any:
 
 
 def load_lives(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
-    """One row per run of a driver: sweep, started_at, host, git_commit, git_dirty, versions, text."""
+    """Returns one row per run of a driver: sweep, started_at, host, git_commit, git_dirty, versions, text.
+
+    A driver is the process that runs a sweep. text is the sweep file as that run read it.
+    """
     with open_database(url) as connection:
         chosen = sweep_ids(connection, sweeps)
         query = (
@@ -86,13 +90,19 @@ def load_lives(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
 
 
 def load_trials(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
-    """One row per trial, ordered by sweep and number.
+    """Returns one row per trial, ordered by sweep and number.
 
-    Columns of the trial: sweep, scale, number, state, family, label, architecture, seed, step (the largest
-    evaluated step), psnr_y and ssim_y on the validation split at that step, `<set>_psnr_y` for every test set,
-    every cost by its name, seconds (over all attempts), attempts (their number), and error (of the newest attempt,
-    '' if it has none). Columns of its sweep: train_data, data_fingerprint, training (the training settings as text)
-    and bicubic (PSNR of bicubic on the validation images [dB], NaN if unknown).
+    Columns that describe the trial:
+
+    - id, sweep, scale, number, state, family, label, architecture, seed,
+    - step: the largest step at which the trial was evaluated,
+    - psnr_y, ssim_y and psnr_y_int8 on the validation split; `<set>_psnr_y` and `<set>_ssim_y` on each test set,
+    - one column per cost and per measured latency,
+    - seconds and attempts: the training time of all attempts together [s], and the number of attempts,
+    - error: the error of the newest attempt; '' if there is none.
+
+    Columns that describe the sweep: train_data, data_fingerprint, training (the training settings as text) and bicubic
+    (PSNR of bicubic on the validation images [dB]; NaN if unknown).
     """
     with open_database(url) as connection:
         chosen = sweep_ids(connection, sweeps)
@@ -120,7 +130,11 @@ def load_curves(
     dataset: str = VALIDATION,
     trial_ids: Sequence[int] | None = None,
 ) -> pd.DataFrame:
-    """One row per evaluation, ordered by trial and step: id (of the trial), sweep, number, step, value."""
+    """Returns one row per evaluation of a trial, ordered by trial and step: id, sweep, number, step, value.
+
+    id and number are the trial's. value is the measurement `name` on `dataset`. If `trial_ids` are given, only these
+    trials are read.
+    """
     with open_database(url) as connection:
         chosen = sweep_ids(connection, sweeps)
         query = (
@@ -142,7 +156,10 @@ def load_curves(
 
 
 def load_images(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
-    """One row per trial and test image: sweep, number, set, image, psnr_y and ssim_y at the largest step."""
+    """Returns one row per trial and test image: sweep, number, set, image, psnr_y, ssim_y.
+
+    If an image was measured at several steps, the largest step counts.
+    """
     with open_database(url) as connection:
         chosen = sweep_ids(connection, sweeps)
         query = (
@@ -174,7 +191,7 @@ def load_images(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
 
 
 def load_cost_names(url: str) -> list[str]:
-    """The columns of load_trials that hold a cost, including measured latencies."""
+    """Returns the names of the columns of `load_trials` that hold a cost or a measured latency."""
     with open_database(url) as connection:
         return [
             column(name, dataset)
@@ -184,7 +201,7 @@ def load_cost_names(url: str) -> list[str]:
 
 
 def load_knobs(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
-    """One row per trial, indexed by its id, and one column per knob; values are JSON types."""
+    """Returns one row per trial, indexed by the trial's id, with one column per knob. Values are JSON types."""
     with open_database(url) as connection:
         chosen = sweep_ids(connection, sweeps)
         query = (
@@ -197,7 +214,7 @@ def load_knobs(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
 
 
 def knob_columns(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of TrialKnob as one row per trial and one column per knob; values are JSON types."""
+    """Returns rows of the table TrialKnob as one row per trial and one column per knob. Values are JSON types."""
     known = {text: json.loads(text) for text in rows["value"].unique()}  # many trials, few values
     # As objects, because pandas would turn integers into floats beside missing values.
     values = rows["value"].map(known).astype(object)
@@ -205,7 +222,7 @@ def knob_columns(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _attempts(connection: Connection, chosen: dict[str, int]) -> pd.DataFrame:
-    """Indexed by trial id: total seconds and number of its attempts, and the error of the newest one."""
+    """Returns, indexed by trial id: seconds over all attempts, the number of attempts, the newest error."""
     query = (
         select(Attempt.trial_id, Attempt.seconds, Attempt.error)
         .join(Trial, Trial.id == Attempt.trial_id)
@@ -223,9 +240,9 @@ def _attempts(connection: Connection, chosen: dict[str, int]) -> pd.DataFrame:
 
 
 def load_trial(url: str, sweep: str, number: int) -> dict[str, Any]:
-    """One trial: id, family, label, architecture, seed, state, scale, step, attempts (their number) and knobs.
+    """Returns one trial as a dict: the columns of `trials_query`, attempts (their number) and knobs (values by name).
 
-    Raises UserError if the sweep has no trial of this number.
+    step is 0 before the first evaluation. Raises UserError if there is no such sweep or the sweep has no such trial.
     """
     with open_database(url) as connection:
         chosen = sweep_ids(connection, [sweep])

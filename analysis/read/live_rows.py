@@ -1,4 +1,7 @@
-"""Loads rows for the dashboard: only new rows, and all columns of a few trials, to stay fast with 100,000 trials."""
+"""Loads rows for the dashboard: only new rows, and all columns of only a few trials.
+
+That keeps the dashboard fast with 100,000 trials.
+"""
 
 from collections.abc import Iterable
 
@@ -28,9 +31,10 @@ Ids = NDArray[np.int64]
 
 
 def load_late(url: str) -> dict[str, int]:
-    """Number of values, by column, of the measurements made after training: test sets, INT8, latencies.
+    """Returns the number of stored values of each late measurement, by column name, over all sweeps of the database.
 
-    A value that replaces another leaves the number unchanged. It is noticed with the next additional value.
+    Late measurements are usually made after training: qualities on test sets, PSNR after INT8 quantisation, latencies.
+    A value that replaces an older one does not change the number, so readers notice it only with the next new value.
     """
     with open_database(url) as connection:
         return {
@@ -49,7 +53,7 @@ def _is_late(name: str, dataset: str) -> bool:
 
 
 def load_complete_ids(url: str, sweep: str) -> Ids:
-    """Ids of the sweep's complete trials."""
+    """Returns the ids of all complete trials of `sweep`."""
     with open_database(url) as connection:
         # All ids as one text, because SQLAlchemy takes ten times as long for 100,000 rows of one number.
         joined = connection.scalar(
@@ -61,16 +65,16 @@ def load_complete_ids(url: str, sweep: str) -> Ids:
 
 
 def load_sample_ids(url: str, sweep: str, step: int, states: Iterable[str] = ()) -> Ids:
-    """Ids of every `step`-th trial of the sweep, and of its newest 100 trials in one of `states`."""
+    """Returns the ids of every `step`-th trial of `sweep`, and of the 100 newest trials whose state is in `states`."""
     sampled = _ids(url, sweep, select(Trial.id).where(Trial.number % step == 0))
     newest_first = select(Trial.id).where(Trial.state.in_(states)).order_by(Trial.number.desc())
     return np.union1d(sampled, _ids(url, sweep, newest_first.limit(100)))
 
 
 def load_late_ids(url: str, sweep: str, names: Iterable[str], most: int) -> Ids:
-    """Ids of the sweep's trials that have a value in one of the columns `names` of load_late.
+    """Returns the ids of trials of `sweep` that have a value of at least one late measurement in `names`.
 
-    For each column, only the `most` newest such trials count.
+    `names` are column names as `load_late` returns them. For each name, only the `most` newest trials count.
     """
     with open_database(url) as connection:
         wanted = set(names)
@@ -97,9 +101,9 @@ def _ids(url: str, sweep: str, query: Select[int]) -> Ids:
 
 
 def load_rows(url: str, ids: Ids) -> pd.DataFrame:
-    """The columns of load_trials for these trials, ordered by number.
+    """Returns the rows of `load_trials` for the trials `ids`, ordered by number.
 
-    Left out are attempts, error, train_data, data_fingerprint, training and bicubic.
+    The columns attempts, error, train_data, data_fingerprint, training and bicubic are left out.
     """
     with open_database(url) as connection:
         seconds = select(func.sum(Attempt.seconds)).where(Attempt.trial_id == Trial.id)
@@ -111,7 +115,7 @@ def load_rows(url: str, ids: Ids) -> pd.DataFrame:
 
 
 def load_knobs_of(url: str, ids: Ids) -> pd.DataFrame:
-    """The frame of load_knobs for these trials."""
+    """Returns the data frame of `load_knobs` for the trials `ids`."""
     with open_database(url) as connection:
         parts = [
             read(connection, select(TrialKnob).where(TrialKnob.trial_id.in_(part)))
@@ -121,7 +125,7 @@ def load_knobs_of(url: str, ids: Ids) -> pd.DataFrame:
 
 
 def load_seconds(url: str, sweep: str) -> float:
-    """Total seconds of training over all attempts at the sweep's trials."""
+    """Returns the training time of all attempts at all trials of `sweep` together [s]."""
     with open_database(url) as connection:
         sweep_id = sweep_ids(connection, [sweep])[sweep]
         query = (

@@ -1,4 +1,7 @@
-"""The points of sweeps with 100,000 trials: numbers of all trials, texts only of those that are shown."""
+"""Loads the points of sweeps with up to 100,000 trials: the numbers of all trials, but few texts.
+
+Texts, such as labels and errors, take most of the reading time. Callers read them only for the trials that they show.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -31,13 +34,14 @@ DETAILS = (
     Trial.architecture,
     Trial.seed,
 )
+"""Columns that identify a trial and its network."""
 
 
 def load_objectives(url: str, sweep: str, names: Sequence[str]) -> pd.DataFrame:
-    """Returns id and the newest value of each of `names` for each complete trial of a sweep, in order of number.
+    """Returns one row per complete trial of `sweep`, ordered by number: id, and one column per measurement in `names`.
 
-    psnr_y and ssim_y come from the validation split. Texts are not read, which matters from 100,000 trials on.
-    Raises UserError if nothing stored has one of the names.
+    psnr_y and ssim_y are measured on the validation split. The value at the largest step counts. No texts are read,
+    which saves much time with 100,000 trials. Raises UserError if no measurement has one of the names.
     """
     with open_database(url) as connection:
         query = _objectives_query(connection, sweep, names, [Trial.id])
@@ -47,7 +51,7 @@ def load_objectives(url: str, sweep: str, names: Sequence[str]) -> pd.DataFrame:
 def _objectives_query(
     connection: Connection, sweep: str, names: Sequence[str], columns: Sequence[Any]
 ) -> Any:
-    """A query for a sweep's trials: these columns, and the newest value of each of `names`."""
+    """Returns a query for the trials of `sweep`: `columns`, and the newest value of each measurement in `names`."""
     chosen = sweep_ids(connection, [sweep])
     # Without the test sets, because selection never looks at them.
     known = dict.fromkeys(
@@ -69,9 +73,9 @@ def _objectives_query(
 def load_points(
     url: str, sweep: str, names: Sequence[str], ids: Sequence[int] | None = None
 ) -> pd.DataFrame:
-    """One row per complete trial of a sweep, ordered by number: DETAILS and `names`, NaN if unknown.
+    """Returns one row per complete trial of `sweep`, ordered by number: DETAILS, and one column per name in `names`.
 
-    If `ids` are given, only those trials are read.
+    A value that was not measured is NaN. If `ids` are given, only these trials are read.
     """
     with open_database(url) as connection:
         known = {column(name, dataset) for name, dataset in measured(connection)}
@@ -86,7 +90,7 @@ def load_points(
 
 
 def load_details(url: str, ids: Sequence[int]) -> pd.DataFrame:
-    """The id, number, family, label, architecture and seed of these trials."""
+    """Returns one row per trial in `ids`: id, number, family, label, architecture, seed."""
     with open_database(url) as connection:
         parts = [
             read(connection, select(*DETAILS).where(Trial.id.in_(part))) for part in chunks(ids)
@@ -95,7 +99,10 @@ def load_details(url: str, ids: Sequence[int]) -> pd.DataFrame:
 
 
 def load_pulse(url: str, sweep: str) -> dict[str, int]:
-    """Number of the sweep's trials by state. It changes while the sweep runs."""
+    """Returns the number of trials of `sweep` in each state that at least one trial has.
+
+    The numbers change whenever a trial starts or ends, so they show whether a sweep has new results.
+    """
     with open_database(url) as connection:
         chosen = sweep_ids(connection, [sweep])
         query = (
@@ -107,7 +114,10 @@ def load_pulse(url: str, sweep: str) -> dict[str, int]:
 
 
 def load_states(url: str) -> pd.DataFrame:
-    """Number of trials by state: one row per sweep that has trials, indexed by its name, one column per state."""
+    """Returns the number of trials in each state: one row per sweep that has trials, one column per state.
+
+    The index is the name of the sweep.
+    """
     with open_database(url) as connection:
         query = (
             select(Sweep.name.label("sweep"), Trial.state, func.count().label("trials"))
@@ -119,7 +129,10 @@ def load_states(url: str) -> pd.DataFrame:
 
 
 def load_reasons(url: str, sweep: str, most: int = 20) -> pd.DataFrame:
-    """The `most` newest failed trials of a sweep: number, label and the newest attempt's error ('' if none)."""
+    """Returns the `most` newest failed trials of `sweep`: number, label, and the error of the newest attempt.
+
+    A missing error is ''.
+    """
     newest_first = select(Attempt.error).where(Attempt.trial_id == Trial.id)
     newest_first = newest_first.order_by(Attempt.attempt.desc()).limit(1).correlate(Trial)
     with open_database(url) as connection:
