@@ -1,1 +1,1 @@
-"""Pareto fronts, variants over seeds, and the choice among them."""
+"""Computes Pareto fronts, averages architectures over their seeds, and chooses among the averages."""

@@ -1,4 +1,4 @@
-"""The Pareto front of a stored sweep."""
+"""Loads the Pareto front of a stored sweep."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,11 +11,12 @@ from analysis.read.points import load_details, load_objectives
 def load_front(
     url: str, sweep: str, objectives: Mapping[str, Direction], extra: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """One row per trial on the Pareto front of a sweep's complete trials, in order of number.
+    """Returns one row per complete trial of `sweep` on the Pareto front of the `objectives`, ordered by number.
 
-    The columns are those of `load_details`, the `objectives` and the `extra` costs. psnr_y and ssim_y come from the
-    validation split. All trials lend their numbers, but only the front's texts are read: with 100,000 trials the
-    texts would take most of the time. Raises UserError when nothing stored has the name of an objective.
+    The columns are the columns of `load_details`, the `objectives` and the `extra` costs. psnr_y and ssim_y are
+    measured on the validation split. Texts such as labels are read only for trials on the front, because reading the
+    texts of 100,000 trials takes most of the time. Raises UserError if the database has no measurement with the name
+    of an objective or an extra cost.
     """
     names = list(dict.fromkeys([*objectives, *extra]))
     points = load_objectives(url, sweep, names)

@@ -1,4 +1,4 @@
-"""Pareto fronts: which points are on one, how much it dominates, where it bends. Takes and returns plain arrays."""
+"""Computes Pareto fronts, their hypervolumes and their knees from plain arrays of points."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -12,10 +12,10 @@ Points = NDArray[np.float64]
 
 
 def front_mask(points: ArrayLike, directions: Sequence[Direction]) -> NDArray[np.bool_]:
-    """Returns a mask (N,) of the `points` (N, K) that no other point dominates.
+    """Returns a mask (N,) that is True for each of the `points` (N, K) that no other point dominates.
 
-    A point dominates another if it is better in one objective and no worse in the others. Points that tie in every
-    objective are all on the front. A point with a NaN is never on it.
+    A point dominates another if it is better in at least one objective and no worse in the others. Points that are
+    equal in every objective are on the front together. A point with a NaN is never on the front.
     """
     lower = _minimised(points, directions)
     mask: NDArray[np.bool_] = np.logical_not(np.isnan(lower).any(axis=1))
@@ -25,9 +25,10 @@ def front_mask(points: ArrayLike, directions: Sequence[Direction]) -> NDArray[np
 
 
 def hypervolume(points: ArrayLike, reference: ArrayLike, directions: Sequence[Direction]) -> float:
-    """Returns the volume between the front of `points` (N, K) and `reference` (K,), in the objectives' units.
+    """Returns the volume between the Pareto front of `points` (N, K) and the point `reference` (K,).
 
-    Points with a NaN add nothing, and neither do points that fail to beat the reference in every objective.
+    Its unit is the product of the objectives' units. Only points that beat the reference in every objective count.
+    Points with a NaN do not count.
     """
     lower = _minimised(points, directions)
     corner = _minimised(np.asarray(reference, float)[None], directions)[0]
@@ -38,15 +39,15 @@ def hypervolume(points: ArrayLike, reference: ArrayLike, directions: Sequence[Di
 
 
 def front_newcomers(points: ArrayLike, directions: Sequence[Direction]) -> NDArray[np.intp]:
-    """Returns the ascending indices of the `points` (N, K) that no earlier point equals or beats in every objective.
+    """Returns the indices of the `points` (N, K) that change the front when the points arrive one by one.
 
-    As points arrive one by one, only these change the front.
+    A point changes the front unless an earlier point is at least as good in every objective. The indices ascend.
     """
     lower = _minimised(points, directions)
     indices = np.flatnonzero(~np.isnan(lower).any(axis=1))
     if len(indices) == 0:
         return indices
-    # With its index as one more objective, a point can only be dominated by earlier ones.
+    # With its index as one more objective, only earlier points can dominate a point.
     return indices[moocore.is_nondominated(np.column_stack([indices, lower[indices]]))]
 
 
@@ -56,7 +57,7 @@ def growing_volumes(
     reference: ArrayLike,
     directions: Sequence[Direction],
 ) -> Points:
-    """Returns for each index in `places` the hypervolume of the `points` (N, K) up to and including it."""
+    """Returns, for each index in `places`, the hypervolume of the `points` (N, K) up to and including that index."""
     given = np.asarray(points, float)
     return np.array([hypervolume(given[: at + 1], reference, directions) for at in places])
 
@@ -64,8 +65,8 @@ def growing_volumes(
 def knee(points: ArrayLike, directions: Sequence[Direction]) -> int | None:
     """Returns the index of the front point farthest from the plane through the front's extremes.
 
-    Every objective is first scaled to the range of the front. Pass the logarithm of an objective that spans decades.
-    Returns None when there are no points.
+    Each objective is first scaled so that the front spans [0, 1]. If an objective spans orders of magnitude, pass its
+    logarithm. Returns None if there are no points without NaN.
     """
     lower = _minimised(points, directions)
     indices = np.flatnonzero(front_mask(points, directions))
@@ -79,7 +80,7 @@ def knee(points: ArrayLike, directions: Sequence[Direction]) -> int | None:
 
 
 def _minimised(points: ArrayLike, directions: Sequence[Direction]) -> Points:
-    """Returns the points (N, K) with the sign of the maximised objectives flipped, so that less is better."""
+    """Returns the points (N, K) with the sign of maximised objectives flipped, so that smaller values are better."""
     given = np.asarray(points, float)
     if given.ndim != 2 or given.shape[1] != len(directions):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Chooses variants: within budgets, one per tier, at the knee, or by weights. Each choice says its reason.
+"""Chooses variants: within budgets, one per tier, at the knee, or by weights. Each choice gives its reason.
 
 Every rule treats tied variants (`analysis.choose.variants`) as equally good and chooses the cheapest of them. A
 difference that another seed might reverse is not worth a single parameter.
@@ -23,21 +23,21 @@ from analysis.tables import heading
 from searchspace.quantity import format_quantity
 
 SHOWN_TIES = 3
-"""Largest number of tied variants that a sentence names."""
+"""Largest number of tied variants that the reason of a choice names."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """One choice: the rule, the variant that it chose, and the reason."""
+    """The variant that one rule chooses, with the reason."""
 
     rule: str
     """The rule in words, for example 'parameters <= 150K'."""
     row: int | None
-    """Label of the row in the frame of variants. None if no variant qualifies."""
+    """Index label of the chosen variant's row in the data frame of variants. None if no variant qualifies."""
     sentence: str
     """The reason, or why no variant qualifies. It may be several sentences."""
     tied: tuple[str, ...] = ()
-    """SWEEP#NUMBER of the other variants that qualify and are tied with the chosen one, the cheapest first."""
+    """SWEEP#NUMBER of the other qualifying variants that are tied with the chosen variant, the cheapest first."""
 
 
 def best_within(
@@ -46,11 +46,11 @@ def best_within(
     minimum: float | None = None,
     quality: str = "psnr_y",
 ) -> Selection:
-    """Chooses the variant of highest quality whose costs are within `limits` and whose quality is at least `minimum`.
+    """Chooses the best variant whose costs are within `limits` and whose quality is at least `minimum`.
 
-    If variants are tied with the highest, it chooses the cheapest of them, compared by the costs in `limits` in their
-    order, then by parameters, then by Mult-Adds. Given a minimum and no limits, it chooses the cheapest variant that
-    reaches the minimum. Raises UserError for an unknown cost.
+    Among variants that are tied with the best, it chooses the cheapest. It compares the costs named in `limits` first,
+    in their order, then parameters, then Mult-Adds. Given a minimum and no limits, it chooses the cheapest variant
+    that reaches the minimum. Raises UserError for an unknown cost.
     """
     known = cost_names(frame)
     limits = {cost_name(known, name): limit for name, limit in limits.items()}
@@ -92,9 +92,10 @@ def tiers(
 
 
 def at_knee(frame: pd.DataFrame, cost: str = "params", quality: str = "psnr_y") -> Selection:
-    """Chooses the variant at which the front of quality against `cost` bends most. Beyond it, each dB costs more.
+    """Chooses the variant at which the front of quality against `cost` bends most.
 
-    The front is the coarse one (`coarse_front`), which ignores steps smaller than the spread.
+    Beyond this knee, each dB costs more. The front is the one that `coarse_front` returns, without steps smaller than
+    the seeds' spread. Raises UserError for an unknown cost.
     """
     cost = cost_name(cost_names(frame), cost)
     rule = f"knee of {_noun(quality)} against {heading(cost)}"
@@ -114,11 +115,11 @@ def at_knee(frame: pd.DataFrame, cost: str = "params", quality: str = "psnr_y") 
 def weighted(
     frame: pd.DataFrame, weights: Mapping[str, float], quality: str = "psnr_y"
 ) -> Selection:
-    """Chooses the variant nearest to the ideal and farthest from the worst (TOPSIS; Hwang and Yoon 1981).
+    """Chooses the variant nearest to the ideal point and farthest from the worst (TOPSIS; Hwang and Yoon 1981).
 
-    `weights` maps columns to weights, and `quality` is one of the columns. Quality and the logarithms of the costs are
-    scaled to [0, 1] over the coarse front of these columns (`coarse_front`), so a variant off that front can neither
-    win nor change the scale. Raises UserError for an unknown cost.
+    `weights` maps column names to weights, and `quality` is one of the names. The candidates are the variants on the
+    `coarse_front` of these columns. Over the candidates, the quality and the logarithm of each cost are scaled to
+    [0, 1] before they are weighted. Raises UserError for an unknown cost.
     """
     known = cost_names(frame)
     weights = {n if n == quality else cost_name(known, n): w for n, w in weights.items()}
@@ -146,9 +147,9 @@ def weighted(
 def selection_table(
     frame: pd.DataFrame, selections: Sequence[Selection], quality: str = "psnr_y"
 ) -> pd.DataFrame:
-    """Returns one row per selection: its rule, the columns of its variant, the tied variants, its sentence.
+    """Returns one row per selection: its rule, the columns of its variant, the tied variants and its sentence.
 
-    A selection without a variant has a row whose other columns are empty.
+    If a selection found no variant, only its rule and its sentence are filled in.
     """
     names = ["sweep", "number", quality, "psnr_y", "num_seeds", "spread", "params", "multadds"]
     rows = []
@@ -162,7 +163,7 @@ def selection_table(
 
 
 def note_on_spread(frame: pd.DataFrame, quality: str = "psnr_y") -> str:
-    """Says how large the seeds' spread is and what follows, or that it is unknown."""
+    """Returns sentences that give the seeds' spread, or call it unknown, and say which variants count as tied."""
     if spread_of(frame) > 0:
         several = int((frame["num_seeds"] > 1).sum())
         return (
@@ -177,12 +178,12 @@ def note_on_spread(frame: pd.DataFrame, quality: str = "psnr_y") -> str:
 
 
 def row_of(frame: pd.DataFrame, label: Any) -> dict[str, Any]:
-    """Returns the row of `frame` with this `label` as a dict by column."""
+    """Returns the row of `frame` with the index label `label`, as a dict from column to value."""
     return {str(name): value for name, value in zip(frame, frame.loc[label], strict=True)}
 
 
 def _measured(frame: pd.DataFrame, names: Sequence[str]) -> tuple[pd.DataFrame, str]:
-    """Returns the variants that have a value in all these columns, and a sentence about the others."""
+    """Returns the variants that have a value in all columns `names`, and a sentence about the variants left out."""
     columns = list(dict.fromkeys(names))
     known = frame[columns].notna()
     left_out = "".join(
@@ -194,7 +195,7 @@ def _measured(frame: pd.DataFrame, names: Sequence[str]) -> tuple[pd.DataFrame, 
 
 
 def _cheapness(frame: pd.DataFrame, first: Mapping[str, float]) -> list[str]:
-    """Returns the costs by which tied variants are ordered."""
+    """Returns the costs by which tied variants are sorted, the most important cost first."""
     return [n for n in dict.fromkeys([*first, "params", "multadds"]) if n in frame]
 
 
@@ -216,7 +217,7 @@ def _chosen(
 ) -> Selection:
     """Returns the choice of `row`, explained against the rest of `pool`.
 
-    Ties are looked for in `ties_among`, or in `pool` if that is None.
+    The tied variants are looked for in `ties_among`, or in `pool` if `ties_among` is None.
     """
     taken = row_of(pool, row)
     others = pool.drop(index=row)
@@ -230,7 +231,7 @@ def _chosen(
 
 
 def _below_bicubic(taken: Mapping[str, Any], quality: str) -> str:
-    """Returns a warning if bicubic enlargement of the same images has the higher PSNR, otherwise ''."""
+    """Returns a warning if bicubic enlargement reaches a higher PSNR on the same images, otherwise ''."""
     measure = "psnr_y" if quality == "ssim_y" else quality
     return below_bicubic(
         _noun(measure), float(taken[measure]), float(taken.get("bicubic", float("nan")))
@@ -238,9 +239,9 @@ def _below_bicubic(taken: Mapping[str, Any], quality: str) -> str:
 
 
 def below_bicubic(noun: str, psnr: float, bicubic: float) -> str:
-    """Returns a warning if `psnr` [dB] is below `bicubic` on the same images, otherwise ''.
+    """Returns a warning if a network's `psnr` [dB] is below the PSNR of `bicubic` on the same images, otherwise ''.
 
-    The warning begins with a space, so that it can follow another sentence.
+    `noun` names the PSNR in the warning. The warning begins with a space, so that it can follow another sentence.
     """
     if not psnr < bicubic:  # also when one of them is NaN
         return ""
@@ -274,7 +275,7 @@ def _alternative(taken: Mapping[str, Any], others: pd.DataFrame, quality: str) -
 
 
 def _against(taken: Mapping[str, Any], other: Mapping[str, Any], quality: str) -> str:
-    """Compares the nearest alternative with the chosen variant in words."""
+    """Returns a sentence that compares the nearest alternative with the chosen variant."""
     gap = float(other[quality] - taken[quality])
     if abs(gap) <= float(taken["spread"]):  # false if the spread is NaN
         verdict = f"the same {_noun(quality)} within the seeds' spread of {_value(quality, taken['spread'])}"
@@ -300,7 +301,9 @@ def _change(name: str, old: float, new: float) -> str:
 
 
 def _noun(quality: str) -> str:
-    return {"psnr_y": "PSNR", "ssim_y": "SSIM", "psnr_y_int8": "PSNR after INT8"}[quality]
+    return {"psnr_y": "PSNR", "ssim_y": "SSIM", "psnr_y_int8": "PSNR after INT8 quantisation"}[
+        quality
+    ]
 
 
 def _value(quality: str, value: float) -> str:
@@ -313,7 +316,7 @@ def _apart(frame: pd.DataFrame) -> str:
 
 
 def _nothing(frame: pd.DataFrame) -> str:
-    """Says why there is nothing to choose from, whatever the limits."""
+    """Returns a sentence that says why there is no variant to choose from, whatever the limits."""
     if frame.empty:
         return "There is no finished trial to choose from."
     return (

@@ -1,4 +1,4 @@
-"""The tiers: for each limit of parameters, the best variant within it."""
+"""Chooses the best variant of each tier. A tier is an upper limit on the number of parameters."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,23 +10,26 @@ from analysis.choose.variants import spread_of, variants
 from searchspace.errors import UserError
 
 TIERS = (50e3, 150e3, 600e3)
-"""Limits of parameters that a page uses unless a person names others."""
+"""Largest numbers of parameters of the default tiers."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """The variants chosen from comparable sweeps."""
+    """The variants that the tiers choose from comparable sweeps."""
 
     frame: pd.DataFrame
     """The variants to choose from, as `variants` returns them."""
     selections: list[Selection]
-    """The choices that found a variant. Each variant occurs once, for the smallest tier that takes it."""
+    """The choices that found a variant. A variant that several tiers choose occurs only for the smallest of them."""
     limits: Sequence[float] = TIERS
-    """The limits of parameters for which the variants were chosen."""
+    """Largest numbers of parameters of the tiers."""
 
 
 def choose_tiers(trials: pd.DataFrame, limits: Sequence[float] = TIERS) -> Chosen | None:
-    """Returns the best variant within each limit of parameters, or None when no variant can be chosen."""
+    """Returns the best variant with at most as many parameters as each of `limits`.
+
+    Returns None if no variant fits any limit or the trials are not comparable.
+    """
     try:
         frame = variants(trials)
     except UserError:  # the trials are not comparable
@@ -45,11 +48,12 @@ def choose_tiers(trials: pd.DataFrame, limits: Sequence[float] = TIERS) -> Chose
 def tier_candidates(
     trials: pd.DataFrame, limits: Sequence[float] = TIERS, cost: str = "params"
 ) -> pd.DataFrame:
-    """Returns the few of the complete `trials` from which `choose_tiers` chooses the same variants as from all.
+    """Returns those complete `trials` that matter to `choose_tiers`: a few hundred of 100,000.
 
-    They are the architectures with several seeds, which determine the spread, and for each tier the trials within the
-    spread of its best: a few hundred of 100,000. The sentences of the choices do not hold for all trials, because
-    they count and compare the variants that are left.
+    `choose_tiers` chooses the same variants from the result as from all trials. The result has all trials of
+    architectures with several seeds, which determine the seeds' spread, and for each tier the trials within the spread
+    of the tier's best trial. Do not show the sentences of the choices: they count and compare only the trials in the
+    result.
     """
     several = trials["architecture"].duplicated(keep=False)
     repeated = trials[several]

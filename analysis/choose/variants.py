@@ -1,9 +1,9 @@
-"""Variants: the architectures of one or several sweeps, each averaged over its seeds.
+"""Averages the architectures of one or several sweeps over their seeds. Each averaged architecture is a variant.
 
-A variant's quality (PSNR, SSIM, PSNR after INT8) is the mean over its seeds. When a seed was run several times, the
-newest run counts. The spread says how much trainings of the same architecture differ: it is the standard deviation
-over seeds, pooled over all architectures that have several. Variants whose qualities are closer than the spread are
-tied.
+A variant's quality is the mean over its seeds of PSNR, SSIM, or PSNR after INT8 quantisation. If several sweeps
+trained an architecture with the same seed, the newest trial counts. The spread says by how much trainings of the same
+architecture differ. It is the standard deviation over seeds, pooled over all architectures with several seeds. Two
+variants are tied if their qualities differ by no more than the spread.
 """
 
 import json
@@ -23,25 +23,26 @@ from sweeps.store.comparability import differences
 COMPARABLE = ("scale", "data_fingerprint", "train_data", "training", "step")
 """Columns in which trials must agree before their validation PSNR may be compared."""
 OF_TRIALS = ("state", "error", "attempts", "seed")
-"""Columns of load_trials that describe one trial and are left out of a variant."""
+"""Columns of `load_trials` that describe a single trial. Variants do not have them."""
 
 
 def variants(trials: pd.DataFrame, quality: str = "psnr_y") -> pd.DataFrame:
-    """Returns one row per architecture from the complete trials of load_trials, the best `quality` first.
+    """Returns one row per architecture of the complete `trials` (rows of `load_trials`), the best `quality` first.
 
-    Architectures without `quality` come last. Each quality is the mean over the distinct seeds that have it. A cost
-    that was measured for some seeds only holds for all of them. The added columns are
+    Architectures without a value of `quality` come last. The qualities psnr_y, ssim_y and psnr_y_int8 are means over
+    the seeds that have a value. A cost that was measured for only one of the seeds counts for the architecture.
+    These columns are added or have a new meaning:
 
-    - num_seeds: how many seeds have `quality`,
+    - num_seeds: the number of seeds that have a value of `quality`,
     - spread: the pooled standard deviation over seeds, in the unit of `quality`; NaN if no architecture has several,
-    - sweep, number and reference ('SWEEP#NUMBER'): the trial of the best seed,
+    - sweep, number and reference ('SWEEP#NUMBER'): the architecture's trial with the best `quality`,
     - bicubic: the PSNR of bicubic on the validation images [dB]; NaN if unknown.
 
-    Raises UserError if the trials cannot be compared with one another.
+    Raises UserError if `quality` is unknown or the trials cannot be compared with one another.
     """
     if quality not in QUALITIES:
         raise UserError(f"quality: must be one of {', '.join(QUALITIES)}, got {quality!r}")
-    if trials.empty:  # no cost is stored yet, but a person may name one all the same
+    if trials.empty:  # no cost is stored yet, but a user may already name a cost
         trials = trials.assign(**dict.fromkeys(COSTS, float("nan")))
     complete = trials[(trials["state"] == "complete") & trials["psnr_y"].notna()]
     _refuse_incomparable(complete)
@@ -65,10 +66,10 @@ def variants(trials: pd.DataFrame, quality: str = "psnr_y") -> pd.DataFrame:
 
 
 def _one_run_a_seed(complete: pd.DataFrame, quality: str) -> pd.DataFrame:
-    """Returns the newest run of each architecture and seed, preferring runs that have `quality`.
+    """Returns the newest trial of each architecture and seed, preferring trials that have a value of `quality`.
 
-    Measurements that this run lacks come from the others. A second run of one seed must not count as a second seed:
-    it says nothing about how seeds differ.
+    Measurements that this trial lacks come from the older trials. A second trial with the same seed must not count as
+    a second seed, because it says nothing about how seeds differ.
     """
     keys = ["architecture", "seed"]
     if not complete.duplicated(keys).any():
@@ -91,7 +92,7 @@ def _refuse_incomparable(complete: pd.DataFrame) -> None:
 
 
 def _difference(name: str, values: Sequence[str]) -> str:
-    """Says what differs. For the training it names only the settings that differ."""
+    """Returns a clause that says what differs. Of the training settings it names only those that differ."""
     if name != "training":
         return f"{name} differs ({', '.join(values)})"
     pairs = differences(json.loads(values[0]), json.loads(values[1]))
@@ -99,7 +100,7 @@ def _difference(name: str, values: Sequence[str]) -> str:
 
 
 def _pooled_spread(variances: "pd.Series[float]", sizes: "pd.Series[int]") -> float:
-    """Returns the standard deviation over seeds, pooled over the architectures with several. NaN if there are none."""
+    """Returns the standard deviation over seeds, pooled over architectures with several seeds; NaN without any."""
     several = sizes > 1
     if not several.any():
         return float("nan")
@@ -108,7 +109,10 @@ def _pooled_spread(variances: "pd.Series[float]", sizes: "pd.Series[int]") -> fl
 
 
 def spread_of(frame: pd.DataFrame) -> float:
-    """Returns the seeds' spread of these variants. Returns 0 if it is unknown, so that only equal ones are tied."""
+    """Returns the seeds' spread of the variants in `frame`, in the unit of their quality.
+
+    Returns 0 if the spread is unknown, so that only variants of equal quality are tied.
+    """
     known = frame["spread"].iloc[0] if len(frame) else float("nan")
     return 0.0 if pd.isna(known) else float(known)
 
@@ -119,10 +123,11 @@ def cost_names(frame: pd.DataFrame) -> list[str]:
 
 
 def cost_name(known: Sequence[str], name: str) -> str:
-    """Returns the column among the `known` costs that a person calls `name`.
+    """Returns the column among the `known` costs that a user means by `name`.
 
-    'latency' stands for the only latency that was measured. If there are several, add words that occur in one of them
-    alone, as in 'latency int8'. Raises UserError if no column fits or several do.
+    `name` is a column, or 'latency' followed by words that occur in the name of only one measured latency, as in
+    'latency int8'. If only one latency was measured, 'latency' alone is enough. Raises UserError if no column fits or
+    several do.
     """
     if name in known:
         return name
@@ -144,11 +149,11 @@ def cost_name(known: Sequence[str], name: str) -> str:
 
 
 def coarse_front(frame: pd.DataFrame, quality: str, costs: Sequence[str]) -> pd.DataFrame:
-    """Returns the Pareto front of `quality` against `costs` without the variants that a cheaper, tied one replaces.
+    """Returns the Pareto front of `quality` against `costs`, without variants that are tied with a cheaper variant.
 
-    Variants are visited from the cheapest to the most expensive. One is kept if it beats every kept variant that costs
-    no more by more than the spread. If the spread is unknown, the result is the Pareto front itself, with one of each
-    set of equal variants.
+    The front is followed from the cheapest variant to the most expensive. A variant is kept if its quality is
+    higher, by more than the spread, than the quality of every kept variant that costs no more. If the spread is
+    unknown, the result is the Pareto front, with only one of several equal variants.
     """
     logs = np.column_stack([log_cost(frame[name]) for name in costs])
     points = np.column_stack([frame[quality], logs])
@@ -165,7 +170,7 @@ def coarse_front(frame: pd.DataFrame, quality: str, costs: Sequence[str]) -> pd.
 
 
 def log_cost(cost: "pd.Series[Any]") -> "np.ndarray[Any, np.dtype[np.float64]]":
-    """Returns decimal logarithms of costs. A cost of 0 counts as the smallest cost above 0."""
+    """Returns the decimal logarithm of each cost. A cost of 0 counts as the smallest cost above 0."""
     values = cost.to_numpy(float)
     positive = values[values > 0]
     return np.log10(np.maximum(values, positive.min() if len(positive) else 1.0))

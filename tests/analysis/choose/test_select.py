@@ -165,7 +165,10 @@ def test_quality_after_int8_chooses_otherwise_and_counts_what_lacks_it(small: Da
     assert frame["number"].tolist() == [1, 2, 0, 3]
     chosen = best_within(frame, {}, quality="psnr_y_int8")
     assert taken(frame, chosen) == 1
-    assert "26.90 dB) has the highest PSNR after INT8 of the 3 variants" in chosen.sentence
+    assert (
+        "26.90 dB) has the highest PSNR after INT8 quantisation of the 3 variants"
+        in chosen.sentence
+    )
     assert chosen.sentence.endswith(
         " The choice leaves out 1 of 4 variants without PSNR-Y INT8 dB."
     )
