@@ -1,4 +1,4 @@
-"""Writes the model card of an exported file: the network, its costs, its quality and how each was measured."""
+"""Writes the model card of an exported file: the network, its costs, its quality, and the conditions of measurement."""
 
 import hashlib
 import json
@@ -19,23 +19,23 @@ from searchspace.cost import COSTS, costs
 from searchspace.quantity import format_quantity
 
 PACKAGES = ("srsweep", "torch", "onnx", "onnxruntime", "numpy")
-"""Packages whose versions the card states."""
+"""Names of the packages whose versions the card states."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """The origin of an exported network's weights."""
+    """Where the weights of an exported network come from, and how their PSNR was measured."""
 
     weights: str
     """Name of the weights file."""
     training: str
-    """Images and length of the training, in words."""
+    """Training images and training length, in words."""
     trial: str = ""
-    """'SWEEP#NUMBER' if a trial trained the weights, otherwise ''."""
+    """'SWEEP#NUMBER' of the trial that trained the weights. '' if no trial trained them."""
     seed: int | None = None
-    """Seed of the trial."""
+    """Seed of the trial. None if no trial trained the weights."""
     validation: str
-    """Images on which the PSNR was measured, in words."""
+    """Images on which the PSNR of the network was measured, in words."""
     bicubic: float
     """PSNR of bicubic on the validation images [dB]."""
 
@@ -48,7 +48,7 @@ def card(
     file: Path,
     verdict: Verdict,
 ) -> dict[str, Any]:
-    """The content of the card, in JSON types."""
+    """Returns the content of the model card of the exported `file`, in JSON types."""
     latency = verdict.latency
     return {
         "file": file.name,
@@ -86,7 +86,7 @@ def card(
 
 
 def write_card(content: Mapping[str, Any], folder: Path, stem: str) -> list[Path]:
-    """Write the card to `folder` as JSON and as Markdown; return the paths of the two files."""
+    """Writes the card `content` to STEM.json and STEM.md in `folder`, and returns the paths of both files."""
     paths = [folder / f"{stem}.json", folder / f"{stem}.md"]
     paths[0].write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     paths[1].write_text(markdown(content), encoding="utf-8")
@@ -94,7 +94,7 @@ def write_card(content: Mapping[str, Any], folder: Path, stem: str) -> list[Path
 
 
 def markdown(content: Mapping[str, Any]) -> str:
-    """The card as Markdown."""
+    """Returns the card `content` as Markdown."""
     psnr, latency, origin = content["psnr_y"], content["latency_ms"], content["origin"]
     low, high = latency["quartiles"]
     differences = ", ".join(f"{v:.2g} at {k}" for k, v in content["largest_difference"].items())
@@ -144,7 +144,7 @@ def markdown(content: Mapping[str, Any]) -> str:
 
 
 def _with_unit(name: str, unit: str) -> str:
-    """The name of a cost, with its unit unless the name already contains it."""
+    """Returns the name of a cost, followed by its unit unless the name already contains the unit."""
     return name if unit in name or name.endswith(" B") else f"{name} ({unit})"
 
 
@@ -156,7 +156,7 @@ def _licence(architecture: Architecture, origin: Origin) -> str:
     return (
         f"Licence: not stated. The architecture comes from {architecture.family.source}. The weights come from "
         f"{origin.weights} and were trained on {origin.training}. Before you share them, check that the licences of "
-        "the training images and of any upstream checkpoint allow it."
+        "the training images and of any upstream checkpoint allow sharing."
     )
 
 

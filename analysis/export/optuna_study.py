@@ -1,4 +1,4 @@
-"""Exports a sweep as an Optuna study, for optuna-dashboard and optuna.visualization."""
+"""Exports a sweep as an Optuna study, which optuna-dashboard and optuna.visualization can show."""
 
 import warnings
 from collections.abc import Sequence
@@ -17,13 +17,15 @@ STATES = {
     "stopped": optuna.trial.TrialState.PRUNED,
     "failed": optuna.trial.TrialState.FAIL,
 }
+"""Optuna's name for each state in which a trial has ended."""
 
 
 def export_study(url: str, sweep: str, path: Path) -> int:
-    """Write the sweep to the SQLite file `path` as an Optuna study of the same name; return the number of trials.
+    """Writes `sweep` to the new SQLite file `path` as an Optuna study with the name of the sweep.
 
-    The values of a trial are the sweep's objectives, and its parameters are the knobs that vary. Costs and other
-    facts become user attributes. Running and paused trials are left out. Raises UserError if `path` exists.
+    Returns the number of trials in the study. The values of a trial are the sweep's objectives. The parameters of a
+    trial are the knobs whose values differ between trials. Costs and other facts become user attributes. Running and
+    paused trials are left out. Raises UserError if `path` exists.
     """
     if path.exists():
         raise UserError(f"-o: {path} exists already; name another file")
@@ -36,7 +38,7 @@ def export_study(url: str, sweep: str, path: Path) -> int:
         study_name=sweep, storage=f"sqlite:///{path}", directions=list(objectives.values())
     )
     with warnings.catch_warnings():
-        # Names of values are experimental in Optuna. Without them its dashboard shows indices.
+        # Optuna calls names of objectives experimental. Without names its dashboard shows indices.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study.set_metric_names(list(objectives))
     study.add_trials(_frozen(trials, load_knobs(url, [sweep]), list(objectives), url, sweep))
@@ -94,7 +96,7 @@ def _known(value: Any) -> bool:
 
 
 def _choices(column: "pd.Series[Any]") -> list[Any]:
-    """The distinct values of a knob, sorted. Lists become text, because Optuna cannot store them."""
+    """Returns the distinct values of a knob, sorted. Lists become text, because Optuna cannot store lists."""
     values = [_plain(v) for v in column if _known(v)]
     distinct = list(dict.fromkeys(values))
     numeric = all(isinstance(v, int | float) for v in distinct)

@@ -1,4 +1,4 @@
-"""Turns a trained network into a verified file: writes it to a temporary folder, checks it, then moves it."""
+"""Turns a trained network into a verified file: writes the file to a temporary folder, checks it, then moves it."""
 
 import shutil
 import tempfile
@@ -21,12 +21,12 @@ from sweeps.data.cache import PairSet
 from sweeps.data.split import DataSplit
 
 CALIBRATION_IMAGES = 64
-"""Most training images that a quantising target sees."""
+"""Largest number of training images that a target may use for calibration."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shipped:
-    """One exported and verified file."""
+    """One exported file that passed its check."""
 
     target: Target
     file: Path
@@ -45,11 +45,11 @@ def ship(
     origin: Origin,
     threads: int,
 ) -> Shipped:
-    """Export the trained `network`, in any mode, to `folder`, with a model card beside the file.
+    """Exports the trained `network` to a file in `folder`, checks the file, and writes its model card beside it.
 
-    `psnr_torch` is the network's PSNR on the validation split in torch [dB].
-    Raises ExportFailed if the file fails its check. An earlier file of the same name is deleted even then, so that
-    it cannot be mistaken for the result.
+    `network` may be in training or in evaluation mode, and stays unchanged. `psnr_torch` is its PSNR on the validation
+    split in torch [dB]. Raises ExportFailed if the file fails its check. Files with the same names in `folder` are
+    deleted first, so that a failed export leaves no older file that could be mistaken for its result.
     """
     stem = f"{architecture.family.name}-{architecture.key[:8]}_x{scale}"
     file_name = f"{stem}{target.suffix}"
@@ -77,6 +77,6 @@ def ship(
 
 
 def training_images(pairs: PairSet) -> Sequence[NDArray[np.uint8]]:
-    """At most CALIBRATION_IMAGES low-resolution images, spread evenly over the training split."""
+    """Returns low-resolution images (h, w, 3), at most CALIBRATION_IMAGES, spread evenly over the `pairs`."""
     indices = np.linspace(0, len(pairs) - 1, min(CALIBRATION_IMAGES, len(pairs))).round()
     return [pairs.low_res(int(i)) for i in indices]

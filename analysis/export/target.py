@@ -1,4 +1,4 @@
-"""Defines an export target: how a network becomes a file, how the file runs, and how far it may differ."""
+"""Defines an export target: how a network becomes a file, how the file runs, and how far it may differ from torch."""
 
 import logging
 import warnings
@@ -13,23 +13,23 @@ from numpy.typing import NDArray
 from torch import nn
 
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""Runs an exported file: takes (1, 3, H, W) in [0, 1], returns (1, 3, scale * H, scale * W)."""
+"""A function that runs an exported file. It takes (1, 3, H, W) in [0, 1] and returns (1, 3, scale * H, scale * W)."""
 
 EXAMPLE_SIZE = (24, 32)
-"""Height and width of the image with which a network is traced. Both stay free in the file."""
+"""Height and width of the image with which a network is traced. The exported file accepts other sizes too."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A network to export, with images for calibration."""
+    """A network to export, and the images for its calibration."""
 
     network: nn.Module
-    """The deployed network: in evaluation mode, norms folded, on the CPU, float32."""
+    """The deployed network: in float32 on the CPU, in evaluation mode, with its norms folded."""
     calibration: Sequence[NDArray[np.uint8]]
-    """Low-resolution images (h, w, 3) of the training split, for targets that quantise."""
+    """Low-resolution images (h, w, 3) of the training split. Only targets that quantise need them."""
 
     def program(self) -> torch.export.ExportedProgram:
-        """The traced network, with free height and width."""
+        """Returns the traced network, which accepts images of any height and width."""
         example = torch.rand((1, 3, *EXAMPLE_SIZE), generator=torch.Generator().manual_seed(0))
         free = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
         return torch.export.export(self.network, (example,), dynamic_shapes=(free,))
@@ -37,31 +37,31 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """One file format."""
+    """One file format to which networks can be exported."""
 
     name: str
-    """The name given to `--to`."""
+    """The name of the target as a value of `srsweep export --to`."""
     suffix: str
-    """End of the file's name, after the name of the variant."""
+    """End of the file name, such as '.onnx'. The part before it names the network."""
     description: str
-    """Format, versions and precision, for the model card."""
+    """The format, its version and its precision, as the model card states them."""
     runtime: str
-    """The runtime named in a measured latency, such as 'onnxruntime'."""
+    """The program that runs the file, as a latency names it, such as 'onnxruntime'."""
     dtype: str
-    """The precision named in a measured latency: 'float32' or 'int8'."""
+    """The precision of the file, as a latency names it: 'float32' or 'int8'."""
     write: Callable[[Job, Path], None]
-    """Writes the network of a job to a file."""
+    """A function that writes the network of a job to a file."""
     load: Callable[[Path, int], Run]
-    """Takes a file and a number of threads, and returns a function that runs the file."""
+    """A function that takes a file and a number of threads, and returns a function that runs the file."""
     largest_difference: float | None
-    """Largest allowed difference from torch on any pixel, for colours in [0, 1]; None if the format quantises."""
+    """Largest allowed difference from torch in any colour value, on a scale from 0 to 1. None allows any difference."""
     largest_loss: float
     """Largest allowed loss of PSNR on the validation split [dB]."""
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence the exporter's warnings and its log messages about optional packages."""
+    """Silences warnings, and the log messages of torch's ONNX exporter, until the end of the `with` block."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

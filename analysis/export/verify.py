@@ -1,4 +1,4 @@
-"""Checks an exported file against its network: difference from torch, lost PSNR, size, latency."""
+"""Checks an exported file against its network in torch, and measures its PSNR, its size and its latency."""
 
 import tempfile
 from dataclasses import dataclass
@@ -17,19 +17,19 @@ from sweeps.measure.evaluate import evaluate
 from sweeps.measure.latency import Latency, Setting, measure
 
 SIZES = ((24, 24), (17, 31), (48, 40))
-"""(height, width) of the images on which a file is compared with torch, including odd sizes."""
+"""(height, width) of the images on which a file is compared with torch. One of the sizes is odd."""
 
 
 class ExportFailed(Exception):  # noqa: N818 - reads as what happened
-    """Raised if an exported file differs too much from its network; the message says by how much."""
+    """The error that is raised if an exported file differs too much from its network. The message says by how much."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """The measurements of an exported file."""
+    """What was measured on an exported file."""
 
     differences: dict[str, float]
-    """Largest difference from torch by size of the image ('WxH'), for colours in [0, 1]."""
+    """Largest difference from torch in any colour value, on a scale from 0 to 1, by image size ('WxH')."""
     psnr_torch: float
     """PSNR of the network in torch on the validation split [dB]."""
     psnr: float
@@ -41,12 +41,12 @@ class Verdict:
 
     @property
     def largest_difference(self) -> float:
-        """Largest difference from torch over all sizes, for colours in [0, 1]."""
+        """Largest difference from torch in any colour value and over all image sizes, on a scale from 0 to 1."""
         return max(self.differences.values())
 
     @property
     def loss(self) -> float:
-        """PSNR that the file loses on the validation split [dB]; negative if the file is better."""
+        """PSNR in torch minus PSNR of the file, on the validation split [dB]. Negative if the file is better."""
         return self.psnr_torch - self.psnr
 
 
@@ -60,10 +60,11 @@ def verify(
     latency_size: tuple[int, int],
     threads: int,
 ) -> Verdict:
-    """Compare the exported file with the deployed `network` from which it was made.
+    """Compares the exported file at `path` with the deployed `network` from which it was made.
 
-    `psnr_torch` is the PSNR of the network on `validation` [dB], which the caller measures once for all of its
-    files. `latency_size` is (height, width). Raises ExportFailed if the file differs by more than its target allows.
+    `psnr_torch` is the PSNR of the network on `validation` in torch [dB]. The caller measures it once for all files of
+    the network. `latency_size` is the (height, width) of the image for which the latency is measured. Raises
+    ExportFailed if the file differs from the network by more than `target` allows.
     """
     run = target.load(path, threads)
     images = {f"{w}x{h}": cut(validation.low_res(0), (h, w)) for h, w in SIZES}
@@ -81,16 +82,19 @@ def verify(
 
 
 def cut(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:
-    """The top left part of `image` as (1, 3, height, width) in [0, 1]; an image that is too small is tiled."""
+    """Returns the top left part of `image` (H, W, 3) as (1, 3, height, width) in [0, 1].
+
+    `size` is (height, width). An image that is too small is repeated.
+    """
     rows, columns = (np.arange(n) % side for n, side in zip(size, image.shape[:2], strict=True))
     part = image[rows][:, columns].transpose(2, 0, 1)[None]
     return np.ascontiguousarray(part, dtype=np.float32) / np.float32(255)
 
 
 def difference(network: nn.Module, run: Run, low_res: NDArray[np.float32]) -> float:
-    """Largest absolute difference of any colour on one image (1, 3, h, w) in [0, 1].
+    """Returns the largest absolute difference between the outputs of `network` and `run` in any colour value.
 
-    Raises ExportFailed if the outputs differ in shape.
+    `low_res` is an image (1, 3, h, w) in [0, 1]. Raises ExportFailed if the outputs differ in shape.
     """
     with torch.no_grad():
         expected = network(torch.from_numpy(low_res)).numpy()
@@ -103,7 +107,7 @@ def difference(network: nn.Module, run: Run, low_res: NDArray[np.float32]) -> fl
 
 
 def file_latency(target: Target, run: Run, size: tuple[int, int], threads: int) -> Latency:
-    """The latency of an exported file on this machine's processor, for one image of `size` (height, width)."""
+    """Measures the latency of an exported file on this machine's processor, for one image of `size` (height, width)."""
     setting = Setting(
         runtime=target.runtime,
         dtype=target.dtype,
@@ -117,7 +121,10 @@ def file_latency(target: Target, run: Run, size: tuple[int, int], threads: int) 
 
 
 def onnx_latency(network: nn.Module, size: tuple[int, int], threads: int) -> Latency:
-    """The latency of a deployed network on this machine's processor, exported to ONNX and run by onnxruntime."""
+    """Exports a deployed network to ONNX and measures its latency in onnxruntime on this machine's processor.
+
+    `size` is the (height, width) of the image.
+    """
     target = TARGETS["onnx"]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
@@ -126,7 +133,7 @@ def onnx_latency(network: nn.Module, size: tuple[int, int], threads: int) -> Lat
 
 
 class AsNetwork(nn.Module):
-    """An exported file as a network, so that the usual code can evaluate it."""
+    """A torch network that runs an exported file, so that `evaluate` can measure the file."""
 
     def __init__(self, run: Run) -> None:
         super().__init__()
@@ -138,7 +145,7 @@ class AsNetwork(nn.Module):
 
 def _refuse(target: Target, verdict: Verdict) -> None:
     most = target.largest_difference
-    # Both conditions are negated so that NaN is refused.
+    # Both conditions are negated, so that NaN fails the check.
     if most is not None and not verdict.largest_difference <= most:
         raise ExportFailed(
             f"export: {target.name} may differ from torch by at most {most:g} (for colours from 0 to 1), "

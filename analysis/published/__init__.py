@@ -1,1 +1,1 @@
-"""Published results, and tables that set our results beside them."""
+"""Holds published results, and builds tables with our results beside them."""

@@ -1,7 +1,7 @@
-"""Results that papers report, kept apart from our own measurements.
+"""Loads the results that papers report. They are kept apart from our own measurements.
 
-`published.csv` holds every number as printed, with its paper, table and a note. A printed PSNR belongs to the
-training set and test set of its paper, and is never compared with the PSNR of a validation split.
+`published.csv` holds every number as its paper prints it, with the paper, the table and a note. A printed PSNR depends
+on the training set and the test set of its paper. It is never compared with a PSNR on a validation split.
 """
 
 import re
@@ -17,11 +17,15 @@ from searchspace.cost import costs
 from searchspace.discover import FAMILIES
 
 FILE = Path(__file__).with_name("published.csv")
+"""File of the printed results."""
 SELF_ENSEMBLE = re.compile(r"\S\+")
-"""Matches the '+' that marks a self-ensemble in a network's name: 's-LWSR16+', but not 'MemNet + GGAS'."""
+"""Pattern of a '+' that marks a self-ensemble in the name of a network: 's-LWSR16+', but not 'MemNet + GGAS'."""
 COUNTED_FILE = Path(__file__).with_name("counted.csv")
+"""File of our own counts for published networks, as `main` writes it."""
 COUNTED_COSTS = ("params", "multadds")
+"""Costs that we count for published networks."""
 TEST_SETS = ("Set5", "Set14", "B100", "Urban100", "Manga109")
+"""Test sets on which papers report PSNR and SSIM."""
 
 
 @lru_cache
@@ -32,10 +36,10 @@ def _table() -> pd.DataFrame:
 
 
 def load_published(scale: int | None = None, dataset: str | None = None) -> pd.DataFrame:
-    """The printed results with the columns of published.csv, one row per paper, network, scale and test set.
+    """Returns the printed results with the columns of published.csv, one row per printed number or pair of numbers.
 
-    If `scale` or `dataset` is given, only its rows are returned. train_data is '' if the training set is unknown.
-    psnr_db is in dB.
+    If `scale` or `dataset` is given, only rows with this scale or this test set are returned. params and multadds are
+    the printed costs. psnr_db is in dB. train_data is '' if published.csv does not name the training set.
     """
     frame = _table()
     if scale is not None:
@@ -47,10 +51,10 @@ def load_published(scale: int | None = None, dataset: str | None = None) -> pd.D
 
 @lru_cache
 def counted(scale: int) -> Mapping[str, Mapping[str, object]]:
-    """Published networks that our families build at `scale`, by their name in the papers.
+    """Returns the published networks that our families build at `scale`, by their names in the papers.
 
-    Each entry has the key architecture and our own count of params and multadds. Our counts follow one rule, whereas
-    papers follow several. If several networks share a name, the first one counts.
+    Each entry holds architecture (the architecture's key) and our own counts of params and multadds. We count all
+    networks by one rule, whereas papers use several. If several networks share a name, the first of them is returned.
     """
     stored = stored_counts()
     found: dict[str, Mapping[str, object]] = {}
@@ -62,7 +66,7 @@ def counted(scale: int) -> Mapping[str, Mapping[str, object]]:
 
 
 def built_networks() -> list[tuple[str, Architecture, int]]:
-    """The (name in its paper, architecture, scale) of every published network that a family builds."""
+    """Returns (name in its paper, architecture, scale) for every published network that one of our families builds."""
     return [
         (variant.name, Architecture(family=family, spec=variant.spec), variant.scale)
         for family in FAMILIES.values()
@@ -71,17 +75,17 @@ def built_networks() -> list[tuple[str, Architecture, int]]:
 
 
 def count(network: Architecture, scale: int) -> dict[str, int]:
-    """The params and multadds of a network, counted now."""
+    """Counts the params and multadds of a network."""
     known = costs(network, scale)
     return {name: known[name] for name in COUNTED_COSTS}
 
 
 @lru_cache
 def stored_counts() -> Mapping[tuple[str, int], Mapping[str, int]]:
-    """The results of `count` by (architecture key, scale), as stored in counted.csv, because counting takes seconds.
+    """Returns the results of `count` that counted.csv stores, by (architecture key, scale).
 
-    A network that the file lacks is counted when it is needed. `python -m analysis.published.published` rewrites the
-    file.
+    They are stored because counting takes seconds. A network that the file lacks is counted when it is needed.
+    `python -m analysis.published.published` writes the file again.
     """
     rows = pd.read_csv(COUNTED_FILE, dtype={"architecture": str}).to_dict("records")
     return {
@@ -91,11 +95,12 @@ def stored_counts() -> Mapping[tuple[str, int], Mapping[str, int]]:
 
 
 def published_networks(scale: int, cost: str) -> pd.DataFrame:
-    """One row per published network and cost, cheapest first: network, cost, counted, own.
+    """Returns published networks at `scale` with their `cost`, cheapest first: network, cost, counted, own.
 
     If one of our families builds the network, the cost is our own count and counted is True. Otherwise the cost is
-    the printed one. own is True for networks that the papers behind published.csv propose themselves. Self-ensembles
-    ('+') are left out, because they use the same network.
+    the printed cost, and a network has one row for each different cost that papers print. own is True if
+    published.csv names the training set of the network, which it does only for networks that a paper trained itself.
+    Self-ensembles ('+') are left out, because they use a network that is listed already.
     """
     frame = load_published(scale)
     ours = counted(scale)
@@ -117,10 +122,11 @@ def published_networks(scale: int, cost: str) -> pd.DataFrame:
 
 
 def published_points(scale: int, dataset: str, cost: str) -> pd.DataFrame:
-    """Published results on a test set whose cost is known: the columns of load_published, cost and counted.
+    """Returns the published results on the test set `dataset` whose cost is known.
 
-    If one of our families builds the network, the cost is our own count and counted is True. Self-ensembles are left
-    out, because they cost eight passes and the papers print the cost of one.
+    The columns are the columns of `load_published`, cost and counted. If one of our families builds the network, cost
+    is our own count and counted is True. Otherwise cost is the printed cost. Self-ensembles are left out, because they
+    run the network eight times and papers print the cost of one run.
     """
     frame = load_published(scale, dataset).dropna(subset=["psnr_db"])
     frame = frame[~frame["network"].str.contains(SELF_ENSEMBLE)]
@@ -132,12 +138,12 @@ def published_points(scale: int, dataset: str, cost: str) -> pd.DataFrame:
 
 
 def same_networks(scale: int) -> dict[str, str]:
-    """The name under which a paper published a network at `scale`, by the network's architecture key."""
+    """Returns the published names of the networks that our families build at `scale`, by architecture key."""
     return {str(known["architecture"]): name for name, known in counted(scale).items()}
 
 
 def main() -> None:
-    """Rewrite counted.csv."""
+    """Counts all published networks that our families build, and writes counted.csv again."""
     rows = {
         (network.key, scale): {
             "network": name,

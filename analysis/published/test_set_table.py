@@ -1,4 +1,4 @@
-"""Builds the table that papers print: PSNR and SSIM on the test sets, for our networks and published ones."""
+"""Builds the table that papers print: PSNR and SSIM on test sets, for published networks and for ours."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -11,16 +11,17 @@ from searchspace.quantity import format_quantity
 
 TableFormat = Literal["table", "json", "csv", "markdown", "latex"]
 SIZE_CLASS = 1.35
-"""Largest ratio of parameters between two networks of the same size class."""
+"""Largest ratio between the numbers of parameters of two networks that are compared as equally large."""
 UNKNOWN = "as in its paper"
-"""Shown in place of a training set that published.csv does not name."""
+"""Text shown if published.csv does not name the training set."""
 
 
 def published_rows(scale: int, params: float, sets: Sequence[str]) -> pd.DataFrame:
-    """Published networks in the size class of `params`, one row per network and test set.
+    """Returns one row per test set in `sets` and published network with about as many parameters as `params`.
 
-    The columns are those of our own rows: origin, network, params, multadds, train_data, set, scale, psnr_y, ssim_y.
-    If one of our families builds the network, its costs are our own counts. Otherwise they are the printed ones.
+    The numbers of parameters may differ by the factor SIZE_CLASS. The columns are origin, network, params, multadds,
+    train_data, set, scale, psnr_y and ssim_y, as in the rows of our own networks. If one of our families builds the
+    network, its costs are our own counts. Otherwise they are the printed costs.
     """
     parts = []
     for name in sets:
@@ -47,7 +48,10 @@ def published_rows(scale: int, params: float, sets: Sequence[str]) -> pd.DataFra
 
 
 def published_bicubic(scale: int, sets: Sequence[str]) -> pd.DataFrame:
-    """The printed results of bicubic, one row per test set, from the first paper that has one."""
+    """Returns the printed results of bicubic, one row per test set in `sets` for which a paper prints them.
+
+    If several papers print them, the first row of published.csv counts.
+    """
     frame = load_published(scale)
     own = frame[(frame["network"] == "Bicubic") & frame["dataset"].isin(list(sets))]
     own = own.drop_duplicates("dataset")
@@ -67,7 +71,10 @@ def published_bicubic(scale: int, sets: Sequence[str]) -> pd.DataFrame:
 
 
 def wide(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row per network: its identity, then 'PSNR / SSIM' on every test set. Our networks come last, as in papers."""
+    """Returns one row per network: origin, network, costs, training set, then 'PSNR / SSIM' on every test set.
+
+    `rows` has one row per network and test set. Our networks come last, as in papers.
+    """
     order = {name: index for index, name in enumerate(dict.fromkeys(rows["set"]))}
     table = []
     filled = rows.assign(
@@ -99,10 +106,10 @@ def wide(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def show(rows: pd.DataFrame, form: TableFormat, *, width: int | None = None) -> str:
-    """`rows` as text.
+    """Returns `rows`, which have one row per network and test set, as text.
 
-    JSON and CSV have one row per network and test set, with all digits. The other formats have one rounded row per
-    network, as papers print them. `width` is the width of a terminal table in characters.
+    JSON and CSV show these rows with all digits. The other formats show one row per network with rounded numbers, as
+    papers do. `width` is the width of a terminal table in characters. None stands for the width of the terminal.
     """
     if form in ("json", "csv"):
         plain: Format = "json" if form == "json" else "csv"
@@ -114,7 +121,7 @@ def show(rows: pd.DataFrame, form: TableFormat, *, width: int | None = None) -> 
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """`table` as a Markdown table."""
+    """Returns `table` as a Markdown table."""
     lines = [" | ".join(table.columns), " | ".join("---" for _ in table)]
     lines += [
         " | ".join(_cell(value).replace("|", "\\|") for value in row) for row in _values(table)
@@ -123,7 +130,10 @@ def markdown(table: pd.DataFrame) -> str:
 
 
 def latex(table: pd.DataFrame) -> str:
-    """`table` as a LaTeX tabular for the package booktabs, with a rule between published networks and ours."""
+    """Returns `table` as a LaTeX tabular that needs the package booktabs.
+
+    A horizontal rule separates published networks from ours.
+    """
     head = " & ".join(_escaped(str(name)) for name in table.columns)
     lines = [
         f"\\begin{{tabular}}{{{'l' * len(table.columns)}}}",

@@ -1,8 +1,8 @@
-"""The export targets: one module per target, which defines TARGET and is discovered on import.
+"""Discovers the export targets: each module in this folder defines one, named TARGET.
 
 An exported network takes `low_res`, float32 (1, 3, H, W) in [0, 1], and returns `super_res`, float32
-(1, 3, scale * H, scale * W). H and W are free. `super_res` may leave [0, 1] slightly: clip it before rounding
-it to 8 bits.
+(1, 3, scale * H, scale * W). H and W may have any value from 2. Values of `super_res` may be slightly outside [0, 1]:
+clip them before you round them to 8 bits.
 """
 
 import importlib
@@ -20,4 +20,4 @@ def _discover() -> dict[str, Target]:
 
 
 TARGETS: dict[str, Target] = _discover()
-"""Every export target by its name."""
+"""All export targets, by their names."""

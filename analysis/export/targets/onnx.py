@@ -7,13 +7,13 @@ import torch
 from analysis.export.target import Job, Run, Target, quiet
 
 OPSET = 18
-"""Version of the ONNX operators in the file, which onnxruntime 1.14 and later can run."""
+"""Version of the ONNX operators in the file. onnxruntime can run them from version 1.14 on."""
 INPUT, OUTPUT = "low_res", "super_res"
-"""Names of the input and the output in the file."""
+"""Names of the network's input and output in the file."""
 
 
 def write(job: Job, path: Path) -> None:
-    """Write the network as ONNX with free height and width."""
+    """Writes the network to `path` as ONNX. The file accepts images of any height and width."""
     with quiet():
         exported = torch.onnx.export(
             job.program(),
@@ -29,7 +29,7 @@ def write(job: Job, path: Path) -> None:
 
 
 def _name_sizes(model: object) -> None:
-    """Rename the free sizes of the input to 'height' and 'width', also inside the sizes of the output."""
+    """Renames the symbols for the free sizes to 'height' and 'width', in the shapes of the input and the output."""
     import onnx_ir
 
     assert isinstance(model, onnx_ir.Model)
@@ -45,7 +45,7 @@ def _name_sizes(model: object) -> None:
 
 
 def load(path: Path, threads: int) -> Run:
-    """A function that runs the file with onnxruntime on the CPU, with this number of threads."""
+    """Returns a function that runs the file with onnxruntime on the CPU, with this number of `threads`."""
     import onnxruntime  # takes a second, and only exports need it
 
     options = onnxruntime.SessionOptions()

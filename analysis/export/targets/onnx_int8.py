@@ -1,8 +1,8 @@
 """Exports a network as ONNX with its convolutions in INT8, quantised statically by onnxruntime.
 
-Weights have one scale per output channel. Activations have one scale per tensor, from the ranges observed on the
-training split. Only convolutions and matrix products are quantised. Sums and the image itself stay in float32,
-because they must preserve residuals as small as a hundredth of a grey level.
+Weights have one quantisation scale per output channel. Activations have one per tensor, computed from the values that
+the network produces on images of the training split. Only convolutions and matrix products are quantised. Sums and the
+image itself stay in float32, because residuals as small as a hundredth of a grey level must survive.
 """
 
 import tempfile
@@ -17,15 +17,15 @@ from analysis.export.targets import onnx
 from searchspace.errors import UserError
 
 PATCH = 64
-"""Side of a calibration patch, in low-resolution pixels."""
+"""Height and width of a calibration patch, in low-resolution pixels."""
 MOST_PATCHES = 32
-"""Most patches used for calibration."""
+"""Largest number of patches used for calibration."""
 QUANTISED = ("Conv", "ConvTranspose", "MatMul", "Gemm")
-"""ONNX operators that are quantised."""
+"""Names of the ONNX operators that are quantised."""
 
 
 def write(job: Job, path: Path) -> None:
-    """Write the network as ONNX with quantise and dequantise operators around its convolutions.
+    """Writes the network to `path` as ONNX, with quantise and dequantise operators around its convolutions.
 
     Raises UserError if the job has no images for calibration.
     """
@@ -51,9 +51,9 @@ def write(job: Job, path: Path) -> None:
 
 
 def calibration_patches(images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
-    """At most MOST_PATCHES patches (1, 3, h, w) in [0, 1], spread evenly over the images.
+    """Returns at most MOST_PATCHES patches (1, 3, h, w) in [0, 1], spread evenly over the images (H, W, 3).
 
-    h and w are PATCH, or less where an image is smaller. Raises UserError if there are no images.
+    h and w are PATCH, or the size of the image if that is smaller. Raises UserError if there are no images.
     """
     corners = [
         (image, top, left)
@@ -73,7 +73,7 @@ def calibration_patches(images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.
 
 
 class _Reader:
-    """Gives the patches to onnxruntime one by one."""
+    """Passes the calibration patches to onnxruntime one by one."""
 
     def __init__(self, patches: list[NDArray[np.float32]]) -> None:
         self.patches: Iterator[NDArray[np.float32]] = iter(patches)

@@ -10,13 +10,13 @@ from analysis.export.target import Job, Run, Target, quiet
 
 
 def write(job: Job, path: Path) -> None:
-    """Write the network as an exported program with free height and width."""
+    """Writes the network to `path` as an exported program, which accepts images of any height and width."""
     with quiet():
         torch.export.save(job.program(), path)
 
 
 def load(path: Path, threads: int) -> Run:
-    """A function that runs the file on the CPU. `threads` is set for the whole process."""
+    """Returns a function that runs the file on the CPU. Sets the number of threads of the whole process to `threads`."""
     torch.set_num_threads(threads)
     with quiet():
         network = torch.export.load(path).module()
