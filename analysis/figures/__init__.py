@@ -1,1 +1,1 @@
-"""Figures for plotly.js, one module per kind, as plain dicts."""
+"""Draws figures for plotly.js as plain dicts. Each module draws one kind of figure."""

@@ -1,7 +1,6 @@
-"""The figures that the report and the dashboard share, each with its title and its caption.
+"""Makes the cards that the report and the dashboard share. A card is a figure with its title and its caption.
 
-The functions turn data frames into cards. The caller decides which trials are read and how a card becomes part of
-a page.
+The functions turn data frames into cards. Their callers decide which trials to read and how to show a card on a page.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,26 +42,28 @@ DEFAULT_OBJECTIVES: dict[str, Direction] = {
     "params": "minimize",
     "multadds": "minimize",
 }
+"""Objectives of a sweep whose settings name none."""
 OF_PUBLISHED = ("params", "multadds")
-"""Costs that are known of published networks."""
+"""Costs that are known for published networks."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """One figure with its title and caption."""
+    """A figure with its title and its caption."""
 
     name: str
-    """A name that no other card on the page has."""
+    """Name of the card, which no other card in the same section has."""
     title: str
     text: str = ""
+    """The caption."""
     figure: Figure
     low: bool = False
-    """Whether the figure is wide and low."""
+    """Whether the figure is drawn lower than the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """Facts that all trials of a comparable group share."""
+    """Facts that all trials in a group of comparable sweeps share."""
 
     scale: int
     objectives: dict[str, Direction]
@@ -73,7 +74,7 @@ class Facts:
 
 
 def facts_of(sweep: Mapping[Any, Any]) -> Facts:
-    """The facts of a sweep, given as a row of load_sweeps."""
+    """Returns the facts of `sweep`, a row of `load_sweeps`."""
     settings = sweep["settings"] if isinstance(sweep["settings"], dict) else {}
     bicubic = sweep["validation_bicubic_psnr_y"]
     return Facts(
@@ -92,7 +93,11 @@ def pareto_card(
     *,
     most: int = MOST_POINTS,
 ) -> tuple[Card, ParetoData]:
-    """PSNR against `cost`, with the chosen variants marked and the costs of published networks."""
+    """Returns the card of PSNR against `cost`, and the data of its figure.
+
+    The figure marks the `chosen` variants and the costs of published networks. It shows at most `most` of the trials
+    that are on no front.
+    """
     other = "multadds" if cost == "params" else "params"
     data = pareto_data(
         trials,
@@ -112,13 +117,16 @@ def pareto_card(
 
 
 def pareto_note(facts: Facts, left_out: int, below: int) -> str:
-    """The caption of the Pareto plots."""
+    """Returns the caption of the Pareto plots.
+
+    `left_out` and `below` are the largest numbers of `ParetoData.left_out` and `ParetoData.below` among the plots.
+    """
     text = (
-        "The plots show finished trials. The line is the best PSNR at each cost. Outlined points are on the Pareto "
+        "The plots show complete trials. The line is the best PSNR up to each cost. Outlined points are on the Pareto "
         f"front of {in_words(list(facts.objectives))} together. Rings mark the chosen variants. "
         "PSNR is measured on the validation split, where published networks were never measured. The strip below "
-        f"each plot therefore shows only the cost of published networks at x{facts.scale}. We count that cost if we "
-        "build the network, and otherwise take the printed one; hover over a mark to see which."
+        f"each plot therefore shows only the cost of published networks at x{facts.scale}. srsweep counts this cost "
+        "itself if it can build the network. Otherwise the cost is the printed one. Hover over a mark to see which."
     )
     if left_out:
         text += (
@@ -136,9 +144,10 @@ def knob_cards(
     drawn: pd.DataFrame | None = None,
     sampled: str = "",
 ) -> list[Card]:
-    """The effect of each knob at equal cost, estimated from `trials`, and all knobs side by side.
+    """Returns two cards: the effect of each knob on PSNR at equal cost, and all trials as lines over their knobs.
 
-    If `trials` are a sample, `drawn` are the trials to draw as lines and `sampled` is a sentence about the sample.
+    The effects are estimated from `trials`. If `trials` are only a sample, `drawn` holds the trials to draw as lines,
+    and `sampled` is a sentence about the sample for the caption. A card that would be empty is left out.
     """
     if complete(trials, "params").empty or "multadds" not in trials:
         return []
@@ -146,22 +155,22 @@ def knob_cards(
     effects = effects_data(trials, knobs)
     if len(effects):
         text = (
-            "Each point is the mean PSNR of the trials with this value, minus the trend of their family at equal "
-            "parameters and Mult-Adds. Bars are standard errors. A search tries good values more often than others, "
-            "so these are observations and not the effects of a controlled experiment."
+            "Each point shows by how much the PSNR of the trials with this value differs, on average, from the trend "
+            "of their family at equal parameters and Mult-Adds. Bars are standard errors. A search tries good values "
+            "more often than others, so the plot shows observations, not the results of a controlled experiment."
         )
         figure = draw_effects(effects)
         card = Card(name="effects", title="Knobs at equal cost", text=text + sampled, figure=figure)
         cards.append(card)
     lines = draw_parallel(trials if drawn is None else drawn, knobs)
     if lines is not None:
-        text = "One line per trial. Cost axes are logarithmic. The Pareto front is blue."
+        text = "Each line is a trial. The cost axes are logarithmic. Trials of the Pareto front are blue."
         cards.append(Card(name="parallel", title="Knobs, costs and PSNR", text=text, figure=lines))
     return cards
 
 
 def measured_sets(trials: pd.DataFrame) -> list[str]:
-    """The test sets on which at least one of `trials` was measured."""
+    """Returns the names of the test sets on which at least one of `trials` was measured."""
     return [
         name
         for name in TEST_SETS
@@ -170,7 +179,10 @@ def measured_sets(trials: pd.DataFrame) -> list[str]:
 
 
 def published_cards(trials: pd.DataFrame, facts: Facts) -> list[Card]:
-    """Published networks on the test sets, beside those of our trials that were measured there."""
+    """Returns a card per test set and cost: published networks, beside our trials that were measured on the test set.
+
+    The test sets are those of `measured_sets`, or Set5 if no trial was measured on any.
+    """
     cards = []
     for dataset in measured_sets(trials) or ["Set5"]:
         for cost in OF_PUBLISHED:
@@ -188,7 +200,7 @@ def published_cards(trials: pd.DataFrame, facts: Facts) -> list[Card]:
 
 
 def published_note(trials: pd.DataFrame, facts: Facts) -> str:
-    """The caption of `published_cards`."""
+    """Returns the caption of the cards that `published_cards` returns."""
     ours = (
         f"Circles are our trials, which were trained on {facts.train_data}."
         if measured_sets(trials)
@@ -197,17 +209,20 @@ def published_note(trials: pd.DataFrame, facts: Facts) -> str:
     if any(trials[f"{n}_psnr_y"].count() > MOST_DOMINATED for n in measured_sets(trials)):
         ours += f" At most {MOST_DOMINATED} of the dominated trials are drawn."
     return (
-        f"Diamonds are published networks with the PSNR that their papers print. {ours} A PSNR depends on the "
+        f"Diamonds are published networks with the PSNR that papers print. {ours} A PSNR depends on the "
         "training images and on the length of the training. Points of different legend entries must therefore not be "
         "ranked against each other. Self-ensembles are left out."
     )
 
 
 def curves_card(curves: pd.DataFrame, drawn: pd.DataFrame, total: int, facts: Facts) -> Card:
-    """Learning curves of the trials in `drawn`, out of `total` trials that were trained."""
+    """Returns the card of the learning curves of the trials in `drawn`.
+
+    `curves` is a data frame of `load_curves`. `total` is the number of trials, of which `drawn` may be a part.
+    """
     text = (
-        "Trials of the Pareto front are blue, and darker with more parameters. Running trials are green. All others "
-        "are grey, and their curves end early if halving stopped them."
+        "Trials of the Pareto front are blue: the more parameters, the darker. Running trials are green. All other "
+        "trials are grey. Their curves end early if halving stopped them."
     )
     if len(drawn) < total:
         front = int(drawn["on_front"].sum())
@@ -217,9 +232,9 @@ def curves_card(curves: pd.DataFrame, drawn: pd.DataFrame, total: int, facts: Fa
 
 
 def volume_card(volume: pd.DataFrame) -> Card:
-    """The growth of the front, given as a frame of `volume_data`."""
+    """Returns the card that shows how the front grew. `volume` is the data frame that `volume_data` returns."""
     text = (
-        "The hypervolume is the part of the objective space that the finished trials dominate. "
+        "The hypervolume is the size of the part of the objective space that the complete trials dominate. "
         "Costs enter as logarithms."
     )
     figure = draw_volume(volume)
@@ -227,8 +242,13 @@ def volume_card(volume: pd.DataFrame) -> Card:
 
 
 def spend_card(trials: pd.DataFrame, unit: str, step: int) -> Card:
-    """The cost of training each trial. `trials` are every `step`-th trial and have a column spent [unit]."""
-    text = f"{unit.capitalize().replace('Gpu', 'GPU')} that each trial used in all of its attempts."
+    """Returns the card of the training cost of each trial.
+
+    `trials` holds every `step`-th trial, with the training cost in the column spent, in the unit `unit`.
+    """
+    text = (
+        f"{unit.capitalize().replace('Gpu', 'GPU')} that each trial used, over all of its attempts."
+    )
     if step > 1:
         text += f" The plot shows one trial in {step:,}."
     figure = draw_spend(trials, unit)
@@ -238,17 +258,20 @@ def spend_card(trials: pd.DataFrame, unit: str, step: int) -> Card:
 
 
 def int8_cards(trials: pd.DataFrame) -> list[Card]:
-    """The front and the order of the variants before and after INT8; no cards if no trial was exported to INT8."""
+    """Returns cards that show how INT8 quantisation changes the front and the order of the trials.
+
+    Returns no cards if no trial was exported to INT8.
+    """
     own = exported(trials)
     if own.empty:
         return []
     cards = []
     for before, after in int8_costs(own):
         kind, _, where = heading(after).replace(" int8", "").partition(" ms ")
-        title = f"The front after INT8, against {kind}"
+        title = f"The front after INT8 quantisation, against {kind}"
         text = (
             "Filled points are on the Pareto front of their precision. "
-            "A dotted line joins the two points of a trial."
+            "A dotted line joins the two points of each trial."
         )
         text += f" Latency setting: {where}." if where else ""
         figure = draw_int8_front(own, before, after)
@@ -261,23 +284,28 @@ def int8_cards(trials: pd.DataFrame) -> list[Card]:
 def _ranks_card(own: pd.DataFrame) -> Card:
     turned, pairs = rank_changes(own), len(own) * (len(own) - 1) // 2
     text = (
-        f"The best trial is at the top. INT8 reverses the order of {turned:,} of {pairs:,} pairs. Trials that rise "
-        "are blue, trials that fall are orange."
+        f"The best trial is at the top. INT8 quantisation reverses the order of {turned:,} of {pairs:,} pairs of "
+        "trials. Trials that rise are blue, trials that fall are orange."
     )
     if len(own) > MOST_RANKED:
-        text += f" The plot shows the {MOST_RANKED} best in float32 of {len(own):,} trials."
+        text += (
+            f" The plot shows those {MOST_RANKED} of {len(own):,} trials that are best in float32."
+        )
     figure = draw_int8_ranks(own)
     return Card(
-        name="int8-ranks", title="The order before and after INT8", text=text, figure=figure
+        name="int8-ranks",
+        title="The order before and after INT8 quantisation",
+        text=text,
+        figure=figure,
     )
 
 
 def int8_note(trials: pd.DataFrame) -> str:
-    """The caption of the INT8 figures: which trials they show, and how to add more."""
+    """Returns the caption of the cards that `int8_cards` returns: which trials they show, and how to add more."""
     own = exported(trials)
     lost = (own["psnr_y"] - own["psnr_y_int8"]).median()
     text = (
-        f"{_are(len(own), 'trial')} shown: those whose INT8 file was measured on the validation images. Both fronts "
+        f"{_are(len(own), 'trial')} shown: all whose INT8 file was measured on the validation images. The fronts "
         "consist of these trials only. `srsweep export SWEEP#NUMBER --to int8` adds a trial. The median "
         f"loss through INT8 is {lost:.3f} dB. Each latency is measured on one device with one number of threads."
     )
@@ -287,21 +315,21 @@ def int8_note(trials: pd.DataFrame) -> str:
 
 
 def pieces(note: str) -> list[tuple[str, bool]]:
-    """The parts of a note, each with True if it stood between backticks and so is a command."""
+    """Splits `note` at its backticks. Returns each part, with True if it stood between backticks as a command."""
     return [(text, index % 2 == 1) for index, text in enumerate(note.split("`"))]
 
 
 def _are(count: int, noun: str) -> str:
-    """'1 trial is' or '2 trials are'."""
+    """Returns the count with noun and verb: '1 trial is' or '2 trials are'."""
     return f"{count:,} {noun} is" if count == 1 else f"{count:,} {noun}s are"
 
 
 def _slug(name: str) -> str:
-    """`name` in characters that an HTML id allows."""
+    """Returns `name` with every character that an HTML id forbids replaced by '-'."""
     return "".join(c if c.isalnum() else "-" for c in name)
 
 
 def in_words(names: Sequence[str]) -> str:
-    """The headings of columns as a list in words, such as 'PSNR-Y, parameters and Mult-Adds'."""
+    """Returns the headings of the columns `names` as a phrase, such as 'PSNR-Y, parameters and Mult-Adds'."""
     words = [heading(name).removesuffix(" dB") for name in names]
     return ", ".join(words[:-1]) + f" and {words[-1]}" if len(words) > 1 else "".join(words)

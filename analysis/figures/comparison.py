@@ -1,4 +1,4 @@
-"""Draws published networks and our trials on the same test set, in different marks."""
+"""Draws published networks and our trials on the same test set, with different marks."""
 
 import html
 
@@ -19,9 +19,11 @@ from searchspace.quantity import format_quantity
 
 
 def draw_test_set(trials: pd.DataFrame, published: pd.DataFrame, cost: str, dataset: str) -> Figure:
-    """Printed PSNR on a test set against `cost`, beside our trials if they were measured on the same images.
+    """Draws PSNR on the test set `dataset` against `cost`, for published networks and for our trials.
 
-    Each trace names its training set, because points of different traces must not be ranked against each other.
+    `published` is a data frame of `published_points`, with the PSNR as printed. Of our `trials`, only those that were
+    measured on the test set are drawn. The legend names the training set of each group of points, because points of
+    different groups must not be ranked against each other.
     """
     column = f"{dataset}_psnr_y"
     ours = (
@@ -62,7 +64,7 @@ def draw_test_set(trials: pd.DataFrame, published: pd.DataFrame, cost: str, data
 
 
 def _label_trace(published: pd.DataFrame, points: pd.DataFrame, span: float) -> Figure:
-    """Names above the published points that have room for one; networks that their paper proposes come first."""
+    """Writes names above the published points where there is room, first for networks with a known training set."""
     order = published.sort_values(["train_data", "psnr_db"], ascending=False)
     order = order.drop_duplicates(["network", "cost"])
     # Half of the height of a name and a mark together, estimated for the plot's usual height on a page.

@@ -1,4 +1,4 @@
-"""Draws what the knobs do: their effect on PSNR at equal cost, and trials as lines over knobs, costs and PSNR."""
+"""Draws the effect of each knob on PSNR at equal cost, and all trials as lines over their knobs, costs and PSNR."""
 
 import html
 from typing import Any
@@ -12,22 +12,24 @@ from analysis.figures.theme import FAMILY_COLOURS, MUTED, Figure, base_layout
 from analysis.tables import cell, heading
 
 LEAST_TRIALS = 8
-"""Trials that a family needs for a meaningful trend through cost and PSNR."""
+"""Smallest number of complete trials through which a family's trend of PSNR over cost is fitted."""
 MOST_KNOBS = 6
-"""Most knobs drawn."""
+"""Largest number of knobs that a figure shows."""
 MOST_VALUES = 8
-"""Most distinct values of a knob. The values of a knob with more are grouped into ranges."""
+"""Largest number of distinct values that are shown one by one. More values are grouped into ranges."""
 MOST_ROWS = 24
-"""Most values in the plot of effects, so that each has room for its name."""
+"""Largest number of knob values in the plot of effects, so that each has room for its name."""
 MOST_LINES = 400
-"""Most dominated trials drawn as lines."""
+"""Largest number of dominated trials that are drawn as lines."""
 
 
 def effects_data(trials: pd.DataFrame, knobs: pd.DataFrame) -> pd.DataFrame:
-    """One row per family, knob and value: mean PSNR above the trend at equal cost, standard error [dB], count.
+    """Estimates by how much each value of a knob moves PSNR, compared with trials of equal cost.
 
-    The trend of a family is fitted to its complete trials: a parabola in log10(parameters) plus a line in
-    log10(Mult-Adds). `knobs` is the frame of load_knobs. A value needs two trials, and a knob needs two such values.
+    Returns one row per family, knob and value: family, knob, value (as text), mean and error (mean and standard error
+    of PSNR above the trend [dB]) and count (of trials). The trend of a family is fitted to the PSNR of its complete
+    trials: a parabola in log10(parameters) plus a line in log10(Mult-Adds). `knobs` is the data frame that
+    `load_knobs` returns. Values with only one trial are left out, and so are knobs with fewer than two other values.
     """
     rows = []
     for family, own in _done(trials).groupby("family"):
@@ -55,7 +57,10 @@ def effects_data(trials: pd.DataFrame, knobs: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw_effects(data: pd.DataFrame) -> Figure:
-    """The knobs that move PSNR most, with one mark and its standard error per value."""
+    """Draws the knobs that move PSNR most, with one mark and its standard error for each value.
+
+    `data` is the data frame that `effects_data` returns.
+    """
     groups = data.groupby(["family", "knob"])["mean"]
     order = groups.agg(np.ptp).sort_values(ascending=False).index[:MOST_KNOBS]
     fits = groups.size()[order].cumsum() <= MOST_ROWS
@@ -88,9 +93,10 @@ def draw_effects(data: pd.DataFrame) -> Figure:
 
 
 def draw_parallel(trials: pd.DataFrame, knobs: pd.DataFrame) -> Figure | None:
-    """Every trial as a line over its knobs, costs and PSNR, with the front in colour; None if no knob varies.
+    """Draws complete trials as lines over their knobs, costs and PSNR, with the front in colour.
 
-    `trials` has a boolean column on_front. All trials of the front and at most MOST_LINES others are drawn.
+    `trials` has a boolean column on_front. All trials of the front and at most MOST_LINES others are drawn. Returns
+    None if no knob varies or fewer than two trials are complete.
     """
     done = _done(trials)
     done = done[thin(done["on_front"].to_numpy(bool), MOST_LINES)]
@@ -153,7 +159,7 @@ def _done(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _grouped(column: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Values as text. More than MOST_VALUES distinct numbers become ranges that hold equally many trials."""
+    """Returns the values as text. More than MOST_VALUES distinct numbers become ranges with equal numbers of trials."""
     texts = column.map(_text)
     numbers = pd.to_numeric(texts, errors="coerce")
     if texts.nunique() <= MOST_VALUES or numbers.isna().any():
@@ -164,7 +170,7 @@ def _grouped(column: "pd.Series[Any]") -> "pd.Series[Any]":
 
 
 def _above_trend(trials: pd.DataFrame) -> NDArray[np.float64]:
-    """(N,) PSNR of each trial minus the trend at its cost [dB]."""
+    """Returns (N,): the PSNR of each trial minus the trend at its cost [dB]."""
     params, multadds = (
         np.log10(trials[name].clip(lower=1).to_numpy(float)) for name in ("params", "multadds")
     )
@@ -196,7 +202,7 @@ def _number_axis(name: str, values: NDArray[np.float64]) -> dict[str, Any]:
 
 
 def _lines(heights: NDArray[np.float64], name: str, colour: str, width: float) -> Figure:
-    """All lines of one colour as one trace, with gaps between them."""
+    """Returns all lines of one colour as one trace, with gaps between the lines."""
     x: list[int | None] = []
     y: list[float | None] = []
     for row in heights.round(3).tolist():
@@ -216,7 +222,7 @@ def _lines(heights: NDArray[np.float64], name: str, colour: str, width: float) -
 
 
 def _named_line(name: str, colour: str) -> Figure:
-    """A legend entry without points, for lines that are too pale to show in the legend."""
+    """Returns a legend entry without points, for lines that are too pale to show in the legend."""
     line = {"color": colour, "width": 2}
     return {
         "type": "scatter",
@@ -237,7 +243,7 @@ def _text(value: Any) -> str:
 
 
 def _order(text: str) -> tuple[int, float, str]:
-    """A sort key that puts numbers and ranges first, by size, and words after them."""
+    """Returns a sort key that puts numbers and ranges first, sorted by size, and words after them."""
     try:
         return 0, float(text.partition(" to ")[0]), text
     except ValueError:

@@ -1,11 +1,14 @@
-"""Marks for the chosen variants, drawn onto a figure of PSNR against a cost."""
+"""Marks the chosen variants in a figure of PSNR against a cost."""
 
 from analysis.choose.tiers import Chosen
 from analysis.figures.theme import INK, Figure
 
 
 def mark(figure: Figure, chosen: Chosen, cost: str) -> None:
-    """Adds a ring around each chosen variant, labelled with its limit of parameters, and makes room for the labels."""
+    """Adds a ring around each chosen variant to `figure`, which shows PSNR against `cost`.
+
+    The label of a ring is the limit of its tier. The PSNR axis is extended to make room for the labels.
+    """
     floor, top = figure["layout"]["yaxis"]["range"]
     figure["layout"]["yaxis"]["range"] = [floor, top + 0.1 * (top - floor)]
     rows = chosen.frame.loc[[s.row for s in chosen.selections if s.row is not None]]

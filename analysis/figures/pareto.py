@@ -1,8 +1,8 @@
 """Draws PSNR against a cost, with the Pareto front and the costs of published networks.
 
 Figures are made in two steps: `*_data` computes plain values, and `draw_*` turns them into a figure. A figure is a
-plain dict {"data": [...], "layout": {...}}. plotly.js, Dash and `plotly.graph_objects.Figure` accept it unchanged,
-so this package does not need to import plotly.
+plain dict {"data": [...], "layout": {...}}, which plotly.js, Dash and `plotly.graph_objects.Figure` accept unchanged.
+Drawing therefore does not need the package plotly.
 """
 
 import html
@@ -31,31 +31,33 @@ from analysis.tables import cell, heading
 from searchspace.quantity import format_quantity
 
 MOST_POINTS = 2_000
-"""Most dominated points drawn. Points of a front are always drawn."""
+"""Largest number of dominated points that are drawn. Points on a front are always drawn."""
 NOT_SHOWN = frozenset({"id", "scale", "number", "seed", "step", "seconds", "attempts"})
-"""Columns of numbers that the hover text leaves out."""
+"""Numeric columns that the hover text leaves out."""
 MANY_POINTS = 1_000
-"""Points above which WebGL draws them."""
+"""Largest number of points that are drawn as SVG. WebGL draws more points."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ParetoData:
-    """PSNR against one cost: our finished trials, their front, and the costs of published networks."""
+    """The contents of a plot of PSNR against one cost: our complete trials, their front, published networks."""
 
     cost: str
+    """The cost on the x axis."""
     other_cost: str
+    """The cost that the area of a bubble shows."""
     points: pd.DataFrame
-    """One row per drawn trial: x [cost], y [dB], area [other cost], family, on_front, text."""
+    """One row per drawn trial: x (cost), y (PSNR [dB]), area (other cost), family, on_front, text (shown on hover)."""
     step: pd.DataFrame
-    """x and y of the points on the front of PSNR and this cost alone, cheapest first."""
+    """x and y of the trials on the front of PSNR against this cost alone, cheapest first."""
     bicubic: float | None
-    """PSNR of bicubic on the same images [dB]; None if unknown."""
+    """PSNR of bicubic on the validation images [dB]; None if unknown."""
     networks: pd.DataFrame
     """Published networks, cheapest first: network, cost, counted, own."""
     psnr_range: tuple[float, float]
     """Ends of the PSNR axis [dB]."""
     below: int
-    """Number of drawn points below the lower end of the axis: trials whose training failed to learn."""
+    """Number of drawn points that lie below the lower end of the PSNR axis."""
     left_out: int
     """Number of dominated points that are not drawn."""
 
@@ -70,10 +72,11 @@ def pareto_data(
     networks: pd.DataFrame | None = None,
     most: int = MOST_POINTS,
 ) -> ParetoData:
-    """The contents of the plot of PSNR against `cost`, computed from the complete `trials`.
+    """Computes the contents of a plot of PSNR against `cost` from those `trials` that are complete.
 
-    The column on_front refers to the front in all `objectives`, and `step` to the front in this plot alone. At most
-    `most` trials that are on neither front are kept.
+    The column on_front refers to the Pareto front in all `objectives`, `ParetoData.step` to the front of PSNR against
+    `cost` alone. At most `most` trials that are on neither front are kept. `networks` is a data frame of
+    `published_networks`.
     """
     done = complete(trials, cost)
     on_step = front_mask(done[["psnr_y", cost]], ("maximize", "minimize"))
@@ -108,22 +111,23 @@ def pareto_data(
 
 
 def complete(trials: pd.DataFrame, cost: str) -> pd.DataFrame:
-    """The complete trials that have a PSNR and a positive value of this cost."""
+    """Returns the complete trials that have a PSNR and a positive value of `cost`."""
     if cost not in trials:
         return trials.head(0).assign(**{cost: pd.Series(dtype=float)})
     return trials[(trials["state"] == "complete") & trials["psnr_y"].notna() & (trials[cost] > 0)]
 
 
 def front_of(trials: pd.DataFrame, objectives: dict[str, Direction]) -> NDArray[np.bool_]:
-    """(N,) whether each trial is on the Pareto front in all measured `objectives`."""
+    """Returns a mask (N,) of the trials on the Pareto front. `objectives` that `trials` lack are ignored."""
     known = {name: way for name, way in objectives.items() if name in trials}
     return front_mask(trials[list(known)].to_numpy(float), list(known.values()))
 
 
 def thin(wanted: NDArray[np.bool_], most: int) -> NDArray[np.bool_]:
-    """(N,) a mask of the points to keep: all `wanted` points and at most `most` others.
+    """Returns a mask (N,) of the points to keep: all `wanted` points and at most `most` others.
 
-    The choice is deterministic and changes little when points are appended, so that a live figure does not flicker.
+    The other points are drawn at random with a fixed seed. When points are appended, few of them change, so a live
+    figure does not flicker.
     """
     kept = wanted.copy()
     others = np.flatnonzero(~wanted)
@@ -135,9 +139,9 @@ def thin(wanted: NDArray[np.bool_], most: int) -> NDArray[np.bool_]:
 
 
 def hover_texts(trials: pd.DataFrame) -> list[str]:
-    """The hover text of each trial: architecture, sweep and number, then PSNR and every cost on a line each.
+    """Returns the hover text of each trial: architecture, sweep and number, then one line per quality and cost.
 
-    If `trials` have a column published_as, it names the published network that a trial trained.
+    If `trials` has a column published_as, the hover text also names the published network that a trial trained.
     """
     numeric = map(str, trials.select_dtypes("number").columns)
     names = [n for n in numeric if n not in NOT_SHOWN]
@@ -159,9 +163,9 @@ def hover_texts(trials: pd.DataFrame) -> list[str]:
 
 
 def draw_pareto(data: ParetoData) -> Figure:
-    """PSNR against a cost on a log axis.
+    """Draws PSNR against a cost on a logarithmic axis.
 
-    The area of a bubble is the other cost. A strip below the plot shows the costs of published networks.
+    The area of a bubble shows the other cost. A strip below the plot shows the costs of published networks.
     """
     points = data.points
     low, high = log_range(points["x"].tolist())
@@ -188,7 +192,7 @@ def draw_pareto(data: ParetoData) -> Figure:
 
 
 def _family_traces(points: pd.DataFrame) -> list[Figure]:
-    """One trace per family. Points of the front are opaque and outlined, the others are pale."""
+    """Returns one trace per family. Points on the front are opaque and outlined, the others are pale."""
     largest = float(points["area"].max()) if len(points) else 1.0
     kind = "scattergl" if len(points) > MANY_POINTS else "scatter"
     ceiling = 24 if len(points) <= 300 else 14
@@ -219,7 +223,7 @@ def _family_traces(points: pd.DataFrame) -> list[Figure]:
 
 
 def _step_trace(step: pd.DataFrame, right: float) -> Figure:
-    """The best PSNR at each cost, extended to the right edge."""
+    """Returns the line of the best PSNR up to each cost, extended to the right edge."""
     return {
         "type": "scatter",
         "mode": "lines",
@@ -232,7 +236,7 @@ def _step_trace(step: pd.DataFrame, right: float) -> Figure:
 
 
 def _network_traces(networks: pd.DataFrame, low: float, high: float) -> list[Figure]:
-    """Ticks at the costs of published networks in the strip below, with names where there is room."""
+    """Returns marks at the costs of published networks, in the strip below the plot, with names where there is room."""
     inside = networks[(networks["cost"] >= 10**low) & (networks["cost"] <= 10**high)]
     if inside.empty:
         return []
@@ -275,9 +279,9 @@ def _network_traces(networks: pd.DataFrame, low: float, high: float) -> list[Fig
 def spaced(
     names: Sequence[str], at: Sequence[float], low: float, high: float
 ) -> list[tuple[str, float]]:
-    """The (name, position) pairs that fit side by side on an axis from `low` to `high`.
+    """Returns those `names`, with their positions `at`, that fit side by side on an axis from `low` to `high`.
 
-    If two names overlap, the earlier one in `names` is kept.
+    If two names would overlap, the earlier of them in `names` is kept.
     """
     letter = 0.0075 * (high - low)
     taken: list[tuple[str, float]] = []
@@ -290,7 +294,7 @@ def spaced(
 
 
 def plotly_source() -> str:
-    """The source text of plotly.js, from the installed package."""
+    """Returns the source text of plotly.js from the installed package plotly."""
     from plotly.offline import get_plotlyjs  # takes half a second, and only pages need it
 
     return get_plotlyjs()

@@ -1,4 +1,4 @@
-"""Draws the effect of INT8 on the Pareto front: which variants stay on it, and how their order changes."""
+"""Draws how INT8 quantisation changes the Pareto front and the order of the trials."""
 
 import html
 
@@ -20,14 +20,15 @@ from analysis.tables import cell, heading
 
 FLOAT_COLOUR, INT8_COLOUR = FAMILY_COLOURS[0], FAMILY_COLOURS[1]
 JOINS, LEAVES = FAMILY_COLOURS[2], FAMILY_COLOURS[3]
+"""Colours of the rings around trials that join or leave the front through INT8 quantisation."""
 MOST_DOMINATED = 400
-"""Most drawn variants that are on neither front."""
+"""Largest number of drawn trials that are not on a front."""
 MOST_RANKED = 24
-"""Most variants in the plot of ranks, which shows the best in float32."""
+"""Largest number of trials in the plot of ranks. The trials that are best in float32 are drawn."""
 
 
 def exported(trials: pd.DataFrame) -> pd.DataFrame:
-    """The complete trials whose PSNR in INT8 was measured."""
+    """Returns the complete trials whose PSNR after INT8 quantisation was measured."""
     if "psnr_y_int8" not in trials:
         return trials.head(0)
     known = trials[["psnr_y", "psnr_y_int8", "params"]].notna().all(axis=1)
@@ -35,9 +36,10 @@ def exported(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def int8_costs(trials: pd.DataFrame) -> list[tuple[str, str]]:
-    """Pairs of cost columns (float32, INT8) to draw PSNR against: parameters, Mult-Adds and latencies.
+    """Returns pairs of cost columns (in float32, in INT8) for the x axis: parameters, Mult-Adds, latencies.
 
-    The two latencies of a pair share runtime, size, threads and device, and at least one trial has both.
+    The two latencies of a pair were measured with the same runtime, image size, threads and device. At least one trial
+    has both latencies.
     """
     pairs = [(name, name) for name in ("params", "multadds") if name in trials]
     for name in map(str, trials):
@@ -49,10 +51,10 @@ def int8_costs(trials: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def draw_int8_front(trials: pd.DataFrame, before: str, after: str) -> Figure:
-    """PSNR in float32 against the cost `before` and PSNR in INT8 against `after`, joined by a line per trial.
+    """Draws each trial twice: PSNR in float32 against the cost `before`, and PSNR in INT8 against the cost `after`.
 
-    `trials` is a frame of `exported`. Each precision has its own front among these trials. All trials of either
-    front are drawn, and at most MOST_DOMINATED others.
+    A line joins the two points of a trial. `trials` is the data frame that `exported` returns. Each precision has its
+    own Pareto front among these trials. All trials on either front are drawn, and at most MOST_DOMINATED others.
     """
     own = trials[trials[[before, after]].notna().all(axis=1)]
     points = {
@@ -82,7 +84,7 @@ def draw_int8_front(trials: pd.DataFrame, before: str, after: str) -> Figure:
 
 
 def _texts(trials: pd.DataFrame, before: np.ndarray, after: np.ndarray) -> list[str]:
-    """The hover text of each trial."""
+    """Returns the hover text of each trial. `before` and `after` are masks of the fronts in float32 and in INT8."""
     places = np.array(["off the front", "on the front"])
     texts = []
     for row, old, new in zip(
@@ -107,7 +109,7 @@ def _texts(trials: pd.DataFrame, before: np.ndarray, after: np.ndarray) -> list[
 
 
 def _moves(before: np.ndarray, after: np.ndarray) -> Figure:
-    """A thin line per trial, from its point in float32 to its point in INT8."""
+    """Returns a thin line for each trial, from its point in float32 to its point in INT8."""
     gap = [None] * len(before)
     x = [v for three in zip(before[:, 1], after[:, 1], gap, strict=True) for v in three]
     y = [v for three in zip(before[:, 0], after[:, 0], gap, strict=True) for v in three]
@@ -131,7 +133,7 @@ def _precision(
     colour: str,
     symbol: str,
 ) -> list[Figure]:
-    """The front of one precision as a step line, and its points: filled on the front, hollow elsewhere."""
+    """Returns the front of one precision as a step line, and its points: filled on the front, hollow elsewhere."""
     # Points of the front come first, because the legend takes its look from the first point.
     order = np.argsort(~on_front, kind="stable")
     points, on_front, texts = points[order], on_front[order], [texts[i] for i in order]
@@ -166,7 +168,7 @@ def _precision(
 
 
 def _ring(name: str, at: np.ndarray, colour: str) -> list[Figure]:
-    """Rings around points that join or leave the front through INT8; an empty list if there are no such points."""
+    """Returns rings around points that join or leave the front, or an empty list if `at` has no points."""
     mark = {"symbol": "circle-open", "size": 20, "color": colour, "line": {"width": 2}}
     ring = {
         "type": "scatter",
@@ -182,9 +184,10 @@ def _ring(name: str, at: np.ndarray, colour: str) -> list[Figure]:
 
 
 def draw_int8_ranks(trials: pd.DataFrame) -> Figure:
-    """Ranks by PSNR in float32 on the left and in INT8 on the right, joined by a line per trial.
+    """Draws the rank of each trial by PSNR: in float32 on the left and in INT8 on the right, joined by a line.
 
-    `trials` is a frame of `exported`. The MOST_RANKED best in float32 are drawn.
+    `trials` is the data frame that `exported` returns. The MOST_RANKED trials that are best in float32 are drawn and
+    ranked.
     """
     own = trials.sort_values("psnr_y", ascending=False).head(MOST_RANKED)
     several = own["sweep"].nunique() > 1
@@ -230,7 +233,7 @@ def draw_int8_ranks(trials: pd.DataFrame) -> Figure:
 
 
 def _end(text: str, side: int, rank: float) -> Figure:
-    """The annotation at one end of a line."""
+    """Returns the annotation at one end of a line: on the left if `side` is 0, on the right if it is 1."""
     return {
         "x": side,
         "y": rank,
@@ -243,7 +246,7 @@ def _end(text: str, side: int, rank: float) -> Figure:
 
 
 def rank_changes(trials: pd.DataFrame) -> int:
-    """Number of pairs of `trials` whose order by PSNR is reversed by INT8 quantisation."""
+    """Returns the number of pairs of `trials` whose order by PSNR is reversed by INT8 quantisation."""
     old, new = (trials[name].to_numpy() for name in ("psnr_y", "psnr_y_int8"))
     turned = (old[:, None] > old) & (new[:, None] < new)
     return int(turned.sum())

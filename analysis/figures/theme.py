@@ -1,4 +1,4 @@
-"""The look of the figures: colours, fonts, axes. A figure is a plain dict for plotly.js."""
+"""Defines how figures look: colours, fonts, axes. A figure is a plain dict for plotly.js."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 from searchspace.quantity import format_quantity
 
 Figure = dict[str, Any]
+"""A figure, or a part of one such as a trace, an axis or an annotation, as plotly.js takes it."""
 
 INK, MUTED, GRID = "#1d2733", "#66717d", "#e6e9ec"
 FAMILY_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#6a51a3")
-"""The palette of Okabe and Ito, which colour-blind people can tell apart, and a purple.
-
-FAMILY_SYMBOLS tell the families apart without colour.
-"""
+"""Colours of families: the palette of Okabe and Ito, which colour-blind people can tell apart, and a purple."""
 FAMILY_SYMBOLS = ("circle", "square", "triangle-up", "cross", "hexagon", "star", "triangle-down")
+"""Symbols of families, which tell the families apart without colour."""
 PUBLISHED_COLOUR = "#8a5a2b"
+"""Colour of published networks."""
 RUNNING = "#009e73"
 """Colour of trials that are being trained."""
 FIT = Path(__file__).with_name("fit.js")
-"""Script that fits a figure to a narrow screen, for the report and the dashboard."""
+"""File of the script that fits a figure to a narrow screen, for the report and the dashboard."""
 SCROLL = """
 .scroll { overflow: auto; background:
   linear-gradient(90deg, #fff 30%, #fff0) 0 0 / 40px 100% no-repeat local,
@@ -30,7 +30,7 @@ SCROLL = """
   linear-gradient(90deg, #1d273338, #1d273300) 0 0 / 14px 100% no-repeat scroll,
   linear-gradient(270deg, #1d273338, #1d273300) 100% 0 / 14px 100% no-repeat scroll, #fff; }
 """
-"""CSS of a table wider than the screen. A shadow marks each side towards which the table can still scroll."""
+"""CSS for tables that are wider than the screen. A shadow marks each side towards which the table can still scroll."""
 FONT = {
     "family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif",
     "size": 13,
@@ -39,7 +39,7 @@ FONT = {
 
 
 def base_layout(x_title: str, y_title: str) -> Figure:
-    """The layout of a figure with these axis titles and its legend above the plot."""
+    """Returns the layout of a figure with these axis titles and with the legend above the plot."""
     axis = {
         "gridcolor": GRID,
         "linecolor": MUTED,
@@ -70,7 +70,7 @@ def base_layout(x_title: str, y_title: str) -> Figure:
 
 
 def log_axis(low: float, high: float) -> Figure:
-    """A logarithmic axis from 10**low to 10**high with few, readable ticks."""
+    """Returns a logarithmic axis from 10**low to 10**high with a few readable ticks."""
     mantissas = (1, 2, 5) if high - low <= 1.6 else (1, 3) if high - low <= 2.6 else (1,)
     values = [m * 10.0**e for e in range(int(low) - 1, int(high) + 2) for m in mantissas]
     inside = [value for value in values if low <= np.log10(value) <= high]
@@ -84,13 +84,13 @@ def log_axis(low: float, high: float) -> Figure:
 
 
 def counting_axis(highest: float) -> Figure:
-    """An axis of whole numbers up to `highest`, without ticks at fractions."""
+    """Returns an axis for whole numbers up to `highest`, without ticks at fractions."""
     ticks = {"dtick": 1} if highest <= 12 else {}
     return {"tickformat": "~s" if highest >= 10_000 else ",d", **ticks}
 
 
 def log_range(values: Sequence[float]) -> tuple[float, float]:
-    """log10 of the ends of an axis that holds the positive `values` with some room on both sides."""
+    """Returns log10 of both ends of an axis that fits the positive `values`, with some room on both sides."""
     positive = [value for value in values if value > 0]
     if not positive:
         return 3.0, 6.0
@@ -100,10 +100,10 @@ def log_range(values: Sequence[float]) -> tuple[float, float]:
 
 
 def psnr_range(values: NDArray[np.float64], bicubic: float | None) -> tuple[float, float]:
-    """Ends of a PSNR axis [dB].
+    """Returns both ends of an axis for the PSNR `values` and the PSNR of `bicubic` [dB].
 
-    Up to 5 % of trials with a far lower PSNR, and a bicubic far below the rest, stay outside the axis, because they
-    would squeeze the other points together.
+    The lowest 5 % of the values, and bicubic, stay outside the axis if they are far below the rest, because they would
+    squeeze the other points together.
     """
     if len(values) == 0:
         return 20.0, 40.0
@@ -117,7 +117,7 @@ def psnr_range(values: NDArray[np.float64], bicubic: float | None) -> tuple[floa
 
 
 def level_line(value: float) -> Figure:
-    """A shape: a dotted horizontal line across the figure at `value`."""
+    """Returns a shape: a dotted horizontal line across the figure at `value` on the y axis."""
     line = {"color": MUTED, "width": 1, "dash": "dot"}
     return {
         "type": "line",
@@ -131,7 +131,7 @@ def level_line(value: float) -> Figure:
 
 
 def level_note(text: str, value: float, side: Literal["left", "right"] = "right") -> Figure:
-    """An annotation: `text` at one end of the line that `level_line` draws at `value`."""
+    """Returns an annotation: `text` at one end of the line that `level_line` draws at `value`."""
     return {
         "text": text,
         "xref": "paper",
@@ -146,6 +146,6 @@ def level_note(text: str, value: float, side: Literal["left", "right"] = "right"
 
 
 def nothing_yet(text: str) -> Figure:
-    """An annotation: `text` in the middle of an empty figure."""
+    """Returns an annotation: `text` in the middle of an empty figure."""
     place = {"xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5, "showarrow": False}
     return {"text": text, "font": {"size": 13, "color": MUTED}} | place

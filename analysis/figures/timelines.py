@@ -1,4 +1,4 @@
-"""Draws figures over time: learning curves, and the growth of the front."""
+"""Draws learning curves, and the growth of the front over the trials."""
 
 import html
 from collections.abc import Sequence
@@ -22,16 +22,17 @@ from analysis.figures.theme import (
 )
 
 MOST_STEPS, FEW_STEPS = 400, 60
-"""Most points of the hypervolume curve with up to three objectives, and with more than three."""
+"""Largest number of points of the hypervolume curve: with up to three objectives, and with more than three."""
 
 
 def curves_data(
     curves: pd.DataFrame, trials: pd.DataFrame, most: int = 120
 ) -> list[dict[str, Any]]:
-    """The learning curves of trials, each with steps, values [dB], params, on_front, running and text.
+    """Returns the learning curves of `trials` as dicts with steps, values [dB], params, on_front, running and text.
 
-    Curves of the front come last, and the cheapest of them is the very last, so that they are drawn on top. `trials`
-    has a boolean column on_front; at most `most` trials that are not on the front are kept.
+    `curves` is a data frame of `load_curves`. `trials` has a boolean column on_front. At most `most` trials that are
+    not on the front are kept. Curves are sorted for drawing: those on the front come last, and among them the curve
+    with the fewest parameters is the very last.
     """
     kept = trials[thin(trials["on_front"].to_numpy(bool), most)]
     rows = dict(zip(kept["id"], kept.to_dict("records"), strict=True))
@@ -53,9 +54,9 @@ def curves_data(
 
 
 def draw_curves(lines: list[dict[str, Any]], bicubic: float | None = None) -> Figure:
-    """PSNR over optimiser steps.
+    """Draws PSNR over optimiser steps. `lines` is the list that `curves_data` returns.
 
-    Trials of the front are blue, from light (few parameters) to dark (many). Running trials are green, others grey.
+    Trials on the front are blue, from light (few parameters) to dark (many). Running trials are green, others grey.
     """
     front = sorted(line["params"] for line in lines if line["on_front"])
     traces = []
@@ -88,10 +89,11 @@ def draw_curves(lines: list[dict[str, Any]], bicubic: float | None = None) -> Fi
 
 
 def volume_data(trials: pd.DataFrame, objectives: dict[str, Direction]) -> pd.DataFrame:
-    """The growing hypervolume: number (of the trial that changed it) and share (of the final hypervolume).
+    """Computes how the hypervolume grew. Returns one row per trial that changed it: number, share.
 
-    Minimised objectives enter as log10, and the reference point is the worst value of every objective. The last row
-    is the last complete trial. If there are more changes than a figure can show, some are left out: fewer at the
+    number is the number of the trial. share is the hypervolume up to this trial, as a share of the final hypervolume.
+    The last row is the last complete trial. Minimised objectives enter as log10. The reference point is the worst
+    value of every objective. If there are more changes than a figure can show, some are left out, but few at the
     beginning, where the front grows fastest.
     """
     names = [name for name in objectives if name in trials]
@@ -116,7 +118,7 @@ def volume_data(trials: pd.DataFrame, objectives: dict[str, Direction]) -> pd.Da
 
 
 def _spread(total: int, most: int) -> list[int]:
-    """At most `most` of the numbers 0 to total - 1, including both ends, denser at the beginning."""
+    """Returns at most `most` of the numbers 0 to total - 1, with both ends, and with small numbers closer together."""
     if total <= most:
         return list(range(total))
     places: list[int] = np.unique(np.geomspace(1, total, most).round().astype(int) - 1).tolist()
@@ -124,7 +126,7 @@ def _spread(total: int, most: int) -> list[int]:
 
 
 def _scaled(points: pd.DataFrame, directions: Sequence[Direction]) -> NDArray[np.float64]:
-    """(N, K) the points with log10 of the objectives that are minimised."""
+    """Returns the points (N, K) with log10 taken of the objectives that are minimised."""
     values = points.to_numpy(float).copy()
     small = np.array([way == "minimize" for way in directions])
     values[:, small] = np.log10(values[:, small].clip(min=1))
@@ -132,7 +134,10 @@ def _scaled(points: pd.DataFrame, directions: Sequence[Direction]) -> NDArray[np
 
 
 def draw_volume(data: pd.DataFrame) -> Figure:
-    """The hypervolume after each trial as a share of the final hypervolume."""
+    """Draws the hypervolume after each trial, as a share of the final hypervolume.
+
+    `data` is the data frame that `volume_data` returns.
+    """
     layout = base_layout("number of the finished trial", "hypervolume, share of the final value")
     layout["xaxis"] |= counting_axis(data["number"].max())
     layout["yaxis"] |= {"range": [0, 1.04], "tickformat": ".0%"}
@@ -149,12 +154,12 @@ def draw_volume(data: pd.DataFrame) -> Figure:
 
 
 def _other(running: bool) -> str:
-    """The colour of a curve that is not on the front."""
+    """Returns the colour of a curve whose trial is not on the front."""
     return RUNNING if running else "rgba(120,130,140,0.28)"
 
 
 def _blue(share: float) -> str:
-    """A blue from light (0) to dark (1); both ends are visible on white."""
+    """Returns a blue from light (0) to dark (1). All of them are visible on white."""
     light, dark = np.array([86, 180, 233]), np.array([8, 48, 107])
     red, green, blue = (light + share * (dark - light)).astype(int)
     return f"rgb({red},{green},{blue})"

@@ -1,4 +1,4 @@
-"""Computes and draws the training cost of trials, in hours of GPUs or of processor cores."""
+"""Computes and draws the training cost of trials, in GPU-hours or core-hours."""
 
 import html
 from collections.abc import Iterable
@@ -16,17 +16,17 @@ STATE_LOOK = {
     "running": (RUNNING, "circle-open"),
     "paused": ("#8a94a0", "circle-open"),
 }
-"""Colour and symbol by the state of a trial."""
+"""Colour and symbol of trials in each state."""
 MOST_TRIALS = 2_000
-"""Most trials drawn."""
+"""Largest number of trials that are drawn."""
 
 
 def spend_unit(texts: Iterable[str]) -> tuple[str, float]:
-    """The unit of training cost, and how many of it one hour of a trial uses.
+    """Returns the unit of training cost, and the cost in this unit of training one trial for an hour.
 
-    `texts` are the sweep files of the runs. If eight trials share a GPU, the answer is ('GPU-hours', 0.125). If
-    trials use no GPU, or the share is `auto`, it is 'core-hours' and the cores of a trial. If no text is stored or
-    the runs used different resources, it is ('hours', 1.0).
+    `texts` are the sweep files of all runs. If eight trials share a GPU, the result is ('GPU-hours', 0.125). If trials
+    use no GPU, or their share of a GPU is `auto`, the result is 'core-hours' and the number of cores of a trial. If
+    there is no run, or the runs used different resources, the result is ('hours', 1.0).
     """
     found = {_resources(text) for text in texts}
     if len(found) != 1:
@@ -36,20 +36,20 @@ def spend_unit(texts: Iterable[str]) -> tuple[str, float]:
 
 
 def _resources(text: str) -> tuple[float, float]:
-    """The (cores, GPUs) of one trial, read from a sweep file's text."""
+    """Returns the (cores, GPUs) that one trial uses, read from the text of a sweep file."""
     sweep: Any = yaml.safe_load(text) if text else None
     given = sweep.get("resources") if isinstance(sweep, dict) else None
     given = given if isinstance(given, dict) else {}
     gpu = given.get("gpu", "auto")
-    # The share under auto depends on the machine and is not in the text, so the cores are counted instead.
+    # Under `auto`, the share of a GPU depends on the machine and is not in the text, so cores are counted instead.
     return float(given.get("cpu", 1)), 0.0 if gpu == "auto" else float(gpu)
 
 
 def draw_spend(trials: pd.DataFrame, unit: str) -> Figure:
-    """The training cost of each trial over its number, with one trace per state.
+    """Draws the training cost of each trial over the number of the trial, with one trace per state.
 
-    `trials` have the columns number, state, label and spent [unit]. Trials that have spent nothing are left out. The
-    cost axis is logarithmic unless the costs differ by less than a factor of 20.
+    `trials` has the columns number, state, label and spent (training cost in `unit`). Trials without any cost are left
+    out. The cost axis is logarithmic if the costs differ by a factor of 20 or more.
     """
     spent = trials[trials["spent"] > 0]
     traces = [
@@ -79,12 +79,12 @@ def draw_spend(trials: pd.DataFrame, unit: str) -> Figure:
 
 
 def every(total: int, most: int = MOST_TRIALS) -> int:
-    """The smallest k for which every k-th of `total` trials makes at most `most` trials."""
+    """Returns the smallest k for which every k-th of `total` trials makes at most `most` trials."""
     return -(-total // most) if total else 1
 
 
 def hours(spent: float, unit: str) -> str:
-    """`spent` in `unit`, a kind of hours, as text; small amounts are given in minutes or seconds."""
+    """Returns `spent` with its unit as text. `unit` ends in 'hours'; small amounts are given in minutes or seconds."""
     if spent >= 1:
         return f"{spent:,.2f} {unit}"
     part, factor = ("minutes", 60) if spent >= 1 / 60 else ("seconds", 3600)

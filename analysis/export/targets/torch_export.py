@@ -16,7 +16,7 @@ def write(job: Job, path: Path) -> None:
 
 
 def load(path: Path, threads: int) -> Run:
-    """Returns a function that runs the file on the CPU. Sets the number of threads of the whole process to `threads`."""
+    """Returns a function that runs the file on the CPU. Sets the threads of the whole process to `threads`."""
     torch.set_num_threads(threads)
     with quiet():
         network = torch.export.load(path).module()
