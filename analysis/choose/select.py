@@ -318,7 +318,7 @@ def _apart(frame: pd.DataFrame) -> str:
 def _nothing(frame: pd.DataFrame) -> str:
     """Returns a sentence that says why there is no variant to choose from, whatever the limits."""
     if frame.empty:
-        return "There is no finished trial to choose from."
+        return "There is no complete trial to choose from."
     return (
         "No variant has all the measurements that this choice needs. `srsweep export` and `srsweep latency` "
         "make them."

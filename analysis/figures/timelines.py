@@ -138,7 +138,7 @@ def draw_volume(data: pd.DataFrame) -> Figure:
 
     `data` is the data frame that `volume_data` returns.
     """
-    layout = base_layout("number of the finished trial", "hypervolume, share of the final value")
+    layout = base_layout("number of the complete trial", "hypervolume, share of the final value")
     layout["xaxis"] |= counting_axis(data["number"].max())
     layout["yaxis"] |= {"range": [0, 1.04], "tickformat": ".0%"}
     trace = {

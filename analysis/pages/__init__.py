@@ -1,1 +1,1 @@
-"""The report and the dashboard."""
+"""Builds the report and runs the dashboard."""

@@ -1,7 +1,7 @@
-"""The dashboard: shows the figures of a sweep in a browser while it runs.
+"""Runs the dashboard, which shows the figures of a sweep in a browser while the sweep runs.
 
-Each query opens its own read-only connection and closes it. A page that is left open can therefore neither change
-nor lock the database of a running sweep. All scripts come from the installed packages.
+Each reading opens its own read-only connection to the database and closes it. An open page can therefore neither
+change nor lock the database of a running sweep. All scripts come from the installed packages, none from the internet.
 """
 
 import errno
@@ -54,11 +54,11 @@ WATCH_WIDTH = """
 }
 """
 NO_PAGER = (True, "", True, True)
-"""The outputs of a pager that is not shown."""
+"""The outputs for the pager of a view without pages: hidden, no text, both buttons disabled."""
 
 
 class Watch:
-    """Keeps the newest reading of each sweep, so that nothing is read twice."""
+    """Keeps the newest state of each sweep, so that points are not read twice."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -66,23 +66,23 @@ class Watch:
         self.readings: dict[str, Live] = {}
 
     def names(self) -> list[str]:
-        """Returns the sweeps in the database, the newest first."""
+        """Returns the names of the sweeps in the database, the newest first."""
         return [str(name) for name in load_sweeps(self.url)["name"]][::-1]
 
     def live(self, sweep: str) -> Live:
-        """Returns the sweep as it is now."""
+        """Reads and returns the current state of `sweep`."""
         with self.lock:
             now = load_live(self.url, sweep, self.readings.get(sweep))
             self.readings[sweep] = now
             return now
 
     def last(self, sweep: str) -> Live:
-        """Returns the sweep as it was last read."""
+        """Returns the state of `sweep` at its last reading, and reads it only if there was none."""
         return self.readings.get(sweep) or self.live(sweep)
 
 
 def make_app(url: str, *, seconds: float = 5.0) -> dash.Dash:
-    """Returns the dashboard of the database at `url`. Its page looks for news every `seconds`.
+    """Returns the dashboard of the database at `url`. An open page asks for changes every `seconds` seconds.
 
     Raises UserError if the database cannot be read.
     """
@@ -100,9 +100,10 @@ def make_app(url: str, *, seconds: float = 5.0) -> dash.Dash:
 
 
 def serve(url: str, *, host: str, port: int, announce: Callable[[str], None]) -> None:
-    """Run the dashboard until it is interrupted. `announce` gets its address as soon as a browser can open it.
+    """Runs the dashboard until it is interrupted.
 
-    Raises UserError if the database cannot be read, or if the server cannot listen on `host` and `port`.
+    `announce` is called with the address of the dashboard as soon as a browser can open it. Raises UserError if the
+    database cannot be read, or if the server cannot listen on `host` and `port`.
     """
     app = make_app(url)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -112,7 +113,7 @@ def serve(url: str, *, host: str, port: int, announce: Callable[[str], None]) ->
         if error.errno not in (
             errno.EADDRINUSE,
             errno.EACCES,
-        ):  # the errors that another port avoids
+        ):  # errors that another port avoids
             raise UserError(
                 f"--host: must be an address of this machine, such as 127.0.0.1, got {host!r}"
             ) from None
@@ -128,9 +129,10 @@ def serve(url: str, *, host: str, port: int, announce: Callable[[str], None]) ->
 
 
 def _choose(app: dash.Dash, watch: Watch) -> None:
-    """Adds sweeps that begin later to the choices, and goes back to the first page of the front for a new choice.
+    """Adds callbacks that list new sweeps as choices and turn the pages of the table of the front.
 
-    If the chosen sweep is gone or none was chosen, the first one is chosen.
+    If the chosen sweep no longer exists, or none was chosen, the first sweep is chosen. A new choice shows the first
+    page.
     """
 
     @app.callback(  # type: ignore[untyped-decorator]
@@ -164,7 +166,7 @@ def _choose(app: dash.Dash, watch: Watch) -> None:
 
 
 def _draw(app: dash.Dash, watch: Watch) -> None:
-    """Draws the first figure again when the sweep or the cost changes or there is news, and at no other time."""
+    """Adds the callback that draws the first figure: only if the sweep, the cost or the database has changed."""
 
     @app.callback(  # type: ignore[untyped-decorator]
         Output("top-cards", "data"),
@@ -195,7 +197,7 @@ def _draw(app: dash.Dash, watch: Watch) -> None:
 
 
 def _open(app: dash.Dash, watch: Watch) -> None:
-    """Fills the panel below with the chosen view. The other views are neither read nor computed."""
+    """Adds the callback that fills the panel with the chosen view. The other views are neither read nor computed."""
 
     @app.callback(  # type: ignore[untyped-decorator]
         Output("panel", "children"),
@@ -221,7 +223,7 @@ def _open(app: dash.Dash, watch: Watch) -> None:
 
 
 def _panel(live: Live, view: str, page: int, built: Any) -> tuple[Any, ...]:
-    """Returns the outputs for a view. If its elements are there already, they stay and only their content is sent."""
+    """Returns the outputs for a view. If the page has its elements already, only their contents are sent."""
     if view == "front":
         page, pager = _pager(live, page)
         return front_panel(live, page), {}, [view], *pager
@@ -237,7 +239,7 @@ def _panel(live: Live, view: str, page: int, built: Any) -> tuple[Any, ...]:
 
 
 def _pager(live: Live, page: int) -> tuple[int, tuple[bool, str, bool, bool]]:
-    """Returns the page of the front's table, limited to those that exist, and the outputs of the pager."""
+    """Returns the number of the page of the front to show, at most that of the last page, and the pager's outputs."""
     total = len(live.front)
     last = max((total - 1) // ROWS, 0)
     page = min(page, last)
@@ -246,7 +248,7 @@ def _pager(live: Live, page: int) -> tuple[int, tuple[bool, str, bool, bool]]:
 
 
 def _fill(app: dash.Dash) -> None:
-    """Lets the browser put the cards from the stores into their elements, fitted to the width of the screen."""
+    """Adds callbacks in the browser that put the cards into their elements, fitted to the width of the screen."""
     app.clientside_callback(WATCH_WIDTH, Output("narrow", "data"), Input("tick", "id"))
     for place in ("top", "panel"):
         ids = {

@@ -1,4 +1,4 @@
-"""The parts of the dashboard's page: its style, its layout, and how cards and tables become elements."""
+"""Builds the page of the dashboard: its style, its layout, and the elements for cards and tables."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -73,7 +73,10 @@ CONFIG: dict[str, Any] = {"displaylogo": False, "displayModeBar": False, "respon
 
 
 def page_layout(names: list[str], seconds: float) -> html.Main:
-    """Returns the page with the first of the sweeps `names` chosen. It looks for news every `seconds`."""
+    """Returns the page, with the first of the sweeps `names` chosen.
+
+    The page asks for changes every `seconds` seconds.
+    """
     sweeps = dcc.Dropdown(
         id="sweep", options=names, value=names[0] if names else None, clearable=False
     )
@@ -125,14 +128,14 @@ def page_layout(names: list[str], seconds: float) -> html.Main:
 
 
 def cost_options(costs: Sequence[str]) -> list[dict[str, str]]:
-    """Returns the choices for the x axis."""
+    """Returns the options of the control that chooses the cost on the x axis."""
     return [{"label": f" {heading(cost)}", "value": cost} for cost in costs]
 
 
 def skeleton(place: str, names: Sequence[str], low: Sequence[str] = ()) -> list[html.Section]:
-    """Returns empty cards with these `names`, which the browser fills from the store of `place`.
+    """Returns empty cards with these `names`. The browser fills them from the store of `place`: 'top' or 'panel'.
 
-    Cards in `low` have a low figure.
+    Cards whose names are in `low` have a lower figure than the others.
     """
     return [
         html.Section(
@@ -156,25 +159,25 @@ def skeleton(place: str, names: Sequence[str], low: Sequence[str] = ()) -> list[
 
 
 def store_of(cards: Sequence[Card]) -> dict[str, dict[str, Any]]:
-    """Returns what the browser fills the cards with, by the name of the card."""
+    """Returns the title, text and figure of each card, with which the browser fills the card, by the card's name."""
     return {c.name: {"title": c.title, "text": c.text, "figure": c.figure} for c in cards}
 
 
 def figures_panel(cards: Sequence[Card], note: str) -> list[Any]:
-    """Returns empty cards side by side, and the note on how to read them."""
+    """Returns the elements of a view: its cards side by side, still empty, and the note on how to read them."""
     low = [card.name for card in cards if card.low]
     grid = html.Div(skeleton("panel", [card.name for card in cards], low), className="grid")
     return [grid] * bool(cards) + [paragraph(note)] * bool(note)
 
 
 def paragraph(note: str) -> html.P:
-    """Returns the note as a paragraph, with the text between backticks as code."""
+    """Returns `note` as a paragraph, in which text between backticks is shown as code."""
     parts = [html.Code(text) if code else text for text, code in pieces(note)]
     return html.P(parts, className="quiet")
 
 
 def front_panel(live: Live, page: int) -> list[Any]:
-    """Returns the chosen variants and one page of the front."""
+    """Returns the elements that show the chosen variants and page number `page` (from 0) of the front."""
     if live.front.empty:
         return [html.P("No trial is complete yet.", className="quiet")]
     rows = front_rows(live, page)
@@ -197,7 +200,7 @@ def _chosen(live: Live) -> list[Any]:
 
 
 def table(rows: pd.DataFrame) -> html.Div:
-    """Returns the rows as a table with numbers aligned to the right."""
+    """Returns `rows` as a table in which numbers are aligned right."""
     looks = {str(n): "" if pd.api.types.is_numeric_dtype(rows[n]) else "text" for n in rows}
     head = html.Tr([html.Th(heading(name), className=look) for name, look in looks.items()])
     body = [
@@ -208,7 +211,10 @@ def table(rows: pd.DataFrame) -> html.Div:
 
 
 def failures_panel(failed: pd.DataFrame, total: int) -> list[Any]:
-    """Returns the newest failures with their reasons. `total` is the number of all failed trials."""
+    """Returns the elements that show the failed trials and their reasons.
+
+    `failed` is a data frame of `load_reasons`. `total` is the number of all failed trials of the sweep.
+    """
     if failed.empty:
         return [html.P("No trial has failed.", className="quiet")]
     parts = [

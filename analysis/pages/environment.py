@@ -1,4 +1,4 @@
-"""Renders the report's templates. Jinja2 escapes every value, so text that people or programs wrote stays text."""
+"""Renders the templates of the report. Jinja2 escapes every value, so no text from the database becomes HTML."""
 
 import json
 from functools import lru_cache
@@ -11,10 +11,14 @@ from analysis.figures.cards import pieces
 from analysis.figures.theme import FIT, SCROLL
 
 TEMPLATES = Path(__file__).with_name("templates")
+"""Folder of the templates."""
 
 
 def render(template: str, **values: object) -> str:
-    """Returns the text of one of TEMPLATES, filled with `values`. A value that a template misses raises an error."""
+    """Returns the text of the file `template` in TEMPLATES, filled with `values`.
+
+    Raises jinja2.UndefinedError if the template uses a value that is missing.
+    """
     return _environment().get_template(template).render(**values)
 
 
@@ -28,16 +32,16 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"pieces": pieces, "script_json": script_json}
-    # The dashboard uses both files as well. They are parts of this program and hold nothing that a person wrote.
+    # The dashboard uses both as well. They are parts of this program, so they need no escaping.
     made.globals |= {"fit": Markup(FIT.read_text(encoding="utf-8")), "scroll": Markup(SCROLL)}
     return made
 
 
 def script_json(value: object) -> Markup:
-    """Returns `value` as JSON for a script element, which the JSON cannot end.
+    """Returns `value` as JSON for a script element. No text in `value` can end the element.
 
-    Jinja2's own filter `tojson` escapes every <, and the texts of many points are full of <br>: those pages would
-    be a fifth larger.
+    Jinja2's filter `tojson` would escape every <. The hover texts of points have many <br>, so a page with many points
+    would be a fifth larger.
     """
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("</", "<\\/").replace("<!--", "<\\u0021--"))

@@ -1,7 +1,7 @@
-"""What the dashboard shows of a sweep as the database has it now. This module does not use Dash.
+"""Computes what the dashboard shows of a sweep, from the current state of the database. Does not use Dash.
 
-It reads all of a sweep's points once, and after that only new ones. The figures are those of the report
-(`analysis.figures.cards`). Each is made when a person looks at it, and made again only after there is news.
+All points of a sweep are read once. After that, only new points are read. The figures are the figures of the report
+(`analysis.figures.cards`). A figure is made when a user looks at it, and made again only if the database has changed.
 """
 
 from collections.abc import Callable, Mapping
@@ -49,18 +49,24 @@ from analysis.tables import front_table
 from searchspace.cost import COSTS
 
 SAMPLE = 3_000
-"""Largest number of trials from which the effects of knobs are estimated, and of which late measurements are shown."""
+"""Largest number of trials from which the effects of knobs are estimated.
+
+Also the largest number of trials whose test-set and INT8 measurements are shown.
+"""
 CURVES = 120
-"""Largest number of learning curves from the front, and again from the other trials."""
+"""Largest number of learning curves of trials on the front, and largest number of curves of other trials."""
 ROWS = 100
-"""Rows of the front's table on one page."""
+"""Number of rows on one page of the table of the front."""
 EXPLAINED = 5_000
-"""Largest number of complete trials for which the choice of variants is explained: a reason compares all of them."""
+"""Largest number of complete trials for which reasons are given for the chosen variants.
+
+A reason compares all trials, so reasons for more trials would take too long.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Live:
-    """One sweep at one moment."""
+    """The state of one sweep when the database was read."""
 
     url: str
     sweep: str
@@ -68,13 +74,13 @@ class Live:
     pulse: Mapping[str, int]
     """Number of trials in each state."""
     late: Mapping[str, int]
-    """Number of measurements that were made after training, by kind."""
+    """Number of stored values of each late measurement, as `load_late` returns it."""
     points: pd.DataFrame
-    """All complete trials, with the columns of load_points, sweep, state and on_front (boolean)."""
+    """All complete trials with a PSNR: the columns of `load_points`, sweep, state, and on_front (boolean)."""
 
     @property
     def stamp(self) -> list[object]:
-        """A value in JSON types that changes when there is news."""
+        """A value in JSON types that changes when the sweep has new trials or measurements."""
         return [
             self.sweep,
             [list(item) for item in sorted(self.pulse.items())],
@@ -83,7 +89,11 @@ class Live:
 
     @cached_property
     def shown(self) -> pd.DataFrame:
-        """The points to draw: all that are on the front, or on the front of PSNR against one cost, and some others."""
+        """The points to draw, with the column published_as (name of a published network, or '').
+
+        They are all points on the Pareto front, all points on the front of PSNR against any single cost, and at most
+        MOST_POINTS others.
+        """
         wanted = self.points["on_front"].to_numpy(bool).copy()
         for cost in cost_choices(self):
             wanted |= front_mask(self.points[["psnr_y", cost]], ("maximize", "minimize"))
@@ -93,33 +103,37 @@ class Live:
 
     @property
     def front(self) -> pd.DataFrame:
-        """The points of the front."""
+        """The points on the Pareto front of the sweep's objectives."""
         return self.shown[self.shown["on_front"]]
 
     @property
     def explained(self) -> bool:
-        """Whether the choice of variants gives its reasons."""
+        """Whether the reasons for the chosen variants are shown."""
         return len(self.points) <= EXPLAINED
 
     @cached_property
     def chosen(self) -> Chosen | None:
-        """The variant of each tier of parameters."""
+        """The best variant of each default tier. None if there is none yet."""
         return choose_tiers(self.points if self.explained else tier_candidates(self.points))
 
     @cached_property
     def unit(self) -> tuple[str, float]:
-        """The unit of spending and how many of it an hour of a trial takes, as `spend_unit` returns them."""
+        """The unit of training cost, and the cost of training one trial for an hour, as `spend_unit` returns them."""
         return spend_unit(load_lives(self.url, [self.sweep])["text"])
 
     @cached_property
     def spent(self) -> float:
-        """What the sweep has cost up to now, in `unit`."""
+        """Training cost of all trials up to now, in the unit of `unit`."""
         return load_seconds(self.url, self.sweep) / 3600 * self.unit[1]
 
 
 def load_live(url: str, sweep: str, before: Live | None = None) -> Live:
-    """Returns the sweep as it is now. Nothing that `before` has is read again; without news, `before` is returned."""
-    # Read before the points, so that a trial which ends in between counts as news at the next reading.
+    """Returns the current state of the sweep.
+
+    `before` is an earlier state. It is returned itself if the database has not changed. Otherwise its points are not
+    read again, unless at least SAMPLE trials are new or the objectives have changed.
+    """
+    # Read before the points, so that a trial that ends in between is noticed at the next reading.
     pulse, late = load_pulse(url, sweep), load_late(url)
     if before is not None and (pulse, late) == (before.pulse, before.late):
         return before
@@ -146,14 +160,14 @@ def _latency(name: str) -> bool:
 
 
 def cost_choices(live: Live) -> list[str]:
-    """Returns the costs that the plot can have on its x axis."""
+    """Returns the names of the costs that the plot of PSNR can have on its x axis."""
     known = [n for n in map(str, live.points) if n in COSTS or _latency(n)]
     return [name for name in known if live.points[name].any()]
 
 
 @lru_cache(maxsize=4)
 def live_pareto(live: Live, cost: str) -> Card:
-    """Returns the card of PSNR against `cost`, with the chosen variants marked."""
+    """Returns the card of PSNR against `cost`, in which the chosen variants are marked."""
     most = len(live.shown)
     card, _ = pareto_card(live.shown, cost, live.facts, live.chosen, most=most)
     figure = card.figure
@@ -177,7 +191,7 @@ def _knobs(live: Live) -> tuple[list[Card], str]:
             f" The estimate uses {len(sample):,} of {len(live.points):,} trials, drawn at random."
         )
     cards = knob_cards(sample, knobs, drawn, sampled)
-    return cards, "" if cards else "There are too few complete trials to tell what the knobs do."
+    return cards, "" if cards else "There are too few complete trials to show what the knobs do."
 
 
 def _published(live: Live) -> tuple[list[Card], str]:
@@ -206,7 +220,10 @@ def _training(live: Live) -> tuple[list[Card], str]:
 
 
 def _curves(live: Live, sample: pd.DataFrame, total: int) -> Card:
-    """Learning curves of the front, of running trials and of some others. A long front is thinned evenly by cost."""
+    """Returns the card of learning curves of the front, of running trials and of some other trials.
+
+    If the front is long, the curves of evenly spaced trials on it are drawn.
+    """
     front = live.front.sort_values("params")
     front = front.iloc[:: every(len(front), CURVES)]
     others = sample[~sample["on_front"] & (sample["step"] > 0)]
@@ -229,12 +246,15 @@ VIEWS: dict[str, Callable[[Live], tuple[list[Card], str]]] = {
     "test sets": _published,
     "INT8": _int8,
 }
-"""The views beside the front, by their name on the page. Each returns its cards and a note on how to read them."""
+"""The views below the first plot other than the front and the failed trials, by their names on the page.
+
+Each is a function that returns its cards and a note on how to read them.
+"""
 
 
 @lru_cache(maxsize=4)
 def live_cards(live: Live, view: str) -> tuple[list[Card], str]:
-    """Returns the cards of one of VIEWS and a note on how to read them."""
+    """Returns the cards of `view`, which is a key of VIEWS, and a note on how to read them."""
     cards, note = VIEWS[view](live)
     for card in cards:
         card.figure["layout"]["uirevision"] = f"{live.sweep} {card.name}"
@@ -242,7 +262,10 @@ def live_cards(live: Live, view: str) -> tuple[list[Card], str]:
 
 
 def front_rows(live: Live, page: int = 0) -> pd.DataFrame:
-    """Returns one page of the front, the cheapest trial first, with what each trial cost to train."""
+    """Returns page number `page` (from 0) of the table of the front, the cheapest trial first.
+
+    A column states the training cost of each trial.
+    """
     unit, share = live.unit
     order = [name for name in live.facts.objectives if name not in QUALITIES]
     front = live.front.sort_values([*order[:1], "number"]).iloc[page * ROWS : (page + 1) * ROWS]
@@ -252,7 +275,7 @@ def front_rows(live: Live, page: int = 0) -> pd.DataFrame:
 
 
 def sentence(live: Live) -> str:
-    """Returns one line that sums the sweep up."""
+    """Returns one line of text that sums up the state of the sweep."""
     states = ", ".join(f"{number:,} {state}" for state, number in sorted(live.pulse.items()))
     parts = [
         f"x{live.facts.scale}",

@@ -1,4 +1,7 @@
-"""The chosen variants on the page: a table, the reasons, and their pictures beside bicubic and the original."""
+"""Makes the section about the chosen variants: a table, the reasons, and pictures.
+
+The pictures show an image as each variant enlarges it, beside bicubic enlargement and the original.
+"""
 
 import base64
 import io
@@ -22,42 +25,45 @@ from sweeps.measure.evaluate import enlarge
 from sweeps.measure.metrics import psnr_y
 
 SIDE = 40
-"""Side of the part that a picture shows, in low-resolution pixels."""
+"""Height and width of the part of an image that a picture shows, in low-resolution pixels."""
 IMAGES = 2
-"""Number of validation images that the page shows parts of."""
+"""Number of validation images of which the page shows a part."""
 
 Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """A variant's network with its weights, and the images to show it on."""
+    """The trained network of a variant, and the images on which to show it."""
 
     network: nn.Module
     validation: PairSet
     note: str = ""
-    """How the network was trained, when that was not in its sweep."""
+    """Words on how the network was trained. Empty if its sweep trained it."""
 
 
 FindTrained = Callable[[str, int], Trained | str]
-"""Takes a sweep and a trial's number. Returns the trained network, or a sentence that says why there is none."""
+"""A function that takes the name of a sweep and the number of a trial, and returns the trained network.
+
+If there is none, it returns a sentence that says why.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A part of one version of a validation image."""
+    """The picture of a part of a validation image, in one version: enlarged by a network, bicubic, or original."""
 
     name: str
     """Name of the version, such as 'bicubic'."""
     url: str
-    """The part as a PNG in a data URL."""
+    """Data URL of the picture as a PNG."""
     psnr: str
-    """PSNR of the whole image with its unit. Empty for the low resolution and the original."""
+    """PSNR of the whole enlarged image, with its unit. Empty for the low resolution and the original."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Strip:
-    """The same part of one validation image in each version."""
+    """Pictures of the same part of one validation image, one for each version."""
 
     name: str
     """Name of the image."""
@@ -66,18 +72,18 @@ class Strip:
 
 @dataclass(frozen=True, kw_only=True)
 class Pictures:
-    """The pictures of the chosen variants, and how to make those that are missing."""
+    """The pictures of the chosen variants, and how to make missing pictures."""
 
     strips: list[Strip]
     missing: dict[str, list[str]]
-    """By the reason: SWEEP#NUMBER of the variants without a picture."""
+    """SWEEP#NUMBER of the variants without a picture, by the reason why they have none."""
     commands: list[str]
     """Commands that make the missing pictures."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChosenSection:
-    """What the page shows of the chosen variants."""
+    """The section of the page about the chosen variants."""
 
     table: Table
     reasons: list[str]
@@ -116,7 +122,7 @@ def _pictures(rows: pd.DataFrame, find: FindTrained, limits: Sequence[float]) ->
 def _commands(
     rows: pd.DataFrame, missing: Mapping[str, Sequence[str]], limits: Sequence[float]
 ) -> list[str]:
-    """The commands that train the variants without a picture and write the page with all pictures."""
+    """Returns the commands that train the variants without a picture and write the page with their pictures."""
     without = {trial for trials in missing.values() for trial in trials}
     trials = [
         trial for trial in rows["sweep"] + "#" + rows["number"].astype(str) if trial in without
@@ -163,9 +169,9 @@ def _strip(trained: Mapping[str, Trained], pairs: PairSet, index: int) -> Strip:
 
 
 def busiest(low_res: Pixels) -> tuple[int, int]:
-    """Returns top and left of the square of SIDE pixels in which neighbours differ most.
+    """Returns the (top, left) pixel of the part of an image in which neighbouring pixels differ most.
 
-    `low_res` is (H, W, 3). The squares overlap by half.
+    `low_res` is (H, W, 3). The parts are squares with a side of SIDE pixels, and neighbouring parts overlap by half.
     """
     luma = low_res.astype(np.float64).mean(axis=2)
     contrast = np.abs(np.diff(luma, axis=0))[:, :-1] + np.abs(np.diff(luma, axis=1))[:-1]

@@ -1,6 +1,6 @@
-"""The report: one self-contained HTML page about sweeps, which opens offline and loads nothing from elsewhere.
+"""Writes the report: one self-contained HTML page about sweeps, which opens offline and loads no other files.
 
-plotly.js is packed into the page (gzip, base64) and the browser unpacks it, so it takes 1.9 MB instead of 4.8.
+plotly.js is packed into the page (gzip, base64) and unpacked by the browser. It takes 1.9 MB instead of 4.8 MB.
 """
 
 import base64
@@ -56,17 +56,20 @@ CURVES = 120
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Sweeps whose trials may be compared: they share scale, images, training settings and steps."""
+    """Sweeps whose trials may be compared: they share scale, images, training settings and number of steps."""
 
     names: list[str]
     facts: Facts
     trials: pd.DataFrame
-    """The rows of load_trials with the columns on_front (boolean) and published_as (a published network or '')."""
+    """The rows of `load_trials`, with the added columns on_front (boolean) and published_as.
+
+    published_as is the name of the published network that the trial trained, or ''.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """Cards under a heading, with a note on how to read them."""
+    """Cards under a common heading, with a note on how to read them."""
 
     title: str
     cards: list[Card]
@@ -75,10 +78,10 @@ class Grid:
 
 @dataclass(frozen=True, kw_only=True)
 class GroupSections:
-    """What the page shows of a group. A section is None when there is nothing to show."""
+    """The sections of the page about one group. A section is None if it has nothing to show."""
 
     key: str
-    """Begins the ids of the group's figures on the page."""
+    """Prefix of the HTML ids of the group's figures."""
     names: list[str]
     headlines: Headlines
     pareto: Grid | None
@@ -96,10 +99,11 @@ def write_report(
     tier_limits: Sequence[float] = TIERS,
     find: FindTrained | None = None,
 ) -> None:
-    """Write the page about sweeps of the database at `url` to `path`. None stands for all sweeps.
+    """Writes the page about the sweeps `sweep_names` of the database at `url` to `path`. None stands for all sweeps.
 
-    The page names the best variant within each of `tier_limits` [parameters]. `find` returns their trained networks,
-    of which the page shows pictures. Raises UserError when the database cannot be read or has no such sweep.
+    The page names the best variant with at most as many parameters as each of `tier_limits`. `find` returns the trained
+    network of a variant. The page shows pictures that these networks enlarged, or no pictures if `find` is None.
+    Raises UserError if the database cannot be read or has no such sweep.
     """
     page = report_page(url, sweep_names, tier_limits=tier_limits, find=find)
     path.write_text(page, encoding="utf-8")
@@ -112,7 +116,7 @@ def report_page(
     tier_limits: Sequence[float] = TIERS,
     find: FindTrained | None = None,
 ) -> str:
-    """Returns the page of `write_report` as HTML."""
+    """Returns the page that `write_report` writes, as HTML. The arguments have the same meaning."""
     groups = load_groups(url, sweep_names)
     names = [name for group in groups for name in group.names]
     shown = [
@@ -137,7 +141,10 @@ def report_page(
 
 
 def load_groups(url: str, sweep_names: Sequence[str] | None) -> list[Group]:
-    """Returns the sweeps with their trials, in groups whose trials may be compared."""
+    """Loads the sweeps `sweep_names` and their trials, in groups whose trials may be compared.
+
+    None stands for all sweeps.
+    """
     sweeps = load_sweeps(url, sweep_names)
     trials = load_trials(url, sweep_names)
     finished = trials[trials["state"] == "complete"]
@@ -197,7 +204,7 @@ def _group_sections(
 
 
 def _pareto(group: Group, chosen: Chosen | None) -> Grid | None:
-    """PSNR against parameters and against Mult-Adds. None before the first finished trial."""
+    """Returns plots of PSNR against parameters and against Mult-Adds, or None before the first complete trial."""
     drawn = [
         pareto_card(group.trials, cost, group.facts, chosen)
         for cost in OF_PUBLISHED

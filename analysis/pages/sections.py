@@ -1,4 +1,4 @@
-"""What the report's sections say, as plain values. The templates turn them into sentences and tables."""
+"""Computes the contents of the report's sections. The templates turn them into sentences and tables."""
 
 import json
 from collections.abc import Mapping
@@ -23,67 +23,75 @@ STATES = {
     "running": "running",
     "paused": "paused",
 }
-"""How the page names the states of trials, in this order."""
+"""Words for the states of trials, in the order in which the page lists the states."""
 FAILURES = 200
 """Largest number of failed trials that the page lists."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Named:
-    """A trial as a sentence names it."""
+    """The facts by which a sentence names a trial."""
 
     label: str
     number: int
     psnr: str
+    """PSNR with its unit."""
     sizes: list[str]
-    """Such as '12K parameters'."""
+    """Numbers of parameters and Mult-Adds, such as '12K parameters'."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spend:
-    """What training took, each value with its unit."""
+    """Training costs, each with its unit."""
 
     total: str
+    """Cost of all trials."""
     median: str | None
-    """Median over the finished trials. None, like `most`, if no trial has finished."""
+    """Median cost of a complete trial. None if no trial is complete."""
     most: str | None
+    """Largest cost of a complete trial. None if no trial is complete."""
     wasted: str | None
-    """What failed trials took. None when it is nothing."""
+    """Cost of all failed trials. None if they cost nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """What the finished trials show."""
+    """Facts about the complete trials."""
 
     best: Named
+    """The trial with the highest PSNR."""
     against_bicubic: str | None
-    """None when the PSNR of bicubic is unknown."""
+    """How the best PSNR compares with bicubic, in words. None if the PSNR of bicubic is unknown."""
     on_front: str
+    """Number of trials on the Pareto front, such as '12 trials'."""
     objectives: str
+    """The objectives of the front, in words."""
     smaller: Named | None
-    """The smallest network within 0.1 dB of the best. None when that is the best itself."""
+    """The trial with the fewest parameters within 0.1 dB of the best trial. None if it is the best trial itself."""
     saved: str | None
-    """The share of the best network's parameters that `smaller` saves."""
+    """Percentage of parameters that `smaller` saves compared with the best trial. None if `smaller` is None."""
     knee: Selection | None
+    """The variant at the knee of PSNR against parameters. None if there is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Headlines:
-    """The facts of the page's first list."""
+    """The facts in the first list of a group's sections."""
 
     trials: str
+    """Number of trials, such as '3 trials'."""
     scale: int
     train_data: str
     states: str
-    """The number of trials in each state. Empty when there are no trials."""
+    """Numbers of trials by state, in words. Empty if there are no trials."""
     results: Results | None
-    """None before the first finished trial."""
+    """Facts about the complete trials. None if no trial is complete."""
     spend: Spend
 
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """The head of a table's column."""
+    """The heading of a column of a table."""
 
     heading: str
     numeric: bool
@@ -95,12 +103,12 @@ class Cell:
 
     text: str
     value: str | None
-    """All digits of a number, by which the column sorts. None for text."""
+    """The number with all digits, by which the column is sorted. None if the column holds text."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A table as the page shows it."""
+    """The headings and the rows of a table."""
 
     columns: list[Column]
     rows: list[list[Cell]]
@@ -108,38 +116,43 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Failed:
-    """A failed trial."""
+    """A failed trial and the reason."""
 
     number: int
     label: str
     reason: str
     traceback: str | None
-    """None when the error has one line, which is the reason."""
+    """The error with its traceback. None if the error has only one line, which is then the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Failures:
-    """The failed trials."""
+    """The failed trials of a group."""
 
     total: str
+    """Number of all failed trials, such as '3 trials'."""
     shown: list[Failed]
     more: str | None
-    """How many are not shown."""
+    """Number of failed trials that are not in `shown`. None if there are none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Where the numbers of one sweep come from."""
+    """The origin of the results of one sweep: code, data and settings."""
 
     facts: dict[str, str]
+    """Facts by their names, in words."""
     text: str | None
-    """The sweep file of the newest run."""
+    """The sweep file of the newest run. None if none is stored."""
     settings: str
-    """The settings as JSON."""
+    """The stored settings of the sweep as JSON."""
 
 
 def headlines(trials: pd.DataFrame, facts: Facts, unit: str) -> Headlines:
-    """Returns the sweeps' first facts. `trials` has the columns on_front and spent [unit]."""
+    """Returns the facts in the first list about a group of sweeps.
+
+    `trials` has the columns on_front and spent (training cost in `unit`).
+    """
     counts = trials["state"].value_counts()
     done = trials[(trials["state"] == "complete") & trials["psnr_y"].notna()]
     return Headlines(
@@ -173,7 +186,7 @@ def _against(bicubic: float, psnr: float) -> str:
 
 
 def _smaller(done: pd.DataFrame, best: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The smallest network within 0.1 dB of the best. None when that is the best itself."""
+    """Returns the trial with the fewest parameters within 0.1 dB of the best, or None if it is the best itself."""
     if "params" not in done:
         return None
     close = done[done["psnr_y"] >= best["psnr_y"] - 0.1]
@@ -182,7 +195,7 @@ def _smaller(done: pd.DataFrame, best: Mapping[str, Any]) -> Mapping[str, Any] |
 
 
 def _knee(trials: pd.DataFrame) -> Selection | None:
-    """The knee over architectures. None when the trials may not be pooled, for example after a changed length."""
+    """Returns the variant at the knee, or None if the trials are not comparable, for example in number of steps."""
     try:
         chosen = at_knee(variants(trials))
     except UserError:
@@ -201,7 +214,10 @@ def _named(row: Mapping[str, object]) -> Named:
 
 
 def spend(trials: pd.DataFrame, unit: str) -> Spend:
-    """Returns what training took: in total, by finished trial, and in trials that failed."""
+    """Returns the training cost of all trials, of a complete trial, and of the failed trials.
+
+    `trials` has the column spent (training cost in `unit`).
+    """
     done = trials.loc[trials["state"] == "complete", "spent"]
     wasted = trials.loc[trials["state"] == "failed", "spent"].sum()
     return Spend(
@@ -215,7 +231,7 @@ def spend(trials: pd.DataFrame, unit: str) -> Spend:
 def front_of_page(
     trials: pd.DataFrame, objectives: Mapping[str, Direction], unit: str
 ) -> Table | None:
-    """Returns the front as a table, with what each trial cost [unit]. None when the front is empty."""
+    """Returns the front as a table that includes training costs in `unit`, or None if the front is empty."""
     front = trials[trials["on_front"]]
     if front.empty:
         return None
@@ -226,7 +242,7 @@ def front_of_page(
 
 
 def table(frame: pd.DataFrame) -> Table:
-    """Returns `frame` as the page shows it."""
+    """Returns `frame` as a table for the page."""
     numeric = {str(name): pd.api.types.is_numeric_dtype(frame[name]) for name in frame}
     rows = [
         [
@@ -240,7 +256,7 @@ def table(frame: pd.DataFrame) -> Table:
 
 
 def failures(trials: pd.DataFrame) -> Failures | None:
-    """Returns the failed trials with their reasons. None when no trial failed."""
+    """Returns the failed trials with their reasons, or None if no trial failed."""
     failed = trials[trials["state"] == "failed"]
     if failed.empty:
         return None
@@ -262,7 +278,10 @@ def _failed(row: Mapping[object, object]) -> Failed:
 
 
 def origins(lives: pd.DataFrame, sweeps: pd.DataFrame) -> list[Origin]:
-    """Returns for each sweep its commits, versions, data and seed, its file and its settings."""
+    """Returns, for each sweep, its commits, versions, images and seed, its sweep file and its settings.
+
+    `lives` is a data frame of `load_lives`, and `sweeps` a data frame of `load_sweeps`.
+    """
     found = []
     for sweep in sweeps.to_dict("records"):
         own = lives[lives["sweep"] == sweep["name"]]

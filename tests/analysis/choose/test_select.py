@@ -248,7 +248,7 @@ def test_a_sweep_without_finished_trials_says_so(database: Database) -> None:
     frame = variants(load_trials(database.url))
     for chosen in (at_knee(frame), best_within(frame, {"params": 5.0})):
         assert chosen.row is None
-        assert "no finished trial" in chosen.sentence
+        assert "no complete trial" in chosen.sentence
 
 
 @pytest.mark.parametrize("spread", [float("nan"), 0.05, 0.3])

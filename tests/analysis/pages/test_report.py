@@ -56,9 +56,9 @@ def test_the_page_says_what_the_sweep_found(small: Database) -> None:
     for words in (
         "6 trials</b> at x4, trained on T91: 4 complete, 1 stopped early by halving, 1 failed",
         "27.50 dB</b> on the validation split, 2.00 dB above bicubic (25.50 dB): slwsr n_feats=3 (trial 2, 500K",
-        "The front of PSNR-Y, parameters and Mult-Adds has <b>3 trials</b>.",
+        "The Pareto front of PSNR-Y, parameters and Mult-Adds has <b>3 trials</b>.",
         "ValueError: loss: became &lt;NaN&gt; at step 3",
-        "<b>0.15 core-hours</b> over all trials. A finished trial took 1.5 core-minutes in the median and",
+        "<b>0.15 core-hours</b> over all trials. The median of the complete trials is 1.5 core-minutes,",
         "Failed trials took 0.03 core-hours of that.</li>",
         "c0ffee000000",
         "torch 9.9",
@@ -99,7 +99,7 @@ def test_sweeps_on_the_same_images_share_one_front(small: Database) -> None:
 
 def test_a_sweep_without_finished_trials_still_gives_a_page(database: Database) -> None:
     database.sweep("young")
-    assert "No trial is finished yet" in report_page(database.url)
+    assert "No trial is complete yet" in report_page(database.url)
 
 
 def test_what_a_sweep_did_not_record_is_said_so(small: Database) -> None:

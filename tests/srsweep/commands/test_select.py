@@ -76,4 +76,4 @@ def test_the_same_networks_under_another_name_and_seed_give_the_spread(tmp_path:
 )
 def test_of_nothing_nothing_is_chosen(fruitless: Database, words: list[str]) -> None:
     said = succeed("select", "small", "--db", fruitless.url, *words).stdout
-    assert "There is no finished trial to choose from." in said
+    assert "There is no complete trial to choose from." in said
