@@ -66,7 +66,7 @@ def knee(points: ArrayLike, directions: Sequence[Direction]) -> int | None:
     """Returns the index of the front point farthest from the plane through the front's extremes.
 
     Each objective is first scaled so that the front spans [0, 1]. If an objective spans orders of magnitude, pass its
-    logarithm. Returns None if there are no points without NaN.
+    logarithm. Returns None if the front is empty.
     """
     lower = _minimised(points, directions)
     indices = np.flatnonzero(front_mask(points, directions))

@@ -26,9 +26,9 @@ class Chosen:
 
 
 def choose_tiers(trials: pd.DataFrame, limits: Sequence[float] = TIERS) -> Chosen | None:
-    """Returns the best variant with at most as many parameters as each of `limits`.
+    """Chooses, for each of the `limits` on parameters, the best variant within it.
 
-    Returns None if no variant fits any limit or the trials are not comparable.
+    Returns None if no variant is within a limit or the trials are not comparable.
     """
     try:
         frame = variants(trials)

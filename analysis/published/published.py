@@ -36,7 +36,7 @@ def _table() -> pd.DataFrame:
 
 
 def load_published(scale: int | None = None, dataset: str | None = None) -> pd.DataFrame:
-    """Returns the printed results with the columns of published.csv, one row per printed number or pair of numbers.
+    """Returns the printed results, one row per row of published.csv and with the same columns.
 
     If `scale` or `dataset` is given, only rows with this scale or this test set are returned. params and multadds are
     the printed costs. psnr_db is in dB. train_data is '' if published.csv does not name the training set.

@@ -1,4 +1,4 @@
-"""Read-only connections to results.db, and the queries that the other modules share.
+"""Opens read-only connections to the database, and holds the queries that other modules share.
 
 Nothing here can create, change or lock a database. Each reading function opens a connection and closes it again.
 An open page therefore never holds a connection to the database of a running sweep.

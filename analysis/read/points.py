@@ -41,7 +41,7 @@ def load_objectives(url: str, sweep: str, names: Sequence[str]) -> pd.DataFrame:
     """Returns one row per complete trial of `sweep`, ordered by number: id, and one column per measurement in `names`.
 
     psnr_y and ssim_y are measured on the validation split. The value at the largest step counts. No texts are read,
-    which saves much time with 100,000 trials. Raises UserError if no measurement has one of the names.
+    which saves much time with 100,000 trials. Raises UserError for a name that no measurement has.
     """
     with open_database(url) as connection:
         query = _objectives_query(connection, sweep, names, [Trial.id])

@@ -59,7 +59,7 @@ def test_the_page_says_what_the_sweep_found(small: Database) -> None:
         "The Pareto front of PSNR-Y, parameters and Mult-Adds has <b>3 trials</b>.",
         "ValueError: loss: became &lt;NaN&gt; at step 3",
         "<b>0.15 core-hours</b> over all trials. The median of the complete trials is 1.5 core-minutes,",
-        "Failed trials took 0.03 core-hours of that.</li>",
+        "Failed trials used 0.03 core-hours of the total.</li>",
         "c0ffee000000",
         "torch 9.9",
         "name: small",
