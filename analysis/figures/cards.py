@@ -96,7 +96,7 @@ def pareto_card(
     """Returns the card of PSNR against `cost`, and the data of its figure.
 
     The figure marks the `chosen` variants and the costs of published networks. It shows at most `most` of the trials
-    that are on no front.
+    that are not on a front.
     """
     other = "multadds" if cost == "params" else "params"
     data = pareto_data(

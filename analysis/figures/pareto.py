@@ -35,7 +35,7 @@ MOST_POINTS = 2_000
 NOT_SHOWN = frozenset({"id", "scale", "number", "seed", "step", "seconds", "attempts"})
 """Numeric columns that the hover text leaves out."""
 MANY_POINTS = 1_000
-"""Largest number of points that are drawn as SVG. WebGL draws more points."""
+"""Largest number of points that are drawn as SVG. If there are more, WebGL draws all of them."""
 
 
 @dataclass(frozen=True, kw_only=True)

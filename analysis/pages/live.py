@@ -54,7 +54,10 @@ SAMPLE = 3_000
 Also the largest number of trials whose test-set and INT8 measurements are shown.
 """
 CURVES = 120
-"""Largest number of learning curves of trials on the front, and largest number of curves of other trials."""
+"""Largest number of learning curves of trials on the front.
+
+Also the largest number of learning curves of trials that are neither on the front nor running.
+"""
 ROWS = 100
 """Number of rows on one page of the table of the front."""
 EXPLAINED = 5_000

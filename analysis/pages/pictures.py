@@ -51,7 +51,7 @@ If there is none, it returns a sentence that says why.
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """The picture of a part of a validation image, in one version: enlarged by a network, bicubic, or original."""
+    """The picture of a part of a validation image, in one version, such as bicubic or the original."""
 
     name: str
     """Name of the version, such as 'bicubic'."""
