@@ -1,4 +1,4 @@
-"""The device that computes: which one it is, in which precision it computes, and how it reports lack of memory."""
+"""Chooses the device and the precision of a computation, and recognises errors that a lack of memory caused."""
 
 import ctypes
 import platform
@@ -15,7 +15,10 @@ from searchspace.errors import UserError
 
 
 def pick_device(wanted: str) -> torch.device:
-    """The device that `train.device` names: 'cpu', 'cuda' or 'auto'. Raises UserError for a GPU that this machine lacks."""
+    """Returns the device that the setting `train.device` names: 'cpu', 'cuda' or 'auto'.
+
+    'auto' means the GPU if this machine has one. Raises UserError for 'cuda' on a machine without a CUDA device.
+    """
     if wanted == "cuda" and not torch.cuda.is_available():
         raise UserError(
             "train.device: must be auto or cpu on a machine without a CUDA device, got cuda"
@@ -26,7 +29,10 @@ def pick_device(wanted: str) -> torch.device:
 
 
 def device_model(device: torch.device | None = None) -> str:
-    """The model name of a GPU, or of this machine's processor for anything else."""
+    """Returns the model name of the GPU `device`.
+
+    For any other device, and by default, returns the model name of this machine's processor.
+    """
     if device is not None and device.type == "cuda":
         return torch.cuda.get_device_name(device)
     cpuinfo = Path("/proc/cpuinfo")
@@ -36,11 +42,14 @@ def device_model(device: torch.device | None = None) -> str:
 
 
 NO_MEMORY = ("out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
-"""Words in a RuntimeError that mean lack of memory: from CUDA, torch on a processor, cuDNN and cuBLAS."""
+"""Phrases with which a RuntimeError reports a lack of memory: from CUDA, torch on a processor, cuDNN and cuBLAS."""
 
 
 def pick_autocast(precision: str, device: torch.device) -> bool:
-    """Whether to compute in bfloat16 under autocast. 'auto' means yes if the device computes it natively."""
+    """Returns whether to compute in bfloat16 under autocast.
+
+    `precision` is the setting `train.precision`. Its value 'auto' means bfloat16 if the device computes it natively.
+    """
     if precision != "auto":
         return precision == "bfloat16"
     if device.type == "cuda":
@@ -50,7 +59,10 @@ def pick_autocast(precision: str, device: torch.device) -> bool:
 
 @contextmanager
 def without_tf32() -> Iterator[None]:
-    """Compute float32 convolutions in full precision. By default cuDNN uses TF32, which has a mantissa of 10 bits."""
+    """Makes float32 convolutions in the block compute in full precision.
+
+    By default cuDNN uses TF32, whose mantissa has 10 bits.
+    """
     with torch.backends.cudnn.flags(
         enabled=None, benchmark=None, benchmark_limit=None, deterministic=None, allow_tf32=False
     ):
@@ -58,7 +70,7 @@ def without_tf32() -> Iterator[None]:
 
 
 def sent(batch: Tensor, device: torch.device) -> Tensor:
-    """Copy `batch` to `device`. The copy to a GPU is asynchronous, so it goes through pinned memory."""
+    """Returns a copy of `batch` on `device`. The copy to a GPU is asynchronous, so it goes through pinned memory."""
     if device.type == "cuda":
         batch = batch.pin_memory()
     return batch.to(device, non_blocking=True)
@@ -66,10 +78,10 @@ def sent(batch: Tensor, device: torch.device) -> Tensor:
 
 @cache
 def keep_freed_memory() -> None:
-    """Make the C library keep freed memory instead of returning it to the kernel (Linux with glibc only).
+    """Makes the C library keep freed memory instead of returning it to the kernel (Linux with glibc only).
 
-    Otherwise the kernel clears and maps the memory of all activations anew at every step. That took 8 % of a step of
-    s-LWSR16 and 11 % of a step of s-LWSR32 (batch 16, patch 48).
+    Otherwise, the kernel maps and clears the memory of all activations again at every training step. This took 8 % of
+    the time of a step for s-LWSR16 and 11 % for s-LWSR32 (batch 16, patch 48).
     """
     if not sys.platform.startswith("linux"):
         return
@@ -81,7 +93,10 @@ def keep_freed_memory() -> None:
 
 
 def lacks_memory(error: BaseException | None) -> bool:
-    """Whether an error, or one that caused it, was a lack of memory. Some parts of torch say so in words only."""
+    """Returns whether an error, or an error that caused it, reports a lack of memory.
+
+    Some parts of torch report it only in the message of a RuntimeError.
+    """
     if error is None:
         return False
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):

@@ -1,7 +1,7 @@
-"""The log file that keeps the tracebacks of a sweep's failures, beside the sweep's database.
+"""The log file beside a sweep's database, which keeps the tracebacks of failures.
 
-The terminal shows one line for each failure; the log has the rest. An entry says when and in which process the
-failure happened, which command was running, and the traceback. Passwords of URLs are replaced by ***.
+The terminal shows one line for each failure, and the log keeps the traceback. A log entry gives the time, the process
+number, the command that was running, and the traceback. Passwords in URLs are replaced by ***.
 """
 
 import os
@@ -14,17 +14,18 @@ from pathlib import Path
 from sweeps.messages import without_password
 
 DEFAULT_LOG = Path("srsweep.log")
-"""The log in the current folder, for commands that use no database or one on a server."""
+"""The log file in the current folder, for commands that use no database or a database on a server."""
 MAX_BYTES = 1_000_000
-"""Size at which a log is renamed, so that the log and its predecessor take at most about 2 MB."""
+"""Size in bytes above which a log is renamed. A log and its predecessor together take at most about 2 MB."""
 MAX_CHARACTERS = 100_000
-"""Longest entry. The end of a traceback names the error, so the beginning is what is cut."""
+"""Length of the longest entry. The beginning of a longer text is cut off, because the end of a traceback names the
+error."""
 
 _SQLITE_FILE = re.compile(r"sqlite(?:\+\w+)?:///(?!:memory:|file:)(?P<path>[^?]+)")
 
 
 def log_of(storage: str) -> Path:
-    """Returns the path of the log that belongs to a database URL: results.log for sqlite:///results.db.
+    """Returns the path of the log for the database URL `storage`: results.log for sqlite:///results.db.
 
     A database in memory or on a server has no folder of its own. Its log is `srsweep.log` in the current folder.
     """
@@ -39,7 +40,7 @@ def log_of(storage: str) -> Path:
 def log_failure(log: Path, text: str) -> bool:
     """Appends `text`, usually a traceback, to the file `log`. Returns whether the file could be written.
 
-    It raises nothing: a full disk must not hide the failure that the entry is about.
+    Raises no OSError, because a full disk must not hide the failure that the entry describes.
     """
     try:
         _start_anew_if_large(log)
@@ -54,7 +55,7 @@ def log_failure(log: Path, text: str) -> bool:
 def _entry(text: str) -> str:
     now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
     words = [Path(sys.argv[0]).name, *sys.argv[1:]]
-    # Before they are joined: a quoted word could hide where a password ends.
+    # Passwords are removed before the words are joined, because quotes could hide where a password ends.
     command = shlex.join(map(without_password, words))
     body = without_password(text).strip()
     if len(body) > MAX_CHARACTERS:

@@ -6,18 +6,21 @@ from contextlib import suppress
 from pathlib import Path
 
 GROUPS = Path("/sys/fs/cgroup")
-"""The folder in which Linux shows a container its own control group."""
+"""The folder where Linux shows a container its own control group."""
 
 
 def num_cores(groups: Path = GROUPS) -> int:
-    """Processor cores that this process may use. A scheduler or a container may allow fewer than the machine has."""
+    """Returns the number of processor cores that this process may use.
+
+    A scheduler or a container may allow fewer cores than the machine has.
+    """
     has_affinity = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
     return max(1, math.ceil(min(cores, _quota(groups))))
 
 
 def _quota(groups: Path) -> float:
-    """CPU quota of the container in cores, read from its control group (version 2 or 1). inf: no limit."""
+    """Returns the CPU quota of the container in cores, read from its control group (version 2 or 1). inf: no limit."""
     for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
         with suppress(OSError, ValueError):
             quota, period = " ".join((groups / name).read_text() for name in names).split()
@@ -26,5 +29,8 @@ def _quota(groups: Path) -> float:
 
 
 def threads_here(asked: int) -> int:
-    """Threads of a trial on this machine, at most its cores: more threads are slower, and OpenMP crashes with millions."""
+    """Returns the number of threads of a trial on this machine: `asked`, but at most the number of cores.
+
+    More threads than cores are slower, and OpenMP crashes if it is asked for millions of threads.
+    """
     return min(asked, num_cores())

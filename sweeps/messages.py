@@ -6,19 +6,19 @@ Passwords must not be printed, because many people can read the logs of a cluste
 import re
 
 TRACEBACK = "Traceback (most recent call last):"
-"""First line of a traceback in Python."""
+"""The first line of a Python traceback."""
 
 _IN_ADDRESS = re.compile(r"(://[^:/@\s]*):[^@\s]*@")
 _IN_QUERY = re.compile(r"(password=)[^&\s'\"]*", re.IGNORECASE)
 
 
 def without_password(text: str) -> str:
-    """Returns `text` with *** in place of the passwords in its URLs."""
+    """Returns `text` with every password in its URLs replaced by ***."""
     return _IN_QUERY.sub(r"\1***", _IN_ADDRESS.sub(r"\1:***@", text))
 
 
 def reason_of(error: str) -> str:
-    """Returns one line of an attempt's error: the last line of a traceback, otherwise the first line."""
+    """Returns the error of an attempt in one line: the last line if it is a traceback, otherwise the first line."""
     lines = error.strip().splitlines() or [""]
-    # An error that does not count against its trial has a few words before the traceback begins.
+    # In an error that does not count against its trial, a few words precede the traceback on its first line.
     return lines[-1 if lines[0].endswith(TRACEBACK) else 0]

@@ -1,4 +1,4 @@
-"""The plain values that training yields and that the database returns. No SQL and no Ray."""
+"""Plain values that training yields and that the database returns. This module needs neither SQL nor Ray."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -7,30 +7,31 @@ from typing import Any, Literal
 State = Literal["running", "paused", "complete", "stopped", "failed"]
 """The state of a trial.
 
-running: an attempt trains it. paused: it has a checkpoint and may go on. complete: it reached the full number of
-steps. stopped: halving gave it up at a lower step, or its latency exceeded the budget before the first step; its
-scores do not count as final. failed: an error ended it.
+running: an attempt is training the trial. paused: no attempt is training it, and a later attempt may continue it.
+complete: it was trained for the full number of steps. stopped: halving ended it before the full number of steps, or its
+latency exceeded the budget before the first step; its scores do not count as final. failed: an error ended it.
 """
 VALIDATION = "validation"
-"""Dataset of the images that guide a search. Each test set has its own name."""
+"""Dataset name of the images that guide a search. Each test set has its own name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """One number about a trial."""
+    """One number that was measured or counted for a trial."""
 
     step: int
-    """Optimiser steps done at the time; 0 for a cost."""
+    """Optimiser steps done before the measurement. 0 for a cost, and for a latency measured before training."""
     dataset: str
-    """'train', 'validation', the name of a test set, or '' for a number that needs no images."""
+    """'train', 'validation' or the name of a test set. For a latency, the name of the device. '' for a cost."""
     name: str
-    """'psnr_y' in dB, 'ssim_y', 'loss', 'seconds' of training so far, or the name of a cost."""
+    """'psnr_y' in dB, 'ssim_y', 'loss', 'seconds' of training so far, the name of a cost, or the name of a latency in
+    milliseconds."""
     value: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """The scores of a network during its training, yielded once its checkpoint is on disk."""
+    """The scores of a network during its training. Training yields them after it has written the checkpoint."""
 
     step: int
     measurements: tuple[Measurement, ...]
@@ -38,7 +39,7 @@ class Evaluation:
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """A sign of life between two evaluations, for display."""
+    """The current training loss, yielded between two evaluations for the progress display."""
 
     step: int
     loss: float
@@ -46,36 +47,40 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The end of a segment of training."""
+    """How a segment of training ended."""
 
     step: int
-    """Optimiser steps reached."""
+    """Number of optimiser steps that the training had reached."""
     error: str = ""
-    """Traceback or one line; empty if the segment reached its end."""
+    """Traceback, or one line for an error of a known kind. Empty if no error ended the segment."""
     device: str = ""
     host: str = ""
     seconds: float = 0.0
-    """Duration of the segment."""
+    """Duration of the segment in seconds."""
     interrupted: bool = field(default=False)
-    """Whether something outside ended the segment (Ctrl-C, a lost worker). The trial is not at fault and runs again."""
+    """Whether something outside the trial ended the segment, such as Ctrl-C or a lost worker. The trial is not at fault
+    and runs again."""
     out_of_memory: bool = False
-    """Whether memory ran out, or may have: a process that was killed from outside leaves no reason. If other trials
-    ran beside this one, it gets another attempt alone."""
+    """Whether memory ran out or may have run out: a process that was killed from outside leaves no reason. If other
+    trials ran beside this trial, it gets another attempt without them."""
     final: bool = False
-    """Whether the error would return on any machine: the loss is not a number, or it has diverged."""
+    """Whether the error would occur again on any machine: the loss is not a number, or training has diverged."""
     machine_fault: bool = False
-    """Whether the machine caused the error (a full disk, missing images), not the network."""
+    """Whether the machine caused the error, for example by a full disk or missing images, and not the network."""
     too_slow: bool = False
     """Whether the error is a latency above the budget. Such a trial is stopped, not failed."""
 
     def excused(self) -> "Outcome":
-        """Returns the same outcome with its error marked as not counted against the trial."""
+        """Returns a copy whose error is marked as not counted against the trial.
+
+        An outcome without an error is returned unchanged.
+        """
         return replace(self, error=f"{EXCUSED}{self.error}") if self.error else self
 
     def completed(self, step: int, seconds: float) -> "Outcome":
-        """Returns the outcome with step and seconds filled in if the worker died before it could report them.
+        """Returns the outcome with the step and the seconds filled in if the worker died before it could report them.
 
-        `step` and `seconds` are what the driver saw from outside.
+        `step` and `seconds` are the values that the driver observed from outside.
         """
         if self.seconds:
             return self
@@ -83,19 +88,19 @@ class Outcome:
 
 
 Record = Progress | Evaluation | Outcome
-"""What a segment of training yields."""
+"""A value that a segment of training yields."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrialRow:
-    """A trial as the database holds it, with everything from which a search is rebuilt."""
+    """A trial as the database stores it. The rows of all trials are enough to rebuild a search."""
 
     id: int
     number: int
     family: str
     knobs: dict[str, Any]
     architecture: str
-    """Key of the canonical architecture."""
+    """Key of the trial's architecture in its canonical form."""
     label: str
     seed: int
     state: State
@@ -103,13 +108,16 @@ class TrialRow:
     errors: int
     """Number of attempts that ended with an error that counts against the trial."""
     until_step: int = 0
-    """Step at which the newest attempt was to end."""
+    """Step up to which the newest attempt was to train."""
     measurements: list[Measurement] = field(default_factory=list)
-    """In order of step."""
+    """The trial's measurements in ascending order of step."""
 
 
 def together(records: Iterable[Record], until_step: int) -> Iterator[tuple[Record, ...]]:
-    """Yields records one by one, except that the evaluation at `until_step` comes with the outcome after it."""
+    """Yields each record alone in a tuple, except that the last evaluation shares a tuple with the outcome after it.
+
+    The last evaluation is the evaluation at `until_step`, where the segment ends.
+    """
     last: tuple[Record, ...] = ()
     for record in records:
         if isinstance(record, Evaluation) and record.step == until_step:
@@ -120,9 +128,9 @@ def together(records: Iterable[Record], until_step: int) -> Iterator[tuple[Recor
 
 
 EXCUSED = "not counted against the trial: "
-"""The beginning of an error that does not count against its trial."""
+"""The words with which the error of an attempt begins if it does not count against the trial."""
 
 
 def is_counted(error: str) -> bool:
-    """Whether the stored error of an attempt counts against its trial."""
+    """Returns whether the stored error of an attempt counts against its trial. An empty error does not count."""
     return bool(error) and not error.startswith(EXCUSED)

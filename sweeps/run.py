@@ -37,20 +37,22 @@ def run_sweep(
     patient: bool = False,
     lease_seconds: float = LEASE_SECONDS,
 ) -> Sweep:
-    """Runs a sweep to its end and returns it. Running it again trains what is missing.
+    """Runs a sweep to its end and returns it. If the sweep is stored already, trains only what is missing.
 
-    `address` is that of a Ray cluster, for `driver="ray"`; None starts a new Ray on this machine. `on_change` is called
-    after each change, with the record that caused it. `say` gets lines about what takes long before the first trial.
-    With `patient`, the run waits until the lease of a dead driver has expired; a lease lasts `lease_seconds` unless it
-    is renewed.
+    With `driver="ray"`, `address` is the address of a Ray cluster; None starts a new Ray on this machine. `on_change`
+    is called after each change of the sweep, with the record that caused the change or None. `say` receives lines for
+    the person, for example before a slow measurement. With `patient`, the run waits until the lease of a dead driver
+    has expired. A lease lasts `lease_seconds` unless it is renewed.
 
-    Raises ConfigError or UserError (a mistake in the file or the images), StoreError, SweepTaken or SweepFailed, each with one line for a person. On KeyboardInterrupt it releases the lease and keeps what is stored.
+    Raises ConfigError or UserError for a mistake in the file or the images, StoreError if the database cannot be used,
+    SweepTaken if another driver holds the lease, and SweepFailed if the sweep cannot go on or has no result. Their
+    messages are for the person. On KeyboardInterrupt, the lease is released and everything stored so far is kept.
     """
     found = check_feasible(config)
     if is_url(config.checkpoints):
         check_store(config.checkpoints)
     split = open_data(config.data, config.scale, Path(config.cache).absolute())
-    # Raises UserError for images smaller than a patch, before the first trial would.
+    # Raises UserError now, not in the first trial, if an image is smaller than a patch.
     PatchSampler(split.train, config.train.patch_size, config.train.batch_size, config.seed)
     store = Store(config.storage)
     try:
@@ -70,7 +72,7 @@ def run_sweep(
         except SweepTaken:
             raise
         except StoreError as error:
-            # The file was right; the database went wrong later, so that this is a failure of the run.
+            # The file has no mistake. The database failed later, so this is a failure of the run.
             raise SweepFailed(str(error)) from error
         finally:
             sweep.close()
@@ -106,16 +108,19 @@ def _drive(
 def share_here(config: SweepConfig, plan: Callable[[], Plan], say: Say) -> Share:
     """Returns the share of this machine's GPUs that one trial takes.
 
-    With `resources.gpu: auto` the share is measured now, unless the machine remembers a measurement.
+    With `resources.gpu: auto`, the share is measured now unless an earlier measurement is stored.
     """
     wanted = resources_of(config).gpu
-    # A share of whole GPUs, or none, needs no inspection.
+    # Whole GPUs, or none, need no look at the model or memory of the GPUs.
     gpus = find_gpus() if wanted == AUTO or 0 < float(wanted) < 1 else ()
     return local_share(config, plan, gpus, visible_gpus(), num_cores(), say)
 
 
 def local_slots(resources: ResourceSettings) -> int:
-    """Returns how many trials run at once on this machine: as the file states, or as its cores and GPUs allow."""
+    """Returns how many trials run at once on this machine.
+
+    This is `resources.concurrent` if it is set, otherwise the number that the machine's cores and GPUs allow.
+    """
     if resources.concurrent is not None:
         return resources.concurrent
     by_cpu = _by_cores(resources)
@@ -127,12 +132,12 @@ def local_slots(resources: ResourceSettings) -> int:
 
 
 def _by_cores(resources: ResourceSettings) -> int:
-    """Returns how many trials at once this machine has cores for, at least 1."""
+    """Returns the number of trials that this machine has enough cores for, at least 1."""
     return max(1, int(num_cores() / resources.cpu))
 
 
 def lacking(config: SweepConfig) -> list[str]:
-    """Returns one line for each resource of which a trial asks for more than this machine has."""
+    """Returns one line for each setting under `resources` that asks for more than this machine has."""
     resources = resources_of(config)
     cpu, gpu = resources.cpu, resources.gpu
     cores, gpus, lines = num_cores(), len(visible_gpus()), []
@@ -140,7 +145,7 @@ def lacking(config: SweepConfig) -> list[str]:
         lines.append(
             f"resources.cpu: a trial asks for {cpu:g} cores, and this machine has {cores}; the trial uses {cores} threads"
         )
-    # On GPUs, more trials than cores can be intended.
+    # If trials run on GPUs, more trials than cores may be intended.
     room, at_once = _by_cores(resources), resources.concurrent or 0
     if at_once > room and not gpus:
         lines.append(
@@ -156,7 +161,11 @@ def lacking(config: SweepConfig) -> list[str]:
 
 
 def _record_provenance(sweep: Sweep, split: DataSplit) -> None:
-    """Stores what the sweep's numbers depend on: text, code, versions, images, and the scores of bicubic."""
+    """Stores what the sweep's numbers depend on: its text, the code, package versions, the images, and the scores of
+    bicubic.
+
+    Raises UserError if the images have changed since the sweep began.
+    """
     commit, dirty = git_state()
     sweep.store.add_life(
         sweep.id,

@@ -1,13 +1,14 @@
-"""The script that `ray submit sweep.yaml sweeps/submit.py` runs on the head node: it finds the sweep and runs it.
+"""The script that `ray submit sweep.yaml sweeps/submit.py` runs on the head node. It finds the sweep file and runs it.
 
     python submit.py [FILE] [--here]
 
-Without FILE, the script reads the sweep that `ray up` has left on the head node, or a newer `~/sweep.yaml`. If
-Ray's job server runs (it is part of the dashboard), the driver becomes a Ray job and this script shows its log. A lost
-connection then does no harm: the same command shows the log again. With --here, or without a job server, the driver
-runs in this process. Running the script again resumes the sweep.
+Without FILE, the script reads the file that `ray up` left on the head node, or `~/sweep.yaml` if that file is newer. If
+Ray's job server is running (it is part of the dashboard), the driver becomes a Ray job and this script shows the job's
+log. A lost connection then does no harm: run the same command again to see the log. With --here, or without a job
+server, the driver runs in this process. If the sweep has stopped, running the script again resumes it.
 
-Exit codes: 0 the sweep is done; 1 the sweep failed; 2 the file is wrong. `ray submit` turns 1 and 2 into 1.
+Exit codes: 0 the sweep is done; 1 the sweep failed, or another driver runs it; 2 the file is wrong, or the sweep is
+running with another text. `ray submit` turns every code except 0 into 1.
 """
 
 import argparse
@@ -33,19 +34,20 @@ from sweeps.drivers import ray_job
 from sweeps.store.store import Store, StoreError
 
 BOOTSTRAP = "ray_bootstrap_config.yaml"
-"""File in the head node's home folder: the cluster file of the last `ray up`, as JSON."""
+"""Name of the file in the head node's home folder that holds the cluster file of the last `ray up`, as JSON."""
 UPLOADED = "sweep.yaml"
-"""File in the home folder that `ray rsync-up sweep.yaml sweep.yaml '~/sweep.yaml'` uploads."""
+"""Name of the file in the home folder that `ray rsync-up sweep.yaml sweep.yaml '~/sweep.yaml'` uploads."""
 FOLDER_VARIABLE = "SRSWEEP_FOLDER"
-"""Environment variable with the folder where relative paths of the sweep begin. The default is the home folder.
+"""Environment variable that names the folder at which relative paths of the sweep begin. The default is the home
+folder.
 
-`sweeps.drivers.ray_this_machine` sets it.
+`sweeps.drivers.ray_this_machine` sets this variable.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """A sweep and the file that holds it. `notes` are lines for the person."""
+    """A sweep and the file that holds it. `notes` are lines to print for the person."""
 
     config: SweepConfig
     path: Path
@@ -53,20 +55,25 @@ class Found:
 
     @property
     def line(self) -> str:
-        """The sweep's name, digest and age. They show a person which text of the sweep will run."""
+        """One line that shows which text will run: the sweep's name and digest, and the file's path and age."""
         age = _duration(time.time() - self.path.stat().st_ctime)
         return f"sweep {self.config.name}, text {self.config.digest}, from {self.path}, {age} old"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the script with these arguments (default: the command line's) and returns the exit code."""
+    """Runs the script and returns its exit code. `arguments` default to the arguments of the command line."""
     parser = argparse.ArgumentParser(
         description="Run or resume a sweep on the running Ray cluster."
     )
     parser.add_argument(
-        "file", nargs="?", type=Path, help="sweep file (default: the one that `ray up` left here)"
+        "file",
+        nargs="?",
+        type=Path,
+        help="sweep file (default: the file that `ray up` left on this machine)",
     )
-    parser.add_argument("--here", action="store_true", help="run in this process, not as a Ray job")
+    parser.add_argument(
+        "--here", action="store_true", help="run the driver in this process, not as a Ray job"
+    )
     parser.add_argument("--run", type=Path, help=argparse.SUPPRESS)  # a snapshot, inside a job
     options = parser.parse_args(arguments)
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
@@ -78,7 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr, flush=True)
         return _ended(2)
     if options.file is None:
-        # Relative paths begin where Ray puts files, or where the person typed the command on this machine.
+        # Relative paths begin in the folder where Ray puts files, or where the person typed the command.
         os.chdir(os.environ.get(FOLDER_VARIABLE) or Path.home())
     for line in (found.line, *found.notes, *text_changes(found.config)):
         print(line, flush=True)
@@ -96,16 +103,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def find(file: Path | None, home: Path) -> Found:
-    """Returns the sweep in `file`. Without it, returns the sweep that reached the folder `home` last.
+    """Returns the sweep in `file`. Without `file`, returns the sweep in the newer of BOOTSTRAP and UPLOADED in `home`.
 
-    Raises ConfigError, with one line for each fault, if a file is wrong or there is none.
+    Raises ConfigError if there is no file, or if a file is wrong. The message has one line for each fault.
     """
     if file is not None:
         return read(file)
     present = [path for path in (home / BOOTSTRAP, home / UPLOADED) if path.exists()]
     if not present:
         raise ConfigError(
-            f"{home / BOOTSTRAP}: no such file (`ray up sweep.yaml` writes it); or name a file: "
+            f"{home / BOOTSTRAP}: no such file; run `ray up sweep.yaml`, which writes it, or name a file: "
             "submit.py FILE"
         )
     present.sort(key=lambda path: path.stat().st_ctime, reverse=True)
@@ -117,7 +124,7 @@ def find(file: Path | None, home: Path) -> Found:
 
 
 def read(path: Path) -> Found:
-    """Returns the sweep in a YAML or JSON file, whatever its suffix. Raises ConfigError for a wrong file."""
+    """Returns the sweep in a YAML or JSON file with any suffix. Raises ConfigError if the file is wrong."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -136,7 +143,10 @@ def read(path: Path) -> Found:
 
 
 def text_changes(config: SweepConfig) -> list[str]:
-    """Returns one line on how the text differs from the sweep's last run; [] if the sweep never ran."""
+    """Returns one line that says how the sweep's text differs from the text of its last run.
+
+    Returns [] if the sweep never ran, or if its database cannot be opened.
+    """
     try:
         store = Store(config.storage)
     except StoreError:
@@ -158,7 +168,10 @@ def text_changes(config: SweepConfig) -> list[str]:
 
 
 def snapshot(config: SweepConfig) -> Path:
-    """Writes a copy of the sweep, which no later `ray up` can change under a driver, and returns its path."""
+    """Writes a copy of the sweep to ~/.srsweep and returns the path of the copy.
+
+    A driver runs the copy, so that a later `ray up` cannot change the text of a running sweep.
+    """
     folder = Path.home() / ".srsweep"
     folder.mkdir(mode=0o700, exist_ok=True)
     # Each text has its own file, so that a job that is starting never reads another job's text.
@@ -169,10 +182,10 @@ def snapshot(config: SweepConfig) -> Path:
 
 
 def run_here(path: Path, secret: Path | None = None) -> int:
-    """Runs `srsweep run` on the snapshot `path` in this process and returns its exit code.
+    """Runs `srsweep run` on the snapshot at `path` in this process and returns its exit code.
 
-    Killing this process therefore kills the driver. In a job, the file `secret` holds the URL of the database if the
-    person who submitted the job had set one.
+    The driver is this process, so killing this process kills the driver. If the file `secret` exists, it holds the
+    database URL, which is passed on in the environment variable STORAGE_VARIABLE unless that is set already.
     """
     # ssh gives this process a terminal, but its output is read as a log.
     os.environ["TTY_COMPATIBLE"] = "0"
@@ -182,7 +195,7 @@ def run_here(path: Path, secret: Path | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.argv = ["srsweep", "run", str(path), "--driver", "ray", "--address", "auto"]
     try:
-        # By name, because this package must not import the command line.
+        # Run by name, because this package must not import the command line.
         runpy.run_module("srsweep", run_name="__main__", alter_sys=True)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
@@ -190,7 +203,11 @@ def run_here(path: Path, secret: Path | None = None) -> int:
 
 
 def run_as_job(client: Any, found: Found, path: Path) -> int:
-    """Submits the driver as a job, or finds the job that runs it, shows the log, and returns the exit code."""
+    """Submits the driver as a Ray job, or finds the job that runs the sweep already, and shows the job's log.
+
+    Returns the exit code of the job. Returns 2 if the sweep is running with another text, and 130 after Ctrl-C, which
+    leaves the job running.
+    """
     config = found.config
     job = ray_job.find_live(client, config.name)
     if job is not None and job.digest != config.digest:
@@ -214,7 +231,7 @@ def run_as_job(client: Any, found: Found, path: Path) -> int:
 
 
 def _command(path: Path) -> str:
-    """Returns the shell command of the job: `srsweep run` on a snapshot."""
+    """Returns the shell command of the job, which runs `srsweep run` on the snapshot at `path`."""
     # The URL may hold a password, and every user of the cluster can read a job's environment.
     secret = _secret(path)
     secret.unlink(missing_ok=True)

@@ -1,1 +1,1 @@
-"""Scripts that maintain the project; nothing imports them and no wheel carries them."""
+"""Scripts for maintaining the project. Nothing imports them, and the wheel does not include them."""

@@ -1,13 +1,13 @@
-"""Prints a requirements file that pins every dependency to the lowest version in pyproject.toml.
+"""Prints a requirements file that pins every dependency to the lowest version that pyproject.toml allows.
 
 python tools/lowest_versions.py --torch 2.13.0 > lowest.txt
 
-`make test-lowest` installs that file into an environment of its own and runs the quick tests there.
-pyproject.toml is the only list. The script uses the standard library alone, so that it runs before
-anything is installed.
+`make test-lowest` installs the printed file into a separate environment and runs the quick tests there.
+The script uses only the standard library, so that it can run before anything is installed.
 
-torch is the exception. Its lowest promised version pulls several gigabytes of CUDA packages from most
-indexes, so the default takes the version of the normal environment. `--torch lowest` pins the promised one.
+There are two exceptions. The development tools (the extra `dev`) keep the versions in constraints.txt.
+torch has the version of the normal environment by default, because its lowest allowed version pulls
+several gigabytes of CUDA packages from most indexes. `--torch lowest` pins that version.
 """
 
 import argparse
@@ -18,9 +18,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 TORCH = "2.13.0"
-"""The torch that `make setup` installs."""
+"""The version of torch that `make setup` installs."""
 TOOLS = "dev"
-"""The extra that no user installs: its packages keep the versions of constraints.txt."""
+"""The extra with the development tools, which no user installs. Its packages keep the versions in constraints.txt."""
 
 _PROMISE = re.compile(
     r"(?P<name>[A-Za-z0-9._-]+)(?P<extras>\[[^\]]+\])?>=(?P<lowest>[0-9][^,;\s]*)"
@@ -28,9 +28,9 @@ _PROMISE = re.compile(
 
 
 def lowest(requirement: str) -> str:
-    """The pin for one requirement: `ray[tune]>=2.50` becomes `ray[tune]==2.50`.
+    """Returns the pin for one requirement: `ray[tune]==2.50` for `ray[tune]>=2.50`.
 
-    ValueError for any other form than `name[extras]>=version`, which would promise no single lowest version.
+    Raises ValueError for any form other than `name[extras]>=version`, because it names no single lowest version.
     """
     match = _PROMISE.fullmatch(requirement)
     if match is None:
@@ -39,9 +39,9 @@ def lowest(requirement: str) -> str:
 
 
 def pins(pyproject: Path, torch: str = TORCH) -> list[str]:
-    """The runtime dependencies of the project and of all its extras but `dev`, each at its lowest version.
+    """Returns the dependencies of the project and of all its extras except `dev`, each pinned to its lowest version.
 
-    `torch` replaces the version of torch; "lowest" keeps the promised one.
+    `torch` is the version to which torch is pinned instead; "lowest" means its lowest version too.
     """
     project = tomllib.loads(pyproject.read_text())["project"]
     extras: dict[str, list[str]] = project["optional-dependencies"]
@@ -53,7 +53,7 @@ def pins(pyproject: Path, torch: str = TORCH) -> list[str]:
 
 
 def tools_for_tests(pyproject: Path, constraints: Path) -> list[str]:
-    """The packages of the extra `dev`, each at its version in constraints.txt."""
+    """Returns the packages of the extra `dev`, each pinned to its version in constraints.txt."""
     extras = tomllib.loads(pyproject.read_text())["project"]["optional-dependencies"]
     names = {_canonical(re.split(r"[\[<>=!~; ]", line)[0]) for line in extras[TOOLS]}
     return [line for line in _lines(constraints) if _canonical(line.split("==")[0]) in names]
@@ -68,11 +68,13 @@ def _canonical(name: str) -> str:
 
 
 def main() -> None:
-    """Prints the pins, one a line."""
+    """Prints the pins, one on each line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--torch", default=TORCH, help="version of torch, or: lowest")
+    parser.add_argument(
+        "--torch", default=TORCH, help=f"version of torch to pin, or lowest (default: {TORCH})"
+    )
     torch = parser.parse_args().torch
     pyproject = ROOT / "pyproject.toml"
     print(

@@ -72,7 +72,7 @@ def test_of_two_files_the_newer_is_run_and_the_other_is_told(tmp_path: Path) -> 
 
 
 def test_without_any_file_the_way_out_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="`ray up sweep.yaml` writes it"):
+    with pytest.raises(ConfigError, match="run `ray up sweep.yaml`, which writes it"):
         find(None, tmp_path)
 
 
