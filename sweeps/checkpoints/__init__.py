@@ -1,1 +1,1 @@
-"""Training states on disk and in object stores, and the weights that others published."""
+"""Training states on disk and in object stores, and weights that others published."""

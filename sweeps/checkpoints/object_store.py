@@ -1,4 +1,4 @@
-"""Checkpoints in an object store (s3://, gs://, ...). Training writes to the local disk and copies to the store."""
+"""Copies of checkpoints in an object store (s3://, gs://, ...). Training writes to the local disk first."""
 
 import importlib
 from collections.abc import Iterable
@@ -9,36 +9,41 @@ from typing import Any
 from searchspace.errors import UserError
 
 PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs"}
-"""The package that fsspec needs for each kind of store."""
+"""The Python package that fsspec needs for each scheme of a URL."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mirror:
-    """The folder of one trial in the store."""
+    """The copy of one trial's folder in an object store, at `url`."""
 
     url: str
 
     def fetch(self, folder: Path, names: Iterable[str]) -> None:
-        """Copy files to this machine unless they are here already. Files that the store lacks are passed over."""
+        """Copies files from the store to `folder` on this machine.
+
+        Files that are in `folder` already and files that the store lacks are skipped.
+        """
         store, root = self._open()
         folder.mkdir(parents=True, exist_ok=True)
         for name in names:
             if not (folder / name).exists() and store.exists(f"{root}/{name}"):
-                # Under another name first, so that a crash leaves no half of a checkpoint.
+                # Copied under another name first, so that a crash leaves no incomplete checkpoint.
                 partial = folder / f"{name}.partial"
                 store.get_file(f"{root}/{name}", str(partial))
                 partial.replace(folder / name)
 
     def push(self, path: Path) -> None:
-        """Copy a file to the store, where it appears only once it is whole. Does nothing if there is no file yet."""
+        """Copies a file to the store, where it appears once it is complete. Does nothing if the file does not exist."""
         if not path.exists():
-            return  # a resumed training repeats its measurements before it writes
+            return  # a resumed training yields its earlier evaluations before it writes a checkpoint
         store, root = self._open()
         store.makedirs(root, exist_ok=True)
         store.put_file(str(path), f"{root}/{path.name}")
 
     def forget(self, names: Iterable[str] | None = None) -> None:
-        """Delete the named files in the store, or the whole folder. Files that are gone already are ignored."""
+        """Deletes the files `names` in the store, or the whole folder if `names` is None. Skips files that do not
+        exist.
+        """
         store, root = self._open()
         if names is None:
             if store.exists(root):
@@ -52,18 +57,18 @@ class Mirror:
         import fsspec
 
         store, root = fsspec.core.url_to_fs(self.url)
-        # fsspec caches listings. A cached one would miss files that other machines have written since.
+        # fsspec caches listings. A cached listing would miss files that other machines have written since.
         store.invalidate_cache()
         return store, str(root)
 
 
 def is_url(checkpoints: str) -> bool:
-    """Whether `checkpoints` names an object store rather than a folder."""
+    """Returns whether `checkpoints` is the URL of an object store and not a folder."""
     return "://" in checkpoints
 
 
 def check_store(checkpoints: str) -> None:
-    """Raise UserError, naming the package to install, if this machine cannot reach the kind of store."""
+    """Raises UserError if fsspec cannot use this kind of store here. The message names the package to install."""
     scheme = checkpoints.partition("://")[0]
     try:
         importlib.import_module("fsspec").get_filesystem_class(scheme)

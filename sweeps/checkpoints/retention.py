@@ -1,4 +1,4 @@
-"""Deletes the training states that nobody asked to keep."""
+"""Deletes training states that `search.keep_weights` does not ask to keep."""
 
 import contextlib
 from pathlib import Path
@@ -7,7 +7,10 @@ from sweeps.checkpoints.object_store import Mirror
 
 
 def forget_weights(folder: Path, mirror: Mirror | None = None) -> None:
-    """Delete the training states in a trial's folder. Files that are gone already are ignored."""
+    """Deletes all training states in a trial's folder and in its copy in an object store.
+
+    File system errors are ignored.
+    """
     with contextlib.suppress(OSError):
         if mirror is not None:
             mirror.forget()

@@ -1,4 +1,7 @@
-"""Training states on disk. A state is written whole, and only the training that it belongs to resumes from it."""
+"""Training states on disk.
+
+A state is written to its file completely or not at all. A training resumes only from its own states.
+"""
 
 import contextlib
 import hashlib
@@ -32,17 +35,19 @@ FIRST_SETTINGS = frozenset(
         "precision",
     ]
 )
-"""The training settings, besides the device, at the time when training states held a digest of them."""
+"""The training settings, without the device, that existed when state files held a digest of the settings instead of the
+settings themselves."""
 
 
 class CheckpointFailed(Exception):  # noqa: N818 - reads as what happened
-    """The training state cannot be written. The network is not at fault."""
+    """The error for a training state that cannot be written. The network is not at fault."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """Everything that the weights of a training depend on. Two trainings resume from each other's states only if
-    all of it is equal; the device may differ.
+    """Everything that the weights of a training depend on, except the device.
+
+    A training resumes from the state of another only if all these values are equal.
     """
 
     architecture: str
@@ -54,7 +59,7 @@ class Training:
     """Fingerprint of the training and validation images."""
 
     def stored(self) -> dict[str, Any]:
-        """The same as plain values, for the file."""
+        """Returns these values in JSON types, for the state file."""
         return {
             "architecture": self.architecture,
             "scale": self.scale,
@@ -64,7 +69,7 @@ class Training:
         }
 
     def owns(self, state: Mapping[str, Any]) -> bool:
-        """Whether `state` is of this training. A setting that the file lacks had its default."""
+        """Returns whether `state` belongs to this training. A setting that the state lacks counts as its default."""
         stored = state.get("training")
         if stored is None:
             return state.get("identity") == self._digest_before_2026_11_26()
@@ -76,9 +81,10 @@ class Training:
         return theirs == self.stored()
 
     def _digest_before_2026_11_26(self) -> str:
-        """The digest that stood in place of `stored` until then, over the settings that there were.
+        """Returns the digest that state files held before that day, instead of what `stored` returns.
 
-        Every setting that came later had its default in those trainings.
+        The digest covers the settings that existed then. A setting that was added later had its default in those
+        trainings. With any other value, this training has no old states, and a text that equals no digest is returned.
         """
         settings = _plain(self.settings)
         later = {name: settings.pop(name) for name in settings.keys() - FIRST_SETTINGS}
@@ -92,30 +98,35 @@ class Training:
 
 
 def _plain(settings: TrainSettings) -> dict[str, Any]:
-    """The settings that weights depend on, as plain values: all but those that say where the training runs."""
+    """Returns the settings that weights depend on, in JSON types. Where a training runs is not among them."""
     return settings.model_dump(mode="json", exclude=PLACES["train"])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoints:
-    """Where a trial's training state is read from and written to."""
+    """The files that a training resumes from and writes its state to."""
 
     write: Path
     read: tuple[Path, ...] = ()
-    """Files to resume from, the newest first. A file that is unreadable or of another training is passed over."""
+    """Files to resume from, newest first. Files that are unreadable or belong to another training are skipped."""
     training: Training | None = None
-    """The training that the states belong to. None: states are written without one, and only such states are read."""
+    """The training that the states belong to. None: states are written without this information, and only states
+    without it are read."""
     computed: str = ""
-    """How numbers are rounded here. It is written down and does not keep a state from being resumed."""
+    """How this machine rounds numbers, such as '2 threads, float32'. The state file records this text. A state that was
+    computed with another rounding can still be resumed."""
 
 
 def checkpoint_path(folder: Path, attempt: int) -> Path:
-    """The file of one attempt. Each attempt has its own: an attempt that was given up may still be running."""
+    """Returns the path of the state file of one attempt.
+
+    Each attempt has its own file, because an older attempt that was given up may still be running.
+    """
     return folder / f"attempt-{attempt}.pt"
 
 
 def newest_state(checkpoints: Checkpoints, device: torch.device | str) -> dict[str, Any] | None:
-    """The newest state that the training can resume from, or None."""
+    """Returns the newest state that the training can resume from, loaded to `device`. Returns None if there is none."""
     training = checkpoints.training
     for path in checkpoints.read:
         state = read_checkpoint(path, device)
@@ -127,8 +138,11 @@ def newest_state(checkpoints: Checkpoints, device: torch.device | str) -> dict[s
 
 
 def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any] | None:
-    """The training state in a file (network, optimizer, step, seconds, history), or None if it holds none."""
-    # A truncated file is not a zip archive. torch would take it for its old format and fail in odd ways.
+    """Returns the training state in a file, or None if the file holds none.
+
+    A state is a dict with the network, the optimizer, the step, the seconds and the history.
+    """
+    # A truncated file is not a zip archive. torch would try to read it in its old format and fail in odd ways.
     if not zipfile.is_zipfile(path):
         return None
     try:
@@ -139,14 +153,14 @@ def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
 
 
 def write_state(state: dict[str, Any], path: Path) -> None:
-    """Write `state` under a temporary name first, so that a crash leaves the old file whole.
+    """Writes `state` to a temporary file and renames it to `path`, so that a crash leaves the old file unharmed.
 
     Raises CheckpointFailed if the file cannot be written.
     """
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # In memory first: on a full disk torch itself would say "unexpected pos 139968 vs 139864".
+        # Serialised in memory first, because on a full disk torch itself would say "unexpected pos 139968 vs 139864".
         whole = io.BytesIO()
         torch.save(state, whole)
         temporary.write_bytes(whole.getbuffer())

@@ -1,4 +1,4 @@
-"""Loads weights from files: srsweep's own checkpoints and those of the authors' code."""
+"""Loads weights from checkpoints, written by srsweep or by the code of a paper's authors."""
 
 import pickle
 import re
@@ -13,10 +13,11 @@ from searchspace.errors import UserError
 from searchspace.layers import RGB_MEAN_DIV2K, ColourShift
 
 WRAPPERS = ("network", "params_ema", "params", "ema_state_dict", "state_dict", "model", "net")
-"""Keys under which checkpoints keep their tensors. srsweep's own comes first, averaged weights before plain ones."""
+"""Keys under which checkpoints keep their tensors, in the order in which they are tried: srsweep's own key first, and
+averaged weights before plain weights."""
 
 PREFIX = "module."
-"""The prefix that nn.DataParallel puts before every name."""
+"""The prefix that nn.DataParallel puts before every name of a tensor."""
 
 KINDS = {
     "weight_g": "g",
@@ -24,40 +25,44 @@ KINDS = {
     "parametrizations.weight.original0": "g",
     "parametrizations.weight.original1": "v",
 }
-"""Names of weight norm's two tensors, in old and new versions of torch."""
+"""The tensors g and v of weight norm, by their names in old and new versions of torch."""
 
 SHIFT = re.compile(r"(^|\.)(sub_mean|add_mean)\.")
-"""The mean shift of EDSR and its descendants. Each repository registers it in another place."""
+"""Matches tensors of the mean shift of EDSR and its descendants. Each repository registers the mean shift at a
+different position."""
 
 BRANCH = re.compile(r"(?:^|\.)(?:up|x)_?([2348])\.")
-"""The part of a multi-scale network that serves one scale, such as CARN's upsample.up2, up3 and up4."""
+"""Matches tensors in a part of a multi-scale network that serves one scale, such as CARN's upsample.up2, up3 and up4.
+"""
 
 MEAN = re.compile(r"(^|\.)((rgb|image|img)_)?mean$")
-"""A constant mean colour, which some forks store."""
+"""Matches the name of a constant mean colour, which some forks store."""
 
 
 class Misfit(UserError):  # noqa: N818 - reads as what happened
-    """The tensors do not belong to the network. The message names the first difference."""
+    """The error for tensors that do not fit the network. The message names the first difference."""
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
-    """Fill `network` from one of srsweep's checkpoints or from one of the authors' code.
+    """Fills `network` from a checkpoint of srsweep or of a paper's authors.
 
-    If all names and shapes equal the network's, tensors are matched by name. Otherwise they are matched layer by
-    layer in order of registration. Then the number of layers and every shape must agree, so that every tensor of the
-    file is used and every tensor of the network is filled. There are four exceptions, all by name:
-    - A weight counts as coming before its bias, whatever the order in the file. The g and v of weight norm count as
-      one weight. They are multiplied if the network has no weight norm, and computed if only the network has it.
-    - `sub_mean` and `add_mean` go to the network's mean shift, wherever they stand. They may be missing. If the
-      network stores no mean shift, they must equal its constants.
-    - A multi-scale file (parts named up2, up3, ...) contributes the part that fits.
+    If all names and shapes equal the network's, tensors are matched by name. Otherwise they are matched layer by layer
+    in order of registration. Then the number of tensors and every shape must agree, so that every tensor of the file is
+    used and every tensor of the network is filled. Four kinds of tensors are recognised by name and treated
+    differently:
+    - A weight counts as coming before its bias, whatever their order in the file. The tensors g and v of weight norm
+      count as one weight. If the network has no weight norm, the plain weight is computed from g and v. If only the
+      network has weight norm, g and v are computed from the plain weight.
+    - `sub_mean` and `add_mean` fill the network's mean shift, wherever the file has them. They may be missing. If the
+      network stores no mean shift, they and a stored mean colour must equal the network's constants.
+    - In a multi-scale file (parts named up2, up3, ...), the parts for scales that do not fit are ignored.
     - The batch counters of batch norm have no effect and are ignored.
 
-    Matching by order cannot tell two layers of equal shape apart. Evaluate foreign weights against their published
-    figure.
+    Matching by order cannot tell two layers of equal shape apart. After loading weights from elsewhere, evaluate the
+    network and compare the scores with the published ones.
 
-    Raises UserError if the file is not a checkpoint, if reading it would run code, or if its tensors do not fit. The
-    network is then unchanged.
+    Raises UserError if the file is missing or is not a checkpoint, if reading it would run code, or if its tensors do
+    not fit. The network is then unchanged.
     """
     stored = read_weights(path)
     own = network.state_dict()
@@ -79,9 +84,10 @@ def load_weights(network: nn.Module, path: Path) -> None:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a checkpoint by name, on the CPU and in order, without wrappers and 'module.'.
+    """Returns the tensors of a checkpoint by name, on the CPU and in the order of the file.
 
-    Raises UserError if the file is not a checkpoint or holds no tensors.
+    Keys that wrap the tensors and the prefix 'module.' are removed. Raises UserError if the file is missing, is not a
+    checkpoint, or holds no tensors.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -131,7 +137,7 @@ class _Entry:
 
 
 def _entries(tensors: Mapping[str, Tensor]) -> list[_Entry]:
-    """The entries in order, layer by layer. In each layer the weight comes before its bias."""
+    """Returns the entries in order, layer by layer. In each layer the weight comes before its bias."""
     layers: dict[str, dict[str, str]] = {}
     for name in tensors:
         kind = next((kind for kind in KINDS if name.endswith(f".{kind}")), name.rpartition(".")[2])
@@ -151,7 +157,7 @@ def _entries(tensors: Mapping[str, Tensor]) -> list[_Entry]:
 
 
 def _branches(stored: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
-    """Yield all tensors of the file. For a multi-scale file, yield then the tensors that each of its scales uses."""
+    """Yields all tensors of the file and then, for a multi-scale file, the tensors that each of its scales uses."""
     yield stored
     scales = {name: match[1] for name in stored if (match := BRANCH.search(name))}
     for scale in sorted(set(scales.values())):
@@ -159,7 +165,7 @@ def _branches(stored: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
 
 
 def _filled(network: nn.Module, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return values for the network's tensors by name. Raises Misfit."""
+    """Returns a value from the file for every tensor of the network that needs one, by name. Raises Misfit."""
     own = network.state_dict()
     shifts = {name: t for name, t in stored.items() if SHIFT.search(name)}
     own_shifts = {
@@ -195,7 +201,8 @@ def _by_order(own: Mapping[str, Tensor], stored: Mapping[str, Tensor]) -> dict[s
     filled: dict[str, Tensor] = {}
     for number, (entry, other) in enumerate(zip(mine, theirs, strict=False), 1):
         if entry.shape != other.shape:
-            raise Misfit(f"tensor {number}, {other}, meets {entry}; {counts}{_hint(entry, other)}")
+            difference = f"tensor {number} is {other} in the file but {entry} in the network"
+            raise Misfit(f"{difference}; {counts}{_hint(entry, other)}")
         filled |= dict(zip(entry.names, _converted(entry, other), strict=True))
     if len(mine) != len(theirs):
         shorter = min(len(mine), len(theirs))
@@ -205,7 +212,7 @@ def _by_order(own: Mapping[str, Tensor], stored: Mapping[str, Tensor]) -> dict[s
 
 
 def _converted(entry: _Entry, other: _Entry) -> tuple[Tensor, ...]:
-    """Convert the tensors of `other` to the form that `entry` has: plain, or under weight norm."""
+    """Returns the tensors of `other` in the form that `entry` has: a plain weight, or g and v of weight norm."""
     if len(entry.names) == len(other.names):
         return tuple(t.reshape(e.shape) for e, t in zip(entry.tensors, other.tensors, strict=True))
     if len(other.names) == 2:
@@ -216,12 +223,12 @@ def _converted(entry: _Entry, other: _Entry) -> tuple[Tensor, ...]:
 
 
 def _norm(weight: Tensor) -> Tensor:
-    """The Euclidean norm of each output channel. All dimensions are kept."""
+    """Returns the Euclidean norm of each output channel. All dimensions are kept."""
     return torch.linalg.vector_norm(weight, dim=tuple(range(1, weight.ndim)), keepdim=True)
 
 
 def _hint(entry: _Entry, other: _Entry) -> str:
-    """A guess at why a tensor does not fit, or an empty string."""
+    """Returns a guess at why a tensor does not fit, or an empty string."""
     bias = [e.names[-1].endswith("bias") for e in (entry, other)]
     if bias[0] != bias[1]:
         owner = "file" if bias[1] else "network"
@@ -233,7 +240,7 @@ def _hint(entry: _Entry, other: _Entry) -> str:
 
 
 def _check_range(own: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
-    """Raise Misfit if the file's mean shift is for colours up to 1 and the network's for 255, or the reverse."""
+    """Raises Misfit if one mean shift is for colours up to 1 and the other is for colours up to 255."""
     largest = [
         max(float(t.abs().max()) for name, t in shift.items() if name.endswith("bias"))
         for shift in (own, values)
@@ -246,7 +253,10 @@ def _check_range(own: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> Non
 
 
 def _check_constants(constants: Mapping[str, Tensor]) -> None:
-    """Raise Misfit if the file holds another mean colour than DIV2K's, which the network uses without storing it."""
+    """Raises Misfit if the file holds a mean colour other than the mean of DIV2K.
+
+    The network uses the mean of DIV2K without storing it.
+    """
     mean = torch.tensor(RGB_MEAN_DIV2K)
     for name, tensor in constants.items():
         values = tensor.float()

@@ -1,1 +1,1 @@
-"""The sweep file: its keys, the lines of its faults, and whether its space holds a network within the budget."""
+"""The sweep file: its keys, the lines of its faults, and the check that its space holds a network within the budget."""

@@ -1,6 +1,6 @@
-"""What can be wrong in a sweep beyond the type and range of a single key, which pydantic checks.
+"""Checks of a sweep file beyond the type and range of a single key, which pydantic checks.
 
-Each function returns faults as (path of the key, message).
+A fault is a pair: the path of the key, and a message.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +25,10 @@ T = TypeVar("T")
 def search_faults(
     search: object, objectives: Mapping[str, Any], space: Space, at: At
 ) -> Iterator[Fault]:
-    """What the chosen sampler cannot do; `search` and `objectives` are as written in the file."""
+    """Yields the faults in what a sweep asks of its sampler.
+
+    `search` and `objectives` are the values in the file before pydantic has checked them.
+    """
     written = search if isinstance(search, Mapping) else {}
     name = written.get("sampler", SearchSettings.model_fields["sampler"].default)
     if not isinstance(name, str) or name not in SAMPLERS:
@@ -35,15 +38,19 @@ def search_faults(
         yield (*at, "sampler"), text
     if written.get("min_gain") is not None and not sampler.expects_gains:
         able = " or ".join(samplers_that_expect_gains())
-        yield (*at, "min_gain"), f"needs sampler: {able}, which expects gains"
+        yield (*at, "min_gain"), f"needs sampler: {able}, which estimates the gain of a trial"
 
 
 def plan_faults(search: SearchSettings, steps: int, rungs: tuple[int, ...], at: At) -> list[Fault]:
-    """Plans under which the sweep would silently do nothing; `steps`: of a full training."""
+    """Returns the faults in settings under which the sweep would silently train nothing or never pause a trial.
+
+    `steps` is the number of steps of a full training. `rungs` are the steps at which trials pause, and its last entry
+    is `steps`.
+    """
     faults: list[Fault] = []
     if search.halving is not None and len(rungs) == 1:
         text = (
-            f"must be at most two thirds of train.steps ({steps:,}) for a rung below them, "
+            f"must be at most two thirds of train.steps ({steps:,}), so that there is a rung below the last, "
             f"got {search.halving.min_steps:,}"
         )
         faults.append(((*at, "halving", "min_steps"), text))
@@ -57,7 +64,7 @@ def plan_faults(search: SearchSettings, steps: int, rungs: tuple[int, ...], at: 
 
 
 def objective_faults(objectives: object, at: At) -> list[Fault]:
-    """Objectives that srsweep does not know."""
+    """Returns one fault for each objective that srsweep does not know."""
     known = [*MEASURED, LATENCY, *COSTS]
     return [
         ((*at, str(name)), f"unknown; {nearest(name, known)}")
@@ -67,7 +74,7 @@ def objective_faults(objectives: object, at: At) -> list[Fault]:
 
 
 def scale_faults(scale: object, space: Space, at: At) -> list[Fault]:
-    """Families that are not built for `scale`."""
+    """Returns one fault for each family that is not built for `scale`."""
     return [
         (
             (*at, part.family.name),
@@ -81,7 +88,10 @@ def scale_faults(scale: object, space: Space, at: At) -> list[Fault]:
 def parse_limits(
     budget: object, constraints: object, at: At
 ) -> tuple[list[Constraint], list[Fault]]:
-    """Return the limits in `budget` and `constraints`, and the faults in them. A limit on latency is only checked."""
+    """Returns the limits in `budget` and `constraints`, and the faults in them.
+
+    A limit on latency is checked but not returned, because latency is known only once a trial has measured it.
+    """
     knob_names = {name for family in FAMILIES.values() for name in knobs(family.spec)}
     limits: list[Constraint] = []
     faults: list[Fault] = []
@@ -98,7 +108,10 @@ def parse_limits(
 
 
 def constraint_faults(limits: list[Constraint], space: Space, at: At) -> list[Fault]:
-    """Limits on knobs that also take values other than numbers, which cannot be compared with a limit."""
+    """Returns the faults in limits on knobs that also take values other than numbers.
+
+    Such values cannot be compared with a limit.
+    """
     return [
         (
             at,
@@ -114,14 +127,18 @@ def constraint_faults(limits: list[Constraint], space: Space, at: At) -> list[Fa
 
 
 def items(value: Any, kind: type) -> Any:
-    """Return the entries of a mapping or list; none when `value` has another type, which pydantic reports."""
+    """Returns what `value` holds, to iterate over: if `kind` is dict, the pairs (key, value) of a mapping.
+
+    Otherwise these are the entries of a list or the keys of a dict. A value of another type gives no entries, and
+    pydantic reports the wrong type.
+    """
     if kind is dict:
         return value.items() if isinstance(value, Mapping) else ()
     return value if isinstance(value, list | dict) else ()
 
 
 def _checked(parse: Callable[[], T], at: At, faults: list[Fault]) -> list[T]:
-    """Return the parsed value in a list; when it is wrong, add a fault and return an empty list."""
+    """Returns the parsed value in a list. If it is wrong, adds a fault to `faults` and returns an empty list."""
     try:
         return [parse()]
     except UserError as error:

@@ -1,4 +1,4 @@
-"""Whether a sweep's space holds a network within its budget, checked before anything trains."""
+"""Checks that a sweep's space holds a network within the budget, before anything trains."""
 
 import contextlib
 import time
@@ -18,36 +18,37 @@ from sweeps.config.sweep_config import ConfigError, SweepConfig
 from sweeps.search.sampler import sampler_class
 
 FEW = 500
-"""Combinations up to which the costs of a space are computed one network at a time."""
+"""The largest number of combinations of knob values for which the check counts network by network, without a table."""
 MAX_COUNTED = 1_500
-"""Networks of a family whose costs are computed to build the table of a space. They take a few seconds."""
+"""The largest number of networks of one family that are counted to build a table. Counting them takes a few seconds."""
 LOOKING_SECONDS = 20.0
-"""Seconds that the search for one feasible architecture may take in a space without a table of its costs."""
+"""Longest time in seconds to look for a feasible architecture in a space without a table of its costs."""
 MAX_LOOKED_AT = 2_000
-"""Architectures drawn at most in that time from a space too large to list."""
+"""The largest number of architectures drawn in that time from a space that is too large to list."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What the check of a space found."""
+    """The result of checking a space."""
 
     example: Architecture
     """A feasible architecture."""
     table: SpaceTable | None = None
-    """The space with its exact costs; None when building the table would take long."""
+    """Architectures of the space with their exact costs. None if the check needed no table or could build none in time.
+    """
     rows: Ints = field(default_factory=lambda: np.empty(0, np.int64))
-    """Rows of the table that are feasible."""
+    """Rows of the table that hold feasible architectures."""
 
 
 def check_feasible(config: SweepConfig, *, sample: bool = False) -> Found:
-    """Find a feasible architecture. Raises ConfigError when none was found.
+    """Finds an architecture that meets all limits of a sweep. Raises ConfigError if it finds none.
 
-    With `sample`, or when the sampler needs a table, a space too large for a full table gets one of a random million
-    architectures.
+    A space may be too large for a complete table of costs. If `sample` is set or the sampler needs a table, such a
+    space gets a table of about a million architectures drawn at random.
     """
     sample = sample or sampler_class(config.search.sampler).needs_table
     if not config.limits and not sample:
-        # When no draw is a network, the table below tells whether the space holds any.
+        # `spell` fails if no draw is a valid network. The search below tells whether the space holds any.
         with contextlib.suppress(ValueError):
             return Found(example=config.space.spell(Random(config.seed)))
     table = space_table(config, sample=sample) if config.space.num_spellings > FEW else None
@@ -55,7 +56,7 @@ def check_feasible(config: SweepConfig, *, sample: bool = False) -> Found:
         rows = table.feasible(config.limits).nonzero()[0]
         if len(rows):
             return Found(example=table.architecture(int(rows[0])), table=table, rows=rows)
-        # The costs in the table are exact, so a further search is useless; its least costs are the space's.
+        # The costs in the table are exact, so a further search is useless. The message gives the lowest costs.
         least = {name: int(of_all.min()) for name, of_all in table.costs.items() if len(table)}
         raise ConfigError(_nothing(config, least, None if table.exact else len(table)))
     smallest: dict[str, float] = {}
@@ -74,10 +75,11 @@ def check_feasible(config: SweepConfig, *, sample: bool = False) -> Found:
 
 
 def space_table(config: SweepConfig, *, sample: bool = False) -> SpaceTable | None:
-    """Return the space with its exact costs.
+    """Returns a table of the architectures in the space with their exact costs.
 
-    Returns None when that would take long, or when a limit is on a cost that the table lacks, such as memory. With
-    `sample`, a space that is too large gives the table of a random sample. The sampler uses the same table.
+    Returns None if building the table would take long, or if a limit is on a cost that the table lacks, such as memory.
+    A space that is too large for a complete table gives None or, with `sample`, a table of a random sample. The sampler
+    uses the same table.
     """
     if any(limit.name in COSTS and limit.name not in ADDITIVE for limit in config.limits):
         return None
@@ -99,7 +101,11 @@ def _candidates(config: SweepConfig) -> Iterator[Architecture]:
 
 
 def _nothing(config: SweepConfig, smallest: Mapping[str, float], looked: int | None) -> str:
-    """Return the message that nothing was found among `looked` architectures, or among all when it is None."""
+    """Returns the error message for a space in which no feasible architecture was found.
+
+    `looked` is the number of architectures that were examined, or None if all were. `smallest` maps a cost to the
+    lowest value found.
+    """
     if not smallest:
         part = config.space.families[0]
         why = ""
@@ -114,6 +120,6 @@ def _nothing(config: SweepConfig, smallest: Mapping[str, float], looked: int | N
     within = "; ".join(str(limit) for limit in config.limits)
     least = ", ".join(f"{name} {smallest[name]:,}" for name in config.budget if name in smallest)
     return (
-        f"metadata.sweep.budget: no {which} meets {within} (least: {least}); raise the budget or add "
+        f"metadata.sweep.budget: no {which} meets {within} (lowest costs: {least}); raise the budget or add "
         "smaller architectures"
     )

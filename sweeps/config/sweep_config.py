@@ -1,7 +1,7 @@
-"""sweep.yaml as one frozen value, checked in full before anything runs.
+"""sweep.yaml as one frozen value, which is checked completely before anything runs.
 
-The sweep stands under `metadata.sweep` in a file that is also a valid Ray cluster file. All other keys belong to Ray,
-and srsweep does not read them. A file with faults gives one error that names the line and path of each fault.
+The sweep is the value of `metadata.sweep` in a file that is also a valid Ray cluster file. All other keys belong to
+Ray, and srsweep does not read them. A file with faults raises one error that gives the line and the path of each fault.
 """
 
 import hashlib
@@ -38,99 +38,104 @@ from sweeps.store.database import check_url
 from sweeps.train.settings import TrainSettings
 
 STORAGE_VARIABLE = "SRSWEEP_DB"
-"""Environment variable with the database URL. It overrides the file, and is the place for passwords."""
+"""Environment variable that holds the database URL. It overrides `storage` in the file. A URL with a password belongs
+here, not in the file."""
 Scale = Literal[2, 3, 4, 8]
 
 Number = BeforeValidator(parse_quantity)
 INTERNAL = ("space", "limits", "text")
-"""Fields that parsing fills in; a file must not name them."""
+"""Fields that the parser fills in. A file must not contain them."""
 
 
 class ConfigError(UserError):
-    """A sweep file with faults. The message has one line for each."""
+    """The error for a sweep file with faults. Its message has one line for each fault."""
 
 
 class SweepConfig(BaseModel):
-    """The keys under `metadata.sweep`."""
+    """The settings under `metadata.sweep`."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True
     )
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
-    """Name of the sweep in the database. Running a sweep whose name is stored resumes it."""
+    """Name of the sweep in the database. If the database has a sweep with this name, running the sweep resumes it."""
     scale: Scale
     """Upscaling factor."""
     seed: Annotated[int, Number, Field(ge=0, lt=2**31)] = 0
-    """Seed of the suggestions, the initial weights and the batches."""
+    """Seed for the choice of architectures, the initial weights and the training batches."""
     families: Any
-    """The search space: families and the values of their knobs."""
+    """The search space: families of networks, each with the values that its knobs may take."""
     objectives: Annotated[dict[str, Direction], Field(min_length=1)] = {
         "psnr_y": "maximize",
         "params": "minimize",
         "multadds": "minimize",
     }
-    """Names that the search optimises, each with its direction: psnr_y, ssim_y, a cost, or latency (milliseconds on
-    the machine that trains the trial)."""
+    """The quantities that the search optimises, each with its direction, maximize or minimize. A quantity is psnr_y,
+    ssim_y, a cost, or latency (in milliseconds, on the machine that trains the trial)."""
     budget: dict[str, Any] = {}
-    """Upper limits on costs and on latency ('30 ms'). srsweep never trains a network that exceeds one."""
+    """Upper limits on costs and on latency, such as '30 ms'. srsweep never trains a network that exceeds a limit."""
     constraints: list[Any] = []
-    """Further limits, such as 'n_feats >= 16'."""
+    """Further limits on costs or knobs, such as 'n_feats >= 16'."""
     search: SearchSettings = SearchSettings()
     """How architectures are chosen."""
     train: TrainSettings = TrainSettings()
     """How each network is trained."""
     data: DataSettings = DataSettings()
-    """Images to train and validate on."""
+    """Images for training and validation."""
     resources: ResourceSettings = ResourceSettings()
-    """What one trial may use of a machine."""
+    """Processor cores and GPUs of a trial, and the number of trials at once."""
     storage: Annotated[str, AfterValidator(check_url)] = "sqlite:///results.db"
     """Database URL. A relative SQLite path starts at the working directory."""
     checkpoints: str = "runs"
-    """Folder of the training states. On a cluster, a folder that all machines share, or an object store such as
+    """Folder for training states. On a cluster, name a folder that all machines share, or an object store such as
     s3://bucket/folder or gs://bucket/folder."""
     cache: str = "cache"
-    """Folder of decoded images on each machine's own disk."""
+    """Folder for decoded images, on each machine's own disk."""
 
     space: Space = Field(default=Space(families=()), exclude=True)
-    """`families`, parsed."""
+    """The search space, parsed from `families`."""
     limits: tuple[Constraint, ...] = Field(default=(), exclude=True)
-    """`budget` and `constraints`, parsed. A limit on latency is in `latency_limit` instead."""
+    """The limits, parsed from `budget` and `constraints`. The limit on latency is in `latency_limit` instead."""
     text: str = Field(default="", exclude=True)
-    """The sweep as YAML text."""
+    """The settings of the sweep as YAML text."""
 
     @property
     def rungs(self) -> tuple[int, ...]:
-        """Steps at which trials pause, in ascending order, ending with the full training."""
+        """Steps at which trials pause, in ascending order. The last entry is the full number of training steps."""
         halving = self.search.halving
         return (self.train.steps,) if halving is None else halving.rungs(self.train.steps)
 
     @property
     def checkpoint_folder(self) -> Path:
-        """The local folder of training states. For an object store it lies in `cache` and is mirrored."""
+        """The local folder for training states, as an absolute path.
+
+        With an object store, this is a folder in `cache`, whose files are copied to the store.
+        """
         if is_url(self.checkpoints):
             return Path(self.cache).absolute() / "checkpoints"
         return Path(self.checkpoints).absolute()
 
     @property
     def latency_limit(self) -> float | None:
-        """The largest latency in milliseconds on the trial's machine; None when there is no limit."""
+        """The latency budget in milliseconds on the machine that trains the trial. None if there is none."""
         return parse_milliseconds(self.budget[LATENCY]) if LATENCY in self.budget else None
 
     @property
     def is_timed(self) -> bool:
-        """Whether each trial measures its latency before it trains."""
+        """Whether the latency of each trial's network is measured before training."""
         return LATENCY in self.objectives or LATENCY in self.budget
 
     def rung_at(self, step: int) -> int:
-        """Return the number of the first rung at or above `step`; the last rung when `step` exceeds all."""
+        """Returns the index of the first rung at or above `step`, or of the last rung if `step` is above all rungs."""
         return next((i for i, rung in enumerate(self.rungs) if rung >= step), len(self.rungs) - 1)
 
     @property
     def levels(self) -> tuple[int, ...]:
-        """Steps at which a model reads unfinished trainings.
+        """Steps of training whose scores the sampler's model learns from, besides the final scores.
 
-        These are the rungs. Without halving they are evaluations at about a quarter and a half of the training.
+        With halving, these are the rungs. Without halving, these are the evaluations nearest to a quarter and to half
+        of the training, or none if the steps between two evaluations exceed a quarter of the training.
         """
         steps, every = self.train.steps, self.train.evaluate_every
         if self.search.halving is not None:
@@ -139,21 +144,24 @@ class SweepConfig(BaseModel):
 
     @property
     def digest(self) -> str:
-        """Twelve hexadecimal digits of the text. YAML and the JSON that Ray makes of it give the same digits."""
+        """Twelve hexadecimal digits that identify the sweep's text.
+
+        A YAML file and the JSON file that Ray makes from it give the same digits.
+        """
         text = json.dumps(yaml.safe_load(self.text), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     @property
     def comparable(self) -> dict[str, Any]:
-        """The settings that all trials of a sweep must share, in JSON types."""
-        # The folder of the images is among PLACES: the images' fingerprint is compared instead.
+        """The settings that all trials of a sweep must share, as values of JSON types."""
+        # PLACES excludes the folder of the images, because the fingerprint of the images is compared instead.
         return self.model_dump(
             mode="json", include={"scale", "seed", "objectives", "train", "data"}, exclude=PLACES
         )
 
 
 def read_config(path: Path) -> SweepConfig:
-    """Read the sweep in a YAML file. Raises ConfigError with one line for every fault."""
+    """Reads the sweep in a YAML file. Raises ConfigError with one line for each fault."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -169,10 +177,10 @@ def read_config(path: Path) -> SweepConfig:
 
 
 def parse_config(document: object, source: str, node: yaml.Node | None = None) -> SweepConfig:
-    """Return the sweep in a loaded document, which on a cluster arrives as JSON.
+    """Returns the sweep in a document that was loaded from YAML or JSON. A cluster receives the document as JSON.
 
-    Messages begin with `source`; `node`, the same document as YAML nodes, adds line numbers. Raises ConfigError
-    with one line for every fault.
+    Error messages begin with `source`. If `node` holds the same document as YAML nodes, messages also give line
+    numbers. Raises ConfigError with one line for each fault.
     """
     sweep: object = document
     for key in ("metadata", "sweep"):
@@ -225,7 +233,10 @@ def _parse_sweep(
 
 
 def _restarting(config: SweepConfig, at: tuple[str, ...], faults: list[Fault]) -> SweepConfig:
-    """If `schedule: cosine_restarts` lists no restarts, return the sweep with all rungs but the last as its restarts."""
+    """Returns the sweep, with all rungs but the last as restarts if `schedule: cosine_restarts` lists no restarts.
+
+    Adds a fault if there is no halving, and therefore no such rung.
+    """
     if config.train.schedule != "cosine_restarts" or config.train.restarts is not None:
         return config
     if config.search.halving is None:
@@ -239,7 +250,7 @@ def _restarting(config: SweepConfig, at: tuple[str, ...], faults: list[Fault]) -
 
 
 def _known_keys(path: tuple[str, ...]) -> list[str]:
-    """Return the keys that may stand under a path of the sweep."""
+    """Returns the keys that are allowed under a path of the sweep."""
     model: Any = SweepConfig
     for part in path:
         model = _model(model.model_fields[part].annotation)
@@ -247,7 +258,7 @@ def _known_keys(path: tuple[str, ...]) -> list[str]:
 
 
 def _model(annotation: Any) -> Any:
-    """Return the settings class in an annotation that may also allow None."""
+    """Returns the settings class in an annotation that may also allow None."""
     return next((each for each in get_args(annotation) if each is not type(None)), annotation)
 
 

@@ -1,4 +1,4 @@
-"""The line of a key in a YAML file, for messages about faults."""
+"""Finds the lines of keys in a YAML file, for messages about faults."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,11 +6,14 @@ from pathlib import Path
 import yaml
 
 SWEEP = ("metadata", "sweep")
-"""Path of the sweep in its file."""
+"""Path of the sweep's settings in the sweep file."""
 
 
 def line_of(node: yaml.Node | None, path: tuple[str, ...]) -> str:
-    """Return ':12' when the deepest part of `path` that the file holds is on line 12; '' when it holds none."""
+    """Returns the line of the key at `path`, such as ':12'.
+
+    If the file lacks the last keys of `path`, returns the line of the deepest key that it has, or '' if it has none.
+    """
     line = None
     for part in path:
         found = next((pair for pair in _pairs(node) if pair[0].value == part), None)
@@ -29,7 +32,10 @@ def _pairs(node: yaml.Node | None) -> list[tuple[yaml.Node, yaml.Node]]:
 
 
 def duplicates(node: yaml.Node | None, at: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    """Return the paths of keys that appear twice in a mapping. YAML accepts these and drops the first value."""
+    """Returns the paths of keys that appear twice in the same mapping, each path beginning with `at`.
+
+    YAML accepts a repeated key and drops its first value.
+    """
     found, seen = [], set()
     for key, value in _pairs(node):
         name = str(key.value)
@@ -41,9 +47,10 @@ def duplicates(node: yaml.Node | None, at: tuple[str, ...] = ()) -> list[tuple[s
 
 
 def located(file: Path, fault: str, settings: Iterable[str]) -> str:
-    """Return `fault` with its file, line and full path, when it begins with one of `settings` ('data.hold_out: ...').
+    """Returns `fault` with the file, the line and the full path of its setting in front.
 
-    Returns `fault` unchanged when it begins with none of them or when the file is no longer readable.
+    `fault` begins with the path of a setting, as in 'data.hold_out: ...'. It is returned unchanged if the first key of
+    the path is not in `settings`, or if the file can no longer be read.
     """
     path = tuple(fault.partition(":")[0].removeprefix(".".join(SWEEP) + ".").split("."))
     if path[0] not in settings:

@@ -61,7 +61,7 @@ def test_the_first_tensor_that_does_not_fit_is_named(tmp_path: Path) -> None:
     before = {name: t.clone() for name, t in network.state_dict().items()}
     with pytest.raises(
         ValueError,
-        match=r"tensor 1, x\.0\.weight 5x3x3x3, meets 0\.weight 4x3x3x3; "
+        match=r"tensor 1 is x\.0\.weight 5x3x3x3 in the file but 0\.weight 4x3x3x3 in the network; "
         r"the network has 8 tensors, the file 8",
     ):
         load_weights(network, tmp_path / "w.pt")

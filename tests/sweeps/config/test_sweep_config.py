@@ -115,7 +115,7 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
 def test_an_impossible_budget_says_what_the_least_is(tmp_path: Path) -> None:
     config = small_config(tmp_path, budget={"params": 10, "multadds": "1G"})
     with pytest.raises(
-        ConfigError, match=r"no architecture .* params <= 10; .*least: params [\d,]+, m"
+        ConfigError, match=r"no architecture .* params <= 10; .*lowest costs: params [\d,]+, m"
     ):
         check_feasible(config)
 
@@ -251,7 +251,7 @@ def test_an_impossible_budget_on_a_large_space_names_its_least_costs(tmp_path: P
     }
     config = small_config(tmp_path, families={"slwsr": knobs}, budget={"params": 100})
     smallest = architecture("slwsr", {"n_feats": 8, "n_blocks": 5, "compression": "all"})
-    least = f"least: params {costs(smallest, config.scale)['params']:,}"
+    least = f"lowest costs: params {costs(smallest, config.scale)['params']:,}"
     with pytest.raises(ConfigError, match=rf"no architecture of the space meets .*\({least}\)"):
         check_feasible(config)
 
@@ -288,8 +288,8 @@ def test_halving_without_a_rung_below_the_full_training_is_refused(
     search = {"halving": {"min_steps": first, "factor": 2}}
     train = {**SMALL["train"], "steps": 4}
     assert told_of(tmp_path, search=search, train=train).endswith(
-        "metadata.sweep.search.halving.min_steps: must be at most two thirds of train.steps (4) for a rung "
-        f"below them, got {first}"
+        "metadata.sweep.search.halving.min_steps: must be at most two thirds of train.steps (4), so that there is "
+        f"a rung below the last, got {first}"
     )
     small_config(tmp_path, search={"halving": {"min_steps": 2, "factor": 2}}, train=train)
 
