@@ -1,1 +1,1 @@
-"""How many trials a machine takes at once: what each asks for, what fits, and what was measured to be fastest."""
+"""How many trials run at once on a machine: what a trial asks for, how many fit, and how many are fastest."""

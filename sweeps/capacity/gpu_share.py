@@ -1,8 +1,8 @@
-"""Resolves `resources.gpu: auto`: how many trials share a GPU, and how much memory each of them has.
+"""Resolves `resources.gpu: auto`: how many trials share a GPU, and how much memory each trial has.
 
-The number is limited by what the measurement on this kind of GPU found fastest, by the GPU's memory over that of the
-largest network, and by the processor cores. The measurement (`sweeps.capacity.throughput`) takes about a minute at
-the start of the first run that needs it. It is remembered in the sweep's cache.
+Three things limit the number of trials: the number that was measured to be fastest on this kind of GPU, the GPU's
+memory divided by the largest network's, and the processor cores. The measurement (`sweeps.capacity.throughput`) takes
+about a minute, at the start of the first run that needs it. Its result is stored in the sweep's cache.
 """
 
 import json
@@ -30,34 +30,38 @@ from sweeps.measure.evaluate import BATCH_PIXELS, batches
 from sweeps.train.settings import TrainSettings
 
 USABLE = 0.9
-"""Share of a GPU's memory that trials may use. Predictions do not include what the system or a screen takes."""
+"""Share of a GPU's memory that trials may use. The rest is for the system and a screen, which predictions leave out."""
 DRAWN = 30
-"""Networks drawn to represent a space. The one in the middle is measured, and the largest must fit."""
+"""Number of networks drawn to represent a space. The network with the median Mult-Adds is measured, and the network
+that needs the most memory must fit."""
 REMEMBERED = "packing.json"
-"""File in the sweep's cache that keeps measurements by everything that they depend on."""
+"""File in the sweep's cache that stores measurements. The key of a measurement names everything it depends on."""
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """The share of a GPU that one trial gets."""
+    """The part of a GPU that one trial gets."""
 
     gpu: float = 0.0
-    """GPUs, or a share of one. 0: the trial runs on a processor."""
+    """Number of GPUs, or a fraction of one GPU. 0: the trial runs on a processor."""
     memory: float = math.inf
-    """GPU memory in bytes."""
+    """GPU memory that the trial may use, in bytes. inf: not limited."""
     load: Load | None = None
-    """The load for which memory is predicted. None: memory is not checked."""
+    """The training load for which memory is predicted. None: memory is not checked."""
 
     def settings(self, train: TrainSettings) -> TrainSettings:
-        """The settings of a trial with this share. Without a GPU, `device: auto` becomes `cpu`, although GPUs are visible."""
+        """Returns the training settings of a trial with this share.
+
+        Without a GPU in the share, `device: auto` becomes `cpu`, even if the machine has GPUs.
+        """
         if self.gpu or train.device != "auto":
             return train
         return train.model_copy(update={"device": "cpu"})
 
     def has_room_for(self, architecture: Architecture) -> bool:
-        """Whether the predicted memory of a network's training fits into the share."""
+        """Returns whether the share has enough memory to train a network, as predicted."""
         if self.load is None or math.isinf(self.memory):
             return True
         return predicted_bytes(architecture, self.load) <= self.memory
@@ -65,21 +69,21 @@ class Share:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is known of a sweep before its GPUs are: the settings, some networks, and the size of the images."""
+    """What is known about a sweep without knowing its GPUs: the settings, some networks, and the size of the images."""
 
     config: SweepConfig
     drawn: tuple[Architecture, ...]
-    """Feasible networks in order of Mult-Adds."""
+    """Feasible networks drawn from the space, in ascending order of Mult-Adds."""
     image_pixels: int
-    """High-resolution pixels of the validation images that are evaluated together."""
+    """High-resolution pixels of the largest group of validation images that a GPU evaluates together."""
     image_bytes: int
-    """Bytes of all training and validation images."""
+    """Size of all training and validation images, in bytes."""
     cache: Path
-    """The sweep's cache: an absolute path that is valid on each machine."""
+    """The sweep's cache, as an absolute path that is valid on every machine."""
 
     @property
     def job(self) -> Job:
-        """The work to measure: training steps of the network in the middle."""
+        """The work to measure: training steps of the network with the median Mult-Adds."""
         config, middle = self.config, self.middle
         return Job(
             family=middle.family.name,
@@ -94,11 +98,14 @@ class Plan:
 
     @property
     def middle(self) -> Architecture:
-        """The network in the middle by Mult-Adds, which is measured."""
+        """The network with the median Mult-Adds, which represents the space in measurements."""
         return self.drawn[len(self.drawn) // 2]
 
     def load(self, gpu: Gpu | None, *, lowered: bool = False) -> Load:
-        """The load of training on `gpu`, or on this processor if None. `lowered`: the processor computes in bfloat16."""
+        """Returns the load of a training on `gpu`, or on a processor if `gpu` is None.
+
+        `lowered` says whether the processor computes in bfloat16 under `precision: auto`.
+        """
         train = self.config.train
         auto = lowered if gpu is None else gpu.bfloat16
         resident = gpu is not None and self.image_bytes < RESIDENT_SHARE * gpu.memory
@@ -113,20 +120,24 @@ class Plan:
         )
 
     def most_on(self, gpu: Gpu, cores: float) -> int:
-        """Trials at once that a GPU's memory and `cores` cores allow, at least one."""
+        """Returns how many trials at once the GPU's memory and `cores` processor cores allow, at least one."""
         load = self.load(gpu)
         largest = max(predicted_bytes(each, load) for each in self.drawn)
         by_memory = int(USABLE * gpu.memory / largest)
         return max(1, min(by_memory, int(cores / self.config.resources.cpu)))
 
     def share(self, gpu: Gpu, each: float) -> Share:
-        """The share of a trial that takes `each` of such a GPU. Trials divide the memory evenly; whole GPUs are not shared."""
+        """Returns the share of a trial that takes `each` GPUs.
+
+        If `each` is below 1, the trials on a GPU divide its memory evenly. Otherwise the trial has its GPUs to itself,
+        and its memory is not limited.
+        """
         memory = USABLE * gpu.memory / per_gpu(each) if 0 < each < 1 else math.inf
         return Share(gpu=each, memory=memory, load=self.load(gpu))
 
 
 def make_plan(config: SweepConfig, found: Found, split: DataSplit) -> Plan:
-    """Make the plan of a sweep, with networks drawn from the feasible ones."""
+    """Returns the plan of a sweep, with networks drawn from its feasible ones."""
     drawn = sorted(_drawn(config, found), key=lambda a: costs(a, config.scale)["multadds"])
     images, pixels = split.train, split.validation.sizes.prod(1)
     together = batches(split.validation.sizes, BATCH_PIXELS)
@@ -140,7 +151,7 @@ def make_plan(config: SweepConfig, found: Found, split: DataSplit) -> Plan:
 
 
 def _drawn(config: SweepConfig, found: Found) -> list[Architecture]:
-    """Draw feasible networks. With a table of the space, the one with the most Mult-Adds is among them."""
+    """Draws feasible networks. With a table of the space, the network with the largest Mult-Adds is among them."""
     random = Random(config.seed)
     if found.table is not None and len(found.rows):
         rows = found.rows
@@ -156,17 +167,20 @@ def _drawn(config: SweepConfig, found: Found) -> list[Architecture]:
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """A GPU to be shared, with its part of the machine."""
+    """A GPU that trials are to share, with its part of the machine's processor cores."""
 
     gpu: Gpu
     cores: float
-    """Processor cores of the machine for each of its GPUs."""
+    """Number of the machine's processor cores divided by the number of its GPUs."""
     name: str = ""
-    """CUDA_VISIBLE_DEVICES of the processes that measure it. Empty: unchanged."""
+    """Value of CUDA_VISIBLE_DEVICES for the processes that measure the GPU. Empty: the variable stays unchanged."""
 
 
 def smallest_site(gpus: Sequence[Gpu], names: Sequence[str], cores: int) -> Site:
-    """The GPU with the least memory among `gpus`, which CUDA calls `names`, and its part of the `cores`."""
+    """Returns the GPU with the least memory among `gpus`, with its part of the machine's `cores`.
+
+    `names` are CUDA's names for `gpus`, in the same order.
+    """
     smallest = min(range(len(gpus)), key=lambda number: gpus[number].memory)
     return Site(gpu=gpus[smallest], cores=cores / len(gpus), name=names[smallest])
 
@@ -180,9 +194,10 @@ def settle(
     known: int | None,
     measure: Callable[[Plan, Site, int], tuple[Ladder, str]],
 ) -> Share:
-    """The share of one trial under `gpu: auto`, for at most `most` trials at once.
+    """Returns the share of one trial under `gpu: auto`, if at most `most` trials may run at once on the GPU.
 
-    `known` is the fastest number from an earlier measurement. If it is None, `measure` is called.
+    `known` is the number of trials that an earlier measurement found to be fastest. If it is None and `most` is above
+    1, `measure` is called.
     """
     if most > 1 and known is None:
         say(
@@ -196,22 +211,26 @@ def settle(
             most = 1
         else:
             known = ladder.best.trials
-            say(f"fastest: {known} at once on a GPU ({format_counts(ladder.rungs)}); {note}")
+            say(f"fastest: {known} trials at once on a GPU ({format_counts(ladder.rungs)}); {note}")
     trials = min(most, known or 1)
     return plan.share(site.gpu, 1.0 if trials == 1 else share_of(trials))
 
 
 def measure_here(plan: Plan, site: Site, most: int) -> tuple[Ladder, str]:
-    """Measure a GPU of this machine and remember the result. Returns the ladder and where it is kept.
+    """Measures a GPU of this machine with up to `most` trials at once, and stores the result.
 
-    Raises RungFailed.
+    Returns the ladder and a sentence that says where the result is stored. Raises RungFailed if not even one trial
+    runs.
     """
     ladder = climb(replace(plan.job, gpus=site.name), most)
     return ladder, remember(plan, site, ladder)
 
 
 def key_of(plan: Plan, site: Site) -> str:
-    """The key of a measurement: device, cores, settings, and the network's size to a factor of two."""
+    """Returns the key under which a measurement is stored.
+
+    It names the GPU, the cores, the settings, and the network's Mult-Adds rounded to a power of two.
+    """
     config, load = plan.config, plan.load(site.gpu)
     multadds = costs(plan.middle, config.scale)["multadds"]
     size = format_quantity(2 ** round(math.log2(max(1, multadds))))
@@ -223,7 +242,11 @@ def key_of(plan: Plan, site: Site) -> str:
 
 
 def recall(plan: Plan, site: Site, most: int) -> int | None:
-    """The fastest number of trials in an earlier measurement. None without one that reaches `most` trials at once."""
+    """Returns the number of trials at once that an earlier measurement found to be fastest.
+
+    Returns None if no measurement is stored, or if the stored one ended below `most` trials before more of them were
+    shown to be no faster.
+    """
     entry = _read(plan.cache).get(key_of(plan, site))
     if not isinstance(entry, dict):
         return None
@@ -233,12 +256,15 @@ def recall(plan: Plan, site: Site, most: int) -> int | None:
 
 
 def _whole(stored: object) -> int:
-    """`stored` if it is a whole number above 0, else 0. `true`, which Python takes for 1, gives 0."""
+    """Returns `stored` if it is a whole number above 0, else 0. Returns 0 for `true`, which Python counts as 1."""
     return stored if type(stored) is int and stored > 0 else 0
 
 
 def remember(plan: Plan, site: Site, ladder: Ladder) -> str:
-    """Add a measurement to the file for later runs. Returns a sentence for the person, also if writing failed."""
+    """Stores a measurement in the sweep's cache for later runs.
+
+    Returns a sentence for the person: where the measurement is stored, or why it could not be.
+    """
     file = plan.cache / REMEMBERED
     rungs = {str(rung.trials): _entry(rung) for rung in ladder.rungs}
     entry = {
@@ -266,7 +292,7 @@ def _entry(rung: Rung) -> dict[str, float | None]:
 
 
 def _read(folder: Path) -> dict[str, object]:
-    """All stored measurements. Empty if the file is missing or unreadable."""
+    """Returns all stored measurements. The dict is empty if the file is missing or unreadable."""
     try:
         known = json.loads((folder / REMEMBERED).read_text())
     except (OSError, ValueError):
@@ -275,7 +301,7 @@ def _read(folder: Path) -> dict[str, object]:
 
 
 def resources_of(config: SweepConfig) -> ResourceSettings:
-    """The resources of a trial, without a GPU if the file says `train.device: cpu`."""
+    """Returns the resources of a trial. It gets no GPU if the sweep file says `train.device: cpu`."""
     if config.train.device == "cpu":
         return config.resources.model_copy(update={"gpu": 0.0})
     return config.resources
@@ -289,7 +315,11 @@ def local_share(
     cores: int,
     say: Say,
 ) -> Share:
-    """The share of one trial on this machine, whose `gpus` CUDA calls `names`."""
+    """Returns the share of one trial on this machine, which has `gpus` and `cores` processor cores.
+
+    `names` are CUDA's names for `gpus`. `plan` is called only if the share depends on it. `say` receives lines for the
+    person.
+    """
     wanted = resources_of(config).gpu
     given = None if wanted == AUTO else float(wanted)
     if not gpus or given == 0:

@@ -9,7 +9,7 @@ from multiprocessing import get_context
 from sweeps.capacity.settings import AUTO, ResourceSettings
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-"""The variable that CUDA reads when a process first uses it."""
+"""Environment variable that says which GPUs a process sees. CUDA reads it when the process first uses CUDA."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,13 +20,13 @@ class Gpu:
     memory: int
     """Total memory in bytes."""
     bfloat16: bool
-    """Whether it computes in bfloat16 natively."""
+    """Whether the GPU computes in bfloat16 natively."""
 
 
 def find_gpus() -> tuple[Gpu, ...]:
-    """The GPUs that this process may use, in order. Empty without CUDA.
+    """Returns the GPUs that this process may use, in CUDA's order. The tuple is empty on a machine without CUDA.
 
-    A separate process looks at them, so that this one allocates no memory on them.
+    A separate process queries the GPUs, so that this process allocates no memory on them.
     """
     import torch
 
@@ -37,7 +37,7 @@ def find_gpus() -> tuple[Gpu, ...]:
 
 
 def describe_gpus() -> tuple[Gpu, ...]:
-    """Like `find_gpus`, but in this process."""
+    """Returns the result of `find_gpus`, but queries the GPUs in this process."""
     import torch
 
     bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
@@ -46,7 +46,10 @@ def describe_gpus() -> tuple[Gpu, ...]:
 
 
 def visible_gpus() -> list[str]:
-    """The names that CUDA has for the GPUs that this process may use: numbers, or those in CUDA_VISIBLE_DEVICES."""
+    """Returns CUDA's names for the GPUs that this process may use.
+
+    They are the entries of CUDA_VISIBLE_DEVICES or, if it is not set, the numbers from 0.
+    """
     import torch
 
     count = torch.cuda.device_count()
@@ -56,22 +59,23 @@ def visible_gpus() -> list[str]:
 
 
 def per_gpu(each: float) -> int:
-    """Trials that fit on one GPU if each takes the share `each`.
+    """Returns the number of trials that fit on one GPU if each takes the share `each`, a number above 0.
 
-    Shares are rounded down to the four digits that Ray keeps, see `share_of`: 0.1428 fits seven times.
+    `share_of` rounds shares down to the four digits that Ray keeps, so 0.1428 fits seven times.
     """
     return int(1 / each)
 
 
 def share_of(trials: int) -> float:
-    """The share of a GPU that each of `trials` trials takes."""
+    """Returns the share of a GPU that each of `trials` trials takes, rounded down to four digits."""
     return int(1e4 / trials) / 1e4
 
 
 def places(gpus: Sequence[str], each: float) -> list[str]:
-    """CUDA_VISIBLE_DEVICES of every trial that fits at once, if a trial takes `each` GPUs or a share of one.
+    """Returns a value of CUDA_VISIBLE_DEVICES for every trial that fits at once.
 
-    As in Ray, a share never spans two GPUs: two GPUs have four places of 0.4, not five.
+    A trial takes `each` GPUs, or a share of one GPU if `each` is below 1. As in Ray, a share never spans two GPUs: two
+    GPUs have room for four shares of 0.4, not five.
     """
     if each < 1:
         return list(gpus) * per_gpu(each)
@@ -80,9 +84,10 @@ def places(gpus: Sequence[str], each: float) -> list[str]:
 
 
 def of_workers(num_workers: int, resources: ResourceSettings) -> list[str]:
-    """CUDA_VISIBLE_DEVICES of each worker. Empty, which means unchanged, if trials take no GPU or there is none.
+    """Returns the value of CUDA_VISIBLE_DEVICES for each worker.
 
-    If a person asked for more workers than fit, they share the GPUs evenly.
+    The value is empty, which leaves the variable unchanged, if trials take no GPU or the machine has none. If there are
+    more workers than trials fit on the GPUs, the workers share the GPUs evenly.
     """
     each = number_of(resources)
     room = places(visible_gpus(), each) if each else []
@@ -90,11 +95,17 @@ def of_workers(num_workers: int, resources: ResourceSettings) -> list[str]:
 
 
 def number_of(resources: ResourceSettings) -> float:
-    """GPUs of a trial as a number. An unresolved `auto` counts as one GPU if the machine has any."""
+    """Returns the number of GPUs of a trial.
+
+    If `gpu` is still 'auto', the number is 1 on a machine with GPUs and 0 on any other.
+    """
     return float(bool(visible_gpus())) if resources.gpu == AUTO else float(resources.gpu)
 
 
 def show_only(gpus: str) -> None:
-    """Make only these GPUs visible to this process, which must not have used CUDA yet."""
+    """Makes only the GPUs `gpus` visible to this process, which must not have used CUDA yet.
+
+    `gpus` is a value of CUDA_VISIBLE_DEVICES. If it is empty, nothing changes.
+    """
     if gpus:
         os.environ[VISIBLE] = gpus

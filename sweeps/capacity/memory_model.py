@@ -1,9 +1,10 @@
-"""Predicts the peak memory of a training from a network's counted costs.
+"""Predicts the peak memory of a training from the counted costs of a network.
 
-The prediction is made before a trial is placed, so it is arithmetic and never runs the network. The memory that a
-step saves for its gradients is proportional to the outputs of the convolutions. The memory that it holds at the end
-of the forward pass is proportional to that of inference. The two factors were fitted to cover the measured peaks of
-all families with all strategies (`benchmarks/training_memory.py`, `tests/sweeps/capacity/test_memory_model.py`).
+The prediction is made before a trial starts, so it is arithmetic and never runs the network. The memory that a training
+step saves for its gradients is proportional to the outputs of the convolutions (factor SAVED). The memory that the step
+holds at the end of its forward pass is proportional to the memory of inference (factor HELD). The two factors were
+fitted to cover the measured peaks of all families with all strategies (`benchmarks/training_memory.py`,
+`tests/sweeps/capacity/test_memory_model.py`).
 """
 
 from collections.abc import Mapping
@@ -13,31 +14,36 @@ from searchspace.architecture import Architecture
 from searchspace.cost import OUTPUT_SIZE, costs, low_res_size
 
 PARAMETER_BYTES = 16
-"""Bytes for each parameter in float32: the weight, its gradient, and the two moments of Adam."""
+"""Bytes per parameter in float32: the weight, its gradient, and the two moments of Adam."""
 NORM_BYTES = 12
-"""Further bytes for each parameter: the weight that weight norm computes, its gradient, and sums over recursions."""
+"""Additional bytes per parameter: the weight that weight norm computes, the gradient of that weight, and sums over
+recursions."""
 SAVED = 2.5
-"""Elements saved for the gradients, for each element that a convolution writes: its input, the inputs of norms and
-activations, sums and concatenations. Measured from 1.0 (VDSR: a convolution and a ReLU) to 3.6 (MemNet)."""
+"""Elements saved for the gradients per element that a convolution outputs. The saved elements are the input of the
+convolution, the inputs of norms and activations, sums and concatenations. Measured values range from 1.0 (VDSR: a
+convolution and a ReLU) to 3.6 (MemNet)."""
 HELD = 2.0
-"""Elements and gradients at the end of the forward pass, for each element that inference holds at its peak."""
+"""Elements and gradients held at the end of the forward pass per element that inference holds at its peak."""
 PIXEL_BYTES = 60
-"""Bytes for each pixel of the large patches: input, target, output and loss, with gradients, in float32."""
+"""Bytes per pixel of the high-resolution patches: input, target, output and loss, with gradients, in float32."""
 SCORED_BYTES = 160
-"""Bytes for each scored pixel: the lumas, their squares, products and local means in float64, for SSIM."""
+"""Bytes per high-resolution pixel that an evaluation scores: the lumas, their squares, products and local means in
+float64, for SSIM."""
 PROMOTED_BYTES = 3.5
-"""Bytes of an element under bfloat16 autocast with strategies that compute in float32. Channel-wise residual scaling
-multiplies by float32 weights, so that all blocks after it are float32. Attention keeps its statistics in float32."""
+"""Bytes per element under bfloat16 autocast if a network has strategies that compute in float32. Channel-wise residual
+scaling multiplies by float32 weights, so that all blocks after it are float32. Attention keeps its statistics in
+float32."""
 OPERATOR_BYTES = 2 * 2**20
-"""Bytes that operators take whatever the image size: sums of partial gradients, reordered weights."""
+"""Bytes that operators take at any image size, for sums of partial gradients and reordered weights."""
 
 CUDA_BYTES = 1_200 * 2**20
-"""Bytes that CUDA, cuDNN and cuBLAS take in a process, workspaces included. This was not measured, for want of a GPU;
-the context of a large GPU usually takes 0.5 to 0.8 GB."""
+"""Bytes that CUDA, cuDNN and cuBLAS take in a process, workspaces included. This value is an estimate, because no GPU
+was available to measure it. The context of a large GPU usually takes 0.5 to 0.8 GB."""
 CPU_BYTES = 450 * 2**20
-"""Bytes of a process that has imported torch and srsweep, on a processor."""
+"""Bytes that a process on a processor takes once it has imported torch and srsweep."""
 ALLOCATOR_SHARE = 1.15
-"""Factor for torch's allocator, which rounds block sizes up, and for the pool of a CUDA graph, which keeps its peak."""
+"""Factor for the overhead of torch's allocator, which rounds block sizes up, and of the memory pool of a CUDA graph,
+which keeps its peak size."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,16 +59,16 @@ class Load:
     image_pixels: int = 0
     """High-resolution pixels of the validation images that are evaluated together. 0: no evaluation."""
     resident_bytes: int = 0
-    """Bytes of training images that each process keeps on the device."""
+    """Bytes of training and validation images that each process keeps on the device."""
     process_bytes: int = 0
     """Bytes that a process takes before it trains."""
 
 
 def predicted_bytes(architecture: Architecture, load: Load) -> int:
-    """Largest number of bytes that one training process takes, evaluation included. Takes microseconds once the costs
-    are counted.
+    """Returns the peak memory of one training process in bytes, evaluation included.
 
-    Evaluation is added to the step, because the pool of a CUDA graph stays allocated between steps.
+    The memory of an evaluation is added to the memory of a training step, because the pool of a CUDA graph stays
+    allocated between steps. A call takes microseconds once the costs of the architecture are counted.
     """
     counted = costs(architecture, load.scale)
     tensors = weight_bytes(counted, load) + step_bytes(architecture, load)
@@ -71,10 +77,10 @@ def predicted_bytes(architecture: Architecture, load: Load) -> int:
 
 
 def weight_bytes(counted: Mapping[str, int], load: Load) -> int:
-    """Bytes of weights, gradients and moments, and of the bfloat16 copies that autocast makes.
+    """Returns the bytes of weights, gradients and moments, and of the bfloat16 copies that autocast makes.
 
-    Autocast copies a weight at each use, so a recursive network (DRRN) holds many copies. Mult-Adds divided by
-    low-resolution pixels count the weight uses. They overestimate them for convolutions on larger images.
+    Autocast copies a weight at each use, so a recursive network such as DRRN holds many copies. The number of uses is
+    estimated as Mult-Adds divided by low-resolution pixels. The estimate is too high for convolutions on larger images.
     """
     rows, columns = low_res_size(load.scale)
     copies = 2 * counted["multadds"] // (rows * columns) if load.bfloat16 else 0
@@ -82,7 +88,7 @@ def weight_bytes(counted: Mapping[str, int], load: Load) -> int:
 
 
 def step_bytes(architecture: Architecture, load: Load) -> int:
-    """Bytes of activations at the peak of one step, forward and backward."""
+    """Returns the bytes of activations at the peak of one training step, which is a forward and a backward pass."""
     counted = costs(architecture, load.scale)
     pixels = load.batch_size * (load.patch_size * load.scale) ** 2
     share = pixels / (OUTPUT_SIZE[0] * OUTPUT_SIZE[1])
@@ -92,7 +98,10 @@ def step_bytes(architecture: Architecture, load: Load) -> int:
 
 
 def evaluation_bytes(counted: Mapping[str, int], load: Load) -> int:
-    """Bytes while the largest validation images are enlarged in float32 and scored in float64."""
+    """Returns the bytes of an evaluation while it handles `load.image_pixels` pixels.
+
+    The network enlarges the images in float32, and they are scored in float64.
+    """
     inference = counted["memory"] * load.image_pixels // (OUTPUT_SIZE[0] * OUTPUT_SIZE[1])
     return inference + SCORED_BYTES * load.image_pixels
 

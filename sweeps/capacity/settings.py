@@ -1,4 +1,4 @@
-"""The settings `resources` of a sweep file: what one trial takes, and how many trials run at once."""
+"""The section `resources` of a sweep file: what one trial takes of a machine, and how many trials run at once."""
 
 from typing import Annotated, Literal
 
@@ -8,17 +8,20 @@ from searchspace.errors import UserError
 from searchspace.quantity import parse_quantity
 
 AUTO: Literal["auto"] = "auto"
-"""The value of `gpu` that is resolved when the sweep starts."""
+"""The value of `gpu` that srsweep replaces by a measured share when the sweep starts."""
 Gpus = float | Literal["auto"]
 LEAST = 1e-4
-"""Smallest share of a core or a GPU that a trial can take. Ray counts no finer."""
+"""Smallest share of a core or a GPU that a trial can take, because Ray counts no smaller shares."""
 
 
 Number = BeforeValidator(parse_quantity)
 
 
 def parse_gpus(written: object) -> Gpus:
-    """Parse the GPUs of a trial: 'auto', a whole number, or a share of one GPU. Raises UserError for anything else."""
+    """Parses the number of GPUs of a trial: 'auto', a whole number, or a share of one GPU.
+
+    Raises UserError for anything else.
+    """
     if written == AUTO:
         return "auto"
     try:
@@ -33,24 +36,26 @@ def parse_gpus(written: object) -> Gpus:
 
 
 class ResourceSettings(BaseModel):
-    """What one trial takes, and how many trials run at once."""
+    """What one trial takes of a machine, and how many trials run at once."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
     )
 
     cpu: Annotated[float, Number, Field(ge=LEAST)] = 1
-    """Processor cores of a trial. Also its threads, on a machine with that many cores."""
+    """Processor cores of a trial. A trial computes with as many threads, but not with more than the machine has cores.
+    """
     gpu: Annotated[Gpus, BeforeValidator(parse_gpus)] = AUTO
     """GPUs of a trial. A whole number, or a number below 1 if several trials share a GPU. 0: trials run on processors.
-    auto: the share with which trials together take the most steps per second, as `srsweep pack` measures it once for
-    each kind of GPU, as far as the predicted memory of the largest network allows; 0 on a machine without a GPU."""
+    auto: the share with which all trials together take the most steps per second, provided that the predicted memory of
+    the largest network fits into it. srsweep measures this share once for each kind of GPU, and `srsweep pack` shows
+    it. On a machine without a GPU, auto means 0."""
     concurrent: Annotated[int, Number, Field(ge=1, le=100_000)] | None = None
-    """Trials at once. null: as many as the cores and GPUs of the machine or the cluster take. For a cluster that grows
-    on demand, give the number that it takes at full size: waiting trials are what makes it grow."""
+    """Number of trials at once. null: as many as the cores and GPUs of the machine or the cluster allow. For a cluster
+    that grows on demand, give the number of trials at its full size, because it grows only while trials are waiting."""
     hours_per_attempt: Annotated[float, Number, Field(gt=0, le=100_000)] | None = None
-    """Hours after which an attempt at a trial counts as hanging and is killed. The next attempt continues from its
-    checkpoint. null: no limit."""
+    """Hours after which an attempt at a trial counts as hanging and is killed. The next attempt continues from the
+    trial's checkpoint. null: no limit."""
 
     @property
     def seconds_allowed(self) -> float | None:
@@ -59,5 +64,5 @@ class ResourceSettings(BaseModel):
 
     @property
     def threads(self) -> int:
-        """Threads of a trial. `sweeps.machine.threads_here` limits them to the cores of the machine."""
+        """Number of threads of a trial. `sweeps.machine.threads_here` limits it to the machine's cores."""
         return max(1, int(self.cpu))

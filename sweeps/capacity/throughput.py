@@ -1,8 +1,9 @@
-"""Measures how many trials at once take the most steps per second in total on this machine.
+"""Measures how many trials at once take the most training steps per second in total on this machine.
 
-For 1, 2, 4, ... trials at once, that many processes build the same network, warm up, start the clock together and
-take real steps of the sweep. The ladder ends when twice as many processes gain less than GROWTH, or when one of them
-runs out of memory.
+The measurement tries 1, 2, 4, ... trials at once. These numbers form a ladder, and each number is a rung. For a rung,
+that many processes build the same network, warm up, start the clock together and take real training steps of the sweep.
+The ladder ends at a rung that gains less than the factor GROWTH, or at a rung that fails, for example because memory
+runs out.
 """
 
 import contextlib
@@ -36,18 +37,19 @@ from sweeps.train.settings import TrainSettings
 from sweeps.train.step import Step, make_step
 
 GROWTH = 1.05
-"""Factor by which the total steps per second must rise for more trials at once to be worth it."""
+"""Factor by which the total steps per second must rise to make more trials at once worthwhile."""
 TOGETHER = 20
-"""Steps that a process queues on a GPU before it waits. Training does not wait for single steps either."""
+"""Steps that a process queues on a GPU before it waits for the GPU. Training does not wait after each step either."""
 
 MEASURE_SECONDS = 900.0
-"""Seconds that a process may take to build and warm up its network, and to answer after its counted seconds."""
+"""Seconds that a process may take to build and warm up its network, and again to answer after the seconds for which its
+steps are counted."""
 DEATH_SECONDS = 10.0
-"""Seconds to wait for a killed process to end. A process that hangs in a system driver may never end."""
+"""Seconds to wait for a killed process to end. A process that hangs in a device driver may never end."""
 
 
 class RungFailed(Exception):  # noqa: N818 - reads as what happened
-    """The number of trials at once does not run here. The message says why in one line."""
+    """The error for a number of trials that cannot run at once here. Its message gives the reason in one line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,23 +66,23 @@ class Job:
     """Folder of decoded images."""
     threads: int = 1
     gpus: str = ""
-    """CUDA_VISIBLE_DEVICES of the processes. Empty: unchanged."""
+    """Value of CUDA_VISIBLE_DEVICES for the processes. Empty: the variable stays unchanged."""
     seconds: float = 5.0
-    """Seconds for which steps are counted."""
+    """Time for which each process counts its steps, in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rung:
-    """The measurement of a number of trials at once."""
+    """The measurement for one number of trials at once."""
 
     trials: int
     threads: int
-    """Threads of each trial."""
+    """Number of threads of each trial."""
     steps_per_second: float
-    """Steps per second of all trials together."""
+    """Training steps per second of all trials together."""
     memory: int | None
-    """Peak memory of the largest process, in bytes: reserved by torch on a GPU (without CUDA's own context), resident on
-    a processor. None if the system does not report it."""
+    """Peak memory of the largest process, in bytes. On a GPU, this is the memory that torch reserved, without CUDA's
+    own context. On a processor, this is the resident memory. None if the system does not report it."""
 
 
 Measure = Callable[[Job, int], Rung]
@@ -88,15 +90,18 @@ Measure = Callable[[Job, int], Rung]
 
 @dataclass(frozen=True, kw_only=True)
 class Ladder:
-    """The rungs that were measured, from one trial at once upwards."""
+    """The rungs that were measured, in ascending order of trials at once."""
 
     rungs: tuple[Rung, ...]
     failure: str = ""
-    """Why the next rung could not be measured. Empty if it was not tried."""
+    """Why the next rung could not be measured. Empty if no rung failed."""
 
     @property
     def best(self) -> Rung:
-        """The highest rung up to which every rung gained at least GROWTH over the one below."""
+        """The rung with the fastest number of trials at once.
+
+        It is the highest rung such that every rung up to it gained at least the factor GROWTH over the rung below.
+        """
         chosen = self.rungs[0]
         for rung in self.rungs[1:]:
             if rung.steps_per_second < GROWTH * chosen.steps_per_second:
@@ -106,13 +111,13 @@ class Ladder:
 
     @property
     def ended(self) -> bool:
-        """Whether the ladder shows that more trials would not be faster. False if it was cut short."""
-        # A last rung with fewer than twice the trials may gain too little although twice as many would gain enough.
+        """Whether the ladder shows that more trials would not be faster. False if it was cut short before that."""
+        # The last rung may have fewer than twice the trials of the best, and then gains too little to decide.
         return bool(self.failure) or self.rungs[-1].trials >= 2 * self.best.trials
 
 
 def counts(most: int) -> list[int]:
-    """The numbers of trials to try: 1, 2, 4, ... and `most`."""
+    """Returns the numbers of trials at once to try, in ascending order: the powers of two below `most`, and `most`."""
     powers = [2**n for n in range(most.bit_length()) if 2**n < most]
     return [*powers, most]
 
@@ -125,9 +130,10 @@ def climb(
     on_rung: Callable[[Rung], None] = lambda rung: None,
     measure: Measure | None = None,
 ) -> Ladder:
-    """Measure the ladder for `job`, up to `most` trials at once. Raises RungFailed if not even one trial runs.
+    """Measures the ladder for `job`, up to `most` trials at once. Raises RungFailed if not even one trial runs.
 
-    With `cores`, the trials share these cores. Otherwise each trial has the job's threads.
+    If `cores` is given, the trials divide these cores among them. Otherwise each trial has the threads of the job.
+    `on_rung` is called after each rung. `measure` replaces `measure_rung`.
     """
     rungs: list[Rung] = []
     for count in counts(most):
@@ -146,7 +152,10 @@ def climb(
 
 
 def measure_rung(job: Job, count: int) -> Rung:
-    """Run `count` processes that take steps for `job.seconds`. All have ended on return. Raises RungFailed."""
+    """Measures `count` processes that take training steps at once for `job.seconds`.
+
+    All processes have been killed on return. Raises RungFailed if a process reports an error, dies or hangs.
+    """
     # spawn, since neither torch's thread pools nor CUDA survive a fork.
     context = get_context("spawn")
     workers: list[tuple[BaseProcess, Connection]] = []
@@ -180,7 +189,7 @@ def measure_rung(job: Job, count: int) -> Rung:
 
 @contextlib.contextmanager
 def _unheard() -> Iterator[None]:
-    """Delay Ctrl-C until the block ends. Processes started in it ignore Ctrl-C: their parent ends them."""
+    """Delays Ctrl-C until the block ends. Processes started in it ignore Ctrl-C, because their parent ends them."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -206,7 +215,7 @@ def _start(context: SpawnContext, job: Job) -> tuple[BaseProcess, Connection]:
 
 
 def _told(process: BaseProcess, pipe: Connection, until: float) -> Any:
-    """The next message of a process. Raises RungFailed if it reports an error, dies, or is silent beyond `until`."""
+    """Returns the next message of a process. Raises RungFailed for an error, a death, or silence beyond `until`."""
     try:
         if not pipe.poll(max(0.0, until - time.monotonic())):
             raise RungFailed(f"a process hangs: it did not answer for {MEASURE_SECONDS:g} s")
@@ -222,7 +231,11 @@ def _told(process: BaseProcess, pipe: Connection, until: float) -> Any:
 
 
 def work(pipe: Connection, job: Job) -> None:
-    """Run in a process. Sends "ready", waits for "go", then sends (steps per second, bytes), or an error in one line."""
+    """Runs in each process of a rung.
+
+    Sends an empty tuple when the network is warm, waits for a message, takes the steps, then sends (steps per second,
+    peak bytes). If an error occurs, sends it as a text of one line instead.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     show_only(job.gpus)
     torch.set_num_threads(threads_here(job.threads))
@@ -241,7 +254,7 @@ def work(pipe: Connection, job: Job) -> None:
 
 
 def _prepared(job: Job, split: DataSplit) -> Callable[[], tuple[float, int | None]]:
-    """Build and warm up the network. The function that is returned takes the counted steps."""
+    """Builds and warms up the network. Returns a function that takes the counted steps."""
     torch.manual_seed(job.seed)
     device = pick_device(job.train.device)
     network = architecture(job.family, job.knobs).network(job.scale)
@@ -254,7 +267,7 @@ def _prepared(job: Job, split: DataSplit) -> Callable[[], tuple[float, int | Non
 
     def timed() -> tuple[float, int | None]:
         rate = _rate(take_step, WARM_UP + 2, job.seconds, TOGETHER if device.type == "cuda" else 1)
-        # Evaluate once, for its memory: a trial evaluates while the pool of its graph stays allocated.
+        # Evaluated once to measure the memory: a trial evaluates while the pool of its graph stays allocated.
         pixels = split.validation.sizes.prod(1)
         together = batches(split.validation.sizes, BATCH_PIXELS if device.type == "cuda" else 0)
         largest = max(together, key=lambda batch: int(pixels[batch].sum()))
@@ -265,7 +278,7 @@ def _prepared(job: Job, split: DataSplit) -> Callable[[], tuple[float, int | Non
 
 
 def _rate(take_step: Step, step: int, seconds: float, together: int) -> float:
-    """Steps per second from `step` on, over at least `seconds`."""
+    """Returns the steps per second from `step` on, measured over at least `seconds`."""
     done, started = 0, time.perf_counter()
     while (elapsed := time.perf_counter() - started) < seconds:
         for _ in range(together):
@@ -276,7 +289,10 @@ def _rate(take_step: Step, step: int, seconds: float, together: int) -> float:
 
 
 def peak_memory(device: torch.device) -> int | None:
-    """Peak memory of this process in bytes: reserved by torch on a GPU, resident on a processor (Linux only)."""
+    """Returns the peak memory of this process in bytes: reserved by torch on a GPU, resident on a processor.
+
+    Returns None if the system does not report resident memory. Only Linux does.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_reserved(device)
     status = Path("/proc/self/status")
@@ -291,5 +307,5 @@ def _reason(error: Exception) -> str:
 
 
 def format_counts(rungs: Sequence[Rung]) -> str:
-    """'1: 5.2, 2: 9.9 steps/s': for one line of progress."""
+    """Returns the steps per second of each rung as one line of progress: '1: 5.2, 2: 9.9 steps/s'."""
     return ", ".join(f"{r.trials}: {r.steps_per_second:.3g}" for r in rungs) + " steps/s"

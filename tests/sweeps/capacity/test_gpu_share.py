@@ -161,7 +161,7 @@ def test_what_is_not_known_is_measured_and_said(tmp_path: Path) -> None:
     assert found.gpu == 0.5
     assert "measuring how many trials at once are fastest on NVIDIA Invented 80" in said[0]
     assert "srsweep pack" in said[0]
-    assert said[1] == "fastest: 2 at once on a GPU (1: 10, 2: 19 steps/s); remembered"
+    assert said[1] == "fastest: 2 trials at once on a GPU (1: 10, 2: 19 steps/s); remembered"
 
 
 def test_a_measurement_that_fails_leaves_one_trial_at_a_time(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_a_measurement_counts_where_it_cannot_be_written_down(
     said: list[str] = []
     found = local_share(made.config, lambda: made, [LARGE], ["0"], 16, said.append)
     assert found.gpu == 0.5
-    assert said[-1].startswith("fastest: 2 at once on a GPU")
+    assert said[-1].startswith("fastest: 2 trials at once on a GPU")
     told = f"not remembered for later runs, {tmp_path / 'cache' / REMEMBERED} cannot be written: "
     assert told in said[-1]
 
