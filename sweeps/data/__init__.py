@@ -1,1 +1,1 @@
-"""Images: find, read, resize, cache, split and cut them into patches."""
+"""Image sets: how they are found, read, resized, cached, split and cut into patches."""

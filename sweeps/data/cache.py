@@ -1,7 +1,9 @@
-"""Image sets that are decoded once: two flat files of pixels, mapped into memory, and an index of their sizes.
+"""Image sets that are decoded once: two flat files of pixels, which are mapped into memory, and an index of image
+sizes.
 
-A cache is a folder whose name is a hash of its content, so it is never stale and never rewritten. It is written under
-another name and then renamed, so that several processes can write the same cache at once.
+A cache is a folder. Its name is a hash of the source images and the scale, so it is never out of date and never
+rewritten. It is written under a temporary name and then renamed, so that several processes can write the same cache at
+once.
 """
 
 import errno
@@ -24,18 +26,18 @@ from sweeps.data.images import ImageSource, Pixels, is_gray, read_pair
 from sweeps.machine import num_cores
 
 FORMAT = 2
-"""Version number. Increase it when the layout of the files or the pixels from `read_pair` change."""
+"""Version number of the cache. Increase it when the layout of the files or the pixels from `read_pair` change."""
 
 INDEX, LOW_RES, HIGH_RES = "index.json", "low_res.u8", "high_res.u8"
 
 ABANDONED_SECONDS = 86_400
-"""Age after which an unfinished cache is deleted, because the process that wrote it has died."""
+"""Age after which an unfinished cache is deleted, in seconds. The process that wrote it has died by then."""
 
 
 class PairSet:
     """Pairs of a low-resolution and a high-resolution image, read from a cache.
 
-    Opening it reads only the index. A pickled PairSet contains the path and no pixels.
+    Opening a set reads only the index. A pickled PairSet contains the path of its cache and no pixels.
     """
 
     def __init__(self, folder: Path, *, name: str, indices: Sequence[int] | None = None) -> None:
@@ -49,13 +51,13 @@ class PairSet:
         chosen = np.array(self._indices, dtype=np.int64)
         self.names: tuple[str, ...] = tuple(index["names"][i] for i in self._indices)
         self.gray: tuple[bool, ...] = tuple(index["gray"][i] for i in self._indices)
-        """Whether the file of an image has only one channel."""
+        """For each image, whether its file is grayscale."""
         self.sizes = sizes[chosen]
-        """Height and width of each low-resolution image: (images, 2)."""
+        """Height and width of each low-resolution image in pixels: (images, 2)."""
         self.starts = starts[chosen]
-        """First byte of each image in the flat low-resolution file: (images,)."""
+        """Position of the first byte of each image in the flat low-resolution file: (images,)."""
         self.fingerprint: str = index["fingerprint"]
-        """Sixteen hexadecimal digits that depend on the chosen images, their names and content, and the scale."""
+        """Sixteen hexadecimal digits that identify the chosen images: their names, their content, and the scale."""
         if self._indices != tuple(whole):
             self.fingerprint = digest(self.fingerprint, *map(str, self._indices))
 
@@ -76,19 +78,19 @@ class PairSet:
         return np.memmap(self.folder / HIGH_RES, dtype=np.uint8, mode="r")
 
     def low_res(self, i: int) -> Pixels:
-        """Returns image `i` at low resolution: uint8 (h, w, 3), a read-only view."""
+        """Returns low-resolution image `i`, uint8 (h, w, 3), as a read-only view."""
         height, width = self.sizes[i]
         start = self.starts[i]
         return self.flat_low_res[start : start + 3 * height * width].reshape(height, width, 3)
 
     def high_res(self, i: int) -> Pixels:
-        """Returns image `i` at high resolution: uint8 (scale * h, scale * w, 3), a read-only view."""
+        """Returns high-resolution image `i`, uint8 (scale * h, scale * w, 3), as a read-only view."""
         height, width = self.sizes[i] * self.scale
         start = self.starts[i] * self.scale**2
         return self.flat_high_res[start : start + 3 * height * width].reshape(height, width, 3)
 
     def subset(self, indices: Sequence[int], *, name: str | None = None) -> "PairSet":
-        """Returns the pairs at these positions, in this order. `name` replaces the name of the set."""
+        """Returns the pairs at the positions `indices`, in this order. `name` replaces the name of the set."""
         chosen = [self._indices[i] for i in indices]
         return PairSet(self.folder, name=name or self.name, indices=chosen)
 
@@ -100,10 +102,10 @@ def _open(folder: Path, name: str, indices: tuple[int, ...]) -> PairSet:
 def open_cache(
     sources: Sequence[ImageSource], *, name: str, scale: int, cache_dir: Path
 ) -> PairSet:
-    """Returns the pairs of `sources`. If `cache_dir` does not contain them, they are decoded into it first.
+    """Returns the pairs of `sources`. If `cache_dir` has no cache for them, they are decoded into a new one first.
 
-    Raises UserError with the name of a file that cannot be used. Raises OSError with one line if the cache cannot be
-    written.
+    Raises UserError, which names the file, if a file cannot be used. Raises OSError with a message of one line if the
+    cache cannot be written.
     """
     assert sources
     fingerprint = fingerprint_of(sources, scale)
@@ -119,7 +121,10 @@ def open_cache(
 
 
 def fingerprint_of(sources: Sequence[ImageSource], scale: int) -> str:
-    """Returns sixteen hexadecimal digits that depend on names and bytes of the files, the scale and FORMAT."""
+    """Returns sixteen hexadecimal digits that identify the sources, the scale and FORMAT.
+
+    They depend on the name, the crop and the bytes of each source, but not on where its files are.
+    """
     parts = [str(FORMAT), str(scale)]
     for source in sources:
         low_res = content_digest(source.low_res) if source.low_res else "imresize"
@@ -128,7 +133,7 @@ def fingerprint_of(sources: Sequence[ImageSource], scale: int) -> str:
 
 
 def content_digest(path: Path) -> str:
-    """Returns the SHA-256 of a file's bytes. Raises UserError with its name if it cannot be read."""
+    """Returns the SHA-256 of a file's bytes. Raises UserError, which names the file, if it cannot be read."""
     try:
         stat = path.stat()
         return _digest_once(path, stat.st_mtime_ns, stat.st_size)
@@ -143,7 +148,7 @@ def _digest_once(path: Path, _modified: int, _size: int) -> str:
 
 
 def digest(*parts: str) -> str:
-    """Returns sixteen hexadecimal digits that identify a list of texts."""
+    """Returns sixteen hexadecimal digits that identify the texts `parts` in this order."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
@@ -180,7 +185,7 @@ def _write_pixels(
 
 
 def _read_pairs(sources: Sequence[ImageSource], scale: int) -> Iterator[tuple[Pixels, Pixels]]:
-    """Yields the pairs in order. All cores decode them, a few at a time so that they fit in memory."""
+    """Yields the pairs in order. All cores decode them, a few pairs at a time so that they fit in memory."""
     workers = num_cores()
     with ThreadPoolExecutor(workers) as pool:
         for start in range(0, len(sources), 2 * workers):
@@ -208,7 +213,7 @@ def _remove_abandoned(cache_dir: Path) -> None:
 
 
 def _read_index(folder: Path) -> dict[str, Any]:
-    """Returns the index. Raises UserError if the cache is missing or damaged."""
+    """Returns the index of a cache. Raises UserError if the cache is missing or damaged."""
     try:
         index: dict[str, Any] = json.loads((folder / INDEX).read_text())
         pixels = sum(height * width for height, width in index["sizes"])

@@ -1,7 +1,7 @@
-"""The default images: photographs that come with scikit-image, so that nothing needs downloading.
+"""The default images: photographs that come with scikit-image, so that nothing has to be downloaded.
 
-They are meant for first runs and tests. Nine photographs train a network much worse than DIV2K or BSDS400, so results
-from them are labelled 'embedded'.
+They are meant for first runs and tests. Networks trained on nine photographs are much worse than networks trained on
+DIV2K or BSDS400, so results with these images are labelled 'embedded'.
 """
 
 import importlib.util
@@ -21,28 +21,30 @@ TRAIN: dict[str, tuple[int, int, int, int] | None] = {
     "motorcycle_left.png": None,
     "rocket.jpg": None,
 }
-"""Maps a file to its crop (top, left, height, width), or to None for the whole image.
+"""Maps each file to the part that is used (top, left, height and width in pixels), or to None for the whole image.
 
-The images of bricks, coins, grass and gravel are gray. `motorcycle_left` is half of a stereo pair whose other half is not
-used. The package's images of the moon and of a retina are left out, because they have too little detail."""
+The images of bricks, coins, grass and gravel are gray. `motorcycle_left` is half of a stereo pair whose other half is
+not used. The package's images of the moon and of a retina are left out, because they have too little detail.
+"""
 
 VALIDATION: dict[str, tuple[int, int, int, int] | None] = {
     "camera.png": (48, 112, 288, 288),
     "chelsea.png": (0, 96, 288, 288),
     "coffee.png": (60, 160, 288, 288),
 }
-"""Maps a file to its crop (top, left, height, width).
+"""Maps each file to the part that is used (top, left, height and width in pixels).
 
-The crops are small so that an evaluation is quick, and 288 is a multiple of every scale. `camera` is gray."""
+The parts are small so that an evaluation is quick, and 288 is a multiple of every scale. `camera` is gray.
+"""
 
 
 def embedded_train() -> list[ImageSource]:
-    """Returns the training photographs, sorted by name."""
+    """Returns the nine photographs for training, sorted by name."""
     return _sources(TRAIN)
 
 
 def embedded_validation() -> list[ImageSource]:
-    """Returns the validation photographs, sorted by name. None of them is in the training set."""
+    """Returns the three photographs for validation, sorted by name. None of them is used for training."""
     return _sources(VALIDATION)
 
 

@@ -1,4 +1,4 @@
-"""Finds the images of a set and reads them as pairs of low and high resolution.
+"""Finds the images of a set and reads them as pairs of a low-resolution and a high-resolution image.
 
 Three layouts are known: `<set>/HR/NAME.png` with `<set>/LR_bicubic/X<scale>/NAMEx<scale>.png` (EDSR, BasicSR and their
 descendants), `DIV2K_train_HR` beside `DIV2K_train_LR_bicubic` (DIV2K), and any folder of images.
@@ -27,16 +27,18 @@ class ImageSource:
     name: str
     high_res: Path
     low_res: Path | None = None
-    """None: `imresize` makes it from the high resolution."""
+    """None: `imresize` makes the low-resolution image from the high-resolution image."""
     crop: tuple[int, int, int, int] | None = None
-    """Top, left, height and width of the used part of the high resolution. None: the whole image."""
+    """Top, left, height and width in pixels of the part of the high-resolution image that is used. None: the whole
+    image."""
 
 
 def read_pair(source: ImageSource, scale: int) -> tuple[Pixels, Pixels]:
-    """Returns the low resolution (h, w, 3) and the high resolution (scale * h, scale * w, 3).
+    """Returns the low-resolution image (h, w, 3) and the high-resolution image (scale * h, scale * w, 3).
 
-    The high resolution is cropped at the right and bottom to multiples of the scale. Raises UserError with the name of
-    a file that cannot be read, is too small, or has a low resolution of another size.
+    The high-resolution image is cropped at the right and bottom to multiples of the scale. Raises UserError, which
+    names the file, if an image cannot be read, is too small, or if a stored low-resolution image does not have the size
+    (h, w).
     """
     high_res = read_image(source.high_res)
     if source.crop:
@@ -63,7 +65,7 @@ def read_pair(source: ImageSource, scale: int) -> tuple[Pixels, Pixels]:
 def read_image(path: Path) -> Pixels:
     """Returns the pixels of an 8-bit image. Gray becomes three equal channels, and transparency is dropped.
 
-    Raises UserError with the name of a file that is missing, broken, or has more than 8 bits per channel.
+    Raises UserError, which names the file, if it is missing, broken, or has more than 8 bits per channel.
     """
     try:
         with Image.open(path) as image:
@@ -77,15 +79,19 @@ def read_image(path: Path) -> Pixels:
 
 
 def is_gray(path: Path) -> bool:
-    """Returns whether the file has one channel. A colour file with equal channels is not gray."""
+    """Returns whether an image file is grayscale, with or without transparency.
+
+    A colour file with three equal channels is not.
+    """
     with Image.open(path) as image:
         return image.mode in ("1", "L", "LA")
 
 
 def find_images(folder: Path, scale: int) -> list[ImageSource]:
-    """Returns the images of the set in `folder`, sorted by name, each with its stored low resolution if it has one.
+    """Returns the images of the set in `folder`, sorted by name.
 
-    Raises UserError if the folder is missing, contains no image, or contains two images with the same name.
+    An image has a low-resolution file if the set stores one for `scale`. Raises UserError if the folder is missing,
+    contains no image, or contains two images with the same name.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: folder does not exist")
@@ -107,9 +113,10 @@ def find_images(folder: Path, scale: int) -> list[ImageSource]:
 
 
 def find_set(root: Path, name: str) -> Path:
-    """Returns the folder of the set `name`: `root/name`, `root/benchmark/name`, or the path `name`.
+    """Returns the folder of the set `name`: the first of `root/name`, `root/benchmark/name` and the path `name` that
+    exists.
 
-    Raises UserError with the places that were searched and the sets that exist.
+    Raises UserError if none exists. The message lists the folders that were searched and the sets that exist.
     """
     places = list(dict.fromkeys((root / name, root / "benchmark" / name, Path(name))))
     for place in places:
@@ -123,7 +130,7 @@ def find_set(root: Path, name: str) -> Path:
 
 
 def known_sets(root: Path) -> list[str]:
-    """Returns the names of the sets under `root` and `root/benchmark`."""
+    """Returns the names of the folders under `root` and `root/benchmark` that contain images."""
     folders = [
         folder
         for parent in (root, root / "benchmark")

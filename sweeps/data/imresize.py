@@ -1,7 +1,7 @@
-"""MATLAB's `imresize(image, factor)` with its default, the antialiased bicubic kernel (docs/facts.md 9).
+"""MATLAB's `imresize(image, factor)` with its default kernel, the antialiased bicubic kernel (docs/facts.md 9).
 
-All low-resolution benchmark images were made with it, and a similar filter shifts PSNR by tenths of a dB. Like MATLAB,
-this function rounds 8-bit images after each of the two passes.
+All low-resolution benchmark images were made with MATLAB's function, and a similar filter shifts PSNR by tenths of a
+dB. Like MATLAB, this function rounds 8-bit images after each of the two passes.
 """
 
 import math
@@ -15,10 +15,10 @@ Number = TypeVar("Number", bound=np.generic)
 
 
 def imresize(image: NDArray[Number], factor: float) -> NDArray[Number]:
-    """Returns `image` (H, W) or (H, W, C) resized to (ceil(factor * H), ceil(factor * W)), in the same type.
+    """Returns `image` (H, W) or (H, W, C) resized to (ceil(factor * H), ceil(factor * W)), with the same data type.
 
-    uint8 is rounded half up and clipped after each pass. Floating-point values are neither rounded nor clipped. Raises
-    ValueError for another type, for a factor that is not positive, and for an image without pixels.
+    uint8 values are rounded half up and clipped after each pass. Floating-point values are neither rounded nor clipped.
+    Raises ValueError for any other data type, for a factor that is not positive, and for an image without pixels.
     """
     if not (image.dtype == np.uint8 or np.issubdtype(image.dtype, np.floating)):
         raise ValueError(f"imresize: image must be uint8 or floating point, got {image.dtype}")

@@ -1,6 +1,7 @@
-"""Random patches to train on.
+"""Random patches for training.
 
-The patches depend only on the seed and the step, so a resumed run sees the same patches as one that never stopped.
+The patches depend only on the images, the seed and the step, so a resumed run sees the same patches as a run that never
+stopped.
 """
 
 from dataclasses import dataclass
@@ -14,16 +15,16 @@ from searchspace.errors import UserError
 from sweeps.data.cache import PairSet
 
 SYMMETRIES = 8
-"""Flips and rotations of a square. Bit 0 mirrors left and right, bit 1 top and bottom, and bit 2 then swaps rows and
-columns."""
+"""Number of flips and rotations of a square. In the number of a symmetry, bit 0 mirrors left and right, bit 1 mirrors
+top and bottom, and bit 2 then swaps rows and columns."""
 
 PIXEL = np.dtype("V3")
-"""Three colours as one item, so that numpy copies whole pixels."""
+"""Data type of a pixel: its three colours as one item, so that numpy copies whole pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Draw:
-    """The patches of a batch: four arrays (N,). Positions are in low-resolution pixels."""
+    """Where the patches of a batch are cut: four arrays (N,). Positions are in low-resolution pixels."""
 
     image: NDArray[np.int64]
     top: NDArray[np.int64]
@@ -34,10 +35,11 @@ class Draw:
 def draw_patches(
     sizes: NDArray[np.int64], *, patch_size: int, batch_size: int, seed: int, step: int
 ) -> Draw:
-    """Returns the patches of one step. All images, positions and symmetries are equally likely.
+    """Returns the positions and symmetries of the patches of one step.
 
-    `sizes` (images, 2) are heights and widths in low-resolution pixels. The numbers are raw output of the generator
-    Philox with the step as its counter, so they are the same in every version of numpy.
+    All images are equally likely, and so are all positions within an image and all symmetries. `sizes` (images, 2) are
+    heights and widths in low-resolution pixels. The numbers are raw output of the generator Philox with the step in its
+    counter, so they are the same in every version of numpy.
     """
     raw = np.random.Philox(key=seed % 2**64, counter=(0, step, 0, 0)).random_raw((4, batch_size))
     uniform = (raw >> np.uint64(11)) * 2.0**-53
@@ -52,9 +54,9 @@ def draw_patches(
 
 
 class PatchSampler:
-    """Batches of square patches with a side of `patch_size` low-resolution pixels, flipped and rotated at random.
+    """Batches of square patches, each `patch_size` low-resolution pixels wide, flipped and rotated at random.
 
-    Raises UserError if a patch is larger than an image.
+    Raises UserError if an image is too small for a patch.
     """
 
     def __init__(self, pairs: PairSet, patch_size: int, batch_size: int, seed: int) -> None:
@@ -70,7 +72,7 @@ class PatchSampler:
         self.batch_size, self.seed = batch_size, seed
 
     def draw(self, step: int) -> Draw:
-        """Returns the patches of the batch of `step`."""
+        """Returns where the patches of the batch at `step` are cut."""
         return draw_patches(
             self.pairs.sizes,
             patch_size=self.patch_size,
@@ -80,7 +82,10 @@ class PatchSampler:
         )
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Returns the batch of `step`: uint8 (N, 3, p, p) and (N, 3, scale * p, scale * p), channels-last."""
+        """Returns the low-resolution and the high-resolution patches of the batch at `step`.
+
+        Their shapes are uint8 (N, 3, p, p) and (N, 3, scale * p, scale * p), channels-last, where p is `patch_size`.
+        """
         draw = self.draw(step)
         p, scale = self.patch_size, self.pairs.scale
         low_res = np.empty((self.batch_size, p, p), PIXEL)
@@ -96,10 +101,11 @@ class PatchSampler:
 
 
 def addresses(sampler: PatchSampler, step: int) -> NDArray[np.int64]:
-    """Returns where the batch of `step` lies in the flat pixels of the cache: (2, 3, N), low then high resolution.
+    """Returns where the patches at `step` lie in the flat pixels of the cache: (2, 3, N), first low, then high
+    resolution.
 
-    The three numbers of a patch are the index of the pixel in its upper left corner, the offset to the next row, and
-    the offset to the next column. Every symmetry is such a corner and two offsets.
+    Each patch has three numbers: the index of the pixel in its upper left corner, the offset from one row to the next,
+    and the offset from one column to the next. These numbers also express the symmetry of the patch.
     """
     draw, pairs = sampler.draw(step), sampler.pairs
     width = pairs.sizes[draw.image, 1]
@@ -118,7 +124,7 @@ def addresses(sampler: PatchSampler, step: int) -> NDArray[np.int64]:
 def cut(pixels: Tensor, places: Tensor, side: int) -> Tensor:
     """Returns patches uint8 (N, 3, side, side), channels-last, cut from `pixels` (P, 3) on the same device.
 
-    `places` (3, N) is one half of `addresses`. The result equals that of `PatchSampler.batch`.
+    `places` (3, N) is one of the two resolutions in `addresses`. The patches equal the patches of `PatchSampler.batch`.
     """
     corner, down, right = places[:, :, None, None]
     steps = torch.arange(side, device=pixels.device)
@@ -126,7 +132,7 @@ def cut(pixels: Tensor, places: Tensor, side: int) -> Tensor:
 
 
 def turned(image: NDArray[np.void], symmetry: int) -> NDArray[np.void]:
-    """Returns a view of `image` (side, side) under one of the eight symmetries."""
+    """Returns a view of `image` (side, side) under the symmetry with the number `symmetry`, from 0 to 7."""
     if symmetry & 1:
         image = image[:, ::-1]
     if symmetry & 2:

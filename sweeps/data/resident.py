@@ -1,4 +1,4 @@
-"""Keeps pixels on a GPU between the trainings and evaluations of one process."""
+"""Keeps the pixels of images on a GPU, where all trainings and evaluations of one process share them."""
 
 import warnings
 from collections.abc import Sequence
@@ -11,20 +11,20 @@ from torch import Tensor
 from sweeps.data.cache import PairSet
 
 RESIDENT_SHARE = 0.25
-"""Largest share of the GPU's free memory for images. If they need more, they stay in the host's memory."""
+"""Largest share of the GPU's free memory that images may take. Images that need more stay in the host's memory."""
 
 _kept: dict[tuple[Path, torch.device], tuple[Tensor, Tensor]] = {}
 """The pixels of one cache, which holds both sets of a split."""
 
 _told: set[Path] = set()
-"""Caches that did not fit. A process warns once about each, not at every trial."""
+"""Caches that did not fit. A process warns once about each cache, not at every trial."""
 
 
 def resident(pairs: PairSet, device: torch.device) -> tuple[Tensor, Tensor] | None:
     """Returns all pixels of the cache of `pairs` on `device`: uint8 (pixels, 3) at low and at high resolution.
 
-    Returns None, with a warning, if they would take too much memory of a GPU. The pixels stay on the device until the
-    function is called for another cache.
+    Returns None if the pixels would take too much memory of a GPU, and warns once about each such cache. The pixels
+    stay on the device until the function is called for another cache or device.
     """
     device = torch.empty(0, device=device).device  # "cuda" is "cuda:0"
     key = pairs.folder, device
@@ -59,7 +59,10 @@ def _fits(pairs: PairSet, device: torch.device) -> bool:
 def images_of(
     pixels: tuple[Tensor, Tensor], pairs: PairSet, indices: Sequence[int]
 ) -> tuple[Tensor, Tensor]:
-    """Returns images of equal size from the pixels of `resident`: uint8 (N, h, w, 3) and (N, s * h, s * w, 3)."""
+    """Returns the images at `indices`, which have equal sizes: uint8 (N, h, w, 3) and (N, s * h, s * w, 3).
+
+    `pixels` is the result of `resident`, and s is the scale.
+    """
     height, width = map(int, pairs.sizes[indices[0]])
     both = []
     for flat, scale in zip(pixels, (1, pairs.scale), strict=True):

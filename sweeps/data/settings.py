@@ -1,4 +1,4 @@
-"""The section `data` of a sweep file: which images to train and validate on."""
+"""The section `data` of a sweep file: the images for training and validation."""
 
 from pathlib import Path
 
@@ -8,24 +8,25 @@ EMBEDDED = "embedded"
 """Name of the photographs that come with scikit-image."""
 
 TEST_SETS = ("Set5", "Set14", "B100", "BSD100", "BSDS100", "Urban100", "Manga109")
-"""Sets that no network is trained on or chosen by."""
+"""Names of the test sets. No network is trained on them, and no choice between networks depends on them."""
 
 
 class DataSettings(BaseModel):
-    """Images that a sweep trains and validates on."""
+    """The images that a sweep trains and validates on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     train: str = EMBEDDED
-    """Training images: 'embedded' (photographs that come with scikit-image), the name of a set under `root`, or a
-    folder. Join several sets with '+', as in BSDS400+T91."""
+    """Training images: 'embedded' (photographs that come with scikit-image), the name of a set under `root`, or the
+    path of a folder. Join several sets with '+', as in BSDS400+T91."""
     validation: str | None = None
-    """Validation images, written like `train`. If this is null or names a training set, `hold_out` images of that set are
-    used for validation. They and copies of them are then excluded from training."""
+    """Validation images, written like `train`. If this is null or names a training set, `hold_out` images of that set
+    are used for validation. These images and their copies are then excluded from training."""
     root: str = "data"
-    """Folder of the image sets."""
+    """Folder that contains the image sets."""
     hold_out: int = Field(default=20, ge=1)
-    """Number of images to hold out, evenly spaced in the order of their names. The embedded images have a fixed split."""
+    """Number of training images to hold out for validation, evenly spaced in the order of their names. It has no effect
+    if the embedded images are the only ones, because their split is fixed."""
 
     @field_validator("train", "validation")
     @classmethod
@@ -44,5 +45,5 @@ class DataSettings(BaseModel):
 
 
 def set_names(text: str) -> list[str]:
-    """Returns the names of the sets in `text`: BSDS400 and T91 for 'BSDS400+T91'."""
+    """Returns the names of the sets in `text`: ['BSDS400', 'T91'] for 'BSDS400+T91'."""
     return [part.strip() for part in text.split("+")]

@@ -1,6 +1,6 @@
 """Splits images into a training set and a validation set that share no image.
 
-The test sets belong to neither. They judge networks that have been chosen already.
+Images of test sets are in neither of them, because test sets judge networks that have been chosen already.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,28 +15,29 @@ from sweeps.data.images import ImageSource, find_images, find_set
 from sweeps.data.settings import EMBEDDED, TEST_SETS, DataSettings, set_names
 
 BSDS_VALIDATION = ("B100", "BSD100", "BSDS100")
-"""Names of one test set: the 100 validation images of BSDS500."""
+"""Three names of the same test set, the 100 validation images of BSDS500."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataSplit:
-    """Pairs to train on and pairs to validate on."""
+    """The image pairs to train on and the image pairs to validate on."""
 
     train: PairSet
     validation: PairSet
     fingerprint: str
     """Sixteen hexadecimal digits that identify both sets."""
     description: str
-    """One line for people: the sets, the numbers of images, and how they were split.
+    """One line for people: the names of the sets, the numbers of images, and how the images were split.
 
-    It is stored with a sweep, and sweeps with different descriptions are not compared. Do not change its words.
+    It is stored with a sweep, and sweeps with different descriptions are not compared. Do not change its wording.
     """
 
 
 def open_split(settings: DataSettings, scale: int, cache_dir: Path) -> DataSplit:
-    """Returns both sets at `scale`. Images that are not in `cache_dir` yet are decoded into it.
+    """Returns the training set and the validation set at `scale`.
 
-    Raises UserError with one line that begins with the wrong setting.
+    Images that are not in `cache_dir` yet are decoded into it. Raises UserError with one line, which begins with the
+    name of the wrong setting.
     """
     train, validation, how = _split(settings, scale)
     _refuse_shared(train, validation, Path(settings.root))
@@ -98,7 +99,7 @@ def _split(settings: DataSettings, scale: int) -> tuple[list[ImageSource], list[
 def _gather(
     text: str, root: Path, scale: int, embedded: Callable[[], list[ImageSource]]
 ) -> dict[str, list[ImageSource]]:
-    """Returns the images of each set in `text`. If there are several, each image has its set in its name."""
+    """Returns the images of each set in `text`. If there are several sets, the name of an image begins with its set."""
     parts = set_names(text)
     sets = {
         part: embedded() if part == EMBEDDED else find_images(find_set(root, part), scale)
@@ -124,7 +125,10 @@ def _evenly(sources: list[ImageSource], count: int) -> list[ImageSource]:
 def _not_held(
     train: Sequence[ImageSource], held: Sequence[ImageSource]
 ) -> tuple[list[ImageSource], list[str]]:
-    """Returns the images to train on, and the names of excluded copies. T91, for example, has one image twice."""
+    """Returns the images to train on, and the names of excluded copies of held-out images.
+
+    T91, for example, contains one image twice.
+    """
     chosen, contents = set(held), {content_digest(source.high_res) for source in held}
     others = [source for source in train if source not in chosen]
     copies = [source for source in others if content_digest(source.high_res) in contents]
@@ -183,7 +187,7 @@ _open_splits: dict[tuple[DataSettings, int, Path], DataSplit] = {}
 
 
 def open_data(settings: DataSettings, scale: int, cache: Path) -> DataSplit:
-    """Returns the data of a sweep like `open_split`. A process opens them only once."""
+    """Returns the split of a sweep's images, as `open_split` does. A process opens each split only once."""
     key = (settings, scale, cache)
     if key not in _open_splits:
         _open_splits[key] = open_split(settings, scale, cache)
