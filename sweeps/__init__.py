@@ -1,1 +1,1 @@
-"""Sweeps: which networks to train next, how they are trained, where the numbers are kept."""
+"""Runs sweeps: decides which networks to train next, trains them, and stores their scores."""

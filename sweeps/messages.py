@@ -18,7 +18,7 @@ def without_password(text: str) -> str:
 
 
 def reason_of(error: str) -> str:
-    """Returns the error of an attempt in one line: the last line if it is a traceback, otherwise the first line."""
+    """Returns the error of an attempt in one line: the last line of a traceback, the first line of any other error."""
     lines = error.strip().splitlines() or [""]
     # In an error that does not count against its trial, a few words precede the traceback on its first line.
     return lines[-1 if lines[0].endswith(TRACEBACK) else 0]

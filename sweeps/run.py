@@ -40,13 +40,13 @@ def run_sweep(
     """Runs a sweep to its end and returns it. If the sweep is stored already, trains only what is missing.
 
     With `driver="ray"`, `address` is the address of a Ray cluster; None starts a new Ray on this machine. `on_change`
-    is called after each change of the sweep, with the record that caused the change or None. `say` receives lines for
-    the person, for example before a slow measurement. With `patient`, the run waits until the lease of a dead driver
-    has expired. A lease lasts `lease_seconds` unless it is renewed.
+    is called after each change of the sweep, with the record that caused the change or None. `say` receives lines to
+    show to the person, for example before a slow measurement. With `patient`, the run waits until the lease of a dead
+    driver has expired. A lease lasts `lease_seconds` unless it is renewed.
 
     Raises ConfigError or UserError for a mistake in the file or the images, StoreError if the database cannot be used,
-    SweepTaken if another driver holds the lease, and SweepFailed if the sweep cannot go on or has no result. Their
-    messages are for the person. On KeyboardInterrupt, the lease is released and everything stored so far is kept.
+    SweepTaken if another driver holds the lease, and SweepFailed if the sweep cannot go on or has no result. On
+    KeyboardInterrupt, the lease is released and everything stored so far is kept.
     """
     found = check_feasible(config)
     if is_url(config.checkpoints):
@@ -161,8 +161,7 @@ def lacking(config: SweepConfig) -> list[str]:
 
 
 def _record_provenance(sweep: Sweep, split: DataSplit) -> None:
-    """Stores what the sweep's numbers depend on: its text, the code, package versions, the images, and the scores of
-    bicubic.
+    """Stores what the sweep's numbers depend on: its text, the code, package versions, images, and bicubic scores.
 
     Raises UserError if the images have changed since the sweep began.
     """

@@ -41,7 +41,7 @@ def lowest(requirement: str) -> str:
 def pins(pyproject: Path, torch: str = TORCH) -> list[str]:
     """Returns the dependencies of the project and of all its extras except `dev`, each pinned to its lowest version.
 
-    `torch` is the version to which torch is pinned instead; "lowest" means its lowest version too.
+    torch is pinned to the version `torch` instead, unless `torch` is "lowest".
     """
     project = tomllib.loads(pyproject.read_text())["project"]
     extras: dict[str, list[str]] = project["optional-dependencies"]

@@ -244,8 +244,7 @@ def key_of(plan: Plan, site: Site) -> str:
 def recall(plan: Plan, site: Site, most: int) -> int | None:
     """Returns the number of trials at once that an earlier measurement found to be fastest.
 
-    Returns None if no measurement is stored, or if the stored one ended below `most` trials before more of them were
-    shown to be no faster.
+    Returns None if no measurement is stored, or if the stored measurement was cut short below `most` trials.
     """
     entry = _read(plan.cache).get(key_of(plan, site))
     if not isinstance(entry, dict):
@@ -301,7 +300,7 @@ def _read(folder: Path) -> dict[str, object]:
 
 
 def resources_of(config: SweepConfig) -> ResourceSettings:
-    """Returns the resources of a trial. It gets no GPU if the sweep file says `train.device: cpu`."""
+    """Returns the resources of a trial. A trial gets no GPU if the sweep file says `train.device: cpu`."""
     if config.train.device == "cpu":
         return config.resources.model_copy(update={"gpu": 0.0})
     return config.resources

@@ -234,7 +234,7 @@ def work(pipe: Connection, job: Job) -> None:
     """Runs in each process of a rung.
 
     Sends an empty tuple when the network is warm, waits for a message, takes the steps, then sends (steps per second,
-    peak bytes). If an error occurs, sends it as a text of one line instead.
+    peak bytes). If an error occurs, sends a line of text that describes the error instead.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     show_only(job.gpus)
@@ -291,7 +291,7 @@ def _rate(take_step: Step, step: int, seconds: float, together: int) -> float:
 def peak_memory(device: torch.device) -> int | None:
     """Returns the peak memory of this process in bytes: reserved by torch on a GPU, resident on a processor.
 
-    Returns None if the system does not report resident memory. Only Linux does.
+    Returns None if the system does not report resident memory, as only Linux does.
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_reserved(device)

@@ -1,4 +1,4 @@
-"""Copies of checkpoints in an object store (s3://, gs://, ...). Training writes to the local disk first."""
+"""Copies of checkpoints in an object store (s3://, gs://, ...). Training writes each file to the local disk first."""
 
 import importlib
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ class Mirror:
     url: str
 
     def fetch(self, folder: Path, names: Iterable[str]) -> None:
-        """Copies files from the store to `folder` on this machine.
+        """Copies the files `names` from the store to `folder` on this machine.
 
         Files that are in `folder` already and files that the store lacks are skipped.
         """

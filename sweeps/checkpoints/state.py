@@ -47,7 +47,7 @@ class CheckpointFailed(Exception):  # noqa: N818 - reads as what happened
 class Training:
     """Everything that the weights of a training depend on, except the device.
 
-    A training resumes from the state of another only if all these values are equal.
+    A training resumes from the state of another training only if all these values are equal.
     """
 
     architecture: str
@@ -98,7 +98,7 @@ class Training:
 
 
 def _plain(settings: TrainSettings) -> dict[str, Any]:
-    """Returns the settings that weights depend on, in JSON types. Where a training runs is not among them."""
+    """Returns the settings that weights depend on, in JSON types. Leaves out settings that say where a training runs."""
     return settings.model_dump(mode="json", exclude=PLACES["train"])
 
 

@@ -17,7 +17,7 @@ WRAPPERS = ("network", "params_ema", "params", "ema_state_dict", "state_dict", "
 averaged weights before plain weights."""
 
 PREFIX = "module."
-"""The prefix that nn.DataParallel puts before every name of a tensor."""
+"""The prefix that nn.DataParallel puts before the name of every tensor."""
 
 KINDS = {
     "weight_g": "g",
@@ -165,7 +165,7 @@ def _branches(stored: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
 
 
 def _filled(network: nn.Module, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Returns a value from the file for every tensor of the network that needs one, by name. Raises Misfit."""
+    """Returns the network's tensors, by name, with the values in the file. Raises Misfit if the file does not fit."""
     own = network.state_dict()
     shifts = {name: t for name, t in stored.items() if SHIFT.search(name)}
     own_shifts = {

@@ -44,8 +44,8 @@ def search_faults(
 def plan_faults(search: SearchSettings, steps: int, rungs: tuple[int, ...], at: At) -> list[Fault]:
     """Returns the faults in settings under which the sweep would silently train nothing or never pause a trial.
 
-    `steps` is the number of steps of a full training. `rungs` are the steps at which trials pause, and its last entry
-    is `steps`.
+    `steps` is the number of steps of a full training. `rungs` are the steps at which trials pause, the last of which is
+    `steps`.
     """
     faults: list[Fault] = []
     if search.halving is not None and len(rungs) == 1:
@@ -127,10 +127,10 @@ def constraint_faults(limits: list[Constraint], space: Space, at: At) -> list[Fa
 
 
 def items(value: Any, kind: type) -> Any:
-    """Returns what `value` holds, to iterate over: if `kind` is dict, the pairs (key, value) of a mapping.
+    """Returns the entries of `value`.
 
-    Otherwise these are the entries of a list or the keys of a dict. A value of another type gives no entries, and
-    pydantic reports the wrong type.
+    If `kind` is dict, these are the pairs (key, value) of a mapping. Otherwise these are the items of a list or the
+    keys of a dict. A value of any other type has no entries, and pydantic reports the wrong type.
     """
     if kind is dict:
         return value.items() if isinstance(value, Mapping) else ()

@@ -18,11 +18,11 @@ from sweeps.config.sweep_config import ConfigError, SweepConfig
 from sweeps.search.sampler import sampler_class
 
 FEW = 500
-"""The largest number of combinations of knob values for which the check counts network by network, without a table."""
+"""The largest number of combinations of knob values that are checked one by one, without a table of costs."""
 MAX_COUNTED = 1_500
 """The largest number of networks of one family that are counted to build a table. Counting them takes a few seconds."""
 LOOKING_SECONDS = 20.0
-"""Longest time in seconds to look for a feasible architecture in a space without a table of its costs."""
+"""Longest search for a feasible architecture in a space without a table of its costs, in seconds."""
 MAX_LOOKED_AT = 2_000
 """The largest number of architectures drawn in that time from a space that is too large to list."""
 
@@ -78,8 +78,8 @@ def space_table(config: SweepConfig, *, sample: bool = False) -> SpaceTable | No
     """Returns a table of the architectures in the space with their exact costs.
 
     Returns None if building the table would take long, or if a limit is on a cost that the table lacks, such as memory.
-    A space that is too large for a complete table gives None or, with `sample`, a table of a random sample. The sampler
-    uses the same table.
+    For a space that is too large for a complete table, returns None, or a table of a random sample if `sample` is set.
+    The sampler uses the same table.
     """
     if any(limit.name in COSTS and limit.name not in ADDITIVE for limit in config.limits):
         return None

@@ -84,7 +84,7 @@ class SweepConfig(BaseModel):
     data: DataSettings = DataSettings()
     """Images for training and validation."""
     resources: ResourceSettings = ResourceSettings()
-    """Processor cores and GPUs of a trial, and the number of trials at once."""
+    """Processor cores and GPUs that one trial uses, and the number of trials at once."""
     storage: Annotated[str, AfterValidator(check_url)] = "sqlite:///results.db"
     """Database URL. A relative SQLite path starts at the working directory."""
     checkpoints: str = "runs"
@@ -118,7 +118,7 @@ class SweepConfig(BaseModel):
 
     @property
     def latency_limit(self) -> float | None:
-        """The latency budget in milliseconds on the machine that trains the trial. None if there is none."""
+        """The latency budget in milliseconds on the machine that trains the trial. None: no such budget."""
         return parse_milliseconds(self.budget[LATENCY]) if LATENCY in self.budget else None
 
     @property

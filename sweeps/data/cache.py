@@ -1,7 +1,7 @@
 """Image sets that are decoded once: two flat files of pixels, which are mapped into memory, and an index of image
 sizes.
 
-A cache is a folder. Its name is a hash of the source images and the scale, so it is never out of date and never
+A cache is a folder whose name is a hash of the source images and the scale, so a cache is never out of date and never
 rewritten. It is written under a temporary name and then renamed, so that several processes can write the same cache at
 once.
 """

@@ -81,7 +81,7 @@ def read_image(path: Path) -> Pixels:
 def is_gray(path: Path) -> bool:
     """Returns whether an image file is grayscale, with or without transparency.
 
-    A colour file with three equal channels is not.
+    A colour file with three equal channels is not grayscale.
     """
     with Image.open(path) as image:
         return image.mode in ("1", "L", "LA")

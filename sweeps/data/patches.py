@@ -101,11 +101,11 @@ class PatchSampler:
 
 
 def addresses(sampler: PatchSampler, step: int) -> NDArray[np.int64]:
-    """Returns where the patches at `step` lie in the flat pixels of the cache: (2, 3, N), first low, then high
-    resolution.
+    """Returns where the patches of the batch at `step` lie in the flat pixels of the cache: (2, 3, N).
 
-    Each patch has three numbers: the index of the pixel in its upper left corner, the offset from one row to the next,
-    and the offset from one column to the next. These numbers also express the symmetry of the patch.
+    The first axis is the low, then the high resolution. Each patch has three numbers: the index of the pixel in its
+    upper left corner, the offset from one row to the next, and the offset from one column to the next. These numbers
+    also express the symmetry of the patch.
     """
     draw, pairs = sampler.draw(step), sampler.pairs
     width = pairs.sizes[draw.image, 1]
