@@ -291,7 +291,7 @@ def _rate(take_step: Step, step: int, seconds: float, together: int) -> float:
 def peak_memory(device: torch.device) -> int | None:
     """Returns the peak memory of this process in bytes: reserved by torch on a GPU, resident on a processor.
 
-    Returns None if the system does not report resident memory, as only Linux does.
+    Returns None on a processor if the system is not Linux, because only Linux reports the number.
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_reserved(device)
