@@ -1,4 +1,7 @@
-"""Finds the variant that a command names: FAMILY KNOB=VALUE..., SWEEP#NUMBER, or a folder of `srsweep train`."""
+"""Finds the variant that the arguments of a command name.
+
+A variant is a network (FAMILY KNOB=VALUE...), a trial (SWEEP#NUMBER) or an output folder of `srsweep train`.
+"""
 
 import re
 from collections.abc import Sequence
@@ -25,21 +28,23 @@ from sweeps.config.sweep_config import SweepConfig, parse_config
 from sweeps.messages import without_password
 
 KEEP_ALL = (
-    "a sweep keeps the weights of its Pareto front, or of all trials with `search: {keep_weights: all}`, on the "
-    "machine where it ran; `srsweep train SWEEP#NUMBER -o FOLDER` trains a variant again"
+    "a sweep keeps the weights of the trials on its Pareto front (with `search: {keep_weights: all}`, of all trials) "
+    "on the machine where it ran; `srsweep train SWEEP#NUMBER -o FOLDER` trains a variant again"
 )
-"""Advice for weights that are not on this machine."""
+"""Advice to print if the weights of a trial are not on this machine."""
 Whole = Literal["front", "all"]
-"""Which complete trials of a sweep its name stands for."""
+"""The complete trials that a sweep's name stands for: those on its Pareto front, or all."""
 REFERENCE = re.compile(r"(?P<sweep>.+)#(?P<number>\d+)")
 
 
 def choose(
     words: Sequence[str], *, scale: int | None, weights: Path | None, db: str | None
 ) -> Variant:
-    """Returns the variant that `words` name. `weights` replaces the checkpoint of the trial or folder.
+    """Returns the variant that the command-line arguments `words` name.
 
-    Raises UserError with one line if there is no such variant or if its scale differs from `scale`.
+    If `weights` is given, it replaces the checkpoint of the trial or folder. A network that `words` describe by its
+    family gets `scale`, or 4 if `scale` is None. Raises UserError if there is no such variant, or if a trial or folder
+    has a scale other than `scale`.
     """
     if len(words) == 2 and words[0] not in FAMILIES and words[1].isdigit():
         words = ["#".join(words)]
@@ -54,7 +59,7 @@ def choose(
     else:
         known = nearest(first, FAMILIES)
         raise UserError(
-            f"{first}: must be a family (with KNOB=VALUE...), a trial as SWEEP#NUMBER or a folder of "
+            f"{first}: must be a network (FAMILY KNOB=VALUE...), a trial (SWEEP#NUMBER) or an output folder of "
             f"`srsweep train`; {known}"
         )
     if scale is not None and scale != variant.scale:
@@ -70,10 +75,11 @@ def choose_several(
     db: str | None,
     whole: Whole | None,
 ) -> list[Variant]:
-    """Returns one variant like `choose`, or several trials that are named SWEEP#NUMBER.
+    """Returns the variants that `words` name: one variant as `choose` finds it, or several trials (SWEEP#NUMBER).
 
-    With `whole`, `words` are sweeps, and the result is their Pareto fronts or all complete trials with weights. Raises
-    UserError if one of several trials has no weights on this machine. For `all` it raises only if none has.
+    If `whole` is given, `words` are sweeps instead. "front" returns the trials on their Pareto fronts. "all" returns
+    their complete trials that have weights on this machine. Raises UserError if one of several trials has no weights
+    on this machine. With "all", it raises UserError only if no trial has weights.
     """
     if whole is not None:
         words = [f"{sweep}#{n}" for word in words for sweep, n in _complete(word, db, whole)]
@@ -98,14 +104,14 @@ def choose_several(
 
 
 def finder(url: str, folders: Sequence[Path] = ()) -> FindTrained:
-    """Returns a function that finds the trained network and the validation images of (sweep, number).
+    """Returns a function that finds the trained network and the validation images of a trial (sweep, number).
 
-    It prefers a network that `srsweep train` trained in one of `folders` to the sweep's own checkpoint. Raises
-    UserError if one of them is not a folder of `srsweep train`.
+    `folders` are output folders of `srsweep train`. If one of them holds the network of the trial, its weights are
+    used instead of the sweep's checkpoint. Raises UserError if a folder is not an output folder of `srsweep train`.
     """
     for folder in folders:
         if not (folder / NOTE).is_file():
-            raise UserError(f"--trained: must be a folder of `srsweep train`, got {folder}")
+            raise UserError(f"--trained: must be an output folder of `srsweep train`, got {folder}")
     retrained = {(v.architecture.key, v.scale): v for v in map(variant_in, folders)}
 
     def find(sweep: str, number: int) -> Trained | str:
@@ -113,7 +119,7 @@ def finder(url: str, folders: Sequence[Path] = ()) -> FindTrained:
             own = _of_trial(sweep, number, url)
             variant = retrained.get((own.architecture.key, own.scale), own)
             if variant.weights is None or own.data is None:
-                return "its checkpoint is not on this machine (a sweep keeps those of its Pareto front)"
+                return "its checkpoint is not on this machine (a sweep keeps the checkpoints of its Pareto front)"
             network = variant.network()
             split = split_of(own.data, own.scale)
         except UserError as error:
@@ -126,7 +132,7 @@ def finder(url: str, folders: Sequence[Path] = ()) -> FindTrained:
 
 
 def stored_config(url: str, name: str) -> SweepConfig:
-    """Returns the configuration that a sweep ran with last. Raises UserError if it is not valid any more."""
+    """Returns the configuration of a sweep's newest run. Raises UserError if it is no longer valid."""
     lives = load_lives(url, [name])
     text = yaml.safe_load(lives["text"].iloc[-1]) if len(lives) else None
     return parse_config({"metadata": {"sweep": text}}, f"sweep {name} in {without_password(url)}")
@@ -138,7 +144,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _complete(name: str, db: str | None, whole: Whole) -> list[tuple[str, int]]:
-    """Returns (sweep, number) of a sweep's complete trials, or of its front by its own objectives."""
+    """Returns (sweep, number) of each complete trial, or of each trial on the front of the sweep's own objectives."""
     (sweep,), url = locate([name], db)
     if whole == "all":
         return [(sweep, int(number)) for number in load_points(url, sweep, [])["number"]]
@@ -169,7 +175,7 @@ def _of_trial(name: str, number: int, db: str | None) -> Variant:
 
 
 def _kept(config: SweepConfig, number: int, attempts: int) -> Path | None:
-    """Returns a trial's newest checkpoint on this machine. It is downloaded if the sweep uses an object store."""
+    """Returns a trial's newest checkpoint. If the sweep uses an object store, the checkpoint is downloaded first."""
     folder = config.checkpoint_folder / config.name / str(number)
     for attempt in range(attempts, 0, -1):
         path = checkpoint_path(folder, attempt)

@@ -1,4 +1,4 @@
-"""The command `srsweep`. It takes verbs and paths; settings belong in the sweep file."""
+"""The command `srsweep`. Its arguments say what to do and on which files; settings belong in the sweep file."""
 
 from importlib import import_module
 
@@ -7,50 +7,53 @@ import click
 from srsweep.errors import OneLineErrors
 
 COMMANDS = {
-    "run": "Run the sweep in FILE, or resume it.",
+    "run": "Run the sweep that FILE describes, or resume it.",
     "resume": "Resume a sweep after a stop or a crash.",
-    "check": "Check FILE and show what the sweep would do.",
+    "check": "Check a sweep file and show what the sweep would do.",
     "pack": "Measure how many trials to run at once on this machine.",
-    "families": "List all families, or the knobs of one FAMILY.",
+    "families": "List all network families, or the knobs of one family.",
     "cost": "Count the costs of a network.",
     "front": "Print the Pareto front of a sweep.",
     "select": "Choose variants for deployment and explain the choice.",
-    "report": "Write an HTML page about sweeps.",
+    "report": "Write an HTML report about one or more sweeps.",
     "status": "List all sweeps, or the trials of one sweep.",
     "evaluate": "Measure PSNR and SSIM of a network on the test sets.",
     "train": "Train one network from scratch.",
     "export": "Export a variant for a device and verify the file.",
     "latency": "Measure how long a network takes for one image.",
-    "merge": "Copy all sweeps of the database OTHER into this one.",
+    "merge": "Copy all sweeps from another database into yours.",
     "dashboard": "Show the sweeps live in a browser.",
     "export-optuna": "Write a sweep as an Optuna study.",
 }
 """Maps each command to the first line of its help.
 
-The command `export-optuna` is the function `export_optuna` of `srsweep/commands/export_optuna.py`. A command is
-imported when it is called, because importing all of them takes seconds.
+Each command is a function in a module of the same name: `export-optuna` is `export_optuna` in
+`srsweep/commands/export_optuna.py`. A command is imported only when it is called, because importing all commands takes
+seconds.
 """
 
 EPILOG = """
 \b
 A sweep from beginning to end:
-  srsweep check sweep.yaml                    size, costs, expected time
-  srsweep run sweep.yaml                      train; after Ctrl-C, run it again
+  srsweep check sweep.yaml                    size of the space, costs, expected time
+  srsweep run sweep.yaml                      train; after Ctrl-C, the same command resumes
   srsweep front NAME                          the Pareto front as a table
   srsweep report NAME                         a page with figures
-  srsweep select NAME --tiers 50k,150k,600k   variants for deployment
+  srsweep select NAME --tiers 50k,150k,600k   choose variants for deployment
+
+NAME is the name of a sweep, or a sweep file.
 """
 
 
 class Commands(OneLineErrors):
-    """The group of all COMMANDS, imported one at a time."""
+    """The group of all COMMANDS. It imports a command only when that command is needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Returns all names in the order of the help."""
+        """Returns the names of all commands in alphabetical order, in which the help lists them."""
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Returns the command with that name, or None if there is none."""
+        """Imports and returns the command `cmd_name`. Returns None if there is no such command."""
         if cmd_name not in COMMANDS:
             return None
         name = cmd_name.replace("-", "_")
@@ -58,7 +61,7 @@ class Commands(OneLineErrors):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Writes the section "Commands" without importing any of them."""
+        """Writes the section "Commands" of the help without importing any command."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])
 

@@ -1,7 +1,7 @@
-"""What the terminal shows when a command fails: one line on stderr and an exit code.
+"""Turns the error of a failed command into one line on stderr and an exit code.
 
-Exit code 2: the user made a mistake and can mend it. Exit code 1: anything else. An error that nobody foresaw is a
-fault of the program. Its traceback goes to a log file (`sweeps.log`), and the line names that file.
+Exit code 2: the user made a mistake and can correct it. Exit code 1: any other error. An unexpected error is a fault
+of the program. Its traceback goes to a log file (`sweeps.log`), and the line names that file.
 """
 
 import traceback
@@ -19,25 +19,25 @@ EXTRAS = {
     "onnxruntime": "export",
     "onnxscript": "export",
 }
-"""Maps a package that not everybody needs to the extra of srsweep that installs it."""
+"""Maps each optional package to the extra of srsweep that installs it."""
 
 _DATABASE = "srsweep.database"
 
 
 class Mistake(click.ClickException):
-    """A file or the command line is wrong, and the user can mend it."""
+    """A mistake in a file or on the command line, which the user can correct."""
 
     exit_code = 2
 
 
 class RunFailed(click.ClickException):
-    """The command was right, but it could not finish."""
+    """A failure of a command whose input was valid."""
 
     exit_code = 1
 
 
 class OneLineErrors(click.Group):
-    """A group whose commands show one line for any error."""
+    """A group of commands that shows any error as one line."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -50,13 +50,13 @@ class OneLineErrors(click.Group):
 
 
 def use_database(url: str) -> None:
-    """Remembers the database of the running command, so that a traceback goes to the log beside it."""
+    """Remembers the database of the running command, so that a traceback goes to the log beside that database."""
     if context := click.get_current_context(silent=True):
         context.meta[_DATABASE] = url
 
 
 def as_expected(error: Exception) -> click.ClickException | None:
-    """Returns what to show for an error that was foreseen, or None for a fault of the program."""
+    """Returns the click error to show for an expected error, or None if `error` is a fault of the program."""
     # Imported here because the help needs none of them. Whatever raised `error` has imported them already.
     from sweeps.engine.outcomes import SweepFailed
     from sweeps.store.store import StoreError, SweepTaken
@@ -74,7 +74,7 @@ def as_expected(error: Exception) -> click.ClickException | None:
 
 
 def as_unexpected(error: Exception) -> RunFailed:
-    """Writes the traceback of `error` to the log and returns the line that names the error and the log."""
+    """Writes the traceback of `error` to the log. Returns a RunFailed whose message names the error and the log."""
     reason = next((line for line in str(error).splitlines() if line.strip()), "")
     name = type(error).__name__
     return _logged(
@@ -83,7 +83,7 @@ def as_unexpected(error: Exception) -> RunFailed:
 
 
 def as_failed_training(error: str) -> RunFailed:
-    """Returns what to show for the `error` of an Outcome. If it is a traceback, the log gets it."""
+    """Returns a RunFailed for the text `error` of a failed Outcome. If the text is a traceback, it goes to the log."""
     return _logged(reason_of(error), error) if TRACEBACK in error else RunFailed(error)
 
 

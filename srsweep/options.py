@@ -1,4 +1,4 @@
-"""Options and arguments that several commands share, and how their values are read."""
+"""Options and arguments that several commands share, and functions that read their values."""
 
 import itertools
 import sys
@@ -33,44 +33,55 @@ VARIANT = click.argument("variant", metavar="VARIANT...", nargs=-1, required=Tru
 WEIGHTS = click.option(
     "--weights",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Checkpoint to load. Default: that of the trial or folder.",
+    help="Checkpoint to load. Default: the checkpoint of the trial, or the one in the output folder.",
 )
 SCALE = click.option(
     "--scale",
     type=click.IntRange(min=2),
-    help="Upscaling factor. Default: that of the trial or folder, otherwise 4.",
+    help="Upscaling factor. Default: the scale of the trial or of the output folder, otherwise 4.",
 )
 INTO = click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
-    help="Folder to write to.",
+    help="Folder for the output files.",
 )
-DATABASE = click.option(
-    "--db",
-    envvar=STORAGE_VARIABLE,
-    default=None,
-    help=f"Database URL, also read from the environment variable {STORAGE_VARIABLE}. Default: that of the "
-    f"sweep file if you name one, otherwise {DEFAULT_DATABASE}.",
-)
+
+
+def _database(fallbacks: str) -> Callable[[Command], Command]:
+    return click.option(
+        "--db",
+        envvar=STORAGE_VARIABLE,
+        default=None,
+        help=f"URL of the database. Default: the environment variable {STORAGE_VARIABLE}{fallbacks}, otherwise "
+        f"{DEFAULT_DATABASE}.",
+    )
+
+
+DATABASE = _database(", otherwise the database of the sweep file that you name")
+DATABASE_ALONE = _database("")
+"""The same option for commands that take no sweep file."""
 DRIVER = click.option(
     "--driver",
     type=click.Choice(["local", "ray"]),
     default="local",
     show_default=True,
-    help="local: processes on this machine. ray: Ray Tune.",
+    help="Where to run the trials. local: on this machine. ray: through Ray Tune, on this machine or a cluster.",
 )
 ADDRESS = click.option(
     "--address",
-    help="Address of a running Ray cluster, such as auto. Default: start Ray on this machine.",
+    help="Address of the Ray cluster to use with --driver ray. auto: the cluster that is running on this machine. "
+    "Default: start a new Ray on this machine.",
 )
 
 
 def tabular(command: Command) -> Command:
-    """Adds --json and --csv to a command, which receives them as `form`."""
-    as_json = click.option("--json", "form", flag_value="json", help="Print JSON with all digits.")
-    as_csv = click.option("--csv", "form", flag_value="csv", help="Print CSV with all digits.")
+    """Adds the options --json and --csv to a command. It receives "json", "csv" or None as `form`."""
+    as_json = click.option(
+        "--json", "form", flag_value="json", help="Print JSON, without rounding."
+    )
+    as_csv = click.option("--csv", "form", flag_value="csv", help="Print CSV, without rounding.")
     both: Any = [as_csv, as_json]
     for decorate in both:
         command = decorate(command)
@@ -78,17 +89,17 @@ def tabular(command: Command) -> Command:
 
 
 def print_table(frame: pd.DataFrame, form: Format | None) -> None:
-    """Prints `frame` in the given form. None: a table that fits the terminal."""
+    """Prints `frame` in the given form. None stands for a table that fits the width of the terminal."""
     click.echo(render(frame, form or "table", width=text_width()))
 
 
 def text_width() -> int | None:
-    """Returns the characters per line, or None for the width of the terminal."""
+    """Returns the characters per line of a table. None, which stands for the terminal's width, if stdout is a terminal."""
     return None if sys.stdout.isatty() else 200
 
 
 def read_file(file: Path) -> SweepConfig:
-    """Reads a sweep file and remembers its database. Raises ConfigError with a line for each mistake."""
+    """Reads a sweep file and remembers its database for the log. Raises ConfigError with a line for each mistake."""
     config = read_config(file)
     use_database(config.storage)
     return config
@@ -96,7 +107,10 @@ def read_file(file: Path) -> SweepConfig:
 
 @contextmanager
 def by_line(file: Path) -> Iterator[None]:
-    """Adds the line of `file` to a mistake that shows only when its settings are used."""
+    """Turns a UserError of the `with` block into a ConfigError that names the line of the mistake in `file`.
+
+    It is for mistakes that appear only when the settings are used.
+    """
     try:
         yield
     except UserError as error:
@@ -104,7 +118,11 @@ def by_line(file: Path) -> Iterator[None]:
 
 
 def locate(names: Sequence[str], db: str | None) -> tuple[list[str], str]:
-    """Returns the names of sweeps and the URL of their database. A name may also be a sweep file."""
+    """Returns the names of the sweeps that a command refers to, and the URL of their database.
+
+    Each of `names` is the name of a sweep or a sweep file (.yaml, .yml). The URL is `db` if given, otherwise the
+    storage of the first sweep file, otherwise DEFAULT_DATABASE.
+    """
     found = []
     for name in names:
         if name.endswith((".yaml", ".yml")):
@@ -118,9 +136,9 @@ def locate(names: Sequence[str], db: str | None) -> tuple[list[str], str]:
 
 
 def parse_architectures(family: str, knob_values: Sequence[str]) -> list[Architecture]:
-    """Returns the architectures that 'KNOB=VALUE' arguments describe. 'KNOB=16|32' stands for two of them.
+    """Returns the architectures of a family that 'KNOB=VALUE' arguments describe.
 
-    Values are written as in a sweep file. Raises UserError with one line for each mistake.
+    'KNOB=16|32' gives alternatives. The result has one architecture for each combination of alternatives. Values are written as in a sweep file. Raises UserError with one line for each mistake.
     """
     names, alternatives = [], []
     for text in knob_values:
@@ -138,7 +156,7 @@ def parse_architectures(family: str, knob_values: Sequence[str]) -> list[Archite
 
 
 def parse_architecture(family: str, knob_values: Sequence[str]) -> Architecture:
-    """Returns the only architecture that the arguments describe. Raises UserError if they describe several."""
+    """Returns the architecture that 'KNOB=VALUE' arguments describe. Raises UserError if they describe several."""
     found = parse_architectures(family, knob_values)
     if len(found) != 1:
         raise UserError(f"{family}: must be one architecture, got {len(found)}")
@@ -146,7 +164,7 @@ def parse_architecture(family: str, knob_values: Sequence[str]) -> Architecture:
 
 
 def read_value(text: str, value: str) -> Any:
-    """Returns `value` as a sweep file would read it. Raises UserError that begins with `text`, its place."""
+    """Returns `value` parsed like a value in a sweep file. Raises UserError whose message begins with `text`."""
     try:
         return yaml.safe_load(value)
     except yaml.YAMLError:
@@ -154,12 +172,12 @@ def read_value(text: str, value: str) -> Any:
 
 
 def parts(text: str | None) -> list[str]:
-    """Returns the parts of an option between its commas. An option that is not given has none."""
+    """Returns the comma-separated parts of an option's value. The result is empty if `text` is None."""
     return [] if text is None else [part.strip() for part in text.split(",")]
 
 
 def positive(option: str, text: str, parse: Callable[[str], float] = parse_quantity) -> float:
-    """Returns the number above 0 that an option holds. Raises UserError with the option's name."""
+    """Returns the number that `parse` reads from an option's value. Raises UserError if the number is not above 0."""
     try:
         value = parse(text)
     except UserError as error:
@@ -170,8 +188,8 @@ def positive(option: str, text: str, parse: Callable[[str], float] = parse_quant
 
 
 def check_folder_of(option: str, file: Path) -> None:
-    """Raises UserError if the folder of `file` does not exist. Call it before the work, not after."""
+    """Raises UserError if the folder of the output `file` does not exist. Call it before a long computation."""
     if not file.parent.is_dir():
         raise UserError(
-            f"{option}: folder {file.parent} does not exist; create it or name another one"
+            f"{option}: folder {file.parent} does not exist; create it or name another folder"
         )

@@ -19,11 +19,11 @@ from sweeps.engine.trial_state import Trial
 from sweeps.records import Outcome, Record
 
 PLAIN_SECONDS = 60.0
-"""Time between plain lines while no trial ends, in seconds."""
+"""Seconds between the plain lines while no trial ends."""
 
 
 class Watcher:
-    """Shows the progress of a sweep that calls `update` as its `on_change`."""
+    """Shows the progress of a sweep. Pass its method `update` as `on_change` to `run_sweep`."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -92,13 +92,13 @@ class Watcher:
 
 
 def steps_done(sweep: Sweep) -> int:
-    """Returns the optimiser steps that the sweep does not need any more. A trial that ended early counts in full."""
+    """Returns the number of optimiser steps that are done. A trial that ended early counts as if it had done all its steps."""
     full = sweep.config.train.steps
     return sum(full if t.is_finished else t.step for t in sweep.trials.values())
 
 
 def end_line(sweep: Sweep, trial: Trial) -> str:
-    """Returns a line about a trial that has ended."""
+    """Returns a line about a trial that has ended: its state, PSNR, costs and architecture, and why it failed."""
     counted = costs(trial.architecture, sweep.config.scale)
     score = trial.scores.get("psnr_y")
     shown = f"{score:6.2f} dB" if score is not None else "        "
@@ -110,7 +110,10 @@ def end_line(sweep: Sweep, trial: Trial) -> str:
 
 
 def status_line(sweep: Sweep, eta: float | None) -> str:
-    """Returns a line with the trials, the best value of each objective, the size of the front, and the time left."""
+    """Returns a line with the number of trials, the best value of each objective and the size of the front.
+
+    `eta` is the time left in seconds. It is left out if it is None.
+    """
     states = [trial.state for trial in sweep.trials.values()]
     parts = [f"{states.count('complete')}/{sweep.config.search.trials} trials"]
     parts += [f"{states.count(s)} {s}" for s in ("running", "stopped", "failed") if s in states]
@@ -129,7 +132,7 @@ def status_line(sweep: Sweep, eta: float | None) -> str:
 
 
 def objective_values(sweep: Sweep, trials: list[Trial]) -> np.ndarray:
-    """Returns the objectives of finished trials: (trials, objectives)."""
+    """Returns the objective values of complete trials as an array of shape (trials, objectives)."""
     rows = []
     for trial in trials:
         known = costs(trial.architecture, sweep.config.scale) | trial.scores

@@ -1,7 +1,7 @@
 """A variant: a network, its weights, and what is known about its training.
 
-`srsweep train` writes what it trains into a file `variant.json` beside the checkpoint, so that its folder is a
-variant too.
+`srsweep train` describes the network that it trains in the file `variant.json` beside the checkpoint. Other commands
+can therefore read a variant from its output folder.
 """
 
 import json
@@ -31,14 +31,14 @@ from sweeps.train.settings import TrainSettings
 Settings = TypeVar("Settings", bound=BaseModel)
 
 NOTE = "variant.json"
-"""Name of the file that says what was trained in a folder."""
+"""Name of the file that describes the trained network in an output folder of `srsweep train`."""
 RETRAIN = "train it again into another folder"
-"""Advice for a note that cannot be used."""
+"""Advice to print if a `variant.json` cannot be used."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrialReference:
-    """A trial in a database."""
+    """The identity of a trial in a database, and how far the trial was trained."""
 
     url: str
     sweep: str
@@ -47,7 +47,7 @@ class TrialReference:
     attempts: int
     """Number of the newest attempt."""
     step: int
-    """Last step that was evaluated."""
+    """The last optimiser step after which the trial was evaluated."""
 
     def __str__(self) -> str:
         return f"{self.sweep}#{self.number}"
@@ -64,13 +64,13 @@ class Variant:
     seed: int = 0
     train: TrainSettings = field(default_factory=TrainSettings)
     data: DataSettings | None = None
-    """Images of its training, if they are known."""
+    """The images of its training, or None if they are unknown."""
 
     def checkpoint(self) -> Path:
-        """Returns the file of its weights. Raises UserError if it has none."""
+        """Returns the path of the weights. Raises UserError if the variant has no weights."""
         if self.weights is None and self.trial is not None:
             raise UserError(
-                f"{self.trial}: its checkpoint is not on this machine (a sweep keeps those of its Pareto front); "
+                f"{self.trial}: its checkpoint is not on this machine (a sweep keeps the checkpoints of its Pareto front); "
                 f"train it again with `srsweep train {self.trial} -o FOLDER`, or give --weights"
             )
         if self.weights is None:
@@ -80,7 +80,7 @@ class Variant:
         return self.weights
 
     def network(self) -> nn.Module:
-        """Returns the network with its weights. Raises UserError if it has none or they do not fit."""
+        """Returns the network with its weights. Raises UserError if there are no weights or if they do not fit."""
         network = self.architecture.network(self.scale)
         load_weights(network, self.checkpoint())
         return network
@@ -91,7 +91,7 @@ class Variant:
         return str(self.trial or self.architecture.label)
 
     def training(self) -> str:
-        """Returns the training images and the number of steps, for people."""
+        """Returns the training images and the number of steps as text, such as 'BSDS400, 3,000 steps'."""
         if self.data is None:
             return "unknown images"
         steps = self.trial.step if self.trial is not None else self.train.steps
@@ -99,7 +99,7 @@ class Variant:
 
 
 def note_of(variant: Variant) -> dict[str, object]:
-    """Returns what `srsweep train` writes into its folder, in JSON types."""
+    """Returns the content of `variant.json` for a variant whose training images are known, in JSON types."""
     assert variant.data is not None
     return {
         "family": variant.architecture.family.name,
@@ -113,7 +113,7 @@ def note_of(variant: Variant) -> dict[str, object]:
 
 
 def read_note(folder: Path) -> dict[str, Any]:
-    """Returns what `srsweep train` wrote into `folder`. Raises UserError if the file cannot be read."""
+    """Returns the content of `variant.json` in `folder`. Raises UserError if it is not a JSON object."""
     path = folder / NOTE
     try:
         note = json.loads(path.read_text(encoding="utf-8"))
@@ -125,7 +125,7 @@ def read_note(folder: Path) -> dict[str, Any]:
 
 
 def variant_in(folder: Path) -> Variant:
-    """Returns the variant that `srsweep train` trained in `folder`. Raises UserError if its note is wrong."""
+    """Returns the variant that `srsweep train` trained in `folder`. Raises UserError if `variant.json` is invalid."""
     note = read_note(folder)
     checkpoint = checkpoint_path(folder, 1)
     try:
@@ -148,9 +148,10 @@ def variant_in(folder: Path) -> Variant:
 def validated(
     kind: type[Settings], values: dict[str, Any], options: dict[str, str], prefix: str = ""
 ) -> Settings:
-    """Returns settings made of `values`. Raises UserError with one line for each wrong value.
+    """Returns an instance of the settings class `kind`. Raises UserError with one line for each wrong value.
 
-    A line begins with the option that `options` gives for the field, otherwise with `prefix` and the field.
+    `options` maps fields to command-line options. A line begins with the option of the wrong field. If the field has
+    no option, the line begins with `prefix` and the name of the field.
     """
     try:
         return kind.model_validate(values)
@@ -163,7 +164,10 @@ def validated(
 
 
 def data_of(variant: Variant, train_set: str | None, root: str | None) -> DataSettings:
-    """Returns the images of a variant, changed by the options --data and --root if they are given."""
+    """Returns the settings for a variant's images.
+
+    If the options --data (`train_set`) and --root (`root`) are given, they replace the variant's own settings.
+    """
     data = variant.data or DataSettings()
     if train_set is not None:
         data = DataSettings(root=data.root)
@@ -175,20 +179,20 @@ def data_of(variant: Variant, train_set: str | None, root: str | None) -> DataSe
 
 
 def split_of(data: DataSettings, scale: int) -> DataSplit:
-    """Returns the images of a variant, decoded into the folder `cache` of the current folder."""
+    """Returns the training and validation images that `data` names, decoded into the image cache."""
     return open_split(data, scale, image_cache())
 
 
 def image_cache() -> Path:
-    """Returns the folder of decoded images."""
+    """Returns the absolute path of the image cache, the folder `cache` in the current folder."""
     return Path("cache").absolute()
 
 
 def remember(trial: TrialReference, measurements: Sequence[tuple[str, str, float]]) -> bool:
-    """Stores (name, dataset, value) of a trial at its last step. Returns False if a newer attempt has begun.
+    """Stores measurements (name, dataset, value) of a trial. Returns False if a newer attempt at the trial has begun.
 
-    A new value replaces the old one, which may come from a busy machine. The latency that the sweep uses as objective
-    or budget is not replaced.
+    A new value replaces the old one, which may have been measured on a busy machine. The latency that the sweep uses
+    as an objective or as a budget is never replaced.
     """
     own = load_sweeps(trial.url, [trial.sweep]).get(FACT, pd.Series([""])).iloc[0]
     rows = [
@@ -206,6 +210,6 @@ def remember(trial: TrialReference, measurements: Sequence[tuple[str, str, float
 
 
 def remember_or_tell(trial: TrialReference, measurements: Sequence[tuple[str, str, float]]) -> None:
-    """Stores measurements like `remember`, and prints a line if they could not be stored."""
+    """Stores measurements like `remember`. Prints a line on stderr if a newer attempt at the trial has begun."""
     if not remember(trial, measurements):
         click.echo(f"{trial}: not stored, because the trial is being trained again", err=True)

@@ -37,25 +37,25 @@ from sweeps.train.loop import time_step
 SHOWN = ("params", "multadds", "activations", "num_convs", "memory")
 """Costs whose range is shown."""
 MAX_SEARCHED = 20_000
-"""Largest number of combinations that is searched for unused values."""
+"""Largest number of knob combinations in a space that is searched for unused values."""
 COUNTED = 500
-"""Architectures sampled from a large space to estimate the feasible share."""
+"""Number of architectures to sample from a large space to estimate the feasible share."""
 COUNTING_SECONDS = 10
 """Time limit, in seconds, for sampling the COUNTED architectures."""
 ENOUGH = 30
-"""Fewest architectures to sample, whatever the time limit. A cost table is represented by this many rows."""
+"""Smallest number of architectures to sample, whatever the time limit, and largest number to draw from a cost table."""
 TIMING_SECONDS = 20
-"""Once this time has passed, no further network is timed."""
+"""Seconds after which `check` starts to time no further network."""
 
 
 @click.command()
 @FILE
 @tabular
 def check(file: Path, form: Format | None) -> None:
-    """Check FILE and show what the sweep would do.
+    """Check a sweep file and show what the sweep would do.
 
-    Shows the size of the search space, the share of it within the budget, the range of each cost and
-    the expected time. Nothing is trained.
+    FILE is the sweep file. The command shows the size of the search space, the share of it within the
+    budget, the range of each cost and the expected time. No trial is trained.
     """
     config = read_file(file)
     with by_line(file):
@@ -70,10 +70,10 @@ def check(file: Path, form: Format | None) -> None:
 
 
 def describe(config: SweepConfig) -> dict[str, Any]:
-    """Returns facts about a sweep by name, in JSON types and for people.
+    """Returns facts about a sweep by name, such as 'feasible' or 'expected time', as JSON types.
 
-    Raises UserError for what would stop the sweep: no feasible architecture, or images that cannot be
-    used. Image sets that are missing are only named, because the sweep may run on another machine.
+    Raises UserError if no architecture is feasible or if the images cannot be used. If an image set is missing, the
+    fact 'data' says so instead, because the sweep may run on another machine.
     """
     found = check_feasible(config, sample=True)
     data = _data(config)
@@ -140,7 +140,7 @@ def _unfinished_at_a_rung(config: SweepConfig) -> bool:
 
 
 def _unused(config: SweepConfig) -> str:
-    """Names values that no network of the space uses, which is rarely intended."""
+    """Names knob values that no network of the space uses. Such a value is usually a mistake."""
     if config.space.num_spellings > MAX_SEARCHED:
         return "not searched for, because the space is large"
     return ", ".join(name for part in config.space.families for name in part.unused()) or "none"
@@ -159,7 +159,7 @@ def _data(config: SweepConfig) -> str:
 
 
 def _allowed(config: SweepConfig, found: Found) -> tuple[list[Architecture], str]:
-    """Returns at least one feasible architecture, at most a sample, and the feasible share of the space."""
+    """Returns a sample of feasible architectures, at least one, and the feasible share of the space as text."""
     random = Random(config.seed)
     if found.table is not None:
         rows = found.rows.tolist()
@@ -174,7 +174,7 @@ def _allowed(config: SweepConfig, found: Found) -> tuple[list[Architecture], str
 
 
 def _drawn(config: SweepConfig, random: Random) -> tuple[list[Architecture], bool]:
-    """Returns the architectures of a small space or a sample of a large one, and whether they are all."""
+    """Returns all architectures of a small space and True, or a sample of a large space and False."""
     if config.space.enumerable and len(config.space) <= COUNTED:
         return list(config.space.architectures), True
     drawn: list[Architecture] = []
@@ -188,7 +188,7 @@ def _drawn(config: SweepConfig, random: Random) -> tuple[list[Architecture], boo
 
 
 def _multiply_adds(config: SweepConfig, allowed: list[Architecture]) -> float:
-    """Returns the multiply-adds that train all trials to the last step. A backward pass counts as two forward passes."""
+    """Returns the multiply-adds needed to train all trials to the last step. A backward pass counts as two forward passes."""
     rows, columns = low_res_size(config.scale)
     multadds = fmean(costs(a, config.scale)["multadds"] for a in allowed) / (rows * columns)
     pixels = config.train.patch_size**2 * config.train.batch_size * config.train.steps
@@ -214,7 +214,7 @@ def _expected_time(config: SweepConfig, allowed: list[Architecture]) -> str:
 def _seconds(config: SweepConfig, allowed: list[Architecture], slots: int) -> float:
     """Returns the expected seconds of the whole sweep with `slots` trials at once.
 
-    It times steps of the median and of the largest network by Mult-Adds.
+    It times training steps of two networks: those with the median and the largest Mult-Adds.
     """
     ranked = sorted(allowed, key=lambda a: costs(a, config.scale)["multadds"])
     before = torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""The command `cost`: counts parameters, Mult-Adds and more of networks, without training."""
+"""The command `cost`: counts the parameters, Mult-Adds and other costs of networks, without training."""
 
 import json
 
@@ -18,9 +18,10 @@ from srsweep.options import parse_architectures, print_table, tabular
 def cost(family: str, knob_values: tuple[str, ...], scale: int, form: Format | None) -> None:
     """Count the costs of a network.
 
-    The counts are exact and need no training. A knob that you leave out has its published default.
-    Alternatives such as 'n_feats=16|32' need quotes in the shell and give one row each. With --json,
-    one network is printed as an object and several as a list.
+    The counts are exact and need no training. A knob that you leave out has its published default. To
+    compare networks, give alternatives, such as 'n_feats=16|32'. Alternatives need quotes in the
+    shell, and each network has its own row. With --json, one network is printed as an object and several
+    networks are printed as a list.
 
     \b
     srsweep cost slwsr n_feats=16 --scale 4

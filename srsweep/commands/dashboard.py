@@ -2,23 +2,24 @@
 
 import click
 
-from srsweep.options import DATABASE, locate
+from srsweep.options import DATABASE_ALONE, locate
 
 
 @click.command()
-@DATABASE
+@DATABASE_ALONE
 @click.option(
     "--port",
     type=click.IntRange(1, 65_535),
     default=8050,
     show_default=True,
-    help="Port of the page.",
+    help="Port at which the page is served.",
 )
 @click.option(
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Address of the page. On any address other than the default, anyone who can reach it can see the sweeps.",
+    help="Address at which the page is served. With an address other than the default, anyone who can reach this machine "
+    "can see the sweeps.",
 )
 def dashboard(db: str | None, port: int, host: str) -> None:
     """Show the sweeps live in a browser.

@@ -1,4 +1,4 @@
-"""The command `evaluate`: PSNR and SSIM of one variant on the test sets."""
+"""The command `evaluate`: measures PSNR and SSIM of one variant on the test sets."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -36,29 +36,45 @@ assert set(SETS) <= set(TEST_SETS)
 @click.option(
     "--root",
     type=click.Path(path_type=Path),
-    help="Folder of the test sets. Default: that of the training images, otherwise data.",
+    help="Folder of the test sets. Default: the folder of the image sets that the network was trained with, otherwise data.",
 )
-@click.option("--sets", default=",".join(SETS), show_default=True, help="Test sets in that folder.")
+@click.option(
+    "--sets",
+    default=",".join(SETS),
+    show_default=True,
+    help="Names of test sets in the folder --root. With the default, sets that are not there are left out.",
+)
 @click.option(
     "--self-ensemble",
     is_flag=True,
-    help="Add rows for the self-ensemble (+), the mean over eight flips and rotations.",
+    help="Also measure the self-ensemble, the mean output over eight flips and rotations of an image. Its rows are marked "
+    "with +.",
 )
 @click.option(
     "--tile",
     type=click.IntRange(min=1),
-    help="Enlarge images in tiles with this side, in low-resolution pixels, to save memory.",
+    help="Enlarge each image in square tiles to save memory. The number is the side of a tile in low-resolution pixels. "
+    "Default: enlarge whole images.",
 )
 @click.option(
     "--published/--no-published",
     default=None,
-    help="Add published results of networks of similar size. Default: yes, except for JSON and CSV.",
+    help="Show published results of networks with a similar number of parameters. Default: --no-published with "
+    "--json or --csv, otherwise --published.",
 )
 @click.option(
-    "--images", "by_image", is_flag=True, help="Print a row for each image instead of the means."
+    "--images",
+    "by_image",
+    is_flag=True,
+    help="Print the scores of each image instead of the means over each test set.",
 )
 @click.option("--markdown", "form", flag_value="markdown", help="Print a Markdown table.")
-@click.option("--latex", "form", flag_value="latex", help="Print a LaTeX tabular (booktabs).")
+@click.option(
+    "--latex",
+    "form",
+    flag_value="latex",
+    help="Print a LaTeX table, which needs the package booktabs.",
+)
 @DATABASE
 @tabular
 def evaluate(  # noqa: PLR0913 - one parameter an option
@@ -76,13 +92,17 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Measure PSNR and SSIM of a network on the test sets.
 
-    VARIANT is FAMILY KNOB=VALUE..., a trial as SWEEP#NUMBER, a folder of `srsweep train`, or `bicubic`.
+    VARIANT is a network (FAMILY KNOB=VALUE...), a trial (SWEEP#NUMBER), an output folder of `srsweep
+    train`, or `bicubic`. A network needs --weights.
 
-    PSNR and SSIM follow the papers: the Y channel of BT.601, 8-bit images, `scale` pixels cropped at
-    each border. The results of a trial are stored in the database, for each set and for each image.
+    PSNR and SSIM are computed as in the papers: on the Y channel of BT.601, from 8-bit images, with s
+    pixels cropped at each border, where s is the scale. If VARIANT is a trial and --weights is not
+    given, the scores are stored in the database, for each set and for each image. Scores of the
+    self-ensemble are not stored.
 
-    --weights takes a checkpoint of srsweep or the state dict of the paper's authors. Its tensors are
-    matched by name if all names fit, otherwise by order. Code in a file is never executed.
+    --weights takes a checkpoint of srsweep, or a state dict that the authors of a paper published.
+    Its tensors are matched to the network by name if all names fit, otherwise by order. Code in the
+    file is never executed.
 
     \b
     srsweep evaluate SWEEP#12 --self-ensemble --latex
@@ -125,6 +145,7 @@ class Measured:
 
     set: str
     ensemble: bool
+    """Whether the scores belong to the self-ensemble."""
     scores: Scores
 
 
@@ -135,7 +156,7 @@ def _measure(
     self_ensemble: bool,
     tile: int | None,
 ) -> list[Measured]:
-    """Returns the scores on each set, and with `self_ensemble` those of the ensemble too."""
+    """Returns the network's scores on each set. With `self_ensemble`, the scores of the ensemble follow those scores."""
     device = pick_device("auto")
     network = network.to(device)
     return [
@@ -188,7 +209,7 @@ def _image_rows(variant: Variant, one: Measured) -> list[dict[str, object]]:
 
 
 def _remember(trial: TrialReference, measured: Sequence[Measured]) -> None:
-    """Stores PSNR and SSIM for each set and image. The ensemble is left out, because it costs eight passes."""
+    """Stores PSNR and SSIM for each set and image, without the ensemble, which costs eight forward passes."""
     rows = []
     for one in measured:
         if one.ensemble:

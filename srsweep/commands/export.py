@@ -1,4 +1,4 @@
-"""The command `export`: writes files for devices and verifies them."""
+"""The command `export`: writes networks to files for devices and verifies the files."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
@@ -32,33 +32,39 @@ from sweeps.measure.evaluate import bicubic_scores, evaluate
     multiple=True,
     default=("onnx",),
     show_default=True,
-    help="File format. Repeat it for several formats.",
+    help="File format: ONNX in float32, ONNX in INT8, or torch.export. Repeat the option for several formats.",
 )
 @click.option(
-    "--front", "whole", flag_value="front", help="Export the Pareto front of the sweep VARIANT."
+    "--front",
+    "whole",
+    flag_value="front",
+    help="Export all trials on the Pareto front of a sweep. VARIANT is then the name of the sweep.",
 )
 @click.option(
     "--all",
     "whole",
     flag_value="all",
-    help="Export all complete trials of the sweep VARIANT that have weights.",
+    help="Export all complete trials of a sweep that have weights on this machine. VARIANT is then the name of the "
+    "sweep.",
 )
 @INTO
 @SCALE
 @click.option(
     "--data",
     "train_set",
-    help="Images to calibrate and verify with, as data.train in a sweep file. Default: those of the training.",
+    help="Images for calibrating INT8 and for measuring PSNR, written like data.train in a sweep file. Default: the images "
+    "that the network was trained with, otherwise embedded.",
 )
 @click.option(
-    "--root", help="Folder of the image sets. Default: that of the training, otherwise data."
+    "--root",
+    help="Folder of the image sets. Default: the folder that the training used, otherwise data.",
 )
 @click.option(
     "--threads",
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="CPU threads for measuring the latency.",
+    help="Number of CPU threads with which the latency is measured.",
 )
 @DATABASE
 @tabular
@@ -77,16 +83,16 @@ def export(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Export a variant for a device and verify the file.
 
-    VARIANT is FAMILY KNOB=VALUE..., a trial as SWEEP#NUMBER, several trials, or a folder of `srsweep
-    train`. With --front or --all it is a sweep.
+    VARIANT is a network (FAMILY KNOB=VALUE..., with --weights), one or several trials (SWEEP#NUMBER), or
+    an output folder of `srsweep train`. With --front or --all, VARIANT is a sweep.
 
-    Each file is compared with PyTorch at three image sizes, and its PSNR is measured on the validation
-    images. A file that fails is deleted, and the exit code is 1. A model card is written beside each
-    file. INT8 is calibrated on the training images. The latency of a trial and its PSNR after INT8
-    are stored in the database.
+    The output of each file is compared with PyTorch's output at three image sizes, and its PSNR is
+    measured on the validation images. If a file differs too much, it is not kept, and the exit code
+    is 1. A model card is written beside each file. INT8 files are calibrated on the training images.
+    For a trial, the latency of each file and the PSNR of its INT8 file are stored in the database.
 
-    The Pareto front after INT8, or by latency, may contain trials that are not on the sweep's own front.
-    Use --all to measure those too.
+    If PSNR is measured after INT8 quantisation, or if latency is an objective, the Pareto front may
+    contain trials that are not on the sweep's own front. Use --all to measure those trials too.
 
     \b
     srsweep export SWEEP#12 --to onnx --to int8 -o out
@@ -175,14 +181,14 @@ def _ship(  # noqa: PLR0913
 
 
 def _remember(trial: TrialReference, shipped: Shipped, *, own_images: bool) -> None:
-    """Stores the latency. Stores the PSNR after INT8 too if it was measured on the images of the trial's sweep."""
+    """Stores the latency, and the PSNR of an INT8 file if it was measured on the images of the trial's sweep."""
     latency = shipped.verdict.latency
     rows = [(latency.setting.name, latency.setting.dataset, latency.median)]
     if shipped.target.name == "int8" and own_images:
         rows.append(("psnr_y_int8", "validation", shipped.verdict.psnr))
     elif shipped.target.name == "int8":
         click.echo(
-            "--data: the PSNR was not stored, because the images are not those of the sweep",
+            "--data: the PSNR was not stored, because the sweep has other images",
             err=True,
         )
     remember_or_tell(trial, rows)

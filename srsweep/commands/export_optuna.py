@@ -21,7 +21,7 @@ from srsweep.options import DATABASE, check_folder_of, locate
 def export_optuna(name: str, output: Path, db: str | None) -> None:
     """Write a sweep as an Optuna study.
 
-    NAME is a sweep or a sweep file. To look at the study, run `optuna-dashboard sqlite:///study.db`.
+    NAME is the name of a sweep, or a sweep file. To look at the study, run `optuna-dashboard sqlite:///study.db`.
     """
     from analysis.export.optuna_study import export_study  # Optuna takes a second to import
 

@@ -26,16 +26,18 @@ rounded to one more digit; no = see the notes; - = not printed."""
 @click.command()
 @click.argument("family", required=False)
 @click.option(
-    "--published", is_flag=True, help="Show our counts next to those printed in the papers."
+    "--published",
+    is_flag=True,
+    help="Compare the counts of srsweep with the counts that the papers print.",
 )
 @tabular
 def families(family: str | None, published: bool, form: Format | None) -> None:
-    """List all families, or the knobs of one FAMILY.
+    """List all network families, or the knobs of one family.
 
     \b
     srsweep families              all families
-    srsweep families slwsr        knobs: default, values of `auto`, meaning
-    srsweep families --published  parameters and Mult-Adds, as printed and as counted
+    srsweep families slwsr        the knobs of s-LWSR: default, values that `auto` tries, meaning
+    srsweep families --published  parameters and Mult-Adds, as printed in papers and as counted
     """
     if published:
         names = [find_family(family).name] if family else list(FAMILIES)

@@ -1,4 +1,4 @@
-"""The command `front`: prints a Pareto front."""
+"""The command `front`: prints the Pareto front of a sweep."""
 
 from collections.abc import Sequence
 
@@ -24,13 +24,13 @@ MEASURE_ALL = "`srsweep export {} --all --to int8 -o FOLDER` measures it and the
 @click.option(
     "--objectives",
     metavar="psnr_y,params",
-    help="Objectives to use instead of the sweep's own: psnr_y, ssim_y, psnr_y_int8, any cost, latency or "
-    "'latency int8'.",
+    help="Objectives to use instead of the sweep's own: psnr_y, ssim_y, psnr_y_int8, any cost, or latency. If several "
+    "latencies were measured, add a word, as in 'latency int8'.",
 )
 @click.option(
     "--int8",
     is_flag=True,
-    help="Use the PSNR after INT8 quantisation. Only trials that were exported to INT8 have it.",
+    help="Use the PSNR after INT8 quantisation. Only trials that were exported to INT8 have this PSNR.",
 )
 @DATABASE
 @tabular
@@ -39,8 +39,9 @@ def front(
 ) -> None:
     """Print the Pareto front of a sweep.
 
-    NAME is a sweep or a sweep file. The front contains only complete trials, the cheapest first. Without
-    --objectives or --int8 it uses the sweep's own objectives.
+    NAME is the name of a sweep, or a sweep file. The front contains only complete trials and is sorted
+    by cost, the cheapest trial first. Without --objectives and --int8, the sweep's own objectives are
+    used.
     """
     (sweep,), url = locate([name], db)
     wanted = _objectives(url, sweep)
@@ -63,7 +64,7 @@ def _objectives(db: str, name: str) -> dict[str, Direction]:
 
 
 def _directions(names: Sequence[str]) -> dict[str, Direction]:
-    """Maximizes qualities and minimizes everything else."""
+    """Returns the direction of each objective: qualities are maximized, all others are minimized."""
     return {name: "maximize" if name in QUALITIES else "minimize" for name in names}
 
 

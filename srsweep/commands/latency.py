@@ -1,4 +1,4 @@
-"""The command `latency`: times one network on this machine."""
+"""The command `latency`: measures the latency of one network on this machine."""
 
 import click
 import pandas as pd
@@ -23,14 +23,14 @@ from sweeps.measure.latency import Latency, torch_latency
     type=click.Choice(["cpu", "cuda"]),
     default="cpu",
     show_default=True,
-    help="Device to measure on.",
+    help="Device that executes the network.",
 )
 @click.option(
     "--runtime",
     type=click.Choice(["torch", "onnxruntime"]),
     default="torch",
     show_default=True,
-    help="Runtime to measure. onnxruntime runs on the CPU in float32.",
+    help="Runtime that executes the network. onnxruntime needs --device cpu and --dtype float32.",
 )
 @click.option(
     "--dtype",
@@ -40,12 +40,16 @@ from sweeps.measure.latency import Latency, torch_latency
     help="Number format of the weights and the image.",
 )
 @click.option(
-    "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads."
+    "--threads",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Number of CPU threads.",
 )
 @click.option(
     "--size",
     metavar="WxH",
-    help="Width and height of the input in pixels. Default: those that give a 1280x720 output.",
+    help="Width and height of the input image in pixels. Default: the size that gives a 1280x720 output.",
 )
 @DATABASE
 @tabular
@@ -62,13 +66,14 @@ def latency(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Measure how long a network takes for one image.
 
-    VARIANT is FAMILY KNOB=VALUE..., a trial as SWEEP#NUMBER, or a folder of `srsweep train`. It needs no
-    weights.
+    VARIANT is a network (FAMILY KNOB=VALUE...), a trial (SWEEP#NUMBER), or an output folder of `srsweep
+    train`. The network needs no weights.
 
-    Prints the median and the quartiles of repeated runs after a warm-up. Stop other work on the machine
-    first, because it makes the network slower. The latency of a trial is stored in the database
-    under the name of the device. You can then use it as an objective of `srsweep front` and as a limit of
-    `srsweep select`.
+    The command prints the median and the quartiles of repeated runs after a warm-up. Stop other work
+    on the machine first, because it makes the network slower.
+
+    The latency of a trial is stored in the database. `srsweep front` can then use it as an objective,
+    and `srsweep select` can use it as a limit.
     """
     chosen = choose(variant, scale=scale, weights=None, db=db)
     measured = _measure(chosen, device, runtime, dtype, threads, _size(size, chosen.scale))
@@ -104,7 +109,7 @@ def _measure(
 
 
 def _size(text: str | None, scale: int) -> tuple[int, int]:
-    """Returns (height, width) of 'WIDTHxHEIGHT', by default those that give a 1280x720 output."""
+    """Returns (height, width) of 'WIDTHxHEIGHT'. For None it returns the size that gives a 1280x720 output."""
     if text is None:
         return low_res_size(scale)
     parts = text.lower().split("x")

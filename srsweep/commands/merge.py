@@ -3,7 +3,7 @@
 import click
 
 from searchspace.errors import UserError
-from srsweep.options import DATABASE, locate
+from srsweep.options import DATABASE_ALONE, locate
 from sweeps.store.merge import merge as merge_sweeps
 from sweeps.store.store import Store
 
@@ -14,13 +14,14 @@ from sweeps.store.store import Store
     "--rename",
     metavar="NAME=NEW",
     multiple=True,
-    help="New name for a sweep whose name is taken here. Repeat it for several sweeps.",
+    help="Give the sweep NAME the name NEW, if your database has another sweep NAME. Repeat the option for several sweeps.",
 )
-@DATABASE
+@DATABASE_ALONE
 def merge(other: str, rename: tuple[str, ...], db: str | None) -> None:
-    """Copy all sweeps of the database OTHER into this one.
+    """Copy all sweeps from another database into yours.
 
-    OTHER is a file or a URL. When you merge it again, only what is new in OTHER is added.
+    OTHER is the other database: an SQLite file or a database URL. Yours is the one that --db names. If
+    you merge OTHER again, only the rows that are new in OTHER are added.
 
     \b
     ray rsync-down sweep.yaml '~/results.db' cluster.db

@@ -1,4 +1,4 @@
-"""The command `pack`: measures how many trials at once give the most steps per second on this machine."""
+"""The command `pack`: measures how many trials at once do the most training steps per second on this machine."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,30 +32,32 @@ from sweeps.run import local_slots
     type=click.FloatRange(min=0.1),
     default=5.0,
     show_default=True,
-    help="Seconds to measure at each number of trials.",
+    help="Duration of each measurement, in seconds.",
 )
 @click.option(
     "--most",
     type=click.IntRange(min=1),
-    help="Largest number of trials to try. Default: as many as cores and predicted memory allow.",
+    help="Largest number of trials at once to measure. Default: as many as the cores allow and, on a GPU, as many as are "
+    "predicted to fit into its memory.",
 )
 @tabular
 def pack(file: Path, seconds: float, most: int | None, form: Format | None) -> None:
     """Measure how many trials to run at once on this machine.
 
-    Trains the same network of the sweep in FILE in 1, 2, 4, ... processes at once, with the sweep's
-    images and settings. That network has the median Mult-Adds of a sample of the search space. The
-    measurement ends when more processes raise the total steps per second by less than 5 %, or when one
-    of them runs out of memory. Copy the last line of the output into FILE. Stop other work on the machine
-    first, because it distorts the result.
+    FILE is a sweep file. The command trains one network in 1, 2, 4, ... processes at once, with the
+    sweep's images and settings. The network has the median Mult-Adds of a sample of the search space.
+    The measurement ends when twice as many processes raise the total steps per second by less than
+    5 %, or when a process runs out of memory. Copy the last line of the output into FILE. Stop other
+    work on the machine first, because it distorts the result.
 
-    On a GPU, the result is stored in the sweep's cache folder. `resources: {gpu: auto}`, the default,
-    uses it. If nothing is stored, `srsweep run` measures first. Without a GPU, the trials share the
-    cores.
+    On a GPU, the result is also stored in the sweep's cache folder. `srsweep run` uses the stored
+    result if FILE says `resources: {gpu: auto}`, which is the default. If no result is stored, `srsweep
+    run` measures first. Without a GPU, the trials share the cores.
 
-    predicted_bytes is the memory of one process, predicted from the costs of the network.
-    measured_bytes is its peak memory, evaluation included. On a GPU that is the memory PyTorch reserved;
-    CUDA itself takes another 0.5 to 0.8 GB. Without a GPU it is resident memory.
+    In the output, predicted_bytes is the memory of one process, predicted from the costs of the
+    network. measured_bytes is the peak memory of one process, evaluation included. On a GPU,
+    measured_bytes counts the memory that PyTorch reserved; CUDA usually takes another 0.5 to 0.8 GB.
+    Without a GPU, measured_bytes is the resident memory.
 
     
     Exit codes:
@@ -79,22 +81,25 @@ def pack(file: Path, seconds: float, most: int | None, form: Format | None) -> N
         click.echo("\nstopped, with all processes", err=True)
         raise SystemExit(130) from None
     print_table(bench.table(ladder), form)
-    # It belongs to the table. Programs that read JSON or CSV look at the column `best` instead.
+    # The advice belongs to the table. Programs that read JSON or CSV look at the column `best` instead.
     click.echo(bench.advice(ladder), err=form is not None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
-    """The place of the measurement and its limit."""
+    """The device to measure on, and the largest number of trials at once."""
 
     plan: Plan
     site: Site | None
-    """The GPU, or None for the cores."""
+    """The GPU to measure on, or None to measure on the CPU."""
     most: int
     """Largest number of trials at once."""
 
     def measure(self, seconds: float) -> Ladder:
-        """Measures and returns the ladder. Each rung is printed on stderr. A GPU's ladder is stored in the cache folder."""
+        """Measures each number of trials for `seconds` seconds and returns all results.
+
+        Each result is printed on stderr. The results of a GPU are stored in the sweep's cache folder.
+        """
         middle = self.plan.middle
         multadds = format_quantity(costs(middle, self.plan.config.scale)["multadds"])
         click.echo(f"on {self.where}: {middle.label}, {multadds} Mult-Adds", err=True)
@@ -107,14 +112,14 @@ class Bench:
 
     @property
     def where(self) -> str:
-        """The device, for people."""
+        """The device in words, such as '2 cores without a GPU'."""
         if self.site is not None:
             return f"one {self.site.gpu.model}"
         cores = num_cores()
         return f"{cores} core{'s' * (cores > 1)} without a GPU"
 
     def table(self, ladder: Ladder) -> pd.DataFrame:
-        """Returns one row per rung."""
+        """Returns one row for each number of trials that was measured."""
         gpu: Gpu | None = None if self.site is None else self.site.gpu
         lowered = pick_autocast("auto", torch.device("cpu"))
         predicted = predicted_bytes(self.plan.middle, self.plan.load(gpu, lowered=lowered))
@@ -134,12 +139,12 @@ class Bench:
         return pd.DataFrame(rows)
 
     def advice(self, ladder: Ladder) -> str:
-        """Returns the line for the sweep file. If the measurement ended early, a line before it says why."""
+        """Returns the line `resources: {...}` for the sweep file. If the measurement ended early, a line above says why."""
         lines = [f"ended early: {ladder.failure}"] if ladder.failure else []
         return "\n".join([*lines, f"resources: {{{self._settings(ladder.best)}}}"])
 
     def _settings(self, best: Rung) -> str:
-        """Returns the settings with which `srsweep run` has the trials and threads of `best` on this machine."""
+        """Returns settings that make `srsweep run` use as many trials at once and threads as `best` on this machine."""
         gpu = 0.0
         if self.site is not None:
             gpu = 1.0 if best.trials == 1 else share_of(best.trials)

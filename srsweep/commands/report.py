@@ -1,4 +1,4 @@
-"""The command `report`: writes an HTML page about sweeps."""
+"""The command `report`: writes an HTML report about sweeps."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from srsweep.options import DATABASE, check_folder_of, locate, parts, positive
     "tier_limits",
     default=",".join(format_quantity(limit) for limit in TIERS),
     show_default=True,
-    help="Limits on the number of parameters. The page recommends a variant for each.",
+    help="Limits on the number of parameters. For each limit, the report recommends the best variant within it.",
 )
 @click.option(
     "--trained",
@@ -34,7 +34,8 @@ from srsweep.options import DATABASE, check_folder_of, locate, parts, positive
     multiple=True,
     metavar="FOLDER",
     type=click.Path(path_type=Path),
-    help="Folder of `srsweep train` with a network to use for the pictures of its variant. Repeat it for several.",
+    help="Output folder of `srsweep train`. The report uses its weights for the pictures of that network. Repeat the option "
+    "for several folders.",
 )
 @DATABASE
 def report(
@@ -44,9 +45,9 @@ def report(
     folders: tuple[Path, ...],
     db: str | None,
 ) -> None:
-    """Write an HTML page about sweeps.
+    """Write an HTML report about one or more sweeps.
 
-    NAME... are sweeps or sweep files. The page is a single file that opens without an internet
+    Each NAME is the name of a sweep, or a sweep file. The report is a single file that opens without an internet
     connection.
     """
     sweeps, url = locate(names, db)

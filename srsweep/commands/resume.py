@@ -1,23 +1,23 @@
-"""The command `resume`: continues a sweep from the database alone."""
+"""The command `resume`: continues a sweep that is stored in the database, without its sweep file."""
 
 import click
 
 from srsweep.choice import stored_config
 from srsweep.commands.run import run_config
-from srsweep.options import ADDRESS, DATABASE, DRIVER, locate
+from srsweep.options import ADDRESS, DATABASE_ALONE, DRIVER, locate
 from sweeps.run import DriverName
 
 
 @click.command()
 @click.argument("name")
-@DATABASE
+@DATABASE_ALONE
 @DRIVER
 @ADDRESS
 def resume(name: str, db: str | None, driver: DriverName, address: str | None) -> None:
     """Resume a sweep after a stop or a crash.
 
-    Uses the sweep file as it was when the sweep NAME last ran. To use the file as it is now, call
-    `srsweep run FILE`.
+    NAME is the name of the sweep. The sweep continues with the settings of its newest run, which the
+    database stores. To use a sweep file that you have changed since then, call `srsweep run FILE`.
     """
     _, url = locate([], db)
     config = stored_config(url, name)

@@ -1,4 +1,4 @@
-"""The command `run`: trains the networks of a sweep file."""
+"""The command `run`: runs the sweep that a sweep file describes."""
 
 import time
 from pathlib import Path
@@ -17,20 +17,20 @@ from sweeps.run import DriverName, run_sweep
 @click.option(
     "--trials",
     type=click.IntRange(min=1),
-    help="Number of trials. Default: search.trials in the file.",
+    help="Total number of trials. Default: search.trials in FILE.",
 )
 @DRIVER
 @ADDRESS
 def run(file: Path, trials: int | None, driver: DriverName, address: str | None) -> None:
-    """Run the sweep in FILE, or resume it.
+    """Run the sweep that FILE describes, or resume it.
 
-    When you run the same command again, it trains only what is missing. To add trials to a finished
-    sweep, raise search.trials in the file.
+    FILE is a sweep file. When you run the same command again, it trains only the missing trials. To add
+    trials to a finished sweep, raise search.trials in FILE.
 
     \b
     Exit codes:
       0    The sweep is complete.
-      1    The sweep failed. All results so far are stored.
+      1    The sweep failed, or another process runs it. All results so far are stored.
       2    The file or the command line has a mistake.
       130  You stopped it with Ctrl-C. All results so far are stored.
     """
@@ -43,7 +43,7 @@ def run(file: Path, trials: int | None, driver: DriverName, address: str | None)
 
 
 def run_config(config: SweepConfig, driver: DriverName, address: str | None) -> None:
-    """Runs a sweep, shows its progress, and prints a line at the end. Ctrl-C exits with code 130."""
+    """Runs a sweep, shows its progress, and prints a summary at the end. Ctrl-C ends the process with exit code 130."""
     console = Console()
     started = time.monotonic()
     try:

@@ -1,4 +1,4 @@
-"""The command `select`: chooses variants to ship and says why."""
+"""The command `select`: chooses variants for deployment and explains the choice."""
 
 import math
 from collections.abc import Callable
@@ -31,8 +31,8 @@ from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
     "limits",
     metavar="COST=LIMIT",
     multiple=True,
-    help="Limit of a cost or of a measured latency, such as latency=30ms. If several latencies were measured, name one: "
-    "'latency int8=30ms'. Repeat it for several limits.",
+    help="Upper limit of a cost or of a measured latency, such as params=150k or latency=30ms. If several latencies were "
+    "measured, add a word, as in 'latency int8=30ms'. Repeat the option for several limits.",
 )
 @click.option("--max-params", metavar="N", help="Same as --max params=N.")
 @click.option("--max-multadds", metavar="N", help="Same as --max multadds=N.")
@@ -40,22 +40,26 @@ from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
     "--min-psnr",
     type=float,
     metavar="DB",
-    help="Smallest PSNR-Y on the validation images. Without a limit on costs, the cheapest variant that reaches it is "
-    "chosen.",
+    help="Lower limit of PSNR-Y on the validation images. If there is no limit on costs, the cheapest variant that reaches "
+    "this PSNR is chosen.",
 )
 @click.option(
     "--tiers",
     "tier_limits",
     metavar="50k,150k",
-    help="Choose the best variant within each of these limits.",
+    help="Choose the best variant within each of these limits on --tier-cost.",
 )
 @click.option("--tier-cost", default="params", show_default=True, help="Cost that --tiers limits.")
 @click.option(
     "--knee",
     is_flag=True,
-    help="Choose the variant at the bend of the Pareto front of PSNR against parameters.",
+    help="Choose the variant at the bend of the Pareto front of --quality against parameters.",
 )
-@click.option("--weights", metavar="psnr_y=2,params=1", help="Choose by TOPSIS with these weights.")
+@click.option(
+    "--weights",
+    metavar="psnr_y=2,params=1",
+    help="Choose the variant that TOPSIS ranks first with these weights.",
+)
 @click.option(
     "--quality",
     type=click.Choice(QUALITIES),
@@ -81,9 +85,9 @@ def select(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Choose variants for deployment and explain the choice.
 
-    NAME... are sweeps or sweep files. If several sweeps trained the same network with different seeds,
-    it counts once, with the mean of its scores. Variants that differ by less than the spread between
-    seeds are tied, and the cheapest of them is chosen.
+    Each NAME is the name of a sweep, or a sweep file. If several sweeps trained the same network with
+    different seeds, the network counts once, with the mean of its scores. Variants whose scores differ
+    by less than the spread between seeds are tied, and the cheapest of the tied variants is chosen.
 
     \b
     srsweep select NAME --max-params 150k --max-multadds 10G
@@ -144,7 +148,7 @@ def _minimum(min_psnr: float | None, quality: str) -> float | None:
 
 
 def _shares(weights: str | None, quality: str) -> dict[str, float]:
-    """Returns the weights by column. Raises UserError for a quality other than `quality`."""
+    """Returns the TOPSIS weights by column. Raises UserError if a quality other than `quality` has a weight."""
     shares = dict(_weight(text) for text in parts(weights))
     for name in shares:
         if name in QUALITIES and name != quality:

@@ -1,4 +1,4 @@
-"""The command `status`: lists sweeps or trials."""
+"""The command `status`: lists all sweeps, or the trials of one sweep."""
 
 import click
 
@@ -16,7 +16,7 @@ from sweeps.messages import reason_of
 def status(name: str | None, db: str | None, form: Format | None) -> None:
     """List all sweeps, or the trials of one sweep.
 
-    NAME is a sweep or a sweep file.
+    NAME is the name of a sweep, or a sweep file.
     """
     names, url = locate([name] if name else [], db)
     if names:

@@ -1,4 +1,4 @@
-"""The command `train`: trains one variant, and can be stopped and resumed."""
+"""The command `train`: trains one network. The training can be stopped and resumed."""
 
 import json
 import shlex
@@ -31,25 +31,28 @@ from sweeps.train.settings import TrainSettings
 @click.option(
     "--steps",
     type=click.IntRange(min=1),
-    help="Optimiser steps. Default: those of the sweep or folder, otherwise 20,000.",
+    help="Number of optimiser steps. Default: as in the earlier training, otherwise 20,000.",
 )
 @click.option(
     "--set",
     "changes",
     metavar="KEY=VALUE",
     multiple=True,
-    help="Any setting of `train` in a sweep file, such as learning_rate=5e-4. Repeat it for several.",
+    help="Change a setting that a sweep file has under `train`, such as learning_rate=5e-4. Repeat the option for several "
+    "settings.",
 )
 @click.option(
     "--data",
     "train_set",
-    help="Training images, as data.train in a sweep file. Default: those of the sweep or folder, otherwise embedded.",
+    help="Training images, written like data.train in a sweep file. Default: as in the earlier training, otherwise "
+    "embedded.",
 )
 @click.option(
-    "--root", help="Folder of the image sets. Default: that of the sweep or folder, otherwise data."
+    "--root",
+    help="Folder of the image sets. Default: as in the earlier training, otherwise data.",
 )
 @click.option(
-    "--seed", type=int, help="Random seed. Default: that of the trial or folder, otherwise 0."
+    "--seed", type=int, help="Random seed. Default: as in the earlier training, otherwise 0."
 )
 @INTO
 @DATABASE
@@ -66,11 +69,13 @@ def train(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Train one network from scratch.
 
-    VARIANT is FAMILY KNOB=VALUE..., a trial as SWEEP#NUMBER, or a folder of `srsweep train`. Settings
-    that you leave out come from the trial's sweep or from the folder.
+    VARIANT is a network (FAMILY KNOB=VALUE...), a trial (SWEEP#NUMBER), or an output folder of `srsweep
+    train`. If VARIANT is a trial or an output folder, options that you leave out keep the values of
+    that earlier training.
 
-    Ctrl-C saves a checkpoint and exits with code 130. The same command then resumes from it. The output
-    folder is a VARIANT for `srsweep evaluate` and `srsweep export`.
+    Ctrl-C saves a checkpoint and exits with code 130. The same command then resumes the training from
+    the checkpoint. When it has finished, `srsweep evaluate` and `srsweep export` take the output folder
+    as VARIANT.
 
     \b
     srsweep train SWEEP#12 --steps 100_000 -o best
@@ -91,7 +96,7 @@ def train(  # noqa: PLR0913 - one parameter an option
 
 
 def _settings(variant: Variant, steps: int | None, changes: tuple[str, ...]) -> TrainSettings:
-    """Returns the settings of the sweep or folder, or the defaults, with the changes of the options."""
+    """Returns the settings of the earlier training, otherwise the defaults, changed by the options."""
     # Only a trial or a folder knows its images, and it knows its settings too.
     values = variant.train.model_dump() if variant.data is not None else {"steps": 20_000}
     for text in changes:
@@ -106,14 +111,14 @@ def _settings(variant: Variant, steps: int | None, changes: tuple[str, ...]) -> 
 
 
 def _note(variant: Variant, folder: Path) -> None:
-    """Writes what is trained in `folder`. Raises UserError if the folder holds another training."""
+    """Writes `variant.json` into `folder`. Raises UserError if the folder holds a training with other settings."""
     path, note = folder / NOTE, note_of(variant)
     if path.is_file():
         before = read_note(folder)
         differing = [n for n in note if n != "label" and before.get(n) != note[n]]
         if differing:
             raise UserError(
-                f"-o: {folder} holds another training (different {', '.join(differing)}); name another folder"
+                f"-o: {folder} holds a training with a different {', '.join(differing)}; name another folder"
             )
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")

@@ -55,7 +55,7 @@ def test_a_folder_without_a_trained_variant_is_refused(tmp_path: Path) -> None:
     words = ["report", "tiny", "--db", f"sqlite:///{tmp_path / 'a.db'}", "--trained", str(tmp_path)]
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 2
-    assert "must be a folder of `srsweep train`" in result.stderr
+    assert "must be an output folder of `srsweep train`" in result.stderr
 
 
 def test_pictures_stand_between_bicubic_and_the_original(small: Database, tmp_path) -> None:

@@ -231,6 +231,6 @@ def test_scores_of_single_images_are_stored_and_are_no_columns(shared: Path) -> 
 def test_mistakes_are_one_line() -> None:
     assert "must be above 0" in srsweep("select", "one", "--weights", "psnr_y=0,params=0", code=2)
     assert "no trial 7" in srsweep("export", "one#7", "-o", "out", code=2)
-    assert "must be a family" in srsweep("export", "nothing", "-o", "out", code=2)
+    assert "must be a network (FAMILY" in srsweep("export", "nothing", "-o", "out", code=2)
     assert "--scale" in srsweep("latency", "one#0", "--scale", "2", code=2)
     assert "--set" in srsweep("train", "one#0", "--set", "rate=1", "-o", "x", code=2)
