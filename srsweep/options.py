@@ -94,7 +94,7 @@ def print_table(frame: pd.DataFrame, form: Format | None) -> None:
 
 
 def text_width() -> int | None:
-    """Returns the characters per line of a table. None, which stands for the terminal's width, if stdout is a terminal."""
+    """Returns the characters per line of a table. None stands for the terminal's width."""
     return None if sys.stdout.isatty() else 200
 
 
@@ -138,7 +138,8 @@ def locate(names: Sequence[str], db: str | None) -> tuple[list[str], str]:
 def parse_architectures(family: str, knob_values: Sequence[str]) -> list[Architecture]:
     """Returns the architectures of a family that 'KNOB=VALUE' arguments describe.
 
-    'KNOB=16|32' gives alternatives. The result has one architecture for each combination of alternatives. Values are written as in a sweep file. Raises UserError with one line for each mistake.
+    'KNOB=16|32' gives alternatives. The result has one architecture for each combination of alternatives. Values are
+    written as in a sweep file. Raises UserError with one line for each mistake.
     """
     names, alternatives = [], []
     for text in knob_values:

@@ -92,7 +92,10 @@ class Watcher:
 
 
 def steps_done(sweep: Sweep) -> int:
-    """Returns the number of optimiser steps that are done. A trial that ended early counts as if it had done all its steps."""
+    """Returns the number of optimiser steps that are done.
+
+    A trial that ended early counts as if it had done all its steps.
+    """
     full = sweep.config.train.steps
     return sum(full if t.is_finished else t.step for t in sweep.trials.values())
 

@@ -188,7 +188,10 @@ def _drawn(config: SweepConfig, random: Random) -> tuple[list[Architecture], boo
 
 
 def _multiply_adds(config: SweepConfig, allowed: list[Architecture]) -> float:
-    """Returns the multiply-adds needed to train all trials to the last step. A backward pass counts as two forward passes."""
+    """Returns the multiply-adds needed to train all trials to the last step.
+
+    A backward pass counts as two forward passes.
+    """
     rows, columns = low_res_size(config.scale)
     multadds = fmean(costs(a, config.scale)["multadds"] for a in allowed) / (rows * columns)
     pixels = config.train.patch_size**2 * config.train.batch_size * config.train.steps
