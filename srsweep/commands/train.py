@@ -118,7 +118,7 @@ def _note(variant: Variant, folder: Path) -> None:
         differing = [n for n in note if n != "label" and before.get(n) != note[n]]
         if differing:
             raise UserError(
-                f"-o: {folder} holds a training with a different {', '.join(differing)}; name another folder"
+                f"-o: {folder} holds another training, which differs in {', '.join(differing)}; name another folder"
             )
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
