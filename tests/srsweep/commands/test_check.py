@@ -54,7 +54,9 @@ def test_check_advises_against_what_serves_badly(tmp_path: Path) -> None:
     file = sweep_file(tmp_path, train=restarting, search=search)
     assert json.loads(invoke("check", file, "--json").output)["advice"] == "none"
     file = sweep_file(tmp_path, train=restarting, search=search | {"sampler": "pareto"})
-    assert "pareto suggests few networks that are worth stopping early" in invoke("check", file).output
+    assert (
+        "pareto suggests few networks that are worth stopping early" in invoke("check", file).output
+    )
     file = sweep_file(tmp_path, train=restarting | {"restarts": [1]}, search=search)
     assert (
         "with schedule cosine_restarts, the learning rate is still high"
