@@ -40,7 +40,7 @@ SCALE = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A network, and the training after which it beats bicubic enlargement."""
+    """A network, and training settings long enough for it to beat bicubic enlargement."""
 
     knobs: dict[str, object] = field(default_factory=dict)
     """Knobs that differ from the family's defaults."""

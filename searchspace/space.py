@@ -170,8 +170,8 @@ class Space:
     def sample(self, random: Random) -> Architecture:
         """Draws one architecture at random.
 
-        If the space is enumerable, all architectures are equally likely. Otherwise all valid combinations are equally
-        likely. Raises UserError if the space has no architecture, or if none of MAX_DRAWS random combinations is valid.
+        If the space is enumerable, all architectures are equally likely. Otherwise all valid combinations of knob values
+        are. Raises UserError if the space has no architecture, or if none of MAX_DRAWS random combinations is valid.
         """
         if self.enumerable:
             if not self.architectures:

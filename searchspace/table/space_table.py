@@ -1,8 +1,8 @@
 """A search space as a table: every architecture once, with its exact costs.
 
 If a space has more than MAX_SPELLINGS combinations, the table holds a random sample. `searchspace.table.family_table`
-makes the table of one family. `searchspace.table.cost_parts` starts a worked example of how costs add up. The table of
-the toy family in this example has 36 rows.
+makes the table of one family. The docstring of `searchspace.table.cost_parts` opens a worked example of how costs
+add up: a toy family whose table has 36 rows.
 """
 
 from collections.abc import Sequence

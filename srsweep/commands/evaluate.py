@@ -36,7 +36,7 @@ assert set(SETS) <= set(TEST_SETS)
 @click.option(
     "--root",
     type=click.Path(path_type=Path),
-    help="Folder of the test sets. Default: the folder of the image sets that the network was trained with, otherwise data.",
+    help="Folder of the test sets. Default: the folder of the image sets that the network was trained with, otherwise ./data.",
 )
 @click.option(
     "--sets",

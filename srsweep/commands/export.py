@@ -53,11 +53,11 @@ from sweeps.measure.evaluate import bicubic_scores, evaluate
     "--data",
     "train_set",
     help="Images for calibrating INT8 and for measuring PSNR, written like data.train in a sweep file. Default: the images "
-    "that the network was trained with, otherwise embedded.",
+    "that the network was trained with, otherwise the photographs that come with scikit-image (embedded).",
 )
 @click.option(
     "--root",
-    help="Folder of the image sets. Default: the folder that the training used, otherwise data.",
+    help="Folder of the image sets. Default: the folder that the training used, otherwise ./data.",
 )
 @click.option(
     "--threads",
@@ -91,8 +91,8 @@ def export(  # noqa: PLR0913 - one parameter an option
     is 1. A model card is written beside each file. INT8 files are calibrated on the training images.
     For a trial, the latency of each file and the PSNR of its INT8 file are stored in the database.
 
-    If PSNR is measured after INT8 quantisation, or if latency is an objective, the Pareto front may
-    contain trials that are not on the sweep's own front. Use --all to measure those trials too.
+    --front takes the front of the sweep's own objectives. A front by the PSNR of INT8 files or by measured
+    latency may hold other trials. Use --all to measure those trials too.
 
     \b
     srsweep export SWEEP#12 --to onnx --to int8 -o out

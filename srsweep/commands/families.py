@@ -36,7 +36,7 @@ def families(family: str | None, published: bool, form: Format | None) -> None:
 
     \b
     srsweep families              all families
-    srsweep families slwsr        the knobs of s-LWSR: default, values that `auto` tries, meaning
+    srsweep families slwsr        the knobs of s-LWSR, with their meaning, defaults, and the values that `auto` tries
     srsweep families --published  parameters and Mult-Adds, as printed in papers and as counted
     """
     if published:

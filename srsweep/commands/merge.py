@@ -14,7 +14,7 @@ from sweeps.store.store import Store
     "--rename",
     metavar="NAME=NEW",
     multiple=True,
-    help="Give the sweep NAME the name NEW, if your database has another sweep NAME. Repeat the option for several sweeps.",
+    help="Copy the sweep NAME under the name NEW, because your database already has a different sweep called NAME. Repeat the option for several sweeps.",
 )
 @DATABASE_ALONE
 def merge(other: str, rename: tuple[str, ...], db: str | None) -> None:

@@ -44,10 +44,10 @@ from sweeps.run import local_slots
 def pack(file: Path, seconds: float, most: int | None, form: Format | None) -> None:
     """Measure how many trials to run at once on this machine.
 
-    FILE is a sweep file. The command trains one network in 1, 2, 4, ... processes at once, with the
-    sweep's images and settings. The network has the median Mult-Adds of a sample of the search space.
-    The measurement ends when twice as many processes raise the total steps per second by less than
-    5 %, or when a process runs out of memory. Copy the last line of the output into FILE. Stop other
+    FILE is a sweep file. The command trains 1, 2, 4, ... copies of one network at once, each in its own
+    process, with the sweep's images and settings. The network has the median Mult-Adds of a sample of the search space.
+    The measurement ends when twice as many copies raise the total steps per second by less than
+    5 %, or when a copy runs out of memory. Copy the last line of the output into FILE. Stop other
     work on the machine first, because it distorts the result.
 
     On a GPU, the result is also stored in the sweep's cache folder. `srsweep run` uses the stored

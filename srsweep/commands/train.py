@@ -45,11 +45,11 @@ from sweeps.train.settings import TrainSettings
     "--data",
     "train_set",
     help="Training images, written like data.train in a sweep file. Default: as in the earlier training, otherwise "
-    "embedded.",
+    "the photographs that come with scikit-image (embedded).",
 )
 @click.option(
     "--root",
-    help="Folder of the image sets. Default: as in the earlier training, otherwise data.",
+    help="Folder of the image sets. Default: as in the earlier training, otherwise ./data.",
 )
 @click.option(
     "--seed", type=int, help="Random seed. Default: as in the earlier training, otherwise 0."

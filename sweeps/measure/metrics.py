@@ -72,7 +72,7 @@ def rgb_to_y(image: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def psnr_y(super_res: NDArray[np.uint8], high_res: NDArray[np.uint8], scale: int) -> float:
-    """Returns the PSNR [dB] of the luma of two images uint8 (H, W, 3); infinite for equal images.
+    """Returns the PSNR in dB between the lumas of two uint8 images of shape (H, W, 3). It is infinite for equal images.
 
     `scale` pixels are cropped on each side. Raises UserError if the sizes of the images differ, or if cropping leaves
     no pixel.

@@ -36,7 +36,7 @@ OLD_MARK = "schema_version"
 
 
 def utc_now() -> datetime:
-    """Returns the current time as it is stored: UTC without a time zone, in microseconds."""
+    """Returns the current UTC time as a naive datetime with microseconds, as the database stores it."""
     return datetime.now(UTC).replace(tzinfo=None)
 
 

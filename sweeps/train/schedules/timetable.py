@@ -16,4 +16,4 @@ class Timetable(Protocol):
 
     @property
     def restarts(self) -> tuple[int, ...] | None:
-        """Steps at which the learning rate returns to its largest value, in increasing order. None: there are none."""
+        """Steps at which the learning rate returns to its largest value, in increasing order. None if it never returns."""
