@@ -60,13 +60,27 @@ class Architecture:
         if scale not in self.family.scales:
             scales = ", ".join(map(str, self.family.scales))
             raise UserError(f"scale: {self.family.name} is built for {scales}, got {scale}")
-        return self.family.network(self.spec, scale)
+        network = self.family.network(self.spec, scale)
+        network.built = Built(architecture=self, scale=scale)  # type: ignore[assignment]
+        return network
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Architecture) and self.key == other.key
 
     def __hash__(self) -> int:
         return hash(self.key)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """What a network was built from. `Architecture.network` stores it in the network's attribute `built`."""
+
+    architecture: Architecture
+    scale: int
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Built":
+        """Returns itself, because it never changes and networks are copied often."""
+        return self
 
 
 def architecture(family_name: str, values: Mapping[str, Any]) -> Architecture:

@@ -1,6 +1,6 @@
 """The description of an architecture family. Each module in `searchspace/families/` defines one family as FAMILY."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -48,6 +48,27 @@ class Published:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PublicCode:
+    """A public code whose checkpoints belong to a family: how it names the layers, and how it departs from the family."""
+
+    name: str
+    """OWNER/REPOSITORY, and the file if the repository has several."""
+    layers: Callable[[Any, int], Iterable[str]]
+    """Names the code's layers for (spec, scale), in the order in which our network registers its own.
+
+    A layer with a weight is named without '.weight' and '.bias'. Any other tensor has its full name. The mean shift
+    is left out."""
+    adapt: Callable[[nn.Module], None] | None = None
+    """Changes our network so that it computes what the code computes. Called after the code's weights are loaded."""
+    open_knobs: tuple[str, ...] = ()
+    """Knobs that the code takes as arguments and that no tensor shows, so that its files may be of any value."""
+    note: str = ""
+    """What a user of the code's weights should know."""
+    refused: str = ""
+    """Why our network cannot compute what the code computes. Its weights are then refused."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Family:
     """One architecture family: its knobs, its network and its published variants."""
 
@@ -64,6 +85,8 @@ class Family:
     upstream_range: float = 1.0
     """The largest colour value that the authors' network takes: 1 or 255. Our network multiplies its input by this number,
     so that the authors' checkpoints fit."""
+    codes: tuple[PublicCode, ...] = ()
+    """Public codes whose checkpoints are recognised by the names of their tensors."""
     parts: Parts | None = None
     """Which knobs affect the costs together. From this, `searchspace.table.space_table` computes the costs of millions of
     networks; it first checks the result on a few networks. If None, the table has to count the networks one by one."""

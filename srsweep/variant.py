@@ -20,7 +20,7 @@ from searchspace.architecture import Architecture, architecture
 from searchspace.errors import UserError
 from searchspace.spec import explain
 from sweeps.checkpoints.state import checkpoint_path
-from sweeps.checkpoints.upstream_weights import load_weights
+from sweeps.checkpoints.upstream_weights import Loaded, load_weights
 from sweeps.data.settings import DataSettings
 from sweeps.data.split import DataSplit, open_split
 from sweeps.measure.latency_objective import FACT, key_of
@@ -80,10 +80,19 @@ class Variant:
         return self.weights
 
     def network(self) -> nn.Module:
-        """Returns the network with its weights. Raises UserError if there are no weights or if they do not fit."""
+        """Returns the network with its weights. Raises UserError if it has none or they do not fit."""
+        return self.loaded()[0]
+
+    def loaded(self) -> tuple[nn.Module, Loaded]:
+        """Returns the network with its weights, and what their assignment relied on. Raises UserError like `network`.
+
+        Prints what the assignment relied on, unless a checkpoint of srsweep states this variant.
+        """
         network = self.architecture.network(self.scale)
-        load_weights(network, self.checkpoint())
-        return network
+        loaded = load_weights(network, self.checkpoint())
+        if not loaded.own:
+            click.echo(loaded, err=True)
+        return network, loaded
 
     @property
     def name(self) -> str:

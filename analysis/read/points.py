@@ -1,4 +1,4 @@
-"""Loads the points of sweeps with up to 100,000 trials: the numbers of all trials, but few texts.
+"""Loads what scatter plots of up to 100,000 trials need: the costs and scores of every trial, and the texts of a few.
 
 Texts, such as labels and errors, take most of the reading time. Callers read them only for the trials that they show.
 """

@@ -5,13 +5,14 @@ code ChaofWang/AWSRN (docs/facts.md 6). The paper's counts include the magnitude
 of weight normalisation.
 """
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from searchspace.family import Convention, Family, Published
+from searchspace.family import Convention, Family, PublicCode, Published
 from searchspace.layers import conv, weight_norm
 from searchspace.spec import Search, Spec
 from searchspace.strategies.adaptive import SUMS
@@ -127,6 +128,23 @@ def _published(name: str, scale: int, params: str, multadds: str, table: str) ->
     )
 
 
+def _layers(spec: AwsrnSpec, _scale: int, unit: str = "b{}") -> Iterator[str]:
+    scalars = ("res_scale.scale", "x_scale.scale") if spec.adaptive_weights else ()
+    yield "head.0"
+    for i in range(spec.n_blocks):
+        names = [f"body.{i}.{unit.format(j)}" for j in range(spec.units_per_block)]
+        yield from (f"{name}.{part}" for name in names for part in (*scalars, "body.0", "body.2"))
+        yield from (f"body.{i}.{part}" for part in ("reduction", *scalars))
+    kernels = (3, 5, 7, 9)
+    yield from (f"tail.tail_k{kernel}" for kernel in kernels)
+    yield from (f"tail.scale_k{kernel}.scale" for kernel in kernels)
+    yield "skip.0"
+
+
+def _listed_layers(spec: AwsrnSpec, scale: int) -> Iterator[str]:
+    return _layers(spec, scale, "lfl.{}")
+
+
 FAMILY = Family(
     name="awsrn",
     source="AWSRN, Wang et al. 2019; code ChaofWang/AWSRN",
@@ -152,4 +170,13 @@ FAMILY = Family(
         _published("AWSRN-SD", 3, "388K", "39.5G", "Table 5"),
     ),
     upstream_range=255.0,
+    codes=(
+        PublicCode(name="ChaofWang/AWSRN, awsrn.py", layers=_layers),
+        PublicCode(
+            name="ChaofWang/AWSRN, awsrnv2.py",
+            layers=_listed_layers,
+            note="the first version of that file adds the last unit's output to a block instead of the block's input, "
+            "and the names do not tell the versions apart",
+        ),
+    ),
 )

@@ -5,13 +5,14 @@ authors' code (nmhkahn/CARN-pytorch); docs/facts.md 6 lists the layers. Here a n
 paper counts the parameters of one network with upsamplers for three scales.
 """
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from searchspace.family import Convention, Family, Published
+from searchspace.family import Convention, Family, PublicCode, Published
 from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, conv
 from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies import two_strategies
@@ -213,6 +214,23 @@ PUBLISHED = (
     ),
 )
 
+
+def _layers(spec: CarnSpec, scale: int, branch: str = "up") -> Iterator[str]:
+    inner = (0, 2, 4) if spec.unit == "efficient" else (0, 2)
+    units = 1 if spec.recursive else spec.n_units
+    yield "entry"
+    for i in range(1, spec.n_blocks + 1):
+        yield from (f"b{i}.b{j}.body.{k}" for j in range(1, units + 1) for k in inner)
+        yield from (f"b{i}.c{j}.body.0" for j in range(1, spec.n_units + 1))
+    yield from (f"c{i}.body.0" for i in range(1, spec.n_blocks + 1))
+    yield from (f"upsample.{branch}.body.{3 * i}" for i in range(len(steps(scale))))
+    yield "exit"
+
+
+def _layers_of_several_scales(spec: CarnSpec, scale: int) -> Iterator[str]:
+    return _layers(spec, scale, f"up{scale}")
+
+
 FAMILY = Family(
     name="carn",
     source="CARN, Ahn et al. 2018, arXiv 1803.08664; code nmhkahn/CARN-pytorch",
@@ -230,4 +248,8 @@ FAMILY = Family(
         repeats={"n_units": 1, "n_blocks": 1},
     ),
     published=PUBLISHED,
+    codes=(
+        PublicCode(name="nmhkahn/CARN-pytorch", layers=_layers),
+        PublicCode(name="nmhkahn/CARN-pytorch", layers=_layers_of_several_scales),
+    ),
 )

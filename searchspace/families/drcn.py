@@ -57,7 +57,7 @@ class Drcn(nn.Module):
 
 
 def network(spec: DrcnSpec, scale: int) -> nn.Module:
-    """Builds the network at the scale. The network takes and returns RGB."""
+    """Builds the network that enlarges by the factor `scale`. The network takes and returns RGB."""
     return on_colours(Drcn(spec, scale), spec.colours, scale)
 
 

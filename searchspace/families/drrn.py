@@ -1,17 +1,19 @@
 """DRRN: one unit applied many times. Each output of the unit is added to the first features.
 
 Source: Tai et al. 2017, "Image Super-Resolution via Deep Recursive Residual Network" (docs/facts.md 6). The default is
-B1U25, one recursive block of 25 units. As in the public PyTorch code jt827859032/DRRN-pytorch, a ReLU precedes every
-convolution, and there are no biases and no batch norm.
+B1U25, one recursive block of 25 units. The public PyTorch code jt827859032/DRRN-pytorch has no biases and no batch
+norm, and activations are where it has them. Its ReLU works in place, so its skips add activated features. This network
+does that only with the weights of that code.
 """
 
 from typing import Annotated, Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from searchspace.bicubic import enlarge_as_matlab
-from searchspace.family import Convention, Family, Published
+from searchspace.family import Convention, Family, PublicCode, Published
 from searchspace.layers import conv
 from searchspace.spec import Search, Spec
 from searchspace.strategies.adaptive import he_normal
@@ -42,6 +44,7 @@ class Drrn(nn.Module):
     def __init__(self, spec: DrrnSpec, scale: int) -> None:
         super().__init__()
         self.scale, self.recursions = scale, spec.recursions
+        self.skips_activated = False
         n = spec.n_feats
         self.head = nn.Sequential(nn.ReLU(), conv(3, spec.colours, n, bias=False))
         self.unit = nn.Sequential(
@@ -55,6 +58,8 @@ class Drrn(nn.Module):
     def forward(self, low_res: Tensor) -> Tensor:
         enlarged = enlarge_as_matlab(low_res, self.scale)
         first = self.head(enlarged)
+        if self.skips_activated:
+            enlarged, first = torch.relu(enlarged), torch.relu(first)
         guide = self.attention.guide(first)
         identity = self.scaling(first)
         x = first
@@ -64,7 +69,7 @@ class Drrn(nn.Module):
 
 
 def network(spec: DrrnSpec, scale: int) -> nn.Module:
-    """Builds the network at the scale. The network takes and returns RGB."""
+    """Builds the network that enlarges by the factor `scale`. The network takes and returns RGB."""
     return on_colours(Drrn(spec, scale), spec.colours, scale)
 
 
@@ -78,6 +83,17 @@ def _published(scale: int, convention: Convention) -> Published:
         multadds_convention=convention,
         source="MSSN, Table 5",
     )
+
+
+def _layers(_spec: DrrnSpec, _scale: int) -> list[str]:
+    return ["input", "conv1", "conv2", "output"]
+
+
+def _activate_skips(network: nn.Module) -> None:
+    """Makes both skips add activated features, as the ReLU of the public code does. It changes its input in place."""
+    for part in network.modules():
+        if isinstance(part, Drrn):
+            part.skips_activated = True
 
 
 FAMILY = Family(
@@ -95,4 +111,13 @@ FAMILY = Family(
         repeats={"recursions": 1},
     ),
     published=(_published(2, "multadds"), _published(3, "multadds_exact_third")),
+    codes=(
+        PublicCode(
+            name="jt827859032/DRRN-pytorch",
+            layers=_layers,
+            adapt=_activate_skips,
+            note="that code adds relu(features) in its skips, because its ReLU works in place, and this network now adds "
+            "them too",
+        ),
+    ),
 )

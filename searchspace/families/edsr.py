@@ -5,18 +5,19 @@ Source: Lim et al. 2017, "Enhanced Deep Residual Networks for Single Image Super
 of 8 blocks on which the two-strategies paper compares kinds of attention.
 """
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import Field
 from torch import Tensor, nn
 
-from searchspace.family import Family, Published
+from searchspace.family import Family, PublicCode, Published
 from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, conv
 from searchspace.spec import Search, Spec
 from searchspace.strategies import two_strategies
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.scaling import Residual, ScalingName
-from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
+from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName, steps
 from searchspace.table.cost_parts import Parts
 
 
@@ -139,6 +140,24 @@ PUBLISHED = (
     ),
 )
 
+
+def _layers(spec: EdsrSpec, scale: int) -> Iterator[str]:
+    yield "head.0"
+    yield from (f"body.{i}.body.{j}" for i in range(spec.n_blocks) for j in (0, 2))
+    if spec.body_conv:
+        yield f"body.{spec.n_blocks}"
+    yield from (f"tail.0.{2 * i}" for i in range(len(steps(scale))))
+    yield "tail.1"
+
+
+def _layers_of_basicsr(spec: EdsrSpec, scale: int) -> Iterator[str]:
+    yield "conv_first"
+    yield from (f"body.{i}.conv{j}" for i in range(spec.n_blocks) for j in (1, 2))
+    yield "conv_after_body"
+    yield from (f"upsample.{2 * i}" for i in range(len(steps(scale))))
+    yield "conv_last"
+
+
 FAMILY = Family(
     name="edsr",
     source="EDSR, Lim et al. 2017, arXiv 1707.02921; code sanghyun-son/EDSR-PyTorch",
@@ -156,4 +175,12 @@ FAMILY = Family(
     ),
     published=PUBLISHED,
     upstream_range=255.0,
+    codes=(
+        PublicCode(
+            name="sanghyun-son/EDSR-PyTorch", layers=_layers, open_knobs=("residual_scale",)
+        ),
+        PublicCode(
+            name="XPixelGroup/BasicSR", layers=_layers_of_basicsr, open_knobs=("residual_scale",)
+        ),
+    ),
 )

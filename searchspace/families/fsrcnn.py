@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from searchspace.family import Family, Published
+from searchspace.family import Family, PublicCode, Published
 from searchspace.layers import conv
 from searchspace.spec import Search, Spec
 from searchspace.strategies import two_strategies
@@ -104,6 +104,11 @@ def _rgb(name: str, params: str, **values: str) -> Published:
     return two_strategies.row(name, FsrcnnSpec.model_validate(values), params, caveat)
 
 
+def _layers(spec: FsrcnnSpec, _scale: int) -> list[str]:
+    middle = [f"mid_part.{i}" for i in range(2 * spec.n_blocks + 4)]
+    return ["first_part.0", "first_part.1", *middle, "last_part"]
+
+
 FAMILY = Family(
     name="fsrcnn",
     source="FSRCNN, Dong et al. 2016, arXiv 1608.00367",
@@ -125,4 +130,5 @@ FAMILY = Family(
         _rgb("FSRCNN RGB", "33K"),
         _rgb("FSRCNN RGB + GGAS", "34K", attention="global"),
     ),
+    codes=(PublicCode(name="yjn870/FSRCNN-pytorch", layers=_layers),),
 )

@@ -5,6 +5,7 @@ default is the authors' RGB version with a sub-pixel layer (Zheng222/IDN-tensorf
 this version. docs/facts.md 6 lists the layers. The original network works on the luma.
 """
 
+from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
 import torch
@@ -12,7 +13,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from searchspace.bicubic import enlarge_as_matlab
-from searchspace.family import Family, Published
+from searchspace.family import Family, PublicCode, Published
 from searchspace.layers import conv
 from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies import two_strategies
@@ -165,6 +166,16 @@ PUBLISHED = (
     ),
 )
 
+
+def _layers_of_yjn870(spec: IdnSpec, _scale: int) -> Iterator[str]:
+    yield from ("fblock.module.0", "fblock.module.2")
+    for i in range(spec.n_blocks):
+        for half in ("top", "bottom"):
+            yield from (f"dblocks.{i}.enhancement_{half}.{j}" for j in (0, 2, 4))
+        yield f"dblocks.{i}.compression"
+    yield "deconv"
+
+
 FAMILY = Family(
     name="idn",
     source="IDN, Hui et al. 2018, arXiv 1803.09454; code Zheng222/IDN-tensorflow",
@@ -182,4 +193,12 @@ FAMILY = Family(
     ),
     published=PUBLISHED,
     upstream_range=255.0,
+    codes=(
+        PublicCode(
+            name="yjn870/IDN-pytorch",
+            layers=_layers_of_yjn870,
+            refused="it takes colours up to 1, has no activation after the fusion of a block, sets the last channels "
+            "aside instead of the first, and adds the bicubic image of PyTorch",
+        ),
+    ),
 )

@@ -4,7 +4,7 @@ Source: Hui et al. 2019, "Lightweight Image Super-Resolution with Information Mu
 authors' code (Zheng222/IMDN). docs/facts.md 6 lists the layers.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated
 
 import torch
@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from searchspace.family import Family
+from searchspace.family import Family, PublicCode
 from searchspace.layers import conv
 from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies import two_strategies
@@ -148,6 +148,16 @@ PUBLISHED = (
     ),
 )
 
+
+def _layers(spec: ImdnSpec, _scale: int) -> Iterator[str]:
+    yield "fea_conv"
+    for i in range(1, spec.n_blocks + 1):
+        yield from (f"IMDB{i}.c{j}" for j in range(1, spec.n_steps + 2))
+        if spec.block_attention != "none":
+            yield from (f"IMDB{i}.cca.conv_du.{j}" for j in (0, 2))
+    yield from ("c.0", "LR_conv", "upsampler.0")
+
+
 FAMILY = Family(
     name="imdn",
     source="IMDN, Hui et al. 2019, arXiv 1909.11856; code Zheng222/IMDN",
@@ -163,4 +173,5 @@ FAMILY = Family(
         repeats={"n_blocks": 1},
     ),
     published=PUBLISHED,
+    codes=(PublicCode(name="Zheng222/IMDN", layers=_layers),),
 )

@@ -5,13 +5,14 @@ weights (docs/facts.md 6). The paper also trains on the images of the lower leve
 the last image. The printed 813K parameters belong to the network for x4 and exclude biases.
 """
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from searchspace.family import Family, Published
+from searchspace.family import Family, PublicCode, Published
 from searchspace.layers import conv
 from searchspace.spec import Search, Spec
 from searchspace.strategies.adaptive import he_normal
@@ -83,8 +84,15 @@ def _make_bilinear(image: nn.ConvTranspose2d) -> None:
 
 
 def network(spec: LapsrnSpec, scale: int) -> nn.Module:
-    """Builds the network at the scale. The network takes and returns RGB."""
+    """Builds the network that enlarges by the factor `scale`. The network takes and returns RGB."""
     return on_colours(Lapsrn(spec, scale), spec.colours, scale)
+
+
+def _layers(spec: LapsrnSpec, scale: int) -> Iterator[str]:
+    yield "conv_input"
+    for level in range(1, scale.bit_length()):
+        yield from (f"convt_I{level}", f"convt_R{level}")
+        yield from (f"convt_F{level}.0.cov_block.{2 * i}" for i in range(spec.n_convs + 1))
 
 
 FAMILY = Family(
@@ -124,4 +132,5 @@ FAMILY = Family(
             "network costs at x2, as if the input were 320x180",
         ),
     ),
+    codes=(PublicCode(name="twtygqyy/pytorch-LapSRN", layers=_layers),),
 )

@@ -4,17 +4,18 @@ Source: Zhang et al. 2018, "Image Super-Resolution Using Very Deep Residual Chan
 code (yulunzhang/RCAN, model/rcan.py). docs/facts.md 6 lists the layers.
 """
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
 
-from searchspace.family import Family, Published
+from searchspace.family import Family, PublicCode, Published
 from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, conv
 from searchspace.spec import Search, Spec
 from searchspace.strategies.attention import ATTENTIONS, AttentionName, ChannelGate
 from searchspace.strategies.scaling import Residual, ScalingName
-from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
+from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName, steps
 from searchspace.table.cost_parts import Parts
 
 
@@ -101,6 +102,29 @@ class Rcan(nn.Module):
         return self.add_mean(self.tail(self.body_conv(x) + head)) / 255
 
 
+def _layers(spec: RcanSpec, scale: int) -> Iterator[str]:
+    inner = ("0", "2", "3.conv_du.0", "3.conv_du.2") if spec.block_attention == "channel" else "02"
+    yield "head.0"
+    for i in range(spec.n_groups):
+        yield from (f"body.{i}.body.{j}.body.{k}" for j in range(spec.n_blocks) for k in inner)
+        yield f"body.{i}.body.{spec.n_blocks}"
+    yield f"body.{spec.n_groups}"
+    yield from (f"tail.0.{2 * i}" for i in range(len(steps(scale))))
+    yield "tail.1"
+
+
+def _layers_of_basicsr(spec: RcanSpec, scale: int) -> Iterator[str]:
+    inner = ("0", "2", "3.attention.1", "3.attention.3")
+    yield "conv_first"
+    for i in range(spec.n_groups):
+        block = f"body.{i}.residual_group"
+        yield from (f"{block}.{j}.rcab.{k}" for j in range(spec.n_blocks) for k in inner)
+        yield f"body.{i}.conv"
+    yield "conv_after_body"
+    yield from (f"upsample.{2 * i}" for i in range(len(steps(scale))))
+    yield "conv_last"
+
+
 FAMILY = Family(
     name="rcan",
     source="RCAN, Zhang et al. 2018, arXiv 1807.02758; code yulunzhang/RCAN",
@@ -126,4 +150,8 @@ FAMILY = Family(
         ),
     ),
     upstream_range=255.0,
+    codes=(
+        PublicCode(name="yulunzhang/RCAN", layers=_layers),
+        PublicCode(name="XPixelGroup/BasicSR", layers=_layers_of_basicsr),
+    ),
 )

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 
 from searchspace.bicubic import enlarge_as_matlab
-from searchspace.family import Convention, Family, Published
+from searchspace.family import Convention, Family, PublicCode, Published
 from searchspace.layers import conv
 from searchspace.spec import Search, Spec
 from searchspace.strategies.colours import on_colours
@@ -62,7 +62,7 @@ class Srcnn(nn.Module):
 
 
 def network(spec: SrcnnSpec, scale: int) -> nn.Module:
-    """Builds the network at the scale. The network takes and returns RGB."""
+    """Builds the network that enlarges by the factor `scale`. The network takes and returns RGB."""
     return on_colours(Srcnn(spec, scale), spec.colours, scale)
 
 
@@ -76,6 +76,10 @@ def _published(scale: int, convention: Convention, source: str) -> Published:
         multadds_convention=convention,
         source=source,
     )
+
+
+def _layers(_spec: SrcnnSpec, _scale: int) -> list[str]:
+    return ["conv1", "conv2", "conv3"]
 
 
 FAMILY = Family(
@@ -96,4 +100,5 @@ FAMILY = Family(
         _published(3, "multadds_exact_third", "MSSN, Table 5"),
         _published(4, "multadds", "s-LWSR, Table II"),
     ),
+    codes=(PublicCode(name="yjn870/SRCNN-pytorch", layers=_layers),),
 )

@@ -4,6 +4,7 @@ Source: Zhao and Wu, SwiseNet (poster), and the authors' code Nerti98/SwiseNet. 
 docs/facts.md 5.1 explains how srsweep reads it. No reading gives the printed counts (docs/facts.md 5.2).
 """
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from searchspace.family import Family, Published
+from searchspace.family import Family, PublicCode, Published
 from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, conv, weight_norm
 from searchspace.spec import Search, Spec
 from searchspace.strategies.adaptive import AdaptiveSum
@@ -208,6 +209,31 @@ def _published(
     )
 
 
+def _layers(spec: SwisenetSpec, _scale: int) -> Iterator[str]:
+    parts = [
+        "beta",
+        "gamma",
+        "conv1",
+        "conv2",
+        "conv3",
+        "SE.1",
+        "prelu",
+        "conv4",
+        "conv5",
+        "norm1",
+        "norm2",
+    ]
+    yield "entry_1"
+    for i in range(1, spec.n_groups + 1):
+        blocks = range(1, spec.blocks_per_group + 1)
+        yield from (f"CGG{i}.CGB{j}.{part}" for j in blocks for part in parts)
+        yield from (f"CGG{i}.reduction{j}.conv" for j in blocks)
+    yield from (f"reduction{i}.conv" for i in range(1, spec.n_groups + 1))
+    yield from ("reduction.conv", "Global_skip.1")
+    yield from (f"upsample{i}.up.body.0" for i in (1, 2, 3))
+    yield from ("exit1", "exit2", "exit3", "x_scale.scale", "res_scale.scale")
+
+
 SERIES = (
     "the printed parameters are 1077K, 1068K and 1227K; this upsampler grows with the scale, so no reading of it "
     "gives them"
@@ -241,5 +267,12 @@ FAMILY = Family(
         _published("SwiseNet (w/o SUM)", DIRECT, 2, "1035K", "212.7G", WITHOUT),
         _published("SwiseNet (w/o SUM)", DIRECT, 3, "1044K", "112.8G", WITHOUT),
         _published("SwiseNet (w/o SUM)", DIRECT, 4, "1056K", None, WITHOUT + X4.format("75.3G")),
+    ),
+    codes=(
+        PublicCode(
+            name="Nerti98/SwiseNet",
+            layers=_layers,
+            note="the released code does not run as it is, so its function is a reading of it (docs/facts.md 5.1)",
+        ),
     ),
 )

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from searchspace.bicubic import enlarge_as_matlab
-from searchspace.family import Convention, Family, Published
+from searchspace.family import Convention, Family, PublicCode, Published
 from searchspace.layers import conv
 from searchspace.spec import Search, Spec
 from searchspace.strategies.adaptive import he_normal
@@ -51,7 +51,7 @@ class Vdsr(nn.Module):
 
 
 def network(spec: VdsrSpec, scale: int) -> nn.Module:
-    """Builds the network at the scale. The network takes and returns RGB."""
+    """Builds the network that enlarges by the factor `scale`. The network takes and returns RGB."""
     return on_colours(Vdsr(spec, scale), spec.colours, scale)
 
 
@@ -65,6 +65,16 @@ def _published(scale: int, convention: Convention, source: str) -> Published:
         multadds_convention=convention,
         source=source,
     )
+
+
+def _layers(spec: VdsrSpec, _scale: int) -> list[str]:
+    """Returns the layers of the public code. It registers the inner ones before the first and the last."""
+    inner = [f"residual_layer.{i}.conv" for i in range(spec.n_convs - 2)]
+    return ["input", *inner, "output"]
+
+
+def _layers_at_first(spec: VdsrSpec, _scale: int) -> list[str]:
+    return [f"features.{2 * i}" for i in range(spec.n_convs)]
 
 
 FAMILY = Family(
@@ -81,5 +91,9 @@ FAMILY = Family(
         _published(2, "multadds", "MSSN, Table 5"),
         _published(3, "multadds_exact_third", "MSSN, Table 5"),
         _published(4, "multadds", "s-LWSR, Table II"),
+    ),
+    codes=(
+        PublicCode(name="twtygqyy/pytorch-vdsr", layers=_layers),
+        PublicCode(name="twtygqyy/pytorch-vdsr, first version", layers=_layers_at_first),
     ),
 )

@@ -5,12 +5,13 @@ JiahuiYu/wdsr_ntire2018 (docs/facts.md 6). The optional share-source skip comes 
 defaults are WDSR-A with 32 channels, as in Table 2 of MSSN.
 """
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from searchspace.family import Family, Published
+from searchspace.family import Family, PublicCode, Published
 from searchspace.layers import conv, weight_norm
 from searchspace.spec import Search, Spec
 from searchspace.strategies.adaptive import AdaptiveSum, spread_evenly
@@ -119,6 +120,13 @@ def _published(name: str, caveat: str = "", **values: object) -> Published:
     )
 
 
+def _layers(spec: WdsrSpec, _scale: int) -> Iterator[str]:
+    inner = (0, 2) if spec.kind == "a" else (0, 2, 3)
+    yield "head.0"
+    yield from (f"body.{i}.body.{j}" for i in range(spec.n_blocks) for j in inner)
+    yield from ("tail.0", "skip.0")
+
+
 PLUS_8 = "; it prints +8, which are 2 scalars for each of 4 groups"
 FAMILY = Family(
     name="wdsr",
@@ -142,4 +150,12 @@ FAMILY = Family(
         _published("WDSR-B + AWSSC", PLUS_8, kind="b", expand_ratio=6, share_source_groups=4),
     ),
     upstream_range=255.0,
+    codes=(
+        PublicCode(
+            name="JiahuiYu/wdsr_ntire2018",
+            layers=_layers,
+            note="the mean colour and the factor of the residual branches, which the file does not hold, are taken to be "
+            "the mean of DIV2K and 1",
+        ),
+    ),
 )

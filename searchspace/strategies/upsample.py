@@ -85,7 +85,7 @@ class ScaleWise(nn.Module):
     size, and a convolution to colours. The branch at s times the input size needs no resize. Every convolution is
     weight-normalised.
 
-    Source: SUM of SwiseNet. The released code does not run; docs/facts.md 5.1 explains how srsweep reads it. There are
+    Source: SwiseNet, which calls this upsampler SUM. The released code does not run; docs/facts.md 5.1 explains how srsweep reads it. There are
     two departures from the code. If `groups` does not divide `channels`, the greatest common divisor of the two numbers
     is used. If the input has an odd number of rows or columns, it is padded for the branch at half size, and the image
     of this branch is cropped.

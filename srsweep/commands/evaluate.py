@@ -100,9 +100,9 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
     given, the scores are stored in the database, for each set and for each image. Scores of the
     self-ensemble are not stored.
 
-    --weights takes a checkpoint of srsweep, or a state dict that the authors of a paper published.
-    Its tensors are matched to the network by name if all names fit, otherwise by order. Code in the
-    file is never executed.
+    --weights takes a checkpoint of srsweep or the state dict of the paper's authors. Its tensors are
+    matched by name if the names are ours or those of a public code that srsweep knows. Otherwise they are
+    matched by order, and a line says "by order, not verified". Code in a file is never executed.
 
     \b
     srsweep evaluate SWEEP#12 --self-ensemble --latex

@@ -1,6 +1,7 @@
 """The command `export`: writes networks to files for devices and verifies the files."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -53,7 +54,7 @@ from sweeps.measure.evaluate import bicubic_scores, evaluate
     "--data",
     "train_set",
     help="Images for calibrating INT8 and for measuring PSNR, written like data.train in a sweep file. Default: the images "
-    "that the network was trained with, otherwise the photographs that come with scikit-image (embedded).",
+    "that the network was trained with, otherwise `embedded`, the photographs that come with scikit-image.",
 )
 @click.option(
     "--root",
@@ -91,7 +92,7 @@ def export(  # noqa: PLR0913 - one parameter an option
     is 1. A model card is written beside each file. INT8 files are calibrated on the training images.
     For a trial, the latency of each file and the PSNR of its INT8 file are stored in the database.
 
-    --front takes the front of the sweep's own objectives. A front by the PSNR of INT8 files or by measured
+    --front takes the front of the sweep's own objectives. A front computed from the PSNR of INT8 files or from measured
     latency may hold other trials. Use --all to measure those trials too.
 
     \b
@@ -163,7 +164,9 @@ def _ship(  # noqa: PLR0913
     threads: int,
 ) -> Iterator[Shipped]:
     """Yields each file of a variant once it is verified. Raises ExportFailed for the first that fails."""
-    network = variant.network()
+    network, loaded = variant.loaded()
+    if not loaded.verified:
+        origin = replace(origin, weights=f"{origin.weights} (matched by order, not verified)")
     split = split_of(data, variant.scale)
     psnr_torch = evaluate(network, split.validation, device="cpu").psnr_y
     for name in targets:

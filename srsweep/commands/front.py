@@ -25,7 +25,7 @@ MEASURE_ALL = "`srsweep export {} --all --to int8 -o FOLDER` measures it and the
     "--objectives",
     metavar="psnr_y,params",
     help="Objectives to use instead of the sweep's own: psnr_y, ssim_y, psnr_y_int8, any cost, or latency. If several "
-    "latencies were measured, add words of the wanted one's name, as in 'latency int8'.",
+    "latencies were measured, add words from the name of the one that you want, as in 'latency int8'. --csv shows the names.",
 )
 @click.option(
     "--int8",

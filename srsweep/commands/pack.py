@@ -37,7 +37,7 @@ from sweeps.run import local_slots
 @click.option(
     "--most",
     type=click.IntRange(min=1),
-    help="Largest number of trials at once to measure. Default: as many as the cores allow and, on a GPU, as many as are "
+    help="Largest number of simultaneous copies to try. Default: as many as the cores allow and, on a GPU, as many as are "
     "predicted to fit into its memory.",
 )
 @tabular
@@ -52,7 +52,8 @@ def pack(file: Path, seconds: float, most: int | None, form: Format | None) -> N
 
     On a GPU, the result is also stored in the sweep's cache folder. `srsweep run` uses the stored
     result if FILE says `resources: {gpu: auto}`, which is the default. If no result is stored, `srsweep
-    run` measures first. Without a GPU, the trials share the cores.
+    run` measures first. Without a GPU, nothing is stored, and `srsweep run` runs as
+    many trials at once as the cores allow with `resources.cpu` cores each.
 
     In the output, predicted_bytes is the memory of one process, predicted from the costs of the
     network. measured_bytes is the peak memory of one process, evaluation included. On a GPU,

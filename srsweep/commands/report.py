@@ -34,7 +34,7 @@ from srsweep.options import DATABASE, check_folder_of, locate, parts, positive
     multiple=True,
     metavar="FOLDER",
     type=click.Path(path_type=Path),
-    help="Output folder of `srsweep train`. The report uses its weights for the pictures of that network. Repeat the option "
+    help="Output folder of `srsweep train`. The report draws pictures of the network trained there with the weights in this folder. Repeat the option "
     "for several folders.",
 )
 @DATABASE

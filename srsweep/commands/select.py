@@ -32,7 +32,7 @@ from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
     metavar="COST=LIMIT",
     multiple=True,
     help="Upper limit of a cost or of a measured latency, such as params=150k or latency=30ms. If several latencies were "
-    "measured, add words of the wanted one's name, as in 'latency int8=30ms'. Repeat the option for several limits.",
+    "measured, add words from the name of the one that you want, as in 'latency int8=30ms'. Repeat the option for several limits.",
 )
 @click.option("--max-params", metavar="N", help="Same as --max params=N.")
 @click.option("--max-multadds", metavar="N", help="Same as --max multadds=N.")

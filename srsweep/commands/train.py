@@ -45,7 +45,7 @@ from sweeps.train.settings import TrainSettings
     "--data",
     "train_set",
     help="Training images, written like data.train in a sweep file. Default: as in the earlier training, otherwise "
-    "the photographs that come with scikit-image (embedded).",
+    "`embedded`, the photographs that come with scikit-image.",
 )
 @click.option(
     "--root",

@@ -98,7 +98,7 @@ def step_bytes(architecture: Architecture, load: Load) -> int:
 
 
 def evaluation_bytes(counted: Mapping[str, int], load: Load) -> int:
-    """Returns the bytes of an evaluation while it handles `load.image_pixels` pixels.
+    """Returns the memory in bytes that an evaluation needs for images of `load.image_pixels` enlarged pixels in total.
 
     The network enlarges the images in float32, and they are scored in float64.
     """

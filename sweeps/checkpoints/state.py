@@ -112,6 +112,8 @@ class Checkpoints:
     training: Training | None = None
     """The training that the states belong to. None: states are written without this information, and only states
     without it are read."""
+    variant: Mapping[str, Any] | None = None
+    """Family, knobs and scale of the network, in JSON types. The file records them, so that it says what it holds."""
     computed: str = ""
     """How this machine rounds numbers, such as '2 threads, float32'. The state file records this text. A state that was
     computed with another rounding can still be resumed."""

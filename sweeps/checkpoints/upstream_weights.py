@@ -1,31 +1,27 @@
-"""Loads weights from checkpoints, written by srsweep or by the code of a paper's authors."""
+"""Loads weights into networks: srsweep's own checkpoints and those of the authors' code.
 
-import pickle
+`foreign_file` reads the tensors of a file; this module assigns them to a network.
+"""
+
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from searchspace.architecture import Architecture, Built, architecture
 from searchspace.errors import UserError
+from searchspace.family import PublicCode
 from searchspace.layers import RGB_MEAN_DIV2K, ColourShift
+from sweeps.checkpoints.foreign_file import WRAPPERS, StoredWeights, read_file, read_weights
+from sweeps.checkpoints.tensor_order import Misfit, by_order, units_of
+from sweeps.checkpoints.unseen import unseen
 
-WRAPPERS = ("network", "params_ema", "params", "ema_state_dict", "state_dict", "model", "net")
-"""Keys under which checkpoints keep their tensors, in the order in which they are tried: srsweep's own key first, and
-averaged weights before plain weights."""
-
-PREFIX = "module."
-"""The prefix that nn.DataParallel puts before the name of every tensor."""
-
-KINDS = {
-    "weight_g": "g",
-    "weight_v": "v",
-    "parametrizations.weight.original0": "g",
-    "parametrizations.weight.original1": "v",
-}
-"""The tensors g and v of weight norm, by their names in old and new versions of torch."""
+__all__ = ["WRAPPERS", "Loaded", "Misfit", "load_weights", "read_weights"]
 
 SHIFT = re.compile(r"(^|\.)(sub_mean|add_mean)\.")
 """Matches tensors of the mean shift of EDSR and its descendants. Each repository registers the mean shift at a
@@ -39,121 +35,181 @@ MEAN = re.compile(r"(^|\.)((rgb|image|img)_)?mean$")
 """Matches the name of a constant mean colour, which some forks store."""
 
 
-class Misfit(UserError):  # noqa: N818 - reads as what happened
-    """The error for tensors that do not fit the network. The message names the first difference."""
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """What the assignment of a file's tensors to a network relied on."""
+
+    file: str
+    """Name of the file."""
+    own: bool
+    """Whether srsweep wrote the file and it states the same family, knobs and scale as the network."""
+    verified: bool
+    """Whether names decided which tensor belongs where. False: only the order and the shapes did."""
+    how: str
+    """What was relied on, for people."""
+    notes: tuple[str, ...] = ()
+    """What the file does not show, and what is known about its code."""
+
+    def __str__(self) -> str:
+        return "; ".join((f"{self.file}: weights matched {self.how}", *self.notes))
 
 
-def load_weights(network: nn.Module, path: Path) -> None:
-    """Fills `network` from a checkpoint of srsweep or of a paper's authors.
+def load_weights(network: nn.Module, path: Path) -> Loaded:
+    """Fills `network` from one of srsweep's checkpoints or from one of the authors' code.
 
-    If all names and shapes equal the network's, tensors are matched by name. Otherwise they are matched layer by layer
-    in order of registration. Then the number of tensors and every shape must agree, so that every tensor of the file is
-    used and every tensor of the network is filled. Four kinds of tensors are recognised by name and treated
-    differently:
-    - A weight counts as coming before its bias, whatever their order in the file. The tensors g and v of weight norm
-      count as one weight. If the network has no weight norm, the plain weight is computed from g and v. If only the
-      network has weight norm, g and v are computed from the plain weight.
-    - `sub_mean` and `add_mean` fill the network's mean shift, wherever the file has them. They may be missing. If the
-      network stores no mean shift, they and a stored mean colour must equal the network's constants.
-    - In a multi-scale file (parts named up2, up3, ...), the parts for scales that do not fit are ignored.
+    Tensors are matched by name if all names and shapes equal the network's, or if the names are those of a public code
+    that the family knows (`Family.codes`). Then the network is changed where that code computes something else.
+    Otherwise tensors are matched layer by layer in order of registration, which cannot tell two layers of equal shape
+    apart. The returned value says so, and callers show it to the user.
+
+    The number of layers and every shape must agree, so that every tensor of the file is used and every tensor of the
+    network is filled. There are four exceptions, all by name:
+    - A weight counts as coming before its bias, whatever the order in the file. The g and v of weight norm count as
+      one weight. They are multiplied if the network has no weight norm, and computed if only the network has it.
+    - `sub_mean` and `add_mean` go to the network's mean shift, wherever the file has them. They may be missing. If the
+      network stores no mean shift, they must equal its constants.
+    - A multi-scale file (parts named up2, up3, ...) contributes the part that fits.
     - The batch counters of batch norm have no effect and are ignored.
 
-    Matching by order cannot tell two layers of equal shape apart. After loading weights from elsewhere, evaluate the
-    network and compare the scores with the published ones.
-
-    Raises UserError if the file is missing or is not a checkpoint, if reading it would run code, or if its tensors do
-    not fit. The network is then unchanged.
+    Raises UserError if the file is not a checkpoint, if reading it would run code, if its tensors do not fit, if it is
+    a checkpoint of srsweep for another family, other knobs or another scale, or if it comes from a public code that
+    computes something else. The network is then unchanged.
     """
-    stored = read_weights(path)
+    file = read_file(path)
+    built: Built | None = getattr(network, "built", None)
+    stated = built is not None and _same_variant(path, file, built)
     own = network.state_dict()
-    if {name: t.shape for name, t in stored.items()} == {name: t.shape for name, t in own.items()}:
-        network.load_state_dict(stored)
-        return
+    candidates = list(_stripped(file.tensors))
+    for stored in candidates:
+        if {name: t.shape for name, t in stored.items()} == {n: t.shape for n, t in own.items()}:
+            network.load_state_dict(stored)
+            notes = () if stated or built is None else unseen(built)
+            return Loaded(file=path.name, own=stated, verified=True, how="by name", notes=notes)
+    for stored in candidates:
+        if built is not None and (code := _code_of(network, stored, built)):
+            return _load_known(network, stored, code, built, path)
+    return _load_by_order(network, file.tensors, built, path)
+
+
+def _load_known(
+    network: nn.Module, stored: dict[str, Tensor], code: PublicCode, built: Built, path: Path
+) -> Loaded:
+    """Fills the network by the names of a public code, and lets it compute what that code computes."""
+    if code.refused:
+        raise UserError(
+            f"{path}: the names of its tensors are those of {code.name}, which computes another function than "
+            f"{built.architecture.family.name} here: {code.refused}"
+        )
+    units = units_of(stored)
+    named = list(code.layers(built.architecture.spec, built.scale))
+    shifts = {n: t for n, t in stored.items() if SHIFT.search(n) or MEAN.search(n)}
+    ordered = {name: stored[name] for name in chain.from_iterable(units[unit] for unit in named)}
+    try:
+        filled = _filled(network, shifts | ordered)
+    except Misfit as fault:
+        raise UserError(
+            f"{path}: weights must fit the network by name, and the names are those of {code.name}, but {fault}"
+        ) from None
+    network.load_state_dict(network.state_dict() | filled)
+    if code.adapt is not None:
+        code.adapt(network)
+    notes = (*filter(None, [code.note]), *unseen(built, code))
+    return Loaded(
+        file=path.name, own=False, verified=True, how=f"by the names of {code.name}", notes=notes
+    )
+
+
+def _load_by_order(
+    network: nn.Module, tensors: dict[str, Tensor], built: Built | None, path: Path
+) -> Loaded:
+    own = network.state_dict()
     faults = []
-    for branch in _branches(stored):
+    for branch in _branches(tensors):
         try:
             filled = _filled(network, branch)
         except Misfit as fault:
             faults.append(fault)
         else:
             network.load_state_dict(own | filled)
-            return
+            shifted = any(SHIFT.search(name) for name in branch)
+            how = "by order, not verified" + (", and the mean shift by name" if shifted else "")
+            unknown = (
+                "the names in the file belong to no code that srsweep knows for this network, so compare the PSNR with "
+                "the published one"
+            )
+            notes = (unknown, *(unseen(built) if built is not None else ()))
+            return Loaded(file=path.name, own=False, verified=False, how=how, notes=notes)
     raise UserError(
         f"{path}: weights must fit the network by name or by order, but {faults[0]}"
     ) from None
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """Returns the tensors of a checkpoint by name, on the CPU and in the order of the file.
+def _same_variant(path: Path, file: StoredWeights, built: Built) -> bool:
+    """Returns whether a file of srsweep states the variant that the network was built from.
 
-    Keys that wrap the tensors and the prefix 'module.' are removed. Raises UserError if the file is missing, is not a
-    checkpoint, or holds no tensors.
+    False for a file that states none. Raises UserError for another variant.
     """
+    wanted = f"{built.architecture.label} at x{built.scale}"
+    if file.variant is not None:
+        theirs, label = _stated(file.variant)
+        scale = file.variant.get("scale")
+        if theirs != built.architecture or scale != built.scale:
+            raise UserError(f"{path}: holds weights of {label} at x{scale}, not of {wanted}")
+        return True
+    if file.training is not None:
+        scale = file.training.get("scale")
+        if scale != built.scale:
+            raise UserError(f"{path}: holds weights for x{scale}, not of {wanted}")
+        if file.training.get("architecture") != built.architecture.key:
+            raise UserError(f"{path}: holds weights of another network than {wanted}")
+        return True
+    return False
+
+
+def _stated(variant: Mapping[str, Any]) -> tuple[Architecture | None, str]:
+    """Returns the architecture that a file states, or None if there is no such architecture now, and its label."""
+    family, knobs = str(variant.get("family")), variant.get("knobs")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except pickle.UnpicklingError:
-        raise UserError(
-            f"{path}: must hold only tensors and plain values. This file is not a checkpoint, or reading it would "
-            "run code (if it holds a whole module, save its state_dict() with the code that it came from)"
-        ) from None
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path}: cannot be read as a checkpoint ({reason})") from None
-    tensors = _unwrapped(content)
-    if not tensors:
-        raise UserError(
-            f"{path}: holds no weights, neither at the top level nor under {', '.join(WRAPPERS)}"
-        )
-    if all(name.startswith(PREFIX) for name in tensors):
-        return {name.removeprefix(PREFIX): tensor for name, tensor in tensors.items()}
-    return tensors
+        stated = architecture(family, knobs if isinstance(knobs, Mapping) else {})
+    except UserError:
+        return None, f"{family} {knobs}"
+    return stated, stated.label
 
 
-def _unwrapped(content: object) -> dict[str, Tensor]:
-    if not isinstance(content, Mapping):
-        return {}
-    tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
-    known = (Tensor, int, float, str, type(None))
-    if tensors and all(isinstance(value, known) for value in content.values()):
-        return tensors
-    return next((found for key in WRAPPERS if (found := _unwrapped(content.get(key)))), {})
+def _stripped(tensors: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+    """Yields the tensors, then the tensors without the first part of their names as long as all share it."""
+    while tensors:
+        yield tensors
+        first = next(iter(tensors)).partition(".")[0] + "."
+        if not all(name.startswith(first) for name in tensors):
+            return
+        tensors = {name.removeprefix(first): tensor for name, tensor in tensors.items()}
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Entry:
-    """One weight, bias or other tensor of a network. A weight under weight norm is two tensors, g and v."""
+def _code_of(network: nn.Module, stored: Mapping[str, Tensor], built: Built) -> PublicCode | None:
+    """Returns the public code of the network's family whose names the tensors have."""
+    shifts = _shift_names(network)
+    rest = {name: t for name, t in network.state_dict().items() if name not in shifts}
+    number = len(units_of(rest))
+    theirs = {unit for unit in units_of(stored) if not SHIFT.search(f"{unit}.")}
+    theirs = {unit for unit in theirs if not MEAN.search(unit)}
+    for code in built.architecture.family.codes:
+        named = list(code.layers(built.architecture.spec, built.scale))
+        others = theirs.difference(named)
+        complete = theirs.issuperset(named) and all(BRANCH.search(unit) for unit in others)
+        if complete and (code.refused or len(named) == number):
+            return code
+    return None
 
-    names: tuple[str, ...]
-    tensors: tuple[Tensor, ...]
 
-    @property
-    def shape(self) -> torch.Size:
-        return self.tensors[-1].shape
-
-    def __str__(self) -> str:
-        return f"{self.names[-1]} {'x'.join(map(str, self.shape)) or 'scalar'}"
-
-
-def _entries(tensors: Mapping[str, Tensor]) -> list[_Entry]:
-    """Returns the entries in order, layer by layer. In each layer the weight comes before its bias."""
-    layers: dict[str, dict[str, str]] = {}
-    for name in tensors:
-        kind = next((kind for kind in KINDS if name.endswith(f".{kind}")), name.rpartition(".")[2])
-        if kind != "num_batches_tracked":
-            layer = name.removesuffix(kind)
-            layers.setdefault(layer, {})[KINDS.get(kind, kind)] = name
-    entries = []
-    for kinds in layers.values():
-        pair = (kinds.pop("g"), kinds.pop("v")) if {"g", "v"} <= set(kinds) else ()
-        ordered = list(kinds)
-        if {"weight", "bias"} <= set(kinds) and ordered.index("bias") < ordered.index("weight"):
-            ordered.remove("weight")
-            ordered.insert(ordered.index("bias"), "weight")
-        groups = ([pair] if pair else []) + [(kinds[kind],) for kind in ordered]
-        entries += [_Entry(names=g, tensors=tuple(tensors[name] for name in g)) for g in groups]
-    return entries
+def _shift_names(network: nn.Module) -> set[str]:
+    """Returns the names of the tensors of the network's mean shift."""
+    return {
+        f"{name}.{part}"
+        for name, module in network.named_modules()
+        if isinstance(module, ColourShift)
+        for part in ("weight", "bias")
+    }
 
 
 def _branches(stored: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
@@ -168,75 +224,26 @@ def _filled(network: nn.Module, stored: Mapping[str, Tensor]) -> dict[str, Tenso
     """Returns the network's tensors, by name, with the values in the file. Raises Misfit if the file does not fit."""
     own = network.state_dict()
     shifts = {name: t for name, t in stored.items() if SHIFT.search(name)}
-    own_shifts = {
-        f"{name}.{part}"
-        for name, module in network.named_modules()
-        if isinstance(module, ColourShift)
-        for part in ("weight", "bias")
-    }
+    own_shifts = _shift_names(network)
     rest = {name: t for name, t in stored.items() if name not in shifts}
     if not own_shifts:
         rest = {name: t for name, t in rest.items() if not MEAN.search(name)}
         _check_constants({name: t for name, t in stored.items() if name not in rest})
-        return _by_order(own, rest)
+        return by_order(own, rest)
     bare = {name: t for name, t in own.items() if name not in own_shifts}
     if shifts:
         shifted = {name: own[name] for name in own if name in own_shifts}
         ordered = dict(sorted(shifts.items(), key=lambda item: "add_mean" in item[0]))
-        values = _by_order(shifted, ordered)
+        values = by_order(shifted, ordered)
         _check_range(shifted, values)
-        return values | _by_order(bare, rest)
+        return values | by_order(bare, rest)
     try:
-        return _by_order(own, rest)
+        return by_order(own, rest)
     except Misfit as fault:
         try:
-            return _by_order(bare, rest)
+            return by_order(bare, rest)
         except Misfit:
             raise fault from None
-
-
-def _by_order(own: Mapping[str, Tensor], stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    mine, theirs = _entries(own), _entries(stored)
-    counts = f"the network has {len(mine)} tensors, the file {len(theirs)}"
-    filled: dict[str, Tensor] = {}
-    for number, (entry, other) in enumerate(zip(mine, theirs, strict=False), 1):
-        if entry.shape != other.shape:
-            difference = f"tensor {number} is {other} in the file but {entry} in the network"
-            raise Misfit(f"{difference}; {counts}{_hint(entry, other)}")
-        filled |= dict(zip(entry.names, _converted(entry, other), strict=True))
-    if len(mine) != len(theirs):
-        shorter = min(len(mine), len(theirs))
-        longer, where = (mine, "network") if len(mine) > shorter else (theirs, "file")
-        raise Misfit(f"{longer[shorter]} of the {where} has no counterpart; {counts}")
-    return filled
-
-
-def _converted(entry: _Entry, other: _Entry) -> tuple[Tensor, ...]:
-    """Returns the tensors of `other` in the form that `entry` has: a plain weight, or g and v of weight norm."""
-    if len(entry.names) == len(other.names):
-        return tuple(t.reshape(e.shape) for e, t in zip(entry.tensors, other.tensors, strict=True))
-    if len(other.names) == 2:
-        g, v = other.tensors
-        return (g.reshape(-1, *[1] * (v.ndim - 1)) * v / _norm(v),)
-    (weight,) = other.tensors
-    return (_norm(weight), weight)
-
-
-def _norm(weight: Tensor) -> Tensor:
-    """Returns the Euclidean norm of each output channel. All dimensions are kept."""
-    return torch.linalg.vector_norm(weight, dim=tuple(range(1, weight.ndim)), keepdim=True)
-
-
-def _hint(entry: _Entry, other: _Entry) -> str:
-    """Returns a guess at why a tensor does not fit, or an empty string."""
-    bias = [e.names[-1].endswith("bias") for e in (entry, other)]
-    if bias[0] != bias[1]:
-        owner = "file" if bias[1] else "network"
-        return f" (only the {owner} has a bias here; if the family has a knob `bias`, change it)"
-    seen = [e.shape[1] if len(e.shape) == 4 else None for e in (entry, other)]
-    if {1, 3} == set(seen):
-        return f" (the network in the file has {seen[1]} colour channels; if the family has a knob `colours`, set colours={seen[1]})"
-    return ""
 
 
 def _check_range(own: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:

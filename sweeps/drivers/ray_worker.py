@@ -23,7 +23,7 @@ that has not trained yet need not import the types in a segment.
 
 
 class SegmentTrainable(tune.Trainable):  # type: ignore[misc]
-    """The class that trains segments for Tune. A function instead would cost a thread and a round trip per segment."""
+    """The trainable that Ray Tune runs. It trains one segment of a trial at a time. A function instead would cost a thread and a round trip per segment."""
 
     def setup(self, config: dict[str, Any]) -> None:
         """Starts the first segment of this worker."""

@@ -76,6 +76,7 @@ def train(
             "step": step,
             "seconds": seconds,
             "training": training.stored() if training is not None else None,
+            "variant": checkpoints.variant,
             "computed": checkpoints.computed,
             "history": [asdict(measurement) for measurement in history],
             "losses": (watch.total, watch.count),

@@ -270,6 +270,7 @@ def _checkpoints(segment: Segment, split: DataSplit) -> Checkpoints:
     earlier = range(segment.attempt, 0, -1)
     return Checkpoints(
         training=training_of(segment, split),
+        variant={"family": segment.family, "knobs": segment.knobs, "scale": segment.scale},
         write=checkpoint_path(segment.folder, segment.attempt),
         read=tuple(checkpoint_path(segment.folder, attempt) for attempt in earlier),
         computed=computed(segment.train, segment.threads),

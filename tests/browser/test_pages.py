@@ -234,7 +234,7 @@ def test_an_unfinished_sweep_is_drawn_empty_and_fills_itself(
     drawn = "document.querySelectorAll('.js-plotly-plot .main-svg').length > 0"
     browser.wait_for(drawn)
     text = browser.evaluate("document.body.textContent")
-    assert "No trial is finished yet" in text
+    assert "No trial is complete yet" in text
     assert "ValueError: loss: became <NaN> at step 3" in text
     with dashboard_of(unfinished.url) as address:
         browser.open(address)

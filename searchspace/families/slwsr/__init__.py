@@ -7,7 +7,7 @@ published counts (docs/facts.md 1).
 `layout` divides the residual blocks among local blocks, `spec` holds the knobs, and `network` holds the layers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from searchspace.families.slwsr.layout import Layout, evenly, joined, parse_layout, spread
@@ -19,7 +19,8 @@ from searchspace.families.slwsr.network import (
     residual_block,
 )
 from searchspace.families.slwsr.spec import HALF_KEPT, PLACEMENTS, POOLS, SHARES, SlwsrSpec
-from searchspace.family import Family, Published
+from searchspace.family import Family, PublicCode, Published
+from searchspace.strategies.upsample import steps
 from searchspace.table.cost_parts import Parts
 
 __all__ = [
@@ -97,6 +98,23 @@ PUBLISHED = (
     ),
 )
 
+
+def _layers(spec: SlwsrSpec, scale: int) -> Iterator[str]:
+    """Yields the layers of the authors' code, whose local blocks are numbered from 2."""
+    encoder, decoder = spec.layout
+    yield "head.0"
+    for number, size in enumerate(encoder, 2):
+        yield from (f"feat{number}_{i}.body.{j}" for i in range(1, size + 1) for j in (0, 2))
+    if decoder and spec.pooled:
+        yield "conv1"
+    for number, size in enumerate(decoder, 2 + len(encoder)):
+        yield f"feat{number}_1.conv"
+        names = [*(f"feat{number}_{i}" for i in range(1, size)), f"conv{number}"]
+        yield from (f"{name}.body.{j}" for name in names for j in (0, 2))
+    yield from (f"tail.0.{2 * i}" for i in range(len(steps(scale))))
+    yield "tail.1"
+
+
 FAMILY = Family(
     name="slwsr",
     source="s-LWSR, Li et al. 2019, arXiv 1909.10774; code Sudo-Biao/s-LWSR",
@@ -125,4 +143,5 @@ FAMILY = Family(
         small=small,
     ),
     upstream_range=255.0,
+    codes=(PublicCode(name="Sudo-Biao/s-LWSR", layers=_layers),),
 )

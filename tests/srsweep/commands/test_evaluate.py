@@ -33,8 +33,11 @@ def test_upstream_checkpoint_through_the_command(shared: Path) -> None:
         "--json",
     )
     assert result.exit_code == 0, result.output
-    (row,) = json.loads(result.output)
+    (row,) = json.loads(result.stdout)
     assert round(row["psnr_y"], 2) == 28.96
+    assert (
+        "s-LWSR32_x4_epoch1.pt: weights matched by the names of Sudo-Biao/s-LWSR" in result.stderr
+    )
 
 
 def test_bicubic_with_weights(tmp_path: Path) -> None:

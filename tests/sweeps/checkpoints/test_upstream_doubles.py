@@ -1,7 +1,7 @@
 """Checkpoints as the authors' public code saves them: the same weights must give the same output.
 
-The doubles are written from docs/facts.md, in the order and with the names of the public code. Each is saved with
-random weights and loaded into our family, and both are run.
+The doubles are written from the public files that they name, in the order and with the names of those files. Each is
+saved with random weights and loaded into our family, and both are run.
 """
 
 from collections.abc import Callable
@@ -15,13 +15,28 @@ from searchspace.architecture import architecture
 from searchspace.discover import FAMILIES
 from searchspace.strategies.colours import rgb_to_ycbcr
 from sweeps.checkpoints.upstream_weights import load_weights
-from tests.sweeps.checkpoints.doubles.others import drrn, fsrcnn, idn, imdn, lapsrn, srcnn, vdsr
+from tests.sweeps.checkpoints.doubles.descendants import (
+    edsr_of_basicsr,
+    rcan_of_basicsr,
+    slwsr,
+    swisenet,
+)
+from tests.sweeps.checkpoints.doubles.others import (
+    drrn,
+    fsrcnn,
+    idn,
+    imdn,
+    lapsrn,
+    srcnn,
+    vdsr,
+    vdsr_at_first,
+)
 from tests.sweeps.checkpoints.doubles.parts import MEAN, keeping_shifts
 from tests.sweeps.checkpoints.doubles.residual import awsrn, carn, edsr, rcan, wdsr
 
 
 def image() -> Tensor:
-    return torch.rand((1, 3, 7, 6), generator=torch.Generator().manual_seed(1))
+    return torch.rand((1, 3, 8, 6), generator=torch.Generator().manual_seed(1))
 
 
 def up_to_1(network: nn.Module, rgb: Tensor) -> Tensor:
@@ -30,6 +45,11 @@ def up_to_1(network: nn.Module, rgb: Tensor) -> Tensor:
 
 def up_to_255(network: nn.Module, rgb: Tensor) -> Tensor:
     return network(rgb * 255) / 255
+
+
+def scaling_inside(network: nn.Module, rgb: Tensor) -> Tensor:
+    """As BasicSR's networks take colours up to 1 and multiply them by 255 themselves."""
+    return network(rgb)
 
 
 def centred(network: nn.Module, rgb: Tensor) -> Tensor:
@@ -43,6 +63,8 @@ def on_luma(network: nn.Module, rgb: Tensor) -> Tensor:
 
 
 Feed = Callable[[nn.Module, Tensor], Tensor]
+SMALL_EDSR = {"n_feats": 8, "n_blocks": 2, "residual_scale": 0.1}
+SMALL_RCAN = {"n_feats": 8, "n_groups": 2, "n_blocks": 2, "reduction": 4}
 SMALL_AWSRN = {"n_feats": 4, "inner_feats": 8, "n_blocks": 2, "units_per_block": 4}
 CARN_M = {"n_feats": 8, "unit": "efficient", "groups": 4, "recursive": True}
 CASES: list = [
@@ -53,6 +75,12 @@ CASES: list = [
     *((lambda s=s: carn(8, s, several=True), up_to_1, "carn", {"n_feats": 8}, s) for s in (2, 3, 4)),
     *((lambda s=s: carn(8, s, several=True, groups=4, small=True), up_to_1, "carn", CARN_M, s) for s in (2, 3, 4)),
     (lambda: awsrn(4, 8, 2, 4, 3), centred, "awsrn", SMALL_AWSRN, 3),
+    (lambda: awsrn(4, 8, 2, 4, 2, listed=True), centred, "awsrn", SMALL_AWSRN, 2),
+    (lambda: edsr_of_basicsr(8, 2, 4), scaling_inside, "edsr", SMALL_EDSR, 4),
+    (lambda: rcan_of_basicsr(8, 2, 2, 3), scaling_inside, "rcan", SMALL_RCAN, 3),
+    (lambda: slwsr(8, 4), up_to_255, "slwsr", {"n_feats": 8}, 4),
+    (lambda: slwsr(8, 3), up_to_255, "slwsr", {"n_feats": 8}, 3),
+    (lambda: swisenet(8, 2), up_to_1, "swisenet", {"n_feats": 8}, 2),
     (lambda: wdsr(8, 3, 2, "a"), centred, "wdsr", {"n_feats": 8, "n_blocks": 3}, 2),
     (lambda: wdsr(8, 3, 4, "b"), centred, "wdsr", {"n_feats": 8, "n_blocks": 3, "kind": "b", "expand_ratio": 6}, 4),
     (lambda: wdsr(8, 3, 2, "a"), centred, "wdsr", {"n_feats": 8, "n_blocks": 3, "weight_norm": False}, 2),
@@ -61,6 +89,7 @@ CASES: list = [
     (lambda: fsrcnn(3), on_luma, "fsrcnn", {"colours": 1}, 3),
     (lambda: srcnn(2), on_luma, "srcnn", {}, 2),
     (lambda: vdsr(3), on_luma, "vdsr", {}, 3),
+    (lambda: vdsr_at_first(3), on_luma, "vdsr", {}, 3),
     (lambda: drrn(2), on_luma, "drrn", {}, 2),
     (lapsrn, on_luma, "lapsrn", {"enlarging_kernel": 4, "bias": False}, 4),
 ]  # fmt: skip
@@ -97,4 +126,4 @@ def test_upstream_weights_give_the_upstream_output(
     assert wanted.shape == got.shape
     assert wanted.std() > 1e-3
     torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-4 * float(wanted.abs().max()))
-    assert FAMILIES[family].upstream_range == (255 if feed in (up_to_255, centred) else 1)
+    assert FAMILIES[family].upstream_range == (1 if feed in (up_to_1, on_luma) else 255)

@@ -1,0 +1,243 @@
+"""Reads the tensors of a checkpoint file without running code from it.
+
+Authors save tensors in many wrappings: a plain state dict, a dict with other values beside it, or a whole module.
+`torch.load` with `weights_only` refuses every class that it does not know. Here an inert stand-in takes the place of
+each such class, so the tensors beside or inside its objects can be read, and the class itself is never imported.
+"""
+
+import _compat_pickle
+import contextlib
+import pickle
+import pickletools
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+import torch
+from torch import Tensor
+
+from searchspace.errors import UserError
+
+WRAPPERS = (
+    "network",
+    "params_ema",
+    "ema_state_dict",
+    "state_dict_ema",
+    "model_ema",
+    "g_ema",
+    "generator_ema",
+    "ema",
+    "params",
+    "state_dict",
+    "model_state_dict",
+    "model_state",
+    "net_state_dict",
+    "generator_state_dict",
+    "state",
+    "model",
+    "net",
+    "net_g",
+    "netG",
+    "generator",
+    "module",
+    "weights",
+)
+"""Keys under which checkpoints keep their tensors. srsweep's own comes first, averaged weights before plain ones."""
+
+PREFIX = "module."
+"""The prefix that nn.DataParallel puts before every name."""
+
+TORCHSCRIPT = "constants.pkl"
+"""The entry that only TorchScript archives have."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredWeights:
+    """The tensors of a checkpoint file."""
+
+    tensors: dict[str, Tensor]
+    """Tensors by name, on the CPU and in the order of the file, without wrappers and 'module.'."""
+    own: bool = False
+    """Whether srsweep wrote the file."""
+    variant: Mapping[str, Any] | None = None
+    """The family, knobs and scale that a file of srsweep states. None for other files and for older ones."""
+    training: Mapping[str, Any] | None = None
+    """The training that a file of srsweep states, with the key of the architecture and the scale."""
+
+
+class StandIn:
+    """An object of a class that is not imported. It keeps the attributes of the object and has no behaviour."""
+
+    of = ""
+    """The full name of the class or function."""
+    attributes: dict[str, Any]
+
+    def __new__(cls, *args: object, **options: object) -> Self:
+        """Accepts every argument, because each class has its own."""
+        stand_in = super().__new__(cls)
+        stand_in.attributes = {}
+        return stand_in
+
+    def __setstate__(self, state: object) -> None:
+        self.attributes = dict(state) if isinstance(state, Mapping) else {}
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """The tensors of a module by name, in the order of its state dict. Empty if the object is not a module."""
+        parts = [self.attributes.get(name) for name in ("_parameters", "_buffers", "_modules")]
+        if not all(isinstance(part, Mapping) for part in parts):
+            return {}
+        parameters, buffers, modules = parts
+        unsaved = self.attributes.get("_non_persistent_buffers_set") or ()
+        named = {**parameters, **{n: t for n, t in buffers.items() if n not in unsaved}}  # type: ignore[dict-item, union-attr]
+        found = {str(name): t.detach() for name, t in named.items() if isinstance(t, Tensor)}
+        for name, module in modules.items():  # type: ignore[union-attr]
+            if isinstance(module, StandIn):
+                found |= {f"{name}.{inner}": t for inner, t in module.tensors.items()}
+        return found
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Returns the tensors of a checkpoint by name, on the CPU and in order, without wrappers and 'module.'.
+
+    Raises UserError if the file is not a checkpoint or holds no tensors.
+    """
+    return read_file(path).tensors
+
+
+def read_file(path: Path) -> StoredWeights:
+    """Returns the tensors of a checkpoint and, if srsweep wrote it, what it states about them.
+
+    Raises UserError if the file is not a checkpoint or holds no tensors.
+    """
+    content = _read(path)
+    try:
+        tensors = _unwrapped(content)
+        foreign = sorted({found.of for found in _stand_ins(content)}) if not tensors else []
+    except RecursionError:
+        raise UserError(f"{path}: its content is nested too deeply or holds itself") from None
+    if not tensors:
+        if isinstance(content, StandIn):
+            raise UserError(
+                f"{path}: must hold only tensors and plain values, got {content.of}, which is not unpickled"
+            )
+        also = f"; objects of {', '.join(foreign[:3])} are not unpickled" if foreign else ""
+        raise UserError(
+            f"{path}: holds no weights, neither at the top level nor under a usual key such as state_dict, params, "
+            f"model or generator{also}"
+        )
+    if all(name.startswith(PREFIX) for name in tensors):
+        tensors = {name.removeprefix(PREFIX): tensor for name, tensor in tensors.items()}
+    if not isinstance(content, Mapping) or not content.keys() >= {"network", "step", "history"}:
+        return StoredWeights(tensors=tensors)
+    stated = {name: content.get(name) for name in ("variant", "training")}
+    return StoredWeights(
+        tensors=tensors,
+        own=True,
+        **{name: value for name, value in stated.items() if isinstance(value, Mapping)},
+    )
+
+
+def _read(path: Path) -> object:
+    """Returns the content of a file. Objects of classes that torch does not allow are stand-ins."""
+    _refuse_torchscript(path)
+    names: dict[str, str] = {}
+    try:
+        with warnings.catch_warnings():
+            # torch warns of other pickle protocols and of changed sources.
+            warnings.simplefilter("ignore")
+            try:
+                return torch.load(path, map_location="cpu", weights_only=True)
+            except pickle.UnpicklingError:
+                names = _globals(path)
+                stand_ins = [_stand_in(name, of) for name, of in names.items()]
+                with torch.serialization.safe_globals(stand_ins):  # type: ignore[arg-type]
+                    return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except pickle.UnpicklingError:
+        raise UserError(
+            f"{path}: must hold only tensors and plain values. This file is not a checkpoint, or reading it would "
+            f"run code{_foreign(names)}. If it holds a whole module, save its state_dict() with the code "
+            "that it came from"
+        ) from None
+    except Exception as error:  # torch raises errors of many kinds for a broken file
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{path}: cannot be read as a checkpoint ({reason})") from None
+
+
+def _stand_in(name: str, of: str) -> type[StandIn]:
+    """Returns a class of stand-ins that torch finds under the full name `name`."""
+    module, _, own = name.rpartition(".")
+    return type(own, (StandIn,), {"__module__": module, "__qualname__": own, "of": of})
+
+
+def _foreign(names: Mapping[str, str]) -> str:
+    """Returns the first of the classes in a file that are neither torch's nor Python's, in parentheses."""
+    known = ("torch.", "collections.", "builtins.", "_codecs.", "copyreg.")
+    foreign = sorted({of for of in names.values() if not of.startswith(known)})
+    return f" (it refers to {', '.join(foreign[:3])})" if foreign else ""
+
+
+def _refuse_torchscript(path: Path) -> None:
+    names: list[str] = []
+    with contextlib.suppress(OSError, zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    if any(name.rpartition("/")[2] == TORCHSCRIPT for name in names):
+        raise UserError(
+            f"{path}: is a TorchScript archive, which holds code. If you trust it, save its weights with "
+            "torch.save(torch.jit.load(FILE).state_dict(), OTHER_FILE)"
+        )
+
+
+def _globals(path: Path) -> dict[str, str]:
+    """Returns the full names of all classes and functions that the pickles of a file refer to.
+
+    A key is a name as torch may look it up, in the spelling of Python 2 or 3. Its value is the spelling of Python 3.
+    """
+    if not zipfile.is_zipfile(path):
+        with path.open("rb") as file:
+            # The old format: a magic number, a version, the machine, then the content.
+            return {name: of for _ in range(4) for name, of in _named(file)}
+    with zipfile.ZipFile(path) as archive:
+        entry = next((name for name in archive.namelist() if name.endswith("data.pkl")), "")
+        with archive.open(entry) as file:
+            return dict(_named(file))  # type: ignore[arg-type]
+
+
+def _named(file: BinaryIO) -> Iterator[tuple[str, str]]:
+    """Yields the names that the next pickle of a file refers to, as `_globals` returns them."""
+    for opcode, argument, _ in pickletools.genops(file):
+        if opcode.name == "GLOBAL":
+            module, _, name = str(argument).partition(" ")
+            renamed = _compat_pickle.NAME_MAPPING.get((module, name))
+            module_3, name_3 = renamed or (_compat_pickle.IMPORT_MAPPING.get(module, module), name)
+            yield f"{module}.{name}", f"{module_3}.{name_3}"
+            yield f"{module_3}.{name_3}", f"{module_3}.{name_3}"
+
+
+def _unwrapped(content: object) -> dict[str, Tensor]:
+    """Returns the tensors of a state dict, of a module, or of the first wrapper that has any."""
+    if isinstance(content, StandIn):
+        return content.tensors or _unwrapped(content.attributes)
+    if not isinstance(content, Mapping):
+        return {}
+    for key in WRAPPERS:
+        if found := _unwrapped(content.get(key)):
+            return found
+    return {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+
+
+def _stand_ins(content: object) -> Iterator[StandIn]:
+    """Yields the stand-ins in nested dicts and lists."""
+    if isinstance(content, StandIn):
+        yield content
+    elif isinstance(content, Mapping):
+        for value in content.values():
+            yield from _stand_ins(value)
+    elif isinstance(content, (list, tuple)):
+        for value in content:
+            yield from _stand_ins(value)

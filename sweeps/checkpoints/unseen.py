@@ -1,0 +1,62 @@
+"""What the tensors of a network do not show: the scale, and the knobs that change its function but none of its tensors."""
+
+from collections.abc import Iterator
+
+import torch
+
+from searchspace.architecture import Architecture, Built, architecture
+from searchspace.cost.subject import Unfilled
+from searchspace.errors import UserError
+from searchspace.family import PublicCode
+from searchspace.spec import knobs
+
+Shapes = dict[str, torch.Size]
+
+
+def unseen(built: Built, code: PublicCode | None = None) -> tuple[str, ...]:
+    """Returns notes for people about a file that holds only tensors: which of the scale and the knobs it does not show.
+
+    A file shows a knob if every other value that a sweep would try gives tensors with other names or shapes. A file of
+    a public code is taken to hold the published network, so only the code's open knobs and knobs that differ from
+    their defaults are named.
+    """
+    own = _shapes(built.architecture, built.scale)
+    scales = [s for s in built.architecture.family.scales if s != built.scale]
+    alike = [f"x{scale}" for scale in scales if _shapes(built.architecture, scale) == own]
+    notes = []
+    if alike:
+        others = " and ".join(filter(None, (", ".join(alike[:-1]), alike[-1])))
+        notes.append(
+            f"the tensors do not depend on the scale: they also fit {others}, so the file does not show that it is for "
+            f"x{built.scale}"
+        )
+    values = built.architecture.knobs
+    asked = values if code is None else [*code.open_knobs, *built.architecture.spec.changed()]
+    hidden = [
+        name
+        for name in dict.fromkeys(asked)
+        if any(_shapes(other, built.scale) == own for other in _others(built, name))
+    ]
+    if hidden:
+        named = " and ".join(f"{name}={values[name]}" for name in hidden)
+        notes.append(f"the file does not show whether {named} is right")
+    return tuple(notes)
+
+
+def _others(built: Built, name: str) -> Iterator[Architecture]:
+    """Yields the networks that differ from the built one in one knob."""
+    family = built.architecture.family
+    for value in knobs(family.spec)[name].search:
+        try:
+            other = architecture(family.name, built.architecture.knobs | {name: value})
+        except UserError:
+            continue
+        if other != built.architecture:
+            yield other
+
+
+def _shapes(network: Architecture, scale: int) -> Shapes:
+    """Returns the shapes of a network's tensors by name."""
+    with torch.device("meta"), Unfilled():
+        state = network.network(scale).state_dict()
+    return {name: tensor.shape for name, tensor in state.items()}
