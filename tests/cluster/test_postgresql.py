@@ -18,7 +18,7 @@ from tests.cluster.rows import complete, rows
 # These tests run one after another, because each starts several processes.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
 
-TRIALS = 10
+TRIALS = 7
 
 
 @pytest.fixture
