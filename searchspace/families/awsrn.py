@@ -1,8 +1,8 @@
-"""AWSRN: wide residual units with learnt scalars, fused in local blocks, and an upsampler with several kernel sizes.
+"""AWSRN: local blocks that fuse wide residual units with learnt scalars, and an upsampler of several kernel sizes.
 
 Source: Wang et al. 2019, "Lightweight Image Super-Resolution with Adaptive Weighted Learning Network", and the public
-code ChaofWang/AWSRN (docs/facts.md 6). The paper's counts include the magnitudes (g)
-of weight normalisation.
+code ChaofWang/AWSRN (docs/facts.md 6). The parameter counts in the paper include the
+magnitudes (g) of weight normalisation.
 """
 
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ class AwsrnSpec(Spec):
     weight_norm: Annotated[bool, Search((False, True))] = True
     """Whether the convolutions, except those of the attention, have weight normalisation."""
     adaptive_weights: Annotated[bool, Search((False, True))] = True
-    """Whether both paths of every unit and every block are multiplied by learnt scalars."""
+    """Whether learnt scalars multiply the residual path and the identity path of every unit and every block."""
     attention: AttentionName = "none"
     """Attention on the output of every local fusion block."""
     residual_scaling: ScalingName = "none"

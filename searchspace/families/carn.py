@@ -1,4 +1,4 @@
-"""CARN and CARN-M: residual blocks in two levels of cascade. Each level concatenates all outputs so far and fuses them.
+"""CARN and CARN-M: residual blocks in two nested cascades. After each block, a 1x1 convolution fuses all outputs.
 
 Source: Ahn et al. 2018, "Fast, Accurate, and Lightweight Super-Resolution with Cascading Residual Network", and the
 authors' code (nmhkahn/CARN-pytorch); docs/facts.md 6 lists the layers. Here a network has one scale, whereas the
@@ -41,7 +41,7 @@ class CarnSpec(Spec):
     """Kind of residual block. residual: two 3x3 convolutions. efficient: two 3x3 convolutions and a 1x1
     convolution (CARN-M)."""
     groups: Annotated[int, Field(ge=1, le=512), Search((1, 2, 4, 8))] = 1
-    """Number of groups in the 3x3 convolutions of the residual blocks and of upsampler grouped (4 in CARN-M)."""
+    """Number of groups in the 3x3 convolutions of the residual blocks and of the upsampler `grouped` (4 in CARN-M)."""
     recursive: Annotated[bool, Search((False, True))] = False
     """Whether all residual blocks of a cascading block share their weights (CARN-M)."""
     attention: AttentionName = "none"
@@ -84,7 +84,7 @@ class ResidualBlock(nn.Module):
 
 
 class Fusions(nn.ModuleList):
-    """1x1 convolutions with ReLUs. Convolution i reduces i + 2 concatenated feature maps to `n_feats` channels."""
+    """1x1 convolutions, each with a ReLU. Convolution i reduces i + 2 feature maps to `n_feats` channels."""
 
     def __init__(self, n_feats: int, count: int) -> None:
         super().__init__(
@@ -95,7 +95,7 @@ class Fusions(nn.ModuleList):
 class CascadingBlock(nn.Module):
     """A cascade of residual blocks.
 
-    After the first, each residual block reads a fusion of the input of the cascade and all outputs so far.
+    Each residual block after the first reads a fusion of the cascade's input and the outputs of all earlier blocks.
     """
 
     def __init__(self, spec: CarnSpec) -> None:
@@ -168,7 +168,7 @@ def _three_scales(
     source: str = MSSN_TABLE,
     caveat: str = "",
 ) -> Published:
-    """Returns a row whose parameters belong to one network for x2, x3 and x4. The parameters of CARN-M exclude biases."""
+    """Returns a published row. Its parameters are those of one network for x2, x3 and x4; CARN-M's exclude biases."""
     small = name == "CARN-M"
     return Published(
         name=name,

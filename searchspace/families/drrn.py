@@ -1,9 +1,9 @@
 """DRRN: one unit applied many times. Each output of the unit is added to the first features.
 
 Source: Tai et al. 2017, "Image Super-Resolution via Deep Recursive Residual Network" (docs/facts.md 6). The default is
-B1U25, one recursive block of 25 units. The public PyTorch code jt827859032/DRRN-pytorch has no biases and no batch
-norm, and activations are where it has them. Its ReLU works in place, so its skips add activated features. This network
-does that only with the weights of that code.
+B1U25, one recursive block of 25 units. Like the public PyTorch code jt827859032/DRRN-pytorch, this network has no biases
+and no batch norm, and it has a ReLU before every convolution. The ReLU of that code works in place, so its skips add
+activated features. The skips of this network do so only if the weights of that code are loaded.
 """
 
 from typing import Annotated, Literal
@@ -33,7 +33,8 @@ class DrrnSpec(Spec):
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 1
     """Number of colours that the network sees. 1: only Y, as published; Cb and Cr are enlarged bicubically. 3: RGB."""
     attention: AttentionName = "none"
-    """Attention after every application of the unit. Each application has its own gate; global has one map."""
+    """Attention after every application of the unit. global uses one map for all applications. Every other
+    attention has its own gate for each application."""
     residual_scaling: ScalingName = "none"
     """Learnt scaling applied to the first features, before the outputs of the unit are added to them."""
 
@@ -90,7 +91,7 @@ def _layers(_spec: DrrnSpec, _scale: int) -> list[str]:
 
 
 def _activate_skips(network: nn.Module) -> None:
-    """Makes both skips add activated features, as the ReLU of the public code does. It changes its input in place."""
+    """Makes both skips add activated features. The public code does so, because its ReLU overwrites its input."""
     for part in network.modules():
         if isinstance(part, Drrn):
             part.skips_activated = True

@@ -2,7 +2,7 @@
 
 Source: Lim et al. 2017, "Enhanced Deep Residual Networks for Single Image Super-Resolution", and the authors' code
 (sanghyun-son/EDSR-PyTorch, model/edsr.py). docs/facts.md 6 lists the layers. docs/facts.md 3.5 describes the network
-of 8 blocks on which the two-strategies paper compares kinds of attention.
+of 8 blocks on which the paper "Two strategies toward lightweight image super-resolution" compares kinds of attention.
 """
 
 from collections.abc import Iterator
@@ -84,7 +84,7 @@ PER_BLOCK = (
 
 
 def _with(name: str, params: str, caveat: str, **knobs: str) -> Published:
-    """Returns a row for 'EDSR, 8 RBs' with one kind of attention. Our counts differ from these rows of Table 1."""
+    """Returns a row of Table 1: EDSR with 8 blocks and one kind of attention. Our count differs from the printed one."""
     return Published(
         name=f"EDSR 8 RB + {name}",
         spec=EdsrSpec.model_validate(EIGHT_BLOCKS | knobs),

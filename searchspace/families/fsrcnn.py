@@ -1,7 +1,8 @@
 """FSRCNN: narrow layers between a wide first layer and a wide last layer. A transposed convolution makes the image.
 
 Source: Dong et al. 2016, "Accelerating the Super-Resolution Convolutional Neural Network". docs/facts.md 3.4 lists the
-layers. The original network works on the luma; the two-strategies paper uses it on RGB.
+layers. The original network works on the luma. The paper "Two strategies toward lightweight image super-resolution"
+uses it on RGB.
 """
 
 from typing import Annotated, Literal, Self
@@ -36,8 +37,8 @@ class FsrcnnSpec(Spec):
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 3
     """Number of colours that the network sees. 3: RGB. 1: only Y; Cb and Cr are enlarged bicubically."""
     attention: AttentionName = "none"
-    """Attention on the output of every mapping layer. The map of global comes from the features
-    after shrinking."""
+    """Attention on the output of every mapping layer. global computes its map from the
+    features after shrinking."""
     upsampler: UpsamplerName = "transposed"
     """The layers that turn the features into the enlarged image."""
 
@@ -84,7 +85,7 @@ def network(spec: FsrcnnSpec, scale: int) -> nn.Module:
 
 
 def _luma(scale: int, multadds: str, source: str) -> Published:
-    """Returns a row for the original network. The printed 12K parameters exclude biases and PReLU slopes."""
+    """Returns a published row for the original network. The printed 12K parameters exclude biases and PReLU slopes."""
     return Published(
         name="FSRCNN",
         spec=FsrcnnSpec(colours=1),

@@ -40,7 +40,7 @@ class IdnSpec(Spec):
     """Share of the n channels that a block sets aside half-way. The resulting number of channels (d) is rounded. The
     convolutions of a block also narrow and widen the features by d channels."""
     groups: Annotated[int, Field(ge=1, le=64), Search((1, 2, 4))] = 4
-    """Number of groups in the middle convolution of both halves of a block. It must divide n, n - d and n - 2d."""
+    """Number of groups in the middle convolution of each half of a block. It must divide n, n - d and n - 2d."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 3
     """Number of colours that the network sees. 3: RGB. 1: only Y; Cb and Cr are enlarged bicubically."""
     attention: AttentionName = "none"
@@ -77,7 +77,7 @@ class IdnSpec(Spec):
         return round(self.n_feats * self.distillation_rate)
 
     def canonical(self) -> "IdnSpec":
-        """Returns the spec with the distillation rate for which `distilled` needs no rounding."""
+        """Returns the spec with the distillation rate `distilled` / `n_feats`, which needs no rounding."""
         rate = self.distilled / self.n_feats
         return self.model_construct(**dict(self) | {"distillation_rate": rate})
 

@@ -46,7 +46,7 @@ class ImdnSpec(Spec):
     block_attention: Annotated[str, one_of(BLOCK_ATTENTIONS), Search(tuple(BLOCK_ATTENTIONS))] = (
         "contrast"
     )
-    """Attention inside every block, on the channels set aside. The published network has contrast."""
+    """Attention inside every block, on the channels set aside. The published network uses contrast."""
     attention: AttentionName = "none"
     """Attention on the output of every block."""
     residual_scaling: ScalingName = "none"
@@ -69,13 +69,13 @@ class ImdnSpec(Spec):
         return round(self.n_feats * self.distillation_rate)
 
     def canonical(self) -> "ImdnSpec":
-        """Returns the spec with the distillation rate for which `distilled` needs no rounding."""
+        """Returns the spec with the distillation rate `distilled` / `n_feats`, which needs no rounding."""
         rate = self.distilled / self.n_feats
         return self.model_construct(**dict(self) | {"distillation_rate": rate})
 
 
 class Block(nn.Module):
-    """IMDB: convolutions and splits. The channels set aside pass a gate and are fused, and the input is added."""
+    """IMDB: convolutions and splits. The channels set aside pass through a gate and are fused. The input is added."""
 
     def __init__(self, spec: ImdnSpec) -> None:
         super().__init__()

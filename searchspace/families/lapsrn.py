@@ -31,7 +31,7 @@ class LapsrnSpec(Spec):
     """Kernel size of the transposed convolution that enlarges the features (4 in twtygqyy/pytorch-LapSRN)."""
     bias: Annotated[bool, Search((True, False))] = True
     """Whether the convolutions have biases (false in twtygqyy/pytorch-LapSRN). The convolution that
-    enlarges the image never has one."""
+    enlarges the image never has a bias."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 1
     """Number of colours that the network sees. 1: only Y, as published; Cb and Cr are enlarged bicubically. 3: RGB."""
 

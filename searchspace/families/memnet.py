@@ -1,8 +1,10 @@
-"""MemNet: memory blocks. Each applies a residual block repeatedly and fuses all results with earlier blocks' outputs.
+"""MemNet: a chain of memory blocks.
+
+A memory block applies a residual block repeatedly and fuses all results with the outputs of earlier memory blocks.
 
 Source: Tai et al. 2017, "MemNet: A Persistent Memory Network for Image Restoration". The default is the network of the
-two-strategies paper, which works on RGB at low-resolution size (docs/facts.md 3.4). The original network works on the
-luma of the interpolated image (docs/facts.md 6).
+paper "Two strategies toward lightweight image super-resolution", which works on RGB at low-resolution size
+(docs/facts.md 3.4). The original network works on the luma of the interpolated image (docs/facts.md 6).
 """
 
 from typing import Annotated, Literal, Self
@@ -23,12 +25,12 @@ from searchspace.strategies.upsample import UPSAMPLERS
 from searchspace.table.cost_parts import Parts
 
 OWN_UPSAMPLER = "shuffle"
-"""The direct upsampler without a bias, because no convolution of this family has a bias."""
+"""The direct upsampler without a bias, because no other convolution of MemNet has a bias."""
 MEMNET_UPSAMPLERS = (OWN_UPSAMPLER, *UPSAMPLERS)
 
 
 class MemnetSpec(Spec):
-    """Knobs of MemNet. The defaults are the network of the two-strategies paper."""
+    """Knobs of MemNet. The defaults are the network of the paper on two strategies, not the original network."""
 
     n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 32, 48, 64))] = 64
     """Number of channels of every feature map."""
@@ -63,7 +65,7 @@ class MemnetSpec(Spec):
         return self
 
     def canonical(self) -> "MemnetSpec":
-        """Returns the spec with the default for every knob without effect.
+        """Returns the spec in which every knob without effect has its default.
 
         A single pass has nothing to share, and an interpolated input needs no upsampler.
         """
@@ -88,7 +90,7 @@ def residual_block(spec: MemnetSpec) -> Residual:
 
 
 class MemoryBlock(nn.Module):
-    """Passes through residual blocks, and a 1x1 gate that fuses the outputs of all passes with the memories.
+    """A memory block: repeated residual blocks, and a 1x1 gate that fuses all their outputs with the memories.
 
     The `num_memories` memories are the first features and the outputs of earlier memory blocks.
     """

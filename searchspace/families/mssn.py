@@ -23,7 +23,7 @@ from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
 from searchspace.table.cost_parts import Parts
 
 EXPANDING = ("mawru", "mobilenet_v2", "shufflenet_v1")
-"""Kinds of unit whose number of inner channels can be chosen. The same kinds have a residual connection."""
+"""Kinds of unit whose number of inner channels can be chosen. Only these kinds have a residual connection."""
 MAX_UNITS = 1024
 
 
@@ -37,10 +37,11 @@ class MssnSpec(Spec):
     units_per_block: Annotated[int, Field(ge=1, le=MAX_UNITS), Search((2, 4))] = 4
     """Number of units in each cascading block."""
     unit: Annotated[str, one_of(UNITS), Search(tuple(UNITS))] = "mawru"
-    """Kind of unit. mawru is mobilenet_v2 with learnt scalars on both paths of the residual connection."""
+    """Kind of unit. mawru (mobile adaptive weighted residual unit) is mobilenet_v2 with learnt scalars on both
+    paths of the residual connection."""
     expand_ratio: Annotated[float, Field(gt=0, le=16), Search((1, 2, 3, 4, 6))] = 4.0
     """Ratio of inner to outer channels in mawru, mobilenet_v2 and shufflenet_v1. The published shufflenet_v1
-    has 0.5."""
+    has the ratio 0.5."""
     shuffle_groups: Annotated[int, Field(ge=1, le=64), Search((2, 4, 8))] = 8
     """Number of groups in the 1x1 convolutions of shufflenet_v1. It must divide the outer and the inner channels."""
     activation: Annotated[str, one_of(ACTIVATIONS), Search(tuple(ACTIVATIONS))] = "relu"
@@ -98,7 +99,7 @@ class MssnSpec(Spec):
         )
 
     def canonical(self) -> "MssnSpec":
-        """Returns the spec with the default for every knob without effect.
+        """Returns the spec in which every knob without effect has its default.
 
         A mawru without learnt scalars becomes a mobilenet_v2. Without share-source skip and attention, only the total
         number of units matters, so every block gets one unit.
@@ -174,7 +175,7 @@ TABLE_1: dict[str, object] = {
     "share_source": False,
     "adaptive_weights": False,
 }
-"""Knobs of the networks in Table 1, which have 16 units of one kind and no other part of MSSN."""
+"""Knobs of the networks in Table 1, which have 16 units of one kind, no weight norm, no learnt scalars and no skip."""
 
 
 def _table_5(

@@ -29,7 +29,7 @@ class RcanSpec(Spec):
     n_blocks: Annotated[int, Field(ge=1, le=128), Search((2, 4, 10, 20))] = 20
     """Number of residual blocks in each residual group."""
     block_attention: Annotated[Literal["channel", "none"], Search(("channel", "none"))] = "channel"
-    """Attention inside every residual block. The published network has channel."""
+    """Attention inside every residual block. The published network uses channel."""
     reduction: Annotated[int, Field(ge=1, le=512), Search((4, 8, 16))] = 16
     """Divisor for the middle layer of the channel attention inside the blocks. That layer has n_feats / reduction
     channels, rounded down, and at least 1."""
@@ -41,7 +41,7 @@ class RcanSpec(Spec):
     """The layers that turn the features into the enlarged image."""
 
     def canonical(self) -> "RcanSpec":
-        """Returns the spec with one reduction for all that give the same number of middle channels.
+        """Returns the spec in which all reductions that give the same number of middle channels are one value.
 
         Without channel attention inside the blocks, the reduction is the default.
         """

@@ -1,7 +1,8 @@
 """SwiseNet: gated blocks in two levels of cascade, and the scale-wise upsampler.
 
 Source: Zhao and Wu, SwiseNet (poster), and the authors' code Nerti98/SwiseNet. The released code does not run;
-docs/facts.md 5.1 explains how srsweep reads it. No reading gives the printed counts (docs/facts.md 5.2).
+docs/facts.md 5.1 explains how srsweep reads it. No way of reading the code gives the printed counts
+(docs/facts.md 5.2).
 """
 
 from collections.abc import Iterator
@@ -38,7 +39,7 @@ class SwisenetSpec(Spec):
     """Learnt scaling applied to the input of each of the two residual connections in every block."""
     upsampler: UpsamplerName = "scale_wise"
     """The layers that turn the features into the enlarged image. Their convolutions are
-    weight-normalised, except a transposed one."""
+    weight-normalised, except transposed convolutions."""
     upsampler_groups: Annotated[int, Field(ge=1, le=64), Search((1, 2, 4))] = 4
     """Number of groups in the enlarging convolutions of the upsampler scale_wise. It must divide n_feats."""
 
@@ -182,7 +183,7 @@ class Swisenet(nn.Module):
 
 
 def _enlarge(x: Tensor, scale: int) -> Tensor:
-    """Enlarges (N, C, H, W) to (N, C, sH, sW) by PyTorch's bicubic, as the authors' code does, not by MATLAB's."""
+    """Enlarges (N, C, H, W) to (N, C, sH, sW) with PyTorch's bicubic, as the authors' code does, not MATLAB's."""
     return F.interpolate(x, scale_factor=scale, mode="bicubic", align_corners=False)
 
 

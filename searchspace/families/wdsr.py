@@ -22,7 +22,7 @@ from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
 from searchspace.table.cost_parts import Parts
 
 LINEAR_RATIO = 0.8
-"""In a block of kind b, the number of channels between the last two convolutions divided by the outer channels."""
+"""In a block of kind b, the number of channels between the last two convolutions divided by `n_feats`."""
 
 
 class WdsrSpec(Spec):
@@ -40,8 +40,8 @@ class WdsrSpec(Spec):
     weight_norm: Annotated[bool, Search((False, True))] = True
     """Whether the convolutions, except those of the attention, have weight normalisation."""
     share_source_groups: Annotated[int, Field(ge=0, le=256), Search((0, 2, 4))] = 0
-    """Number of groups of blocks with a share-source skip. The skip adds the head's features to the output of the group,
-    each multiplied by a learnt scalar. 0: no skip. Table 2 of MSSN uses 4 groups."""
+    """Number of groups that the blocks are divided into. A share-source skip adds the head's features to the output of
+    each group, after learnt scalars have multiplied both. 0: no groups and no skip. Table 2 of MSSN uses 4 groups."""
     attention: AttentionName = "none"
     """Attention on the output of every residual block."""
     residual_scaling: ScalingName = "none"
@@ -64,7 +64,7 @@ class WdsrSpec(Spec):
         return max(1, round(self.n_feats * self.expand_ratio))
 
     def canonical(self) -> "WdsrSpec":
-        """Returns the spec with the expand_ratio for which `inner` needs no rounding."""
+        """Returns the spec with the expand_ratio `inner` / `n_feats`, which needs no rounding."""
         return self.model_copy(update={"expand_ratio": self.inner / self.n_feats})
 
 

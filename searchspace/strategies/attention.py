@@ -35,7 +35,8 @@ class GlobalAttention(Attention):
     """Multiplies the outputs of all blocks by the same map, (N, C, H, W) with values in (0, 1).
 
     The map comes from the first features by these layers: depthwise 7x7 convolution, batch norm, ReLU, 1x1
-    convolution, sigmoid. Source: GAB of "Two strategies toward lightweight image super-resolution" (docs/facts.md 3.1).
+    convolution, sigmoid. Source: "Two strategies toward lightweight image super-resolution", where it is called GAB
+    (docs/facts.md 3.1).
     """
 
     def __init__(self, channels: int, num_blocks: int) -> None:
@@ -100,7 +101,7 @@ class SpatialGate(nn.Module):
 
 
 class EnhancedSpatialGate(nn.Module):
-    """Computes a weight in (0, 1) per value, (N, C, H, W), on a map of about a sixth of the size (ESA; docs/facts.md 4).
+    """Computes a weight in (0, 1) per value, (N, C, H, W), from a map of about H / 6 x W / 6 (ESA; docs/facts.md 4).
 
     Departure from the paper: an input with fewer than 15 rows or columns is too small for the 7x7 pooling, so the
     pooling window shrinks to the map. An input with fewer than 3 rows or columns is too small for the strided
@@ -145,4 +146,4 @@ ATTENTIONS: dict[str, Callable[[int, int], Attention]] = {
 }
 """The builder for each value of the knob `attention`. A builder takes (channels, number of blocks)."""
 AttentionName = Annotated[str, one_of(ATTENTIONS), Search(tuple(ATTENTIONS))]
-"""The type of the knob `attention`. Under `auto` a sweep tries all names."""
+"""The type of the knob `attention`. If a sweep file says `auto`, the sweep tries all names."""

@@ -33,7 +33,10 @@ class UnitShape:
 
 
 class ResidualUnit(nn.Module):
-    """The unit activation(body(x) + x), where x is the input after residual scaling. `adaptive` adds learnt scalars."""
+    """The unit activation(body(x) + x), where x is the input after residual scaling.
+
+    If `adaptive`, learnt scalars multiply body(x) and x.
+    """
 
     def __init__(
         self,
@@ -92,7 +95,7 @@ def mobilenet_v2(shape: UnitShape) -> nn.Module:
 
 
 def mawru(shape: UnitShape) -> nn.Module:
-    """Builds a `mobilenet_v2` unit. If `shape.adaptive`, learnt scalars multiply both paths."""
+    """Builds a `mobilenet_v2` unit. If `shape.adaptive`, learnt scalars multiply its residual and its identity path."""
     return ResidualUnit(shape, _inverted_residual(shape), adaptive=shape.adaptive)
 
 
@@ -108,7 +111,7 @@ def _inverted_residual(shape: UnitShape) -> nn.Module:
 
 
 def shufflenet_v1(shape: UnitShape) -> nn.Module:
-    """Builds a residual unit on a grouped 1x1, a depthwise 3x3 and a grouped 1x1 convolution (S_v1 in Table 1 of MSSN).
+    """Builds a residual unit: a grouped 1x1, a depthwise 3x3 and a grouped 1x1 convolution (S_v1 in Table 1 of MSSN).
 
     A channel shuffle precedes the depthwise convolution, and an activation follows the sum.
     """

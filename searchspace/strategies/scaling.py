@@ -34,7 +34,7 @@ RESIDUAL_SCALINGS: dict[str, Callable[[int], nn.Module]] = {
 }
 """The builder for each value of the knob `residual_scaling`. A builder takes the number of channels."""
 ScalingName = Annotated[str, one_of(RESIDUAL_SCALINGS), Search(tuple(RESIDUAL_SCALINGS))]
-"""The type of the knob `residual_scaling`. Under `auto` a sweep tries all names."""
+"""The type of the knob `residual_scaling`. If a sweep file says `auto`, the sweep tries all names."""
 
 
 class Residual(nn.Module):

@@ -52,8 +52,8 @@ class NearestConv(nn.Sequential):
 class MultiKernelShuffle(nn.Module):
     """Convolutions of several kernel sizes to 3 s^2 channels, a weighted sum of their outputs, and one pixel shuffle.
 
-    The weights of the sum are learnt scalars, which start at one over the number of kernels. Source: AWMS of AWSRN
-    (docs/facts.md 6).
+    The weights of the sum are learnt scalars, which start at one over the number of kernels. Source: AWSRN,
+    which calls this upsampler AWMS (docs/facts.md 6).
     """
 
     def __init__(
@@ -85,10 +85,10 @@ class ScaleWise(nn.Module):
     size, and a convolution to colours. The branch at s times the input size needs no resize. Every convolution is
     weight-normalised.
 
-    Source: SwiseNet, which calls this upsampler SUM. The released code does not run; docs/facts.md 5.1 explains how srsweep reads it. There are
-    two departures from the code. If `groups` does not divide `channels`, the greatest common divisor of the two numbers
-    is used. If the input has an odd number of rows or columns, it is padded for the branch at half size, and the image
-    of this branch is cropped.
+    Source: SwiseNet, which calls this upsampler SUM. The released code does not run; docs/facts.md 5.1 explains how
+    srsweep reads it. This class departs from the code twice. If `groups` does not divide `channels`, it uses the
+    greatest common divisor of the two numbers. If the input has an odd number of rows or columns, it pads the input
+    of the branch at half size and crops the image of this branch.
     """
 
     def __init__(
@@ -150,4 +150,4 @@ UPSAMPLERS: dict[str, Callable[[int, int], nn.Module]] = {
 }
 """The builder for each value of the knob `upsampler`. A builder takes (channels, scale)."""
 UpsamplerName = Annotated[str, one_of(UPSAMPLERS), Search(tuple(UPSAMPLERS))]
-"""The type of the knob `upsampler`. Under `auto` a sweep tries all names."""
+"""The type of the knob `upsampler`. If a sweep file says `auto`, the sweep tries all names."""

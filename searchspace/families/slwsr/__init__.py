@@ -62,7 +62,7 @@ def small(wanted: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _published(name: str, **values: object) -> Published:
-    """Returns a row for x4. The paper's Mult-Adds are parameters times low-resolution pixels (docs/facts.md 1.3)."""
+    """Returns a published row at x4. Its Mult-Adds are parameters times low-resolution pixels (docs/facts.md 1.3)."""
     knob_values = values.pop("spec")
     assert isinstance(knob_values, dict)
     return Published(
@@ -100,7 +100,7 @@ PUBLISHED = (
 
 
 def _layers(spec: SlwsrSpec, scale: int) -> Iterator[str]:
-    """Yields the layers of the authors' code, whose local blocks are numbered from 2."""
+    """Yields the names of the layers in the authors' code, which numbers the local blocks from 2."""
     encoder, decoder = spec.layout
     yield "head.0"
     for number, size in enumerate(encoder, 2):

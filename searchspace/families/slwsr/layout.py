@@ -19,7 +19,7 @@ class Layout(NamedTuple):
 
 
 def parse_layout(text: str) -> Layout:
-    """Parses a layout such as '3-3-3-3-2/3-3-3-3'. Each number is the size of one local block.
+    """Parses a layout such as '3-3-3-3-2/3-3-3-3'. Each number counts the residual blocks of one local block.
 
     The local blocks of the encoder come before the slash, and the local blocks of the decoder come after it.
 
@@ -68,7 +68,7 @@ def spread(num_blocks: int, local_blocks: int) -> Layout:
 
 
 def joined(layout: Layout) -> Layout:
-    """Returns the layout with the fewest local blocks that describes the same network, if it has no attention.
+    """Returns the layout with the fewest local blocks that gives the same network, provided there is no attention.
 
     A decoder of d local blocks reads the outputs of the first d local blocks of the encoder. A later local block with a
     single residual block only passes its output on, so it can be merged into the next local block.

@@ -101,7 +101,10 @@ class Slwsr(nn.Module):
         return self.add_mean(self.tail(running + head)) / 255
 
     def _encode(self, head: Tensor, guide: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Returns two lists: the head and the outputs of all residual blocks, and the outputs of all local blocks."""
+        """Returns two lists of the encoder's features.
+
+        The first holds `head` and the outputs of all residual blocks, the second the outputs of all local blocks.
+        """
         features, ends = [head], []
         blocks = iter(self.encoder)
         entry = head

@@ -12,7 +12,7 @@ from searchspace.strategies.scaling import ScalingName
 from searchspace.strategies.upsample import UpsamplerName
 
 HALF_KEPT = (2, 5, 6, 8, 9, 11, 12, 13, 14, 17, 20, 23)
-"""The numbers of the 12 of 26 blocks that keep their ReLU in the authors' final model (docs/facts.md 1.4)."""
+"""Numbers of the blocks that keep their ReLU in the authors' final model: 12 of 26 blocks (docs/facts.md 1.4)."""
 
 PLACEMENTS = ("none", "head", "tail", "alternate", "all")
 SHARES = ("rare", "1/3", "1/2", "2/3", "all")
@@ -63,9 +63,9 @@ class SlwsrSpec(Spec):
         str | tuple[int, ...], name_or_numbers(*POOLS), Search(("none", "default", "all"))
     ] = "default"
     """Feature maps that the information pool fuses. default: the head, the first residual block of each local block of
-    the encoder from the second on, and the last residual block of the encoder. former_11: the head and the first ten
-    residual blocks. all: the head and every residual block of the encoder. A list of numbers is also allowed: 0 is the
-    head, i is the i-th residual block."""
+    the encoder from the second local block on, and the last residual block of the encoder. former_11: the head and the
+    first ten residual blocks. all: the head and every residual block of the encoder. A list of numbers is also allowed:
+    0 is the head, i is the i-th residual block."""
     residual_scale: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Constant factor on the residual branch of every block."""
     attention: AttentionName = "none"
@@ -176,7 +176,7 @@ class SlwsrSpec(Spec):
 
     @property
     def has_pool(self) -> bool:
-        """Whether the network has an information pool. Without a decoder, which alone reads the pool, there is none."""
+        """Whether the network has an information pool. A network without a decoder has none."""
         return bool(self.pooled) and self.num_decoders > 0
 
     @property
@@ -185,7 +185,7 @@ class SlwsrSpec(Spec):
         return len(self.pooled) if self.has_pool else 1
 
     def canonical(self) -> "SlwsrSpec":
-        """Returns the spec with the layout and all lists written out, and the default for every knob without effect.
+        """Returns the spec with the layout and all lists written out. Every knob without effect has its default.
 
         Without a decoder, `pool_layers` has no effect. Without compressed blocks, the knobs of such blocks have no
         effect. Without attention, `joined` merges local blocks.
