@@ -1,6 +1,7 @@
 """The rules by which papers count parameters and Mult-Adds (docs/facts.md 0), applied to the network itself.
 
-srsweep counts all networks by one rule. Only to check the number that a paper prints, it counts by the paper's rule.
+srsweep counts all networks by one rule. It counts by the rule of a paper only to check the numbers
+that the paper prints.
 """
 
 from collections.abc import Callable
@@ -47,7 +48,7 @@ def _multadds_with_bias(subject: Subject) -> int:
 
 
 def _multadds_with_mean_shift(subject: Subject) -> int:
-    """Counts the Mult-Adds, with the mean shifts as 1x1 convolutions from 3 to 3 colours of the input and of the output."""
+    """Counts the Mult-Adds, including the two mean shifts as 1x1 convolutions from 3 to 3 colours."""
     rows, columns = subject.low_res
     scale = 720 // rows
     return _multadds(subject) + 9 * rows * columns * (1 + scale**2)
@@ -77,4 +78,4 @@ CONVENTIONS: dict[Convention, Callable[[Subject], int]] = {
     "multadds_with_mean_shift": _multadds_with_mean_shift,
     "multadds_exact_third": _multadds_exact_third,
 }
-"""The function that counts by each convention. It returns parameters, or Mult-Adds for one 1280x720 output image."""
+"""Name of a convention -> the function that counts by it. The function returns parameters, or Mult-Adds for one 1280x720 output image."""

@@ -120,7 +120,7 @@ class _Piece:
     nodes: Mapping[str, range]
     """For each knob that repeats layers, the numbers of repetitions with which networks are counted."""
     shape: tuple[int, ...]
-    """For each quantity, its number of values, or of nodes if it has nodes."""
+    """For each quantity, the number of its nodes if it has nodes, otherwise the number of its values."""
     networks: list[Spec | None]
 
     @classmethod
@@ -156,7 +156,7 @@ class _Piece:
         )
 
     def costs(self, counted: Mapping[Spec, Ints], quantities: Mapping[str, Field]) -> Ints:
-        """Returns the costs times the coefficient, as an array with one axis per quantity and a last axis over costs."""
+        """Returns the costs times `coefficient`, as an array with one axis per quantity and a last axis over costs."""
         width = len(next(iter(counted.values()), ()))
         rows = [np.zeros(width, np.int64) if s is None else counted[s] for s in self.networks]
         costs = np.array(rows, np.int64).reshape(*self.shape, width)
@@ -175,7 +175,7 @@ def _along(axis: int, weights: Ints, array: Ints) -> Ints:
 
 
 def _interpolation(values: Sequence[int], nodes: range) -> Ints:
-    """Returns weights (values, nodes) by which the polynomial through the nodes is computed at each of `values`.
+    """Returns the weights (values, nodes) that evaluate the polynomial through the nodes at each of `values`.
 
     The cost at a value is the sum of weight times cost over the nodes. The nodes are consecutive numbers, so all weights
     are whole numbers. For the value 10, nodes 1 and 2 have the weights -8 and 9.

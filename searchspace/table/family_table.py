@@ -4,8 +4,8 @@ No network is built to look up a combination. Validity and identity are look-ups
 (`searchspace.table.knob_functions`). Costs are sums of look-ups (`searchspace.table.cost_sum`) that follow from the parts
 that the family declares (`searchspace.table.cost_parts`).
 
-The toy family of these modules has 40 combinations, 36 of them valid, 6 networks counted. Before the sums are used, they
-are compared with the counted costs of CHECKED random networks. If any costs differ, or if the family declares no parts,
+The toy family of these modules has 40 combinations. 36 of them are valid, and 6 networks are counted. Before the sums are
+used, they are compared with the counted costs of CHECKED random networks. If any costs differ, or if the family declares no parts,
 the family's networks are counted one by one. Networks that differ only in knobs without effect on the costs are then
 counted once.
 """
@@ -164,7 +164,7 @@ class FamilyTable:
         return np.array([counted[name] for name in ADDITIVE], np.int64)
 
     def _whole(self) -> Parts:
-        """Returns a single part with all knobs, except those that changed no cost in a few random networks."""
+        """Returns parts with a single line of all knobs, except the knobs that changed no cost in a few random networks."""
         dimensions = self.grid.part.dimensions
         costly = {each.name for each in dimensions if len(each.values) == 1}
         for _ in range(CHECKED // 2):
@@ -181,14 +181,14 @@ class FamilyTable:
         return Parts(together=(" ".join(sorted(costly)),))
 
     def _agrees(self, composed: Composition) -> bool:
-        """Whether `composed` gives the counted costs of CHECKED random architectures."""
+        """Returns whether `composed` gives the counted costs of CHECKED random architectures."""
         return all(
             (composed.costs(digits)[0] == self._count(spec)).all()
             for spec, digits in self.random_architectures(CHECKED)
         )
 
     def random_architectures(self, count: int) -> Iterator[tuple[Spec, list[Ints]]]:
-        """Draws `count` valid combinations, all equally likely. Yields the spec of each and its digits, arrays (1,)."""
+        """Draws `count` valid combinations, all equally likely. Yields the spec and the digits of each, as arrays (1,)."""
         drawn = 0
         while drawn < count:
             digits = self.grid.random_digits(self._random)

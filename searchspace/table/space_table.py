@@ -133,9 +133,9 @@ class SpaceTable:
 
 
 def _distinct(table: FamilyTable, wanted: range, random: Random | None) -> tuple[Ints, Ints]:
-    """Returns the number of each architecture's first combination in `wanted`, and the costs (architectures, costs).
+    """Returns for each architecture the number of its first combination in `wanted`, and its costs, as two arrays.
 
-    With `random`, the combinations are drawn from the whole grid, and `wanted` only says how many.
+    If `random` is given, combinations are drawn from the whole grid, and only the length of `wanted` matters.
     """
     numbers, identities = [], []
     for start in range(0, len(wanted), CHUNK):
