@@ -84,7 +84,7 @@ def _promotable(reached: Sequence[Candidate], rung: int, factor: int) -> Candida
 
 
 def _bands(logs: Floats, count: int) -> NDArray[np.int64]:
-    """Returns the band (N,) of each trial. The bands are `count` equal groups by the mean of the log costs (N, costs)."""
+    """Returns the band (N,) of each trial. Sorted by mean log cost, the trials form `count` equal bands."""
     order = np.argsort(logs.mean(1), kind="stable")
     band = np.empty(len(logs), np.int64)
     band[order] = np.arange(len(logs)) * max(1, count) // len(logs)
@@ -95,8 +95,8 @@ def _lead(logs: Floats, scores: Floats) -> Floats:
     """Returns the lead (N,) of each trial over the trials that cost no more.
 
     `logs` is (N, costs) and `scores` is (N, metrics). The lead over one trial is the largest difference of scores among
-    the metrics, in units of the metric's standard deviation. The smallest lead counts. It is negative for a trial that
-    is behind one of these trials in all metrics, and infinite if no other trial costs as little.
+    the metrics, in units of the metric's standard deviation. The smallest of these leads is returned. It is negative
+    for a trial that is behind one of these trials in all metrics, and infinite if no other trial costs as little.
     """
     spread = np.maximum(scores.std(0), 1e-9)
     ahead = ((scores[:, None] - scores[None]) / spread).max(2)

@@ -15,7 +15,7 @@ FAMILY = "family"
 def suggest(trial: BaseTrial, space: Space) -> Architecture | None:
     """Returns the architecture whose knobs `trial` suggests, or None if their values form no valid network.
 
-    Optuna is not asked for knobs that do not apply to the other values, nor for knobs with a single value.
+    Optuna is asked neither for knobs that the values of other knobs rule out nor for knobs with a single value.
     """
     part = space.families[0]
     if len(space.families) > 1:

@@ -1,4 +1,4 @@
-"""Optuna's samplers in a sweep.
+"""Lets a sweep use Optuna's samplers.
 
 Optuna suggests architectures through the ask/tell interface of a study in memory. Every trial gets a new sampler, whose
 seed comes from the sweep's seed and the trial's number. A resumed sweep adds its stored trials to a new study. It
@@ -137,7 +137,7 @@ class RedrawingTPE(TPESampler):  # type: ignore[misc]
     def __init__(self, seed: int) -> None:
         super().__init__(seed=seed)
         self._halves: dict[bool, list[FrozenTrial]] = {}
-        """Whether trials are good -> the good trials, or the others."""
+        """True -> the good trials. False -> the other trials."""
         self._densities: dict[tuple[str, ...], dict[bool, Any]] = {}
         """Names of knobs -> the density of their values in the good trials (True) and in the others (False)."""
 

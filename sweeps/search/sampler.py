@@ -72,7 +72,7 @@ class Sampler(ABC):
     def faults(cls, space: Space, objectives: Mapping[str, Any]) -> list[str]:
         """Returns the reasons why the sampler cannot search `space` for `objectives`, as one message each.
 
-        `objectives` maps names to directions as they are written in the sweep file. Both may be invalid.
+        `objectives` maps names to directions as they are written in the sweep file. Names and directions may be invalid.
         """
         return []
 
@@ -86,7 +86,7 @@ class Sampler(ABC):
 
     @abstractmethod
     def ask(self, number: int, is_new: Callable[[Architecture], bool]) -> Architecture | None:
-        """Returns an architecture for trial `number` for which `is_new` is True, or None if the sampler finds none.
+        """Returns an architecture that `is_new` accepts, for trial `number`, or None if the sampler finds none.
 
         `is_new` returns whether an architecture meets all constraints and has not been tried.
         """
@@ -106,10 +106,10 @@ class Sampler(ABC):
         """
 
     def report(self, architecture: Architecture, step: int, scores: Mapping[str, float]) -> None:
-        """Learns the objectives measured after `step` optimiser steps of a trial, by name."""
+        """Learns the values of a trial's objectives, keyed by name, after `step` optimiser steps."""
 
     def pause(self, architecture: Architecture) -> None:
-        """Learns that a trial pauses at a rung of halving."""
+        """Learns that a trial pauses at a rung of successive halving."""
 
     def resume(self, architecture: Architecture) -> None:
         """Learns that a paused trial is training again."""
@@ -123,13 +123,13 @@ class Sampler(ABC):
 
     @property
     def lacks_floor(self) -> bool:
-        """Whether the sampler uses a floor and has none yet, so that `set_floor` should be called."""
+        """Whether the sampler uses a floor but has none yet. If so, `set_floor` should be called."""
         return False
 
     def set_floor(self, score: float | None) -> None:
-        """Sets the score that a network must exceed to be worth anything, such as that of bicubic upscaling.
+        """Sets the floor: the score that a network must exceed to be worth anything, such as the score of bicubic.
 
-        None means that the score is unknown.
+        None means that the floor is unknown.
         """
 
     @property

@@ -60,7 +60,7 @@ class Suggester:
         self.known: set[str] = set()
         """Keys of the architectures that the sweep has tried."""
         self.why_none = ""
-        """The reason why `ask` returned None. Empty as long as it has not."""
+        """The reason why `ask` returned None. Empty if it has never returned None."""
 
     def ask(self, number: int) -> Architecture | None:
         """Returns the architecture for trial `number`, or None if no untried feasible architecture was found.
@@ -101,7 +101,7 @@ class Suggester:
                 self.sampler.warm_start(sweep, known, scores[-1])
 
     def report(self, suggested: Architecture, step: int, scores: Mapping[str, float]) -> None:
-        """Tells the sampler the objectives measured after `step` optimiser steps of a trial, by name."""
+        """Tells the sampler the values of a trial's objectives, keyed by name, after `step` optimiser steps."""
         self.sampler.report(suggested, step, scores)
 
     def pause(self, suggested: Architecture) -> None:

@@ -74,7 +74,7 @@ class Features:
         return scaled
 
     def costs(self, rows: Ints) -> Floats:
-        """Returns the scaled log costs (N, costs) of `rows` (N,), for the costs in `minimized` and in their order."""
+        """Returns the scaled log costs (N, costs) of `rows` (N,), in the order of `minimized`."""
         return np.stack([self.log_costs[name][rows] for name in self.minimized], 1)
 
     def of(self, rows: Ints) -> Floats:

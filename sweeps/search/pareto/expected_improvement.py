@@ -18,8 +18,8 @@ Their costs cut the budgets into cells. The last cell ends at 1.02, so that a ne
     0.2 to 0.6     0.4      30 dB
     0.6 to 1.02    0.42     32 dB
 
-The hypervolume is 0.4 * 2 + 0.42 * 4 = 2.48. A network of cost 0.4 fits in the budgets from 0.4 to 0.6, which are 0.2
-of the second cell, and in the whole third cell. If its PSNR is certain, it adds
+The hypervolume is 0.4 * 2 + 0.42 * 4 = 2.48. A network of cost 0.4 fits in the budgets from 0.4 to 0.6, a part of the
+second cell with width 0.2, and in the whole third cell. If its PSNR is certain, it adds
 
     at 31 dB    0.2 * 1            = 0.20
     at 33 dB    0.2 * 3 + 0.42 * 1 = 1.02

@@ -33,8 +33,8 @@ from sweeps.search.optuna_params import locate, suggest
 from sweeps.search.pareto.search import ParetoSearch
 
 FULL = 1
-"""The step at which the search records every PSNR. It needs only one, because an Optuna study with several objectives
-takes no intermediate values."""
+"""The step at which the search records every PSNR. It needs only one step, because an Optuna study with several
+objectives takes no intermediate values."""
 
 
 class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
@@ -58,7 +58,7 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
 
         `minimized` names the costs to minimize. `trials` is roughly the number of trials that the study will run. A
         network whose PSNR in dB does not exceed `floor` is worth nothing; the PSNR of bicubic upscaling is a sensible
-        floor. Raises UserError if `minimized` is empty, or names a cost that is not a sum over the parts of a network.
+        floor. Raises UserError if `minimized` is empty, or names a cost that is not a sum over the layers of a network.
         """
         self.space, self.scale = space, scale
         self.minimized, self.constraints = tuple(minimized), tuple(constraints)
@@ -83,7 +83,7 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
         return ["maximize", *("minimize" for _ in self.minimized)]
 
     def architecture(self, trial: optuna.Trial) -> Architecture:
-        """Returns the architecture to train in `trial`. Raises optuna.TrialPruned if no untried one is left."""
+        """Returns the architecture to train in `trial`. Raises optuna.TrialPruned if all were tried."""
         suggested = suggest(trial, self.space)
         assert suggested is not None
         return suggested
@@ -117,7 +117,7 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """Returns no parameters. Whether a knob applies depends on other knobs, so Optuna asks for each by itself."""
+        """Returns no parameters. Whether a knob applies depends on other knobs, so Optuna asks for each knob alone."""
         return {}
 
     def sample_relative(

@@ -1,4 +1,4 @@
-"""The search behind `sampler: pareto`. It suggests the architecture expected to enlarge the hypervolume the most.
+"""The search behind `sampler: pareto`. It suggests the architecture that should enlarge the hypervolume the most.
 
 A table holds the architectures of the space with their exact costs. A model (`sweeps.search.pareto.surrogate`) predicts
 only the PSNR. It learns from full trainings and from shorter ones. For each untried architecture, the search computes
@@ -31,7 +31,7 @@ MAX_OBSERVED = 800
 INITIAL = 4
 """The largest number of suggestions that are made without the model. It is small, to leave most trials to the model."""
 INITIAL_WHEN_WARM = 2
-"""The largest number of suggestions made without the model if earlier sweeps have taught it."""
+"""The largest number of suggestions that are made without the model if it has learnt from earlier sweeps."""
 PATIENCE = 12
 """Number of full trainings after which the search ignores bicubic's PSNR if no network has exceeded it. Networks below
 bicubic then count too."""
@@ -107,7 +107,7 @@ class ParetoSearch:
 
     @cached_property
     def features(self) -> Features:
-        """The encoder of the table's rows as scaled costs and features."""
+        """The object that turns rows of the table into scaled costs and features."""
         return Features(self.table, self.feasible, self.minimized)
 
     def add(self, architecture: Architecture) -> None:
@@ -174,8 +174,8 @@ class ParetoSearch:
     def _far(self, left: Ints, random: np.random.Generator) -> int:
         """Returns the row of an untried architecture that is unlike the tried ones.
 
-        The first architecture of a search has middling costs. Each later one is the farthest in features from the tried
-        architectures. It comes from a random half of the untried architectures, so that each seed searches differently.
+        The first architecture of a search has middling costs. Each later one is drawn from a random half of the untried
+        architectures: the one whose features are farthest from the tried architectures. So each seed searches differently.
         """
         if not self.known:
             total = np.sum([self.features.log_costs[name][left] for name in self.minimized], 0)
@@ -210,7 +210,7 @@ class ParetoSearch:
     def _front(self, model: Surrogate) -> tuple[Floats, Floats, float]:
         """Returns the scaled costs and the PSNR of all trials that have not failed, and the floor in dB.
 
-        A trial that has not been trained in full has its predicted PSNR.
+        For a trial that has not been trained in full, the PSNR is a prediction.
         """
         rows = np.array([k.row for k in self.known.values() if not k.failed], np.int64)
         psnr = model.psnr(model.predict(self.features.of(rows))[0])
@@ -260,7 +260,8 @@ class ParetoSearch:
         """Returns the measured PSNRs. Each length of training is a task, and so is each earlier sweep.
 
         PSNRs of a shorter length count only if some trial ended or paused at that length. Otherwise they are
-        evaluations on the way to a full training. They add little to its PSNR, and would make the model too certain.
+        evaluations on the way to a full training. They say little more than the final PSNR, and would make the model too
+        certain.
         """
         halted = {
             max(k.curve) for k in self.known.values() if k.curve and not k.running and not k.failed

@@ -8,7 +8,7 @@ logarithms of the costs.
 Each length of training is a task, and so is each earlier sweep. The covariance between an architecture x in task s and
 an architecture x' in task t is k(x, x') if s = t, and share_s share_t k(x, x') otherwise. Before the fit, the closeness
 of every other task is brought to the scale of full trainings. The architectures that both tasks contain give the scale.
-See Rasmussen and Williams 2006, chapters 2 and 5, and for the tasks Bonilla et al. 2008, here with one common factor.
+See Rasmussen and Williams 2006, chapters 2 and 5. The tasks follow Bonilla et al. 2008 with a single common factor.
 
 A worked example, which `test_surrogate.py` checks. One feature x describes two networks that were trained in full:
 
@@ -233,8 +233,8 @@ def _top(psnr: Floats, floor: float | None) -> float:
 def _on_one_scale(seen: Observations, closeness: Floats) -> tuple[Floats, float, float]:
     """Returns targets (n,) of about unit variance, and the mean and standard deviation of full trainings' closeness.
 
-    Every other task is shifted and stretched. If at least three of its architectures were also trained in full, their
-    mean and standard deviation match those of their full trainings. Otherwise the task gets mean 0 and variance 1.
+    Every other task is shifted and stretched. If at least three of its architectures were also trained in full, the
+    targets of these architectures get the mean and standard deviation of their full trainings. Otherwise the task gets mean 0 and variance 1.
     """
     full = seen.task == 0
     reference = full if full.sum() >= 2 else np.ones(len(full), np.bool_)
@@ -262,7 +262,7 @@ def _moments(values: Floats) -> tuple[float, float]:
 
 
 def _without_outliers(values: Floats) -> Floats:
-    """Returns `values`. Values far below the others, as failed trainings give, are raised to a bound."""
+    """Returns `values`, in which values far below the others are raised to a bound. Bad trainings give such values."""
     middle = np.median(values)
     usual = np.median(np.abs(values - middle))
     return np.maximum(values, middle - 8 * max(usual, 0.05))
@@ -271,8 +271,8 @@ def _without_outliers(values: Floats) -> Floats:
 def _some(seen: Observations, limit: int) -> Ints:
     """Returns the indices of at most `limit` observations.
 
-    Full trainings get up to half of them, or all if there are only full trainings. From too many observations, evenly
-    spaced ones are taken.
+    Up to half of the indices are of full trainings, or all if there are only full trainings. If there are too many
+    observations, evenly spaced ones are kept.
     """
     order = np.argsort(seen.task, kind="stable")
     full = order[: int((seen.task == 0).sum())]
