@@ -78,4 +78,5 @@ CONVENTIONS: dict[Convention, Callable[[Subject], int]] = {
     "multadds_with_mean_shift": _multadds_with_mean_shift,
     "multadds_exact_third": _multadds_exact_third,
 }
-"""Name of a convention -> the function that counts by it. The function returns parameters, or Mult-Adds for one 1280x720 output image."""
+"""Name of a convention -> the function that counts by it. The function returns parameters, or Mult-Adds for one
+1280x720 output image."""

@@ -35,7 +35,10 @@ def _empty(shape: Sequence[int]) -> Tensor:
 
 
 def _all_plain(args: Iterable[Any]) -> bool:
-    """Returns whether no argument is complex and all tensors are float32 on the meta device. Then the result is float32."""
+    """Returns whether all tensors are float32 on the meta device and no argument is complex.
+
+    If so, the result is float32 too.
+    """
     for arg in args:
         if isinstance(arg, Tensor):
             if arg.dtype != torch.float32 or not arg.is_meta:

@@ -1,8 +1,8 @@
 """DRRN: one unit applied many times. Each output of the unit is added to the first features.
 
 Source: Tai et al. 2017, "Image Super-Resolution via Deep Recursive Residual Network" (docs/facts.md 6). The default is
-B1U25, one recursive block of 25 units. Like the public PyTorch code jt827859032/DRRN-pytorch, this network has no biases
-and no batch norm, and it has a ReLU before every convolution. The ReLU of that code works in place, so its skips add
+B1U25, one recursive block of 25 units. Like the public code jt827859032/DRRN-pytorch, this network has no biases and no
+batch norm, and it has a ReLU before every convolution. The ReLU of that code works in place, so its skips add
 activated features. The skips of this network do so only if the weights of that code are loaded.
 """
 

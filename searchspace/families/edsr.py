@@ -84,7 +84,7 @@ PER_BLOCK = (
 
 
 def _with(name: str, params: str, caveat: str, **knobs: str) -> Published:
-    """Returns a row of Table 1: EDSR with 8 blocks and one kind of attention. Our count differs from the printed one."""
+    """Returns a row of Table 1: EDSR with 8 blocks and an attention. Our count differs from the printed one."""
     return Published(
         name=f"EDSR 8 RB + {name}",
         spec=EdsrSpec.model_validate(EIGHT_BLOCKS | knobs),

@@ -70,8 +70,9 @@ class Parts:
     networks with this number of repetitions and with one more are counted. For a knob marked `^2`, networks with two more
     are also counted, and the cost of a further repetition grows by a constant amount."""
     plain: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    """The plain values that differ from the default of their knob. A knob has its plain value in the lines that do not name it. The plain
-    value must be valid together with all values of the other knobs. Knobs in `repeats` need no entry here."""
+    """The plain values that differ from the default of their knob. A knob has its plain value in the lines that do not
+    name it. The plain value must be valid together with all values of the other knobs. Knobs in `repeats`
+    need no entry here."""
     small: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
     """A function that takes values of the quantities and returns the knobs of a small network with these values. It is
     needed only if `together` names properties of the spec."""

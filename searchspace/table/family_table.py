@@ -4,10 +4,10 @@ No network is built to look up a combination. Validity and identity are look-ups
 (`searchspace.table.knob_functions`). Costs are sums of look-ups (`searchspace.table.cost_sum`) that follow from the parts
 that the family declares (`searchspace.table.cost_parts`).
 
-The toy family of these modules has 40 combinations. 36 of them are valid, and 6 networks are counted. Before the sums are
-used, they are compared with the counted costs of CHECKED random networks. If any costs differ, or if the family declares no parts,
-the family's networks are counted one by one. Networks that differ only in knobs without effect on the costs are then
-counted once.
+The toy family of these modules has 40 combinations. 36 of them are valid, and 6 networks are counted. Before the sums
+are used, they are compared with the counted costs of CHECKED random networks. If any costs differ, or if the family
+declares no parts, the family's networks are counted one by one. Networks that differ only in knobs without effect on
+the costs are then counted once.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -164,7 +164,7 @@ class FamilyTable:
         return np.array([counted[name] for name in ADDITIVE], np.int64)
 
     def _whole(self) -> Parts:
-        """Returns parts with a single line of all knobs, except the knobs that changed no cost in a few random networks."""
+        """Returns parts with a single line: all knobs but those that changed no cost in a few random networks."""
         dimensions = self.grid.part.dimensions
         costly = {each.name for each in dimensions if len(each.values) == 1}
         for _ in range(CHECKED // 2):
@@ -188,7 +188,7 @@ class FamilyTable:
         )
 
     def random_architectures(self, count: int) -> Iterator[tuple[Spec, list[Ints]]]:
-        """Draws `count` valid combinations, all equally likely. Yields the spec and the digits of each, as arrays (1,)."""
+        """Draws `count` valid combinations, all equally likely. Yields (spec, digits), with digits as arrays (1,)."""
         drawn = 0
         while drawn < count:
             digits = self.grid.random_digits(self._random)

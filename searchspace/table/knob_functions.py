@@ -37,7 +37,7 @@ Ints = NDArray[np.int64]
 PROBES = 200
 """Number of random combinations in which `dependencies` changes every digit once."""
 COMPLETIONS = 64
-"""Number of attempts to find a valid combination with the digits of a table entry. If all fail, the entry is invalid."""
+"""Number of attempts to find a valid combination for a table entry. If all fail, the entry counts as invalid."""
 MAX_ENTRIES = 50_000
 """The largest number of entries in the table of one function."""
 
@@ -130,7 +130,7 @@ class Field:
     values: tuple[Any, ...]
     """The distinct values of the function."""
     codes: Ints
-    """For each combination of the digits at `places`, the index of the function's value in `values`, or -1 if it is invalid."""
+    """For each combination of the digits at `places`, the index of its value in `values`, or -1 if it is invalid."""
     radices: tuple[int, ...]
     """For each index in `places`, the number of values of this knob."""
 
