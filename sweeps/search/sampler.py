@@ -72,7 +72,7 @@ class Sampler(ABC):
     def faults(cls, space: Space, objectives: Mapping[str, Any]) -> list[str]:
         """Returns the reasons why the sampler cannot search `space` for `objectives`, as one message each.
 
-        `objectives` maps names to directions as they are written in the sweep file. Names and directions may be invalid.
+        `objectives` maps names to directions as written in the sweep file. Names and directions may be invalid.
         """
         return []
 

@@ -83,7 +83,10 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
         return ["maximize", *("minimize" for _ in self.minimized)]
 
     def architecture(self, trial: optuna.Trial) -> Architecture:
-        """Returns the architecture to train in `trial`. Raises optuna.TrialPruned if all were tried."""
+        """Returns the architecture to train in `trial`.
+
+        Raises optuna.TrialPruned if no untried architecture is left.
+        """
         suggested = suggest(trial, self.space)
         assert suggested is not None
         return suggested

@@ -175,7 +175,7 @@ class ParetoSearch:
         """Returns the row of an untried architecture that is unlike the tried ones.
 
         The first architecture of a search has middling costs. Each later one is drawn from a random half of the untried
-        architectures: the one whose features are farthest from the tried architectures. So each seed searches differently.
+        architectures: the one whose features are farthest from the tried architectures. So seeds differ.
         """
         if not self.known:
             total = np.sum([self.features.log_costs[name][left] for name in self.minimized], 0)
@@ -260,8 +260,8 @@ class ParetoSearch:
         """Returns the measured PSNRs. Each length of training is a task, and so is each earlier sweep.
 
         PSNRs of a shorter length count only if some trial ended or paused at that length. Otherwise they are
-        evaluations on the way to a full training. They say little more than the final PSNR, and would make the model too
-        certain.
+        evaluations on the way to a full training. They say little more than the final PSNR and would make the model
+        too certain.
         """
         halted = {
             max(k.curve) for k in self.known.values() if k.curve and not k.running and not k.failed

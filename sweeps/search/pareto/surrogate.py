@@ -234,7 +234,8 @@ def _on_one_scale(seen: Observations, closeness: Floats) -> tuple[Floats, float,
     """Returns targets (n,) of about unit variance, and the mean and standard deviation of full trainings' closeness.
 
     Every other task is shifted and stretched. If at least three of its architectures were also trained in full, the
-    targets of these architectures get the mean and standard deviation of their full trainings. Otherwise the task gets mean 0 and variance 1.
+    targets of these architectures get the mean and standard deviation of their full trainings. Otherwise the task gets
+    mean 0 and variance 1.
     """
     full = seen.task == 0
     reference = full if full.sum() >= 2 else np.ones(len(full), np.bool_)
