@@ -5,8 +5,8 @@
 
 Each network is trained until it beats bicubic enlargement, then exported, verified and timed. The training is far too
 short for a good network, but only the difference before and after the export matters. The script ends with an error if
-a network does not beat bicubic, because its loss by INT8 would mean little. A format that fails verification gets a row
-with the reason.
+a network does not beat bicubic, because the PSNR that such a network loses in INT8 would mean little. A format that
+fails verification gets a row with the reason.
 """
 
 import argparse

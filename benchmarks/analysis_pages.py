@@ -41,14 +41,14 @@ def page(url: str) -> int:
 
 
 def first_figure(url: str) -> int:
-    """Makes the first figure of the dashboard, with nothing loaded before. Returns its size in bytes."""
+    """Loads the sweep and makes the first figure of the dashboard. Returns the size of the figure in bytes."""
     from analysis.pages.live import live_pareto, load_live
 
     return _size(live_pareto(load_live(url, SWEEP), "params").figure)
 
 
 def one_more(view: str) -> Callable[[str], int]:
-    """Returns a function that updates the dashboard, with `view` open, after one more trial is complete."""
+    """Returns a function that adds one complete trial and then updates the dashboard, in which `view` is open."""
 
     def tick(url: str) -> int:
         from analysis.pages.live import front_rows, live_cards, live_pareto, load_live, sentence

@@ -1,4 +1,4 @@
-"""Measures the time of a trial without its training: srsweep on Ray Tune, and Tune with OptunaSearch.
+"""Measures the time that a trial takes besides training, in srsweep on Ray Tune and in Tune with OptunaSearch.
 
     python -m benchmarks.driver_overhead
 

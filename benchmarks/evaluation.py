@@ -1,4 +1,4 @@
-"""Measures how fast whole images are evaluated: srsweep, with a process of one thread per core, and a plain loop.
+"""Measures how fast whole images are evaluated, by srsweep with a single-threaded process per core and by a plain loop.
 
     python -m benchmarks.evaluation --root data --train BSDS400      # 8 minutes on two idle cores
 
@@ -115,7 +115,7 @@ def main() -> None:
 
 
 def contestants(one_thread: bool) -> list[tuple[bool, int, int]]:
-    """Returns the contestants, each as (whether it is the plain loop, processes, threads per process)."""
+    """Returns the contestants as tuples: whether it is the plain loop, number of processes, threads per process."""
     cores = num_cores()
     if pick_device("auto").type == "cuda":
         return [(True, 1, cores), (False, 1, 1)]

@@ -57,7 +57,7 @@ def read(path: Path) -> list[Row]:
 
 
 def source(path: Path, rows: Sequence[Row]) -> str:
-    """Returns a table row with the settings, the commit and the range of the load in a file."""
+    """Returns a table row for one file: its settings, its commit, and the range of the machine's load."""
     load = sorted(numbers(rows, "load"))
     first = rows[0]
     return f"| `{path.name}` | {first['settings']} | {first['commit']} | {load[0]:.1f} to {load[-1]:.1f} |"
@@ -156,7 +156,7 @@ def training_memory(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def of_better_split(plain: Sequence[Row], rate: str) -> list[float]:
-    """Returns the rate of the plain loop in each round, with the faster number of threads."""
+    """Returns the rate of the plain loop in each round, for the number of threads that was faster in that round."""
     return [max(numbers(of_round, rate)) for of_round in by("round", plain).values()]
 
 

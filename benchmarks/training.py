@@ -43,7 +43,7 @@ SHAPES = {
     "s-LWSR16 b16 p24": (16, 16, 24),
     "s-LWSR16 b8 p16": (16, 8, 16),
 }
-"""The n_feats, batch size and side of a low-resolution patch for each name. By default only the first is measured."""
+"""Name -> (n_feats, batch size, side of a low-resolution patch). By default only the first entry is measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,8 +109,8 @@ def main() -> None:
 def run(job: Steps, processes: int) -> dict[str, float]:
     """Returns patches per second of all processes, processor time per patch, and three rates of multiply-adds.
 
-    The rates are for the published network (three times its forward pass), for the operations that a step really
-    computes, and for a large matrix product. On a CPU a rate belongs to one process and its processor time. On a GPU
+    The first rate counts three forward passes of the published network, the second all operations of a
+    step, and the third a large matrix product. On a CPU a rate belongs to one process and its processor time. On a GPU
     a rate belongs to all processes and wall-clock time.
     """
     results = together(_work, job, processes)

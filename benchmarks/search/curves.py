@@ -74,7 +74,7 @@ class Curves:
 
     @cached_property
     def reference(self) -> moocore.Hypervolume:
-        """The hypervolume down to bicubic's PSNR and up to 1.02 on the scaled logarithmic cost axes."""
+        """The function that computes hypervolumes. Its reference point is bicubic's PSNR and 1.02 on both cost axes."""
         return moocore.Hypervolume(ref=[1.02, 1.02, 0.0])
 
     @cached_property

@@ -41,7 +41,7 @@ def columns(config: SweepConfig) -> list[str]:
 
 
 def train_one(architecture: Architecture, config: SweepConfig, split: DataSplit) -> dict[str, str]:
-    """Trains one architecture and returns its learning curve, its seconds and its error, by column."""
+    """Trains one architecture. Returns its learning curve, its seconds of training and its error, keyed by column."""
     torch.manual_seed(config.seed)
     row: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -60,7 +60,7 @@ def train_one(architecture: Architecture, config: SweepConfig, split: DataSplit)
 
 
 def describe(architecture: Architecture, scale: int) -> dict[str, str]:
-    """Returns the key, the family, the knobs and the costs of one architecture, by column."""
+    """Returns the key, the family, the knobs and the costs of one architecture, keyed by column."""
     counted = costs(architecture, scale)
     row = {"key": architecture.key, "family": architecture.family.name}
     row |= {name: str(value) for name, value in architecture.knobs.items()}

@@ -61,7 +61,7 @@ class NoStore:
 
 
 def rows_of(curves: Curves, table: SpaceTable) -> NDArray[np.int64]:
-    """Returns the row numbers in the table of costs for all architectures of the table of trainings, sorted."""
+    """Returns the rows, in the table of costs `table`, of all architectures that `curves` holds, in ascending order."""
     rows = [table.row(architecture) for architecture in curves.architectures.values()]
     known = sorted(row for row in rows if row is not None)
     assert len(known) == len(rows)

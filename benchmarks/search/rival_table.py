@@ -1,4 +1,4 @@
-"""Reads a table for the searches of other packages and writes their replays. Of packages, it needs only numpy.
+"""Reads a table for the searches of other packages and writes their replays. The only package it needs is numpy.
 
 Duplicates and networks outside the table are rejected at no cost, as in all replays.
 """
@@ -52,7 +52,7 @@ class Table:
         return self.by_knobs.get(self._chosen(family, values))
 
     def curve(self, row: Row) -> dict[int, dict[str, float]]:
-        """Returns the metrics by step. All metrics are to be minimized. Returns no steps if the training diverged."""
+        """Returns the metrics by step. All metrics are to be minimized. The dict is empty if the training diverged."""
         steps = sorted(int(n.removeprefix("psnr_")) for n in row if n.startswith("psnr_"))
         if row["error"]:
             return {}

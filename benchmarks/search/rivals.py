@@ -73,7 +73,7 @@ def moasha(table: Table, budget: int, trials: int) -> Iterator[Event]:
 
 
 def evolution(table: Table, budget: int, trials: int) -> Iterator[Event]:
-    """Runs multi-objective regularized evolution. The population is an eighth of the trials, as in NSGA-II here."""
+    """Runs multi-objective regularized evolution. The population is an eighth of `trials`, as in srsweep's NSGA-II."""
     population = max(8, trials // 8)
     searched = MultiObjectiveRegularizedEvolution(
         domains(table), population_size=population, sample_size=min(5, population),

@@ -1,4 +1,4 @@
-"""Compares learning-rate schedules: how well the PSNR at a rung predicts the final PSNR, and how high that is.
+"""Compares learning-rate schedules: how well the PSNR at a rung predicts the final PSNR, and how high the latter is.
 
     python -m benchmarks.search.schedules benchmarks/search/tables/slwsr-x2-restarts.yaml --networks 24
 
@@ -56,7 +56,7 @@ class Tried:
 
 
 def tried(config: SweepConfig) -> dict[str, Tried]:
-    """Returns the schedules by name. Their largest rate is the sweep file's, or half of it if the name says so."""
+    """Returns the schedules by name. The largest rate is the learning rate of the sweep file, or half of it."""
     rungs = list(config.rungs[:-1])
     peak = config.train.learning_rate
 
@@ -84,7 +84,7 @@ def tried(config: SweepConfig) -> dict[str, Tried]:
 def curve(
     architecture: Architecture, config: SweepConfig, split: DataSplit, tried: Tried
 ) -> dict[int, float]:
-    """Trains a network under one schedule. Returns the PSNR of the luma [dB] at the rungs and at the end, by step."""
+    """Trains a network under one schedule. Returns step -> PSNR of the luma [dB], for the rungs and the end."""
     torch.manual_seed(config.seed + tried.seed)
     settings, device = config.train, pick_device(config.train.device)
     network = architecture.network(config.scale).to(device)
@@ -114,7 +114,7 @@ def _blend(average: nn.Module, network: nn.Module, kept: float) -> None:
 
 
 def judged(path: Path, config: SweepConfig) -> list[dict[str, object]]:
-    """Returns one row per schedule: rank correlations at the rungs, and the final PSNR minus that under REFERENCE."""
+    """Returns one row per schedule: rank correlations at the rungs, and the gain in final PSNR over REFERENCE."""
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     finals = {r["key"]: float(r[f"psnr_{config.train.steps}"]) for r in of(rows, REFERENCE)}

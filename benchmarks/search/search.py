@@ -75,7 +75,7 @@ def contenders(curves: Curves, trials: int) -> dict[str, Contender]:
 
 
 def recorded(name: str) -> dict[str, list[Events]]:
-    """Returns the recorded replays on a table, for each search a list with one replay per seed from 0."""
+    """Returns the recorded replays on the table `name`: for each search, a list whose index is the seed."""
     path = recorded_at(name)
     return json.loads(path.read_text()) if path.exists() else {}
 
@@ -139,7 +139,7 @@ def end(values: NDArray[np.float64]) -> float:
 
 
 def steps_to(values: NDArray[np.float64], wanted: float, grid: list[int]) -> str:
-    """Returns the share of the budget after which the hypervolume is `wanted`, as a median over seeds.
+    """Returns the share of the budget after which the hypervolume reaches `wanted`, as a median over seeds.
 
     Returns '>1' if the median seed never reaches `wanted`.
     """
