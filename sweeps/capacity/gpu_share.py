@@ -35,7 +35,7 @@ DRAWN = 30
 """Number of networks drawn to represent a space. The network with the median Mult-Adds is measured, and the network
 that needs the most memory must fit."""
 REMEMBERED = "packing.json"
-"""File in the sweep's cache that stores measurements. The key of a measurement names everything it depends on."""
+"""File in the sweep's cache that stores measurements. The key of a measurement names all that it depends on."""
 
 Say = Callable[[str], None]
 
@@ -61,7 +61,7 @@ class Share:
         return train.model_copy(update={"device": "cpu"})
 
     def has_room_for(self, architecture: Architecture) -> bool:
-        """Returns whether the share has enough memory to train a network, as predicted."""
+        """Returns whether the predicted memory of training a network fits into the share."""
         if self.load is None or math.isinf(self.memory):
             return True
         return predicted_bytes(architecture, self.load) <= self.memory
@@ -137,7 +137,7 @@ class Plan:
 
 
 def make_plan(config: SweepConfig, found: Found, split: DataSplit) -> Plan:
-    """Returns the plan of a sweep, with networks drawn from its feasible ones."""
+    """Returns the plan of a sweep, with networks drawn from its feasible networks."""
     drawn = sorted(_drawn(config, found), key=lambda a: costs(a, config.scale)["multadds"])
     images, pixels = split.train, split.validation.sizes.prod(1)
     together = batches(split.validation.sizes, BATCH_PIXELS)
@@ -244,7 +244,8 @@ def key_of(plan: Plan, site: Site) -> str:
 def recall(plan: Plan, site: Site, most: int) -> int | None:
     """Returns the number of trials at once that an earlier measurement found to be fastest.
 
-    Returns None if no measurement is stored, or if the stored measurement was cut short below `most` trials.
+    Returns None if no measurement is stored, or if the stored one neither tried `most` trials nor showed that more
+    trials are not faster.
     """
     entry = _read(plan.cache).get(key_of(plan, site))
     if not isinstance(entry, dict):
@@ -262,7 +263,7 @@ def _whole(stored: object) -> int:
 def remember(plan: Plan, site: Site, ladder: Ladder) -> str:
     """Stores a measurement in the sweep's cache for later runs.
 
-    Returns a sentence for the person: where the measurement is stored, or why it could not be.
+    Returns a sentence for the user: where the measurement is stored, or why it could not be stored.
     """
     file = plan.cache / REMEMBERED
     rungs = {str(rung.trials): _entry(rung) for rung in ladder.rungs}
@@ -317,7 +318,7 @@ def local_share(
     """Returns the share of one trial on this machine, which has `gpus` and `cores` processor cores.
 
     `names` are CUDA's names for `gpus`. `plan` is called only if the share depends on it. `say` receives lines for the
-    person.
+    user.
     """
     wanted = resources_of(config).gpu
     given = None if wanted == AUTO else float(wanted)

@@ -42,14 +42,14 @@ TOGETHER = 20
 """Steps that a process queues on a GPU before it waits for the GPU. Training does not wait after each step either."""
 
 MEASURE_SECONDS = 900.0
-"""Seconds that a process may take to build and warm up its network, and again to answer after the seconds for which its
-steps are counted."""
+"""Seconds that a process may take to build and warm up its network. The same limit holds for the answer that it sends
+after its steps have been counted."""
 DEATH_SECONDS = 10.0
 """Seconds to wait for a killed process to end. A process that hangs in a device driver may never end."""
 
 
 class RungFailed(Exception):  # noqa: N818 - reads as what happened
-    """The error for a number of trials that cannot run at once here. Its message gives the reason in one line."""
+    """Raised if a number of trials cannot run at once on this machine. The message gives the reason in one line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +189,7 @@ def measure_rung(job: Job, count: int) -> Rung:
 
 @contextlib.contextmanager
 def _unheard() -> Iterator[None]:
-    """Delays Ctrl-C until the block ends. Processes started in it ignore Ctrl-C, because their parent ends them."""
+    """Delays Ctrl-C until the block ends. Processes that the block starts ignore Ctrl-C: their parent ends them."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
