@@ -28,8 +28,8 @@ class ResidentSteps:
     """Takes training steps whose data are on the device: pixels, patch positions and learning rates.
 
     Positions and learning rates are copied to the device for BLOCK steps at a time. A counter on the device points to
-    those of the next step. Every step therefore runs the same kernels on the same addresses, so a CUDA graph can replay
-    it.
+    the entries for the next step. Every step therefore runs the same kernels on the same addresses, so a CUDA graph can
+    replay it.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class ResidentSteps:
     def __call__(self, step: int) -> Tensor:
         """Takes step number `step` and returns its loss, a scalar tensor that the next call overwrites.
 
-        Each call must pass the number after that of the last call.
+        Each call must pass a number one higher than the last call did.
         """
         if step not in self.block:
             self._load(range(step, step + BLOCK))

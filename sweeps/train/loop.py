@@ -106,7 +106,7 @@ def train(
 def time_step(network: nn.Module, scale: int, settings: TrainSettings, steps: int = 3) -> float:
     """Returns the duration of one optimiser step on this machine in seconds: the median of `steps` steps.
 
-    One step before these is not counted. The function changes the weights of `network`.
+    One step is taken before these steps and is not counted. The function changes the weights of `network`.
     """
     device = pick_device(settings.device)
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -144,7 +144,7 @@ def _evaluation(step: int, scores: Scores, loss: float, seconds: float) -> Evalu
 
 
 class _LossWatch:
-    """Computes the mean loss since the last evaluation. It is read rarely, because the host must wait for the GPU."""
+    """Computes the mean loss since the last evaluation. Reading the mean makes the host wait for the GPU."""
 
     def __init__(self, settings: TrainSettings) -> None:
         self.total: Tensor | None = None

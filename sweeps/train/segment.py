@@ -231,9 +231,9 @@ def device_name(settings: TrainSettings) -> str:
 
 
 def computed(settings: TrainSettings, threads: int) -> str:
-    """Returns what rounding depends on, such as '2 threads, float32' or 'CUDA, bfloat16'.
+    """Returns a text that names what rounding depends on, such as '2 threads, float32' or 'CUDA, bfloat16'.
 
-    The last bits of all results depend on it.
+    If this text is different, the last bits of all results may differ.
     """
     device = pick_device(settings.device)
     precision = "bfloat16" if pick_autocast(settings.precision, device) else "float32"
@@ -256,7 +256,7 @@ def computed_on(device: str, checkpoints: Checkpoints) -> str:
 
 
 def training_of(segment: Segment, split: DataSplit) -> Training:
-    """Returns the training that the segment is a part of. Only its own checkpoints can be resumed."""
+    """Returns the training that the segment is a part of. Only checkpoints of this training can be resumed."""
     return Training(
         architecture=architecture(segment.family, segment.knobs).key,
         scale=segment.scale,

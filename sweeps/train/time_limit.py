@@ -42,7 +42,7 @@ def time_limit(seconds: float | None, note: Path) -> Iterator[None]:
 
 
 def _open(note: Path) -> TextIO | None:
-    """Opens the note, or returns None if it cannot be written. Training reports such a fault of the disk itself."""
+    """Opens the note, or returns None if it cannot be written. If the disk is at fault, training will report that."""
     try:
         note.parent.mkdir(parents=True, exist_ok=True)
         return note.open("w", encoding="utf-8")

@@ -110,7 +110,7 @@ def _shuffle_to_colours(traced: fx.GraphModule, node: fx.Node) -> bool:
 
 
 def _shuffle_pixels(traced: fx.GraphModule, node: fx.Node) -> bool:
-    """Fuses a convolution at `node` with the pixel shuffle that follows it. Returns whether there are both."""
+    """Fuses a convolution at `node` with the pixel shuffle that follows it. Returns whether it has done so."""
     conv, shuffle = _conv(traced, node), _only_user(node)
     factor = 0 if shuffle is None else _factor(traced, shuffle)
     if conv is None or shuffle is None or not factor or conv.groups > 1:
@@ -120,7 +120,7 @@ def _shuffle_pixels(traced: fx.GraphModule, node: fx.Node) -> bool:
 
 
 def _cut_densely(traced: fx.GraphModule, node: fx.Node) -> bool:
-    """Rewrites a concatenation of channels at `node`. Returns whether `node` is one."""
+    """Rewrites a concatenation of channels at `node`. Returns whether it has done so."""
     if node.target is not torch.cat or node.args[1:] != (1,) or node.kwargs:
         return False
     node.target, node.args = join, node.args[:1]
@@ -128,7 +128,7 @@ def _cut_densely(traced: fx.GraphModule, node: fx.Node) -> bool:
 
 
 def _replace(traced: fx.GraphModule, nodes: list[fx.Node], module: nn.Module) -> None:
-    """Replaces `nodes` by `module`. They are a chain, in which each node is the only user of the node before it."""
+    """Replaces `nodes` by `module`. The nodes form a chain: each is the only user of the node before it."""
     name = f"fused_{nodes[0].name}"
     traced.add_submodule(name, module)
     with traced.graph.inserting_after(nodes[-1]):

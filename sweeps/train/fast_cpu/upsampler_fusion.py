@@ -32,8 +32,8 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad
 
 FEW_COLOURS = 4
-"""Largest number of output channels of the second convolution for which it is fused. With more of them, the product may
-take more Mult-Adds than the two convolutions."""
+"""The two convolutions are fused if the second has at most this number of output channels. With more output channels,
+the product may take more Mult-Adds than the two convolutions."""
 MIN_SIZE = 1 << 17
 """Smallest number of elements in a batch of input features for which the product is faster. Multiplying the kernels takes
 1 to 2 ms."""
@@ -142,7 +142,7 @@ class ShuffleToColours(nn.Module):
 def convolve_by_place(conv: nn.Conv2d, x: Tensor, r: int) -> Tensor:
     """Returns the output (N, r * r * C', H, W) of `conv` for `x` (N, C, H, W), with its channels in a different order.
 
-    They are ordered by place (row, column) first, and by the channel after the shuffle second.
+    The channels are ordered by place (row, column) first, and by the channel after the shuffle second.
     """
     weight = _by_place(conv.weight, r).contiguous(memory_format=torch.channels_last)
     bias = None if conv.bias is None else _by_place(conv.bias, r)
@@ -180,9 +180,9 @@ def _taps(r: int) -> Tensor:
 
 
 class _Spread(torch.autograd.Function):
-    """A shuffle of pixels.
+    """The computation of `spread`.
 
-    Its backward moves one row of places at a time, which is three times as fast as moving all places at once.
+    Its backward pass moves one row of places at a time, which is three times as fast as moving all places at once.
     """
 
     @staticmethod
