@@ -109,9 +109,9 @@ def main() -> None:
 def run(job: Steps, processes: int) -> dict[str, float]:
     """Returns patches per second of all processes, processor time per patch, and three rates of multiply-adds.
 
-    The first rate counts three forward passes of the published network, the second all operations of a
-    step, and the third a large matrix product. On a CPU a rate belongs to one process and its processor time. On a GPU
-    a rate belongs to all processes and wall-clock time.
+    The first rate counts three forward passes of the published network, the second all operations of a step, and the
+    third a large matrix product. On a CPU a rate belongs to one process and its processor time. On a GPU a rate belongs
+    to all processes and wall-clock time.
     """
     results = together(_work, job, processes)
     patches, cpu_ms, computed, peak = zip(*results, strict=True)

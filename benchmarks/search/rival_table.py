@@ -52,7 +52,7 @@ class Table:
         return self.by_knobs.get(self._chosen(family, values))
 
     def curve(self, row: Row) -> dict[int, dict[str, float]]:
-        """Returns the metrics by step. All metrics are to be minimized. The dict is empty if the training diverged."""
+        """Returns step -> metrics, all to be minimized. Returns an empty dict if the training diverged."""
         steps = sorted(int(n.removeprefix("psnr_")) for n in row if n.startswith("psnr_"))
         if row["error"]:
             return {}

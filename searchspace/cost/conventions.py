@@ -1,7 +1,7 @@
 """The rules by which papers count parameters and Mult-Adds (docs/facts.md 0), applied to the network itself.
 
-srsweep counts all networks by one rule. It counts by the rule of a paper only to check the numbers
-that the paper prints.
+srsweep counts all networks by one rule. It counts by the rule of a paper only to check the numbers that the
+paper prints.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""CARN and CARN-M: residual blocks in two nested cascades. After each block, a 1x1 convolution fuses all outputs.
+"""CARN and CARN-M: residual blocks in two nested cascades, in which 1x1 convolutions fuse all outputs so far.
 
 Source: Ahn et al. 2018, "Fast, Accurate, and Lightweight Super-Resolution with Cascading Residual Network", and the
 authors' code (nmhkahn/CARN-pytorch); docs/facts.md 6 lists the layers. Here a network has one scale, whereas the
@@ -168,7 +168,10 @@ def _three_scales(
     source: str = MSSN_TABLE,
     caveat: str = "",
 ) -> Published:
-    """Returns a published row. Its parameters are those of one network for x2, x3 and x4; CARN-M's exclude biases."""
+    """Returns a published row whose parameters belong to one network for x2, x3 and x4.
+
+    The parameters of CARN-M exclude biases.
+    """
     small = name == "CARN-M"
     return Published(
         name=name,

@@ -233,7 +233,7 @@ def device_name(settings: TrainSettings) -> str:
 def computed(settings: TrainSettings, threads: int) -> str:
     """Returns a text that names what rounding depends on, such as '2 threads, float32' or 'CUDA, bfloat16'.
 
-    If this text is different, the last bits of all results may differ.
+    If this text differs between two runs, the last bits of their results may differ.
     """
     device = pick_device(settings.device)
     precision = "bfloat16" if pick_autocast(settings.precision, device) else "float32"

@@ -174,8 +174,9 @@ class ParetoSearch:
     def _far(self, left: Ints, random: np.random.Generator) -> int:
         """Returns the row of an untried architecture that is unlike the tried ones.
 
-        The first architecture of a search has middling costs. Each later one is drawn from a random half of the untried
-        architectures: the one whose features are farthest from the tried architectures. So seeds differ.
+        The first architecture of a search has middling costs. Among a random half of the untried
+        architectures, each later one has the features farthest from the tried architectures. The random half makes
+        searches with different seeds differ.
         """
         if not self.known:
             total = np.sum([self.features.log_costs[name][left] for name in self.minimized], 0)
