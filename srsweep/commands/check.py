@@ -24,7 +24,7 @@ from sweeps.capacity.gpu_share import resources_of
 from sweeps.capacity.settings import AUTO
 from sweeps.config.feasibility import Found, check_feasible
 from sweeps.config.sweep_config import SweepConfig
-from sweeps.data.images import find_set
+from sweeps.data.images import SetNotFound, find_folders
 from sweeps.data.settings import EMBEDDED, set_names
 from sweeps.data.split import open_data
 from sweeps.device import pick_device
@@ -76,7 +76,7 @@ def describe(config: SweepConfig) -> dict[str, Any]:
     fact 'data' says so instead, because the sweep may run on another machine.
     """
     found = check_feasible(config, sample=True)
-    data = _data(config)
+    data, notes = _data(config)
     allowed, share = _allowed(config, found)
     table = found.table
     size = f"{len(config.space):,}" if config.space.enumerable else "not enumerated"
@@ -96,6 +96,7 @@ def describe(config: SweepConfig) -> dict[str, Any]:
     described |= {name: _range(config, name, allowed, found) for name in SHOWN}
     described |= {
         "data": data,
+        "image sets": " | ".join(notes),
         "trials": f"{config.search.trials} by {config.search.sampler}, {config.train.steps:,} steps each",
         "arithmetic": f"{_multiply_adds(config, allowed):.2g} multiply-adds to train all trials to the last step",
         "expected time": _expected_time(config, allowed),
@@ -146,16 +147,17 @@ def _unused(config: SweepConfig) -> str:
     return ", ".join(name for part in config.space.families for name in part.unused()) or "none"
 
 
-def _data(config: SweepConfig) -> str:
-    """Describes the images in one line, or names a set that is missing."""
+def _data(config: SweepConfig) -> tuple[str, tuple[str, ...]]:
+    """Describes the images in one line, or names a set that is missing, and returns a note for each set."""
     parts = [config.data.train, *filter(None, [config.data.validation])]
-    for name in dict.fromkeys(name for text in parts for name in set_names(text)):
+    for name in dict.fromkeys(name for named in parts for name in set_names(named)):
         try:
             if name != EMBEDDED:
-                find_set(Path(config.data.root), name)
-        except UserError as error:
-            return f"not found: {error}; the sweep needs it to run"
-    return open_data(config.data, config.scale, Path(config.cache).absolute()).description
+                find_folders(Path(config.data.root), name)
+        except SetNotFound as error:
+            return f"not found: {error}; the sweep needs it to run", ("unknown",)
+    split = open_data(config.data, config.scale, Path(config.cache).absolute())
+    return split.description, split.notes
 
 
 def _allowed(config: SweepConfig, found: Found) -> tuple[list[Architecture], str]:

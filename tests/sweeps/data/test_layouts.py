@@ -1,0 +1,379 @@
+"""The layouts of public image sets, and the spellings of their low-resolution images."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from searchspace.errors import UserError
+from sweeps.data.cache import fingerprint_of, open_cache
+from sweeps.data.images import SetNotFound, find_folders, find_images, read_set
+
+MakeSet = Callable[..., Path]
+Write = Callable[..., None]
+
+NAMES = ("0001", "0002", "0003")
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """write('S/HR/{}.png') writes 3 images of 16x8 random pixels; with `side=1/4` they are black and 4x2 pixels."""
+
+    def write_images(pattern: str, names: tuple[str, ...] = NAMES, side: float = 1) -> None:
+        for i, name in enumerate(names):
+            path = tmp_path / pattern.format(name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            width, height = int(16 * side), int(8 * side)
+            pixels = np.random.default_rng(i).integers(0, 256, (height, width, 3), np.uint8)
+            Image.fromarray(pixels if side == 1 else 0 * pixels).save(path)
+
+    return write_images
+
+
+STORED = [
+    ("S/HR/{}.png", "S/LR_bicubic/X4/{}x4.png"),
+    ("S/HR/{}.png", "S/LR_bicubic/X4/{}.png"),
+    ("S/HR/{}.png", "S/LR_bicubic/X4/{}X4.png"),
+    ("S/HR/{}.png", "S/LR_bicubic/X4/x4{}.png"),
+    ("S/HR/{}.png", "S/LR_bicubic/x4/{}x4.png"),
+    ("S/HR/{}.png", "S/LR/{}.png"),
+    ("S/HR/{}.png", "S/LR/{}x4.png"),
+    ("S/HR/{}.png", "S/LR/x4/{}.png"),
+    ("S/HR/{}.png", "S/lr_x4/{}.png"),
+    ("S/HR/{}.png", "S/LRbicx4/{}.png"),
+    ("S/HR/{}.png", "S/X4/{}.jpg"),
+    ("S/HR/{}.png", "S/LR_bicubic_X4/{}x4.png"),
+    ("S/HR/{}.png", "S/LR_bicubic/{}x4.png"),
+    ("S/hr/{}.PNG", "S/lr_bicubic/x4/{}_x4.png"),
+    ("S/HR/{}_HR.png", "S/LR/{}_LR.png"),
+    ("S/GTmod12/{}.png", "S/LRbicx4/{}.png"),
+    ("S/original/{}.png", "S/LRbicx4/{}.png"),
+    ("S/{}.png", "S/LR_bicubic/X4/{}x4.png"),
+    ("S/{}.png", "S/{}x4.png"),
+    ("S/{}_HR.png", "S/{}_LR.png"),
+    ("S/S_train_HR/{}.png", "S/S_train_LR_bicubic/X4/{}x4.png"),
+    ("S/S_train_HR/{}.png", "S/S_train_LR_bicubic_X4/X4/{}x4.png"),
+    ("S/S_train_HR/{}.png", "S/S_train_LR_bicubic_X4/{}x4.png"),
+    ("S/DIV2K_train_HR/{}.png", "S/DIV2K_train_LR_bicubic/X4/{}x4.png"),
+    ("S/DIV2K_train_HR_sub/{}.png", "S/DIV2K_train_LR_bicubic/X4_sub/{}.png"),
+    ("S/HR/train/0001000/{}.png", "S/X4/train/0001000/{}x4.png"),
+]
+
+
+@pytest.mark.parametrize(("high", "low"), STORED)
+def test_stored_low_res_is_read_in_every_spelling(
+    write: Write, tmp_path: Path, high: str, low: str
+) -> None:
+    """A1: the stored images are black, so reading them is told from making them; the note counts them."""
+    write(high)
+    write(low, side=1 / 4)
+    # BasicSR's folder of sub-images is named by its path, because the whole images are the set.
+    name = "S/DIV2K_train_HR_sub" if "HR_sub" in high else "S"
+    found = read_set(tmp_path, name, 4)
+    assert "LR: 3 stored, 0 made" in found.note
+    assert "skipped" not in found.note
+    pairs = open_cache(found.sources, name="S", scale=4, cache_dir=tmp_path / "cache")
+    assert [int(pairs.low_res(i).max()) for i in range(3)] == [0, 0, 0]
+    assert [pairs.low_res(i).shape for i in range(3)] == [(2, 4, 3)] * 3
+
+
+def test_high_and_low_resolution_in_one_folder_are_not_both_trained_on(
+    write: Write, tmp_path: Path
+) -> None:
+    """A1: `NAMEx4.png` beside `NAME.png` was a fourth, fifth and sixth image to train on."""
+    write("S/{}.png")
+    write("S/{}x4.png", side=1 / 4)
+    assert [source.name for source in find_images(tmp_path / "S", 4)] == list(NAMES)
+    note = read_set(tmp_path, "S", 2).note
+    assert "3 images" in note and "LR: 0 stored, 3 made; stored LR is for x4, not for x2" in note
+
+
+def test_a_name_that_ends_like_a_scale_is_a_name_unless_the_size_agrees(
+    write: Write, tmp_path: Path
+) -> None:
+    """A1: `foxx2` is not the low-resolution image of `fox` if both have the same size."""
+    write("S/{}.png", names=("fox", "foxx2", "x4"))
+    assert [source.name for source in find_images(tmp_path / "S", 2)] == ["fox", "foxx2", "x4"]
+
+
+@pytest.mark.parametrize("kind", ["LR_unknown", "LR_mild", "LR_bicubicL"])
+def test_low_res_of_another_degradation_is_not_used_and_named(
+    write: Write, tmp_path: Path, kind: str
+) -> None:
+    """A1: networks and published results are for bicubic downscaling, so it is made, and the note says so."""
+    write("S/HR/{}.png")
+    write(f"S/{kind}/X4/{{}}x4.png", side=1 / 4)
+    note = read_set(tmp_path, "S", 4).note
+    assert "LR: 0 stored, 3 made" in note
+    assert f"LR that is not called bicubic is not used: 1 ({kind}/X4)" in note
+
+
+def test_bicubic_goes_before_other_low_res(write: Write, tmp_path: Path) -> None:
+    """A1: what is left aside is named."""
+    write("S/HR/{}.png")
+    write("S/LR_bicubic/X4/{}x4.png", side=1 / 4)
+    write("S/LR_unknown/X4/{}x4.png", side=1 / 4)
+    write("S/LR/X4/{}.png", side=1 / 4)
+    found = read_set(tmp_path, "S", 4)
+    assert found.sources[0].low_res == tmp_path / "S/LR_bicubic/X4/0001x4.png"
+    assert "not used: 1 (LR_unknown/X4); more LR for x4 is not used: 1 (LR/X4)" in found.note
+
+
+@pytest.mark.parametrize(
+    ("low", "side"), [("S/LR_bicubic/X2/{}x2.png", 1 / 2), ("S/LR/{}.png", 1 / 2)]
+)
+def test_low_res_for_other_scales_only_is_said(
+    write: Write, tmp_path: Path, low: str, side: float
+) -> None:
+    """A1: the low-resolution images for the scale are then made."""
+    write("S/HR/{}.png")
+    write(low, side=side)
+    assert "LR: 0 stored, 3 made; stored LR is for x2, not for x4" in read_set(tmp_path, "S", 4).note
+    assert "LR: 3 stored, 0 made" in read_set(tmp_path, "S", 2).note
+
+
+@pytest.mark.parametrize("names", [("0001", "0003"), ()])
+def test_a_missing_low_res_is_an_error_that_names_the_image(
+    write: Write, tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    """A2: one LR of eight missing: 7 read, 1 made, mixed silently."""
+    write("S/HR/{}.png")
+    (tmp_path / "S/LR_bicubic/X4").mkdir(parents=True)
+    write("S/LR_bicubic/X4/{}x4.png", names=names, side=1 / 4)
+    first = "0002" if names else "0001"
+    with pytest.raises(UserError, match=rf"HR/{first}\.png: has no low-resolution image in .*X4, which has \d of 3"):
+        read_set(tmp_path, "S", 4)
+
+
+@pytest.mark.parametrize(
+    ("low", "message"),
+    [
+        ("0004x4", r"X4/0004x4\.png: has no high-resolution image"),
+        ("0001", r"X4: must have one image for 0001\.png, got 0001\.png and 0001x4\.png"),
+    ],
+)
+def test_a_low_res_too_many_is_an_error(write: Write, tmp_path: Path, low: str, message: str) -> None:
+    """A2: the folders must match one to one."""
+    write("S/HR/{}.png")
+    write("S/LR_bicubic/X4/{}x4.png", side=1 / 4)
+    write("S/LR_bicubic/X4/{}.png", names=(low,), side=1 / 4)
+    with pytest.raises(UserError, match=message):
+        read_set(tmp_path, "S", 4)
+
+
+def test_unknown_names_of_low_res_are_an_error(write: Write, tmp_path: Path) -> None:
+    """A2: the error shows the expected spelling."""
+    write("S/HR/{}.png")
+    write("S/LR_bicubic/X4/small-{}.png", side=1 / 4)
+    with pytest.raises(UserError, match=r"0001 or 0001x4, got small-0001\.png"):
+        read_set(tmp_path, "S", 4)
+
+
+def test_low_res_of_another_size_is_refused_even_if_a_cache_has_it(
+    write: Write, tmp_path: Path
+) -> None:
+    """A2: sizes are compared before anything is decoded."""
+    write("S/HR/{}.png")
+    write("S/LR_bicubic/X4/{}x4.png", side=1 / 2)
+    with pytest.raises(UserError, match=r"0001x4\.png: must be 4x2 pixels .* got 8x4"):
+        read_set(tmp_path, "S", 4)
+
+
+def test_a_low_res_that_is_now_read_has_another_cache_than_one_that_was_made(
+    write: Write, tmp_path: Path
+) -> None:
+    """A1: a cache of an earlier version, which made the LR, must not be taken for the stored LR."""
+    write("S/HR/{}.png")
+    made = fingerprint_of(find_images(tmp_path / "S", 4), 4)
+    write("S/LR/{}.png", side=1 / 4)
+    read = fingerprint_of(find_images(tmp_path / "S", 4), 4)
+    assert read != made
+    write("S2/HR/{}.png")
+    write("S2/LR_bicubic/X4/{}x4.png", side=1 / 4)
+    assert fingerprint_of(find_images(tmp_path / "S2", 4), 4) == read
+
+
+def test_fingerprints_of_earlier_versions_are_kept(tmp_path: Path) -> None:
+    """A cache that srsweep wrote before it knew more layouts is found again. The digests are those of that version."""
+    for name, value in (("a", 10), ("b", 200)):
+        for folder, side in (("S/HR", 8), ("S/LR_bicubic/X2", 4), ("P", 8)):
+            path = tmp_path / folder / f"{name}{'x2' if side == 4 else ''}.ppm"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"P6 %d %d 255\n" % (side, side) + bytes([value]) * (3 * side * side))
+    assert fingerprint_of(find_images(tmp_path / "S", 2), 2) == "cca5b7fa80e883ca"
+    assert fingerprint_of(find_images(tmp_path / "P", 2), 2) == "e7b9e6696e86f8a3"
+
+
+LAYOUTS = [
+    ("DIV2K", "div2k/DIV2K_train_HR/{}.png"),
+    ("DIV2K", "DIV2K/div2k_train_hr/{}.png"),
+    ("div2k", "DIV2K/DIV2K_train_HR/{}.png"),
+    ("DIV2K", "DIV2K_train_HR/{}.png"),
+    ("DIV2K", "DIV2K/HR/{}.png"),
+    ("DIV2K", "DIV2K/train/{}.png"),
+    ("DIV2K_valid_HR", "DIV2K/DIV2K_valid_HR/{}.png"),
+    ("DIV2K/DIV2K_valid_HR", "div2k/DIV2K_valid_HR/{}.png"),
+    ("Flickr2K", "Flickr2K/Flickr2K_HR/{}.png"),
+    ("flickr2k", "Flickr2K/Flickr2K/{}.png"),
+    ("DF2K", "DF2K/DF2K_HR/{}.png"),
+    ("DF2K", "df2k/DF2K_train_HR/{}.png"),
+    ("LSDIR", "LSDIR/HR/train/0001000/{}.png"),
+    ("LSDIR", "LSDIR/train/0001000/{}.png"),
+    ("LSDIR", "lsdir/0001000/{}.png"),
+    ("LSDIR", "LSDIR/LSDIR_train_HR/0001000/{}.png"),
+    ("Set5", "benchmark/set5/GTmod12/{}.png"),
+    ("Urban100", "Benchmark/urban100/HR/{}.png"),
+]
+
+
+@pytest.mark.parametrize(("name", "pattern"), LAYOUTS)
+def test_sets_are_found_in_their_own_layouts(
+    write: Write, tmp_path: Path, name: str, pattern: str
+) -> None:
+    """A6: `div2k/` and `Flickr2K/Flickr2K_HR` in a root held no image."""
+    write(pattern)
+    found = read_set(tmp_path, name, 4)
+    assert [source.name for source in found.sources] == list(NAMES)
+    assert found.sources[0].high_res == tmp_path / pattern.format("0001")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("DIV2K/DIV2K_train_HR/{}.png", "flickr2k/Flickr2K_HR/{}.png"),
+        ("DF2K/DIV2K_train_HR/{}.png", "DF2K/Flickr2K_HR/{}.png"),
+        ("DF2K/DIV2K/DIV2K_train_HR/{}.png", "DF2K/Flickr2K/Flickr2K_HR/{}.png"),
+    ],
+)
+def test_df2k_is_div2k_and_flickr2k(write: Write, tmp_path: Path, first: str, second: str) -> None:
+    """A6: both sets, each with its own low-resolution images."""
+    write(first)
+    write(second, names=("000001",))
+    write(first.replace("HR/{}", "LR_bicubic/X4/{}x4"), side=1 / 4)
+    found = read_set(tmp_path, "DF2K", 4)
+    assert [source.name for source in found.sources] == ["000001", *NAMES]
+    assert "4 images" in found.note and "LR: 3 stored, 1 made" in found.note
+    assert "skipped" not in found.note
+
+
+def test_half_of_df2k_is_not_df2k(write: Write, tmp_path: Path) -> None:
+    """A6: the message says which half is missing."""
+    write("DIV2K/DIV2K_train_HR/{}.png")
+    with pytest.raises(SetNotFound, match="no image set 'DF2K', because Flickr2K is missing"):
+        read_set(tmp_path, "DF2K", 4)
+
+
+def test_shards_may_not_hold_two_images_of_one_name(write: Write, tmp_path: Path) -> None:
+    """A6: low-resolution images are found by name."""
+    write("LSDIR/HR/train/0001000/{}.png")
+    write("LSDIR/HR/train/0002000/{}.png", names=("0003",))
+    with pytest.raises(UserError, match=r"got 0001000/0003\.png and 0002000/0003\.png"):
+        read_set(tmp_path, "LSDIR", 4)
+
+
+def test_folders_that_differ_only_in_case_are_not_guessed_between(
+    write: Write, tmp_path: Path
+) -> None:
+    """A6: the exact spelling is taken; otherwise both are named."""
+    write("div2k/HR/{}.png")
+    write("Div2K/HR/{}.png")
+    with pytest.raises(UserError, match="only one folder DIV2K, got Div2K, div2k"):
+        find_folders(tmp_path, "DIV2K")
+    assert find_folders(tmp_path, "div2k") == [tmp_path / "div2k"]
+
+
+def test_home_and_variables_in_paths_are_expanded(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """B1 for the folders of images."""
+    write("S/HR/{}.png")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SETS", str(tmp_path))
+    assert find_folders(Path("~"), "S") == find_folders(Path("$SETS"), "S") == [tmp_path / "S"]
+    assert find_folders(tmp_path / "nowhere", "~/S") == [tmp_path / "S"]
+
+
+def test_a_dead_link_is_an_error(write: Write, tmp_path: Path) -> None:
+    """A3: a folder with 4 dead links was read without a word about them."""
+    write("S/{}.png")
+    (tmp_path / "S/0000.png").symlink_to(tmp_path / "gone.png")
+    with pytest.raises(UserError, match=r"0000\.png: is a link to .*gone\.png, which cannot be read"):
+        read_set(tmp_path, "S", 4)
+    (tmp_path / "S/0000.png").unlink()
+    (tmp_path / "S/0000.png").symlink_to(tmp_path / "S/0000.png")
+    with pytest.raises(UserError, match=r"0000\.png: is a link to .*0000\.png, which cannot be read"):
+        read_set(tmp_path, "S", 4)
+
+
+def test_a_dead_link_in_the_low_res_is_an_error(write: Write, tmp_path: Path) -> None:
+    """A3 for low-resolution images."""
+    write("S/HR/{}.png")
+    (tmp_path / "S/LR").mkdir()
+    (tmp_path / "S/LR/0001.png").symlink_to(tmp_path / "gone.png")
+    with pytest.raises(UserError, match=r"LR/0001\.png: is a link to"):
+        read_set(tmp_path, "S", 4)
+
+
+def test_a_pipe_with_the_name_of_an_image_is_an_error(write: Write, tmp_path: Path) -> None:
+    """A3: reading it would wait for ever."""
+    write("S/{}.png")
+    os.mkfifo(tmp_path / "S/0000.png")
+    with pytest.raises(UserError, match=r"0000\.png: must be a file, got a FIFO"):
+        read_set(tmp_path, "S", 4)
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A3: permission denied is one line."""
+    write("S/{}.png")
+
+    def refused(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    with pytest.raises(UserError, match=r"S: folder cannot be read \(permission denied\)"):
+        read_set(tmp_path, "S", 4)
+
+
+def test_what_is_skipped_is_named(write: Write, tmp_path: Path) -> None:
+    """A3: a subfolder with one more image was passed over without a word."""
+    write("S/{}.png")
+    write("S/more/{}.png", names=("9",))
+    for name in ("notes.txt", "0004.gif", ".hidden.png", ".DS_Store", "Thumbs.db", "._0001.png"):
+        (tmp_path / "S" / name).touch()
+    (tmp_path / "S/link").symlink_to(tmp_path / "gone")
+    note = read_set(tmp_path, "S", 4).note
+    assert note.endswith("skipped: 5 (more/, .hidden.png, 0004.gif, ...)")
+
+
+def test_what_lies_beside_the_high_resolution_images_is_named(write: Write, tmp_path: Path) -> None:
+    """A3: another folder of images in the folder of the set."""
+    write("DIV2K/DIV2K_train_HR/{}.png")
+    write("DIV2K/DIV2K_valid_HR/{}.png", names=("0801",))
+    write("DIV2K/DIV2K_train_LR_bicubic/X2/{}x2.png", side=1 / 2)
+    write("DIV2K/{}.png", names=("poster",))
+    note = read_set(tmp_path, "DIV2K", 2).note
+    assert "LR: 3 stored, 0 made" in note
+    assert note.endswith("skipped: 2 (DIV2K_valid_HR/, poster.png)")
+
+
+def test_a_folder_of_folders_names_them(write: Write, tmp_path: Path) -> None:
+    """A3: an error that says what to name instead."""
+    write("S/one/{}.png")
+    write("S/two/{}.png")
+    with pytest.raises(UserError, match=r"got none; name one of its subfolders: 2 \(one, two\)"):
+        read_set(tmp_path, "S", 4)
+
+
+def test_names_that_a_terminal_cannot_show_are_escaped(write: Write, tmp_path: Path) -> None:
+    """A3: a note is one line, whatever the files are called."""
+    write("S/{}.png")
+    (tmp_path / "S" / "a\nb\x1b[31m.txt").touch()
+    (tmp_path / "S" / os.fsdecode(b"\xff.txt")).touch()
+    note = read_set(tmp_path, "S", 4).note
+    assert r"a\nb\x1b[31m.txt" in note and r"\udcff.txt" in note
+    assert note.isprintable()
