@@ -203,14 +203,16 @@ def split_of(data: DataSettings, scale: int) -> DataSplit:
     The first time, it prints a line about each set on stderr.
     """
     split = open_data(data, scale, image_cache())
-    say_once(split.notes)
+    say_once(split.lines)
     return split
 
 
 def say_once(lines: Iterable[str]) -> None:
     """Prints lines on stderr, except for those that the command has printed before."""
     context = click.get_current_context(silent=True)
-    said: set[str] = set() if context is None else context.meta.setdefault(f"{__name__}.said", set())
+    said: set[str] = (
+        set() if context is None else context.meta.setdefault(f"{__name__}.said", set())
+    )
     for line in lines:
         if line not in said:
             said.add(line)

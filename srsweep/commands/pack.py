@@ -71,8 +71,8 @@ def pack(file: Path, seconds: float, most: int | None, form: Format | None) -> N
     with by_line(file):
         found = check_feasible(config)
         split = open_data(config.data, config.scale, Path(config.cache).absolute())
-        say_once(split.notes)
         PatchSampler(split.train, config.train.patch_size, config.train.batch_size, config.seed)
+    say_once(split.lines)
     gpus = () if config.train.device == "cpu" else find_gpus()
     bench = _bench(make_plan(config, found, split), gpus, most)
     try:

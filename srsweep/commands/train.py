@@ -25,11 +25,13 @@ from srsweep.variant import (
     image_cache,
     note_of,
     read_note,
-    split_of,
+    say_once,
     validated,
 )
 from sweeps.checkpoints.state import checkpoint_path, read_checkpoint
+from sweeps.data.patches import PatchSampler
 from sweeps.data.settings import DataSettings
+from sweeps.data.split import open_data
 from sweeps.records import Evaluation, Outcome, Progress
 from sweeps.train.segment import Segment, run
 from sweeps.train.settings import TrainSettings
@@ -106,9 +108,6 @@ def train(  # noqa: PLR0913 - one parameter an option
             {name: value for name, value in changed.items() if name in DataSettings.model_fields},
         ),
     )
-    assert wanted.data is not None
-    split_of(wanted.data, wanted.scale)  # raises before anything is written
-    _note(wanted, output)
     _train(wanted, output)
     click.echo(f"weights: {checkpoint_path(output, 1)}")
 
@@ -171,7 +170,7 @@ def _train(variant: Variant, folder: Path) -> None:
         threads=torch.get_num_threads(),
     )
     try:
-        with _interruptible() as is_stopped, _bar(full) as bar:
+        with _interruptible() as is_stopped, _opened(variant, folder), _bar(full) as bar:
             task = bar.add_task("", total=full, note="")
             for record in run(segment, is_stopped=is_stopped):
                 _show(record, bar, task, full)
@@ -187,6 +186,20 @@ def _train(variant: Variant, folder: Path) -> None:
             f"\nstopped, {at}; to continue, run `{again}` or the same command again", err=True
         )
         raise SystemExit(130) from None
+
+
+@contextmanager
+def _opened(variant: Variant, folder: Path) -> Iterator[None]:
+    """Opens the images, says what they are, and writes `variant.json`.
+
+    Raises UserError before anything is written if the images cannot be used or if the folder holds another training.
+    """
+    assert variant.data is not None
+    split = open_data(variant.data, variant.scale, image_cache())
+    PatchSampler(split.train, variant.train.patch_size, variant.train.batch_size, variant.seed)
+    _note(variant, folder)
+    say_once(split.lines)
+    yield
 
 
 def _show(record: Progress | Evaluation | Outcome, bar: Bar, task: TaskID, full: int) -> None:

@@ -155,13 +155,10 @@ def _may_be_set(folder: Path) -> bool:
 def _image_set(folders: Sequence[Path], name: str, scale: int) -> ImageSet:
     highs = {folder: _high_folders(folder, scale) for folder in folders}
     parts = [_part(high, scale) for several in highs.values() for high in several]
-    sources: dict[str, ImageSource] = {}
-    for part in parts:
-        for source in part.sources:
-            if source.name in sources:
-                both = f"{sources[source.name].high_res} and {source.high_res}"
-                raise UserError(f"{name}: images must have different names, got {shown(both)}")
-            sources[source.name] = source
+    names = [source.name for part in parts for source in part.sources]
+    if len(set(names)) < len(names):
+        parts = [_prefixed(part) for part in parts]
+    sources = [source for part in parts for source in part.sources]
     used = {path for part in parts for path in (part.folder, *part.folder.parents)}
     used |= {path for part in parts for path in part.low.belonging}
     skipped = [path for part in parts for path in part.skipped]
@@ -171,7 +168,7 @@ def _image_set(folders: Sequence[Path], name: str, scale: int) -> ImageSet:
             skipped += [*around.folders, *around.images, *around.others]
     left = list(dict.fromkeys(path for path in skipped if path not in used))
     return ImageSet(
-        sources=tuple(sources[each] for each in sorted(sources)),
+        sources=tuple(sorted(sources, key=lambda source: source.name)),
         folders=tuple(part.folder for part in parts),
         note=_note(name, parts, left, scale),
     )
@@ -185,6 +182,13 @@ class _Part:
     sources: tuple[ImageSource, ...]
     low: LowRes
     skipped: tuple[Path, ...]
+
+
+def _prefixed(part: _Part) -> _Part:
+    """Returns the images with the folder in their names, for a set whose folders share names of images."""
+    names = [f"{part.folder.name}/{source.name}" for source in part.sources]
+    renamed = [replace(s, name=name) for s, name in zip(part.sources, names, strict=True)]
+    return replace(part, sources=tuple(renamed))
 
 
 def _part(folder: Path, scale: int) -> _Part:
@@ -209,7 +213,9 @@ def _part(folder: Path, scale: int) -> _Part:
     for source in sources:
         read_header(source.high_res)
         check_pair(source, scale)
-    unread = () if low.folder == folder else (p for files in beside.values() for p in files.values())
+    unread = (
+        () if low.folder == folder else (p for files in beside.values() for p in files.values())
+    )
     return _Part(folder=folder, sources=sources, low=low, skipped=(*found.skipped, *unread))
 
 

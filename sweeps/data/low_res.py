@@ -23,9 +23,7 @@ from sweeps.data.pixels import read_header
 HIGH_NAME = re.compile(r"(?P<prefix>.*?)(?:HR|GT(?:mod\d+)?|original)(?P<tail>[_-].*)?", re.I)
 """Name of a folder of high-resolution images. Its low-resolution folders begin with the same prefix."""
 
-LOW_NAME = re.compile(
-    r"(?:(?P<low>LR|LQ)[_-]?(?P<kind>[a-z]*?)[_-]?)?(?:X(?P<scale>\d+))?", re.I
-)
+LOW_NAME = re.compile(r"(?:(?P<low>LR|LQ)[_-]?(?P<kind>[a-z]*?)[_-]?)?(?:X(?P<scale>\d+))?", re.I)
 """Name of a folder of low-resolution images, after its prefix."""
 
 BICUBIC = ("bicubic", "bic", "bi")

@@ -58,7 +58,9 @@ class DataSettings(BaseModel):
         parts = [] if value is None else set_names(value)
         if not all(parts) or len(set(parts)) < len(parts) or value == ():
             shown = list(value) if isinstance(value, tuple) else value
-            hint = "; write names that contain '+' as a list, such as [C++/A]" if "+" in shown else ""
+            hint = (
+                "; write names that contain '+' as a list, such as [C++/A]" if "+" in shown else ""
+            )
             raise ValueError(
                 f"must name different image sets joined by '+' or in a list, got {shown!r}{hint}"
             )

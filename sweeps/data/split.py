@@ -52,6 +52,11 @@ class DataSplit:
     """One line for each set, for people: what was found, which low-resolution images are stored and which are made,
     and what is not read."""
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All that there is to say about the images: the notes and the description."""
+        return (*self.notes, self.description)
+
 
 def open_split(settings: DataSettings, scale: int, cache_dir: Path) -> DataSplit:
     """Returns the training set and the validation set at `scale`.
@@ -158,7 +163,9 @@ def _gather(
         for folder in found.folders:
             other = owners.setdefault(folder.resolve(), part)
             if other != part:
-                raise UserError(f"must name different image sets, but {other} and {part} are in {shown(folder)}")
+                raise UserError(
+                    f"must name different image sets, but {other} and {part} are in {shown(folder)}"
+                )
         sets[part] = list(found.sources)
         notes.append(found.note)
     if len(parts) == 1:

@@ -33,7 +33,7 @@ def test_upstream_checkpoint_through_the_command(shared: Path) -> None:
         "--json",
     )
     assert result.exit_code == 0, result.output
-    (row,) = json.loads(result.output)
+    (row,) = json.loads(result.stdout)
     assert round(row["psnr_y"], 2) == 28.96
 
 

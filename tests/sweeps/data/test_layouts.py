@@ -131,7 +131,9 @@ def test_low_res_for_other_scales_only_is_said(
     """A1: the low-resolution images for the scale are then made."""
     write("S/HR/{}.png")
     write(low, side=side)
-    assert "LR: 0 stored, 3 made; stored LR is for x2, not for x4" in read_set(tmp_path, "S", 4).note
+    assert (
+        "LR: 0 stored, 3 made; stored LR is for x2, not for x4" in read_set(tmp_path, "S", 4).note
+    )
     assert "LR: 3 stored, 0 made" in read_set(tmp_path, "S", 2).note
 
 
@@ -144,7 +146,9 @@ def test_a_missing_low_res_is_an_error_that_names_the_image(
     (tmp_path / "S/LR_bicubic/X4").mkdir(parents=True)
     write("S/LR_bicubic/X4/{}x4.png", names=names, side=1 / 4)
     first = "0002" if names else "0001"
-    with pytest.raises(UserError, match=rf"HR/{first}\.png: has no low-resolution image in .*X4, which has \d of 3"):
+    with pytest.raises(
+        UserError, match=rf"HR/{first}\.png: has no low-resolution image in .*X4, which has \d of 3"
+    ):
         read_set(tmp_path, "S", 4)
 
 
@@ -155,7 +159,9 @@ def test_a_missing_low_res_is_an_error_that_names_the_image(
         ("0001", r"X4: must have one image for 0001\.png, got 0001\.png and 0001x4\.png"),
     ],
 )
-def test_a_low_res_too_many_is_an_error(write: Write, tmp_path: Path, low: str, message: str) -> None:
+def test_a_low_res_too_many_is_an_error(
+    write: Write, tmp_path: Path, low: str, message: str
+) -> None:
     """A2: the folders must match one to one."""
     write("S/HR/{}.png")
     write("S/LR_bicubic/X4/{}x4.png", side=1 / 4)
@@ -259,6 +265,14 @@ def test_df2k_is_div2k_and_flickr2k(write: Write, tmp_path: Path, first: str, se
     assert "skipped" not in found.note
 
 
+def test_df2k_of_sets_with_the_same_names_tells_them_apart(write: Write, tmp_path: Path) -> None:
+    """A6: subsets that were numbered anew."""
+    write("DIV2K/DIV2K_train_HR/{}.png")
+    write("Flickr2K/Flickr2K_HR/{}.png", names=("0003",))
+    names = [source.name for source in read_set(tmp_path, "DF2K", 4).sources]
+    assert names == [*(f"DIV2K_train_HR/{name}" for name in NAMES), "Flickr2K_HR/0003"]
+
+
 def test_half_of_df2k_is_not_df2k(write: Write, tmp_path: Path) -> None:
     """A6: the message says which half is missing."""
     write("DIV2K/DIV2K_train_HR/{}.png")
@@ -300,11 +314,15 @@ def test_a_dead_link_is_an_error(write: Write, tmp_path: Path) -> None:
     """A3: a folder with 4 dead links was read without a word about them."""
     write("S/{}.png")
     (tmp_path / "S/0000.png").symlink_to(tmp_path / "gone.png")
-    with pytest.raises(UserError, match=r"0000\.png: is a link to .*gone\.png, which cannot be read"):
+    with pytest.raises(
+        UserError, match=r"0000\.png: is a link to .*gone\.png, which cannot be read"
+    ):
         read_set(tmp_path, "S", 4)
     (tmp_path / "S/0000.png").unlink()
     (tmp_path / "S/0000.png").symlink_to(tmp_path / "S/0000.png")
-    with pytest.raises(UserError, match=r"0000\.png: is a link to .*0000\.png, which cannot be read"):
+    with pytest.raises(
+        UserError, match=r"0000\.png: is a link to .*0000\.png, which cannot be read"
+    ):
         read_set(tmp_path, "S", 4)
 
 

@@ -28,7 +28,9 @@ def write_png(path: Path, *, bits: int, colour: int, channels: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("colour", "channels"), [(0, 1), (2, 3), (4, 2), (6, 4)], ids=["grey", "RGB", "grey+alpha", "RGBA"]
+    ("colour", "channels"),
+    [(0, 1), (2, 3), (4, 2), (6, 4)],
+    ids=["grey", "RGB", "grey+alpha", "RGBA"],
 )
 def test_16_bit_png_is_refused(tmp_path: Path, colour: int, channels: int) -> None:
     """A4: RGB, RGBA and grey+alpha were cut to 8 bits without a word."""
@@ -52,11 +54,16 @@ def test_deep_tiff_is_refused(
     photometric = "minisblack" if len(shape) == 2 else "rgb"
     path = tmp_path / "deep.tif"
     tifffile.imwrite(path, np.zeros(shape, kind), photometric=photometric, compression=compression)
-    with pytest.raises(UserError, match=rf"deep\.tif: (must have 8 bits per channel, got {bits}|cannot be read as an image)"):
+    with pytest.raises(
+        UserError,
+        match=rf"deep\.tif: (must have 8 bits per channel, got {bits}|cannot be read as an image)",
+    ):
         read_image(path)
 
 
-@pytest.mark.parametrize(("magic", "largest"), [("P6", 65535), ("P6", 1023), ("P5", 65535), ("P3", 4095)])
+@pytest.mark.parametrize(
+    ("magic", "largest"), [("P6", 65535), ("P6", 1023), ("P5", 65535), ("P3", 4095)]
+)
 def test_deep_ppm_is_refused(tmp_path: Path, magic: str, largest: int) -> None:
     """A4: a PPM says its largest value in its header."""
     samples = b"1 " * 12 if magic == "P3" else b"\0" * 24
@@ -96,7 +103,9 @@ def test_a_palette_and_one_bit_are_exact(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["jp2", "avif", "sgi"])
-def test_another_format_under_the_suffix_of_an_image_is_refused(tmp_path: Path, content: str) -> None:
+def test_another_format_under_the_suffix_of_an_image_is_refused(
+    tmp_path: Path, content: str
+) -> None:
     """A4: Pillow reads a format by its content, and these may have more than 8 bits."""
     path = tmp_path / "a.png"
     names = {"jp2": "JPEG2000", "avif": "AVIF", "sgi": "SGI"}
@@ -141,7 +150,9 @@ def test_a_pair_must_be_turned_alike(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir(parents=True)
     Image.new("RGB", (8, 8)).save(tmp_path / "S/HR/a.jpg", exif=exif)
     Image.new("RGB", (4, 4)).save(tmp_path / "S/LR/a.png")
-    with pytest.raises(UserError, match=r"LR/a\.png: must have the EXIF orientation of a\.jpg, 6, got 1"):
+    with pytest.raises(
+        UserError, match=r"LR/a\.png: must have the EXIF orientation of a\.jpg, 6, got 1"
+    ):
         read_set(tmp_path, "S", 2)
 
 
