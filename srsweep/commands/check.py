@@ -15,7 +15,6 @@ import torch
 from analysis.tables import Format
 from searchspace.architecture import Architecture
 from searchspace.cost import costs, low_res_size
-from searchspace.errors import UserError
 from searchspace.quantity import format_quantity
 from searchspace.space import feasible
 from srsweep.options import FILE, by_line, print_table, read_file, tabular
@@ -149,8 +148,8 @@ def _unused(config: SweepConfig) -> str:
 
 def _data(config: SweepConfig) -> tuple[str, tuple[str, ...]]:
     """Describes the images in one line, or names a set that is missing, and returns a note for each set."""
-    parts = [config.data.train, *filter(None, [config.data.validation])]
-    for name in dict.fromkeys(name for named in parts for name in set_names(named)):
+    names = set_names(config.data.train) + set_names(config.data.validation or ())
+    for name in dict.fromkeys(names):
         try:
             if name != EMBEDDED:
                 find_folders(Path(config.data.root), name)

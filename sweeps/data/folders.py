@@ -67,7 +67,7 @@ def listing(folder: Path) -> Listing:
         hidden, is_image = path.name.startswith("."), path.suffix.lower() in SUFFIXES
         if path.name.startswith("._") or path.name.casefold() in SYSTEM_FILES:
             continue
-        if os.path.isdir(path):
+        if is_folder(path):
             folders += [] if hidden else [path]
         elif is_image and not hidden:
             images.append(path)
@@ -113,16 +113,16 @@ def resolve(path: Path) -> Path | None:
 
     Returns None if there is no such folder. Raises UserError if several folders differ only in case.
     """
-    if os.path.isdir(path):
+    if is_folder(path):
         return path
     current = Path(path.anchor)
     for part in path.parts[len(current.parts) :]:
         exact = current / part
-        if os.path.isdir(exact):
+        if is_folder(exact):
             current = exact
             continue
         found = _one_of(current, [entry.name for entry in _entries(current)], part)
-        if found is None or not os.path.isdir(found):
+        if found is None or not is_folder(found):
             return None
         current = found
     return current
@@ -130,7 +130,28 @@ def resolve(path: Path) -> Path | None:
 
 def expanded(text: str | Path) -> Path:
     """Returns a path with `~` and environment variables replaced."""
-    return Path(os.path.expanduser(os.path.expandvars(text)))
+    path = Path(os.path.expandvars(text))
+    try:
+        return path.expanduser()
+    except RuntimeError:  # no such person
+        return path
+
+
+def is_folder(path: Path) -> bool:
+    """Returns whether `path` is a folder. Without permission to look, it is not."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """Returns the folders in `folder`, and none if it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(folder / entry.name for entry in entries if entry.is_dir())
+    except OSError:
+        return []
 
 
 def shown(text: object) -> str:

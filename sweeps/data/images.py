@@ -7,21 +7,32 @@ A set is a folder of images, or a folder in one of the layouts of public archive
 - DF2K, which is DIV2K and Flickr2K: `DF2K/DF2K_HR` (qpchen/RepECN, src/data/df2k.py), `DF2K/DF2K_train_HR`
   (MingSun-Tse/ASSL, src/data/df2k.py), both sets inside `DF2K` (BasicSR and Real-ESRGAN), or both sets beside each other;
 - `LSDIR/HR/train/0001000/0000001.png` (ofsoundof/LSDIR, data/train.json), and its subfolders without `HR` or `train`;
-- `Set5/GTmod12` and `Set5/original`, the test sets of BasicSR (docs/DatasetPreparation.md).
+- `Set5/GTmod12` and `Set5/original`, the test sets of BasicSR (docs/DatasetPreparation.md);
+- `Set5/image_SRF_4/img_001_SRF_4_HR.png`, the test sets of jbhuang0604/SelfExSR.
 
 `sweeps.data.low_res` finds the low-resolution images.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from searchspace.errors import UserError
-from sweeps.data.folders import Listing, contents, expanded, listing, resolve, shown, some
+from sweeps.data.folders import (
+    Listing,
+    contents,
+    expanded,
+    is_folder,
+    listing,
+    resolve,
+    shown,
+    some,
+)
 from sweeps.data.low_res import LowRes, find_low_res, refuse_unmatched, split_same_folder
 from sweeps.data.pixels import (
     SUFFIXES,
+    Header,
     ImageSource,
     Pixels,
     check_pair,
@@ -51,7 +62,11 @@ JOINED = {"df2k": ("DIV2K", "Flickr2K")}
 HIGH_FOLDERS = ("HR", "{name}_train_HR", "{name}_HR", "train_HR")
 """Names of the folder of high-resolution images in the folder of a set, in the order of preference."""
 
-TEST_FOLDERS = ("GT", "original")
+TEST_FOLDERS = ("GT", "original", "image_SRF_{scale}", "{name}")
+"""Further names, for a folder that has no images of its own."""
+
+OTHER_NAMES = (re.compile(r".+_train_HR", re.I), re.compile(r".+_HR", re.I))
+"""Names of the folder of high-resolution images if there is only one like it."""
 
 CROPPED = re.compile(r"GTmod(\d+)", re.I)
 """Folder of high-resolution images whose sides are multiples of a number."""
@@ -59,8 +74,15 @@ CROPPED = re.compile(r"GTmod(\d+)", re.I)
 SPLIT_NAME = re.compile(r"(?P<set>.+?)_(?:train_|valid_|test_)?HR(?:_sub)?", re.I)
 """Name of a folder that is inside the folder of its set, such as DIV2K_valid_HR."""
 
+HEADER_FACTS: dict[str, Callable[[Header], bool]] = {
+    "transparency is dropped": lambda header: header.alpha,
+    "EXIF orientation is not applied": lambda header: header.orientation != 1,
+    "only the first frame is read": lambda header: header.frames > 1,
+}
+"""What is said of images, and of which."""
 
-class SetNotFound(UserError):
+
+class SetNotFound(UserError):  # noqa: N818 - reads as what happened
     """There is no image set with the name."""
 
 
@@ -222,38 +244,43 @@ def _part(folder: Path, scale: int) -> _Part:
 def _high_folders(folder: Path, scale: int) -> list[Path]:
     """Returns the folders of high-resolution images in the folder of a set."""
     here = listing(folder)
-    parts = JOINED.get(folder.name.casefold())
-    for pattern in HIGH_FOLDERS:
-        if (found := here.folder_called(pattern.format(name=folder.name))) is not None:
-            return [found]
-    if parts and (both := _joined(here, parts, scale)):
+    if (found := _first_called(here, HIGH_FOLDERS, scale)) is not None:
+        return [found]
+    if both := _joined(here, JOINED.get(folder.name.casefold(), ()), scale):
         return both
     if here.images:
         return [folder]
-    cropped = {int(m[1]): path for path in here.folders if (m := CROPPED.fullmatch(path.name))}
-    fitting = [size for size in sorted(cropped) if size % scale == 0]
-    if cropped:
-        # BasicSR's images for x2, x3 and x4 are made from GTmod12.
-        return [cropped[12 if 12 in fitting else min(fitting, default=min(cropped))]]
-    for name in (*TEST_FOLDERS, folder.name):
-        if (found := here.folder_called(name)) is not None:
-            return [found]
-    training = [path for path in here.folders if re.fullmatch(r".+_train_HR", path.name, re.I)]
-    whole = [path for path in here.folders if re.fullmatch(r".+_HR", path.name, re.I)]
-    for several in (training, whole):
+    found = _cropped(here, scale) or _first_called(here, TEST_FOLDERS, scale)
+    if found is not None:
+        return [found]
+    for pattern in OTHER_NAMES:
+        several = [path for path in here.folders if pattern.fullmatch(path.name)]
         if len(several) == 1:
             return several
     return [folder]
+
+
+def _first_called(here: Listing, patterns: Sequence[str], scale: int) -> Path | None:
+    names = [pattern.format(name=here.folder.name, scale=scale) for pattern in patterns]
+    return next((path for name in names if (path := here.folder_called(name)) is not None), None)
+
+
+def _cropped(here: Listing, scale: int) -> Path | None:
+    """Returns the folder of images whose sides are multiples of the scale, or of any number, if there is one."""
+    sizes = {int(m[1]): path for path in here.folders if (m := CROPPED.fullmatch(path.name))}
+    fitting = [size for size in sizes if size % scale == 0] or list(sizes)
+    # BasicSR's images for x2, x3 and x4 are made from GTmod12.
+    return sizes[12 if 12 in fitting else min(fitting)] if fitting else None
 
 
 def _joined(here: Listing, parts: Sequence[str], scale: int) -> list[Path]:
     """Returns the folders of high-resolution images of several sets in one folder, or nothing if one is missing."""
     found: list[Path] = []
     for part in parts:
-        for name in (f"{part}_train_HR", f"{part}_HR", part):
-            if (inner := here.folder_called(name)) is not None:
-                found += _high_folders(inner, scale) if name == part else [inner]
-                break
+        if (high := _first_called(here, (f"{part}_train_HR", f"{part}_HR"), scale)) is not None:
+            found.append(high)
+        elif (inner := here.folder_called(part)) is not None:
+            found += _high_folders(inner, scale)
         else:
             return []
     return found
@@ -279,15 +306,12 @@ def _facts(parts: Sequence[_Part], skipped: Sequence[Path], scale: int) -> Itera
     if spare := [path for part in parts for path in part.low.spare]:
         yield f"more LR for x{scale} is not used: {some(map(_short, spare))}"
     if skipped:
-        names = some([f"{path.name}/" if path.is_dir() else path.name for path in skipped])
-        yield f"skipped: {names}"
-    headers = [(s.name, read_header(s.high_res)) for part in parts for s in part.sources]
-    if alpha := [each for each, header in headers if header.alpha]:
-        yield f"transparency is dropped: {some(alpha)}"
-    if turned := [each for each, header in headers if header.orientation != 1]:
-        yield f"EXIF orientation is not applied: {some(turned)}"
-    if several := [each for each, header in headers if header.frames > 1]:
-        yield f"only the first frame is read: {some(several)}"
+        yield f"skipped: {some([f'{p.name}/' if is_folder(p) else p.name for p in skipped])}"
+    sources = [source for part in parts for source in part.sources]
+    headers = [(source.name, read_header(source.high_res)) for source in sources]
+    for text, holds in HEADER_FACTS.items():
+        if names := [name for name, header in headers if holds(header)]:
+            yield f"{text}: {some(names)}"
 
 
 def _short(path: Path) -> str:

@@ -182,7 +182,8 @@ def _bits(path: Path, image: Image.Image) -> int:
         return max(image.tag_v2.get(BITS_PER_SAMPLE, (1,)))  # type: ignore[attr-defined]
     if image.format == "PPM":
         # The last argument of Pillow's decoder is the largest value of a channel, unless it is 255.
-        arguments = image.tile[0].args if image.tile else ()
+        tiles = image.tile  # type: ignore[attr-defined]
+        arguments = tiles[0].args if tiles else ()
         largest = arguments[-1] if isinstance(arguments, tuple) and arguments else 255
         return 16 if isinstance(largest, int) and largest > 255 else 8
     return 8

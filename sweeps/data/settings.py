@@ -59,7 +59,9 @@ class DataSettings(BaseModel):
         if not all(parts) or len(set(parts)) < len(parts) or value == ():
             shown = list(value) if isinstance(value, tuple) else value
             hint = (
-                "; write names that contain '+' as a list, such as [C++/A]" if "+" in shown else ""
+                "; write names that contain '+' as a list, such as [C++/A]"
+                if isinstance(value, str) and "+" in value
+                else ""
             )
             raise ValueError(
                 f"must name different image sets joined by '+' or in a list, got {shown!r}{hint}"

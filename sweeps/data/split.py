@@ -12,7 +12,7 @@ from pathlib import Path
 from searchspace.errors import UserError
 from sweeps.data.cache import PairSet, content_digest, digest, open_cache
 from sweeps.data.embedded import embedded_train, embedded_validation
-from sweeps.data.folders import expanded, listing, shown, some
+from sweeps.data.folders import expanded, shown, some, subfolders
 from sweeps.data.images import (
     ImageSet,
     ImageSource,
@@ -237,12 +237,10 @@ def _refuse_test_images(
 
 
 def _test_folders(root: Path, test_set: str) -> list[Path]:
-    """Returns the folders of a test set under `root` and under the folders in it."""
-    parents = [root, *(listing(root).folders if root.is_dir() else ())]
-    found: dict[Path, None] = {}
-    for parent in parents:
-        found |= dict.fromkeys(search_folders(parent, test_set))
-    return list(found)
+    """Returns the folders of a test set under `root`, under the folders in it and under the current folder."""
+    names = {test_set.casefold(), f"{test_set}_HR".casefold()}
+    parents = dict.fromkeys((root, *subfolders(root), Path()))
+    return [f for parent in parents for f in subfolders(parent) if f.name.casefold() in names]
 
 
 def _all_images(folder: Path) -> Iterator[Path]:

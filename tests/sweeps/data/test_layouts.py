@@ -50,6 +50,11 @@ STORED = [
     ("S/hr/{}.PNG", "S/lr_bicubic/x4/{}_x4.png"),
     ("S/HR/{}_HR.png", "S/LR/{}_LR.png"),
     ("S/GTmod12/{}.png", "S/LRbicx4/{}.png"),
+    ("S/GT/{}.png", "S/LQ/{}.png"),
+    ("S/image_SRF_4/img_{}_SRF_4_HR.png", "S/image_SRF_4/img_{}_SRF_4_LR.png"),
+    ("S/Flickr2K_HR/{}.png", "S/Flickr2K_LR_bicubic/X4/{}x4.png"),
+    ("S/DIV2K_LSDIR_valid_HR/{}.png", "S/DIV2K_LSDIR_valid_LR/{}x4.png"),
+    ("S/S/{}.png", "S/S_LR_bicubic/X4/{}x4.png"),
     ("S/original/{}.png", "S/LRbicx4/{}.png"),
     ("S/{}.png", "S/LR_bicubic/X4/{}x4.png"),
     ("S/{}.png", "S/{}x4.png"),
@@ -88,7 +93,8 @@ def test_high_and_low_resolution_in_one_folder_are_not_both_trained_on(
     write("S/{}x4.png", side=1 / 4)
     assert [source.name for source in find_images(tmp_path / "S", 4)] == list(NAMES)
     note = read_set(tmp_path, "S", 2).note
-    assert "3 images" in note and "LR: 0 stored, 3 made; stored LR is for x4, not for x2" in note
+    assert "3 images" in note
+    assert "LR: 0 stored, 3 made; stored LR is for x4, not for x2" in note
 
 
 def test_a_name_that_ends_like_a_scale_is_a_name_unless_the_size_agrees(
@@ -261,7 +267,8 @@ def test_df2k_is_div2k_and_flickr2k(write: Write, tmp_path: Path, first: str, se
     write(first.replace("HR/{}", "LR_bicubic/X4/{}x4"), side=1 / 4)
     found = read_set(tmp_path, "DF2K", 4)
     assert [source.name for source in found.sources] == ["000001", *NAMES]
-    assert "4 images" in found.note and "LR: 3 stored, 1 made" in found.note
+    assert "4 images" in found.note
+    assert "LR: 3 stored, 1 made" in found.note
     assert "skipped" not in found.note
 
 
@@ -271,6 +278,18 @@ def test_df2k_of_sets_with_the_same_names_tells_them_apart(write: Write, tmp_pat
     write("Flickr2K/Flickr2K_HR/{}.png", names=("0003",))
     names = [source.name for source in read_set(tmp_path, "DF2K", 4).sources]
     assert names == [*(f"DIV2K_train_HR/{name}" for name in NAMES), "Flickr2K_HR/0003"]
+
+
+@pytest.mark.parametrize(
+    ("scale", "folder"), [(2, "GTmod12"), (4, "GTmod12"), (8, "GTmod8"), (5, "GTmod12")]
+)
+def test_the_cropped_images_of_the_scale_are_read(
+    write: Write, tmp_path: Path, scale: int, folder: str
+) -> None:
+    """A6: BasicSR's test sets hold images cropped to multiples of several numbers."""
+    for size in (8, 12, 16):
+        write(f"Set5/GTmod{size}/{{}}.png")
+    assert read_set(tmp_path, "Set5", scale).folders == (tmp_path / "Set5" / folder,)
 
 
 def test_half_of_df2k_is_not_df2k(write: Write, tmp_path: Path) -> None:
@@ -393,5 +412,6 @@ def test_names_that_a_terminal_cannot_show_are_escaped(write: Write, tmp_path: P
     (tmp_path / "S" / "a\nb\x1b[31m.txt").touch()
     (tmp_path / "S" / os.fsdecode(b"\xff.txt")).touch()
     note = read_set(tmp_path, "S", 4).note
-    assert r"a\nb\x1b[31m.txt" in note and r"\udcff.txt" in note
+    assert r"a\nb\x1b[31m.txt" in note
+    assert r"\udcff.txt" in note
     assert note.isprintable()

@@ -142,6 +142,14 @@ def test_a_turned_image_is_said(tmp_path: Path, suffix: str) -> None:
     assert read_set(tmp_path, ".", 2).note.endswith("EXIF orientation is not applied: 1 (phone)")
 
 
+def test_a_turned_tiff_has_the_size_of_its_pixels(tmp_path: Path) -> None:
+    """A4: Pillow turns a TIFF itself, so that there is nothing to say."""
+    Image.new("RGB", (8, 4)).save(tmp_path / "a.tif", tiffinfo={274: 6})
+    header = read_header(tmp_path / "a.tif")
+    assert read_image(tmp_path / "a.tif").shape == (header.height, header.width, 3) == (8, 4, 3)
+    assert "EXIF" not in read_set(tmp_path, ".", 2).note
+
+
 def test_a_pair_must_be_turned_alike(tmp_path: Path) -> None:
     """A4: a square pair would fit by its size."""
     exif = Image.Exif()

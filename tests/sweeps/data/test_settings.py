@@ -33,7 +33,8 @@ def test_names_with_a_plus_stay_a_list_wherever_they_are_stored() -> None:
     """A5: `C++/A` and `a+b` could not be named."""
     settings = DataSettings(train=["C++/A", "T91"], validation=["a+b"])
     stored = json.loads(json.dumps(settings.model_dump(mode="json")))
-    assert stored["train"] == ["C++/A", "T91"] and stored["validation"] == ["a+b"]
+    assert stored["train"] == ["C++/A", "T91"]
+    assert stored["validation"] == ["a+b"]
     assert DataSettings.model_validate(stored) == settings
     assert hash(settings) == hash(DataSettings.model_validate(stored))
     assert set_names(settings.train) == ["C++/A", "T91"]

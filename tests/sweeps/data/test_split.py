@@ -113,6 +113,19 @@ def test_pictures_of_a_test_set_beside_are_refused_by_content(
         split(train="A")
 
 
+def test_every_folder_of_a_test_set_counts(
+    make_set: MakeSet, split: Callable[..., DataSplit], tmp_path: Path
+) -> None:
+    """A6: two folders that differ in the case of their letters, and one that cannot be read as a set."""
+    make_set("SET5", ("bird",))
+    tested = make_set("set5/deep/er", ("baby",))
+    (tmp_path / "set5/0.png").symlink_to(tmp_path / "gone.png")
+    folder = make_set("A", NAMES)
+    shutil.copy(tested / "baby.png", folder / "renamed.png")
+    with pytest.raises(UserError, match=r"test set Set5, but 1 \(renamed\) are in it"):
+        split(train="A")
+
+
 def test_bsds_validation_pictures_are_refused_by_name(
     make_set: MakeSet, split: Callable[..., DataSplit]
 ) -> None:
