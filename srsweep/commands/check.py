@@ -25,7 +25,7 @@ from sweeps.config.feasibility import Found, check_feasible
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.data.images import SetNotFound, find_folders
 from sweeps.data.settings import EMBEDDED, set_names
-from sweeps.data.split import open_data
+from sweeps.data.split import open_data, plus_hint
 from sweeps.device import pick_device
 from sweeps.machine import num_cores, threads_here
 from sweeps.messages import without_password
@@ -148,13 +148,15 @@ def _unused(config: SweepConfig) -> str:
 
 def _data(config: SweepConfig) -> tuple[str, tuple[str, ...]]:
     """Describes the images in one line, or names a set that is missing, and returns a note for each set."""
-    names = set_names(config.data.train) + set_names(config.data.validation or ())
-    for name in dict.fromkeys(names):
-        try:
-            if name != EMBEDDED:
-                find_folders(Path(config.data.root), name)
-        except SetNotFound as error:
-            return f"not found: {error}; the sweep needs it to run", ("unknown",)
+    root = Path(config.data.root)
+    for named in filter(None, (config.data.train, config.data.validation)):
+        for name in set_names(named):
+            try:
+                if name != EMBEDDED:
+                    find_folders(root, name)
+            except SetNotFound as error:
+                reason = f"not found: {error}{plus_hint(named, root)}; the sweep needs it to run"
+                return reason, ("unknown",)
     split = open_data(config.data, config.scale, Path(config.cache).absolute())
     return split.description, split.notes
 

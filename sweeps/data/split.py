@@ -156,10 +156,7 @@ def _gather(
         try:
             found = read_set(root, part, scale)
         except SetNotFound as error:
-            if isinstance(named, str) and len(parts) > 1 and search_folders(root, named):
-                hint = f"write [{named}], a list, for the one set {named}"
-                raise SetNotFound(f"{error}; {hint}") from None
-            raise
+            raise SetNotFound(f"{error}{plus_hint(named, root)}") from None
         for folder in found.folders:
             other = owners.setdefault(folder.resolve(), part)
             if other != part:
@@ -174,6 +171,12 @@ def _gather(
         part: [replace(source, name=f"{part}/{source.name}") for source in sources]
         for part, sources in sets.items()
     }, notes
+
+
+def plus_hint(named: SetNames, root: Path) -> str:
+    """Returns advice, after a semicolon, if text that names several sets is also the name of one set."""
+    one = isinstance(named, str) and "+" in named and search_folders(root, named)
+    return f"; for the one set {named}, write a list: [{named}]" if one else ""
 
 
 def _embedded_note(name: str, sources: Sequence[ImageSource]) -> str:

@@ -77,6 +77,14 @@ def test_check_and_run_say_which_low_res_is_stored(root: Path) -> None:
     assert checked["data"] in lines
 
 
+def test_check_answers_text_that_is_the_name_of_one_set(root: Path) -> None:
+    """A5: a set is missing on this machine, but the text is the name of a folder."""
+    (root / "C++").rename(root / "C+D")
+    data = json.loads(succeed("check", sweep_file(root, train="C+D"), "--json").stdout)["data"]
+    assert "no image set 'C'" in data
+    assert "for the one set C+D, write a list: [C+D]; the sweep needs it to run" in data
+
+
 def test_train_with_few_images_and_hold_out(root: Path) -> None:
     """E5: 4 images; `--set hold_out=...` was refused. A mistake leaves no folder that refuses the next attempt."""
     said = mistake(

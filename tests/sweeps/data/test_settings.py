@@ -74,7 +74,10 @@ def test_a_set_with_a_plus_in_its_name_is_trained_on(make_set: MakeSet, tmp_path
     assert opened.description == (
         "a+b + C++/A x2: 5 images to train on, 1 to validate on (evenly spaced among the sorted names of a+b)"
     )
-    with pytest.raises(UserError, match=r"^data\.train: no image set 'a' .*write \[a\+b\], a list"):
+    with pytest.raises(
+        UserError,
+        match=r"^data\.train: no image set 'a' .*; for the one set a\+b, write a list: \[a\+b\]",
+    ):
         open_split(DataSettings(train="a+b", root=root), 2, tmp_path / "cache")
 
 
