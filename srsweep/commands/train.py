@@ -122,6 +122,8 @@ def _changed(changes: tuple[str, ...]) -> dict[str, object]:
             raise UserError(
                 f"--set: must read KEY=VALUE with one of {', '.join(known)}, got {text!r}"
             )
+        if name in values:
+            raise UserError(f"--set {name}: is given twice; leave one of them out")
         values[name] = read_value(f"--set {text}", value)
     return values
 

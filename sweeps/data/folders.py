@@ -78,28 +78,27 @@ def listing(folder: Path) -> Listing:
     )
 
 
-def contents(folder: Path, scale: int | None = None) -> Contents:
+def contents(folder: Path) -> Contents:
     """Returns the images of `folder`.
 
-    If it has none of its own, they are looked for in its subfolder `train`, in its subfolder for `scale` (such as
-    `X4`), or in all of its subfolders whose names are numbers.
+    If it has none of its own, they are looked for in its subfolder `train`, or in all of its subfolders whose names are
+    numbers.
     """
     here = listing(folder)
     if here.images:
         return Contents(images=here.by_name(), skipped=(*here.folders, *here.others))
-    for name in ("train", *([f"X{scale}"] if scale else [])):
-        inner = here.folder_called(name)
-        found = contents(inner, scale) if inner is not None else None
-        if found is not None and found.images:
-            rest = [path for path in here.folders if path != inner]
-            return Contents(images=found.images, skipped=(*rest, *here.others, *found.skipped))
+    inner = here.folder_called("train")
+    found = contents(inner) if inner is not None else None
+    if found is not None and found.images:
+        rest = [path for path in here.folders if path != inner]
+        return Contents(images=found.images, skipped=(*rest, *here.others, *found.skipped))
     images: dict[str, Path] = {}
     skipped = list(here.others)
-    for inner in here.folders:
-        if not SHARD.fullmatch(inner.name):
-            skipped.append(inner)
+    for each in here.folders:
+        if not SHARD.fullmatch(each.name):
+            skipped.append(each)
             continue
-        shard = listing(inner)
+        shard = listing(each)
         part = shard.by_name()
         if twice := sorted(images.keys() & part.keys()):
             raise _same_name(folder, images[twice[0]], part[twice[0]])

@@ -62,7 +62,16 @@ JOINED = {"df2k": ("DIV2K", "Flickr2K")}
 HIGH_FOLDERS = ("HR", "{name}_train_HR", "{name}_HR", "train_HR")
 """Names of the folder of high-resolution images in the folder of a set, in the order of preference."""
 
-TEST_FOLDERS = ("GT", "original", "image_SRF_{scale}", "{name}")
+TEST_FOLDERS = (
+    "GT",
+    "original",
+    "HR_x{scale}",
+    "image_SRF_{scale}",
+    "high_res",
+    "highres",
+    "high",
+    "{name}",
+)
 """Further names, for a folder that has no images of its own."""
 
 OTHER_NAMES = (re.compile(r".+_train_HR", re.I), re.compile(r".+_HR", re.I))
@@ -262,7 +271,15 @@ def _high_folders(folder: Path, scale: int) -> list[Path]:
 
 def _first_called(here: Listing, patterns: Sequence[str], scale: int) -> Path | None:
     names = [pattern.format(name=here.folder.name, scale=scale) for pattern in patterns]
-    return next((path for name in names if (path := here.folder_called(name)) is not None), None)
+    found = (here.folder_called(name) for name in names)
+    return next((_unpacked(path) for path in found if path is not None), None)
+
+
+def _unpacked(folder: Path) -> Path:
+    """Returns the folder of the same name inside a folder without images, as some archives unpack."""
+    here = listing(folder)
+    inner = None if here.images else here.folder_called(folder.name)
+    return folder if inner is None else inner
 
 
 def _cropped(here: Listing, scale: int) -> Path | None:

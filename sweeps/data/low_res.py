@@ -12,6 +12,7 @@ The spellings are those of public code and archives:
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,18 +21,23 @@ from searchspace.errors import UserError
 from sweeps.data.folders import contents, listing, shown
 from sweeps.data.pixels import read_header
 
-HIGH_NAME = re.compile(r"(?P<prefix>.*?)(?:HR|GT(?:mod\d+)?|original)(?P<tail>[_-].*)?", re.I)
+HIGH_NAME = re.compile(
+    r"(?P<prefix>.*?)(?:HR|GT(?:mod\d+)?|original|high(?:[_-]?res)?)(?P<tail>[_-].*)?", re.I
+)
 """Name of a folder of high-resolution images. Its low-resolution folders begin with the same prefix."""
 
-LOW_NAME = re.compile(r"(?:(?P<low>LR|LQ)[_-]?(?P<kind>[a-z]*?)[_-]?)?(?:X(?P<scale>\d+))?", re.I)
+LOW_NAME = re.compile(
+    r"(?P<low>LR|LQ|low(?:[_-]?res)?)?[_-]?(?P<kind>[a-z]*?)[_-]?(?:X(?P<scale>\d+)|(?P<times>\d+)X)?",
+    re.I,
+)
 """Name of a folder of low-resolution images, after its prefix."""
 
 BICUBIC = ("bicubic", "bic", "bi")
 """Names of the degradation that the networks are made for. No name at all means the same."""
 
-LOW_SUFFIX = r"(?:[_-]?(?:LR|LQ|bic|bicubic|BI|LRBI|LRbic|bicLR))*[_-]?X{scale}"
+LOW_SUFFIX = r"(?:[_-]?(?:LR|LQ|bic|bicubic|BI|LRBI|LRbic|bicLR))*[_-]?(?:X{scale}|{scale}X)"
 HIGH_SUFFIX = re.compile(r"[_-](?:HR|GT)(?:[_-]?X\d+)?$", re.I)
-SUSPICIOUS = re.compile(r"X\d+$|^X\d+|[_-](?:LR|LQ)$", re.I)
+SUSPICIOUS = re.compile(r"X\d+$|\dX$|^X\d+|[_-](?:LR|LQ)$", re.I)
 """Name that a low-resolution image may have."""
 
 LARGEST_SCALE = 16
@@ -83,7 +89,7 @@ def find_low_res(high_folder: Path, high: Mapping[str, Path], scale: int) -> Low
         if leaf.scale is not None and leaf.scale != scale:
             scales.add(leaf.scale)
             continue
-        files = contents(leaf.folder, scale).images
+        files = contents(_innermost(leaf.folder)).images
         if leaf.scale is None:
             held = _scales_of(files, high, scale)
             scales |= held - {scale}
@@ -141,7 +147,13 @@ def _leaves(high_folder: Path) -> tuple[list[_Leaf], frozenset[Path]]:
     prefix, tail = (named["prefix"], named["tail"] or "") if named else ("", "")
     places = [(high_folder.parent, prefix)] if named else [(high_folder, "")]
     if high_folder.name.casefold() == high_folder.parent.name.casefold():
-        places.append((high_folder.parent, f"{high_folder.name}_"))  # Flickr2K/Flickr2K
+        # Flickr2K/Flickr2K and DIV2K_train_HR/DIV2K_train_HR, as some copies unpack
+        doubled = (
+            (high_folder.parent.parent, prefix)
+            if named
+            else (high_folder.parent, f"{high_folder.name}_")
+        )
+        places.append(doubled)
     if named and named["prefix"]:
         places.append((high_folder, ""))
     leaves, belonging = [], set()
@@ -161,16 +173,27 @@ def _walk(folder: Path, name: str, tail: str, kind: str, scale: int | None) -> I
     if tail and name.casefold().endswith(tail.casefold()):
         name, tail = name[: -len(tail)], ""
     parsed = LOW_NAME.fullmatch(name)
-    if parsed is None or not (parsed["low"] or parsed["scale"]):
+    if parsed is None:
         return
-    kind = (parsed["kind"] or kind).casefold()
-    scale = int(parsed["scale"]) if parsed["scale"] else scale
+    written, own_kind = parsed["scale"] or parsed["times"], parsed["kind"].casefold()
+    if not (parsed["low"] or written or own_kind in BICUBIC) or own_kind in ("hr", "gt"):
+        return
+    kind = own_kind or kind
+    scale = int(written) if written else scale
     inner = () if scale is not None else listing(folder).folders
     deeper = [leaf for each in inner for leaf in _walk(each, each.name, tail, kind, None)]
     if deeper:
         yield from deeper
     elif not tail:
         yield _Leaf(folder=folder, kind=kind, scale=scale)
+
+
+def _innermost(folder: Path) -> Path:
+    """Returns the folder inside folders that hold nothing else, as archives unpack: `X4` of `LR_bicubic_X4/X4`."""
+    here = listing(folder)
+    while not here.images and len(here.folders) == 1:
+        here = listing(here.folders[0])
+    return here.folder
 
 
 def _preference(leaf: _Leaf) -> tuple[bool, bool, bool, str]:
@@ -200,8 +223,8 @@ def _scales_of(low: Mapping[str, Path], high: Mapping[str, Path], scale: int) ->
 
 def _suffix_scale(name: str, high: Mapping[str, Path]) -> int | None:
     """Returns 4 for `0001x4`, and None if the name has no such ending or is the name of a high-resolution image."""
-    found = re.search(r"x(\d+)$", name, re.I)
-    return int(found[1]) if found and name not in high else None
+    found = re.search(r"x(\d+)$|(\d+)x$", name, re.I)
+    return int(found[1] or found[2]) if found and name not in high else None
 
 
 def _has_size(low: Path, high: Path, scale: int) -> bool:
@@ -248,18 +271,23 @@ def _owner(name: str, keys: Mapping[str, str], scale: int) -> str | None:
     suffix = LOW_SUFFIX.format(scale=scale)
     shorter = (
         re.sub(f"{suffix}$", "", name, flags=re.I),
-        re.sub(f"^X{scale}[_-]?", "", name, flags=re.I),
+        re.sub(f"^(?:X{scale}|{scale}X)[_-]?", "", name, flags=re.I),
         re.sub(r"[_-](?:LR|LQ)$", "", name, flags=re.I),
         name,
     )
-    owners = (keys.get(each.casefold()) for each in shorter)
+    owners = (keys.get(_folded(each)) for each in shorter)
     return next((owner for owner in owners if owner not in (None, name)), None)
 
 
 def _keys(high: Mapping[str, Path]) -> dict[str, str]:
     """Maps what a low-resolution image may be named after to the name of the high-resolution image."""
-    without = {HIGH_SUFFIX.sub("", name).casefold(): name for name in high}
-    return without | {name.casefold(): name for name in high}
+    without = {_folded(HIGH_SUFFIX.sub("", name)): name for name in high}
+    return without | {_folded(name): name for name in high}
+
+
+def _folded(name: str) -> str:
+    """Returns a name without case, and with accents in one spelling: macOS writes them in another than Linux."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _scales(first: int) -> tuple[int, ...]:

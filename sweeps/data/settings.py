@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from searchspace.errors import UserError
 
@@ -41,8 +41,8 @@ class DataSettings(BaseModel):
 
     @field_validator("train", "validation", mode="before")
     @classmethod
-    def _read_names(cls, value: Any) -> Any:
-        if value is None or isinstance(value, str):
+    def _read_names(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, str) or (value is None and info.field_name == "validation"):
             return value
         if not isinstance(value, list | tuple) or not all(isinstance(part, str) for part in value):
             raise ValueError(

@@ -51,6 +51,16 @@ STORED = [
     ("S/HR/{}_HR.png", "S/LR/{}_LR.png"),
     ("S/GTmod12/{}.png", "S/LRbicx4/{}.png"),
     ("S/GT/{}.png", "S/LQ/{}.png"),
+    ("S/HR/{}.png", "S/bicubic_x4/{}.png"),
+    ("S/HR/{}.png", "S/LR_4x/{}_4x.png"),
+    ("S/HR/{}.png", "S/4x/{}.png"),
+    ("S/HR_x4/{}.png", "S/LR_x4/{}.png"),
+    ("S/High/{}.png", "S/Low/{}.png"),
+    ("S/{}.png", "S/low_res/{}.png"),
+    (
+        "S/DIV2K_train_HR/DIV2K_train_HR/{}.png",
+        "S/DIV2K_train_LR_bicubic_X4/DIV2K_train_LR_bicubic/X4/{}x4.png",
+    ),
     ("S/image_SRF_4/img_{}_SRF_4_HR.png", "S/image_SRF_4/img_{}_SRF_4_LR.png"),
     ("S/Flickr2K_HR/{}.png", "S/Flickr2K_LR_bicubic/X4/{}x4.png"),
     ("S/DIV2K_LSDIR_valid_HR/{}.png", "S/DIV2K_LSDIR_valid_LR/{}x4.png"),
@@ -103,6 +113,23 @@ def test_a_name_that_ends_like_a_scale_is_a_name_unless_the_size_agrees(
     """A1: `foxx2` is not the low-resolution image of `fox` if both have the same size."""
     write("S/{}.png", names=("fox", "foxx2", "x4"))
     assert [source.name for source in find_images(tmp_path / "S", 2)] == ["fox", "foxx2", "x4"]
+
+
+def test_low_res_of_the_validation_images_of_div2k(write: Write, tmp_path: Path) -> None:
+    """A1: the folders of the training images, which lie beside them, are not taken for theirs."""
+    write("DIV2K/DIV2K_valid_HR/{}.png")
+    write("DIV2K/DIV2K_valid_LR_bicubic/X4/{}x4.png", side=1 / 4)
+    write("DIV2K/DIV2K_train_LR_bicubic/X4/{}x4.png", names=("0009",), side=1 / 4)
+    write("DIV2K/DIV2K_train_HR/{}.png", names=("0009",))
+    for name, stored in (("DIV2K_valid_HR", 3), ("DIV2K", 1)):
+        assert f"LR: {stored} stored, 0 made" in read_set(tmp_path, name, 4).note
+
+
+def test_accents_are_compared_in_one_spelling(write: Write, tmp_path: Path) -> None:
+    """A1: macOS may write an accent as a character of its own."""
+    write("S/HR/{}.png", names=("caf\u00e9",))
+    write("S/LR/{}.png", names=("cafe\u0301",), side=1 / 4)
+    assert "LR: 1 stored, 0 made" in read_set(tmp_path, "S", 4).note
 
 
 @pytest.mark.parametrize("kind", ["LR_unknown", "LR_mild", "LR_bicubicL"])

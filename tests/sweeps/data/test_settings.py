@@ -62,6 +62,12 @@ def test_names_that_cannot_be(key: str, value: object, message: str) -> None:
     assert [error["loc"] for error in caught.value.errors()] == [(key,)]
 
 
+def test_no_training_images_are_one_error() -> None:
+    """A5: null is a value of `validation` only."""
+    with pytest.raises(ValidationError, match="must be the name of an image set .* got None"):
+        DataSettings.model_validate({"train": None})
+
+
 def test_a_set_with_a_plus_in_its_name_is_trained_on(make_set: MakeSet, tmp_path: Path) -> None:
     """A5: as a list. As text, the error shows the list."""
     make_set("a+b", ("1", "2", "3"))
