@@ -265,7 +265,7 @@ def _high_folders(folder: Path, scale: int) -> list[Path]:
     for pattern in OTHER_NAMES:
         several = [path for path in here.folders if pattern.fullmatch(path.name)]
         if len(several) == 1:
-            return several
+            return [_unpacked(several[0])]
     return [folder]
 
 
