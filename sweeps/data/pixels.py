@@ -1,5 +1,6 @@
 """Reads image files: their headers, and their pixels as pairs of a low-resolution and a high-resolution image."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,11 @@ MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "YCbCr")
 
 BITS_PER_SAMPLE, ORIENTATION = 258, 274
 """Numbers of TIFF and EXIF tags."""
+
+# Photographs of more than 89 million pixels are no attack. Pillow still refuses twice as many.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# Nothing but the orientation is read from EXIF, and no orientation is applied.
+warnings.filterwarnings("ignore", message="Corrupt EXIF data", category=UserWarning)
 
 Pixels = NDArray[np.uint8]
 """RGB pixels of shape (height, width, 3)."""
@@ -112,6 +118,8 @@ def read_image(path: Path) -> Pixels:
     """
     with _opened(path) as image:
         _refuse_unsuitable(path, image)
+        if image.mode == "P" and "transparency" in image.info:
+            image = image.convert("RGBA")  # Pillow would warn of what the line about the set says
         return np.asarray(image.convert("RGB"))
 
 
@@ -134,7 +142,7 @@ def _header_once(path: Path, _modified: int, _size: int) -> Header:
             gray=image.mode in ("1", "L", "LA"),
             alpha=image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info,
             orientation=_orientation(image),
-            frames=getattr(image, "n_frames", 1),
+            frames=_frames(image),
         )
 
 
@@ -194,7 +202,19 @@ def _orientation(image: Image.Image) -> int:
     # Pillow turns the pixels of a TIFF itself. For a PNG, it would decode all pixels to look for EXIF behind them.
     if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
         return 1
-    return int(image.getexif().get(ORIENTATION, 1) or 1)
+    try:
+        return int(image.getexif().get(ORIENTATION, 1) or 1)
+    except (
+        Exception
+    ):  # broken EXIF, of which Pillow's parser raises all kinds, is not applied either
+        return 1
+
+
+def _frames(image: Image.Image) -> int:
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except Exception:  # a broken second frame does not matter
+        return 1
 
 
 def _short(error: Exception) -> str:

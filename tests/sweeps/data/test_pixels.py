@@ -125,6 +125,27 @@ def test_dropped_transparency_is_said(tmp_path: Path, mode: str) -> None:
     assert read_set(tmp_path, ".", 2).note.endswith("transparency is dropped: 1 (glass)")
 
 
+def test_a_palette_with_transparency_is_read_without_a_warning(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    """A4: the line about the set says it; Pillow's warning would be printed between other lines."""
+    image = Image.new("P", (2, 1))
+    image.putpalette([10, 20, 30, 40, 50, 60])
+    image.putdata([0, 1])
+    image.save(tmp_path / "p.png", transparency=b"\x00\x80")
+    assert read_image(tmp_path / "p.png").tolist() == [[[10, 20, 30], [40, 50, 60]]]
+    assert not recwarn.list
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")  # the module's own filter is off in tests
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+def test_broken_exif_is_no_reason_to_refuse_an_image(tmp_path: Path, suffix: str) -> None:
+    """A4: earlier versions never looked at EXIF."""
+    for i, exif in enumerate((b"Exif\0\0garbage", b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12", b"x")):
+        Image.new("RGB", (4, 4)).save(tmp_path / f"{i}.{suffix}", exif=exif)
+    assert "3 images" in read_set(tmp_path, ".", 2).note
+
+
 def test_a_transparent_colour_counts_as_transparency(tmp_path: Path) -> None:
     """A4: PNG can mark one colour of an RGB or a palette image."""
     Image.new("RGB", (4, 4)).save(tmp_path / "rgb.png", transparency=(0, 0, 0))
