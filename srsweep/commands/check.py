@@ -24,7 +24,7 @@ from sweeps.capacity.settings import AUTO
 from sweeps.config.feasibility import Found, check_feasible
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.data.images import SetNotFound, find_folders
-from sweeps.data.settings import EMBEDDED, set_names
+from sweeps.data.settings import EMBEDDED, SetNames, set_names
 from sweeps.data.split import open_data, plus_hint
 from sweeps.device import pick_device
 from sweeps.machine import num_cores, threads_here
@@ -149,7 +149,8 @@ def _unused(config: SweepConfig) -> str:
 def _data(config: SweepConfig) -> tuple[str, tuple[str, ...]]:
     """Describes the images in one line, or names a set that is missing, and returns a note for each set."""
     root = Path(config.data.root)
-    for named in filter(None, (config.data.train, config.data.validation)):
+    settings: list[SetNames] = [config.data.train, config.data.validation or ()]
+    for named in settings:
         for name in set_names(named):
             try:
                 if name != EMBEDDED:
