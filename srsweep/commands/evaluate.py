@@ -42,7 +42,8 @@ assert set(SETS) <= set(TEST_SETS)
     "--sets",
     default=",".join(SETS),
     show_default=True,
-    help="Names of test sets in the folder --root. With the default, sets that are not there are left out.",
+    help="Names of test sets in the folder --root, separated by commas or as a list, such as [C++/A, Set5]. With the "
+    "default, sets that are not there are left out.",
 )
 @click.option(
     "--self-ensemble",

@@ -137,9 +137,11 @@ def expanded(text: str | Path) -> Path:
 
 
 def is_folder(path: Path) -> bool:
-    """Returns whether `path` is a folder. Without permission to look, it is not."""
+    """Returns whether `path` is a folder. Raises UserError if the permission to look is missing."""
     try:
         return path.is_dir()
+    except PermissionError:
+        raise UserError(f"{shown(path)}: cannot be read (permission denied)") from None
     except (OSError, ValueError):
         return False
 

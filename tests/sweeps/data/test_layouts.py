@@ -170,6 +170,23 @@ def test_a_folder_that_cannot_be_read_is_an_error(
         read_set(tmp_path, "S", 4)
 
 
+def test_a_folder_that_cannot_be_searched_is_an_error(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A3: the names in it can be listed, but not what they are."""
+    write("S/HR/{}.png")
+    is_dir = Path.is_dir
+
+    def refused(path: Path) -> bool:
+        if path.parent.name == "S":
+            raise PermissionError(13, "Permission denied", str(path))
+        return is_dir(path)
+
+    monkeypatch.setattr(Path, "is_dir", refused)
+    with pytest.raises(UserError, match=r"S/HR: cannot be read \(permission denied\)"):
+        read_set(tmp_path, "S", 4)
+
+
 def test_what_is_skipped_is_named(write: Write, tmp_path: Path) -> None:
     """A3: a subfolder with one more image was passed over without a word."""
     write("S/{}.png")
