@@ -125,7 +125,10 @@ def split_same_folder(
         for k in _scales(scale) if SUSPICIOUS.search(name) else ():
             owner = _owner(name, keys, k)
             if owner is not None and _has_size(path, images[owner], k):
-                low.setdefault(k, {}).setdefault(owner, path)
+                files = low.setdefault(k, {})
+                if owner in files:
+                    raise _two_for(images[owner], files[owner], path)
+                files[owner] = path
                 break
     taken = {path for files in low.values() for path in files.values()}
     return {name: path for name, path in images.items() if path not in taken}, low
@@ -182,9 +185,8 @@ def _walk(folder: Path, name: str, tail: str, kind: str, scale: int | None) -> I
     scale = int(written) if written else scale
     inner = () if scale is not None else listing(folder).folders
     deeper = [leaf for each in inner for leaf in _walk(each, each.name, tail, kind, None)]
-    if deeper:
-        yield from deeper
-    elif not tail:
+    yield from deeper
+    if not tail and (not deeper or listing(folder).images):
         yield _Leaf(folder=folder, kind=kind, scale=scale)
 
 
@@ -245,10 +247,7 @@ def _matched(
         if owner is None:
             strangers.append(path)
         elif owner in matched:
-            raise UserError(
-                f"{shown(where)}: must have one image for {shown(high[owner].name)}, got "
-                f"{shown(matched[owner].name)} and {shown(path.name)}"
-            )
+            raise _two_for(high[owner], matched[owner], path)
         else:
             matched[owner] = path
     if strangers and not matched:
@@ -264,6 +263,13 @@ def _matched(
             f"{len(low)} low-resolution images"
         )
     return matched
+
+
+def _two_for(high: Path, first: Path, second: Path) -> UserError:
+    return UserError(
+        f"{shown(first.parent)}: must have one low-resolution image for {shown(high.name)}, got "
+        f"{shown(first.name)} and {shown(second.name)}"
+    )
 
 
 def _owner(name: str, keys: Mapping[str, str], scale: int) -> str | None:

@@ -169,7 +169,10 @@ def test_a_missing_low_res_is_an_error_that_names_the_image(
     ("low", "message"),
     [
         ("0004x4", r"X4/0004x4\.png: has no high-resolution image"),
-        ("0001", r"X4: must have one image for 0001\.png, got 0001\.png and 0001x4\.png"),
+        (
+            "0001",
+            r"X4: must have one low-resolution image for 0001\.png, got 0001\.png and 0001x4\.png",
+        ),
     ],
 )
 def test_a_low_res_too_many_is_an_error(
@@ -224,3 +227,35 @@ def test_fingerprints_of_earlier_versions_are_kept(tmp_path: Path) -> None:
             path.write_bytes(b"P6 %d %d 255\n" % (side, side) + bytes([value]) * (3 * side * side))
     assert fingerprint_of(find_images(tmp_path / "S", 2), 2) == "cca5b7fa80e883ca"
     assert fingerprint_of(find_images(tmp_path / "P", 2), 2) == "e7b9e6696e86f8a3"
+
+
+def test_two_low_res_of_one_image_in_one_folder_are_an_error(write: Write, tmp_path: Path) -> None:
+    """A2: neither is taken for a high-resolution image."""
+    write("S/{}.png")
+    write("S/{}x4.png", side=1 / 4)
+    write("S/{}_x4.png", names=("0002",), side=1 / 4)
+    with pytest.raises(UserError, match=r"image for 0002\.png, got 0002_x4\.png and 0002x4\.png"):
+        read_set(tmp_path, "S", 4)
+
+
+def test_low_res_of_one_image_of_several_in_one_folder_is_an_error(
+    write: Write, tmp_path: Path
+) -> None:
+    """A2: as for a folder of low-resolution images."""
+    write("S/{}.png")
+    write("S/{}x4.png", names=("0001", "0003"), side=1 / 4)
+    with pytest.raises(
+        UserError, match=r"0002\.png: has no low-resolution image in .*S, which has 2"
+    ):
+        read_set(tmp_path, "S", 4)
+
+
+def test_loose_low_res_beside_folders_for_other_scales_is_read(
+    write: Write, tmp_path: Path
+) -> None:
+    """A1: a folder may hold images and folders."""
+    write("S/HR/{}.png")
+    write("S/LR_bicubic/X2/{}x2.png", side=1 / 2)
+    write("S/LR_bicubic/{}x4.png", side=1 / 4)
+    for scale in (2, 4):
+        assert "LR: 3 stored, 0 made" in read_set(tmp_path, "S", scale).note
