@@ -5,7 +5,7 @@ can therefore read a variant from its output folder.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,8 +21,8 @@ from searchspace.errors import UserError
 from searchspace.spec import explain
 from sweeps.checkpoints.state import checkpoint_path
 from sweeps.checkpoints.upstream_weights import Loaded, load_weights
-from sweeps.data.settings import DataSettings
-from sweeps.data.split import DataSplit, open_split
+from sweeps.data.settings import DataSettings, read_names, sets_label
+from sweeps.data.split import DataSplit, open_data
 from sweeps.measure.latency_objective import FACT, key_of
 from sweeps.records import Measurement
 from sweeps.store.store import Store
@@ -104,7 +104,7 @@ class Variant:
         if self.data is None:
             return "unknown images"
         steps = self.trial.step if self.trial is not None else self.train.steps
-        return f"{self.data.train}, {steps:,} steps"
+        return f"{sets_label(self.data.train)}, {steps:,} steps"
 
 
 def note_of(variant: Variant) -> dict[str, object]:
@@ -172,24 +172,60 @@ def validated(
         raise UserError("\n".join(lines)) from None
 
 
-def data_of(variant: Variant, train_set: str | None, root: str | None) -> DataSettings:
+def data_of(
+    variant: Variant,
+    train_set: str | None,
+    root: str | None,
+    changes: Mapping[str, Any] | None = None,
+) -> DataSettings:
     """Returns the settings for a variant's images.
 
     If the options --data (`train_set`) and --root (`root`) are given, they replace the variant's own settings.
+    `changes` maps settings to the values that the option --set gives them.
     """
     data = variant.data or DataSettings()
-    if train_set is not None:
+    changes = dict(changes or {})
+    named: dict[str, Any] = {"train": None if train_set is None else _names("--data", train_set)}
+    given = named | {"root": root}
+    given = {name: value for name, value in given.items() if value is not None}
+    if twice := sorted(given.keys() & changes.keys()):
+        option = {"train": "--data", "root": "--root"}[twice[0]]
+        raise UserError(f"--set {twice[0]}: is given by {option} too; leave one of them out")
+    if "train" in given or "train" in changes:
         data = DataSettings(root=data.root)
-    given = {"train": train_set, "root": root}
-    changed = {name: value for name, value in given.items() if value is not None}
-    return validated(
-        DataSettings, data.model_dump() | changed, {"train": "--data", "root": "--root"}
-    )
+    options = {name: f"--set {name}" for name in DataSettings.model_fields}
+    options |= {"train": "--data"} if train_set is not None else {}
+    options |= {"root": "--root"} if root is not None else {}
+    return validated(DataSettings, data.model_dump() | given | changes, options)
+
+
+def _names(option: str, text: str) -> str | list[Any]:
+    try:
+        return read_names(text)
+    except UserError as error:
+        raise UserError(f"{option}: {error}") from None
 
 
 def split_of(data: DataSettings, scale: int) -> DataSplit:
-    """Returns the training and validation images that `data` names, decoded into the image cache."""
-    return open_split(data, scale, image_cache())
+    """Returns the training and validation images that `data` names, decoded into the image cache.
+
+    The first time, it prints a line about each set on stderr.
+    """
+    split = open_data(data, scale, image_cache())
+    say_once(split.lines)
+    return split
+
+
+def say_once(lines: Iterable[str]) -> None:
+    """Prints lines on stderr, except for those that the command has printed before."""
+    context = click.get_current_context(silent=True)
+    said: set[str] = (
+        set() if context is None else context.meta.setdefault(f"{__name__}.said", set())
+    )
+    for line in lines:
+        if line not in said:
+            said.add(line)
+            click.echo(line, err=True)
 
 
 def image_cache() -> Path:

@@ -54,6 +54,8 @@ def run_sweep(
     split = open_data(config.data, config.scale, Path(config.cache).absolute())
     # Raises UserError now, not in the first trial, if an image is smaller than a patch.
     PatchSampler(split.train, config.train.patch_size, config.train.batch_size, config.seed)
+    for line in split.lines:
+        say(line)
     store = Store(config.storage)
     try:
         sweep = Sweep(

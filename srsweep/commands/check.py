@@ -15,7 +15,6 @@ import torch
 from analysis.tables import Format
 from searchspace.architecture import Architecture
 from searchspace.cost import costs, low_res_size
-from searchspace.errors import UserError
 from searchspace.quantity import format_quantity
 from searchspace.space import feasible
 from srsweep.options import FILE, by_line, print_table, read_file, tabular
@@ -24,9 +23,9 @@ from sweeps.capacity.gpu_share import resources_of
 from sweeps.capacity.settings import AUTO
 from sweeps.config.feasibility import Found, check_feasible
 from sweeps.config.sweep_config import SweepConfig
-from sweeps.data.images import find_set
-from sweeps.data.settings import EMBEDDED, set_names
-from sweeps.data.split import open_data
+from sweeps.data.images import SetNotFound, find_folders
+from sweeps.data.settings import EMBEDDED, SetNames, set_names
+from sweeps.data.split import open_data, plus_hint
 from sweeps.device import pick_device
 from sweeps.machine import num_cores, threads_here
 from sweeps.messages import without_password
@@ -76,7 +75,7 @@ def describe(config: SweepConfig) -> dict[str, Any]:
     fact 'data' says so instead, because the sweep may run on another machine.
     """
     found = check_feasible(config, sample=True)
-    data = _data(config)
+    data, notes = _data(config)
     allowed, share = _allowed(config, found)
     table = found.table
     size = f"{len(config.space):,}" if config.space.enumerable else "not enumerated"
@@ -96,6 +95,7 @@ def describe(config: SweepConfig) -> dict[str, Any]:
     described |= {name: _range(config, name, allowed, found) for name in SHOWN}
     described |= {
         "data": data,
+        "image sets": " | ".join(notes),
         "trials": f"{config.search.trials} by {config.search.sampler}, {config.train.steps:,} steps each",
         "arithmetic": f"{_multiply_adds(config, allowed):.2g} multiply-adds to train all trials to the last step",
         "expected time": _expected_time(config, allowed),
@@ -146,16 +146,20 @@ def _unused(config: SweepConfig) -> str:
     return ", ".join(name for part in config.space.families for name in part.unused()) or "none"
 
 
-def _data(config: SweepConfig) -> str:
-    """Describes the images in one line, or names a set that is missing."""
-    parts = [config.data.train, *filter(None, [config.data.validation])]
-    for name in dict.fromkeys(name for text in parts for name in set_names(text)):
-        try:
-            if name != EMBEDDED:
-                find_set(Path(config.data.root), name)
-        except UserError as error:
-            return f"not found: {error}; the sweep needs it to run"
-    return open_data(config.data, config.scale, Path(config.cache).absolute()).description
+def _data(config: SweepConfig) -> tuple[str, tuple[str, ...]]:
+    """Describes the images in one line, or names a set that is missing, and returns a note for each set."""
+    root = Path(config.data.root)
+    settings: list[SetNames] = [config.data.train, config.data.validation or ()]
+    for named in settings:
+        for name in set_names(named):
+            try:
+                if name != EMBEDDED:
+                    find_folders(root, name)
+            except SetNotFound as error:
+                reason = f"not found: {error}{plus_hint(named, root)}; the sweep needs it to run"
+                return reason, ("unknown",)
+    split = open_data(config.data, config.scale, Path(config.cache).absolute())
+    return split.description, split.notes
 
 
 def _allowed(config: SweepConfig, found: Found) -> tuple[list[Architecture], str]:

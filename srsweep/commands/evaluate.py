@@ -16,11 +16,11 @@ from searchspace.cost import costs
 from searchspace.errors import UserError
 from srsweep.choice import choose
 from srsweep.options import DATABASE, SCALE, VARIANT, WEIGHTS, parts, tabular, text_width
-from srsweep.variant import TrialReference, Variant, image_cache, remember_or_tell
+from srsweep.variant import TrialReference, Variant, image_cache, remember_or_tell, say_once
 from sweeps.data.cache import PairSet
-from sweeps.data.images import find_set
-from sweeps.data.settings import TEST_SETS
-from sweeps.data.split import open_test_set
+from sweeps.data.images import SetNotFound, find_folders, read_set
+from sweeps.data.settings import TEST_SETS, read_names
+from sweeps.data.split import open_test_images
 from sweeps.device import pick_device
 from sweeps.measure.evaluate import Scores, bicubic_scores
 from sweeps.measure.evaluate import evaluate as evaluate_images
@@ -42,7 +42,8 @@ assert set(SETS) <= set(TEST_SETS)
     "--sets",
     default=",".join(SETS),
     show_default=True,
-    help="Names of test sets in the folder --root. With the default, sets that are not there are left out.",
+    help="Names of test sets in the folder --root, separated by commas or as a list, such as [C++/A, Set5]. With the "
+    "default, sets that are not there are left out.",
 )
 @click.option(
     "--self-ensemble",
@@ -256,11 +257,23 @@ def _bicubic_rows(scale: int, root: Path, sets: str, published: bool) -> pd.Data
 
 
 def _test_sets(root: Path, sets: str, scale: int) -> Iterator[tuple[str, PairSet]]:
-    names = list(dict.fromkeys(filter(None, parts(sets))))
+    names = _named(sets)
     if not names:
         raise UserError(f"--sets: must name test sets, such as {','.join(SETS[:2])}, got {sets!r}")
     for name in _present(root, names):
-        yield name, open_test_set(root, name, scale, image_cache())
+        found = read_set(root, name, scale)
+        say_once([found.note])
+        yield name, open_test_images(found, name, scale, image_cache())
+
+
+def _named(sets: str) -> list[str]:
+    """Returns the names in --sets, which are separated by commas or written as a list, such as [C++/A, Set5]."""
+    names = read_names(sets)
+    if isinstance(names, str):
+        return list(dict.fromkeys(filter(None, parts(names))))
+    if not all(isinstance(name, str) and name for name in names):
+        raise UserError(f"--sets: must be names, got {sets!r}; write a number in quotes")
+    return list(dict.fromkeys(names))
 
 
 def _present(root: Path, names: list[str]) -> list[str]:
@@ -268,8 +281,8 @@ def _present(root: Path, names: list[str]) -> list[str]:
     present = []
     for name in names:
         try:
-            find_set(root, name)
-        except UserError:
+            find_folders(root, name)
+        except SetNotFound:
             if names != list(SETS):
                 raise
             click.echo(f"left out {name}, which is not in {root}", err=True)

@@ -12,6 +12,7 @@ from searchspace.cost import costs
 from searchspace.quantity import format_quantity
 from srsweep.errors import RunFailed
 from srsweep.options import FILE, by_line, print_table, read_file, tabular
+from srsweep.variant import say_once
 from sweeps.capacity.gpu_share import Plan, Site, make_plan, remember, smallest_site
 from sweeps.capacity.gpus import Gpu, find_gpus, share_of, visible_gpus
 from sweeps.capacity.memory_model import predicted_bytes
@@ -72,6 +73,7 @@ def pack(file: Path, seconds: float, most: int | None, form: Format | None) -> N
         found = check_feasible(config)
         split = open_data(config.data, config.scale, Path(config.cache).absolute())
         PatchSampler(split.train, config.train.patch_size, config.train.batch_size, config.seed)
+    say_once(split.lines)
     gpus = () if config.train.device == "cpu" else find_gpus()
     bench = _bench(make_plan(config, found, split), gpus, most)
     try:

@@ -3,7 +3,7 @@
 import json
 import shlex
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -18,8 +18,20 @@ from searchspace.errors import UserError
 from srsweep.choice import choose
 from srsweep.errors import as_failed_training
 from srsweep.options import DATABASE, INTO, SCALE, VARIANT, read_value
-from srsweep.variant import NOTE, Variant, data_of, image_cache, note_of, read_note, validated
+from srsweep.variant import (
+    NOTE,
+    Variant,
+    data_of,
+    image_cache,
+    note_of,
+    read_note,
+    say_once,
+    validated,
+)
 from sweeps.checkpoints.state import checkpoint_path, read_checkpoint
+from sweeps.data.patches import PatchSampler
+from sweeps.data.settings import DataSettings
+from sweeps.data.split import open_data
 from sweeps.records import Evaluation, Outcome, Progress
 from sweeps.train.segment import Segment, run
 from sweeps.train.settings import TrainSettings
@@ -38,8 +50,8 @@ from sweeps.train.settings import TrainSettings
     "changes",
     metavar="KEY=VALUE",
     multiple=True,
-    help="Change a setting that a sweep file has under `train`, such as learning_rate=5e-4. Repeat the option for several "
-    "settings.",
+    help="Change a setting that a sweep file has under `train` or `data`, such as learning_rate=5e-4 or hold_out=4. Repeat "
+    "the option for several settings.",
 )
 @click.option(
     "--data",
@@ -83,28 +95,44 @@ def train(  # noqa: PLR0913 - one parameter an option
     srsweep train slwsr n_feats=16 --data BSDS400 --root data -o best
     """
     given = choose(variant, scale=scale, weights=None, db=db)
+    changed = _changed(changes)
     wanted = Variant(
         architecture=given.architecture,
         scale=given.scale,
         seed=given.seed if seed is None else seed,
-        train=_settings(given, steps, changes),
-        data=data_of(given, train_set, root),
+        train=_settings(given, steps, changed),
+        data=data_of(
+            given,
+            train_set,
+            root,
+            {name: value for name, value in changed.items() if name in DataSettings.model_fields},
+        ),
     )
-    _note(wanted, output)
     _train(wanted, output)
     click.echo(f"weights: {checkpoint_path(output, 1)}")
 
 
-def _settings(variant: Variant, steps: int | None, changes: tuple[str, ...]) -> TrainSettings:
+def _changed(changes: tuple[str, ...]) -> dict[str, object]:
+    """Returns the settings that --set gives, by name. Raises UserError for a name that neither section has."""
+    known = [*TrainSettings.model_fields, *DataSettings.model_fields]
+    values: dict[str, object] = {}
+    for text in changes:
+        name, equals, value = text.partition("=")
+        if not equals or name not in known:
+            raise UserError(
+                f"--set: must read KEY=VALUE with one of {', '.join(known)}, got {text!r}"
+            )
+        if name in values:
+            raise UserError(f"--set {name}: is given twice; leave one of them out")
+        values[name] = read_value(f"--set {text}", value)
+    return values
+
+
+def _settings(variant: Variant, steps: int | None, changed: Mapping[str, object]) -> TrainSettings:
     """Returns the settings of the earlier training, otherwise the defaults, changed by the options."""
     # Only a trial or a folder knows its images, and it knows its settings too.
     values = variant.train.model_dump() if variant.data is not None else {"steps": 20_000}
-    for text in changes:
-        name, equals, value = text.partition("=")
-        if not equals or name not in TrainSettings.model_fields:
-            known = ", ".join(TrainSettings.model_fields)
-            raise UserError(f"--set: must read KEY=VALUE with one of {known}, got {text!r}")
-        values[name] = read_value(f"--set {text}", value)
+    values |= {n: value for n, value in changed.items() if n in TrainSettings.model_fields}
     if steps is not None:
         values["steps"] = steps
     return validated(TrainSettings, values, {}, prefix="--set ")
@@ -144,7 +172,7 @@ def _train(variant: Variant, folder: Path) -> None:
         threads=torch.get_num_threads(),
     )
     try:
-        with _interruptible() as is_stopped, _bar(full) as bar:
+        with _interruptible() as is_stopped, _opened(variant, folder), _bar(full) as bar:
             task = bar.add_task("", total=full, note="")
             for record in run(segment, is_stopped=is_stopped):
                 _show(record, bar, task, full)
@@ -160,6 +188,20 @@ def _train(variant: Variant, folder: Path) -> None:
             f"\nstopped, {at}; to continue, run `{again}` or the same command again", err=True
         )
         raise SystemExit(130) from None
+
+
+@contextmanager
+def _opened(variant: Variant, folder: Path) -> Iterator[None]:
+    """Opens the images, says what they are, and writes `variant.json`.
+
+    Raises UserError before anything is written if the images cannot be used or if the folder holds another training.
+    """
+    assert variant.data is not None
+    split = open_data(variant.data, variant.scale, image_cache())
+    PatchSampler(split.train, variant.train.patch_size, variant.train.batch_size, variant.seed)
+    _note(variant, folder)
+    say_once(split.lines)
+    yield
 
 
 def _show(record: Progress | Evaluation | Outcome, bar: Bar, task: TaskID, full: int) -> None:

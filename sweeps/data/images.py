@@ -1,90 +1,118 @@
-"""Finds the images of a set and reads them as pairs of a low-resolution and a high-resolution image.
+"""Finds image sets: the folders of a set, its high-resolution images, and the low-resolution images stored for them.
 
-Three layouts are known: `<set>/HR/NAME.png` with `<set>/LR_bicubic/X<scale>/NAMEx<scale>.png` (EDSR, BasicSR and their
-descendants), `DIV2K_train_HR` beside `DIV2K_train_LR_bicubic` (DIV2K), and any folder of images.
+A set is a folder of images, or a folder in one of the layouts of public archives, whatever the case of their letters:
+
+- `<set>/HR`, or `<set>/<set>_train_HR`, as DIV2K (sanghyun-son/EDSR-PyTorch, src/data/srdata.py and div2k.py);
+- `Flickr2K/Flickr2K_HR` (EDSR-PyTorch, README.md), or `Flickr2K/Flickr2K` as some copies unpack;
+- DF2K, which is DIV2K and Flickr2K: `DF2K/DF2K_HR` (qpchen/RepECN, src/data/df2k.py), `DF2K/DF2K_train_HR`
+  (MingSun-Tse/ASSL, src/data/df2k.py), both sets inside `DF2K` (BasicSR and Real-ESRGAN), or both sets beside each other;
+- `LSDIR/HR/train/0001000/0000001.png` (ofsoundof/LSDIR, data/train.json), and its subfolders without `HR` or `train`;
+- `Set5/GTmod12` and `Set5/original`, the test sets of BasicSR (docs/DatasetPreparation.md);
+- `Set5/image_SRF_4/img_001_SRF_4_HR.png`, the test sets of jbhuang0604/SelfExSR.
+
+`sweeps.data.low_res` finds the low-resolution images.
 """
 
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
 from searchspace.errors import UserError
-from sweeps.data.imresize import imresize
+from sweeps.data.folders import (
+    Listing,
+    contents,
+    expanded,
+    is_folder,
+    listing,
+    resolve,
+    shown,
+    some,
+)
+from sweeps.data.low_res import LowRes, find_low_res, refuse_unmatched, split_same_folder
+from sweeps.data.pixels import (
+    SUFFIXES,
+    Header,
+    ImageSource,
+    Pixels,
+    check_pair,
+    is_gray,
+    read_header,
+    read_image,
+    read_pair,
+)
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm")
+__all__ = [
+    "ImageSet",
+    "ImageSource",
+    "Pixels",
+    "SetNotFound",
+    "find_folders",
+    "find_images",
+    "is_gray",
+    "read_image",
+    "read_pair",
+    "read_set",
+    "search_folders",
+]
 
-Pixels = NDArray[np.uint8]
-"""RGB pixels of shape (height, width, 3)."""
+JOINED = {"df2k": ("DIV2K", "Flickr2K")}
+"""Sets that consist of other sets."""
+
+HIGH_FOLDERS = ("HR", "{name}_train_HR", "{name}_HR", "train_HR")
+"""Names of the folder of high-resolution images in the folder of a set, in the order of preference."""
+
+TEST_FOLDERS = (
+    "GT",
+    "original",
+    "HR_x{scale}",
+    "image_SRF_{scale}",
+    "high_res",
+    "highres",
+    "high",
+    "{name}",
+)
+"""Further names, for a folder that has no images of its own."""
+
+OTHER_NAMES = (re.compile(r".+_train_HR", re.I), re.compile(r".+_HR", re.I))
+"""Names of the folder of high-resolution images if there is only one like it."""
+
+CROPPED = re.compile(r"GTmod(\d+)", re.I)
+"""Folder of high-resolution images whose sides are multiples of a number."""
+
+SPLIT_NAME = re.compile(r"(?P<set>.+?)_(?:train_|valid_|test_)?HR(?:_sub)?", re.I)
+"""Name of a folder that is inside the folder of its set, such as DIV2K_valid_HR."""
+
+HEADER_FACTS: dict[str, Callable[[Header], bool]] = {
+    "transparency is dropped": lambda header: header.alpha,
+    "EXIF orientation is not applied": lambda header: header.orientation != 1,
+    "only the first frame is read": lambda header: header.frames > 1,
+}
+"""What is said of images, and of which."""
+
+
+class SetNotFound(UserError):  # noqa: N818 - reads as what happened
+    """There is no image set with the name."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageSource:
-    """The files of one pair of images."""
+class ImageSet:
+    """The images of a set at one scale."""
 
-    name: str
-    high_res: Path
-    low_res: Path | None = None
-    """None: `imresize` makes the low-resolution image from the high-resolution image."""
-    crop: tuple[int, int, int, int] | None = None
-    """Top, left, height and width in pixels of the part of the high-resolution image that is used. None: the whole
-    image."""
+    sources: tuple[ImageSource, ...]
+    """Sorted by name."""
+    folders: tuple[Path, ...]
+    """The folders of the high-resolution images."""
+    note: str
+    """One line that says what was found, what is made, and what is not read."""
 
 
-def read_pair(source: ImageSource, scale: int) -> tuple[Pixels, Pixels]:
-    """Returns the low-resolution image (h, w, 3) and the high-resolution image (scale * h, scale * w, 3).
+def read_set(root: Path, name: str, scale: int) -> ImageSet:
+    """Returns the images of the set `name` under `root`.
 
-    The high-resolution image is cropped at the right and bottom to multiples of the scale. Raises UserError, which
-    names the file, if an image cannot be read, is too small, or if a stored low-resolution image does not have the size
-    (h, w).
+    Raises SetNotFound if there is no such set, and UserError if its images cannot be used.
     """
-    high_res = read_image(source.high_res)
-    if source.crop:
-        top, left, height, width = source.crop
-        high_res = high_res[top : top + height, left : left + width]
-    height, width = (side // scale for side in high_res.shape[:2])
-    if not (height and width):
-        size = f"{high_res.shape[1]}x{high_res.shape[0]}"
-        raise UserError(
-            f"{source.high_res}: must be at least {scale}x{scale} pixels for scale {scale}, got {size}"
-        )
-    high_res = high_res[: height * scale, : width * scale]
-    if source.low_res is None:
-        return imresize(high_res, 1 / scale), high_res
-    low_res = read_image(source.low_res)
-    if low_res.shape != (height, width, 3):
-        raise UserError(
-            f"{source.low_res}: must be {width}x{height} pixels (1/{scale} of {source.high_res.name}), "
-            f"got {low_res.shape[1]}x{low_res.shape[0]}"
-        )
-    return low_res, high_res
-
-
-def read_image(path: Path) -> Pixels:
-    """Returns the pixels of an 8-bit image. Gray becomes three equal channels, and transparency is dropped.
-
-    Raises UserError, which names the file, if it is missing, broken, or has more than 8 bits per channel.
-    """
-    try:
-        with Image.open(path) as image:
-            mode = image.mode
-            pixels = None if mode.startswith(("I", "F")) else np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: cannot be read as an image ({_short(error)})") from None
-    if pixels is None:
-        raise UserError(f"{path}: must have 8 bits per channel, got Pillow's mode {mode}")
-    return pixels
-
-
-def is_gray(path: Path) -> bool:
-    """Returns whether an image file is grayscale, with or without transparency.
-
-    A colour file with three equal channels is not grayscale.
-    """
-    with Image.open(path) as image:
-        return image.mode in ("1", "L", "LA")
+    return _image_set(find_folders(root, name), shown(name), scale)
 
 
 def find_images(folder: Path, scale: int) -> list[ImageSource]:
@@ -95,38 +123,46 @@ def find_images(folder: Path, scale: int) -> list[ImageSource]:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: folder does not exist")
-    high_folder = _high_res_folder(folder)
-    files: dict[str, Path] = {}
-    for path in _image_files(high_folder):
-        if path.stem in files:
-            raise UserError(
-                f"{high_folder}: images must have different names, got {files[path.stem].name} and {path.name}"
-            )
-        files[path.stem] = path
-    if not files:
-        raise UserError(f"{high_folder}: must contain images ({', '.join(SUFFIXES)}), got none")
-    stored = _stored_low_res(high_folder, scale)
-    return [
-        ImageSource(name=name, high_res=files[name], low_res=stored.get(f"{name}x{scale}"))
-        for name in sorted(files)
-    ]
+    return list(_image_set([folder], folder.name, scale).sources)
 
 
-def find_set(root: Path, name: str) -> Path:
+def find_folders(root: Path, name: str) -> list[Path]:
     """Returns the folder of the set `name`: the first of `root/name`, `root/benchmark/name` and the path `name` that
-    exists.
+    exists, whatever the case of its letters. DF2K may be the folders of DIV2K and Flickr2K.
 
-    Raises UserError if none exists. The message lists the folders that were searched and the sets that exist.
+    Raises SetNotFound if none exists. The message lists the folders that were searched and the sets that exist.
     """
-    places = list(dict.fromkeys((root / name, root / "benchmark" / name, Path(name))))
-    for place in places:
-        if place.is_dir():
-            return place
-    looked = ", ".join(map(str, places))
+    if found := search_folders(root, name):
+        return found
+    root = expanded(root)
+    missing = [part for part in JOINED.get(name.casefold(), ()) if not search_folders(root, part)]
+    what = f"{name!r}" + (f", because {' and '.join(missing)} is missing" if missing else "")
+    looked = ", ".join(shown(place) for place in _places(root, expanded(name)))
     if not root.is_dir():
-        raise UserError(f"no image set {name!r} (searched {looked}): folder {root} does not exist")
+        raise SetNotFound(
+            f"no image set {what} (searched {looked}): folder {shown(root)} does not exist"
+        )
     there = ", ".join(known_sets(root)) or "none"
-    raise UserError(f"no image set {name!r} (searched {looked}); sets in {root}: {there}")
+    raise SetNotFound(f"no image set {what} (searched {looked}); sets in {shown(root)}: {there}")
+
+
+def search_folders(root: Path, name: str) -> list[Path]:
+    """Returns the folders of the set `name` as `find_folders` does, and no folder if there is no such set."""
+    root = expanded(root)
+    places = _places(root, expanded(name))
+    if "/" not in name:
+        places += [root / f"{name}_train_HR", root / f"{name}_HR"]
+        if inside := SPLIT_NAME.fullmatch(name):
+            places.append(root / inside["set"] / name)
+    for place in places:
+        if (found := resolve(place)) is not None:
+            return [found]
+    parts = [search_folders(root, part) for part in JOINED.get(name.casefold(), ())]
+    return [folder for folders in parts for folder in folders] if all(parts) else []
+
+
+def _places(root: Path, path: Path) -> list[Path]:
+    return list(dict.fromkeys((root / path, root / "benchmark" / path, path)))
 
 
 def known_sets(root: Path) -> list[str]:
@@ -135,37 +171,165 @@ def known_sets(root: Path) -> list[str]:
         folder
         for parent in (root, root / "benchmark")
         if parent.is_dir()
-        for folder in sorted(parent.iterdir())
+        for folder in listing(parent).folders
     ]
-    return [f.name for f in folders if f.is_dir() and any(_image_files(_high_res_folder(f)))]
+    return [shown(folder.name) for folder in folders if _may_be_set(folder)]
 
 
-def _high_res_folder(folder: Path) -> Path:
-    # The folder of unpacked DIV2K contains DIV2K_train_HR. DIV2K_valid_HR must be named by its path.
-    candidates = [folder / "HR", folder / f"{folder.name}_train_HR"]
-    return next((candidate for candidate in candidates if candidate.is_dir()), folder)
+def _may_be_set(folder: Path) -> bool:
+    try:
+        return any(contents(high).images for high in _high_folders(folder, 1))
+    except UserError:
+        return True  # reading the set will say what is wrong with it
 
 
-def _stored_low_res(high_folder: Path, scale: int) -> dict[str, Path]:
-    """Returns the stored low-resolution files of `high_folder` by stem. The result is empty if there are none."""
-    if not high_folder.name.endswith("HR"):
-        return {}
-    folder = high_folder.with_name(f"{high_folder.name.removesuffix('HR')}LR_bicubic") / f"X{scale}"
-    return {path.stem: path for path in _image_files(folder)} if folder.is_dir() else {}
+def _image_set(folders: Sequence[Path], name: str, scale: int) -> ImageSet:
+    highs = {folder: _high_folders(folder, scale) for folder in folders}
+    parts = [_part(high, scale) for several in highs.values() for high in several]
+    names = [source.name for part in parts for source in part.sources]
+    if len(set(names)) < len(names):
+        parts = [_prefixed(part) for part in parts]
+    sources = [source for part in parts for source in part.sources]
+    used = {path for part in parts for path in (part.folder, *part.folder.parents)}
+    used |= {path for part in parts for path in part.low.belonging}
+    skipped = [path for part in parts for path in part.skipped]
+    for folder in folders:
+        around = listing(folder)
+        if folder not in highs[folder]:
+            skipped += [*around.folders, *around.images, *around.others]
+    left = list(dict.fromkeys(path for path in skipped if path not in used))
+    return ImageSet(
+        sources=tuple(sorted(sources, key=lambda source: source.name)),
+        folders=tuple(part.folder for part in parts),
+        note=_note(name, parts, left, scale),
+    )
 
 
-def _image_files(folder: Path) -> list[Path]:
-    # File managers leave hidden files that are not images.
-    return [
-        path
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-    ]
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """The images of one folder of high-resolution images."""
+
+    folder: Path
+    sources: tuple[ImageSource, ...]
+    low: LowRes
+    skipped: tuple[Path, ...]
 
 
-def _short(error: Exception) -> str:
-    """Returns the error in one line without the path, which the message contains already."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
-    lines = str(error).splitlines()
-    return lines[0].split(" '")[0].split(": <")[0] if lines else type(error).__name__
+def _prefixed(part: _Part) -> _Part:
+    """Returns the images with the folder in their names, for a set whose folders share names of images."""
+    names = [f"{part.folder.name}/{source.name}" for source in part.sources]
+    renamed = [replace(s, name=name) for s, name in zip(part.sources, names, strict=True)]
+    return replace(part, sources=tuple(renamed))
+
+
+def _part(folder: Path, scale: int) -> _Part:
+    found = contents(folder)
+    if not found.images:
+        inner = [path.name for path in listing(folder).folders]
+        hint = f"; name one of its subfolders: {some(inner)}" if inner else ""
+        raise UserError(
+            f"{shown(folder)}: must contain images ({', '.join(SUFFIXES)}), got none{hint}"
+        )
+    high, beside = split_same_folder(found.images, scale)
+    low = find_low_res(folder, high, scale)
+    if not low.files and scale in beside:
+        refuse_unmatched(beside[scale], high, folder)
+        low = replace(low, files=beside[scale], folder=folder, other_scales=())
+    elif not low.files:
+        low = replace(low, other_scales=tuple(sorted({*low.other_scales, *beside})))
+    sources = tuple(
+        ImageSource(name=name, high_res=high[name], low_res=low.files.get(name))
+        for name in sorted(high)
+    )
+    for source in sources:
+        read_header(source.high_res)
+        check_pair(source, scale)
+    unread = (
+        () if low.folder == folder else (p for files in beside.values() for p in files.values())
+    )
+    return _Part(folder=folder, sources=sources, low=low, skipped=(*found.skipped, *unread))
+
+
+def _high_folders(folder: Path, scale: int) -> list[Path]:
+    """Returns the folders of high-resolution images in the folder of a set."""
+    here = listing(folder)
+    if (found := _first_called(here, HIGH_FOLDERS, scale)) is not None:
+        return [found]
+    if both := _joined(here, JOINED.get(folder.name.casefold(), ()), scale):
+        return both
+    if here.images:
+        return [folder]
+    found = _cropped(here, scale) or _first_called(here, TEST_FOLDERS, scale)
+    if found is not None:
+        return [found]
+    for pattern in OTHER_NAMES:
+        several = [path for path in here.folders if pattern.fullmatch(path.name)]
+        if len(several) == 1:
+            return [_unpacked(several[0])]
+    return [folder]
+
+
+def _first_called(here: Listing, patterns: Sequence[str], scale: int) -> Path | None:
+    names = [pattern.format(name=here.folder.name, scale=scale) for pattern in patterns]
+    found = (here.folder_called(name) for name in names)
+    return next((_unpacked(path) for path in found if path is not None), None)
+
+
+def _unpacked(folder: Path) -> Path:
+    """Returns the folder of the same name inside a folder without images, as some archives unpack."""
+    here = listing(folder)
+    inner = None if here.images else here.folder_called(folder.name)
+    return folder if inner is None else inner
+
+
+def _cropped(here: Listing, scale: int) -> Path | None:
+    """Returns the folder of images whose sides are multiples of the scale, or of any number, if there is one."""
+    sizes = {int(m[1]): path for path in here.folders if (m := CROPPED.fullmatch(path.name))}
+    fitting = [size for size in sizes if size % scale == 0] or list(sizes)
+    # BasicSR's images for x2, x3 and x4 are made from GTmod12.
+    return sizes[12 if 12 in fitting else min(fitting)] if fitting else None
+
+
+def _joined(here: Listing, parts: Sequence[str], scale: int) -> list[Path]:
+    """Returns the folders of high-resolution images of several sets in one folder, or nothing if one is missing."""
+    found: list[Path] = []
+    for part in parts:
+        if (high := _first_called(here, (f"{part}_train_HR", f"{part}_HR"), scale)) is not None:
+            found.append(high)
+        elif (inner := here.folder_called(part)) is not None:
+            found += _high_folders(inner, scale)
+        else:
+            return []
+    return found
+
+
+def _note(name: str, parts: Sequence[_Part], skipped: Sequence[Path], scale: int) -> str:
+    sources = [source for part in parts for source in part.sources]
+    stored = sum(source.low_res is not None for source in sources)
+    where = " and ".join(shown(part.folder) for part in parts)
+    line = f"{name}: {len(sources)} images in {where}; LR: {stored} stored, {len(sources) - stored} made"
+    if stored:
+        line += f" ({' and '.join(shown(p.low.folder) for p in parts if p.low.folder)})"
+    return "; ".join([line, *_facts(parts, skipped, scale)])
+
+
+def _facts(parts: Sequence[_Part], skipped: Sequence[Path], scale: int) -> Iterator[str]:
+    for part in parts:
+        if part.low.other_scales:
+            scales = ", ".join(f"x{k}" for k in part.low.other_scales)
+            yield f"stored LR is for {scales}, not for x{scale}"
+    if degraded := [path for part in parts for path in part.low.degraded]:
+        yield f"LR that is not called bicubic is not used: {some(map(_short, degraded))}"
+    if spare := [path for part in parts for path in part.low.spare]:
+        yield f"more LR for x{scale} is not used: {some(map(_short, spare))}"
+    if skipped:
+        yield f"skipped: {some([f'{p.name}/' if is_folder(p) else p.name for p in skipped])}"
+    sources = [source for part in parts for source in part.sources]
+    headers = [(source.name, read_header(source.high_res)) for source in sources]
+    for text, holds in HEADER_FACTS.items():
+        if names := [name for name, header in headers if holds(header)]:
+            yield f"{text}: {some(names)}"
+
+
+def _short(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"

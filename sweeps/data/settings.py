@@ -1,8 +1,12 @@
 """The section `data` of a sweep file: the images for training and validation."""
 
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from searchspace.errors import UserError
 
 EMBEDDED = "embedded"
 """Name of the photographs that come with scikit-image."""
@@ -10,30 +14,58 @@ EMBEDDED = "embedded"
 TEST_SETS = ("Set5", "Set14", "B100", "BSD100", "BSDS100", "Urban100", "Manga109")
 """Names of the test sets. No network is trained on them, and no choice between networks depends on them."""
 
+DEFAULT_HOLD_OUT = 20
+"""Number of images that are held out if no other number is set. Sets of so few images hold out a fifth instead."""
+
+SetNames = str | tuple[str, ...]
+"""Names of image sets: text such as 'BSDS400+T91', or a list if a name contains '+'."""
+
 
 class DataSettings(BaseModel):
     """The images that a sweep trains and validates on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    train: str = EMBEDDED
+    train: SetNames = EMBEDDED
     """Training images: 'embedded' (photographs that come with scikit-image), the name of a set under `root`, or the
-    path of a folder. Join several sets with '+', as in BSDS400+T91."""
-    validation: str | None = None
+    path of a folder. Join several sets with '+', as in BSDS400+T91, or write a list, as in [C++/A, T91]."""
+    validation: SetNames | None = None
     """Validation images, written like `train`. If this is null or names a training set, `hold_out` images of that set
     are used for validation. These images and their copies are then excluded from training."""
     root: str = "data"
     """Folder that contains the image sets."""
-    hold_out: int = Field(default=20, ge=1)
-    """Number of training images to hold out for validation, evenly spaced in the order of their names. It has no effect
-    if the embedded images are the only ones, because their split is fixed."""
+    hold_out: int = Field(default=DEFAULT_HOLD_OUT, ge=1)
+    """Number of training images to hold out for validation, evenly spaced in the order of their names. With the
+    default, 20, a set of 20 images or fewer holds out a fifth of its images, and at least one. It has no effect if the
+    embedded images are the only ones, because their split is fixed."""
+
+    @field_validator("train", "validation", mode="before")
+    @classmethod
+    def _read_names(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, str) or (value is None and info.field_name == "validation"):
+            return value
+        if not isinstance(value, list | tuple) or not all(isinstance(part, str) for part in value):
+            raise ValueError(
+                f"must be the name of an image set or a list of names, got {value!r}; write a name that is a number in quotes"
+            )
+        # Both spellings of the same sets are the same setting, which is stored and compared.
+        joined = "+".join(value)
+        return joined if value and set_names(joined) == list(value) else tuple(value)
 
     @field_validator("train", "validation")
     @classmethod
-    def _refuse_test_sets(cls, value: str | None) -> str | None:
+    def _refuse_test_sets(cls, value: SetNames | None) -> SetNames | None:
         parts = [] if value is None else set_names(value)
-        if "" in parts or len(set(parts)) < len(parts):
-            raise ValueError(f"must name different image sets joined by '+', got {value!r}")
+        if not all(parts) or len(set(parts)) < len(parts) or value == ():
+            shown = list(value) if isinstance(value, tuple) else value
+            hint = (
+                "; write names that contain '+' as a list, such as [C++/A]"
+                if isinstance(value, str) and "+" in value
+                else ""
+            )
+            raise ValueError(
+                f"must name different image sets joined by '+' or in a list, got {shown!r}{hint}"
+            )
         test_sets = {name.casefold() for name in TEST_SETS}
         for part in parts:
             if test_sets & {folder.casefold() for folder in Path(part).parts}:
@@ -44,6 +76,24 @@ class DataSettings(BaseModel):
         return value
 
 
-def set_names(text: str) -> list[str]:
-    """Returns the names of the sets in `text`: ['BSDS400', 'T91'] for 'BSDS400+T91'."""
-    return [part.strip() for part in text.split("+")]
+def set_names(named: SetNames) -> list[str]:
+    """Returns the names of the sets: ['BSDS400', 'T91'] for 'BSDS400+T91'. The items of a list are names as they are."""
+    return list(named) if isinstance(named, tuple) else [part.strip() for part in named.split("+")]
+
+
+def sets_label(named: SetNames) -> str:
+    """Returns the names of the sets in one line for people."""
+    return " + ".join(named) if isinstance(named, tuple) else named
+
+
+def read_names(text: str) -> str | list[Any]:
+    """Returns the sets that a command-line option names. Text in brackets is a list, as in a sweep file."""
+    if not text.lstrip().startswith("["):
+        return text
+    try:
+        names = yaml.safe_load(text)
+    except yaml.YAMLError:
+        names = None
+    if not isinstance(names, list):
+        raise UserError(f"must be a name or a list such as [C++/A, T91], got {text!r}")
+    return names

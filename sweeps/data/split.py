@@ -3,6 +3,7 @@
 Images of test sets are in neither of them, because test sets judge networks that have been chosen already.
 """
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,8 +12,24 @@ from pathlib import Path
 from searchspace.errors import UserError
 from sweeps.data.cache import PairSet, content_digest, digest, open_cache
 from sweeps.data.embedded import embedded_train, embedded_validation
-from sweeps.data.images import ImageSource, find_images, find_set
-from sweeps.data.settings import EMBEDDED, TEST_SETS, DataSettings, set_names
+from sweeps.data.folders import expanded, shown, some, subfolders
+from sweeps.data.images import (
+    ImageSet,
+    ImageSource,
+    SetNotFound,
+    read_set,
+    search_folders,
+)
+from sweeps.data.pixels import SUFFIXES
+from sweeps.data.settings import (
+    DEFAULT_HOLD_OUT,
+    EMBEDDED,
+    TEST_SETS,
+    DataSettings,
+    SetNames,
+    set_names,
+    sets_label,
+)
 
 BSDS_VALIDATION = ("B100", "BSD100", "BSDS100")
 """Three names of the same test set, the 100 validation images of BSDS500."""
@@ -31,6 +48,14 @@ class DataSplit:
 
     It is stored with a sweep, and sweeps with different descriptions are not compared. Do not change its wording.
     """
+    notes: tuple[str, ...] = ()
+    """One line for each set, for people: what was found, which low-resolution images are stored and which are made,
+    and what is not read."""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All that there is to say about the images: the notes and the description."""
+        return (*self.notes, self.description)
 
 
 def open_split(settings: DataSettings, scale: int, cache_dir: Path) -> DataSplit:
@@ -39,78 +64,123 @@ def open_split(settings: DataSettings, scale: int, cache_dir: Path) -> DataSplit
     Images that are not in `cache_dir` yet are decoded into it. Raises UserError with one line, which begins with the
     name of the wrong setting.
     """
-    train, validation, how = _split(settings, scale)
-    _refuse_shared(train, validation, Path(settings.root))
+    train, validation, how, notes = _split(settings, scale)
+    _refuse_shared(train, validation, expanded(settings.root))
     # One cache holds both sets, so that another split of the same images needs no decoding.
     together = sorted((*train, *validation), key=lambda source: source.name)
     with _located("data"):
-        cache = open_cache(together, name=settings.train, scale=scale, cache_dir=cache_dir)
+        cache = open_cache(
+            together, name=sets_label(settings.train), scale=scale, cache_dir=cache_dir
+        )
     place = {source: i for i, source in enumerate(together)}
     train_set = cache.subset([place[source] for source in train])
-    held_from = settings.validation or settings.train
+    held_from = sets_label(settings.validation or settings.train)
     validation_set = cache.subset([place[source] for source in validation], name=held_from)
     return DataSplit(
         train=train_set,
         validation=validation_set,
         fingerprint=digest(train_set.fingerprint, validation_set.fingerprint),
-        description=f"{settings.train} x{scale}: {len(train)} images to train on, "
+        description=f"{sets_label(settings.train)} x{scale}: {len(train)} images to train on, "
         f"{len(validation)} to validate on ({how})",
+        notes=tuple(notes),
     )
 
 
 def open_test_set(root: Path, name: str, scale: int, cache_dir: Path) -> PairSet:
     """Returns all pairs of a test set at `scale`. Raises UserError if `root` does not contain it."""
-    folder = find_set(root, name)
-    return open_cache(find_images(folder, scale), name=name, scale=scale, cache_dir=cache_dir)
+    return open_test_images(read_set(root, name, scale), name, scale, cache_dir)
 
 
-def _split(settings: DataSettings, scale: int) -> tuple[list[ImageSource], list[ImageSource], str]:
-    """Returns the training images, the validation images, and a phrase that says how they were split."""
-    root = Path(settings.root)
+def open_test_images(found: ImageSet, name: str, scale: int, cache_dir: Path) -> PairSet:
+    """Returns all pairs of a test set whose images were found at `scale`."""
+    return open_cache(found.sources, name=name, scale=scale, cache_dir=cache_dir)
+
+
+def _split(
+    settings: DataSettings, scale: int
+) -> tuple[list[ImageSource], list[ImageSource], str, list[str]]:
+    """Returns the training images, the validation images, a phrase that says how they were split, and notes."""
+    root = expanded(settings.root)
     with _located("data.train"):
-        sets = _gather(settings.train, root, scale, embedded_train)
+        sets, notes = _gather(settings.train, root, scale, embedded_train)
     train = [source for sources in sets.values() for source in sources]
     held_from = settings.validation or settings.train
     if held_from == EMBEDDED:
-        return train, embedded_validation(), "the photographs that embedded keeps for it"
+        held = embedded_validation()
+        notes.append(_embedded_note("embedded for validation", held))
+        return train, held, "the photographs that embedded keeps for it", notes
     shared = set(set_names(held_from)) & set(sets)
+    label = sets_label(held_from)
     if not shared:
         with _located("data.validation"):
-            others = _gather(held_from, root, scale, embedded_validation)
-        return train, [s for sources in others.values() for s in sources], f"all of {held_from}"
+            others, more = _gather(held_from, root, scale, embedded_validation)
+        held = [source for sources in others.values() for source in sources]
+        return train, held, f"all of {label}", notes + more
     if shared != set(set_names(held_from)):
         raise UserError(
-            f"data.validation: must name either training sets or other sets, got {held_from!r}"
+            f"data.validation: must name either training sets or other sets, got {label!r}"
         )
-    held = _evenly([s for part in set_names(held_from) for s in sets[part]], settings.hold_out)
+    pool = [s for part in set_names(held_from) for s in sets[part]]
+    how = f"evenly spaced among the sorted names of {label}"
+    held = _evenly(pool, settings.hold_out)
     rest, copies = _not_held(train, held)
+    if not rest and settings.hold_out == DEFAULT_HOLD_OUT:
+        held = _evenly(pool, max(1, len(pool) // 5))
+        rest, copies = _not_held(train, held)
+        how += f"; a fifth of them, because {DEFAULT_HOLD_OUT} would leave none to train on"
     if not rest:
         raise UserError(
             f"data.hold_out: must leave images to train on, got {settings.hold_out} of {len(train)}"
         )
-    how = f"evenly spaced among the sorted names of {held_from}"
-    return (
-        rest,
-        held,
-        f"{how}; left out as copies of them: {_some(copies)}" if copies else how,
-    )
+    if copies:
+        how += f"; left out as copies of them: {some(copies)}"
+    return rest, held, how, notes
 
 
 def _gather(
-    text: str, root: Path, scale: int, embedded: Callable[[], list[ImageSource]]
-) -> dict[str, list[ImageSource]]:
-    """Returns the images of each set in `text`. If there are several sets, the name of an image begins with its set."""
-    parts = set_names(text)
-    sets = {
-        part: embedded() if part == EMBEDDED else find_images(find_set(root, part), scale)
-        for part in parts
-    }
+    named: SetNames, root: Path, scale: int, embedded: Callable[[], list[ImageSource]]
+) -> tuple[dict[str, list[ImageSource]], list[str]]:
+    """Returns the images of each set, and a note for each set.
+
+    If there are several sets, the name of an image begins with its set. Raises UserError if two sets share a folder.
+    """
+    parts = set_names(named)
+    sets: dict[str, list[ImageSource]] = {}
+    notes: list[str] = []
+    owners: dict[Path, str] = {}
+    for part in parts:
+        if part == EMBEDDED:
+            sets[part] = embedded()
+            notes.append(_embedded_note(part, sets[part]))
+            continue
+        try:
+            found = read_set(root, part, scale)
+        except SetNotFound as error:
+            raise SetNotFound(f"{error}{plus_hint(named, root)}") from None
+        for folder in found.folders:
+            other = owners.setdefault(folder.resolve(), part)
+            if other != part:
+                raise UserError(
+                    f"must name different image sets, but {other} and {part} are in {shown(folder)}"
+                )
+        sets[part] = list(found.sources)
+        notes.append(found.note)
     if len(parts) == 1:
-        return sets
+        return sets, notes
     return {
         part: [replace(source, name=f"{part}/{source.name}") for source in sources]
         for part, sources in sets.items()
-    }
+    }, notes
+
+
+def plus_hint(named: SetNames, root: Path) -> str:
+    """Returns advice, after a semicolon, if text that names several sets is also the name of one set."""
+    one = isinstance(named, str) and "+" in named and search_folders(root, named)
+    return f"; for the one set {named}, write a list: [{named}]" if one else ""
+
+
+def _embedded_note(name: str, sources: Sequence[ImageSource]) -> str:
+    return f"{name}: {len(sources)} images of scikit-image; LR: 0 stored, {len(sources)} made"
 
 
 def _evenly(sources: list[ImageSource], count: int) -> list[ImageSource]:
@@ -143,7 +213,7 @@ def _refuse_shared(
     both = [source.name for source in validation if content_digest(source.high_res) in seen]
     if both:
         raise UserError(
-            f"data.validation: must not share images with data.train, but {_some(both)} are in both"
+            f"data.validation: must not share images with data.train, but {some(both)} are in both"
         )
     for where, sources in (("data.train", train), ("data.validation", validation)):
         for name in TEST_SETS:
@@ -153,13 +223,11 @@ def _refuse_shared(
 def _refuse_test_images(
     where: str, sources: Sequence[ImageSource], test_set: str, root: Path
 ) -> None:
-    try:
-        tested = find_images(find_set(root, test_set), 1)
-    except UserError:
-        return  # without the set there is nothing to compare
-    contents = {content_digest(source.high_res) for source in tested}
+    """Raises UserError if one of `sources` is a file of a test set, in whatever layout the set is."""
+    tested = [path for folder in _test_folders(root, test_set) for path in _all_images(folder)]
+    contents = {content_digest(path) for path in tested}
     # B100 has the file names of BSDS500's validation images, but is often saved in another format.
-    names = {s.high_res.stem for s in tested} if test_set in BSDS_VALIDATION else set()
+    names = {path.stem for path in tested} if test_set in BSDS_VALIDATION else set()
     common = [
         source.name
         for source in sources
@@ -167,12 +235,23 @@ def _refuse_test_images(
     ]
     if common:
         raise UserError(
-            f"{where}: must not contain images of the test set {test_set}, but {_some(common)} are in it"
+            f"{where}: must not contain images of the test set {test_set}, but {some(common)} are in it"
         )
 
 
-def _some(names: Sequence[str]) -> str:
-    return f"{len(names)} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
+def _test_folders(root: Path, test_set: str) -> list[Path]:
+    """Returns the folders of a test set under `root`, under the folders in it and under the current folder."""
+    names = {test_set.casefold(), f"{test_set}_HR".casefold()}
+    parents = dict.fromkeys((root, *subfolders(root), Path()))
+    return [f for parent in parents for f in subfolders(parent) if f.name.casefold() in names]
+
+
+def _all_images(folder: Path) -> Iterator[Path]:
+    """Yields all image files of a folder and of its subfolders."""
+    for parent, _, files in os.walk(folder):
+        for path in (Path(parent, name) for name in files):
+            if path.suffix.lower() in SUFFIXES and path.is_file():
+                yield path
 
 
 @contextmanager

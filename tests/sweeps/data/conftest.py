@@ -8,6 +8,9 @@ import pytest
 from PIL import Image
 
 MakeSet = Callable[..., Path]
+Write = Callable[..., None]
+
+NAMES = ("0001", "0002", "0003")
 
 
 @pytest.fixture
@@ -26,3 +29,18 @@ def make_set(tmp_path: Path) -> MakeSet:
         return target
 
     return make
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """write('S/HR/{}.png') writes 3 images of 16x8 random pixels; with `side=1/4` they are black and 4x2 pixels."""
+
+    def write_images(pattern: str, names: tuple[str, ...] = NAMES, side: float = 1) -> None:
+        for i, name in enumerate(names):
+            path = tmp_path / pattern.format(name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            width, height = int(16 * side), int(8 * side)
+            pixels = np.random.default_rng(i).integers(0, 256, (height, width, 3), np.uint8)
+            Image.fromarray(pixels if side == 1 else 0 * pixels).save(path)
+
+    return write_images

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from searchspace.errors import UserError
-from sweeps.data.images import ImageSource, find_images, find_set, read_image, read_pair
+from sweeps.data.images import ImageSource, find_folders, find_images, read_image, read_pair
 from sweeps.data.imresize import imresize
 
 MakeSet = Callable[..., Path]
@@ -30,10 +30,12 @@ def test_stored_low_resolution_is_found_and_used(make_set: MakeSet, tmp_path: Pa
     make_set("S/HR", ("a", "b"), size=(16, 8))
     stored = np.full((4, 8, 3), 7, np.uint8)
     save(tmp_path / "S/LR_bicubic/X2/ax2.png", stored)
-    a, b = find_images(tmp_path / "S", 2)
-    assert np.array_equal(read_pair(a, 2)[0], stored)
-    low_res, high_res = read_pair(b, 2)
-    assert np.array_equal(low_res, imresize(high_res, 1 / 2))
+    save(tmp_path / "S/LR_bicubic/X2/bx2.png", stored)
+    for source in find_images(tmp_path / "S", 2):
+        assert np.array_equal(read_pair(source, 2)[0], stored)
+    for source in find_images(tmp_path / "S", 4):
+        low_res, high_res = read_pair(source, 4)
+        assert np.array_equal(low_res, imresize(high_res, 1 / 4))
 
 
 def test_div2k_is_found_under_its_own_names(make_set: MakeSet, tmp_path: Path) -> None:
@@ -41,7 +43,7 @@ def test_div2k_is_found_under_its_own_names(make_set: MakeSet, tmp_path: Path) -
     low_res = save(
         tmp_path / "DIV2K/DIV2K_train_LR_bicubic/X4/0001x4.png", np.zeros((2, 4, 3), np.uint8)
     )
-    folder = find_set(tmp_path, "DIV2K")
+    (folder,) = find_folders(tmp_path, "DIV2K")
     assert find_images(folder, 4)[0].low_res == low_res
     assert find_images(folder / "DIV2K_train_HR", 4)[0].low_res == low_res
     assert find_images(folder, 2)[0].low_res is None
@@ -100,10 +102,10 @@ def test_a_missing_set_lists_what_is_there(make_set: MakeSet, tmp_path: Path) ->
     make_set("T91/HR", ("a",))
     make_set("benchmark/Set5/HR", ("a",))
     with pytest.raises(UserError, match=re.escape(f"sets in {tmp_path}: T91, Set5")) as caught:
-        find_set(tmp_path, "DIV2K")
+        find_folders(tmp_path, "DIV2K")
     assert "no image set 'DIV2K' (searched" in str(caught.value)
     with pytest.raises(UserError, match="folder .* does not exist"):
-        find_set(tmp_path / "nowhere", "DIV2K")
+        find_folders(tmp_path / "nowhere", "DIV2K")
 
 
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:

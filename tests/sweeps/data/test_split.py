@@ -113,6 +113,19 @@ def test_pictures_of_a_test_set_beside_are_refused_by_content(
         split(train="A")
 
 
+def test_every_folder_of_a_test_set_counts(
+    make_set: MakeSet, split: Callable[..., DataSplit], tmp_path: Path
+) -> None:
+    """A6: two folders that differ in the case of their letters, and one that cannot be read as a set."""
+    make_set("SET5", ("bird",))
+    tested = make_set("set5/deep/er", ("baby",))
+    (tmp_path / "set5/0.png").symlink_to(tmp_path / "gone.png")
+    folder = make_set("A", NAMES)
+    shutil.copy(tested / "baby.png", folder / "renamed.png")
+    with pytest.raises(UserError, match=r"test set Set5, but 1 \(renamed\) are in it"):
+        split(train="A")
+
+
 def test_bsds_validation_pictures_are_refused_by_name(
     make_set: MakeSet, split: Callable[..., DataSplit]
 ) -> None:
@@ -189,7 +202,7 @@ def test_settings_are_checked_before_anything_is_read(settings: dict[str, object
 
 def test_a_broken_image_is_named(make_set: MakeSet, split: Callable[..., DataSplit]) -> None:
     (make_set("A", NAMES) / "i03.png").write_bytes(b"no image")
-    with pytest.raises(UserError, match=r"^data: .*i03\.png: cannot be read as an image"):
+    with pytest.raises(UserError, match=r"^data\.train: .*i03\.png: cannot be read as an image"):
         split(train="A")
 
 
@@ -212,3 +225,69 @@ def test_t91_which_has_one_picture_twice_trains_without_the_other(
     assert (len(opened.train), len(opened.validation)) == (70, 20)
     assert "t36" in opened.validation.names
     assert "left out as copies of them: 1 (t65)" in opened.description
+
+
+@pytest.mark.parametrize(("count", "held"), [(2, 1), (8, 1), (10, 2), (20, 4)])
+def test_a_small_set_holds_out_a_fifth_by_default(
+    make_set: MakeSet, tmp_path: Path, count: int, held: int
+) -> None:
+    """E5: the default held out 20 images, so that a set of 20 images or fewer could not be trained on."""
+    make_set("small", tuple(f"{n:02}" for n in range(count)))
+    opened = open_split(DataSettings(train="small", root=str(tmp_path)), 2, tmp_path / "cache")
+    assert (len(opened.train), len(opened.validation)) == (count - held, held)
+    assert "a fifth of them, because 20 would leave none to train on" in opened.description
+
+
+def test_the_default_holds_out_20_of_21_as_before(make_set: MakeSet, tmp_path: Path) -> None:
+    """E5: sets that could be trained on keep their split, which is stored."""
+    make_set("set", tuple(f"{n:02}" for n in range(21)))
+    opened = open_split(DataSettings(train="set", root=str(tmp_path)), 2, tmp_path / "cache")
+    assert opened.description == (
+        "set x2: 1 images to train on, 20 to validate on (evenly spaced among the sorted names of set)"
+    )
+
+
+def test_a_single_image_cannot_be_split(make_set: MakeSet, tmp_path: Path) -> None:
+    """E5: one image is either trained on or validated on."""
+    make_set("one", ("a",))
+    with pytest.raises(
+        UserError, match=r"^data\.hold_out: must leave images to train on, got 20 of 1"
+    ):
+        open_split(DataSettings(train="one", root=str(tmp_path)), 2, tmp_path / "cache")
+
+
+def test_notes_say_what_was_found_in_each_set(
+    make_set: MakeSet, split: Callable[..., DataSplit], tmp_path: Path
+) -> None:
+    """A1: one line for each set, also for those validated on."""
+    make_set("A/HR", NAMES)
+    make_set("A/LR_bicubic/X2", tuple(f"{name}x2" for name in NAMES), size=(20, 15))
+    make_set("B", ("x",))
+    opened = split(train="embedded+A", validation="B")
+    assert opened.notes == (
+        "embedded: 9 images of scikit-image; LR: 0 stored, 9 made",
+        f"A: 10 images in {tmp_path}/A/HR; LR: 10 stored, 0 made ({tmp_path}/A/LR_bicubic/X2)",
+        f"B: 1 images in {tmp_path}/B; LR: 0 stored, 1 made",
+    )
+
+
+TESTED = [
+    "set5/{}",
+    "benchmark/Set5/HR/{}",
+    "Set5/GTmod12/{}",
+    "Set5/original/{}",
+    "SR/Set5/{}",
+    "Set5/image_SRF_4/{}",
+]
+
+
+@pytest.mark.parametrize("place", TESTED)
+def test_pictures_of_a_test_set_are_refused_in_every_layout(
+    make_set: MakeSet, split: Callable[..., DataSplit], tmp_path: Path, place: str
+) -> None:
+    """A6: whatever the layout of the test set and of the training set."""
+    tested = make_set(place.format("")[:-1], ("baby",))
+    make_set("DIV2K/DIV2K_train_HR", NAMES)
+    shutil.copy(tested / "baby.png", tmp_path / "DIV2K/DIV2K_train_HR/renamed.png")
+    with pytest.raises(UserError, match=r"test set Set5, but 1 \(renamed\) are in it"):
+        split(train="div2k")
