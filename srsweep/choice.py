@@ -25,7 +25,7 @@ from srsweep.variant import NOTE, TrialReference, Variant, split_of, variant_in
 from sweeps.checkpoints.object_store import Mirror, is_url
 from sweeps.checkpoints.state import checkpoint_path
 from sweeps.config.sweep_config import SweepConfig, parse_config
-from sweeps.messages import without_password
+from sweeps.messages import redacted_url
 
 KEEP_ALL = (
     "a sweep keeps the weights of the trials on its Pareto front (with `search: {keep_weights: all}`, of all trials) "
@@ -135,7 +135,7 @@ def stored_config(url: str, name: str) -> SweepConfig:
     """Returns the configuration of a sweep's newest run. Raises UserError if it is no longer valid."""
     lives = load_lives(url, [name])
     text = yaml.safe_load(lives["text"].iloc[-1]) if len(lives) else None
-    return parse_config({"metadata": {"sweep": text}}, f"sweep {name} in {without_password(url)}")
+    return parse_config({"metadata": {"sweep": text}}, f"sweep {name} in {redacted_url(url)}")
 
 
 def _listed(names: Sequence[str]) -> str:

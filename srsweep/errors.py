@@ -11,7 +11,7 @@ import click
 
 from searchspace.errors import UserError
 from sweeps.log import log_failure, log_of
-from sweeps.messages import TRACEBACK, reason_of, without_password
+from sweeps.messages import TRACEBACK, reason_of, redacted
 
 EXTRAS = {
     "dash": "dashboard",
@@ -62,11 +62,11 @@ def as_expected(error: Exception) -> click.ClickException | None:
     from sweeps.store.store import StoreError, SweepTaken
 
     if isinstance(error, OSError):
-        return RunFailed(without_password(_line_of(error)))
+        return RunFailed(redacted(_line_of(error)))
     if isinstance(error, (SweepFailed, SweepTaken)):
-        return RunFailed(without_password(str(error)))
+        return RunFailed(redacted(str(error)))
     if isinstance(error, (UserError, StoreError)):
-        return Mistake(without_password(str(error)))
+        return Mistake(redacted(str(error)))
     if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
         line = f"{error.name} is not installed; `pip install 'srsweep[{EXTRAS[error.name]}]'`"
         return Mistake(line)
@@ -90,10 +90,10 @@ def as_failed_training(error: str) -> RunFailed:
 def _logged(reason: str, trace: str) -> RunFailed:
     context = click.get_current_context(silent=True)
     log = log_of(context.meta.get(_DATABASE, "") if context else "")
-    told = without_password(reason)
+    told = redacted(reason)
     if log_failure(log, trace):
         return RunFailed(f"{told}; the traceback is in {log}")
-    click.echo(without_password(trace), err=True)
+    click.echo(redacted(trace), err=True)
     return RunFailed(f"{told}; the traceback is above because {log} cannot be written")
 
 

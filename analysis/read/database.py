@@ -14,12 +14,12 @@ from urllib.parse import quote
 
 import pandas as pd
 from sqlalchemy import Connection, Engine, create_engine, func, select
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
 from searchspace.errors import UserError
 from searchspace.spec import nearest
-from sweeps.messages import without_password
+from sweeps.messages import redacted, redacted_url
+from sweeps.store.database import first_line, name_of, parse_url
 from sweeps.store.schema import (
     OLDEST_READABLE,
     Measurement,
@@ -50,27 +50,26 @@ def open_database(url: str) -> Iterator[Connection]:
     that is too old or too new.
     """
     engine = _engine(url)
-    name = without_password(engine.url.render_as_string(hide_password=True))
+    name = name_of(engine)
     try:
         with engine.connect() as connection:
             _check_schema(connection, name)
             yield connection
     except SQLAlchemyError as error:
-        cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        raise UserError(f"storage: cannot read {name}: {cause}") from None
+        raise UserError(f"storage: cannot read {name}: {first_line(error)}") from None
     finally:
         engine.dispose()
 
 
 def _engine(url: str) -> Engine:
     try:
-        parsed = make_url(url)
+        parsed = parse_url(url)
         if parsed.get_backend_name() != "sqlite":
             return create_engine(parsed, execution_options={"postgresql_readonly": True})
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+    except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise UserError(
-            f"storage: must be a database URL such as sqlite:///results.db, got {without_password(url)!r} "
-            f"({without_password(str(error))})"
+            f"storage: must be a database URL such as sqlite:///results.db, got {redacted_url(url)!r} "
+            f"({redacted(str(error))})"
         ) from None
     path = Path(parsed.database or ":memory:")
     if not path.is_file():

@@ -13,7 +13,6 @@ from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -85,7 +84,7 @@ class SweepConfig(BaseModel):
     """Images for training and validation."""
     resources: ResourceSettings = ResourceSettings()
     """Processor cores and GPUs that one trial uses, and the number of trials at once."""
-    storage: Annotated[str, AfterValidator(check_url)] = "sqlite:///results.db"
+    storage: Annotated[str, BeforeValidator(check_url)] = "sqlite:///results.db"
     """Database URL. A relative SQLite path starts at the working directory."""
     checkpoints: str = "runs"
     """Folder for training states. On a cluster, name a folder that all machines share, or an object store such as
