@@ -11,7 +11,7 @@ import click
 
 from searchspace.errors import UserError
 from sweeps.log import log_failure, log_of
-from sweeps.messages import TRACEBACK, reason_of, redacted
+from sweeps.messages import TRACEBACK, harmless, reason_of, redacted
 
 EXTRAS = {
     "dash": "dashboard",
@@ -22,6 +22,14 @@ EXTRAS = {
 """Maps each optional package to the extra of srsweep that installs it."""
 
 _DATABASE = "srsweep.database"
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Prints `text`, which may come from data, on stdout, or on stderr if `err`.
+
+    Secrets are hidden, and control characters, which a terminal would obey, are shown as escapes.
+    """
+    click.echo(_shown(text), err=err)
 
 
 class Mistake(click.ClickException):
@@ -62,11 +70,11 @@ def as_expected(error: Exception) -> click.ClickException | None:
     from sweeps.store.store import StoreError, SweepTaken
 
     if isinstance(error, OSError):
-        return RunFailed(redacted(_line_of(error)))
+        return RunFailed(_shown(_line_of(error)))
     if isinstance(error, (SweepFailed, SweepTaken)):
-        return RunFailed(redacted(str(error)))
+        return RunFailed(_shown(str(error)))
     if isinstance(error, (UserError, StoreError)):
-        return Mistake(redacted(str(error)))
+        return Mistake(_shown(str(error)))
     if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
         line = f"{error.name} is not installed; `pip install 'srsweep[{EXTRAS[error.name]}]'`"
         return Mistake(line)
@@ -84,17 +92,21 @@ def as_unexpected(error: Exception) -> RunFailed:
 
 def as_failed_training(error: str) -> RunFailed:
     """Returns a RunFailed for the text `error` of a failed Outcome. If the text is a traceback, it goes to the log."""
-    return _logged(reason_of(error), error) if TRACEBACK in error else RunFailed(error)
+    return _logged(reason_of(error), error) if TRACEBACK in error else RunFailed(_shown(error))
 
 
 def _logged(reason: str, trace: str) -> RunFailed:
     context = click.get_current_context(silent=True)
     log = log_of(context.meta.get(_DATABASE, "") if context else "")
-    told = redacted(reason)
+    told = _shown(reason)
     if log_failure(log, trace):
         return RunFailed(f"{told}; the traceback is in {log}")
-    click.echo(redacted(trace), err=True)
+    say(trace, err=True)
     return RunFailed(f"{told}; the traceback is above because {log} cannot be written")
+
+
+def _shown(text: str) -> str:
+    return harmless(redacted(text))
 
 
 def _line_of(error: OSError) -> str:

@@ -18,8 +18,8 @@ from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
 from searchspace.errors import UserError
 from searchspace.spec import nearest
-from sweeps.messages import redacted, redacted_url
-from sweeps.store.database import first_line, name_of, parse_url
+from sweeps.advice import command
+from sweeps.messages import HIDDEN
 from sweeps.store.schema import (
     OLDEST_READABLE,
     Measurement,
@@ -29,6 +29,7 @@ from sweeps.store.schema import (
     revision_of,
     too_new,
 )
+from sweeps.store.urls import first_line, name_of, parse_url, unusable
 
 VALIDATION = "validation"
 """Name under which the database stores the validation split, whose PSNR and SSIM a sweep optimises."""
@@ -67,10 +68,7 @@ def _engine(url: str) -> Engine:
         if parsed.get_backend_name() != "sqlite":
             return create_engine(parsed, execution_options={"postgresql_readonly": True})
     except (NoSuchModuleError, ModuleNotFoundError) as error:
-        raise UserError(
-            f"storage: must be a database URL such as sqlite:///results.db, got {redacted_url(url)!r} "
-            f"({redacted(str(error))})"
-        ) from None
+        raise UserError(unusable(url, error)) from None
     path = Path(parsed.database or ":memory:")
     if not path.is_file():
         raise UserError(
@@ -91,9 +89,10 @@ def _check_schema(connection: Connection, name: str) -> None:
     if not is_known(revision):
         raise UserError(too_new(name, revision))
     if revision < OLDEST_READABLE:
+        copy = command("merge", "URL" if HIDDEN in name else name, storage="sqlite:///new.db")
         raise UserError(
             f"storage: {name} has schema {revision}, and reports need {OLDEST_READABLE} or newer; "
-            f"`srsweep run` on it migrates it, `srsweep merge {name} --db sqlite:///new.db` migrates a copy"
+            f"`srsweep run` on it migrates it, `{copy}` migrates a copy"
         )
 
 

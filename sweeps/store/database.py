@@ -2,14 +2,12 @@
 
 import logging
 import random
-import re
 import sqlite3
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
-from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
@@ -20,8 +18,8 @@ from sqlalchemy.exc import (
 from sqlalchemy.orm import Session
 
 from searchspace.errors import UserError
-from sweeps.messages import redacted, redacted_url
 from sweeps.store import migrations, schema
+from sweeps.store.urls import first_line, name_of, parse_url, unusable
 
 RACES = 5
 """Largest number of times that a transaction is repeated because another writer has inserted the same row."""
@@ -153,42 +151,6 @@ class Database:
         return False
 
 
-def check_url(url: object) -> object:
-    """Returns `url`. Raises UserError if it is not the text of a database URL.
-
-    Only the text is checked: no driver is loaded, and no server is contacted. No message shows a password.
-    """
-    parse_url(url, "")
-    return url
-
-
-def parse_url(url: object, where: str = "storage: ") -> URL:
-    """Returns the parts of a database URL.
-
-    Raises StoreMistake if `url` is not a database URL. The message begins with `where` and shows no password.
-    """
-    must = f"{where}must be a database URL such as sqlite:///results.db"
-    if not isinstance(url, str):
-        # The value is not shown, because a list or a mapping may hold the password as a word of its own.
-        raise StoreMistake(f"{must}, got a value of type {type(url).__name__}")
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):  # ValueError: the port is not a number
-        raise StoreMistake(f"{must}, got {redacted_url(url)!r}") from None
-    address = re.split(r"\?[\w.-]+=", url)[0]
-    if parsed.get_backend_name() != "sqlite" and address.count("@") > 1:
-        # SQLAlchemy would take the rest of the password for the name of the host, and messages would show it.
-        raise StoreMistake(
-            f"{must}, with each '@' of the password written as %40, got {redacted_url(url)!r}"
-        )
-    return parsed
-
-
-def name_of(engine: Engine) -> str:
-    """Returns the URL of a database without its password, for messages."""
-    return redacted_url(engine.url.render_as_string(hide_password=True))
-
-
 def connect(url: str) -> Engine:
     """Returns an SQLAlchemy engine for `url`. An SQLite file gets a write-ahead log.
 
@@ -197,11 +159,10 @@ def connect(url: str) -> Engine:
     """
     try:
         engine = create_engine(parse_url(url), pool_pre_ping=True)
+    except UserError as mistake:
+        raise StoreMistake(str(mistake)) from None
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-        raise StoreMistake(
-            f"storage: must be a database URL such as sqlite:///results.db, got {redacted_url(url)!r} "
-            f"({redacted(str(error))})"
-        ) from None
+        raise StoreMistake(unusable(url, error)) from None
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
     return engine
@@ -243,10 +204,3 @@ def is_passing(error: DBAPIError) -> bool:
         or code.startswith(PASSING_CODES)
         or any(words in text for words in PASSING)
     )
-
-
-def first_line(error: BaseException) -> str:
-    """Returns the first line of the error message from the Python driver of the database, without passwords."""
-    cause = getattr(error, "orig", None) or error
-    lines = redacted(str(cause)).strip().splitlines()
-    return lines[0] if lines else type(cause).__name__

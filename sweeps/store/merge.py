@@ -13,12 +13,12 @@ from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
-from sweeps.messages import redacted, redacted_url
 from sweeps.store import lease, migrations, schema
 from sweeps.store.comparability import filled
-from sweeps.store.database import StoreMistake, first_line, name_of, parse_url
+from sweeps.store.database import StoreMistake
 from sweeps.store.provenance import git_state, source
 from sweeps.store.store import Store
+from sweeps.store.urls import first_line, name_of, parse_url, unusable
 
 CHUNK = 5_000
 """Largest number of rows in one INSERT statement."""
@@ -76,9 +76,7 @@ def _open(other: str) -> Engine:
             raise StoreMistake(f"storage: there is no file {parsed.database}")
         return create_engine(parsed)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
-        raise StoreMistake(
-            f"storage: must be a database URL or a file, got {redacted_url(other)!r} ({redacted(str(error))})"
-        ) from None
+        raise StoreMistake(unusable(other, error)) from None
 
 
 @contextmanager
