@@ -13,9 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from searchspace.quantity import format_quantity
-from sweeps.measure.latency import PREFIX as LATENCY
+from sweeps.measure.latency import PREFIX
 from sweeps.messages import harmless
 
+LATENCY = f"{PREFIX} "
+"""Text with which the columns of measured latencies begin. The setting of the measurement follows."""
 Format = Literal["table", "json", "csv"]
 
 HEADINGS = {
@@ -59,8 +61,8 @@ def heading(name: str) -> str:
         if name.endswith(f"_{measure}"):
             return f"{name.removesuffix(f'_{measure}')} {HEADINGS[measure]}"
     if name.startswith(LATENCY):
-        return f"latency ms {setting_of(name)}".strip()
-    return HEADINGS.get(name, name.replace("_", " "))
+        return f"latency ms {setting_of(name)}"
+    return HEADINGS.get(name, name.replace(PREFIX, "latency ms").replace("_", " "))
 
 
 def headings(names: Iterable[str]) -> dict[str, str]:
@@ -126,7 +128,7 @@ def cell(name: str, value: Any) -> str:
         return value.isoformat(" ", "seconds")
     if isinstance(value, str) or not isinstance(value, int | float):
         return str(value)
-    if name.startswith("latency_ms"):
+    if name.startswith(PREFIX):
         return f"{value:.4g}"
     if name in EXACT:
         return str(int(value))

@@ -19,9 +19,12 @@ from analysis.choose.variants import (
     log_cost,
     spread_of,
 )
-from analysis.tables import heading
+from analysis.tables import LATENCY, heading, headings
 from searchspace.quantity import format_quantity
 
+ONLY = "is the only variant"
+ONLY_ON_FRONT = f"{ONLY} on the front"
+"""Reasons to choose a variant that needs no comparison."""
 SHOWN_TIES = 3
 """Largest number of tied variants that the reason of a choice names."""
 
@@ -54,7 +57,7 @@ def best_within(
     """
     known = cost_names(frame)
     limits = {cost_name(known, name): limit for name, limit in limits.items()}
-    rules = [f"{heading(name)} <= {format_quantity(limit)}" for name, limit in limits.items()]
+    rules = _rules(known, limits)
     rules += [f"{_noun(quality)} >= {_value(quality, minimum)}"] if minimum is not None else []
     rule = ", ".join(rules) or "no limit"
     condition = f" with {rule}" if rules else ""
@@ -71,17 +74,31 @@ def best_within(
     if minimum is not None and not limits:
         row = _cheapest(pool, costs, quality)
         reason = f"has the fewest {heading(costs[0])} of the {_count(len(pool))}{condition}"
+        reason = f"{ONLY}{condition}" if len(pool) == 1 else reason
         return _chosen(rule, reason, pool, row, quality, left_out)
     best = pool[quality].max()
     tied = pool[pool[quality] >= best - spread_of(frame)]
     row = _cheapest(tied, costs, quality)
     reason = f"has the highest {_noun(quality)} of the {_count(len(pool))}{condition}"
-    if pool.loc[row, quality] < best:
+    if len(pool) == 1:
+        reason = f"{ONLY}{condition}"
+    elif pool.loc[row, quality] < best:
         reason = (
             f"is the cheapest of {len(tied)} that are tied with the highest {_noun(quality)} "
             f"({_value(quality, best)}) of the {_count(len(pool))}{condition}"
         )
     return _chosen(rule, reason, pool, row, quality, left_out)
+
+
+def _rules(known: Sequence[str], limits: Mapping[str, float]) -> list[str]:
+    """Returns the `limits` on costs in words, such as 'parameters <= 150K' or 'latency <= 30 ms'."""
+    shown = headings(known)
+    return [
+        f"{shown[name].replace('latency ms', 'latency')} <= {limit:g} ms"
+        if name.startswith(LATENCY)
+        else f"{shown[name]} <= {format_quantity(limit)}"
+        for name, limit in limits.items()
+    ]
 
 
 def tiers(
@@ -106,7 +123,9 @@ def at_knee(frame: pd.DataFrame, cost: str = "params", quality: str = "psnr_y") 
     index = knee(np.column_stack([front[quality], log_cost(front[cost])]), ("maximize", "minimize"))
     assert index is not None
     reason = (
-        f"is where the front of {_count(len(front))}{_apart(frame)} bends most, in {_noun(quality)} against "
+        ONLY_ON_FRONT
+        if len(front) == 1
+        else f"is where the front of {_count(len(front))}{_apart(frame)} bends most, in {_noun(quality)} against "
         f"the logarithm of {heading(cost)}"
     )
     return _chosen(rule, reason, front, int(front.index[index]), quality, left_out, measured)
@@ -139,7 +158,9 @@ def weighted(
     closeness = to_worst / np.maximum(to_ideal + to_worst, 1e-12)
     row = int(front.index[closeness.argmax()])
     reason = (
-        f"is nearest to the ideal on the front of {_count(len(front))}{_apart(frame)}, by {rule}"
+        ONLY_ON_FRONT
+        if len(front) == 1
+        else f"is nearest to the ideal on the front of {_count(len(front))}{_apart(frame)}, by {rule}"
     )
     return _chosen(rule, reason, front, row, quality, left_out, measured)
 
@@ -164,8 +185,8 @@ def selection_table(
 
 def note_on_spread(frame: pd.DataFrame, quality: str = "psnr_y") -> str:
     """Returns sentences that give the seeds' spread, or call it unknown, and say which variants count as tied."""
-    if spread_of(frame) > 0:
-        several = int((frame["num_seeds"] > 1).sum())
+    several = int((frame["num_seeds"] > 1).sum()) if len(frame) else 0
+    if several:
         return (
             f"The seeds' spread is {_value(quality, spread_of(frame))} (one standard deviation, from "
             f"{_count(several)} with several seeds). Variants that are closer count as tied, and the cheapest of "
@@ -226,7 +247,8 @@ def _chosen(
     tied = candidates[gaps <= spread_of(pool)].sort_values(_cheapness(pool, {}))["reference"]
     text = f"{taken['label']} ({taken['reference']}, {_value(quality, taken[quality])}) {reason}."
     text += _below_bicubic(taken, quality)
-    sentence = text + _ties(list(tied)) + _alternative(taken, others, quality) + left_out
+    told = "" if reason.startswith(ONLY) else _alternative(taken, others, quality)
+    sentence = text + _ties(list(tied)) + told + left_out
     return Selection(rule=rule, row=row, sentence=sentence, tied=tuple(tied))
 
 

@@ -51,6 +51,7 @@ th.text, td.text { text-align: left; }
 ul { margin: 8px 0; padding-left: 1.2em; font-size: 0.9rem; }
 li { max-width: 90ch; }
 summary { cursor: pointer; overflow-wrap: anywhere; }
+code { overflow-wrap: anywhere; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 0.8rem; }
 input[type=radio] { accent-color: var(--accent); }
 @media (max-width: 600px) {

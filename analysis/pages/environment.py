@@ -35,7 +35,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"pieces": pieces, "script_json": script_json}
-    made.globals |= {"content_policy": content_policy}
+    made.globals["content_policy"] = content_policy
     # The dashboard uses both as well. They are parts of this program, so they need no escaping.
     made.globals |= {"fit": Markup(FIT.read_text(encoding="utf-8")), "scroll": Markup(SCROLL)}
     return made

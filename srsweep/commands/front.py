@@ -10,7 +10,7 @@ from analysis.choose.variants import cost_name
 from analysis.read.database import QUALITIES
 from analysis.read.frames import load_cost_names, load_sweeps
 from analysis.read.points import load_points
-from analysis.tables import Format, front_table, headings
+from analysis.tables import Format, front_table, heading
 from searchspace.cost import COSTS
 from searchspace.errors import UserError
 from srsweep.advice import advised
@@ -74,9 +74,9 @@ def _tell_missing(url: str, sweep: str, names: Sequence[str]) -> None:
     Raises UserError if an objective was not measured in any trial.
     """
     points = load_points(url, sweep, names)
-    for name, shown in headings(names).items():
+    for name in names:
         without = points[points[name].isna()]
-        which = f"{len(without)} of {len(points)} complete trials have no {shown}"
+        which = f"{len(without)} of {len(points)} complete trials have no {heading(name)}"
         if len(without) and len(without) == len(points):
             raise UserError(f"{sweep}: {which}; {_measuring(sweep, url, '--all')}")
         if len(without):
