@@ -180,6 +180,7 @@ def snapshot(config: SweepConfig) -> Path:
     # Each text has its own file, so that a job that is starting never reads another job's text.
     path = folder / f"{config.name}-{config.digest}.yaml"
     document = {"metadata": {"sweep": yaml.safe_load(config.text)}}
+    path.touch(mode=0o600)  # the text may hold a password
     path.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
     return path
 

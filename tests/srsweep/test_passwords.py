@@ -141,3 +141,13 @@ def test_the_submitted_script_compares_texts_without_passwords(
     assert f"storage: {HIDDEN} -> postgresql://bob:***@elsewhere/x" in safe(moved)
     assert "S3cr" in first.text, "the driver needs the password"
     assert yaml.safe_load(first.text)["storage"] == ENCODED
+
+
+def test_errors_of_click_hide_what_a_person_typed() -> None:
+    for words in (("front", "t", RAW), ("check", "x.yaml", f"--storage={RAW}"), (RAW,)):
+        result = invoke(*words)
+        assert result.exit_code == 2
+        safe(result.output)
+    result = invoke("train", "edsr", "--scale", "\x1b[31m", "-o", "x")
+    assert result.exit_code == 2
+    assert "\x1b" not in result.output
