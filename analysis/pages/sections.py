@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 
 from analysis.choose.pareto import Direction
-from analysis.choose.select import Selection, at_knee, row_of
+from analysis.choose.select import Selection, at_knee
 from analysis.choose.variants import variants
+from analysis.choose.words import row_of
 from analysis.figures.cards import Facts, in_words
 from analysis.figures.training_cost import hours
 from analysis.pages.endings import states_in_words
