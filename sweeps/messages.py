@@ -13,11 +13,13 @@ HIDDEN = "***"
 
 # One slash, or three, are typing errors, and a message about the error shows the URL as well.
 _URL = re.compile(
-    r"(?P<scheme>\b[a-z][a-z0-9+.-]{0,30}):(?P<slashes>/+)(?P<rest>(?:(?!\b[a-z][a-z0-9+.-]{0,30}:/)[^\n])*)",
+    r"(?P<scheme>\b[a-z][a-z0-9+.-]{0,30}):(?P<slashes>(?:\\?/)+)(?P<rest>(?:(?!\b[a-z][a-z0-9+.-]{0,30}:\\?/)[^\n])*)",
     re.IGNORECASE,
 )
 _LOCAL = ("sqlite", "file")
 """Schemes whose URLs with three slashes or more hold only a path."""
+# A URL within the query of another URL.
+_ENCODED = re.compile(r"(?P<head>%3A(?:%2F){1,3}[^%\s&]{0,200}%3A)[^\s&]*(?=%40)", re.IGNORECASE)
 _USER = re.compile(r"[^:/@?#\s'\"]*")
 _IPV6 = re.compile(r"\[[0-9a-f:.%]+\]", re.IGNORECASE)
 _PORT = re.compile(r"\d+(?![\w%])")
@@ -33,7 +35,7 @@ _ASSIGNED = re.compile(
     re.IGNORECASE,
 )
 _MAPPED = re.compile(
-    rf"(?P<key>(?P<quote>['\"])(?:{_SECRET_KEY})(?P=quote)\s*:\s*)(?P<open>['\"])(?:(?!(?P=open))[^\n\\]|\\.)*(?P=open)",
+    rf"(?P<key>(?P<quote>['\"])(?:{_SECRET_KEY})(?P=quote)\s*[:,]\s*)(?P<open>['\"])(?:(?!(?P=open))[^\n\\]|\\.)*(?P=open)",
     re.IGNORECASE,
 )
 _WHOLE = re.compile(
@@ -53,6 +55,7 @@ def redacted(text: str) -> str:
     ("'password': 'SECRET'"). For a value that can only be a URL, use `redacted_url`, which finds more.
     """
     text = _URL.sub(_without_secret, text)
+    text = _ENCODED.sub(rf"\g<head>{HIDDEN}", text)
     text = _ASSIGNED.sub(rf"\g<key>{HIDDEN}", text)
     return _MAPPED.sub(rf"\g<key>\g<open>{HIDDEN}\g<open>", text)
 
@@ -89,7 +92,7 @@ def reason_of(error: str) -> str:
 
 
 def _is_local(scheme: str, slashes: str) -> bool:
-    return scheme.lower().startswith(_LOCAL) and len(slashes) > 2
+    return scheme.lower().startswith(_LOCAL) and slashes.count("/") > 2
 
 
 def _without_secret(found: re.Match[str]) -> str:
@@ -104,7 +107,7 @@ def _without_secret(found: re.Match[str]) -> str:
         # The user of a web address without a password is often a token.
         is_token = scheme.lower().startswith(("http", "git+http")) and user[0]
         return f"{scheme}:{slashes}{HIDDEN}{after}" if is_token else found[0]
-    length = _length_of_secret(after[1:], len(slashes) == 2)
+    length = _length_of_secret(after[1:], slashes.count("/") == 2)
     hidden = HIDDEN if length else ""
     return f"{scheme}:{slashes}{user[0]}:{hidden}{after[1 + length :]}"
 

@@ -40,6 +40,12 @@ SECRETS = ("S3cr", "tPW")
         ("host=h password = S3cr dbname=x", "host=h password = *** dbname=x"),
         ("{'user': 'bob', 'password': 'S3cr@tPW'}", "{'user': 'bob', 'password': '***'}"),
         ('{"aws_secret_access_key": "S3cr\\"tPW"}', '{"aws_secret_access_key": "***"}'),
+        ("[('user', 'bob'), ('password', 'S3cr')]", "[('user', 'bob'), ('password', '***')]"),
+        ('"postgresql:\\/\\/bob:S3cr@tPW@h/x"', '"postgresql:\\/\\/bob:***@h/x"'),
+        (
+            "http://h/?db=postgresql%3A%2F%2Fbob%3AS3cr%40tPW%40h%2Fx&y=1",
+            "http://h/?db=postgresql%3A%2F%2Fbob%3A***%40h%2Fx&y=1",
+        ),
         ("AWS_SECRET_ACCESS_KEY=S3cr srsweep run", "AWS_SECRET_ACCESS_KEY=*** srsweep run"),
         ("s3://key:S3cr@bucket/f", "s3://key:***@bucket/f"),
     ],
