@@ -14,7 +14,7 @@ from rich.text import Text
 
 from searchspace.quantity import format_quantity
 from sweeps.measure.latency import PREFIX
-from sweeps.messages import harmless
+from sweeps.messages import visible
 
 LATENCY = f"{PREFIX} "
 """Text with which the columns of measured latencies begin. The setting of the measurement follows."""
@@ -151,7 +151,7 @@ def render(frame: pd.DataFrame, form: Format = "table", *, width: int | None = N
     with console.capture() as capture:
         console.print(rich_table(frame))
     lines = [line.rstrip() for line in capture.get().splitlines()]
-    return "\n".join([*lines, *map(harmless, notes_on(map(str, frame.columns)))])
+    return "\n".join([*lines, *map(visible, notes_on(map(str, frame.columns)))])
 
 
 def rich_table(frame: pd.DataFrame) -> Table:
@@ -179,7 +179,7 @@ def plain(text: str) -> Text:
 
     Control characters, which a terminal would obey, become visible escapes.
     """
-    return Text(harmless(text))
+    return Text(visible(text))
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ import click
 
 from searchspace.errors import UserError
 from sweeps.log import log_failure, log_of
-from sweeps.messages import TRACEBACK, harmless, reason_of, redacted
+from sweeps.messages import TRACEBACK, reason_of, redacted, visible
 
 EXTRAS = {
     "dash": "dashboard",
@@ -126,7 +126,7 @@ def _logged(reason: str, trace: str) -> RunFailed:
 
 
 def _shown(text: str) -> str:
-    return harmless(redacted(text))
+    return visible(redacted(text))
 
 
 def _line_of(error: OSError) -> str:

@@ -5,6 +5,7 @@ read the logs of a cluster, a report, and a database.
 """
 
 import re
+import unicodedata
 
 TRACEBACK = "Traceback (most recent call last):"
 """The first line of a Python traceback."""
@@ -42,9 +43,6 @@ _WHOLE = re.compile(
     r"(?P<head>[a-z][a-z0-9+.-]*:/+[^:/@]*|[a-z][a-z0-9+.-]*:[^:/@]+|[^:/@]*(?=:[^/])):.*@(?P<host>[^@]*)",
     re.IGNORECASE | re.DOTALL,
 )
-_CONTROL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
-)
 
 
 def redacted(text: str) -> str:
@@ -75,13 +73,19 @@ def redacted_url(url: str) -> str:
     return redacted(url)
 
 
-def harmless(text: str) -> str:
-    r"""Returns `text` with control characters as visible escapes, such as \x1b. Tabs and line ends stay.
+def is_control(character: str) -> bool:
+    """Returns whether a character acts on a terminal or a reader instead of being shown, such as ESC or a line end."""
+    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
-    A terminal would obey the escape codes in a text from a database. Characters that reverse the direction of text, or
-    that no encoding can write, become escapes too.
+
+def visible(text: str) -> str:
+    """Returns `text` with every control character except tab and line end written as an escape such as \\x1b.
+
+    Texts from a database or a file must not move the cursor of a terminal or hide other text.
     """
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+    if text.isprintable():
+        return text
+    return "".join(c if c in "\t\n" or not is_control(c) else ascii(c)[1:-1] for c in text)
 
 
 def reason_of(error: str) -> str:

@@ -32,7 +32,7 @@ import yaml
 from sweeps.advice import STORAGE_VARIABLE, command
 from sweeps.config.sweep_config import ConfigError, SweepConfig, parse_config
 from sweeps.drivers import ray_job
-from sweeps.messages import harmless, redacted
+from sweeps.messages import redacted, visible
 from sweeps.store.store import Store, StoreError
 
 BOOTSTRAP = "ray_bootstrap_config.yaml"
@@ -84,13 +84,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         found = find(options.file, Path.home())
     except ConfigError as error:
-        print(harmless(redacted(str(error))), file=sys.stderr, flush=True)
+        print(visible(redacted(str(error))), file=sys.stderr, flush=True)
         return _ended(2)
     if options.file is None:
         # Relative paths begin in the folder where Ray puts files, or where the person typed the command.
         os.chdir(os.environ.get(FOLDER_VARIABLE) or Path.home())
     for line in (found.line, *found.notes, *text_changes(found.config)):
-        print(harmless(redacted(line)), flush=True)
+        print(visible(redacted(line)), flush=True)
     path = snapshot(found.config)
     # In a RayJob of KubeRay this process is already the job.
     in_job = "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from searchspace.quantity import format_quantity
-from sweeps.messages import harmless
+from sweeps.messages import visible
 
 Figure = dict[str, Any]
 """A figure, or a part of one such as a trace, an axis or an annotation, as plotly.js takes it."""
@@ -46,7 +46,7 @@ def escaped(text: object) -> str:
     plotly.js reads tags such as <b> and <a> in every text, and replaces %{...} in the templates of hover texts. It
     knows no entity for quotes.
     """
-    return html.escape(harmless(str(text)), quote=False).replace("%{", "%&#123;")
+    return html.escape(visible(str(text)), quote=False).replace("%{", "%&#123;")
 
 
 def base_layout(x_title: str, y_title: str) -> Figure:

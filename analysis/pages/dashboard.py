@@ -40,7 +40,7 @@ from analysis.pages.policy import Guard, hash_of, policy
 from analysis.read.frames import load_sweeps
 from analysis.read.points import load_reasons
 from searchspace.errors import UserError
-from sweeps.messages import harmless
+from sweeps.messages import visible
 
 FILL = """
 (cards, narrow, id) => {
@@ -196,7 +196,7 @@ def _draw(app: dash.Dash, watch: Watch) -> None:
         try:
             live = watch.live(sweep)
         except UserError as error:
-            return no_update, harmless(str(error)), *controls, [str(error)]
+            return no_update, visible(str(error)), *controls, [str(error)]
         costs = cost_choices(live) or ["params", "multadds"]
         cost = cost if cost in costs else costs[0]
         qualities = live.facts.qualities

@@ -11,7 +11,7 @@ from analysis.figures.cards import Card, pieces
 from analysis.figures.theme import FIT, SCROLL
 from analysis.pages.live import VIEWS, Live, front_rows
 from analysis.tables import NO_REASON, cell, headings, notes_on
-from sweeps.messages import harmless, reason_of
+from sweeps.messages import reason_of, visible
 
 STYLE = """
 :root { --ink: #1d2733; --muted: #5d6874; --line: #dfe3e7; --wash: #f5f6f8; --accent: #0072b2; }
@@ -183,7 +183,7 @@ def figures_panel(cards: Sequence[Card], note: str) -> list[Any]:
 
 def paragraph(note: str) -> html.P:
     """Returns `note` as a paragraph, in which text between backticks is shown as code."""
-    parts = [html.Code(text) if code else text for text, code in pieces(harmless(note))]
+    parts = [html.Code(text) if code else text for text, code in pieces(visible(note))]
     return html.P(parts, className="quiet")
 
 
@@ -203,7 +203,7 @@ def _chosen(live: Live) -> list[Any]:
     columns = ["rule", "number", "psnr_y", "params", "multadds", "label"]
     parts: list[Any] = [html.H2("Chosen variants"), table(chosen[columns])]
     if live.explained:
-        parts.append(html.Ul([html.Li(harmless(s.sentence)) for s in live.chosen.selections]))
+        parts.append(html.Ul([html.Li(visible(s.sentence)) for s in live.chosen.selections]))
     else:
         text = "The report and `srsweep select` say why each variant was chosen and what the alternatives are."
         parts.append(paragraph(text))
@@ -214,9 +214,9 @@ def table(rows: pd.DataFrame) -> html.Div:
     """Returns `rows` as a table in which numbers are aligned right, and lines below that say how latencies were measured."""
     looks = {str(n): "" if pd.api.types.is_numeric_dtype(rows[n]) else "text" for n in rows}
     shown = headings(looks)
-    head = html.Tr([html.Th(harmless(shown[n]), className=look) for n, look in looks.items()])
+    head = html.Tr([html.Th(visible(shown[n]), className=look) for n, look in looks.items()])
     body = [
-        html.Tr([html.Td(harmless(cell(n, row[n])), className=look) for n, look in looks.items()])
+        html.Tr([html.Td(visible(cell(n, row[n])), className=look) for n, look in looks.items()])
         for row in rows.to_dict("records")
     ]
     scroll = html.Div(html.Table([html.Thead(head), html.Tbody(body)]), className="scroll")
@@ -234,11 +234,11 @@ def failures_panel(failed: pd.DataFrame, total: int) -> list[Any]:
         html.Details(
             [
                 html.Summary(
-                    harmless(
+                    visible(
                         f"trial {row['number']}, {row['label']}: {reason_of(row['error']) or NO_REASON}"
                     )
                 ),
-                html.Pre(harmless(row["error"])),
+                html.Pre(visible(row["error"])),
             ]
         )
         for row in failed.to_dict("records")

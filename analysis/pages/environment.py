@@ -10,7 +10,7 @@ from markupsafe import Markup
 from analysis.figures.cards import pieces
 from analysis.figures.theme import FIT, SCROLL
 from analysis.pages.policy import hash_of, policy
-from sweeps.messages import harmless
+from sweeps.messages import visible
 
 TEMPLATES = Path(__file__).with_name("templates")
 """Folder of the templates."""
@@ -50,7 +50,7 @@ def _visible(value: object) -> object:
     """Returns a value of a template in the form in which it is printed: text from data without control characters."""
     if isinstance(value, Undefined | Markup) or not isinstance(value, str):
         return value
-    return harmless(value)
+    return visible(value)
 
 
 def script_json(value: object) -> Markup:

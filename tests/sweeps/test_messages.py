@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from sweeps.messages import harmless, redacted, redacted_url
+from sweeps.messages import redacted, redacted_url, visible
 
 SECRETS = ("S3cr", "tPW")
 
@@ -100,5 +100,5 @@ def test_a_long_text_is_searched_in_little_time(part: str) -> None:
 
 def test_control_characters_are_shown_and_not_obeyed() -> None:
     """C8: escape codes in names of a foreign database."""
-    assert harmless("\x1b[31mred\x07\r\u202eabc\ud800") == r"\x1b[31mred\x07\r\u202eabc\ud800"
-    assert harmless("tab\tand\nline é 漢") == "tab\tand\nline é 漢"
+    assert visible("\x1b[31mred\x07\r\u202eabc\ud800") == r"\x1b[31mred\x07\r\u202eabc\ud800"
+    assert visible("tab\tand\nline é 漢") == "tab\tand\nline é 漢"
