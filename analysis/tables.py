@@ -1,17 +1,23 @@
 """Renders data frames as terminal tables, JSON or CSV, for every command that prints a table."""
 
+import itertools
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from searchspace.quantity import format_quantity
+from sweeps.measure.latency import PREFIX
+from sweeps.messages import visible
 
+LATENCY = f"{PREFIX} "
+"""Text with which the columns of measured latencies begin. The setting of the measurement follows."""
 Format = Literal["table", "json", "csv"]
 
 HEADINGS = {
@@ -37,6 +43,9 @@ EXACT = frozenset(
 )
 """Columns of whole numbers, which are shown with all digits and without a suffix such as K."""
 
+LONGEST = 24
+"""Largest number of characters by which the heading of one latency differs from the heading of another."""
+
 FORMS = {
     ("psnr_y", "psnr_db", "psnr_y_int8", "spread"): ".2f",
     ("ssim_y",): ".4f",
@@ -51,7 +60,56 @@ def heading(name: str) -> str:
     for measure in ("psnr_y", "ssim_y"):
         if name.endswith(f"_{measure}"):
             return f"{name.removesuffix(f'_{measure}')} {HEADINGS[measure]}"
-    return HEADINGS.get(name, name.replace("latency_ms", "latency ms").replace("_", " "))
+    if name.startswith(LATENCY):
+        return f"latency ms {setting_of(name)}"
+    return HEADINGS.get(name, name.replace(PREFIX, "latency ms").replace("_", " "))
+
+
+def headings(names: Iterable[str]) -> dict[str, str]:
+    """Returns the heading of each of the columns `names` of one table, with short headings for latencies.
+
+    The heading of a latency is 'latency ms'. If there are several, the words in which their settings differ follow, or
+    a number if these words are long. `notes_on` gives the settings in full.
+    """
+    known = list(dict.fromkeys(map(str, names)))
+    timed = [name for name in known if name.startswith(LATENCY)]
+    return {name: heading(name) for name in known} | _short(timed)
+
+
+def _short(timed: Sequence[str]) -> dict[str, str]:
+    """Returns the heading of each latency in `timed`."""
+    if len(timed) < 2:
+        return dict.fromkeys(timed, "latency ms")
+    parts = [_parts(name) for name in timed]
+    aligned = len({len(part) for part in parts}) == 1
+    differing = [len(set(words)) > 1 for words in zip(*parts, strict=False)] if aligned else []
+    short = [" ".join(itertools.compress(part, differing)) for part in parts]
+    if len(set(short)) < len(timed) or max(map(len, short)) > LONGEST:
+        short = [f"({number})" for number in range(1, len(timed) + 1)]
+    return {name: f"latency ms {words}" for name, words in zip(timed, short, strict=True)}
+
+
+def notes_on(names: Iterable[str]) -> list[str]:
+    """Returns a line for each latency among the columns `names`: its heading, and the setting of the measurement."""
+    return [
+        f"{short}: {setting_of(name)}"
+        for name, short in headings(names).items()
+        if name.startswith(LATENCY)
+    ]
+
+
+def setting_of(latency: str) -> str:
+    """Returns how the column `latency` was measured, such as 'torch float32 640x360 1 thread on Intel(R) Xeon(R)'."""
+    return " ".join(_parts(latency))
+
+
+def _parts(latency: str) -> list[str]:
+    """Returns the parts of a latency's setting: runtime, precision, size, threads and device."""
+    name, on, device = latency.removeprefix(LATENCY).partition(" on ")
+    words = name.replace("_", " ").split()
+    if words[-1:] == ["threads"] and len(words) > 1:
+        words[-2:] = ["1 thread" if words[-2] == "1" else f"{words[-2]} threads"]
+    return [*words, *([f"on {device}"] if on else [])]
 
 
 NO_REASON = "no error message was stored"
@@ -70,7 +128,7 @@ def cell(name: str, value: Any) -> str:
         return value.isoformat(" ", "seconds")
     if isinstance(value, str) or not isinstance(value, int | float):
         return str(value)
-    if name.startswith("latency_ms"):
+    if name.startswith(PREFIX):
         return f"{value:.4g}"
     if name in EXACT:
         return str(int(value))
@@ -92,23 +150,36 @@ def render(frame: pd.DataFrame, form: Format = "table", *, width: int | None = N
     console = Console(width=width)
     with console.capture() as capture:
         console.print(rich_table(frame))
-    return "\n".join(line.rstrip() for line in capture.get().splitlines())
+    lines = [line.rstrip() for line in capture.get().splitlines()]
+    return "\n".join([*lines, *map(visible, notes_on(map(str, frame.columns)))])
 
 
 def rich_table(frame: pd.DataFrame) -> Table:
-    """Returns `frame` as a table for rich's console. Numbers are aligned right."""
+    """Returns `frame` as a table for rich's console. Numbers are aligned right.
+
+    No text in `frame` is markup: brackets stay, and control characters are shown as escapes.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold")
+    shown = headings(frame.columns)
     for name in frame.columns:
         numeric = pd.api.types.is_numeric_dtype(frame[name])
         table.add_column(
-            heading(str(name)),
+            plain(shown[str(name)]),
             justify="right" if numeric else "left",
             overflow="fold",
             no_wrap=numeric,
         )
     for row in _rows(frame):
-        table.add_row(*(cell(name, value) for name, value in row.items()))
+        table.add_row(*(plain(cell(name, value)) for name, value in row.items()))
     return table
+
+
+def plain(text: str) -> Text:
+    """Returns `text` for rich's console, as it is. A plain str would be read as markup: '[/data]' as the end of a style.
+
+    Control characters, which a terminal would obey, become visible escapes.
+    """
+    return Text(visible(text))
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -3,13 +3,13 @@
 A variant is a network (FAMILY KNOB=VALUE...), a trial (SWEEP#NUMBER) or an output folder of `srsweep train`.
 """
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-import click
 import yaml
 
 from analysis.choose.front import load_front
@@ -20,18 +20,14 @@ from searchspace.architecture import architecture
 from searchspace.discover import FAMILIES
 from searchspace.errors import UserError
 from searchspace.spec import nearest
+from srsweep.errors import say
 from srsweep.options import locate, parse_architecture
 from srsweep.variant import NOTE, TrialReference, Variant, split_of, variant_in
 from sweeps.checkpoints.object_store import Mirror, is_url
 from sweeps.checkpoints.state import checkpoint_path
 from sweeps.config.sweep_config import SweepConfig, parse_config
-from sweeps.messages import without_password
+from sweeps.messages import redacted_url
 
-KEEP_ALL = (
-    "a sweep keeps the weights of the trials on its Pareto front (with `search: {keep_weights: all}`, of all trials) "
-    "on the machine where it ran; `srsweep train SWEEP#NUMBER -o FOLDER` trains a variant again"
-)
-"""Advice to print if the weights of a trial are not on this machine."""
 Whole = Literal["front", "all"]
 """The complete trials that a sweep's name stands for: those on its Pareto front, or all."""
 REFERENCE = re.compile(r"(?P<sweep>.+)#(?P<number>\d+)")
@@ -50,7 +46,8 @@ def choose(
         words = ["#".join(words)]
     first = words[0]
     folder = Path(first)
-    if len(words) == 1 and (found := REFERENCE.fullmatch(first)):
+    is_path = os.sep in first and (folder / NOTE).is_file()
+    if len(words) == 1 and not is_path and (found := REFERENCE.fullmatch(first)):
         variant = _of_trial(found["sweep"], int(found["number"]), db)
     elif len(words) == 1 and (folder / NOTE).is_file():
         variant = variant_in(folder)
@@ -91,16 +88,25 @@ def choose_several(
         raise UserError(f"--weights: must be used with one variant, got {len(words)}")
     variants = [choose([word], scale=scale, weights=None, db=db) for word in dict.fromkeys(words)]
     present = [variant for variant in variants if variant.weights is not None]
-    missing = [variant.name for variant in variants if variant.weights is None]
+    missing = [variant for variant in variants if variant.weights is None]
+    names = _listed([variant.name for variant in missing])
     if missing and (whole != "all" or not present):
-        raise UserError(f"{_listed(missing)}: the weights are not on this machine; {KEEP_ALL}")
+        raise UserError(f"{names}: the weights are not on this machine; {_keep_all(missing[0])}")
     if missing:
-        click.echo(
+        say(
             f"left out {len(missing)} of {len(variants)} complete trials without weights on this machine "
-            f"({_listed(missing)}); {KEEP_ALL}",
+            f"({names}); {_keep_all(missing[0])}",
             err=True,
         )
     return present
+
+
+def _keep_all(variant: Variant) -> str:
+    """Returns advice on a variant whose weights are not on this machine."""
+    return (
+        "a sweep keeps the weights of the trials on its Pareto front (with `search: {keep_weights: all}`, of all "
+        f"trials) on the machine where it ran; `{variant.retraining}` trains {variant.name} again"
+    )
 
 
 def finder(url: str, folders: Sequence[Path] = ()) -> FindTrained:
@@ -135,7 +141,7 @@ def stored_config(url: str, name: str) -> SweepConfig:
     """Returns the configuration of a sweep's newest run. Raises UserError if it is no longer valid."""
     lives = load_lives(url, [name])
     text = yaml.safe_load(lives["text"].iloc[-1]) if len(lives) else None
-    return parse_config({"metadata": {"sweep": text}}, f"sweep {name} in {without_password(url)}")
+    return parse_config({"metadata": {"sweep": text}}, f"sweep {name} in {redacted_url(url)}")
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -184,7 +190,7 @@ def _kept(config: SweepConfig, number: int, attempts: int) -> Path | None:
             try:
                 mirror.fetch(folder, [path.name])
             except Exception as error:  # the package of each object store has its own errors
-                click.echo(f"checkpoints: {mirror.url}: {type(error).__name__}: {error}", err=True)
+                say(f"checkpoints: {mirror.url}: {type(error).__name__}: {error}", err=True)
                 return None
         if path.is_file():
             return path

@@ -5,13 +5,15 @@ of the program. Its traceback goes to a log file (`sweeps.log`), and the line na
 """
 
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from searchspace.errors import UserError
 from sweeps.log import log_failure, log_of
-from sweeps.messages import TRACEBACK, reason_of, without_password
+from sweeps.messages import TRACEBACK, reason_of, redacted, visible
 
 EXTRAS = {
     "dash": "dashboard",
@@ -22,6 +24,14 @@ EXTRAS = {
 """Maps each optional package to the extra of srsweep that installs it."""
 
 _DATABASE = "srsweep.database"
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Prints `text`, which may come from data, on stdout, or on stderr if `err`.
+
+    Secrets are hidden, and control characters, which a terminal would obey, are shown as escapes.
+    """
+    click.echo(_shown(text), err=err)
 
 
 class Mistake(click.ClickException):
@@ -37,9 +47,18 @@ class RunFailed(click.ClickException):
 
 
 class OneLineErrors(click.Group):
-    """A group of commands that shows any error as one line."""
+    """A group of commands that shows any error as one line, without secrets and control characters."""
+
+    def make_context(self, *arguments: Any, **settings: Any) -> click.Context:
+        """Parses the command line. click's own errors repeat what a person wrote, which may hold a password."""
+        with _shown_errors():
+            return super().make_context(*arguments, **settings)
 
     def invoke(self, ctx: click.Context) -> Any:
+        with _shown_errors():
+            return self._invoke(ctx)
+
+    def _invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         # click answers its own errors. It ends quietly when `| head` closes the pipe.
@@ -47,6 +66,16 @@ class OneLineErrors(click.Group):
             raise
         except Exception as error:
             raise (as_expected(error) or as_unexpected(error)) from error
+
+
+@contextmanager
+def _shown_errors() -> Iterator[None]:
+    """Prepares the message of an error that the `with` block raises for the terminal."""
+    try:
+        yield
+    except click.ClickException as error:
+        vars(error)["message"] = _shown(error.message)  # final for a type checker
+        raise
 
 
 def use_database(url: str) -> None:
@@ -62,11 +91,11 @@ def as_expected(error: Exception) -> click.ClickException | None:
     from sweeps.store.store import StoreError, SweepTaken
 
     if isinstance(error, OSError):
-        return RunFailed(without_password(_line_of(error)))
+        return RunFailed(_line_of(error))
     if isinstance(error, (SweepFailed, SweepTaken)):
-        return RunFailed(without_password(str(error)))
+        return RunFailed(str(error))
     if isinstance(error, (UserError, StoreError)):
-        return Mistake(without_password(str(error)))
+        return Mistake(str(error))
     if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
         line = f"{error.name} is not installed; `pip install 'srsweep[{EXTRAS[error.name]}]'`"
         return Mistake(line)
@@ -90,11 +119,14 @@ def as_failed_training(error: str) -> RunFailed:
 def _logged(reason: str, trace: str) -> RunFailed:
     context = click.get_current_context(silent=True)
     log = log_of(context.meta.get(_DATABASE, "") if context else "")
-    told = without_password(reason)
     if log_failure(log, trace):
-        return RunFailed(f"{told}; the traceback is in {log}")
-    click.echo(without_password(trace), err=True)
-    return RunFailed(f"{told}; the traceback is above because {log} cannot be written")
+        return RunFailed(f"{reason}; the traceback is in {log}")
+    say(trace, err=True)
+    return RunFailed(f"{reason}; the traceback is above because {log} cannot be written")
+
+
+def _shown(text: str) -> str:
+    return visible(redacted(text))
 
 
 def _line_of(error: OSError) -> str:

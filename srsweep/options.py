@@ -16,8 +16,8 @@ from searchspace.architecture import Architecture, architecture
 from searchspace.errors import UserError
 from searchspace.quantity import parse_quantity
 from srsweep.errors import use_database
+from sweeps.advice import DEFAULT_STORAGE, STORAGE_VARIABLE
 from sweeps.config.sweep_config import (
-    STORAGE_VARIABLE,
     ConfigError,
     SweepConfig,
     read_config,
@@ -25,8 +25,6 @@ from sweeps.config.sweep_config import (
 from sweeps.config.yaml_lines import located
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-DEFAULT_DATABASE = "sqlite:///results.db"
 
 FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 VARIANT = click.argument("variant", metavar="VARIANT...", nargs=-1, required=True)
@@ -55,7 +53,7 @@ def _database(fallbacks: str) -> Callable[[Command], Command]:
         envvar=STORAGE_VARIABLE,
         default=None,
         help=f"URL of the database. Default: the environment variable {STORAGE_VARIABLE}{fallbacks}, otherwise "
-        f"{DEFAULT_DATABASE}.",
+        f"{DEFAULT_STORAGE}.",
     )
 
 
@@ -121,7 +119,7 @@ def locate(names: Sequence[str], db: str | None) -> tuple[list[str], str]:
     """Returns the names of the sweeps that a command refers to, and the URL of their database.
 
     Each of `names` is the name of a sweep or a sweep file (.yaml, .yml). The URL is `db` if given, otherwise the
-    storage of the first sweep file, otherwise DEFAULT_DATABASE.
+    storage of the first sweep file, otherwise DEFAULT_STORAGE.
     """
     found = []
     for name in names:
@@ -130,7 +128,7 @@ def locate(names: Sequence[str], db: str | None) -> tuple[list[str], str]:
             db = db or config.storage
             name = config.name
         found.append(name)
-    url = db or DEFAULT_DATABASE
+    url = db or DEFAULT_STORAGE
     use_database(url)
     return found, url
 

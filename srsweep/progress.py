@@ -9,13 +9,14 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
-from rich.text import Text
 
 from analysis.choose.pareto import front_mask
+from analysis.tables import plain
 from searchspace.cost import COSTS, costs
 from searchspace.quantity import format_quantity
 from sweeps.engine.sweep import Sweep
 from sweeps.engine.trial_state import Trial
+from sweeps.messages import redacted
 from sweeps.records import Outcome, Record
 
 PLAIN_SECONDS = 60.0
@@ -62,7 +63,7 @@ class Watcher:
     def say(self, text: str) -> None:
         """Prints a permanent line."""
         self.said = time.monotonic()
-        self.console.print(text, highlight=False, soft_wrap=True, markup=False)
+        self.console.print(plain(redacted(text)), soft_wrap=True)
 
     def _say_ends(self, sweep: Sweep) -> None:
         for trial in sweep.finished:
@@ -87,8 +88,9 @@ class Watcher:
             score = trial.scores.get("psnr_y")
             shown = f"{score:.2f} dB" if score is not None else ""
             step = f"step {trial.step:,}"
-            table.add_row(f"#{trial.number}", step, shown, trial.architecture.label)
-        return Group(Text(status_line(sweep, self._eta(sweep))), bar, table)
+            cells = (f"#{trial.number}", step, shown, trial.architecture.label)
+            table.add_row(*map(plain, cells))
+        return Group(plain(status_line(sweep, self._eta(sweep))), bar, table)
 
 
 def steps_done(sweep: Sweep) -> int:

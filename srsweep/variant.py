@@ -19,6 +19,9 @@ from analysis.read.frames import load_sweeps
 from searchspace.architecture import Architecture, architecture
 from searchspace.errors import UserError
 from searchspace.spec import explain
+from srsweep.advice import advised
+from srsweep.errors import say
+from sweeps.advice import folder_for
 from sweeps.checkpoints.state import checkpoint_path
 from sweeps.checkpoints.upstream_weights import Loaded, load_weights
 from sweeps.data.settings import DataSettings, read_names, sets_label
@@ -71,7 +74,7 @@ class Variant:
         if self.weights is None and self.trial is not None:
             raise UserError(
                 f"{self.trial}: its checkpoint is not on this machine (a sweep keeps the checkpoints of its Pareto front); "
-                f"train it again with `srsweep train {self.trial} -o FOLDER`, or give --weights"
+                f"train it again with `{self.retraining}`, or give --weights"
             )
         if self.weights is None:
             raise UserError(
@@ -91,13 +94,19 @@ class Variant:
         network = self.architecture.network(self.scale)
         loaded = load_weights(network, self.checkpoint())
         if not loaded.own:
-            click.echo(loaded, err=True)
+            say(str(loaded), err=True)
         return network, loaded
 
     @property
     def name(self) -> str:
         """SWEEP#NUMBER for a trial, otherwise the label of the architecture."""
         return str(self.trial or self.architecture.label)
+
+    @property
+    def retraining(self) -> str:
+        """The command that trains the variant's trial again, into a new folder."""
+        storage = None if self.trial is None else self.trial.url
+        return advised("train", self.name, "-o", folder_for(self.name), storage=storage)
 
     def training(self) -> str:
         """Returns the training images and the number of steps as text, such as 'BSDS400, 3,000 steps'."""
@@ -225,7 +234,7 @@ def say_once(lines: Iterable[str]) -> None:
     for line in lines:
         if line not in said:
             said.add(line)
-            click.echo(line, err=True)
+            say(line, err=True)
 
 
 def image_cache() -> Path:
@@ -246,7 +255,7 @@ def remember(trial: TrialReference, measurements: Sequence[tuple[str, str, float
     ]
     kept = [row for row in rows if key_of(row) != own]
     if len(kept) < len(rows):
-        click.echo(f"{own}: not stored, because the sweep measured this latency itself", err=True)
+        say(f"{own}: not stored, because the sweep measured this latency itself", err=True)
     store = Store(trial.url)
     try:
         return store.record(trial.id, trial.attempts, kept, replace=True)
@@ -257,4 +266,4 @@ def remember(trial: TrialReference, measurements: Sequence[tuple[str, str, float
 def remember_or_tell(trial: TrialReference, measurements: Sequence[tuple[str, str, float]]) -> None:
     """Stores measurements like `remember`. Prints a line on stderr if a newer attempt at the trial has begun."""
     if not remember(trial, measurements):
-        click.echo(f"{trial}: not stored, because the trial is being trained again", err=True)
+        say(f"{trial}: not stored, because the trial is being trained again", err=True)

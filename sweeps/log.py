@@ -11,7 +11,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from sweeps.messages import without_password
+from sweeps.messages import redacted, redacted_url, visible
 
 DEFAULT_LOG = Path("srsweep.log")
 """The log file in the current folder, for commands that use no database or a database on a server."""
@@ -56,8 +56,8 @@ def _entry(text: str) -> str:
     now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
     words = [Path(sys.argv[0]).name, *sys.argv[1:]]
     # Passwords are removed before the words are joined, because quotes could hide where a password ends.
-    command = shlex.join(map(without_password, words))
-    body = without_password(text).strip()
+    command = visible(shlex.join(redacted_url(w) if "://" in w else redacted(w) for w in words))
+    body = visible(redacted(text)).strip()
     if len(body) > MAX_CHARACTERS:
         body = f"[...]{body[-MAX_CHARACTERS:]}"
     return f"{now} process {os.getpid()}: {command}\n{body}\n\n"

@@ -1,20 +1,91 @@
-"""Prepares text for people: removes passwords from URLs and shortens errors to one line.
+"""Prepares text for people: hides secrets, shows control characters as escapes, and shortens errors to one line.
 
-Passwords must not be printed, because many people can read the logs of a cluster.
+Text that enters the program passes through this module before it is stored, logged or shown, because many people can
+read the logs of a cluster, a report, and a database.
 """
 
 import re
+import unicodedata
 
 TRACEBACK = "Traceback (most recent call last):"
 """The first line of a Python traceback."""
+HIDDEN = "***"
+"""The text that replaces a secret."""
 
-_IN_ADDRESS = re.compile(r"(://[^:/@\s]*):[^@\s]*@")
-_IN_QUERY = re.compile(r"(password=)[^&\s'\"]*", re.IGNORECASE)
+# One slash, or three, are typing errors, and a message about the error shows the URL as well.
+_URL = re.compile(
+    r"(?P<scheme>\b[a-z][a-z0-9+.-]{0,30}):(?P<slashes>(?:\\?/)+)(?P<rest>(?:(?!\b[a-z][a-z0-9+.-]{0,30}:\\?/)[^\n])*)",
+    re.IGNORECASE,
+)
+_LOCAL = ("sqlite", "file")
+"""Schemes whose URLs with three slashes or more hold only a path."""
+# A URL within the query of another URL.
+_ENCODED = re.compile(r"(?P<head>%3A(?:%2F){1,3}[^%\s&]{0,200}%3A)[^\s&]*(?=%40)", re.IGNORECASE)
+_USER = re.compile(r"[^:/@?#\s'\"]*")
+_IPV6 = re.compile(r"\[[0-9a-f:.%]+\]", re.IGNORECASE)
+_PORT = re.compile(r"\d+(?![\w%])")
+_WORD = re.compile(r"[^\s'\"<>`]*")
+_QUERY = re.compile(r"\?[\w.-]+=")
+_SECRET_KEY = (
+    r"[\w.-]{0,40}(?:password|passwd|passphrase|pwd|secret|access_?key(?!_?id)|api_?key|odbc_connect)[\w.-]{0,40}"
+    r"|(?:[\w.-]{0,40}[_.-])?token"
+)
+_ASSIGNED = re.compile(
+    rf"(?P<key>(?<![\w.-])(?:{_SECRET_KEY})[ \t]*(?:=|%3D)[ \t]*)"
+    r"(?:(?P<quote>['\"])(?:(?!(?P=quote))[^\n\\]|\\.)+(?P=quote)|[^&\s'\"]+)",
+    re.IGNORECASE,
+)
+_MAPPED = re.compile(
+    rf"(?P<key>(?P<quote>['\"])(?:{_SECRET_KEY})(?P=quote)\s*[:,]\s*)(?P<open>['\"])(?:(?!(?P=open))[^\n\\]|\\.)*(?P=open)",
+    re.IGNORECASE,
+)
+_WHOLE = re.compile(
+    r"(?P<head>[a-z][a-z0-9+.-]*:/+[^:/@]*|[a-z][a-z0-9+.-]*:[^:/@]+|[^:/@]*(?=:[^/])):.*@(?P<host>[^@]*)",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
-def without_password(text: str) -> str:
-    """Returns `text` with every password in its URLs replaced by ***."""
-    return _IN_QUERY.sub(r"\1***", _IN_ADDRESS.sub(r"\1:***@", text))
+def redacted(text: str) -> str:
+    """Returns `text` with every password, token and key in it replaced by ***. A second call changes nothing.
+
+    `text` may be of any kind: a message, a traceback, a sweep file. Secrets are found in URLs ("://user:SECRET@host",
+    where the secret may itself contain "@"), in parameters ("sslpassword=SECRET") and in mappings
+    ("'password': 'SECRET'"). For a value that can only be a URL, use `redacted_url`, which finds more.
+    """
+    text = _URL.sub(_without_secret, text)
+    text = _ENCODED.sub(rf"\g<head>{HIDDEN}", text)
+    text = _ASSIGNED.sub(rf"\g<key>{HIDDEN}", text)
+    return _MAPPED.sub(rf"\g<key>\g<open>{HIDDEN}\g<open>", text)
+
+
+def redacted_url(url: str) -> str:
+    """Returns a URL with its secrets replaced by ***.
+
+    The URL may be misspelt: without its scheme or its slashes, or with blanks, quotes or slashes in the password.
+    """
+    scheme, _, rest = url.partition(":")
+    if _is_local(scheme, rest[: len(rest) - len(rest.lstrip("/"))]):
+        return redacted(url)
+    query = next((m.start() for m in _QUERY.finditer(url) if "@" in url[: m.start()]), len(url))
+    whole = _WHOLE.fullmatch(url[:query])
+    if whole is not None:
+        url = f"{whole['head']}:{HIDDEN}@{whole['host']}{url[query:]}"
+    return redacted(url)
+
+
+def is_control(character: str) -> bool:
+    """Returns whether a character acts on a terminal or a reader instead of being shown, such as ESC or a line end."""
+    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def visible(text: str) -> str:
+    """Returns `text` with every control character except tab and line end written as an escape such as \\x1b.
+
+    Texts from a database or a file must not move the cursor of a terminal or hide other text.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c in "\t\n" or not is_control(c) else ascii(c)[1:-1] for c in text)
 
 
 def reason_of(error: str) -> str:
@@ -22,3 +93,44 @@ def reason_of(error: str) -> str:
     lines = error.strip().splitlines() or [""]
     # In an error that does not count against its trial, a few words precede the traceback on its first line.
     return lines[-1 if lines[0].endswith(TRACEBACK) else 0]
+
+
+def _is_local(scheme: str, slashes: str) -> bool:
+    return scheme.lower().startswith(_LOCAL) and slashes.count("/") > 2
+
+
+def _without_secret(found: re.Match[str]) -> str:
+    """Returns a URL, and the text behind it on the same line, without the password of the URL."""
+    scheme, slashes, rest = found["scheme"], found["slashes"], found["rest"]
+    user = _USER.match(rest)
+    assert user is not None  # the pattern also matches the empty text
+    after = rest[user.end() :]
+    if _is_local(scheme, slashes) or _IPV6.match(rest) or after[:1] not in (":", "@"):
+        return found[0]
+    if after[0] == "@":
+        # The user of a web address without a password is often a token.
+        is_token = scheme.lower().startswith(("http", "git+http")) and user[0]
+        return f"{scheme}:{slashes}{HIDDEN}{after}" if is_token else found[0]
+    length = _length_of_secret(after[1:], slashes.count("/") == 2)
+    hidden = HIDDEN if length else ""
+    return f"{scheme}:{slashes}{user[0]}:{hidden}{after[1 + length :]}"
+
+
+def _length_of_secret(text: str, is_url: bool) -> int:
+    """Returns how many characters at the beginning of `text`, which follows "//user:", are a password.
+
+    `is_url` says that two slashes precede the user, so that a password need not be followed by "@".
+    """
+    word = _WORD.match(text)
+    assert word is not None  # the pattern also matches the empty text
+    shown = word[0]
+    for query in _QUERY.finditer(shown):
+        if "@" in shown[: query.start()]:
+            shown = shown[: query.start()]
+            break
+    if "@" in shown:
+        return shown.rindex("@")
+    if not is_url or _PORT.match(text) or text.startswith(HIDDEN):
+        return 0
+    # The password holds a blank or a quote, or the host is missing.
+    return text.rindex("@") if "@" in text else len(re.split(r"[/?]", word[0])[0])

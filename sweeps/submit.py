@@ -29,8 +29,10 @@ if not __package__:
 
 import yaml
 
-from sweeps.config.sweep_config import STORAGE_VARIABLE, ConfigError, SweepConfig, parse_config
+from sweeps.advice import STORAGE_VARIABLE, command
+from sweeps.config.sweep_config import ConfigError, SweepConfig, parse_config
 from sweeps.drivers import ray_job
+from sweeps.messages import redacted, visible
 from sweeps.store.store import Store, StoreError
 
 BOOTSTRAP = "ray_bootstrap_config.yaml"
@@ -82,13 +84,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         found = find(options.file, Path.home())
     except ConfigError as error:
-        print(error, file=sys.stderr, flush=True)
+        print(visible(redacted(str(error))), file=sys.stderr, flush=True)
         return _ended(2)
     if options.file is None:
         # Relative paths begin in the folder where Ray puts files, or where the person typed the command.
         os.chdir(os.environ.get(FOLDER_VARIABLE) or Path.home())
     for line in (found.line, *found.notes, *text_changes(found.config)):
-        print(line, flush=True)
+        print(visible(redacted(line)), flush=True)
     path = snapshot(found.config)
     # In a RayJob of KubeRay this process is already the job.
     in_job = "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
@@ -157,7 +159,8 @@ def text_changes(config: SweepConfig) -> list[str]:
         store.close()
     if last is None:
         return []
-    before, now = yaml.safe_load(last.text), yaml.safe_load(config.text)
+    # The stored text has no secrets, so a change of the password alone is no change.
+    before, now = yaml.safe_load(redacted(last.text)), yaml.safe_load(redacted(config.text))
     changed = [
         f"{key}: {before.get(key)} -> {now.get(key)}"
         for key in sorted(before.keys() | now.keys())
@@ -177,6 +180,7 @@ def snapshot(config: SweepConfig) -> Path:
     # Each text has its own file, so that a job that is starting never reads another job's text.
     path = folder / f"{config.name}-{config.digest}.yaml"
     document = {"metadata": {"sweep": yaml.safe_load(config.text)}}
+    path.touch(mode=0o600)  # the text may hold a password
     path.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
     return path
 
@@ -213,7 +217,7 @@ def run_as_job(client: Any, found: Found, path: Path) -> int:
     if job is not None and job.digest != config.digest:
         print(
             f"{found.path}: sweep {config.name} is running as {job.name} with another text ({job.digest}); "
-            f"wait until it ends, or stop it: `ray job stop {job.name}`",
+            f"wait until it ends, or stop it on the head node: `{_stop(job)}`",
             file=sys.stderr,
             flush=True,
         )
@@ -222,12 +226,16 @@ def run_as_job(client: Any, found: Found, path: Path) -> int:
         print(f"{job.name} is running; its log from the beginning:", flush=True)
     else:
         job = ray_job.submit(client, config.name, config.digest, _command(path))
-        print(f"submitted {job.name}; `ray job stop {job.name}` stops it", flush=True)
+        print(f"submitted {job.name}; on the head node, `{_stop(job)}` stops it", flush=True)
     try:
         return ray_job.follow(client, job)
     except KeyboardInterrupt:
         print(f"\n{job.name} keeps running; the same command shows its log again", flush=True)
         return 130
+
+
+def _stop(job: ray_job.Job) -> str:
+    return command("job", "stop", job.name, program="ray")
 
 
 def _command(path: Path) -> str:

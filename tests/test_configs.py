@@ -15,8 +15,9 @@ from searchspace.cost import costs, low_res_size
 from searchspace.discover import FAMILIES
 from searchspace.space import feasible
 from srsweep.cli import main
+from sweeps.advice import STORAGE_VARIABLE
 from sweeps.config.feasibility import check_feasible
-from sweeps.config.sweep_config import STORAGE_VARIABLE, SweepConfig, read_config
+from sweeps.config.sweep_config import SweepConfig, read_config
 from sweeps.run import run_sweep
 
 ROOT = Path(__file__).parents[1]

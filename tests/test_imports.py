@@ -14,7 +14,9 @@ OF_SWEEPS_IN_ANALYSIS = (
     "sweeps.store.schema",
     "sweeps.measure.metrics",
     "sweeps.store.comparability",
+    "sweeps.store.urls",
     "sweeps.messages",
+    "sweeps.advice",
     "sweeps.data",
     "sweeps.measure.evaluate",
     "sweeps.measure.latency",
@@ -47,7 +49,7 @@ ROOMS = (
     # Settings are plain values that every room may read; losses, schedules and samplers are tables of names that they take.
     "sweeps.*.settings",
     "sweeps.train.losses sweeps.train.schedules sweeps.search.samplers",
-    "sweeps.device sweeps.machine sweeps.log sweeps.records",
+    "sweeps.device sweeps.machine sweeps.log sweeps.records sweeps.advice",
     "sweeps.messages",
 )
 """The rooms of `sweeps` from the top down; those in one line must not import each other."""

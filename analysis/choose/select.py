@@ -19,9 +19,13 @@ from analysis.choose.variants import (
     log_cost,
     spread_of,
 )
+from analysis.choose.words import alternative, count_of, noun_of, row_of, rules_of, value_of
 from analysis.tables import heading
 from searchspace.quantity import format_quantity
 
+ONLY = "is the only variant"
+ONLY_ON_FRONT = f"{ONLY} on the front"
+"""Reasons to choose a variant that needs no comparison."""
 SHOWN_TIES = 3
 """Largest number of tied variants that the reason of a choice names."""
 
@@ -54,8 +58,8 @@ def best_within(
     """
     known = cost_names(frame)
     limits = {cost_name(known, name): limit for name, limit in limits.items()}
-    rules = [f"{heading(name)} <= {format_quantity(limit)}" for name, limit in limits.items()]
-    rules += [f"{_noun(quality)} >= {_value(quality, minimum)}"] if minimum is not None else []
+    rules = rules_of(known, limits)
+    rules += [f"{noun_of(quality)} >= {value_of(quality, minimum)}"] if minimum is not None else []
     rule = ", ".join(rules) or "no limit"
     condition = f" with {rule}" if rules else ""
     measured, left_out = _measured(frame, [quality, *limits])
@@ -70,16 +74,19 @@ def best_within(
     costs = _cheapness(pool, limits)
     if minimum is not None and not limits:
         row = _cheapest(pool, costs, quality)
-        reason = f"has the fewest {heading(costs[0])} of the {_count(len(pool))}{condition}"
+        reason = f"has the fewest {heading(costs[0])} of the {count_of(len(pool))}{condition}"
+        reason = f"{ONLY}{condition}" if len(pool) == 1 else reason
         return _chosen(rule, reason, pool, row, quality, left_out)
     best = pool[quality].max()
     tied = pool[pool[quality] >= best - spread_of(frame)]
     row = _cheapest(tied, costs, quality)
-    reason = f"has the highest {_noun(quality)} of the {_count(len(pool))}{condition}"
-    if pool.loc[row, quality] < best:
+    reason = f"has the highest {noun_of(quality)} of the {count_of(len(pool))}{condition}"
+    if len(pool) == 1:
+        reason = f"{ONLY}{condition}"
+    elif pool.loc[row, quality] < best:
         reason = (
-            f"is the cheapest of {len(tied)} that are tied with the highest {_noun(quality)} "
-            f"({_value(quality, best)}) of the {_count(len(pool))}{condition}"
+            f"is the cheapest of {len(tied)} that are tied with the highest {noun_of(quality)} "
+            f"({value_of(quality, best)}) of the {count_of(len(pool))}{condition}"
         )
     return _chosen(rule, reason, pool, row, quality, left_out)
 
@@ -98,7 +105,7 @@ def at_knee(frame: pd.DataFrame, cost: str = "params", quality: str = "psnr_y") 
     the seeds' spread. Raises UserError for an unknown cost.
     """
     cost = cost_name(cost_names(frame), cost)
-    rule = f"knee of {_noun(quality)} against {heading(cost)}"
+    rule = f"knee of {noun_of(quality)} against {heading(cost)}"
     measured, left_out = _measured(frame, [quality, cost])
     if measured.empty:
         return Selection(rule=rule, row=None, sentence=_nothing(frame) + left_out)
@@ -106,7 +113,9 @@ def at_knee(frame: pd.DataFrame, cost: str = "params", quality: str = "psnr_y") 
     index = knee(np.column_stack([front[quality], log_cost(front[cost])]), ("maximize", "minimize"))
     assert index is not None
     reason = (
-        f"is where the front of {_count(len(front))}{_apart(frame)} bends most, in {_noun(quality)} against "
+        ONLY_ON_FRONT
+        if len(front) == 1
+        else f"is where the front of {count_of(len(front))}{_apart(frame)} bends most, in {noun_of(quality)} against "
         f"the logarithm of {heading(cost)}"
     )
     return _chosen(rule, reason, front, int(front.index[index]), quality, left_out, measured)
@@ -139,7 +148,9 @@ def weighted(
     closeness = to_worst / np.maximum(to_ideal + to_worst, 1e-12)
     row = int(front.index[closeness.argmax()])
     reason = (
-        f"is nearest to the ideal on the front of {_count(len(front))}{_apart(frame)}, by {rule}"
+        ONLY_ON_FRONT
+        if len(front) == 1
+        else f"is nearest to the ideal on the front of {count_of(len(front))}{_apart(frame)}, by {rule}"
     )
     return _chosen(rule, reason, front, row, quality, left_out, measured)
 
@@ -164,11 +175,11 @@ def selection_table(
 
 def note_on_spread(frame: pd.DataFrame, quality: str = "psnr_y") -> str:
     """Returns sentences that give the seeds' spread, or call it unknown, and say which variants count as tied."""
-    if spread_of(frame) > 0:
-        several = int((frame["num_seeds"] > 1).sum())
+    several = int((frame["num_seeds"] > 1).sum()) if len(frame) else 0
+    if several:
         return (
-            f"The seeds' spread is {_value(quality, spread_of(frame))} (one standard deviation, from "
-            f"{_count(several)} with several seeds). Variants that are closer count as tied, and the cheapest of "
+            f"The seeds' spread is {value_of(quality, spread_of(frame))} (one standard deviation, from "
+            f"{count_of(several)} with several seeds). Variants that are closer count as tied, and the cheapest of "
             "them is chosen."
         )
     return (
@@ -177,17 +188,12 @@ def note_on_spread(frame: pd.DataFrame, quality: str = "psnr_y") -> str:
     )
 
 
-def row_of(frame: pd.DataFrame, label: Any) -> dict[str, Any]:
-    """Returns the row of `frame` with the index label `label`, as a dict from column to value."""
-    return {str(name): value for name, value in zip(frame, frame.loc[label], strict=True)}
-
-
 def _measured(frame: pd.DataFrame, names: Sequence[str]) -> tuple[pd.DataFrame, str]:
     """Returns the variants that have a value in all columns `names`, and a sentence about the variants left out."""
     columns = list(dict.fromkeys(names))
     known = frame[columns].notna()
     left_out = "".join(
-        f" The choice leaves out {int((~known[name]).sum())} of {_count(len(frame))} without {heading(name)}."
+        f" The choice leaves out {int((~known[name]).sum())} of {count_of(len(frame))} without {heading(name)}."
         for name in columns
         if not known[name].all()
     )
@@ -224,9 +230,10 @@ def _chosen(
     candidates = (pool if ties_among is None else ties_among).drop(index=row)
     gaps = (candidates[quality] - taken[quality]).abs()
     tied = candidates[gaps <= spread_of(pool)].sort_values(_cheapness(pool, {}))["reference"]
-    text = f"{taken['label']} ({taken['reference']}, {_value(quality, taken[quality])}) {reason}."
+    text = f"{taken['label']} ({taken['reference']}, {value_of(quality, taken[quality])}) {reason}."
     text += _below_bicubic(taken, quality)
-    sentence = text + _ties(list(tied)) + _alternative(taken, others, quality) + left_out
+    told = "" if reason.startswith(ONLY) else alternative(taken, others, quality)
+    sentence = text + _ties(list(tied)) + told + left_out
     return Selection(rule=rule, row=row, sentence=sentence, tied=tuple(tied))
 
 
@@ -234,7 +241,7 @@ def _below_bicubic(taken: Mapping[str, Any], quality: str) -> str:
     """Returns a warning if bicubic enlargement reaches a higher PSNR on the same images, otherwise ''."""
     measure = "psnr_y" if quality == "ssim_y" else quality
     return below_bicubic(
-        _noun(measure), float(taken[measure]), float(taken.get("bicubic", float("nan")))
+        noun_of(measure), float(taken[measure]), float(taken.get("bicubic", float("nan")))
     )
 
 
@@ -259,55 +266,6 @@ def _ties(references: Sequence[str]) -> str:
     shown = ", ".join(references[:SHOWN_TIES])
     more = len(references) - SHOWN_TIES
     return f" It is tied with {shown}" + (f" and {more} more." if more > 0 else ".")
-
-
-def _alternative(taken: Mapping[str, Any], others: pd.DataFrame, quality: str) -> str:
-    if others.empty:
-        return " No other variant qualifies."
-    better = others[quality] > taken[quality]
-    for name in _shown_costs(taken):
-        better |= others[name] < taken[name]
-    others = others[better]
-    if others.empty:
-        return f" No other variant has a higher {_noun(quality)} or a lower cost."
-    closest = (others[quality] - taken[quality]).abs().idxmin()
-    return f" {_against(taken, row_of(others, closest), quality)}"
-
-
-def _against(taken: Mapping[str, Any], other: Mapping[str, Any], quality: str) -> str:
-    """Returns a sentence that compares the nearest alternative with the chosen variant."""
-    gap = float(other[quality] - taken[quality])
-    if abs(gap) <= float(taken["spread"]):  # false if the spread is NaN
-        verdict = f"the same {_noun(quality)} within the seeds' spread of {_value(quality, taken['spread'])}"
-    elif _value(quality, abs(gap)) == _value(quality, 0):
-        verdict = f"the same {_noun(quality)}"
-    else:
-        verdict = f"{_value(quality, abs(gap))} {'more' if gap > 0 else 'less'}"
-    costs = [_change(name, float(taken[name]), float(other[name])) for name in _shown_costs(taken)]
-    named = f"{other['label']} ({other['reference']})"
-    return f"The nearest alternative is {named}: {', '.join([verdict, *costs])}."
-
-
-def _shown_costs(row: Mapping[str, Any]) -> list[str]:
-    return [name for name in ("params", "multadds") if name in row]
-
-
-def _change(name: str, old: float, new: float) -> str:
-    noun = heading(name)
-    percent = round(100 * (new / old - 1)) if old else 0
-    if percent == 0:
-        return f"equal {noun}"
-    return f"{abs(percent)} % {'more' if percent > 0 else 'fewer'} {noun}"
-
-
-def _noun(quality: str) -> str:
-    return {"psnr_y": "PSNR", "ssim_y": "SSIM", "psnr_y_int8": "PSNR after INT8 quantisation"}[
-        quality
-    ]
-
-
-def _value(quality: str, value: float) -> str:
-    return f"{value:.4f}" if quality == "ssim_y" else f"{value:.2f} dB"
 
 
 def _apart(frame: pd.DataFrame) -> str:
@@ -337,9 +295,5 @@ def _nothing_fits(
     least = [
         f"the minimum for {heading(n)} is {format_quantity(measured[n].min())}" for n in limits
     ]
-    best = f"the highest {_noun(quality)} is {_value(quality, measured[quality].max())}"
-    return f"None of the {_count(len(measured))} has {rule}: {', '.join([*least, best])}."
-
-
-def _count(number: int) -> str:
-    return f"{number} variant{'s' if number != 1 else ''}"
+    best = f"the highest {noun_of(quality)} is {value_of(quality, measured[quality].max())}"
+    return f"None of the {count_of(len(measured))} has {rule}: {', '.join([*least, best])}."

@@ -1,16 +1,19 @@
 """Chooses the best variant of each tier. A tier is an upper limit on the number of parameters."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
+import yaml
 
 from analysis.choose.select import Selection, tiers
 from analysis.choose.variants import spread_of, variants
+from searchspace.constraint import Constraint, at_most, parse_constraint
 from searchspace.errors import UserError
 
 TIERS = (50e3, 150e3, 600e3)
-"""Largest numbers of parameters of the default tiers."""
+"""Largest numbers of parameters of the default tiers of sweeps that do not limit the number of parameters."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +26,44 @@ class Chosen:
     """The choices that found a variant. A variant that several tiers choose occurs only for the smallest of them."""
     limits: Sequence[float] = TIERS
     """Largest numbers of parameters of the tiers."""
+
+
+def tiers_within(texts: Iterable[str]) -> tuple[float, ...]:
+    """Returns the default tiers of sweeps, given the texts of their sweep files.
+
+    They are TIERS. If all sweeps limit the number of parameters, tiers above the largest of the limits are left out,
+    and this limit is the last tier.
+    """
+    limits = [_limit_on_params(text) for text in texts]
+    known = [limit for limit in limits if limit is not None]
+    if not known or len(known) < len(limits) or max(known) > TIERS[-1]:
+        return TIERS
+    return (*(tier for tier in TIERS if tier < max(known)), max(known))
+
+
+def _limit_on_params(text: str) -> float | None:
+    """Returns the largest number of parameters that a sweep file allows, or None if it sets no limit."""
+    try:
+        sweep = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return None
+    if not isinstance(sweep, dict):
+        return None
+    budget, constraints = sweep.get("budget"), sweep.get("constraints")
+    limits = [budget["params"]] if isinstance(budget, dict) and "params" in budget else []
+    found = [_parsed(partial(at_most, "params", limit)) for limit in limits]
+    texts = constraints if isinstance(constraints, list) else []
+    found += [_parsed(partial(parse_constraint, text, ())) for text in texts]
+    is_limit = [c for c in found if c is not None and c.name == "params" and "<" in c.comparison]
+    return min((limit.limit for limit in is_limit), default=None)
+
+
+def _parsed(parse: Callable[[], Constraint]) -> Constraint | None:
+    """Returns what `parse` returns, or None for a constraint that is not valid or limits a knob."""
+    try:
+        return parse()
+    except UserError:
+        return None
 
 
 def choose_tiers(trials: pd.DataFrame, limits: Sequence[float] = TIERS) -> Chosen | None:

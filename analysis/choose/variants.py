@@ -143,7 +143,7 @@ def cost_name(known: Sequence[str], name: str) -> str:
         )
     if first.startswith("latency"):
         raise UserError(
-            f"{name}: no such latency was measured; `srsweep export SWEEP#NUMBER` and `srsweep latency` measure one"
+            f"{name}: no such latency was measured; `srsweep export` and `srsweep latency` measure one"
         )
     raise UserError(f"there is no cost called {name!r}; {nearest(name, known)}")
 

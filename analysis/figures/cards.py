@@ -22,20 +22,13 @@ from analysis.figures.pareto import (
     pareto_data,
     thin,
 )
-from analysis.figures.quantised import (
-    MOST_DOMINATED,
-    MOST_RANKED,
-    draw_int8_front,
-    draw_int8_ranks,
-    exported,
-    int8_costs,
-    rank_changes,
-)
+from analysis.figures.quantised import MOST_DOMINATED
 from analysis.figures.theme import Figure
 from analysis.figures.timelines import curves_data, draw_curves, draw_volume
 from analysis.figures.training_cost import draw_spend
 from analysis.published.published import TEST_SETS, published_networks, published_points
-from analysis.tables import heading
+from analysis.read.database import LATENCY, QUALITIES
+from analysis.tables import heading, headings, setting_of
 
 DEFAULT_OBJECTIVES: dict[str, Direction] = {
     "psnr_y": "maximize",
@@ -71,6 +64,19 @@ class Facts:
     """PSNR of bicubic on the validation images [dB]; None if unknown."""
     train_data: str
     """The training images, in words."""
+    latency: str = ""
+    """Column of the latency that the sweep measured itself, as an objective or for its budget; '' if it measured none."""
+
+    @property
+    def costs(self) -> list[str]:
+        """The costs that have a plot: parameters, Mult-Adds, and those that the sweep optimises or measures itself."""
+        own = [name for name in self.objectives if name not in QUALITIES]
+        return list(dict.fromkeys([*OF_PUBLISHED, *own, *filter(None, [self.latency])]))
+
+    @property
+    def qualities(self) -> list[str]:
+        """The qualities that have a plot: PSNR, and SSIM if the sweep optimises it."""
+        return ["psnr_y", *(["ssim_y"] if "ssim_y" in self.objectives else [])]
 
 
 def facts_of(sweep: Mapping[Any, Any]) -> Facts:
@@ -82,6 +88,7 @@ def facts_of(sweep: Mapping[Any, Any]) -> Facts:
         objectives=settings.get("objectives") or DEFAULT_OBJECTIVES,
         bicubic=None if pd.isna(bicubic) else float(bicubic),
         train_data=str(sweep["train_data"] or "unknown images"),
+        latency=latency if isinstance(latency := sweep.get("latency"), str) else "",
     )
 
 
@@ -92,8 +99,9 @@ def pareto_card(
     chosen: Chosen | None,
     *,
     most: int = MOST_POINTS,
+    quality: str = "psnr_y",
 ) -> tuple[Card, ParetoData]:
-    """Returns the card of PSNR against `cost`, and the data of its figure.
+    """Returns the card of `quality`, psnr_y or ssim_y, against `cost`, and the data of its figure.
 
     The figure marks the `chosen` variants and the costs of published networks. It shows at most `most` of the trials
     that are not on a front.
@@ -104,16 +112,20 @@ def pareto_card(
         cost,
         other,
         objectives=facts.objectives,
-        bicubic=facts.bicubic,
+        bicubic=facts.bicubic if quality == "psnr_y" else None,
         networks=published_networks(facts.scale, cost) if cost in OF_PUBLISHED else None,
         most=most,
+        quality=quality,
     )
     figure = draw_pareto(data)
     if chosen is not None:
-        mark(figure, chosen, cost)
+        mark(figure, chosen, cost, quality)
     text = f"The area of a bubble shows its {heading(other)}."
-    card = Card(name=cost, title=f"PSNR against {heading(cost)}", text=text, figure=figure)
-    return card, data
+    text += f" Latency setting: {setting_of(cost)}." if cost.startswith(LATENCY) else ""
+    name = slug(cost) if quality == "psnr_y" else slug(f"{quality}-{cost}")
+    noun = "latency" if cost.startswith(LATENCY) else heading(cost)
+    title = f"{'PSNR' if quality == 'psnr_y' else 'SSIM'} against {noun}"
+    return Card(name=name, title=title, text=text, figure=figure), data
 
 
 def pareto_note(facts: Facts, left_out: int, below: int) -> str:
@@ -122,7 +134,7 @@ def pareto_note(facts: Facts, left_out: int, below: int) -> str:
     `left_out` and `below` are the largest numbers of `ParetoData.left_out` and `ParetoData.below` among the plots.
     """
     text = (
-        "The plots show complete trials. The line is the best PSNR up to each cost. Outlined points are on the Pareto "
+        "The plots show complete trials. The line is the best quality up to each cost. Outlined points are on the Pareto "
         f"front of {in_words(list(facts.objectives))} together. Rings mark the chosen variants. "
         "PSNR is measured on the validation split, where published networks were never measured. The strip below "
         f"each plot therefore shows only the cost of published networks at x{facts.scale}. srsweep counts this cost "
@@ -130,11 +142,11 @@ def pareto_note(facts: Facts, left_out: int, below: int) -> str:
     )
     if left_out:
         text += (
-            f" To keep the page fast, {_are(left_out, 'dominated trial')} not drawn. "
+            f" To keep the page fast, {are(left_out, 'dominated trial')} not drawn. "
             "All trials of the front are drawn, and the numbers on this page count all trials."
         )
     if below:
-        text += f" {_are(below, 'trial')} below the lower edge of the plots, with a far lower PSNR."
+        text += f" {are(below, 'trial')} below the lower edge of the plots, with a far lower PSNR."
     return text
 
 
@@ -257,79 +269,23 @@ def spend_card(trials: pd.DataFrame, unit: str, step: int) -> Card:
     )
 
 
-def int8_cards(trials: pd.DataFrame) -> list[Card]:
-    """Returns cards that show how INT8 quantisation changes the front and the order of the trials.
-
-    Returns no cards if no trial was exported to INT8.
-    """
-    own = exported(trials)
-    if own.empty:
-        return []
-    cards = []
-    for before, after in int8_costs(own):
-        kind, _, where = heading(after).replace(" int8", "").partition(" ms ")
-        title = f"The front after INT8 quantisation, against {kind}"
-        text = (
-            "Filled points are on the Pareto front of their precision. "
-            "A dotted line joins the two points of each trial."
-        )
-        text += f" Latency setting: {where}." if where else ""
-        figure = draw_int8_front(own, before, after)
-        cards.append(Card(name=f"int8-{_slug(after)}", title=title, text=text, figure=figure))
-    if len(own) > 1:
-        cards.append(_ranks_card(own))
-    return cards
-
-
-def _ranks_card(own: pd.DataFrame) -> Card:
-    turned, pairs = rank_changes(own), len(own) * (len(own) - 1) // 2
-    text = (
-        f"The best trial is at the top. INT8 quantisation reverses the order of {turned:,} of {pairs:,} pairs of "
-        "trials. Trials that rise are blue, trials that fall are orange."
-    )
-    if len(own) > MOST_RANKED:
-        text += (
-            f" The plot shows those {MOST_RANKED} of {len(own):,} trials that are best in float32."
-        )
-    figure = draw_int8_ranks(own)
-    return Card(
-        name="int8-ranks",
-        title="The order before and after INT8 quantisation",
-        text=text,
-        figure=figure,
-    )
-
-
-def int8_note(trials: pd.DataFrame) -> str:
-    """Returns the caption of the cards that `int8_cards` returns: which trials they show, and how to add more."""
-    own = exported(trials)
-    lost = (own["psnr_y"] - own["psnr_y_int8"]).median()
-    text = (
-        f"{_are(len(own), 'trial')} shown: all whose INT8 file was measured on the validation images. The fronts "
-        "consist of these trials only. `srsweep export SWEEP#NUMBER --to int8` adds a trial. The median "
-        f"loss through INT8 is {lost:.3f} dB. Each latency is measured on one device with one number of threads."
-    )
-    if len(own) > MOST_DOMINATED:
-        text += f" At most {MOST_DOMINATED} of the trials on neither front are drawn."
-    return text
-
-
 def pieces(note: str) -> list[tuple[str, bool]]:
     """Splits `note` at its backticks. Returns each part, with True if it stood between backticks as a command."""
     return [(text, index % 2 == 1) for index, text in enumerate(note.split("`"))]
 
 
-def _are(count: int, noun: str) -> str:
+def are(count: int, noun: str) -> str:
     """Returns the count with noun and verb: '1 trial is' or '2 trials are'."""
     return f"{count:,} {noun} is" if count == 1 else f"{count:,} {noun}s are"
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
     """Returns `name` with every character that an HTML id forbids replaced by '-'."""
-    return "".join(c if c.isalnum() else "-" for c in name)
+    return "".join(c if c.isalnum() or c == "_" else "-" for c in name)
 
 
 def in_words(names: Sequence[str]) -> str:
     """Returns the headings of the columns `names` as a phrase, such as 'PSNR-Y, parameters and Mult-Adds'."""
-    words = [heading(name).removesuffix(" dB") for name in names]
+    shown = headings(names)
+    words = [shown[n].removesuffix(" dB").replace("latency ms", "latency") for n in shown]
     return ", ".join(words[:-1]) + f" and {words[-1]}" if len(words) > 1 else "".join(words)

@@ -1,7 +1,5 @@
 """Draws published networks and our trials on the same test set, with different marks."""
 
-import html
-
 import numpy as np
 import pandas as pd
 
@@ -11,6 +9,7 @@ from analysis.figures.theme import (
     PUBLISHED_COLOUR,
     Figure,
     base_layout,
+    escaped,
     log_axis,
     log_range,
 )
@@ -42,7 +41,7 @@ def draw_test_set(trials: pd.DataFrame, published: pd.DataFrame, cost: str, data
             {
                 "type": "scatter",
                 "mode": "markers",
-                "name": f"ours, trained on {html.escape(str(train_data).partition(':')[0] or 'unknown images')}",
+                "name": f"ours, trained on {escaped(str(train_data).partition(':')[0] or 'unknown images')}",
                 "x": group[cost].tolist(),
                 "y": group[column].tolist(),
                 "text": hover_texts(group),
@@ -85,7 +84,7 @@ def _label_trace(published: pd.DataFrame, points: pd.DataFrame, span: float) -> 
         "meta": "wide only",
         "x": [10 ** at[i, 0] for i in named],
         "y": [float(at[i, 1]) for i in named],
-        "text": [html.escape(order["network"].iloc[i]) for i in named],
+        "text": [escaped(order["network"].iloc[i]) for i in named],
         "textfont": {"size": 11, "color": PUBLISHED_COLOUR},
         "hoverinfo": "skip",
         "showlegend": False,
@@ -101,10 +100,10 @@ def _published_trace(own: pd.DataFrame, name: str, symbol: str) -> Figure:
         "x": own["cost"].tolist(),
         "y": own["psnr_db"].tolist(),
         "text": [
-            f"<b>{html.escape(row['network'])}</b> (published)<br>{row['psnr_db']:.2f} dB"
+            f"<b>{escaped(row['network'])}</b> (published)<br>{row['psnr_db']:.2f} dB"
             f"<br>{format_quantity(row['cost'])}, "
             + ("counted by us" if row["counted"] else "as printed")
-            + f"<br>{html.escape(row['paper'])} paper, {html.escape(row['table'])}"
+            + f"<br>{escaped(row['paper'])} paper, {escaped(row['table'])}"
             for row in rows
         ],
         "hovertemplate": "%{text}<extra></extra>",

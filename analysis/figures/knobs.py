@@ -1,6 +1,5 @@
 """Draws the effect of each knob on PSNR at equal cost, and all trials as lines over their knobs, costs and PSNR."""
 
-import html
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.figures.pareto import thin
-from analysis.figures.theme import FAMILY_COLOURS, MUTED, Figure, base_layout
+from analysis.figures.theme import FAMILY_COLOURS, MUTED, Figure, base_layout, escaped
 from analysis.tables import cell, heading
 
 LEAST_TRIALS = 8
@@ -75,9 +74,9 @@ def draw_effects(data: pd.DataFrame) -> Figure:
             {
                 "type": "scatter",
                 "mode": "markers",
-                "name": html.escape(name),
+                "name": escaped(name),
                 "x": own["mean"].round(4).tolist(),
-                "y": [html.escape(f"{name}={_cut(value)}") for value in own["value"]],
+                "y": [escaped(f"{name}={_cut(value)}") for value in own["value"]],
                 "text": [f"{count} trials" for count in own["count"]],
                 "hovertemplate": "%{y}<br>%{x:+.3f} dB, %{text}<extra></extra>",
                 "error_x": {"array": own["error"].round(4).tolist(), "color": colour, "width": 0},
@@ -125,7 +124,7 @@ def draw_parallel(trials: pd.DataFrame, knobs: pd.DataFrame) -> Figure | None:
     layout = base_layout("", "")
     layout["xaxis"] |= {
         "tickvals": list(range(len(axes))),
-        "ticktext": [html.escape(axis["name"]) for axis in axes],
+        "ticktext": [escaped(axis["name"]) for axis in axes],
         "showgrid": True,
         "gridcolor": MUTED,
         "range": [-0.35, len(axes) - 0.3],
@@ -138,7 +137,7 @@ def draw_parallel(trials: pd.DataFrame, knobs: pd.DataFrame) -> Figure | None:
         {
             "x": index,
             "y": height,
-            "text": html.escape(text),
+            "text": escaped(text),
             # On a phone the long numbers of two neighbouring axes would overlap.
             "name": "wide only" if axis["dense"] else "",
             "showarrow": False,

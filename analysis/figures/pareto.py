@@ -5,7 +5,6 @@ plain dict {"data": [...], "layout": {...}}, which plotly.js, Dash and `plotly.g
 Drawing therefore does not need the package plotly.
 """
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,19 +20,27 @@ from analysis.figures.theme import (
     PUBLISHED_COLOUR,
     Figure,
     base_layout,
+    escaped,
     level_line,
     level_note,
     log_axis,
     log_range,
-    psnr_range,
+    quality_range,
 )
-from analysis.tables import cell, heading
+from analysis.tables import cell, heading, headings
 from searchspace.quantity import format_quantity
 
 MOST_POINTS = 2_000
 """Largest number of dominated points that are drawn. Points on a front are always drawn."""
 NOT_SHOWN = frozenset({"id", "scale", "number", "seed", "step", "seconds", "attempts"})
 """Numeric columns that the hover text leaves out."""
+QUALITY_TITLES = {
+    "psnr_y": "PSNR-Y on the validation split, dB",
+    "ssim_y": "SSIM-Y on the validation split",
+}
+"""Titles of the y axis by quality."""
+LEAST_SPAN = {"psnr_y": 0.1, "ssim_y": 0.002}
+"""Smallest part of the y axis that the better points fill, by quality."""
 MANY_POINTS = 1_000
 """Largest number of points that are drawn as SVG. If there are more, WebGL draws all of them."""
 
@@ -44,20 +51,22 @@ class ParetoData:
 
     cost: str
     """The cost on the x axis."""
+    quality: str
+    """The quality on the y axis: psnr_y or ssim_y."""
     other_cost: str
     """The cost that the area of a bubble shows."""
     points: pd.DataFrame
-    """One row per drawn trial: x (cost), y (PSNR [dB]), area (other cost), family, on_front, text (shown on hover)."""
+    """One row per drawn trial: x (cost), y (quality), area (other cost), family, on_front, text (shown on hover)."""
     step: pd.DataFrame
-    """x and y of the trials on the front of PSNR against this cost alone, cheapest first."""
+    """x and y of the trials on the front of the quality against this cost alone, cheapest first."""
     bicubic: float | None
-    """PSNR of bicubic on the validation images [dB]; None if unknown."""
+    """The quality of bicubic on the validation images; None if unknown."""
     networks: pd.DataFrame
     """Published networks, cheapest first: network, cost, counted, own."""
-    psnr_range: tuple[float, float]
-    """Ends of the PSNR axis [dB]."""
+    range: tuple[float, float]
+    """Ends of the y axis."""
     below: int
-    """Number of drawn points that lie below the lower end of the PSNR axis."""
+    """Number of drawn points that lie below the lower end of the y axis."""
     left_out: int
     """Number of dominated points that are not drawn."""
 
@@ -71,32 +80,34 @@ def pareto_data(
     bicubic: float | None = None,
     networks: pd.DataFrame | None = None,
     most: int = MOST_POINTS,
+    quality: str = "psnr_y",
 ) -> ParetoData:
-    """Computes the contents of a plot of PSNR against `cost` from those `trials` that are complete.
+    """Computes the contents of a plot of `quality` against `cost` from those `trials` that are complete.
 
-    The column on_front refers to the Pareto front in all `objectives`, `ParetoData.step` to the front of PSNR against
-    `cost` alone. At most `most` trials that are on neither front are kept. `networks` is a data frame of
+    The column on_front refers to the Pareto front in all `objectives`, `ParetoData.step` to the front of the quality
+    against `cost` alone. `bicubic` is the quality of bicubic. At most `most` trials that are on neither front are kept. `networks` is a data frame of
     `published_networks`.
     """
-    done = complete(trials, cost)
-    on_step = front_mask(done[["psnr_y", cost]], ("maximize", "minimize"))
+    done = complete(trials, cost, quality)
+    on_step = front_mask(done[[quality, cost]], ("maximize", "minimize"))
     on_front = front_of(done, objectives)
     kept = thin(on_front | on_step, most)
     points = done[kept]
     frame = pd.DataFrame(
         {
             "x": points[cost],
-            "y": points["psnr_y"],
+            "y": points[quality],
             "area": points.get(other_cost, 1.0),
             "family": points["family"],
             "on_front": on_front[kept],
             "text": hover_texts(points),
         }
     )
-    floor, top = psnr_range(frame["y"].to_numpy(), bicubic)
-    step = done.loc[on_step, [cost, "psnr_y"]].drop_duplicates().sort_values(cost)
+    floor, top = quality_range(frame["y"].to_numpy(), bicubic, LEAST_SPAN[quality])
+    step = done.loc[on_step, [cost, quality]].drop_duplicates().sort_values(cost)
     return ParetoData(
         cost=cost,
+        quality=quality,
         other_cost=other_cost,
         points=frame,
         step=step.set_axis(["x", "y"], axis=1),
@@ -104,17 +115,17 @@ def pareto_data(
         networks=pd.DataFrame(columns=["network", "cost", "counted", "own"])
         if networks is None
         else networks,
-        psnr_range=(floor, top),
+        range=(floor, top),
         below=int((frame["y"] < floor).sum()),
         left_out=int((~kept).sum()),
     )
 
 
-def complete(trials: pd.DataFrame, cost: str) -> pd.DataFrame:
-    """Returns the complete trials that have a PSNR and a positive value of `cost`."""
+def complete(trials: pd.DataFrame, cost: str, quality: str = "psnr_y") -> pd.DataFrame:
+    """Returns the complete trials that have a value of `quality` and a positive value of `cost`."""
     if cost not in trials:
         return trials.head(0).assign(**{cost: pd.Series(dtype=float)})
-    return trials[(trials["state"] == "complete") & trials["psnr_y"].notna() & (trials[cost] > 0)]
+    return trials[(trials["state"] == "complete") & trials[quality].notna() & (trials[cost] > 0)]
 
 
 def front_of(trials: pd.DataFrame, objectives: dict[str, Direction]) -> NDArray[np.bool_]:
@@ -151,29 +162,31 @@ def hover_texts(trials: pd.DataFrame) -> list[str]:
     rows = trials[["number", "sweep", "label", *shown, *named]].to_dict("records")
     texts = []
     for row in rows:
-        title = html.escape(str(row["label"])).replace(" ", "<br>  ", 1)
+        title = escaped(str(row["label"])).replace(" ", "<br>  ", 1)
         lines = [
-            f"{heading(name)} {cell(name, row[name])}" for name in shown if not pd.isna(row[name])
+            escaped(f"{heading(name)} {cell(name, row[name])}")
+            for name in shown
+            if not pd.isna(row[name])
         ]
         if row.get("published_as"):
-            lines.append(f"same network as {html.escape(row['published_as'])}, trained by us")
-        where = f"{html.escape(str(row['sweep']))}, trial {row['number']}"
+            lines.append(f"same network as {escaped(row['published_as'])}, trained by us")
+        where = f"{escaped(row['sweep'])}, trial {row['number']}"
         texts.append("<br>".join([f"<b>{title}</b>", where, *lines]))
     return texts
 
 
 def draw_pareto(data: ParetoData) -> Figure:
-    """Draws PSNR against a cost on a logarithmic axis.
+    """Draws PSNR or SSIM against a cost on a logarithmic axis.
 
     The area of a bubble shows the other cost. A strip below the plot shows the costs of published networks.
     """
     points = data.points
     low, high = log_range(points["x"].tolist())
-    floor, top = data.psnr_range
+    floor, top = data.range
     traces = [_step_trace(data.step, 10**high)] if len(data.step) else []
     traces += _family_traces(points)
     traces += _network_traces(data.networks, low, high)
-    layout = base_layout(heading(data.cost), "PSNR-Y on the validation split, dB")
+    layout = base_layout(headings([data.cost])[data.cost], QUALITY_TITLES[data.quality])
     layout["xaxis"] |= log_axis(low, high) | {"anchor": "y2"}
     layout["yaxis"] |= {"domain": [0.17, 1], "range": [floor, top]}
     layout["yaxis2"] = {
@@ -205,7 +218,7 @@ def _family_traces(points: pd.DataFrame) -> list[Figure]:
             {
                 "type": kind,
                 "mode": "markers",
-                "name": html.escape(str(family)),
+                "name": escaped(family),
                 "x": own["x"].tolist(),
                 "y": own["y"].tolist(),
                 "text": own["text"].tolist(),
@@ -241,7 +254,7 @@ def _network_traces(networks: pd.DataFrame, low: float, high: float) -> list[Fig
     if inside.empty:
         return []
     texts = [
-        f"<b>{html.escape(name)}</b> (published)<br>{format_quantity(cost)}, "
+        f"<b>{escaped(name)}</b> (published)<br>{format_quantity(cost)}, "
         + ("counted by us" if own else "as printed")
         for name, cost, own in zip(
             inside["network"], inside["cost"], inside["counted"], strict=True
@@ -268,7 +281,7 @@ def _network_traces(networks: pd.DataFrame, low: float, high: float) -> list[Fig
         "meta": "wide only",
         "x": [10**at for _, at in named],
         "y": [0.75] * len(named),
-        "text": [html.escape(name) for name, _ in named],
+        "text": [escaped(name) for name, _ in named],
         "textfont": {"size": 11, "color": PUBLISHED_COLOUR},
         "hoverinfo": "skip",
         "showlegend": False,

@@ -1,7 +1,5 @@
 """Draws how INT8 quantisation changes the Pareto front and the order of the trials."""
 
-import html
-
 import numpy as np
 import pandas as pd
 
@@ -12,6 +10,7 @@ from analysis.figures.theme import (
     MUTED,
     Figure,
     base_layout,
+    escaped,
     log_axis,
     log_range,
 )
@@ -94,13 +93,13 @@ def _texts(trials: pd.DataFrame, before: np.ndarray, after: np.ndarray) -> list[
         strict=True,
     ):
         lines = [
-            f"<b>{html.escape(str(row['label'])).replace(' ', '<br>  ', 1)}</b>",
-            f"{html.escape(str(row['sweep']))}, trial {row['number']}",
+            f"<b>{escaped(row['label']).replace(' ', '<br>  ', 1)}</b>",
+            f"{escaped(row['sweep'])}, trial {row['number']}",
             f"float32 {row['psnr_y']:.3f} dB, {old}",
             f"INT8 {row['psnr_y_int8']:.3f} dB ({row['psnr_y_int8'] - row['psnr_y']:+.3f}), {new}",
         ]
         lines += [
-            f"{heading(name)} {cell(name, row[name])}"
+            escaped(f"{heading(name)} {cell(name, row[name])}")
             for name in map(str, trials)
             if name.startswith(LATENCY) and not pd.isna(row[name])
         ]
@@ -203,8 +202,8 @@ def draw_int8_ranks(trials: pd.DataFrame) -> Figure:
                 "mode": "lines+markers",
                 "x": [0, 1],
                 "y": [left, right],
-                "name": html.escape(name),
-                "hovertemplate": f"<b>{html.escape(str(row['label']))}</b><br>{html.escape(name)}"
+                "name": escaped(name),
+                "hovertemplate": f"<b>{escaped(row['label'])}</b><br>{escaped(name)}"
                 f"<br>{row['psnr_y']:.3f} dB in float32, {row['psnr_y_int8']:.3f} dB in INT8"
                 "<extra></extra>",
                 "line": {"color": colour, "width": 1.2 if left == right else 2.2},
@@ -237,7 +236,7 @@ def _end(text: str, side: int, rank: float) -> Figure:
     return {
         "x": side,
         "y": rank,
-        "text": html.escape(text),
+        "text": escaped(text),
         "showarrow": False,
         "xanchor": "left" if side else "right",
         "xshift": 8 if side else -8,

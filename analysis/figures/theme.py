@@ -1,5 +1,6 @@
 """Defines how figures look: colours, fonts, axes. A figure is a plain dict for plotly.js."""
 
+import html
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from searchspace.quantity import format_quantity
+from sweeps.messages import visible
 
 Figure = dict[str, Any]
 """A figure, or a part of one such as a trace, an axis or an annotation, as plotly.js takes it."""
@@ -38,8 +40,17 @@ FONT = {
 }
 
 
+def escaped(text: object) -> str:
+    """Returns `text`, which comes from data, so that plotly.js shows it as it is.
+
+    plotly.js reads tags such as <b> and <a> in every text, and replaces %{...} in the templates of hover texts. It
+    knows no entity for quotes.
+    """
+    return html.escape(visible(str(text)), quote=False).replace("%{", "%&#123;")
+
+
 def base_layout(x_title: str, y_title: str) -> Figure:
-    """Returns the layout of a figure with these axis titles and with the legend above the plot."""
+    """Returns the layout of a figure with these axis titles, in plain text, and with the legend above the plot."""
     axis = {
         "gridcolor": GRID,
         "linecolor": MUTED,
@@ -53,8 +64,8 @@ def base_layout(x_title: str, y_title: str) -> Figure:
         "margin": {"l": 56, "r": 14, "t": 40, "b": 48},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "#ffffff",
-        "xaxis": axis | {"title": {"text": x_title, "standoff": 8, "font": {"size": 13}}},
-        "yaxis": axis | {"title": {"text": y_title, "standoff": 6, "font": {"size": 13}}},
+        "xaxis": axis | {"title": {"text": escaped(x_title), "standoff": 8, "font": {"size": 13}}},
+        "yaxis": axis | {"title": {"text": escaped(y_title), "standoff": 6, "font": {"size": 13}}},
         "legend": {
             "orientation": "h",
             "x": 0,
@@ -99,8 +110,12 @@ def log_range(values: Sequence[float]) -> tuple[float, float]:
     return float(low - room), float(high + room)
 
 
-def psnr_range(values: NDArray[np.float64], bicubic: float | None) -> tuple[float, float]:
-    """Returns both ends of an axis for the PSNR `values` and the PSNR of `bicubic` [dB].
+def quality_range(
+    values: NDArray[np.float64], bicubic: float | None, least: float = 0.1
+) -> tuple[float, float]:
+    """Returns both ends of an axis for the PSNR or SSIM `values` and the value of `bicubic`, in one unit.
+
+    `least` is the smallest part of the axis that the better values fill.
 
     The lowest 5 % of the values, and bicubic, stay outside the axis if they are far below the rest, because they would
     squeeze the other points together.
@@ -108,11 +123,11 @@ def psnr_range(values: NDArray[np.float64], bicubic: float | None) -> tuple[floa
     if len(values) == 0:
         return 20.0, 40.0
     top, typical = float(np.max(values)), float(np.quantile(values, 0.05))
-    span = max(top - typical, 0.1)
+    span = max(top - typical, least)
     floor = max(float(np.min(values)), typical - span)
     if bicubic is not None and floor - 0.6 * span <= bicubic < floor:
         floor = bicubic
-    room = 0.06 * (top - floor) + 0.01
+    room = 0.06 * (top - floor) + 0.1 * least
     return floor - room, top + room
 
 

@@ -1,6 +1,5 @@
 """Draws learning curves, and the growth of the front over the trials."""
 
-import html
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,9 +15,10 @@ from analysis.figures.theme import (
     Figure,
     base_layout,
     counting_axis,
+    escaped,
     level_line,
     level_note,
-    psnr_range,
+    quality_range,
 )
 
 MOST_STEPS, FEW_STEPS = 400, 60
@@ -39,7 +39,7 @@ def curves_data(
     lines = []
     for trial_id, own in curves[curves["id"].isin(rows)].groupby("id"):
         row = rows[trial_id]
-        text = f"{html.escape(str(row['label']))}<br>trial {row['number']}, {row['state']}"
+        text = f"{escaped(row['label'])}<br>trial {row['number']}, {row['state']}"
         lines.append(
             {
                 "steps": own["step"].tolist(),
@@ -80,7 +80,7 @@ def draw_curves(lines: list[dict[str, Any]], bicubic: float | None = None) -> Fi
     layout["xaxis"] |= {"rangemode": "tozero", "tickformat": "~s"}
     if lines:
         values = np.concatenate([line["values"] for line in lines])
-        floor, top = psnr_range(values, bicubic)
+        floor, top = quality_range(values, bicubic)
         layout["yaxis"]["range"] = [floor, top]
         if bicubic is not None and floor <= bicubic <= top:
             layout["shapes"] = [level_line(bicubic)]

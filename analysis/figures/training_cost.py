@@ -1,13 +1,12 @@
 """Computes and draws the training cost of trials, in GPU-hours or core-hours."""
 
-import html
 from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
 import yaml
 
-from analysis.figures.theme import RUNNING, Figure, base_layout, counting_axis, nothing_yet
+from analysis.figures.theme import RUNNING, Figure, base_layout, counting_axis, escaped, nothing_yet
 
 STATE_LOOK = {
     "complete": ("#0072b2", "circle"),
@@ -59,7 +58,7 @@ def draw_spend(trials: pd.DataFrame, unit: str) -> Figure:
             "name": state,
             "x": own["number"].tolist(),
             "y": [float(f"{value:.4g}") for value in own["spent"]],
-            "text": [html.escape(label) for label in own["label"]],
+            "text": [escaped(label) for label in own["label"]],
             "hovertemplate": f"trial %{{x}}, {state}<br>%{{text}}<br>%{{y:.3~g}} {unit}<extra></extra>",
             "cliponaxis": False,
             "marker": {"size": 6, "color": colour, "symbol": symbol, "opacity": 0.75},

@@ -17,10 +17,11 @@ from werkzeug.serving import make_server
 
 from analysis.pages.dashboard_page import (
     PAGE,
-    cost_options,
+    SCRIPT,
     failures_panel,
     figures_panel,
     front_panel,
+    options,
     page_layout,
     paragraph,
     store_of,
@@ -35,9 +36,11 @@ from analysis.pages.live import (
     load_live,
     sentence,
 )
+from analysis.pages.policy import Guard, hash_of, policy
 from analysis.read.frames import load_sweeps
 from analysis.read.points import load_reasons
 from searchspace.errors import UserError
+from sweeps.messages import visible
 
 FILL = """
 (cards, narrow, id) => {
@@ -81,10 +84,11 @@ class Watch:
         return self.readings.get(sweep) or self.live(sweep)
 
 
-def make_app(url: str, *, seconds: float = 5.0) -> dash.Dash:
+def make_app(url: str, *, seconds: float = 5.0, host: str = "127.0.0.1") -> dash.Dash:
     """Returns the dashboard of the database at `url`. An open page asks for changes every `seconds` seconds.
 
-    Raises UserError if the database cannot be read.
+    The dashboard answers only requests that name `host`, the address on which its server will listen. Raises UserError
+    if the database cannot be read.
     """
     watch = Watch(url)
     watch.names()  # raises now, and not in the browser, if the database cannot be read
@@ -96,6 +100,8 @@ def make_app(url: str, *, seconds: float = 5.0) -> dash.Dash:
     _draw(app, watch)
     _open(app, watch)
     _fill(app)
+    allowed = policy([hash_of(SCRIPT), *app.csp_hashes()], served=True)
+    app.server.wsgi_app = Guard(app.server.wsgi_app, host=host, policy=allowed)
     return app
 
 
@@ -105,7 +111,7 @@ def serve(url: str, *, host: str, port: int, announce: Callable[[str], None]) ->
     `announce` is called with the address of the dashboard as soon as a browser can open it. Raises UserError if the
     database cannot be read, or if the server cannot listen on `host` and `port`.
     """
-    app = make_app(url)
+    app = make_app(url, host=host)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         taken = socket.create_server((host, port), family=family)
@@ -173,27 +179,35 @@ def _draw(app: dash.Dash, watch: Watch) -> None:
         Output("sentence", "children"),
         Output("cost", "options"),
         Output("cost", "value"),
+        Output("quality", "options"),
+        Output("quality", "value"),
+        Output("qualities", "hidden"),
         Output("shown", "data"),
         Input("sweep", "value"),
         Input("cost", "value"),
+        Input("quality", "value"),
         Input("tick", "n_intervals"),
         State("shown", "data"),
     )
-    def draw(sweep: str | None, cost: str, _tick: int, shown: Any) -> Any:
+    def draw(sweep: str | None, cost: str, quality: str, _tick: int, shown: Any) -> Any:
+        controls = [no_update] * 5
         if sweep is None:
-            return no_update, "No sweep yet.", no_update, no_update, no_update
+            return no_update, "No sweep yet.", *controls, no_update
         try:
             live = watch.live(sweep)
         except UserError as error:
-            return no_update, str(error), no_update, no_update, [str(error)]
-        choices = cost_choices(live) or ["params", "multadds"]
-        fitting = cost if cost in choices else choices[0]
-        now = [fitting, live.stamp]
+            return no_update, visible(str(error)), *controls, [str(error)]
+        costs = cost_choices(live) or ["params", "multadds"]
+        cost = cost if cost in costs else costs[0]
+        qualities = live.facts.qualities
+        quality = quality if quality in qualities else qualities[0]
+        now = [cost, quality, live.stamp]
         if now == shown:
             raise dash.exceptions.PreventUpdate
-        card = live_pareto(live, fitting)
+        card = live_pareto(live, cost, quality)
         top = {"pareto": store_of([card])[card.name]}
-        return top, sentence(live), cost_options(choices), fitting, now
+        controls = [options(costs), cost, options(qualities), quality, len(qualities) == 1]
+        return top, sentence(live), *controls, now
 
 
 def _open(app: dash.Dash, watch: Watch) -> None:

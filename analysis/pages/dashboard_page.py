@@ -10,8 +10,8 @@ from analysis.choose.select import selection_table
 from analysis.figures.cards import Card, pieces
 from analysis.figures.theme import FIT, SCROLL
 from analysis.pages.live import VIEWS, Live, front_rows
-from analysis.tables import NO_REASON, cell, heading
-from sweeps.messages import reason_of
+from analysis.tables import NO_REASON, cell, headings, notes_on
+from sweeps.messages import reason_of, visible
 
 STYLE = """
 :root { --ink: #1d2733; --muted: #5d6874; --line: #dfe3e7; --wash: #f5f6f8; --accent: #0072b2; }
@@ -24,6 +24,7 @@ h2 { font-size: 1.02rem; margin: 0 0 4px; }
 .controls { display: flex; flex-wrap: wrap; gap: 12px 20px; align-items: end; margin-bottom: 8px; }
 .controls label { color: var(--muted); font-size: 0.85rem; }
 .control { min-width: min(100%, 260px); }
+.control[hidden] { display: none; }
 .quiet { color: var(--muted); font-size: 0.9rem; margin: 4px 0 10px; max-width: 90ch; }
 .card .quiet { font-size: 0.85rem; margin: 0 0 2px; }
 .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 480px), 1fr)); gap: 16px; margin: 12px 0; }
@@ -50,6 +51,7 @@ th.text, td.text { text-align: left; }
 ul { margin: 8px 0; padding-left: 1.2em; font-size: 0.9rem; }
 li { max-width: 90ch; }
 summary { cursor: pointer; overflow-wrap: anywhere; }
+code { overflow-wrap: anywhere; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 0.8rem; }
 input[type=radio] { accent-color: var(--accent); }
 @media (max-width: 600px) {
@@ -59,6 +61,8 @@ input[type=radio] { accent-color: var(--accent); }
   .figure { height: 400px; }
 }
 """
+SCRIPT = FIT.read_text(encoding="utf-8")
+"""The script of the page, besides the scripts of Dash."""
 PAGE = (
     '<!doctype html><html lang="en"><head>{%metas%}<title>{%title%}</title>'
     '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -66,7 +70,7 @@ PAGE = (
     + STYLE
     + SCROLL
     + "</style><script>"
-    + FIT.read_text(encoding="utf-8")
+    + SCRIPT
     + "</script></head><body>{%app_entry%}<footer>{%config%}{%scripts%}{%renderer%}</footer></body></html>"
 )
 CONFIG: dict[str, Any] = {"displaylogo": False, "displayModeBar": False, "responsive": True}
@@ -81,8 +85,9 @@ def page_layout(names: list[str], seconds: float) -> html.Main:
         id="sweep", options=names, value=names[0] if names else None, clearable=False
     )
     cost = dcc.RadioItems(
-        id="cost", options=cost_options(["params", "multadds"]), value="params", inline=True
+        id="cost", options=options(["params", "multadds"]), value="params", inline=True
     )
+    quality = dcc.RadioItems(id="quality", options=options(["psnr_y"]), value="psnr_y", inline=True)
     views = dcc.RadioItems(
         id="view",
         options=[
@@ -100,6 +105,12 @@ def page_layout(names: list[str], seconds: float) -> html.Main:
                 [
                     html.Div([html.Label("Sweep"), sweeps], className="control"),
                     html.Div([html.Label("Cost"), cost], className="control"),
+                    html.Div(
+                        [html.Label("Quality"), quality],
+                        className="control",
+                        id="qualities",
+                        hidden=True,
+                    ),
                 ],
                 className="controls",
             ),
@@ -127,9 +138,9 @@ def page_layout(names: list[str], seconds: float) -> html.Main:
     )
 
 
-def cost_options(costs: Sequence[str]) -> list[dict[str, str]]:
-    """Returns the options of the control that chooses the cost on the x axis."""
-    return [{"label": f" {heading(cost)}", "value": cost} for cost in costs]
+def options(columns: Sequence[str]) -> list[dict[str, str]]:
+    """Returns the options of a control that chooses one of `columns` for an axis."""
+    return [{"label": f" {shown}", "value": name} for name, shown in headings(columns).items()]
 
 
 def skeleton(place: str, names: Sequence[str], low: Sequence[str] = ()) -> list[html.Section]:
@@ -172,7 +183,7 @@ def figures_panel(cards: Sequence[Card], note: str) -> list[Any]:
 
 def paragraph(note: str) -> html.P:
     """Returns `note` as a paragraph, in which text between backticks is shown as code."""
-    parts = [html.Code(text) if code else text for text, code in pieces(note)]
+    parts = [html.Code(text) if code else text for text, code in pieces(visible(note))]
     return html.P(parts, className="quiet")
 
 
@@ -192,7 +203,7 @@ def _chosen(live: Live) -> list[Any]:
     columns = ["rule", "number", "psnr_y", "params", "multadds", "label"]
     parts: list[Any] = [html.H2("Chosen variants"), table(chosen[columns])]
     if live.explained:
-        parts.append(html.Ul([html.Li(s.sentence) for s in live.chosen.selections]))
+        parts.append(html.Ul([html.Li(visible(s.sentence)) for s in live.chosen.selections]))
     else:
         text = "The report and `srsweep select` say why each variant was chosen and what the alternatives are."
         parts.append(paragraph(text))
@@ -200,14 +211,16 @@ def _chosen(live: Live) -> list[Any]:
 
 
 def table(rows: pd.DataFrame) -> html.Div:
-    """Returns `rows` as a table in which numbers are aligned right."""
+    """Returns `rows` as a table in which numbers are aligned right, and lines below that say how latencies were measured."""
     looks = {str(n): "" if pd.api.types.is_numeric_dtype(rows[n]) else "text" for n in rows}
-    head = html.Tr([html.Th(heading(name), className=look) for name, look in looks.items()])
+    shown = headings(looks)
+    head = html.Tr([html.Th(visible(shown[n]), className=look) for n, look in looks.items()])
     body = [
-        html.Tr([html.Td(cell(n, row[n]), className=look) for n, look in looks.items()])
+        html.Tr([html.Td(visible(cell(n, row[n])), className=look) for n, look in looks.items()])
         for row in rows.to_dict("records")
     ]
-    return html.Div(html.Table([html.Thead(head), html.Tbody(body)]), className="scroll")
+    scroll = html.Div(html.Table([html.Thead(head), html.Tbody(body)]), className="scroll")
+    return html.Div([scroll, *map(paragraph, notes_on(looks))])
 
 
 def failures_panel(failed: pd.DataFrame, total: int) -> list[Any]:
@@ -221,9 +234,11 @@ def failures_panel(failed: pd.DataFrame, total: int) -> list[Any]:
         html.Details(
             [
                 html.Summary(
-                    f"trial {row['number']}, {row['label']}: {reason_of(row['error']) or NO_REASON}"
+                    visible(
+                        f"trial {row['number']}, {row['label']}: {reason_of(row['error']) or NO_REASON}"
+                    )
                 ),
-                html.Pre(row["error"]),
+                html.Pre(visible(row["error"])),
             ]
         )
         for row in failed.to_dict("records")

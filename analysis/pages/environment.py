@@ -4,11 +4,13 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Undefined
 from markupsafe import Markup
 
 from analysis.figures.cards import pieces
 from analysis.figures.theme import FIT, SCROLL
+from analysis.pages.policy import hash_of, policy
+from sweeps.messages import visible
 
 TEMPLATES = Path(__file__).with_name("templates")
 """Folder of the templates."""
@@ -27,14 +29,28 @@ def _environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
+        finalize=_visible,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     made.filters |= {"pieces": pieces, "script_json": script_json}
+    made.globals["content_policy"] = content_policy
     # The dashboard uses both as well. They are parts of this program, so they need no escaping.
     made.globals |= {"fit": Markup(FIT.read_text(encoding="utf-8")), "scroll": Markup(SCROLL)}
     return made
+
+
+def content_policy(*scripts: str) -> str:
+    """Returns the Content-Security-Policy of a page that is opened from a file and runs only the inline `scripts`."""
+    return policy(map(hash_of, scripts), served=False)
+
+
+def _visible(value: object) -> object:
+    """Returns a value of a template in the form in which it is printed: text from data without control characters."""
+    if isinstance(value, Undefined | Markup) or not isinstance(value, str):
+        return value
+    return visible(value)
 
 
 def script_json(value: object) -> Markup:

@@ -12,15 +12,13 @@ import numpy as np
 import pandas as pd
 
 from analysis.choose.pareto import front_mask
-from analysis.choose.tiers import Chosen, choose_tiers, tier_candidates
+from analysis.choose.tiers import Chosen, choose_tiers, tier_candidates, tiers_within
 from analysis.figures.cards import (
     OF_PUBLISHED,
     Card,
     Facts,
     curves_card,
     facts_of,
-    int8_cards,
-    int8_note,
     knob_cards,
     pareto_card,
     published_cards,
@@ -28,6 +26,7 @@ from analysis.figures.cards import (
     spend_card,
     volume_card,
 )
+from analysis.figures.int8_cards import int8_cards, int8_export, int8_note
 from analysis.figures.pareto import MOST_POINTS, front_of, thin
 from analysis.figures.theme import nothing_yet
 from analysis.figures.timelines import volume_data
@@ -117,12 +116,18 @@ class Live:
     @cached_property
     def chosen(self) -> Chosen | None:
         """The best variant of each default tier. None if there is none yet."""
-        return choose_tiers(self.points if self.explained else tier_candidates(self.points))
+        points, limits = self.points, tiers_within(self.texts[-1:])
+        return choose_tiers(points if self.explained else tier_candidates(points, limits), limits)
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """The sweep files of all runs, the newest last."""
+        return [str(text) for text in load_lives(self.url, [self.sweep])["text"]]
 
     @cached_property
     def unit(self) -> tuple[str, float]:
         """The unit of training cost, and the cost of training one trial for an hour, as `spend_unit` returns them."""
-        return spend_unit(load_lives(self.url, [self.sweep])["text"])
+        return spend_unit(self.texts)
 
     @cached_property
     def spent(self) -> float:
@@ -141,7 +146,7 @@ def load_live(url: str, sweep: str, before: Live | None = None) -> Live:
     if before is not None and (pulse, late) == (before.pulse, before.late):
         return before
     facts = facts_of(load_sweeps(url, [sweep]).iloc[0].to_dict())
-    names = dict.fromkeys(["psnr_y", *facts.objectives, *OF_PUBLISHED])
+    names = dict.fromkeys(["psnr_y", *facts.objectives, *facts.costs])
     read = [name for name in names if name in ("psnr_y", "ssim_y", *COSTS) or _latency(name)]
     if before is not None and list(before.facts.objectives) == list(facts.objectives):
         known = before.points["id"].to_numpy()
@@ -163,19 +168,19 @@ def _latency(name: str) -> bool:
 
 
 def cost_choices(live: Live) -> list[str]:
-    """Returns the names of the costs that the plot of PSNR can have on its x axis."""
+    """Returns the names of the costs that the first plot can have on its x axis."""
     known = [n for n in map(str, live.points) if n in COSTS or _latency(n)]
     return [name for name in known if live.points[name].any()]
 
 
 @lru_cache(maxsize=4)
-def live_pareto(live: Live, cost: str) -> Card:
-    """Returns the card of PSNR against `cost`, in which the chosen variants are marked."""
+def live_pareto(live: Live, cost: str, quality: str = "psnr_y") -> Card:
+    """Returns the card of `quality` against `cost`, in which the chosen variants are marked."""
     most = len(live.shown)
-    card, _ = pareto_card(live.shown, cost, live.facts, live.chosen, most=most)
+    card, _ = pareto_card(live.shown, cost, live.facts, live.chosen, most=most, quality=quality)
     figure = card.figure
     figure["layout"]["uirevision"] = (
-        f"{live.sweep} {cost}"  # plotly.js keeps the zoom while this stays the same
+        f"{live.sweep} {cost} {quality}"  # plotly.js keeps the zoom while this stays the same
     )
     if live.points.empty:
         figure["layout"]["annotations"] = [nothing_yet("no trial is complete yet")]
@@ -239,8 +244,15 @@ def _curves(live: Live, sample: pd.DataFrame, total: int) -> Card:
 def _int8(live: Live) -> tuple[list[Card], str]:
     trials = load_rows(live.url, load_late_ids(live.url, live.sweep, ["psnr_y_int8"], SAMPLE))
     cards = int8_cards(trials)
-    nothing = "No trial has been exported to INT8 yet. `srsweep export SWEEP#NUMBER --to int8` exports one."
-    return cards, int8_note(trials) if cards else nothing
+    if cards:
+        # `trials` are the exported ones. A point that is not among them can be added.
+        known = pd.concat([trials, live.points]).drop_duplicates("id")
+        return cards, int8_note(known, live.url)
+    nothing = "No trial has been exported to INT8 yet."
+    if len(live.points):
+        trial = f"{live.sweep}#{live.points['number'].iloc[0]}"
+        nothing += f" `{int8_export(trial, live.url)}` exports one."
+    return [], nothing
 
 
 VIEWS: dict[str, Callable[[Live], tuple[list[Card], str]]] = {

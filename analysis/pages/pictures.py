@@ -5,9 +5,9 @@ The pictures show an image as each variant enlarges it, beside bicubic enlargeme
 
 import base64
 import io
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,9 +16,10 @@ from PIL import Image
 from torch import nn
 
 from analysis.choose.select import selection_table
-from analysis.choose.tiers import TIERS, Chosen
+from analysis.choose.tiers import Chosen
 from analysis.pages.sections import Table, table
 from searchspace.quantity import format_quantity
+from sweeps.advice import command, folder_for
 from sweeps.data.cache import PairSet
 from sweeps.data.imresize import imresize
 from sweeps.measure.evaluate import enlarge
@@ -90,7 +91,19 @@ class ChosenSection:
     pictures: Pictures | None
 
 
-def chosen_section(chosen: Chosen, find: FindTrained | None) -> ChosenSection:
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """How the page was made, so that a command makes the same page again."""
+
+    url: str
+    """URL of the database."""
+    tier_limits: Sequence[float] | None = None
+    """Limits of the tiers that the person gave. None if the person gave none."""
+    path: Path | None = None
+    """File of the page. None if it is the default file."""
+
+
+def chosen_section(chosen: Chosen, find: FindTrained | None, made: Made) -> ChosenSection:
     """Returns the section about the `chosen` variants, with pictures unless `find` is None."""
     rows = selection_table(chosen.frame, chosen.selections)
     columns = ["rule", "sweep", "number", "psnr_y", "params", "multadds", "label"]
@@ -99,11 +112,11 @@ def chosen_section(chosen: Chosen, find: FindTrained | None) -> ChosenSection:
     return ChosenSection(
         table=table(rows[columns]),
         reasons=[selection.sentence for selection in chosen.selections],
-        pictures=None if find is None else _pictures(rows, find, chosen.limits),
+        pictures=None if find is None else _pictures(rows, find, made),
     )
 
 
-def _pictures(rows: pd.DataFrame, find: FindTrained, limits: Sequence[float]) -> Pictures:
+def _pictures(rows: pd.DataFrame, find: FindTrained, made: Made) -> Pictures:
     trained: dict[str, Trained] = {}
     missing: dict[str, list[str]] = {}
     for row in rows.to_dict("records"):
@@ -114,14 +127,11 @@ def _pictures(rows: pd.DataFrame, find: FindTrained, limits: Sequence[float]) ->
             size = format_quantity(float(row["params"]))
             name = f"trial {row['number']}, {size} parameters"
             trained[f"{name}, {found.note}" if found.note else name] = found
-    return Pictures(
-        strips=_strips(trained), missing=missing, commands=_commands(rows, missing, limits)
-    )
+    commands = _commands(rows, missing, made)
+    return Pictures(strips=_strips(trained), missing=missing, commands=commands)
 
 
-def _commands(
-    rows: pd.DataFrame, missing: Mapping[str, Sequence[str]], limits: Sequence[float]
-) -> list[str]:
+def _commands(rows: pd.DataFrame, missing: Mapping[str, Sequence[str]], made: Made) -> list[str]:
     """Returns the commands that train the variants without a picture and write the page with their pictures."""
     without = {trial for trials in missing.values() for trial in trials}
     trials = [
@@ -129,16 +139,16 @@ def _commands(
     ]
     if not trials:
         return []
-    folders = {trial: trial.replace("#", "-") for trial in trials}
-    sweeps = dict.fromkeys(trial.rpartition("#")[0] for trial in trials)
-    given = " ".join(f"--trained {shlex.quote(folder)}" for folder in folders.values())
-    if tuple(limits) != TIERS:
-        given = f"--tiers {','.join(map(format_quantity, limits))} {given}"
+    folders = {trial: folder_for(trial) for trial in trials}
     lines = [
-        f"srsweep train {shlex.quote(trial)} -o {shlex.quote(folder)}"
-        for trial, folder in folders.items()
+        command("train", trial, "-o", folder, storage=made.url) for trial, folder in folders.items()
     ]
-    return [*lines, f"srsweep report {' '.join(map(shlex.quote, sweeps))} {given}"]
+    words: list[object] = ["report", *dict.fromkeys(trial.rpartition("#")[0] for trial in trials)]
+    if made.tier_limits is not None:
+        words += ["--tiers", ",".join(map(format_quantity, made.tier_limits))]
+    words += [word for folder in folders.values() for word in ("--trained", folder)]
+    words += [] if made.path is None else ["-o", made.path]
+    return [*lines, command(*words, storage=made.url)]
 
 
 def _strips(trained: Mapping[str, Trained]) -> list[Strip]:

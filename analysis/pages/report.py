@@ -14,15 +14,12 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.choose.tiers import TIERS, Chosen, choose_tiers
+from analysis.choose.tiers import Chosen, choose_tiers, tiers_within
 from analysis.figures.cards import (
-    OF_PUBLISHED,
     Card,
     Facts,
     curves_card,
     facts_of,
-    int8_cards,
-    int8_note,
     knob_cards,
     pareto_card,
     pareto_note,
@@ -31,11 +28,12 @@ from analysis.figures.cards import (
     spend_card,
     volume_card,
 )
+from analysis.figures.int8_cards import int8_cards, int8_note
 from analysis.figures.pareto import complete, front_of, plotly_source, thin
 from analysis.figures.timelines import volume_data
 from analysis.figures.training_cost import every, spend_unit
 from analysis.pages.environment import render
-from analysis.pages.pictures import ChosenSection, FindTrained, chosen_section
+from analysis.pages.pictures import ChosenSection, FindTrained, Made, chosen_section
 from analysis.pages.sections import (
     Failures,
     Headlines,
@@ -50,6 +48,8 @@ from analysis.read.frames import load_curves, load_knobs, load_lives, load_sweep
 from searchspace.quantity import format_quantity
 from sweeps.store.comparability import training_of
 
+DEFAULT_PATH = Path("report.html")
+"""File of the page if the person names none."""
 CURVES = 120
 """Largest number of learning curves drawn for trials that are not on the front."""
 
@@ -96,16 +96,17 @@ def write_report(
     sweep_names: Sequence[str] | None,
     path: Path,
     *,
-    tier_limits: Sequence[float] = TIERS,
+    tier_limits: Sequence[float] | None = None,
     find: FindTrained | None = None,
 ) -> None:
     """Writes the page about the sweeps `sweep_names` of the database at `url` to `path`. None stands for all sweeps.
 
-    The page names the best variant with at most as many parameters as each of `tier_limits`. `find` returns the trained
+    The page names the best variant with at most as many parameters as each of `tier_limits`. None stands for the
+    default tiers, up to the limit that the sweeps set (`tiers_within`). `find` returns the trained
     network of a variant. The page shows pictures that these networks enlarged, or no pictures if `find` is None.
     Raises UserError if the database cannot be read or has no such sweep.
     """
-    page = report_page(url, sweep_names, tier_limits=tier_limits, find=find)
+    page = report_page(url, sweep_names, tier_limits=tier_limits, find=find, path=path)
     path.write_text(page, encoding="utf-8")
 
 
@@ -113,16 +114,15 @@ def report_page(
     url: str,
     sweep_names: Sequence[str] | None = None,
     *,
-    tier_limits: Sequence[float] = TIERS,
+    tier_limits: Sequence[float] | None = None,
     find: FindTrained | None = None,
+    path: Path = DEFAULT_PATH,
 ) -> str:
-    """Returns the page that `write_report` writes, as HTML. The arguments have the same meaning."""
+    """Returns the page that `write_report` writes to `path`, as HTML. The arguments have the same meaning."""
     groups = load_groups(url, sweep_names)
     names = [name for group in groups for name in group.names]
-    shown = [
-        _group_sections(url, group, f"g{index}", choose_tiers(group.trials, tier_limits), find)
-        for index, group in enumerate(groups)
-    ]
+    made = Made(url=url, tier_limits=tier_limits, path=None if path == DEFAULT_PATH else path)
+    shown = [_group_sections(group, f"g{index}", find, made) for index, group in enumerate(groups)]
     return render(
         "page.html.j2",
         names=names,
@@ -137,6 +137,7 @@ def report_page(
             for card in grid.cards
         },
         plotly=_packed_plotly(),
+        plotly_source=plotly_source(),
     )
 
 
@@ -177,17 +178,19 @@ def _group(members: list[dict[str, Any]], trials: pd.DataFrame) -> Group:
     return Group(names=names, facts=facts, trials=own)
 
 
-def _group_sections(
-    url: str, group: Group, key: str, chosen: Chosen | None, find: FindTrained | None
-) -> GroupSections:
-    unit, share = spend_unit(load_lives(url, group.names)["text"])
+def _group_sections(group: Group, key: str, find: FindTrained | None, made: Made) -> GroupSections:
+    url = made.url
+    lives = load_lives(url, group.names)
+    unit, share = spend_unit(lives["text"])
+    newest = lives.drop_duplicates("sweep", keep="last")["text"]
+    chosen = choose_tiers(group.trials, made.tier_limits or tiers_within(newest))
     trials = group.trials.assign(spent=group.trials["seconds"] / 3600 * share)
     facts, knobs = group.facts, load_knobs(url, group.names)
     int8 = int8_cards(trials)
     published = published_cards(trials, facts)
     grids = [
         Grid(title="What the knobs do", cards=knob_cards(trials, knobs)),
-        Grid(title="After INT8", cards=int8, note=int8_note(trials) if int8 else ""),
+        Grid(title="After INT8", cards=int8, note=int8_note(trials, url) if int8 else ""),
         Grid(title="Published networks", cards=published, note=published_note(trials, facts)),
         Grid(title="Training", cards=_training_cards(url, group, trials, unit)),
     ]
@@ -196,7 +199,7 @@ def _group_sections(
         names=group.names,
         headlines=headlines(trials, facts, unit),
         pareto=_pareto(group, chosen),
-        chosen=None if chosen is None else chosen_section(chosen, find),
+        chosen=None if chosen is None else chosen_section(chosen, find, made),
         front=front_of_page(trials, facts.objectives, unit),
         grids=[grid for grid in grids if grid.cards],
         failures=failures(trials),
@@ -204,11 +207,16 @@ def _group_sections(
 
 
 def _pareto(group: Group, chosen: Chosen | None) -> Grid | None:
-    """Returns plots of PSNR against parameters and against Mult-Adds, or None before the first complete trial."""
+    """Returns plots in which every objective of the sweeps has an axis, or None before the first complete trial.
+
+    They show PSNR against each cost and, if it is an objective, SSIM against parameters.
+    """
+    first, *others = group.facts.qualities
+    axes = [(first, cost) for cost in group.facts.costs] + [(name, "params") for name in others]
     drawn = [
-        pareto_card(group.trials, cost, group.facts, chosen)
-        for cost in OF_PUBLISHED
-        if not complete(group.trials, cost).empty
+        pareto_card(group.trials, cost, group.facts, chosen, quality=quality)
+        for quality, cost in axes
+        if not complete(group.trials, cost, quality).empty
     ]
     if not drawn:
         return None

@@ -8,22 +8,16 @@ from typing import Any
 import pandas as pd
 
 from analysis.choose.pareto import Direction
-from analysis.choose.select import Selection, at_knee, row_of
+from analysis.choose.select import Selection, at_knee
 from analysis.choose.variants import variants
+from analysis.choose.words import row_of
 from analysis.figures.cards import Facts, in_words
 from analysis.figures.training_cost import hours
-from analysis.tables import NO_REASON, cell, front_table, heading
+from analysis.pages.endings import states_in_words
+from analysis.tables import NO_REASON, cell, front_table, headings, notes_on
 from searchspace.errors import UserError
 from sweeps.messages import reason_of
 
-STATES = {
-    "complete": "complete",
-    "stopped": "stopped early by halving",
-    "failed": "failed",
-    "running": "running",
-    "paused": "paused",
-}
-"""Words for the states of trials, in the order in which the page lists the states."""
 FAILURES = 200
 """Largest number of failed trials that the page lists."""
 
@@ -112,6 +106,8 @@ class Table:
 
     columns: list[Column]
     rows: list[list[Cell]]
+    notes: list[str]
+    """Lines below the table, such as how a latency was measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,13 +149,12 @@ def headlines(trials: pd.DataFrame, facts: Facts, unit: str) -> Headlines:
 
     `trials` has the columns on_front and spent (training cost in `unit`).
     """
-    counts = trials["state"].value_counts()
     done = trials[(trials["state"] == "complete") & trials["psnr_y"].notna()]
     return Headlines(
         trials=_counted(len(trials), "trial"),
         scale=facts.scale,
         train_data=facts.train_data,
-        states=", ".join(f"{counts[s]:,} {words}" for s, words in STATES.items() if s in counts),
+        states=states_in_words(trials),
         results=_results(trials, done, facts) if len(done) else None,
         spend=spend(trials, unit),
     )
@@ -251,8 +246,9 @@ def table(frame: pd.DataFrame) -> Table:
         ]
         for record in frame.to_dict("records")
     ]
-    columns = [Column(heading=heading(name), numeric=is_one) for name, is_one in numeric.items()]
-    return Table(columns=columns, rows=rows)
+    shown = headings(numeric)
+    columns = [Column(heading=shown[name], numeric=is_one) for name, is_one in numeric.items()]
+    return Table(columns=columns, rows=rows, notes=notes_on(numeric))
 
 
 def failures(trials: pd.DataFrame) -> Failures | None:

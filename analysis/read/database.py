@@ -14,12 +14,12 @@ from urllib.parse import quote
 
 import pandas as pd
 from sqlalchemy import Connection, Engine, create_engine, func, select
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
 from searchspace.errors import UserError
 from searchspace.spec import nearest
-from sweeps.messages import without_password
+from sweeps.advice import command
+from sweeps.messages import HIDDEN
 from sweeps.store.schema import (
     OLDEST_READABLE,
     Measurement,
@@ -29,6 +29,7 @@ from sweeps.store.schema import (
     revision_of,
     too_new,
 )
+from sweeps.store.urls import first_line, name_of, parse_url, unusable
 
 VALIDATION = "validation"
 """Name under which the database stores the validation split, whose PSNR and SSIM a sweep optimises."""
@@ -50,28 +51,24 @@ def open_database(url: str) -> Iterator[Connection]:
     that is too old or too new.
     """
     engine = _engine(url)
-    name = without_password(engine.url.render_as_string(hide_password=True))
+    name = name_of(engine)
     try:
         with engine.connect() as connection:
             _check_schema(connection, name)
             yield connection
     except SQLAlchemyError as error:
-        cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        raise UserError(f"storage: cannot read {name}: {cause}") from None
+        raise UserError(f"storage: cannot read {name}: {first_line(error)}") from None
     finally:
         engine.dispose()
 
 
 def _engine(url: str) -> Engine:
     try:
-        parsed = make_url(url)
+        parsed = parse_url(url)
         if parsed.get_backend_name() != "sqlite":
             return create_engine(parsed, execution_options={"postgresql_readonly": True})
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-        raise UserError(
-            f"storage: must be a database URL such as sqlite:///results.db, got {without_password(url)!r} "
-            f"({without_password(str(error))})"
-        ) from None
+    except (NoSuchModuleError, ModuleNotFoundError) as error:
+        raise UserError(unusable(url, error)) from None
     path = Path(parsed.database or ":memory:")
     if not path.is_file():
         raise UserError(
@@ -92,9 +89,10 @@ def _check_schema(connection: Connection, name: str) -> None:
     if not is_known(revision):
         raise UserError(too_new(name, revision))
     if revision < OLDEST_READABLE:
+        copy = command("merge", "URL" if HIDDEN in name else name, storage="sqlite:///new.db")
         raise UserError(
             f"storage: {name} has schema {revision}, and reports need {OLDEST_READABLE} or newer; "
-            f"`srsweep run` on it migrates it, `srsweep merge {name} --db sqlite:///new.db` migrates a copy"
+            f"`srsweep run` on it migrates it, `{copy}` migrates a copy"
         )
 
 

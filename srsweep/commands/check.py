@@ -28,7 +28,7 @@ from sweeps.data.settings import EMBEDDED, SetNames, set_names
 from sweeps.data.split import open_data, plus_hint
 from sweeps.device import pick_device
 from sweeps.machine import num_cores, threads_here
-from sweeps.messages import without_password
+from sweeps.messages import redacted_url
 from sweeps.run import lacking, local_slots
 from sweeps.search.sampler import sampler_class
 from sweeps.train.loop import time_step
@@ -99,7 +99,7 @@ def describe(config: SweepConfig) -> dict[str, Any]:
         "trials": f"{config.search.trials} by {config.search.sampler}, {config.train.steps:,} steps each",
         "arithmetic": f"{_multiply_adds(config, allowed):.2g} multiply-adds to train all trials to the last step",
         "expected time": _expected_time(config, allowed),
-        "storage": without_password(config.storage),
+        "storage": redacted_url(config.storage),
         "advice": _advice(config),
     }
     return described

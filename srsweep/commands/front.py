@@ -13,10 +13,10 @@ from analysis.read.points import load_points
 from analysis.tables import Format, front_table, heading
 from searchspace.cost import COSTS
 from searchspace.errors import UserError
+from srsweep.advice import advised
+from srsweep.errors import say
 from srsweep.options import DATABASE, locate, parts, print_table, tabular
-
-MEASURE = "`srsweep export {}#NUMBER --to int8 -o FOLDER` measures it and the latency"
-MEASURE_ALL = "`srsweep export {} --all --to int8 -o FOLDER` measures it and the latency"
+from sweeps.advice import folder_for
 
 
 @click.command()
@@ -75,9 +75,16 @@ def _tell_missing(url: str, sweep: str, names: Sequence[str]) -> None:
     """
     points = load_points(url, sweep, names)
     for name in names:
-        lacking = int(points[name].isna().sum())
-        which = f"{lacking} of {len(points)} complete trials have no {heading(name)}"
-        if lacking and lacking == len(points):
-            raise UserError(f"{sweep}: {which}; {MEASURE_ALL.format(sweep)}")
-        if lacking:
-            click.echo(f"left out: {which}; {MEASURE.format(sweep)}", err=True)
+        without = points[points[name].isna()]
+        which = f"{len(without)} of {len(points)} complete trials have no {heading(name)}"
+        if len(without) and len(without) == len(points):
+            raise UserError(f"{sweep}: {which}; {_measuring(sweep, url, '--all')}")
+        if len(without):
+            trial = f"{sweep}#{without['number'].iloc[0]}"
+            say(f"left out: {which}; {_measuring(trial, url)}", err=True)
+
+
+def _measuring(variant: str, url: str, *options: str) -> str:
+    """Returns advice on how to measure the INT8 files of `variant`, a trial or a sweep."""
+    words = [variant, *options, "--to", "int8", "-o", folder_for(f"{variant}-int8")]
+    return f"`{advised('export', *words, storage=url)}` measures it and the latency"

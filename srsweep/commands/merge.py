@@ -3,6 +3,7 @@
 import click
 
 from searchspace.errors import UserError
+from srsweep.errors import say
 from srsweep.options import DATABASE_ALONE, locate
 from sweeps.store.merge import merge as merge_sweeps
 from sweeps.store.store import Store
@@ -37,6 +38,6 @@ def merge(other: str, rename: tuple[str, ...], db: str | None) -> None:
     store = Store(url)
     try:
         for merged in merge_sweeps(other, store, renamed):
-            click.echo(f"{merged.name}: {merged.trials} trials, {merged.new_trials} of them new")
+            say(f"{merged.name}: {merged.trials} trials, {merged.new_trials} of them new")
     finally:
         store.close()

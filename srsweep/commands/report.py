@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from analysis.choose.tiers import TIERS
-from analysis.pages.report import write_report
+from analysis.pages.report import DEFAULT_PATH, write_report
 from searchspace.quantity import format_quantity
 from srsweep.choice import finder
 from srsweep.options import DATABASE, check_folder_of, locate, parts, positive
@@ -17,16 +17,16 @@ from srsweep.options import DATABASE, check_folder_of, locate, parts, positive
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    default="report.html",
+    default=DEFAULT_PATH,
     show_default=True,
     help="File to write.",
 )
 @click.option(
     "--tiers",
     "tier_limits",
-    default=",".join(format_quantity(limit) for limit in TIERS),
-    show_default=True,
-    help="Limits on the number of parameters. For each limit, the report recommends the best variant within it.",
+    metavar="50k,150k",
+    help="Limits on the number of parameters. For each limit, the report recommends the best variant within it. Default: "
+    f"{','.join(format_quantity(limit) for limit in TIERS)}, up to the budget of the sweep.",
 )
 @click.option(
     "--trained",
@@ -41,7 +41,7 @@ from srsweep.options import DATABASE, check_folder_of, locate, parts, positive
 def report(
     names: tuple[str, ...],
     output: Path,
-    tier_limits: str,
+    tier_limits: str | None,
     folders: tuple[Path, ...],
     db: str | None,
 ) -> None:
@@ -51,7 +51,7 @@ def report(
     connection.
     """
     sweeps, url = locate(names, db)
-    limits = [positive("--tiers", text) for text in parts(tier_limits)]
+    limits = [positive("--tiers", text) for text in parts(tier_limits)] or None
     check_folder_of("-o", output)
     write_report(url, sweeps, output, tier_limits=limits, find=finder(url, folders))
     click.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB)")

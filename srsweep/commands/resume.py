@@ -3,7 +3,7 @@
 import click
 
 from srsweep.choice import stored_config
-from srsweep.commands.run import run_config
+from srsweep.commands.run import resumption, run_config
 from srsweep.options import ADDRESS, DATABASE_ALONE, DRIVER, locate
 from sweeps.run import DriverName
 
@@ -21,4 +21,5 @@ def resume(name: str, db: str | None, driver: DriverName, address: str | None) -
     """
     _, url = locate([], db)
     config = stored_config(url, name)
-    run_config(config.model_copy(update={"storage": url}), driver, address)
+    config = config.model_copy(update={"storage": url})
+    run_config(config, driver, address, resumption(config, driver, address))

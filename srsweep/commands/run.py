@@ -6,8 +6,11 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from srsweep.advice import advised
+from srsweep.errors import say
 from srsweep.options import ADDRESS, DRIVER, FILE, by_line, read_file
 from srsweep.progress import Watcher, format_duration
+from sweeps.advice import has_secret
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.run import DriverName, run_sweep
 
@@ -38,12 +41,32 @@ def run(file: Path, trials: int | None, driver: DriverName, address: str | None)
     if trials is not None:
         search = config.search.model_copy(update={"trials": trials})
         config = config.model_copy(update={"search": search})
+    again = resumption(config, driver, address)
+    if trials is not None or has_secret(config.storage):
+        # `resume` would not know the number of trials, nor the URL of the database.
+        again = advised("run", file, *_given(trials, driver, address))
     with by_line(file):
-        run_config(config, driver, address)
+        run_config(config, driver, address, again)
 
 
-def run_config(config: SweepConfig, driver: DriverName, address: str | None) -> None:
-    """Runs a sweep, shows its progress, and prints a summary at the end. Ctrl-C ends the process with exit code 130."""
+def resumption(config: SweepConfig, driver: DriverName, address: str | None) -> str:
+    """Returns the command that resumes the sweep from its database."""
+    words = _given(None, driver, address)
+    return advised("resume", config.name, *words, storage=config.storage)
+
+
+def _given(trials: int | None, driver: DriverName, address: str | None) -> list[str]:
+    """Returns the options of a command that runs a sweep."""
+    words = [] if trials is None else ["--trials", str(trials)]
+    words += [] if driver == "local" else ["--driver", driver]
+    return words + ([] if address is None else ["--address", address])
+
+
+def run_config(config: SweepConfig, driver: DriverName, address: str | None, again: str) -> None:
+    """Runs a sweep, shows its progress, and prints a summary at the end.
+
+    Ctrl-C ends the process with exit code 130 and prints `again`, the command that continues the sweep.
+    """
     console = Console()
     started = time.monotonic()
     try:
@@ -57,14 +80,11 @@ def run_config(config: SweepConfig, driver: DriverName, address: str | None) -> 
                 patient=True,
             )
     except KeyboardInterrupt:
-        click.echo(
-            f"\nstopped; to continue, run `srsweep resume {config.name}` or the same command again",
-            err=True,
-        )
+        say(f"\nstopped; to continue, run `{again}` or the same command again", err=True)
         raise SystemExit(130) from None
     complete = sum(trial.state == "complete" for trial in sweep.trials.values())
     note = f" ({sweep.why_ended})" if sweep.why_ended else ""
-    click.echo(
+    say(
         f"sweep {config.name}: {complete} of {len(sweep.trials)} trials complete{note} after "
         f"{format_duration(time.monotonic() - started)}, stored in {sweep.store.name}"
     )

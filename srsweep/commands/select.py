@@ -20,6 +20,7 @@ from analysis.read.frames import load_trials
 from analysis.tables import Format
 from searchspace.errors import UserError
 from searchspace.quantity import parse_quantity
+from srsweep.errors import say
 from srsweep.options import DATABASE, locate, parts, positive, print_table, tabular
 from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
 
@@ -121,8 +122,8 @@ def select(  # noqa: PLR0913 - one parameter an option
         return
     print_table(table.drop(columns=["sentence", "spread", "tied", "architecture"]), form)
     for selection in chosen:
-        click.echo(f"\n{selection.rule}: {selection.sentence}")
-    click.echo(f"\n{note_on_spread(frame, quality)}")
+        say(f"\n{selection.rule}: {selection.sentence}")
+    say(f"\n{note_on_spread(frame, quality)}")
 
 
 def _limit(text: str) -> tuple[str, float]:

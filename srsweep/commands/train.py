@@ -1,7 +1,7 @@
 """The command `train`: trains one network. The training can be stopped and resumed."""
 
 import json
-import shlex
+import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +15,7 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, Time
 from rich.progress import Progress as Bar
 
 from searchspace.errors import UserError
+from srsweep.advice import advised
 from srsweep.choice import choose
 from srsweep.errors import as_failed_training
 from srsweep.options import DATABASE, INTO, SCALE, VARIANT, read_value
@@ -177,7 +178,9 @@ def _train(variant: Variant, folder: Path) -> None:
             for record in run(segment, is_stopped=is_stopped):
                 _show(record, bar, task, full)
     except KeyboardInterrupt:
-        again = shlex.join(["srsweep", "train", str(folder), "-o", str(folder)])
+        # A folder whose name reads like SWEEP#NUMBER is a folder only when it is written as a path.
+        own = folder if os.sep in str(folder) else f"./{folder}"
+        again = advised("train", own if "#" in str(folder) else folder, "-o", folder)
         state = read_checkpoint(checkpoint_path(folder, 1))
         at = (
             f"saved at step {state['step']:,} of {full:,}"

@@ -13,7 +13,6 @@ from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -26,6 +25,7 @@ from searchspace.errors import UserError
 from searchspace.quantity import parse_quantity
 from searchspace.space import Fault, Space, parse_space
 from searchspace.spec import explain
+from sweeps.advice import STORAGE_VARIABLE
 from sweeps.capacity.settings import ResourceSettings
 from sweeps.checkpoints.object_store import is_url
 from sweeps.config import faults as check
@@ -34,12 +34,9 @@ from sweeps.data.settings import DataSettings
 from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
 from sweeps.search.settings import Direction, SearchSettings
 from sweeps.store.comparability import PLACES
-from sweeps.store.database import check_url
+from sweeps.store.urls import check_url
 from sweeps.train.settings import TrainSettings
 
-STORAGE_VARIABLE = "SRSWEEP_DB"
-"""Environment variable that holds the database URL. It overrides `storage` in the file. A URL with a password belongs
-here, not in the file."""
 Scale = Literal[2, 3, 4, 8]
 
 Number = BeforeValidator(parse_quantity)
@@ -85,7 +82,7 @@ class SweepConfig(BaseModel):
     """Images for training and validation."""
     resources: ResourceSettings = ResourceSettings()
     """Processor cores and GPUs that one trial uses, and the number of trials at once."""
-    storage: Annotated[str, AfterValidator(check_url)] = "sqlite:///results.db"
+    storage: Annotated[str, BeforeValidator(check_url)] = "sqlite:///results.db"
     """Database URL. A relative SQLite path starts at the working directory."""
     checkpoints: str = "runs"
     """Folder for training states. On a cluster, name a folder that all machines share, or an object store such as

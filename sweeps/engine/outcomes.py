@@ -19,6 +19,7 @@ that was killed.
 from collections.abc import Collection
 from dataclasses import replace
 
+from sweeps.advice import command
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engine.trial_state import Trial
 from sweeps.measure.latency_objective import LATENCY, another_key
@@ -92,9 +93,10 @@ def check_failures(trials: Collection[Trial], config: SweepConfig) -> None:
     failed = sum(trial.state == "failed" for trial in trials)
     finished = sum(trial.is_finished for trial in trials)
     if finished >= LEAST_FINISHED and failed > config.search.max_failed_share * finished:
+        report = command("report", config.name, storage=config.storage)
         raise SweepFailed(
             f"{failed} of {finished} trials have failed, more than max_failed_share "
-            f"{config.search.max_failed_share:g}; see `srsweep report {config.name}` for why"
+            f"{config.search.max_failed_share:g}; see `{report}` for why"
         )
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
@@ -19,8 +18,8 @@ from sqlalchemy.exc import (
 from sqlalchemy.orm import Session
 
 from searchspace.errors import UserError
-from sweeps.messages import without_password
 from sweeps.store import migrations, schema
+from sweeps.store.urls import first_line, name_of, parse_url, unusable
 
 RACES = 5
 """Largest number of times that a transaction is repeated because another writer has inserted the same row."""
@@ -76,7 +75,7 @@ class Database:
     def __init__(self, url: str, *, retry_seconds: float) -> None:
         self.retry_seconds = retry_seconds
         self.engine = connect(url)
-        self.name = without_password(self.engine.url.render_as_string(hide_password=True))
+        self.name = name_of(self.engine)
         """The URL without its password, for messages."""
 
     def transaction(self, work: Callable[[Session], T]) -> T:
@@ -152,20 +151,6 @@ class Database:
         return False
 
 
-def check_url(url: str) -> str:
-    """Returns `url`. Raises UserError if its text is not a database URL.
-
-    Only the text is checked: no driver is loaded, and no server is contacted.
-    """
-    try:
-        make_url(url)
-    except ArgumentError:
-        raise UserError(
-            f"must be a database URL such as sqlite:///results.db, got {without_password(url)!r}"
-        ) from None
-    return url
-
-
 def connect(url: str) -> Engine:
     """Returns an SQLAlchemy engine for `url`. An SQLite file gets a write-ahead log.
 
@@ -173,12 +158,11 @@ def connect(url: str) -> Engine:
     names a driver that is not installed.
     """
     try:
-        engine = create_engine(url, pool_pre_ping=True)
+        engine = create_engine(parse_url(url), pool_pre_ping=True)
+    except UserError as mistake:
+        raise StoreMistake(str(mistake)) from None
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-        raise StoreMistake(
-            f"storage: must be a database URL such as sqlite:///results.db, got {without_password(url)!r} "
-            f"({without_password(str(error))})"
-        ) from None
+        raise StoreMistake(unusable(url, error)) from None
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
     return engine
@@ -220,10 +204,3 @@ def is_passing(error: DBAPIError) -> bool:
         or code.startswith(PASSING_CODES)
         or any(words in text for words in PASSING)
     )
-
-
-def first_line(error: BaseException) -> str:
-    """Returns the first line of the error message from the Python driver of the database."""
-    cause = getattr(error, "orig", None) or error
-    lines = str(cause).strip().splitlines()
-    return lines[0] if lines else type(cause).__name__

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import create_engine, insert, select, update
-from sqlalchemy.engine import Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
-from sweeps.messages import without_password
 from sweeps.store import lease, migrations, schema
 from sweeps.store.comparability import filled
-from sweeps.store.database import StoreMistake, first_line
+from sweeps.store.database import StoreMistake
 from sweeps.store.provenance import git_state, source
 from sweeps.store.store import Store
+from sweeps.store.urls import first_line, name_of, parse_url, unusable
 
 CHUNK = 5_000
 """Largest number of rows in one INSERT statement."""
@@ -51,7 +51,7 @@ def merge(other: str, store: Store, renamed: Mapping[str, str] | None = None) ->
     `other` cannot be read. All names are checked before anything is written.
     """
     engine = _open(other)
-    name = without_password(engine.url.render_as_string(hide_password=True))
+    name = name_of(engine)
     try:
         with _newest_schema(engine, name) as connection:
             sweeps = _read(connection, select(schema.Sweep.__table__).order_by(schema.Sweep.id))
@@ -71,14 +71,12 @@ def _open(other: str) -> Engine:
     """Returns an engine for a database that exists. SQLite would create a missing file instead of refusing the path."""
     url = other if "://" in other else f"sqlite:///{other}"
     try:
-        parsed = make_url(url)
+        parsed = parse_url(url)
         if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").is_file():
             raise StoreMistake(f"storage: there is no file {parsed.database}")
         return create_engine(parsed)
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-        raise StoreMistake(
-            f"storage: must be a database URL or a file, got {without_password(other)!r} ({without_password(str(error))})"
-        ) from None
+    except (NoSuchModuleError, ModuleNotFoundError) as error:
+        raise StoreMistake(unusable(other, error)) from None
 
 
 @contextmanager

@@ -25,6 +25,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from sweeps.store.redacted_text import RedactedText
+
 REVISION = "0002"
 """The revision of the tables below. It equals the revision of the newest file in `migrations/versions/`."""
 
@@ -115,8 +117,8 @@ class Life(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     sweep_id: Mapped[int] = mapped_column(ForeignKey("sweeps.id"), index=True)
     started_at: Mapped[datetime] = mapped_column(default=utc_now)
-    text: Mapped[str] = mapped_column(Text)
-    """The part of the YAML file that describes the sweep, unchanged."""
+    text: Mapped[str] = mapped_column(RedactedText)
+    """The part of the YAML file that describes the sweep, without the password of its database."""
     host: Mapped[str] = mapped_column(String(200))
     git_commit: Mapped[str] = mapped_column(String(40))
     """Commit of the code; '' if unknown."""
@@ -176,7 +178,7 @@ class Attempt(Base):
     """Duration of the attempt in seconds."""
     host: Mapped[str] = mapped_column(String(200), default="")
     device: Mapped[str] = mapped_column(String(100), default="")
-    error: Mapped[str] = mapped_column(Text, default="")
+    error: Mapped[str] = mapped_column(RedactedText, default="")
     """A traceback or one line; '' if the attempt ended without an error."""
 
 

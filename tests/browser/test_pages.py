@@ -1,12 +1,13 @@
 """The report and the dashboard in a real browser: they draw, they are quiet, they stay at home."""
 
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -249,6 +250,34 @@ def test_an_unfinished_sweep_is_drawn_empty_and_fills_itself(
         unfinished.trial(unfinished.sweep("young"), 3, 27.0, 5e4, 2e9)
         assert browser.wait_for(points("#pareto"), lambda n: n == 1) == 1
         quiet(browser)
+
+
+def test_a_page_with_many_points_is_drawn_and_text_of_data_is_no_markup(
+    browser: Chromium, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """C4, C7: WebGL needs what the policy allows; a label cannot make a link, nor a template, nor run a script."""
+    monkeypatch.setattr("analysis.figures.pareto.MANY_POINTS", 3)
+    sweep_id = database.sweep("first")
+    for number in range(6):
+        database.trial(sweep_id, number, 26 + 0.3 * number, 2e4 * (number + 1), 1e9 * (number + 1))
+    hostile = "<a href='javascript:alert(1)'>x</a><img src=x onerror=window.bad=1>%{x} [/b]"
+    with closing(sqlite3.connect(tmp_path / "results.db")) as connection, connection:
+        connection.execute("UPDATE trials SET label = ?, family = ?", (hostile, hostile[:50]))
+    path = tmp_path / "report.html"
+    write_report(database.url, None, path)
+    browser.open(path.as_uri())
+    assert browser.wait_for(points("#g0-params"), lambda n: n > 0) == 6
+    assert not browser.evaluate("window.bad ?? 0")
+    assert browser.evaluate("document.querySelectorAll('svg a[*|href], main a').length") == 0
+    names = "[...document.querySelectorAll('#g0-params .legendtext')].map((e) => e.textContent)"
+    assert hostile[:50] in browser.wait_for(names)
+    with dashboard_of(database.url) as address:
+        browser.open(address)
+        assert browser.wait_for(points("#pareto"), lambda n: n == 6) == 6
+        assert not browser.evaluate("window.bad ?? 0")
+        script = "const s = document.createElement('script'); s.textContent = 'window.bad = 1'"
+        browser.evaluate(f"(() => {{ {script}; document.head.append(s); }})()")
+        assert not browser.evaluate("window.bad ?? 0"), "the policy stops a script of others"
 
 
 def test_the_front_is_turned_page_by_page_until_its_database_is_gone(

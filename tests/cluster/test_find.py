@@ -14,7 +14,8 @@ from click.testing import CliRunner
 
 from srsweep.cli import main
 from sweeps import submit
-from sweeps.config.sweep_config import STORAGE_VARIABLE, ConfigError, read_config
+from sweeps.advice import STORAGE_VARIABLE
+from sweeps.config.sweep_config import ConfigError, read_config
 from sweeps.run import run_sweep
 from sweeps.submit import BOOTSTRAP, UPLOADED, find, text_changes
 from tests.sweeps.sweeps_for_tests import SMALL, small_config, sweep_file

@@ -55,7 +55,7 @@ def test_ruined_trials_do_not_squeeze_the_axis(trials) -> None:
     many = trials.loc[[0, 1, 2, 3] * 10].reset_index(drop=True)
     many.loc[0, "psnr_y"] = 5.0
     data = data_of(many)
-    assert data.psnr_range[0] > 20
+    assert data.range[0] > 20
     assert data.below == 1
 
 

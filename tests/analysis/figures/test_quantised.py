@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from plotly.graph_objects import Figure
 
-from analysis.figures.cards import int8_cards
+from analysis.figures.int8_cards import int8_cards
 from analysis.figures.quantised import (
     draw_int8_front,
     draw_int8_ranks,

@@ -77,8 +77,8 @@ def test_pictures_stand_between_bicubic_and_the_original(small: Database, tmp_pa
         places = [strip.index(f'alt="{name}"') for name in names]
         assert places == sorted(places)
     assert "small#0: gone" in page
-    assert "srsweep train &#39;small#0&#39; -o small-0" in page
-    assert "srsweep report small --tiers 50K,150K --trained small-0</pre>" in page
+    assert f"srsweep train &#39;small#0&#39; -o small-0 --db {small.url}" in page
+    assert f"srsweep report small --tiers 50K,150K --trained small-0 --db {small.url}</pre>" in page
     assert "small#1 -o" not in page
 
 

@@ -159,13 +159,13 @@ def hostile_page(database: Database, word: str) -> Reader:
 
 def test_hostile_text_is_text_and_adds_no_element(tmp_path: Path) -> None:
     pages = []
-    for number, word in enumerate((HOSTILE, "harmless")):
+    for number, word in enumerate((HOSTILE, "visible")):
         database = Database(tmp_path / f"{number}.db")
         pages.append(hostile_page(database, word))
         database.store.close()
-    hostile, harmless = pages
-    assert hostile.tags == harmless.tags
-    assert hostile.loads == harmless.loads
+    hostile, visible = pages
+    assert hostile.tags == visible.tags
+    assert hostile.loads == visible.loads
     shown = "".join(hostile.seen)
     for place in (
         f"{HOSTILE} f1, {HOSTILE} f2",  # the page's heading
@@ -179,7 +179,7 @@ def test_hostile_text_is_text_and_adds_no_element(tmp_path: Path) -> None:
     ):
         assert place in shown
     assert set(json.loads(hostile.scripts["figures"])) == set(
-        json.loads(harmless.scripts["figures"])
+        json.loads(visible.scripts["figures"])
     )
 
 
