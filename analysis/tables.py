@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from searchspace.quantity import format_quantity
+from sweeps.messages import visible
 
 Format = Literal["table", "json", "csv"]
 
@@ -36,6 +38,11 @@ EXACT = frozenset(
     | {"running", "paused", "complete", "stopped", "failed"}  # counts of trials in each state
 )
 """Columns of whole numbers, which are shown with all digits and without a suffix such as K."""
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""First characters of a text that spreadsheets take for a formula, or skip before they look for one."""
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|-")
+"""A number as text, or a dash in place of a number. No spreadsheet runs them."""
 
 FORMS = {
     ("psnr_y", "psnr_db", "psnr_y_int8", "spread"): ".2f",
@@ -69,7 +76,7 @@ def cell(name: str, value: Any) -> str:
     if isinstance(value, datetime):
         return value.isoformat(" ", "seconds")
     if isinstance(value, str) or not isinstance(value, int | float):
-        return str(value)
+        return visible(str(value))
     if name.startswith("latency_ms"):
         return f"{value:.4g}"
     if name in EXACT:
@@ -88,11 +95,30 @@ def render(frame: pd.DataFrame, form: Format = "table", *, width: int | None = N
     if form == "json":
         return json.dumps(records(frame), indent=2, allow_nan=False)
     if form == "csv":
-        return frame.to_csv(index=False, lineterminator="\n").rstrip("\n")
+        return as_csv(frame).rstrip("\n")
     console = Console(width=width)
     with console.capture() as capture:
         console.print(rich_table(frame))
     return "\n".join(line.rstrip() for line in capture.get().splitlines())
+
+
+def as_csv(frame: pd.DataFrame) -> str:
+    """Returns `frame` as CSV for spreadsheets, too.
+
+    A spreadsheet takes a text that begins with one of FORMULA for a formula and runs it. Such a text gets an apostrophe
+    before it, which spreadsheets do not show. Numbers stay as they are, also as text.
+    """
+    texts = frame.select_dtypes(exclude=["number", "bool", "datetime"]).columns
+    safe = frame.assign(**{name: frame[name].map(_inert) for name in texts})
+    safe.columns = pd.Index([_inert(str(name)) for name in frame.columns])
+    return safe.to_csv(index=False, lineterminator="\n")
+
+
+def _inert(value: Any) -> Any:
+    """Returns `value`, with an apostrophe before a text that a spreadsheet would run as a formula."""
+    if not isinstance(value, str) or not value.startswith(FORMULA) or NUMBER.fullmatch(value):
+        return value
+    return f"'{value}"
 
 
 def rich_table(frame: pd.DataFrame) -> Table:

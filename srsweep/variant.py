@@ -19,7 +19,7 @@ from analysis.read.frames import load_sweeps
 from searchspace.architecture import Architecture, architecture
 from searchspace.errors import UserError
 from searchspace.spec import explain
-from sweeps.checkpoints.state import checkpoint_path
+from sweeps.checkpoints.state import checkpoint_path, refuse_damaged
 from sweeps.checkpoints.upstream_weights import load_weights
 from sweeps.data.settings import DataSettings
 from sweeps.data.split import DataSplit, open_split
@@ -63,11 +63,13 @@ class Variant:
     trial: TrialReference | None = None
     seed: int = 0
     train: TrainSettings = field(default_factory=TrainSettings)
+    remote: bool = False
+    """Whether the sweep of the trial keeps its checkpoints in an object store."""
     data: DataSettings | None = None
     """The images of its training, or None if they are unknown."""
 
     def checkpoint(self) -> Path:
-        """Returns the path of the weights. Raises UserError if the variant has no weights."""
+        """Returns the path of the weights. Raises UserError if the variant has no weights or if they are damaged."""
         if self.weights is None and self.trial is not None:
             raise UserError(
                 f"{self.trial}: its checkpoint is not on this machine (a sweep keeps the checkpoints of its Pareto front); "
@@ -77,6 +79,7 @@ class Variant:
             raise UserError(
                 "--weights: must name a checkpoint, because an untrained network has no PSNR"
             )
+        refuse_damaged(self.weights)
         return self.weights
 
     def network(self) -> nn.Module:
@@ -178,9 +181,12 @@ def data_of(variant: Variant, train_set: str | None, root: str | None) -> DataSe
     )
 
 
-def split_of(data: DataSettings, scale: int) -> DataSplit:
-    """Returns the training and validation images that `data` names, decoded into the image cache."""
-    return open_split(data, scale, image_cache())
+def split_of(data: DataSettings, scale: int, aside: Path | None = None) -> DataSplit:
+    """Returns the training and validation images that `data` names, decoded into the image cache.
+
+    With `aside`, nothing is written to the image cache: images that it lacks are decoded into the folder `aside`.
+    """
+    return open_split(data, scale, image_cache(), aside)
 
 
 def image_cache() -> Path:

@@ -14,7 +14,9 @@ OF_SWEEPS_IN_ANALYSIS = (
     "sweeps.store.schema",
     "sweeps.measure.metrics",
     "sweeps.store.comparability",
+    "sweeps.store.row_checks",
     "sweeps.messages",
+    "sweeps.files",
     "sweeps.data",
     "sweeps.measure.evaluate",
     "sweeps.measure.latency",
@@ -48,7 +50,7 @@ ROOMS = (
     "sweeps.*.settings",
     "sweeps.train.losses sweeps.train.schedules sweeps.search.samplers",
     "sweeps.device sweeps.machine sweeps.log sweeps.records",
-    "sweeps.messages",
+    "sweeps.files sweeps.messages",
 )
 """The rooms of `sweeps` from the top down; those in one line must not import each other."""
 HEIGHT = {room: height for height, line in enumerate(reversed(ROOMS)) for room in line.split()}

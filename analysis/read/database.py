@@ -20,6 +20,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from searchspace.errors import UserError
 from searchspace.spec import nearest
 from sweeps.messages import without_password
+from sweeps.store.row_checks import check_rows
 from sweeps.store.schema import (
     OLDEST_READABLE,
     Measurement,
@@ -54,6 +55,7 @@ def open_database(url: str) -> Iterator[Connection]:
     try:
         with engine.connect() as connection:
             _check_schema(connection, name)
+            _check_rows_once(connection, name)
             yield connection
     except SQLAlchemyError as error:
         cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
@@ -96,6 +98,32 @@ def _check_schema(connection: Connection, name: str) -> None:
             f"storage: {name} has schema {revision}, and reports need {OLDEST_READABLE} or newer; "
             f"`srsweep run` on it migrates it, `srsweep merge {name} --db sqlite:///new.db` migrates a copy"
         )
+
+
+_checked: set[object] = set()
+"""The states of databases whose small tables this process has checked."""
+
+
+def _check_rows_once(connection: Connection, name: str) -> None:
+    """Raises UserError for a row that srsweep cannot have written: in the small tables, or a state of a trial.
+
+    A process checks a database once, and an SQLite file again after a change.
+    """
+    path = Path(connection.engine.url.database or "")
+    files = (path, Path(f"{path}-wal"))
+    found = [
+        f.stat() if connection.dialect.name == "sqlite" and f.exists() else None for f in files
+    ]
+    state = (name, *((s.st_ino, s.st_mtime_ns, s.st_size) if s else None for s in found))
+    if state not in _checked:
+        check_rows(connection, name, small=True)
+        _checked.add(state)
+
+
+def check_database(url: str) -> None:
+    """Raises UserError, which names the table and the row, for a row that srsweep cannot have written."""
+    with open_database(url) as connection:
+        check_rows(connection, without_password(url))
 
 
 def sweep_ids(connection: Connection, names: Sequence[str] | None) -> dict[str, int]:

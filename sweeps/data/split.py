@@ -33,10 +33,12 @@ class DataSplit:
     """
 
 
-def open_split(settings: DataSettings, scale: int, cache_dir: Path) -> DataSplit:
+def open_split(
+    settings: DataSettings, scale: int, cache_dir: Path, aside: Path | None = None
+) -> DataSplit:
     """Returns the training set and the validation set at `scale`.
 
-    Images that are not in `cache_dir` yet are decoded into it. Raises UserError with one line, which begins with the
+    Images that are not in `cache_dir` yet are decoded into it, or into the folder `aside` if it is given. Raises UserError with one line, which begins with the
     name of the wrong setting.
     """
     train, validation, how = _split(settings, scale)
@@ -44,7 +46,9 @@ def open_split(settings: DataSettings, scale: int, cache_dir: Path) -> DataSplit
     # One cache holds both sets, so that another split of the same images needs no decoding.
     together = sorted((*train, *validation), key=lambda source: source.name)
     with _located("data"):
-        cache = open_cache(together, name=settings.train, scale=scale, cache_dir=cache_dir)
+        cache = open_cache(
+            together, name=settings.train, scale=scale, cache_dir=cache_dir, aside=aside
+        )
     place = {source: i for i, source in enumerate(together)}
     train_set = cache.subset([place[source] for source in train])
     held_from = settings.validation or settings.train
