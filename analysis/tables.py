@@ -39,7 +39,7 @@ EXACT = frozenset(
 )
 """Columns of whole numbers, which are shown with all digits and without a suffix such as K."""
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+FORMULA = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")
 """First characters of a text that spreadsheets take for a formula, or skip before they look for one."""
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|-")
 """A number as text, or a dash in place of a number. No spreadsheet runs them."""
@@ -116,9 +116,11 @@ def as_csv(frame: pd.DataFrame) -> str:
 
 def _inert(value: Any) -> Any:
     """Returns `value`, with an apostrophe before a text that a spreadsheet would run as a formula."""
-    if not isinstance(value, str) or not value.startswith(FORMULA) or NUMBER.fullmatch(value):
+    if not isinstance(value, str):
         return value
-    return f"'{value}"
+    # A spreadsheet ends a row at a lone carriage return, which the writer does not quote.
+    text = value.replace("\r\n", "\n").replace("\r", "\n")
+    return f"'{text}" if text.startswith(FORMULA) and not NUMBER.fullmatch(text) else text
 
 
 def rich_table(frame: pd.DataFrame) -> Table:
