@@ -60,7 +60,9 @@ def choose(
     first = words[0]
     folder = Path(first)
     if len(words) == 1 and (found := REFERENCE.fullmatch(first)):
-        variant = _of_trial(found["sweep"], int(found["number"]), db, fetch=fetch)
+        variant = _of_trial(
+            found["sweep"], int(found["number"]), db, fetch=fetch and weights is None
+        )
     elif len(words) == 1 and (folder / NOTE).is_file():
         variant = variant_in(folder)
     elif first in FAMILIES:

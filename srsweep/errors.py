@@ -63,10 +63,10 @@ def as_expected(error: Exception) -> click.ClickException | None:
 
     if isinstance(error, OSError):
         return RunFailed(without_password(_line_of(error)))
-    if isinstance(error, (SweepFailed, SweepTaken)):
-        return RunFailed(without_password(str(error)))
-    if isinstance(error, (UserError, StoreError)):
+    if isinstance(error, UserError):
         return Mistake(without_password(str(error)))
+    if isinstance(error, (SweepFailed, SweepTaken, StoreError)):
+        return RunFailed(without_password(str(error)))
     if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
         line = f"{error.name} is not installed; `pip install 'srsweep[{EXTRAS[error.name]}]'`"
         return Mistake(line)
