@@ -37,6 +37,7 @@ def export_study(url: str, sweep: str, path: Path) -> int:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     frozen = _frozen(trials, load_knobs(url, [sweep]), list(objectives), url, sweep)
     with written_beside(path) as beside, naming_full_disk(path):
+        beside.touch()  # SQLite would not say which file it cannot make, and why
         _write(frozen, sweep, objectives, beside)
     return len(trials)
 
