@@ -250,7 +250,7 @@ def filled(trials: pd.DataFrame) -> pd.DataFrame:
     """
     for name in ("psnr_y", "ssim_y"):
         trials[name] = trials[name] if name in trials else float("nan")
-    for name in trials.columns.difference(TEXTS):
+    for name in trials.columns.difference(list(TEXTS)):
         trials[name] = pd.to_numeric(trials[name])
     return trials.fillna({"seconds": 0.0, "step": 0}).astype({"seconds": float, "step": int})
 

@@ -252,7 +252,7 @@ def _tables(connection: Connection, database: str) -> dict[str, Table]:
     """
     found = inspect(connection)
     present = set(found.get_table_names())
-    tables = {}
+    tables: dict[str, Table] = {}
     for name, columns in CHECKS.items():
         if name not in present:
             raise StoreMistake(f"storage: {database}: has no table {name}")
