@@ -153,14 +153,14 @@ def _check_rows_once(connection: Connection, name: str) -> None:
     ]
     state = (name, *((s.st_ino, s.st_mtime_ns, s.st_size) if s else None for s in found))
     if state not in _checked:
-        check_rows(connection, name, small=True)
+        check_rows(connection, name, small=True, any_name=True)
         _checked.add(state)
 
 
 def check_database(url: str) -> None:
     """Raises UserError, which names the table and the row, for a row that srsweep cannot have written."""
     with open_database(url) as connection:
-        check_rows(connection, without_password(url))
+        check_rows(connection, without_password(url), any_name=True)
 
 
 def sweep_ids(connection: Connection, names: Sequence[str] | None) -> dict[str, int]:

@@ -223,17 +223,19 @@ SMALL = ("sweeps", "sweep_facts", "lives")
 """The tables with a few rows for each sweep."""
 
 
-def check_rows(connection: Connection, database: str, *, small: bool = False) -> None:
+def check_rows(
+    connection: Connection, database: str, *, small: bool = False, any_name: bool = False
+) -> None:
     """Raises StoreMistake, which names the table and the row, for the first row that srsweep cannot have written.
 
     `database` names the database in the message. With `small`, only the tables SMALL and the states of trials are read,
-    which takes milliseconds.
+    which takes milliseconds. With `any_name`, the name of a sweep may be any line of text: a page shows it as text.
     """
     tables = _tables(connection, database)
     known: dict[str, set[Any]] = {}
     for name in KEYS:
         if not small or name in SMALL:
-            for number, fault in _faults(connection, tables[name], known):
+            for number, fault in _faults(connection, tables[name], known, any_name):
                 raise StoreMistake(f"storage: {database}: table {name}, row {number}: {fault}")
     if small:
         trials = tables["trials"]
@@ -267,10 +269,12 @@ def _tables(connection: Connection, database: str) -> dict[str, Table]:
 
 
 def _faults(
-    connection: Connection, table: Table, known: dict[str, set[Any]]
+    connection: Connection, table: Table, known: dict[str, set[Any]], any_name: bool
 ) -> Iterator[tuple[int, str]]:
     """Yields the number of each wrong row and what is wrong in it. A table without ids counts its rows from 1."""
     name, checks = table.name, CHECKS[table.name]
+    if any_name and name == "sweeps":
+        checks = {**checks, "name": _line}
     keys = KEYS[name]
     # The rows are sorted by the first key, so that equal values follow each other.
     before: Any = None
@@ -282,7 +286,7 @@ def _faults(
     for position, values in enumerate(connection.execute(query), start=1):
         row = dict(zip(checks, values, strict=True))
         number = row["id"] if type(row.get("id")) is int else position
-        fault = _fault(name, row, known)
+        fault = _fault(name, checks, row, known)
         if fault:
             yield number, fault
             continue
@@ -298,8 +302,13 @@ def _faults(
     known[name] = ids
 
 
-def _fault(table: str, row: Mapping[str, Any], known: Mapping[str, set[Any]]) -> str:
-    for column, check in CHECKS[table].items():
+def _fault(
+    table: str,
+    checks: Mapping[str, Check],
+    row: Mapping[str, Any],
+    known: Mapping[str, set[Any]],
+) -> str:
+    for column, check in checks.items():
         if must := check(row[column]):
             return _told(column, row[column], must)
         parent = PARENTS.get(column)
