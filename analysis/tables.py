@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal
@@ -45,6 +46,10 @@ EXACT = frozenset(
 
 LONGEST = 24
 """Largest number of characters by which the heading of one latency differs from the heading of another."""
+FORMULA = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")
+"""First characters of a text that spreadsheets take for a formula, or skip before they look for one."""
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|-")
+"""A number as text, or a dash in place of a number. No spreadsheet runs them."""
 
 FORMS = {
     ("psnr_y", "psnr_db", "psnr_y_int8", "spread"): ".2f",
@@ -127,7 +132,7 @@ def cell(name: str, value: Any) -> str:
     if isinstance(value, datetime):
         return value.isoformat(" ", "seconds")
     if isinstance(value, str) or not isinstance(value, int | float):
-        return str(value)
+        return visible(str(value))
     if name.startswith(PREFIX):
         return f"{value:.4g}"
     if name in EXACT:
@@ -146,12 +151,33 @@ def render(frame: pd.DataFrame, form: Format = "table", *, width: int | None = N
     if form == "json":
         return json.dumps(records(frame), indent=2, allow_nan=False)
     if form == "csv":
-        return frame.to_csv(index=False, lineterminator="\n").rstrip("\n")
+        return as_csv(frame).rstrip("\n")
     console = Console(width=width)
     with console.capture() as capture:
         console.print(rich_table(frame))
     lines = [line.rstrip() for line in capture.get().splitlines()]
     return "\n".join([*lines, *map(visible, notes_on(map(str, frame.columns)))])
+
+
+def as_csv(frame: pd.DataFrame) -> str:
+    """Returns `frame` as CSV for spreadsheets, too.
+
+    A spreadsheet takes a text that begins with one of FORMULA for a formula and runs it. Such a text gets an apostrophe
+    before it, which spreadsheets do not show. Numbers stay as they are, also as text.
+    """
+    texts = frame.select_dtypes(exclude=["number", "bool", "datetime"]).columns
+    safe = frame.assign(**{name: frame[name].map(_inert) for name in texts})
+    safe.columns = pd.Index([_inert(str(name)) for name in frame.columns])
+    return safe.to_csv(index=False, lineterminator="\n")
+
+
+def _inert(value: Any) -> Any:
+    """Returns `value`, with an apostrophe before a text that a spreadsheet would run as a formula."""
+    if not isinstance(value, str):
+        return value
+    # A spreadsheet ends a row at a lone carriage return, which the writer does not quote.
+    text = value.replace("\r\n", "\n").replace("\r", "\n")
+    return f"'{text}" if text.startswith(FORMULA) and not NUMBER.fullmatch(text) else text
 
 
 def rich_table(frame: pd.DataFrame) -> Table:

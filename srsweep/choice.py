@@ -5,6 +5,9 @@ A variant is a network (FAMILY KNOB=VALUE...), a trial (SWEEP#NUMBER) or an outp
 
 import os
 import re
+import shutil
+import tempfile
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -34,12 +37,18 @@ REFERENCE = re.compile(r"(?P<sweep>.+)#(?P<number>\d+)")
 
 
 def choose(
-    words: Sequence[str], *, scale: int | None, weights: Path | None, db: str | None
+    words: Sequence[str],
+    *,
+    scale: int | None,
+    weights: Path | None,
+    db: str | None,
+    fetch: bool = True,
 ) -> Variant:
     """Returns the variant that the command-line arguments `words` name.
 
     If `weights` is given, it replaces the checkpoint of the trial or folder. A network that `words` describe by its
-    family gets `scale`, or 4 if `scale` is None. Raises UserError if there is no such variant, or if a trial or folder
+    family gets `scale`, or 4 if `scale` is None. With `fetch`, the weights of a trial are downloaded if its sweep keeps them in an
+    object store. Raises UserError if there is no such variant, or if a trial or folder
     has a scale other than `scale`.
     """
     if len(words) == 2 and words[0] not in FAMILIES and words[1].isdigit():
@@ -48,7 +57,9 @@ def choose(
     folder = Path(first)
     is_path = os.sep in first and (folder / NOTE).is_file()
     if len(words) == 1 and not is_path and (found := REFERENCE.fullmatch(first)):
-        variant = _of_trial(found["sweep"], int(found["number"]), db)
+        variant = _of_trial(
+            found["sweep"], int(found["number"]), db, fetch=fetch and weights is None
+        )
     elif len(words) == 1 and (folder / NOTE).is_file():
         variant = variant_in(folder)
     elif first in FAMILIES:
@@ -113,27 +124,32 @@ def finder(url: str, folders: Sequence[Path] = ()) -> FindTrained:
     """Returns a function that finds the trained network and the validation images of a trial (sweep, number).
 
     `folders` are output folders of `srsweep train`. If one of them holds the network of the trial, its weights are
-    used instead of the sweep's checkpoint. Raises UserError if a folder is not an output folder of `srsweep train`.
+    used instead of the sweep's checkpoint. The function fetches nothing from an object store, and writes only to a
+    temporary folder, because a database of others must not decide what a report reads from a network or writes. Raises UserError if a folder is not an output folder of `srsweep train`.
     """
     for folder in folders:
         if not (folder / NOTE).is_file():
             raise UserError(f"--trained: must be an output folder of `srsweep train`, got {folder}")
+    aside = Path(tempfile.mkdtemp(prefix="srsweep-images-"))
     retrained = {(v.architecture.key, v.scale): v for v in map(variant_in, folders)}
 
     def find(sweep: str, number: int) -> Trained | str:
         try:
-            own = _of_trial(sweep, number, url)
+            own = _of_trial(sweep, number, url, fetch=False)
             variant = retrained.get((own.architecture.key, own.scale), own)
+            if variant.weights is None and own.remote:
+                return "its checkpoint is in an object store, and a report fetches nothing (`srsweep evaluate` does)"
             if variant.weights is None or own.data is None:
                 return "its checkpoint is not on this machine (a sweep keeps the checkpoints of its Pareto front)"
             network = variant.network()
-            split = split_of(own.data, own.scale)
+            split = split_of(own.data, own.scale, aside)
         except UserError as error:
             # A page without one picture is better than no page.
             return str(error)
         note = "" if variant is own else f"trained again: {variant.training()}"
         return Trained(network=network, validation=split.validation, note=note)
 
+    weakref.finalize(find, shutil.rmtree, aside, ignore_errors=True)
     return find
 
 
@@ -158,14 +174,15 @@ def _complete(name: str, db: str | None, whole: Whole) -> list[tuple[str, int]]:
     return [(sweep, int(number)) for number in load_front(url, sweep, objectives)["number"]]
 
 
-def _of_trial(name: str, number: int, db: str | None) -> Variant:
+def _of_trial(name: str, number: int, db: str | None, *, fetch: bool) -> Variant:
     (sweep,), url = locate([name], db)
     row = load_trial(url, sweep, number)
     config = stored_config(url, sweep)
     return Variant(
         architecture=architecture(str(row["family"]), row["knobs"]),
         scale=int(row["scale"]),
-        weights=_kept(config, number, int(row["attempts"])),
+        weights=_kept(config, number, int(row["attempts"]), fetch=fetch),
+        remote=is_url(config.checkpoints),
         trial=TrialReference(
             url=url,
             sweep=sweep,
@@ -180,15 +197,17 @@ def _of_trial(name: str, number: int, db: str | None) -> Variant:
     )
 
 
-def _kept(config: SweepConfig, number: int, attempts: int) -> Path | None:
-    """Returns a trial's newest checkpoint. If the sweep uses an object store, the checkpoint is downloaded first."""
+def _kept(config: SweepConfig, number: int, attempts: int, *, fetch: bool) -> Path | None:
+    """Returns a trial's newest checkpoint. With `fetch`, it is downloaded first if the sweep uses an object store."""
     folder = config.checkpoint_folder / config.name / str(number)
     for attempt in range(attempts, 0, -1):
         path = checkpoint_path(folder, attempt)
-        if is_url(config.checkpoints) and not path.is_file():
+        if fetch and is_url(config.checkpoints) and not path.is_file():
             mirror = Mirror(url=f"{config.checkpoints}/{config.name}/{number}")
             try:
                 mirror.fetch(folder, [path.name])
+                if path.is_file():
+                    say(f"fetched {path.name} from {mirror.url} to {folder}", err=True)
             except Exception as error:  # the package of each object store has its own errors
                 say(f"checkpoints: {mirror.url}: {type(error).__name__}: {error}", err=True)
                 return None

@@ -92,23 +92,46 @@ def as_expected(error: Exception) -> click.ClickException | None:
 
     if isinstance(error, OSError):
         return RunFailed(_line_of(error))
-    if isinstance(error, (SweepFailed, SweepTaken)):
-        return RunFailed(str(error))
-    if isinstance(error, (UserError, StoreError)):
+    if isinstance(error, UserError):
         return Mistake(str(error))
+    if isinstance(error, (SweepFailed, SweepTaken, StoreError)):
+        return RunFailed(str(error))
     if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
         line = f"{error.name} is not installed; `pip install 'srsweep[{EXTRAS[error.name]}]'`"
         return Mistake(line)
     return None
 
 
-def as_unexpected(error: Exception) -> RunFailed:
-    """Writes the traceback of `error` to the log. Returns a RunFailed whose message names the error and the log."""
+def as_unexpected(error: Exception) -> click.ClickException:
+    """Writes the traceback of `error` to the log. Returns a RunFailed whose message names the error and the log.
+
+    If the database of the command has a row that srsweep cannot have written, that row is the cause. Then a Mistake is
+    returned, which names the row, and nothing is logged.
+    """
+    if row := _wrong_row():
+        return Mistake(row)
     reason = next((line for line in str(error).splitlines() if line.strip()), "")
     name = type(error).__name__
     return _logged(
         f"{name}: {reason}" if reason else name, "".join(traceback.format_exception(error))
     )
+
+
+def _wrong_row() -> str:
+    """Returns the message about the first wrong row in the database of the running command; '' if there is none."""
+    from analysis.read.database import check_database
+
+    context = click.get_current_context(silent=True)
+    url = context.meta.get(_DATABASE, "") if context else ""
+    if not url:
+        return ""
+    try:
+        check_database(url)
+    except UserError as error:
+        return str(error) if ": table " in str(error) else ""
+    except Exception:  # the error of the command is the one to show
+        return ""
+    return ""
 
 
 def as_failed_training(error: str) -> RunFailed:

@@ -22,7 +22,7 @@ from searchspace.spec import explain
 from srsweep.advice import advised
 from srsweep.errors import say
 from sweeps.advice import folder_for
-from sweeps.checkpoints.state import checkpoint_path
+from sweeps.checkpoints.state import checkpoint_path, refuse_damaged
 from sweeps.checkpoints.upstream_weights import Loaded, load_weights
 from sweeps.data.settings import DataSettings, read_names, sets_label
 from sweeps.data.split import DataSplit, open_data
@@ -66,11 +66,13 @@ class Variant:
     trial: TrialReference | None = None
     seed: int = 0
     train: TrainSettings = field(default_factory=TrainSettings)
+    remote: bool = False
+    """Whether the sweep of the trial keeps its checkpoints in an object store."""
     data: DataSettings | None = None
     """The images of its training, or None if they are unknown."""
 
     def checkpoint(self) -> Path:
-        """Returns the path of the weights. Raises UserError if the variant has no weights."""
+        """Returns the path of the weights. Raises UserError if the variant has no weights or if they are damaged."""
         if self.weights is None and self.trial is not None:
             raise UserError(
                 f"{self.trial}: its checkpoint is not on this machine (a sweep keeps the checkpoints of its Pareto front); "
@@ -80,6 +82,7 @@ class Variant:
             raise UserError(
                 "--weights: must name a checkpoint, because an untrained network has no PSNR"
             )
+        refuse_damaged(self.weights)
         return self.weights
 
     def network(self) -> nn.Module:
@@ -215,12 +218,13 @@ def _names(option: str, text: str) -> str | list[Any]:
         raise UserError(f"{option}: {error}") from None
 
 
-def split_of(data: DataSettings, scale: int) -> DataSplit:
+def split_of(data: DataSettings, scale: int, aside: Path | None = None) -> DataSplit:
     """Returns the training and validation images that `data` names, decoded into the image cache.
 
-    The first time, it prints a line about each set on stderr.
+    The first time, it prints a line about each set on stderr. With `aside`, nothing is written to the image cache:
+    images that it lacks are decoded into the folder `aside`.
     """
-    split = open_data(data, scale, image_cache())
+    split = open_data(data, scale, image_cache(), aside)
     say_once(split.lines)
     return split
 

@@ -32,6 +32,7 @@ import yaml
 from sweeps.advice import STORAGE_VARIABLE, command
 from sweeps.config.sweep_config import ConfigError, SweepConfig, parse_config
 from sweeps.drivers import ray_job
+from sweeps.files import write_text
 from sweeps.messages import redacted, visible
 from sweeps.store.store import Store, StoreError
 
@@ -91,14 +92,18 @@ def main(arguments: list[str] | None = None) -> int:
         os.chdir(os.environ.get(FOLDER_VARIABLE) or Path.home())
     for line in (found.line, *found.notes, *text_changes(found.config)):
         print(visible(redacted(line)), flush=True)
-    path = snapshot(found.config)
     # In a RayJob of KubeRay this process is already the job.
     in_job = "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
-    client = None if options.here or in_job else ray_job.job_client()
-    if client is None:
-        return _ended(run_here(path))
     try:
+        path = snapshot(found.config)
+        client = None if options.here or in_job else ray_job.job_client()
+        if client is None:
+            return _ended(run_here(path))
         return _ended(run_as_job(client, found, path))
+    except OSError as error:
+        # A full disk, for example. The file of the sweep has no mistake.
+        print(f"{error.filename}: {error.strerror or error}", file=sys.stderr, flush=True)
+        return _ended(1)
     except RuntimeError as error:
         print(f"Ray's job server: {error}", file=sys.stderr, flush=True)
         return _ended(1)
@@ -180,8 +185,7 @@ def snapshot(config: SweepConfig) -> Path:
     # Each text has its own file, so that a job that is starting never reads another job's text.
     path = folder / f"{config.name}-{config.digest}.yaml"
     document = {"metadata": {"sweep": yaml.safe_load(config.text)}}
-    path.touch(mode=0o600)  # the text may hold a password
-    path.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
+    write_text(path, yaml.safe_dump(document, sort_keys=False, allow_unicode=True), mode=0o600)
     return path
 
 
@@ -244,8 +248,7 @@ def _command(path: Path) -> str:
     secret = _secret(path)
     secret.unlink(missing_ok=True)
     if url := os.environ.get(STORAGE_VARIABLE):
-        secret.touch(mode=0o600)
-        secret.write_text(url, encoding="utf-8")
+        write_text(secret, url, mode=0o600)
     run = [sys.executable, "-P", "-u", "-m", "sweeps.submit", "--run", str(path)]
     return f"cd {shlex.quote(str(Path.cwd()))} && exec {shlex.join(run)}"
 

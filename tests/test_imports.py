@@ -15,8 +15,10 @@ OF_SWEEPS_IN_ANALYSIS = (
     "sweeps.measure.metrics",
     "sweeps.store.comparability",
     "sweeps.store.urls",
+    "sweeps.store.row_checks",
     "sweeps.messages",
     "sweeps.advice",
+    "sweeps.files",
     "sweeps.data",
     "sweeps.measure.evaluate",
     "sweeps.measure.latency",
@@ -50,7 +52,7 @@ ROOMS = (
     "sweeps.*.settings",
     "sweeps.train.losses sweeps.train.schedules sweeps.search.samplers",
     "sweeps.device sweeps.machine sweeps.log sweeps.records sweeps.advice",
-    "sweeps.messages",
+    "sweeps.files sweeps.messages",
 )
 """The rooms of `sweeps` from the top down; those in one line must not import each other."""
 HEIGHT = {room: height for height, line in enumerate(reversed(ROOMS)) for room in line.split()}

@@ -17,6 +17,7 @@ from analysis.tables import heading
 from searchspace.architecture import Architecture
 from searchspace.cost import COSTS, costs
 from searchspace.quantity import format_quantity
+from sweeps.files import write_text
 
 PACKAGES = ("srsweep", "torch", "onnx", "onnxruntime", "numpy")
 """Names of the packages whose versions the card states."""
@@ -88,8 +89,8 @@ def card(
 def write_card(content: Mapping[str, Any], folder: Path, stem: str) -> list[Path]:
     """Writes the card `content` to STEM.json and STEM.md in `folder`, and returns the paths of both files."""
     paths = [folder / f"{stem}.json", folder / f"{stem}.md"]
-    paths[0].write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    paths[1].write_text(markdown(content), encoding="utf-8")
+    write_text(paths[0], json.dumps(content, indent=2) + "\n")
+    write_text(paths[1], markdown(content))
     return paths
 
 

@@ -1,7 +1,7 @@
 """Exports a sweep as an Optuna study, which optuna-dashboard and optuna.visualization can show."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.read.frames import load_curves, load_knobs, load_sweeps, load_trials
 from searchspace.cost import COSTS
 from searchspace.errors import UserError
+from sweeps.files import naming_full_disk, written_beside
 
 STATES = {
     "complete": optuna.trial.TrialState.COMPLETE,
@@ -34,15 +35,27 @@ def export_study(url: str, sweep: str, path: Path) -> int:
     trials = load_trials(url, [sweep])
     trials = trials[trials["state"].isin(list(STATES))]
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    frozen = _frozen(trials, load_knobs(url, [sweep]), list(objectives), url, sweep)
+    with written_beside(path) as beside, naming_full_disk(path):
+        beside.touch()  # SQLite would not say which file it cannot make, and why
+        _write(frozen, sweep, objectives, beside)
+    return len(trials)
+
+
+def _write(
+    trials: list[optuna.trial.FrozenTrial], sweep: str, objectives: Mapping[str, str], path: Path
+) -> None:
+    storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
     study = optuna.create_study(
-        study_name=sweep, storage=f"sqlite:///{path}", directions=list(objectives.values())
+        study_name=sweep, storage=storage, directions=list(objectives.values())
     )
     with warnings.catch_warnings():
         # Optuna calls names of objectives experimental. Without names its dashboard shows indices.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study.set_metric_names(list(objectives))
-    study.add_trials(_frozen(trials, load_knobs(url, [sweep]), list(objectives), url, sweep))
-    return len(trials)
+    study.add_trials(trials)
+    storage.remove_session()
+    storage.engine.dispose()
 
 
 def _frozen(

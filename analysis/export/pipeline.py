@@ -1,6 +1,5 @@
 """Turns a trained network into a verified file: writes the file to a temporary folder, checks it, then moves it."""
 
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +12,13 @@ from torch import nn
 
 from analysis.export.model_card import Origin, card, write_card
 from analysis.export.target import Job, Target
-from analysis.export.verify import Verdict, verify
+from analysis.export.verify import ExportFailed, Verdict, verify
 from searchspace.architecture import Architecture
 from searchspace.cost import low_res_size
 from searchspace.layers import deployed
 from sweeps.data.cache import PairSet
 from sweeps.data.split import DataSplit
+from sweeps.files import flush, naming_full_disk
 
 CALIBRATION_IMAGES = 64
 """Largest number of training images that a target may use for calibration."""
@@ -48,31 +48,39 @@ def ship(
     """Exports the trained `network` to a file in `folder`, checks the file, and writes its model card beside it.
 
     `network` may be in training or in evaluation mode, and stays unchanged. `psnr_torch` is its PSNR on the validation
-    split in torch [dB]. Raises ExportFailed if the file fails its check. Files with the same names in `folder` are
-    deleted first, so that a failed export leaves no older file that could be mistaken for its result.
+    split in torch [dB]. Raises ExportFailed if the file fails its check. Files with the same names in `folder` are then
+    deleted, so that no older file is mistaken for the result. Raises OSError, which names the file, if it cannot be
+    written. Older files then stay.
     """
     stem = f"{architecture.family.name}-{architecture.key[:8]}_x{scale}"
     file_name = f"{stem}{target.suffix}"
     card_name = f"{stem}-{target.name}"
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (file_name, f"{card_name}.json", f"{card_name}.md"):
-        (folder / name).unlink(missing_ok=True)
     plain = deployed(network).cpu().float()
     with tempfile.TemporaryDirectory(prefix=".unverified-", dir=folder) as aside:
         path = Path(aside) / file_name
-        target.write(Job(network=plain, calibration=training_images(split.train)), path)
-        verdict = verify(
-            target,
-            path,
-            plain,
-            split.validation,
-            psnr_torch=psnr_torch,
-            latency_size=low_res_size(scale),
-            threads=threads,
-        )
+        with naming_full_disk(folder / file_name):
+            target.write(Job(network=plain, calibration=training_images(split.train)), path)
+            flush(path)
+        try:
+            verdict = verify(
+                target,
+                path,
+                plain,
+                split.validation,
+                psnr_torch=psnr_torch,
+                latency_size=low_res_size(scale),
+                threads=threads,
+            )
+        except ExportFailed:
+            for name in (file_name, f"{card_name}.json", f"{card_name}.md"):
+                (folder / name).unlink(missing_ok=True)
+            raise
         content: dict[str, Any] = card(architecture, scale, origin, target, path, verdict)
-        for made in (*write_card(content, Path(aside), card_name), path):
-            shutil.move(made, folder / made.name)
+        with naming_full_disk(folder / f"{card_name}.json"):
+            made = write_card(content, Path(aside), card_name)
+        for each in (*made, path):
+            each.replace(folder / each.name)
     return Shipped(target=target, file=folder / file_name, verdict=verdict)
 
 

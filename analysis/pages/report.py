@@ -46,6 +46,7 @@ from analysis.pages.sections import (
 from analysis.published.published import same_networks
 from analysis.read.frames import load_curves, load_knobs, load_lives, load_sweeps, load_trials
 from searchspace.quantity import format_quantity
+from sweeps.files import write_text
 from sweeps.store.comparability import training_of
 
 DEFAULT_PATH = Path("report.html")
@@ -104,10 +105,12 @@ def write_report(
     The page names the best variant with at most as many parameters as each of `tier_limits`. None stands for the
     default tiers, up to the limit that the sweeps set (`tiers_within`). `find` returns the trained
     network of a variant. The page shows pictures that these networks enlarged, or no pictures if `find` is None.
-    Raises UserError if the database cannot be read or has no such sweep.
+    An older page at `path` stays until the new one is complete.
+
+    Raises UserError if the database cannot be read or has no such sweep, and OSError if the page cannot be written.
     """
     page = report_page(url, sweep_names, tier_limits=tier_limits, find=find, path=path)
-    path.write_text(page, encoding="utf-8")
+    write_text(path, page)
 
 
 def report_page(

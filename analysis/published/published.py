@@ -15,6 +15,7 @@ import pandas as pd
 from searchspace.architecture import Architecture
 from searchspace.cost import costs
 from searchspace.discover import FAMILIES
+from sweeps.files import write_text
 
 FILE = Path(__file__).with_name("published.csv")
 """File of the printed results."""
@@ -154,7 +155,7 @@ def main() -> None:
         }
         for name, network, scale in built_networks()
     }
-    pd.DataFrame(rows.values()).to_csv(COUNTED_FILE, index=False, lineterminator="\n")
+    write_text(COUNTED_FILE, pd.DataFrame(rows.values()).to_csv(index=False, lineterminator="\n"))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from searchspace.errors import UserError
 from searchspace.spec import nearest
 from sweeps.advice import command
 from sweeps.messages import HIDDEN
+from sweeps.store.row_checks import check_rows
 from sweeps.store.schema import (
     OLDEST_READABLE,
     Measurement,
@@ -39,6 +40,18 @@ PER_IMAGE = "image_"
 """Prefix of measurements of a single test image. Their dataset is named SET/IMAGE, as in 'Set5/baby'."""
 LATENCY = "latency_ms"
 """Prefix of the names of latencies. The dataset of a latency is the name of the device."""
+TEXTS = (
+    "sweep",
+    "state",
+    "family",
+    "label",
+    "architecture",
+    "error",
+    "train_data",
+    "data_fingerprint",
+    "training",
+)
+"""Columns of trials that hold text. All others hold numbers."""
 ON = " on "
 """Text between the latency and its device in the name of a column."""
 
@@ -53,9 +66,13 @@ def open_database(url: str) -> Iterator[Connection]:
     engine = _engine(url)
     name = name_of(engine)
     try:
+        before = _stamp(engine)
         with engine.connect() as connection:
             _check_schema(connection, name)
+            _check_rows_once(connection, name)
             yield connection
+        if before != _stamp(engine):
+            raise UserError(f"storage: {name} was changed while it was read; run the command again")
     except SQLAlchemyError as error:
         raise UserError(f"storage: cannot read {name}: {first_line(error)}") from None
     finally:
@@ -74,11 +91,33 @@ def _engine(url: str) -> Engine:
         raise UserError(
             f"storage: there is no database {path}; run a sweep first or name another database"
         )
-    # SQLite reads a database with a write-ahead log only if it can write to the folder. In a read-only
-    # folder without such a log nobody can be writing, so the file may be declared immutable.
-    sealed = not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
+    # To read a database with a write-ahead log, SQLite makes two files beside it, which a reader cannot delete. While
+    # there is no such log, no driver has the database open, so the file may be declared immutable.
+    sealed = not Path(f"{path}-wal").exists() and (
+        not os.access(path.parent, os.W_OK) or _has_write_ahead_log(path)
+    )
     uri = f"file:{quote(str(path))}?" + ("immutable=1" if sealed else "mode=ro")
-    return create_engine(parsed, creator=lambda: sqlite3.connect(uri, uri=True, timeout=30))
+    return create_engine(
+        parsed,
+        creator=lambda: sqlite3.connect(uri, uri=True, timeout=30),
+        execution_options={"srsweep_sealed": path if sealed else None},
+    )
+
+
+def _has_write_ahead_log(path: Path) -> bool:
+    """Returns whether the header of an SQLite file says that its changes go to a write-ahead log first."""
+    try:
+        with path.open("rb") as file:
+            return file.read(20)[18:] == b"\2\2"
+    except OSError:
+        return False  # SQLite will say what is wrong
+
+
+def _stamp(engine: Engine) -> tuple[int, int, int] | None:
+    """Returns what changes when a driver writes into a file that was declared immutable; None for other databases."""
+    path = engine.get_execution_options().get("srsweep_sealed")
+    found = None if path is None else path.stat()
+    return found and (found.st_ino, found.st_mtime_ns, found.st_size)
 
 
 def _check_schema(connection: Connection, name: str) -> None:
@@ -94,6 +133,32 @@ def _check_schema(connection: Connection, name: str) -> None:
             f"storage: {name} has schema {revision}, and reports need {OLDEST_READABLE} or newer; "
             f"`srsweep run` on it migrates it, `{copy}` migrates a copy"
         )
+
+
+_checked: set[object] = set()
+"""The states of databases whose small tables this process has checked."""
+
+
+def _check_rows_once(connection: Connection, name: str) -> None:
+    """Raises UserError for a row that srsweep cannot have written: in the small tables, or a state of a trial.
+
+    A process checks a database once, and an SQLite file again after a change.
+    """
+    path = Path(connection.engine.url.database or "")
+    files = (path, Path(f"{path}-wal"))
+    found = [
+        f.stat() if connection.dialect.name == "sqlite" and f.exists() else None for f in files
+    ]
+    state = (name, *((s.st_ino, s.st_mtime_ns, s.st_size) if s else None for s in found))
+    if state not in _checked:
+        check_rows(connection, name, small=True, any_name=True)
+        _checked.add(state)
+
+
+def check_database(url: str) -> None:
+    """Raises UserError, which names the table and the row, for a row that srsweep cannot have written."""
+    with open_database(url) as connection:
+        check_rows(connection, name_of(connection.engine), any_name=True)
 
 
 def sweep_ids(connection: Connection, names: Sequence[str] | None) -> dict[str, int]:
@@ -178,10 +243,13 @@ def measured_columns(connection: Connection) -> list[Any]:
 def filled(trials: pd.DataFrame) -> pd.DataFrame:
     """Returns `trials`, rows of `trials_query` with a column seconds, after filling in missing values.
 
-    A missing psnr_y or ssim_y becomes NaN. A missing step or seconds becomes 0.
+    A missing psnr_y or ssim_y becomes NaN. A missing step or seconds becomes 0. Raises ValueError if a column of numbers
+    holds a text.
     """
     for name in ("psnr_y", "ssim_y"):
-        trials[name] = pd.to_numeric(trials[name]) if name in trials else float("nan")
+        trials[name] = trials[name] if name in trials else float("nan")
+    for name in trials.columns.difference(list(TEXTS)):
+        trials[name] = pd.to_numeric(trials[name])
     return trials.fillna({"seconds": 0.0, "step": 0}).astype({"seconds": float, "step": int})
 
 

@@ -75,7 +75,7 @@ def latency(  # noqa: PLR0913 - one parameter an option
     The latency of a trial is stored in the database. `srsweep front` can then use it as an objective,
     and `srsweep select` can use it as a limit.
     """
-    chosen = choose(variant, scale=scale, weights=None, db=db)
+    chosen = choose(variant, scale=scale, weights=None, db=db, fetch=False)
     measured = _measure(chosen, device, runtime, dtype, threads, _size(size, chosen.scale))
     setting = measured.setting
     if chosen.trial is not None:

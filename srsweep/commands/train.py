@@ -33,6 +33,7 @@ from sweeps.checkpoints.state import checkpoint_path, read_checkpoint
 from sweeps.data.patches import PatchSampler
 from sweeps.data.settings import DataSettings
 from sweeps.data.split import open_data
+from sweeps.files import write_text
 from sweeps.records import Evaluation, Outcome, Progress
 from sweeps.train.segment import Segment, run
 from sweeps.train.settings import TrainSettings
@@ -95,7 +96,7 @@ def train(  # noqa: PLR0913 - one parameter an option
     srsweep train best --seed 1 -o best-seed1
     srsweep train slwsr n_feats=16 --data BSDS400 --root data -o best
     """
-    given = choose(variant, scale=scale, weights=None, db=db)
+    given = choose(variant, scale=scale, weights=None, db=db, fetch=False)
     changed = _changed(changes)
     wanted = Variant(
         architecture=given.architecture,
@@ -150,7 +151,7 @@ def _note(variant: Variant, folder: Path) -> None:
                 f"-o: {folder} holds another training, which differs in {', '.join(differing)}; name another folder"
             )
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(note, indent=2) + "\n")
 
 
 def _train(variant: Variant, folder: Path) -> None:

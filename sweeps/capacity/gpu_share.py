@@ -7,9 +7,7 @@ about a minute, at the start of the first run that needs it. Its result is store
 
 import json
 import math
-import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -26,6 +24,7 @@ from sweeps.config.feasibility import Found
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.data.resident import RESIDENT_SHARE
 from sweeps.data.split import DataSplit
+from sweeps.files import write_text
 from sweeps.measure.evaluate import BATCH_PIXELS, batches
 from sweeps.train.settings import TrainSettings
 
@@ -275,14 +274,10 @@ def remember(plan: Plan, site: Site, ladder: Ladder) -> str:
         "rungs": rungs,
     }
     known = _read(plan.cache) | {key_of(plan, site): entry}
-    temporary = file.with_name(f"{REMEMBERED}.{os.getpid()}.tmp")
     try:
         plan.cache.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(known, indent=2) + "\n")
-        temporary.replace(file)
+        write_text(file, json.dumps(known, indent=2) + "\n")
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
         return f"not remembered for later runs, {file} cannot be written: {error.strerror}"
     return f"remembered in {file}"
 

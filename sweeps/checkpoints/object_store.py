@@ -1,12 +1,15 @@
 """Copies of checkpoints in an object store (s3://, gs://, ...). Training writes each file to the local disk first."""
 
 import importlib
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from searchspace.errors import UserError
+from sweeps.checkpoints.state import is_damaged
+from sweeps.files import written_beside
 
 PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs"}
 """The Python package that fsspec needs for each scheme of a URL."""
@@ -21,16 +24,16 @@ class Mirror:
     def fetch(self, folder: Path, names: Iterable[str]) -> None:
         """Copies the files `names` from the store to `folder` on this machine.
 
-        Files that are in `folder` already and files that the store lacks are skipped.
+        Files that are in `folder` already and files that the store lacks are skipped. A file in `folder` that is damaged
+        is replaced.
         """
         store, root = self._open()
         folder.mkdir(parents=True, exist_ok=True)
         for name in names:
-            if not (folder / name).exists() and store.exists(f"{root}/{name}"):
-                # Copied under another name first, so that a crash leaves no incomplete checkpoint.
-                partial = folder / f"{name}.partial"
-                store.get_file(f"{root}/{name}", str(partial))
-                partial.replace(folder / name)
+            path = folder / name
+            if (is_damaged(path) or not path.exists()) and store.exists(f"{root}/{name}"):
+                with written_beside(path) as beside:
+                    store.get_file(f"{root}/{name}", str(beside))
 
     def push(self, path: Path) -> None:
         """Copies a file to the store, where it appears once it is complete. Does nothing if the file does not exist."""
@@ -38,7 +41,12 @@ class Mirror:
             return  # a resumed training yields its earlier evaluations before it writes a checkpoint
         store, root = self._open()
         store.makedirs(root, exist_ok=True)
-        store.put_file(str(path), f"{root}/{path.name}")
+        if "file" in _schemes(store):
+            # fsspec would write into the old file, which a full disk would leave cut off.
+            with written_beside(Path(root) / path.name) as beside:
+                shutil.copyfile(path, beside)
+        else:
+            store.put_file(str(path), f"{root}/{path.name}")
 
     def forget(self, names: Iterable[str] | None = None) -> None:
         """Deletes the files `names` in the store, or the whole folder if `names` is None. Skips files that do not
@@ -60,6 +68,10 @@ class Mirror:
         # fsspec caches listings. A cached listing would miss files that other machines have written since.
         store.invalidate_cache()
         return store, str(root)
+
+
+def _schemes(store: Any) -> tuple[str, ...]:
+    return (store.protocol,) if isinstance(store.protocol, str) else tuple(store.protocol)
 
 
 def is_url(checkpoints: str) -> bool:

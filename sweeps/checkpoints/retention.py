@@ -4,6 +4,7 @@ import contextlib
 from pathlib import Path
 
 from sweeps.checkpoints.object_store import Mirror
+from sweeps.files import remove_unfinished
 
 
 def forget_weights(folder: Path, mirror: Mirror | None = None) -> None:
@@ -16,3 +17,4 @@ def forget_weights(folder: Path, mirror: Mirror | None = None) -> None:
             mirror.forget()
         for path in folder.glob("attempt-*.pt"):
             path.unlink(missing_ok=True)
+        remove_unfinished(folder, "attempt-*.pt")

@@ -1,23 +1,23 @@
 """Training states on disk.
 
-A state is written to its file completely or not at all. A training resumes only from its own states.
+A state is written to its file completely or not at all, with a digest of its content. A training resumes only from its
+own states. A state that is damaged is passed over.
 """
 
-import contextlib
 import hashlib
 import io
 import json
-import os
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
 from pydantic import ValidationError
 
+from searchspace.errors import UserError
+from sweeps.checkpoints.seal import Damaged, check_seal, is_sealed, seal
+from sweeps.files import write_bytes
 from sweeps.store.comparability import PLACES
 from sweeps.train.settings import TrainSettings
 
@@ -75,10 +75,11 @@ class Training:
             return state.get("identity") == self._digest_before_2026_11_26()
         try:
             settings = type(self.settings).model_validate(stored["settings"])
+            theirs = {**stored, "settings": _plain(settings)}
         except (KeyError, TypeError, ValidationError):
             return False
-        theirs = {**stored, "settings": _plain(settings)}
-        return theirs == self.stored()
+        # As text, because values of other types, such as tensors, have an equality of their own.
+        return repr(sorted(theirs.items())) == repr(sorted(self.stored().items()))
 
     def _digest_before_2026_11_26(self) -> str:
         """Returns the digest that state files held before that day, instead of what `stored` returns.
@@ -127,47 +128,123 @@ def checkpoint_path(folder: Path, attempt: int) -> Path:
     return folder / f"attempt-{attempt}.pt"
 
 
-def newest_state(checkpoints: Checkpoints, device: torch.device | str) -> dict[str, Any] | None:
-    """Returns the newest state that the training can resume from, loaded to `device`. Returns None if there is none."""
-    training = checkpoints.training
-    for path in checkpoints.read:
-        state = read_checkpoint(path, device)
-        if state is None:
-            continue
-        if training.owns(state) if training is not None else state.get("training") is None:
-            return state
-    return None
+def newest_state(
+    checkpoints: Checkpoints,
+    device: torch.device | str,
+    *,
+    fault: Callable[[Mapping[str, Any]], str] = lambda state: "",
+    say: Callable[[str], object] = lambda line: None,
+) -> dict[str, Any] | None:
+    """Returns the newest state that the training can resume from, loaded to `device`. Returns None if there is none.
 
-
-def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any] | None:
-    """Returns the training state in a file, or None if the file holds none.
-
-    A state is a dict with the network, the optimizer, the step, the seconds and the history.
+    `fault` returns why a state cannot be used, or ''. `say` gets one line for each file that is passed over, with the
+    reason and with what the training goes on from.
     """
-    # A truncated file is not a zip archive. torch would try to read it in its old format and fail in odd ways.
-    if not zipfile.is_zipfile(path):
+    passed: list[str] = []
+    found, goes_on = None, "the training starts from the beginning"
+    for path in checkpoints.read:
+        reasons: list[str] = []
+        state = read_checkpoint(path, device, say=reasons.append)
+        if state is not None:
+            reasons.append(_other_training(state, checkpoints.training) or fault(state))
+        if not any(reasons) and state is not None:
+            found, goes_on = state, f"the training goes on from step {state['step']} in {path.name}"
+            break
+        passed += [f"checkpoints: {path} is passed over: {reason}" for reason in reasons]
+    for line in passed:
+        say(f"{line}; {goes_on}")
+    return found
+
+
+def _other_training(state: Mapping[str, Any], training: Training | None) -> str:
+    own = training.owns(state) if training is not None else state.get("training") is None
+    return "" if own else "it belongs to another training"
+
+
+def read_checkpoint(
+    path: Path,
+    device: torch.device | str = "cpu",
+    *,
+    say: Callable[[str], object] = lambda reason: None,
+) -> dict[str, Any] | None:
+    """Returns the training state in a file: a dict with the network, the optimizer, the step and the history.
+
+    Returns None if there is no such file. It also returns None, after `say` got the reason, if the file cannot be read,
+    if its content is not what was written, or if it holds no training state.
+    """
+    try:
+        content = _content(path)
+        check_seal(content)
+    except FileNotFoundError:
+        return None
+    except Damaged as damage:
+        say(str(damage))
         return None
     try:
-        state = torch.load(path, map_location=device, weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, UnpicklingError):
+        state = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
+    except (
+        Exception
+    ) as error:  # torch and its unpickler have no common error for all that a file may hold
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        say(f"it cannot be read as a training state ({reason[0]})")
         return None
-    return state if isinstance(state, dict) and "step" in state else None
+    if not isinstance(state, dict) or "step" not in state:
+        say("it holds no training state")
+        return None
+    return state
+
+
+def is_damaged(path: Path) -> bool:
+    """Returns whether a file exists and is not a training state as srsweep wrote it."""
+    try:
+        check_seal(_content(path))
+    except FileNotFoundError:
+        return False
+    except Damaged:
+        return True
+    return False
+
+
+def refuse_damaged(path: Path) -> None:
+    """Raises UserError if a training state of srsweep has changed since it was written.
+
+    Files of other programs have no digest, and nothing is checked in them.
+    """
+    try:
+        content = _content(path)
+        if is_sealed(content):
+            check_seal(content)
+    except FileNotFoundError:
+        return
+    except Damaged as damage:
+        raise UserError(
+            f"{path}: {damage}; train the network again, or name other weights"
+        ) from None
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise Damaged(f"it cannot be read ({error.strerror or error})") from None
 
 
 def write_state(state: dict[str, Any], path: Path) -> None:
-    """Writes `state` to a temporary file and renames it to `path`, so that a crash leaves the old file unharmed.
+    """Writes `state` with its digest to `path`. If that fails, the old file is unharmed.
 
     Raises CheckpointFailed if the file cannot be written.
     """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    # Serialised in memory first, because on a full disk torch itself would say "unexpected pos 139968 vs 139864".
+    whole = io.BytesIO()
+    torch.save(state, whole)
+    seal(whole)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Serialised in memory first, because on a full disk torch itself would say "unexpected pos 139968 vs 139864".
-        whole = io.BytesIO()
-        torch.save(state, whole)
-        temporary.write_bytes(whole.getbuffer())
-        temporary.replace(path)
+        write_bytes(path, whole.getbuffer())
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise CheckpointFailed(f"the checkpoint {path} cannot be written: {error}") from error
+        where = "" if str(path) == error.filename else f"{error.filename}: "
+        raise CheckpointFailed(
+            f"the checkpoint {path} cannot be written: {where}{error.strerror or error}"
+        ) from error

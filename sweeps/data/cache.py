@@ -1,21 +1,23 @@
 """Image sets that are decoded once: two flat files of pixels, which are mapped into memory, and an index of image
-sizes.
+sizes. The index holds digests of both files, and readers check them.
 
 A cache is a folder whose name is a hash of the source images and the scale, so a cache is never out of date and never
 rewritten. It is written under a temporary name and then renamed, so that several processes can write the same cache at
-once.
+once. A cache that is damaged is written anew.
 """
 
 import errno
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property, lru_cache
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +25,13 @@ import numpy as np
 
 from searchspace.errors import UserError
 from sweeps.data.images import ImageSource, Pixels, is_gray, read_pair
+from sweeps.files import digest_of, digest_of_file, write_text
 from sweeps.machine import num_cores
 
 FORMAT = 2
 """Version number of the cache. Increase it when the layout of the files or the pixels from `read_pair` change."""
+
+logger = logging.getLogger(__name__)
 
 INDEX, LOW_RES, HIGH_RES = "index.json", "low_res.u8", "high_res.u8"
 
@@ -100,24 +105,51 @@ def _open(folder: Path, name: str, indices: tuple[int, ...]) -> PairSet:
 
 
 def open_cache(
-    sources: Sequence[ImageSource], *, name: str, scale: int, cache_dir: Path
+    sources: Sequence[ImageSource],
+    *,
+    name: str,
+    scale: int,
+    cache_dir: Path,
+    aside: Path | None = None,
 ) -> PairSet:
     """Returns the pairs of `sources`. If `cache_dir` has no cache for them, they are decoded into a new one first.
 
-    Raises UserError, which names the file, if a file cannot be used. Raises OSError with a message of one line if the
+    A damaged cache is decoded anew, and a line is logged. With `aside`, nothing is written to `cache_dir`: images without
+    a cache there are decoded into the folder `aside`. Raises UserError, which names the file, if a file cannot be used. Raises OSError with a message of one line if the
     cache cannot be written.
     """
     assert sources
     fingerprint = fingerprint_of(sources, scale)
     folder = cache_dir / fingerprint
-    if not (folder / INDEX).is_file():
-        try:
-            _make(folder, sources, scale, fingerprint)
-        except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            reason = "the disk is full" if full else (error.strerror or str(error))
-            raise OSError(f"cannot write the image cache in {cache_dir}: {reason}") from None
+    if aside is not None and fault_of(folder, fingerprint, scale):
+        cache_dir, folder = aside, aside / fingerprint
+    try:
+        if (folder / INDEX).is_file():
+            inode, fault = folder.stat().st_ino, fault_of(folder, fingerprint, scale)
+            if not fault:
+                return PairSet(folder, name=name)
+            logger.warning("%s: the image cache is damaged (%s); it is made anew", folder, fault)
+            _set_aside(folder, inode)
+        _make(folder, sources, scale, fingerprint)
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        reason = "the disk is full" if full else (error.strerror or str(error))
+        raise OSError(f"cannot write the image cache in {cache_dir}: {reason}") from None
     return PairSet(folder, name=name)
+
+
+def _set_aside(folder: Path, inode: int) -> None:
+    """Removes a damaged cache, unless another process has replaced it since its folder had the number `inode`.
+
+    It is renamed first, because another process may be reading it.
+    """
+    aside = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
+    try:
+        with suppress(FileNotFoundError):
+            if folder.stat().st_ino == inode:
+                folder.rename(aside / folder.name)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def fingerprint_of(sources: Sequence[ImageSource], scale: int) -> str:
@@ -135,16 +167,9 @@ def fingerprint_of(sources: Sequence[ImageSource], scale: int) -> str:
 def content_digest(path: Path) -> str:
     """Returns the SHA-256 of a file's bytes. Raises UserError, which names the file, if it cannot be read."""
     try:
-        stat = path.stat()
-        return _digest_once(path, stat.st_mtime_ns, stat.st_size)
+        return digest_of_file(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-
-
-@lru_cache(maxsize=100_000)
-def _digest_once(path: Path, _modified: int, _size: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def digest(*parts: str) -> str:
@@ -161,7 +186,9 @@ def _make(folder: Path, sources: Sequence[ImageSource], scale: int, fingerprint:
         index = {"format": FORMAT, "fingerprint": fingerprint, "scale": scale, "sizes": sizes}
         index["names"] = [source.name for source in sources]
         index["gray"] = [is_gray(source.high_res) for source in sources]
-        (unfinished / INDEX).write_text(json.dumps(index))
+        index["digests"] = {file: digest_of_file(unfinished / file) for file in (LOW_RES, HIGH_RES)}
+        index["digest"] = _digest_of_index(index)
+        write_text(unfinished / INDEX, json.dumps(index))
         unfinished.chmod(0o755)
         _rename_unless_there(unfinished, folder)
     finally:
@@ -214,13 +241,56 @@ def _remove_abandoned(cache_dir: Path) -> None:
 
 def _read_index(folder: Path) -> dict[str, Any]:
     """Returns the index of a cache. Raises UserError if the cache is missing or damaged."""
-    try:
-        index: dict[str, Any] = json.loads((folder / INDEX).read_text())
-        pixels = sum(height * width for height, width in index["sizes"])
-        expected = {LOW_RES: 3 * pixels, HIGH_RES: 3 * pixels * index["scale"] ** 2}
-        whole = all((folder / file).stat().st_size == size for file, size in expected.items())
-    except (OSError, ValueError, KeyError):
-        whole = False
-    if not whole:
-        raise UserError(f"{folder}: the image cache is missing or damaged; delete the folder")
+    if fault := fault_of(folder):
+        raise UserError(
+            f"{folder}: the image cache is missing or damaged; delete the folder ({fault})"
+        )
+    index: dict[str, Any] = json.loads((folder / INDEX).read_text())
     return index
+
+
+def fault_of(folder: Path, fingerprint: str = "", scale: int = 0) -> str:
+    """Returns what is wrong with a cache, as a phrase; '' if nothing is.
+
+    The content of the files is compared with the digests in the index. A process reads it once. Caches of earlier
+    versions have no digests, and only the sizes of their files are compared. `fingerprint` and `scale` are compared
+    with those of the index if they are given.
+    """
+    try:
+        index = json.loads((folder / INDEX).read_text())
+        # Earlier versions wrote neither of the two. One alone is a damaged key.
+        stated = {"digest", "digests"} & index.keys()
+        if stated and index.get("digest") != _digest_of_index(index):
+            return f"{INDEX} has changed since it was written"
+        if not len(index["sizes"]) == len(index["names"]) == len(index["gray"]):
+            return f"{INDEX} has lists of different lengths"
+        if (fingerprint and index["fingerprint"] != fingerprint) or (
+            scale and index["scale"] != scale
+        ):
+            return f"{INDEX} describes other images"
+        return _pixels_fault(folder, index)
+    except FileNotFoundError as error:
+        return f"{Path(error.filename).name} is missing"
+    except OSError as error:
+        return f"{Path(error.filename or folder).name}: {error.strerror or error}"
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return f"{INDEX} cannot be read: {error}"
+
+
+def _pixels_fault(folder: Path, index: dict[str, Any]) -> str:
+    """Returns what is wrong with the two files of pixels, as a phrase; '' if nothing is."""
+    pixels = sum(height * width for height, width in index["sizes"])
+    expected = {LOW_RES: 3 * pixels, HIGH_RES: 3 * pixels * index["scale"] ** 2}
+    for file, size in expected.items():
+        if (found := (folder / file).stat().st_size) != size:
+            return f"{file} has {found} bytes instead of {size}"
+    for file, digest in index.get("digests", {}).items():
+        if digest_of_file(folder / file) != digest:
+            return f"{file} has changed since it was written"
+    return ""
+
+
+def _digest_of_index(index: dict[str, Any]) -> str:
+    """Returns the digest of everything in the index but this digest."""
+    rest = {name: value for name, value in index.items() if name != "digest"}
+    return digest_of(json.dumps(rest, sort_keys=True).encode())

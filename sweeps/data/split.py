@@ -58,11 +58,13 @@ class DataSplit:
         return (*self.notes, self.description)
 
 
-def open_split(settings: DataSettings, scale: int, cache_dir: Path) -> DataSplit:
+def open_split(
+    settings: DataSettings, scale: int, cache_dir: Path, aside: Path | None = None
+) -> DataSplit:
     """Returns the training set and the validation set at `scale`.
 
-    Images that are not in `cache_dir` yet are decoded into it. Raises UserError with one line, which begins with the
-    name of the wrong setting.
+    Images that are not in `cache_dir` yet are decoded into it, or into the folder `aside` if it is given. Raises
+    UserError with one line, which begins with the name of the wrong setting.
     """
     train, validation, how, notes = _split(settings, scale)
     _refuse_shared(train, validation, expanded(settings.root))
@@ -70,7 +72,7 @@ def open_split(settings: DataSettings, scale: int, cache_dir: Path) -> DataSplit
     together = sorted((*train, *validation), key=lambda source: source.name)
     with _located("data"):
         cache = open_cache(
-            together, name=sets_label(settings.train), scale=scale, cache_dir=cache_dir
+            together, name=sets_label(settings.train), scale=scale, cache_dir=cache_dir, aside=aside
         )
     place = {source: i for i, source in enumerate(together)}
     train_set = cache.subset([place[source] for source in train])
@@ -265,8 +267,15 @@ def _located(where: str) -> Iterator[None]:
 _open_splits: dict[tuple[DataSettings, int, Path], DataSplit] = {}
 
 
-def open_data(settings: DataSettings, scale: int, cache: Path) -> DataSplit:
-    """Returns the split of a sweep's images, as `open_split` does. A process opens each split only once."""
+def open_data(
+    settings: DataSettings, scale: int, cache: Path, aside: Path | None = None
+) -> DataSplit:
+    """Returns the split of a sweep's images, as `open_split` does. A process opens each split only once.
+
+    With `aside`, images that the cache lacks are decoded into that folder instead, and each call opens the split.
+    """
+    if aside is not None:
+        return open_split(settings, scale, cache, aside)
     key = (settings, scale, cache)
     if key not in _open_splits:
         _open_splits[key] = open_split(settings, scale, cache)

@@ -76,7 +76,7 @@ class SearchSettings(BaseModel):
     suggestions in a row below it, the sweep starts no further trials. Works only with sampler: pareto. null: no limit."""
     halving: HalvingSettings | None = None
     """Successive halving: trials pause at rungs, and only the most promising trials go on. null: every trial is trained in
-    full."""
+    full. With several trials at once, which trials go on also depends on the order in which their results arrive."""
     keep_weights: Literal["front", "all", "none"] = "front"
     """The trials whose training states stay on disk after they end. front: the trials on the Pareto front. all: every
     trial. none: no trial."""

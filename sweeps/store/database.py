@@ -1,10 +1,12 @@
 """Connections to the database, and transactions that survive lost connections, server restarts and other writers."""
 
 import logging
+import os
 import random
 import sqlite3
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
@@ -104,7 +106,7 @@ class Database:
 
         Several processes may call this method at once: one does the work, and the others wait for it. Raises
         StoreMistake if the database cannot be opened, belongs to another program, or has a schema newer than this
-        srsweep's, and StoreError if the migration fails.
+        srsweep's, and StoreError if the migration fails or if the disk is full or cannot be written.
         """
 
         def work(session: Session) -> str | None:
@@ -122,7 +124,8 @@ class Database:
                 newest = self._is_newest(connection)
             migrated_from = None if newest else self.transaction(work)
         except SQLAlchemyError as error:
-            raise StoreMistake(f"storage: cannot open {self.name}: {first_line(error)}") from None
+            kind = StoreError if is_of_disk(error, self.engine) else StoreMistake
+            raise kind(f"storage: cannot open {self.name}: {first_line(error)}") from None
         if migrated_from is not None:
             logger.warning(
                 "storage: %s was migrated from schema %s to %s; older versions of srsweep cannot open it any more",
@@ -204,3 +207,12 @@ def is_passing(error: DBAPIError) -> bool:
         or code.startswith(PASSING_CODES)
         or any(words in text for words in PASSING)
     )
+
+
+def is_of_disk(error: SQLAlchemyError, engine: Engine) -> bool:
+    """Returns whether the disk of an SQLite file is the cause: it is full, faulty, or cannot be written."""
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_CANTOPEN:
+        folder = Path(engine.url.database or "").absolute().parent
+        return folder.is_dir() and not os.access(folder, os.W_OK)
+    return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY)

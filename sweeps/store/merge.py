@@ -1,5 +1,6 @@
 """Copies sweeps from another database into a store, for example from the head node of a cluster."""
 
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,11 +18,15 @@ from sweeps.store import lease, migrations, schema
 from sweeps.store.comparability import filled
 from sweeps.store.database import StoreMistake
 from sweeps.store.provenance import git_state, source
+from sweeps.store.row_checks import check_rows
 from sweeps.store.store import Store
 from sweeps.store.urls import first_line, name_of, parse_url, unusable
 
 CHUNK = 5_000
 """Largest number of rows in one INSERT statement."""
+
+NEW_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+"""A name for a sweep, as sweep files may have it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,13 +52,16 @@ def merge(other: str, store: Store, renamed: Mapping[str, str] | None = None) ->
     are updated. `other` never changes, even if its schema is older. `renamed` maps names of sweeps in `other` to new
     names in `store`.
 
-    Raises StoreMistake if `store` has a different sweep of the same name, if a driver runs the sweep in `store`, or if
-    `other` cannot be read. All names are checked before anything is written.
+    Raises StoreMistake if `store` has a different sweep of the same name, if a driver runs the sweep in `store`, if
+    `other` cannot be read, or if it has a row that srsweep cannot have written. Everything is checked before anything
+    is written.
     """
     engine = _open(other)
     name = name_of(engine)
     try:
         with _newest_schema(engine, name) as connection:
+            _hold_still(connection)
+            check_rows(connection, name)
             sweeps = _read(connection, select(schema.Sweep.__table__).order_by(schema.Sweep.id))
             new = _new_names(sweeps, dict(renamed or {}), name)
             for sweep, called in zip(sweeps, new, strict=True):
@@ -88,6 +96,9 @@ def _newest_schema(engine: Engine, name: str) -> Iterator[Connection]:
     is too new.
     """
     with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            # A view or a default value in a file from elsewhere must not call functions with side effects.
+            connection.exec_driver_sql("PRAGMA trusted_schema=OFF")
         revision = schema.revision_of(connection)
         if revision is None:
             raise StoreMistake(f"storage: {name} is not a database of srsweep")
@@ -111,6 +122,14 @@ def _newest_schema(engine: Engine, name: str) -> Iterator[Connection]:
             copy.dispose()
 
 
+def _hold_still(connection: Connection) -> None:
+    """Makes all further queries see the database as it is now, so that the rows that are copied were checked."""
+    if connection.dialect.name == "sqlite":
+        file: Any = connection.connection.driver_connection
+        if not file.in_transaction:
+            connection.exec_driver_sql("BEGIN")
+
+
 def _copy(connection: Connection) -> sqlite3.Connection:
     """Returns a copy, in memory, of an SQLite database."""
     file: Any = connection.connection.driver_connection
@@ -126,6 +145,11 @@ def _new_names(
     unknown = sorted(renamed.keys() - {sweep["name"] for sweep in sweeps})
     if unknown:
         raise StoreMistake(f"--rename: {database} has no sweep {unknown[0]!r}")
+    for called in renamed.values():
+        if not NEW_NAME.fullmatch(called):
+            raise StoreMistake(
+                f"--rename: must be letters, digits and . _ - and begin with a letter or a digit, got {called!r}"
+            )
     new = [renamed.get(sweep["name"], sweep["name"]) for sweep in sweeps]
     twice = [called for called in new if new.count(called) > 1]
     if twice:

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from sweeps.records import Measurement, TrialRow, is_counted
+from sweeps.records import Measurement, State, TrialRow, is_counted
 from sweeps.store import schema
+from sweeps.store.database import StoreMistake
 
 T = TypeVar("T")
 
@@ -69,6 +70,14 @@ def trials(session: Session, sweep_id: int) -> list[TrialRow]:
         )
     )
     query = select(schema.Trial).where(schema.Trial.sweep_id == sweep_id)
+    wrong = (
+        session.execute(query.where(schema.Trial.state.not_in(get_args(State)))).scalars().first()
+    )
+    if wrong is not None:
+        raise StoreMistake(
+            f"storage: table trials, row {wrong.id}: state: must be one of {', '.join(get_args(State))}, "
+            f"got {wrong.state!r}"
+        )
     return [
         TrialRow(
             id=trial.id,

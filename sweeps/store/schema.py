@@ -53,10 +53,10 @@ def revision_of(connection: Connection) -> str | None:
     if {AlembicVersion.__tablename__, Sweep.__tablename__} <= tables:
         found = connection.scalar(select(AlembicVersion.version_num))
         if found is not None:
-            return found
+            return str(found)
     if OLD_MARK in tables:
         version = connection.scalar(text(f"SELECT version FROM {OLD_MARK}"))
-        return None if version is None else f"{version:04}"
+        return None if version is None else str(version).zfill(4)
     return None
 
 

@@ -7,6 +7,7 @@ of threads and the same precision.
 """
 
 import itertools
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from sweeps.checkpoints.state import Checkpoints, newest_state, write_state
+from sweeps.checkpoints.stored_state import training_fault
 from sweeps.data.patches import PatchSampler
 from sweeps.data.split import DataSplit
 from sweeps.device import keep_freed_memory, pick_device
@@ -28,6 +30,8 @@ from sweeps.train.step import make_step, make_update
 
 DIVERGED = 50.0
 """Factor by which the mean loss must exceed the smallest mean loss so far for the training to count as diverged."""
+
+logger = logging.getLogger(__name__)
 
 
 class TrainingFailed(Exception):  # noqa: N818 - reads as what happened
@@ -58,7 +62,7 @@ def train(
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = make_optimizer(network)
     watch = _LossWatch(settings)
-    step, seconds, history = _resume(network, optimizer, watch, checkpoints, device)
+    step, seconds, history = _resume(network, optimizer, watch, checkpoints, settings)
     for evaluated, measurements in itertools.groupby(history, key=lambda item: item.step):
         yield Evaluation(step=evaluated, measurements=tuple(measurements))
     sampler = PatchSampler(split.train, settings.patch_size, settings.batch_size, seed)
@@ -182,13 +186,18 @@ def _resume(
     optimizer: torch.optim.Optimizer,
     watch: _LossWatch,
     checkpoints: Checkpoints,
-    device: torch.device,
+    settings: TrainSettings,
 ) -> tuple[int, float, list[Measurement]]:
-    """Loads the newest checkpoint that can be read.
+    """Loads the newest checkpoint that is whole and belongs to this training. A line is logged for each other one.
 
     Returns its step, the training time in seconds, and the measurements so far. Without a checkpoint, the step is 0.
     """
-    state = newest_state(checkpoints, device)
+    state = newest_state(
+        checkpoints,
+        next(network.parameters()).device,
+        fault=lambda state: training_fault(state, network, settings),
+        say=logger.warning,
+    )
     if state is None:
         return 0, 0.0, []
     network.load_state_dict(state["network"])

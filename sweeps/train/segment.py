@@ -29,6 +29,7 @@ from sweeps.checkpoints.state import (
 from sweeps.data.settings import DataSettings
 from sweeps.data.split import DataSplit, open_data
 from sweeps.device import device_model, lacks_memory, pick_autocast, pick_device
+from sweeps.files import remove_unfinished
 from sweeps.machine import threads_here
 from sweeps.measure.latency_objective import (
     Timing,
@@ -248,7 +249,7 @@ def computed_on(device: str, checkpoints: Checkpoints) -> str:
     If the attempt resumes from a state that was rounded differently, the text says that too.
     """
     state = newest_state(checkpoints, "cpu")
-    before = checkpoints.computed if state is None else state.get("computed", "unknown")
+    before = checkpoints.computed if state is None else str(state.get("computed", "unknown"))
     how = f", {checkpoints.computed}"
     if before != checkpoints.computed:
         how += f" (resumed from {before})"
@@ -283,6 +284,7 @@ def _forget_older(segment: Segment) -> None:
         older = [checkpoint_path(segment.folder, attempt) for attempt in range(1, segment.attempt)]
         for path in older:
             path.unlink(missing_ok=True)
+            remove_unfinished(path.parent, path.name)
         if segment.mirror is not None:
             with _blaming(segment.mirror):
                 segment.mirror.forget(path.name for path in older)

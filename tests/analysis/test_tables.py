@@ -1,6 +1,9 @@
+import csv
+import io
 import json
 
 import pandas as pd
+import pytest
 
 from analysis.tables import front_table, render
 
@@ -42,3 +45,45 @@ def test_the_front_has_no_column_that_only_other_sweeps_measured() -> None:
     unmeasured = FRAME.assign(psnr_y_int8=float("nan"), ssim_y=[float("nan"), 0.7])
     columns = list(front_table(unmeasured, ["psnr_y", "params"]))
     assert columns == ["number", "psnr_y", "params", "ssim_y", "label"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "=1+1",
+        "+1+1",
+        "-1+1",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "\n=1",
+        '=HYPERLINK("x")',
+        "-cmd|' /C calc'!A0",
+        "＝1",
+    ],
+)
+def test_c11_a_spreadsheet_runs_no_cell_of_a_csv(text: str) -> None:
+    """C11: such a text gets an apostrophe, in a cell and in a header."""
+    frame = pd.DataFrame({"label": [text, "plain"], text: [1, 2]})
+    rows = list(csv.reader(io.StringIO(render(frame, "csv") + "\n", newline="")))
+    inert = "'" + text.replace("\r", "\n")
+    assert rows[0] == ["label", inert]
+    assert rows[1][0] == inert
+    assert rows[2][0] == "plain"
+
+
+@pytest.mark.parametrize("text", ["-1.5", "+2", "-1e-05", "-", "a=b", "1-2", ".5", "x@y", "-.5E+3"])
+def test_c11_numbers_and_plain_texts_stay(text: str) -> None:
+    rows = render(pd.DataFrame({"label": [text], "psnr_y": [-0.25]}), "csv").splitlines()
+    assert rows[1] == f"{text},-0.25"
+
+
+def test_c11_a_carriage_return_begins_no_row() -> None:
+    rows = list(csv.reader(io.StringIO(render(pd.DataFrame({"a": ["x\r=1"]}), "csv"), newline="")))
+    assert rows == [["a"], ["x\n=1"]]
+
+
+def test_c11_lists_and_missing_values_stay() -> None:
+    frame = pd.DataFrame({"a": [[1, 2], None], "b": [None, -1.0]})
+    assert render(frame, "csv").splitlines() == ["a,b", '"[1, 2]",', ",-1.0"]
+    assert json.loads(render(pd.DataFrame({"a": ["=1"]}), "json")) == [{"a": "=1"}]

@@ -123,7 +123,7 @@ def test_errors_of_click_keep_their_exit_code() -> None:
     ("error", "kind"),
     [
         (UserError("x"), Mistake),
-        (StoreError("x"), Mistake),
+        (StoreError("x"), RunFailed),
         (SweepTaken("x"), RunFailed),
         (SweepFailed("x"), RunFailed),
         (OSError("x"), RunFailed),

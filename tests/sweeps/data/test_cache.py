@@ -1,4 +1,5 @@
 import errno
+import json
 import multiprocessing
 import os
 import pickle
@@ -128,12 +129,95 @@ def test_a_broken_image_leaves_no_cache(folder: Path, tmp_path: Path) -> None:
     assert list((tmp_path / "cache").iterdir()) == []
 
 
-def test_a_damaged_cache_is_noticed(folder: Path, tmp_path: Path) -> None:
+def pixels(pairs: PairSet) -> list[list[int]]:
+    return [
+        image.ravel().tolist()
+        for i in range(len(pairs))
+        for image in (pairs.low_res(i), pairs.high_res(i))
+    ]
+
+
+def spoil(path: Path, change: Callable[[bytearray], object]) -> None:
+    """Changes a file as a bad disk does."""
+    content = bytearray(path.read_bytes())
+    change(content)
+    path.write_bytes(content)
+    os.utime(path, ns=(0, 0))  # a test may be quicker than the clock of the disk
+
+
+def flip(content: bytearray) -> None:
+    content[len(content) // 2] ^= 1
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        (cache.HIGH_RES, flip),
+        (cache.LOW_RES, flip),
+        (cache.HIGH_RES, lambda content: content.pop()),
+        (cache.LOW_RES, lambda content: content.clear()),
+        (cache.INDEX, lambda content: content.clear()),
+        (cache.INDEX, lambda content: content.__setitem__(slice(None), b"[1, 2]")),
+        (cache.INDEX, lambda content: content.__setitem__(slice(None), b'{"sizes": 3}')),
+        (cache.INDEX, lambda content: content.__setitem__(content.index(b'"gray"') + 2, 0x47)),
+        (cache.INDEX, lambda content: content.__setitem__(content.index(b'"digest"') + 2, 0x47)),
+        (cache.INDEX, lambda content: content.__setitem__(content.index(b"false") + 4, 0x20)),
+    ],
+)
+def test_c1_a_damaged_cache_is_made_anew_and_said(
+    folder: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    file: str,
+    change: Callable[[bytearray], object],
+) -> None:
+    """C1, sibling: one flipped bit of a cached image changed all scores in silence."""
     pairs = opened(folder, tmp_path / "cache")
-    with (pairs.folder / cache.HIGH_RES).open("r+b") as file:
-        file.truncate(100)
+    before = pixels(pairs)
+    spoil(pairs.folder / file, change)
+    assert pixels(opened(folder, tmp_path / "cache")) == before
+    assert "the image cache is damaged" in caplog.text
+    assert "it is made anew" in caplog.text
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [pairs.folder.name]
+    caplog.clear()
+    opened(folder, tmp_path / "cache")
+    assert not caplog.messages
+
+
+def test_c1_a_worker_that_gets_a_damaged_cache_refuses_it(folder: Path, tmp_path: Path) -> None:
+    content = pickle.dumps(opened(folder, tmp_path / "cache"))
+    (made,) = (tmp_path / "cache").iterdir()
+    spoil(made / cache.HIGH_RES, flip)
     with pytest.raises(UserError, match="image cache is missing or damaged; delete the folder"):
-        opened(folder, tmp_path / "cache")
+        pickle.loads(content)
+
+
+def test_a_cache_of_an_earlier_version_is_used(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its index has no digests."""
+    pairs = opened(folder, tmp_path / "cache")
+    index = json.loads((pairs.folder / cache.INDEX).read_text())
+    del index["digest"], index["digests"]
+    (pairs.folder / cache.INDEX).write_text(json.dumps(index))
+    monkeypatch.setattr(cache, "read_pair", None)  # calling it would now raise
+    assert opened(folder, tmp_path / "cache").fingerprint == pairs.fingerprint
+
+
+def test_c6_with_a_folder_aside_nothing_is_written_to_the_cache(
+    folder: Path, tmp_path: Path
+) -> None:
+    sources = find_images(folder, 2)
+    both = {"cache_dir": tmp_path / "cache", "aside": tmp_path / "aside"}
+    first = open_cache(sources, name="set", scale=2, **both)
+    assert not (tmp_path / "cache").exists()
+    made = opened(folder, tmp_path / "cache")
+    assert pixels(made) == pixels(first)
+    assert open_cache(sources, name="set", scale=2, **both).folder == made.folder
+    spoil(made.folder / cache.HIGH_RES, flip)
+    damaged = (made.folder / cache.HIGH_RES).read_bytes()
+    assert pixels(open_cache(sources, name="set", scale=2, **both)) == pixels(first)
+    assert (made.folder / cache.HIGH_RES).read_bytes() == damaged
 
 
 def test_what_a_dead_process_left_is_removed_after_a_day(folder: Path, tmp_path: Path) -> None:

@@ -1,0 +1,68 @@
+"""The seal of a state file: a digest of the content, checked before anything in the file is used.
+
+torch writes a zip archive. The seal is the comment at the end of this archive, which torch ignores. It is part of the
+file, so that no crash or copy can separate them, and it covers every byte before it.
+"""
+
+import io
+import zipfile
+
+from sweeps.files import digest_of
+
+MARK = b"srsweep sha256 "
+"""The beginning of the seal. 64 hexadecimal digits follow it."""
+LENGTH = len(MARK) + 64
+END = b"PK\x05\x06"
+"""The first bytes of the last record of a zip archive. The record has 22 bytes and ends with the length of the comment."""
+
+
+class Damaged(Exception):  # noqa: N818 - reads as what happened
+    """The error for a file whose content is not what was written. The message is a phrase without the file's name."""
+
+
+def seal(archive: io.BytesIO) -> None:
+    """Adds the seal to a zip archive without a comment."""
+    assert _has_no_comment(archive.getbuffer()), "must be a zip archive without a comment"
+    archive.seek(-2, io.SEEK_END)
+    archive.write(LENGTH.to_bytes(2, "little"))
+    digest = digest_of(archive.getbuffer())
+    archive.write(MARK + digest.encode())
+
+
+def check_seal(content: bytes) -> None:
+    """Raises Damaged if a file of srsweep does not have the content that was written.
+
+    Earlier versions wrote no seal. The parts of their archives have checksums (CRC-32), which are compared instead.
+    """
+    whole = memoryview(content)
+    if _has_no_comment(whole):
+        _check_parts(content)
+        return
+    body, found = whole[:-LENGTH], bytes(whole[-LENGTH:])
+    if not found.startswith(MARK):
+        raise Damaged("it is cut off, or it is not a training state")
+    if found != MARK + digest_of(body).encode():
+        raise Damaged("its content has changed since it was written (wrong digest)")
+
+
+def is_sealed(content: bytes) -> bool:
+    """Returns whether a file ends with a seal, of which one byte may be damaged."""
+    found = content[-LENGTH : len(MARK) - LENGTH]
+    return sum(a == b for a, b in zip(found, MARK, strict=False)) >= len(MARK) - 1
+
+
+def _has_no_comment(whole: memoryview) -> bool:
+    last = bytes(whole[-22:])
+    return last.startswith(END) and last.endswith(b"\0\0")
+
+
+def _check_parts(content: bytes) -> None:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            wrong = archive.testzip()
+    except (
+        Exception
+    ) as error:  # zipfile has no common error for all that may be wrong in an archive
+        raise Damaged(f"it is not a whole archive ({error})") from None
+    if wrong is not None:
+        raise Damaged(f"its content has changed since it was written (wrong checksum of {wrong})")

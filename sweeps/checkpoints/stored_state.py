@@ -1,0 +1,113 @@
+"""Checks the content of a training state before a training takes it over.
+
+A state file may be damaged, edited, or written by another program. A training must then start from an older state
+rather than fail at a missing key, or go on with something that is not its own.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from torch import Tensor, nn
+
+from sweeps.train.settings import TrainSettings
+
+Count = Annotated[int, Field(ge=0)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _Strict(BaseModel):
+    """A part of a state. Values are never converted. Keys that a newer srsweep has added are allowed."""
+
+    model_config = ConfigDict(strict=True, arbitrary_types_allowed=True)
+
+
+class _Measurement(_Strict):
+    step: Count
+    dataset: str
+    name: str
+    value: float
+
+
+class _Moments(_Strict):
+    step: Tensor
+    exp_avg: Tensor
+    exp_avg_sq: Tensor
+
+
+class _Optimizer(_Strict):
+    state: dict[int, _Moments]
+
+
+class _State(_Strict):
+    network: dict[str, Tensor]
+    optimizer: _Optimizer | None
+    step: Count
+    seconds: Seconds
+    history: list[_Measurement]
+    # Earlier versions wrote none of these.
+    losses: tuple[Tensor | float | None, Count] = (None, 0)
+    best: float = math.inf
+    computed: str = ""
+
+
+def content_fault(state: Mapping[str, Any]) -> str:
+    """Returns the first reason why `state` is not a training state, such as 'history: Field required'; '' if it is one."""
+    try:
+        read = _State.model_validate(dict(state))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    if any(measured.step > read.step for measured in read.history):
+        return f"history: has a measurement after step {read.step}"
+    total, count = read.losses
+    if (total is None) != (count == 0) or (isinstance(total, Tensor) and total.numel() != 1):
+        return "losses: must be a sum and the number of its terms"
+    return ""
+
+
+def training_fault(state: Mapping[str, Any], network: nn.Module, settings: TrainSettings) -> str:
+    """Returns why the training of `network` cannot go on from `state`; '' if it can.
+
+    The state must have every tensor of the network with its shape and type, the moments of the optimizer unless the
+    training has ended, and the evaluations of all steps that it has passed. Nothing is changed.
+    """
+    if fault := content_fault(state):
+        return fault
+    step = state["step"]
+    if step > settings.steps:
+        return f"step: is {step}, after the last step {settings.steps}"
+    evaluated = {measured["step"] for measured in state["history"] if measured["name"] == "psnr_y"}
+    missing = set(range(settings.evaluate_every, step + 1, settings.evaluate_every)) - evaluated
+    if missing:
+        return f"history: lacks the evaluation at step {min(missing)}"
+    return _tensors_fault(state["network"], network) or (
+        _moments_fault(state, list(network.parameters())) if step < settings.steps else ""
+    )
+
+
+def _tensors_fault(stored: Mapping[str, Tensor], network: nn.Module) -> str:
+    own = network.state_dict()
+    if own.keys() != stored.keys():
+        return f"network: has other tensors ({', '.join(sorted(own.keys() ^ stored.keys())[:3])})"
+    for name, tensor in own.items():
+        if (tensor.shape, tensor.dtype) != (stored[name].shape, stored[name].dtype):
+            return f"network.{name}: has another shape or type"
+    return ""
+
+
+def _moments_fault(state: Mapping[str, Any], parameters: list[nn.Parameter]) -> str:
+    moments: Mapping[int, Mapping[str, Tensor]] = (state["optimizer"] or {"state": {}})["state"]
+    if not moments and state["step"] > 0:
+        return "optimizer: must not be missing before the last step"
+    for index, values in moments.items():
+        if not 0 <= index < len(parameters):
+            return f"optimizer: has moments of parameter {index}, which does not exist"
+        if values["step"].numel() != 1:
+            return f"optimizer: step of parameter {index} is not one number"
+        for name in ("exp_avg", "exp_avg_sq"):
+            found = values[name]
+            if found.shape != parameters[index].shape or found.dtype != parameters[index].dtype:
+                return f"optimizer: {name} of parameter {index} has another shape or type"
+    return ""

@@ -1,0 +1,139 @@
+"""Writes files completely or not at all, and computes the digests with which readers check what was written.
+
+A new file is written beside the old one under a temporary name, flushed to the disk, and then renamed. If the disk is
+full or the process is killed, the old file stays as it was.
+"""
+
+import contextlib
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+TEMPORARY = ".tmp"
+"""The last part of the name of a file that is not complete yet."""
+LONGEST_NAME = 200
+"""Largest number of bytes that the name of a temporary file takes over from the name of the file."""
+NEARLY_FULL = 100_000
+"""Number of free bytes below which a disk counts as full when a library could not write to it."""
+
+
+@contextlib.contextmanager
+def written_beside(path: Path) -> Iterator[Path]:
+    """Yields the path of a new file in the folder of `path`. At the end of the `with` block it replaces `path`.
+
+    If the block raises an exception, or if the new file cannot be written, the new file is deleted and `path` stays as
+    it was. An OSError of the block is raised again with the name of `path`. A symbolic link stays, and the file that it
+    names is replaced. A device or a pipe is written directly.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with _naming(path):
+            yield path
+        return
+    path = path.resolve() if path.is_symlink() else path
+    name = os.fsencode(path.name)[:LONGEST_NAME].decode(errors="ignore")
+    temporary = path.with_name(f"{name}.{secrets.token_hex(4)}{TEMPORARY}")
+    try:
+        with _naming(path):
+            yield temporary
+            if path.exists():
+                shutil.copymode(path, temporary)
+            flush(temporary)
+            temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def write_bytes(path: Path, content: bytes | memoryview, *, mode: int = 0o666) -> None:
+    """Writes `content` to `path` as `written_beside` does. A new file has the permissions `mode` without the umask.
+
+    Raises OSError, which names `path`, if the file cannot be written. The old file then stays.
+    """
+    with written_beside(path) as temporary:
+        # Created with its permissions, because a secret must not be readable for a moment.
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+
+
+def write_text(path: Path, text: str, *, mode: int = 0o666) -> None:
+    """Writes `text` in UTF-8 to `path`, as `write_bytes` does."""
+    write_bytes(path, text.encode(), mode=mode)
+
+
+def remove_unfinished(folder: Path, pattern: str = "*") -> None:
+    """Deletes the temporary files that killed processes left in `folder` for files whose names match `pattern`.
+
+    Call it only if no process writes such a file now. File system errors are ignored.
+    """
+    with contextlib.suppress(OSError):
+        for path in folder.glob(f"{pattern}.*{TEMPORARY}"):
+            path.unlink(missing_ok=True)
+
+
+def digest_of(content: bytes | memoryview) -> str:
+    """Returns the SHA-256 of `content` as 64 hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def digest_of_file(path: Path) -> str:
+    """Returns the SHA-256 of the content of a file as 64 hexadecimal digits.
+
+    A process reads a file once, and again only after its size or its time of change has changed. Raises OSError if the
+    file cannot be read.
+    """
+    found = path.stat()
+    return _digest_once(path, found.st_ino, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=100_000)
+def _digest_once(path: Path, _inode: int, _modified: int, _size: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def naming_full_disk(path: Path) -> Iterator[None]:
+    """Raises OSError, which names `path`, if the `with` block fails while the disk of `path` is full.
+
+    It is for libraries that write a file themselves and whose errors do not say that the disk is full. An OSError of
+    the block is raised again with the name of `path`. Every other error passes if the disk is not full.
+    """
+    try:
+        with _naming(path):
+            yield
+    except OSError:
+        raise
+    except Exception as error:
+        if shutil.disk_usage(path.parent).free >= NEARLY_FULL:
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Raises an OSError of the `with` block again, with the name of `path` in place of a temporary name."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error) or type(error).__name__
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and not os.access(
+            path.parent, os.W_OK
+        ):
+            reason += f" (the folder {path.parent} cannot be written)"
+        raise OSError(error.errno or errno.EIO, reason, str(path)) from error
+
+
+def flush(path: Path) -> None:
+    """Writes the content of a file from memory to the disk. Some disks report that they are full only then."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Full, read-only and slow disks under everything that srsweep writes."""
