@@ -133,6 +133,7 @@ def _split(
     if not rest:
         raise UserError(
             f"data.hold_out: must leave images to train on, got {settings.hold_out} of {len(train)}"
+            + (f"; copies of held-out images are left out: {some(copies)}" if copies else "")
         )
     if copies:
         how += f"; left out as copies of them: {some(copies)}"

@@ -165,7 +165,10 @@ def test_copies_alone_are_not_enough_to_train_on(
 ) -> None:
     folder = make_set("A", NAMES[:2])
     shutil.copy(folder / "i00.png", folder / "i01.png")
-    with pytest.raises(UserError, match=r"^data\.hold_out: must leave images to train on"):
+    message = (
+        r"^data\.hold_out: must leave images .* got 1 of 2; copies of .* are left out: 1 \(i00\)$"
+    )
+    with pytest.raises(UserError, match=message):
         split(train="A", hold_out=1)
 
 
