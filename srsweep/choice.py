@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Literal
 
 import click
-import yaml
 
 from analysis.choose.front import load_front
 from analysis.pages.pictures import FindTrained, Trained
@@ -19,13 +18,15 @@ from analysis.read.points import load_points
 from searchspace.architecture import architecture
 from searchspace.discover import FAMILIES
 from searchspace.errors import UserError
-from searchspace.spec import nearest
+from searchspace.synonyms import nearest
 from srsweep.options import locate, parse_architecture
 from srsweep.variant import NOTE, TrialReference, Variant, split_of, variant_in
 from sweeps.checkpoints.object_store import Mirror, is_url
 from sweeps.checkpoints.state import checkpoint_path
 from sweeps.config.sweep_config import SweepConfig, parse_config
 from sweeps.messages import without_password
+from sweeps.paths import expanded
+from sweeps.yaml_text import read_stored
 
 KEEP_ALL = (
     "a sweep keeps the weights of the trials on its Pareto front (with `search: {keep_weights: all}`, of all trials) "
@@ -49,7 +50,7 @@ def choose(
     if len(words) == 2 and words[0] not in FAMILIES and words[1].isdigit():
         words = ["#".join(words)]
     first = words[0]
-    folder = Path(first)
+    folder = Path(expanded(first))
     if len(words) == 1 and (found := REFERENCE.fullmatch(first)):
         variant = _of_trial(found["sweep"], int(found["number"]), db)
     elif len(words) == 1 and (folder / NOTE).is_file():
@@ -134,8 +135,12 @@ def finder(url: str, folders: Sequence[Path] = ()) -> FindTrained:
 def stored_config(url: str, name: str) -> SweepConfig:
     """Returns the configuration of a sweep's newest run. Raises UserError if it is no longer valid."""
     lives = load_lives(url, [name])
-    text = yaml.safe_load(lives["text"].iloc[-1]) if len(lives) else None
-    return parse_config({"metadata": {"sweep": text}}, f"sweep {name} in {without_password(url)}")
+    source = f"sweep {name} in {without_password(url)}"
+    try:
+        text = read_stored(lives["text"].iloc[-1]) if len(lives) else None
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from None
+    return parse_config({"metadata": {"sweep": text}}, source, stored=True)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -5,11 +5,13 @@ of the program. Its traceback goes to a log file (`sweeps.log`), and the line na
 """
 
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
-from searchspace.errors import UserError
+from searchspace.errors import UserError, cut
 from sweeps.log import log_failure, log_of
 from sweeps.messages import TRACEBACK, reason_of, without_password
 
@@ -27,11 +29,17 @@ _DATABASE = "srsweep.database"
 class Mistake(click.ClickException):
     """A mistake in a file or on the command line, which the user can correct."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(cut(message))
+
     exit_code = 2
 
 
 class RunFailed(click.ClickException):
     """A failure of a command whose input was valid."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(cut(message))
 
     exit_code = 1
 
@@ -39,14 +47,29 @@ class RunFailed(click.ClickException):
 class OneLineErrors(click.Group):
     """A group of commands that shows any error as one line."""
 
+    def make_context(self, *arguments: Any, **settings: Any) -> click.Context:
+        """Parses the command line. click's own errors show what a person wrote, however long it is."""
+        with _cut_messages():
+            return super().make_context(*arguments, **settings)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with _cut_messages():
+                return super().invoke(ctx)
         # click answers its own errors. It ends quietly when `| head` closes the pipe.
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception as error:
             raise (as_expected(error) or as_unexpected(error)) from error
+
+
+@contextmanager
+def _cut_messages() -> Iterator[None]:
+    try:
+        yield
+    except click.ClickException as error:
+        error.message = cut(error.message)
+        raise
 
 
 def use_database(url: str) -> None:

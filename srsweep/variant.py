@@ -17,10 +17,11 @@ from torch import nn
 
 from analysis.read.frames import load_sweeps
 from searchspace.architecture import Architecture, architecture
-from searchspace.errors import UserError
+from searchspace.errors import UserError, shown
 from searchspace.spec import explain
 from sweeps.checkpoints.state import checkpoint_path
 from sweeps.checkpoints.upstream_weights import load_weights
+from sweeps.config.places import expand_data
 from sweeps.data.settings import DataSettings
 from sweeps.data.split import DataSplit, open_split
 from sweeps.measure.latency_objective import FACT, key_of
@@ -120,7 +121,7 @@ def read_note(folder: Path) -> dict[str, Any]:
     except ValueError as error:
         raise UserError(f"{path}: not valid JSON ({error}); {RETRAIN}") from None
     if not isinstance(note, dict):
-        raise UserError(f"{path}: must be a JSON object, got {note!r}; {RETRAIN}")
+        raise UserError(f"{path}: must be a JSON object, got {shown(note)}; {RETRAIN}")
     return note
 
 
@@ -172,10 +173,11 @@ def data_of(variant: Variant, train_set: str | None, root: str | None) -> DataSe
     if train_set is not None:
         data = DataSettings(root=data.root)
     given = {"train": train_set, "root": root}
-    changed = {name: value for name, value in given.items() if value is not None}
-    return validated(
-        DataSettings, data.model_dump() | changed, {"train": "--data", "root": "--root"}
-    )
+    options = {"train": "--data", "root": "--root"}
+    changed, faults = expand_data({n: value for n, value in given.items() if value is not None})
+    if faults:
+        raise UserError("\n".join(f"{options[path[0]]}: {text}" for path, text in faults))
+    return validated(DataSettings, data.model_dump() | changed, options)
 
 
 def split_of(data: DataSettings, scale: int) -> DataSplit:

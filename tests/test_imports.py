@@ -15,6 +15,7 @@ OF_SWEEPS_IN_ANALYSIS = (
     "sweeps.measure.metrics",
     "sweeps.store.comparability",
     "sweeps.messages",
+    "sweeps.yaml_text",
     "sweeps.data",
     "sweeps.measure.evaluate",
     "sweeps.measure.latency",
@@ -48,7 +49,7 @@ ROOMS = (
     "sweeps.*.settings",
     "sweeps.train.losses sweeps.train.schedules sweeps.search.samplers",
     "sweeps.device sweeps.machine sweeps.log sweeps.records",
-    "sweeps.messages",
+    "sweeps.messages sweeps.paths sweeps.yaml_text",
 )
 """The rooms of `sweeps` from the top down; those in one line must not import each other."""
 HEIGHT = {room: height for height, line in enumerate(reversed(ROOMS)) for room in line.split()}

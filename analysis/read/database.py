@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from searchspace.errors import UserError
-from searchspace.spec import nearest
+from searchspace.synonyms import nearest
 from sweeps.messages import without_password
 from sweeps.store.schema import (
     OLDEST_READABLE,

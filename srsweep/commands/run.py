@@ -10,13 +10,14 @@ from srsweep.options import ADDRESS, DRIVER, FILE, by_line, read_file
 from srsweep.progress import Watcher, format_duration
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.run import DriverName, run_sweep
+from sweeps.search.settings import MAX_TRIALS
 
 
 @click.command()
 @FILE
 @click.option(
     "--trials",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MAX_TRIALS),
     help="Total number of trials. Default: search.trials in FILE.",
 )
 @DRIVER

@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from searchspace.errors import UserError
+from searchspace.errors import UserError, shown
+from searchspace.synonyms import nearest
 from srsweep.choice import choose
 from srsweep.errors import as_failed_training
 from srsweep.options import DATABASE, INTO, SCALE, VARIANT, read_value
@@ -22,7 +23,7 @@ from srsweep.variant import NOTE, Variant, data_of, image_cache, note_of, read_n
 from sweeps.checkpoints.state import checkpoint_path, read_checkpoint
 from sweeps.records import Evaluation, Outcome, Progress
 from sweeps.train.segment import Segment, run
-from sweeps.train.settings import TrainSettings
+from sweeps.train.settings import MAX_STEPS, TrainSettings, batch_fault
 
 
 @click.command()
@@ -30,7 +31,7 @@ from sweeps.train.settings import TrainSettings
 @SCALE
 @click.option(
     "--steps",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MAX_STEPS),
     help="Number of optimiser steps. Default: as in the earlier training, otherwise 20,000.",
 )
 @click.option(
@@ -52,7 +53,9 @@ from sweeps.train.settings import TrainSettings
     help="Folder of the image sets. Default: as in the earlier training, otherwise data.",
 )
 @click.option(
-    "--seed", type=int, help="Random seed. Default: as in the earlier training, otherwise 0."
+    "--seed",
+    type=click.IntRange(0, 2**31 - 1),
+    help="Random seed. Default: as in the earlier training, otherwise 0.",
 )
 @INTO
 @DATABASE
@@ -101,13 +104,18 @@ def _settings(variant: Variant, steps: int | None, changes: tuple[str, ...]) -> 
     values = variant.train.model_dump() if variant.data is not None else {"steps": 20_000}
     for text in changes:
         name, equals, value = text.partition("=")
-        if not equals or name not in TrainSettings.model_fields:
-            known = ", ".join(TrainSettings.model_fields)
-            raise UserError(f"--set: must read KEY=VALUE with one of {known}, got {text!r}")
+        if not equals:
+            raise UserError(f"--set: must read KEY=VALUE, such as steps=1000, got {shown(text)}")
+        if name not in TrainSettings.model_fields:
+            hint = nearest(name, TrainSettings.model_fields)
+            raise UserError(f"--set {text}: no such key; {hint}")
         values[name] = read_value(f"--set {text}", value)
     if steps is not None:
         values["steps"] = steps
-    return validated(TrainSettings, values, {}, prefix="--set ")
+    settings = validated(TrainSettings, values, {}, prefix="--set ")
+    if fault := batch_fault(settings, variant.scale):
+        raise UserError(f"--set batch_size: {fault}")
+    return settings
 
 
 def _note(variant: Variant, folder: Path) -> None:

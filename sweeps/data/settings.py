@@ -24,7 +24,7 @@ class DataSettings(BaseModel):
     are used for validation. These images and their copies are then excluded from training."""
     root: str = "data"
     """Folder that contains the image sets."""
-    hold_out: int = Field(default=20, ge=1)
+    hold_out: int = Field(default=20, ge=1, le=1_000_000)
     """Number of training images to hold out for validation, evenly spaced in the order of their names. It has no effect
     if the embedded images are the only ones, because their split is fixed."""
 

@@ -5,7 +5,9 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import make_url
@@ -18,8 +20,9 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.orm import Session
 
-from searchspace.errors import UserError
+from searchspace.errors import UserError, shown
 from sweeps.messages import without_password
+from sweeps.paths import expanded
 from sweeps.store import migrations, schema
 
 RACES = 5
@@ -27,6 +30,9 @@ RACES = 5
 
 SQLITE_SECONDS = 30
 """Longest wait, in seconds, for another process that writes the same SQLite file."""
+
+SQLITE_OPTIONS = {"cached_statements", "check_same_thread", "isolation_level", "timeout"}
+"""Options that the URL of an SQLite file may have. Other options of SQLite can turn the file into a memory database."""
 
 PASSING = (
     "locked",
@@ -153,17 +159,55 @@ class Database:
 
 
 def check_url(url: str) -> str:
-    """Returns `url`. Raises UserError if its text is not a database URL.
+    """Returns `url`, in which ~ and $VAR are expanded if it names an SQLite file. Raises UserError if it is not a
+    database URL, or if its database would not be one file.
 
     Only the text is checked: no driver is loaded, and no server is contacted.
     """
     try:
-        make_url(url)
-    except ArgumentError:
+        backend = make_url(url).get_backend_name()
+    except (ArgumentError, ValueError):  # ValueError: the port is no number
+        # The text may hold a password in a place where nothing can recognise it.
+        got = "" if "@" in url else f", got {shown(url)}"
+        raise UserError(f"must be a database URL such as sqlite:///results.db{got}") from None
+    return _check_sqlite(url) if backend == "sqlite" else url
+
+
+def _check_sqlite(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    file, mark, query = rest.removeprefix("/").partition("?")
+    if file in ("", ":memory:") or file.startswith("file:"):
         raise UserError(
-            f"must be a database URL such as sqlite:///results.db, got {without_password(url)!r}"
-        ) from None
-    return url
+            f"must name a file, because a database in memory is gone when the sweep ends, got {shown(url)}; "
+            "write sqlite:///results.db"
+        )
+    if not rest.startswith("/"):
+        raise UserError(f"must have three slashes, as in {scheme}:///{file}, got {shown(url)}")
+    if file.endswith("/"):
+        raise UserError(f"must name a file, not a folder, got {shown(url)}")
+    if not {key for key, _ in parse_qsl(query or mark, keep_blank_values=True)} <= SQLITE_OPTIONS:
+        raise UserError(
+            f"must name a file without ? in its name, got {shown(url)}; in a URL, ? begins an option, one of "
+            f"{', '.join(sorted(SQLITE_OPTIONS))}"
+        )
+    return f"{scheme}:///{expanded(file)}{mark}{query}"
+
+
+def check_place(url: str) -> None:
+    """Raises StoreMistake if `url` names an SQLite file that cannot exist: its folder is missing or it is a folder.
+
+    SQLite makes a missing file, but no folder.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return
+    file = Path(parsed.database or "")
+    if file.is_dir():
+        raise StoreMistake(f"storage: {file} must be a file, and is a folder")
+    if not file.parent.is_dir():
+        raise StoreMistake(
+            f"storage: folder {file.parent} does not exist; create it or name another"
+        )
 
 
 def connect(url: str) -> Engine:
