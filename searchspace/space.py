@@ -285,7 +285,7 @@ def _parse_dimension(
     if isinstance(domain, Mapping) and "values" in domain:
         unknown = set(domain) - {"values", "when"}
         if unknown:
-            raise UserError(f"no such key {shown(min(map(str, unknown)))}; known: values, when")
+            raise UserError(f"no such key {shown(min(unknown))}; known: values, when")
         when = _conditions(family, domain.get("when") or {}, known)
         domain = domain["values"]
     if domain == "auto":
@@ -340,13 +340,10 @@ def _range(domain: Mapping[str, object]) -> list[int | float]:
     low, high = parse_limit(domain["low"]), parse_limit(domain["high"])
     step = parse_limit(domain.get("step", 1))
     if step <= 0 or low > high:
-        raise UserError(
-            f"low <= high and step > 0 must hold, got low={low}, high={high}, step={step}"
-        )
+        raise UserError(f"low <= high and step > 0 must hold, got {low=}, {high=}, {step=}")
     steps = (high - low) / step
     if not steps < MAX_VALUES:
-        count = f"{steps + 1:.10g}"
-        raise UserError(f"must have at most {MAX_VALUES} values, got {count}; use a larger step")
+        raise UserError(f"must have at most {MAX_VALUES} values, got {steps + 1:.9g}; raise step")
     values = [round(low + n * step, 10) for n in range(math.floor(steps + 1e-9) + 1)]
     if len(set(values)) < len(values):
         raise UserError(f"values must differ in their first 10 decimals, got step={step}")
