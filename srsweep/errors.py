@@ -68,7 +68,7 @@ def _cut_messages() -> Iterator[None]:
     try:
         yield
     except click.ClickException as error:
-        error.message = cut(error.message)
+        vars(error)["message"] = cut(error.message)  # final for a type checker
         raise
 
 

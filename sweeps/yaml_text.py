@@ -25,6 +25,7 @@ MAX_NODES = 50_000
 second."""
 MAX_DEPTH = 100
 """The largest number of lists and mappings inside each other."""
+TOO_DEEP = "too deeply nested for a sweep file"
 LONGEST_NUMBER = 100
 """The largest number of characters in a plain number."""
 
@@ -46,8 +47,8 @@ _FLOAT = re.compile(
 )
 """Plain scalars of the core schema of YAML 1.2, section 10.3.2. Everything else is text."""
 
-_DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9_]*)")
-_UNDERSCORED = re.compile(r"[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?")
+_DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]*(?:_[0-9]+)*)")
+_UNDERSCORED = re.compile(r"[-+]?[0-9]+(?:_[0-9]+)*(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?")
 """Numbers such as 100_000, which YAML 1.2 reads as text and `parse_quantity` as the number that YAML 1.1 reads."""
 _WITH_TAG = {
     "str": re.compile(r".*", re.DOTALL),
@@ -141,8 +142,8 @@ class _Loader(yaml.SafeLoader):
         _check_size(len(text))
         with _one_line():
             super().__init__(text)
-        self.explicit: set[int] = set()
-        """The ids of nodes with an explicit tag."""
+        self.explicit: dict[int, str] = {}
+        """The explicit tags of nodes, by the id of the node."""
         self._depth = self._count = 0
         self._expanded: dict[int, tuple[int, int, int]] = {}
         """Values, characters and depth of each complete node, by its id, with its aliases expanded."""
@@ -163,9 +164,15 @@ class _Loader(yaml.SafeLoader):
         node = super().compose_node(parent, index)
         self._depth -= 1
         if event.tag is not None:
-            self.explicit.add(id(node))
+            self.explicit[id(node)] = event.tag
         self._measure(node, line)
         return node
+
+    def fetch_flow_collection_start(self, token_class: Any) -> None:
+        # The scanner looks far ahead, and its time grows with the square of the depth.
+        if self.flow_level >= MAX_DEPTH:
+            raise YamlError(TOO_DEEP)
+        super().fetch_flow_collection_start(token_class)
 
     def _measure(self, node: Any, line: int) -> None:
         inner = node.value if isinstance(node, yaml.CollectionNode) else ()
@@ -181,7 +188,7 @@ class _Loader(yaml.SafeLoader):
 
     def _check(self, nodes: int, characters: int, depth: int, line: int) -> None:
         if depth > MAX_DEPTH:
-            raise YamlError("too deeply nested for a sweep file")
+            raise YamlError(TOO_DEEP)
         if nodes > MAX_NODES or characters > MAX_BYTES:
             raise YamlError(
                 f"line {line}: must hold at most {MAX_NODES:,} values and {MAX_BYTES:,} characters, with aliases "
@@ -246,18 +253,20 @@ class _Found:
             return False
         name = str(key.value)
         self._check(value, (*path, name), seen)
-        if key.tag == f"{_TAG}str":
+        why = self._scalar_fault(key)
+        if why is None and key.tag == f"{_TAG}str":
             return True
-        why = self._scalar_fault(key) or "put it in quotes"
-        self.faults.append(((*path, name), f"a key must be text; {why}"))
+        self.faults.append(((*path, name), f"a key must be text; {why or 'put it in quotes'}"))
         return False
 
     def _scalar_fault(self, node: yaml.ScalarNode) -> str | None:
         if id(node) in self.loader.explicit:
-            pattern = _WITH_TAG.get(node.tag.removeprefix(_TAG))
+            tag = self.loader.explicit[id(node)]
+            pattern = _WITH_TAG.get(tag.removeprefix(_TAG))
             if pattern is not None and pattern.fullmatch(node.value):
                 return _too_long(node)
-            return f"the tag {_written(node.tag)} does not fit {shown(node.value)}; leave it out"
+            # The value is not shown, because it may be a database URL with a password.
+            return f"the tag {_written(tag)} does not fit this value; leave it out"
         return None if node.style else (_differently_read(node) or _too_long(node))
 
 

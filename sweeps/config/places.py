@@ -38,7 +38,8 @@ def expand_data(data: object) -> tuple[Any, list[Fault]]:
     """Returns the section `data` with ~ and $VAR expanded in its folders, and the faults in these folders."""
     if not isinstance(data, Mapping):
         return data, []  # pydantic reports it
-    found, faults = dict(data), []
+    found = dict(data)
+    faults: list[Fault] = []
     for key in ("root", *SETS):
         try:
             if key in data:

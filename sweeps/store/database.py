@@ -168,8 +168,8 @@ def check_url(url: str) -> str:
         backend = make_url(url).get_backend_name()
     except (ArgumentError, ValueError):  # ValueError: the port is no number
         # The text may hold a password in a place where nothing can recognise it.
-        got = "" if "@" in url else f", got {shown(url)}"
-        raise UserError(f"must be a database URL such as sqlite:///results.db{got}") from None
+        got = "text that may hold a password" if "@" in url else shown(url)
+        raise UserError(f"must be a database URL such as sqlite:///results.db, got {got}") from None
     return _check_sqlite(url) if backend == "sqlite" else url
 
 
