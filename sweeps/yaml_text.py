@@ -272,31 +272,30 @@ class _Found:
 
 def _differently_read(node: yaml.ScalarNode) -> str | None:
     """Returns why a plain scalar is refused: YAML 1.1 and YAML 1.2 read it as different values."""
-    text, old = node.value, node.tag.removeprefix(_TAG)
-    if re.fullmatch(r"[-+]?0[0-9_]+", text):
-        return f"{text} is octal for some readers of YAML and decimal for others; {_QUOTE}"
-    new = _kind(text)
-    if old == new or (old in ("int", "float") and _UNDERSCORED.fullmatch(text)):
+    text, old, new = node.value, node.tag.removeprefix(_TAG), _kind(node.value)
+    # 07 is 7 for both. 010 is 8 and 10.
+    octal = re.fullmatch(r"[-+]?0[0-9_]+", text) and not re.fullmatch(r"[-+]?0+[0-7]?", text)
+    if not octal and (old == new or (old in _NUMERIC and _UNDERSCORED.fullmatch(text))):
         return None
-    if old == "str" and new in ("int", "float") and not text.startswith("0o"):
+    if not octal and old == "str" and new in _NUMERIC and not text.startswith("0o"):
         return None  # parse_quantity reads the text as YAML 1.2 does, such as 1e-3
-    if old == "bool":
-        return (
-            f"{text} is {_truth(text)} for some readers of YAML and text for others; write true or false, or put "
-            "text in quotes"
-        )
-    if old == "timestamp":
-        return f"{text} is a date for some readers of YAML and text for others; put it in quotes"
-    if old in ("int", "float") or new == "int":
-        return f"{text} is one number for some readers of YAML and another number or text for others; {_QUOTE}"
-    return f"{shown(text)} has a special meaning in YAML; put it in quotes"
+    if old not in ("bool", "timestamp", "str", *_NUMERIC) or len(text) > LONGEST_NUMBER:
+        return f"{shown(text)} has a special meaning in YAML; put it in quotes"
+    read = "a date" if old == "timestamp" else _in_words(yaml.safe_load(text))
+    later = _in_words(int(text.replace("0o", ""), 8 if "o" in text else 10) if new == "int" else "")
+    instead = _INSTEAD.get(old, "write a decimal number, or put text in quotes")
+    return f"{text} is {read} in YAML 1.1 and {later} in YAML 1.2; {instead}"
 
 
-_QUOTE = "write a decimal number, or put text in quotes"
+_NUMERIC = ("int", "float")
+_INSTEAD = {
+    "bool": "write true or false, or put text in quotes",
+    "timestamp": "put it in quotes",
+}
 
 
-def _truth(text: str) -> str:
-    return "true" if text.lower() in ("yes", "on", "y", "true") else "false"
+def _in_words(value: object) -> str:
+    return "text" if isinstance(value, str) else str(value).lower()
 
 
 def _kind(text: str) -> str:

@@ -12,7 +12,7 @@ AUTO: Literal["auto"] = "auto"
 Gpus = float | Literal["auto"]
 LEAST = 1e-4
 """Smallest share of a core or a GPU that a trial can take, because Ray counts no smaller shares."""
-MAX_CORES = 100_000
+MAX_CORES = 1_000_000_000
 """The largest number of cores of a trial."""
 MAX_GPUS = 10_000
 """The largest number of GPUs of a trial."""

@@ -31,7 +31,13 @@ RACES = 5
 SQLITE_SECONDS = 30
 """Longest wait, in seconds, for another process that writes the same SQLite file."""
 
-SQLITE_OPTIONS = {"cached_statements", "check_same_thread", "isolation_level", "timeout"}
+SQLITE_OPTIONS = {
+    "cached_statements",
+    "check_same_thread",
+    "isolation_level",
+    "password",
+    "timeout",
+}
 """Options that the URL of an SQLite file may have. Other options of SQLite can turn the file into a memory database."""
 
 PASSING = (
@@ -174,20 +180,21 @@ def check_url(url: str) -> str:
 
 
 def _check_sqlite(url: str) -> str:
+    got = shown(without_password(url))
     scheme, _, rest = url.partition("://")
     file, mark, query = rest.removeprefix("/").partition("?")
     if file in ("", ":memory:") or file.startswith("file:"):
         raise UserError(
-            f"must name a file, because a database in memory is gone when the sweep ends, got {shown(url)}; "
+            f"must name a file, because a database in memory is gone when the sweep ends, got {got}; "
             "write sqlite:///results.db"
         )
     if not rest.startswith("/"):
-        raise UserError(f"must have three slashes, as in {scheme}:///{file}, got {shown(url)}")
+        raise UserError(f"must have three slashes, as in {scheme}:///{file}, got {got}")
     if file.endswith("/"):
-        raise UserError(f"must name a file, not a folder, got {shown(url)}")
+        raise UserError(f"must name a file, not a folder, got {got}")
     if not {key for key, _ in parse_qsl(query or mark, keep_blank_values=True)} <= SQLITE_OPTIONS:
         raise UserError(
-            f"must name a file without ? in its name, got {shown(url)}; in a URL, ? begins an option, one of "
+            f"must name a file without ? in its name, got {got}; in a URL, ? begins an option, one of "
             f"{', '.join(sorted(SQLITE_OPTIONS))}"
         )
     return f"{scheme}:///{expanded(file)}{mark}{query}"
@@ -203,10 +210,10 @@ def check_place(url: str) -> None:
         return
     file = Path(parsed.database or "")
     if file.is_dir():
-        raise StoreMistake(f"storage: {file} must be a file, and is a folder")
+        raise StoreMistake(f"storage: cannot open {file}: it is a folder; name a file")
     if not file.parent.is_dir():
         raise StoreMistake(
-            f"storage: folder {file.parent} does not exist; create it or name another"
+            f"storage: cannot open {file}: folder {file.parent} does not exist; create it or name another"
         )
 
 
