@@ -286,7 +286,7 @@ def _parse_dimension(
         unknown = set(domain) - {"values", "when"}
         if unknown:
             raise UserError(f"no such key {shown(min(unknown))}; known: values, when")
-        when = _conditions(family, domain.get("when") or {}, known)
+        when = _conditions(family, domain.get("when"), known)
         domain = domain["values"]
     if domain == "auto":
         listed = list(knob.search)
@@ -304,10 +304,10 @@ def _conditions(
     family: Family, written: object, known: Mapping[str, Knob]
 ) -> dict[str, tuple[Any, ...]]:
     """Parses the entry `when`, which maps knobs to a value or a list of values. Raises UserError for a mistake."""
-    if not isinstance(written, Mapping):
+    if not isinstance(written, Mapping | None):
         raise UserError(f"when: must map knobs to values, got {shown(written)}")
     when: dict[str, tuple[Any, ...]] = {}
-    for other, wanted in written.items():
+    for other, wanted in (written or {}).items():
         if other not in known:
             raise UserError(f"when: no such knob {shown(other)}; {nearest(other, known)}")
         listed = wanted if isinstance(wanted, list) else [wanted]

@@ -168,7 +168,12 @@ def text_changes(config: SweepConfig) -> list[str]:
         store.close()
     if last is None:
         return []
-    before, now = read_stored(last.text), read_stored(config.text)
+    try:
+        before, now = read_stored(last.text), read_stored(config.text)
+    except YamlError:
+        before = None
+    if not isinstance(before, dict):
+        return []  # not a text that srsweep stored
     changed = [
         # A database URL may hold a password.
         key

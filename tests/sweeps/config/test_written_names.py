@@ -35,13 +35,13 @@ def test_other_names_are_taken(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "when", ["none", "[none]", "3", "true", "''", "{n_feats: none}", "{n_feats: {low: 1}}", "{nofeats: 1}", "{compression: none}", "{n_feats: []}"]
+    "when", ["none", "[none]", "3", "true", "''", "~", "{}", "{n_feats: none}", "{n_feats: {low: 1}}", "{nofeats: 1}", "{compression: none}", "{n_feats: []}"]
 )  # fmt: skip
 @pytest.mark.parametrize("values", ["[none]", "none", "auto"])
 def test_a_condition_that_is_none_is_answered(tmp_path: Path, when: str, values: str) -> None:
     """B7."""
     knob = f"compression: {{values: {values}, when: {when}}}"
-    if when in ("''", "{n_feats: []}"):
+    if when in ("~", "{}", "{n_feats: []}"):
         config(tmp_path, ("compression: none", knob))
         return
     message = one(tmp_path, ("compression: none", knob))
