@@ -41,8 +41,10 @@ COUNTING_SECONDS = 10
 """Time limit, in seconds, for sampling the COUNTED architectures."""
 ENOUGH = 30
 """Smallest number of architectures to sample, whatever the time limit, and largest number to draw from a cost table."""
-TIMED_MULTADDS = 1e11
-"""Largest number of multiply-adds of a training step that `check` times on a CPU. It takes a few seconds."""
+TIMED_MULTADDS = 2e10
+"""Largest number of multiply-adds of a training step that `check` times on a CPU. It takes about a second."""
+TIMED_PIXELS = 2e6
+"""Largest number of high-resolution pixels of a training step that `check` times on a CPU."""
 TIMING_SECONDS = 20
 """Seconds after which `check` starts to time no further network."""
 
@@ -227,7 +229,8 @@ def _time_step(config: SweepConfig, architecture: Architecture) -> float:
     if not on_cuda:
         rows, columns = low_res_size(scale)
         each = 3 * costs(architecture, scale)["multadds"] / (rows * columns) * train.patch_size**2
-        batch = max(1, min(batch, int(TIMED_MULTADDS / each)))
+        pixels = (train.patch_size * scale) ** 2
+        batch = max(1, min(batch, int(TIMED_MULTADDS / each), int(TIMED_PIXELS / pixels)))
     load = Load(
         scale=scale, batch_size=batch, patch_size=train.patch_size, bfloat16=False, process_bytes=0
     )

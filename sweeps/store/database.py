@@ -201,12 +201,13 @@ def _check_sqlite(url: str) -> str:
 
 
 def check_place(url: str) -> None:
-    """Raises StoreMistake if `url` names an SQLite file that cannot exist: its folder is missing or it is a folder.
+    """Raises StoreMistake if `url` names an SQLite file that cannot exist, or a database whose driver is not installed.
 
-    SQLite makes a missing file, but no folder.
+    SQLite makes a missing file, but no folder. No server is contacted.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
+        connect(url).dispose()
         return
     file = Path(parsed.database or "")
     if file.is_dir():
