@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from searchspace.architecture import Architecture
 from searchspace.cost import COSTS, costs
-from searchspace.errors import UserError
-from searchspace.quantity import format_quantity, parse_quantity
-from searchspace.spec import nearest
+from searchspace.errors import UserError, shown
+from searchspace.quantity import format_quantity, parse_limit
+from searchspace.synonyms import nearest
 
-_COMPARISON = re.compile(r"\s*(\w+)\s*(<=|>=|<|>|==)\s*(\S+)\s*")
+_COMPARISON = re.compile(r"\s*(\w+)\s*(<=|>=|<|>|==)\s*(\S.*?)\s*")
+LONGEST_CONSTRAINT = 1_000
+"""The largest number of characters in a constraint."""
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
     ">=": operator.ge,
@@ -47,25 +49,40 @@ class Constraint:
         return f"{self.name} {self.comparison} {format_quantity(self.limit)}"
 
 
+def constrained_name(text: object) -> str | None:
+    """Returns the name that the constraint written as `text` limits, or None if `text` is not a constraint."""
+    match = _match(text)
+    return None if match is None else match[1]
+
+
 def parse_constraint(text: object, knob_names: Collection[str]) -> Constraint:
     """Returns the constraint written as `text`, for example 'params <= 300k'.
 
-    Raises UserError if `text` is not a constraint, or if its name is neither a cost nor one of `knob_names`.
+    Raises UserError if `text` is not a constraint, if its name is neither a cost nor one of `knob_names`, or if its limit
+    lies beyond `searchspace.quantity.LARGEST`.
     """
-    match = _COMPARISON.fullmatch(text) if isinstance(text, str) else None
+    match = _match(text)
     if match is None:
-        raise UserError(f"must read like 'params <= 300k' (<=, >=, <, >, ==), got {text!r}")
+        raise UserError(f"must read like 'params <= 300k' (<=, >=, <, >, ==), got {shown(text)}")
     name, comparison, limit = match.groups()
     if name not in COSTS and name not in knob_names:
-        raise UserError(f"unknown cost or knob {name!r}; {nearest(name, [*COSTS, *knob_names])}")
-    return Constraint(name=name, comparison=comparison, limit=parse_quantity(limit))
+        raise UserError(
+            f"unknown cost or knob {shown(name)}; {nearest(name, [*COSTS, *knob_names])}"
+        )
+    return Constraint(name=name, comparison=comparison, limit=parse_limit(limit))
+
+
+def _match(text: object) -> re.Match[str] | None:
+    # The pattern takes seconds for a very long text.
+    short = isinstance(text, str) and len(text) <= LONGEST_CONSTRAINT
+    return _COMPARISON.fullmatch(str(text)) if short else None
 
 
 def at_most(cost: str, limit: object) -> Constraint:
     """Returns the constraint `cost <= limit`, which one entry of a sweep's `budget` stands for.
 
-    Raises UserError if the cost is unknown or the limit is not a number.
+    Raises UserError if the cost is unknown or the limit is not a number up to `searchspace.quantity.LARGEST`.
     """
     if cost not in COSTS:
         raise UserError(f"unknown cost; {nearest(cost, COSTS)}")
-    return Constraint(name=cost, comparison="<=", limit=parse_quantity(limit))
+    return Constraint(name=cost, comparison="<=", limit=parse_limit(limit))

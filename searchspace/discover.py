@@ -6,7 +6,7 @@ import pkgutil
 from searchspace import families
 from searchspace.errors import UserError
 from searchspace.family import Family
-from searchspace.spec import nearest
+from searchspace.synonyms import nearest
 
 
 def _discover() -> dict[str, Family]:

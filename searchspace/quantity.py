@@ -4,35 +4,58 @@ import math
 import re
 from fractions import Fraction
 
-from searchspace.errors import UserError
+from searchspace.errors import UserError, shown
 
 SUFFIXES = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-_NUMBER = re.compile(r"([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([kKMGT]?)")
+LARGEST = 10**18
+"""The largest limit on a cost or a knob, and the largest number in a range `{low, high, step}`. A database stores
+whole numbers up to 9.2e18."""
+LONGEST = 100
+"""The largest number of characters in a number. More digits would not change a float."""
+_NUMBER = re.compile(r"([+-]?(?:[0-9][0-9_]*\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*([kKMGT]?)")
 
 
 def parse_quantity(value: object) -> int | float:
     """Returns the number that `value` stands for: an int if the number is whole, otherwise a float.
 
     `value` is a number, or a string with an optional suffix k, K, M, G or T. Strings matter because PyYAML reads `1e-4`
-    and `40G` as strings. Raises UserError for anything else, and for a number that is not finite or too large for a
-    float.
+    and `40G` as strings. Raises UserError for anything else, and for a number that is not finite, too large for a
+    float, or so close to 0 that a float would be 0. Each setting has its own bounds besides.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise UserError(f"must be a number such as 3, 0.5, 1e-4, 150k or 40G, got {value!r}")
-    if isinstance(value, str):
-        match = _NUMBER.fullmatch(value.strip())
-        if match is None:
-            raise UserError(f"must be a number such as 3, 0.5, 1e-4, 150k or 40G, got {value!r}")
-        written = match[1].replace("_", "")
-        number: float | Fraction = float(written) * SUFFIXES[match[2]]
-        if number and math.isfinite(number):
-            # In floats, 1.001M would be 1000999.9999999999.
-            number = Fraction(written) * SUFFIXES[match[2]]
-    else:
-        number = value
+        raise UserError(f"must be a number such as 3, 0.5, 1e-4, 150k or 40G, got {shown(value)}")
+    number = _parse(value) if isinstance(value, str) else value
     if not _is_finite(number):
-        raise UserError(f"must be a finite number, got {value!r}")
+        raise UserError(f"must be a finite number, got {shown(value)}")
     return int(number) if number == int(number) else float(number)
+
+
+def parse_limit(value: object) -> int | float:
+    """Returns the number that `value` stands for, as `parse_quantity` does.
+
+    Raises UserError also if the number lies beyond -LARGEST or LARGEST.
+    """
+    number = parse_quantity(value)
+    if abs(number) > LARGEST:
+        raise UserError(f"must be a number up to {LARGEST:.0e}, got {shown(value)}")
+    return number
+
+
+def _parse(text: str) -> float | Fraction:
+    """Returns the number in `text`, which is infinite if it is too large for a float."""
+    match = _NUMBER.fullmatch(text.strip()) if len(text) <= LONGEST else None
+    if match is None:
+        raise UserError(f"must be a number such as 3, 0.5, 1e-4, 150k or 40G, got {shown(text)}")
+    written = match[1].replace("_", "")
+    number = float(written) * SUFFIXES[match[2]]
+    if not math.isfinite(number):
+        return number
+    if number:
+        # In floats, 1.001M would be 1000999.9999999999.
+        return Fraction(written) * SUFFIXES[match[2]]
+    if re.search("[1-9]", re.split("[eE]", written)[0]):
+        raise UserError(f"must be 0 or at least 1e-300 in size, got {shown(text)}")
+    return 0
 
 
 def _is_finite(number: float | Fraction) -> bool:

@@ -25,10 +25,11 @@ from pydantic import TypeAdapter, ValidationError
 from searchspace.architecture import Architecture
 from searchspace.constraint import Constraint
 from searchspace.discover import FAMILIES
-from searchspace.errors import UserError
+from searchspace.errors import UserError, shown
 from searchspace.family import Family
-from searchspace.quantity import parse_quantity
-from searchspace.spec import Knob, check_truth, knobs, nearest
+from searchspace.quantity import parse_limit
+from searchspace.spec import Knob, check_truth, knobs
+from searchspace.synonyms import nearest
 
 Path = tuple[str, ...]
 """The keys that lead to an entry of a sweep file."""
@@ -217,7 +218,7 @@ def parse_space(written: object, at: Path) -> tuple[Space, list[Fault]]:
     faults: list[Fault] = []
     parts = []
     if not isinstance(written, Mapping) or not written:
-        faults.append((at, f"must map family names to their knobs, got {written!r}"))
+        faults.append((at, f"must map family names to their knobs, got {shown(written)}"))
         return Space(families=()), faults
     for name, wanted in written.items():
         if name not in FAMILIES:
@@ -238,7 +239,7 @@ def _parse_family(
     if wanted is None:
         wanted = {}
     if not isinstance(wanted, Mapping):
-        return (), [(at, f"must be auto or map knobs to values, got {wanted!r}")]
+        return (), [(at, f"must be auto or map knobs to values, got {shown(wanted)}")]
     dimensions, faults = [], []
     for name, domain in wanted.items():
         if name not in known:
@@ -284,8 +285,8 @@ def _parse_dimension(
     if isinstance(domain, Mapping) and "values" in domain:
         unknown = set(domain) - {"values", "when"}
         if unknown:
-            raise UserError(f"no such key {min(unknown)!r}; known: values, when")
-        when = _conditions(family, domain.get("when") or {}, known)
+            raise UserError(f"no such key {shown(min(unknown))}; known: values, when")
+        when = _conditions(family, domain.get("when"), known)
         domain = domain["values"]
     if domain == "auto":
         listed = list(knob.search)
@@ -303,12 +304,12 @@ def _conditions(
     family: Family, written: object, known: Mapping[str, Knob]
 ) -> dict[str, tuple[Any, ...]]:
     """Parses the entry `when`, which maps knobs to a value or a list of values. Raises UserError for a mistake."""
-    if not isinstance(written, Mapping):
-        raise UserError(f"when: must map knobs to values, got {written!r}")
+    if not isinstance(written, Mapping | None):
+        raise UserError(f"when: must map knobs to values, got {shown(written)}")
     when: dict[str, tuple[Any, ...]] = {}
-    for other, wanted in written.items():
+    for other, wanted in (written or {}).items():
         if other not in known:
-            raise UserError(f"when: no such knob {other!r}; {nearest(other, known)}")
+            raise UserError(f"when: no such knob {shown(other)}; {nearest(other, known)}")
         listed = wanted if isinstance(wanted, list) else [wanted]
         when[other] = tuple(checked_value(family, other, value) for value in listed)
     return when
@@ -326,7 +327,7 @@ def checked_value(family: Family, knob: str, value: object) -> Any:
         return adapter.validate_python(value)
     except ValidationError as error:
         message = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-        raise UserError(f"{message}, got {value!r}") from None
+        raise UserError(f"{message}, got {shown(value)}") from None
 
 
 def _range(domain: Mapping[str, object]) -> list[int | float]:
@@ -334,15 +335,16 @@ def _range(domain: Mapping[str, object]) -> list[int | float]:
     unknown = set(domain) - {"low", "high", "step"}
     if unknown or not {"low", "high"} <= set(domain):
         raise UserError(
-            f"must be {{low, high, step}} or {{values, when}}, got keys {sorted(map(str, domain))}"
+            f"must be {{low, high, step}} or {{values, when}}, got keys {shown(sorted(map(str, domain)))}"
         )
-    low, high = parse_quantity(domain["low"]), parse_quantity(domain["high"])
-    step = parse_quantity(domain.get("step", 1))
+    low, high = parse_limit(domain["low"]), parse_limit(domain["high"])
+    step = parse_limit(domain.get("step", 1))
     if step <= 0 or low > high:
-        raise UserError(
-            f"low <= high and step > 0 must hold, got low={low}, high={high}, step={step}"
-        )
-    count = math.floor((high - low) / step + 1e-9) + 1
-    if count > MAX_VALUES:
-        raise UserError(f"must have at most {MAX_VALUES} values, got {count}; use a larger step")
-    return [round(low + number * step, 10) for number in range(count)]
+        raise UserError(f"low <= high and step > 0 must hold, got {low=}, {high=}, {step=}")
+    steps = (high - low) / step
+    if not steps < MAX_VALUES:
+        raise UserError(f"must have at most {MAX_VALUES} values, got {steps + 1:.9g}; raise step")
+    values = [round(low + n * step, 10) for n in range(math.floor(steps + 1e-9) + 1)]
+    if len(set(values)) < len(values):
+        raise UserError(f"values must differ in their first 10 decimals, got step={step}")
+    return values

@@ -5,7 +5,6 @@ A Spec is a frozen pydantic model with one field per knob. The default values de
 says what the knob does. This module does not import torch.
 """
 
-import difflib
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -22,7 +21,11 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from searchspace.errors import UserError
+from searchspace.errors import UserError, shown
+from searchspace.synonyms import meant, nearest, note
+
+MISSING = "is missing"
+"""The sentence about a key that must be given."""
 
 
 @dataclass(frozen=True)
@@ -139,38 +142,44 @@ def digest(family: str, canonical: Spec) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def nearest(name: object, known: Iterable[str]) -> str:
-    """Returns a hint for an unknown name: 'did you mean ...?' if a known name is similar, else all known names."""
-    names = list(known)
-    close = difflib.get_close_matches(str(name), names, n=1)
-    close = close or difflib.get_close_matches(str(name).lower(), names, n=1)
-    if close:
-        return f"did you mean {close[0]}?"
-    return f"known: {', '.join(names)}"
-
-
 def explain(
-    error: ValidationError, known: Callable[[tuple[str, ...]], Iterable[str]]
+    error: ValidationError,
+    known: Callable[[tuple[str, ...]], Iterable[str]],
+    elsewhere: Callable[[str], str | None] = lambda name: None,
 ) -> list[tuple[tuple[str, ...], str]]:
     """Returns every mistake in `error` as (path, sentence). The sentence about an unknown key suggests a known key.
 
-    `known` takes a path and returns the keys that are valid there.
+    `known` takes a path and returns the keys that are valid there. `elsewhere` takes the name of an unknown key and
+    returns the full path of a key of that meaning in another section, or None. A missing key is not reported if an
+    unknown key beside it stands for that key.
     """
-    faults = []
+    faults, stood_for = [], set()
     for fault in error.errors(include_url=False):
         path = tuple(str(part) for part in fault["loc"])
         if fault["type"] == "extra_forbidden":
-            text = f"no such key; {nearest(path[-1], known(path[:-1]))}"
+            keys = list(known(path[:-1]))
+            stood_for.add((*path[:-1], meant(path[-1], keys)))
+            text = f"no such key; {_hint(path[-1], keys, elsewhere)}"
         elif fault["type"] == "missing":
-            text = "is missing"
+            text = MISSING
+        elif fault["type"] == "string_type" and isinstance(fault["input"], int | float):
+            text = f"must be text, got {shown(fault['input'])}; put it in quotes"
         else:
             text = fault["msg"].removeprefix("Value error, ")
             # srsweep's own validators already say which value they got.
             if ", got " not in text:
-                got = f"got {fault['input']!r}"
+                got = f"got {shown(fault['input'])}"
                 text += f" ({got})" if text.endswith("?") else f", {got}"
         faults.append((path, text))
-    return faults
+    return [(path, text) for path, text in faults if text != MISSING or path not in stood_for]
+
+
+def _hint(name: str, keys: list[str], elsewhere: Callable[[str], str | None]) -> str:
+    """Returns a hint for an unknown key. A synonym in another section comes before a similar key of this one."""
+    path = None if meant(name, keys, similar=False) else elsewhere(name)
+    if path is None:
+        return nearest(name, keys)
+    return f"did you mean {path}?{note(name, path.rpartition('.')[2])}"
 
 
 def _type_name(annotation: Any) -> str:

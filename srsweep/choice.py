@@ -13,8 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-import yaml
-
 from analysis.choose.front import load_front
 from analysis.pages.pictures import FindTrained, Trained
 from analysis.read.frames import load_lives, load_sweeps, load_trial
@@ -22,7 +20,7 @@ from analysis.read.points import load_points
 from searchspace.architecture import architecture
 from searchspace.discover import FAMILIES
 from searchspace.errors import UserError
-from searchspace.spec import nearest
+from searchspace.synonyms import nearest
 from srsweep.errors import say
 from srsweep.options import locate, parse_architecture
 from srsweep.variant import NOTE, TrialReference, Variant, split_of, variant_in
@@ -30,6 +28,8 @@ from sweeps.checkpoints.object_store import Mirror, is_url
 from sweeps.checkpoints.state import checkpoint_path
 from sweeps.config.sweep_config import SweepConfig, parse_config
 from sweeps.messages import redacted_url
+from sweeps.paths import expanded
+from sweeps.yaml_text import read_stored
 
 Whole = Literal["front", "all"]
 """The complete trials that a sweep's name stands for: those on its Pareto front, or all."""
@@ -54,7 +54,7 @@ def choose(
     if len(words) == 2 and words[0] not in FAMILIES and words[1].isdigit():
         words = ["#".join(words)]
     first = words[0]
-    folder = Path(first)
+    folder = Path(expanded(first))
     is_path = os.sep in first and (folder / NOTE).is_file()
     if len(words) == 1 and not is_path and (found := REFERENCE.fullmatch(first)):
         variant = _of_trial(
@@ -156,8 +156,12 @@ def finder(url: str, folders: Sequence[Path] = ()) -> FindTrained:
 def stored_config(url: str, name: str) -> SweepConfig:
     """Returns the configuration of a sweep's newest run. Raises UserError if it is no longer valid."""
     lives = load_lives(url, [name])
-    text = yaml.safe_load(lives["text"].iloc[-1]) if len(lives) else None
-    return parse_config({"metadata": {"sweep": text}}, f"sweep {name} in {redacted_url(url)}")
+    source = f"sweep {name} in {redacted_url(url)}"
+    try:
+        text = read_stored(lives["text"].iloc[-1]) if len(lives) else None
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from None
+    return parse_config({"metadata": {"sweep": text}}, source, stored=True)
 
 
 def _listed(names: Sequence[str]) -> str:

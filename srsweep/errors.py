@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from searchspace.errors import UserError
+from searchspace.errors import UserError, cut
 from sweeps.log import log_failure, log_of
 from sweeps.messages import TRACEBACK, reason_of, redacted, visible
 
@@ -37,11 +37,17 @@ def say(text: str, *, err: bool = False) -> None:
 class Mistake(click.ClickException):
     """A mistake in a file or on the command line, which the user can correct."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(cut(message))
+
     exit_code = 2
 
 
 class RunFailed(click.ClickException):
     """A failure of a command whose input was valid."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(cut(message))
 
     exit_code = 1
 
@@ -60,7 +66,8 @@ class OneLineErrors(click.Group):
 
     def _invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with _shown_errors():
+                return super().invoke(ctx)
         # click answers its own errors. It ends quietly when `| head` closes the pipe.
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
@@ -74,7 +81,7 @@ def _shown_errors() -> Iterator[None]:
     try:
         yield
     except click.ClickException as error:
-        vars(error)["message"] = _shown(error.message)  # final for a type checker
+        vars(error)["message"] = _shown(cut(error.message))  # final for a type checker
         raise
 
 

@@ -1,6 +1,7 @@
 """Options and arguments that several commands share, and functions that read their values."""
 
 import itertools
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,39 +10,55 @@ from typing import Any, TypeVar
 
 import click
 import pandas as pd
-import yaml
 
 from analysis.tables import Format, render
 from searchspace.architecture import Architecture, architecture
-from searchspace.errors import UserError
+from searchspace.errors import UserError, cut, shown
 from searchspace.quantity import parse_quantity
 from srsweep.errors import use_database
 from sweeps.advice import DEFAULT_STORAGE, STORAGE_VARIABLE
+from sweeps.config.places import is_sweep_file
 from sweeps.config.sweep_config import (
     ConfigError,
     SweepConfig,
     read_config,
 )
 from sweeps.config.yaml_lines import located
+from sweeps.paths import expanded
+from sweeps.store.urls import check_url
+from sweeps.yaml_text import YamlError, read_yaml
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+
+class ExpandedPath(click.Path):
+    """A path in which ~ and $VAR are expanded. A shell leaves ~ as it is in --output=~/folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Returns the expanded path. Ends the command if a variable is not set or the path has control characters."""
+        try:
+            value = expanded(os.fspath(value))
+        except UserError as error:
+            self.fail(str(error), param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FILE = click.argument("file", type=ExpandedPath(path_type=Path, dir_okay=False))
 VARIANT = click.argument("variant", metavar="VARIANT...", nargs=-1, required=True)
 WEIGHTS = click.option(
     "--weights",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=ExpandedPath(path_type=Path, dir_okay=False),
     help="Checkpoint to load. Default: the checkpoint of the trial, or the one in the output folder.",
 )
 SCALE = click.option(
     "--scale",
-    type=click.IntRange(min=2),
+    type=click.IntRange(2, 8),
     help="Upscaling factor. Default: the scale of the trial or of the output folder, otherwise 4.",
 )
 INTO = click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=ExpandedPath(path_type=Path, file_okay=False),
     required=True,
     help="Folder for the output files.",
 )
@@ -60,6 +77,10 @@ def _database(fallbacks: str) -> Callable[[Command], Command]:
 DATABASE = _database(", otherwise the database of the sweep file that you name")
 DATABASE_ALONE = _database("")
 """The same option for commands that take no sweep file."""
+MAX_THREADS = 1_024
+"""The largest number of threads that an option takes."""
+MAX_SIDE = 65_536
+"""The largest side of an image or a tile, in pixels, that an option takes."""
 DRIVER = click.option(
     "--driver",
     type=click.Choice(["local", "ray"]),
@@ -119,16 +140,19 @@ def locate(names: Sequence[str], db: str | None) -> tuple[list[str], str]:
     """Returns the names of the sweeps that a command refers to, and the URL of their database.
 
     Each of `names` is the name of a sweep or a sweep file (.yaml, .yml). The URL is `db` if given, otherwise the
-    storage of the first sweep file, otherwise DEFAULT_STORAGE.
+    storage of the first sweep file, otherwise DEFAULT_STORAGE. Raises UserError if the URL is not a database URL.
     """
     found = []
     for name in names:
-        if name.endswith((".yaml", ".yml")):
-            config = read_config(Path(name))
+        if is_sweep_file(name):
+            config = read_config(Path(expanded(name)))
             db = db or config.storage
             name = config.name
         found.append(name)
-    url = db or DEFAULT_STORAGE
+    try:
+        url = check_url(db or DEFAULT_STORAGE)
+    except UserError as error:
+        raise UserError(f"--db or {STORAGE_VARIABLE}: {error}") from None
     use_database(url)
     return found, url
 
@@ -165,9 +189,14 @@ def parse_architecture(family: str, knob_values: Sequence[str]) -> Architecture:
 def read_value(text: str, value: str) -> Any:
     """Returns `value` parsed like a value in a sweep file. Raises UserError whose message begins with `text`."""
     try:
-        return yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise UserError(f"{text}: {value!r} is not a value; write a list as [0,1,2]") from None
+        read = read_yaml(value)
+    except YamlError:
+        raise UserError(
+            f"{cut(text)}: {shown(value)} is not a value; write a list as [0,1,2]"
+        ) from None
+    if read.faults:
+        raise UserError(f"{text}: {read.faults[0][1]}")
+    return read.value
 
 
 def parts(text: str | None) -> list[str]:

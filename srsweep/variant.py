@@ -17,13 +17,14 @@ from torch import nn
 
 from analysis.read.frames import load_sweeps
 from searchspace.architecture import Architecture, architecture
-from searchspace.errors import UserError
+from searchspace.errors import UserError, shown
 from searchspace.spec import explain
 from srsweep.advice import advised
 from srsweep.errors import say
 from sweeps.advice import folder_for
 from sweeps.checkpoints.state import checkpoint_path, refuse_damaged
 from sweeps.checkpoints.upstream_weights import Loaded, load_weights
+from sweeps.config.places import expand_data
 from sweeps.data.settings import DataSettings, read_names, sets_label
 from sweeps.data.split import DataSplit, open_data
 from sweeps.measure.latency_objective import FACT, key_of
@@ -141,7 +142,7 @@ def read_note(folder: Path) -> dict[str, Any]:
     except ValueError as error:
         raise UserError(f"{path}: not valid JSON ({error}); {RETRAIN}") from None
     if not isinstance(note, dict):
-        raise UserError(f"{path}: must be a JSON object, got {note!r}; {RETRAIN}")
+        raise UserError(f"{path}: must be a JSON object, got {shown(note)}; {RETRAIN}")
     return note
 
 
@@ -208,7 +209,10 @@ def data_of(
     options = {name: f"--set {name}" for name in DataSettings.model_fields}
     options |= {"train": "--data"} if train_set is not None else {}
     options |= {"root": "--root"} if root is not None else {}
-    return validated(DataSettings, data.model_dump() | given | changes, options)
+    changed, faults = expand_data(given | changes)
+    if faults:
+        raise UserError("\n".join(f"{options[path[0]]}: {text}" for path, text in faults))
+    return validated(DataSettings, data.model_dump() | changed, options)
 
 
 def _names(option: str, text: str) -> str | list[Any]:

@@ -1,4 +1,4 @@
-"""The processor cores that this process may use."""
+"""The processor cores and the memory that this process may use."""
 
 import math
 import os
@@ -26,6 +26,25 @@ def _quota(groups: Path) -> float:
             quota, period = " ".join((groups / name).read_text() for name in names).split()
             return int(quota) / int(period) if quota not in ("max", "-1") else math.inf
     return math.inf
+
+
+def free_memory(groups: Path = GROUPS, meminfo: Path = Path("/proc/meminfo")) -> float:
+    """Returns the bytes of memory that a new process can take on this machine, or infinity if they are unknown.
+
+    A container may have less than the machine.
+    """
+    free = math.inf
+    with suppress(OSError, ValueError, StopIteration):
+        lines = meminfo.read_text().splitlines()
+        available = next(line for line in lines if line.startswith("MemAvailable:"))
+        free = 1024.0 * int(available.split()[1])
+    for limit, used in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        with suppress(OSError, ValueError):  # ValueError: the limit is "max"
+            free = min(free, int((groups / limit).read_text()) - int((groups / used).read_text()))
+    return max(0.0, free)
 
 
 def threads_here(asked: int) -> int:

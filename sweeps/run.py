@@ -1,7 +1,9 @@
 """Runs a sweep from its configuration: opens the data and the database, takes the lease, and starts a driver."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -11,20 +13,94 @@ from sweeps.capacity.gpu_share import Plan, Say, Share, local_share, make_plan, 
 from sweeps.capacity.gpus import find_gpus, number_of, of_workers, places, visible_gpus
 from sweeps.capacity.settings import AUTO, ResourceSettings
 from sweeps.checkpoints.object_store import check_store, is_url
-from sweeps.config.feasibility import check_feasible
+from sweeps.config.feasibility import Found, check_feasible
 from sweeps.config.sweep_config import SweepConfig
+from sweeps.data.images import SetNotFound, find_folders
 from sweeps.data.patches import PatchSampler
-from sweeps.data.split import DataSplit, open_data
+from sweeps.data.settings import EMBEDDED, DataSettings, set_names
+from sweeps.data.split import DataSplit, open_data, plus_hint
 from sweeps.engine.outcomes import SweepFailed, check_result
 from sweeps.engine.sweep import Sweep
 from sweeps.machine import num_cores
 from sweeps.measure.evaluate import bicubic_scores
 from sweeps.records import Record
+from sweeps.store.database import check_place
 from sweeps.store.provenance import git_state, holder, versions
 from sweeps.store.store import LEASE_SECONDS, Store, StoreError, SweepTaken
 
 DriverName = Literal["local", "ray"]
 OnChange = Callable[[Sweep, Record | None], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ready:
+    """What a sweep needs before its first trial, once all questions about its settings are answered."""
+
+    found: Found
+    split: DataSplit | None
+    """The images. None: an image set is not on this machine."""
+    missing_set: str = ""
+    """Which image set is not on this machine and where it was searched, or ''."""
+    lacks: tuple[str, ...] = ()
+    """What else this machine lacks, one line each. The sweep may run on another machine that has it."""
+
+
+def prepare(config: SweepConfig, *, sample: bool = False, elsewhere: bool = False) -> Ready:
+    """Asks every question that can be answered before the first trial. `run`, `pack` and `check` share them.
+
+    With `elsewhere`, the sweep may run on another machine, so that the result says which image set, folder or package
+    this machine lacks. `sample` is passed to `check_feasible`. Raises ConfigError or UserError for a
+    mistake in the settings or the images.
+    """
+    lacks: list[str] = []
+    with _may_be_elsewhere(elsewhere, lacks):
+        check_place(config.storage)
+    for key in ("checkpoints", "cache"):
+        if not is_url(getattr(config, key)):
+            _check_folder(key, Path(getattr(config, key)))
+    if is_url(config.checkpoints):
+        with _may_be_elsewhere(elsewhere, lacks):
+            check_store(config.checkpoints)
+    found = check_feasible(config, sample=sample)
+    missing = _missing_set(config.data) if elsewhere else ""
+    if missing:
+        return Ready(found=found, split=None, missing_set=missing, lacks=tuple(lacks))
+    split = open_data(config.data, config.scale, Path(config.cache).absolute())
+    # Raises UserError now, not in the first trial, if an image is smaller than a patch.
+    PatchSampler(split.train, config.train.patch_size, config.train.batch_size, config.seed)
+    return Ready(found=found, split=split, lacks=tuple(lacks))
+
+
+@contextmanager
+def _may_be_elsewhere(elsewhere: bool, lacks: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except UserError as error:
+        if not elsewhere:
+            raise
+        lacks.append(str(error))
+
+
+def _check_folder(key: str, folder: Path) -> None:
+    """Raises UserError if `folder` cannot be made, because it or a folder above it is a file."""
+    for place in (folder, *folder.parents):
+        if place.is_dir():
+            return
+        if place.exists():
+            raise UserError(f"{key}: must be a folder, but {place} is a file")
+
+
+def _missing_set(data: DataSettings) -> str:
+    """Returns a line about the first image set that is not on this machine, or '' if all sets are."""
+    root = Path(data.root)
+    for named in (data.train, data.validation or ()):
+        for name in set_names(named):
+            try:
+                if name != EMBEDDED:
+                    find_folders(root, name)
+            except SetNotFound as error:
+                return f"{error}{plus_hint(named, root)}"
+    return ""
 
 
 def run_sweep(
@@ -48,12 +124,9 @@ def run_sweep(
     SweepTaken if another driver holds the lease, and SweepFailed if the sweep cannot go on or has no result. On
     KeyboardInterrupt, the lease is released and everything stored so far is kept.
     """
-    found = check_feasible(config)
-    if is_url(config.checkpoints):
-        check_store(config.checkpoints)
-    split = open_data(config.data, config.scale, Path(config.cache).absolute())
-    # Raises UserError now, not in the first trial, if an image is smaller than a patch.
-    PatchSampler(split.train, config.train.patch_size, config.train.batch_size, config.seed)
+    ready = prepare(config)
+    found, split = ready.found, ready.split
+    assert split is not None
     for line in split.lines:
         say(line)
     store = Store(config.storage)

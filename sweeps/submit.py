@@ -29,12 +29,15 @@ if not __package__:
 
 import yaml
 
+from searchspace.errors import UserError, cut
 from sweeps.advice import STORAGE_VARIABLE, command
-from sweeps.config.sweep_config import ConfigError, SweepConfig, parse_config
+from sweeps.config.sweep_config import ConfigError, SweepConfig, parse_config, read_config_text
 from sweeps.drivers import ray_job
 from sweeps.files import write_text
 from sweeps.messages import redacted, visible
+from sweeps.paths import expanded
 from sweeps.store.store import Store, StoreError
+from sweeps.yaml_text import YamlError, read_stored, read_text
 
 BOOTSTRAP = "ray_bootstrap_config.yaml"
 """Name of the file in the head node's home folder that holds the cluster file of the last `ray up`, as JSON."""
@@ -83,8 +86,9 @@ def main(arguments: list[str] | None = None) -> int:
     if options.run is not None:
         return _ended(run_here(options.run, secret=_secret(options.run)))
     try:
-        found = find(options.file, Path.home())
-    except ConfigError as error:
+        file = None if options.file is None else Path(expanded(str(options.file)))
+        found = find(file, Path.home())
+    except UserError as error:
         print(visible(redacted(str(error))), file=sys.stderr, flush=True)
         return _ended(2)
     if options.file is None:
@@ -133,20 +137,21 @@ def find(file: Path | None, home: Path) -> Found:
 def read(path: Path) -> Found:
     """Returns the sweep in a YAML or JSON file with any suffix. Raises ConfigError if the file is wrong."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
+        text = read_text(path)
+    except YamlError as error:
+        raise ConfigError(f"{path}: {error}") from None
     try:
         # JSON first, because YAML reads its 1e-05 as a string.
         document = json.loads(text)
-        return Found(config=parse_config(document, str(path)), path=path)
-    except json.JSONDecodeError:
-        pass
+    except (
+        ValueError,
+        RecursionError,
+    ):  # ValueError: not JSON, or a number of more than 4,300 digits
+        return Found(config=read_config_text(text, str(path)), path=path)
     try:
-        document, node = yaml.safe_load(text), yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    return Found(config=parse_config(document, str(path), node), path=path)
+        return Found(config=parse_config(document, str(path)), path=path)
+    except RecursionError:
+        raise ConfigError(f"{path}: too deeply nested for a sweep file") from None
 
 
 def text_changes(config: SweepConfig) -> list[str]:
@@ -164,10 +169,15 @@ def text_changes(config: SweepConfig) -> list[str]:
         store.close()
     if last is None:
         return []
-    # The stored text has no secrets, so a change of the password alone is no change.
-    before, now = yaml.safe_load(redacted(last.text)), yaml.safe_load(redacted(config.text))
+    try:
+        # The stored text has no secrets, so a change of the password alone is no change.
+        before, now = read_stored(redacted(last.text)), read_stored(redacted(config.text))
+    except YamlError:
+        before = None
+    if not isinstance(before, dict):
+        return []  # not a text that srsweep stored
     changed = [
-        f"{key}: {before.get(key)} -> {now.get(key)}"
+        f"{key}: {cut(str(before.get(key)))} -> {cut(str(now.get(key)))}"
         for key in sorted(before.keys() | now.keys())
         if before.get(key) != now.get(key)
     ]
@@ -184,7 +194,7 @@ def snapshot(config: SweepConfig) -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     # Each text has its own file, so that a job that is starting never reads another job's text.
     path = folder / f"{config.name}-{config.digest}.yaml"
-    document = {"metadata": {"sweep": yaml.safe_load(config.text)}}
+    document = {"metadata": {"sweep": read_stored(config.text)}}
     write_text(path, yaml.safe_dump(document, sort_keys=False, allow_unicode=True), mode=0o600)
     return path
 

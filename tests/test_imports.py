@@ -19,6 +19,7 @@ OF_SWEEPS_IN_ANALYSIS = (
     "sweeps.messages",
     "sweeps.advice",
     "sweeps.files",
+    "sweeps.yaml_text",
     "sweeps.data",
     "sweeps.measure.evaluate",
     "sweeps.measure.latency",
@@ -52,7 +53,7 @@ ROOMS = (
     "sweeps.*.settings",
     "sweeps.train.losses sweeps.train.schedules sweeps.search.samplers",
     "sweeps.device sweeps.machine sweeps.log sweeps.records sweeps.advice",
-    "sweeps.files sweeps.messages",
+    "sweeps.files sweeps.messages sweeps.paths sweeps.yaml_text",
 )
 """The rooms of `sweeps` from the top down; those in one line must not import each other."""
 HEIGHT = {room: height for height, line in enumerate(reversed(ROOMS)) for room in line.split()}

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from functools import partial
 
 import pandas as pd
-import yaml
 
 from analysis.choose.select import Selection, tiers
 from analysis.choose.variants import spread_of, variants
 from searchspace.constraint import Constraint, at_most, parse_constraint
 from searchspace.errors import UserError
+from sweeps.yaml_text import YamlError, read_stored
 
 TIERS = (50e3, 150e3, 600e3)
 """Largest numbers of parameters of the default tiers of sweeps that do not limit the number of parameters."""
@@ -44,8 +44,8 @@ def tiers_within(texts: Iterable[str]) -> tuple[float, ...]:
 def _limit_on_params(text: str) -> float | None:
     """Returns the largest number of parameters that a sweep file allows, or None if it sets no limit."""
     try:
-        sweep = yaml.safe_load(text)
-    except yaml.YAMLError:
+        sweep = read_stored(text)
+    except YamlError:
         return None
     if not isinstance(sweep, dict):
         return None

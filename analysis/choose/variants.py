@@ -17,7 +17,7 @@ from analysis.choose.pareto import front_mask
 from analysis.read.database import LATENCY, QUALITIES
 from searchspace.cost import COSTS
 from searchspace.errors import UserError
-from searchspace.spec import nearest
+from searchspace.synonyms import nearest
 from sweeps.store.comparability import differences
 
 COMPARABLE = ("scale", "data_fingerprint", "train_data", "training", "step")

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from analysis.figures.theme import RUNNING, Figure, base_layout, counting_axis, escaped, nothing_yet
+from sweeps.yaml_text import read_stored
 
 STATE_LOOK = {
     "complete": ("#0072b2", "circle"),
@@ -36,7 +36,7 @@ def spend_unit(texts: Iterable[str]) -> tuple[str, float]:
 
 def _resources(text: str) -> tuple[float, float]:
     """Returns the (cores, GPUs) that one trial uses, read from the text of a sweep file."""
-    sweep: Any = yaml.safe_load(text) if text else None
+    sweep: Any = read_stored(text) if text else None
     given = sweep.get("resources") if isinstance(sweep, dict) else None
     given = given if isinstance(given, dict) else {}
     gpu = given.get("gpu", "auto")

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, create_engine, func, select
 from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
 from searchspace.errors import UserError
-from searchspace.spec import nearest
+from searchspace.synonyms import nearest
 from sweeps.advice import command
 from sweeps.messages import HIDDEN
 from sweeps.store.row_checks import check_rows

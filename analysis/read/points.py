@@ -23,7 +23,7 @@ from analysis.read.database import (
     sweep_ids,
 )
 from searchspace.errors import UserError
-from searchspace.spec import nearest
+from searchspace.synonyms import nearest
 from sweeps.store.schema import Attempt, Sweep, Trial
 
 DETAILS = (

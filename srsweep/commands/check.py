@@ -20,16 +20,14 @@ from searchspace.space import feasible
 from srsweep.options import FILE, by_line, print_table, read_file, tabular
 from srsweep.progress import format_duration
 from sweeps.capacity.gpu_share import resources_of
+from sweeps.capacity.memory_model import Load, predicted_bytes
 from sweeps.capacity.settings import AUTO
-from sweeps.config.feasibility import Found, check_feasible
+from sweeps.config.feasibility import Found
 from sweeps.config.sweep_config import SweepConfig
-from sweeps.data.images import SetNotFound, find_folders
-from sweeps.data.settings import EMBEDDED, SetNames, set_names
-from sweeps.data.split import open_data, plus_hint
 from sweeps.device import pick_device
-from sweeps.machine import num_cores, threads_here
+from sweeps.machine import free_memory, num_cores, threads_here
 from sweeps.messages import redacted_url
-from sweeps.run import lacking, local_slots
+from sweeps.run import Ready, lacking, local_slots, prepare
 from sweeps.search.sampler import sampler_class
 from sweeps.train.loop import time_step
 
@@ -43,6 +41,10 @@ COUNTING_SECONDS = 10
 """Time limit, in seconds, for sampling the COUNTED architectures."""
 ENOUGH = 30
 """Smallest number of architectures to sample, whatever the time limit, and largest number to draw from a cost table."""
+TIMED_MULTADDS = 2e10
+"""Largest number of multiply-adds of a training step that `check` times on a CPU. It takes about a second."""
+TIMED_PIXELS = 2e6
+"""Largest number of high-resolution pixels of a training step that `check` times on a CPU."""
 TIMING_SECONDS = 20
 """Seconds after which `check` starts to time no further network."""
 
@@ -74,8 +76,8 @@ def describe(config: SweepConfig) -> dict[str, Any]:
     Raises UserError if no architecture is feasible or if the images cannot be used. If an image set is missing, the
     fact 'data' says so instead, because the sweep may run on another machine.
     """
-    found = check_feasible(config, sample=True)
-    data, notes = _data(config)
+    ready = prepare(config, sample=True, elsewhere=True)
+    found = ready.found
     allowed, share = _allowed(config, found)
     table = found.table
     size = f"{len(config.space):,}" if config.space.enumerable else "not enumerated"
@@ -94,8 +96,9 @@ def describe(config: SweepConfig) -> dict[str, Any]:
     }
     described |= {name: _range(config, name, allowed, found) for name in SHOWN}
     described |= {
-        "data": data,
-        "image sets": " | ".join(notes),
+        "data": _data(ready),
+        "image sets": " | ".join(ready.split.notes) if ready.split is not None else "unknown",
+        "lacking here": "; ".join(ready.lacks) or "nothing",
         "trials": f"{config.search.trials} by {config.search.sampler}, {config.train.steps:,} steps each",
         "arithmetic": f"{_multiply_adds(config, allowed):.2g} multiply-adds to train all trials to the last step",
         "expected time": _expected_time(config, allowed),
@@ -146,20 +149,11 @@ def _unused(config: SweepConfig) -> str:
     return ", ".join(name for part in config.space.families for name in part.unused()) or "none"
 
 
-def _data(config: SweepConfig) -> tuple[str, tuple[str, ...]]:
-    """Describes the images in one line, or names a set that is missing, and returns a note for each set."""
-    root = Path(config.data.root)
-    settings: list[SetNames] = [config.data.train, config.data.validation or ()]
-    for named in settings:
-        for name in set_names(named):
-            try:
-                if name != EMBEDDED:
-                    find_folders(root, name)
-            except SetNotFound as error:
-                reason = f"not found: {error}{plus_hint(named, root)}; the sweep needs it to run"
-                return reason, ("unknown",)
-    split = open_data(config.data, config.scale, Path(config.cache).absolute())
-    return split.description, split.notes
+def _data(ready: Ready) -> str:
+    """Describes the images in one line, or names a set that is missing."""
+    if ready.split is None:
+        return f"not found: {ready.missing_set}; the sweep needs it to run"
+    return ready.split.description
 
 
 def _allowed(config: SweepConfig, found: Found) -> tuple[list[Architecture], str]:
@@ -210,12 +204,46 @@ def _expected_time(config: SweepConfig, allowed: list[Architecture]) -> str:
     if meant_for_cuda and not torch.cuda.is_available():
         return "unknown: the trials need a GPU, and this machine has none"
     slots = min(local_slots(resources), config.search.trials)
-    seconds = _seconds(config, allowed, slots)
+    try:
+        seconds = _seconds(config, allowed, slots)
+    except TooLarge as error:
+        return f"unknown: {error}"
     shared = resources.gpu == AUTO and torch.cuda.is_available()
     note = "; less if several trials share a GPU (see `srsweep pack`)" if shared else ""
     trials = f"{slots} trials at once" if slots > 1 else "one trial at a time"
     told = f"{format_duration(seconds)} on this machine with {trials}{note}"
     return "; ".join([told, *lacking(config)])
+
+
+class TooLarge(Exception):  # noqa: N818 - reads as what happened
+    """The error of a training step that needs more memory than this machine has."""
+
+
+def _time_step(config: SweepConfig, architecture: Architecture) -> float:
+    """Returns the duration of one training step in seconds. Raises TooLarge if the step does not fit into memory.
+
+    If a step would take the CPU very long, a smaller batch is timed, and the duration is multiplied.
+    """
+    train, scale = config.train, config.scale
+    on_cuda = pick_device(train.device).type == "cuda"
+    batch = train.batch_size
+    if not on_cuda:
+        rows, columns = low_res_size(scale)
+        each = 3 * costs(architecture, scale)["multadds"] / (rows * columns) * train.patch_size**2
+        pixels = (train.patch_size * scale) ** 2
+        batch = max(1, min(batch, int(TIMED_MULTADDS / each), int(TIMED_PIXELS / pixels)))
+    load = Load(
+        scale=scale, batch_size=batch, patch_size=train.patch_size, bfloat16=False, process_bytes=0
+    )
+    needed = predicted_bytes(architecture, load)
+    free = torch.cuda.mem_get_info()[0] if on_cuda else free_memory()
+    if needed > free:
+        raise TooLarge(
+            f"a step of {architecture.label} is predicted to take {needed / 2**30:.1f} GiB of memory, and "
+            f"{free / 2**30:.1f} GiB are free; use a smaller patch_size or batch_size"
+        )
+    timed = train.model_copy(update={"batch_size": batch})
+    return time_step(architecture.network(scale), scale, timed) * train.batch_size / batch
 
 
 def _seconds(config: SweepConfig, allowed: list[Architecture], slots: int) -> float:
@@ -229,7 +257,7 @@ def _seconds(config: SweepConfig, allowed: list[Architecture], slots: int) -> fl
     torch.set_num_threads(threads)
     started = time.perf_counter()
     timed = [
-        time_step(ranked[place].network(config.scale), config.scale, config.train)
+        _time_step(config, ranked[place])
         for place in (len(ranked) // 2, -1)
         if time.perf_counter() - started < TIMING_SECONDS
     ]

@@ -13,7 +13,9 @@ from srsweep.options import parse_architectures, print_table, tabular
 @click.command()
 @click.argument("family")
 @click.argument("knob_values", metavar="[KNOB=VALUE]...", nargs=-1)
-@click.option("--scale", type=int, default=4, show_default=True, help="Upscaling factor.")
+@click.option(
+    "--scale", type=click.IntRange(2, 8), default=4, show_default=True, help="Upscaling factor."
+)
 @tabular
 def cost(family: str, knob_values: tuple[str, ...], scale: int, form: Format | None) -> None:
     """Count the costs of a network.

@@ -15,7 +15,17 @@ from analysis.tables import render
 from searchspace.cost import costs
 from searchspace.errors import UserError
 from srsweep.choice import choose
-from srsweep.options import DATABASE, SCALE, VARIANT, WEIGHTS, parts, tabular, text_width
+from srsweep.options import (
+    DATABASE,
+    MAX_SIDE,
+    SCALE,
+    VARIANT,
+    WEIGHTS,
+    ExpandedPath,
+    parts,
+    tabular,
+    text_width,
+)
 from srsweep.variant import TrialReference, Variant, image_cache, remember_or_tell, say_once
 from sweeps.data.cache import PairSet
 from sweeps.data.images import SetNotFound, find_folders, read_set
@@ -35,7 +45,7 @@ assert set(SETS) <= set(TEST_SETS)
 @SCALE
 @click.option(
     "--root",
-    type=click.Path(path_type=Path),
+    type=ExpandedPath(path_type=Path),
     help="Folder of the test sets. Default: the folder of the image sets that the network was trained with, otherwise ./data.",
 )
 @click.option(
@@ -53,7 +63,7 @@ assert set(SETS) <= set(TEST_SETS)
 )
 @click.option(
     "--tile",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MAX_SIDE),
     help="Enlarge each image in square tiles to save memory. The number is the side of a tile in low-resolution pixels. "
     "Default: enlarge whole images.",
 )

@@ -17,7 +17,16 @@ from analysis.tables import Format
 from searchspace.errors import UserError
 from srsweep.choice import Whole, choose_several
 from srsweep.errors import RunFailed
-from srsweep.options import DATABASE, INTO, SCALE, VARIANT, WEIGHTS, print_table, tabular
+from srsweep.options import (
+    DATABASE,
+    INTO,
+    MAX_THREADS,
+    SCALE,
+    VARIANT,
+    WEIGHTS,
+    print_table,
+    tabular,
+)
 from srsweep.variant import TrialReference, Variant, data_of, remember_or_tell, split_of
 from sweeps.data.settings import DataSettings
 from sweeps.measure.evaluate import bicubic_scores, evaluate
@@ -62,7 +71,7 @@ from sweeps.measure.evaluate import bicubic_scores, evaluate
 )
 @click.option(
     "--threads",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MAX_THREADS),
     default=1,
     show_default=True,
     help="Number of CPU threads with which the latency is measured.",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from srsweep.options import DATABASE, check_folder_of, locate
+from srsweep.options import DATABASE, ExpandedPath, check_folder_of, locate
 
 
 @click.command(name="export-optuna")
@@ -12,7 +12,7 @@ from srsweep.options import DATABASE, check_folder_of, locate
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=ExpandedPath(path_type=Path, dir_okay=False),
     default="study.db",
     show_default=True,
     help="SQLite file to write.",

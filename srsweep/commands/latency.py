@@ -7,10 +7,18 @@ import torch
 from analysis.export.verify import onnx_latency
 from analysis.tables import Format
 from searchspace.cost import low_res_size
-from searchspace.errors import UserError
+from searchspace.errors import UserError, shown
 from searchspace.layers import deployed
 from srsweep.choice import choose
-from srsweep.options import DATABASE, SCALE, VARIANT, print_table, tabular
+from srsweep.options import (
+    DATABASE,
+    MAX_SIDE,
+    MAX_THREADS,
+    SCALE,
+    VARIANT,
+    print_table,
+    tabular,
+)
 from srsweep.variant import Variant, remember_or_tell
 from sweeps.measure.latency import Latency, torch_latency
 
@@ -41,7 +49,7 @@ from sweeps.measure.latency import Latency, torch_latency
 )
 @click.option(
     "--threads",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MAX_THREADS),
     default=1,
     show_default=True,
     help="Number of CPU threads.",
@@ -113,8 +121,10 @@ def _size(text: str | None, scale: int) -> tuple[int, int]:
     if text is None:
         return low_res_size(scale)
     parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.isdigit() and int(part) >= 8 for part in parts):
+    # More than six digits are not converted, because Python refuses to convert very many.
+    sides = [int(part) for part in parts if part.isdecimal() and len(part) <= 6]
+    if len(parts) != 2 or len(sides) != 2 or not all(8 <= side <= MAX_SIDE for side in sides):
         raise UserError(
-            f"--size: must read WIDTHxHEIGHT, such as 320x180, with sides of at least 8, got {text!r}"
+            f"--size: must read WIDTHxHEIGHT, such as 320x180, with sides from 8 to {MAX_SIDE:,}, got {shown(text)}"
         )
-    return int(parts[1]), int(parts[0])
+    return sides[1], sides[0]

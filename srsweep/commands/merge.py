@@ -2,11 +2,14 @@
 
 import click
 
-from searchspace.errors import UserError
+from searchspace.errors import UserError, shown
 from srsweep.errors import say
 from srsweep.options import DATABASE_ALONE, locate
+from sweeps.config.places import name_fault
+from sweeps.paths import expanded
 from sweeps.store.merge import merge as merge_sweeps
 from sweeps.store.store import Store
+from sweeps.store.urls import check_url
 
 
 @click.command()
@@ -32,12 +35,18 @@ def merge(other: str, rename: tuple[str, ...], db: str | None) -> None:
     for text in rename:
         name, equals, new = text.partition("=")
         if not (name and equals and new):
-            raise UserError(f"--rename: must read NAME=NEW, got {text!r}")
+            raise UserError(f"--rename: must read NAME=NEW, got {shown(text)}")
+        if fault := name_fault(new):
+            raise UserError(f"--rename: NEW {fault}")
         renamed[name] = new
+    try:
+        source = check_url(other) if "://" in other else expanded(other)
+    except UserError as error:
+        raise UserError(f"OTHER: {error}") from None
     _, url = locate([], db)
     store = Store(url)
     try:
-        for merged in merge_sweeps(other, store, renamed):
+        for merged in merge_sweeps(source, store, renamed):
             say(f"{merged.name}: {merged.trials} trials, {merged.new_trials} of them new")
     finally:
         store.close()

@@ -18,26 +18,23 @@ from sweeps.capacity.gpus import Gpu, find_gpus, share_of, visible_gpus
 from sweeps.capacity.memory_model import predicted_bytes
 from sweeps.capacity.settings import ResourceSettings
 from sweeps.capacity.throughput import Ladder, Rung, RungFailed, climb
-from sweeps.config.feasibility import check_feasible
-from sweeps.data.patches import PatchSampler
-from sweeps.data.split import open_data
 from sweeps.device import pick_autocast
 from sweeps.machine import num_cores
-from sweeps.run import local_slots
+from sweeps.run import local_slots, prepare
 
 
 @click.command()
 @FILE
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0.1),
+    type=click.FloatRange(0.1, 86_400),
     default=5.0,
     show_default=True,
     help="Duration of each measurement, in seconds.",
 )
 @click.option(
     "--most",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 100_000),
     help="Largest number of simultaneous copies to try. Default: as many as the cores allow and, on a GPU, as many as are "
     "predicted to fit into its memory.",
 )
@@ -70,12 +67,11 @@ def pack(file: Path, seconds: float, most: int | None, form: Format | None) -> N
     """
     config = read_file(file)
     with by_line(file):
-        found = check_feasible(config)
-        split = open_data(config.data, config.scale, Path(config.cache).absolute())
-        PatchSampler(split.train, config.train.patch_size, config.train.batch_size, config.seed)
-    say_once(split.lines)
+        ready = prepare(config)
+    assert ready.split is not None
+    say_once(ready.split.lines)
     gpus = () if config.train.device == "cpu" else find_gpus()
-    bench = _bench(make_plan(config, found, split), gpus, most)
+    bench = _bench(make_plan(config, ready.found, ready.split), gpus, most)
     try:
         ladder = bench.measure(seconds)
     except RungFailed as failure:

@@ -8,7 +8,7 @@ from analysis.choose.tiers import TIERS
 from analysis.pages.report import DEFAULT_PATH, write_report
 from searchspace.quantity import format_quantity
 from srsweep.choice import finder
-from srsweep.options import DATABASE, check_folder_of, locate, parts, positive
+from srsweep.options import DATABASE, ExpandedPath, check_folder_of, locate, parts, positive
 
 
 @click.command()
@@ -16,7 +16,7 @@ from srsweep.options import DATABASE, check_folder_of, locate, parts, positive
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=ExpandedPath(path_type=Path, dir_okay=False),
     default=DEFAULT_PATH,
     show_default=True,
     help="File to write.",
@@ -33,7 +33,7 @@ from srsweep.options import DATABASE, check_folder_of, locate, parts, positive
     "folders",
     multiple=True,
     metavar="FOLDER",
-    type=click.Path(path_type=Path),
+    type=ExpandedPath(path_type=Path),
     help="Output folder of `srsweep train`. The report draws pictures of the network trained there with the weights in this folder. Repeat the option "
     "for several folders.",
 )

@@ -13,13 +13,14 @@ from srsweep.progress import Watcher, format_duration
 from sweeps.advice import has_secret
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.run import DriverName, run_sweep
+from sweeps.search.settings import MAX_TRIALS
 
 
 @click.command()
 @FILE
 @click.option(
     "--trials",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MAX_TRIALS),
     help="Total number of trials. Default: search.trials in FILE.",
 )
 @DRIVER

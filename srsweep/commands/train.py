@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from searchspace.errors import UserError
+from searchspace.errors import UserError, shown
+from searchspace.synonyms import nearest
 from srsweep.advice import advised
 from srsweep.choice import choose
 from srsweep.errors import as_failed_training
@@ -36,7 +37,7 @@ from sweeps.data.split import open_data
 from sweeps.files import write_text
 from sweeps.records import Evaluation, Outcome, Progress
 from sweeps.train.segment import Segment, run
-from sweeps.train.settings import TrainSettings
+from sweeps.train.settings import MAX_STEPS, TrainSettings, batch_fault
 
 
 @click.command()
@@ -44,7 +45,7 @@ from sweeps.train.settings import TrainSettings
 @SCALE
 @click.option(
     "--steps",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MAX_STEPS),
     help="Number of optimiser steps. Default: as in the earlier training, otherwise 20,000.",
 )
 @click.option(
@@ -66,7 +67,9 @@ from sweeps.train.settings import TrainSettings
     help="Folder of the image sets. Default: as in the earlier training, otherwise ./data.",
 )
 @click.option(
-    "--seed", type=int, help="Random seed. Default: as in the earlier training, otherwise 0."
+    "--seed",
+    type=click.IntRange(0, 2**31 - 1),
+    help="Random seed. Default: as in the earlier training, otherwise 0.",
 )
 @INTO
 @DATABASE
@@ -120,10 +123,10 @@ def _changed(changes: tuple[str, ...]) -> dict[str, object]:
     values: dict[str, object] = {}
     for text in changes:
         name, equals, value = text.partition("=")
-        if not equals or name not in known:
-            raise UserError(
-                f"--set: must read KEY=VALUE with one of {', '.join(known)}, got {text!r}"
-            )
+        if not equals:
+            raise UserError(f"--set: must read KEY=VALUE, such as steps=1000, got {shown(text)}")
+        if name not in known:
+            raise UserError(f"--set {shown(text)}: no such key; {nearest(name, known)}")
         if name in values:
             raise UserError(f"--set {name}: is given twice; leave one of them out")
         values[name] = read_value(f"--set {text}", value)
@@ -137,7 +140,10 @@ def _settings(variant: Variant, steps: int | None, changed: Mapping[str, object]
     values |= {n: value for n, value in changed.items() if n in TrainSettings.model_fields}
     if steps is not None:
         values["steps"] = steps
-    return validated(TrainSettings, values, {}, prefix="--set ")
+    settings = validated(TrainSettings, values, {}, prefix="--set ")
+    if fault := batch_fault(settings, variant.scale):
+        raise UserError(f"--set batch_size: {fault}")
+    return settings
 
 
 def _note(variant: Variant, folder: Path) -> None:

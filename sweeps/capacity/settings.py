@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from searchspace.errors import UserError
+from searchspace.errors import UserError, shown
 from searchspace.quantity import parse_quantity
 
 AUTO: Literal["auto"] = "auto"
@@ -12,6 +12,10 @@ AUTO: Literal["auto"] = "auto"
 Gpus = float | Literal["auto"]
 LEAST = 1e-4
 """Smallest share of a core or a GPU that a trial can take, because Ray counts no smaller shares."""
+MAX_CORES = 1_000_000_000
+"""The largest number of cores of a trial."""
+MAX_GPUS = 10_000
+"""The largest number of GPUs of a trial."""
 
 
 Number = BeforeValidator(parse_quantity)
@@ -27,7 +31,9 @@ def parse_gpus(written: object) -> Gpus:
     try:
         gpus = float(parse_quantity(written))
     except UserError:
-        raise UserError(f"must be auto or a number such as 0.25, got {written!r}") from None
+        raise UserError(f"must be auto or a number such as 0.25, got {shown(written)}") from None
+    if gpus > MAX_GPUS:
+        raise UserError(f"must be at most {MAX_GPUS:,}, got {gpus:g}")
     if gpus != 0 and gpus < LEAST:
         raise UserError(f"must be auto, 0 or at least {LEAST:g}, got {gpus:g}")
     if gpus > 1 and gpus != int(gpus):
@@ -42,7 +48,7 @@ class ResourceSettings(BaseModel):
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
     )
 
-    cpu: Annotated[float, Number, Field(ge=LEAST)] = 1
+    cpu: Annotated[float, Number, Field(ge=LEAST, le=MAX_CORES)] = 1
     """Processor cores of a trial. A trial computes with as many threads, but not with more than the machine has cores.
     """
     gpu: Annotated[Gpus, BeforeValidator(parse_gpus)] = AUTO

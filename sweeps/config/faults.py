@@ -3,16 +3,17 @@
 A fault is a pair: the path of the key, and a message.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from searchspace.constraint import Constraint, at_most, parse_constraint
+from searchspace.constraint import Constraint, at_most, constrained_name, parse_constraint
 from searchspace.cost import COSTS
 from searchspace.discover import FAMILIES
-from searchspace.errors import UserError
+from searchspace.errors import UserError, shown
 from searchspace.space import Fault, Space
-from searchspace.spec import knobs, nearest
+from searchspace.spec import knobs
+from searchspace.synonyms import meant, nearest
 from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
 from sweeps.search.sampler import sampler_class, samplers_that_expect_gains
 from sweeps.search.samplers import SAMPLERS
@@ -30,6 +31,8 @@ def search_faults(
     `search` and `objectives` are the values in the file before pydantic has checked them.
     """
     written = search if isinstance(search, Mapping) else {}
+    if not set(written) <= set(SearchSettings.model_fields):
+        return  # pydantic reports a key that may be a misspelt `sampler`
     name = written.get("sampler", SearchSettings.model_fields["sampler"].default)
     if not isinstance(name, str) or name not in SAMPLERS:
         return  # pydantic reports it
@@ -99,12 +102,30 @@ def parse_limits(
         where = (*at, "budget", str(cost))
         if cost == LATENCY:
             _checked(partial(parse_milliseconds, limit), where, faults)
+        elif cost not in COSTS:
+            faults.append((where, f"unknown cost; {nearest(cost, [*COSTS, LATENCY])}"))
         else:
             limits += _checked(partial(at_most, cost, limit), where, faults)
     for number, text in enumerate(items(constraints, list)):
         where = (*at, "constraints", str(number))
-        limits += _checked(partial(parse_constraint, text, knob_names), where, faults)
+        if measured := _measured(text, knob_names):
+            faults.append((where, measured))
+        else:
+            limits += _checked(partial(parse_constraint, text, knob_names), where, faults)
     return limits, faults
+
+
+def _measured(text: object, knob_names: Collection[str]) -> str | None:
+    """Returns why a constraint on a quantity that must be measured is refused, or None for any other constraint."""
+    name = constrained_name(text)
+    if name is None or name in COSTS or name in knob_names:
+        return None
+    found = meant(name, [*COSTS, *knob_names, LATENCY, *MEASURED], similar=False)
+    if found == LATENCY:
+        return f"{LATENCY} is limited under budget, such as budget: {{{LATENCY}: 30 ms}}, got {shown(text)}"
+    if found in MEASURED:
+        return f"{found} is known only after training; make it an objective, got {shown(text)}"
+    return None
 
 
 def constraint_faults(limits: list[Constraint], space: Space, at: At) -> list[Fault]:
@@ -116,7 +137,7 @@ def constraint_faults(limits: list[Constraint], space: Space, at: At) -> list[Fa
         (
             at,
             f"{limit}: must limit a knob whose values are numbers, but {part.family.name}.{dimension.name} "
-            f"also takes {value!r}",
+            f"also takes {shown(value)}",
         )
         for limit in limits
         for part in space.families

@@ -7,12 +7,13 @@ Ray, and srsweep does not read them. A file with faults raises one error that gi
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -21,25 +22,32 @@ from pydantic import (
 )
 
 from searchspace.constraint import Constraint
-from searchspace.errors import UserError
+from searchspace.errors import LONGEST_VALUE, UserError, shown
 from searchspace.quantity import parse_quantity
 from searchspace.space import Fault, Space, parse_space
 from searchspace.spec import explain
+from searchspace.synonyms import meant
 from sweeps.advice import STORAGE_VARIABLE
 from sweeps.capacity.settings import ResourceSettings
 from sweeps.checkpoints.object_store import is_url
 from sweeps.config import faults as check
-from sweeps.config.yaml_lines import duplicates, line_of
+from sweeps.config.places import expand_data, expand_folder, name_fault
+from sweeps.config.yaml_lines import SWEEP, line_number
 from sweeps.data.settings import DataSettings
 from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
 from sweeps.search.settings import Direction, SearchSettings
 from sweeps.store.comparability import PLACES
 from sweeps.store.urls import check_url
-from sweeps.train.settings import TrainSettings
+from sweeps.train.settings import TrainSettings, batch_fault
+from sweeps.yaml_text import YamlError, read_text, read_yaml
 
 Scale = Literal[2, 3, 4, 8]
 
 Number = BeforeValidator(parse_quantity)
+
+
+Url = Annotated[str, BeforeValidator(check_url)]
+Folder = Annotated[str, AfterValidator(expand_folder)]
 INTERNAL = ("space", "limits", "text")
 """Fields that the parser fills in. A file must not contain them."""
 
@@ -82,12 +90,12 @@ class SweepConfig(BaseModel):
     """Images for training and validation."""
     resources: ResourceSettings = ResourceSettings()
     """Processor cores and GPUs that one trial uses, and the number of trials at once."""
-    storage: Annotated[str, BeforeValidator(check_url)] = "sqlite:///results.db"
+    storage: Url = "sqlite:///results.db"
     """Database URL. A relative SQLite path starts at the working directory."""
-    checkpoints: str = "runs"
+    checkpoints: Folder = "runs"
     """Folder for training states. On a cluster, name a folder that all machines share, or an object store such as
     s3://bucket/folder or gs://bucket/folder."""
-    cache: str = "cache"
+    cache: Folder = "cache"
     """Folder for decoded images, on each machine's own disk."""
 
     space: Space = Field(default=Space(families=()), exclude=True)
@@ -160,46 +168,80 @@ class SweepConfig(BaseModel):
 def read_config(path: Path) -> SweepConfig:
     """Reads the sweep in a YAML file. Raises ConfigError with one line for each fault."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
+        text = read_text(path)
+    except YamlError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    return read_config_text(text, str(path))
+
+
+def read_config_text(text: str, source: str) -> SweepConfig:
+    """Returns the sweep in a YAML text that a person wrote. Raises ConfigError with one line for each fault."""
     try:
-        document = yaml.safe_load(text)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    except RecursionError:
-        raise ConfigError(f"{path}: too deeply nested for a sweep file") from None
-    return parse_config(document, str(path), node)
+        read = read_yaml(text, SWEEP)
+    except YamlError as error:
+        raise ConfigError(f"{source}: {error}") from None
+    return parse_config(read.value, source, read.node, read.faults)
 
 
-def parse_config(document: object, source: str, node: yaml.Node | None = None) -> SweepConfig:
+def parse_config(
+    document: object,
+    source: str,
+    node: yaml.Node | None = None,
+    refused: Sequence[Fault] = (),
+    *,
+    stored: bool = False,
+) -> SweepConfig:
     """Returns the sweep in a document that was loaded from YAML or JSON. A cluster receives the document as JSON.
 
     Error messages begin with `source`. If `node` holds the same document as YAML nodes, messages also give line
-    numbers. Raises ConfigError with one line for each fault.
+    numbers and are sorted by line. `refused` are faults that the reader of the text has found. If a database holds the
+    sweep already, `stored` accepts a name that a new sweep must not have. Raises ConfigError with one line for each
+    fault.
     """
     sweep: object = document
-    for key in ("metadata", "sweep"):
+    for key in SWEEP:
         if not isinstance(sweep, Mapping) or key not in sweep:
             given = (
-                type(sweep).__name__ if not isinstance(sweep, Mapping) else f"keys {list(sweep)}"
+                type(sweep).__name__
+                if not isinstance(sweep, Mapping)
+                else f"keys {shown(list(sweep))}"
             )
             raise ConfigError(
                 f"{source}: must be a mapping with the sweep under metadata.sweep, got {given}"
             )
         sweep = sweep[key]
-    at = ("metadata", "sweep")
     if not isinstance(sweep, Mapping):
-        raise ConfigError(f"{source}: metadata.sweep: must be a mapping, got {sweep!r}")
-    config, faults = _parse_sweep(sweep, at)
-    faults += [(path, "this key appears twice") for path in duplicates(node)]
+        raise ConfigError(f"{source}: metadata.sweep: must be a mapping, got {shown(sweep)}")
+    config, faults = _parse_sweep(sweep, SWEEP)
+    if not stored and (text := name_fault(sweep.get("name"))):
+        faults.append(((*SWEEP, "name"), text))
+    faults = [
+        *refused,
+        *(f for f in faults if not any(_touches(f[0], path) for path, _ in refused)),
+    ]
     if faults or config is None:
-        lines = [
-            f"{source}{line_of(node, path)}: {'.'.join(path)}: {text}" for path, text in faults
-        ]
-        raise ConfigError("\n".join(lines))
+        raise ConfigError(_listed(faults, source, node))
     return config
+
+
+def _listed(faults: Sequence[Fault], source: str, node: yaml.Node | None) -> str:
+    """Returns one line for each fault, sorted by the lines of the file."""
+    placed = [(line_number(node, path), path, text) for path, text in faults]
+    placed.sort(key=lambda each: each[0] or 0)
+    return "\n".join(
+        f"{source}{f':{line}' if line else ''}: {'.'.join(map(_key, path))}: {text}"
+        for line, path, text in placed
+    )
+
+
+def _key(name: str) -> str:
+    return name if name.isprintable() and len(name) <= LONGEST_VALUE else shown(name)
+
+
+def _touches(path: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    """Returns whether one of two paths leads to the other. A refused value causes faults above and below it."""
+    shared = min(len(path), len(other))
+    return path[:shared] == other[:shared]
 
 
 def _parse_sweep(
@@ -208,24 +250,31 @@ def _parse_sweep(
     space, faults = parse_space(sweep.get("families"), (*at, "families"))
     faults = faults if "families" in sweep else []
     objectives = sweep.get("objectives", SweepConfig.model_fields["objectives"].default)
-    if isinstance(objectives, Mapping):
+    wrong = check.objective_faults(sweep.get("objectives"), (*at, "objectives"))
+    # With a wrong objective or knob, the sampler would complain of what follows from it.
+    if isinstance(objectives, Mapping) and not wrong and not faults:
         faults += check.search_faults(sweep.get("search"), objectives, space, (*at, "search"))
+    faults += wrong
     limits, new = check.parse_limits(sweep.get("budget"), sweep.get("constraints"), at)
     faults += new
     faults += check.constraint_faults(limits, space, (*at, "constraints"))
-    faults += check.objective_faults(sweep.get("objectives"), (*at, "objectives"))
     if sweep.get("scale") in get_args(Scale):
         faults += check.scale_faults(sweep.get("scale"), space, (*at, "families"))
     faults += [((*at, name), "no such key") for name in sorted(set(INTERNAL) & set(sweep))]
     overrides: dict[str, Any] = {"space": space, "limits": tuple(limits), "text": _dump(sweep)}
     if os.environ.get(STORAGE_VARIABLE):
-        overrides["storage"] = os.environ[STORAGE_VARIABLE]
+        overrides["storage"] = _storage_of_environment()
+    if "data" in sweep:
+        overrides["data"], new = expand_data(sweep["data"])
+        faults += [((*at, "data", *path), text) for path, text in new]
     try:
         config = SweepConfig.model_validate({**sweep, **overrides})
     except ValidationError as error:
-        located = explain(error, _known_keys)
+        located = explain(error, _known_keys, _elsewhere)
         return None, [*faults, *(((*at, *path), text) for path, text in located)]
     faults += check.plan_faults(config.search, config.train.steps, config.rungs, (*at, "search"))
+    if text := batch_fault(config.train, config.scale):
+        faults.append(((*at, "train", "batch_size"), text))
     return _restarting(config, at, faults), faults
 
 
@@ -244,6 +293,22 @@ def _restarting(config: SweepConfig, at: tuple[str, ...], faults: list[Fault]) -
         faults.append(((*at, "train", "restarts"), text))
     train = config.train.model_copy(update={"restarts": config.rungs[:-1]})
     return config.model_copy(update={"train": train})
+
+
+def _storage_of_environment() -> str:
+    try:
+        return check_url(os.environ[STORAGE_VARIABLE])
+    except UserError as error:
+        raise ConfigError(f"{STORAGE_VARIABLE} (environment): {error}") from None
+
+
+def _elsewhere(name: str) -> str | None:
+    """Returns the path of the setting that `name` or its synonym is called in any section, such as train.steps."""
+    for section in ("train", "search", "data", "resources", "search.halving", ""):
+        keys = _known_keys(tuple(filter(None, section.split("."))))
+        if found := meant(name, keys, similar=False):
+            return f"{section}.{found}".removeprefix(".")
+    return None
 
 
 def _known_keys(path: tuple[str, ...]) -> list[str]:

@@ -5,45 +5,37 @@ from pathlib import Path
 
 import yaml
 
+from searchspace.errors import UserError
+from sweeps.yaml_text import pairs_of, read_text, read_yaml
+
 SWEEP = ("metadata", "sweep")
 """Path of the sweep's settings in the sweep file."""
 
 
-def line_of(node: yaml.Node | None, path: tuple[str, ...]) -> str:
-    """Returns the line of the key at `path`, such as ':12'.
+def line_number(node: yaml.Node | None, path: tuple[str, ...]) -> int | None:
+    """Returns the line of the key at `path`, counted from 1.
 
-    If the file lacks the last keys of `path`, returns the line of the deepest key that it has, or '' if it has none.
+    If the file lacks the last keys of `path`, returns the line of the deepest key that it has, or None if it has none.
+    Of two equal keys, the last counts, as for YAML.
     """
     line = None
     for part in path:
-        found = next((pair for pair in _pairs(node) if pair[0].value == part), None)
-        if isinstance(node, yaml.SequenceNode) and part.isdigit() and int(part) < len(node.value):
+        pairs = reversed(pairs_of(node))
+        found = next((pair for pair in pairs if pair[0].value == part), None)
+        if isinstance(node, yaml.SequenceNode) and part.isdecimal() and int(part) < len(node.value):
             node = node.value[int(part)]
-            line = node.start_mark.line
+            line = node.start_mark.line + 1
         elif found is not None:
-            line, node = found[0].start_mark.line, found[1]
+            line, node = found[0].start_mark.line + 1, found[1]
         else:
             break
-    return "" if line is None else f":{line + 1}"
+    return line
 
 
-def _pairs(node: yaml.Node | None) -> list[tuple[yaml.Node, yaml.Node]]:
-    return node.value if isinstance(node, yaml.MappingNode) else []
-
-
-def duplicates(node: yaml.Node | None, at: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    """Returns the paths of keys that appear twice in the same mapping, each path beginning with `at`.
-
-    YAML accepts a repeated key and drops its first value.
-    """
-    found, seen = [], set()
-    for key, value in _pairs(node):
-        name = str(key.value)
-        if name in seen:
-            found.append((*at, name))
-        seen.add(name)
-        found += duplicates(value, (*at, name))
-    return found
+def line_of(node: yaml.Node | None, path: tuple[str, ...]) -> str:
+    """Returns the line that `line_number` returns as text, such as ':12', or '' if there is none."""
+    line = line_number(node, path)
+    return "" if line is None else f":{line}"
 
 
 def located(file: Path, fault: str, settings: Iterable[str]) -> str:
@@ -56,8 +48,8 @@ def located(file: Path, fault: str, settings: Iterable[str]) -> str:
     if path[0] not in settings:
         return fault
     try:
-        node = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        node = read_yaml(read_text(file), SWEEP).node
+    except UserError:
         return fault
     line = line_of(node, (*SWEEP, *path))
     return f"{file}{line}: {'.'.join((*SWEEP, *path))}:{fault.partition(':')[2]}"

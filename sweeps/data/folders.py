@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from searchspace.errors import UserError
+from sweeps import paths
 from sweeps.data.pixels import SUFFIXES
 
 SYSTEM_FILES = {"thumbs.db", "desktop.ini"}
@@ -128,12 +129,8 @@ def resolve(path: Path) -> Path | None:
 
 
 def expanded(text: str | Path) -> Path:
-    """Returns a path with `~` and environment variables replaced."""
-    path = Path(os.path.expandvars(text))
-    try:
-        return path.expanduser()
-    except RuntimeError:  # no such person
-        return path
+    """Returns a path with `~` and environment variables replaced, as `sweeps.paths.expanded` does."""
+    return Path(paths.expanded(str(text)))
 
 
 def is_folder(path: Path) -> bool:

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from searchspace.errors import UserError
+from sweeps.yaml_text import YamlError, read_stored
 
 EMBEDDED = "embedded"
 """Name of the photographs that come with scikit-image."""
@@ -34,7 +34,7 @@ class DataSettings(BaseModel):
     are used for validation. These images and their copies are then excluded from training."""
     root: str = "data"
     """Folder that contains the image sets."""
-    hold_out: int = Field(default=DEFAULT_HOLD_OUT, ge=1)
+    hold_out: int = Field(default=DEFAULT_HOLD_OUT, ge=1, le=1_000_000)
     """Number of training images to hold out for validation, evenly spaced in the order of their names. With the
     default, 20, a set of 20 images or fewer holds out a fifth of its images, and at least one. It has no effect if the
     embedded images are the only ones, because their split is fixed."""
@@ -91,8 +91,8 @@ def read_names(text: str) -> str | list[Any]:
     if not text.lstrip().startswith("["):
         return text
     try:
-        names = yaml.safe_load(text)
-    except yaml.YAMLError:
+        names = read_stored(text)
+    except YamlError:
         names = None
     if not isinstance(names, list):
         raise UserError(f"must be a name or a list such as [C++/A, T91], got {text!r}")

@@ -10,13 +10,15 @@ import torch
 
 from searchspace.architecture import Architecture
 from searchspace.cost import low_res_size
-from searchspace.errors import UserError
+from searchspace.errors import UserError, shown
 from searchspace.layers import deployed
 from sweeps.measure.latency import PREFIX, Latency, torch_latency
 from sweeps.records import Measurement
 
 LATENCY = "latency"
 """Name of the latency, in milliseconds, under `objectives` and `budget` of a sweep file."""
+MAX_MILLISECONDS = 3_600_000
+"""The largest limit on a latency, in milliseconds."""
 FACT = "latency"
 """Name of the stored fact that holds the key of the sweep's latencies."""
 
@@ -38,15 +40,23 @@ class Timing:
 def parse_milliseconds(written: object) -> float:
     """Returns the milliseconds in `written`: a number such as 30, or text such as '30' or '30 ms'.
 
-    Raises UserError for anything else, and for values that are not above 0 or not finite.
+    Raises UserError for anything else, and for values that are not above 0 or are above MAX_MILLISECONDS.
     """
-    text = str(written).strip().removesuffix("ms").strip().replace("_", "")
+    text = (
+        str(written if isinstance(written, int | float | str) else "")
+        .strip()
+        .removesuffix("ms")
+        .strip()
+        .replace("_", "")
+    )
     try:
         value = float(text)
     except ValueError:
         value = 0.0
-    if isinstance(written, bool) or not 0 < value < float("inf"):
-        raise UserError(f"must be milliseconds above 0, such as '30 ms', got {written!r}")
+    if isinstance(written, bool) or not 0 < value <= MAX_MILLISECONDS:
+        raise UserError(
+            f"must be milliseconds above 0 and at most {MAX_MILLISECONDS:,}, such as '30 ms', got {shown(written)}"
+        )
     return value
 
 

@@ -5,10 +5,13 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from searchspace.quantity import parse_quantity
-from searchspace.spec import nearest
+from searchspace.synonyms import nearest
 from sweeps.search.samplers import SAMPLERS
+from sweeps.train.settings import MAX_STEPS
 
 Number = BeforeValidator(parse_quantity)
+MAX_TRIALS = 10_000_000
+"""The largest number of trials of a sweep."""
 Direction = Literal["minimize", "maximize"]
 
 MEASURED = ("psnr_y", "ssim_y")
@@ -34,9 +37,9 @@ class HalvingSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    min_steps: Annotated[int, Number, Field(ge=1)]
+    min_steps: Annotated[int, Number, Field(ge=1, le=MAX_STEPS)]
     """Number of optimiser steps of the first rung."""
-    factor: Annotated[int, Number, Field(ge=2)] = 4
+    factor: Annotated[int, Number, Field(ge=2, le=1_000)] = 4
     """Each rung has `factor` times as many steps as the rung below. One in `factor` trials goes on to the next rung."""
 
     def rungs(self, steps: int) -> tuple[int, ...]:
@@ -63,12 +66,12 @@ class SearchSettings(BaseModel):
     """The method that chooses the next architecture. random: draws each knob uniformly. grid: every architecture of the
     space. tpe: Optuna's tree-structured Parzen estimator. nsga2: Optuna's genetic algorithm NSGA-II. gp: Optuna's
     Gaussian process. pareto: srsweep's own sampler, which knows all costs and predicts only the score."""
-    trials: Annotated[int, Number, Field(ge=1)] = 20
+    trials: Annotated[int, Number, Field(ge=1, le=MAX_TRIALS)] = 20
     """Number of trials in total, including the trials that earlier runs of this sweep stored."""
-    steps: Annotated[int, Number, Field(ge=1)] | None = None
+    steps: Annotated[int, Number, Field(ge=1, le=MAX_STEPS * 1_000_000)] | None = None
     """Largest number of optimiser steps of all trials together. The sweep starts no training that would exceed it.
     null: no limit."""
-    hours: Annotated[float, Number, Field(gt=0)] | None = None
+    hours: Annotated[float, Number, Field(gt=0, le=10_000_000)] | None = None
     """Largest training time of all trials together, in hours. Once it is reached, the sweep starts no further training.
     null: no limit."""
     min_gain: Annotated[float, Number, Field(gt=0, lt=1)] | None = None
@@ -80,7 +83,7 @@ class SearchSettings(BaseModel):
     keep_weights: Literal["front", "all", "none"] = "front"
     """The trials whose training states stay on disk after they end. front: the trials on the Pareto front. all: every
     trial. none: no trial."""
-    max_attempts: Annotated[int, Number, Field(ge=1)] = 2
+    max_attempts: Annotated[int, Number, Field(ge=1, le=1_000)] = 2
     """Number of attempts after which a trial counts as failed, if each attempt ended in an error."""
     max_failed_share: Annotated[float, Number, Field(gt=0, le=1)] = 0.5
     """Largest share of the finished trials that may have failed. The sweep stops when the share is larger, but not

@@ -154,6 +154,24 @@ class Database:
         return False
 
 
+def check_place(url: str) -> None:
+    """Raises StoreMistake if `url` names an SQLite file that cannot exist, or a database whose driver is not installed.
+
+    SQLite makes a missing file, but no folder. No server is contacted.
+    """
+    parsed = parse_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        connect(url).dispose()
+        return
+    file = Path(parsed.database or "")
+    if file.is_dir():
+        raise StoreMistake(f"storage: cannot open {file}: it is a folder; name a file")
+    if not file.parent.is_dir():
+        raise StoreMistake(
+            f"storage: cannot open {file}: folder {file.parent} does not exist; create it or name another"
+        )
+
+
 def connect(url: str) -> Engine:
     """Returns an SQLAlchemy engine for `url`. An SQLite file gets a write-ahead log.
 

@@ -4,24 +4,61 @@ This module opens no connection. The programs that write the database and those 
 """
 
 import re
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
 
 from sqlalchemy import Engine
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from searchspace.errors import UserError
+from searchspace.errors import UserError, shown
 from sweeps.messages import redacted, redacted_url
+from sweeps.paths import expanded
 
 MUST = "must be a database URL such as sqlite:///results.db"
+_KINDS = ((list, "a list"), (Mapping, "a mapping"), (bool, "true or false"), (type(None), "null"))
 
 
-def check_url(url: object) -> object:
-    """Returns `url`. Raises UserError if it is not the text of a database URL.
+SQLITE_OPTIONS = {
+    "cached_statements",
+    "check_same_thread",
+    "isolation_level",
+    "password",
+    "timeout",
+}
+"""Options that the URL of an SQLite file may have. Other options of SQLite can turn the file into a memory database."""
 
-    Only the text is checked: no driver is loaded, and no server is contacted. No message shows a password.
+
+def check_url(url: object) -> str:
+    """Returns `url`, in which ~ and $VAR are expanded if it names an SQLite file.
+
+    Raises UserError if `url` is not the text of a database URL, or if its database would not be one file. Only the text
+    is checked: no driver is loaded, and no server is contacted. No message shows a password.
     """
-    parse_url(url, "")
-    return url
+    parsed = parse_url(url, "")
+    assert isinstance(url, str)  # parse_url refuses everything else
+    return _check_sqlite(url) if parsed.get_backend_name() == "sqlite" else url
+
+
+def _check_sqlite(url: str) -> str:
+    got = shown(redacted_url(url))
+    scheme, _, rest = url.partition("://")
+    file, mark, query = rest.removeprefix("/").partition("?")
+    if file in ("", ":memory:") or file.startswith("file:"):
+        raise UserError(
+            f"must name a file, because a database in memory is gone when the sweep ends, got {got}; "
+            "write sqlite:///results.db"
+        )
+    if not rest.startswith("/"):
+        raise UserError(f"must have three slashes, as in {scheme}:///{file}, got {got}")
+    if file.endswith("/"):
+        raise UserError(f"must name a file, not a folder, got {got}")
+    if not {key for key, _ in parse_qsl(query or mark, keep_blank_values=True)} <= SQLITE_OPTIONS:
+        raise UserError(
+            f"must name a file without ? in its name, got {got}; in a URL, ? begins an option, one of "
+            f"{', '.join(sorted(SQLITE_OPTIONS))}"
+        )
+    return f"{scheme}:///{expanded(file)}{mark}{query}"
 
 
 def parse_url(url: object, where: str = "storage: ") -> URL:
@@ -31,23 +68,26 @@ def parse_url(url: object, where: str = "storage: ") -> URL:
     """
     if not isinstance(url, str):
         # The value is not shown, because a list or a mapping may hold the password as a word of its own.
-        raise UserError(f"{where}{MUST}, got a value of type {type(url).__name__}")
+        kind = next((name for type_, name in _KINDS if isinstance(url, type_)), "a number")
+        raise UserError(
+            f"{where}must be text, a database URL such as sqlite:///results.db, got {kind}"
+        )
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):  # ValueError: the port is not a number
-        raise UserError(f"{where}{MUST}, got {redacted_url(url)!r}") from None
+        raise UserError(f"{where}{MUST}, got {shown(redacted_url(url))}") from None
     address = re.split(r"\?[\w.-]+=", url)[0]
     if parsed.get_backend_name() != "sqlite" and address.count("@") > 1:
         # SQLAlchemy would take the rest of the password for the name of the host, and messages would show it.
         raise UserError(
-            f"{where}{MUST}, with each '@' of the password written as %40, got {redacted_url(url)!r}"
+            f"{where}{MUST}, with each '@' of the password written as %40, got {shown(redacted_url(url))}"
         )
     return parsed
 
 
 def unusable(url: str, error: Exception) -> str:
     """Returns the message about a URL whose dialect or driver SQLAlchemy cannot load, without passwords."""
-    return f"storage: {MUST}, got {redacted_url(url)!r} ({redacted(str(error))})"
+    return f"storage: {MUST}, got {shown(redacted_url(url))} ({redacted(str(error))})"
 
 
 def name_of(engine: Engine) -> str:

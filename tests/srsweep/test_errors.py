@@ -37,8 +37,9 @@ def told_and_logged(log: Path, *words: object) -> str:
 def test_a_fault_of_ours_leaves_a_traceback_beside_the_database(
     small: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("analysis.read.points.load_states", deep_fault)
+    # The command first: if it is imported now, it must import the real function, which is put back afterwards.
     monkeypatch.setattr("srsweep.commands.status.load_states", deep_fault)
+    monkeypatch.setattr("analysis.read.points.load_states", deep_fault)
     text = told_and_logged(tmp_path / "results.log", "status", "--db", small.url)
     assert "srsweep/commands/status.py" in text
 

@@ -54,9 +54,9 @@ def test_check_shows_the_database_without_its_password(
     ("storage", "said"),
     [
         (RAW, f"each '@' of the password written as %40, got '{HIDDEN}'"),
-        ([RAW], "got a value of type list"),
-        (["postgresql", "bob", "S3cr@tPW"], "got a value of type list"),
-        ({"url": RAW, "password": "S3cr@tPW"}, "got a value of type dict"),
+        ([RAW], "got a list"),
+        (["postgresql", "bob", "S3cr@tPW"], "got a list"),
+        ({"url": RAW, "password": "S3cr@tPW"}, "got a mapping"),
         ("postgresql:/bob:S3cr@tPW@h/x", "got 'postgresql:/bob:***@h/x'"),
         ("bob:S3cr@tPW@h/x", "got 'bob:***@h/x'"),
         ("postgresql://bob:S3crtPW", "got 'postgresql://bob:***'"),

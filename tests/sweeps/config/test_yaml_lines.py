@@ -9,7 +9,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweeps.config.yaml_lines import duplicates, line_of, located
+from sweeps.config.yaml_lines import line_of, located
+from sweeps.yaml_text import duplicates
 
 deterministic = settings(derandomize=True, max_examples=100, deadline=None)
 keys = st.text("abcdefxyz_", min_size=1, max_size=4)
