@@ -47,7 +47,8 @@ ROOMS = (
     # Settings are plain values that every room may read; losses, schedules and samplers are tables of names that they take.
     "sweeps.*.settings",
     "sweeps.train.losses sweeps.train.schedules sweeps.search.samplers",
-    "sweeps.device sweeps.machine sweeps.log sweeps.records",
+    "sweeps.load",
+    "sweeps.device sweeps.machine sweeps.log sweeps.records sweeps.turns",
     "sweeps.messages",
 )
 """The rooms of `sweeps` from the top down; those in one line must not import each other."""

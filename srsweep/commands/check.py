@@ -28,11 +28,13 @@ from sweeps.data.images import find_set
 from sweeps.data.settings import EMBEDDED, set_names
 from sweeps.data.split import open_data
 from sweeps.device import pick_device
+from sweeps.load import Load, Meter
 from sweeps.machine import num_cores, threads_here
 from sweeps.messages import without_password
 from sweeps.run import lacking, local_slots
 from sweeps.search.sampler import sampler_class
 from sweeps.train.loop import time_step
+from sweeps.turns import alone
 
 SHOWN = ("params", "multadds", "activations", "num_convs", "memory")
 """Costs whose range is shown."""
@@ -46,6 +48,8 @@ ENOUGH = 30
 """Smallest number of architectures to sample, whatever the time limit, and largest number to draw from a cost table."""
 TIMING_SECONDS = 20
 """Seconds after which `check` starts to time no further network."""
+TRIES = 3
+"""Number of times that `check` times the networks if other processes use the machine."""
 
 
 @click.command()
@@ -206,7 +210,13 @@ def _expected_time(config: SweepConfig, allowed: list[Architecture]) -> str:
     if meant_for_cuda and not torch.cuda.is_available():
         return "unknown: the trials need a GPU, and this machine has none"
     slots = min(local_slots(resources), config.search.trials)
-    seconds = _seconds(config, allowed, slots)
+    seconds, load = _seconds(config, allowed, slots)
+    for _ in range(TRIES - 1):
+        if load.is_busy:
+            seconds, load = _seconds(config, allowed, slots)
+    if load.is_busy:
+        told = f"unknown: {load} while training steps were timed; stop them and check again"
+        return "; ".join([told, *lacking(config)])
     shared = resources.gpu == AUTO and torch.cuda.is_available()
     note = "; less if several trials share a GPU (see `srsweep pack`)" if shared else ""
     trials = f"{slots} trials at once" if slots > 1 else "one trial at a time"
@@ -214,24 +224,27 @@ def _expected_time(config: SweepConfig, allowed: list[Architecture]) -> str:
     return "; ".join([told, *lacking(config)])
 
 
-def _seconds(config: SweepConfig, allowed: list[Architecture], slots: int) -> float:
-    """Returns the expected seconds of the whole sweep with `slots` trials at once.
+def _seconds(config: SweepConfig, allowed: list[Architecture], slots: int) -> tuple[float, Load]:
+    """Returns the expected seconds of the whole sweep with `slots` trials at once, and the load of other processes.
 
-    It times training steps of two networks: those with the median and the largest Mult-Adds.
+    It times training steps of two networks: those with the median and the largest Mult-Adds. Other computations of
+    this user on this machine pause meanwhile.
     """
     ranked = sorted(allowed, key=lambda a: costs(a, config.scale)["multadds"])
     before = torch.get_num_threads()
     threads = threads_here(config.resources.threads)
     torch.set_num_threads(threads)
-    started = time.perf_counter()
-    timed = [
-        time_step(ranked[place].network(config.scale), config.scale, config.train)
-        for place in (len(ranked) // 2, -1)
-        if time.perf_counter() - started < TIMING_SECONDS
-    ]
+    with alone():
+        meter, started = Meter(), time.perf_counter()
+        timed = [
+            time_step(ranked[place].network(config.scale), config.scale, config.train)
+            for place in (len(ranked) // 2, -1)
+            if time.perf_counter() - started < TIMING_SECONDS
+        ]
+        load = meter.load()
     torch.set_num_threads(before)
     step = sum(timed) / len(timed)
     # Without a GPU, trials beyond the number of cores take turns.
     on_cuda = pick_device(config.train.device).type == "cuda"
     at_once = slots if on_cuda else min(slots, max(1, num_cores() // threads))
-    return step * config.train.steps * math.ceil(config.search.trials / at_once)
+    return step * config.train.steps * math.ceil(config.search.trials / at_once), load

@@ -8,7 +8,7 @@ from analysis.choose.front import load_front
 from analysis.choose.pareto import Direction
 from analysis.choose.variants import cost_name
 from analysis.read.database import QUALITIES
-from analysis.read.frames import load_cost_names, load_sweeps
+from analysis.read.frames import load_cost_names, load_spread_names, load_sweeps
 from analysis.read.points import load_points
 from analysis.tables import Format, front_table, heading
 from searchspace.cost import COSTS
@@ -54,7 +54,7 @@ def front(
         wanted = _directions(["psnr_y_int8"]) | rest
     if int8 or objectives:
         _tell_missing(url, sweep, list(wanted))
-    extra = ["psnr_y", "params", "multadds"]
+    extra = ["psnr_y", "params", "multadds", *load_spread_names(url, wanted)]
     print_table(front_table(load_front(url, sweep, wanted, extra), list(wanted)), form)
 
 
