@@ -49,7 +49,7 @@ ENOUGH = 30
 TIMING_SECONDS = 20
 """Seconds after which `check` starts to time no further network."""
 TRIES = 3
-"""Number of times that `check` times the networks if other processes use the machine."""
+"""Largest number of times that `check` times the networks if other processes use the machine."""
 
 
 @click.command()
@@ -60,6 +60,9 @@ def check(file: Path, form: Format | None) -> None:
 
     FILE is the sweep file. The command shows the size of the search space, the share of it within the
     budget, the range of each cost and the expected time. No trial is trained.
+
+    The expected time comes from a few training steps, for which your other srsweep processes on this
+    machine pause. If other processes use the cores, the command shows their load and no expected time.
     """
     config = read_file(file)
     with by_line(file):
@@ -210,9 +213,10 @@ def _expected_time(config: SweepConfig, allowed: list[Architecture]) -> str:
     if meant_for_cuda and not torch.cuda.is_available():
         return "unknown: the trials need a GPU, and this machine has none"
     slots = min(local_slots(resources), config.search.trials)
+    started = time.perf_counter()
     seconds, load = _seconds(config, allowed, slots)
     for _ in range(TRIES - 1):
-        if load.is_busy:
+        if load.is_busy and time.perf_counter() - started < TIMING_SECONDS:
             seconds, load = _seconds(config, allowed, slots)
     if load.is_busy:
         told = f"unknown: {load} while training steps were timed; stop them and check again"
