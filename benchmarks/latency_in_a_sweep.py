@@ -2,13 +2,15 @@
 
 In each round, the network is measured twice as a sweep would: alone, and while two other processes train without a
 pause but those that `sweeps.turns` asks for. As a contrast, the round also measures it beside trainings that do not
-pause, as srsweep did before. The rows hold the load of all processes that do not belong to the benchmark, because it
-distorts the results.
+pause, as srsweep did before. The rows hold the cores that the trainings used during the measurement, and the cores that
+all other processes used, because they distort the results.
 """
 
 import multiprocessing
+import os
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
@@ -22,6 +24,7 @@ from benchmarks.record import Record
 from searchspace.architecture import architecture
 from sweeps import turns
 from sweeps.data.settings import DataSettings
+from sweeps.load import process_seconds
 from sweeps.measure.latency import Latency
 from sweeps.measure.latency_objective import time_network
 from sweeps.records import Evaluation, Progress
@@ -78,8 +81,10 @@ def work(wanted: Segment, pauses: bool, started: Event, stopped: Event) -> None:
 
 
 @contextmanager
-def trainings(folder: Path, *, pauses: bool, data: DataSettings, cache: Path) -> Iterator[None]:
-    """Trains in two processes during the block."""
+def trainings(
+    folder: Path, *, pauses: bool, data: DataSettings, cache: Path
+) -> Iterator[list[int]]:
+    """Trains in two processes during the block. Yields their process numbers."""
     context = multiprocessing.get_context("spawn")
     stopped = context.Event()
     started = [context.Event() for _ in range(2)]
@@ -91,39 +96,53 @@ def trainings(folder: Path, *, pauses: bool, data: DataSettings, cache: Path) ->
     try:
         for event in started:
             assert event.wait(STARTING_SECONDS), "a training did not start"
-        yield
+        yield [process.pid for process in processes if process.pid is not None]
     finally:
         stopped.set()
         for process in processes:
             process.join()
 
 
-def measured() -> Latency:
-    """Returns the latency of the network, with one thread."""
+def measured(trainings: Sequence[int], priority: int) -> tuple[Latency, float]:
+    """Returns the latency of the network with one thread, and the cores that the `trainings` used meanwhile."""
     torch.set_num_threads(1)
-    return time_network(architecture(*NETWORK), SCALE, torch.device("cpu"), 1)
+    with turns.alone():
+        os.setpriority(os.PRIO_PROCESS, 0, priority)
+        began, before = time.perf_counter(), sum(map(process_seconds, trainings))
+        found = time_network(architecture(*NETWORK), SCALE, torch.device("cpu"), 1)
+        used = sum(map(process_seconds, trainings)) - before
+        seconds = time.perf_counter() - began
+        os.setpriority(os.PRIO_PROCESS, 0, 0)
+    return found, used / seconds
 
 
 def main() -> None:
     """Measures round by round and prints the differences."""
     parser = parser_for(__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="number of rounds (default: 5)")
+    parser.add_argument(
+        "--priority",
+        type=int,
+        default=0,
+        help="nice value of the process that measures, while it measures (default: 0). A value below 0 keeps other "
+        "processes off its core and needs the rights to set it.",
+    )
     options = parser.parse_args()
     data = DataSettings(train=options.train, root=options.root)
-    record = Record("latency-in-a-sweep", train=options.train)
+    record = Record("latency-in-a-sweep", train=options.train, priority=options.priority)
     how = {"alone": None, "busy sweep": True, "busy, without turns": False}
     differences = []
     for number in range(options.rounds):
         medians = {}
         for name, pauses in how.items():
             if pauses is None:
-                found = measured()
+                found, used = measured((), options.priority)
             else:
                 with (
                     tempfile.TemporaryDirectory() as folder,
-                    trainings(Path(folder), pauses=pauses, data=data, cache=options.cache),
+                    trainings(Path(folder), pauses=pauses, data=data, cache=options.cache) as pids,
                 ):
-                    found = measured()
+                    found, used = measured(pids, options.priority)
             medians[name] = found.median
             record.add(
                 round=number,
@@ -132,12 +151,13 @@ def main() -> None:
                 lower_ms=round(found.lower, 2),
                 upper_ms=round(found.upper, 2),
                 runs=found.runs,
+                trainings=round(used, 2),
                 others=round(found.others, 2),
                 doubt=found.doubt,
             )
             print(
-                f"{number} {name}: {found.median:.1f} ms ({found.lower:.1f} to {found.upper:.1f}, {found.runs} runs), "
-                f"others {found.others:.2f} cores {found.doubt}",
+                f"{number} {name}: {found.median:.1f} ms ({found.lower:.1f} to {found.upper:.1f}, {found.runs} runs); "
+                f"trainings {used:.2f}, others {found.others:.2f} cores",
                 flush=True,
             )
         differences.append(medians["busy sweep"] / medians["alone"] - 1)
