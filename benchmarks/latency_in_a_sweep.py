@@ -1,7 +1,7 @@
 """Compares the latency of a network in a busy sweep with its latency alone, round by round.
 
 In each round, the network is measured twice as a sweep would: alone, and while two other processes train without a
-pause but those that `sweeps.turns` asks for. As a contrast, the round also measures it beside trainings that do not
+pause but those that `sweeps.turns` asks for. With --contrast, the round also measures it beside trainings that do not
 pause, as srsweep did before. The rows hold the cores that the trainings used during the measurement, and the cores that
 all other processes used, because they distort the results.
 """
@@ -31,7 +31,7 @@ from sweeps.records import Evaluation, Progress
 from sweeps.train.segment import Segment, run
 from sweeps.train.settings import TrainSettings
 
-NETWORK = ("slwsr", {"n_feats": 16, "n_blocks": 26, "local_blocks": 9})
+NETWORK = ("slwsr", {"n_feats": 8, "n_blocks": 8, "local_blocks": 4})
 SCALE = 4
 STEPS = 1_000_000
 """More steps than the trainings can take."""
@@ -127,10 +127,15 @@ def main() -> None:
         help="nice value of the process that measures, while it measures (default: 0). A value below 0 keeps other "
         "processes off its core and needs the rights to set it.",
     )
+    parser.add_argument(
+        "--contrast", action="store_true", help="also measure beside trainings that do not pause"
+    )
     options = parser.parse_args()
     data = DataSettings(train=options.train, root=options.root)
     record = Record("latency-in-a-sweep", train=options.train, priority=options.priority)
-    how = {"alone": None, "busy sweep": True, "busy, without turns": False}
+    how = {"alone": None, "busy sweep": True}
+    if options.contrast:
+        how["busy, without turns"] = False
     differences = []
     for number in range(options.rounds):
         medians = {}
