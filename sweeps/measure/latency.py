@@ -36,9 +36,9 @@ and whether it is reliable (1 or 0)."""
 WORDS = (PREFIX, LOWER, UPPER, LOW, HIGH, RUNS, OTHERS, RELIABLE)
 """The first words of all measurements of a latency."""
 ROUND_SECONDS = 0.5
-"""Shortest duration of a round, in seconds."""
-ROUND_RUNS = 3
-"""Smallest number of runs in a round."""
+"""Shortest duration of a round, in seconds, unless the round has MOST_ROUND_RUNS runs."""
+ROUND_RUNS, MOST_ROUND_RUNS = 3, 1000
+"""Smallest and largest number of runs in a round."""
 ROUNDS = 3
 """Number of rounds that must agree."""
 AGREEMENT = 0.1
@@ -180,11 +180,13 @@ def _round(
     run: Callable[[], object], clock: Callable[[], float], meter: Meter, hold: Alone
 ) -> Round:
     times: list[float] = []
+    spent = 0.0
     meter.restart()
-    while len(times) < ROUND_RUNS or sum(times) < ROUND_SECONDS:
+    while len(times) < ROUND_RUNS or (spent < ROUND_SECONDS and len(times) < MOST_ROUND_RUNS):
         began = clock()
         run()
         times.append(clock() - began)
+        spent += times[-1]
         hold.beat()
     return Round(times=tuple(1000 * each for each in times), load=meter.load())
 

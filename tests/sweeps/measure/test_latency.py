@@ -64,6 +64,7 @@ def test_rounds_that_agree_give_the_median_after_warming_up() -> None:
 def test_short_runs_fill_half_a_second() -> None:
     found = machine(repeat(0.01)).measure()
     assert found.runs == pytest.approx(150, abs=3)
+    assert machine(repeat(1e-6)).measure().runs == 3000
 
 
 def test_rounds_beside_others_do_not_count() -> None:

@@ -176,6 +176,7 @@ def first_segment(tmp_path: Path, name: str = "latency_ms torch float32 320x180 
     return sweep, sweep.next_segment()
 
 
+@pytest.mark.usefixtures("still_machine")
 def test_a_machine_of_another_kind_is_refused_before_training(tmp_path: Path) -> None:
     sweep, segment = first_segment(tmp_path)
     (record,) = run(segment)
@@ -225,6 +226,7 @@ def test_faults_of_latency_are_told_with_their_place(tmp_path: Path) -> None:
         config(tmp_path, objectives=OBJECTIVES | {"params": "minimize"}, search=search)
 
 
+@pytest.mark.usefixtures("still_machine")
 def test_a_latency_in_float32_is_not_one_in_tf32() -> None:
     seen = []
 
