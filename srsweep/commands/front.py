@@ -18,6 +18,11 @@ from srsweep.options import DATABASE, locate, parts, print_table, tabular
 MEASURE = "`srsweep export {}#NUMBER --to int8 -o FOLDER` measures it and the latency"
 MEASURE_ALL = "`srsweep export {} --all --to int8 -o FOLDER` measures it and the latency"
 
+UNRELIABLE = (
+    "unreliable: other processes used the cores, or the quartiles kept changing; on a machine that does nothing else, "
+    "`srsweep latency {} --replace` measures the sweep's latencies anew"
+)
+
 
 @click.command()
 @click.argument("name")
@@ -55,7 +60,10 @@ def front(
     if int8 or objectives:
         _tell_missing(url, sweep, list(wanted))
     extra = ["psnr_y", "params", "multadds", *load_spread_names(url, wanted)]
-    print_table(front_table(load_front(url, sweep, wanted, extra), list(wanted)), form)
+    table = front_table(load_front(url, sweep, wanted, extra), list(wanted))
+    print_table(table, form)
+    if "quartiles_ms" in table and table["quartiles_ms"].str.endswith("unreliable").any():
+        click.echo(UNRELIABLE.format(sweep), err=True)
 
 
 def _objectives(db: str, name: str) -> dict[str, Direction]:
