@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from sweeps.device import device_model, without_tf32
+from sweeps.device import device_model, keep_freed_memory, without_tf32
 from sweeps.load import Load, Meter
 from sweeps.turns import Alone, alone
 
@@ -161,6 +161,8 @@ def measure(
     narrow it. After MOST_SECONDS and at least ROUNDS rounds, no further round begins; a latency whose rounds do not
     agree by then is unreliable. `setting` describes the conditions of the measurement.
     """
+    # A process that has trained keeps freed memory. Without that, page faults take a third of a run of torch.
+    keep_freed_memory()
     rounds: list[Round] = []
     with alone() as hold:
         for _ in range(warm_up):

@@ -61,6 +61,17 @@ def test_rounds_that_agree_give_the_median_after_warming_up() -> None:
     assert len(SETTING.dataset) == 50
 
 
+def test_a_process_that_has_not_trained_keeps_freed_memory_like_one_that_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """D1: a network took 150 ms in a new process, and 91 ms in one that had trained a trial before."""
+    kept: list[int] = []
+    on = machine(repeat(0.2))
+    monkeypatch.setattr(latency, "keep_freed_memory", lambda: kept.append(on.ran))
+    on.measure()
+    assert kept == [0]  # before the first run
+
+
 def test_short_runs_fill_half_a_second() -> None:
     found = machine(repeat(0.01)).measure()
     assert found.runs == pytest.approx(150, abs=3)
