@@ -21,6 +21,10 @@ LATENCY = f"{PREFIX} "
 """Text with which the columns of measured latencies begin. The setting of the measurement follows."""
 Format = Literal["table", "json", "csv"]
 
+SPREAD = ("latency_q1", "latency_q3", "latency_ok")
+"""First words of a latency's lower quartile, its upper quartile, and whether it is reliable (1 or 0). The other words
+and the dataset are those of the latency."""
+
 HEADINGS = {
     "psnr_y": "PSNR-Y dB",
     "ssim_y": "SSIM-Y",
@@ -33,6 +37,7 @@ HEADINGS = {
     "memory": "memory B",
     "num_seeds": "seeds",
     "psnr_spread": "spread dB",
+    "quartiles_ms": "quartiles ms",
     "label": "architecture",
     "architecture": "key",
 }
@@ -223,15 +228,44 @@ def front_table(
     """Returns the most useful columns of `front`, with the trials sorted by cost, the cheapest first.
 
     `front` has rows of `load_trials` or `load_front`. The columns are the trial's number, the `objectives`, the label
-    and the `extra` columns. PSNR, SSIM, PSNR after INT8 quantisation, parameters and Mult-Adds are added if at least
+    and the `extra` columns. After a latency whose quartiles are known comes a column with them. PSNR, SSIM, PSNR after INT8 quantisation, parameters and Mult-Adds are added if at least
     one trial has a value. The first objective that is a cost decides the order, or the first objective if none is.
     """
+    front, objectives = with_spreads(front, objectives)
     costs = [n for n in objectives if not n.endswith(("psnr_y", "ssim_y", "psnr_y_int8"))]
     others = [n for n in ("psnr_y", "psnr_y_int8", "ssim_y", "params", "multadds") if n in front]
     others = [n for n in others if front.empty or front[n].notna().any()]
     columns = ["number", *dict.fromkeys([*objectives, *others]), "label", *extra]
     order = costs[0] if costs else objectives[0]
     return front.sort_values([order, "number"])[columns].reset_index(drop=True)
+
+
+def spread_columns(names: Iterable[str]) -> list[str]:
+    """Returns the columns of the lower quartile, the upper quartile and the reliability of each latency in `names`."""
+    timed = [name.removeprefix("latency_ms") for name in names if name.startswith("latency_ms")]
+    return [f"{word}{rest}" for rest in timed for word in SPREAD]
+
+
+def with_spreads(frame: pd.DataFrame, names: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Returns `frame` and the columns `names`, with a column of text after each latency whose quartiles are known.
+
+    The text is 'LOWER to UPPER', in milliseconds, and says if the latency is unreliable. '' if the row has none.
+    """
+    found: list[str] = []
+    for name in names:
+        found.append(name)
+        lower, upper, reliable = spread_columns([name]) or ("", "", "")
+        if lower not in frame or upper not in frame or frame[lower].isna().all():
+            continue
+        certain = frame[reliable] if reliable in frame else pd.Series(1.0, frame.index)
+        texts = [
+            "" if math.isnan(low) else f"{low:.4g} to {high:.4g}{', unreliable' * (sure == 0)}"
+            for low, high, sure in zip(frame[lower], frame[upper], certain, strict=True)
+        ]
+        added = "quartiles_ms" + f"_{len(found)}" * ("quartiles_ms" in found)
+        frame = frame.assign(**{added: texts})
+        found.append(added)
+    return frame, found
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:

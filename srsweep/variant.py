@@ -263,7 +263,11 @@ def remember(trial: TrialReference, measurements: Sequence[tuple[str, str, float
     ]
     kept = [row for row in rows if key_of(row) != own]
     if len(kept) < len(rows):
-        say(f"{own}: not stored, because the sweep measured this latency itself", err=True)
+        say(
+            f"{own}: not stored, because the sweep measured this latency itself; `srsweep latency {trial} --replace` "
+            "measures it anew",
+            err=True,
+        )
     store = Store(trial.url)
     try:
         return store.record(trial.id, trial.attempts, kept, replace=True)

@@ -14,9 +14,13 @@ def num_cores(groups: Path = GROUPS) -> int:
 
     A scheduler or a container may allow fewer cores than the machine has.
     """
+    return max(1, math.ceil(min(len(allowed_cores()), _quota(groups))))
+
+
+def allowed_cores() -> list[int]:
+    """Returns the numbers of the processor cores on which the system may place this process."""
     has_affinity = hasattr(os, "sched_getaffinity")
-    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
-    return max(1, math.ceil(min(cores, _quota(groups))))
+    return sorted(os.sched_getaffinity(0)) if has_affinity else list(range(os.cpu_count() or 1))
 
 
 def _quota(groups: Path) -> float:

@@ -9,7 +9,7 @@ State = Literal["running", "paused", "complete", "stopped", "failed"]
 
 running: an attempt is training the trial. paused: no attempt is training it, and a later attempt may continue it.
 complete: it was trained for the full number of steps. stopped: halving ended it before the full number of steps, or its
-latency exceeded the budget before the first step; its scores do not count as final. failed: an error ended it.
+latency exceeded the budget; its scores do not count as final. failed: an error ended it.
 """
 VALIDATION = "validation"
 """Dataset name of the images that guide a search. Each test set has its own name."""

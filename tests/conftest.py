@@ -1,4 +1,4 @@
-"""Fixtures that all tests share: the shared images, a small stored database, and one thread each."""
+"""Fixtures that all tests share: the shared images, a small stored database, a still machine, and one thread each."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +7,8 @@ import hypothesis
 import pytest
 import torch
 
+from sweeps.load import Load, Meter
+from sweeps.measure import latency
 from tests.stored import Database
 
 SHARED = Path(__file__).parents[2] / "shared"
@@ -26,6 +28,15 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("needs the shared images and checkpoints in ../shared")
     return SHARED
+
+
+@pytest.fixture
+def still_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes every measurement in this process conclude at once, as on a machine that does nothing else."""
+    quiet = Load(others=0.0, cores=2, seconds=1.0)
+    monkeypatch.setattr(Meter, "load", lambda meter: quiet)
+    monkeypatch.setattr(latency, "AGREEMENT", float("inf"))
+    monkeypatch.setattr(latency, "ROUND_SECONDS", 0.01)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from analysis.choose.variants import (
     spread_of,
 )
 from analysis.choose.words import alternative, count_of, noun_of, row_of, rules_of, value_of
-from analysis.tables import heading
+from analysis.tables import heading, with_spreads
 from searchspace.quantity import format_quantity
 
 ONLY = "is the only variant"
@@ -156,13 +156,18 @@ def weighted(
 
 
 def selection_table(
-    frame: pd.DataFrame, selections: Sequence[Selection], quality: str = "psnr_y"
+    frame: pd.DataFrame,
+    selections: Sequence[Selection],
+    quality: str = "psnr_y",
+    latencies: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Returns one row per selection: its rule, the columns of its variant, the tied variants and its sentence.
 
-    If a selection found no variant, only its rule and its sentence are filled in.
+    `latencies` names columns of `frame` to add, each with its quartiles if they are known. If a selection found no variant, only its rule and its sentence are filled in.
     """
-    names = ["sweep", "number", quality, "psnr_y", "num_seeds", "spread", "params", "multadds"]
+    frame, timed = with_spreads(frame, latencies)
+    names = ["sweep", "number", quality, "psnr_y", "num_seeds", "spread", *timed]
+    names += ["params", "multadds"]
     rows = []
     for chosen in selections:
         row = row_of(frame, chosen.row) if chosen.row is not None else {}

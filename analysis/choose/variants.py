@@ -15,6 +15,7 @@ import pandas as pd
 
 from analysis.choose.pareto import front_mask
 from analysis.read.database import LATENCY, QUALITIES
+from analysis.tables import spread_columns
 from searchspace.cost import COSTS
 from searchspace.errors import UserError
 from searchspace.synonyms import nearest
@@ -55,6 +56,11 @@ def variants(trials: pd.DataFrame, quality: str = "psnr_y") -> pd.DataFrame:
     frame = frame.drop(columns=[n for n in OF_TRIALS if n in frame]).set_index("architecture")
     for name in cost_names(frame):
         frame[name] = groups[name].first()  # the first that is not NaN
+        # The quartiles of a latency come from the same trial as the latency.
+        spread = [column for column in spread_columns([name]) if column in frame]
+        if spread:
+            timed = ordered[ordered[name].notna()].drop_duplicates("architecture")
+            frame[spread] = timed.set_index("architecture")[spread].reindex(frame.index)
     for name in (n for n in QUALITIES if n in frame):
         frame[name] = groups[name].mean()
     frame["num_seeds"] = groups[quality].count()
@@ -77,6 +83,12 @@ def _one_run_a_seed(complete: pd.DataFrame, quality: str) -> pd.DataFrame:
     newest = complete.assign(has_quality=complete[quality].notna())
     newest = newest.sort_values(["has_quality", "id"], ascending=False)
     names = [n for n in (*QUALITIES, *cost_names(complete)) if n in complete]
+    # The quartiles of a latency come from the same trial as the latency.
+    for name in cost_names(complete):
+        spread = [n for n in spread_columns([name]) if n in complete]
+        if spread:
+            older = newest.groupby(keys)[spread].bfill()
+            newest[spread] = newest[spread].where(newest[name].notna(), older)
     newest[names] = newest.groupby(keys)[names].bfill()
     return newest.drop_duplicates(keys).drop(columns="has_quality").sort_index()
 

@@ -78,6 +78,7 @@ def card(
             "median": latency.median,
             "quartiles": [latency.lower, latency.upper],
             "runs": latency.runs,
+            "doubt": latency.doubt,
             **asdict(latency.setting),
         },
         "licence": _licence(architecture, origin),
@@ -120,7 +121,7 @@ def markdown(content: Mapping[str, Any]) -> str:
         f"- Latency: {latency['median']:.1f} ms, the median of {latency['runs']} runs (quartiles {low:.1f} and "
         f"{high:.1f} ms), for an input of {latency['width']}x{latency['height']} pixels with {latency['runtime']}, "
         f"{latency['dtype']}, {latency['threads']} thread{'s' if latency['threads'] > 1 else ''} on "
-        f"{latency['device']}",
+        f"{latency['device']}" + (f"; unreliable: {latency['doubt']}" if latency["doubt"] else ""),
         "",
         f"| cost, {per_image} | |",
         "| --- | ---: |",

@@ -44,7 +44,7 @@ from analysis.read.live_rows import (
     load_seconds,
 )
 from analysis.read.points import load_points, load_pulse
-from analysis.tables import front_table
+from analysis.tables import front_table, spread_columns
 from searchspace.cost import COSTS
 
 SAMPLE = 3_000
@@ -284,8 +284,10 @@ def front_rows(live: Live, page: int = 0) -> pd.DataFrame:
     unit, share = live.unit
     order = [name for name in live.facts.objectives if name not in QUALITIES]
     front = live.front.sort_values([*order[:1], "number"]).iloc[page * ROWS : (page + 1) * ROWS]
-    seconds = load_rows(live.url, front["id"].to_numpy()).set_index("id")["seconds"]
-    front = front.assign(**{unit: front["id"].map(seconds) / 3600 * share})
+    rows = load_rows(live.url, front["id"].to_numpy()).set_index("id")
+    spreads = [name for name in spread_columns(live.facts.objectives) if name in rows]
+    front = front.assign(**{name: front["id"].map(rows[name]) for name in spreads})
+    front = front.assign(**{unit: front["id"].map(rows["seconds"]) / 3600 * share})
     return front_table(front, list(live.facts.objectives), [unit])
 
 

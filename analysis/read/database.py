@@ -16,6 +16,7 @@ import pandas as pd
 from sqlalchemy import Connection, Engine, create_engine, func, select
 from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
+from analysis.tables import SPREAD
 from searchspace.errors import UserError
 from searchspace.synonyms import nearest
 from sweeps.advice import command
@@ -236,7 +237,7 @@ def measured_columns(connection: Connection) -> list[Any]:
     return [
         newest(name, dataset).label(column(name, dataset))
         for name, dataset in measured(connection)
-        if dataset == "" or name in QUALITIES or name.startswith(LATENCY)
+        if dataset == "" or name in QUALITIES or name.startswith((LATENCY, *SPREAD))
     ]
 
 
@@ -264,7 +265,7 @@ def column(name: str, dataset: str) -> str:
 
     It is the measurement's name, together with its device ('NAME on DEVICE') or its test set ('SET_NAME').
     """
-    if name.startswith(LATENCY):
+    if name.startswith((LATENCY, *SPREAD)):
         return f"{name}{ON}{dataset}"
     return name if dataset in ("", VALIDATION) else f"{dataset}_{name}"
 
@@ -272,9 +273,9 @@ def column(name: str, dataset: str) -> str:
 def measurement(column: str) -> tuple[str, str]:
     """Returns the (name, dataset) under which the database stores the values of a data frame column.
 
-    `column` names a cost, a latency, or a quality on the validation split.
+    `column` names a cost, a latency, its spread, or a quality on the validation split.
     """
-    if column.startswith(LATENCY):
+    if column.startswith((LATENCY, *SPREAD)):
         name, _, device = column.partition(ON)
         return name, device
     return column, VALIDATION if column in QUALITIES else ""

@@ -6,7 +6,7 @@ sweeps to read. None stands for all sweeps, and an unknown name raises UserError
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -25,6 +25,7 @@ from analysis.read.database import (
     sweep_ids,
     trials_query,
 )
+from analysis.tables import spread_columns
 from searchspace.errors import UserError
 from sweeps.store.comparability import training_of
 from sweeps.store.schema import Attempt, Life, Measurement, Sweep, SweepFact, Trial, TrialKnob
@@ -97,7 +98,7 @@ def load_trials(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
     - id, sweep, scale, number, state, family, label, architecture, seed,
     - step: the largest step at which the trial was evaluated,
     - psnr_y, ssim_y and psnr_y_int8 on the validation split; `<set>_psnr_y` and `<set>_ssim_y` on each test set,
-    - one column per cost and per measured latency,
+    - one column per cost and per measured latency, and per quartile and reliability of a latency (`spread_columns`),
     - seconds and attempts: the training time of all attempts together [s], and the number of attempts,
     - error: the error of the newest attempt; '' if there is none.
 
@@ -198,6 +199,19 @@ def load_cost_names(url: str) -> list[str]:
             for name, dataset in measured(connection)
             if dataset == "" or name.startswith(LATENCY)
         ]
+
+
+def load_spread_names(url: str, names: Iterable[str]) -> list[str]:
+    """Returns the columns of `load_trials` with the quartiles and the reliability of the latencies among `names`.
+
+    Only columns that the database has are returned.
+    """
+    wanted = spread_columns(names)
+    if not wanted:
+        return []
+    with open_database(url) as connection:
+        known = {column(name, dataset) for name, dataset in measured(connection)}
+    return [name for name in wanted if name in known]
 
 
 def load_knobs(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:

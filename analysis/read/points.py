@@ -22,6 +22,7 @@ from analysis.read.database import (
     read,
     sweep_ids,
 )
+from analysis.tables import SPREAD
 from searchspace.errors import UserError
 from searchspace.synonyms import nearest
 from sweeps.store.schema import Attempt, Sweep, Trial
@@ -57,7 +58,7 @@ def _objectives_query(
     known = dict.fromkeys(
         column(name, dataset)
         for name, dataset in measured(connection)
-        if dataset in ("", VALIDATION) or name.startswith(LATENCY)
+        if dataset in ("", VALIDATION) or name.startswith((LATENCY, *SPREAD))
     )
     for name in names:
         # A quality is stored nowhere before the first evaluation, and asking for it is still correct.

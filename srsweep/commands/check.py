@@ -25,11 +25,14 @@ from sweeps.capacity.settings import AUTO
 from sweeps.config.feasibility import Found
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.device import pick_device
+from sweeps.load import Load as OtherLoad
+from sweeps.load import Meter
 from sweeps.machine import free_memory, num_cores, threads_here
 from sweeps.messages import redacted_url
 from sweeps.run import Ready, lacking, local_slots, prepare
 from sweeps.search.sampler import sampler_class
 from sweeps.train.loop import time_step
+from sweeps.turns import alone
 
 SHOWN = ("params", "multadds", "activations", "num_convs", "memory")
 """Costs whose range is shown."""
@@ -47,6 +50,8 @@ TIMED_PIXELS = 2e6
 """Largest number of high-resolution pixels of a training step that `check` times on a CPU."""
 TIMING_SECONDS = 20
 """Seconds after which `check` starts to time no further network."""
+TRIES = 3
+"""Largest number of times that `check` times the networks if other processes use the machine."""
 
 
 @click.command()
@@ -57,6 +62,9 @@ def check(file: Path, form: Format | None) -> None:
 
     FILE is the sweep file. The command shows the size of the search space, the share of it within the
     budget, the range of each cost and the expected time. No trial is trained.
+
+    The expected time comes from a few training steps, for which your other srsweep processes on this
+    machine pause. If other processes use the cores, the command shows their load and no expected time.
     """
     config = read_file(file)
     with by_line(file):
@@ -204,10 +212,17 @@ def _expected_time(config: SweepConfig, allowed: list[Architecture]) -> str:
     if meant_for_cuda and not torch.cuda.is_available():
         return "unknown: the trials need a GPU, and this machine has none"
     slots = min(local_slots(resources), config.search.trials)
+    started = time.perf_counter()
     try:
-        seconds = _seconds(config, allowed, slots)
+        seconds, load = _seconds(config, allowed, slots)
+        for _ in range(TRIES - 1):
+            if load.is_busy and time.perf_counter() - started < TIMING_SECONDS:
+                seconds, load = _seconds(config, allowed, slots)
     except TooLarge as error:
         return f"unknown: {error}"
+    if load.is_busy:
+        told = f"unknown: {load} while training steps were timed; stop them and check again"
+        return "; ".join([told, *lacking(config)])
     shared = resources.gpu == AUTO and torch.cuda.is_available()
     note = "; less if several trials share a GPU (see `srsweep pack`)" if shared else ""
     trials = f"{slots} trials at once" if slots > 1 else "one trial at a time"
@@ -246,24 +261,29 @@ def _time_step(config: SweepConfig, architecture: Architecture) -> float:
     return time_step(architecture.network(scale), scale, timed) * train.batch_size / batch
 
 
-def _seconds(config: SweepConfig, allowed: list[Architecture], slots: int) -> float:
-    """Returns the expected seconds of the whole sweep with `slots` trials at once.
+def _seconds(
+    config: SweepConfig, allowed: list[Architecture], slots: int
+) -> tuple[float, OtherLoad]:
+    """Returns the expected seconds of the whole sweep with `slots` trials at once, and the load of other processes.
 
-    It times training steps of two networks: those with the median and the largest Mult-Adds.
+    It times training steps of two networks: those with the median and the largest Mult-Adds. Other computations of
+    this user on this machine pause meanwhile.
     """
     ranked = sorted(allowed, key=lambda a: costs(a, config.scale)["multadds"])
     before = torch.get_num_threads()
     threads = threads_here(config.resources.threads)
     torch.set_num_threads(threads)
-    started = time.perf_counter()
-    timed = [
-        _time_step(config, ranked[place])
-        for place in (len(ranked) // 2, -1)
-        if time.perf_counter() - started < TIMING_SECONDS
-    ]
+    with alone():
+        meter, started = Meter(), time.perf_counter()
+        timed = [
+            _time_step(config, ranked[place])
+            for place in (len(ranked) // 2, -1)
+            if time.perf_counter() - started < TIMING_SECONDS
+        ]
+        load = meter.load()
     torch.set_num_threads(before)
     step = sum(timed) / len(timed)
     # Without a GPU, trials beyond the number of cores take turns.
     on_cuda = pick_device(config.train.device).type == "cuda"
     at_once = slots if on_cuda else min(slots, max(1, num_cores() // threads))
-    return step * config.train.steps * math.ceil(config.search.trials / at_once)
+    return step * config.train.steps * math.ceil(config.search.trials / at_once), load

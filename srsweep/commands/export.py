@@ -195,7 +195,7 @@ def _ship(  # noqa: PLR0913
 def _remember(trial: TrialReference, shipped: Shipped, *, own_images: bool) -> None:
     """Stores the latency, and the PSNR of an INT8 file if it was measured on the images of the trial's sweep."""
     latency = shipped.verdict.latency
-    rows = [(latency.setting.name, latency.setting.dataset, latency.median)]
+    rows = latency.rows()
     if shipped.target.name == "int8" and own_images:
         rows.append(("psnr_y_int8", "validation", shipped.verdict.psnr))
     elif shipped.target.name == "int8":
@@ -207,7 +207,9 @@ def _remember(trial: TrialReference, shipped: Shipped, *, own_images: bool) -> N
 
 
 def _warn(shipped: Shipped, origin: Origin) -> None:
-    """Prints a warning if the file is worse than bicubic interpolation."""
+    """Prints a warning if the file is worse than bicubic interpolation, or if its latency is unreliable."""
+    if doubt := shipped.verdict.latency.doubt:
+        click.echo(f"{shipped.file}: the latency is unreliable: {doubt}", err=True)
     if warning := below_bicubic("PSNR", shipped.verdict.psnr, origin.bicubic):
         click.echo(f"{shipped.file}:{warning}", err=True)
 
@@ -224,6 +226,7 @@ def _row(shipped: Shipped) -> dict[str, object]:
         "latency_ms": verdict.latency.median,
         "lower_ms": verdict.latency.lower,
         "upper_ms": verdict.latency.upper,
+        "reliable": "yes" if verdict.latency.is_reliable else "no",
         "threads": verdict.latency.setting.threads,
         "device": verdict.latency.setting.device,
     }

@@ -8,7 +8,7 @@ from analysis.choose.front import load_front
 from analysis.choose.pareto import Direction
 from analysis.choose.variants import cost_name
 from analysis.read.database import QUALITIES
-from analysis.read.frames import load_cost_names, load_sweeps
+from analysis.read.frames import load_cost_names, load_spread_names, load_sweeps
 from analysis.read.points import load_points
 from analysis.tables import Format, front_table, heading
 from searchspace.cost import COSTS
@@ -17,6 +17,11 @@ from srsweep.advice import advised
 from srsweep.errors import say
 from srsweep.options import DATABASE, locate, parts, print_table, tabular
 from sweeps.advice import folder_for
+
+UNRELIABLE = (
+    "unreliable: other processes used the cores, or the quartiles kept changing; on a machine that does nothing else, "
+    "`srsweep latency {} --replace` measures the sweep's latencies anew"
+)
 
 
 @click.command()
@@ -54,8 +59,11 @@ def front(
         wanted = _directions(["psnr_y_int8"]) | rest
     if int8 or objectives:
         _tell_missing(url, sweep, list(wanted))
-    extra = ["psnr_y", "params", "multadds"]
-    print_table(front_table(load_front(url, sweep, wanted, extra), list(wanted)), form)
+    extra = ["psnr_y", "params", "multadds", *load_spread_names(url, wanted)]
+    table = front_table(load_front(url, sweep, wanted, extra), list(wanted))
+    print_table(table, form)
+    if "quartiles_ms" in table and table["quartiles_ms"].str.endswith("unreliable").any():
+        click.echo(UNRELIABLE.format(sweep), err=True)
 
 
 def _objectives(db: str, name: str) -> dict[str, Direction]:

@@ -1,8 +1,11 @@
-"""The command `latency`: measures the latency of one network on this machine."""
+"""The command `latency`: measures the latency of networks on this machine."""
+
+from collections.abc import Sequence
 
 import click
 import pandas as pd
 import torch
+from click.core import ParameterSource
 
 from analysis.export.verify import onnx_latency
 from analysis.tables import Format
@@ -10,6 +13,8 @@ from searchspace.cost import low_res_size
 from searchspace.errors import UserError, shown
 from searchspace.layers import deployed
 from srsweep.choice import choose
+from srsweep.errors import RunFailed
+from srsweep.latency_anew import latencies_of
 from srsweep.options import (
     DATABASE,
     MAX_SIDE,
@@ -59,6 +64,11 @@ from sweeps.measure.latency import Latency, torch_latency
     metavar="WxH",
     help="Width and height of the input image in pixels. Default: the size that gives a 1280x720 output.",
 )
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="Replace the latency that a sweep has measured itself, as an objective or for its budget.",
+)
 @DATABASE
 @tabular
 def latency(  # noqa: PLR0913 - one parameter an option
@@ -69,6 +79,7 @@ def latency(  # noqa: PLR0913 - one parameter an option
     dtype: str,
     threads: int,
     size: str | None,
+    replace: bool,
     db: str | None,
     form: Format | None,
 ) -> None:
@@ -77,27 +88,77 @@ def latency(  # noqa: PLR0913 - one parameter an option
     VARIANT is a network (FAMILY KNOB=VALUE...), a trial (SWEEP#NUMBER), or an output folder of `srsweep
     train`. The network needs no weights.
 
-    The command prints the median and the quartiles of repeated runs after a warm-up. Stop other work
-    on the machine first, because it makes the network slower.
+    The command prints the median and the quartiles of repeated runs after a warm-up. Your other srsweep
+    processes on this machine pause meanwhile. Stop all other work on the machine first, because it
+    makes the network slower: others is the number of cores that other processes used. A latency is
+    unreliable if other processes kept using the cores, or if its quartiles kept changing.
 
     The latency of a trial is stored in the database. `srsweep front` can then use it as an objective,
     and `srsweep select` can use it as a limit.
+
+    With --replace, VARIANT is one or several trials, or a sweep, which stands for all its trials that
+    have a latency. The latency is measured as the sweep did, on a machine of the same kind. A reliable
+    latency replaces the stored one. A trial that was stopped because of its latency, and is within the
+    budget now, is trained by the next `srsweep run` or `srsweep resume`.
+
+    \b
+    srsweep latency SWEEP#12
+    srsweep latency SWEEP --replace
     """
+    if replace:
+        _refuse_conditions()
+        _replace(variant, db, form)
+        return
     chosen = choose(variant, scale=scale, weights=None, db=db, fetch=False)
     measured = _measure(chosen, device, runtime, dtype, threads, _size(size, chosen.scale))
-    setting = measured.setting
     if chosen.trial is not None:
-        remember_or_tell(chosen.trial, [(setting.name, setting.dataset, measured.median)])
-    row = {
-        "label": chosen.architecture.label,
+        remember_or_tell(chosen.trial, measured.rows())
+    print_table(pd.DataFrame([_row(chosen, measured)]), form)
+    if measured.doubt:
+        click.echo(f"unreliable: {measured.doubt}", err=True)
+
+
+def _row(variant: Variant, measured: Latency) -> dict[str, object]:
+    return {
+        "label": variant.architecture.label,
         "median_ms": measured.median,
         "lower_ms": measured.lower,
         "upper_ms": measured.upper,
         "runs": measured.runs,
-        "measurement": setting.name,
-        "device": setting.device,
+        "others": round(measured.others, 2),
+        "reliable": "yes" if measured.is_reliable else "no",
+        "measurement": measured.setting.name,
+        "device": measured.setting.device,
     }
-    print_table(pd.DataFrame([row]), form)
+
+
+def _refuse_conditions() -> None:
+    """Raises UserError if an option of the measurement is given, because --replace measures as the sweep did."""
+    context = click.get_current_context()
+    for name in ("scale", "device", "runtime", "dtype", "threads", "size"):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise UserError(
+                f"--{name}: must be left out with --replace, which measures as the sweep did"
+            )
+
+
+def _replace(words: Sequence[str], db: str | None, form: Format | None) -> None:
+    """Measures the sweep's own latency of trials anew, and prints them. Raises RunFailed if one of them is unreliable."""
+    rows, failures = [], []
+    try:
+        for again in latencies_of(words, db):
+            measured = again.measure()
+            said = again.store(measured)
+            rows.append({"trial": str(again.trial), **_row(again.variant, measured)})
+            if measured.doubt:
+                failures.append(f"{again.trial}: {said}")
+            elif said:
+                click.echo(f"{again.trial}: {said}", err=True)
+    finally:  # after an error or Ctrl-C, too, show what was measured
+        if rows:
+            print_table(pd.DataFrame(rows), form)
+    if failures:
+        raise RunFailed("\n".join(failures))
 
 
 def _measure(

@@ -45,8 +45,11 @@ def pack(file: Path, seconds: float, most: int | None, form: Format | None) -> N
     FILE is a sweep file. The command trains 1, 2, 4, ... copies of one network at once, each in its own
     process, with the sweep's images and settings. The network has the median Mult-Adds of a sample of the search space.
     The measurement ends when twice as many copies raise the total steps per second by less than
-    5 %, or when a copy runs out of memory. Copy the last line of the output into FILE. Stop other
-    work on the machine first, because it distorts the result.
+    5 %, or when a copy runs out of memory. Copy the last line of the output into FILE.
+
+    Your other srsweep processes on this machine pause during each measurement. Stop all other work on
+    the machine first. If other processes use the cores, the command measures up to three times, shows
+    the load in the column others (cores that other processes used), and draws no conclusion.
 
     On a GPU, the result is also stored in the sweep's cache folder. `srsweep run` uses the stored
     result if FILE says `resources: {gpu: auto}`, which is the default. If no result is stored, `srsweep
@@ -61,7 +64,7 @@ def pack(file: Path, seconds: float, most: int | None, form: Format | None) -> N
     
     Exit codes:
       0    The measurement is complete.
-      1    Not even one trial runs on this machine.
+      1    Not even one trial runs on this machine, or other processes used the machine.
       2    The file or the command line has a mistake.
       130  You stopped it with Ctrl-C.
     """
@@ -80,6 +83,10 @@ def pack(file: Path, seconds: float, most: int | None, form: Format | None) -> N
         click.echo("\nstopped, with all processes", err=True)
         raise SystemExit(130) from None
     print_table(bench.table(ladder), form)
+    if ladder.disturbance:
+        raise RunFailed(
+            f"no conclusion: {ladder.disturbance} during the measurement; stop them and run the command again"
+        )
     # The advice belongs to the table. Programs that read JSON or CSV look at the column `best` instead.
     click.echo(bench.advice(ladder), err=form is not None)
 
@@ -131,7 +138,8 @@ class Bench:
                 "gain": "" if last is None else f"{_growth(rung, last):+.0%}",
                 "predicted_bytes": predicted,
                 "measured_bytes": rung.memory,
-                "best": "yes" if rung is ladder.best else "",
+                "others": round(rung.load.others, 2) if rung.load.is_known else None,
+                "best": "yes" if rung is ladder.best and not ladder.disturbance else "",
             }
             for rung, last in zip(ladder.rungs, before, strict=False)
         ]
@@ -163,7 +171,8 @@ def _bench(plan: Plan, gpus: tuple[Gpu, ...], most: int | None) -> Bench:
 
 def _tell(rung: Rung) -> None:
     at_once = f"{rung.trials} trials at once" if rung.trials > 1 else "1 trial alone"
-    click.echo(f"  {at_once}: {rung.steps_per_second:.3g} steps/s", err=True)
+    seen = f", but {rung.load}" if rung.load.is_busy else ""
+    click.echo(f"  {at_once}: {rung.steps_per_second:.3g} steps/s{seen}", err=True)
 
 
 def _growth(rung: Rung, last: Rung) -> float:

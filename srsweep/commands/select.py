@@ -14,7 +14,7 @@ from analysis.choose.select import (
     tiers,
     weighted,
 )
-from analysis.choose.variants import variants
+from analysis.choose.variants import cost_name, cost_names, variants
 from analysis.read.database import QUALITIES
 from analysis.read.frames import load_trials
 from analysis.tables import Format
@@ -116,7 +116,9 @@ def select(  # noqa: PLR0913 - one parameter an option
         chosen.append(weighted(frame, shares, quality))
     if allowed or minimum is not None or not chosen:
         chosen.append(best_within(frame, allowed, minimum, quality))
-    table = selection_table(frame, chosen, quality)
+    known = cost_names(frame)
+    limited = [cost_name(known, name) for name in allowed if name.startswith(LATENCY)]
+    table = selection_table(frame, chosen, quality, limited)
     if form is not None:
         print_table(table, form)
         return

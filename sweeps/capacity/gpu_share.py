@@ -262,8 +262,11 @@ def _whole(stored: object) -> int:
 def remember(plan: Plan, site: Site, ladder: Ladder) -> str:
     """Stores a measurement in the sweep's cache for later runs.
 
-    Returns a sentence for the user: where the measurement is stored, or why it could not be stored.
+    Returns a sentence for the person: where the measurement is stored, or why it could not be. A measurement during
+    which other processes used the machine is not stored.
     """
+    if ladder.disturbance:
+        return f"not remembered for later runs, because {ladder.disturbance}"
     file = plan.cache / REMEMBERED
     rungs = {str(rung.trials): _entry(rung) for rung in ladder.rungs}
     entry = {

@@ -29,12 +29,14 @@ from sweeps.data.patches import PatchSampler
 from sweeps.data.settings import DataSettings
 from sweeps.data.split import DataSplit, open_data
 from sweeps.device import lacks_memory, pick_device
+from sweeps.load import Load, Meter
 from sweeps.machine import threads_here
 from sweeps.measure.evaluate import BATCH_PIXELS, batches, evaluate
 from sweeps.train.cuda_graph import WARM_UP
 from sweeps.train.optimizer import learning_rate_at, make_optimizer
 from sweeps.train.settings import TrainSettings
 from sweeps.train.step import Step, make_step
+from sweeps.turns import alone, join_measurement
 
 GROWTH = 1.05
 """Factor by which the total steps per second must rise to make more trials at once worthwhile."""
@@ -44,6 +46,8 @@ TOGETHER = 20
 MEASURE_SECONDS = 900.0
 """Seconds that a process may take to build and warm up its network. The same limit holds for the answer that it sends
 after its steps have been counted."""
+TRIES = 3
+"""Number of times that a rung is measured if other processes use the machine."""
 DEATH_SECONDS = 10.0
 """Seconds to wait for a killed process to end. A process that hangs in a device driver may never end."""
 
@@ -83,6 +87,8 @@ class Rung:
     memory: int | None
     """Peak memory of the largest process, in bytes. On a GPU, this is the memory that torch reserved, without CUDA's
     own context. On a processor, this is the resident memory. None if the system does not report it."""
+    load: Load = Load(others=0.0, cores=1, seconds=1.0)
+    """The load of all processes that are not a part of the measurement."""
 
 
 Measure = Callable[[Job, int], Rung]
@@ -115,6 +121,12 @@ class Ladder:
         # The last rung may have fewer than twice the trials of the best, and then gains too little to decide.
         return bool(self.failure) or self.rungs[-1].trials >= 2 * self.best.trials
 
+    @property
+    def disturbance(self) -> str:
+        """The load that makes the ladder useless, as of the busiest rung; '' if every rung had the machine to itself."""
+        busy = [rung.load for rung in self.rungs if rung.load.is_busy]
+        return str(max(busy, key=lambda load: load.others)) if busy else ""
+
 
 def counts(most: int) -> list[int]:
     """Returns the numbers of trials at once to try, in ascending order: the powers of two below `most`, and `most`."""
@@ -133,13 +145,14 @@ def climb(
     """Measures the ladder for `job`, up to `most` trials at once. Raises RungFailed if not even one trial runs.
 
     If `cores` is given, the trials divide these cores among them. Otherwise each trial has the threads of the job.
-    `on_rung` is called after each rung. `measure` replaces `measure_rung`.
+    `on_rung` is called after each rung. `measure` replaces `measure_rung`. A rung during which other processes used
+    the machine is measured up to TRIES times, and the measurement with the least load counts.
     """
     rungs: list[Rung] = []
     for count in counts(most):
         threads = job.threads if cores is None else max(1, cores // count)
         try:
-            rung = (measure or measure_rung)(replace(job, threads=threads), count)
+            rung = _quietest(measure or measure_rung, replace(job, threads=threads), count)
         except RungFailed as failure:
             if not rungs:
                 raise
@@ -151,10 +164,19 @@ def climb(
     return Ladder(rungs=tuple(rungs))
 
 
+def _quietest(measure: Measure, job: Job, count: int) -> Rung:
+    tried = [measure(job, count)]
+    while tried[-1].load.is_busy and len(tried) < TRIES:
+        tried.append(measure(job, count))
+    return tried[-1] if len(tried) < TRIES else min(tried, key=lambda rung: rung.load.others)
+
+
 def measure_rung(job: Job, count: int) -> Rung:
     """Measures `count` processes that take training steps at once for `job.seconds`.
 
-    All processes have been killed on return. Raises RungFailed if a process reports an error, dies or hangs.
+    Other computations of this user on this machine pause for these seconds, but for no more than
+    `sweeps.turns.STALE_SECONDS`. All processes have been killed on return. Raises RungFailed if a process reports an
+    error, dies or hangs.
     """
     # spawn, since neither torch's thread pools nor CUDA survive a fork.
     context = get_context("spawn")
@@ -166,11 +188,14 @@ def measure_rung(job: Job, count: int) -> Rung:
         ready_by = time.monotonic() + MEASURE_SECONDS
         for worker in workers:
             _told(*worker, ready_by)
-        for _, pipe in workers:
-            with contextlib.suppress(OSError):  # a process that has died is reported below
-                pipe.send("go")
-        done_by = time.monotonic() + job.seconds + MEASURE_SECONDS
-        told = [_told(*worker, done_by) for worker in workers]
+        with alone():
+            meter = Meter([process.pid for process, _ in workers if process.pid is not None])
+            for _, pipe in workers:
+                with contextlib.suppress(OSError):  # a process that has died is reported below
+                    pipe.send("go")
+            done_by = time.monotonic() + job.seconds + MEASURE_SECONDS
+            told = [_told(*worker, done_by) for worker in workers]
+            load = meter.load()
     finally:
         for process, _ in workers:
             process.kill()
@@ -184,6 +209,7 @@ def measure_rung(job: Job, count: int) -> Rung:
         threads=job.threads,
         steps_per_second=sum(rates),
         memory=max(known, default=None),
+        load=load,
     )
 
 
@@ -237,6 +263,7 @@ def work(pipe: Connection, job: Job) -> None:
     peak bytes). If an error occurs, sends a line of text that describes the error instead.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    join_measurement()
     show_only(job.gpus)
     torch.set_num_threads(threads_here(job.threads))
     try:

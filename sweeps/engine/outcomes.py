@@ -6,7 +6,7 @@
     interrupted: Ctrl-C, a lost node            paused                       yes
     out of memory while other trials ran        paused                       yes, alone
     fault of the machine                        paused                       yes
-    latency above the budget                    stopped                      no
+    latency surely above the budget             stopped                      no
     error that would occur again                failed                       no
     any other error                             paused; failed after         yes, until it has failed
                                                 `search.max_attempts` errors

@@ -165,7 +165,8 @@ class Sweep:
         evaluations = [record for record in records if isinstance(record, Evaluation)]
         measured = [each for evaluation in evaluations for each in evaluation.measurements]
         if measured and not isinstance(records[-1], Outcome):
-            self.store.record(trial.id, trial.attempt, measured)
+            # A latency that was unreliable is measured again at the same step, 0.
+            self.store.record(trial.id, trial.attempt, measured, replace=records[0].step == 0)
         for record in records:
             trial.step = max(trial.step, record.step)
             if isinstance(record, Evaluation):
@@ -176,11 +177,12 @@ class Sweep:
             self.on_change(self, record)
 
     def _take(self, trial: Trial, evaluation: Evaluation) -> None:
-        if evaluation.step not in trial.curve:
+        if evaluation.step and evaluation.step not in trial.curve:
             trial.machine_faults = 0
         trial.take(evaluation.measurements)
         self._adopt_latency(trial)
-        self.suggester.report(trial.architecture, evaluation.step, trial.scores)
+        if evaluation.step:
+            self.suggester.report(trial.architecture, evaluation.step, trial.scores)
 
     def _end(self, trial: Trial, outcome: Outcome, measured: Sequence[Measurement]) -> None:
         """Ends the trial's attempt and stores the measurements `measured` together with its outcome."""

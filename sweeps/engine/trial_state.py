@@ -9,7 +9,7 @@ from searchspace.cost import costs
 from sweeps.capacity.gpu_share import Share
 from sweeps.checkpoints.object_store import Mirror, is_url
 from sweeps.config.sweep_config import SweepConfig
-from sweeps.measure.latency_objective import LATENCY, Timing, is_timing, key_of
+from sweeps.measure.latency_objective import LATENCY, Timing, is_timing, key_in_doubt, key_of
 from sweeps.records import VALIDATION, Measurement, State, TrialRow
 from sweeps.search.halving import Candidate
 from sweeps.search.settings import MEASURED
@@ -46,6 +46,8 @@ class Trial:
     """Time (`time.monotonic`) at which the newest attempt was handed out."""
     timed: dict[str, float] = field(default_factory=dict)
     """Latencies in milliseconds that were measured before training, by key (see `key_of`)."""
+    doubtful: set[str] = field(default_factory=set)
+    """Keys of the latencies in `timed` that are unreliable."""
     machine_faults: int = 0
     """Number of machine faults since the trial's last new evaluation."""
     is_new: bool = False
@@ -87,6 +89,9 @@ class Trial:
                 self.curve.setdefault(each.step, {})[each.name] = each.value
             elif is_timing(each):
                 self.timed[key_of(each)] = each.value
+            elif (found := key_in_doubt(each)) is not None:
+                key, is_doubtful = found
+                (self.doubtful.add if is_doubtful else self.doubtful.discard)(key)
             elif each.name == "seconds":
                 self.seconds = max(self.seconds, each.value)
 
@@ -94,9 +99,9 @@ class Trial:
         """Returns the instruction to measure the latency before training; None if no measurement is needed.
 
         `key` is the key of the sweep's latencies; '' before the first latency. A measurement is needed if latency is
-        an objective or has a budget, and the trial has no latency under `key` yet.
+        an objective or has a budget, and the trial has no reliable latency under `key` yet.
         """
-        if not config.is_timed or (key and key in self.timed):
+        if not config.is_timed or (key and key in self.timed and key not in self.doubtful):
             return None
         return Timing(key=key, limit=config.latency_limit)
 

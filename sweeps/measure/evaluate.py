@@ -21,6 +21,7 @@ from sweeps.data.resident import images_of, resident
 from sweeps.device import keep_freed_memory, lacks_memory, sent
 from sweeps.measure.inference import OVERLAP, Enlarge, inference
 from sweeps.measure.metrics import psnr, rgb_to_y, scores_y, ssim
+from sweeps.turns import computing, give_way
 
 BATCH_PIXELS = 1 << 16
 """Largest number of low-resolution pixels in one batch on a GPU. A larger image is a batch of its own."""
@@ -79,7 +80,7 @@ def evaluate(
         batch_pixels = BATCH_PIXELS if device.type == "cuda" else 0
     images = _images(pairs, device)
     order = batches(pairs.sizes, batch_pixels)
-    with inference(network, tile=tile, self_ensemble=self_ensemble) as enlarged:
+    with computing(), inference(network, tile=tile, self_ensemble=self_ensemble) as enlarged:
         parts = [_judged(pairs, images, enlarged, batch) for batch in order]
     # The host waits here, and nowhere before.
     found = dict(zip(chain(*order), torch.cat(parts).tolist(), strict=True))
@@ -174,6 +175,7 @@ def _images(pairs: PairSet, device: torch.device) -> Images:
 
 def _judged(pairs: PairSet, images: Images, enlarged: Enlarge, batch: Sequence[int]) -> Tensor:
     """Returns PSNR and SSIM (N, 2) of the N images at the positions `batch`; NaN for an output that is not finite."""
+    give_way()
     try:
         low_res, high_res = images(batch)
         super_res, finite = enlarged(low_res)

@@ -2,10 +2,15 @@
 
 A latency depends on the device, the runtime, the precision, the image size and the number of threads. All five are
 stored with the measurement, so that only latencies under equal conditions are compared.
+
+A latency also depends on what else the cores do. Other computations of srsweep pause for the measurement
+(`sweeps.turns`). The load of all other processes is measured (`sweeps.load`): a latency that was measured under load,
+or whose rounds disagree, is unreliable and says so.
 """
 
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -14,12 +19,35 @@ import numpy as np
 import torch
 from torch import nn
 
-from sweeps.device import device_model, without_tf32
+from sweeps.device import device_model, keep_freed_memory, without_tf32
+from sweeps.load import Load, Meter
+from sweeps.turns import Alone, alone
 
 Runtime = Literal["torch", "torch.export", "onnxruntime"]
 """The library that runs the network."""
 PREFIX = "latency_ms"
 """The first word in the name of every stored latency."""
+LOWER, UPPER, LOW, HIGH = "latency_q1", "latency_q3", "latency_lo", "latency_hi"
+"""First words of further measurements of a latency, in milliseconds: its quartiles, and the ends of the confidence
+interval of its median. The other words and the dataset are those of the latency."""
+RUNS, OTHERS, RELIABLE = "latency_n", "lat_others", "latency_ok"
+"""First words of further measurements of a latency: its number of runs, the number of cores that other processes used,
+and whether it is reliable (1 or 0)."""
+WORDS = (PREFIX, LOWER, UPPER, LOW, HIGH, RUNS, OTHERS, RELIABLE)
+"""The first words of all measurements of a latency."""
+ROUND_SECONDS = 0.5
+"""Shortest duration of a round, in seconds, unless the round has MOST_ROUND_RUNS runs."""
+ROUND_RUNS, MOST_ROUND_RUNS = 3, 1000
+"""Smallest and largest number of runs in a round."""
+ROUNDS = 3
+"""Number of rounds that must agree."""
+AGREEMENT = 0.1
+"""Width of the band in which all quartiles of agreeing rounds lie, as a share of the median. Two measurements that
+agree in themselves and were made alone then differ by less than a tenth, unless the machine itself changes."""
+MOST_SECONDS = 15.0
+"""Seconds after which no further round begins. All computations of the user wait meanwhile."""
+MOST_EXACT = 70
+"""Largest number of values for which `median_interval` uses the binomial distribution, not the normal distribution."""
 MOST_CHARACTERS = 50
 """Characters that fit in the database columns for a measurement's name and for its dataset."""
 
@@ -65,34 +93,180 @@ class Latency:
     upper: float
     """Upper quartile."""
     runs: int
-    """Number of runs that were timed."""
+    """Number of runs that the figures come from."""
     setting: Setting
+    low: float
+    """Lower end of the confidence interval of the median (see `median_interval`)."""
+    high: float
+    """Upper end of the confidence interval of the median."""
+    others: float = math.nan
+    """Mean number of cores that other processes used during these runs; NaN if the system does not report it."""
+    doubt: str = ""
+    """Why the latency is unreliable, such as the load of other processes; '' if it is reliable."""
+
+    @property
+    def is_reliable(self) -> bool:
+        """Whether the network ran alone and the quartiles of several rounds agree."""
+        return not self.doubt
+
+    def rows(self) -> list[tuple[str, str, float]]:
+        """Returns the measurements to store, each as (name, dataset, value). The median is the first."""
+        values = {
+            PREFIX: self.median,
+            LOWER: self.lower,
+            UPPER: self.upper,
+            LOW: self.low,
+            HIGH: self.high,
+            RUNS: self.runs,
+            OTHERS: self.others,
+            RELIABLE: self.is_reliable,
+        }
+        setting = self.setting
+        return [
+            (f"{word}{setting.name.removeprefix(PREFIX)}", setting.dataset, float(value))
+            for word, value in values.items()
+            if not math.isnan(value)
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """Some consecutive runs of a network."""
+
+    times: tuple[float, ...]
+    """Milliseconds of each run."""
+    load: Load
+
+    @property
+    def quartiles(self) -> tuple[float, float]:
+        """The lower and the upper quartile of the runs, in milliseconds."""
+        lower, upper = np.quantile(self.times, (0.25, 0.75))
+        return float(lower), float(upper)
 
 
 def measure(
     run: Callable[[], object],
     setting: Setting,
     *,
+    limit: float | None = None,
     warm_up: int = 3,
-    least_runs: int = 7,
-    most_runs: int = 50,
-    seconds: float = 5.0,
     clock: Callable[[], float] = time.perf_counter,
+    meter: Meter | None = None,
 ) -> Latency:
-    """Returns the latency of `run`, which is called again and again and timed with `clock` (in seconds).
+    """Returns the latency of `run`, measured while no other computation of this user runs on this machine.
 
-    The first `warm_up` calls are not timed. The timed calls stop once they have taken `seconds` in all, but there are
-    at least `least_runs` and at most `most_runs` of them. `setting` describes the conditions of the measurement.
+    The first `warm_up` calls are not timed. Then `run` is called in rounds, timed with `clock` (in seconds), until the
+    quartiles of the last ROUNDS rounds agree. A round during which other processes used the cores, as `meter` sees
+    them, does not count. If the confidence interval of the median contains `limit` (in milliseconds), further rounds
+    narrow it. After MOST_SECONDS and at least ROUNDS rounds, no further round begins; a latency whose rounds do not
+    agree by then is unreliable. `setting` describes the conditions of the measurement.
     """
-    for _ in range(warm_up):
-        run()
+    # A process that has trained keeps freed memory. Without that, page faults take a third of a run of torch.
+    keep_freed_memory()
+    rounds: list[Round] = []
+    with alone() as hold:
+        for _ in range(warm_up):
+            run()
+            hold.beat()
+        meter = meter or Meter()
+        began = clock()
+        while len(rounds) < ROUNDS or clock() - began < MOST_SECONDS:
+            rounds.append(_round(run, clock, meter, hold))
+            agreed = agreeing(rounds)
+            if agreed and not _contains(median_interval(_times(agreed)), limit):
+                break
+    return _latency(rounds, setting, hold.why_not)
+
+
+def _round(
+    run: Callable[[], object], clock: Callable[[], float], meter: Meter, hold: Alone
+) -> Round:
     times: list[float] = []
-    while len(times) < least_runs or (len(times) < most_runs and sum(times) < seconds):
+    spent = 0.0
+    meter.restart()
+    while len(times) < ROUND_RUNS or (spent < ROUND_SECONDS and len(times) < MOST_ROUND_RUNS):
         began = clock()
         run()
         times.append(clock() - began)
-    lower, median, upper = (float(1000 * q) for q in np.quantile(times, (0.25, 0.5, 0.75)))
-    return Latency(median=median, lower=lower, upper=upper, runs=len(times), setting=setting)
+        spent += times[-1]
+        hold.beat()
+    return Round(times=tuple(1000 * each for each in times), load=meter.load())
+
+
+def agreeing(rounds: Sequence[Round]) -> list[Round]:
+    """Returns the newest rounds whose quartiles agree, at least ROUNDS of them; [] if the newest ROUNDS do not agree.
+
+    Rounds agree if all their quartiles lie within a band whose width is AGREEMENT times the median of their runs.
+    Rounds during which other processes used the cores are left out.
+    """
+    quiet = [each for each in rounds if not each.load.is_busy]
+    found: list[Round] = []
+    for count in range(ROUNDS, len(quiet) + 1):
+        newest = quiet[-count:]
+        ends = [end for each in newest for end in each.quartiles]
+        if max(ends) - min(ends) > AGREEMENT * float(np.median(_times(newest))):
+            break
+        found = newest
+    return found
+
+
+def _latency(rounds: Sequence[Round], setting: Setting, why_not_alone: str) -> Latency:
+    """Returns the latency of the rounds that agree, or a doubtful latency of the rounds with the least load."""
+    used, doubt = agreeing(rounds), why_not_alone
+    if not used:
+        quiet = [each for each in rounds if not each.load.is_busy]
+        least = sorted(rounds, key=lambda each: each.load.others if each.load.is_known else 0.0)
+        used = quiet if len(quiet) >= ROUNDS else least[:ROUNDS]
+        ends = [end for each in used for end in each.quartiles]
+        apart = f"the quartiles of its rounds do not agree, {min(ends):.4g} to {max(ends):.4g} ms"
+        doubt = doubt or (apart if used is quiet else str(_mean_load(rounds)))
+    times = _times(used)
+    lower, median, upper = (float(q) for q in np.quantile(times, (0.25, 0.5, 0.75)))
+    low, high = median_interval(times)
+    return Latency(
+        median=median,
+        lower=lower,
+        upper=upper,
+        runs=len(times),
+        setting=setting,
+        low=low,
+        high=high,
+        others=_mean_load(used).others,
+        doubt=doubt,
+    )
+
+
+def _mean_load(rounds: Sequence[Round]) -> Load:
+    seconds = sum(each.load.seconds for each in rounds)
+    others = sum(each.load.others * each.load.seconds for each in rounds) / seconds
+    return Load(others=others, cores=rounds[0].load.cores, seconds=seconds)
+
+
+def _times(rounds: Sequence[Round]) -> list[float]:
+    return [time for each in rounds for time in each.times]
+
+
+def _contains(interval: tuple[float, float], limit: float | None) -> bool:
+    return limit is not None and interval[0] <= limit <= interval[1]
+
+
+def median_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Returns a 95 % confidence interval of the median of the distribution that `values` come from.
+
+    The ends are two of the values, chosen by rank (Hoefler and Belli, "Scientific benchmarking of parallel computing
+    systems", 2015, section 3.1.3), so the distribution may have any shape. Fewer than six values give their smallest
+    and largest value, with less confidence.
+    """
+    ordered, count = sorted(values), len(values)
+    # The number of values below the median has a binomial distribution.
+    rank, below = 0, 0.5 ** min(count, MOST_EXACT)
+    if count > MOST_EXACT:
+        rank = int(count / 2 - 0.98 * math.sqrt(count))
+    while count <= MOST_EXACT and below <= 0.025:
+        rank += 1
+        below += math.comb(count, rank) * 0.5**count
+    place = max(rank - 1, 0)
+    return ordered[place], ordered[count - 1 - place]
 
 
 def torch_latency(
@@ -102,11 +276,12 @@ def torch_latency(
     device: torch.device,
     dtype: torch.dtype = torch.float32,
     threads: int = 1,
+    limit: float | None = None,
 ) -> Latency:
     """Returns the latency of a deployed network in torch for one random image. `size` is the image's (height, width).
 
     The image is a low-resolution image in pixels. The network itself is moved to `device`, converted to `dtype` and
-    set to evaluation mode. `threads` counts only on a CPU.
+    set to evaluation mode. `threads` counts only on a CPU. `limit`, in milliseconds, is explained by `measure`.
     """
     setting = Setting(
         runtime="torch",
@@ -125,7 +300,7 @@ def torch_latency(
             torch.cuda.synchronize(device)
 
     with torch.inference_mode(), _threads(threads), without_tf32():
-        return measure(run, setting)
+        return measure(run, setting, limit=limit)
 
 
 @contextmanager

@@ -2,6 +2,10 @@
 
 All latencies of a sweep must have the same key: runtime, precision, image size, threads and device. The first stored
 latency sets the key of the sweep. A machine with another key is refused, because its latencies are not comparable.
+
+A network is refused only if its latency is reliable and surely above the limit: the lower end of the confidence
+interval of its median must exceed it. A trial with an unreliable latency trains, and each of its later segments
+measures the latency again, until it is reliable.
 """
 
 from dataclasses import dataclass
@@ -12,7 +16,7 @@ from searchspace.architecture import Architecture
 from searchspace.cost import low_res_size
 from searchspace.errors import UserError, shown
 from searchspace.layers import deployed
-from sweeps.measure.latency import PREFIX, Latency, torch_latency
+from sweeps.measure.latency import PREFIX, RELIABLE, WORDS, Latency, torch_latency
 from sweeps.records import Measurement
 
 LATENCY = "latency"
@@ -61,8 +65,13 @@ def parse_milliseconds(written: object) -> float:
 
 
 def key_of(measurement: Measurement) -> str:
-    """Returns the key of a latency: how and on which device it was measured. Only latencies of one key are compared."""
-    return f"{measurement.name} on {measurement.dataset}"
+    """Returns the key of a latency: how and on which device it was measured. Only latencies of one key are compared.
+
+    The further measurements of a latency, such as its quartiles, have its key.
+    """
+    first, space, rest = measurement.name.partition(" ")
+    word = PREFIX if first in WORDS else first
+    return f"{word}{space}{rest} on {measurement.dataset}"
 
 
 def is_timing(measurement: Measurement) -> bool:
@@ -73,17 +82,35 @@ def is_timing(measurement: Measurement) -> bool:
     return measurement.step == 0 and measurement.name.startswith(PREFIX)
 
 
-def time_network(
-    candidate: Architecture, scale: int, device: torch.device, threads: int
-) -> Measurement:
-    """Returns the median latency, in milliseconds, of the deployed network of `candidate` for a 1280x720 output.
+def key_in_doubt(measurement: Measurement) -> tuple[str, bool] | None:
+    """Returns the key of a latency and whether the latency is unreliable, if `measurement` says so; otherwise None."""
+    if measurement.step or measurement.name.partition(" ")[0] != RELIABLE:
+        return None
+    return key_of(measurement), not measurement.value
 
-    The network runs in torch and float32 with `threads` threads.
+
+def time_network(
+    candidate: Architecture,
+    scale: int,
+    device: torch.device,
+    threads: int,
+    limit: float | None = None,
+) -> Latency:
+    """Returns the latency of the deployed network of `candidate` for a 1280x720 output.
+
+    The network runs in torch and float32 with `threads` threads. A latency near `limit`, in milliseconds, is measured
+    for longer.
     """
     network = deployed(candidate.network(scale))
-    found: Latency = torch_latency(network, low_res_size(scale), device=device, threads=threads)
-    setting = found.setting
-    return Measurement(step=0, dataset=setting.dataset, name=setting.name, value=found.median)
+    return torch_latency(network, low_res_size(scale), device=device, threads=threads, limit=limit)
+
+
+def measurements_of(latency: Latency) -> tuple[Measurement, ...]:
+    """Returns the measurements of a latency that was measured for the sweep. The median is the first."""
+    return tuple(
+        Measurement(step=0, dataset=dataset, name=name, value=value)
+        for name, dataset, value in latency.rows()
+    )
 
 
 def another_key(found: str, key: str) -> str:
@@ -94,7 +121,10 @@ def another_key(found: str, key: str) -> str:
     )
 
 
-def refuse_slow(measured: Measurement, limit: float | None) -> None:
-    """Raises TooSlow if the latency `measured` exceeds `limit`, in milliseconds. None: no limit."""
-    if limit is not None and measured.value > limit:
-        raise TooSlow(f"latency: {measured.value:.1f} ms, above the budget of {limit:g} ms")
+def refuse_slow(latency: Latency, limit: float | None) -> None:
+    """Raises TooSlow if `latency` is reliable and surely above `limit`, in milliseconds. None: no limit."""
+    if limit is not None and latency.is_reliable and latency.low > limit:
+        raise TooSlow(
+            f"latency: {latency.median:.1f} ms, above the budget of {limit:g} ms (with 95 % confidence at least "
+            f"{latency.low:.1f} ms, {latency.runs} runs)"
+        )

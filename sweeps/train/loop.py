@@ -27,6 +27,8 @@ from sweeps.records import Evaluation, Measurement, Progress
 from sweeps.train.optimizer import learning_rate_at, make_optimizer, set_rate
 from sweeps.train.settings import TrainSettings
 from sweeps.train.step import make_step, make_update
+from sweeps.turns import clock as working_clock
+from sweeps.turns import give_way
 
 DIVERGED = 50.0
 """Factor by which the mean loss must exceed the smallest mean loss so far for the training to count as diverged."""
@@ -47,14 +49,15 @@ def train(
     checkpoints: Checkpoints,
     until_step: int | None = None,
     is_stopped: Callable[[], bool] = lambda: False,
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Callable[[], float] = working_clock,
 ) -> Iterator[Progress | Evaluation]:
     """Trains `network` in place up to `until_step` and yields records. By default it trains to the full length.
 
     If `checkpoints` holds a state, the training resumes from it. Each `Evaluation` is yielded once its checkpoint is on
     disk. A resumed training first yields all earlier evaluations again, because the process that should have stored
     them may have died first. `is_stopped` is called before each step. If it returns True, the state is saved and
-    KeyboardInterrupt is raised. `clock` returns seconds. Raises TrainingFailed if the loss is not finite or has
+    KeyboardInterrupt is raised. `clock` returns seconds. While another process measures a latency, the training waits;
+    the default `clock` does not count this time. Raises TrainingFailed if the loss is not finite or has
     diverged, and CheckpointFailed if a checkpoint cannot be written.
     """
     until_step = settings.steps if until_step is None else until_step
@@ -93,6 +96,7 @@ def train(
             seconds = clock() - started
             save()
             raise KeyboardInterrupt
+        give_way()
         watch.add(take_step(step))
         step += 1
         if step % settings.evaluate_every == 0 or step in also:

@@ -6,10 +6,9 @@ its training needs, so a driver can send it to another process or machine. The r
 
 import gc
 import socket
-import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,18 +30,21 @@ from sweeps.data.split import DataSplit, open_data
 from sweeps.device import device_model, lacks_memory, pick_autocast, pick_device
 from sweeps.files import remove_unfinished
 from sweeps.machine import threads_here
+from sweeps.measure.latency import Latency
 from sweeps.measure.latency_objective import (
     Timing,
     TooSlow,
     another_key,
     key_of,
+    measurements_of,
     refuse_slow,
     time_network,
 )
-from sweeps.records import Evaluation, Measurement, Outcome, Progress
+from sweeps.records import Evaluation, Outcome, Progress
 from sweeps.train.loop import TrainingFailed, train
 from sweeps.train.settings import TrainSettings
 from sweeps.train.time_limit import read_note, time_limit
+from sweeps.turns import clock, computing
 
 DEVICE_LENGTH = 100
 """Number of characters that fit in the database column `device` of an attempt."""
@@ -89,12 +91,30 @@ def run(
     `is_stopped` is called before each step. If it returns True, the state is saved and KeyboardInterrupt is raised. If
     the segment takes longer than its time limit, the process is killed. At the end, torch releases the GPU memory that
     it has cached, because the worker process goes on and other trials on the GPU may need the memory.
+
+    The segment pauses while another process of this user measures a latency on this machine (`sweeps.turns`). The
+    pauses count neither as training time nor towards the time limit. Between two records the segment holds no turn.
     """
-    with time_limit(segment.seconds_allowed, segment.note):
-        yield from _run(segment, is_stopped)
+    with time_limit(segment.seconds_allowed, segment.note) as waiting:
+        records = _run(segment, is_stopped)
+        while True:
+            with computing(lambda: _resting(waiting)):
+                record = next(records, None)
+            if record is None:
+                break
+            yield record
     if torch.cuda.is_available():
         gc.collect()
         torch.cuda.empty_cache()
+
+
+@contextmanager
+def _resting(waiting: Callable[[], AbstractContextManager[object]]) -> Iterator[None]:
+    """Lets the GPU finish the steps that were queued, then waits in the context that `waiting` makes."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+    with waiting():
+        yield
 
 
 def death(segment: Segment, how: str) -> str:
@@ -120,7 +140,7 @@ class MachineFault(Exception):  # noqa: N818 - reads as what happened
 def _run(
     segment: Segment, is_stopped: Callable[[], bool]
 ) -> Iterator[Progress | Evaluation | Outcome]:
-    started = time.perf_counter()
+    started = clock()
     segment = replace(segment, threads=threads_here(segment.threads))
     outcome = Outcome(step=0, host=socket.gethostname())
     try:
@@ -130,9 +150,9 @@ def _run(
         checkpoints = _checkpoints(segment, split)
         outcome = replace(outcome, device=computed_on(device, checkpoints))
         if segment.timing is not None:
-            measured = _time(segment, segment.timing)
-            yield Evaluation(step=0, measurements=(measured,))
-            refuse_slow(measured, segment.timing.limit)
+            latency = _time(segment, segment.timing)
+            yield Evaluation(step=0, measurements=measurements_of(latency))
+            refuse_slow(latency, segment.timing.limit)
             torch.manual_seed(segment.seed)  # the measurement drew a random image
         network = architecture(segment.family, segment.knobs).network(segment.scale)
         for record in train(
@@ -154,10 +174,10 @@ def _run(
     else:
         with suppress(OSError, MachineFault):  # they only take up disk space
             _forget_older(segment)
-    yield replace(outcome, seconds=time.perf_counter() - started)
+    yield replace(outcome, seconds=clock() - started)
 
 
-def _time(segment: Segment, timing: Timing) -> Measurement:
+def _time(segment: Segment, timing: Timing) -> Latency:
     """Measures the latency of the segment's network.
 
     Raises MachineFault if the other latencies of the sweep were measured on a different device or in a different way.
@@ -167,9 +187,11 @@ def _time(segment: Segment, timing: Timing) -> Measurement:
         segment.scale,
         pick_device(segment.train.device),
         segment.threads,
+        timing.limit,
     )
-    if timing.key and key_of(measured) != timing.key:
-        raise MachineFault(another_key(key_of(measured), timing.key))
+    key = key_of(measurements_of(measured)[0])
+    if timing.key and key != timing.key:
+        raise MachineFault(another_key(key, timing.key))
     return measured
 
 

@@ -5,8 +5,9 @@ A timer outside Python code writes the stack of every thread to a file, the note
 
 import faulthandler
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TextIO
 
@@ -14,25 +15,52 @@ GRACE = 10.0
 """Seconds that writing the note may take. After that, the process is killed even if the note is not written."""
 
 
+LONGEST_WAIT = 3600.0
+"""Seconds that a wait for others may take in addition to the limit. The process is killed after that: it hangs."""
+
+
 @contextmanager
-def time_limit(seconds: float | None, note: Path) -> Iterator[None]:
+def time_limit(
+    seconds: float | None, note: Path
+) -> Iterator[Callable[[], AbstractContextManager[object]]]:
     """Kills this process if the block of the `with` statement takes longer than `seconds`. None: no limit.
 
     The file `note` then holds the stack of every thread. Only a worker may use this function, never the driver.
+    Yields a function whose result is a context: the time that the process spends in it does not count.
     """
     if seconds is None:
-        yield
+        yield nullcontext
         return
     # Start the timer before opening the note: its folder may be on a disk that hangs.
     faulthandler.dump_traceback_later(seconds, exit=True)
     file = _open(note)
-    if file is not None:
-        # The second call writes the stack to the note, and restarts the timer.
-        faulthandler.dump_traceback_later(seconds, exit=True, file=file)
-    # If the disk of the note hangs too, this alarm kills the process.
-    signal.setitimer(signal.ITIMER_REAL, seconds + GRACE)
+    end = time.monotonic() + seconds
+
+    def start(left: float) -> None:
+        left = max(left, 0.001)
+        if file is not None:
+            # A further call writes the stack to the note, and restarts the timer.
+            faulthandler.dump_traceback_later(left, exit=True, file=file)
+        else:
+            faulthandler.dump_traceback_later(left, exit=True)
+        # If the disk of the note hangs too, this alarm kills the process.
+        signal.setitimer(signal.ITIMER_REAL, left + GRACE)
+
+    @contextmanager
+    def waiting() -> Iterator[None]:
+        nonlocal end
+        began = time.monotonic()
+        start(end - began + LONGEST_WAIT)
+        try:
+            yield
+        finally:
+            now = time.monotonic()
+            end += now - began
+            start(end - now)
+
+    start(seconds)
     try:
-        yield
+        yield waiting
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         faulthandler.cancel_dump_traceback_later()

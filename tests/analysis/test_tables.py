@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from analysis.tables import front_table, render
+from analysis.tables import front_table, render, spread_columns, with_spreads
 
 FRAME = pd.DataFrame(
     {"number": [2, 10], "psnr_y": [26.123456, None], "params": [143731.0, 5e5], "label": ["a", "b"]}
@@ -87,3 +87,27 @@ def test_c11_lists_and_missing_values_stay() -> None:
     frame = pd.DataFrame({"a": [[1, 2], None], "b": [None, -1.0]})
     assert render(frame, "csv").splitlines() == ["a,b", '"[1, 2]",', ",-1.0"]
     assert json.loads(render(pd.DataFrame({"a": ["=1"]}), "json")) == [{"a": "=1"}]
+
+
+def test_quartiles_stand_beside_their_latency_and_say_if_it_is_unreliable() -> None:
+    """D1: the spread is shown. A latency of an earlier srsweep has none."""
+    fast, slow = "latency_ms torch float32 on A", "latency_ms torch int8 on A"
+    lower, upper, reliable = spread_columns([fast])
+    values = {fast: [3.0, 4.0], slow: [5.0, 6.0], lower: [2.5, 3.25], upper: [3.5, 5.0]}
+    frame = FRAME.assign(**values, **{reliable: [1.0, 0.0]}).sort_values("number")
+    shown = front_table(frame, ["psnr_y", fast, slow])
+    assert list(shown)[:5] == ["number", "psnr_y", fast, "quartiles_ms", slow]
+    told = dict(zip(shown[fast], shown["quartiles_ms"], strict=True))
+    assert told == {3.0: "2.5 to 3.5", 4.0: "3.25 to 5, unreliable"}
+    both = frame.assign(
+        **dict(zip(spread_columns([slow]), ([4.0, 9.0], [6.0, 9.0], [1, 1]), strict=True))
+    )
+    assert "quartiles_ms" in front_table(both, [slow, fast])
+    assert list(with_spreads(both, [slow, fast])[1]) == [
+        slow,
+        "quartiles_ms",
+        fast,
+        "quartiles_ms_3",
+    ]
+    older = frame.assign(**{lower: float("nan"), upper: float("nan")})
+    assert "quartiles_ms" not in front_table(older, ["psnr_y", fast])

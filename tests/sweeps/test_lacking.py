@@ -13,6 +13,8 @@ from tests.sweeps.sweeps_for_tests import SMALL, small_config
 
 ON_CPU = "; trials run on the CPU"
 
+pytestmark = pytest.mark.usefixtures("still_machine")
+
 
 @pytest.mark.parametrize(
     ("resources", "device", "gpus", "told"),

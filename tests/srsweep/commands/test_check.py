@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from sweeps.load import Load, Meter
 from tests.srsweep.calls import invoke, mistake
 from tests.sweeps.sweeps_for_tests import SMALL, sweep_file
+
+pytestmark = pytest.mark.usefixtures("still_machine")
 
 
 def test_nothing_feasible(tmp_path: Path) -> None:
@@ -19,6 +22,21 @@ def test_check_as_csv(tmp_path: Path) -> None:
     header, values = result.output.strip().splitlines()
     assert header.startswith("sweep,")
     assert "slwsr" in values
+
+
+def test_check_expects_no_time_of_a_machine_that_others_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """D4: a time that was measured beside others says nothing."""
+    busy = Load(others=1.26, cores=2, seconds=1.0)
+    tries = []
+    monkeypatch.setattr(Meter, "load", lambda meter: tries.append(1) or busy)
+    monkeypatch.setattr("srsweep.commands.check.TIMING_SECONDS", 1e9)
+    told = json.loads(invoke("check", sweep_file(tmp_path), "--json").output)["expected time"]
+    assert told.startswith(
+        "unknown: other processes used 1.3 of 2 cores while training steps were timed"
+    )
+    assert len(tries) == 3
 
 
 @pytest.mark.slow

@@ -10,9 +10,12 @@ from sweeps.capacity.gpu_share import REMEMBERED
 from sweeps.capacity.gpus import VISIBLE, Gpu
 from sweeps.capacity.settings import ResourceSettings
 from sweeps.capacity.throughput import Job, Rung, RungFailed, counts
+from sweeps.load import Load
 from sweeps.run import local_slots
 from tests.srsweep.calls import invoke, mistake
 from tests.sweeps.sweeps_for_tests import SMALL, sweep_file
+
+pytestmark = pytest.mark.usefixtures("still_machine")
 
 
 def machine_with_a_gpu(monkeypatch: pytest.MonkeyPatch, fails_above: int) -> None:
@@ -84,6 +87,32 @@ def test_pack_tells_mistakes_of_the_file_by_line_and_a_network_that_does_not_run
     assert "Error: not even one trial runs on this machine: out of memory: no room" in result.stderr
 
 
+def test_pack_draws_no_conclusion_from_a_machine_that_others_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """D4: on a busy machine it said "+7763 %"."""
+    loads = iter([0.02, 1.1, 0.7, 1.3])
+
+    def measure(job: Job, count: int) -> Rung:
+        load = Load(others=next(loads), cores=2, seconds=5.0)
+        return Rung(trials=count, threads=1, steps_per_second=10.0**count, memory=10**9, load=load)
+
+    monkeypatch.setattr("srsweep.commands.pack.find_gpus", lambda: ())
+    monkeypatch.setattr("srsweep.commands.pack.num_cores", lambda: 2)
+    monkeypatch.setattr("sweeps.capacity.throughput.measure_rung", measure)
+    result = invoke("pack", sweep_file(tmp_path), "--json")
+    assert result.exit_code == 1
+    assert [(row["others"], row["best"]) for row in json.loads(result.stdout)] == [
+        (0.02, ""),
+        (0.7, ""),
+    ]
+    assert (
+        "no conclusion: other processes used 0.7 of 2 cores during the measurement" in result.stderr
+    )
+    assert "resources:" not in result.output
+    assert "2 trials at once: 100 steps/s, but other processes used 0.7 of 2 cores" in result.stderr
+
+
 def test_pack_on_a_gpu_names_the_share_and_remembers_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,7 +122,7 @@ def test_pack_on_a_gpu_names_the_share_and_remembers_it(
     lines = result.stdout.splitlines()
     assert [line.split()[0] for line in lines[1:4]] == ["1", "2", "4"]
     assert {line.split()[1] for line in lines[1:4]} == {"2"}
-    assert lines[3].split()[3:] == ["+100%", *lines[1].split()[3:4], "3G", "yes"]
+    assert lines[3].split()[3:] == ["+100%", *lines[1].split()[3:4], "3G", "0", "yes"]
     assert lines[-2] == "ended early: 8 trials at once: out of memory: no room"
     assert lines[-1] == "resources: {cpu: 2, gpu: 0.25}"
     assert f"remembered in {tmp_path / 'cache' / REMEMBERED}" in result.stderr

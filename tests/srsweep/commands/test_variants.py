@@ -21,7 +21,7 @@ from srsweep.choice import choose
 from srsweep.cli import main
 from sweeps.checkpoints.state import read_checkpoint
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("still_machine")]
 
 
 def srsweep(*words: object, code: int = 0) -> str:

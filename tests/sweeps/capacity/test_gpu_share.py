@@ -29,6 +29,7 @@ from sweeps.capacity.throughput import Job, Ladder, Rung, RungFailed
 from sweeps.config.feasibility import check_feasible
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.data.split import open_data
+from sweeps.load import Load as SeenLoad
 from sweeps.measure.evaluate import BATCH_PIXELS, batches
 from sweeps.run import run_sweep
 from sweeps.train.settings import TrainSettings
@@ -103,6 +104,15 @@ def test_as_many_share_a_gpu_as_were_measured_to_be_best(tmp_path: Path) -> None
     remember(made, Site(gpu=LARGE, cores=16), ladder(_1=10, _2=19, _4=30, _8=31))
     quarter = share(tmp_path, [LARGE])
     assert (quarter.gpu, quarter.memory) == (0.25, USABLE * LARGE.memory / 4)
+
+
+def test_a_measurement_on_a_machine_that_others_use_is_not_remembered(tmp_path: Path) -> None:
+    made, site = plan(tmp_path), Site(gpu=LARGE, cores=16)
+    first, second = ladder(_1=10, _2=19).rungs
+    busy = replace(second, load=SeenLoad(others=3.2, cores=16, seconds=5.0))
+    said = remember(made, site, Ladder(rungs=(first, busy)))
+    assert said == "not remembered for later runs, because other processes used 3.2 of 16 cores"
+    assert recall(made, site, 2) is None
 
 
 def test_of_what_was_measured_no_more_than_the_cores_of_a_gpu_take(tmp_path: Path) -> None:

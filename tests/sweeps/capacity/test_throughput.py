@@ -5,17 +5,19 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from sweeps import turns
 from sweeps.capacity import throughput
 from sweeps.capacity.gpus import VISIBLE
 from sweeps.capacity.throughput import Job, Ladder, Rung, RungFailed, climb, counts, measure_rung
 from sweeps.data.cache import PairSet
 from sweeps.data.settings import DataSettings
+from sweeps.load import Load, Meter
 from sweeps.train.settings import TrainSettings
 
 SMALL = {"n_feats": 2, "n_blocks": 2, "local_blocks": 2}
@@ -109,6 +111,38 @@ def test_two_processes_take_real_steps_and_tell_their_memory(tmp_path: Path) -> 
     assert rung.steps_per_second > 1
     assert rung.memory is None or 50e6 < rung.memory < 5e9
     assert not multiprocessing.active_children()
+
+
+def test_a_rung_has_the_machine_to_itself_and_tells_the_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """D4: other trainings wait while steps are counted, and the own processes are no load."""
+    seen: list[int] = []
+
+    class Watched(Meter):
+        def __init__(self, own: Sequence[int]) -> None:
+            seen.extend(own)
+            assert turns._turns.turn.held
+            super().__init__(own)
+
+    monkeypatch.setattr(throughput, "Meter", Watched)
+    rung = measure_rung(job(tmp_path), 2)
+    assert len(set(seen)) == 2
+    assert rung.load.cores >= 1
+    assert not turns._turns.turn.held
+
+
+def test_a_rung_beside_others_is_measured_again_and_the_quietest_counts(tmp_path: Path) -> None:
+    loads = iter([1.5, 0.0, 1.4, 0.9, 1.2])
+
+    def measure(job: Job, count: int) -> Rung:
+        load = Load(others=next(loads), cores=2, seconds=5.0)
+        return Rung(trials=count, threads=1, steps_per_second=count, memory=None, load=load)
+
+    ladder = climb(job(tmp_path), 2, measure=measure)
+    assert [rung.load.others for rung in ladder.rungs] == [0.0, 0.9]
+    assert ladder.disturbance == "other processes used 0.9 of 2 cores"
+    assert climbed(tmp_path, {1: 10, 2: 20}, most=2).disturbance == ""
 
 
 def test_a_process_that_cannot_begin_says_why(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """What a search hears of stored measurements: never a test set."""
 
+from pathlib import Path
+
 import pytest
 
 from searchspace.architecture import architecture
@@ -7,6 +9,7 @@ from searchspace.space import parse_space
 from sweeps.engine.trial_state import Trial
 from sweeps.records import Measurement, TrialRow
 from sweeps.search.suggester import Suggester
+from tests.sweeps.sweeps_for_tests import small_config
 
 NETWORK = architecture("slwsr", {"n_feats": 8, "n_blocks": 6})
 ROWS = [
@@ -21,6 +24,46 @@ def test_a_restored_trial_is_scored_on_the_validation_images_only() -> None:
         trial.take(rows)
         assert trial.scores == {"psnr_y": 27.0}
         assert trial.curve == {100: {"psnr_y": 27.0}}
+
+
+NAME = "latency_ms torch float32 320x180 1 threads"
+KEY = f"{NAME} on CPU"
+
+
+def timed(value: float, *, reliable: float | None, step: int = 0) -> list[Measurement]:
+    """The stored rows of a latency. None: as an earlier srsweep stored it."""
+    values = {NAME: value} | (
+        {} if reliable is None else {NAME.replace("latency_ms", "latency_ok"): reliable}
+    )
+    return [
+        Measurement(step=step, dataset="CPU", name=name, value=each)
+        for name, each in values.items()
+    ]
+
+
+def test_a_latency_is_measured_again_until_it_is_reliable(tmp_path: Path) -> None:
+    """D1: a latency that was measured beside others decides nothing for good."""
+    config = small_config(tmp_path, budget={"latency": "30 ms"})
+    trial = Trial(id=1, number=0, architecture=NETWORK)
+    assert trial.timing(config, "") is not None
+    trial.take(timed(50.0, reliable=0))
+    assert (trial.timed, trial.doubtful) == ({KEY: 50.0}, {KEY})
+    again = trial.timing(config, KEY)
+    assert again is not None
+    assert (again.key, again.limit) == (KEY, 30.0)
+    trial.take(timed(20.0, reliable=1)[::-1])
+    assert trial.timing(config, KEY) is None
+    # A latency that `srsweep export` measured later is another one.
+    trial.take(timed(70.0, reliable=0, step=4))
+    assert trial.timing(config, KEY) is None
+    assert trial.timed == {KEY: 20.0}
+
+
+def test_a_latency_of_an_earlier_srsweep_is_not_measured_again(tmp_path: Path) -> None:
+    config = small_config(tmp_path, budget={"latency": "30 ms"})
+    trial = Trial(id=1, number=0, architecture=NETWORK)
+    trial.take(timed(20.0, reliable=None))
+    assert trial.timing(config, KEY) is None
 
 
 def test_an_earlier_sweep_teaches_by_its_validation_images_only(

@@ -9,11 +9,22 @@ from torch import Tensor, nn
 
 from analysis.choose.front import load_front
 from analysis.read.frames import load_sweeps, load_trials
+from analysis.tables import front_table, spread_columns
 from sweeps.config.sweep_config import ConfigError, SweepConfig, parse_config
+from sweeps.engine.outcomes import SweepFailed
 from sweeps.engine.sweep import Sweep
-from sweeps.measure.latency import torch_latency
-from sweeps.measure.latency_objective import parse_milliseconds
-from sweeps.records import Measurement, Outcome
+from sweeps.load import Load, Meter
+from sweeps.measure import latency
+from sweeps.measure.latency import Latency, Setting, torch_latency
+from sweeps.measure.latency_objective import (
+    TooSlow,
+    is_timing,
+    key_of,
+    measurements_of,
+    parse_milliseconds,
+    refuse_slow,
+)
+from sweeps.records import Evaluation, Measurement, Outcome
 from sweeps.run import run_sweep
 from sweeps.store.store import Store
 from sweeps.train.segment import Segment, run
@@ -40,6 +51,7 @@ def config(folder: Path, **changes: Any) -> SweepConfig:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("still_machine")
 def test_latency_is_measured_once_a_trial_and_is_an_objective(tmp_path: Path) -> None:
     wanted = config(tmp_path)
     done = run_sweep(wanted)
@@ -48,16 +60,25 @@ def test_latency_is_measured_once_a_trial_and_is_an_objective(tmp_path: Path) ->
     assert column.startswith("latency_ms torch float32 320x180 1 threads on ")
     trials = load_trials(wanted.storage)
     assert (trials[column] > 0).all()
+    lower, upper, reliable = spread_columns([column])
+    assert (trials[lower] <= trials[column]).all()
+    assert (trials[column] <= trials[upper]).all()
+    assert (trials[reliable] == 1).all()
     # The front's objectives are under the column's name, which states the device.
     objectives = load_sweeps(wanted.storage)["settings"].iloc[0]["objectives"]
     assert objectives == {"psnr_y": "maximize", column: "minimize"}
-    assert len(load_front(wanted.storage, "timed", objectives)) >= 1
+    front = load_front(wanted.storage, "timed", objectives, [lower, upper, reliable])
+    assert len(front) >= 1
+    shown = front_table(front, list(objectives))
+    assert list(shown)[:4] == ["number", "psnr_y", column, "quartiles_ms"]
+    assert shown["quartiles_ms"].str.fullmatch(r"[\d.]+ to [\d.]+").all()
     # Run again, nothing is measured anew.
     run_sweep(wanted)
     assert load_trials(wanted.storage)[column].tolist() == trials[column].tolist()
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("still_machine")
 def test_what_is_slower_than_the_budget_is_stopped_untrained(tmp_path: Path) -> None:
     wanted = config(tmp_path, budget={"latency": "0.001 ms"})
     done = run_sweep(wanted)
@@ -66,6 +87,83 @@ def test_what_is_slower_than_the_budget_is_stopped_untrained(tmp_path: Path) -> 
     assert trials["error"].str.contains("above the budget of 0.001 ms").all()
     assert trials["psnr_y"].isna().all()
     assert run_sweep(wanted).finished  # and is not tried again
+
+
+@pytest.mark.slow
+def test_a_network_that_may_be_fast_enough_trains_and_is_measured_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """D1: beside others, four of six trials were rejected for good. Now nothing is, and each rung measures anew."""
+    monkeypatch.setattr(latency, "MOST_SECONDS", 0.0)
+    monkeypatch.setattr(latency, "ROUND_SECONDS", 0.01)
+    busy = Load(others=1.5, cores=2, seconds=1.0)
+    monkeypatch.setattr(Meter, "load", lambda meter: busy)
+    changes: dict[str, Any] = {
+        "budget": {"latency": "0.001 ms"},
+        "search": {"sampler": "grid", "trials": 2, "halving": {"min_steps": 4, "factor": 2}},
+        "train": {"steps": 8, "patch_size": 8, "batch_size": 2, "evaluate_every": 2},
+    }
+    wanted = config(tmp_path, **changes)
+    rungs = []
+
+    def seen(sweep: Sweep, record: Any) -> None:
+        if isinstance(record, Evaluation) and record.step == 0:
+            rungs.append(record.measurements[0].value)
+
+    done = run_sweep(wanted, on_change=seen)
+    assert "complete" in {trial.state for trial in done.trials.values()}
+    assert all(trial.doubtful for trial in done.trials.values())
+    assert len(rungs) > len(done.trials)
+    trials = load_trials(wanted.storage)
+    (column,) = load_sweeps(wanted.storage)["latency"]
+    assert (trials[spread_columns([column])[2]] == 0).all()
+    # The newest measurement is the one that is kept.
+    assert set(trials[column]) <= set(rungs)
+    assert rungs[-1] in trials[trials["state"] == "complete"][column].tolist()
+    shown = front_table(trials, ["psnr_y", column])
+    assert shown["quartiles_ms"].str.endswith(", unreliable").all()
+
+
+def found(**changes: Any) -> Latency:
+    """A reliable latency of 31 ms, surely between 30.5 and 31.5 ms."""
+    setting = Setting(
+        runtime="torch", dtype="float32", height=180, width=320, threads=1, device="CPU"
+    )
+    values = {"median": 31.0, "lower": 30.0, "upper": 32.0, "low": 30.5, "high": 31.5, "runs": 20}
+    return Latency(**{**values, "setting": setting, **changes})
+
+
+def test_only_a_latency_that_is_reliable_and_surely_above_the_limit_is_refused() -> None:
+    with pytest.raises(TooSlow, match=r"latency: 31.0 ms, above the budget of 30.4 ms .* 30.5 ms"):
+        refuse_slow(found(), 30.4)
+    refuse_slow(found(), 30.5)
+    refuse_slow(found(), None)
+    refuse_slow(found(doubt="other processes used 1.3 of 2 cores"), 5.0)
+
+
+def test_all_measurements_of_a_latency_have_its_key() -> None:
+    measured = measurements_of(found())
+    assert {key_of(each) for each in measured} == {
+        "latency_ms torch float32 320x180 1 threads on CPU"
+    }
+    assert [is_timing(each) for each in measured] == [True] + [False] * (len(measured) - 1)
+
+
+def test_measuring_again_forgives_no_fault_of_the_machine(tmp_path: Path) -> None:
+    """A trial that measures before each attempt still stops a sweep whose machine is broken."""
+    sweep = Sweep(config(tmp_path), Store(config(tmp_path).storage), holder="test")
+    limit = sweep.config.search.max_attempts
+    for _ in range(limit):
+        segment = sweep.next_segment()
+        assert segment is not None
+        sweep.handle(segment, Evaluation(step=0, measurements=measurements_of(found(doubt="busy"))))
+        sweep.handle(segment, Outcome(step=0, error="no space left", machine_fault=True))
+        segment = None
+        for trial in list(sweep.waiting)[1:]:
+            sweep.waiting.remove(trial)
+    with pytest.raises(SweepFailed, match="no space left"):
+        sweep.next_segment()
+    sweep.close()
 
 
 def first_segment(tmp_path: Path, name: str = "latency_ms torch float32 320x180 1 threads") -> Any:
@@ -78,6 +176,7 @@ def first_segment(tmp_path: Path, name: str = "latency_ms torch float32 320x180 
     return sweep, sweep.next_segment()
 
 
+@pytest.mark.usefixtures("still_machine")
 def test_a_machine_of_another_kind_is_refused_before_training(tmp_path: Path) -> None:
     sweep, segment = first_segment(tmp_path)
     (record,) = run(segment)
@@ -107,8 +206,6 @@ def test_two_machines_that_begin_together_do_not_mix_their_latencies(tmp_path: P
 
 
 def evaluation(step: int, name: str, dataset: str, value: float) -> Any:
-    from sweeps.records import Evaluation
-
     row = Measurement(step=step, dataset=dataset, name=name, value=value)
     return Evaluation(step=step, measurements=(row,))
 
@@ -129,6 +226,7 @@ def test_faults_of_latency_are_told_with_their_place(tmp_path: Path) -> None:
         config(tmp_path, objectives=OBJECTIVES | {"params": "minimize"}, search=search)
 
 
+@pytest.mark.usefixtures("still_machine")
 def test_a_latency_in_float32_is_not_one_in_tf32() -> None:
     seen = []
 

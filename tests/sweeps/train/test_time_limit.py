@@ -32,6 +32,31 @@ def test_a_note_that_hangs_does_not_keep_the_process_alive(tmp_path: Path) -> No
     os.close(reader)
 
 
+WAITING = """
+import sys, time
+from pathlib import Path
+from sweeps.train.time_limit import time_limit
+with time_limit(0.5, Path(sys.argv[1])) as waiting:
+    with waiting():
+        time.sleep(1.5)
+    print("waited", flush=True)
+    time.sleep(float(sys.argv[2]))
+print("ended")
+"""
+
+
+def test_waiting_for_others_does_not_count_and_work_after_it_does(tmp_path: Path) -> None:
+    note = tmp_path / "note"
+    command = [sys.executable, "-c", WAITING, str(note)]
+    short = subprocess.run([*command, "0"], timeout=30, check=True, capture_output=True, text=True)
+    assert short.stdout.split() == ["waited", "ended"]
+    assert not note.exists()
+    long = subprocess.run([*command, "60"], timeout=30, check=False, capture_output=True, text=True)
+    assert long.stdout.split() == ["waited"]
+    assert long.returncode == 1
+    assert "Timeout" in note.read_text()
+
+
 def test_work_that_ends_in_time_goes_on(tmp_path: Path) -> None:
     script = SCRIPT.replace("sleep(60)", "sleep(0.1)") + "time.sleep(1.5); print('alive')"
     command = [sys.executable, "-c", script, str(tmp_path / "note")]

@@ -1,0 +1,174 @@
+"""Compares the latency of a network in a busy sweep with its latency alone, round by round.
+
+In each round, the network is measured twice as a sweep would: alone, and while two other processes train without a
+pause but those that `sweeps.turns` asks for. With --contrast, the round also measures it beside trainings that do not
+pause, as srsweep did before. The rows hold the cores that the trainings used during the measurement, and the cores that
+all other processes used, because they distort the results.
+"""
+
+import multiprocessing
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from benchmarks.options import parser_for
+from benchmarks.record import Record
+from searchspace.architecture import architecture
+from sweeps import turns
+from sweeps.data.settings import DataSettings
+from sweeps.load import process_seconds
+from sweeps.measure.latency import Latency
+from sweeps.measure.latency_objective import time_network
+from sweeps.records import Evaluation, Progress
+from sweeps.train.segment import Segment, run
+from sweeps.train.settings import TrainSettings
+
+NETWORK = ("slwsr", {"n_feats": 8, "n_blocks": 8, "local_blocks": 4})
+SCALE = 4
+STEPS = 1_000_000
+"""More steps than the trainings can take."""
+STARTING_SECONDS = 300
+"""Seconds within which a training must have taken its first steps."""
+
+
+def segment(folder: Path, number: int, data: DataSettings, cache: Path) -> Segment:
+    """Returns a training that does not end, as a sweep hands it to a worker."""
+    train = TrainSettings(steps=STEPS, patch_size=24, batch_size=8, evaluate_every=50)
+    family, knobs = NETWORK
+    return Segment(
+        trial_id=number,
+        number=number,
+        attempt=1,
+        family=family,
+        knobs=knobs,
+        label="",
+        scale=SCALE,
+        seed=number,
+        until_step=STEPS,
+        train=train,
+        data=data,
+        folder=folder / str(number),
+        cache=cache,
+    )
+
+
+def work(wanted: Segment, pauses: bool, started: Event, stopped: Event) -> None:
+    """Trains in a process of its own until `stopped` is set. Without `pauses`, it never waits for a measurement."""
+    if not pauses:
+        turns.join_measurement()
+    steps = 0
+
+    def is_stopped() -> bool:
+        nonlocal steps
+        steps += 1
+        if steps == 3:
+            started.set()
+        return stopped.is_set()
+
+    try:
+        for record in run(wanted, is_stopped=is_stopped):
+            assert isinstance(record, Evaluation | Progress), record
+    except KeyboardInterrupt:
+        return
+
+
+@contextmanager
+def trainings(
+    folder: Path, *, pauses: bool, data: DataSettings, cache: Path
+) -> Iterator[list[int]]:
+    """Trains in two processes during the block. Yields their process numbers."""
+    context = multiprocessing.get_context("spawn")
+    stopped = context.Event()
+    started = [context.Event() for _ in range(2)]
+    processes: list[BaseProcess] = []
+    for number, event in enumerate(started):
+        wanted = segment(folder, number, data, cache)
+        processes.append(context.Process(target=work, args=(wanted, pauses, event, stopped)))
+        processes[-1].start()
+    try:
+        for event in started:
+            assert event.wait(STARTING_SECONDS), "a training did not start"
+        yield [process.pid for process in processes if process.pid is not None]
+    finally:
+        stopped.set()
+        for process in processes:
+            process.join()
+
+
+def measured(trainings: Sequence[int], priority: int) -> tuple[Latency, float]:
+    """Returns the latency of the network with one thread, and the cores that the `trainings` used meanwhile."""
+    torch.set_num_threads(1)
+    with turns.alone():
+        os.setpriority(os.PRIO_PROCESS, 0, priority)
+        began, before = time.perf_counter(), sum(map(process_seconds, trainings))
+        found = time_network(architecture(*NETWORK), SCALE, torch.device("cpu"), 1)
+        used = sum(map(process_seconds, trainings)) - before
+        seconds = time.perf_counter() - began
+        os.setpriority(os.PRIO_PROCESS, 0, 0)
+    return found, used / seconds
+
+
+def main() -> None:
+    """Measures round by round and prints the differences."""
+    parser = parser_for(__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="number of rounds (default: 5)")
+    parser.add_argument(
+        "--priority",
+        type=int,
+        default=0,
+        help="nice value of the process that measures, while it measures (default: 0). A value below 0 keeps other "
+        "processes off its core and needs the rights to set it.",
+    )
+    parser.add_argument(
+        "--contrast", action="store_true", help="also measure beside trainings that do not pause"
+    )
+    options = parser.parse_args()
+    data = DataSettings(train=options.train, root=options.root)
+    record = Record("latency-in-a-sweep", train=options.train, priority=options.priority)
+    how = {"alone": None, "busy sweep": True}
+    if options.contrast:
+        how["busy, without turns"] = False
+    differences = []
+    for number in range(options.rounds):
+        medians = {}
+        for name, pauses in how.items():
+            if pauses is None:
+                found, used = measured((), options.priority)
+            else:
+                with (
+                    tempfile.TemporaryDirectory() as folder,
+                    trainings(Path(folder), pauses=pauses, data=data, cache=options.cache) as pids,
+                ):
+                    found, used = measured(pids, options.priority)
+            medians[name] = found.median
+            record.add(
+                round=number,
+                how=name,
+                median_ms=round(found.median, 2),
+                lower_ms=round(found.lower, 2),
+                upper_ms=round(found.upper, 2),
+                runs=found.runs,
+                trainings=round(used, 2),
+                others=round(found.others, 2),
+                doubt=found.doubt,
+            )
+            print(
+                f"{number} {name}: {found.median:.1f} ms ({found.lower:.1f} to {found.upper:.1f}, {found.runs} runs); "
+                f"trainings {used:.2f}, others {found.others:.2f} cores",
+                flush=True,
+            )
+        differences.append(medians["busy sweep"] / medians["alone"] - 1)
+    shown = ", ".join(f"{each:+.1%}" for each in differences)
+    print(f"busy sweep against alone: {shown}; median {median(differences):+.1%}")
+
+
+if __name__ == "__main__":
+    main()

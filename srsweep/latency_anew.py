@@ -1,0 +1,117 @@
+"""Measures the latency that a sweep uses anew, under the conditions of the sweep, and replaces the stored one."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from analysis.read.frames import load_sweeps, load_trials
+from searchspace.errors import UserError
+from searchspace.layers import deployed
+from srsweep.choice import REFERENCE, choose, stored_config
+from srsweep.options import locate
+from srsweep.variant import TrialReference, Variant
+from sweeps.device import device_model
+from sweeps.measure.latency import MOST_CHARACTERS, PREFIX, Latency, torch_latency
+from sweeps.measure.latency_objective import FACT, another_key
+from sweeps.records import Measurement
+from sweeps.store.store import Store
+
+KEY = re.compile(
+    rf"{PREFIX} torch float32 (?P<width>\d+)x(?P<height>\d+) (?P<threads>\d+) threads on (?P<device>.*)"
+)
+"""Matches the key of a sweep's latencies."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Again:
+    """A trial whose latency is measured anew."""
+
+    variant: Variant
+    trial: TrialReference
+    key: str
+    """The key of the sweep's latencies."""
+    limit: float | None
+    """The latency budget of the sweep in milliseconds; None if it has none."""
+    was_too_slow: bool
+    """Whether the trial was stopped because of its latency."""
+
+    def measure(self) -> Latency:
+        """Returns the latency, measured as the sweep did. Raises UserError on a machine of another kind."""
+        found = KEY.fullmatch(self.key)
+        if found is None:
+            raise UserError(f"--replace: cannot repeat the measurement {self.key!r}")
+        return torch_latency(
+            deployed(self.variant.architecture.network(self.variant.scale)),
+            (int(found["height"]), int(found["width"])),
+            device=_device(found["device"], self.key),
+            threads=int(found["threads"]),
+            limit=self.limit,
+        )
+
+    def store(self, measured: Latency) -> str:
+        """Stores a reliable latency in place of the earlier one. Returns a sentence on its consequences, or ''.
+
+        A trial that was stopped because of its latency waits for training again if it is not surely above the budget.
+        """
+        if measured.doubt:
+            return (
+                f"the stored latency was kept, because the new one is unreliable: {measured.doubt}"
+            )
+        rows = [
+            Measurement(step=0, dataset=dataset, name=name, value=value)
+            for name, dataset, value in measured.rows()
+        ]
+        store = Store(self.trial.url)
+        try:
+            if not store.record(self.trial.id, self.trial.attempts, rows, replace=True):
+                return "not stored, because the trial is being trained again"
+            above = self.limit is not None and measured.low > self.limit
+            if self.was_too_slow and not above:
+                store.set_state(self.trial.id, "paused")
+                return f"no longer above the budget; `srsweep resume {self.trial.sweep}` trains it"
+        finally:
+            store.close()
+        return "" if self.was_too_slow or not above else f"above the budget of {self.limit:g} ms"
+
+
+def _device(name: str, key: str) -> torch.device:
+    """Returns the device of this machine whose model is `name`. Raises UserError if it has none."""
+    kinds = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    models = {device_model(torch.device(kind))[:MOST_CHARACTERS].strip(): kind for kind in kinds}
+    if name not in models:
+        here = key.removesuffix(name) + " or ".join(models)
+        raise UserError(f"--replace: {another_key(here, key)}")
+    return torch.device(models[name])
+
+
+def latencies_of(words: Sequence[str], db: str | None) -> Iterator[Again]:
+    """Yields the trials that `words` name: SWEEP#NUMBER, or SWEEP for all its trials that have the sweep's latency.
+
+    Raises UserError if there is no such sweep or trial, or if the sweep has measured no latency.
+    """
+    for word in words:
+        found = REFERENCE.fullmatch(word)
+        (sweep,), url = locate([found["sweep"] if found else word], db)
+        facts = load_sweeps(url, [sweep])
+        key = facts[FACT].iloc[0] if FACT in facts else None
+        if not isinstance(key, str):
+            raise UserError(
+                f"--replace: sweep {sweep!r} has measured no latency itself; leave the option out"
+            )
+        trials = load_trials(url, [sweep]).set_index("number")
+        limit = stored_config(url, sweep).latency_limit
+        has_one = trials[trials[key].notna()] if key in trials else trials.iloc[:0]
+        for number in [int(found["number"])] if found else has_one.index:
+            variant = choose([f"{sweep}#{number}"], scale=None, weights=None, db=url)
+            assert variant.trial is not None
+            row = trials.loc[number]
+            yield Again(
+                variant=variant,
+                trial=variant.trial,
+                key=key,
+                limit=limit,
+                was_too_slow=row["state"] == "stopped"
+                and str(row["error"]).startswith(f"{FACT}: "),
+            )

@@ -1,0 +1,107 @@
+"""The processor time that other processes use while this process measures something."""
+
+import os
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from math import isnan, nan
+from pathlib import Path
+
+from sweeps.machine import allowed_cores
+
+PROC = Path("/proc")
+"""The folder where Linux shows the processor time of the cores and of processes."""
+QUIET_CORES = 0.1
+"""Cores that other processes may use during a measurement without distorting it. A few background services of an
+operating system use less."""
+QUIET_SHARE = 0.05
+"""Share of the allowed cores that other processes may use, where that is more than QUIET_CORES."""
+UNCERTAIN_SECONDS = 0.03
+"""Error of the processor time of others, in seconds: the kernel counts it in steps of 0.01 s."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """The processor time that other processes used over some seconds."""
+
+    others: float
+    """Mean number of cores that other processes used, of the cores that this process may use. NaN: the system does not
+    report it."""
+    cores: int
+    """Number of cores that this process may use."""
+    seconds: float
+    """Time over which the load was seen, in seconds."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the system reports the load."""
+        return not isnan(self.others)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether other processes used so much that a measurement of time is of no use. False if that is unknown."""
+        allowed = max(QUIET_CORES, QUIET_SHARE * self.cores)
+        return self.others * self.seconds > allowed * self.seconds + UNCERTAIN_SECONDS
+
+    def __str__(self) -> str:
+        if not self.is_known:
+            return "the load of other processes is unknown"
+        return (
+            f"other processes used {self.others:.1f} of {self.cores} core{'s' * (self.cores > 1)}"
+        )
+
+
+class Meter:
+    """Measures the load of other processes, from its making on or since `restart`.
+
+    The processor time of this process and of the processes `own` does not count. Processor time that the host of a
+    virtual machine gave to other machines counts, because it is missing here.
+    """
+
+    def __init__(self, own: Sequence[int] = ()) -> None:
+        self.own, self.cores = own, allowed_cores()
+        self.restart()
+
+    def restart(self) -> None:
+        """Begins a new measurement of the load."""
+        self.began = (time.perf_counter(), self._others())
+
+    def load(self) -> Load:
+        """Returns the load since the last `restart`."""
+        began, before = self.began
+        now, after = time.perf_counter(), self._others()
+        seconds = max(now - began, 1e-9)
+        return Load(
+            others=max(0.0, (after - before) / seconds) if after == after else nan,
+            cores=len(self.cores),
+            seconds=seconds,
+        )
+
+    def _others(self) -> float:
+        """Returns the processor seconds that other processes have used on the cores so far; NaN if unknown."""
+        with suppress(OSError, ValueError, IndexError):
+            used = busy_seconds((PROC / "stat").read_text(), self.cores)
+            return used - time.process_time() - sum(map(process_seconds, self.own))
+        return nan
+
+
+def busy_seconds(text: str, cores: Sequence[int]) -> float:
+    """Returns the seconds for which the `cores` were not idle, from the `text` of /proc/stat.
+
+    Raises ValueError if one of the cores is missing.
+    """
+    named = {f"cpu{core}" for core in cores}
+    rows = [line.split() for line in text.splitlines()]
+    found = [row for row in rows if row and row[0] in named]
+    if len(found) < len(named):
+        raise ValueError("a core is missing in /proc/stat")
+    # user, nice, system, idle, iowait, irq, softirq, steal; the time of guests is part of user and nice.
+    ticks = sum(int(row[i]) for row in found for i in (1, 2, 3, 6, 7, 8))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def process_seconds(pid: int) -> float:
+    """Returns the processor seconds that a process has used so far. Raises OSError if there is no such process."""
+    fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
