@@ -177,7 +177,7 @@ def _is_plain(value: Any) -> bool:
     """Returns whether a value is a tensor to which every operation below applies. Earlier changes make others."""
     if not isinstance(value, Tensor) or value.is_meta or value.is_sparse or value.is_quantized:
         return False
-    return value.dtype == torch.float32 and 0 < value.numel() < 1_000_000
+    return value.dtype == torch.float32 and value.ndim > 0 and 0 < value.numel() < 1_000_000
 
 
 def _ours(random: Random, content: Any, path: Path) -> None:

@@ -55,7 +55,7 @@ def reader(folder: Path) -> Callable[[Path], None]:
 
     A file with damaged bytes must be passed over or give the stored weights and history.
     """
-    from sweeps.checkpoints.state import read_checkpoint
+    from sweeps.checkpoints import state
     from sweeps.checkpoints.upstream_weights import load_weights
     from tests.sweeps.train.tiny import Tiny
 
@@ -63,13 +63,15 @@ def reader(folder: Path) -> Callable[[Path], None]:
     stored = {path.stem: _trained(folder, None, (path,), 0) for path in bases(folder)}
 
     def read(path: Path) -> None:
-        read_checkpoint(path)
+        state.read_checkpoint(path)
         got = _trained(folder, None, (path,), 0)
         base = path.stem.removeprefix(DAMAGED)
         taken = _same(got[0], stored[base][0])
         if path.stem.startswith(DAMAGED):
             assert taken or _same(got[0], fresh), "resumes from damaged weights"
             assert not taken or got[1] in (stored[base][1], []), "resumes with a damaged history"
+        # As every command does before it takes the weights of a training of ours.
+        getattr(state, "refuse_damaged", lambda path: None)(path)
         network = Tiny()
         load_weights(network, path)
         if path.stem.startswith(DAMAGED):

@@ -153,7 +153,6 @@ def judged(read: Callable[[Path], None], path: Path) -> Result:
     started = time.process_time()
     verdict, cause, text = "read", "", ""
     with warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("always")
         try:
             read(path)
         except (UserError, StoreError) as error:
@@ -165,7 +164,7 @@ def judged(read: Callable[[Path], None], path: Path) -> Result:
     grown = max(0, _status("VmHWM") - before)
     for one in warned:
         if not issubclass(one.category, (DeprecationWarning, ResourceWarning)):
-            cause = cause or f"{one.category.__name__} at {_short(one.filename)}:{one.lineno}"
+            cause = cause or f"{one.category.__name__} at {_short(one.filename)}"
             text = text or str(one.message)
     if seconds > SECONDS:
         cause = cause or "slow: takes more than a second"
