@@ -178,6 +178,7 @@ def _read(path: Path) -> object:
         ) from None
     except Exception as error:  # torch raises errors of many kinds for a broken file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = "".join(c if c.isprintable() else "?" for c in reason[:300])
         raise UserError(f"{path}: cannot be read as a checkpoint ({reason})") from None
 
 
