@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -98,6 +99,9 @@ ODD: list[Any] = [
     *JSONS,
 ]
 
+LONGEST = 5.0
+"""Seconds that the changes to one database may take."""
+
 
 def bases(folder: Path) -> list[Path]:
     """A recorded database, a small one, and one of the first schema."""
@@ -170,6 +174,9 @@ def mutate(random: Random, base: Path, folder: Path) -> Path:
     path.write_bytes(data)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA foreign_keys=OFF")
+        # A change may read a view that never ends. Such a statement is broken off.
+        give_up = time.monotonic() + LONGEST
+        connection.set_progress_handler(lambda: time.monotonic() > give_up, 100_000)
         for _ in range(random.choice([1, 1, 2, 3])):
             with suppress(sqlite3.Error, UnicodeEncodeError, OverflowError, IndexError):
                 random.choice(CHANGES)(random, connection)
