@@ -3,6 +3,7 @@
 `python -m tests.fuzz.served KIND FOLDER` is the child. It reads one path a line and answers one JSON object a line.
 """
 
+import contextlib
 import faulthandler
 import json
 import os
@@ -94,7 +95,11 @@ class Reader:
         if self.process is None:
             return
         self.process.kill()
-        self.process.communicate()
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe is not None
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+        self.process.wait()
         self.process = None
 
     def _start(self) -> subprocess.Popen[str]:
@@ -140,7 +145,7 @@ class Reader:
     def _died(self) -> Result:
         assert self.process is not None
         code = self.process.wait()
-        self.process = None
+        self.stop()
         return Result("fault", f"the process died with exit code {code}")
 
 
