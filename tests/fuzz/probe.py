@@ -18,11 +18,15 @@ def mutate(random: Random, base: Path, folder: Path) -> Path:
 def reader(folder: Path) -> Callable[[Path], None]:
     from searchspace.errors import UserError
 
+    class Long(UserError):
+        def __str__(self) -> str:
+            return "x" * 100_000
+
     def refuse() -> None:
         raise UserError("probe: must be fine, got refuse")
 
     def long() -> None:
-        raise UserError("x" * 100_000)
+        raise Long("refused")
 
     def grow() -> None:
         bytearray(1_200_000_000)[::4096] = b"x" * 292_969
