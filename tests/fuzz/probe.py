@@ -18,7 +18,7 @@ def mutate(random: Random, base: Path, folder: Path) -> Path:
 def reader(folder: Path) -> Callable[[Path], None]:
     from searchspace.errors import UserError
 
-    class Long(UserError):
+    class Long(UserError):  # noqa: N818 - its text matters
         def __str__(self) -> str:
             return "x" * 100_000
 
