@@ -1,6 +1,6 @@
 """Measures the PSNR that INT8 quantisation loses and the time that it saves, for each family.
 
-    python -m benchmarks.analysis_exports -o benchmarks/analysis_exports_HARDWARE_DATE.csv
+    python -m benchmarks.analysis_exports -o benchmarks/runs/analysis_exports_HARDWARE_DATE.csv
     python -m benchmarks.analysis_exports --families fsrcnn,imdn -o FILE      # keeps the rows of other families
 
 Each network is trained until it beats bicubic enlargement, then exported, verified and timed. The training is far too
@@ -177,6 +177,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, help="CSV file to write")
     given = parser.parse_args()
     torch.set_num_threads(1)
+    given.output.parent.mkdir(parents=True, exist_ok=True)
     found: dict[str, list[dict[str, object]]] = {family: [] for family in PLANS}
     if given.output.is_file():
         with given.output.open(newline="") as file:

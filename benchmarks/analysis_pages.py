@@ -1,6 +1,6 @@
 """Measures the time that report and dashboard take with many trials, and the time of Optuna's plot of the same trials.
 
-    python -m benchmarks.analysis_pages --folder /tmp/pages -o benchmarks/analysis_pages_HARDWARE_DATE.csv
+    python -m benchmarks.analysis_pages --folder /tmp/pages -o benchmarks/runs/analysis_pages_HARDWARE_DATE.csv
 
 makes two databases of invented trials in the folder (10,000 and 100,000 trials) unless they exist, and writes
 wall-clock and processor seconds. On a busy machine only the processor seconds are meaningful. Every measurement runs
@@ -214,6 +214,7 @@ def measure_all(folder: Path, output: Path) -> None:
             fill(f"sqlite:///{path}", trials, EVALUATIONS)
         rows.append(measure(what, trials, f"sqlite:///{path}"))
         print(rows[-1])
+    output.parent.mkdir(parents=True, exist_ok=True)
     with output.open("w", newline="") as file:
         names = dict.fromkeys(name for row in rows for name in row)
         writer = csv.DictWriter(file, list(names), lineterminator="\n")

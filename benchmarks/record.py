@@ -1,4 +1,4 @@
-"""Writes the numbers of a benchmark to one CSV file per run.
+"""Writes the numbers of a benchmark to one CSV file per run, in benchmarks/runs.
 
 The name of the file holds the benchmark, the hardware, the version of torch and the date.
 """
@@ -9,18 +9,15 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
-from statistics import median, quantiles
 
 import torch
 
+from benchmarks.folders import RUNS, unused
 from sweeps.machine import num_cores
 from sweeps.store.provenance import git_state
 from sweeps.train.segment import device_name
 from sweeps.train.settings import TrainSettings
-
-RESULTS = Path(__file__).parent / "results"
 
 
 class Record:
@@ -43,7 +40,7 @@ class Record:
         """Writes one row. All rows of a run must have the same keys."""
         whole = {**row, "load": round(os.getloadavg()[0], 2), **self.run}
         self.rows.append({key: str(value) for key, value in whole.items()})
-        self.path.parent.mkdir(exist_ok=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         new = not self.path.exists()
         with self.path.open("a", newline="") as file:
             writer = csv.DictWriter(file, list(self.rows[0]))
@@ -56,11 +53,7 @@ def _unused(name: str) -> Path:
     """Returns the path of a new file with today's date. The name of the second file of a day ends in '-2'."""
     version = torch.__version__.partition("+")[0]
     stem = f"{name}_{hardware()}_torch-{version}_{datetime.datetime.now(datetime.UTC).date()}"
-    path, number = RESULTS / f"{stem}.csv", 1
-    while path.exists():
-        number += 1
-        path = RESULTS / f"{stem}-{number}.csv"
-    return path
+    return unused(RUNS, stem)
 
 
 def hardware() -> str:
@@ -81,22 +74,3 @@ def commit() -> str:
         command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
     )
     return sha[:8] + "+" * bool(done.stdout.strip())
-
-
-def spread(values: Sequence[float]) -> tuple[float, float, float]:
-    """Returns the lower quartile, the median and the upper quartile. For a single value, all three equal the value."""
-    if len(values) < 2:
-        return values[0], values[0], values[0]
-    lower, _, upper = quantiles(values, n=4, method="inclusive")
-    return lower, median(values), upper
-
-
-def ratios(slow: Sequence[float], fast: Sequence[float]) -> str:
-    """Returns the median and the quartiles of fast / slow, such as '6.10x (5.80 to 6.40, 5 rounds)'.
-
-    Values at the same position of `slow` and `fast` come from the same round.
-    """
-    if len(slow) == 1:
-        return f"{fast[0] / slow[0]:.2f}x (one round)"
-    lower, middle, upper = spread([f / s for s, f in zip(slow, fast, strict=True)])
-    return f"{middle:.2f}x ({lower:.2f} to {upper:.2f}, {len(slow)} rounds)"

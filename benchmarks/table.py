@@ -1,4 +1,4 @@
-"""Writes the tables in benchmarks/README.md, for each hardware, from the newest CSV file of each benchmark.
+"""Writes the tables in benchmarks/README.md, for each hardware, from the newest adopted CSV file of each benchmark.
 
 python -m benchmarks.table
 """
@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from benchmarks.record import RESULTS, ratios, spread
+from benchmarks.folders import RESULTS
+from benchmarks.spread import ratios, spread
 
 PAGE = Path(__file__).parent / "README.md"
 BEGIN, END = "<!-- tables: written by python -m benchmarks.table -->", "<!-- end of tables -->"
@@ -18,6 +19,11 @@ Row = dict[str, str]
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+    write_page()
+
+
+def write_page() -> None:
+    """Replaces the tables in benchmarks/README.md by those of the adopted results."""
     page = PAGE.read_text()
     before, after = page.split(BEGIN)[0], page.split(END)[1]
     PAGE.write_text(f"{before}{BEGIN}\n\n{tables(RESULTS)}\n\n{END}{after}")

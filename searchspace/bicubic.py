@@ -23,9 +23,7 @@ def enlarge_as_matlab(x: Tensor, scale: int) -> Tensor:
 
 def _enlarge_columns(x: Tensor, scale: int) -> Tensor:
     size = x.shape[3]
-    first, last, step = x[..., :1], x[..., -1:], min(1, size - 1)
-    second, last_but_one = x[..., step : step + 1], x[..., size - 1 - step : size - step]
-    mirrored = torch.cat([second, first, x, last, last_but_one], 3)
+    mirrored = _mirrored_for_export(x) if torch.compiler.is_compiling() else _mirrored(x)
     phases = []
     for phase in range(scale):
         centre = (phase + 0.5) / scale - 0.5
@@ -36,6 +34,23 @@ def _enlarge_columns(x: Tensor, scale: int) -> Tensor:
         ]
         phases.append(taps[0] + taps[1] + taps[2] + taps[3])
     return torch.stack(phases, 4).flatten(3)
+
+
+def _mirrored(x: Tensor) -> Tensor:
+    """Adds the first two columns, mirrored, before (N, C, H, W), and the last two behind it."""
+    size = x.shape[3]
+    first, last, step = x[..., :1], x[..., -1:], min(1, size - 1)
+    second, last_but_one = x[..., step : step + 1], x[..., size - 1 - step : size - step]
+    return torch.cat([second, first, x, last, last_but_one], 3)
+
+
+def _mirrored_for_export(x: Tensor) -> Tensor:
+    """Returns what `_mirrored` returns, by operators whose result does not depend on the size that is traced.
+
+    It needs more memory. In an image of one column, the second column and the last but one are that column.
+    """
+    wider = torch.cat([x[..., :1], x, x[..., -1:]], 3)
+    return torch.cat([wider[..., 2:3], wider, wider[..., -3:-2]], 3)
 
 
 def _cubic(distance: float) -> float:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import quality, record
+from benchmarks import adopt, folders, quality, record, table
 from benchmarks.record import Record
 from benchmarks.table import evaluation, tables, training
 
@@ -59,7 +59,7 @@ def test_a_training_is_compared_with_the_better_of_the_plain_loops_splits(device
 def test_a_second_run_of_a_day_leaves_the_first_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(record, "RESULTS", tmp_path)
+    monkeypatch.setattr(record, "RUNS", tmp_path)
     first = Record("sweep16", train="BSDS400")
     for rate in (10, 30):
         first.add(loop="plain" if rate == 10 else "srsweep", trials_per_hour=rate, steps=150)
@@ -112,3 +112,88 @@ def test_the_last_window_of_a_quality_run_ends_with_the_run() -> None:
 
     losses = quality.train(lambda step: torch.tensor(float(step)), 120)
     assert losses == [(50, 24.5), (100, 74.5), (120, 109.5)]
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folders for runs and results, and a page for the tables, outside the repository."""
+    for name in ("RUNS", "RESULTS", "SEARCH_RUNS", "SEARCH_RESULTS"):
+        path = {"SEARCH_RUNS": "RUNS/search", "SEARCH_RESULTS": "SEARCH"}.get(name, name)
+        monkeypatch.setattr(folders, name, tmp_path / path)
+    monkeypatch.setattr(record, "RUNS", tmp_path / "RUNS")
+    monkeypatch.setattr(table, "RESULTS", tmp_path / "RESULTS")
+    monkeypatch.setattr(table, "PAGE", tmp_path / "page.md")
+    (tmp_path / "page.md").write_text(f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n")
+    return tmp_path
+
+
+def sweep16(trials_per_hour: int) -> Path:
+    made = Record("sweep16", train="embedded")
+    for loop, rate in (("plain", 10), ("srsweep", trials_per_hour)):
+        made.add(loop=loop, trials_per_hour=rate, steps=2)
+    return made.path
+
+
+def test_a_run_goes_to_a_folder_that_git_ignores() -> None:
+    """Case D7: a run in benchmarks/results made a test of the documents fail."""
+    path = Record("sweep16").path
+    assert path.parent == folders.RUNS
+    done = subprocess.run(["git", "check-ignore", "-q", path], cwd=path.parents[2], check=False)
+    if done.returncode == 128:
+        pytest.skip("needs a checkout of git")
+    assert done.returncode == 0
+
+
+def test_adopting_a_run_moves_it_and_writes_the_tables(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Case D7: a person's own run becomes a result by a command."""
+    for rate, name in ((20, ".csv"), (30, "-2.csv")):
+        run = sweep16(rate)
+        assert not run.name.endswith("-2.csv")
+        monkeypatch.setattr("sys.argv", ["adopt", str(run)])
+        assert adopt.main() == 0
+        assert not run.exists()
+        (new,) = (elsewhere / "RESULTS").glob(f"*[0-9][0-9]{name}")
+        assert str(new) in capsys.readouterr().out
+        page = (elsewhere / "page.md").read_text()
+        assert f"| 10 trials/h | {rate} trials/h | {rate / 10:.2f}x" in page
+        assert page.startswith("before\n")
+        assert page.endswith("after\n")
+
+
+def test_what_is_no_run_is_not_adopted(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = sweep16(20)
+    interrupted = whole.with_name(whole.name.replace("sweep16", "storage"))
+    interrupted.write_text(whole.read_text())
+    other = whole.with_name("notes.csv")
+    other.write_text("a,b\n")
+    unknown = whole.with_name(whole.name.replace("sweep16", "other"))
+    unknown.write_text(whole.read_text())
+    for path, reason in (
+        (elsewhere / "none.csv", "no such file"),
+        (other, "must be named"),
+        (unknown, "benchmark must be one of"),
+        (interrupted, "cannot be made from these rows"),
+    ):
+        monkeypatch.setattr("sys.argv", ["adopt", str(path)])
+        assert adopt.main() == 2
+        assert f"{path}: " in (said := capsys.readouterr().err)
+        assert reason in said
+        assert said.count("\n") == 1
+    assert not (elsewhere / "RESULTS").exists()
+    assert "old" in (elsewhere / "page.md").read_text()
+
+
+def test_results_of_a_search_are_read_until_a_person_has_own_ones(elsewhere: Path) -> None:
+    adopted = elsewhere / "SEARCH" / "summary.csv"
+    adopted.parent.mkdir()
+    adopted.write_text("adopted")
+    assert folders.known_at("summary.csv") == adopted
+    folders.own_at("summary.csv").write_text("own")
+    assert folders.known_at("summary.csv").read_text() == "own"
+    assert adopted.read_text() == "adopted"
+    assert adopt.adopt(folders.known_at("summary.csv")) == adopted
+    assert adopted.read_text() == "own"

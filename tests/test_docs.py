@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from analysis.read.frames import load_trials
-from benchmarks.record import RESULTS
+from benchmarks.folders import RESULTS
 from benchmarks.table import tables
 from srsweep.cli import COMMANDS
 from sweeps.config.feasibility import check_feasible

@@ -32,7 +32,8 @@ class Job:
         """Returns the traced network, which accepts images of any height and width."""
         example = torch.rand((1, 3, *EXAMPLE_SIZE), generator=torch.Generator().manual_seed(0))
         free = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
-        return torch.export.export(self.network, (example,), dynamic_shapes=(free,))
+        with _every_size():
+            return torch.export.export(self.network, (example,), dynamic_shapes=(free,))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,22 @@ class Target:
     """Largest allowed difference from torch in any colour value, on a scale from 0 to 1. None allows any difference."""
     largest_loss: float
     """Largest allowed loss of PSNR on the validation split [dB]."""
+
+
+@contextmanager
+def _every_size() -> Iterator[None]:
+    """Lets `torch.export` trace without the assumption that no size is 0 or 1, until the end of the `with` block.
+
+    Otherwise the program refuses each image for which one of its maps has a single row or column. Versions of torch
+    without this setting trace with the assumption. The smallest size of each file is measured in any case.
+    """
+    from torch.fx.experimental import _config as config
+
+    if hasattr(config, "backed_size_oblivious"):
+        with config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
+            yield
+    else:
+        yield
 
 
 @contextmanager

@@ -18,6 +18,8 @@ from sweeps.measure.latency import Latency, Setting, measure
 
 SIZES = ((24, 24), (17, 31), (48, 40))
 """(height, width) of the images on which a file is compared with torch. One of the sizes is odd."""
+LARGE = 24
+"""Height and width that every file must accept. The smallest size is searched for below it."""
 
 
 class ExportFailed(Exception):  # noqa: N818 - reads as what happened
@@ -38,6 +40,8 @@ class Verdict:
     """Size of the file in bytes."""
     latency: Latency
     """Latency of the file on this machine's processor."""
+    smallest: int = 1
+    """The file gives the network's output for all images whose height and width are at least this number of pixels."""
 
     @property
     def largest_difference(self) -> float:
@@ -69,6 +73,8 @@ def verify(
     run = target.load(path, threads)
     images = {f"{w}x{h}": cut(validation.low_res(0), (h, w)) for h, w in SIZES}
     differences = {size: difference(network, run, image) for size, image in images.items()}
+    smallest = smallest_size(network, run, validation.low_res(0), target.largest_difference)
+    _refuse_small(target, validation, smallest)
     after = evaluate(AsNetwork(run), validation, device="cpu").psnr_y
     verdict = Verdict(
         differences=differences,
@@ -76,6 +82,7 @@ def verify(
         psnr=after,
         bytes=path.stat().st_size,
         latency=file_latency(target, run, latency_size, threads),
+        smallest=smallest,
     )
     _refuse(target, verdict)
     return verdict
@@ -104,6 +111,35 @@ def difference(network: nn.Module, run: Run, low_res: NDArray[np.float32]) -> fl
             f"export: the output must have torch's shape {expected.shape}, the file's has {given.shape}"
         )
     return float(np.abs(given - expected).max())
+
+
+def smallest_size(
+    network: nn.Module, run: Run, image: NDArray[np.uint8], most: float | None
+) -> int:
+    """Returns the smallest number of pixels from which on a file accepts any height and width, at most LARGE.
+
+    It is found by bisection with parts of `image` (H, W, 3), assuming that a file that accepts a size accepts all
+    larger ones. An output is accepted if it differs from the network's by at most `most` in any colour value; None
+    allows any difference.
+    """
+
+    def works(side: int) -> bool:
+        sizes = ((side, side), (side, LARGE), (LARGE, side))
+        try:
+            differences = [difference(network, run, cut(image, size)) for size in sizes]
+        # Each runtime has its own errors, and torch raises several types for images that are too small.
+        except Exception:
+            return False
+        return most is None or all(value <= most for value in differences)
+
+    fails, smallest = 0, LARGE
+    while smallest - fails > 1:
+        middle = (fails + smallest) // 2
+        if works(middle):
+            smallest = middle
+        else:
+            fails = middle
+    return smallest
 
 
 def file_latency(target: Target, run: Run, size: tuple[int, int], threads: int) -> Latency:
@@ -141,6 +177,16 @@ class AsNetwork(nn.Module):
 
     def forward(self, low_res: Tensor) -> Tensor:
         return torch.from_numpy(self.run(low_res.contiguous().numpy()))
+
+
+def _refuse_small(target: Target, validation: PairSet, smallest: int) -> None:
+    """Raises ExportFailed if a validation image is smaller than the file accepts."""
+    for name, size in zip(validation.names, validation.sizes.tolist(), strict=True):
+        if min(size) < smallest:
+            raise ExportFailed(
+                f"export: {target.name} takes images from {smallest}x{smallest} pixels on, but the validation image "
+                f"{name} has {size[1]}x{size[0]} low-resolution pixels"
+            )
 
 
 def _refuse(target: Target, verdict: Verdict) -> None:

@@ -1,4 +1,4 @@
-"""Draws each results/<table>.csv as results/<table>.svg: median hypervolume over steps, quartiles shaded.
+"""Draws each <table>.csv as <table>.svg beside it: median hypervolume over steps, quartiles shaded.
 
 python -m benchmarks.search.plot
 """
@@ -7,7 +7,8 @@ import csv
 from collections import defaultdict
 from pathlib import Path
 
-RESULTS = Path(__file__).parent / "results"
+from benchmarks.folders import SEARCH_RESULTS, SEARCH_RUNS
+
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 420, 56, 170, 16, 44
 COLOURS = {
     "random": "#9e9e9e",
@@ -84,7 +85,7 @@ def _points(points: list[tuple[float, float]]) -> str:
 
 
 def main() -> None:
-    for path in sorted(RESULTS.glob("*.csv")):
+    for path in sorted([*SEARCH_RESULTS.glob("*.csv"), *SEARCH_RUNS.glob("*.csv")]):
         if path.stem != "summary":
             path.with_suffix(".svg").write_text(draw(read(path), path.stem))
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.search.record gp --tables slwsr-x2-short --seeds 20
 
-adds each replay to `results/rivals/<table>.json` when it ends, so the script can be stopped and started again.
+adds each replay to `benchmarks/runs/search/rivals/<table>.json` when it ends, so the script can be stopped and started again.
 `search.py` scores the recorded replays.
 """
 
@@ -16,16 +16,16 @@ import optuna
 import torch
 from threadpoolctl import threadpool_limits
 
+from benchmarks.folders import own_at
 from benchmarks.search.curves import TABLES, Curves
-from benchmarks.search.search import SHARE, Events, contenders, recorded, recorded_at
+from benchmarks.search.search import SHARE, Events, contenders, recorded
 
 
 def keep(name: str, contender: str, events: Events) -> None:
     """Adds the replay of the next seed to the file of recorded replays on the table `name`."""
     found = recorded(name)
     found.setdefault(contender, []).append(events)
-    path = recorded_at(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = own_at(f"rivals/{name}.json")
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     temporary.write_text(json.dumps(found, separators=(",", ":")) + "\n")
     temporary.replace(path)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.folders import known_at, own_at
+
 HERE = Path(__file__).parent
 SHARE = 0.25
 """The budget in full trainings, as a share of the number of architectures in the table. Equals search.SHARE."""
@@ -101,7 +103,7 @@ def replay_all(searches: Mapping[str, Callable[[Table, int, int], Iterator[Event
 
 def keep(table: str, search: str, events: list[list[Event]]) -> None:
     """Writes the replays of a search to the file of the table. The file keeps the replays of other searches."""
-    path = HERE / "results" / "rivals" / f"{table}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    found = json.loads(path.read_text()) if path.exists() else {}
-    path.write_text(json.dumps(found | {search: events}, separators=(",", ":")) + "\n")
+    name = f"rivals/{table}.json"
+    known = known_at(name)
+    found = json.loads(known.read_text()) if known.exists() else {}
+    own_at(name).write_text(json.dumps(found | {search: events}, separators=(",", ":")) + "\n")

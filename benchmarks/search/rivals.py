@@ -5,7 +5,7 @@ Syne Tune needs a separate environment. Of srsweep, this script uses only rival_
     python -m venv /tmp/syne-tune && /tmp/syne-tune/bin/pip install syne-tune==0.16.0
     /tmp/syne-tune/bin/python -m benchmarks.search.rivals --seeds 20
 
-writes `results/rivals/<table>.json`, which holds a list of [steps spent, key] for each search and seed. `search.py`
+writes `benchmarks/runs/search/rivals/<table>.json`, which holds a list of [steps spent, key] for each search and seed. `search.py`
 scores these lists like its own replays. Duplicates and networks outside the table are rejected at no cost, as in all
 replays.
 """

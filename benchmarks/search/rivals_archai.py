@@ -3,7 +3,7 @@
     python -m venv /tmp/archai && /tmp/archai/bin/pip install archai==1.0.0 pandas
     /tmp/archai/bin/python -m benchmarks.search.rivals_archai --seeds 20
 
-adds the replays to `results/rivals/<table>.json`, as rivals.py does. Archai also writes archai.log to the working
+adds the replays to `benchmarks/runs/search/rivals/<table>.json`, as rivals.py does. Archai also writes archai.log to the working
 folder. The settings are Archai's defaults: 10 random networks at first, then in each iteration a mutation of every network on
 the front, 5 crossovers and 5 random networks. A mutation changes one knob.
 """

@@ -2,7 +2,7 @@
 
     python -m benchmarks.search.schedules benchmarks/search/tables/slwsr-x2-restarts.yaml --networks 24
 
-trains the same networks under each schedule below. It writes `results/schedules/<name>.csv` with one row per network
+trains the same networks under each schedule below. It writes `schedules/<name>.csv` in `benchmarks/runs/search` with one row per network
 and schedule. A row is appended when its training ends, so the script can be stopped and started again. Then the script
 prints two results for each schedule: the rank correlations between the PSNR at the rungs of the sweep file and the
 final PSNR, and the mean gain in final PSNR over `one_cycle`. With a constant rate, an average of the weights is
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from torch import nn
 
+from benchmarks.folders import known_at, own_at
 from searchspace.architecture import Architecture
 from sweeps.config.sweep_config import SweepConfig, read_config
 from sweeps.data.patches import PatchSampler
@@ -34,7 +35,6 @@ from sweeps.train.optimizer import learning_rate_at, make_optimizer
 from sweeps.train.settings import TrainSettings
 from sweeps.train.step import make_step
 
-RESULTS = Path(__file__).parent / "results" / "schedules"
 REFERENCE = "one_cycle"
 AVERAGED_SHARE = 6.94
 """Exponent of the averaging weights t^6.94 (Karras et al. 2024, arXiv 2312.02696, equation 123).
@@ -154,11 +154,11 @@ def main() -> None:
     torch.set_num_threads(1)
     config = read_config(given.sweep)
     split = open_data(config.data, config.scale, Path(config.cache).absolute())
-    path = RESULTS / f"{given.sweep.stem}.csv"
+    path = own_at(f"schedules/{given.sweep.stem}.csv")
     names = ["key", "schedule", *(f"psnr_{rung}" for rung in config.rungs)]
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(",".join(names) + "\n")
+        adopted = known_at(f"schedules/{path.name}")
+        path.write_text(adopted.read_text() if adopted.exists() else ",".join(names) + "\n")
     with path.open(newline="") as file:
         known = {(row["key"], row["schedule"]) for row in csv.DictReader(file)}
     wanted = list(config.space.architectures)

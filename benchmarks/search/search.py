@@ -2,8 +2,9 @@
 
     python -m benchmarks.search.search --seeds 20
 
-replays every search on every table of `tables/`. It writes `results/<table>.csv`, with median and quartiles over the
-seeds for each search and number of steps, and `results/summary.csv`, which the README quotes. Nothing is trained here,
+replays every search on every table of `tables/`. It writes `<table>.csv`, with median and quartiles over the seeds for
+each search and number of steps, and `summary.csv`, which the README quotes once `benchmarks.adopt` has moved it from
+`benchmarks/runs/search` to `results/`. Nothing is trained here,
 because the tables hold the results of real trainings. With `--only`, the rows of other searches on the same table stay
 as they are. Replays that `rivals.py` and `rivals_archai.py` (searches of other packages) or `record.py` (slow searches)
 recorded are scored too, with the recorded seeds.
@@ -25,11 +26,11 @@ from numpy.typing import NDArray
 from optuna.samplers import TPESampler
 from threadpoolctl import threadpool_limits
 
+from benchmarks.folders import known_at, own_at
 from benchmarks.search.curves import TABLES, Curves
 from benchmarks.search.replay import Replay, by_engine, curve_of, rows_of
 from searchspace.table.space_table import SpaceTable
 
-RESULTS = Path(__file__).parent / "results"
 SHARE = 0.25
 """The budget in full trainings, as a share of the number of architectures in the table."""
 ELSEWHERE = ("Syne Tune MOASHA", "Syne Tune MO-REA", "Archai evolution")
@@ -76,13 +77,8 @@ def contenders(curves: Curves, trials: int) -> dict[str, Contender]:
 
 def recorded(name: str) -> dict[str, list[Events]]:
     """Returns the recorded replays on the table `name`: for each search, a list whose index is the seed."""
-    path = recorded_at(name)
+    path = known_at(f"rivals/{name}.json")
     return json.loads(path.read_text()) if path.exists() else {}
-
-
-def recorded_at(name: str) -> Path:
-    """Returns the path of the file that holds the recorded replays on a table."""
-    return RESULTS / "rivals" / f"{name}.json"
 
 
 def kept(replays: list[Events]) -> Contender:
@@ -99,7 +95,7 @@ def compare(name: str, seeds: int, only: list[str]) -> Iterator[dict[str, Any]]:
     found: dict[str, NDArray[np.float64]] = {}
     ends = {
         row["contender"]: float(row["hypervolume_at_end"])
-        for row in read_rows(RESULTS / "summary.csv")
+        for row in read_rows(known_at("summary.csv"))
         if (row["table"], row["architectures"]) == (name, str(len(curves.entries)))
     }
     replays = recorded(name)
@@ -153,11 +149,14 @@ def steps_to(values: NDArray[np.float64], wanted: float, grid: list[int]) -> str
 
 def write_curves(name: str, found: dict[str, NDArray[np.float64]], grid: list[int]) -> None:
     """Writes one row per search and number of steps. Rows of searches that are not in `found` stay."""
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.csv"
+    file_name = f"{name}.csv"
     on_grid = {str(number) for number in grid}
-    kept = [r for r in read_rows(path) if r["contender"] not in found and r["steps"] in on_grid]
-    with path.open("w", newline="") as file:
+    kept = [
+        r
+        for r in read_rows(known_at(file_name))
+        if r["contender"] not in found and r["steps"] in on_grid
+    ]
+    with own_at(file_name).open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["contender", "steps", "median", "lower_quartile", "upper_quartile"])
         writer.writerows(row.values() for row in kept)
@@ -193,16 +192,15 @@ def main() -> None:
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     with threadpool_limits(1, user_api="blas"):
         rows = [row for name in given.tables for row in compare(name, given.seeds, given.only)]
-    path = RESULTS / "summary.csv"
     again = {(row["table"], row["contender"]) for row in rows}
     sizes = {row["table"]: str(row["architectures"]) for row in rows}
     kept = [
         row
-        for row in read_rows(path)
+        for row in read_rows(known_at("summary.csv"))
         if (row["table"], row["contender"]) not in again
         and sizes.get(row["table"], row["architectures"]) == row["architectures"]
     ]
-    with path.open("w", newline="") as file:
+    with own_at("summary.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows([*kept, *rows])

@@ -2,19 +2,19 @@
 
     python -m benchmarks.search.speed --checked 1000
 
-writes results/speed.json. The model gets invented PSNR values, because only time is measured.
+writes benchmarks/runs/search/speed.json. The model gets invented PSNR values, because only time is measured.
 """
 
 import argparse
 import json
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from random import Random
 
 import numpy as np
 import torch
 
+from benchmarks.folders import own_at
 from searchspace.constraint import at_most
 from searchspace.cost import costs
 from searchspace.discover import FAMILIES
@@ -23,7 +23,6 @@ from searchspace.spec import knobs
 from searchspace.table.space_table import ADDITIVE, SpaceTable
 from sweeps.search.pareto.search import ParetoSearch
 
-RESULTS = Path(__file__).parent / "results"
 MILLION = {
     "n_feats": {"low": 8, "high": 64, "step": 4},
     "n_blocks": [6, 8, 10, 12, 14, 18, 22, 26],
@@ -159,7 +158,6 @@ def main() -> None:
     )
     given = parser.parse_args()
     torch.set_num_threads(1)
-    RESULTS.mkdir(exist_ok=True)
     tables: dict[str, object] = {}
     measured: dict[str, object] = {"tables": tables}
     for name in SPACES:
@@ -172,7 +170,7 @@ def main() -> None:
 def write(measured: Mapping[str, object]) -> None:
     """Writes the results. It is called after each space, so that an interrupted run keeps its measurements."""
     text = json.dumps(measured, indent=2)
-    (RESULTS / "speed.json").write_text(text + "\n")
+    own_at("speed.json").write_text(text + "\n")
     print(text, flush=True)
 
 

@@ -105,7 +105,7 @@ class EnhancedSpatialGate(nn.Module):
 
     Departure from the paper: an input with fewer than 15 rows or columns is too small for the 7x7 pooling, so the
     pooling window shrinks to the map. An input with fewer than 3 rows or columns is too small for the strided
-    convolution, so it is first padded to 3 by repeating its border.
+    convolution, so it is first padded to 3 with zeros.
     """
 
     def __init__(self, channels: int, reduction: int = 4) -> None:
@@ -125,13 +125,31 @@ class EnhancedSpatialGate(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         squeezed = self.squeeze(x)
-        rows, columns = x.shape[2:]
-        missing = (0, max(0, 3 - columns), 0, max(0, 3 - rows))
-        small = self.strided(F.pad(squeezed, missing, mode="replicate"))
+        shrunk = self._shrunk_for_export if torch.compiler.is_compiling() else self._shrunk
+        small = shrunk(squeezed)
         window = (min(7, small.shape[2]), min(7, small.shape[3]))
         seen = self.body(F.max_pool2d(small, window, stride=3))
-        seen = F.interpolate(seen, (rows, columns), mode="bilinear", align_corners=False)
+        seen = F.interpolate(seen, x.shape[2:], mode="bilinear", align_corners=False)
         return torch.sigmoid(self.excite(seen + self.skip(squeezed)))
+
+    def _shrunk(self, squeezed: Tensor) -> Tensor:
+        rows, columns = squeezed.shape[2:]
+        missing = (0, max(0, 3 - columns), 0, max(0, 3 - rows))
+        return self.strided(F.pad(squeezed, missing))
+
+    def _shrunk_for_export(self, squeezed: Tensor) -> Tensor:
+        """Returns what `_shrunk` returns, with at least 7 rows and columns, whatever size is traced.
+
+        The convolution is padded by two zeros on each side, so that it accepts every size, and its first and last row
+        and column are dropped. A map that is smaller than the pooling window repeats its border, which has no effect on
+        a maximum.
+        """
+        small = F.conv2d(squeezed, self.strided.weight, self.strided.bias, stride=2, padding=2)
+        for axis in (2, 3):
+            size = small.shape[axis] - 2
+            index = torch.arange(torch.sym_max(size, 7), device=small.device)
+            small = small.index_select(axis, 1 + index.clamp(max=torch.sym_max(size, 1) - 1))
+        return small
 
 
 ATTENTIONS: dict[str, Callable[[int, int], Attention]] = {

@@ -122,6 +122,7 @@ def export(  # noqa: PLR0913 - one parameter an option
                 origin = _origin(each, data, bicubic(data, each.scale))
                 for shipped in _ship(each, dict.fromkeys(targets), output, data, origin, threads):
                     _warn(shipped, origin)
+                    _note_smallest(shipped)
                     rows.append({"variant": each.name} | _row(shipped))
                     if each.trial is not None and weights is None:
                         _remember(each.trial, shipped, own_images=train_set is None)
@@ -212,6 +213,14 @@ def _warn(shipped: Shipped, origin: Origin) -> None:
         click.echo(f"{shipped.file}: the latency is unreliable: {doubt}", err=True)
     if warning := below_bicubic("PSNR", shipped.verdict.psnr, origin.bicubic):
         click.echo(f"{shipped.file}:{warning}", err=True)
+
+
+def _note_smallest(shipped: Shipped) -> None:
+    """Prints a line if the file does not accept images of every size."""
+    if (smallest := shipped.verdict.smallest) > 1:
+        click.echo(
+            f"{shipped.file}: takes images of at least {smallest}x{smallest} pixels", err=True
+        )
 
 
 def _row(shipped: Shipped) -> dict[str, object]:

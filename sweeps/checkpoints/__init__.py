@@ -1,1 +1,7 @@
 """Training states on disk and in object stores, and weights that others published."""
+
+import warnings
+
+# torch warns of archives and pickles that it did not write. What cannot be read is refused in one line.
+warnings.filterwarnings("ignore", module=r"torch\._weights_only_unpickler|torch\._utils")
+warnings.filterwarnings("ignore", category=UserWarning, module=r"sweeps\.checkpoints\.state")

@@ -129,6 +129,7 @@ def read_file(path: Path) -> StoredWeights:
             f"{path}: holds no weights, neither at the top level nor under a usual key such as state_dict, params, "
             f"model or generator{also}"
         )
+    _refuse_unusual(path, tensors)
     if all(name.startswith(PREFIX) for name in tensors):
         tensors = {name.removeprefix(PREFIX): tensor for name, tensor in tensors.items()}
     if not isinstance(content, Mapping) or not content.keys() >= {"network", "step", "history"}:
@@ -139,6 +140,17 @@ def read_file(path: Path) -> StoredWeights:
         own=True,
         **{name: value for name, value in stated.items() if isinstance(value, Mapping)},
     )
+
+
+def _refuse_unusual(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Raises UserError if a tensor holds something other than plain real numbers, which no network here can take."""
+    for name, tensor in tensors.items():
+        unusual = tensor.is_meta or tensor.is_quantized or tensor.is_complex()
+        if unusual or tensor.layout is not torch.strided:
+            kind = "no values" if tensor.is_meta else f"{tensor.dtype}, {tensor.layout}"
+            raise UserError(
+                f"{path}: {name[:100]!a} must hold plain real numbers, got {kind.replace('torch.', '')}"
+            )
 
 
 def _read(path: Path) -> object:
@@ -166,6 +178,7 @@ def _read(path: Path) -> object:
         ) from None
     except Exception as error:  # torch raises errors of many kinds for a broken file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = "".join(c if c.isprintable() else "?" for c in reason[:300])
         raise UserError(f"{path}: cannot be read as a checkpoint ({reason})") from None
 
 
@@ -184,7 +197,8 @@ def _foreign(names: Mapping[str, str]) -> str:
 
 def _refuse_torchscript(path: Path) -> None:
     names: list[str] = []
-    with contextlib.suppress(OSError, zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
+    # A broken archive has errors of many types. torch then says what is wrong with the file.
+    with contextlib.suppress(Exception), zipfile.ZipFile(path) as archive:
         names = archive.namelist()
     if any(name.rpartition("/")[2] == TORCHSCRIPT for name in names):
         raise UserError(

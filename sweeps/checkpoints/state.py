@@ -39,6 +39,10 @@ FIRST_SETTINGS = frozenset(
 settings themselves."""
 
 
+PLAIN = (str, int, float, list, tuple, type(None))
+"""The types that a training setting may have in a state file."""
+
+
 class CheckpointFailed(Exception):  # noqa: N818 - reads as what happened
     """The error for a training state that cannot be written. The network is not at fault."""
 
@@ -73,13 +77,19 @@ class Training:
         stored = state.get("training")
         if stored is None:
             return state.get("identity") == self._digest_before_2026_11_26()
+        if not isinstance(stored, dict) or not isinstance(stored.get("settings"), dict):
+            return False
+        # Values that are no plain ones, such as tensors, must not reach pydantic: it would convert them.
+        if not all(isinstance(v, PLAIN) for v in stored["settings"].values()):
+            return False
         try:
             settings = type(self.settings).model_validate(stored["settings"])
             theirs = {**stored, "settings": _plain(settings)}
         except (KeyError, TypeError, ValidationError):
             return False
         # As text, because values of other types, such as tensors, have an equality of their own.
-        return repr(sorted(theirs.items())) == repr(sorted(self.stored().items()))
+        mine = self.stored()
+        return theirs.keys() == mine.keys() and all(repr(theirs[n]) == repr(mine[n]) for n in mine)
 
     def _digest_before_2026_11_26(self) -> str:
         """Returns the digest that state files held before that day, instead of what `stored` returns.

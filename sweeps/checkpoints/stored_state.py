@@ -5,6 +5,7 @@ rather than fail at a missing key, or go on with something that is not its own.
 """
 
 import math
+import warnings
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -24,6 +25,8 @@ class _Strict(BaseModel):
 
 
 class _Measurement(_Strict):
+    model_config = ConfigDict(extra="forbid")
+
     step: Count
     dataset: str
     name: str
@@ -55,7 +58,9 @@ class _State(_Strict):
 def content_fault(state: Mapping[str, Any]) -> str:
     """Returns the first reason why `state` is not a training state, such as 'history: Field required'; '' if it is one."""
     try:
-        read = _State.model_validate(dict(state))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's advice on tensors in place of numbers
+            read = _State.model_validate(dict(state))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

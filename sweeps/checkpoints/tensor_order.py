@@ -91,6 +91,13 @@ def _entries(tensors: Mapping[str, Tensor]) -> list[_Entry]:
 
 def _converted(entry: _Entry, other: _Entry) -> tuple[Tensor, ...]:
     """Convert the tensors of `other` to the form that `entry` has: plain, or under weight norm."""
+    for e in (entry, other):
+        # Their shapes are those of v. The sizes of g are compared here.
+        if len(e.names) == 2 and e.tensors[0].numel() != e.shape[0]:
+            raise Misfit(
+                f"{e.names[0]} must have {e.shape[0]} values, one for each output channel of {e}, got "
+                f"{e.tensors[0].numel()}"
+            )
     if len(entry.names) == len(other.names):
         return tuple(t.reshape(e.shape) for e, t in zip(entry.tensors, other.tensors, strict=True))
     if len(other.names) == 2:
@@ -102,6 +109,7 @@ def _converted(entry: _Entry, other: _Entry) -> tuple[Tensor, ...]:
 
 def _norm(weight: Tensor) -> Tensor:
     """The Euclidean norm of each output channel. All dimensions are kept."""
+    weight = weight if weight.is_floating_point() else weight.float()
     return torch.linalg.vector_norm(weight, dim=tuple(range(1, weight.ndim)), keepdim=True)
 
 

@@ -106,6 +106,8 @@ def _or_none(check: Check) -> Check:
 
 def parsed(value: Any) -> Any:
     """Returns the value of a JSON column, which a driver may have decoded. Raises ValueError if it is not valid JSON."""
+    if isinstance(value, bytes):
+        raise ValueError("is not text")
     if not isinstance(value, str):
         return value
     if len(value) > LONG:

@@ -33,6 +33,9 @@ REVISION = "0002"
 OLDEST_READABLE = "0001"
 """The oldest revision that `analysis` can read without a migration."""
 
+OLDEST = "0001"
+"""The first revision that there was."""
+
 OLD_MARK = "schema_version"
 """The table that held the version of the schema, a whole number, before Alembic's table replaced it."""
 
@@ -62,7 +65,9 @@ def revision_of(connection: Connection) -> str | None:
 
 def is_known(revision: str) -> bool:
     """Returns whether this srsweep knows the schema `revision`, which is not newer than REVISION."""
-    return revision.isdecimal() and revision <= REVISION
+    if not (revision.isascii() and revision.isdecimal() and len(revision) == len(REVISION)):
+        return False
+    return OLDEST <= revision <= REVISION
 
 
 def too_new(name: str, revision: str) -> str:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from searchspace.bicubic import enlarge_as_matlab
+from searchspace.bicubic import _mirrored, _mirrored_for_export, enlarge_as_matlab
 from sweeps.data.imresize import imresize
 
 
@@ -22,3 +22,10 @@ def test_enlargement_has_a_gradient_and_works_on_the_meta_device() -> None:
     # Each phase's weights add up to one, so a pixel counts for itself s^2 times in all.
     torch.testing.assert_close(x.grad.sum(), torch.tensor(3.0 * 20 * 9))
     assert enlarge_as_matlab(torch.empty(2, 1, 4, 5, device="meta"), 4).shape == (2, 1, 16, 20)
+
+
+@pytest.mark.parametrize("columns", [1, 2, 3, 9])
+def test_columns_are_mirrored_for_an_export_as_they_are_for_training(columns: int) -> None:
+    """Case E3: an exported file takes an image of one column too."""
+    x = torch.rand(2, 1, 4, columns)
+    assert torch.equal(_mirrored_for_export(x), _mirrored(x))

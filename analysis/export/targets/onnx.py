@@ -50,7 +50,7 @@ def load(path: Path, threads: int) -> Run:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # errors are raised
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     return lambda low_res: session.run([OUTPUT], {INPUT: low_res})[0]
 

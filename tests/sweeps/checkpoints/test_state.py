@@ -101,3 +101,15 @@ def test_a_state_written_before_trainings_were_stored_is_still_resumed(
     assert newest(path, same) is not None
     assert newest(path, training(architecture="c4f28efadda66d45")) is None or settings == {}
     assert newest(path, training()) is None
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [torch.zeros(2, 2), {1: 2, "x": 3}, {"settings": torch.zeros(2)}, {"settings": {"steps": {}}}],
+    ids=["tensor", "keys", "settings", "setting"],
+)
+def test_a_state_that_states_a_training_of_other_types_belongs_to_no_training(stored: Any) -> None:
+    """Found by `python -m tests.fuzz`: IndexError and TypeError."""
+    assert not training().owns({"training": stored})
+    mixed = training().stored() | {1: 2}  # type: ignore[dict-item]
+    assert not training().owns({"training": mixed})

@@ -148,3 +148,48 @@ def test_the_upstream_checkpoint_gives_its_psnr_on_set5(shared: Path, tmp_path: 
     load_weights(network, shared / "weights/s-LWSR32_x4_epoch1.pt")
     pairs = open_test_set(shared / "data", "Set5", 4, tmp_path)
     assert round(evaluate(network, pairs, device="cpu").psnr_y, 2) == 28.96
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (torch.zeros(4, 3, 3, 3, device="meta"), "no values"),
+        (torch.zeros(4, 3, 3, 3, dtype=torch.complex64), "complex64, strided"),
+        (torch.zeros(4, 3, 3, 3).to_sparse(), "float32, sparse_coo"),
+    ],
+    ids=["meta", "complex", "sparse"],
+)
+def test_tensors_that_hold_no_plain_numbers_are_refused(
+    tmp_path: Path, value: torch.Tensor, kind: str
+) -> None:
+    """Found by `python -m tests.fuzz`: a traceback, or the imaginary part lost with a warning."""
+    torch.save(net().state_dict() | {"0.weight": value}, tmp_path / "w.pt")
+    with pytest.raises(ValueError, match=f"'0.weight' must hold plain real numbers, got {kind}"):
+        load_weights(net(), tmp_path / "w.pt")
+
+
+def test_a_broken_list_of_an_archive_is_refused(tmp_path: Path) -> None:
+    """Found by `python -m tests.fuzz`: Python's zipfile raised UnicodeDecodeError."""
+    torch.save(net().state_dict(), tmp_path / "w.pt")
+    data = bytearray((tmp_path / "w.pt").read_bytes())
+    entry = data.rindex(b"PK\x01\x02")
+    data[entry + 9] |= 0x08  # says that the name is UTF-8
+    data[entry + 46] = 0xC0
+    (tmp_path / "w.pt").write_bytes(data)
+    with pytest.raises(ValueError, match=r"w\.pt: ") as caught:
+        load_weights(net(), tmp_path / "w.pt")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("values", [1, 3, 8])
+def test_the_lengths_of_weight_norm_must_be_one_for_each_channel(
+    tmp_path: Path, values: int
+) -> None:
+    """Found by `python -m tests.fuzz`: torch's reshape raised RuntimeError."""
+    tensors = {
+        ("0.weight_v" if name == "0.weight" else name): tensor
+        for name, tensor in net().state_dict().items()
+    }
+    torch.save({"0.weight_g": torch.ones(values)} | tensors, tmp_path / "w.pt")
+    with pytest.raises(ValueError, match=r"0\.weight_g must have 4 values"):
+        load_weights(net(), tmp_path / "w.pt")

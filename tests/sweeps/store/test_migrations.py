@@ -232,3 +232,11 @@ def test_the_recorded_database_keeps_every_row(tmp_path: Path) -> None:
     with opened(path) as connection:
         assert contents(connection, columns) == before
         assert schema.revision_of(connection) == schema.REVISION
+
+
+@pytest.mark.parametrize("revision", ["", "0000", "x", "-001", "²²²²", "00000002", "0002 ", "9999"])
+def test_a_revision_that_never_was_is_not_known(revision: str) -> None:
+    """Found by `python -m tests.fuzz`: Alembic raised CommandError for a longer number."""
+    assert not schema.is_known(revision)
+    assert schema.is_known(schema.REVISION)
+    assert schema.is_known(schema.OLDEST_READABLE)

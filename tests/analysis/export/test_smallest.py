@@ -1,0 +1,224 @@
+"""The smallest image that an exported file takes: one pixel for every network, and measured where it is more."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from analysis.export.model_card import Origin
+from analysis.export.pipeline import ship
+from analysis.export.target import Job, Run, Target
+from analysis.export.targets import TARGETS
+from analysis.export.verify import LARGE, ExportFailed, cut, difference, smallest_size
+from searchspace.architecture import Architecture, architecture
+from searchspace.discover import FAMILIES
+from searchspace.layers import deployed
+from searchspace.spec import knobs
+from searchspace.strategies.attention import ATTENTIONS, EnhancedSpatialGate
+from searchspace.strategies.upsample import UPSAMPLERS
+from sweeps.data.cache import PairSet, open_cache
+from sweeps.data.images import find_images
+from sweeps.data.split import DataSplit
+from tests.analysis.export.test_targets import noise, trained_a_little
+
+MOST = 1e-4
+NAMED = {"imdn": {"n_feats": 16, "n_blocks": 1, "residual_scaling": "channelwise"}}
+"""The network of case E3, without its attention and upsampler."""
+
+REFUSED = {("lapsrn", "torch"): 2, ("swisenet", "torch"): 3}
+"""Smallest sizes above 1. torch.export adds a guard of its own for the operators of these two networks."""
+
+
+def small(family: str, **changed: Any) -> Architecture:
+    """A network of a family with few features and blocks, which is as picky about sizes as a large one."""
+    known = knobs(FAMILIES[family].spec)
+    wanted = {
+        "n_feats": 8,
+        "n_blocks": 1,
+        "recursions": 2,
+        "n_recursions": 2,
+        "n_groups": 1,
+        "local_blocks": 1,
+    } | changed
+    for names in (
+        list(wanted),
+        [n for n in wanted if n not in ("n_feats", "local_blocks")],
+        list(changed),
+    ):
+        chosen = {name: wanted[name] for name in names if name in known}
+        try:
+            return architecture(family, chosen)
+        except ValueError:
+            continue
+    raise AssertionError(f"{family} has no small network with {changed}")
+
+
+def exported(name: str, network: nn.Module, folder: Path) -> Run:
+    target = TARGETS[name]
+    path = folder / f"network{target.suffix}"
+    target.write(Job(network=network, calibration=[noise(64, 64)]), path)
+    return target.load(path, 1)
+
+
+def smallest(name: str, chosen: Architecture, folder: Path) -> int:
+    network = deployed(trained_a_little(chosen))
+    run = exported(name, network, folder)
+    return smallest_size(network, run, noise(48, 48), TARGETS[name].largest_difference)
+
+
+def e3(**changed: Any) -> Architecture:
+    return architecture("imdn", NAMED["imdn"] | {"attention": "enhanced_spatial"} | changed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("upsampler", ["stepwise", "transposed"])
+def test_enhanced_spatial_attention_is_exported_for_every_size(
+    name: str, upsampler: str, tmp_path: Path
+) -> None:
+    """Case E3: onnxruntime failed below 11 pixels, and the card promised any size from 2."""
+    network = deployed(trained_a_little(e3(upsampler=upsampler)))
+    run = exported(name, network, tmp_path)
+    most = TARGETS[name].largest_difference or 1
+    sizes = [(side, side) for side in range(1, 33)]
+    sizes += [(1, 40), (40, 1), (2, 15), (14, 3), (7, 13), (10, 10), (6, 64), (31, 47)]
+    for size in sizes:
+        assert difference(network, run, cut(noise(64, 64), size)) <= most, size
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["onnx", "torch"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_is_exported_for_every_size(family: str, name: str, tmp_path: Path) -> None:
+    """Case E3, for every family, in the file's own runtime."""
+    assert smallest(name, small(family), tmp_path) <= REFUSED.get((family, name), 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        *({"attention": attention} for attention in ATTENTIONS),
+        *({"upsampler": upsampler} for upsampler in UPSAMPLERS),
+    ],
+    ids=str,
+)
+def test_every_attention_and_upsampler_is_exported_for_every_size(
+    chosen: dict[str, str], tmp_path: Path
+) -> None:
+    """Case E3, for the other knobs that decide which sizes a network takes."""
+    assert smallest("onnx", small("edsr", **chosen), tmp_path) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+def test_every_family_takes_an_image_of_one_pixel(family: str, scale: int) -> None:
+    chosen = small(family)
+    if scale not in chosen.family.scales:
+        pytest.skip(f"{family} has no scale {scale}")
+    network = chosen.network(scale).eval()
+    with torch.no_grad():
+        for height, width in ((1, 1), (1, 9), (2, 1)):
+            output = network(torch.rand(1, 3, height, width))
+            assert output.shape == (1, 3, scale * height, scale * width)
+            assert output.isfinite().all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (3, 14), (15, 4), (13, 17), (15, 16), (31, 47)])
+def test_the_gate_for_an_export_equals_the_gate_for_training(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = EnhancedSpatialGate(16)
+    x = torch.rand(1, 16, *size)
+    expected = gate(x)
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    torch.testing.assert_close(gate(x), expected)
+
+
+def fragile(least: int) -> Target:
+    """A target whose runtime fails for images with a side below `least`."""
+    onnx = TARGETS["onnx"]
+
+    def load(path: Path, threads: int) -> Run:
+        run = onnx.load(path, threads)
+
+        def fails(low_res: np.ndarray) -> np.ndarray:
+            if min(low_res.shape[2:]) < least:
+                raise RuntimeError("Non-zero status code returned while running MaxPool node")
+            return run(low_res)
+
+        return fails
+
+    return Target(**vars(onnx) | {"load": load})
+
+
+@pytest.mark.parametrize("least", [1, 2, 11, 23, LARGE])
+def test_the_smallest_size_is_measured(least: int, tmp_path: Path) -> None:
+    """Case E3: what a file cannot take is found by running it."""
+    network = deployed(architecture("fsrcnn", {}).network(2))
+    exported("onnx", network, tmp_path)
+    run = fragile(least).load(tmp_path / "network.onnx", 1)
+    assert smallest_size(network, run, noise(48, 48), MOST) == least
+
+
+def test_a_size_whose_output_differs_is_not_taken(tmp_path: Path) -> None:
+    network = deployed(architecture("fsrcnn", {}).network(2))
+    run = exported("onnx", network, tmp_path)
+
+    def off(low_res: np.ndarray) -> np.ndarray:
+        return run(low_res) + (0.01 if low_res.shape[3] < 5 else 0)
+
+    assert smallest_size(network, off, noise(48, 48), MOST) == 5
+    assert smallest_size(network, off, noise(48, 48), None) == 1
+
+
+def split_of(folder: Path, side: int) -> DataSplit:
+    """Three images of the width and height `side` at scale 2."""
+    from PIL import Image
+
+    for i in range(3):
+        Image.fromarray(noise(2 * side, 2 * side + i)).save(folder / f"{i}.png")
+    pairs: PairSet = open_cache(
+        find_images(folder, 2), name="set", scale=2, cache_dir=folder / "cache"
+    )
+    return DataSplit(train=pairs, validation=pairs, fingerprint="0", description="noise")
+
+
+@pytest.mark.parametrize("side", [8, 24])
+def test_the_card_states_the_smallest_size_and_a_smaller_image_is_one_line(
+    side: int, tmp_path: Path
+) -> None:
+    """Case E3: the model card, and the validation images that the file cannot take."""
+    chosen = architecture("fsrcnn", {})
+    network = chosen.network(2).eval()
+
+    def shipped() -> dict[str, Any]:
+        made = ship(
+            chosen,
+            network,
+            Target(**vars(fragile(11)) | {"largest_loss": 1e9}),
+            tmp_path / "out",
+            scale=2,
+            split=split_of(tmp_path, side),
+            psnr_torch=0.0,
+            origin=Origin(weights="w", training="t", validation="v", bicubic=9.0),
+            threads=1,
+        )
+        import json
+
+        assert made.verdict.smallest == 11
+        return json.loads(next((tmp_path / "out").glob("*.json")).read_text())
+
+    if side < 11:
+        with pytest.raises(ExportFailed, match=r"from 11x11 pixels on, but .* 0 has 8x8") as caught:
+            shipped()
+        assert "\n" not in str(caught.value)
+    else:
+        card = shipped()
+        assert card["smallest_input"] == 11
+        assert card["input"].endswith("any H and W from 11")
+        assert "any H and W from 11" in next((tmp_path / "out").glob("*.md")).read_text()

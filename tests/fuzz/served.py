@@ -1,0 +1,251 @@
+"""A child process that reads many inputs, under a limit on its memory, and is replaced when it hangs or dies.
+
+`python -m tests.fuzz.served KIND FOLDER` is the child. It reads one path a line and answers one JSON object a line.
+"""
+
+import contextlib
+import faulthandler
+import json
+import os
+import re
+import resource
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+SECONDS = 1.0
+"""Processor time that one input may take."""
+GIVE_UP = 5.0
+"""Processor time after which an input counts as a hang."""
+ASLEEP = 60.0
+"""Wall-clock seconds after which an input counts as a hang, whatever the processor time. Others may use the cores."""
+MEMORY = 1 << 30
+"""Bytes by which one input may raise the resident memory of the child."""
+ADDRESSES = 4 << 30
+"""Bytes of addresses that the child may ask for above what it has after its imports."""
+LONGEST_LINE = 1_000
+"""Characters that one line of a message may have."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one input."""
+
+    verdict: str
+    """'read' if the input was accepted, 'refused' if one of the project's own errors came out, otherwise 'fault'."""
+    cause: str = ""
+    """Of a fault: the type of the error and where it was raised. Inputs of one cause share this text."""
+    text: str = ""
+    """The message of a refusal, or the traceback of a fault."""
+    seconds: float = 0.0
+    """Processor time."""
+    bytes: int = 0
+    """Growth of the resident memory at its peak."""
+
+
+class Reader:
+    """The child process for one kind of input. Its memory and its time are limited."""
+
+    def __init__(self, kind: str, folder: Path) -> None:
+        self.command = [sys.executable, "-m", "tests.fuzz.served", kind, str(folder)]
+        self.process: subprocess.Popen[str] | None = None
+        self.stacks = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by __exit__
+        """Where the child prints its stack when it is asked to."""
+        self.started = 0
+        """Number of children so far. Every hang and every death costs one."""
+
+    def __enter__(self) -> "Reader":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+        self.stacks.close()
+
+    def read(self, path: Path) -> Result:
+        """Returns what the child made of the file at `path`."""
+        process = self.process or self._start()
+        assert process.stdin is not None
+        try:
+            process.stdin.write(f"{json.dumps(str(path))}\n")
+            process.stdin.flush()
+        except BrokenPipeError:
+            return self._died()
+        answer = self._line(GIVE_UP, ASLEEP)
+        if answer is None:
+            return self._hangs(process)
+        return Result(**json.loads(answer)) if answer else self._died()
+
+    def stop(self) -> None:
+        if self.process is None:
+            return
+        self.process.kill()
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe is not None
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+        self.process.wait()
+        self.process = None
+
+    def _start(self) -> subprocess.Popen[str]:
+        self.started += 1
+        single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+        self.process = subprocess.Popen(
+            self.command,
+            cwd=ROOT,
+            env=os.environ | single | {"PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.stacks,
+            text=True,
+        )
+        ready = self._line(120, 300)
+        assert ready == "ready\n", f"{' '.join(self.command)} does not start: {ready!r}"
+        return self.process
+
+    def _line(self, processor: float, wall: float) -> str | None:
+        """Returns the next line of the child, '' if it has died, or None if none comes within these seconds."""
+        process = self.process
+        assert process is not None
+        assert process.stdout is not None
+        used, give_up = _processor_time(process.pid), time.monotonic() + wall
+        while time.monotonic() < give_up and _processor_time(process.pid) - used < processor:
+            if select.select([process.stdout], [], [], 0.5)[0]:
+                return process.stdout.readline()
+        return None
+
+    def _hangs(self, process: subprocess.Popen[str]) -> Result:
+        """Ends the child and returns a fault that names the place where it was."""
+        before = self.stacks.seek(0, os.SEEK_END)
+        process.send_signal(signal.SIGUSR1)
+        time.sleep(0.5)
+        self.stacks.seek(before)
+        stack = self.stacks.read()
+        self.stop()
+        frames = re.findall(r'File "(.*)", line \d+ in (\w+)', stack)
+        own = [frame for frame in frames if _is_own(frame[0])]
+        at = " <- ".join(f"{_short(file)}:{name}" for file, name in (frames[:1] + own[:1]))
+        return Result("fault", f"hang in {at or 'unknown code'}", stack[:4_000], GIVE_UP)
+
+    def _died(self) -> Result:
+        assert self.process is not None
+        code = self.process.wait()
+        self.stop()
+        return Result("fault", f"the process died with exit code {code}")
+
+
+def judged(read: Callable[[Path], None], path: Path) -> Result:
+    """Calls `read` with `path` in this process and returns what came out."""
+    from searchspace.errors import UserError
+    from sweeps.store.store import StoreError
+
+    before = _reset_peak()
+    started = time.process_time()
+    verdict, cause, text = "read", "", ""
+    with warnings.catch_warnings(record=True) as warned:
+        try:
+            read(path)
+        except (UserError, StoreError) as error:
+            verdict, text = "refused", str(error)
+            cause = unreadable(text)
+        except BaseException as error:
+            cause, text = place(error), "".join(traceback.format_exception(error)[-12:])
+    seconds = time.process_time() - started
+    grown = max(0, _status("VmHWM") - before)
+    for one in warned:
+        if not issubclass(one.category, (DeprecationWarning, ResourceWarning)):
+            cause = cause or f"{one.category.__name__} at {_short(one.filename)}"
+            text = text or str(one.message)
+    if seconds > SECONDS:
+        cause = cause or "slow: takes more than a second"
+    if grown > MEMORY:
+        cause = cause or "memory: takes more than a gigabyte"
+    return Result("fault" if cause else verdict, cause, text[:8_000], seconds, grown)
+
+
+def unreadable(message: str) -> str:
+    """Returns what is wrong with the text of a refusal, or ''."""
+    if not message.strip():
+        return "a message without text"
+    for line in message.split("\n"):
+        if not line.isprintable():
+            return "a message with a control character"
+        if len(line) > LONGEST_LINE:
+            return f"a message with a line of more than {LONGEST_LINE} characters"
+    return ""
+
+
+def place(error: BaseException) -> str:
+    """Returns the type of an error and where it came from: the last line of our code, and the last of any code."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if _is_own(frame.filename)]
+    shown = [f"{_short(f.filename)}:{f.name}" for f in (own[-1:] + frames[-1:])]
+    return f"{type(error).__name__} in {' -> '.join(dict.fromkeys(shown))}"
+
+
+def _is_own(file: str) -> bool:
+    return file.startswith(str(ROOT)) and "/tests/" not in file and "/.venv/" not in file
+
+
+def _processor_time(process: int) -> float:
+    """Returns the seconds of processor time of a process, 0 if it has died."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _short(file: str) -> str:
+    path = Path(file)
+    if path.is_relative_to(ROOT) and ".venv" not in path.parts:
+        return str(path.relative_to(ROOT))
+    return "/".join(path.parts[-2:])
+
+
+def _reset_peak() -> int:
+    """Makes the kernel forget the peak of this process's memory. Returns the resident memory in bytes."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return _status("VmRSS")
+
+
+def _status(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
+
+
+def main(kind: str, folder: Path) -> None:
+    from tests.fuzz.kinds import KINDS, PROBE
+
+    faulthandler.register(signal.SIGUSR1)
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a library prints must not be taken for an answer
+    chosen = KINDS.get(kind, PROBE)
+    read = chosen.reader(folder)
+    for base in chosen.bases(folder):  # what is imported late is imported now
+        judged(read, base)
+    most = _status("VmSize") + ADDRESSES
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    print("ready", file=answers, flush=True)
+    for line in sys.stdin:
+        result: Any = vars(judged(read, Path(json.loads(line))))
+        print(json.dumps(result), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))
