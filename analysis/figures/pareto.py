@@ -40,7 +40,7 @@ MANY_POINTS = 1_000
 
 @dataclass(frozen=True, kw_only=True)
 class ParetoData:
-    """The contents of a plot of PSNR against one cost: our complete trials, their front, published networks."""
+    """The contents of a plot of PSNR against one cost: our complete trials, their front, and published networks."""
 
     cost: str
     """The cost on the x axis."""
@@ -53,7 +53,7 @@ class ParetoData:
     bicubic: float | None
     """PSNR of bicubic on the validation images [dB]; None if unknown."""
     networks: pd.DataFrame
-    """Published networks, cheapest first: network, cost, counted, own."""
+    """Published networks with their costs, as `published_networks` returns them."""
     psnr_range: tuple[float, float]
     """Ends of the PSNR axis [dB]."""
     below: int
@@ -74,9 +74,9 @@ def pareto_data(
 ) -> ParetoData:
     """Computes the contents of a plot of PSNR against `cost` from those `trials` that are complete.
 
-    The column on_front refers to the Pareto front in all `objectives`, `ParetoData.step` to the front of PSNR against
-    `cost` alone. At most `most` trials that are on neither front are kept. `networks` is a data frame of
-    `published_networks`.
+    The column on_front refers to the Pareto front in all `objectives`. `ParetoData.step` refers to the front of PSNR
+    against `cost` alone. At most `most` trials that are on neither front are kept. `networks` is the data frame that
+    `published_networks` returns.
     """
     done = complete(trials, cost)
     on_step = front_mask(done[["psnr_y", cost]], ("maximize", "minimize"))
@@ -126,7 +126,7 @@ def front_of(trials: pd.DataFrame, objectives: dict[str, Direction]) -> NDArray[
 def thin(wanted: NDArray[np.bool_], most: int) -> NDArray[np.bool_]:
     """Returns a mask (N,) of the points to keep: all `wanted` points and at most `most` others.
 
-    The other points are drawn at random with a fixed seed. When points are appended, few of them change, so a live
+    The others are chosen at random with a fixed seed. When points are appended, the choice changes little, so a live
     figure does not flicker.
     """
     kept = wanted.copy()

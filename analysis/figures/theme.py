@@ -22,7 +22,7 @@ PUBLISHED_COLOUR = "#8a5a2b"
 RUNNING = "#009e73"
 """Colour of trials that are being trained."""
 FIT = Path(__file__).with_name("fit.js")
-"""File of the script that fits a figure to a narrow screen, for the report and the dashboard."""
+"""Path of the script with which the report and the dashboard fit a figure to a narrow screen."""
 SCROLL = """
 .scroll { overflow: auto; background:
   linear-gradient(90deg, #fff 30%, #fff0) 0 0 / 40px 100% no-repeat local,
