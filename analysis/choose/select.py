@@ -37,7 +37,7 @@ class Selection:
     sentence: str
     """The reason, or why no variant qualifies. It may be several sentences."""
     tied: tuple[str, ...] = ()
-    """SWEEP#NUMBER of the other qualifying variants that are tied with the chosen variant, the cheapest first."""
+    """References (SWEEP#NUMBER) of the other variants that are tied with the chosen variant, the cheapest first."""
 
 
 def best_within(
@@ -94,8 +94,8 @@ def tiers(
 def at_knee(frame: pd.DataFrame, cost: str = "params", quality: str = "psnr_y") -> Selection:
     """Chooses the variant at which the front of quality against `cost` bends most.
 
-    Beyond this knee, each dB costs more. The front is the one that `coarse_front` returns, without steps smaller than
-    the seeds' spread. Raises UserError for an unknown cost.
+    Beyond this knee, each further dB costs more than before. The front is the one that `coarse_front` returns,
+    without steps smaller than the seeds' spread. Raises UserError for an unknown cost.
     """
     cost = cost_name(cost_names(frame), cost)
     rule = f"knee of {_noun(quality)} against {heading(cost)}"
@@ -215,7 +215,7 @@ def _chosen(
     left_out: str,
     ties_among: pd.DataFrame | None = None,
 ) -> Selection:
-    """Returns the choice of `row`, explained against the rest of `pool`.
+    """Returns the selection of the variant at `row`. Its sentence compares the variant with the rest of `pool`.
 
     The tied variants are looked for in `ties_among`, or in `pool` if `ties_among` is None.
     """
@@ -316,7 +316,7 @@ def _apart(frame: pd.DataFrame) -> str:
 
 
 def _nothing(frame: pd.DataFrame) -> str:
-    """Returns a sentence that says why there is no variant to choose from, whatever the limits."""
+    """Returns a sentence that says why there is no variant to choose from, even without limits."""
     if frame.empty:
         return "There is no complete trial to choose from."
     return (
