@@ -30,8 +30,8 @@ def variants(trials: pd.DataFrame, quality: str = "psnr_y") -> pd.DataFrame:
     """Returns one row per architecture of the complete `trials` (rows of `load_trials`), the best `quality` first.
 
     Architectures without a value of `quality` come last. The qualities psnr_y, ssim_y and psnr_y_int8 are means over
-    the seeds that have a value. A cost that was measured for some seeds only is kept.
-    These columns are added or have a new meaning:
+    the seeds that have a value. A latency that was measured for one seed only is the latency of the architecture. These
+    columns are added or have a new meaning:
 
     - num_seeds: the number of seeds that have a value of `quality`,
     - spread: the pooled standard deviation over seeds, in the unit of `quality`; NaN if each architecture has one seed,
@@ -68,8 +68,8 @@ def variants(trials: pd.DataFrame, quality: str = "psnr_y") -> pd.DataFrame:
 def _one_run_a_seed(complete: pd.DataFrame, quality: str) -> pd.DataFrame:
     """Returns the newest trial of each architecture and seed, if possible one that has a value of `quality`.
 
-    Measurements that this trial lacks come from the seed's other trials. A second trial with the same seed must not count as
-    a second seed, because it says nothing about how seeds differ.
+    Measurements that this trial lacks come from the seed's other trials. A second trial with the same seed must not
+    count as a second seed, because it says nothing about how seeds differ.
     """
     keys = ["architecture", "seed"]
     if not complete.duplicated(keys).any():
