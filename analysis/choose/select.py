@@ -117,8 +117,8 @@ def weighted(
 ) -> Selection:
     """Chooses the variant nearest to the ideal point and farthest from the worst (TOPSIS; Hwang and Yoon 1981).
 
-    `weights` maps column names to weights, and `quality` is one of the names. The candidates are the variants on the
-    `coarse_front` of these columns. Over the candidates, the quality and the logarithm of each cost are scaled to
+    `weights` maps column names to weights, and `quality` is one of the names. The candidates are the variants that
+    `coarse_front` returns for these columns. Over the candidates, the quality and the logarithm of each cost are scaled to
     [0, 1] before they are weighted. Raises UserError for an unknown cost.
     """
     known = cost_names(frame)

@@ -117,7 +117,7 @@ def psnr_range(values: NDArray[np.float64], bicubic: float | None) -> tuple[floa
 
 
 def level_line(value: float) -> Figure:
-    """Returns a shape: a dotted horizontal line across the figure at `value` on the y axis."""
+    """Returns a shape of plotly.js: a dotted horizontal line across the figure at `value` on the y axis."""
     line = {"color": MUTED, "width": 1, "dash": "dot"}
     return {
         "type": "line",
@@ -131,7 +131,7 @@ def level_line(value: float) -> Figure:
 
 
 def level_note(text: str, value: float, side: Literal["left", "right"] = "right") -> Figure:
-    """Returns an annotation: `text` at one end of the line that `level_line` draws at `value`."""
+    """Returns an annotation of plotly.js: `text` at one end of the line that `level_line` returns for `value`."""
     return {
         "text": text,
         "xref": "paper",
@@ -146,6 +146,6 @@ def level_note(text: str, value: float, side: Literal["left", "right"] = "right"
 
 
 def nothing_yet(text: str) -> Figure:
-    """Returns an annotation: `text` in the middle of an empty figure."""
+    """Returns an annotation of plotly.js: `text` in the middle of an empty figure."""
     place = {"xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5, "showarrow": False}
     return {"text": text, "font": {"size": 13, "color": MUTED}} | place
