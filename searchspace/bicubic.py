@@ -1,8 +1,8 @@
 """Bicubic enlargement as MATLAB's imresize computes it. Papers train and test their networks with it.
 
 The cubic kernel has a parameter a. MATLAB uses a = -0.5. PyTorch uses a = -0.75 and repeats border pixels instead of
-mirroring them. On Set5, pixels in [0, 1] that PyTorch computes differ from MATLAB's by up to 0.065. A network loses
-quality if its training images and its test images were enlarged with different kernels.
+mirroring them. On Set5, with pixel values in [0, 1], images that PyTorch enlarges differ from MATLAB's by up to 0.065. A
+network loses quality if its training images and its test images were enlarged with different kernels.
 """
 
 import math

@@ -49,7 +49,7 @@ class Published:
 
 @dataclass(frozen=True, kw_only=True)
 class PublicCode:
-    """A public implementation of a family, whose checkpoints our network can load or must refuse."""
+    """A public implementation of a family. Its checkpoints are recognised, and then loaded by name or refused."""
 
     name: str
     """OWNER/REPOSITORY, and the file if the repository has several."""
@@ -89,4 +89,4 @@ class Family:
     """Public implementations whose checkpoints are recognised by the names of their tensors."""
     parts: Parts | None = None
     """Which knobs affect the costs together. From this, `searchspace.table.space_table` computes the costs of millions of
-    networks; it first checks the result on a few networks. If None, the table counts the costs of every network."""
+    networks; it first checks the result on a few networks. If None, the table counts all networks one by one."""
