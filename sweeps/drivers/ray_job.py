@@ -10,7 +10,7 @@ FINAL = ("SUCCEEDED", "FAILED", "STOPPED")
 READY_SECONDS = 120.0
 """Longest wait, in seconds, for a new head node to start a job. The node answers requests before it can start jobs."""
 STOP_SECONDS = 60
-"""Time in seconds in which a driver that was told to stop can close its attempts and release its lease. Ray then kills it.
+"""Time, in seconds, in which a stopped driver must close its attempts and release its lease. Ray then kills it.
 
 Ray's default of 3 seconds is too short on a busy machine: the next driver must then wait until the lease expires.
 """

@@ -106,7 +106,7 @@ def run(
 
 @contextmanager
 def _loaded_for_good() -> Iterator[None]:
-    """Hides all objects that exist now from the garbage collector, which takes 0.2 s to check those of torch and Ray."""
+    """Hides all objects that exist now from the garbage collector. Those of torch and Ray cost it 0.2 s per run."""
     gc.freeze()
     try:
         yield
@@ -153,7 +153,7 @@ def alive_nodes() -> dict[str, dict[str, Any]]:
 def slots(nodes: Iterable[dict[str, Any]], cpu: float, gpu: float) -> int:
     """Returns how many trials of `cpu` cores and `gpu` GPUs the nodes can run at once.
 
-    The number is at least 1, because a cluster without nodes starts a node only if a trial waits.
+    The number is at least 1, because a waiting trial makes an empty cluster start a node.
     """
     return max(1, sum(_slots_of(node["Resources"], cpu, gpu) for node in nodes))
 
@@ -323,7 +323,7 @@ class Overseer(tune.Callback):  # type: ignore[misc]
 
 
 class StopOnError(tune.Stopper):  # type: ignore[misc]
-    """A stopper that ends Tune's run at once if the sweep cannot go on. Tune itself would wait until running trials end."""
+    """A stopper that ends Tune's run at once if the sweep cannot go on. Otherwise Tune would wait for running trials."""
 
     def __init__(self, searcher: SegmentSearcher) -> None:
         self.searcher = searcher

@@ -26,7 +26,10 @@ class Patience:
         self.least, self.small = least, 0
 
     def note(self, gain: float) -> None:
-        """Counts a suggestion if its expected `gain`, a share of the hypervolume, is too small. Otherwise restarts the count."""
+        """Counts a suggestion whose expected `gain`, a share of the hypervolume, is too small.
+
+        Any other suggestion resets the count.
+        """
         self.small = self.small + 1 if self.least is not None and gain < self.least else 0
 
     def recall(self, numbers: Iterable[int], facts: Mapping[str, str]) -> None:

@@ -66,7 +66,8 @@ def with_device_checked(trial: Trial, outcome: Outcome, latency_key: str) -> Out
     """Returns the outcome, turned into a machine fault if the trial's latency has a key other than `latency_key`.
 
     The key of a latency names its device, runtime and size. All latencies of a sweep must have the same key. A worker
-    refuses a machine with another key. This function catches trials that began before the sweep's first latency was known.
+    refuses a machine with another key. This function catches trials that began before the sweep's first latency was
+    known.
     """
     if not trial.timed or LATENCY in trial.scores:
         return outcome

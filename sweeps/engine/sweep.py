@@ -147,7 +147,7 @@ class Sweep:
         return trial.segment(self.config, self.share, self.latency_key)
 
     def _note_neighbours(self, begun: Trial) -> None:
-        """Sets `had_neighbours` of all running trials if more than one runs. It stays set until the trial's next attempt."""
+        """Sets `had_neighbours` of all running trials if more than one runs. It stays set during the attempt."""
         begun.had_neighbours = len(self.running) > 1
         for trial in self.running.values():
             trial.had_neighbours |= begun.had_neighbours
@@ -208,7 +208,7 @@ class Sweep:
             trial.error += f"; traceback in {log}"
 
     def _adopt_latency(self, trial: Trial) -> None:
-        """Adds the trial's latency to its scores. The first latency of the sweep fixes the key of all later latencies."""
+        """Adds the trial's latency to its scores. The sweep's first latency fixes the key of all later latencies."""
         if trial.timed and not self.latency_key:
             self.latency_key = next(iter(trial.timed))
             self.store.set_fact(self.id, FACT, self.latency_key)
