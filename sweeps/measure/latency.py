@@ -21,7 +21,7 @@ Runtime = Literal["torch", "torch.export", "onnxruntime"]
 PREFIX = "latency_ms"
 """The first word in the name of every stored latency."""
 MOST_CHARACTERS = 50
-"""Characters that fit in the database columns for a measurement's name and for its dataset."""
+"""Number of characters that fit in the database columns for a measurement's name and for its dataset."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,13 +51,13 @@ class Setting:
 
     @property
     def dataset(self) -> str:
-        """The device's name, cut to the width of the database column `dataset`, which holds it."""
+        """The device's name, shortened to fit in the database column `dataset`."""
         return self.device[:MOST_CHARACTERS].strip()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Latency:
-    """The time in milliseconds that a network takes for one image, over several runs."""
+    """Median and quartiles, over several runs, of the time in milliseconds that a network takes for one image."""
 
     median: float
     lower: float
@@ -103,10 +103,10 @@ def torch_latency(
     dtype: torch.dtype = torch.float32,
     threads: int = 1,
 ) -> Latency:
-    """Returns the latency of a deployed network in torch for one random image. `size` is the image's (height, width).
+    """Returns the latency of a deployed network in torch for one random low-resolution image.
 
-    The image is a low-resolution image in pixels. The network itself is moved to `device`, converted to `dtype` and
-    set to evaluation mode. `threads` counts only on a CPU.
+    `size` is the image's (height, width) in pixels. The network itself is moved to `device`, converted to `dtype` and
+    set to evaluation mode. `threads` has an effect only on a CPU.
     """
     setting = Setting(
         runtime="torch",
