@@ -34,7 +34,7 @@ def load_late(url: str) -> dict[str, int]:
     """Returns the number of stored values of each late measurement, by column name, over all sweeps of the database.
 
     Late measurements are usually made after training: qualities on test sets, PSNR after INT8 quantisation, latencies.
-    A value that replaces an older one does not change the number, so the dashboard shows it only after the next new value.
+    A value that replaces an older one does not change the number, so pages show it only after the next new value.
     """
     with open_database(url) as connection:
         return {
