@@ -16,7 +16,7 @@ from searchspace.spec import Spec, digest, explain, knobs
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """A network for every scale that its family supports. Two architectures with equal keys are the same network."""
+    """The design of a network, for every scale that its family supports. Designs with equal keys are the same design."""
 
     family: Family
     spec: Spec
@@ -73,13 +73,13 @@ class Architecture:
 
 @dataclass(frozen=True, kw_only=True)
 class Built:
-    """What a network was built from. `Architecture.network` stores it in the network's attribute `built`."""
+    """The architecture and scale of a network. `Architecture.network` stores them in the network's attribute `built`."""
 
     architecture: Architecture
     scale: int
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Built":
-        """Returns itself, because it never changes and networks are copied often."""
+        """Returns the object itself, because it never changes and networks are copied often."""
         return self
 
 

@@ -1,8 +1,8 @@
-"""Bicubic enlargement as MATLAB's imresize computes it. The papers trained and tested with it.
+"""Bicubic enlargement as MATLAB's imresize computes it. Papers train and test their networks with it.
 
-PyTorch uses a different cubic: a is -0.75, and border pixels are repeated. On Set5, with values in [0, 1], images that
-PyTorch enlarges differ from MATLAB's by up to 0.065. A network loses quality if its training images and its test
-images were enlarged by different cubics.
+The cubic kernel has a parameter a. MATLAB uses a = -0.5. PyTorch uses a = -0.75 and repeats border pixels instead of
+mirroring them. On Set5, with pixel values in [0, 1], images that PyTorch enlarges differ from MATLAB's by up to 0.065. A
+network loses quality if its training images and its test images were enlarged with different kernels.
 """
 
 import math
@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 def enlarge_as_matlab(x: Tensor, scale: int) -> Tensor:
-    """Enlarges (N, C, H, W) to (N, C, sH, sW), where s is `scale`, with a cubic of a = -0.5 (docs/facts.md 9).
+    """Enlarges (N, C, H, W) to (N, C, sH, sW), where s is `scale`, with the cubic kernel of a = -0.5 (docs/facts.md 9).
 
     Pixels beyond the border are mirrored. The function adds shifted copies of the image. It uses no convolution, so it
     costs no Mult-Adds, and every exporter supports its operators.

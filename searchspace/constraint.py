@@ -79,7 +79,7 @@ def _match(text: object) -> re.Match[str] | None:
 
 
 def at_most(cost: str, limit: object) -> Constraint:
-    """Returns the constraint `cost <= limit`, which one entry of a sweep's `budget` stands for.
+    """Returns the constraint `cost <= limit`, as one entry under `budget` in a sweep file states it.
 
     Raises UserError if the cost is unknown or the limit is not a number up to `searchspace.quantity.LARGEST`.
     """

@@ -42,30 +42,30 @@ class Published:
     multadds_convention: Convention = "multadds"
     source: str
     caveat: str = ""
-    """Why our counts differ from the printed counts, or how we read an unclear passage of the paper. Otherwise empty."""
+    """Why our counts differ from the printed counts, or how we read an unclear passage of the paper. Empty if neither."""
     reproducible: bool = True
     """Whether our counts round to the printed counts."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublicCode:
-    """A public code whose checkpoints belong to a family: how it names the layers, and how it departs from the family."""
+    """A public implementation of a family. Its checkpoints are recognised, and then loaded by name or refused."""
 
     name: str
     """OWNER/REPOSITORY, and the file if the repository has several."""
     layers: Callable[[Any, int], Iterable[str]]
-    """Names the code's layers for (spec, scale), in the order in which our network registers its own.
+    """Returns the code's names of the layers for (spec, scale), in the order in which our network registers the layers.
 
     A layer with a weight is named without '.weight' and '.bias'. Any other tensor has its full name. The mean shift
     is left out."""
     adapt: Callable[[nn.Module], None] | None = None
     """Changes our network so that it computes what the code computes. Called after the code's weights are loaded."""
     open_knobs: tuple[str, ...] = ()
-    """Knobs that the code takes as arguments and that no tensor shows, so that its files may be of any value."""
+    """Knobs that the code takes as arguments and whose values cannot be seen in the tensors of a checkpoint."""
     note: str = ""
     """What a user of the code's weights should know."""
     refused: str = ""
-    """Why our network cannot compute what the code computes. Its weights are then refused."""
+    """Why our network cannot compute what the code computes, so that the code's weights are refused. Empty if it can."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,7 @@ class Family:
     """The largest colour value that the authors' network takes: 1 or 255. Our network multiplies its input by this number,
     so that the authors' checkpoints fit."""
     codes: tuple[PublicCode, ...] = ()
-    """Public codes whose checkpoints are recognised by the names of their tensors."""
+    """Public implementations whose checkpoints are recognised by the names of their tensors."""
     parts: Parts | None = None
     """Which knobs affect the costs together. From this, `searchspace.table.space_table` computes the costs of millions of
-    networks; it first checks the result on a few networks. If None, the table has to count the networks one by one."""
+    networks; it first checks the result on a few networks. If None, the table counts all networks one by one."""

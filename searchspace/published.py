@@ -27,7 +27,7 @@ RULES: dict[Convention, str] = {
     "multadds_with_mean_shift": "the Mult-Adds include the two mean shifts",
     "multadds_exact_third": "the Mult-Adds are counted for 921,600 / 9 low-resolution pixels instead of 426x240",
 }
-"""How the counting rule of a paper differs from our rules, `deployed` for parameters and `multadds` for Mult-Adds.
+"""How each counting rule of papers differs from our rules: `deployed` for parameters, `multadds` for Mult-Adds.
 `srsweep families --published` prints these sentences as notes."""
 
 
@@ -101,7 +101,7 @@ def published_table(family: Family) -> list[dict[str, Any]]:
 
 
 def _parsed(count: int, printed: str) -> tuple[Decimal, Decimal, Decimal]:
-    """Returns `count` in the unit of `printed`, the printed number, and the value of a 1 in its last digit."""
+    """Returns `count` in the unit of `printed`, the number in `printed`, and the value of one unit in its last digit."""
     number, suffix = re.fullmatch(r"([\d.]+)([KMG]?)", printed).groups()  # type: ignore[union-attr]
     digits = len(number.partition(".")[2])
     return Decimal(count) / SUFFIXES[suffix], Decimal(number), Decimal(1).scaleb(-digits)

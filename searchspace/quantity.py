@@ -67,7 +67,7 @@ def _is_finite(number: float | Fraction) -> bool:
 
 
 def format_quantity(value: float) -> str:
-    """Returns `value` with at most four significant digits, and a suffix from 1000 up: 143731 gives '143.7K'."""
+    """Returns `value` with at most four significant digits, and with a suffix from 1000 on, such as '143.7K'."""
     for suffix in ("T", "G", "M", "K"):
         factor = SUFFIXES[suffix]
         if abs(value) >= factor:

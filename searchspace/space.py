@@ -172,7 +172,8 @@ class Space:
         """Draws one architecture at random.
 
         If the space is enumerable, all architectures are equally likely. Otherwise all valid combinations of knob values
-        are. Raises UserError if the space has no architecture, or if none of MAX_DRAWS random combinations is valid.
+        are equally likely. Raises UserError if the space has no architecture, or if none of MAX_DRAWS random combinations
+        is valid.
         """
         if self.enumerable:
             if not self.architectures:
@@ -256,7 +257,7 @@ def _parse_family(
 
 
 def _conditions_first(dimensions: list[Dimension]) -> tuple[Dimension, ...]:
-    """Sorts the dimensions so that each knob follows the knobs in its conditions. Otherwise keeps the order.
+    """Sorts the dimensions so that each knob follows the knobs in its conditions, and changes the order no further.
 
     Raises UserError if the conditions form a circle.
     """
@@ -331,7 +332,7 @@ def checked_value(family: Family, knob: str, value: object) -> Any:
 
 
 def _range(domain: Mapping[str, object]) -> list[int | float]:
-    """Returns the values of `{low, high, step}`, with `high` if a whole number of steps leads from `low` to `high`."""
+    """Returns the values of `{low, high, step}`. They include `high` if it is a whole number of steps above `low`."""
     unknown = set(domain) - {"low", "high", "step"}
     if unknown or not {"low", "high"} <= set(domain):
         raise UserError(

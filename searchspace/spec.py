@@ -111,7 +111,7 @@ class Knob:
     name: str
     default: Any
     search: tuple[Any, ...]
-    """The values that a sweep tries if its file says `auto`. If the family lists no values, only the default."""
+    """The values that a sweep tries if its file says `auto`. If the family lists no values, this is the default alone."""
     description: str
     """What the knob does: the docstring under its field, on one line."""
     type_name: str
@@ -136,7 +136,7 @@ def knobs(spec_class: type[Spec]) -> dict[str, Knob]:
 def digest(family: str, canonical: Spec) -> str:
     """Returns sixteen hexadecimal digits that identify an architecture. The digits are the same on every machine.
 
-    Knobs at their default do not enter the digest. So stored digests stay valid when a family gains a knob.
+    Knobs at their default do not enter the digest, so stored digests stay valid when a family gains a knob.
     """
     text = json.dumps([family, canonical.changed()], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

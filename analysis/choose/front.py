@@ -15,8 +15,8 @@ def load_front(
 
     The columns are the columns of `load_details`, the `objectives` and the `extra` costs. psnr_y and ssim_y are
     measured on the validation split. Texts such as labels are read only for trials on the front, because reading the
-    texts of 100,000 trials takes most of the time. Raises UserError for an objective
-    or an extra cost that is not the name of a stored measurement.
+    texts of all 100,000 trials of a large sweep would take most of the time. Raises UserError for an objective or an
+    extra cost that is not the name of a stored measurement.
     """
     names = list(dict.fromkeys([*objectives, *extra]))
     points = load_objectives(url, sweep, names)

@@ -41,7 +41,7 @@ class Selection:
     sentence: str
     """The reason, or why no variant qualifies. It may be several sentences."""
     tied: tuple[str, ...] = ()
-    """SWEEP#NUMBER of the other qualifying variants that are tied with the chosen variant, the cheapest first."""
+    """References (SWEEP#NUMBER) of the other variants that are tied with the chosen variant, the cheapest first."""
 
 
 def best_within(
@@ -101,8 +101,8 @@ def tiers(
 def at_knee(frame: pd.DataFrame, cost: str = "params", quality: str = "psnr_y") -> Selection:
     """Chooses the variant at which the front of quality against `cost` bends most.
 
-    Beyond this knee, each dB costs more. The front is the one that `coarse_front` returns, without steps smaller than
-    the seeds' spread. Raises UserError for an unknown cost.
+    Beyond this knee, each further dB costs more than before. The front is the one that `coarse_front` returns,
+    without steps smaller than the seeds' spread. Raises UserError for an unknown cost.
     """
     cost = cost_name(cost_names(frame), cost)
     rule = f"knee of {noun_of(quality)} against {heading(cost)}"
@@ -126,8 +126,8 @@ def weighted(
 ) -> Selection:
     """Chooses the variant nearest to the ideal point and farthest from the worst (TOPSIS; Hwang and Yoon 1981).
 
-    `weights` maps column names to weights, and `quality` is one of the names. The candidates are the variants on the
-    `coarse_front` of these columns. Over the candidates, the quality and the logarithm of each cost are scaled to
+    `weights` maps column names to weights, and `quality` is one of the names. The candidates are the variants that
+    `coarse_front` returns for these columns. Over the candidates, the quality and the logarithm of each cost are scaled to
     [0, 1] before they are weighted. Raises UserError for an unknown cost.
     """
     known = cost_names(frame)
@@ -226,7 +226,7 @@ def _chosen(
     left_out: str,
     ties_among: pd.DataFrame | None = None,
 ) -> Selection:
-    """Returns the choice of `row`, explained against the rest of `pool`.
+    """Returns the selection of the variant at `row`. Its sentence compares the variant with the rest of `pool`.
 
     The tied variants are looked for in `ties_among`, or in `pool` if `ties_among` is None.
     """
@@ -279,7 +279,7 @@ def _apart(frame: pd.DataFrame) -> str:
 
 
 def _nothing(frame: pd.DataFrame) -> str:
-    """Returns a sentence that says why there is no variant to choose from, whatever the limits."""
+    """Returns a sentence that says why there is no variant to choose from, even without limits."""
     if frame.empty:
         return "There is no complete trial to choose from."
     return (

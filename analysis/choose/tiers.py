@@ -23,9 +23,9 @@ class Chosen:
     frame: pd.DataFrame
     """The variants to choose from, as `variants` returns them."""
     selections: list[Selection]
-    """The choices that found a variant. A variant that several tiers choose occurs only for the smallest of them."""
+    """The selections that found a variant. If several tiers choose the same variant, only the smallest tier is kept."""
     limits: Sequence[float] = TIERS
-    """Largest numbers of parameters of the tiers."""
+    """Limits of the tiers: the largest number of parameters in each tier."""
 
 
 def tiers_within(texts: Iterable[str]) -> tuple[float, ...]:
@@ -89,11 +89,11 @@ def choose_tiers(trials: pd.DataFrame, limits: Sequence[float] = TIERS) -> Chose
 def tier_candidates(
     trials: pd.DataFrame, limits: Sequence[float] = TIERS, cost: str = "params"
 ) -> pd.DataFrame:
-    """Returns those complete `trials` that matter to `choose_tiers`: a few hundred of 100,000.
+    """Returns those of the complete `trials` that `choose_tiers` needs: a few hundred out of 100,000.
 
     `choose_tiers` chooses the same variants from the result as from all trials. The result has all trials of
-    architectures with several seeds, which determine the seeds' spread, and for each tier the trials within the spread
-    of the tier's best trial. Do not show the sentences of the choices: they count and compare only the trials in the
+    architectures with several seeds, because they determine the seeds' spread. For each tier, it also has the trials
+    that differ from the tier's best trial by no more than the spread. Do not show the sentences of the choices: they count and compare only the trials in the
     result.
     """
     several = trials["architecture"].duplicated(keep=False)

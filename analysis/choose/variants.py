@@ -1,7 +1,7 @@
 """Averages the architectures of one or several sweeps over their seeds. Each averaged architecture is a variant.
 
-A variant's quality is the mean over its seeds of PSNR, SSIM, or PSNR after INT8 quantisation. If several sweeps
-trained an architecture with the same seed, the newest trial counts. The spread says by how much trainings of the same
+A variant's quality is its PSNR, its SSIM, or its PSNR after INT8 quantisation, averaged over its seeds. If several
+sweeps trained an architecture with the same seed, the newest trial is used. The spread of the seeds says by how much trainings of the same
 architecture differ. It is the standard deviation over seeds, pooled over all architectures with several seeds. Two
 variants are tied if their qualities differ by no more than the spread.
 """
@@ -31,11 +31,11 @@ def variants(trials: pd.DataFrame, quality: str = "psnr_y") -> pd.DataFrame:
     """Returns one row per architecture of the complete `trials` (rows of `load_trials`), the best `quality` first.
 
     Architectures without a value of `quality` come last. The qualities psnr_y, ssim_y and psnr_y_int8 are means over
-    the seeds that have a value. A cost that was measured for only one of the seeds counts for the architecture.
-    These columns are added or have a new meaning:
+    the seeds that have a value. A latency that was measured for one seed only is the latency of the architecture. These
+    columns are added or have a new meaning:
 
     - num_seeds: the number of seeds that have a value of `quality`,
-    - spread: the pooled standard deviation over seeds, in the unit of `quality`; NaN if no architecture has several,
+    - spread: the pooled standard deviation over seeds, in the unit of `quality`; NaN if each architecture has one seed,
     - sweep, number and reference ('SWEEP#NUMBER'): the architecture's trial with the best `quality`,
     - bicubic: the PSNR of bicubic on the validation images [dB]; NaN if unknown.
 
@@ -72,10 +72,10 @@ def variants(trials: pd.DataFrame, quality: str = "psnr_y") -> pd.DataFrame:
 
 
 def _one_run_a_seed(complete: pd.DataFrame, quality: str) -> pd.DataFrame:
-    """Returns the newest trial of each architecture and seed, preferring trials that have a value of `quality`.
+    """Returns the newest trial of each architecture and seed, if possible one that has a value of `quality`.
 
-    Measurements that this trial lacks come from the older trials. A second trial with the same seed must not count as
-    a second seed, because it says nothing about how seeds differ.
+    Measurements that this trial lacks come from the seed's other trials. A second trial with the same seed must not
+    count as a second seed, because it says nothing about how seeds differ.
     """
     keys = ["architecture", "seed"]
     if not complete.duplicated(keys).any():
@@ -104,7 +104,7 @@ def _refuse_incomparable(complete: pd.DataFrame) -> None:
 
 
 def _difference(name: str, values: Sequence[str]) -> str:
-    """Returns a clause that says what differs. Of the training settings it names only those that differ."""
+    """Returns a clause that says what differs. Among the training settings, it names only the settings that differ."""
     if name != "training":
         return f"{name} differs ({', '.join(values)})"
     pairs = differences(json.loads(values[0]), json.loads(values[1]))
@@ -112,7 +112,7 @@ def _difference(name: str, values: Sequence[str]) -> str:
 
 
 def _pooled_spread(variances: "pd.Series[float]", sizes: "pd.Series[int]") -> float:
-    """Returns the standard deviation over seeds, pooled over architectures with several seeds; NaN without any."""
+    """Returns the standard deviation over seeds, pooled over architectures with several seeds; NaN if none has."""
     several = sizes > 1
     if not several.any():
         return float("nan")

@@ -35,7 +35,7 @@ DEFAULT_OBJECTIVES: dict[str, Direction] = {
     "params": "minimize",
     "multadds": "minimize",
 }
-"""Objectives of a sweep whose settings name none."""
+"""Objectives that are assumed for a sweep whose settings name no objectives."""
 OF_PUBLISHED = ("params", "multadds")
 """Costs that are known for published networks."""
 
@@ -51,7 +51,7 @@ class Card:
     """The caption."""
     figure: Figure
     low: bool = False
-    """Whether the figure is drawn lower than the others."""
+    """Whether pages give the figure less height than other figures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +131,7 @@ def pareto_card(
 def pareto_note(facts: Facts, left_out: int, below: int) -> str:
     """Returns the caption of the Pareto plots.
 
-    `left_out` and `below` are the largest numbers of `ParetoData.left_out` and `ParetoData.below` among the plots.
+    `left_out` and `below` are the largest values of `ParetoData.left_out` and `ParetoData.below` over all plots.
     """
     text = (
         "The plots show complete trials. The line is the best quality up to each cost. Outlined points are on the Pareto "
@@ -191,9 +191,9 @@ def measured_sets(trials: pd.DataFrame) -> list[str]:
 
 
 def published_cards(trials: pd.DataFrame, facts: Facts) -> list[Card]:
-    """Returns a card per test set and cost: published networks, beside our trials that were measured on the test set.
+    """Returns one card per test set and cost, with published networks and our trials that were measured on the test set.
 
-    The test sets are those of `measured_sets`, or Set5 if no trial was measured on any.
+    The test sets are the ones that `measured_sets` returns, or Set5 if no trial was measured on a test set.
     """
     cards = []
     for dataset in measured_sets(trials) or ["Set5"]:
@@ -230,7 +230,8 @@ def published_note(trials: pd.DataFrame, facts: Facts) -> str:
 def curves_card(curves: pd.DataFrame, drawn: pd.DataFrame, total: int, facts: Facts) -> Card:
     """Returns the card of the learning curves of the trials in `drawn`.
 
-    `curves` is a data frame of `load_curves`. `total` is the number of trials, of which `drawn` may be a part.
+    `curves` is the data frame that `load_curves` returns. `total` is the number of all trials. `drawn` may hold only
+    some of them.
     """
     text = (
         "Trials of the Pareto front are blue: the more parameters, the darker. Running trials are green. All other "
@@ -256,7 +257,7 @@ def volume_card(volume: pd.DataFrame) -> Card:
 def spend_card(trials: pd.DataFrame, unit: str, step: int) -> Card:
     """Returns the card of the training cost of each trial.
 
-    `trials` holds every `step`-th trial, with the training cost in the column spent, in the unit `unit`.
+    `trials` holds every `step`-th trial. Its column spent holds the training cost in the unit `unit`.
     """
     text = (
         f"{unit.capitalize().replace('Gpu', 'GPU')} that each trial used, over all of its attempts."
@@ -270,7 +271,7 @@ def spend_card(trials: pd.DataFrame, unit: str, step: int) -> Card:
 
 
 def pieces(note: str) -> list[tuple[str, bool]]:
-    """Splits `note` at its backticks. Returns each part, with True if it stood between backticks as a command."""
+    """Splits `note` at its backticks. Returns each part, and whether it was between backticks and is a command."""
     return [(text, index % 2 == 1) for index, text in enumerate(note.split("`"))]
 
 

@@ -20,9 +20,9 @@ from searchspace.quantity import format_quantity
 def draw_test_set(trials: pd.DataFrame, published: pd.DataFrame, cost: str, dataset: str) -> Figure:
     """Draws PSNR on the test set `dataset` against `cost`, for published networks and for our trials.
 
-    `published` is a data frame of `published_points`, with the PSNR as printed. Of our `trials`, only those that were
-    measured on the test set are drawn. The legend names the training set of each group of points, because points of
-    different groups must not be ranked against each other.
+    `published` is the data frame that `published_points` returns. Its PSNR is the PSNR that papers print. Of our
+    `trials`, only those that were measured on the test set are drawn. The legend names the training set of each group
+    of points, because points of different groups must not be ranked against each other.
     """
     column = f"{dataset}_psnr_y"
     ours = (
@@ -63,7 +63,7 @@ def draw_test_set(trials: pd.DataFrame, published: pd.DataFrame, cost: str, data
 
 
 def _label_trace(published: pd.DataFrame, points: pd.DataFrame, span: float) -> Figure:
-    """Writes names above the published points where there is room, first for networks with a known training set."""
+    """Returns names above published points where there is room. Networks with a known training set are named first."""
     order = published.sort_values(["train_data", "psnr_db"], ascending=False)
     order = order.drop_duplicates(["network", "cost"])
     # Half of the height of a name and a mark together, estimated for the plot's usual height on a page.

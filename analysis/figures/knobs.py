@@ -15,7 +15,7 @@ LEAST_TRIALS = 8
 MOST_KNOBS = 6
 """Largest number of knobs that a figure shows."""
 MOST_VALUES = 8
-"""Largest number of distinct values that are shown one by one. More values are grouped into ranges."""
+"""Largest number of distinct values of a knob that are shown one by one. More numbers are grouped into ranges."""
 MOST_ROWS = 24
 """Largest number of knob values in the plot of effects, so that each has room for its name."""
 MOST_LINES = 400
@@ -28,7 +28,7 @@ def effects_data(trials: pd.DataFrame, knobs: pd.DataFrame) -> pd.DataFrame:
     Returns one row per family, knob and value: family, knob, value (as text), mean and error (mean and standard error
     of PSNR above the trend [dB]) and count (of trials). The trend of a family is fitted to the PSNR of its complete
     trials: a parabola in log10(parameters) plus a line in log10(Mult-Adds). `knobs` is the data frame that
-    `load_knobs` returns. Values with only one trial are left out, and so are knobs with fewer than two other values.
+    `load_knobs` returns. Values with only one trial are left out, and so are knobs with fewer than two remaining values.
     """
     rows = []
     for family, own in _done(trials).groupby("family"):
@@ -56,7 +56,7 @@ def effects_data(trials: pd.DataFrame, knobs: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw_effects(data: pd.DataFrame) -> Figure:
-    """Draws the knobs that move PSNR most, with one mark and its standard error for each value.
+    """Draws the knobs that move PSNR most. Each value has one mark, with an error bar for the standard error.
 
     `data` is the data frame that `effects_data` returns.
     """
@@ -169,7 +169,7 @@ def _grouped(column: "pd.Series[Any]") -> "pd.Series[Any]":
 
 
 def _above_trend(trials: pd.DataFrame) -> NDArray[np.float64]:
-    """Returns (N,): the PSNR of each trial minus the trend at its cost [dB]."""
+    """Returns the PSNR in dB of each of N trials minus the trend at the trial's cost, with shape (N,)."""
     params, multadds = (
         np.log10(trials[name].clip(lower=1).to_numpy(float)) for name in ("params", "multadds")
     )

@@ -47,7 +47,7 @@ MANY_POINTS = 1_000
 
 @dataclass(frozen=True, kw_only=True)
 class ParetoData:
-    """The contents of a plot of PSNR against one cost: our complete trials, their front, published networks."""
+    """The contents of a plot of PSNR against one cost: our complete trials, their front, and published networks."""
 
     cost: str
     """The cost on the x axis."""
@@ -137,7 +137,7 @@ def front_of(trials: pd.DataFrame, objectives: dict[str, Direction]) -> NDArray[
 def thin(wanted: NDArray[np.bool_], most: int) -> NDArray[np.bool_]:
     """Returns a mask (N,) of the points to keep: all `wanted` points and at most `most` others.
 
-    The other points are drawn at random with a fixed seed. When points are appended, few of them change, so a live
+    The others are chosen at random with a fixed seed. When points are appended, the choice changes little, so a live
     figure does not flicker.
     """
     kept = wanted.copy()

@@ -24,7 +24,7 @@ PUBLISHED_COLOUR = "#8a5a2b"
 RUNNING = "#009e73"
 """Colour of trials that are being trained."""
 FIT = Path(__file__).with_name("fit.js")
-"""File of the script that fits a figure to a narrow screen, for the report and the dashboard."""
+"""Path of the script with which the report and the dashboard fit a figure to a narrow screen."""
 SCROLL = """
 .scroll { overflow: auto; background:
   linear-gradient(90deg, #fff 30%, #fff0) 0 0 / 40px 100% no-repeat local,
@@ -132,7 +132,7 @@ def quality_range(
 
 
 def level_line(value: float) -> Figure:
-    """Returns a shape: a dotted horizontal line across the figure at `value` on the y axis."""
+    """Returns a shape of plotly.js: a dotted horizontal line across the figure at `value` on the y axis."""
     line = {"color": MUTED, "width": 1, "dash": "dot"}
     return {
         "type": "line",
@@ -146,7 +146,7 @@ def level_line(value: float) -> Figure:
 
 
 def level_note(text: str, value: float, side: Literal["left", "right"] = "right") -> Figure:
-    """Returns an annotation: `text` at one end of the line that `level_line` draws at `value`."""
+    """Returns an annotation of plotly.js: `text` at one end of the line that `level_line` returns for `value`."""
     return {
         "text": text,
         "xref": "paper",
@@ -161,6 +161,6 @@ def level_note(text: str, value: float, side: Literal["left", "right"] = "right"
 
 
 def nothing_yet(text: str) -> Figure:
-    """Returns an annotation: `text` in the middle of an empty figure."""
+    """Returns an annotation of plotly.js: `text` in the middle of an empty figure."""
     place = {"xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5, "showarrow": False}
     return {"text": text, "font": {"size": 13, "color": MUTED}} | place

@@ -30,9 +30,9 @@ def curves_data(
 ) -> list[dict[str, Any]]:
     """Returns the learning curves of `trials` as dicts with steps, values [dB], params, on_front, running and text.
 
-    `curves` is a data frame of `load_curves`. `trials` has a boolean column on_front. At most `most` trials that are
-    not on the front are kept. Curves are sorted for drawing: those on the front come last, and among them the curve
-    with the fewest parameters is the very last.
+    `curves` is the data frame that `load_curves` returns. `trials` has a boolean column on_front. At most `most` trials
+    that are not on the front are kept. Curves are sorted for drawing: the curves of the front come last, and the very
+    last one belongs to the trial on the front with the fewest parameters.
     """
     kept = trials[thin(trials["on_front"].to_numpy(bool), most)]
     rows = dict(zip(kept["id"], kept.to_dict("records"), strict=True))
@@ -92,7 +92,7 @@ def volume_data(trials: pd.DataFrame, objectives: dict[str, Direction]) -> pd.Da
     """Computes how the hypervolume grew. Returns one row per trial that changed it: number, share.
 
     number is the number of the trial. share is the hypervolume up to this trial, as a share of the final hypervolume.
-    The last row is the last complete trial. Minimised objectives enter as log10. The reference point is the worst
+    The last row is for the last complete trial. Minimised objectives enter as log10. The reference point is the worst
     value of every objective. If there are more changes than a figure can show, some are left out, but few at the
     beginning, where the front grows fastest.
     """
@@ -126,7 +126,7 @@ def _spread(total: int, most: int) -> list[int]:
 
 
 def _scaled(points: pd.DataFrame, directions: Sequence[Direction]) -> NDArray[np.float64]:
-    """Returns the points (N, K) with log10 taken of the objectives that are minimised."""
+    """Returns the points (N, K) with each minimised objective replaced by its log10."""
     values = points.to_numpy(float).copy()
     small = np.array([way == "minimize" for way in directions])
     values[:, small] = np.log10(values[:, small].clip(min=1))
@@ -159,7 +159,7 @@ def _other(running: bool) -> str:
 
 
 def _blue(share: float) -> str:
-    """Returns a blue from light (0) to dark (1). All of them are visible on white."""
+    """Returns a shade of blue, from light (`share` 0) to dark (`share` 1). Every shade is visible on white."""
     light, dark = np.array([86, 180, 233]), np.array([8, 48, 107])
     red, green, blue = (light + share * (dark - light)).astype(int)
     return f"rgb({red},{green},{blue})"

@@ -21,10 +21,10 @@ MOST_TRIALS = 2_000
 
 
 def spend_unit(texts: Iterable[str]) -> tuple[str, float]:
-    """Returns the unit of training cost, and the cost in this unit of training one trial for an hour.
+    """Returns the unit of training cost, and how many of these units one trial costs per hour of training.
 
-    `texts` are the sweep files of all runs. If eight trials share a GPU, the result is ('GPU-hours', 0.125). If trials
-    use no GPU, or their share of a GPU is `auto`, the result is 'core-hours' and the number of cores of a trial. If
+    `texts` are the sweep files of all runs. If eight trials share a GPU, the result is ('GPU-hours', 0.125). The
+    result for trials with four cores is ('core-hours', 4.0) if they use no GPU or their share of a GPU is `auto`. If
     there is no run, or the runs used different resources, the result is ('hours', 1.0).
     """
     found = {_resources(text) for text in texts}

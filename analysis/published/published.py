@@ -18,11 +18,11 @@ from searchspace.discover import FAMILIES
 from sweeps.files import write_text
 
 FILE = Path(__file__).with_name("published.csv")
-"""File of the printed results."""
+"""Path of the file with the printed results."""
 SELF_ENSEMBLE = re.compile(r"\S\+")
 """Pattern of a '+' that marks a self-ensemble in the name of a network: 's-LWSR16+', but not 'MemNet + GGAS'."""
 COUNTED_FILE = Path(__file__).with_name("counted.csv")
-"""File of our own counts for published networks, as `main` writes it."""
+"""Path of the file with our own counts for published networks. `main` writes the file."""
 COUNTED_COSTS = ("params", "multadds")
 """Costs that we count for published networks."""
 TEST_SETS = ("Set5", "Set14", "B100", "Urban100", "Manga109")
@@ -55,7 +55,7 @@ def counted(scale: int) -> Mapping[str, Mapping[str, object]]:
     """Returns the published networks that our families build at `scale`, by their names in the papers.
 
     Each entry holds architecture (the architecture's key) and our own counts of params and multadds. We count all
-    networks by one rule, whereas papers use several. If several networks share a name, the first of them is returned.
+    networks by one rule, whereas papers use several rules. If several networks share a name, the first is returned.
     """
     stored = stored_counts()
     found: dict[str, Mapping[str, object]] = {}
@@ -85,7 +85,7 @@ def count(network: Architecture, scale: int) -> dict[str, int]:
 def stored_counts() -> Mapping[tuple[str, int], Mapping[str, int]]:
     """Returns the results of `count` that counted.csv stores, by (architecture key, scale).
 
-    They are stored because counting takes seconds. A network that the file lacks is counted when it is needed.
+    The counts are stored because counting takes seconds. A network that the file lacks is counted when it is needed.
     `python -m analysis.published.published` writes the file again.
     """
     rows = pd.read_csv(COUNTED_FILE, dtype={"architecture": str}).to_dict("records")
@@ -96,11 +96,12 @@ def stored_counts() -> Mapping[tuple[str, int], Mapping[str, int]]:
 
 
 def published_networks(scale: int, cost: str) -> pd.DataFrame:
-    """Returns published networks at `scale` with their `cost`, cheapest first: network, cost, counted, own.
+    """Returns published networks at `scale`, cheapest first, with the columns network, cost, counted and own.
 
     If one of our families builds the network, the cost is our own count and counted is True. Otherwise the cost is
     the printed cost, and a network has one row for each different cost that papers print. own is True if
-    published.csv names the training set of the network, which it does only for networks that a paper trained itself.
+    published.csv names the training set of the network, which it does only if the authors of a paper trained the
+    network themselves.
     Self-ensembles ('+') are left out, because they use a network that is listed already.
     """
     frame = load_published(scale)
@@ -125,7 +126,7 @@ def published_networks(scale: int, cost: str) -> pd.DataFrame:
 def published_points(scale: int, dataset: str, cost: str) -> pd.DataFrame:
     """Returns the published results on the test set `dataset` whose cost is known.
 
-    The columns are the columns of `load_published`, cost and counted. If one of our families builds the network, cost
+    The columns are cost, counted and the columns of `load_published`. If one of our families builds the network, cost
     is our own count and counted is True. Otherwise cost is the printed cost. Self-ensembles are left out, because they
     run the network eight times and papers print the cost of one run.
     """
@@ -139,7 +140,7 @@ def published_points(scale: int, dataset: str, cost: str) -> pd.DataFrame:
 
 
 def same_networks(scale: int) -> dict[str, str]:
-    """Returns the published names of the networks that our families build at `scale`, by architecture key."""
+    """Returns the names that papers give to the networks that our families build at `scale`, by architecture key."""
     return {str(known["architecture"]): name for name, known in counted(scale).items()}
 
 

@@ -17,9 +17,9 @@ UNKNOWN = "as in its paper"
 
 
 def published_rows(scale: int, params: float, sets: Sequence[str]) -> pd.DataFrame:
-    """Returns one row per test set in `sets` and published network with about as many parameters as `params`.
+    """Returns one row per test set in `sets` and per published network with about `params` parameters.
 
-    The numbers of parameters may differ by the factor SIZE_CLASS. The columns are origin, network, params, multadds,
+    The numbers of parameters differ by at most the factor SIZE_CLASS. The columns are origin, network, params, multadds,
     train_data, set, scale, psnr_y and ssim_y, as in the rows of our own networks. If one of our families builds the
     network, its costs are our own counts. Otherwise they are the printed costs.
     """
@@ -50,7 +50,7 @@ def published_rows(scale: int, params: float, sets: Sequence[str]) -> pd.DataFra
 def published_bicubic(scale: int, sets: Sequence[str]) -> pd.DataFrame:
     """Returns the printed results of bicubic, one row per test set in `sets` for which a paper prints them.
 
-    If several papers print them, the first row of published.csv counts.
+    If several papers print them, the first row of published.csv is used.
     """
     frame = load_published(scale)
     own = frame[(frame["network"] == "Bicubic") & frame["dataset"].isin(list(sets))]

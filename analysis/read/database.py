@@ -1,7 +1,7 @@
 """Opens read-only connections to the database, and holds the queries that other modules share.
 
 Nothing here can create, change or lock a database. Each reading function opens a connection and closes it again.
-An open page therefore never holds a connection to the database of a running sweep.
+A page that is open in a browser therefore never holds a connection to the database of a running sweep.
 """
 
 import os
@@ -38,7 +38,7 @@ VALIDATION = "validation"
 QUALITIES = ("psnr_y", "ssim_y", "psnr_y_int8")
 """Measurements that rate the images that a network enlarges: PSNR, SSIM, and PSNR after INT8 quantisation."""
 PER_IMAGE = "image_"
-"""Prefix of measurements of a single test image. Their dataset is named SET/IMAGE, as in 'Set5/baby'."""
+"""Prefix of the names of measurements of one test image. Their dataset has the form SET/IMAGE, as in 'Set5/baby'."""
 LATENCY = "latency_ms"
 """Prefix of the names of latencies. The dataset of a latency is the name of the device."""
 TEXTS = (
@@ -54,7 +54,7 @@ TEXTS = (
 )
 """Columns of trials that hold text. All others hold numbers."""
 ON = " on "
-"""Text between the latency and its device in the name of a column."""
+"""Text between the latency's name and its device in the name of a data frame column."""
 
 
 @contextmanager
@@ -165,7 +165,7 @@ def check_database(url: str) -> None:
 def sweep_ids(connection: Connection, names: Sequence[str] | None) -> dict[str, int]:
     """Returns the database ids of the sweeps `names`, by name. None stands for all sweeps.
 
-    Raises UserError if the database has no sweep of one of the names.
+    Raises UserError if one of `names` is not the name of a sweep in the database.
     """
     query = select(Sweep.name, Sweep.id).order_by(Sweep.id)
     known: dict[str, int] = {row.name: row.id for row in connection.execute(query)}
@@ -196,9 +196,9 @@ def _next(connection: Connection, column: Any, condition: Any) -> str | None:
 
 
 def newest(name: str, dataset: str, column: Any = Measurement.value) -> Any:
-    """Returns a subquery for `column` of a trial's measurement at the largest step.
+    """Returns a subquery for `column` of a trial's measurement `name` on `dataset` at the largest step.
 
-    It needs one look-up of the primary key per trial.
+    The subquery needs one look-up of the primary key per trial.
     """
     return (
         select(column)
@@ -212,9 +212,10 @@ def newest(name: str, dataset: str, column: Any = Measurement.value) -> Any:
 
 
 def trials_query(*columns: Any) -> Any:
-    """Returns a query for trials: id, sweep, scale, number, state, network, seed and step, then `columns`.
+    """Returns a query with one row per trial and extra `columns` at the end.
 
-    step is the largest step at which the PSNR on the validation split was measured.
+    The other columns are id, sweep_id, sweep (its name), scale, number, state, family, label, architecture, seed and
+    step. step is the largest step at which the PSNR on the validation split was measured.
     """
     return select(
         Trial.id,
@@ -233,7 +234,7 @@ def trials_query(*columns: Any) -> Any:
 
 
 def measured_columns(connection: Connection) -> list[Any]:
-    """Returns columns for `trials_query`: the value of every cost, latency and quality at its largest step."""
+    """Returns columns for `trials_query`: every cost, latency and quality, as measured at the largest step."""
     return [
         newest(name, dataset).label(column(name, dataset))
         for name, dataset in measured(connection)
@@ -242,7 +243,7 @@ def measured_columns(connection: Connection) -> list[Any]:
 
 
 def filled(trials: pd.DataFrame) -> pd.DataFrame:
-    """Returns `trials`, rows of `trials_query` with a column seconds, after filling in missing values.
+    """Returns `trials` with missing values filled in. `trials` are rows of `trials_query` with a column seconds.
 
     A missing psnr_y or ssim_y becomes NaN. A missing step or seconds becomes 0. Raises ValueError if a column of numbers
     holds a text.
@@ -255,7 +256,7 @@ def filled(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def chunks(ids: Sequence[int], most: int = 500) -> Iterator[list[int]]:
-    """Yields lists of at most `most` of the `ids`, few enough for one query; one empty list if there are no `ids`."""
+    """Yields the `ids` in lists that are short enough for one query, or one empty list if there are no `ids`."""
     for start in range(0, max(len(ids), 1), most):
         yield list(ids[start : start + most])
 
@@ -263,7 +264,7 @@ def chunks(ids: Sequence[int], most: int = 500) -> Iterator[list[int]]:
 def column(name: str, dataset: str) -> str:
     """Returns the name of the data frame column that holds a measurement.
 
-    It is the measurement's name, together with its device ('NAME on DEVICE') or its test set ('SET_NAME').
+    A latency's column also names the device ('NAME on DEVICE'), and a test set's column names the set ('SET_NAME').
     """
     if name.startswith((LATENCY, *SPREAD)):
         return f"{name}{ON}{dataset}"

@@ -39,7 +39,8 @@ OF_IMAGES = ("train_data", "data_fingerprint")
 def load_sweeps(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
     """Returns one row per sweep, oldest first: sweep_id, name, scale, settings, created_at, and one column per fact.
 
-    A missing train_data or data_fingerprint is ''. A missing PSNR of bicubic is NaN.
+    A fact is a value that is stored once per sweep. A missing train_data or data_fingerprint is ''. A missing PSNR of
+    bicubic is NaN.
     """
     with open_database(url) as connection:
         chosen = sweep_ids(connection, sweeps)
@@ -133,7 +134,7 @@ def load_curves(
 ) -> pd.DataFrame:
     """Returns one row per evaluation of a trial, ordered by trial and step: id, sweep, number, step, value.
 
-    id and number are the trial's. value is the measurement `name` on `dataset`. If `trial_ids` are given, only these
+    id and number identify the trial. value is the measurement `name` on `dataset`. If `trial_ids` are given, only these
     trials are read.
     """
     with open_database(url) as connection:
@@ -159,7 +160,7 @@ def load_curves(
 def load_images(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
     """Returns one row per trial and test image: sweep, number, set, image, psnr_y, ssim_y.
 
-    If an image was measured at several steps, the largest step counts.
+    If an image was measured at several steps, the scores at the largest step are returned.
     """
     with open_database(url) as connection:
         chosen = sweep_ids(connection, sweeps)
@@ -215,7 +216,7 @@ def load_spread_names(url: str, names: Iterable[str]) -> list[str]:
 
 
 def load_knobs(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
-    """Returns one row per trial, indexed by the trial's id, with one column per knob. Values are JSON types."""
+    """Returns one row per trial, indexed by the trial's id, with one column per knob. Values have JSON types."""
     with open_database(url) as connection:
         chosen = sweep_ids(connection, sweeps)
         query = (
@@ -228,7 +229,7 @@ def load_knobs(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
 
 
 def knob_columns(rows: pd.DataFrame) -> pd.DataFrame:
-    """Returns rows of the table TrialKnob as one row per trial and one column per knob. Values are JSON types."""
+    """Turns `rows` of the table TrialKnob into one row per trial and one column per knob. Values have JSON types."""
     known = {text: json.loads(text) for text in rows["value"].unique()}  # many trials, few values
     # As objects, because pandas would turn integers into floats beside missing values.
     values = rows["value"].map(known).astype(object)

@@ -1,4 +1,4 @@
-"""Loads rows for the dashboard: only new rows, and all columns of only a few trials.
+"""Loads rows for the dashboard: only rows that are new, and all columns only for the few trials that are shown.
 
 That keeps the dashboard fast with 100,000 trials.
 """
@@ -34,7 +34,7 @@ def load_late(url: str) -> dict[str, int]:
     """Returns the number of stored values of each late measurement, by column name, over all sweeps of the database.
 
     Late measurements are usually made after training: qualities on test sets, PSNR after INT8 quantisation, latencies.
-    A value that replaces an older one does not change the number, so readers notice it only with the next new value.
+    A value that replaces an older one does not change the number, so pages show it only after the next new value.
     """
     with open_database(url) as connection:
         return {
@@ -115,7 +115,7 @@ def load_rows(url: str, ids: Ids) -> pd.DataFrame:
 
 
 def load_knobs_of(url: str, ids: Ids) -> pd.DataFrame:
-    """Returns the data frame of `load_knobs` for the trials `ids`."""
+    """Returns the rows of `load_knobs` for the trials `ids`."""
     with open_database(url) as connection:
         parts = [
             read(connection, select(TrialKnob).where(TrialKnob.trial_id.in_(part)))
@@ -125,7 +125,7 @@ def load_knobs_of(url: str, ids: Ids) -> pd.DataFrame:
 
 
 def load_seconds(url: str, sweep: str) -> float:
-    """Returns the training time of all attempts at all trials of `sweep` together [s]."""
+    """Returns the total training time in seconds of all attempts at the trials of `sweep`."""
     with open_database(url) as connection:
         sweep_id = sweep_ids(connection, [sweep])[sweep]
         query = (

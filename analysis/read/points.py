@@ -41,7 +41,7 @@ DETAILS = (
 def load_objectives(url: str, sweep: str, names: Sequence[str]) -> pd.DataFrame:
     """Returns one row per complete trial of `sweep`, ordered by number: id, and one column per measurement in `names`.
 
-    psnr_y and ssim_y are measured on the validation split. The value at the largest step counts. No texts are read,
+    psnr_y and ssim_y are measured on the validation split. Each value is the one at the largest step. No texts are read,
     which saves much time with 100,000 trials. Raises UserError for a name that no measurement has.
     """
     with open_database(url) as connection:
@@ -74,7 +74,7 @@ def _objectives_query(
 def load_points(
     url: str, sweep: str, names: Sequence[str], ids: Sequence[int] | None = None
 ) -> pd.DataFrame:
-    """Returns one row per complete trial of `sweep`, ordered by number: DETAILS, and one column per name in `names`.
+    """Returns one row per complete trial of `sweep`, ordered by number: the columns DETAILS and `names`.
 
     A value that was not measured is NaN. If `ids` are given, only these trials are read.
     """

@@ -10,9 +10,9 @@ FINAL = ("SUCCEEDED", "FAILED", "STOPPED")
 READY_SECONDS = 120.0
 """Longest wait, in seconds, for a new head node to start a job. The node answers requests before it can start jobs."""
 STOP_SECONDS = 60
-"""Seconds that a stopped driver has to close its attempts and release its lease before Ray kills it.
+"""Time, in seconds, in which a stopped driver must close its attempts and release its lease. Ray then kills it.
 
-Ray's default is 3 seconds. On a busy machine that is too short, and the next driver must wait until the lease expires.
+Ray's default of 3 seconds is too short on a busy machine: the next driver must then wait until the lease expires.
 """
 
 
@@ -50,7 +50,7 @@ def submit(client: Any, sweep: str, digest: str, command: str) -> Job:
     """Starts `command` as a new job and returns it.
 
     Each job has a name of its own, sweep-NAME.1, sweep-NAME.2 and so on, so that each run of a driver keeps its log.
-    Raises RuntimeError if the job server refuses.
+    Raises RuntimeError if the job server refuses the job.
     """
     used = [_number(details.submission_id, sweep) for details in client.list_jobs()]
     name = f"sweep-{sweep}.{max(used, default=0) + 1}"
@@ -75,8 +75,8 @@ def submit(client: Any, sweep: str, digest: str, command: str) -> Job:
 def follow(client: Any, job: Job) -> int:
     """Prints the job's log until the job ends, and returns the exit code of the driver.
 
-    If the driver left no exit code, it returns 0 for a job that succeeded. For any other job it prints Ray's message
-    and returns 1.
+    If Ray knows no exit code, the function returns 0 for a job that succeeded. For any other job, it prints Ray's
+    message and returns 1.
     """
     asyncio.run(_tail(client, job))
     while (info := client.get_job_info(job.name)).status not in FINAL:

@@ -1,6 +1,6 @@
 """Works out the share of a GPU that each trial takes on a cluster.
 
-For this it inspects the GPUs of the nodes. With `resources.gpu: auto` it also measures them.
+It inspects the GPUs of the nodes. With `resources.gpu: auto`, it also measures how many concurrent trials are fastest.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -96,7 +96,7 @@ def _one_of_each_kind(nodes: Iterable[Node]) -> list[Node]:
 def _seen(
     plan: Plan, node: Node, look: Look, given: float | None
 ) -> tuple[Site | None, int | None]:
-    """Returns a node's GPU, and the fastest number of concurrent trials on it; None if that was never measured.
+    """Returns a node's GPU, and how many concurrent trials are fastest on it (None if that was never measured).
 
     Returns (None, None) if torch sees no GPU on the node, or if the GPU is busy and `given` is the share to use.
     """
@@ -111,7 +111,7 @@ def _seen(
 
 
 def look_there(plan: Plan, cores: float, look: Look) -> tuple[Site | None, int | None]:
-    """Returns the GPU of the node on which it runs, and the fastest number of concurrent trials on this GPU.
+    """Returns the GPU of the node on which it runs, and how many concurrent trials are fastest on this GPU.
 
     `cores` is the number of the node's processor cores for each of its GPUs. The number of trials is None if it was
     never measured. Both are None if `look` finds no GPU.

@@ -99,9 +99,9 @@ class ThisMachineRunner(SSHCommandRunner):  # type: ignore[misc]
 
 
 def surroundings() -> str:
-    """Returns shell commands that give a login shell this process's folder and Python, and Ray's environment variables.
+    """Returns shell commands that change to this process's folder, select its Python and set Ray's variables.
 
-    Without these variables, Ray may demand a token, depending on the files in ~/.ray, and asks whether to send usage
+    Without Ray's variables, Ray may demand a token, depending on the files in ~/.ray, and asks whether to send usage
     statistics.
     """
     folder = shlex.quote(str(Path.cwd()))

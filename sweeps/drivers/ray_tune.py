@@ -72,7 +72,7 @@ def run(
     say: Say = lambda line: None,
     look: Look = find_gpus,
 ) -> None:
-    """Runs the sweep to its end on the cluster at `address`. None: Ray is started on this machine.
+    """Runs the sweep to its end on the cluster at `address`. If `address` is None, Ray is started on this machine.
 
     If Ray is connected already, `address` is ignored. `plan` makes the plan from which the driver works out the share
     of a GPU that each trial takes. If `plan` is None, GPUs are not inspected. `look` runs on a node and finds that
@@ -106,7 +106,7 @@ def run(
 
 @contextmanager
 def _loaded_for_good() -> Iterator[None]:
-    """Hides all objects that exist now from the garbage collector: the objects of torch and Ray cost it 0.2 s a run."""
+    """Hides all objects that exist now from the garbage collector. Those of torch and Ray cost it 0.2 s per run."""
     gc.freeze()
     try:
         yield
@@ -153,7 +153,7 @@ def alive_nodes() -> dict[str, dict[str, Any]]:
 def slots(nodes: Iterable[dict[str, Any]], cpu: float, gpu: float) -> int:
     """Returns how many trials of `cpu` cores and `gpu` GPUs the nodes can run at once.
 
-    The number is at least 1: a trial that waits makes an empty cluster grow.
+    The number is at least 1, because a waiting trial makes an empty cluster start a node.
     """
     return max(1, sum(_slots_of(node["Resources"], cpu, gpu) for node in nodes))
 
@@ -182,9 +182,9 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
         super().__init__()
         self.sweep = sweep
         self.segments: dict[str, Segment] = {}
-        """Segments in progress by the id of Tune's trial, in the order in which they were handed out."""
+        """Segments in progress, keyed by the id of Tune's trial, in the order in which they were handed out."""
         self.handed_out: dict[str, float] = {}
-        """Time (`time.monotonic`) at which each segment in progress was handed out, by the id of Tune's trial."""
+        """Time (`time.monotonic`) at which each segment in progress was handed out, keyed by the id of Tune's trial."""
         self.losses: Counter[int] = Counter()
         """How often each trial of the sweep has lost its node, by the trial's number."""
         self.error: Exception | None = None
@@ -323,7 +323,7 @@ class Overseer(tune.Callback):  # type: ignore[misc]
 
 
 class StopOnError(tune.Stopper):  # type: ignore[misc]
-    """A stopper that ends Tune's run at once if the sweep cannot go on. Tune would wait for the running trials."""
+    """A stopper that ends Tune's run at once if the sweep cannot go on. Otherwise Tune would wait for running trials."""
 
     def __init__(self, searcher: SegmentSearcher) -> None:
         self.searcher = searcher

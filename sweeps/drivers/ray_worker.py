@@ -23,7 +23,10 @@ that has not trained yet need not import the types in a segment.
 
 
 class SegmentTrainable(tune.Trainable):  # type: ignore[misc]
-    """The trainable that Ray Tune runs. It trains one segment of a trial at a time. A function instead would cost a thread and a round trip per segment."""
+    """The trainable that Ray Tune runs. It trains one segment of a trial at a time.
+
+    A trainable that is a function would cost an extra thread and an extra round trip for each segment.
+    """
 
     def setup(self, config: dict[str, Any]) -> None:
         """Starts the first segment of this worker."""

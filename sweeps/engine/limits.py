@@ -13,20 +13,23 @@ from sweeps.search.settings import Direction
 GAIN = "expected_gain"
 """Prefix of the names of stored facts. Each such fact holds the gain that the sampler expected of one trial."""
 SMALL_GAINS = 3
-"""Number of suggestions in a row with an expected gain below `search.min_gain` that ends a sweep."""
+"""Number of successive suggestions with an expected gain below `search.min_gain` after which a sweep ends."""
 
 
 class Patience:
     """A counter that decides whether new trials are still expected to enlarge the hypervolume enough.
 
-    `least` is `search.min_gain`, as a share of the hypervolume. None: every gain is enough.
+    `least` is `search.min_gain`, as a share of the hypervolume. If it is None, every gain is enough.
     """
 
     def __init__(self, least: float | None) -> None:
         self.least, self.small = least, 0
 
     def note(self, gain: float) -> None:
-        """Counts a suggestion by the gain that the sampler expects of it, as a share of the hypervolume."""
+        """Counts a suggestion whose expected `gain`, a share of the hypervolume, is too small.
+
+        Any other suggestion resets the count.
+        """
         self.small = self.small + 1 if self.least is not None and gain < self.least else 0
 
     def recall(self, numbers: Iterable[int], facts: Mapping[str, str]) -> None:

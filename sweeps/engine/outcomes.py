@@ -66,8 +66,9 @@ def settle(trial: Trial, outcome: Outcome, config: SweepConfig) -> tuple[Outcome
 def with_device_checked(trial: Trial, outcome: Outcome, latency_key: str) -> Outcome:
     """Returns the outcome, turned into a machine fault if the trial's latency has a key other than `latency_key`.
 
-    All latencies of a sweep must have the key `latency_key`: their device, runtime and size. A worker refuses a
-    machine with another key. This function catches trials that began before the sweep's first latency was known.
+    The key of a latency names its device, runtime and size. All latencies of a sweep must have the same key. A worker
+    refuses a machine with another key. This function catches trials that began before the sweep's first latency was
+    known.
     """
     if not trial.timed or LATENCY in trial.scores:
         return outcome
@@ -76,7 +77,7 @@ def with_device_checked(trial: Trial, outcome: Outcome, latency_key: str) -> Out
 
 
 def blocking_fault(trial: Trial, outcome: Outcome, config: SweepConfig) -> str:
-    """Returns why the sweep must stop, after `search.max_attempts` machine faults of one trial in a row; otherwise ''.
+    """Returns why the sweep must stop if the trial had `search.max_attempts` machine faults in a row, otherwise ''.
 
     The sweep stops because it would otherwise lose trials that no machine can train.
     """

@@ -35,7 +35,7 @@ from sweeps.store.store import LEASE_SECONDS, Store, StoreError
 from sweeps.train.segment import Segment
 
 CLOSING_SECONDS = 10.0
-"""Longest time, in seconds, for which a driver that ends tries to reach a database that does not answer."""
+"""Longest time, in seconds, for which a driver that is closing retries a database that does not answer."""
 
 
 class Sweep:
@@ -81,7 +81,7 @@ class Sweep:
         """Why the sweep has stopped asking for new architectures before it had `search.trials` trials; else ''."""
         self.patience = Patience(config.search.min_gain)
         self._due: Trial | None = None
-        """The trial that halving promotes next."""
+        """The trial that halving promotes next; None if there is none."""
         self.latency_key = store.facts(self.id).get(FACT, "")
         """Device, runtime and size that all latencies of the sweep share; '' before the first latency."""
         self._blocked = ""
@@ -116,7 +116,7 @@ class Sweep:
         return affordable(self.trials.values(), self.config, steps)
 
     def reserve(self, share: Share) -> None:
-        """Sets the share of a GPU that one trial gets. A network that is predicted to need more is trained alone."""
+        """Sets the share of a GPU that one trial gets. A network that needs more memory is trained alone."""
         self.share = share
         for trial in self.trials.values():
             trial.alone = trial.alone or not share.has_room_for(trial.architecture)
@@ -147,7 +147,7 @@ class Sweep:
         return trial.segment(self.config, self.share, self.latency_key)
 
     def _note_neighbours(self, begun: Trial) -> None:
-        """Marks all running trials as having had neighbours if more than one runs. The mark stays for the attempt."""
+        """Sets `had_neighbours` of all running trials if more than one runs. It stays set during the attempt."""
         begun.had_neighbours = len(self.running) > 1
         for trial in self.running.values():
             trial.had_neighbours |= begun.had_neighbours
@@ -210,7 +210,7 @@ class Sweep:
             trial.error += f"; traceback in {log}"
 
     def _adopt_latency(self, trial: Trial) -> None:
-        """Makes the trial's latency a score. The first latency of the sweep fixes the key of all later latencies."""
+        """Adds the trial's latency to its scores. The sweep's first latency fixes the key of all later latencies."""
         if trial.timed and not self.latency_key:
             self.latency_key = next(iter(trial.timed))
             self.store.set_fact(self.id, FACT, self.latency_key)
@@ -219,8 +219,8 @@ class Sweep:
     def _next_trial(self) -> Trial | None:
         """Returns a trial that waits for an attempt, else the trial that halving promotes, else a new trial.
 
-        Returns None if there is no such trial, while a trial that must run alone is running, and while any trial is
-        running if the next trial must run alone.
+        Returns None if there is no such trial, or if a trial that must run alone is running. If the next trial must run
+        alone, returns None until no other trial is running.
         """
         if any(trial.alone for trial in self.running.values()):
             return None

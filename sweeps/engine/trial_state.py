@@ -37,7 +37,7 @@ class Trial:
     scores: dict[str, float] = field(default_factory=dict)
     """The newest value of each measured objective, by name."""
     curve: dict[int, dict[str, float]] = field(default_factory=dict)
-    """The measured objectives by evaluated step and by name."""
+    """The measured objectives of each evaluation: by optimiser step, then by name."""
     target: int = 0
     """Position in `config.rungs` of the rung that the trial trains towards or waits at."""
     seconds: float = 0.0
@@ -78,7 +78,7 @@ class Trial:
         return trial
 
     def take(self, measurements: Iterable[Measurement]) -> None:
-        """Takes over validation scores, latencies and training times. It ignores scores on test sets.
+        """Updates the trial with validation scores, latencies and training times, and ignores scores on test sets.
 
         The search must not see scores on test sets.
         """
@@ -106,7 +106,7 @@ class Trial:
         return Timing(key=key, limit=config.latency_limit)
 
     def adopt_latency(self, key: str) -> None:
-        """Makes the latency under the sweep's `key` a score, if the trial has measured it."""
+        """Adds the latency under the sweep's `key` to the scores, if the trial has measured it."""
         if key in self.timed:
             self.scores[LATENCY] = self.timed[key]
 

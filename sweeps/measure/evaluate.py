@@ -70,8 +70,9 @@ def evaluate(
     lacks the memory for a batch, the images of the batch go one by one. `inference` explains `tile` and
     `self_ensemble`. The network keeps its mode (training or evaluation).
 
-    Raises UserError, which names the image, if an output is not finite, differs in size from its original, or is too
-    small for SSIM. If a single image does not fit in memory, torch's RuntimeError is raised with a note that names it.
+    Raises UserError, which names the image, if an output is not finite, differs in size from the high-resolution image,
+    or is too small for SSIM. If a single image does not fit in memory, torch's RuntimeError is raised with a note that
+    names the image.
     """
     device = torch.device(device)
     if device.type == "cpu":
@@ -104,7 +105,7 @@ def batches(sizes: NDArray[np.int64], most_pixels: int) -> list[list[int]]:
 
 
 def bicubic_scores(pairs: PairSet) -> Scores:
-    """Returns the scores of bicubic enlargement of the 8-bit low-resolution images, which a network must beat.
+    """Returns the scores that a network must beat: those of bicubic enlargement of the 8-bit low-resolution images.
 
     Papers compute bicubic scores in another way; see `published_bicubic_scores`.
     """
@@ -144,7 +145,7 @@ def enlarge(
     overlap: int = OVERLAP,
     self_ensemble: bool = False,
 ) -> Pixels:
-    """Returns the image uint8 (s * h, s * w, 3) to which `network`, on `device`, enlarges `low_res` uint8 (h, w, 3).
+    """Returns the uint8 image `low_res` (h, w, 3), enlarged by `network` on `device` to uint8 (s * h, s * w, 3).
 
     `inference` explains `tile`, `overlap` and `self_ensemble`. Raises UserError if the output is not finite.
     """
@@ -158,7 +159,7 @@ def enlarge(
 
 
 def _images(pairs: PairSet, device: torch.device) -> Images:
-    """Returns a function that takes images from the GPU's memory if all of `pairs` fit there, else from the host's."""
+    """Returns a function that takes images from GPU memory if all of `pairs` fit there, otherwise from host memory."""
     kept = resident(pairs, device) if device.type == "cuda" else None
     if kept is not None:
         return lambda indices: images_of(kept, pairs, indices)
@@ -197,9 +198,9 @@ def _judged(pairs: PairSet, images: Images, enlarged: Enlarge, batch: Sequence[i
 
 
 def _means(pairs: PairSet, rows: Sequence[Sequence[float]]) -> Scores:
-    """Returns the mean of the PSNR and SSIM in `rows` (images, 2).
+    """Returns the scores of an image set. `rows` (images, 2) holds the PSNR and SSIM of each image.
 
-    Raises UserError, which names the first image with a PSNR of NaN: its output was not finite.
+    Raises UserError if a PSNR is NaN, because the output for that image was not finite. The message names the image.
     """
     for name, (psnr_y, _) in zip(pairs.names, rows, strict=True):
         if psnr_y != psnr_y:

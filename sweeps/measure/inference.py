@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 OVERLAP = 32
-"""Low-resolution pixels on each side of a tile that go through the network together with the tile."""
+"""Width, in low-resolution pixels, of the border around a tile that goes through the network with the tile."""
 
 Forward = Callable[[Tensor], Tensor]
 Enlarge = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -27,12 +27,12 @@ def inference(
     overlap: int = OVERLAP,
     self_ensemble: bool = False,
 ) -> Iterator[Enlarge]:
-    """Yields a function that enlarges images with `network` on the device of the images. It does not wait for a GPU.
+    """Yields a function that enlarges images with `network` on the images' device, without waiting for a GPU.
 
     With `tile`, squares with sides of `tile` low-resolution pixels go through the network one by one, each together
-    with `overlap` pixels on every side. The result differs from that for the whole image only by rounding errors if
-    each output pixel depends on input pixels at most `overlap` away. Otherwise it differs a little more: global
-    attention, for example, sees only the tile and its overlap.
+    with `overlap` pixels on every side. The result differs from the output for the whole image only by rounding
+    errors if each output pixel depends on input pixels at most `overlap` away. Otherwise it differs a little more:
+    global attention, for example, sees only the tile and its overlap.
 
     With `self_ensemble`, the outputs for the eight flips and rotations of an image are averaged (the "+" in papers).
     After the block, the network has its earlier mode again (training or evaluation). Raises ValueError if `tile` is
@@ -73,7 +73,7 @@ def _one_tile(
     tile: int,
     overlap: int,
 ) -> Tensor:
-    """Returns the enlarged tile whose top left corner is `corner`. Its surroundings go through the network with it."""
+    """Returns the enlarged tile whose top left corner is `corner`. The tile's surroundings are part of the input."""
     ends = [
         min(start + tile, size) for start, size in zip(corner, image_nchw.shape[2:], strict=True)
     ]

@@ -49,7 +49,7 @@ MOST_SECONDS = 15.0
 MOST_EXACT = 70
 """Largest number of values for which `median_interval` uses the binomial distribution, not the normal distribution."""
 MOST_CHARACTERS = 50
-"""Characters that fit in the database columns for a measurement's name and for its dataset."""
+"""Number of characters that fit in the database columns for a measurement's name and for its dataset."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,13 +79,13 @@ class Setting:
 
     @property
     def dataset(self) -> str:
-        """The device's name, cut to the width of the database column `dataset`, which holds it."""
+        """The device's name, shortened to fit in the database column `dataset`."""
         return self.device[:MOST_CHARACTERS].strip()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Latency:
-    """The time in milliseconds that a network takes for one image, over several runs."""
+    """Median and quartiles, over several runs, of the time in milliseconds that a network takes for one image."""
 
     median: float
     lower: float
@@ -278,7 +278,7 @@ def torch_latency(
     threads: int = 1,
     limit: float | None = None,
 ) -> Latency:
-    """Returns the latency of a deployed network in torch for one random image. `size` is the image's (height, width).
+    """Returns the latency of a deployed network in torch for one random low-resolution image.
 
     The image is a low-resolution image in pixels. The network itself is moved to `device`, converted to `dtype` and
     set to evaluation mode. `threads` counts only on a CPU. `limit`, in milliseconds, is explained by `measure`.

@@ -36,9 +36,9 @@ class Timing:
     """The instruction to measure a trial's latency before its training."""
 
     key: str = ""
-    """The key that the latency must have. '': any key, because the sweep has no latency yet."""
+    """The key that the latency must have. '' allows any key, because the sweep has no latency yet."""
     limit: float | None = None
-    """Largest latency, in milliseconds, at which the network is still trained. None: no limit."""
+    """Largest latency, in milliseconds, at which the network is still trained. None means no limit."""
 
 
 def parse_milliseconds(written: object) -> float:
@@ -75,7 +75,7 @@ def key_of(measurement: Measurement) -> str:
 
 
 def is_timing(measurement: Measurement) -> bool:
-    """Returns whether `measurement` is a latency that was measured before training, for the sweep.
+    """Returns whether `measurement` is a latency that a trial measured before its training.
 
     A latency that was measured after training has a step above 0.
     """

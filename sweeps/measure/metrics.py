@@ -25,10 +25,11 @@ PEAK = 255.0
 
 
 def scores_y(super_res: Tensor, high_res: Tensor, scale: int) -> Tensor:
-    """Returns PSNR [dB] and SSIM of the luma, float64 (N, 2), of two batches of N images uint8 (N, H, W, 3).
+    """Returns the PSNR in dB and the SSIM between the lumas of N pairs of uint8 images, as float64 (N, 2).
 
-    `scale` pixels are cropped on each side. The result is on the device of the images, and the host does not wait for
-    a GPU. Raises UserError if the sizes of the batches differ, or if a cropped image is smaller than SSIM's window.
+    Both batches have shape (N, H, W, 3). `scale` pixels are cropped on each side. The result is on the device of the
+    images, and the host does not wait for a GPU. Raises UserError if the sizes of the batches differ, or if a cropped
+    image is smaller than SSIM's window.
     """
     _check(super_res, high_res, scale, smallest=WINDOW)
     pair = _luma_within(super_res, scale), _luma_within(high_res, scale)
@@ -83,7 +84,7 @@ def psnr_y(super_res: NDArray[np.uint8], high_res: NDArray[np.uint8], scale: int
 
 
 def ssim_y(super_res: NDArray[np.uint8], high_res: NDArray[np.uint8], scale: int) -> float:
-    """Returns the SSIM of the luma of two images uint8 (H, W, 3): the mean over all positions where the window fits.
+    """Returns the SSIM between the lumas of two uint8 images (H, W, 3): the mean over all positions of the window.
 
     `scale` pixels are cropped on each side. Raises UserError if the sizes of the images differ, or if a cropped image
     is smaller than the window.
@@ -94,12 +95,12 @@ def ssim_y(super_res: NDArray[np.uint8], high_res: NDArray[np.uint8], scale: int
 
 
 def psnr(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """Returns the PSNR [dB] of two images (H, W) in [0, 255], which are not cropped; infinite for equal images."""
+    """Returns the PSNR in dB between two images (H, W) in [0, 255], without cropping. It is infinite for equal images."""
     return float(psnrs(_tensor(a), _tensor(b)))
 
 
 def ssim(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """Returns the mean SSIM of two images (H, W) in [0, 255], which are not cropped. H and W are at least WINDOW."""
+    """Returns the mean SSIM of two images (H, W) in [0, 255], without cropping. H and W must be at least WINDOW."""
     return float(ssims(_tensor(a), _tensor(b)))
 
 
