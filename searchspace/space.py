@@ -172,8 +172,7 @@ class Space:
         """Draws one architecture at random.
 
         If the space is enumerable, all architectures are equally likely. Otherwise all valid combinations of knob values
-        are equally likely. Raises UserError if the space has no architecture, or if none of MAX_DRAWS random combinations
-        is valid.
+        are. Raises UserError if the space has no architecture, or if none of MAX_DRAWS random combinations is valid.
         """
         if self.enumerable:
             if not self.architectures:
