@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from searchspace.errors import UserError, shown
+from searchspace.errors import UserError, cut, shown
 from searchspace.synonyms import nearest
 from srsweep.advice import advised
 from srsweep.choice import choose
@@ -126,7 +126,7 @@ def _changed(changes: tuple[str, ...]) -> dict[str, object]:
         if not equals:
             raise UserError(f"--set: must read KEY=VALUE, such as steps=1000, got {shown(text)}")
         if name not in known:
-            raise UserError(f"--set {shown(text)}: no such key; {nearest(name, known)}")
+            raise UserError(f"--set {cut(text)}: no such key; {nearest(name, known)}")
         if name in values:
             raise UserError(f"--set {name}: is given twice; leave one of them out")
         values[name] = read_value(f"--set {text}", value)

@@ -50,7 +50,7 @@ def test_a_trial_that_hangs_is_killed_and_told_where_it_stood(
     """Reading its checkpoint never ends, as on a network disk that is gone."""
     file = lasting_sweep(
         tmp_path / "sweep",
-        resources={"cpu": 1, "hours_per_attempt": 9 / 3600, "concurrent": 2},
+        resources={"cpu": 1, "hours_per_attempt": 18 / 3600, "concurrent": 2},
         search={"sampler": "random", "trials": 3},
         train={**TRAIN, "steps": 20, "evaluate_every": 10},
     )
@@ -64,7 +64,7 @@ def test_a_trial_that_hangs_is_killed_and_told_where_it_stood(
     errors = [error for number, _, _, error, _ in attempts(url_of(file), "tiny") if number == 0]
     assert len(errors) == 2
     for error in errors:
-        assert error.startswith("killed after 0.0025 h (resources.hours_per_attempt)")
+        assert error.startswith("killed after 0.005 h (resources.hours_per_attempt)")
         assert "in read_checkpoint" in error
 
 
@@ -86,20 +86,17 @@ def test_a_trial_whose_process_is_killed_goes_on_and_the_loss_is_recorded(
     assert errors[0].startswith("the worker died")
 
 
-def test_a_trial_that_always_fails_does_not_stop_the_others(
+def test_a_worker_passes_over_a_checkpoint_without_weights(
     cluster: Cluster, tmp_path: Path
 ) -> None:
+    """C2. Before, such a checkpoint made the trial fail for good."""
     file = lasting_sweep(tmp_path / "sweep", search={"sampler": "random", "trials": 3})
     _spoil(file, number=1)
     with driver(file, ray=cluster.address) as process:
         code, output = ended(process)
     assert code == 0, output
-    assert states(file) == ["complete", "failed", "complete"]
-    errors = [error for number, _, _, error, _ in attempts(url_of(file), "tiny") if number == 1]
-    assert len(errors) == 2
-    for error in errors:
-        assert error.startswith("Traceback")
-        assert "Missing key(s) in state_dict" in error
+    assert states(file) == ["complete"] * 3
+    assert [error for number, _, _, error, _ in attempts(url_of(file), "tiny") if error] == []
 
 
 def _spoil(file: Path, number: int) -> None:
@@ -122,7 +119,9 @@ def test_where_no_checkpoint_can_be_written_the_sweep_stops_and_gives_no_trial_u
     cluster: Cluster, tmp_path: Path
 ) -> None:
     file = lasting_sweep(tmp_path / "sweep", search={"sampler": "random", "trials": 3})
-    (file.parent / "runs").write_text("no folder")
+    place = file.parent / "runs" / "tiny"
+    place.parent.mkdir()
+    place.write_text("no folder")
     with driver(file, ray=cluster.address) as process:
         code, output = ended(process)
     assert code == 1, output
@@ -130,7 +129,7 @@ def test_where_no_checkpoint_can_be_written_the_sweep_stops_and_gives_no_trial_u
     assert "repair the machine, then run the sweep again" in output
     assert "Traceback" not in output
     assert set(states(file)) == {"paused"}
-    (file.parent / "runs").unlink()
+    place.unlink()
     with driver(file) as process:
         code, output = ended(process)
     assert code == 0, output

@@ -116,11 +116,11 @@ def test_evaluate_and_export_say_what_matched_the_weights(
     """E4, E7: one line on stderr; where only the order decided, the model card says so too."""
     torch.save(fsrcnn(2).state_dict(), tmp_path / "fsrcnn.pth")
     known = ("colours=1", "--weights", tmp_path / "fsrcnn.pth", "--scale", 2)
-    (line,) = evaluate(succeed, "fsrcnn", *known).stderr.splitlines()
+    line, _ = evaluate(succeed, "fsrcnn", *known).stderr.splitlines()  # the other: the images
     assert line.startswith("fsrcnn.pth: weights matched by the names of yjn870/FSRCNN-pytorch; the")
     torch.save(idn(16, 2).state_dict(), tmp_path / "idn.pth")
     unknown = ("n_feats=16", "--weights", tmp_path / "idn.pth", "--scale", 2)
-    (line,) = evaluate(succeed, "idn", *unknown).stderr.splitlines()
+    line, _ = evaluate(succeed, "idn", *unknown).stderr.splitlines()
     assert line.startswith("idn.pth: weights matched by order, not verified; ")
     data = ("--data", "noise", "--root", images, "--to", "torch")
     result = succeed("export", "idn", *unknown, *data, "-o", tmp_path / "out")
