@@ -115,7 +115,7 @@ def main() -> None:
 
 
 def contestants(one_thread: bool) -> list[tuple[bool, int, int]]:
-    """Returns the contestants as tuples: whether it is the plain loop, number of processes, threads per process."""
+    """Returns one tuple per contestant: whether it is plain PyTorch, its number of processes, its threads per process."""
     cores = num_cores()
     if pick_device("auto").type == "cuda":
         return [(True, 1, cores), (False, 1, 1)]

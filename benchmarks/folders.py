@@ -17,7 +17,7 @@ SEARCH_RESULTS = HERE / "search" / "results"
 
 
 def known_at(name: str) -> Path:
-    """Returns the path of a file of benchmarks/search: the person's own if it exists, otherwise the adopted one."""
+    """Returns the path of a file of benchmarks/search: the user's own copy if it exists, otherwise the copy in the repository."""
     own = SEARCH_RUNS / name
     return own if own.exists() else SEARCH_RESULTS / name
 

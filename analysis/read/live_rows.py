@@ -34,7 +34,8 @@ def load_late(url: str) -> dict[str, int]:
     """Returns the number of stored values of each late measurement, by column name, over all sweeps of the database.
 
     Late measurements are usually made after training: qualities on test sets, PSNR after INT8 quantisation, latencies.
-    A value that replaces an older one does not change the number, so pages show it only after the next new value.
+    Replacing a stored value leaves the number unchanged, so the dashboard shows the replacement only once another value
+    is added.
     """
     with open_database(url) as connection:
         return {

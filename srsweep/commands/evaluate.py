@@ -52,7 +52,7 @@ assert set(SETS) <= set(TEST_SETS)
     "--sets",
     default=",".join(SETS),
     show_default=True,
-    help="Names of test sets in the folder --root, separated by commas or as a list, such as [C++/A, Set5]. With the "
+    help="Names of test sets in the folder --root, separated by commas (Set5,Set14) or as a list ([Set5, Set14]). With the "
     "default, sets that are not there are left out.",
 )
 @click.option(
@@ -112,7 +112,7 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
     self-ensemble are not stored.
 
     --weights takes a checkpoint of srsweep or the state dict of the paper's authors. Its tensors are
-    matched by name if the names are ours or those of a public code that srsweep knows. Otherwise they are
+    matched by name if the names are those of srsweep or of a public implementation that srsweep knows. Otherwise they are
     matched by order, and a line says "by order, not verified". Code in a file is never executed.
 
     \b

@@ -62,7 +62,7 @@ from sweeps.measure.evaluate import bicubic_scores, evaluate
 @click.option(
     "--data",
     "train_set",
-    help="Images for calibrating INT8 and for measuring PSNR, written like data.train in a sweep file. Default: the images "
+    help="Images for calibrating INT8 and for measuring PSNR. It takes the same values as data.train in a sweep file. Default: the images "
     "that the network was trained with, otherwise `embedded`, the photographs that come with scikit-image.",
 )
 @click.option(

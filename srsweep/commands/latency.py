@@ -67,7 +67,7 @@ from sweeps.measure.latency import Latency, torch_latency
 @click.option(
     "--replace",
     is_flag=True,
-    help="Replace the latency that a sweep has measured itself, as an objective or for its budget.",
+    help="Replace the latency that was measured during a sweep because latency is one of its objectives or limits.",
 )
 @DATABASE
 @tabular
@@ -90,14 +90,15 @@ def latency(  # noqa: PLR0913 - one parameter an option
 
     The command prints the median and the quartiles of repeated runs after a warm-up. Your other srsweep
     processes on this machine pause meanwhile. Stop all other work on the machine first, because it
-    makes the network slower: others is the number of cores that other processes used. A latency is
+    makes the network slower. The column `others` shows how many cores other processes used. A latency is
     unreliable if other processes kept using the cores, or if its quartiles kept changing.
 
     The latency of a trial is stored in the database. `srsweep front` can then use it as an objective,
     and `srsweep select` can use it as a limit.
 
     With --replace, VARIANT is one or several trials, or a sweep, which stands for all its trials that
-    have a latency. The latency is measured as the sweep did, on a machine of the same kind. A reliable
+    have a latency. The latency is measured with the sweep's own settings. This machine must be of the same kind
+    as the one that the sweep used. A reliable
     latency replaces the stored one. A trial that was stopped because of its latency, and is within the
     budget now, is trained by the next `srsweep run` or `srsweep resume`.
 

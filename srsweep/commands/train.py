@@ -59,7 +59,7 @@ from sweeps.train.settings import MAX_STEPS, TrainSettings, batch_fault
 @click.option(
     "--data",
     "train_set",
-    help="Training images, written like data.train in a sweep file. Default: as in the earlier training, otherwise "
+    help="Training images. It takes the same values as data.train in a sweep file. Default: as in the earlier training, otherwise "
     "`embedded`, the photographs that come with scikit-image.",
 )
 @click.option(

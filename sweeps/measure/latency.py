@@ -280,7 +280,7 @@ def torch_latency(
 ) -> Latency:
     """Returns the latency of a deployed network in torch for one random low-resolution image.
 
-    The image is a low-resolution image in pixels. The network itself is moved to `device`, converted to `dtype` and
+    The image is low-resolution. The network itself is moved to `device`, converted to `dtype` and
     set to evaluation mode. `threads` counts only on a CPU. `limit`, in milliseconds, is explained by `measure`.
     """
     setting = Setting(

@@ -196,7 +196,7 @@ def test_ctrl_c_saves_at_once_and_says_how_to_go_on(tmp_path: Path) -> None:
     assert started.returncode == 130, said
     line = said.strip().splitlines()[-1]
     assert re.fullmatch(
-        r"stopped, saved at step \d+ of 600; to continue, run `srsweep train cut -o cut` or the same command again",
+        r"stopped, saved at step \d+ of 600; to continue, run `.*srsweep train cut -o cut` or the same command again",
         line,
     )
     state = read_checkpoint(tmp_path / "cut" / "attempt-1.pt")
