@@ -311,6 +311,7 @@ def test_a_share_has_room_for_what_is_predicted_to_fit() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("still_machine")
 def test_the_first_run_on_a_kind_of_gpu_measures_and_the_next_one_remembers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
