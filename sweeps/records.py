@@ -4,6 +4,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+MAX_STEPS = 1_000_000_000
+"""The largest number of optimiser steps of one training."""
+
 State = Literal["running", "paused", "complete", "stopped", "failed"]
 """The state of a trial.
 

@@ -35,9 +35,9 @@ from sweeps.data.patches import PatchSampler
 from sweeps.data.settings import DataSettings
 from sweeps.data.split import open_data
 from sweeps.files import write_text
-from sweeps.records import Evaluation, Outcome, Progress
+from sweeps.records import MAX_STEPS, Evaluation, Outcome, Progress
 from sweeps.train.segment import Segment, run
-from sweeps.train.settings import MAX_STEPS, TrainSettings, batch_fault
+from sweeps.train.settings import TrainSettings, batch_fault
 
 
 @click.command()

@@ -6,8 +6,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from searchspace.quantity import parse_quantity
 from searchspace.synonyms import nearest
+from sweeps.records import MAX_STEPS
 from sweeps.search.samplers import SAMPLERS
-from sweeps.train.settings import MAX_STEPS
 
 Number = BeforeValidator(parse_quantity)
 MAX_TRIALS = 10_000_000

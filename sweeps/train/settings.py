@@ -13,12 +13,11 @@ from pydantic import (
 
 from searchspace.quantity import parse_quantity
 from searchspace.spec import one_of
+from sweeps.records import MAX_STEPS
 from sweeps.train.losses import LOSSES
 from sweeps.train.schedules import SCHEDULES
 
 Number = BeforeValidator(parse_quantity)
-MAX_STEPS = 1_000_000_000
-"""The largest number of optimiser steps of one training."""
 MAX_PIXELS = 2**28
 """The largest number of high-resolution pixels in the batch of one step. A step of the smallest network takes 15 GiB of
 memory for so many pixels."""

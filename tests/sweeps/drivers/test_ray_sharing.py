@@ -35,6 +35,8 @@ from sweeps.train.segment import open_data
 
 def look():
     import os
+    from sweeps.load import Load, Meter
+    Meter.load = lambda meter: Load(others=0.0, cores=2, seconds=1.0)  # as on a still machine
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "0"  # Ray has given the task a GPU
     return (Gpu(model="NVIDIA Invented 80", memory=80 * 2**30, bfloat16=True),)
 
