@@ -37,17 +37,11 @@ def say(text: str, *, err: bool = False) -> None:
 class Mistake(click.ClickException):
     """A mistake in a file or on the command line, which the user can correct."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(cut(message))
-
     exit_code = 2
 
 
 class RunFailed(click.ClickException):
     """A failure of a command whose input was valid."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(cut(message))
 
     exit_code = 1
 
@@ -61,23 +55,20 @@ class OneLineErrors(click.Group):
             return super().make_context(*arguments, **settings)
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Runs a command. Every error leaves it as one of click's errors, with a message for the terminal."""
         with _shown_errors():
-            return self._invoke(ctx)
-
-    def _invoke(self, ctx: click.Context) -> Any:
-        try:
-            with _shown_errors():
+            try:
                 return super().invoke(ctx)
-        # click answers its own errors. It ends quietly when `| head` closes the pipe.
-        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
-            raise
-        except Exception as error:
-            raise (as_expected(error) or as_unexpected(error)) from error
+            # click answers its own errors. It ends quietly when `| head` closes the pipe.
+            except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+                raise
+            except Exception as error:
+                raise (as_expected(error) or as_unexpected(error)) from error
 
 
 @contextmanager
 def _shown_errors() -> Iterator[None]:
-    """Prepares the message of an error that the `with` block raises for the terminal."""
+    """Cuts long lines in the message of an error that the block raises, and hides secrets and control characters."""
     try:
         yield
     except click.ClickException as error:
