@@ -69,6 +69,17 @@ def without_tf32() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def num_threads(number: int) -> Iterator[None]:
+    """Lets torch compute with `number` threads in this process during the `with` block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def sent(batch: Tensor, device: torch.device) -> Tensor:
     """Returns a copy of `batch` on `device`. The copy to a GPU is asynchronous, so it goes through pinned memory."""
     if device.type == "cuda":

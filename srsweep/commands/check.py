@@ -24,7 +24,7 @@ from sweeps.capacity.memory_model import Load, predicted_bytes
 from sweeps.capacity.settings import AUTO
 from sweeps.config.feasibility import Found
 from sweeps.config.sweep_config import SweepConfig
-from sweeps.device import pick_device
+from sweeps.device import num_threads, pick_device
 from sweeps.load import Load as OtherLoad
 from sweeps.load import Meter
 from sweeps.machine import free_memory, num_cores, threads_here
@@ -270,10 +270,8 @@ def _seconds(
     this user on this machine pause meanwhile.
     """
     ranked = sorted(allowed, key=lambda a: costs(a, config.scale)["multadds"])
-    before = torch.get_num_threads()
     threads = threads_here(config.resources.threads)
-    torch.set_num_threads(threads)
-    with alone():
+    with num_threads(threads), alone():
         meter, started = Meter(), time.perf_counter()
         timed = [
             _time_step(config, ranked[place])
@@ -281,7 +279,6 @@ def _seconds(
             if time.perf_counter() - started < TIMING_SECONDS
         ]
         load = meter.load()
-    torch.set_num_threads(before)
     step = sum(timed) / len(timed)
     # Without a GPU, trials beyond the number of cores take turns.
     on_cuda = pick_device(config.train.device).type == "cuda"

@@ -39,7 +39,7 @@ from sweeps.search.settings import Direction, SearchSettings
 from sweeps.store.comparability import PLACES
 from sweeps.store.urls import check_url
 from sweeps.train.settings import TrainSettings, batch_fault
-from sweeps.yaml_text import YamlError, read_text, read_yaml
+from sweeps.yaml_text import YamlError, read_stored, read_text, read_yaml
 
 Scale = Literal[2, 3, 4, 8]
 
@@ -153,7 +153,7 @@ class SweepConfig(BaseModel):
 
         A YAML file and the JSON file that Ray makes from it give the same digits.
         """
-        text = json.dumps(yaml.safe_load(self.text), sort_keys=True)
+        text = json.dumps(read_stored(self.text), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     @property

@@ -10,8 +10,7 @@ or whose rounds disagree, is unreliable and says so.
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,7 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from sweeps.device import device_model, keep_freed_memory, without_tf32
+from sweeps.device import device_model, keep_freed_memory, num_threads, without_tf32
 from sweeps.load import Load, Meter
 from sweeps.turns import Alone, alone
 
@@ -280,8 +279,7 @@ def torch_latency(
 ) -> Latency:
     """Returns the latency of a deployed network in torch for one random low-resolution image.
 
-    The image is low-resolution. The network itself is moved to `device`, converted to `dtype` and
-    set to evaluation mode. `threads` counts only on a CPU. `limit`, in milliseconds, is explained by `measure`.
+    The network itself is moved to `device`, converted to `dtype` and set to evaluation mode. `threads` counts only on a CPU. `limit`, in milliseconds, is explained by `measure`.
     """
     setting = Setting(
         runtime="torch",
@@ -299,15 +297,5 @@ def torch_latency(
         if device.type == "cuda":
             torch.cuda.synchronize(device)
 
-    with torch.inference_mode(), _threads(threads), without_tf32():
+    with torch.inference_mode(), num_threads(threads), without_tf32():
         return measure(run, setting, limit=limit)
-
-
-@contextmanager
-def _threads(number: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
