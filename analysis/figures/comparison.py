@@ -20,7 +20,7 @@ from searchspace.quantity import format_quantity
 def draw_test_set(trials: pd.DataFrame, published: pd.DataFrame, cost: str, dataset: str) -> Figure:
     """Draws PSNR on the test set `dataset` against `cost`, for published networks and for our trials.
 
-    `published` is the data frame that `published_points` returns. Its PSNR is the PSNR that papers print. Of our
+    `published` is the data frame that `published_points` returns. It holds the PSNR values that papers print. Of our
     `trials`, only those that were measured on the test set are drawn. The legend names the training set of each group
     of points, because points of different groups must not be ranked against each other.
     """

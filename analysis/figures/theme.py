@@ -41,7 +41,7 @@ FONT = {
 
 
 def escaped(text: object) -> str:
-    """Returns `text`, which comes from data, so that plotly.js shows it as it is.
+    """Escapes `text`, which comes from data, so that plotly.js shows it unchanged.
 
     plotly.js reads tags such as <b> and <a> in every text, and replaces %{...} in the templates of hover texts. It
     knows no entity for quotes.

@@ -1,6 +1,6 @@
 """Replays searches of Syne Tune on the tables and records when they have fully trained each network.
 
-Syne Tune needs a separate environment. Of srsweep, this script uses only rival_table.py:
+Syne Tune needs a separate environment. From srsweep, this script imports only rival_table.py:
 
     python -m venv /tmp/syne-tune && /tmp/syne-tune/bin/pip install syne-tune==0.16.0
     /tmp/syne-tune/bin/python -m benchmarks.search.rivals --seeds 20

@@ -7,11 +7,9 @@ was killed. Sweeps follow one another until all rounds are over. The trials, num
 must equal those of an undisturbed run, with each trial once, and no process may be left.
 """
 
-import argparse
 import random
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -21,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from analysis.choose.pareto import front_mask
+from tests.chaos.command import run_command
 from tests.cluster.drivers import driver, ended, lasting_sweep, wait_until
 from tests.cluster.nodes import Cluster, Node, left_behind
 from tests.cluster.rows import attempts, rows
@@ -155,14 +154,5 @@ def run(rounds: int, seed: int) -> str:
     return f"{rounds} rounds ({said}) in {sweeps} sweeps of {TRIALS} trials: nothing lost, doubled or left behind"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=int(time.time()))
-    options = parser.parse_args()
-    print(f"seed {options.seed}", flush=True)
-    print(run(options.rounds, options.seed))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(run, __doc__, rounds=20)

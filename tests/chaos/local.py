@@ -8,11 +8,9 @@ each trial is there once, trials of equal number are the same network, and where
 two values are equal to the last bit.
 """
 
-import argparse
 import random
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -21,6 +19,7 @@ from typing import Any
 
 import psutil
 
+from tests.chaos.command import run_command
 from tests.cluster.drivers import TRAIN, driver, ended, lasting_sweep
 from tests.cluster.rows import attempts, rows
 
@@ -149,14 +148,5 @@ def run(rounds: int, seed: int) -> str:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--rounds", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=int(time.time()))
-    options = parser.parse_args()
-    print(f"seed {options.seed}", flush=True)
-    print(run(options.rounds, options.seed))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(run, __doc__, rounds=50)
