@@ -1,4 +1,4 @@
-"""Assigns the tensors of a file to those of a network in order, layer by layer."""
+"""Assigns the tensors of a file to the tensors of a network in order, layer by layer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

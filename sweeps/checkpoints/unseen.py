@@ -1,4 +1,4 @@
-"""What the tensors of a network do not show: the scale, and the knobs that change its function but none of its tensors."""
+"""Finds what the tensors in a file do not show: the scale, and knobs that change a network's output but none of its tensors."""
 
 from collections.abc import Iterator
 

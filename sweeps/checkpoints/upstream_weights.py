@@ -1,4 +1,4 @@
-"""Loads weights into networks: srsweep's own checkpoints and those of the authors' code.
+"""Loads weights into networks, from srsweep's own checkpoints and from checkpoints of the authors' code.
 
 `foreign_file` reads the tensors of a file; this module assigns them to a network.
 """
@@ -46,9 +46,9 @@ class Loaded:
     verified: bool
     """Whether names decided which tensor belongs where. False: only the order and the shapes did."""
     how: str
-    """What was relied on, for people."""
+    """A sentence for people that says what the assignment relied on."""
     notes: tuple[str, ...] = ()
-    """What the file does not show, and what is known about its code."""
+    """Notes for people: facts that the file does not show, and facts about the code that wrote it."""
 
     def __str__(self) -> str:
         return "; ".join((f"{self.file}: weights matched {self.how}", *self.notes))

@@ -19,8 +19,8 @@ from sweeps.train.schedules import SCHEDULES
 
 Number = BeforeValidator(parse_quantity)
 MAX_PIXELS = 2**28
-"""The largest number of high-resolution pixels in the batch of one step. A step of the smallest network takes 15 GiB of
-memory for so many pixels."""
+"""The largest number of high-resolution pixels in the batch of one step. At this number, a step of the smallest network
+takes 15 GiB of memory."""
 
 
 def batch_fault(settings: "TrainSettings", scale: int) -> str | None:
