@@ -33,7 +33,7 @@ from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
     metavar="COST=LIMIT",
     multiple=True,
     help="Upper limit of a cost or of a measured latency, such as params=150k or latency=30ms. Each measured latency "
-    "has a name, which `srsweep front --csv` shows. If there are several, write `latency` and words from the name of one of them, as in "
+    "has a name, which the option --csv of `srsweep front` shows. If there are several, write `latency` and words from the name of one of them, as in "
     "'latency int8=30ms'. Repeat the option for several limits.",
 )
 @click.option("--max-params", metavar="N", help="Same as --max params=N.")
