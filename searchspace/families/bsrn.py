@@ -92,13 +92,14 @@ class BsrnSpec(Spec):
         self, inputs: int, outputs: int, *, stride: int = 1, padding: int = 1, plain: bool = False
     ) -> nn.Module:
         """Builds a 3x3 convolution of the kind `convolution`, or an ordinary one if `plain` is true."""
-        shape = {"kernel_size": 3, "stride": stride, "padding": padding}
         if plain or self.convolution == "plain":
-            return nn.Conv2d(inputs, outputs, **shape)
+            return nn.Conv2d(inputs, outputs, 3, stride, padding)
         point = conv(1, inputs, outputs, bias=self.pointwise_bias)
         if self.convolution == "blueprint":
-            return nn.Sequential(point, nn.Conv2d(outputs, outputs, groups=outputs, **shape))
-        return nn.Sequential(nn.Conv2d(inputs, inputs, groups=inputs, **shape), point)
+            return nn.Sequential(
+                point, nn.Conv2d(outputs, outputs, 3, stride, padding, groups=outputs)
+            )
+        return nn.Sequential(nn.Conv2d(inputs, inputs, 3, stride, padding, groups=inputs), point)
 
 
 class BlockGate(EnhancedSpatialGate):

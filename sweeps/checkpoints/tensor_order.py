@@ -49,9 +49,9 @@ def units_of(tensors: Mapping[str, Tensor]) -> dict[str, list[str]]:
     return units
 
 
-def _bare(shape: torch.Size) -> torch.Size:
+def _bare(shape: torch.Size) -> tuple[int, ...]:
     """Returns the shape of the linear layer that a 1x1 convolution is. Returns any other shape unchanged."""
-    return shape[:2] if len(shape) == 4 and shape[2:] == (1, 1) else shape
+    return tuple(shape[:2] if len(shape) == 4 and shape[2:] == (1, 1) else shape)
 
 
 def _split(name: str) -> tuple[str, str]:
