@@ -62,6 +62,11 @@ def _multadds_exact_third(subject: Subject) -> int:
     return round(_multadds(subject) * pixels / (rows * columns))
 
 
+def _multadds_256(subject: Subject) -> int:
+    """Counts the Mult-Adds for a low-resolution image of 256x256 pixels, as the NTIRE challenges do since 2024."""
+    return _multadds(Subject(network=subject.network, low_res=(256, 256)))
+
+
 CONVENTIONS: dict[Convention, Callable[[Subject], int]] = {
     "deployed": params.count,
     "trained": params_train.count,
@@ -77,6 +82,7 @@ CONVENTIONS: dict[Convention, Callable[[Subject], int]] = {
     "multadds_with_bias": _multadds_with_bias,
     "multadds_with_mean_shift": _multadds_with_mean_shift,
     "multadds_exact_third": _multadds_exact_third,
+    "multadds_256": _multadds_256,
 }
 """Name of a convention -> the function that counts by it. The function returns parameters, or Mult-Adds for one
 1280x720 output image."""

@@ -20,9 +20,11 @@ def worked_out(func: Any, args: tuple[Any, ...]) -> Any:
     Returns None if torch must compute the result. Raises RuntimeError if a transposed convolution gets the wrong number
     of channels.
     """
-    known = func in _SHAPES or func in _SHAPES_OF_ALL
+    known = func in _SHAPES or func in _SHAPES_OF_ALL or func is _MAX_POOL
     if not known or not _all_plain(args):
         return None
+    if func is _MAX_POOL:
+        return _pooled(*args)
     if func in _SHAPES:
         shape = _SHAPES[func](*args)
         return None if shape is None else _empty(shape)
@@ -139,6 +141,18 @@ def _resized_shape(x: Tensor, size: list[int], *rest: Any) -> list[int] | None:
     return [*x.shape[:2], *size]
 
 
+def _pooled(x: Tensor, kernel: list[int], stride: list[int], *rest: Any) -> Any:
+    """Returns the maxima and their indices, or None for pooling with padding or dilation."""
+    if x.dim() != 4 or rest or len(kernel) != 2 or not stride:
+        return None
+    steps = stride * 2 if len(stride) == 1 else stride
+    sides = [(n - k) // s + 1 for n, k, s in zip(x.shape[2:], kernel, steps, strict=True)]
+    if min(sides) < 1:
+        return None
+    shape = [*x.shape[:2], *sides]
+    return _empty(shape), torch.empty(shape, dtype=torch.int64, device="meta")
+
+
 def _shapes_of_layer_norm(
     x: Tensor, normalized: list[int], *rest: Any
 ) -> list[Sequence[int]] | None:
@@ -160,11 +174,15 @@ def _shapes_of_batch_norm(
     return [x.shape, [0], [0]]
 
 
+_MAX_POOL = aten.max_pool2d_with_indices.default
+"""The only operator here whose results have different types."""
+
 _SHAPES: dict[Any, Callable[..., Sequence[int] | None]] = {
     aten.convolution.default: _convolved_shape,
     aten.relu.default: _common_shape,
     aten.leaky_relu.default: _common_shape,
     aten.sigmoid.default: _common_shape,
+    aten.silu.default: _common_shape,
     aten.sqrt.default: _common_shape,
     aten.pow.Tensor_Scalar: _common_shape,
     aten.mean.dim: _mean_shape,

@@ -11,9 +11,9 @@ NOT_REPRODUCIBLE = {
     "CARN + both", "EDSR-baseline + CWSS", "EDSR-baseline + both", "EDSR 8 RB + CA", "EDSR 8 RB + CCA",
     "EDSR 8 RB + SA", "EDSR 8 RB + ESA", "EDSR 8 RB + proposed", "FSRCNN RGB", "FSRCNN RGB + GGAS",
     "IDN + both", "IMDN + GGAS", "IMDN + CWSS", "IMDN + both", "MemNet RGB + both", "SwiseNet",
-    "SwiseNet (w/o SUM)",
+    "SwiseNet (w/o SUM)", "SPANV2", "EFDN",
 }  # fmt: skip
-"""What docs/facts.md 3.4, 4 and 7 say does not come out; their own columns add rounded numbers."""
+"""What docs/facts.md 3.4, 4, 7 and 11 say does not come out; their own columns add rounded numbers."""
 ONLY_IN_SOME_PAPERS = {("CARN", 4), ("CARN-M", 4), ("DRCN", 4), ("LapSRN", 2)}
 """Rows whose Mult-Adds one paper prints otherwise than the others (docs/facts.md 7)."""
 
