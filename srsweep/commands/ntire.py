@@ -5,6 +5,7 @@ import pandas as pd
 
 from analysis.choose.ntire import CHALLENGES, GATE, Use, ranking, scores
 from analysis.choose.variants import cost_name, cost_names, variants
+from analysis.published.challenges import challenge_table
 from analysis.read.frames import load_trials
 from analysis.tables import Format
 from searchspace.cost import costs
@@ -16,7 +17,7 @@ from srsweep.options import DATABASE, locate, print_table, tabular
 
 
 @click.command()
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.argument("names", metavar="NAME...", nargs=-1)
 @click.option(
     "--year",
     type=click.Choice([str(year) for year in CHALLENGES]),
@@ -40,13 +41,19 @@ from srsweep.options import DATABASE, locate, print_table, tabular
     help="The latency that counts as running time. If several latencies were measured, add words from the name of the one "
     "that you want, as in 'latency torch'.",
 )
+@click.option(
+    "--published",
+    is_flag=True,
+    help="Print the challenge's own table of that year with its scores, instead of ranking sweeps.",
+)
 @DATABASE
 @tabular
-def ntire(
+def ntire(  # noqa: PLR0913 - one parameter an option
     names: tuple[str, ...],
     year: str,
     gate: float,
     latency: str,
+    published: bool,
     db: str | None,
     form: Format | None,
 ) -> None:
@@ -63,7 +70,15 @@ def ntire(
     \b
     srsweep ntire NAME --gate 28.5
     srsweep ntire NAME --year 2025
+    srsweep ntire --published
     """
+    if published:
+        if names:
+            raise UserError("--published: must be used without NAME")
+        print_table(challenge_table(int(year), gate), form)
+        return
+    if not names:
+        raise UserError("NAME: must name a sweep, or give --published")
     sweeps, url = locate(names, db)
     challenge = CHALLENGES[int(year)]
     frame = variants(load_trials(url, sweeps))

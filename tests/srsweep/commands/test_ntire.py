@@ -46,3 +46,18 @@ def test_a_sweep_without_latencies_is_told(tmp_path: Path) -> None:
     )
     succeed("run", file)
     assert "no such latency was measured" in mistake("ntire", file)
+
+
+def test_the_challenges_own_table_is_printed_with_its_scores() -> None:
+    rows = json.loads(succeed("ntire", "--published", "--json").stdout)
+    assert [row["entry"] for row in rows[:3]] == [
+        "22_SPANV2_ESR_C2",
+        "01_PDS",
+        "16_PKDSR_FINAL_CKPT",
+    ]
+    assert "21_SAFMN" not in [row["entry"] for row in rows]  # below the gate
+    (baseline,) = [row for row in rows if row["entry"] == "00_SPAN"]
+    assert baseline["score"] == pytest.approx(math.e**2)
+    assert "there is no table of 2025" in mistake("ntire", "--published", "--year", 2025)
+    assert "must name a sweep" in mistake("ntire")
+    assert "must be used without NAME" in mistake("ntire", "first", "--published")
