@@ -1,10 +1,10 @@
 """The description of an architecture family. Each module in `searchspace/families/` defines one family as FAMILY."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from torch import nn
+from torch import Tensor, nn
 
 from searchspace.spec import Spec
 from searchspace.table.cost_parts import Parts
@@ -59,6 +59,9 @@ class PublicCode:
 
     A layer with a weight is named without '.weight' and '.bias'. Any other tensor has its full name. The mean shift
     is left out."""
+    rewrite: Callable[[Any, Mapping[str, Tensor]], Mapping[str, Tensor]] | None = None
+    """Takes the spec and the tensors of a file by name, and returns them in the form in which our network trains: for
+    example, a folded convolution as its branches. `layers` names the layers in this form."""
     adapt: Callable[[nn.Module], None] | None = None
     """Changes our network so that it computes what the code computes. Called after the code's weights are loaded."""
     open_knobs: tuple[str, ...] = ()

@@ -102,8 +102,13 @@ def weight_norm(module: nn.Module) -> nn.Module:
     return module
 
 
+def folds(part: nn.Module) -> bool:
+    """Returns whether `part` has a deployed form of its own: a method `folded()` that returns the layer to deploy."""
+    return hasattr(type(part), "folded")
+
+
 def deployed(network: nn.Module) -> nn.Module:
-    """Returns a copy of `network` for deployment: in evaluation mode, with weight norm and batch norm folded.
+    """Returns a copy of `network` for deployment: in evaluation mode, with weight norm, batch norm and branches folded.
 
     Only the batch norm of a `ConvNorm` is folded. Any other batch norm stays as it is.
     """
@@ -111,7 +116,7 @@ def deployed(network: nn.Module) -> nn.Module:
 
 
 def fold(network: nn.Module) -> nn.Module:
-    """Folds weight norm and the batch norm of each `ConvNorm` in place, and returns `network`.
+    """Folds weight norm and every layer with a method `folded` in place, and returns `network`.
 
     `network` must be in evaluation mode.
     """
@@ -119,8 +124,8 @@ def fold(network: nn.Module) -> nn.Module:
         if parametrize.is_parametrized(part):
             _fold_parametrizations(part)
         for name, child in list(part.named_children()):
-            if isinstance(child, ConvNorm):
-                setattr(part, name, child.folded())
+            if folds(child):
+                setattr(part, name, child.folded())  # type: ignore[operator]
     return network
 
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "train": "Train one network from scratch.",
     "export": "Export a variant for a device and verify the file.",
     "latency": "Measure how long a network takes for one image.",
+    "ntire": "Rank the variants of a sweep by NTIRE's efficiency score.",
     "merge": "Copy all sweeps from another database into yours.",
     "dashboard": "Show the sweeps live in a browser.",
     "export-optuna": "Write a sweep as an Optuna study.",

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from analysis.read.frames import load_sweeps, load_trials
 from searchspace.errors import UserError
@@ -39,16 +40,8 @@ class Again:
 
     def measure(self) -> Latency:
         """Returns the latency, measured as the sweep did. Raises UserError on a machine of another kind."""
-        found = KEY.fullmatch(self.key)
-        if found is None:
-            raise UserError(f"--replace: cannot repeat the measurement {self.key!r}")
-        return torch_latency(
-            deployed(self.variant.architecture.network(self.variant.scale)),
-            (int(found["height"]), int(found["width"])),
-            device=_device(found["device"], self.key),
-            threads=int(found["threads"]),
-            limit=self.limit,
-        )
+        network = self.variant.architecture.network(self.variant.scale)
+        return latency_under(self.key, network, "--replace", self.limit)
 
     def store(self, measured: Latency) -> str:
         """Stores a reliable latency in place of the earlier one. Returns a sentence on its consequences, or ''.
@@ -76,13 +69,30 @@ class Again:
         return "" if self.was_too_slow or not above else f"above the budget of {self.limit:g} ms"
 
 
-def _device(name: str, key: str) -> torch.device:
+def latency_under(key: str, network: nn.Module, where: str, limit: float | None = None) -> Latency:
+    """Returns the latency of `network`, measured as the latencies with the key `key` were.
+
+    Raises UserError, with a message that starts with `where`, if the measurement cannot be repeated here.
+    """
+    found = KEY.fullmatch(key)
+    if found is None:
+        raise UserError(f"{where}: cannot repeat the measurement {key!r}")
+    return torch_latency(
+        deployed(network),
+        (int(found["height"]), int(found["width"])),
+        device=_device(found["device"], key, where),
+        threads=int(found["threads"]),
+        limit=limit,
+    )
+
+
+def _device(name: str, key: str, where: str) -> torch.device:
     """Returns the device of this machine whose model is `name`. Raises UserError if it has none."""
     kinds = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
     models = {device_model(torch.device(kind))[:MOST_CHARACTERS].strip(): kind for kind in kinds}
     if name not in models:
         here = key.removesuffix(name) + " or ".join(models)
-        raise UserError(f"--replace: {another_key(here, key)}")
+        raise UserError(f"{where}: {another_key(here, key)}")
     return torch.device(models[name])
 
 

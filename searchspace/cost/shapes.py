@@ -175,6 +175,8 @@ def _shapes_of_batch_norm(
     return [x.shape, [0], [0]]
 
 
+"""The only operator here whose results have different types."""
+
 _SHAPES: dict[Any, Callable[..., Sequence[int] | None]] = {
     aten.convolution.default: _convolved_shape,
     aten.relu.default: _common_shape,

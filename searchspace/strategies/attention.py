@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from searchspace.layers import ConvNorm, conv
@@ -140,15 +140,12 @@ class EnhancedSpatialGate(nn.Module):
         squeezed = self.squeeze(x)
         shrunk = self._shrunk_for_export if torch.compiler.is_compiling() else self._shrunk
         small = shrunk(squeezed)
-        window = (min(7, small.shape[2]), min(7, small.shape[3]))
-        seen = self.body(F.max_pool2d(small, window, stride=3))
+        seen = self.body(_pooled(small))
         seen = F.interpolate(seen, x.shape[2:], mode="bilinear", align_corners=False)
         return torch.sigmoid(self.excite(seen + self.skip(squeezed)))
 
     def _shrunk(self, squeezed: Tensor) -> Tensor:
-        rows, columns = squeezed.shape[2:]
-        missing = (0, max(0, 3 - columns), 0, max(0, 3 - rows))
-        return self.strided(F.pad(squeezed, missing))
+        return self.strided(_at_least_3(squeezed))
 
     def _shrunk_for_export(self, squeezed: Tensor) -> Tensor:
         """Returns what `_shrunk` returns, with at least 7 rows and columns, whatever size is traced.
@@ -163,6 +160,20 @@ class EnhancedSpatialGate(nn.Module):
             index = torch.arange(torch.sym_max(size, 7), device=small.device)
             small = small.index_select(axis, 1 + index.clamp(max=torch.sym_max(size, 1) - 1))
         return small
+
+
+@fx.wrap  # sizes decide in here, so a traced network calls it as one operator
+def _at_least_3(x: Tensor) -> Tensor:
+    """Returns `x` (N, C, H, W), padded with zeros to at least 3 rows and columns."""
+    rows, columns = x.shape[2:]
+    missing = (0, max(0, 3 - columns), 0, max(0, 3 - rows))
+    return F.pad(x, missing) if any(missing) else x
+
+
+@fx.wrap
+def _pooled(x: Tensor) -> Tensor:
+    """Returns the maxima of `x` (N, C, H, W) in windows of 7x7 at every third pixel. Small maps have smaller windows."""
+    return F.max_pool2d(x, (min(7, x.shape[2]), min(7, x.shape[3])), stride=3)
 
 
 ATTENTIONS: dict[str, Callable[[int, int], Attention]] = {

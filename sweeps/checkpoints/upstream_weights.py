@@ -90,13 +90,13 @@ def load_weights(network: nn.Module, path: Path) -> Loaded:
             notes = () if stated or built is None else unseen(built)
             return Loaded(file=path.name, own=stated, verified=True, how="by name", notes=notes)
     for stored in candidates:
-        if built is not None and (code := _code_of(network, stored, built)):
-            return _load_known(network, stored, code, built, path)
+        if built is not None and (found := _code_of(network, stored, built)):
+            return _load_known(network, *found, built, path)
     return _load_by_order(network, candidates, built, path)
 
 
 def _load_known(
-    network: nn.Module, stored: dict[str, Tensor], code: PublicCode, built: Built, path: Path
+    network: nn.Module, code: PublicCode, stored: dict[str, Tensor], built: Built, path: Path
 ) -> Loaded:
     """Fills the network by the names of a public code, and lets it compute what that code computes."""
     if code.refused:
@@ -164,8 +164,8 @@ def _published_fit(candidates: list[dict[str, Tensor]], built: Built) -> Archite
             network = other.network(built.scale)
         of = Built(architecture=other, scale=built.scale)
         for stored in candidates:
-            code = _code_of(network, stored, of)
-            if code is not None and _fits(network, stored, code, of):
+            found = _code_of(network, stored, of)
+            if found is not None and _fits(network, found[1], found[0], of):
                 return other
     return None
 
@@ -239,19 +239,23 @@ def _stripped(tensors: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
         tensors = {name.removeprefix(first): tensor for name, tensor in tensors.items()}
 
 
-def _code_of(network: nn.Module, stored: Mapping[str, Tensor], built: Built) -> PublicCode | None:
-    """Returns the public code of the network's family whose names the tensors have."""
+def _code_of(
+    network: nn.Module, stored: Mapping[str, Tensor], built: Built
+) -> tuple[PublicCode, dict[str, Tensor]] | None:
+    """Returns the public code of the network's family whose names the tensors have, and the tensors in our form."""
     shifts = _shift_names(network)
     rest = {name: t for name, t in network.state_dict().items() if name not in shifts}
     number = len(units_of(rest))
-    theirs = {unit for unit in units_of(stored) if not SHIFT.search(f"{unit}.")}
-    theirs = {unit for unit in theirs if not MEAN.search(unit)}
+    spec = built.architecture.spec
     for code in built.architecture.family.codes:
-        named = list(code.layers(built.architecture.spec, built.scale))
+        tensors = stored if code.rewrite is None else code.rewrite(spec, stored)
+        theirs = {unit for unit in units_of(tensors) if not SHIFT.search(f"{unit}.")}
+        theirs = {unit for unit in theirs if not MEAN.search(unit)}
+        named = list(code.layers(spec, built.scale))
         others = theirs.difference(named)
         complete = theirs.issuperset(named) and all(BRANCH.search(unit) for unit in others)
         if complete and (code.refused or len(named) == number):
-            return code
+            return code, dict(tensors)
     return None
 
 

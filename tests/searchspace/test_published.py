@@ -11,9 +11,9 @@ NOT_REPRODUCIBLE = {
     "CARN + both", "EDSR-baseline + CWSS", "EDSR-baseline + both", "EDSR 8 RB + CA", "EDSR 8 RB + CCA",
     "EDSR 8 RB + SA", "EDSR 8 RB + ESA", "EDSR 8 RB + proposed", "FSRCNN RGB", "FSRCNN RGB + GGAS",
     "IDN + both", "IMDN + GGAS", "IMDN + CWSS", "IMDN + both", "MemNet RGB + both", "SwiseNet",
-    "SwiseNet (w/o SUM)",
+    "SwiseNet (w/o SUM)", "SPANV2", "EFDN",
 }  # fmt: skip
-"""What docs/facts.md 3.4, 4 and 7 say does not come out; their own columns add rounded numbers."""
+"""What docs/facts.md 3.4, 4, 7 and 11 say does not come out; their own columns add rounded numbers."""
 COUNTED_OTHERWISE = {
     ("RLFN", 4), ("RLFN (NTIRE 2022)", 4), ("SAFMN", 2), ("SAFMN", 3), ("SAFMN", 4), ("SAFMN-L", 3),
 }  # fmt: skip

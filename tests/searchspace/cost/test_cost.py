@@ -157,6 +157,9 @@ def _as_recorded(compute: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         nn.MaxPool2d(3, ceil_mode=True),
         lambda x: nn.functional.max_pool2d(x[0], 2),
         lambda x: nn.functional.max_pool2d(x, 7, 3, return_indices=True)[1],
+        lambda x: nn.functional.max_pool2d(x, (7, 6), stride=3, return_indices=True)[0],
+        lambda x: nn.functional.max_pool2d(x, (7, 6), stride=3, return_indices=True)[1],
+        nn.MaxPool2d(3, stride=2, padding=1),
     ],
 )
 def test_shapes_that_are_worked_out_here_are_those_of_torch(

@@ -133,7 +133,10 @@ def test_six_networks_are_counted_and_two_arrays_hold_the_costs() -> None:
     assert (body[4, 1], tail[1, 1]) == (3252 - 916, 1684)
     says(cost_sum, "The array of b and n has 10 x 2", "the array of n and k has 2 x 2")
     says(cost_sum, "6 counted networks give the costs of all 2 * 10 * 2 = 40 combinations")
-    says(family_table, "has 40 combinations. 36 of them are valid, and 6 networks are counted")
+    says(
+        family_table,
+        "has 40 combinations, of which 36 are valid. Only 6 networks are built and counted",
+    )
 
 
 def test_validity_depends_on_two_of_the_three_digits() -> None:

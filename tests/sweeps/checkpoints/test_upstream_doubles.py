@@ -32,11 +32,12 @@ from tests.sweeps.checkpoints.doubles.others import (
     vdsr_at_first,
 )
 from tests.sweeps.checkpoints.doubles.parts import MEAN, keeping_shifts
+from tests.sweeps.checkpoints.doubles.reparameterised import efdn, span, spanv2
 from tests.sweeps.checkpoints.doubles.residual import awsrn, carn, edsr, rcan, wdsr
 
 
-def image() -> Tensor:
-    return torch.rand((1, 3, 8, 6), generator=torch.Generator().manual_seed(1))
+def image(rows: int = 8, columns: int = 6) -> Tensor:
+    return torch.rand((1, 3, rows, columns), generator=torch.Generator().manual_seed(1))
 
 
 def up_to_1(network: nn.Module, rgb: Tensor) -> Tensor:
@@ -62,11 +63,20 @@ def on_luma(network: nn.Module, rgb: Tensor) -> Tensor:
     return network(rgb_to_ycbcr(rgb)[:, :1])
 
 
+def clipped(network: nn.Module, rgb: Tensor) -> Tensor:
+    """As EFDN clips its own image. Its pooling needs 15 rows and columns."""
+    return network(rgb)
+
+
 Feed = Callable[[nn.Module, Tensor], Tensor]
 SMALL_EDSR = {"n_feats": 8, "n_blocks": 2, "residual_scale": 0.1}
 SMALL_RCAN = {"n_feats": 8, "n_groups": 2, "n_blocks": 2, "reduction": 4}
 SMALL_AWSRN = {"n_feats": 4, "inner_feats": 8, "n_blocks": 2, "units_per_block": 4}
 CARN_M = {"n_feats": 8, "unit": "efficient", "groups": 4, "recursive": True}
+SMALL_V2 = {
+    **{"n_feats": 8, "n_blocks": 5, "layout": "v2", "activation": "relu"},
+    **{"block_attention": "guided", "bias": False, "upsampler": "separable"},
+}
 CASES: list = [
     (lambda: edsr(8, 2, 4), up_to_255, "edsr", {"n_feats": 8, "n_blocks": 2, "residual_scale": 0.1}, 4),
     (lambda: edsr(8, 2, 3), up_to_255, "edsr", {"n_feats": 8, "n_blocks": 2, "residual_scale": 0.1}, 3),
@@ -91,6 +101,14 @@ CASES: list = [
     (lambda: vdsr(3), on_luma, "vdsr", {}, 3),
     (lambda: vdsr_at_first(3), on_luma, "vdsr", {}, 3),
     (lambda: drrn(2), on_luma, "drrn", {}, 2),
+    *((lambda f=f: span(8, 2, f), scaling_inside, "span", {"n_feats": 8}, 2) for f in ("both", "branches", "deployed")),
+    (lambda: span(8, 3, "both"), scaling_inside, "span", {"n_feats": 8, "block": "plain"}, 3),
+    (lambda: span(8, 4, "deployed"), scaling_inside, "span", {"n_feats": 8, "block": "plain"}, 4),
+    (lambda: span(8, 4, "both", 1), scaling_inside, "span", {"n_feats": 8, "image_range": 1}, 4),
+    (lambda: spanv2(8, 4), scaling_inside, "span", SMALL_V2, 4),
+    (lambda: spanv2(8, 2), scaling_inside, "span", SMALL_V2 | {"block": "plain"}, 2),
+    (lambda: efdn(8, 4), clipped, "efdn", {"n_feats": 8}, 4),
+    (lambda: efdn(8, 3), clipped, "efdn", {"n_feats": 8, "block": "plain"}, 3),
     (lapsrn, on_luma, "lapsrn", {"enlarging_kernel": 4, "bias": False}, 4),
 ]  # fmt: skip
 
@@ -119,11 +137,14 @@ def test_upstream_weights_give_the_upstream_output(
     theirs = keeping_shifts(upstream())
     state = {f"module.{name}": tensor for name, tensor in theirs.state_dict().items()}
     ours = loaded(tmp_path, state, family, knobs, scale)
+    seen = image(24, 18) if feed is clipped else image()
     with torch.no_grad():
-        wanted, got = feed(theirs, image()), ours(image())
+        wanted, got = feed(theirs, seen), ours(seen)
         if feed is on_luma:
             got = rgb_to_ycbcr(got)[:, :1]
+        if feed is clipped:
+            got = got.clamp(0, 1)
     assert wanted.shape == got.shape
     assert wanted.std() > 1e-3
     torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-4 * float(wanted.abs().max()))
-    assert FAMILIES[family].upstream_range == (1 if feed in (up_to_1, on_luma) else 255)
+    assert FAMILIES[family].upstream_range == (1 if feed in (up_to_1, on_luma, clipped) else 255)

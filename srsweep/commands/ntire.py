@@ -1,0 +1,106 @@
+"""The command `ntire`: ranks the variants of a sweep by NTIRE's efficiency score."""
+
+import click
+import pandas as pd
+
+from analysis.choose.ntire import CHALLENGES, GATE, Use, ranking, scores
+from analysis.choose.variants import cost_name, cost_names, variants
+from analysis.published.challenges import challenge_table
+from analysis.read.frames import load_trials
+from analysis.tables import Format
+from searchspace.cost import costs
+from searchspace.errors import UserError
+from srsweep.advice import advised
+from srsweep.errors import say
+from srsweep.latency_anew import latency_under
+from srsweep.options import DATABASE, locate, print_table, tabular
+
+
+@click.command()
+@click.argument("names", metavar="NAME...", nargs=-1)
+@click.option(
+    "--year",
+    type=click.Choice([str(year) for year in CHALLENGES]),
+    default=str(max(CHALLENGES)),
+    show_default=True,
+    help="Year of the challenge, which sets the baseline and the weights.",
+)
+@click.option(
+    "--gate",
+    type=click.FloatRange(min=0),
+    default=GATE,
+    show_default=True,
+    metavar="DB",
+    help="Smallest PSNR-Y on the validation images of the sweep. Variants below it are not ranked. The default is the "
+    "challenge's own gate, which is a PSNR of RGB on other images: set the PSNR that your images ask for.",
+)
+@click.option(
+    "--latency",
+    default="latency",
+    show_default=True,
+    help="The latency that counts as running time. If several latencies were measured, add words from the name of the one "
+    "that you want, as in 'latency torch'.",
+)
+@click.option(
+    "--published",
+    is_flag=True,
+    help="Print the challenge's own table of that year with its scores, instead of ranking sweeps.",
+)
+@DATABASE
+@tabular
+def ntire(  # noqa: PLR0913 - one parameter an option
+    names: tuple[str, ...],
+    year: str,
+    gate: float,
+    latency: str,
+    published: bool,
+    db: str | None,
+    form: Format | None,
+) -> None:
+    """Rank the variants of a sweep by NTIRE's efficiency score.
+
+    Each NAME is the name of a sweep, or a sweep file. Only complete trials whose latency in torch was
+    measured are ranked: by a sweep with latency as an objective or in its budget, or by `srsweep
+    latency`.
+
+    The score is a weighted sum of exp(2 x / x of the baseline) over running time, Mult-Adds and
+    parameters. Lower is better, and the baseline has 7.39. The latency of the baseline is measured now,
+    in the way in which the sweep's latencies were measured. This machine must be of the same kind.
+
+    \b
+    srsweep ntire NAME --gate 28.5
+    srsweep ntire NAME --year 2025
+    srsweep ntire --published
+    """
+    if published:
+        if names:
+            raise UserError("--published: must be used without NAME")
+        print_table(challenge_table(int(year), gate), form)
+        return
+    if not names:
+        raise UserError("NAME: must name a sweep, or give --published")
+    sweeps, url = locate(names, db)
+    challenge = CHALLENGES[int(year)]
+    frame = variants(load_trials(url, sweeps))
+    column = cost_name(cost_names(frame), latency)
+    if frame.empty or frame[column].isna().all():
+        first = f"{sweeps[0]}#0" if frame.empty else str(frame["reference"].iloc[0])
+        wanted = advised("latency", first, storage=url)
+        raise UserError(f"{sweeps[0]}: no complete trial has this latency; `{wanted}` measures it")
+    scale = int(frame["scale"].iloc[0])
+    known = costs(challenge.baseline, scale)
+    measured = latency_under(column, challenge.baseline.network(scale), "ntire")
+    base = Use(latency=measured.median, multadds=known["multadds"], params=known["params"])
+    table = ranking(frame, column, base, challenge, gate)
+    own = {"trial": "baseline", "label": challenge.baseline.label, "latency_ms": base.latency}
+    own |= {"multadds": base.multadds, "params": base.params} | scores(base, base, challenge)
+    print_table(pd.concat([table, pd.DataFrame([own])], ignore_index=True), form)
+    below = int((frame["psnr_y"] < gate).sum())
+    untimed = int(frame[column].isna().sum())
+    if form is None:
+        say(
+            f"\nNTIRE {year}: {len(table)} of {len(frame)} variants are ranked; {below} are below the gate of {gate:g} dB and "
+            f"{untimed} have no latency. Running time: {column}."
+        )
+    if measured.doubt:
+        click.echo(f"unreliable: the latency of the baseline: {measured.doubt}", err=True)
