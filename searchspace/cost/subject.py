@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from searchspace.cost.shapes import worked_out
-from searchspace.layers import ConvNorm, fold
+from searchspace.layers import Folding, fold
 
 aten = torch.ops.aten
 
@@ -49,7 +49,7 @@ class Subject:
     """A network on the meta device, and the size of the input image for which its costs are counted."""
 
     network: nn.Module
-    """The network as training builds it: weight norm and batch norm are not folded."""
+    """The network as training builds it: weight norm and `Folding` layers are not folded."""
     low_res: tuple[int, int]
     """Rows and columns of the input image."""
     at_scale: Callable[[int], nn.Module] | None = None
@@ -57,9 +57,9 @@ class Subject:
 
     @cached_property
     def deployed(self) -> nn.Module:
-        """The network for deployment: in evaluation mode, with weight norm and batch norm folded."""
+        """The network for deployment: in evaluation mode, with weight norm and `Folding` layers folded."""
         folds = any(
-            isinstance(part, ConvNorm) or parametrize.is_parametrized(part)
+            isinstance(part, Folding) or parametrize.is_parametrized(part)
             for part in self.network.modules()
         )
         if not folds and not self.network.training:

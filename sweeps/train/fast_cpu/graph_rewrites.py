@@ -26,6 +26,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from searchspace.strategies.reparam import Reparameterised
 from sweeps.train.fast_cpu.upsampler_fusion import (
     FEW_COLOURS,
     ShuffleToColours,
@@ -48,7 +49,7 @@ def fused(network: nn.Module) -> Forward:
     sets `network` to training mode.
     """
     try:
-        traced = fx.symbolic_trace(network.train())
+        traced = fx.GraphModule(network, _Tracer().trace(network.train()))
     except (
         Exception
     ):  # A forward that branches on values can raise any type of error while it is traced.
@@ -59,6 +60,13 @@ def fused(network: nn.Module) -> Forward:
             changes += rewrite(traced, node)
     traced.recompile()
     return traced if changes else network
+
+
+class _Tracer(fx.Tracer):
+    """A tracer that takes a re-parameterised convolution as one operator, because its forward pass asks for the device."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, Reparameterised) or super().is_leaf_module(m, module_qualified_name)
 
 
 class ConvShuffle(nn.Module):
