@@ -57,13 +57,16 @@ class PublicCode:
     """Returns the code's names of the layers for (spec, scale), in the order in which our network registers the layers.
 
     A layer with a weight is named without '.weight' and '.bias'. Any other tensor has its full name. The mean shift
-    is left out."""
+    is left out. Returns no names if the code cannot build the spec."""
     adapt: Callable[[nn.Module], None] | None = None
     """Changes our network so that it computes what the code computes. Called after the code's weights are loaded."""
     open_knobs: tuple[str, ...] = ()
     """Knobs that the code takes as arguments and whose values cannot be seen in the tensors of a checkpoint."""
     note: str = ""
     """What a user of the code's weights should know."""
+    unused: str = ""
+    """A regular expression that finds the code's names of layers without effect and of constants that our network
+    computes itself. They are not loaded. Empty if there are none."""
     refused: str = ""
     """Why our network cannot compute what the code computes, so that the code's weights are refused. Empty if it can."""
 

@@ -195,7 +195,8 @@ def _code_of(network: nn.Module, stored: Mapping[str, Tensor], built: Built) -> 
     theirs = {unit for unit in theirs if not MEAN.search(unit)}
     for code in built.architecture.family.codes:
         named = list(code.layers(built.architecture.spec, built.scale))
-        others = theirs.difference(named)
+        unused = {unit for unit in theirs if code.unused and re.search(code.unused, unit)}
+        others = theirs.difference(named, unused)
         complete = theirs.issuperset(named) and all(BRANCH.search(unit) for unit in others)
         if complete and (code.refused or len(named) == number):
             return code
