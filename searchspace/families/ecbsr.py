@@ -80,12 +80,13 @@ def network(spec: EcbsrSpec, scale: int) -> nn.Module:
 
 
 def _published(blocks: int, feats: int, scale: int, where: str) -> Published:
+    """Returns a published row without printed counts."""
     return Published(
         name=f"ECBSR-M{blocks}C{feats}",
         spec=EcbsrSpec(n_feats=feats, n_blocks=blocks),
         scale=scale,
         source=where,
-        caveat="the authors' repository prints no counts",
+        caveat="the public files of the authors print no counts",
     )
 
 

@@ -2,12 +2,12 @@
 
 A block has several branches. All branches are linear, so their sum is one 3x3 convolution. Training computes the kernel
 of this convolution from the parameters of the branches in every step, and then convolves once. Gradients reach the
-parameters of every branch as if each branch had been applied to the image, but a step takes about as long as a step of a
-plain convolution. `searchspace.layers.deployed` replaces the block by the convolution itself.
+parameters of every branch as if each branch had been applied to the image, but the additional work is done on kernels
+and does not grow with the image. `searchspace.layers.deployed` replaces the block by the convolution itself.
 
-A 1x1 convolution with a bias that precedes a padded 3x3 convolution folds exactly only if the padding holds this bias.
-So a branch pads the image before its 1x1 convolution, which turns the zeros into the bias. ECBSR and FMEN write the bias
-into the border instead, which is the same.
+A 1x1 convolution with a bias that precedes a padded 3x3 convolution folds exactly only if the padding holds this bias, as
+in ECBSR and FMEN. The block computes the same function: its one convolution pads the input with zeros, which a 1x1
+convolution with a bias would turn into that bias.
 
 A block starts with the kernel and the bias that a plain convolution would have had, because one of its branches takes up
 the difference. With the same seed, a network therefore computes the same image before its first step, whatever its
