@@ -58,7 +58,7 @@ class PublicCode:
     """Returns the code's names of the layers for (spec, scale), in the order in which our network registers the layers.
 
     A layer with a weight is named without '.weight' and '.bias'. Any other tensor has its full name. The mean shift
-    is left out."""
+    is left out. Returns no names if the code cannot build the spec."""
     rewrite: Callable[[Any, Mapping[str, Tensor]], Mapping[str, Tensor]] | None = None
     """Takes the spec and the tensors of a file by name, and returns them in the form in which our network trains: for
     example, a folded convolution as its branches. `layers` names the layers in this form."""
@@ -68,6 +68,9 @@ class PublicCode:
     """Knobs that the code takes as arguments and whose values cannot be seen in the tensors of a checkpoint."""
     note: str = ""
     """What a user of the code's weights should know."""
+    unused: str = ""
+    """A regular expression that finds the code's names of layers without effect and of constants that our network
+    computes itself. They are not loaded. Empty if there are none."""
     refused: str = ""
     """Why our network cannot compute what the code computes, so that the code's weights are refused. Empty if it can."""
 

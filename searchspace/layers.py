@@ -64,7 +64,15 @@ class ColourShift(nn.Module):
         self.mixes = not torch.equal(self.weight.flatten(1), identity)
 
 
-class ConvNorm(nn.Sequential):
+class Folding(nn.Module):
+    """The base class of layers that `deployed` replaces by one convolution."""
+
+    def folded(self) -> nn.Conv2d:
+        """Returns the convolution whose output equals the output of this layer in evaluation mode."""
+        raise NotImplementedError
+
+
+class ConvNorm(nn.Sequential, Folding):
     """A convolution followed by a batch norm, which `deployed` folds into the convolution."""
 
     def __init__(self, convolution: nn.Conv2d) -> None:
@@ -102,13 +110,8 @@ def weight_norm(module: nn.Module) -> nn.Module:
     return module
 
 
-def folds(part: nn.Module) -> bool:
-    """Returns whether `part` has a deployed form of its own: a method `folded()` that returns the layer to deploy."""
-    return hasattr(type(part), "folded")
-
-
 def deployed(network: nn.Module) -> nn.Module:
-    """Returns a copy of `network` for deployment: in evaluation mode, with weight norm, batch norm and branches folded.
+    """Returns a copy of `network` for deployment: in evaluation mode, with weight norm and all `Folding` layers folded.
 
     Only the batch norm of a `ConvNorm` is folded. Any other batch norm stays as it is.
     """
@@ -116,7 +119,7 @@ def deployed(network: nn.Module) -> nn.Module:
 
 
 def fold(network: nn.Module) -> nn.Module:
-    """Folds weight norm and every layer with a method `folded` in place, and returns `network`.
+    """Folds weight norm and each `Folding` layer in place, and returns `network`.
 
     `network` must be in evaluation mode.
     """
@@ -124,8 +127,8 @@ def fold(network: nn.Module) -> nn.Module:
         if parametrize.is_parametrized(part):
             _fold_parametrizations(part)
         for name, child in list(part.named_children()):
-            if folds(child):
-                setattr(part, name, child.folded())  # type: ignore[operator]
+            if isinstance(child, Folding):
+                setattr(part, name, child.folded())
     return network
 
 

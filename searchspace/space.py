@@ -9,7 +9,7 @@ The entry of a knob has one of five forms:
 - values with a condition: `expand_ratio: {values: [2, 3], when: {compression: [head, tail]}}`
 
 If a value is itself a list, it goes inside the list of choices: `compression: [none, [0, 1, 2]]`. A knob without an entry
-keeps its published default. `slwsr: auto` searches every knob of slwsr for which the family lists several values.
+keeps its published default. `slwsr: auto` searches every knob of slwsr with several listed values, except `block`.
 """
 
 import itertools
@@ -235,7 +235,7 @@ def _parse_family(
 ) -> tuple[tuple[Dimension, ...], list[Fault]]:
     known = knobs(family.spec)
     if wanted == "auto":
-        wanted = {name: "auto" for name, knob in known.items() if len(knob.search) > 1}
+        wanted = {name: "auto" for name, knob in known.items() if knob.in_auto}
     if wanted is None:
         wanted = {}
     if not isinstance(wanted, Mapping):

@@ -33,6 +33,9 @@ class Search:
     """The values of a knob that are worth trying. A sweep tries these values if its file says `auto`."""
 
     values: tuple[Any, ...]
+    only_if_named: bool = False
+    """Whether a sweep tries the values only if its file says `auto` for this knob, and not if it says `auto` for the
+    family. Knobs that a family gained later have this set, so that sweep files keep their space."""
 
 
 def one_of(names: Iterable[str]) -> AfterValidator:
@@ -112,6 +115,8 @@ class Knob:
     default: Any
     search: tuple[Any, ...]
     """The values that a sweep tries if its file says `auto`. If the family lists no values, this is the default alone."""
+    in_auto: bool
+    """Whether a sweep searches the knob if its file says `auto` for the family."""
     description: str
     """What the knob does: the docstring under its field, on one line."""
     type_name: str
@@ -122,11 +127,14 @@ def knobs(spec_class: type[Spec]) -> dict[str, Knob]:
     """Returns the knobs of a family's spec class by name, in order of declaration."""
     found = {}
     for name, field in spec_class.model_fields.items():
-        search = next((m.values for m in field.metadata if isinstance(m, Search)), None)
+        search = next(
+            (m for m in field.metadata if isinstance(m, Search)), Search((field.default,))
+        )
         found[name] = Knob(
             name=name,
             default=field.default,
-            search=search if search is not None else (field.default,),
+            search=search.values,
+            in_auto=len(search.values) > 1 and not search.only_if_named,
             description=" ".join((field.description or "").split()),
             type_name=_type_name(field.annotation),
         )

@@ -4,7 +4,7 @@ from searchspace.cost.subject import Cost, Subject
 
 
 def count(subject: Subject) -> int:
-    """Returns the number of parameters after weight norm and batch norm are folded.
+    """Returns the number of parameters after weight norm, batch norm and branches are folded.
 
     The constants of the mean shifts do not count.
     """

@@ -4,7 +4,9 @@ from searchspace.cost.subject import Cost, Subject
 
 
 def count(subject: Subject) -> int:
-    """Returns the number of trained parameters, including the scales g of weight norm and all parameters of batch norm."""
+    """Returns the number of trained parameters, including the scales g of weight norm, all parameters of batch norm
+    and of all branches of re-parameterised convolutions.
+    """
     return sum(p.numel() for p in subject.network.parameters() if p.requires_grad)
 
 

@@ -185,6 +185,7 @@ _SHAPES: dict[Any, Callable[..., Sequence[int] | None]] = {
     aten.gelu.default: _common_shape,
     aten.silu.default: _common_shape,
     aten.sqrt.default: _common_shape,
+    aten.clamp.default: _common_shape,
     aten.pow.Tensor_Scalar: _common_shape,
     aten.mean.dim: _mean_shape,
     aten.add.Tensor: _common_shape,

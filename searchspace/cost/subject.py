@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from searchspace.cost.shapes import worked_out
-from searchspace.layers import fold, folds
+from searchspace.layers import Folding, fold
 
 aten = torch.ops.aten
 
@@ -49,7 +49,7 @@ class Subject:
     """A network on the meta device, and the size of the input image for which its costs are counted."""
 
     network: nn.Module
-    """The network as training builds it: weight norm, batch norm and branches are not folded."""
+    """The network as training builds it: weight norm and `Folding` layers are not folded."""
     low_res: tuple[int, int]
     """Rows and columns of the input image."""
     at_scale: Callable[[int], nn.Module] | None = None
@@ -57,11 +57,12 @@ class Subject:
 
     @cached_property
     def deployed(self) -> nn.Module:
-        """The network for deployment: in evaluation mode, with weight norm, batch norm and branches folded."""
-        changes = any(
-            folds(part) or parametrize.is_parametrized(part) for part in self.network.modules()
+        """The network for deployment: in evaluation mode, with weight norm and `Folding` layers folded."""
+        folds = any(
+            isinstance(part, Folding) or parametrize.is_parametrized(part)
+            for part in self.network.modules()
         )
-        if not changes and not self.network.training:
+        if not folds and not self.network.training:
             return self.network
         with Unfilled():
             return fold(_sharing(self.network).eval())

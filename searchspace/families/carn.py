@@ -17,6 +17,7 @@ from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, conv
 from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies import two_strategies
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
+from searchspace.strategies.reparam import BlockName, block_conv
 from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, steps
 from searchspace.table.cost_parts import Parts
@@ -51,6 +52,9 @@ class CarnSpec(Spec):
     upsampler: Annotated[str, one_of(CARN_UPSAMPLERS), Search(CARN_UPSAMPLERS)] = OWN_UPSAMPLER
     """The layers that turn the features into the enlarged image. grouped: stepwise, with grouped convolutions and a
     ReLU before each shuffle."""
+    block: BlockName = "plain"
+    """Kind of the 3x3 convolutions in the residual blocks. Each kind is one 3x3 convolution as deployed. repvgg, ecb
+    and rrrb have more parameters in training."""
 
     @model_validator(mode="after")
     def _groups_divide(self) -> "CarnSpec":
@@ -72,7 +76,8 @@ class ResidualBlock(nn.Module):
     def __init__(self, spec: CarnSpec) -> None:
         super().__init__()
         n, groups = spec.n_feats, spec.groups
-        layers = [conv(3, n, n, groups=groups), nn.ReLU(), conv(3, n, n, groups=groups)]
+        first, second = (block_conv(spec.block, n, n, groups=groups) for _ in range(2))
+        layers = [first, nn.ReLU(), second]
         if spec.unit == "efficient":
             layers += [nn.ReLU(), conv(1, n, n)]
         self.body = nn.Sequential(*layers)
@@ -242,6 +247,7 @@ FAMILY = Family(
     parts=Parts(
         together=(
             "n_feats unit groups recursive n_units n_blocks",
+            "n_feats block groups recursive n_units n_blocks",
             "n_feats residual_scaling recursive n_units n_blocks",
             "n_feats n_units^2 n_blocks",
             "n_feats n_blocks^2",

@@ -17,6 +17,7 @@ from searchspace.layers import conv
 from searchspace.spec import Search, Spec
 from searchspace.strategies.adaptive import he_normal
 from searchspace.strategies.colours import on_colours
+from searchspace.strategies.reparam import BlockName, block_conv
 from searchspace.table.cost_parts import Parts
 
 
@@ -29,6 +30,9 @@ class DrcnSpec(Spec):
     """Number of times that the recursive convolution is applied."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 1
     """Number of colours that the network sees. 1: only Y, as published; Cb and Cr are enlarged bicubically. 3: RGB."""
+    block: BlockName = "plain"
+    """Kind of the recursive 3x3 convolution. Each kind is one 3x3 convolution as deployed. repvgg, ecb and rrrb have
+    more parameters in training."""
 
 
 class Drcn(nn.Module):
@@ -41,7 +45,7 @@ class Drcn(nn.Module):
         self.embedding = nn.Sequential(
             conv(3, spec.colours, n), nn.ReLU(), conv(3, n, n), nn.ReLU()
         )
-        self.recursion = nn.Sequential(conv(3, n, n), nn.ReLU())
+        self.recursion = nn.Sequential(block_conv(spec.block, n, n), nn.ReLU())
         self.reconstruction = nn.Sequential(conv(3, n, n), nn.ReLU(), conv(3, n, spec.colours))
         he_normal(self)
         self.weights = nn.Parameter(torch.full((spec.recursions,), 1 / spec.recursions))
@@ -81,7 +85,7 @@ FAMILY = Family(
     network=network,
     scales=(2, 3, 4, 8),
     parts=Parts(
-        together=("n_feats colours recursions",),
+        together=("n_feats colours recursions", "n_feats block"),
         repeats={"recursions": 1},
     ),
     published=(

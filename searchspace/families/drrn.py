@@ -19,6 +19,7 @@ from searchspace.spec import Search, Spec
 from searchspace.strategies.adaptive import he_normal
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import on_colours
+from searchspace.strategies.reparam import BlockName, block_conv
 from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
 from searchspace.table.cost_parts import Parts
 
@@ -37,6 +38,9 @@ class DrrnSpec(Spec):
     attention has its own gate for each application."""
     residual_scaling: ScalingName = "none"
     """Learnt scaling applied to the first features, before the outputs of the unit are added to them."""
+    block: BlockName = "plain"
+    """Kind of the 3x3 convolutions in the unit. Each kind is one 3x3 convolution as deployed. repvgg, ecb
+    and rrrb have more parameters in training."""
 
 
 class Drrn(nn.Module):
@@ -48,9 +52,8 @@ class Drrn(nn.Module):
         self.skips_activated = False
         n = spec.n_feats
         self.head = nn.Sequential(nn.ReLU(), conv(3, spec.colours, n, bias=False))
-        self.unit = nn.Sequential(
-            nn.ReLU(), conv(3, n, n, bias=False), nn.ReLU(), conv(3, n, n, bias=False)
-        )
+        first, second = (block_conv(spec.block, n, n, bias=False) for _ in range(2))
+        self.unit = nn.Sequential(nn.ReLU(), first, nn.ReLU(), second)
         self.tail = nn.Sequential(nn.ReLU(), conv(3, n, spec.colours, bias=False))
         he_normal(self)
         self.attention = ATTENTIONS[spec.attention](n, spec.recursions)
@@ -106,6 +109,7 @@ FAMILY = Family(
     parts=Parts(
         together=(
             "n_feats attention recursions",
+            "n_feats block",
             "n_feats residual_scaling",
             "n_feats colours",
         ),

@@ -16,6 +16,7 @@ from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, conv
 from searchspace.spec import Search, Spec
 from searchspace.strategies import two_strategies
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
+from searchspace.strategies.reparam import BlockName, block_conv
 from searchspace.strategies.scaling import Residual, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName, steps
 from searchspace.table.cost_parts import Parts
@@ -38,12 +39,15 @@ class EdsrSpec(Spec):
     """Learnt scaling applied to the input of every residual block."""
     upsampler: UpsamplerName = "stepwise"
     """The layers that turn the features into the enlarged image."""
+    block: BlockName = "plain"
+    """Kind of the 3x3 convolutions in the residual blocks. Each kind is one 3x3 convolution as deployed. repvgg, ecb
+    and rrrb have more parameters in training."""
 
 
 def residual_block(spec: EdsrSpec) -> Residual:
     """Builds a residual block: x + residual_scale * (3x3 convolution, ReLU, 3x3 convolution)."""
     n = spec.n_feats
-    body = nn.Sequential(conv(3, n, n), nn.ReLU(), conv(3, n, n))
+    body = nn.Sequential(block_conv(spec.block, n, n), nn.ReLU(), block_conv(spec.block, n, n))
     return Residual(body, spec.residual_scaling, n, spec.residual_scale)
 
 
@@ -168,6 +172,7 @@ FAMILY = Family(
         together=(
             "n_feats n_blocks attention",
             "n_feats n_blocks residual_scaling",
+            "n_feats n_blocks block",
             "n_feats body_conv",
             "n_feats upsampler",
         ),

@@ -16,6 +16,7 @@ from searchspace.spec import Search, Spec
 from searchspace.strategies import two_strategies
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import on_colours
+from searchspace.strategies.reparam import BlockName, block_conv
 from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName, transposed
 from searchspace.table.cost_parts import Parts
 
@@ -41,6 +42,9 @@ class FsrcnnSpec(Spec):
     features after shrinking."""
     upsampler: UpsamplerName = "transposed"
     """The layers that turn the features into the enlarged image."""
+    block: BlockName = "plain"
+    """Kind of the 3x3 convolutions in the mapping layers. Each kind is one 3x3 convolution as deployed. repvgg, ecb
+    and rrrb have more parameters in training."""
 
     @model_validator(mode="after")
     def _luma_keeps_the_own_upsampler(self) -> Self:
@@ -63,7 +67,9 @@ class Fsrcnn(nn.Module):
         d, s = spec.n_feats, spec.n_shrunk
         self.head = _activated(spec.first_kernel, spec.colours, d)
         self.shrink = _activated(1, d, s)
-        self.blocks = nn.ModuleList(_activated(3, s, s) for _ in range(spec.n_blocks))
+        self.blocks = nn.ModuleList(
+            nn.Sequential(block_conv(spec.block, s, s), nn.PReLU(s)) for _ in range(spec.n_blocks)
+        )
         self.expand = _activated(1, s, d)
         if spec.colours == 1:
             self.tail: nn.Module = transposed(d, scale, 1)
@@ -118,6 +124,7 @@ FAMILY = Family(
     parts=Parts(
         together=(
             "n_shrunk attention n_blocks",
+            "n_shrunk block n_blocks",
             "n_feats n_shrunk",
             "n_feats first_kernel colours",
             "n_feats colours upsampler",

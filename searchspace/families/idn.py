@@ -6,6 +6,7 @@ this version. docs/facts.md 6 lists the layers. The original network works on th
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated, Literal, Self
 
 import torch
@@ -19,6 +20,7 @@ from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies import two_strategies
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import on_colours
+from searchspace.strategies.reparam import BlockName, block_conv
 from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, DirectShuffle
 from searchspace.table.cost_parts import Parts
@@ -50,6 +52,9 @@ class IdnSpec(Spec):
     upsampler: Annotated[str, one_of(IDN_UPSAMPLERS), Search(IDN_UPSAMPLERS)] = "subpixel"
     """The layers that turn the features into the enlarged image. subpixel: a 3x3 convolution and the direct
     upsampler. deconv17: the transposed 17x17 convolution of the original network."""
+    block: BlockName = "plain"
+    """Kind of the 3x3 convolutions in the distillation blocks. Each kind is one 3x3 convolution as deployed. repvgg, ecb
+    and rrrb have more parameters in training."""
 
     @model_validator(mode="after")
     def _channels_fit(self) -> Self:
@@ -89,11 +94,12 @@ class Block(nn.Module):
         super().__init__()
         n, d, groups = spec.n_feats, spec.distilled, spec.groups
         self.sizes = (d, n - d)
+        layer = partial(block_conv, spec.block)
         self.first = _activated(
-            conv(3, n, n - d), conv(3, n - d, n - 2 * d, groups=groups), conv(3, n - 2 * d, n)
+            layer(n, n - d), layer(n - d, n - 2 * d, groups=groups), layer(n - 2 * d, n)
         )
         self.second = _activated(
-            conv(3, n - d, n), conv(3, n, n - d, groups=groups), conv(3, n - d, n + d)
+            layer(n - d, n), layer(n, n - d, groups=groups), layer(n - d, n + d)
         )
         self.compress = _activated(conv(1, n + d, n))
         self.scaling = RESIDUAL_SCALINGS[spec.residual_scaling](n)
@@ -183,7 +189,7 @@ FAMILY = Family(
     network=network,
     parts=Parts(
         together=(
-            "n_feats distillation_rate groups n_blocks",
+            "n_feats distillation_rate groups block n_blocks",
             "n_feats n_blocks attention",
             "n_feats n_blocks residual_scaling",
             "n_feats colours upsampler",

@@ -5,6 +5,7 @@ authors' code (Zheng222/IMDN). docs/facts.md 6 lists the layers.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Annotated
 
 import torch
@@ -17,6 +18,7 @@ from searchspace.layers import conv
 from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies import two_strategies
 from searchspace.strategies.attention import ATTENTIONS, AttentionName, ChannelGate, ContrastGate
+from searchspace.strategies.reparam import BlockName, block_conv
 from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
 from searchspace.table.cost_parts import Parts
@@ -53,6 +55,9 @@ class ImdnSpec(Spec):
     """Learnt scaling applied to the input of every block."""
     upsampler: UpsamplerName = "direct"
     """The layers that turn the features into the enlarged image."""
+    block: BlockName = "plain"
+    """Kind of the 3x3 convolutions in the blocks. Each kind is one 3x3 convolution as deployed. repvgg, ecb
+    and rrrb have more parameters in training."""
 
     @model_validator(mode="after")
     def _both_sides_of_a_split(self) -> "ImdnSpec":
@@ -81,8 +86,9 @@ class Block(nn.Module):
         super().__init__()
         n, kept = spec.n_feats, spec.distilled
         self.sizes = (kept, n - kept)
-        between = [conv(3, n - kept, n) for _ in range(spec.n_steps - 2)]
-        self.steps = nn.ModuleList([conv(3, n, n), *between, conv(3, n - kept, kept)])
+        layer = partial(block_conv, spec.block)
+        between = [layer(n - kept, n) for _ in range(spec.n_steps - 2)]
+        self.steps = nn.ModuleList([layer(n, n), *between, layer(n - kept, kept)])
         self.fuse = conv(1, spec.n_steps * kept, n)
         gate = BLOCK_ATTENTIONS[spec.block_attention]
         self.gate = gate(spec.n_steps * kept) if gate else None
@@ -166,6 +172,7 @@ FAMILY = Family(
     parts=Parts(
         together=(
             "n_feats distillation_rate n_steps block_attention n_blocks",
+            "n_feats distillation_rate n_steps block n_blocks",
             "n_feats n_blocks attention",
             "n_feats n_blocks residual_scaling",
             "n_feats upsampler",

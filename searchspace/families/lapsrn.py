@@ -17,6 +17,7 @@ from searchspace.layers import conv
 from searchspace.spec import Search, Spec
 from searchspace.strategies.adaptive import he_normal
 from searchspace.strategies.colours import on_colours
+from searchspace.strategies.reparam import BlockName, block_conv
 from searchspace.table.cost_parts import Parts
 
 
@@ -34,6 +35,9 @@ class LapsrnSpec(Spec):
     enlarges the image never has a bias."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 1
     """Number of colours that the network sees. 1: only Y, as published; Cb and Cr are enlarged bicubically. 3: RGB."""
+    block: BlockName = "plain"
+    """Kind of the 3x3 convolutions before the transposed convolutions. Each kind is one 3x3 convolution as deployed. repvgg, ecb
+    and rrrb have more parameters in training."""
 
 
 class Level(nn.Module):
@@ -46,7 +50,7 @@ class Level(nn.Module):
         self.residual = conv(3, n, spec.colours, bias=bias)
         layers: list[nn.Module] = []
         for _ in range(spec.n_convs):
-            layers += [conv(3, n, n, bias=bias), nn.LeakyReLU(0.2)]
+            layers += [block_conv(spec.block, n, n, bias=bias), nn.LeakyReLU(0.2)]
         enlarging = nn.ConvTranspose2d(n, n, kernel, 2, 1, output_padding=kernel % 2, bias=bias)
         self.features = nn.Sequential(*layers, enlarging, nn.LeakyReLU(0.2))
 
@@ -103,7 +107,7 @@ FAMILY = Family(
     scales=(2, 4, 8),
     parts=Parts(
         together=(
-            "n_feats bias n_convs",
+            "n_feats bias block n_convs",
             "n_feats bias colours",
             "n_feats enlarging_kernel",
         ),

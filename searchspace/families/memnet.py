@@ -20,6 +20,7 @@ from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies import two_strategies
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import on_colours
+from searchspace.strategies.reparam import BlockName, block_conv
 from searchspace.strategies.scaling import Residual, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS
 from searchspace.table.cost_parts import Parts
@@ -55,6 +56,9 @@ class MemnetSpec(Spec):
     upsampler: Annotated[str, one_of(MEMNET_UPSAMPLERS), Search(MEMNET_UPSAMPLERS)] = OWN_UPSAMPLER
     """The layers that turn the features into the enlarged image. Has no effect if `interpolated` is true. shuffle: the
     direct upsampler without a bias."""
+    block: BlockName = "plain"
+    """Kind of the 3x3 convolutions in the residual blocks. Each kind is one 3x3 convolution as deployed. repvgg, ecb
+    and rrrb have more parameters in training."""
 
     @model_validator(mode="after")
     def _luma_keeps_the_own_upsampler(self) -> Self:
@@ -75,17 +79,17 @@ class MemnetSpec(Spec):
         return self.model_construct(**values)
 
 
-def activated(kernel: int, in_channels: int, out_channels: int, norm: str) -> nn.Sequential:
-    """Returns batch norm (if `norm` is batch), a ReLU and a convolution without bias."""
+def activated(convolution: nn.Module, in_channels: int, norm: str) -> nn.Sequential:
+    """Returns batch norm (if `norm` is batch), a ReLU and `convolution`."""
     layers = [nn.BatchNorm2d(in_channels)] if norm == "batch" else []
-    convolution = conv(kernel, in_channels, out_channels, bias=False)
     return nn.Sequential(*layers, nn.ReLU(), convolution)
 
 
 def residual_block(spec: MemnetSpec) -> Residual:
     """Builds a residual block: x + body(x), where the body is two 3x3 convolutions, each after norm and ReLU."""
     n = spec.n_feats
-    body = nn.Sequential(activated(3, n, n, spec.norm), activated(3, n, n, spec.norm))
+    layers = [block_conv(spec.block, n, n, bias=False) for _ in range(2)]
+    body = nn.Sequential(*(activated(layer, n, spec.norm) for layer in layers))
     return Residual(body, spec.residual_scaling, n)
 
 
@@ -101,7 +105,8 @@ class MemoryBlock(nn.Module):
         self.num_recursions = spec.n_recursions
         count = 1 if spec.recursive else spec.n_recursions
         self.units = nn.ModuleList(residual_block(spec) for _ in range(count))
-        self.gate = activated(1, (spec.n_recursions + num_memories) * n, n, spec.norm)
+        width = (spec.n_recursions + num_memories) * n
+        self.gate = activated(conv(1, width, n, bias=False), width, spec.norm)
 
     def forward(self, x: Tensor, memories: list[Tensor]) -> Tensor:
         outputs = []
@@ -179,6 +184,7 @@ FAMILY = Family(
     parts=Parts(
         together=(
             "n_feats norm interpolated recursive n_recursions n_blocks",
+            "n_feats block recursive n_recursions n_blocks",
             "n_feats residual_scaling recursive n_recursions n_blocks",
             "n_feats norm interpolated n_blocks^2",
             "n_feats interpolated attention n_blocks",

@@ -14,6 +14,7 @@ from searchspace.family import Family, PublicCode, Published
 from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, conv
 from searchspace.spec import Search, Spec
 from searchspace.strategies.attention import ATTENTIONS, AttentionName, ChannelGate
+from searchspace.strategies.reparam import BlockName, block_conv
 from searchspace.strategies.scaling import Residual, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName, steps
 from searchspace.table.cost_parts import Parts
@@ -39,6 +40,9 @@ class RcanSpec(Spec):
     """Learnt scaling applied to the input of every residual block and of every residual group."""
     upsampler: UpsamplerName = "stepwise"
     """The layers that turn the features into the enlarged image."""
+    block: BlockName = "plain"
+    """Kind of the 3x3 convolutions in the residual blocks. Each kind is one 3x3 convolution as deployed. repvgg, ecb
+    and rrrb have more parameters in training."""
 
     def canonical(self) -> "RcanSpec":
         """Returns the spec in which all reductions that give the same number of middle channels are one value.
@@ -61,7 +65,7 @@ class ChannelAttention(ChannelGate):
 def residual_block(spec: RcanSpec) -> Residual:
     """Builds a residual block (RCAB of the paper): x + attention(3x3 convolution, ReLU, 3x3 convolution)."""
     n = spec.n_feats
-    layers = [conv(3, n, n), nn.ReLU(), conv(3, n, n)]
+    layers = [block_conv(spec.block, n, n), nn.ReLU(), block_conv(spec.block, n, n)]
     if spec.block_attention == "channel":
         layers.append(ChannelAttention(n, spec.reduction))
     return Residual(nn.Sequential(*layers), spec.residual_scaling, n)
@@ -134,6 +138,7 @@ FAMILY = Family(
     parts=Parts(
         together=(
             "n_feats block_attention reduction n_blocks n_groups",
+            "n_feats block n_blocks n_groups",
             "n_feats residual_scaling n_blocks n_groups",
             "n_feats attention n_groups",
             "n_feats upsampler",

@@ -5,6 +5,7 @@ The printed 665K parameters exclude biases. The public PyTorch code (twtygqyy/py
 biases there are 665,921 parameters.
 """
 
+from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -12,10 +13,10 @@ from torch import Tensor, nn
 
 from searchspace.bicubic import enlarge_as_matlab
 from searchspace.family import Convention, Family, PublicCode, Published
-from searchspace.layers import conv
 from searchspace.spec import Search, Spec
 from searchspace.strategies.adaptive import he_normal
 from searchspace.strategies.colours import on_colours
+from searchspace.strategies.reparam import BlockName, block_conv
 from searchspace.table.cost_parts import Parts
 
 
@@ -30,6 +31,8 @@ class VdsrSpec(Spec):
     """Whether the convolutions have biases."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 1
     """Number of colours that the network sees. 1: only Y, as published; Cb and Cr are enlarged bicubically. 3: RGB."""
+    block: BlockName = "plain"
+    """Kind of the convolutions. Deployed, each is one 3x3 convolution. repvgg, ecb and rrrb train more parameters."""
 
 
 class Vdsr(nn.Module):
@@ -38,11 +41,11 @@ class Vdsr(nn.Module):
     def __init__(self, spec: VdsrSpec, scale: int) -> None:
         super().__init__()
         self.scale = scale
-        n, bias = spec.n_feats, spec.bias
-        layers: list[nn.Module] = [conv(3, spec.colours, n, bias=bias), nn.ReLU()]
+        n, layer = spec.n_feats, partial(block_conv, spec.block, bias=spec.bias)
+        layers: list[nn.Module] = [layer(spec.colours, n), nn.ReLU()]
         for _ in range(spec.n_convs - 2):
-            layers += [conv(3, n, n, bias=bias), nn.ReLU()]
-        self.layers = nn.Sequential(*layers, conv(3, n, spec.colours, bias=bias))
+            layers += [layer(n, n), nn.ReLU()]
+        self.layers = nn.Sequential(*layers, layer(n, spec.colours))
         he_normal(self)
 
     def forward(self, low_res: Tensor) -> Tensor:
@@ -84,7 +87,7 @@ FAMILY = Family(
     network=network,
     scales=(2, 3, 4, 8),
     parts=Parts(
-        together=("n_feats bias n_convs", "n_feats bias colours"),
+        together=("n_feats bias block n_convs", "n_feats bias block colours"),
         repeats={"n_convs": 2},
     ),
     published=(

@@ -6,6 +6,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from searchspace.strategies.reparam import Reparameterised
+
 
 class Sum(nn.Module):
     """The plain sum residual + x."""
@@ -37,7 +39,7 @@ def spread_evenly(total: int, parts: int) -> list[range]:
 
 
 def he_normal(network: nn.Module) -> None:
-    """Draws the weights of all `Conv2d` layers with variance 2 / fan-out and sets their biases to zero.
+    """Draws the weights of all convolutions with variance 2 / fan-out and sets their biases to zero.
 
     With PyTorch's default initialisation, each layer multiplies the signal by about 0.4, so almost nothing is left
     after the 20 layers of VDSR. The public PyTorch code of VDSR, DRRN and LapSRN uses the same initialisation.
@@ -47,3 +49,8 @@ def he_normal(network: nn.Module) -> None:
             nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
+        elif isinstance(part, Reparameterised):
+            width = part.in_channels // part.groups
+            drawn = torch.empty(part.out_channels, width, 3, 3)
+            nn.init.kaiming_normal_(drawn, mode="fan_out", nonlinearity="relu")
+            part.start_from(drawn, drawn.new_zeros(part.out_channels))

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from searchspace.layers import conv
+from searchspace.layers import Folding, conv
 
 Kernel = tuple[Tensor, Tensor | None]
 """The weight (O, I, 3, 3) and the bias (O,), or None, of a 3x3 convolution from I to O channels."""
 
 
-class Branched(nn.Module):
+class Branched(Folding):
     """The base class: maps features (N, I, H, W) to (N, O, H, W) by a 3x3 convolution with a padding of zeros."""
 
     def __init__(self, in_channels: int, out_channels: int, bias: bool = True) -> None:

@@ -133,6 +133,14 @@ def _resize(x: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(x, size, mode="bicubic", align_corners=False)
 
 
+def anchor(image: Tensor, scale: int) -> Tensor:
+    """Returns each colour of `image` (N, C, H, W) repeated s^2 times, (N, C s^2, H, W).
+
+    A pixel shuffle by s turns the result into the nearest-neighbour enlargement of the image. Source: ABPN.
+    """
+    return torch.stack([image] * scale**2, 2).flatten(1, 2)
+
+
 def steps(scale: int) -> tuple[int, ...]:
     """Returns the factors of a stepwise upsampler: all 2 if the scale is a power of two, otherwise the scale alone."""
     if scale & (scale - 1) == 0:

@@ -252,7 +252,8 @@ def _code_of(
         theirs = {unit for unit in units_of(tensors) if not SHIFT.search(f"{unit}.")}
         theirs = {unit for unit in theirs if not MEAN.search(unit)}
         named = list(code.layers(spec, built.scale))
-        others = theirs.difference(named)
+        unused = {unit for unit in theirs if code.unused and re.search(code.unused, unit)}
+        others = theirs.difference(named, unused)
         complete = theirs.issuperset(named) and all(BRANCH.search(unit) for unit in others)
         if complete and (code.refused or len(named) == number):
             return code, dict(tensors)

@@ -232,7 +232,7 @@ def without_gradient(network: nn.Module) -> set[str]:
 @each_family()
 def test_gradients_reach_every_parameter(family: Family) -> None:
     base = small(family)
-    strategies = ("attention", "residual_scaling", "upsampler")
+    strategies = ("attention", "residual_scaling", "upsampler", "block")
     for spec in (base, *(spec for name, spec in single_changes(base) if name in strategies)):
         # A ReLU may be dead in one draw of the weights; behind one that is dead in all is no path.
         missing = without_gradient(build(family, spec))

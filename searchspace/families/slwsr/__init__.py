@@ -125,6 +125,7 @@ FAMILY = Family(
     parts=Parts(
         together=(
             "n_feats num_plain residual_scaling",
+            "n_feats num_plain block",
             "n_feats num_compressed residual_scaling",
             "n_feats num_compressed expand_ratio expand_conv compress_bias compress_norm",
             "n_feats num_decoders attention",

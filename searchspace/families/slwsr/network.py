@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from searchspace.families.slwsr.spec import SlwsrSpec
 from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, ConvNorm, conv
 from searchspace.strategies.attention import ATTENTIONS
+from searchspace.strategies.reparam import block_conv
 from searchspace.strategies.scaling import Residual
 from searchspace.strategies.upsample import UPSAMPLERS
 
@@ -18,7 +19,8 @@ def residual_block(spec: SlwsrSpec, body: nn.Module) -> Residual:
 def plain_body(spec: SlwsrSpec, *, activated: bool) -> nn.Sequential:
     """Builds the body of a plain block: two 3x3 convolutions with biases, and a ReLU between them if `activated`."""
     n = spec.n_feats
-    return nn.Sequential(conv(3, n, n), _activation(activated), conv(3, n, n))
+    first, second = (block_conv(spec.block, n, n) for _ in range(2))
+    return nn.Sequential(first, _activation(activated), second)
 
 
 def compressed_body(spec: SlwsrSpec, *, activated: bool) -> nn.Sequential:

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from searchspace.families.slwsr.layout import Layout, evenly, joined, parse_layout, spread
 from searchspace.spec import Search, Spec, name_or_numbers
 from searchspace.strategies.attention import AttentionName
+from searchspace.strategies.reparam import BlockName
 from searchspace.strategies.scaling import ScalingName
 from searchspace.strategies.upsample import UpsamplerName
 
@@ -74,6 +75,9 @@ class SlwsrSpec(Spec):
     """Learnt scaling applied to the input of every residual connection."""
     upsampler: UpsamplerName = "stepwise"
     """The layers that turn the features into the enlarged image."""
+    block: BlockName = "plain"
+    """Kind of the 3x3 convolutions in the residual blocks that are not compressed. Each kind is one 3x3 convolution as deployed. repvgg, ecb
+    and rrrb have more parameters in training."""
 
     @model_validator(mode="after")
     def _numbers_fit(self) -> "SlwsrSpec":
@@ -188,7 +192,7 @@ class SlwsrSpec(Spec):
         """Returns the spec with the layout and all lists written out. Every knob without effect has its default.
 
         Without a decoder, `pool_layers` has no effect. Without compressed blocks, the knobs of such blocks have no
-        effect. Without attention, `joined` merges local blocks.
+        effect, and without plain blocks `block` has none. Without attention, `joined` merges local blocks.
         """
         layout = self.layout if self.attention != "none" else joined(self.layout)
         plain = type(self).model_fields
@@ -196,6 +200,8 @@ class SlwsrSpec(Spec):
         values |= {"n_blocks": str(layout), "local_blocks": len(layout.encoder)}
         values |= {"compression": self.compressed, "activation_ratio": self.activated}
         values["pool_layers"] = self.pooled if layout.decoder else ()
+        if self.num_plain == 0:
+            values["block"] = plain["block"].default
         if not self.compressed:
             names = ("expand_ratio", "expand_conv", "compress_bias", "compress_norm")
             values |= {name: plain[name].default for name in names}

@@ -65,7 +65,8 @@ def fused(network: nn.Module) -> Forward:
 class _Tracer(fx.Tracer):
     """A tracer that does not look into modules whose attribute `traced_as_one` is true.
 
-    The forward of such a module depends on the size of the image, which is unknown while a network is traced.
+    The forward of such a module depends on the size or the device of the image, which are unknown while a network is
+    traced.
     """
 
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:

@@ -22,7 +22,7 @@ SCALES = [(family, scale) for family in FAMILIES.values() for scale in family.sc
 STRATEGIES = [
     (family, knob)
     for family in FAMILIES.values()
-    for knob in ("attention", "upsampler")
+    for knob in ("attention", "upsampler", "block")
     if knob in knobs(family.spec)
 ]
 

@@ -21,6 +21,7 @@ from tests.sweeps.checkpoints.doubles.descendants import (
     slwsr,
     swisenet,
 )
+from tests.sweeps.checkpoints.doubles.mobile import abpn_of_aimet, ecbsr
 from tests.sweeps.checkpoints.doubles.others import (
     drrn,
     fsrcnn,
@@ -68,7 +69,18 @@ def clipped(network: nn.Module, rgb: Tensor) -> Tensor:
     return network(rgb)
 
 
+def on_luma_up_to_255(network: nn.Module, rgb: Tensor) -> Tensor:
+    return network(255 * rgb_to_ycbcr(rgb)[:, :1]) / 255
+
+
+def up_to_1_where_ours_scales(network: nn.Module, rgb: Tensor) -> Tensor:
+    """As forks feed a network whose authors feed it colours up to 255; `adapt` changes our range."""
+    return network(rgb)
+
+
 Feed = Callable[[nn.Module, Tensor], Tensor]
+AIMET = {"n_feats": 8, "n_blocks": 5, "image_conv": False, "clip": False}
+SMALL_ECBSR = {"n_feats": 8, "n_blocks": 2}
 SMALL_EDSR = {"n_feats": 8, "n_blocks": 2, "residual_scale": 0.1}
 SMALL_RCAN = {"n_feats": 8, "n_groups": 2, "n_blocks": 2, "reduction": 4}
 SMALL_AWSRN = {"n_feats": 4, "inner_feats": 8, "n_blocks": 2, "units_per_block": 4}
@@ -109,6 +121,10 @@ CASES: list = [
     (lambda: spanv2(8, 2), scaling_inside, "span", SMALL_V2 | {"block": "plain"}, 2),
     (lambda: efdn(8, 4), clipped, "efdn", {"n_feats": 8}, 4),
     (lambda: efdn(8, 3), clipped, "efdn", {"n_feats": 8, "block": "plain"}, 3),
+    (lambda: ecbsr(8, 2, 2, 1), on_luma_up_to_255, "ecbsr", SMALL_ECBSR, 2),
+    (lambda: ecbsr(8, 2, 4, 1, plain=True), on_luma_up_to_255, "ecbsr", SMALL_ECBSR | {"block": "plain"}, 4),
+    (lambda: ecbsr(8, 2, 3, 3, repeated=True), up_to_1_where_ours_scales, "ecbsr", SMALL_ECBSR | {"colours": 3}, 3),
+    (lambda: abpn_of_aimet(8, 2), up_to_1_where_ours_scales, "abpn", AIMET, 2),
     (lapsrn, on_luma, "lapsrn", {"enlarging_kernel": 4, "bias": False}, 4),
 ]  # fmt: skip
 
@@ -140,7 +156,7 @@ def test_upstream_weights_give_the_upstream_output(
     seen = image(24, 18) if feed is clipped else image()
     with torch.no_grad():
         wanted, got = feed(theirs, seen), ours(seen)
-        if feed is on_luma:
+        if feed in (on_luma, on_luma_up_to_255):
             got = rgb_to_ycbcr(got)[:, :1]
         if feed is clipped:
             got = got.clamp(0, 1)

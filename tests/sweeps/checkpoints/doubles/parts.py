@@ -45,11 +45,11 @@ def shift(sign: int, largest: int) -> nn.Conv2d:
 
 
 def keeping_shifts(network: nn.Module) -> nn.Module:
-    """`network` with noise on all weights but the mean shift's, and gains of the size of 1."""
+    """`network` with noise on all weights but the mean shift's and constants, and gains of the size of 1."""
     torch.manual_seed(3)
     with torch.no_grad():
         for name, parameter in network.named_parameters():
-            if "_mean" not in name:
+            if "_mean" not in name and parameter.requires_grad:
                 parameter += 0.05 * torch.randn_like(parameter)
     return network.eval()
 

@@ -54,7 +54,7 @@ def check_same(network: nn.Module) -> nn.Module:
     return rewritten
 
 
-UNCHANGED = frozenset({"drcn", "drrn", "fsrcnn", "idn", "lapsrn", "srcnn", "vdsr"})
+UNCHANGED = frozenset({"abpn", "drcn", "drrn", "ecbsr", "fsrcnn", "idn", "lapsrn", "srcnn", "vdsr"})
 """Families whose default network at x4 has nothing to rewrite."""
 
 
