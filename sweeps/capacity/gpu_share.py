@@ -113,6 +113,7 @@ class Plan:
             batch_size=train.batch_size,
             patch_size=train.patch_size,
             bfloat16=auto if train.precision == "auto" else train.precision == "bfloat16",
+            averaged=train.ema is not None,
             image_pixels=self.image_pixels,
             resident_bytes=self.image_bytes if resident else 0,
             process_bytes=CPU_BYTES if gpu is None else CUDA_BYTES,
@@ -237,7 +238,16 @@ def key_of(plan: Plan, site: Site) -> str:
     return (
         f"{site.gpu.model}, {site.cores:g} cores, x{config.scale}, batch {load.batch_size}, "
         f"patch {load.patch_size}, {precision}, {config.resources.threads} threads, about {size} Mult-Adds"
+        f"{_recipe(config.train)}"
     )
+
+
+def _recipe(train: TrainSettings) -> str:
+    """Returns the settings that change the speed or the memory of a step, without settings that have their default."""
+    names = ("loss", "ema")
+    defaults = TrainSettings().model_dump(mode="json", include=set(names))
+    values = train.model_dump(mode="json", include=set(names))
+    return "".join(f", {n} {values[n]}" for n in names if values[n] != defaults[n])
 
 
 def recall(plan: Plan, site: Site, most: int) -> int | None:

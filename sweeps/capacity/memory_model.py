@@ -18,6 +18,8 @@ PARAMETER_BYTES = 16
 NORM_BYTES = 12
 """Additional bytes per parameter: the weight that weight norm computes, the gradient of that weight, and sums over
 recursions."""
+AVERAGE_BYTES = 8
+"""Additional bytes per parameter if the weights are averaged: the average, and its difference from the weight."""
 SAVED = 2.5
 """Elements saved for the gradients per element that a convolution outputs. The saved elements are the input of the
 convolution, the inputs of norms and activations, sums and concatenations. Measured values range from 1.0 (VDSR: a
@@ -56,6 +58,8 @@ class Load:
     """Side of a low-resolution patch in pixels."""
     bfloat16: bool
     """Whether training steps compute under bfloat16 autocast. Evaluation never does."""
+    averaged: bool = False
+    """Whether the training keeps an average of the weights."""
     image_pixels: int = 0
     """High-resolution pixels of the validation images that are evaluated together. 0: no evaluation."""
     resident_bytes: int = 0
@@ -77,14 +81,15 @@ def predicted_bytes(architecture: Architecture, load: Load) -> int:
 
 
 def weight_bytes(counted: Mapping[str, int], load: Load) -> int:
-    """Returns the bytes of weights, gradients and moments, and of the bfloat16 copies that autocast makes.
+    """Returns the bytes of weights, their average, gradients and moments, and of the bfloat16 copies of autocast.
 
     Autocast copies a weight at each use, so a recursive network such as DRRN holds many copies. The number of uses is
     estimated as Mult-Adds divided by low-resolution pixels. The estimate is too high for convolutions on larger images.
     """
     rows, columns = low_res_size(load.scale)
     copies = 2 * counted["multadds"] // (rows * columns) if load.bfloat16 else 0
-    return (PARAMETER_BYTES + NORM_BYTES) * counted["params_train"] + copies
+    each = PARAMETER_BYTES + NORM_BYTES + (AVERAGE_BYTES if load.averaged else 0)
+    return each * counted["params_train"] + copies
 
 
 def step_bytes(architecture: Architecture, load: Load) -> int:

@@ -14,10 +14,12 @@ from pydantic import (
 from searchspace.quantity import parse_quantity
 from searchspace.spec import one_of
 from sweeps.records import MAX_STEPS
-from sweeps.train.losses import LOSSES
+from sweeps.train.losses import HEAVIEST, parse_loss
 from sweeps.train.schedules import SCHEDULES
 
 Number = BeforeValidator(parse_quantity)
+Beta = Annotated[float, Number, Field(ge=0, lt=1)]
+OPTIMIZERS = ("adam", "adamw")
 MAX_PIXELS = 2**28
 """The largest number of high-resolution pixels in the batch of one step. A step of the smallest network takes 15 GiB of
 memory for so many pixels."""
@@ -52,9 +54,13 @@ class TrainSettings(BaseModel):
     batch_size: Annotated[int, Number, Field(ge=1, le=65_536)] = 16
     """Number of patches in the batch of one step. Together, the high-resolution patches of a batch have at most 2^28 pixels."""
     learning_rate: Annotated[float, Number, Field(gt=0, le=1e6)] = 1e-3
-    """Largest learning rate. The optimizer is Adam with betas 0.9 and 0.999."""
-    loss: Annotated[str, one_of(LOSSES)] = "l1"
-    """The loss that training minimizes. l1: the mean absolute difference between output and original."""
+    """Largest learning rate."""
+    loss: Annotated[
+        str | dict[str, Annotated[float, Field(gt=0, le=HEAVIEST)]], BeforeValidator(parse_loss)
+    ] = "l1"
+    """The loss that training minimizes. l1: the mean absolute difference between output and original. charbonnier: a
+    smooth form of l1. mse: the mean squared difference. fft: the mean absolute difference of their spectra. A mapping
+    from these names to weights is a weighted sum, such as {l1: 1.0, fft: 0.05}."""
     schedule: Annotated[str, one_of(SCHEDULES)] = "one_cycle"
     """How the learning rate changes during a training. constant: it does not change. halve: it halves every
     `halve_every` steps, as in many papers. cosine: it falls to zero along a cosine. one_cycle: it rises linearly over
@@ -65,6 +71,19 @@ class TrainSettings(BaseModel):
     restarts at the rungs of search.halving."""
     halve_every: Annotated[int, Number, Field(ge=1, le=MAX_STEPS)] = 200_000
     """Number of steps between two halvings of the learning rate with `schedule: halve`."""
+    warmup: Annotated[int, Number, Field(ge=0, le=MAX_STEPS)] = 0
+    """Number of steps at the beginning during which the learning rate of the schedule is multiplied by a factor that
+    rises linearly to 1. It must be 0 with schedule: one_cycle, which rises by itself."""
+    optimizer: Annotated[str, one_of(OPTIMIZERS)] = "adam"
+    """The optimizer. adam: Adam; it adds weight decay to the gradient. adamw: AdamW; it shrinks the weights by
+    learning_rate times weight_decay at each step, apart from the gradient."""
+    betas: tuple[Beta, Beta] = (0.9, 0.999)
+    """How much of the running means of the gradient and of its square the optimizer keeps at each step."""
+    weight_decay: Annotated[float, Number, Field(ge=0, le=1e6)] | None = None
+    """Strength of the pull of all weights towards 0. null: 0 with adam, 0.01 with adamw, as in PyTorch."""
+    ema: Annotated[float, Number, Field(gt=0, lt=1)] | None = None
+    """Decay of an exponential moving average of the weights, such as 0.999. The averaged weights are evaluated, stored
+    and exported as the network, and training continues with the weights themselves. null: no average."""
     clip_gradient: Annotated[float, Number, Field(gt=0, le=1e6)] | None = None
     """Largest norm of the gradient of all weights. A longer gradient is scaled down. null: gradients are not clipped."""
     evaluate_every: Annotated[int, Number, Field(ge=1, le=MAX_STEPS)] = 1000
@@ -74,6 +93,19 @@ class TrainSettings(BaseModel):
     auto: bfloat16 if the processor or GPU computes it natively, else float32."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Device to train on. cuda: an NVIDIA GPU. cpu: the processor. auto: the GPU if there is one, else the processor."""
+
+    @field_validator("warmup")
+    @classmethod
+    def _room_to_warm_up(cls, warmup: int, info: ValidationInfo) -> int:
+        steps, schedule = info.data.get("steps"), info.data.get("schedule")
+        if warmup and schedule == "one_cycle":
+            raise ValueError(
+                "must be 0 with schedule: one_cycle, which raises the learning rate over the first 30 % by itself, "
+                f"got {warmup:,}; choose another schedule, such as cosine"
+            )
+        if steps is not None and warmup >= steps:
+            raise ValueError(f"must be below steps ({steps:,}), got {warmup:,}")
+        return warmup
 
     @field_validator("restarts")
     @classmethod

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from sweeps.data.patches import PatchSampler
 from sweeps.data.resident import resident
 from sweeps.device import keep_freed_memory, pick_autocast, sent, without_tf32
+from sweeps.train.average import Average
 from sweeps.train.cuda_graph import ResidentSteps
 from sweeps.train.fast_cpu.graph_rewrites import fused
-from sweeps.train.losses import LOSSES
+from sweeps.train.losses import loss_of
 from sweeps.train.optimizer import Rate, set_rate
 from sweeps.train.settings import TrainSettings
 
@@ -32,13 +33,15 @@ def make_step(
     settings: TrainSettings,
     sampler: PatchSampler,
     rate: Rate,
+    average: Average | None = None,
 ) -> Step:
     """Returns the function that takes one optimiser step on patches from `sampler` with the learning rate `rate(step)`.
 
-    If a training resumes, the state of `optimizer` must be loaded before the call.
+    If `average` is given, each step updates it too. If a training resumes, the state of `optimizer` must be loaded
+    before the call.
     """
     device = next(network.parameters()).device
-    update = make_update(network, optimizer, settings)
+    update = make_update(network, optimizer, settings, average)
     if device.type == "cuda" and resident(sampler.pairs, device) is not None:
         return ResidentSteps(update, optimizer, sampler, rate, device)
     keep_freed_memory()
@@ -52,7 +55,10 @@ def make_step(
 
 
 def make_update(
-    network: nn.Module, optimizer: torch.optim.Optimizer, settings: TrainSettings
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    settings: TrainSettings,
+    average: Average | None = None,
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """Returns a function that updates the weights on a batch (low_res, high_res) and returns the loss as a scalar tensor.
 
@@ -62,7 +68,7 @@ def make_update(
     device = parameters[0].device
     lowered = pick_autocast(settings.precision, device)
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=lowered, cache_enabled=False)
-    criterion = LOSSES[settings.loss]
+    criterion = loss_of(settings.loss)
     forward = fused(network) if lowered and device.type == "cpu" else network
 
     def update(low_res: Tensor, high_res: Tensor) -> Tensor:
@@ -76,6 +82,8 @@ def make_update(
         if settings.clip_gradient is not None:
             nn.utils.clip_grad_norm_(parameters, settings.clip_gradient)
         optimizer.step()
+        if average is not None:
+            average.update()
         return loss.detach()
 
     return update if lowered else without_tf32()(update)
