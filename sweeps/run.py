@@ -13,6 +13,7 @@ from sweeps.capacity.gpu_share import Plan, Say, Share, local_share, make_plan, 
 from sweeps.capacity.gpus import find_gpus, number_of, of_workers, places, visible_gpus
 from sweeps.capacity.settings import AUTO, ResourceSettings
 from sweeps.checkpoints.object_store import check_store, is_url
+from sweeps.checkpoints.warm_start import check_readable
 from sweeps.config.feasibility import Found, check_feasible
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.data.images import SetNotFound, find_folders
@@ -61,6 +62,8 @@ def prepare(config: SweepConfig, *, sample: bool = False, elsewhere: bool = Fals
     if is_url(config.checkpoints):
         with _may_be_elsewhere(elsewhere, lacks):
             check_store(config.checkpoints)
+    with _may_be_elsewhere(elsewhere, lacks):
+        check_readable("train.warm_start", config.train.warm_start)
     found = check_feasible(config, sample=sample)
     missing = _missing_set(config.data) if elsewhere else ""
     if missing:

@@ -13,13 +13,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from searchspace.errors import UserError
 from sweeps.checkpoints.state import Checkpoints, newest_state, write_state
 from sweeps.checkpoints.stored_state import training_fault
+from sweeps.checkpoints.warm_start import warm_start
 from sweeps.data.patches import PatchSampler
 from sweeps.data.split import DataSplit
 from sweeps.device import keep_freed_memory, pick_device
@@ -58,12 +61,13 @@ def train(
     With `settings.ema`, the averaged weights are evaluated and stored as the network. At the end of the full length,
     `network` has the averaged weights.
 
-    If `checkpoints` holds a state, the training resumes from it. Each `Evaluation` is yielded once its checkpoint is on
+    If `checkpoints` holds a state, the training resumes from it. Otherwise it starts from `settings.warm_start`, if that
+    is set. Each `Evaluation` is yielded once its checkpoint is on
     disk. A resumed training first yields all earlier evaluations again, because the process that should have stored
     them may have died first. `is_stopped` is called before each step. If it returns True, the state is saved and
     KeyboardInterrupt is raised. `clock` returns seconds. While another process measures a latency, the training waits;
     the default `clock` does not count this time. Raises TrainingFailed if the loss is not finite or has
-    diverged, and CheckpointFailed if a checkpoint cannot be written.
+    diverged or if the weights to start from do not fit, and CheckpointFailed if a checkpoint cannot be written.
     """
     until_step = settings.steps if until_step is None else until_step
     device = pick_device(settings.device)
@@ -71,7 +75,7 @@ def train(
     optimizer = make_optimizer(network, settings)
     watch = _LossWatch(settings)
     state = _newest(network, checkpoints, settings)
-    step, seconds, history = _resume(network, optimizer, watch, state)
+    step, seconds, history = _resume(network, optimizer, watch, settings, state)
     average = _averaged(network, settings, state)
     scored = network if average is None else average.network
     for evaluated, measurements in itertools.groupby(history, key=lambda item: item.step):
@@ -211,17 +215,30 @@ def _newest(
     )
 
 
+def _start(network: nn.Module, settings: TrainSettings) -> None:
+    """Fills the network from the weights that the settings name, if any. Raises TrainingFailed if they do not fit."""
+    if settings.warm_start is None:
+        return
+    try:
+        logger.info(str(warm_start(network, Path(settings.warm_start))))
+    except UserError as error:
+        # The weights would not fit at the next attempt either.
+        raise TrainingFailed(f"train.warm_start: {error}") from None
+
+
 def _resume(
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
     watch: _LossWatch,
+    settings: TrainSettings,
     state: Mapping[str, Any] | None,
 ) -> tuple[int, float, list[Measurement]]:
-    """Loads a checkpoint, without the average of the weights.
+    """Loads a checkpoint, without the average of the weights. Without a checkpoint, loads the weights to start from.
 
     Returns its step, the training time in seconds, and the measurements so far. Without a checkpoint, the step is 0.
     """
     if state is None:
+        _start(network, settings)
         return 0, 0.0, []
     network.load_state_dict(state.get("raw") or state["network"])
     if state["optimizer"] is not None:

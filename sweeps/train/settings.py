@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -13,6 +14,7 @@ from pydantic import (
 
 from searchspace.quantity import parse_quantity
 from searchspace.spec import one_of
+from sweeps.paths import expanded
 from sweeps.records import MAX_STEPS
 from sweeps.train.losses import HEAVIEST, parse_loss
 from sweeps.train.schedules import SCHEDULES
@@ -84,6 +86,9 @@ class TrainSettings(BaseModel):
     ema: Annotated[float, Number, Field(gt=0, lt=1)] | None = None
     """Decay of an exponential moving average of the weights, such as 0.999. The averaged weights are evaluated, stored
     and exported as the network, and training continues with the weights themselves. null: no average."""
+    warm_start: Annotated[str, AfterValidator(expanded)] | None = None
+    """File of weights that each training starts from: a checkpoint of srsweep, or one of a public code. It may be for
+    another scale; layers whose shapes depend on the scale then start new. null: all weights start at random."""
     clip_gradient: Annotated[float, Number, Field(gt=0, le=1e6)] | None = None
     """Largest norm of the gradient of all weights. A longer gradient is scaled down. null: gradients are not clipped."""
     evaluate_every: Annotated[int, Number, Field(ge=1, le=MAX_STEPS)] = 1000

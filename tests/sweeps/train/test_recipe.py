@@ -1,5 +1,6 @@
 """The settings of a training besides its length: optimizer, warm-up and averaged weights."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,8 +8,10 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
+from searchspace.architecture import architecture
 from sweeps.checkpoints.state import read_checkpoint, write_state
 from sweeps.train.average import Average
+from sweeps.train.loop import TrainingFailed
 from sweeps.train.optimizer import learning_rate_at, make_optimizer
 from sweeps.train.settings import TrainSettings
 from tests.sweeps.train.tiny import SETTINGS, Tiny, flat, same_weights, without_seconds
@@ -173,3 +176,28 @@ def test_a_state_without_the_weights_that_training_continues_with_is_passed_over
     again, _ = run(settings, write="2.pt", read=("1.pt",))
     assert told in caplog.text
     assert same_weights(whole, again)
+
+
+def small(seed: int) -> nn.Module:
+    torch.manual_seed(seed)
+    return architecture("edsr", {"n_feats": 4, "n_blocks": 1}).network(2)
+
+
+@pytest.mark.parametrize("ema", [None, 0.5])
+def test_a_training_starts_from_the_weights_of_a_file_once(
+    run: Any, tmp_path: Path, ema: float | None
+) -> None:
+    path = tmp_path / "start.pt"
+    torch.save(small(1).state_dict(), path)
+    settings = with_settings(warm_start=str(path), ema=ema)
+    whole, expected = run(settings, network=small(2))
+    assert same_weights(whole, run(settings, network=small(3), write="2.pt")[0])
+    assert not same_weights(whole, run(with_settings(ema=ema), network=small(2), write="3.pt")[0])
+    run(settings, network=small(2), write="cut.pt", stop_at=4)
+    # A training that has begun no longer needs the file.
+    path.unlink()
+    resumed, records = run(settings, network=small(4), write="5.pt", read=("cut.pt",))
+    assert same_weights(whole, resumed)
+    assert without_seconds(records) == without_seconds(expected)
+    with pytest.raises(TrainingFailed, match=r"^train\.warm_start: .*start\.pt: no such file$"):
+        run(settings, network=small(2), write="6.pt")
