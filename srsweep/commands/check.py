@@ -200,7 +200,7 @@ def _multiply_adds(config: SweepConfig, allowed: list[Architecture]) -> float:
     """
     rows, columns = low_res_size(config.scale)
     multadds = fmean(costs(a, config.scale)["multadds"] for a in allowed) / (rows * columns)
-    pixels = config.train.patch_size**2 * config.train.batch_size * config.train.steps
+    pixels = config.train.mean_patch_area * config.train.batch_size * config.train.steps
     return 3 * multadds * pixels * config.search.trials
 
 
@@ -237,7 +237,8 @@ class TooLarge(Exception):  # noqa: N818 - reads as what happened
 def _time_step(config: SweepConfig, architecture: Architecture) -> float:
     """Returns the duration of one training step in seconds. Raises TooLarge if the step does not fit into memory.
 
-    If a step would take the CPU very long, a smaller batch is timed, and the duration is multiplied.
+    If a step would take the CPU very long, a smaller batch is timed, and the duration is multiplied. With patch stages,
+    a step with the largest patches is timed, and the result is for patches of mean area.
     """
     train, scale = config.train, config.scale
     on_cuda = pick_device(train.device).type == "cuda"
@@ -258,7 +259,8 @@ def _time_step(config: SweepConfig, architecture: Architecture) -> float:
             f"{free / 2**30:.1f} GiB are free; use a smaller patch_size or batch_size"
         )
     timed = train.model_copy(update={"batch_size": batch})
-    return time_step(architecture.network(scale), scale, timed) * train.batch_size / batch
+    share = train.mean_patch_area / train.patch_size**2 / batch
+    return time_step(architecture.network(scale), scale, timed) * train.batch_size * share
 
 
 def _seconds(

@@ -1,6 +1,7 @@
 """Settings under `train` in a sweep file."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -10,8 +11,10 @@ from pydantic import (
     Field,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
+from searchspace.errors import UserError
 from searchspace.quantity import parse_quantity
 from searchspace.spec import one_of
 from sweeps.paths import expanded
@@ -22,6 +25,7 @@ from sweeps.train.schedules import SCHEDULES
 Number = BeforeValidator(parse_quantity)
 Beta = Annotated[float, Number, Field(ge=0, lt=1)]
 OPTIMIZERS = ("adam", "adamw")
+LARGEST_PATCH = 4_096
 MAX_PIXELS = 2**28
 """The largest number of high-resolution pixels in the batch of one step. A step of the smallest network takes 15 GiB of
 memory for so many pixels."""
@@ -42,6 +46,27 @@ def batch_fault(settings: "TrainSettings", scale: int) -> str | None:
     )
 
 
+def _size(stage: object) -> int | None:
+    """Returns the size in a stage that has not been checked yet, or None if it has no whole number there."""
+    written = stage.get("size") if isinstance(stage, Mapping) else getattr(stage, "size", None)
+    try:
+        size = parse_quantity(written)
+    except UserError:
+        return None
+    return size if isinstance(size, int) and 4 <= size <= LARGEST_PATCH else None
+
+
+class PatchStage(BaseModel):
+    """A part of a training during which patches have one size."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    size: Annotated[int, Number, Field(ge=4, le=LARGEST_PATCH)]
+    """Height and width of the training patches, in low-resolution pixels."""
+    until: Annotated[float, Number, Field(gt=0, le=1)] = 1.0
+    """Share of all steps after which the stage ends. The last stage ends at 1."""
+
+
 class TrainSettings(BaseModel):
     """How a sweep trains every trial. A step is an optimiser step."""
 
@@ -51,8 +76,11 @@ class TrainSettings(BaseModel):
 
     steps: Annotated[int, Number, Field(ge=1, le=MAX_STEPS)] = 4000
     """Number of steps of a full training."""
-    patch_size: Annotated[int, Number, Field(ge=4, le=4_096)] = 24
+    patch_size: Annotated[int, Number, Field(ge=4, le=LARGEST_PATCH)] = 24
     """Height and width of the training patches, in low-resolution pixels."""
+    patch_stages: tuple[PatchStage, ...] | None = None
+    """Stages with patches of different sizes, such as [{until: 0.5, size: 24}, {size: 48}]. patch_size is then the
+    largest size and need not be given. null: all patches have patch_size."""
     batch_size: Annotated[int, Number, Field(ge=1, le=65_536)] = 16
     """Number of patches in the batch of one step. Together, the high-resolution patches of a batch have at most 2^28 pixels."""
     learning_rate: Annotated[float, Number, Field(gt=0, le=1e6)] = 1e-3
@@ -98,6 +126,54 @@ class TrainSettings(BaseModel):
     auto: bfloat16 if the processor or GPU computes it natively, else float32."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Device to train on. cuda: an NVIDIA GPU. cpu: the processor. auto: the GPU if there is one, else the processor."""
+
+    def patch_size_at(self, step: int) -> int:
+        """Returns the size of the patches of `step`, counted from 0."""
+        ends = ((round(stage.until * self.steps), stage.size) for stage in self.patch_stages or ())
+        return next((size for end, size in ends if step < end), self.patch_size)
+
+    @property
+    def mean_patch_area(self) -> float:
+        """The mean over all steps of the number of low-resolution pixels in a patch."""
+        if self.patch_stages is None:
+            return self.patch_size**2
+        starts = (0.0, *(stage.until for stage in self.patch_stages))
+        return sum(
+            s.size**2 * (s.until - start)
+            for s, start in zip(self.patch_stages, starts, strict=False)
+        )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _largest_patch(cls, values: Any) -> Any:
+        """Fills in `patch_size` if only `patch_stages` is given."""
+        if not isinstance(values, Mapping) or "patch_size" in values:
+            return values
+        stages = values.get("patch_stages")
+        sizes = [_size(stage) for stage in stages] if isinstance(stages, list | tuple) else []
+        known = [size for size in sizes if size is not None]
+        return {**values, "patch_size": max(known)} if known else values
+
+    @field_validator("patch_stages")
+    @classmethod
+    def _stages_in_order(
+        cls, stages: tuple[PatchStage, ...] | None, info: ValidationInfo
+    ) -> tuple[PatchStage, ...] | None:
+        if stages is None:
+            return None
+        ends = [stage.until for stage in stages]
+        if not ends:
+            raise ValueError("must have at least one stage, got none; use null")
+        if ends != sorted({*ends}) or ends[-1] != 1:
+            raise ValueError(
+                f"the values of until must increase and end at 1, which the last stage may leave out, got {ends}"
+            )
+        largest = max(stage.size for stage in stages)
+        if info.data.get("patch_size", largest) != largest:
+            raise ValueError(
+                f"patch_size must be their largest size, {largest}, or be left out, got {info.data['patch_size']}"
+            )
+        return stages
 
     @field_validator("warmup")
     @classmethod

@@ -22,6 +22,9 @@ from sweeps.train.losses import loss_of
 from sweeps.train.optimizer import Rate, set_rate
 from sweeps.train.settings import TrainSettings
 
+Update = Callable[[Tensor, Tensor], Tensor]
+"""A function that updates the weights on a batch (low_res, high_res) and returns the loss as a scalar tensor."""
+
 Step = Callable[[int], Tensor]
 """A function that takes the optimiser step of a given number, counted from 0. It returns the loss as a scalar tensor,
 which the next call may overwrite."""
@@ -37,11 +40,32 @@ def make_step(
 ) -> Step:
     """Returns the function that takes one optimiser step on patches from `sampler` with the learning rate `rate(step)`.
 
+    If the settings have stages, the patches of each stage have their own size, and only that differs from `sampler`.
     If `average` is given, each step updates it too. If a training resumes, the state of `optimizer` must be loaded
     before the call.
     """
-    device = next(network.parameters()).device
     update = make_update(network, optimizer, settings, average)
+
+    def of_size(size: int) -> Step:
+        own = sampler
+        if size != sampler.patch_size:
+            own = PatchSampler(sampler.pairs, size, sampler.batch_size, sampler.seed)
+        return _make_step(network, optimizer, update, own, rate)
+
+    if settings.patch_stages is None:
+        return of_size(sampler.patch_size)
+    return _staged(settings, of_size)
+
+
+def _make_step(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    update: Update,
+    sampler: PatchSampler,
+    rate: Rate,
+) -> Step:
+    """Returns the function that takes one step with `update`, on patches of one size."""
+    device = next(network.parameters()).device
     if device.type == "cuda" and resident(sampler.pairs, device) is not None:
         return ResidentSteps(update, optimizer, sampler, rate, device)
     keep_freed_memory()
@@ -54,12 +78,30 @@ def make_step(
     return take_step
 
 
+def _staged(settings: TrainSettings, of_size: Callable[[int], Step]) -> Step:
+    """Returns a step function whose patches have the size of the stage that the step belongs to.
+
+    Each stage gets a step function of its own, because a CUDA graph works on tensors of fixed shapes. The function of
+    the stage before is released first, and with it the memory of its graph.
+    """
+    size, current = 0, None
+
+    def take_step(step: int) -> Tensor:
+        nonlocal size, current
+        if (wanted := settings.patch_size_at(step)) != size or current is None:
+            current = None
+            size, current = wanted, of_size(wanted)
+        return current(step)
+
+    return take_step
+
+
 def make_update(
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
     settings: TrainSettings,
     average: Average | None = None,
-) -> Callable[[Tensor, Tensor], Tensor]:
+) -> Update:
     """Returns a function that updates the weights on a batch (low_res, high_res) and returns the loss as a scalar tensor.
 
     low_res is uint8 (N, 3, H, W) and high_res is uint8 (N, 3, sH, sW) for scale s, both on the network's device.

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from searchspace.errors import UserError, shown
 from searchspace.quantity import parse_quantity
-from searchspace.synonyms import nearest
 from sweeps.train.losses.charbonnier import charbonnier
 from sweeps.train.losses.fft import fft
 from sweeps.train.losses.l1 import l1
@@ -64,8 +63,7 @@ def loss_of(setting: str | Mapping[str, float]) -> Loss:
 def _known(name: object) -> str:
     if isinstance(name, str) and name in LOSSES:
         return name
-    known = ", ".join(LOSSES)
-    raise UserError(f"must be one of {known}; {nearest(name, LOSSES)}, got {shown(name)}")
+    raise UserError(f"must be one of {', '.join(LOSSES)}, got {shown(name)}")
 
 
 def _weight(name: object, value: object) -> float:
