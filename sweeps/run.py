@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 from searchspace.errors import UserError
 from sweeps.capacity.gpu_share import Plan, Say, Share, local_share, make_plan, resources_of
 from sweeps.capacity.gpus import find_gpus, number_of, of_workers, places, visible_gpus
@@ -28,6 +30,7 @@ from sweeps.records import Record
 from sweeps.store.database import check_place
 from sweeps.store.provenance import git_state, holder, versions
 from sweeps.store.store import LEASE_SECONDS, Store, StoreError, SweepTaken
+from sweeps.train.teacher import teacher_of
 
 DriverName = Literal["local", "ray"]
 OnChange = Callable[[Sweep, Record | None], None]
@@ -64,6 +67,7 @@ def prepare(config: SweepConfig, *, sample: bool = False, elsewhere: bool = Fals
             check_store(config.checkpoints)
     with _may_be_elsewhere(elsewhere, lacks):
         check_readable("train.warm_start", config.train.warm_start)
+        teacher_of(config.train, config.scale, torch.device("cpu"))
     found = check_feasible(config, sample=sample)
     missing = _missing_set(config.data) if elsewhere else ""
     if missing:

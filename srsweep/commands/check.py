@@ -32,6 +32,7 @@ from sweeps.messages import redacted_url
 from sweeps.run import Ready, lacking, local_slots, prepare
 from sweeps.search.sampler import sampler_class
 from sweeps.train.loop import time_step
+from sweeps.train.teacher import teacher_architecture
 from sweeps.turns import alone
 
 SHOWN = ("params", "multadds", "activations", "num_convs", "memory")
@@ -249,7 +250,12 @@ def _time_step(config: SweepConfig, architecture: Architecture) -> float:
         pixels = (train.patch_size * scale) ** 2
         batch = max(1, min(batch, int(TIMED_MULTADDS / each), int(TIMED_PIXELS / pixels)))
     load = Load(
-        scale=scale, batch_size=batch, patch_size=train.patch_size, bfloat16=False, process_bytes=0
+        scale=scale,
+        batch_size=batch,
+        patch_size=train.patch_size,
+        bfloat16=False,
+        averaged=train.ema is not None,
+        teacher=teacher_architecture(train),
     )
     needed = predicted_bytes(architecture, load)
     free = torch.cuda.mem_get_info()[0] if on_cuda else free_memory()

@@ -40,6 +40,7 @@ from sweeps.paths import expanded
 from sweeps.records import MAX_STEPS, Evaluation, Outcome, Progress
 from sweeps.train.segment import Segment, run
 from sweeps.train.settings import TrainSettings, batch_fault
+from sweeps.train.teacher import teacher_of
 
 
 @click.command()
@@ -66,6 +67,12 @@ from sweeps.train.settings import TrainSettings, batch_fault
     "such as one of a public code. They may be for another scale. Default: as in the earlier training, otherwise random weights.",
 )
 @click.option(
+    "--teacher",
+    metavar="TRIAL|FOLDER|FILE",
+    help="Also learn from the output of a trained network, which --teacher names as --from names weights. A file must be a checkpoint "
+    "of srsweep; --set distill=... takes others. Default: as in the earlier training, otherwise no teacher.",
+)
+@click.option(
     "--data",
     "train_set",
     help="Training images. It takes the same values as data.train in a sweep file. Default: as in the earlier training, otherwise "
@@ -88,6 +95,7 @@ def train(  # noqa: PLR0913 - one parameter an option
     steps: int | None,
     changes: tuple[str, ...],
     start: str | None,
+    teacher: str | None,
     train_set: str | None,
     root: str | None,
     seed: int | None,
@@ -111,9 +119,7 @@ def train(  # noqa: PLR0913 - one parameter an option
     srsweep train slwsr n_feats=16 --scale 3 --from best/attempt-1.pt -o best-x3
     """
     given = choose(variant, scale=scale, weights=None, db=db, fetch=False)
-    changed = _changed(changes) | _start(start, db)
-    if start is not None and any(text.startswith("warm_start=") for text in changes):
-        raise UserError("--set warm_start: is given by --from too; leave one of them out")
+    changed = _with_weights(_changed(changes), start, teacher, db)
     wanted = Variant(
         architecture=given.architecture,
         scale=given.scale,
@@ -146,17 +152,31 @@ def _changed(changes: tuple[str, ...]) -> dict[str, object]:
     return values
 
 
-def _start(text: str | None, db: str | None) -> dict[str, object]:
-    """Returns the setting `warm_start` for the option --from: the absolute path of the weights that it names."""
-    if text is None:
-        return {}
+def _with_weights(
+    changed: Mapping[str, object], start: str | None, teacher: str | None, db: str | None
+) -> dict[str, object]:
+    """Returns the settings that --set gives, with `warm_start` and `distill` as --from and --teacher give them."""
+    given = {"warm_start": ("--from", start), "distill": ("--teacher", teacher)}
+    found = dict(changed)
+    for key, (option, text) in given.items():
+        if text is None:
+            continue
+        if key in changed:
+            raise UserError(f"--set {key}: is given by {option} too; leave one of them out")
+        path = _weights(option, text, db)
+        found[key] = path if key == "warm_start" else {"teacher": {"weights": path}}
+    return found
+
+
+def _weights(option: str, text: str, db: str | None) -> str:
+    """Returns the absolute path of the weights that an option names: a file, a trial or an output folder."""
     path = Path(expanded(text))
     try:
         if not path.is_file():
             path = choose([text], scale=None, weights=None, db=db).checkpoint()
     except UserError as error:
-        raise UserError(f"--from: {error}") from None
-    return {"warm_start": str(path.absolute())}
+        raise UserError(f"{option}: {error}") from None
+    return str(path.absolute())
 
 
 def _settings(variant: Variant, steps: int | None, changed: Mapping[str, object]) -> TrainSettings:
@@ -235,6 +255,7 @@ def _opened(variant: Variant, folder: Path) -> Iterator[None]:
     assert variant.data is not None
     split = open_data(variant.data, variant.scale, image_cache())
     PatchSampler(split.train, variant.train.patch_size, variant.train.batch_size, variant.seed)
+    teacher_of(variant.train, variant.scale, torch.device("cpu"))
     lines = _started(variant, folder)
     _note(variant, folder)
     say_once([*split.lines, *lines])

@@ -8,7 +8,7 @@ fitted to cover the measured peaks of all families with all strategies (`benchma
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from searchspace.architecture import Architecture
 from searchspace.cost import OUTPUT_SIZE, costs, low_res_size
@@ -60,6 +60,8 @@ class Load:
     """Whether training steps compute under bfloat16 autocast. Evaluation never does."""
     averaged: bool = False
     """Whether the training keeps an average of the weights."""
+    teacher: Architecture | None = None
+    """The network that the training imitates. None: no distillation."""
     image_pixels: int = 0
     """High-resolution pixels of the validation images that are evaluated together. 0: no evaluation."""
     resident_bytes: int = 0
@@ -76,7 +78,7 @@ def predicted_bytes(architecture: Architecture, load: Load) -> int:
     """
     counted = costs(architecture, load.scale)
     tensors = weight_bytes(counted, load) + step_bytes(architecture, load)
-    tensors += evaluation_bytes(counted, load)
+    tensors += evaluation_bytes(counted, load) + teacher_bytes(load)
     return round(ALLOCATOR_SHARE * tensors) + load.resident_bytes + load.process_bytes
 
 
@@ -100,6 +102,20 @@ def step_bytes(architecture: Architecture, load: Load) -> int:
     elements = SAVED * counted["activations"] + HELD * counted["memory"] / 4
     own = share * elements * _element_bytes(architecture, load)
     return round(own) + PIXEL_BYTES * pixels + OPERATOR_BYTES
+
+
+def teacher_bytes(load: Load) -> int:
+    """Returns the memory in bytes that the teacher of a distillation needs: its weights, and one pass without gradients.
+
+    All elements count as float32.
+    """
+    if load.teacher is None:
+        return 0
+    counted = costs(load.teacher, load.scale)
+    pixels = load.batch_size * (load.patch_size * load.scale) ** 2
+    inference = counted["memory"] * pixels // (OUTPUT_SIZE[0] * OUTPUT_SIZE[1])
+    copies = weight_bytes(counted, load) - weight_bytes(counted, replace(load, bfloat16=False))
+    return 4 * counted["params_train"] + inference + copies
 
 
 def evaluation_bytes(counted: Mapping[str, int], load: Load) -> int:

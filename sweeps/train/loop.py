@@ -32,6 +32,7 @@ from sweeps.train.average import Average, average_of
 from sweeps.train.optimizer import learning_rate_at, make_optimizer, set_rate
 from sweeps.train.settings import TrainSettings
 from sweeps.train.step import make_step, make_update
+from sweeps.train.teacher import teacher_of
 from sweeps.turns import clock as working_clock
 from sweeps.turns import give_way
 
@@ -67,7 +68,7 @@ def train(
     them may have died first. `is_stopped` is called before each step. If it returns True, the state is saved and
     KeyboardInterrupt is raised. `clock` returns seconds. While another process measures a latency, the training waits;
     the default `clock` does not count this time. Raises TrainingFailed if the loss is not finite or has
-    diverged or if the weights to start from do not fit, and CheckpointFailed if a checkpoint cannot be written.
+    diverged or if the weights of `warm_start` or of the teacher do not fit, and CheckpointFailed if a checkpoint cannot be written.
     """
     until_step = settings.steps if until_step is None else until_step
     device = pick_device(settings.device)
@@ -82,7 +83,8 @@ def train(
         yield Evaluation(step=evaluated, measurements=tuple(measurements))
     sampler = PatchSampler(split.train, settings.patch_size, settings.batch_size, seed)
     rate = partial(learning_rate_at, settings)
-    take_step = make_step(network, optimizer, settings, sampler, rate, average)
+    teacher = _teacher(settings, split.train.scale, device)
+    take_step = make_step(network, optimizer, settings, sampler, rate, average, teacher)
     # Evaluates at the end of each cycle too, so that the history does not depend on whether the trial pauses there.
     also = {until_step, *(settings.restarts or ())}
     started = clock() - seconds
@@ -136,7 +138,8 @@ def time_step(network: nn.Module, scale: int, settings: TrainSettings, steps: in
     keep_freed_memory()
     optimizer = make_optimizer(network, settings)
     set_rate(optimizer, 1e-6)
-    update = make_update(network, optimizer, settings, average_of(network, settings))
+    average, teacher = average_of(network, settings), teacher_of(settings, scale, device)
+    update = make_update(network, optimizer, settings, average, teacher)
     side, batch = settings.patch_size, settings.batch_size
     low_res = torch.zeros((batch, 3, side, side), dtype=torch.uint8, device=device)
     high_res = torch.zeros((batch, 3, side * scale, side * scale), dtype=torch.uint8, device=device)
@@ -224,6 +227,14 @@ def _start(network: nn.Module, settings: TrainSettings) -> None:
     except UserError as error:
         # The weights would not fit at the next attempt either.
         raise TrainingFailed(f"train.warm_start: {error}") from None
+
+
+def _teacher(settings: TrainSettings, scale: int, device: torch.device) -> nn.Module | None:
+    """Returns the teacher that the settings name, if any. Raises TrainingFailed if its weights do not fit."""
+    try:
+        return teacher_of(settings, scale, device)
+    except UserError as error:
+        raise TrainingFailed(str(error)) from None
 
 
 def _resume(

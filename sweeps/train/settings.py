@@ -1,7 +1,7 @@
 """Settings under `train` in a sweep file."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -14,7 +14,8 @@ from pydantic import (
     model_validator,
 )
 
-from searchspace.errors import UserError
+from searchspace.architecture import architecture
+from searchspace.errors import UserError, shown
 from searchspace.quantity import parse_quantity
 from searchspace.spec import one_of
 from sweeps.paths import expanded
@@ -67,6 +68,46 @@ class PatchStage(BaseModel):
     """Share of all steps after which the stage ends. The last stage ends at 1."""
 
 
+def _with_weights(teacher: object) -> object:
+    """Returns the setting of a teacher as a mapping, also if only the file of its weights is given."""
+    return {"weights": teacher} if isinstance(teacher, str) else teacher
+
+
+class TeacherSettings(BaseModel):
+    """A trained network whose output a training imitates."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    weights: Annotated[str, AfterValidator(expanded)]
+    """File of the teacher's weights: a checkpoint of srsweep, or one of a public code."""
+    family: str | None = None
+    """Family of the teacher. null: a checkpoint of srsweep states it."""
+    knobs: dict[str, Any] = {}
+    """Knobs of the teacher that differ from the published network of its family."""
+
+    @model_validator(mode="after")
+    def _known_network(self) -> Self:
+        if self.family is not None:
+            try:
+                architecture(self.family, self.knobs)
+            except UserError as error:
+                raise ValueError("; ".join(str(error).splitlines())) from None
+        elif self.knobs:
+            raise ValueError(f"family must be given beside knobs, got {shown(self.knobs)}")
+        return self
+
+
+class DistillSettings(BaseModel):
+    """Distillation: the network also learns from the output of a trained network, the teacher."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    teacher: Annotated[TeacherSettings, BeforeValidator(_with_weights)]
+    """The teacher: the file of its weights, or a mapping with weights, family and knobs. Its scale must be the sweep's."""
+    weight: Annotated[float, Number, Field(gt=0, le=1e6)] = 1.0
+    """Weight of the loss between output and teacher, beside 1 for the loss between output and original."""
+
+
 class TrainSettings(BaseModel):
     """How a sweep trains every trial. A step is an optimiser step."""
 
@@ -117,6 +158,8 @@ class TrainSettings(BaseModel):
     warm_start: Annotated[str, AfterValidator(expanded)] | None = None
     """File of weights that each training starts from: a checkpoint of srsweep, or one of a public code. It may be for
     another scale; layers whose shapes depend on the scale then start new. null: all weights start at random."""
+    distill: DistillSettings | None = None
+    """Distillation from a trained network, such as {teacher: runs/large/3/attempt-1.pt, weight: 1}. null: none."""
     clip_gradient: Annotated[float, Number, Field(gt=0, le=1e6)] | None = None
     """Largest norm of the gradient of all weights. A longer gradient is scaled down. null: gradients are not clipped."""
     evaluate_every: Annotated[int, Number, Field(ge=1, le=MAX_STEPS)] = 1000
@@ -206,3 +249,15 @@ class TrainSettings(BaseModel):
                 f"must increase and stay below steps ({steps:,}), got {list(restarts)}"
             )
         return restarts
+
+
+def work_of(settings: TrainSettings) -> str:
+    """Returns the settings that change the work of a step besides its batch, such as ', ema 0.9'.
+
+    Settings that have their default are left out, so the text is usually empty.
+    """
+    names = {"loss", "ema", "distill"}
+    values, defaults = (
+        each.model_dump(mode="json", include=names) for each in (settings, TrainSettings())
+    )
+    return "".join(f", {n} {values[n]}" for n in sorted(names) if values[n] != defaults[n])

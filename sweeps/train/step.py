@@ -37,14 +37,15 @@ def make_step(
     sampler: PatchSampler,
     rate: Rate,
     average: Average | None = None,
+    teacher: nn.Module | None = None,
 ) -> Step:
     """Returns the function that takes one optimiser step on patches from `sampler` with the learning rate `rate(step)`.
 
     If the settings have stages, the patches of each stage have their own size, and only that differs from `sampler`.
-    If `average` is given, each step updates it too. If a training resumes, the state of `optimizer` must be loaded
+    If `average` is given, each step updates it too. `teacher` is the network of `sweeps.train.teacher.teacher_of`. If a training resumes, the state of `optimizer` must be loaded
     before the call.
     """
-    update = make_update(network, optimizer, settings, average)
+    update = make_update(network, optimizer, settings, average, teacher)
 
     def of_size(size: int) -> Step:
         own = sampler
@@ -101,6 +102,7 @@ def make_update(
     optimizer: torch.optim.Optimizer,
     settings: TrainSettings,
     average: Average | None = None,
+    teacher: nn.Module | None = None,
 ) -> Update:
     """Returns a function that updates the weights on a batch (low_res, high_res) and returns the loss as a scalar tensor.
 
@@ -111,6 +113,7 @@ def make_update(
     lowered = pick_autocast(settings.precision, device)
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=lowered, cache_enabled=False)
     criterion = loss_of(settings.loss)
+    share = settings.distill.weight if settings.distill is not None else 0.0
     forward = fused(network) if lowered and device.type == "cpu" else network
 
     def update(low_res: Tensor, high_res: Tensor) -> Tensor:
@@ -119,6 +122,10 @@ def make_update(
         with autocast:
             super_res = forward(low_res)
         loss = criterion(super_res.float(), high_res)
+        if teacher is not None:
+            with torch.no_grad(), autocast:
+                taught = teacher(low_res)
+            loss = loss + share * criterion(super_res.float(), taught.float())
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if settings.clip_gradient is not None:

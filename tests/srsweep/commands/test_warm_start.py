@@ -1,5 +1,6 @@
 """`srsweep train --from` starts from the weights of a folder or a file, and says what it took over."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -74,3 +75,17 @@ def test_a_start_that_cannot_be_is_one_line(
 ) -> None:
     Path("w.pt").touch()
     assert told in mistake("train", *EDSR, *words, *more, "-o", "x")
+
+
+def test_a_folder_is_the_teacher_of_another_training(words: list[object]) -> None:
+    succeed("train", *EDSR, "--scale", 2, *words, "-o", "large")
+    small = ("edsr", "n_feats=2", "n_blocks=1", "--scale", 2, *words)
+    succeed("train", *small, "--teacher", "large", "-o", "small")
+    note = json.loads(Path("small/variant.json").read_text())
+    weights = str(checkpoint_path(Path("large").absolute(), 1))
+    teacher = {"weights": weights, "family": None, "knobs": {}}
+    assert note["train"]["distill"] == {"teacher": teacher, "weight": 1.0}
+    said = mistake("train", "edsr", "--scale", 3, *words, "--teacher", "large", "-o", "x3")
+    assert "train.distill.teacher: " in said
+    assert "at x2, not of edsr n_feats=4 n_blocks=1 at x3" in said
+    assert not Path("x3").exists()
