@@ -22,8 +22,8 @@ LATENCY = f"{PREFIX} "
 Format = Literal["table", "json", "csv"]
 
 SPREAD = ("latency_q1", "latency_q3", "latency_ok")
-"""First words of a latency's lower quartile, its upper quartile, and whether it is reliable (1 or 0). The other words
-and the dataset are those of the latency."""
+"""First words of a latency's lower quartile, its upper quartile, and whether it is reliable (1 or 0). The name and
+the dataset of the latency supply the rest."""
 
 HEADINGS = {
     "psnr_y": "PSNR-Y dB",
@@ -165,10 +165,10 @@ def render(frame: pd.DataFrame, form: Format = "table", *, width: int | None = N
 
 
 def as_csv(frame: pd.DataFrame) -> str:
-    """Returns `frame` as CSV for spreadsheets, too.
+    """Returns `frame` as CSV that is also safe to open in a spreadsheet.
 
     A spreadsheet takes a text that begins with one of FORMULA for a formula and runs it. Such a text gets an apostrophe
-    before it, which spreadsheets do not show. Numbers stay as they are, also as text.
+    before it, which spreadsheets do not show. Numbers stay unchanged, even if they are stored as text.
     """
     texts = frame.select_dtypes(exclude=["number", "bool", "datetime"]).columns
     safe = frame.assign(**{name: frame[name].map(_inert) for name in texts})

@@ -22,6 +22,7 @@ Convention = Literal[
     "multadds_with_bias",
     "multadds_with_mean_shift",
     "multadds_exact_third",
+    "multadds_at_256",
 ]
 """The names of the rules by which papers count parameters and Mult-Adds. `searchspace.cost.conventions` implements them."""
 

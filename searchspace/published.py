@@ -26,6 +26,7 @@ RULES: dict[Convention, str] = {
     "multadds_with_bias": "the Mult-Adds include one addition per output value of each convolution with a bias",
     "multadds_with_mean_shift": "the Mult-Adds include the two mean shifts",
     "multadds_exact_third": "the Mult-Adds are counted for 921,600 / 9 low-resolution pixels instead of 426x240",
+    "multadds_at_256": "the Mult-Adds are counted for a low-resolution image of 256x256 pixels, as in the NTIRE challenges",
 }
 """How each counting rule of papers differs from our rules: `deployed` for parameters, `multadds` for Mult-Adds.
 `srsweep families --published` prints these sentences as notes."""

@@ -1,4 +1,4 @@
-"""Measures the latency that a sweep uses anew, under the conditions of the sweep, and replaces the stored one."""
+"""Measures a sweep's latency again, under the conditions that the sweep used, and replaces the stored value."""
 
 import re
 from collections.abc import Iterator, Sequence

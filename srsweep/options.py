@@ -74,7 +74,7 @@ def _database(fallbacks: str) -> Callable[[Command], Command]:
     )
 
 
-DATABASE = _database(", otherwise the database of the sweep file that you name")
+DATABASE = _database(", otherwise the database of the sweep file if a sweep is given as its file")
 DATABASE_ALONE = _database("")
 """The same option for commands that take no sweep file."""
 MAX_THREADS = 1_024
@@ -108,12 +108,12 @@ def tabular(command: Command) -> Command:
 
 
 def print_table(frame: pd.DataFrame, form: Format | None) -> None:
-    """Prints `frame` in the given form. None stands for a table that fits the width of the terminal."""
+    """Prints `frame` in the given form. If the form is None, prints a table that fits the width of the terminal."""
     click.echo(render(frame, form or "table", width=text_width()))
 
 
 def text_width() -> int | None:
-    """Returns the characters per line of a table. None stands for the terminal's width."""
+    """Returns the number of characters per line of a table, or None for the width of the terminal."""
     return None if sys.stdout.isatty() else 200
 
 

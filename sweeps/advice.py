@@ -17,8 +17,8 @@ DEFAULT_STORAGE = "sqlite:///results.db"
 def command(*words: object, storage: str | None = None, program: str = "srsweep") -> str:
     """Returns the command line `program words...`, quoted for the shell.
 
-    `storage` is the URL of the database that the command must use; None if it uses none. The option --db is added
-    unless this database is the default. A URL with a password is never printed: unless the environment holds it, the
+    `storage` is the URL of the database that the command must use, or None if the command uses no database. The option
+    --db is added unless this database is the default. A URL with a password is never printed: unless the environment holds it, the
     command begins with the variable that a person has to fill in.
 
     A path that begins with "-" gets the prefix "./", so that it is not taken for an option.

@@ -1,4 +1,4 @@
-"""The processor time that other processes use while this process measures something."""
+"""Measures how much processor time other processes use while this process measures something else."""
 
 import os
 import time
@@ -16,9 +16,10 @@ QUIET_CORES = 0.1
 """Cores that other processes may use during a measurement without distorting it. A few background services of an
 operating system use less."""
 QUIET_SHARE = 0.05
-"""Share of the allowed cores that other processes may use, where that is more than QUIET_CORES."""
+"""Share of the allowed cores that other processes may use without distorting a measurement. The larger of this share and
+QUIET_CORES counts."""
 UNCERTAIN_SECONDS = 0.03
-"""Error of the processor time of others, in seconds: the kernel counts it in steps of 0.01 s."""
+"""Uncertainty of the processor time of other processes, in seconds. The kernel counts in steps of 0.01 s."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +27,8 @@ class Load:
     """The processor time that other processes used over some seconds."""
 
     others: float
-    """Mean number of cores that other processes used, of the cores that this process may use. NaN: the system does not
-    report it."""
+    """Mean number of cores that other processes used, among the cores that this process may use. NaN if the system does
+    not report it."""
     cores: int
     """Number of cores that this process may use."""
     seconds: float
@@ -40,7 +41,7 @@ class Load:
 
     @property
     def is_busy(self) -> bool:
-        """Whether other processes used so much that a measurement of time is of no use. False if that is unknown."""
+        """Whether other processes used so much processor time that a measurement of time is worthless. False if the load is unknown."""
         allowed = max(QUIET_CORES, QUIET_SHARE * self.cores)
         return self.others * self.seconds > allowed * self.seconds + UNCERTAIN_SECONDS
 
@@ -53,10 +54,10 @@ class Load:
 
 
 class Meter:
-    """Measures the load of other processes, from its making on or since `restart`.
+    """Measures the load of other processes since the object was made, or since the last call of `restart`.
 
-    The processor time of this process and of the processes `own` does not count. Processor time that the host of a
-    virtual machine gave to other machines counts, because it is missing here.
+    The processor time of this process and of the processes `own` does not count. On a virtual machine, time that
+    the host gave to other virtual machines counts as load, because this machine lacked it.
     """
 
     def __init__(self, own: Sequence[int] = ()) -> None:

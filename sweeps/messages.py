@@ -100,7 +100,7 @@ def _is_local(scheme: str, slashes: str) -> bool:
 
 
 def _without_secret(found: re.Match[str]) -> str:
-    """Returns a URL, and the text behind it on the same line, without the password of the URL."""
+    """Returns `text`, a URL and the rest of its line, without the password of the URL."""
     scheme, slashes, rest = found["scheme"], found["slashes"], found["rest"]
     user = _USER.match(rest)
     assert user is not None  # the pattern also matches the empty text

@@ -38,7 +38,7 @@ OnChange = Callable[[Sweep, Record | None], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Ready:
-    """What a sweep needs before its first trial, once all questions about its settings are answered."""
+    """The results of all checks that a sweep must pass before its first trial."""
 
     found: Found
     split: DataSplit | None
@@ -46,11 +46,11 @@ class Ready:
     missing_set: str = ""
     """Which image set is not on this machine and where it was searched, or ''."""
     lacks: tuple[str, ...] = ()
-    """What else this machine lacks, one line each. The sweep may run on another machine that has it."""
+    """Other things that this machine lacks, one line each. The sweep may run on another machine that has them."""
 
 
 def prepare(config: SweepConfig, *, sample: bool = False, elsewhere: bool = False) -> Ready:
-    """Asks every question that can be answered before the first trial. `run`, `pack` and `check` share them.
+    """Makes every check that is possible before the first trial. `run`, `pack` and `check` share these checks.
 
     With `elsewhere`, the sweep may run on another machine, so that the result says which image set, folder or package
     this machine lacks. `sample` is passed to `check_feasible`. Raises ConfigError or UserError for a

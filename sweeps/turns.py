@@ -2,8 +2,8 @@
 
 Two lock files coordinate all processes of a user on a machine, whatever sweep or command they belong to. A process
 holds `busy` shared while it computes. A measurement takes `turn` exclusively, which asks the others to pause, and then
-`busy` exclusively, which it gets once all others have paused. A process that computes looks at `turn` between two
-steps, at most every LOOK_SECONDS; if a measurement holds `turn`, the process lets go of `busy` and waits.
+`busy` exclusively, which it gets once all others have paused. A process that computes checks `turn` between two
+steps, at most once in LOOK_SECONDS. If a measurement holds `turn`, the process releases `busy` and waits.
 
 The kernel frees the locks of a process that dies. All waits are bounded, because a process may be stopped (SIGSTOP)
 while it holds a lock. The seconds that a process has waited are not part of its `clock`.
@@ -104,7 +104,8 @@ class _Lock:
 
 
 Around = Callable[[], AbstractContextManager[object]]
-"""Makes the context in which a computation waits. It may stop clocks, or let a GPU finish its work."""
+"""A function that returns the context manager in which a computation waits. The context may stop clocks or let a GPU
+finish its work."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +119,7 @@ class Alone:
 
 
 class _Turns(threading.local):
-    """The state of the current thread. Threads are to each other what processes are."""
+    """The state of the current thread. Two threads of a process treat each other like two processes."""
 
     def __init__(self) -> None:
         folder = runtime_folder()
@@ -254,8 +255,8 @@ def give_way() -> None:
 def alone() -> Iterator[Alone]:
     """Begins the block once all other computations of this user on this machine have paused. They wait until its end.
 
-    Measurements take turns. The block begins without the others' pause if they do not pause within PAUSE_SECONDS;
-    `Alone.why_not` then says why. A block inside another one is part of the outer measurement.
+    Measurements take turns. If the other computations do not pause within PAUSE_SECONDS, the block begins anyway, and
+    `Alone.why_not` says why. A block inside another block is part of the outer measurement.
     """
     turns = _turns
     if turns.is_measuring:
@@ -271,7 +272,7 @@ def alone() -> Iterator[Alone]:
 
 
 def join_measurement() -> None:
-    """Makes this thread a part of a measurement that another process has begun. It waits for nobody from now on."""
+    """Makes this thread part of a measurement that another process has begun. From then on, the thread never waits."""
     _turns.is_measuring = True
 
 

@@ -24,7 +24,7 @@ MAX_NODES = 50_000
 """The largest number of values, keys included, before and after aliases are expanded. PyYAML reads 10,000 values per
 second."""
 MAX_DEPTH = 100
-"""The largest number of lists and mappings inside each other."""
+"""The largest depth of nested lists and mappings."""
 TOO_DEEP = "too deeply nested for a sweep file"
 LONGEST_NUMBER = 100
 """The largest number of characters in a plain number."""
@@ -69,9 +69,9 @@ class Yaml:
     """A text that was read."""
 
     value: Any
-    """The value of the text. Only the part at the wanted path is complete; other keys beside this path are None."""
+    """The value of the text. Only the part at the path that was asked for is complete. All other keys have the value None."""
     node: yaml.Node | None
-    """The same value as nodes, which know their lines. None: an empty text."""
+    """The same value as PyYAML nodes, which record their lines. None if the text is empty."""
     faults: tuple[Fault, ...]
     """Scalars, tags and keys that are refused. In `value`, such a scalar is text."""
 
@@ -107,7 +107,7 @@ def read_yaml(text: str, at: Keys = ()) -> Yaml:
 def read_stored(text: str) -> Any:
     """Returns the value of a text that srsweep stored. Raises YamlError if it is not YAML or exceeds a bound.
 
-    The text may come from another person's database. It is read as YAML 1.1, which wrote it.
+    The text may come from another person's database. It is read as YAML 1.1, the version that srsweep writes.
     """
     loader = _Loader(text)
     with _one_line():
@@ -204,7 +204,7 @@ class _Found:
     faults: list[Fault]
 
     def along(self, node: yaml.Node | None, at: Keys, path: Keys) -> Any:
-        """Returns the value of `node`. Of its keys, only the first of `at` gets its value; the others are None."""
+        """Returns the value of `node`, in which only the key at the path `at` has its value. All other keys have None."""
         if node is None:
             return None
         if not at:

@@ -25,7 +25,7 @@ from searchspace.quantity import format_quantity
 
 ONLY = "is the only variant"
 ONLY_ON_FRONT = f"{ONLY} on the front"
-"""Reasons to choose a variant that needs no comparison."""
+"""Sentences for a variant that is chosen without a comparison, because it is the only candidate."""
 SHOWN_TIES = 3
 """Largest number of tied variants that the reason of a choice names."""
 

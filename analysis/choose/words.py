@@ -1,4 +1,4 @@
-"""Words for the reasons of a choice: limits, qualities, numbers of variants, and the nearest alternative."""
+"""Writes the phrases that explain a choice: its limits, its quality, the number of variants, and the nearest alternative."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -276,7 +276,7 @@ def pieces(note: str) -> list[tuple[str, bool]]:
 
 
 def are(count: int, noun: str) -> str:
-    """Returns the count with noun and verb: '1 trial is' or '2 trials are'."""
+    """Returns a count with its noun and verb, such as '1 trial is' or '2 trials are'."""
     return f"{count:,} {noun} is" if count == 1 else f"{count:,} {noun}s are"
 
 

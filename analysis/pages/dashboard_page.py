@@ -226,7 +226,7 @@ def table(rows: pd.DataFrame) -> html.Div:
 def failures_panel(failed: pd.DataFrame, total: int) -> list[Any]:
     """Returns the elements that show the failed trials and their reasons.
 
-    `failed` is a data frame of `load_reasons`. `total` is the number of all failed trials of the sweep.
+    `failed` is a data frame that `load_reasons` returned. `total` is the number of all failed trials of the sweep.
     """
     if failed.empty:
         return [html.P("No trial has failed.", className="quiet")]

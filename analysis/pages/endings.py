@@ -1,4 +1,4 @@
-"""Says in words how the trials of a sweep ended, from the state and the error that the database holds for each of them."""
+"""Describes how the trials of a sweep ended, based on the state and the error that the database holds for each trial."""
 
 import re
 from collections import Counter
@@ -34,7 +34,7 @@ def states_in_words(trials: pd.DataFrame) -> str:
 
 
 def _kind(state: str, error: str) -> str:
-    """Returns words for how a trial in `state` ended; '' if the state says it or the error is of no known kind."""
+    """Returns words that say how a trial in `state` ended, or '' if the state alone says it or the kind of error is unknown."""
     if state not in ("stopped", "failed"):
         return ""
     line = reason_of(error)

@@ -47,7 +47,7 @@ def content_policy(*scripts: str) -> str:
 
 
 def _visible(value: object) -> object:
-    """Returns a value of a template in the form in which it is printed: text from data without control characters."""
+    """Returns a value as a template prints it. Control characters in text from data become escapes."""
     if isinstance(value, Undefined | Markup) or not isinstance(value, str):
         return value
     return visible(value)

@@ -77,7 +77,7 @@ class Pictures:
 
     strips: list[Strip]
     missing: dict[str, list[str]]
-    """SWEEP#NUMBER of the variants without a picture, by the reason why they have none."""
+    """References (SWEEP#NUMBER) of the variants without a picture, grouped by the reason for the missing picture."""
     commands: list[str]
     """Commands that make the missing pictures."""
 
@@ -93,7 +93,7 @@ class ChosenSection:
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """How the page was made, so that a command makes the same page again."""
+    """The settings with which the page was made. A printed command repeats them to make the same page again."""
 
     url: str
     """URL of the database."""

@@ -1,4 +1,4 @@
-"""What a browser may do on our pages, and whom the server of the dashboard answers.
+"""Restricts what a browser may do on srsweep's pages, and which requests the server of the dashboard answers.
 
 A page runs only its own scripts, loads nothing from elsewhere and cannot be framed. The dashboard has no password. Its
 server therefore answers only requests that name its own address: a foreign page whose host name was made to point to
@@ -83,7 +83,7 @@ class Guard:
         return self.application(environ, answer)
 
     def refusal(self, environ: dict[str, Any]) -> str:
-        """Returns why a request is refused; '' if it is answered."""
+        """Returns the reason why a request is refused, or '' if it is answered."""
         asked = str(environ.get("HTTP_HOST", ""))
         if not self.is_allowed(asked):
             return "the dashboard answers only at the address that it announced; `--host` binds another"
@@ -99,7 +99,7 @@ class Guard:
     def is_allowed(self, asked: str) -> bool:
         """Returns whether `asked`, the header Host of a request, names the address of the server.
 
-        The port does not count, because a tunnel may have another.
+        The port is ignored, because a tunnel may use a different port.
         """
         name = _normal(_without_port(asked))
         if self.any_address and _is_address(name):
@@ -108,7 +108,7 @@ class Guard:
 
 
 def names_of(host: str) -> frozenset[str]:
-    """Returns the host names under which a server that listens on `host` is asked for."""
+    """Returns the host names by which requests may address a server that listens on `host`."""
     own = _normal(host)
     if own in ("", "0.0.0.0", "::"):
         return frozenset({*LOOPBACK, socket.gethostname().lower()})

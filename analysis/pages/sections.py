@@ -50,7 +50,7 @@ class Spend:
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """Facts about the complete trials."""
+    """Facts about the complete trials that the report shows above its figures."""
 
     best: Named
     """The trial with the highest PSNR."""

@@ -54,7 +54,7 @@ TEXTS = (
 )
 """Columns of trials that hold text. All others hold numbers."""
 ON = " on "
-"""Text between the latency's name and its device in the name of a data frame column."""
+"""Text that joins a latency's name and its device in the name of a data frame column."""
 
 
 @contextmanager
@@ -115,7 +115,7 @@ def _has_write_ahead_log(path: Path) -> bool:
 
 
 def _stamp(engine: Engine) -> tuple[int, int, int] | None:
-    """Returns what changes when a driver writes into a file that was declared immutable; None for other databases."""
+    """Returns a value that changes when a driver writes into a file that was opened as immutable. None for other databases."""
     path = engine.get_execution_options().get("srsweep_sealed")
     found = None if path is None else path.stat()
     return found and (found.st_ino, found.st_mtime_ns, found.st_size)

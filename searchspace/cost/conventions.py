@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from searchspace.cost import params, params_train
-from searchspace.cost.subject import Subject
+from searchspace.cost.subject import Subject, trace
 from searchspace.family import Convention
 
 MEAN_SHIFT_PARAMS = 24
@@ -62,6 +62,12 @@ def _multadds_exact_third(subject: Subject) -> int:
     return round(_multadds(subject) * pixels / (rows * columns))
 
 
+def _multadds_at_256(subject: Subject) -> int:
+    """Counts the Mult-Adds for an input of 256x256 pixels, as the NTIRE challenges on efficient super-resolution do."""
+    record = trace(subject.deployed, torch.empty((1, 3, 256, 256), device="meta"))
+    return sum(operator.multadds for operator in record.operators)
+
+
 CONVENTIONS: dict[Convention, Callable[[Subject], int]] = {
     "deployed": params.count,
     "trained": params_train.count,
@@ -77,6 +83,7 @@ CONVENTIONS: dict[Convention, Callable[[Subject], int]] = {
     "multadds_with_bias": _multadds_with_bias,
     "multadds_with_mean_shift": _multadds_with_mean_shift,
     "multadds_exact_third": _multadds_exact_third,
+    "multadds_at_256": _multadds_at_256,
 }
 """Name of a convention -> the function that counts by it. The function returns parameters, or Mult-Adds for one
 1280x720 output image."""

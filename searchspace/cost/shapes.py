@@ -20,9 +20,12 @@ def worked_out(func: Any, args: tuple[Any, ...]) -> Any:
     Returns None if torch must compute the result. Raises RuntimeError if a transposed convolution gets the wrong number
     of channels.
     """
-    known = func in _SHAPES or func in _SHAPES_OF_ALL
+    known = func in _SHAPES or func in _SHAPES_OF_ALL or func in _SHAPES_WITH_INDICES
     if not known or not _all_plain(args):
         return None
+    if func in _SHAPES_WITH_INDICES:
+        shape = _SHAPES_WITH_INDICES[func](*args)
+        return None if shape is None else (_empty(shape), _empty(shape, torch.int64))
     if func in _SHAPES:
         shape = _SHAPES[func](*args)
         return None if shape is None else _empty(shape)
@@ -30,8 +33,8 @@ def worked_out(func: Any, args: tuple[Any, ...]) -> Any:
     return None if shapes is None else tuple(map(_empty, shapes))
 
 
-def _empty(shape: Sequence[int]) -> Tensor:
-    return torch.empty(shape, dtype=torch.float32, device="meta")
+def _empty(shape: Sequence[int], dtype: torch.dtype = torch.float32) -> Tensor:
+    return torch.empty(shape, dtype=dtype, device="meta")
 
 
 def _all_plain(args: Iterable[Any]) -> bool:
@@ -139,6 +142,18 @@ def _resized_shape(x: Tensor, size: list[int], *rest: Any) -> list[int] | None:
     return [*x.shape[:2], *size]
 
 
+def _pooled_shape(
+    x: Tensor, kernel: list[int], stride: list[int] | None = None, *rest: Any
+) -> list[int] | None:
+    """Returns the shape after pooling without padding, or None if more is asked for or the window is too large."""
+    steps = stride or kernel
+    if rest or x.dim() != 4 or len(kernel) != 2 or len(steps) != 2 or min(*kernel, *steps) < 1:
+        return None
+    sizes = zip(x.shape[2:], kernel, steps, strict=True)
+    sides = [(n - k) // s + 1 if n >= k else 0 for n, k, s in sizes]
+    return [*x.shape[:2], *sides] if min(sides) > 0 else None
+
+
 def _shapes_of_layer_norm(
     x: Tensor, normalized: list[int], *rest: Any
 ) -> list[Sequence[int]] | None:
@@ -165,6 +180,8 @@ _SHAPES: dict[Any, Callable[..., Sequence[int] | None]] = {
     aten.relu.default: _common_shape,
     aten.leaky_relu.default: _common_shape,
     aten.sigmoid.default: _common_shape,
+    aten.gelu.default: _common_shape,
+    aten.silu.default: _common_shape,
     aten.sqrt.default: _common_shape,
     aten.pow.Tensor_Scalar: _common_shape,
     aten.mean.dim: _mean_shape,
@@ -177,9 +194,16 @@ _SHAPES: dict[Any, Callable[..., Sequence[int] | None]] = {
     aten.pixel_shuffle.default: _shuffled_shape,
     aten.upsample_bicubic2d.default: _resized_shape,
     aten.upsample_bilinear2d.default: _resized_shape,
+    aten.upsample_nearest2d.default: _resized_shape,
     aten._prelu_kernel.default: lambda x, weight: x.shape,
 }
 """Shape functions of operators that return one new tensor. A function returns None if torch must compute the shape."""
+
+_SHAPES_WITH_INDICES: dict[Any, Callable[..., Sequence[int] | None]] = {
+    aten.max_pool2d_with_indices.default: _pooled_shape,
+    aten.adaptive_max_pool2d.default: _resized_shape,
+}
+"""Shape functions of operators that return values, and a 64-bit index for each value."""
 
 _SHAPES_OF_ALL: dict[Any, Callable[..., list[Sequence[int]] | None]] = {
     aten.native_layer_norm.default: _shapes_of_layer_norm,

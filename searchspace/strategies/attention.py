@@ -108,12 +108,25 @@ class EnhancedSpatialGate(nn.Module):
     convolution, so it is first padded to 3 with zeros.
     """
 
-    def __init__(self, channels: int, reduction: int = 4) -> None:
+    def __init__(
+        self,
+        channels: int,
+        reduction: int = 4,
+        *,
+        middle: int | None = None,
+        strided: nn.Module | None = None,
+        body: nn.Module | None = None,
+    ) -> None:
+        """Builds the gate for features of `channels` channels.
+
+        `middle` is the number of channels of the small map, by default `channels // reduction`. `strided` and `body`
+        replace the strided 3x3 convolution, which has no padding, and the layers after the pooling.
+        """
         super().__init__()
-        middle = max(1, channels // reduction)
+        middle = middle or max(1, channels // reduction)
         self.squeeze = conv(1, channels, middle)
-        self.strided = nn.Conv2d(middle, middle, 3, stride=2)
-        self.body = nn.Sequential(
+        self.strided = strided or nn.Conv2d(middle, middle, 3, stride=2)
+        self.body = body or nn.Sequential(
             conv(3, middle, middle),
             nn.ReLU(),
             conv(3, middle, middle),
@@ -140,11 +153,11 @@ class EnhancedSpatialGate(nn.Module):
     def _shrunk_for_export(self, squeezed: Tensor) -> Tensor:
         """Returns what `_shrunk` returns, with at least 7 rows and columns, whatever size is traced.
 
-        The convolution is padded by two zeros on each side, so that it accepts every size, and its first and last row
-        and column are dropped. A map that is smaller than the pooling window repeats its border, which has no effect on
+        The input is padded by two zeros on each side, so that the convolution accepts every size, and the first and last
+        row and column of its output are dropped. A map that is smaller than the pooling window repeats its border, which has no effect on
         a maximum.
         """
-        small = F.conv2d(squeezed, self.strided.weight, self.strided.bias, stride=2, padding=2)
+        small = self.strided(F.pad(squeezed, (2, 2, 2, 2)))
         for axis in (2, 3):
             size = small.shape[axis] - 2
             index = torch.arange(torch.sym_max(size, 7), device=small.device)

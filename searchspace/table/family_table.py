@@ -1,10 +1,11 @@
 """Tables of one family: which combinations of knob values are valid, which give the same network, and their costs.
 
 No network is built to look up a combination. Validity and identity are look-ups in small tables
-(`searchspace.table.knob_functions`). Costs are sums of look-ups (`searchspace.table.cost_sum`) that follow from the parts
-that the family declares (`searchspace.table.cost_parts`).
+(`searchspace.table.knob_functions`). Each cost is a sum of look-ups (`searchspace.table.cost_sum`). The family
+declares which knobs each term of the sum depends on (`searchspace.table.cost_parts`).
 
-The toy family of these modules has 40 combinations. 36 of them are valid, and 6 networks are counted. Before the sums
+Example: the toy family in the docstrings of `searchspace.table` has 40 combinations, of which 36 are valid. Only 6
+networks are built and counted, because the costs of all others follow as sums. Before the sums
 are used, they are compared with the counted costs of CHECKED random networks. If any costs differ, or if the family
 declares no parts, the family's networks are counted one by one. Networks that differ only in knobs without effect on
 the costs are then counted once.

@@ -29,8 +29,8 @@ UNRELIABLE = (
 @click.option(
     "--objectives",
     metavar="psnr_y,params",
-    help="Objectives to use instead of the sweep's own: psnr_y, ssim_y, psnr_y_int8, any cost, or latency. If several "
-    "latencies were measured, add words from the name of the one that you want, as in 'latency int8'. --csv shows the names.",
+    help="Objectives to use instead of the sweep's own: psnr_y, ssim_y, psnr_y_int8, any cost, or latency. Each "
+    "measured latency has a name, which --csv shows. If there are several, write `latency` and words from the name of one of them, as in 'latency int8'.",
 )
 @click.option(
     "--int8",

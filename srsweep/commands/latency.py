@@ -67,7 +67,7 @@ from sweeps.measure.latency import Latency, torch_latency
 @click.option(
     "--replace",
     is_flag=True,
-    help="Replace the latency that was measured during a sweep because latency is one of its objectives or limits.",
+    help="Replace the latency that the sweep itself measured. A sweep measures latency if latency is one of its objectives or limits.",
 )
 @DATABASE
 @tabular

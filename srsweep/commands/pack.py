@@ -35,8 +35,8 @@ from sweeps.run import local_slots, prepare
 @click.option(
     "--most",
     type=click.IntRange(1, 100_000),
-    help="Largest number of simultaneous copies to try. Default: as many as the cores allow and, on a GPU, as many as are "
-    "predicted to fit into its memory.",
+    help="Largest number of simultaneous copies to try. Default: the number of cores or, on a GPU, the smaller of the number that "
+    "the cores allow and the number that is predicted to fit into its memory.",
 )
 @tabular
 def pack(file: Path, seconds: float, most: int | None, form: Format | None) -> None:
@@ -48,8 +48,9 @@ def pack(file: Path, seconds: float, most: int | None, form: Format | None) -> N
     5 %, or when a copy runs out of memory. Copy the last line of the output into FILE.
 
     Your other srsweep processes on this machine pause during each measurement. Stop all other work on
-    the machine first. If other processes use the cores, the command measures up to three times, shows
-    the load in the column others (cores that other processes used), and draws no conclusion.
+    the machine first. If other processes use the cores, the command repeats a measurement, up to three
+    times in all. If other processes disturbed every try, the command draws no conclusion. The column
+    `others` shows how many cores other processes used.
 
     On a GPU, the result is also stored in the sweep's cache folder. `srsweep run` uses the stored
     result if FILE says `resources: {gpu: auto}`, which is the default. If no result is stored, `srsweep

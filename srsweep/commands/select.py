@@ -32,8 +32,9 @@ from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
     "limits",
     metavar="COST=LIMIT",
     multiple=True,
-    help="Upper limit of a cost or of a measured latency, such as params=150k or latency=30ms. If several latencies were "
-    "measured, add words from the name of the one that you want, as in 'latency int8=30ms'. Repeat the option for several limits.",
+    help="Upper limit of a cost or of a measured latency, such as params=150k or latency=30ms. Each measured latency "
+    "has a name, which the option --csv of `srsweep front` shows. If there are several, write `latency` and words from the name of one of them, as in "
+    "'latency int8=30ms'. Repeat the option for several limits.",
 )
 @click.option("--max-params", metavar="N", help="Same as --max params=N.")
 @click.option("--max-multadds", metavar="N", help="Same as --max multadds=N.")
@@ -59,7 +60,8 @@ from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
 @click.option(
     "--weights",
     metavar="psnr_y=2,params=1",
-    help="Choose the variant that TOPSIS ranks first with these weights.",
+    help="Importance of each objective. Chooses the variant that the TOPSIS method ranks first: near the best value of every objective, "
+    "and far from the worst.",
 )
 @click.option(
     "--quality",

@@ -31,12 +31,12 @@ from sweeps.train.settings import TrainSettings, work_of
 from sweeps.train.teacher import teacher_architecture
 
 USABLE = 0.9
-"""Share of a GPU's memory that trials may use. The rest is for the system and a screen, which predictions leave out."""
+"""Share of a GPU's memory that trials may use. The rest is for the system and a screen, whose memory the predictions leave out."""
 DRAWN = 30
 """Number of networks drawn to represent a space. The network with the median Mult-Adds is measured, and the network
 that needs the most memory must fit."""
 REMEMBERED = "packing.json"
-"""File in the sweep's cache that stores measurements. The key of a measurement names all that it depends on."""
+"""File in the sweep's cache that stores measurements. The key of a measurement names everything that the measurement depends on."""
 
 Say = Callable[[str], None]
 
@@ -70,7 +70,7 @@ class Share:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is known about a sweep without knowing its GPUs: the settings, some networks, and the size of the images."""
+    """The facts about a sweep that do not depend on its GPUs: its settings, some of its networks, and the size of its images."""
 
     config: SweepConfig
     drawn: tuple[Architecture, ...]

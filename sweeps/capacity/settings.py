@@ -42,17 +42,17 @@ def parse_gpus(written: object) -> Gpus:
 
 
 class ResourceSettings(BaseModel):
-    """What one trial takes of a machine, and how many trials run at once."""
+    """The resources of a machine that one trial takes, and the number of trials that run at once."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
     )
 
     cpu: Annotated[float, Number, Field(ge=LEAST, le=MAX_CORES)] = 1
-    """Processor cores of a trial. A trial computes with as many threads, but not with more than the machine has cores.
+    """Processor cores of a trial. A trial computes with this number of threads, but with no more threads than the machine has cores.
     """
     gpu: Annotated[Gpus, BeforeValidator(parse_gpus)] = AUTO
-    """GPUs of a trial. A whole number, or a number below 1 if several trials share a GPU. 0: trials run on processors.
+    """GPUs of a trial. It is a whole number, or a number below 1 if several trials share a GPU. 0: trials run on processors.
     auto: the share with which all trials together take the most steps per second, provided that the predicted memory of
     the largest network fits into it. srsweep measures this share once for each kind of GPU, and `srsweep pack` shows
     it. On a machine without a GPU, auto means 0."""

@@ -106,7 +106,7 @@ class Ladder:
 
     @property
     def best(self) -> Rung:
-        """The rung with the fastest number of trials at once.
+        """The rung whose number of trials at once is fastest.
 
         It is the highest rung such that every rung up to it gained at least the factor GROWTH over the rung below.
         """
@@ -125,7 +125,7 @@ class Ladder:
 
     @property
     def disturbance(self) -> str:
-        """The load that makes the ladder useless, as of the busiest rung; '' if every rung had the machine to itself."""
+        """The load of the busiest rung, in words, if this load makes the ladder useless; '' if every rung had the machine to itself."""
         busy = [rung.load for rung in self.rungs if rung.load.is_busy]
         return str(max(busy, key=lambda load: load.others)) if busy else ""
 

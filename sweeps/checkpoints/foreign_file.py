@@ -1,8 +1,9 @@
 """Reads the tensors of a checkpoint file without running code from it.
 
-Authors save tensors in many wrappings: a plain state dict, a dict with other values beside it, or a whole module.
-`torch.load` with `weights_only` refuses every class that it does not know. Here an inert stand-in takes the place of
-each such class, so the tensors beside or inside its objects can be read, and the class itself is never imported.
+Authors save tensors in many forms: as a plain state dict, as a dict that also has other values, or as a whole module.
+`torch.load` with `weights_only` refuses every class that it does not know. This module puts an inert stand-in in the
+place of each such class. The tensors beside or inside the objects of the class can then be read, and the class itself
+is never imported.
 """
 
 import _compat_pickle
@@ -45,7 +46,7 @@ WRAPPERS = (
     "module",
     "weights",
 )
-"""Keys under which checkpoints keep their tensors. srsweep's own comes first, averaged weights before plain ones."""
+"""Keys under which checkpoints keep their tensors. The key that srsweep writes comes first. Keys of averaged weights come before keys of plain weights."""
 
 PREFIX = "module."
 """The prefix that nn.DataParallel puts before every name."""
@@ -63,16 +64,16 @@ class StoredWeights:
     own: bool = False
     """Whether srsweep wrote the file."""
     variant: Mapping[str, Any] | None = None
-    """The family, knobs and scale that a file of srsweep states. None for other files and for older ones."""
+    """The family, knobs and scale that a file of srsweep states. None for a file of another program or of an older srsweep."""
     training: Mapping[str, Any] | None = None
-    """The training that a file of srsweep states, with the key of the architecture and the scale."""
+    """The training that a file of srsweep states, as `Training.stored` returns it. None if the file states none."""
 
 
 class StandIn:
     """An object of a class that is not imported. It keeps the attributes of the object and has no behaviour."""
 
     of = ""
-    """The full name of the class or function."""
+    """The full name of the class or function that the object stands for."""
     attributes: dict[str, Any]
 
     def __new__(cls, *args: object, **options: object) -> Self:

@@ -1,7 +1,7 @@
 """The seal of a state file: a digest of the content, checked before anything in the file is used.
 
-torch writes a zip archive. The seal is the comment at the end of this archive, which torch ignores. It is part of the
-file, so that no crash or copy can separate them, and it covers every byte before it.
+torch writes a zip archive. The seal is the comment at the end of this archive, which torch ignores. The seal is
+part of the file, so no crash or copy can separate the two. It covers every byte before it.
 """
 
 import io
@@ -17,7 +17,7 @@ END = b"PK\x05\x06"
 
 
 class Damaged(Exception):  # noqa: N818 - reads as what happened
-    """The error for a file whose content is not what was written. The message is a phrase without the file's name."""
+    """The error for a file whose content differs from what srsweep wrote. The message is a phrase without the file's name."""
 
 
 def seal(archive: io.BytesIO) -> None:

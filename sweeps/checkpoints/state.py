@@ -1,7 +1,7 @@
 """Training states on disk.
 
-A state is written to its file completely or not at all, with a digest of its content. A training resumes only from its
-own states. A state that is damaged is passed over.
+A state is written to its file completely or not at all, together with a digest of its content. A training resumes only
+from its own states, and skips damaged ones.
 """
 
 import hashlib
@@ -163,8 +163,8 @@ def newest_state(
 ) -> dict[str, Any] | None:
     """Returns the newest state that the training can resume from, loaded to `device`. Returns None if there is none.
 
-    `fault` returns why a state cannot be used, or ''. `say` gets one line for each file that is passed over, with the
-    reason and with what the training goes on from.
+    `fault` returns why a state cannot be used, or ''. `say` gets one line for each file that is skipped. The line gives
+    the reason and says from which state the training continues.
     """
     passed: list[str] = []
     found, goes_on = None, "the training starts from the beginning"

@@ -1,7 +1,7 @@
 """Checks the content of a training state before a training takes it over.
 
 A state file may be damaged, edited, or written by another program. A training must then start from an older state
-rather than fail at a missing key, or go on with something that is not its own.
+instead of failing at a missing key or going on from the state of another training.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Assigns the tensors of a file to those of a network in order, layer by layer."""
+"""Assigns the tensors of a file to the tensors of a network in order, layer by layer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ def by_order(own: Mapping[str, Tensor], stored: Mapping[str, Tensor]) -> dict[st
     counts = f"the network has {len(mine)} tensors, the file {len(theirs)}"
     filled: dict[str, Tensor] = {}
     for number, (entry, other) in enumerate(zip(mine, theirs, strict=False), 1):
-        if entry.shape != other.shape:
+        if _bare(entry.shape) != _bare(other.shape):
             difference = f"tensor {number} is {other} in the file but {entry} in the network"
             raise Misfit(f"{difference}; {counts}{_hint(entry, other)}")
         filled |= dict(zip(entry.names, _converted(entry, other), strict=True))
@@ -47,6 +47,11 @@ def units_of(tensors: Mapping[str, Tensor]) -> dict[str, list[str]]:
             unit = layer if KINDS.get(kind, kind) in ("weight", "bias", "g", "v") else name
             units.setdefault(unit.removesuffix("."), []).append(name)
     return units
+
+
+def _bare(shape: torch.Size) -> tuple[int, ...]:
+    """Returns the shape of the linear layer that a 1x1 convolution is. Returns any other shape unchanged."""
+    return tuple(shape[:2] if len(shape) == 4 and shape[2:] == (1, 1) else shape)
 
 
 def _split(name: str) -> tuple[str, str]:

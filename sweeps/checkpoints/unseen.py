@@ -1,4 +1,4 @@
-"""What the tensors of a network do not show: the scale, and the knobs that change its function but none of its tensors."""
+"""Finds what the tensors in a file do not show: the scale, and knobs that change a network's output but none of its tensors."""
 
 from collections.abc import Iterator
 
@@ -35,12 +35,23 @@ def unseen(built: Built, code: PublicCode | None = None) -> tuple[str, ...]:
     hidden = [
         name
         for name in dict.fromkeys(asked)
-        if any(shapes_of(other, built.scale) == own for other in _others(built, name))
+        if any(
+            shapes_of(other, built.scale) == own and _named_alike(other, built, code)
+            for other in _others(built, name)
+        )
     ]
     if hidden:
         named = " and ".join(f"{name}={values[name]}" for name in hidden)
         notes.append(f"the file does not show whether {named} is right")
     return tuple(notes)
+
+
+def _named_alike(other: Architecture, built: Built, code: PublicCode | None) -> bool:
+    """Returns whether a file of `code` could hold weights of `other`: whether the code's names are equal for both."""
+    if code is None:
+        return True
+    names = (list(code.layers(a.spec, built.scale)) for a in (other, built.architecture))
+    return next(names) == next(names)
 
 
 def _others(built: Built, name: str) -> Iterator[Architecture]:

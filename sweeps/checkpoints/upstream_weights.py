@@ -1,4 +1,4 @@
-"""Loads weights into networks: srsweep's own checkpoints and those of the authors' code.
+"""Loads weights into networks, from srsweep's own checkpoints and from checkpoints of the authors' code.
 
 `foreign_file` reads the tensors of a file; this module assigns them to a network.
 """
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from searchspace.architecture import Architecture, Built, architecture
+from searchspace.cost.subject import Unfilled
 from searchspace.errors import UserError
 from searchspace.family import PublicCode
 from searchspace.layers import RGB_MEAN_DIV2K, ColourShift
@@ -34,6 +35,9 @@ BRANCH = re.compile(r"(?:^|\.)(?:up|x)_?([2348])\.")
 MEAN = re.compile(r"(^|\.)((rgb|image|img)_)?mean$")
 """Matches the name of a constant mean colour, which some forks store."""
 
+THEIRS = "the names and shapes in the file are those of {}"
+"""The sentence that names the published network which a file fits."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:
@@ -46,9 +50,9 @@ class Loaded:
     verified: bool
     """Whether names decided which tensor belongs where. False: only the order and the shapes did."""
     how: str
-    """What was relied on, for people."""
+    """A sentence for people that says what the assignment relied on."""
     notes: tuple[str, ...] = ()
-    """What the file does not show, and what is known about its code."""
+    """Notes for people: facts that the file does not show, and facts about the code that wrote it."""
 
     def __str__(self) -> str:
         return "; ".join((f"{self.file}: weights matched {self.how}", *self.notes))
@@ -88,7 +92,7 @@ def load_weights(network: nn.Module, path: Path) -> Loaded:
     for stored in candidates:
         if built is not None and (code := _code_of(network, stored, built)):
             return _load_known(network, stored, code, built, path)
-    return _load_by_order(network, file.tensors, built, path)
+    return _load_by_order(network, candidates, built, path)
 
 
 def _load_known(
@@ -100,15 +104,13 @@ def _load_known(
             f"{path}: the names of its tensors are those of {code.name}, which computes another function than "
             f"{built.architecture.family.name} here: {code.refused}"
         )
-    units = units_of(stored)
-    named = list(code.layers(built.architecture.spec, built.scale))
-    shifts = {n: t for n, t in stored.items() if SHIFT.search(n) or MEAN.search(n)}
-    ordered = {name: stored[name] for name in chain.from_iterable(units[unit] for unit in named)}
     try:
-        filled = _filled(network, shifts | ordered)
+        filled = _filled(network, _named(stored, code, built))
     except Misfit as fault:
+        other = _published_fit([stored], built)
+        instead = "" if other is None else f"; {THEIRS.format(other.label)}"
         raise UserError(
-            f"{path}: weights must fit the network by name, and the names are those of {code.name}, but {fault}"
+            f"{path}: weights must fit the network by name, and the names are those of {code.name}, but {fault}{instead}"
         ) from None
     network.load_state_dict(network.state_dict() | filled)
     if code.adapt is not None:
@@ -120,11 +122,13 @@ def _load_known(
 
 
 def _load_by_order(
-    network: nn.Module, tensors: dict[str, Tensor], built: Built | None, path: Path
+    network: nn.Module, candidates: list[dict[str, Tensor]], built: Built | None, path: Path
 ) -> Loaded:
     own = network.state_dict()
     faults = []
-    for branch in _branches(tensors):
+    other = None if built is None else _published_fit(candidates, built)
+    instead = "" if other is None else f"; {THEIRS.format(other.label)}"
+    for branch in _branches(candidates[0]) if candidates else [{}]:
         try:
             filled = _filled(network, branch)
         except Misfit as fault:
@@ -137,11 +141,60 @@ def _load_by_order(
                 "the names in the file belong to no code that srsweep knows for this network, so compare the PSNR with "
                 "the published one"
             )
+            if other is not None:
+                unknown = THEIRS.format(other.label)
             notes = (unknown, *(unseen(built) if built is not None else ()))
             return Loaded(file=path.name, own=False, verified=False, how=how, notes=notes)
     raise UserError(
-        f"{path}: weights must fit the network by name or by order, but {faults[0]}"
+        f"{path}: weights must fit the network by name or by order, but {faults[0]}{instead}"
     ) from None
+
+
+def _published_fit(candidates: list[dict[str, Tensor]], built: Built) -> Architecture | None:
+    """Returns the published network of the family whose public code gave the tensors these names and shapes.
+
+    Returns None if there is none apart from the network that was built.
+    """
+    family = built.architecture.family
+    for row in family.published:
+        other = Architecture(family=family, spec=row.spec)
+        if other == built.architecture:
+            continue
+        with torch.device("meta"), Unfilled():
+            network = other.network(built.scale)
+        of = Built(architecture=other, scale=built.scale)
+        for stored in candidates:
+            code = _code_of(network, stored, of)
+            if code is not None and _fits(network, stored, code, of):
+                return other
+    return None
+
+
+def _fits(network: nn.Module, stored: dict[str, Tensor], code: PublicCode, built: Built) -> bool:
+    """Returns whether the tensors `stored`, which have the names of `code`, have the shapes of the network's tensors.
+
+    The mean shift is not compared.
+    """
+    shifts = _shift_names(network)
+    own = {name: t for name, t in network.state_dict().items() if name not in shifts}
+    rest = {
+        name: t for name, t in stored.items() if not SHIFT.search(name) and not MEAN.search(name)
+    }
+    try:
+        by_order(own, _named(rest, code, built))
+    except Misfit:
+        return False
+    return True
+
+
+def _named(stored: dict[str, Tensor], code: PublicCode, built: Built) -> dict[str, Tensor]:
+    """Returns the tensors in the order in which our network registers them. `stored` has the names of `code`."""
+    units = units_of(stored)
+    named = code.layers(built.architecture.spec, built.scale)
+    shifts = {n: t for n, t in stored.items() if SHIFT.search(n) or MEAN.search(n)}
+    return shifts | {
+        name: stored[name] for name in chain.from_iterable(units[unit] for unit in named)
+    }
 
 
 def _same_variant(path: Path, file: StoredWeights, built: Built) -> bool:

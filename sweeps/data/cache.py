@@ -250,9 +250,9 @@ def _read_index(folder: Path) -> dict[str, Any]:
 
 
 def fault_of(folder: Path, fingerprint: str = "", scale: int = 0) -> str:
-    """Returns what is wrong with a cache, as a phrase; '' if nothing is.
+    """Returns a phrase that says what is wrong with a cache, or '' if it is intact.
 
-    The content of the files is compared with the digests in the index. A process reads it once. Caches of earlier
+    The function compares the content of the files with the digests in the index. A process reads each file only once. Caches of earlier
     versions have no digests, and only the sizes of their files are compared. `fingerprint` and `scale` are compared
     with those of the index if they are given.
     """
@@ -278,7 +278,7 @@ def fault_of(folder: Path, fingerprint: str = "", scale: int = 0) -> str:
 
 
 def _pixels_fault(folder: Path, index: dict[str, Any]) -> str:
-    """Returns what is wrong with the two files of pixels, as a phrase; '' if nothing is."""
+    """Returns a phrase that says what is wrong with the two files of pixels, or '' if they are intact."""
     pixels = sum(height * width for height, width in index["sizes"])
     expected = {LOW_RES: 3 * pixels, HIGH_RES: 3 * pixels * index["scale"] ** 2}
     for file, size in expected.items():
@@ -291,6 +291,6 @@ def _pixels_fault(folder: Path, index: dict[str, Any]) -> str:
 
 
 def _digest_of_index(index: dict[str, Any]) -> str:
-    """Returns the digest of everything in the index but this digest."""
+    """Returns the digest of the index without its own digest."""
     rest = {name: value for name, value in index.items() if name != "digest"}
     return digest_of(json.dumps(rest, sort_keys=True).encode())

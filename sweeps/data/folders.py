@@ -1,4 +1,4 @@
-"""Lists folders of images and resolves their paths. Nothing that is in a folder is passed over in silence."""
+"""Lists folders of images and resolves their paths. The result names every file in a folder that is not read."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from sweeps import paths
 from sweeps.data.pixels import SUFFIXES
 
 SYSTEM_FILES = {"thumbs.db", "desktop.ini"}
-"""Files that file managers leave. They are not worth a word."""
+"""Files that file managers leave behind. Notes about a folder do not mention them."""
 
 SHARD = re.compile(r"\d+")
 """Name of a subfolder that holds a part of a set, as in LSDIR: `HR/train/0001000/0000001.png`."""
@@ -19,7 +19,7 @@ SHARD = re.compile(r"\d+")
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """What is in one folder, sorted by name."""
+    """The files and subfolders of one folder, sorted by name."""
 
     folder: Path
     images: tuple[Path, ...]
@@ -30,7 +30,7 @@ class Listing:
     def by_name(self) -> dict[str, Path]:
         """Returns the image files by name without suffix.
 
-        Raises UserError if one is a link to nothing or no regular file, or if two have the same name.
+        Raises UserError if a file is a broken link or not a regular file, or if two files have the same name.
         """
         named: dict[str, Path] = {}
         for path in self.images:
@@ -41,7 +41,7 @@ class Listing:
         return named
 
     def folder_called(self, name: str) -> Path | None:
-        """Returns the subfolder `name`: the one spelled exactly so, otherwise the only one that differs in case.
+        """Returns the subfolder that is spelled exactly `name`, or else the only subfolder whose name differs from it in case.
 
         Raises UserError if several differ only in case.
         """
@@ -59,9 +59,9 @@ class Contents:
 
 
 def listing(folder: Path) -> Listing:
-    """Returns what is in `folder`. Raises UserError if the folder cannot be read.
+    """Lists the files and subfolders of `folder`. Raises UserError if the folder cannot be read.
 
-    Left out are files of the file manager and hidden files, unless they have the suffix of an image.
+    The result leaves out SYSTEM_FILES and hidden files, unless they have the suffix of an image.
     """
     images, folders, others = [], [], []
     for path in _entries(folder):
@@ -82,8 +82,8 @@ def listing(folder: Path) -> Listing:
 def contents(folder: Path) -> Contents:
     """Returns the images of `folder`.
 
-    If it has none of its own, they are looked for in its subfolder `train`, or in all of its subfolders whose names are
-    numbers.
+    If the folder itself has no images, the function reads its subfolder `train`, or all of its subfolders whose names
+    are numbers.
     """
     here = listing(folder)
     if here.images:
@@ -134,7 +134,7 @@ def expanded(text: str | Path) -> Path:
 
 
 def is_folder(path: Path) -> bool:
-    """Returns whether `path` is a folder. Raises UserError if the permission to look is missing."""
+    """Returns whether `path` is a folder. Raises UserError if this user lacks the permission to find out."""
     try:
         return path.is_dir()
     except PermissionError:
@@ -144,7 +144,7 @@ def is_folder(path: Path) -> bool:
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """Returns the folders in `folder`, and none if it cannot be read."""
+    """Returns the subfolders of `folder`, or an empty list if `folder` cannot be read."""
     try:
         with os.scandir(folder) as entries:
             return sorted(folder / entry.name for entry in entries if entry.is_dir())
@@ -153,7 +153,7 @@ def subfolders(folder: Path) -> list[Path]:
 
 
 def shown(text: object) -> str:
-    """Returns text for a terminal, with characters escaped that it cannot show."""
+    """Returns `text` with every character that a terminal cannot show written as an escape."""
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode()
         for c in str(text)

@@ -1,6 +1,6 @@
 """Finds image sets: the folders of a set, its high-resolution images, and the low-resolution images stored for them.
 
-A set is a folder of images, or a folder in one of the layouts of public archives, whatever the case of their letters:
+A set is a folder of images, or a folder in one of the following layouts of public archives. Letter case does not matter.
 
 - `<set>/HR`, or `<set>/<set>_train_HR`, as DIV2K (sanghyun-son/EDSR-PyTorch, src/data/srdata.py and div2k.py);
 - `Flickr2K/Flickr2K_HR` (EDSR-PyTorch, README.md), or `Flickr2K/Flickr2K` as some copies unpack;
@@ -75,7 +75,7 @@ TEST_FOLDERS = (
 """Further names, for a folder that has no images of its own."""
 
 OTHER_NAMES = (re.compile(r".+_train_HR", re.I), re.compile(r".+_HR", re.I))
-"""Names of the folder of high-resolution images if there is only one like it."""
+"""Patterns for the name of the folder of high-resolution images. They count only if exactly one folder matches."""
 
 CROPPED = re.compile(r"GTmod(\d+)", re.I)
 """Folder of high-resolution images whose sides are multiples of a number."""
@@ -88,11 +88,11 @@ HEADER_FACTS: dict[str, Callable[[Header], bool]] = {
     "EXIF orientation is not applied": lambda header: header.orientation != 1,
     "only the first frame is read": lambda header: header.frames > 1,
 }
-"""What is said of images, and of which."""
+"""Sentences about images, each with the test that selects the images it is about."""
 
 
 class SetNotFound(UserError):  # noqa: N818 - reads as what happened
-    """There is no image set with the name."""
+    """The error for a name that no image set has."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,11 +100,11 @@ class ImageSet:
     """The images of a set at one scale."""
 
     sources: tuple[ImageSource, ...]
-    """Sorted by name."""
+    """The images, sorted by name."""
     folders: tuple[Path, ...]
     """The folders of the high-resolution images."""
     note: str
-    """One line that says what was found, what is made, and what is not read."""
+    """One line that says which images were found, which low-resolution images will be made, and which files are not read."""
 
 
 def read_set(root: Path, name: str, scale: int) -> ImageSet:
@@ -216,7 +216,9 @@ class _Part:
 
 
 def _prefixed(part: _Part) -> _Part:
-    """Returns the images with the folder in their names, for a set whose folders share names of images."""
+    """Returns the images with the folder's name in front of their names. It is for a set in which two folders have images of
+    the same name.
+    """
     names = [f"{part.folder.name}/{source.name}" for source in part.sources]
     renamed = [replace(s, name=name) for s, name in zip(part.sources, names, strict=True)]
     return replace(part, sources=tuple(renamed))
@@ -276,14 +278,14 @@ def _first_called(here: Listing, patterns: Sequence[str], scale: int) -> Path | 
 
 
 def _unpacked(folder: Path) -> Path:
-    """Returns the folder of the same name inside a folder without images, as some archives unpack."""
+    """Returns the subfolder with the same name if `folder` has no images itself. Some archives unpack in this way."""
     here = listing(folder)
     inner = None if here.images else here.folder_called(folder.name)
     return folder if inner is None else inner
 
 
 def _cropped(here: Listing, scale: int) -> Path | None:
-    """Returns the folder of images whose sides are multiples of the scale, or of any number, if there is one."""
+    """Returns the folder of images that were cropped to multiples of the scale, or else of another number, if there is one."""
     sizes = {int(m[1]): path for path in here.folders if (m := CROPPED.fullmatch(path.name))}
     fitting = [size for size in sizes if size % scale == 0] or list(sizes)
     # BasicSR's images for x2, x3 and x4 are made from GTmod12.

@@ -1,6 +1,6 @@
 """Finds the stored low-resolution images of a folder of high-resolution images.
 
-The spellings are those of public code and archives:
+Public code and archives spell these folders and files as follows:
 
 - `HR/NAME.png` with `LR_bicubic/X4/NAMEx4.png`: sanghyun-son/EDSR-PyTorch, src/data/srdata.py and benchmark.py;
 - `DIV2K_train_HR` with `DIV2K_train_LR_bicubic/X4`: EDSR-PyTorch, src/data/div2k.py, and as the archives unpack,
@@ -33,12 +33,12 @@ LOW_NAME = re.compile(
 """Name of a folder of low-resolution images, after its prefix."""
 
 BICUBIC = ("bicubic", "bic", "bi")
-"""Names of the degradation that the networks are made for. No name at all means the same."""
+"""Names of bicubic degradation, for which the networks are made. A folder that names no degradation counts as bicubic."""
 
 LOW_SUFFIX = r"(?:[_-]?(?:LR|LQ|bic|bicubic|BI|LRBI|LRbic|bicLR))*[_-]?(?:X{scale}|{scale}X)"
 HIGH_SUFFIX = re.compile(r"[_-](?:HR|GT)(?:[_-]?X\d+)?$", re.I)
 SUSPICIOUS = re.compile(r"X\d+$|\dX$|^X\d+|[_-](?:LR|LQ)$", re.I)
-"""Name that a low-resolution image may have."""
+"""Pattern for names that low-resolution images often have."""
 
 LARGEST_SCALE = 16
 
@@ -48,15 +48,16 @@ class LowRes:
     """The stored low-resolution images of a folder of high-resolution images."""
 
     files: dict[str, Path]
-    """The file for each high-resolution image, by its name. Empty if there are none for the scale."""
+    """The low-resolution file of each high-resolution image, by the name of the latter. Empty if the set stores none for the
+    scale."""
     folder: Path | None = None
-    """Where `files` are."""
+    """The folder of `files`."""
     other_scales: tuple[int, ...] = ()
-    """Scales for which there are files, if `files` is empty."""
+    """Other scales for which the set stores files. Filled in only if `files` is empty."""
     degraded: tuple[Path, ...] = ()
-    """Folders of another degradation, such as `LR_unknown/X4`, for the scale. They are not read."""
+    """Folders for the scale whose images were degraded in another way, such as `LR_unknown/X4`. They are not read."""
     spare: tuple[Path, ...] = ()
-    """Further folders for the scale. They are not read either."""
+    """Further folders with bicubic images for the scale. They are not read either."""
     belonging: frozenset[Path] = frozenset()
     """Folders beside the high-resolution images that hold low-resolution images."""
 
@@ -68,7 +69,7 @@ class _Leaf:
     folder: Path
     kind: str
     scale: int | None
-    """None: the name of the folder does not say it."""
+    """Upscaling factor that the folder's name states. None if it states none."""
 
 
 def find_low_res(high_folder: Path, high: Mapping[str, Path], scale: int) -> LowRes:
@@ -117,7 +118,7 @@ def split_same_folder(
     """Separates low-resolution images that lie among the high-resolution images, as `NAMEx4.png` beside `NAME.png`.
 
     Returns the high-resolution images, and the low-resolution images of each scale by the name of their
-    high-resolution image. An image counts as low-resolution only if it has that size, too.
+    high-resolution image. An image counts as low-resolution only if its size fits as well.
     """
     keys = _keys(images)
     low: dict[int, dict[str, Path]] = {}
@@ -145,7 +146,7 @@ def refuse_unmatched(low: Mapping[str, Path], high: Mapping[str, Path], where: P
 
 
 def _leaves(high_folder: Path) -> tuple[list[_Leaf], frozenset[Path]]:
-    """Returns the folders of low-resolution images of a folder, and which folders beside it they are in."""
+    """Returns the folders of low-resolution images that belong to a folder, and the folders beside it that contain them."""
     named = HIGH_NAME.fullmatch(high_folder.name)
     prefix, tail = (named["prefix"], named["tail"] or "") if named else ("", "")
     places = [(high_folder.parent, prefix)] if named else [(high_folder, "")]
@@ -191,7 +192,7 @@ def _walk(folder: Path, name: str, tail: str, kind: str, scale: int | None) -> I
 
 
 def _innermost(folder: Path) -> Path:
-    """Returns the folder inside folders that hold nothing else, as archives unpack: `X4` of `LR_bicubic_X4/X4`."""
+    """Returns the innermost folder if each folder contains only the next, as in `LR_bicubic_X4/X4`. Some archives unpack so."""
     here = listing(folder)
     while not here.images and len(here.folders) == 1:
         here = listing(here.folders[0])
@@ -199,13 +200,13 @@ def _innermost(folder: Path) -> Path:
 
 
 def _preference(leaf: _Leaf) -> tuple[bool, bool, bool, str]:
-    """Returns a key that sorts the folders that say most about their images first."""
+    """Returns a sort key. Folders whose names say most about their images come first."""
     exact = leaf.folder.parent.name.endswith("LR_bicubic") and leaf.folder.name.startswith("X")
     return not exact, not leaf.kind, leaf.scale is None, str(leaf.folder)
 
 
 def _scales_of(low: Mapping[str, Path], high: Mapping[str, Path], scale: int) -> set[int]:
-    """Returns the scales of the images in a folder whose name does not say them, by their names or their sizes."""
+    """Returns the scales of the images in a folder whose name states no scale. They follow from the images' names or sizes."""
     if not low:
         return set()
     suffixes = {_suffix_scale(name, high) for name in low}
@@ -273,7 +274,7 @@ def _two_for(high: Path, first: Path, second: Path) -> UserError:
 
 
 def _owner(name: str, keys: Mapping[str, str], scale: int) -> str | None:
-    """Returns the high-resolution image that a low-resolution image is named after, other than its own name."""
+    """Returns the name of the high-resolution image whose name, with a suffix, is the name of a low-resolution image."""
     suffix = LOW_SUFFIX.format(scale=scale)
     shorter = (
         re.sub(f"{suffix}$", "", name, flags=re.I),
@@ -292,7 +293,7 @@ def _keys(high: Mapping[str, Path]) -> dict[str, str]:
 
 
 def _folded(name: str) -> str:
-    """Returns a name without case, and with accents in one spelling: macOS writes them in another than Linux."""
+    """Returns a name in lower case and with accents in one encoding. macOS and Linux encode accents differently."""
     return unicodedata.normalize("NFC", name).casefold()
 
 

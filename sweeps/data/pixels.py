@@ -20,7 +20,7 @@ FORMATS = ("PNG", "JPEG", "BMP", "DIB", "TIFF", "WEBP", "PPM", "GIF")
 """Pillow's names of the formats that are read, whatever the suffix of the file."""
 
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "YCbCr")
-"""Pillow's modes that become RGB without a choice. CMYK and LAB would need a colour profile."""
+"""Pillow's modes that convert to RGB in only one way. CMYK and LAB would need a colour profile."""
 
 BITS_PER_SAMPLE, ORIENTATION = 258, 274
 """Numbers of TIFF and EXIF tags."""
@@ -41,7 +41,7 @@ class ImageSource:
     name: str
     high_res: Path
     low_res: Path | None = None
-    """None: `imresize` makes the low-resolution image from the high-resolution image."""
+    """The file of the low-resolution image. None if `imresize` makes it from the high-resolution image."""
     crop: tuple[int, int, int, int] | None = None
     """Top, left, height and width in pixels of the part of the high-resolution image that is used. None: the whole
     image."""
@@ -58,9 +58,9 @@ class Header:
     alpha: bool
     """Whether the file has an alpha channel or a transparent colour."""
     orientation: int
-    """EXIF orientation that is not applied to the pixels. 1: upright."""
+    """Orientation in the EXIF data, which is not applied to the pixels. 1 means upright."""
     frames: int
-    """Number of frames or pages. Only the first is read."""
+    """Number of frames or pages. Only the first one is read."""
 
 
 def read_pair(source: ImageSource, scale: int) -> tuple[Pixels, Pixels]:

@@ -1,6 +1,6 @@
 """Splits images into a training set and a validation set that share no image.
 
-Images of test sets are in neither of them, because test sets judge networks that have been chosen already.
+Neither set contains images of test sets, because test sets judge networks after the choice has been made.
 """
 
 import os
@@ -54,7 +54,7 @@ class DataSplit:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """All that there is to say about the images: the notes and the description."""
+        """All lines about the images: the notes, then the description."""
         return (*self.notes, self.description)
 
 

@@ -98,7 +98,7 @@ class Trial:
     def timing(self, config: SweepConfig, key: str) -> Timing | None:
         """Returns the instruction to measure the latency before training; None if no measurement is needed.
 
-        `key` is the key of the sweep's latencies; '' before the first latency. A measurement is needed if latency is
+        `key` names the conditions under which the sweep measures latency (see `key_of`). It is '' until a latency is measured. A measurement is needed if latency is
         an objective or has a budget, and the trial has no reliable latency under `key` yet.
         """
         if not config.is_timed or (key and key in self.timed and key not in self.doubtful):

@@ -41,12 +41,13 @@ ROUND_RUNS, MOST_ROUND_RUNS = 3, 1000
 ROUNDS = 3
 """Number of rounds that must agree."""
 AGREEMENT = 0.1
-"""Width of the band in which all quartiles of agreeing rounds lie, as a share of the median. Two measurements that
-agree in themselves and were made alone then differ by less than a tenth, unless the machine itself changes."""
+"""Width of the band in which all quartiles of agreeing rounds lie, as a share of the median. With this
+value, two reliable measurements differ by less than a tenth, unless the machine itself changes."""
 MOST_SECONDS = 15.0
 """Seconds after which no further round begins. All computations of the user wait meanwhile."""
 MOST_EXACT = 70
-"""Largest number of values for which `median_interval` uses the binomial distribution, not the normal distribution."""
+"""Largest number of values for which `median_interval` uses the binomial distribution. For more values it uses the normal
+distribution."""
 MOST_CHARACTERS = 50
 """Number of characters that fit in the database columns for a measurement's name and for its dataset."""
 
@@ -279,7 +280,8 @@ def torch_latency(
 ) -> Latency:
     """Returns the latency of a deployed network in torch for one random low-resolution image.
 
-    The network itself is moved to `device`, converted to `dtype` and set to evaluation mode. `threads` counts only on a CPU. `limit`, in milliseconds, is explained by `measure`.
+    The network itself is moved to `device`, converted to `dtype` and set to evaluation mode. `threads` has an effect
+    only on a CPU. `measure` explains `limit`, which is in milliseconds.
     """
     setting = Setting(
         runtime="torch",

@@ -201,7 +201,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _switch_to_wal(cursor: sqlite3.Cursor) -> None:
-    """Gives the SQLite file a write-ahead log. Two processes that did so at once would block each other forever.
+    """Gives the SQLite file a write-ahead log. Two processes that tried this at once would block each other forever.
 
     SQLite therefore refuses one of them at once, whatever its busy_timeout is. This function then tries again.
     """

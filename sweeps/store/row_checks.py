@@ -20,17 +20,17 @@ from sweeps.store import schema
 from sweeps.store.database import StoreMistake
 
 Check = Callable[[Any], str]
-"""Returns what a value must be if it is not that, as in 'a number'; '' if it is right."""
+"""A function that checks a value. It returns '' if the value is right, otherwise what it must be, such as 'a number'."""
 
 LARGEST = 2**31 - 1
-"""Largest number in a column of whole numbers, which PostgreSQL stores in 32 bits."""
+"""Largest whole number that a column can hold, because PostgreSQL uses 32 bits."""
 SHORT, LONG = 1_000, 1_000_000
 """Largest numbers of characters of a name, and of a text such as a sweep file or a traceback."""
 SHOWN = 60
 """Largest number of characters of a wrong value that a message shows."""
 
 NAME = re.compile(r"[\w][\w.+ ()-]{0,199}")
-"""A name of a sweep. Today's rule for a new sweep is stricter, and earlier versions took other names."""
+"""A name of a sweep. The rule for a new sweep is stricter than this pattern, because earlier versions accepted more names."""
 DIRECTIONS = ("maximize", "minimize")
 
 

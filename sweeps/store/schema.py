@@ -34,7 +34,7 @@ OLDEST_READABLE = "0001"
 """The oldest revision that `analysis` can read without a migration."""
 
 OLDEST = "0001"
-"""The first revision that there was."""
+"""The first revision of the schema."""
 
 OLD_MARK = "schema_version"
 """The table that held the version of the schema, a whole number, before Alembic's table replaced it."""
@@ -94,7 +94,7 @@ class AlembicVersion(Base):
 
 
 class Sweep(Base):
-    """A sweep: what all of its trials have in common."""
+    """A sweep, with the settings that all of its trials share."""
 
     __tablename__ = "sweeps"
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -28,8 +28,8 @@ Beta = Annotated[float, Number, Field(ge=0, lt=1)]
 OPTIMIZERS = ("adam", "adamw")
 LARGEST_PATCH = 4_096
 MAX_PIXELS = 2**28
-"""The largest number of high-resolution pixels in the batch of one step. A step of the smallest network takes 15 GiB of
-memory for so many pixels."""
+"""The largest number of high-resolution pixels in the batch of one step. At this number, a step of the smallest network
+takes 15 GiB of memory."""
 
 
 def batch_fault(settings: "TrainSettings", scale: int) -> str | None:

@@ -52,8 +52,9 @@ def _digits(text: str) -> int:
 def spread(num_blocks: int, local_blocks: int) -> Layout:
     """Spreads `num_blocks` residual blocks over `local_blocks` local blocks in the encoder and one fewer in the decoder.
 
-    Residual blocks are dealt out in rounds, one to each local block. In the first round the encoder comes before the
-    decoder. In later rounds the last local block of the encoder comes after the decoder. For 26 residual blocks and 5
+    Residual blocks are dealt out in rounds, one to each local block. The first round deals to the encoder, then to the
+    decoder. Later rounds deal to the last local block of the encoder after the decoder, so that this local block is the
+    first to get fewer residual blocks. For 26 residual blocks and 5
     local blocks the result is the published 3-3-3-3-2/3-3-3-3.
     """
     encoder = [1] * local_blocks

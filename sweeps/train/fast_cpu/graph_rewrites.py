@@ -48,7 +48,8 @@ def fused(network: nn.Module) -> Forward:
     sets `network` to training mode.
     """
     try:
-        traced = fx.symbolic_trace(network.train())
+        tracer = _Tracer()
+        traced = fx.GraphModule(network.train(), tracer.trace(network))
     except (
         Exception
     ):  # A forward that branches on values can raise any type of error while it is traced.
@@ -59,6 +60,16 @@ def fused(network: nn.Module) -> Forward:
             changes += rewrite(traced, node)
     traced.recompile()
     return traced if changes else network
+
+
+class _Tracer(fx.Tracer):
+    """A tracer that does not look into modules whose attribute `traced_as_one` is true.
+
+    The forward of such a module depends on the size of the image, which is unknown while a network is traced.
+    """
+
+    def is_leaf_module(self, module: nn.Module, name: str) -> bool:
+        return getattr(module, "traced_as_one", False) or super().is_leaf_module(module, name)
 
 
 class ConvShuffle(nn.Module):

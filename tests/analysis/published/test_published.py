@@ -14,11 +14,16 @@ from analysis.published.published import (
     stored_counts,
 )
 
+LATER = ("RLFN", "LKDN")
+"""Papers and pages whose rows the shared file of references does not have."""
+
 
 def test_every_printed_row_is_there_with_paper_table_and_note(shared: Path) -> None:
     printed = pd.read_csv(shared / "references.csv", dtype=str, keep_default_na=False)
     path = Path("analysis/published/published.csv")
     ours = pd.read_csv(Path(__file__).parents[3] / path, dtype=str, keep_default_na=False)
+    assert ours[ours["paper"].isin(LATER)][["table", "psnr_db", "ssim"]].ne("").all(axis=None)
+    ours = ours[~ours["paper"].isin(LATER)].reset_index(drop=True)
     notes = ours["table"] + ("; " + ours["note"]).where(ours["note"] != "", "")
     assert notes.tolist() == printed["note"].tolist()
     renamed = ours.rename(columns={"paper": "source", "network": "model"})

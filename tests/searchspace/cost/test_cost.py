@@ -146,6 +146,17 @@ def _as_recorded(compute: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         lambda x: torch.cat([x.half(), x]),
         nn.PixelShuffle(2),
         nn.Upsample(size=(7, 5), mode="bicubic"),
+        nn.Upsample(size=(7, 5), mode="nearest"),
+        nn.GELU(),
+        nn.GELU("tanh"),
+        nn.SiLU(),
+        nn.MaxPool2d((7, 3), stride=3),
+        nn.MaxPool2d(2),
+        nn.AdaptiveMaxPool2d((3, 5)),
+        nn.MaxPool2d(3, padding=1),
+        nn.MaxPool2d(3, ceil_mode=True),
+        lambda x: nn.functional.max_pool2d(x[0], 2),
+        lambda x: nn.functional.max_pool2d(x, 7, 3, return_indices=True)[1],
     ],
 )
 def test_shapes_that_are_worked_out_here_are_those_of_torch(
