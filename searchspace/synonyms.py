@@ -38,6 +38,13 @@ SYNONYMS = {
     "schedule": "scheduler lr_schedule lr_scheduler lr_policy lr_scheme",
     "restarts": "milestones restart periods lr_steps restart_weights",
     "halve_every": "lr_decay decay decay_every lr_decay_steps lr_step lr_period step_size decay_steps",
+    "warmup": "warm_up warmup_iter warmup_steps warmup_epochs warmup_iters",
+    "optimizer": "optim optim_type optim_g optimizer_type solver",
+    "betas": "beta adam_betas",
+    "weight_decay": "wd l2 l2_reg",
+    "ema": "ema_decay use_ema model_ema moving_average polyak",
+    "warm_start": "from init_from pretrained pretrain pre_train pretrain_network_g resume_from start_from",
+    "distill": "distillation teacher kd knowledge_distillation",
     "clip_gradient": "gclip grad_clip clip_grad gradient_clip gradient_clipping clip max_norm max_grad_norm clip_grad_norm",
     "evaluate_every": "val_freq val_every eval_every eval_freq test_every valid_every val_interval eval_interval "
     "validate_every save_every checkpoint_every check_val_every_n_epoch",

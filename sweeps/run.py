@@ -8,11 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 from searchspace.errors import UserError
 from sweeps.capacity.gpu_share import Plan, Say, Share, local_share, make_plan, resources_of
 from sweeps.capacity.gpus import find_gpus, number_of, of_workers, places, visible_gpus
 from sweeps.capacity.settings import AUTO, ResourceSettings
 from sweeps.checkpoints.object_store import check_store, is_url
+from sweeps.checkpoints.warm_start import check_readable
 from sweeps.config.feasibility import Found, check_feasible
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.data.images import SetNotFound, find_folders
@@ -27,6 +30,7 @@ from sweeps.records import Record
 from sweeps.store.database import check_place
 from sweeps.store.provenance import git_state, holder, versions
 from sweeps.store.store import LEASE_SECONDS, Store, StoreError, SweepTaken
+from sweeps.train.teacher import teacher_of
 
 DriverName = Literal["local", "ray"]
 OnChange = Callable[[Sweep, Record | None], None]
@@ -61,6 +65,9 @@ def prepare(config: SweepConfig, *, sample: bool = False, elsewhere: bool = Fals
     if is_url(config.checkpoints):
         with _may_be_elsewhere(elsewhere, lacks):
             check_store(config.checkpoints)
+    with _may_be_elsewhere(elsewhere, lacks):
+        check_readable("train.warm_start", config.train.warm_start)
+        teacher_of(config.train, config.scale, torch.device("cpu"))
     found = check_feasible(config, sample=sample)
     missing = _missing_set(config.data) if elsewhere else ""
     if missing:

@@ -32,6 +32,7 @@ from sweeps.messages import redacted_url
 from sweeps.run import Ready, lacking, local_slots, prepare
 from sweeps.search.sampler import sampler_class
 from sweeps.train.loop import time_step
+from sweeps.train.teacher import teacher_architecture
 from sweeps.turns import alone
 
 SHOWN = ("params", "multadds", "activations", "num_convs", "memory")
@@ -200,7 +201,7 @@ def _multiply_adds(config: SweepConfig, allowed: list[Architecture]) -> float:
     """
     rows, columns = low_res_size(config.scale)
     multadds = fmean(costs(a, config.scale)["multadds"] for a in allowed) / (rows * columns)
-    pixels = config.train.patch_size**2 * config.train.batch_size * config.train.steps
+    pixels = config.train.mean_patch_area * config.train.batch_size * config.train.steps
     return 3 * multadds * pixels * config.search.trials
 
 
@@ -237,7 +238,8 @@ class TooLarge(Exception):  # noqa: N818 - reads as what happened
 def _time_step(config: SweepConfig, architecture: Architecture) -> float:
     """Returns the duration of one training step in seconds. Raises TooLarge if the step does not fit into memory.
 
-    If a step would take the CPU very long, a smaller batch is timed, and the duration is multiplied.
+    If a step would take the CPU very long, a smaller batch is timed, and the duration is multiplied. With patch stages,
+    a step with the largest patches is timed, and the result is for patches of mean area.
     """
     train, scale = config.train, config.scale
     on_cuda = pick_device(train.device).type == "cuda"
@@ -248,7 +250,12 @@ def _time_step(config: SweepConfig, architecture: Architecture) -> float:
         pixels = (train.patch_size * scale) ** 2
         batch = max(1, min(batch, int(TIMED_MULTADDS / each), int(TIMED_PIXELS / pixels)))
     load = Load(
-        scale=scale, batch_size=batch, patch_size=train.patch_size, bfloat16=False, process_bytes=0
+        scale=scale,
+        batch_size=batch,
+        patch_size=train.patch_size,
+        bfloat16=False,
+        averaged=train.ema is not None,
+        teacher=teacher_architecture(train),
     )
     needed = predicted_bytes(architecture, load)
     free = torch.cuda.mem_get_info()[0] if on_cuda else free_memory()
@@ -258,7 +265,8 @@ def _time_step(config: SweepConfig, architecture: Architecture) -> float:
             f"{free / 2**30:.1f} GiB are free; use a smaller patch_size or batch_size"
         )
     timed = train.model_copy(update={"batch_size": batch})
-    return time_step(architecture.network(scale), scale, timed) * train.batch_size / batch
+    share = train.mean_patch_area / train.patch_size**2 / batch
+    return time_step(architecture.network(scale), scale, timed) * train.batch_size * share
 
 
 def _seconds(

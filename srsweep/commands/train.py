@@ -31,13 +31,16 @@ from srsweep.variant import (
     validated,
 )
 from sweeps.checkpoints.state import checkpoint_path, read_checkpoint
+from sweeps.checkpoints.warm_start import warm_start
 from sweeps.data.patches import PatchSampler
 from sweeps.data.settings import DataSettings
 from sweeps.data.split import open_data
 from sweeps.files import write_text
+from sweeps.paths import expanded
 from sweeps.records import MAX_STEPS, Evaluation, Outcome, Progress
 from sweeps.train.segment import Segment, run
 from sweeps.train.settings import TrainSettings, batch_fault
+from sweeps.train.teacher import teacher_of
 
 
 @click.command()
@@ -55,6 +58,19 @@ from sweeps.train.settings import TrainSettings, batch_fault
     multiple=True,
     help="Change a setting that a sweep file has under `train` or `data`, such as learning_rate=5e-4 or hold_out=4. Repeat "
     "the option for several settings.",
+)
+@click.option(
+    "--from",
+    "start",
+    metavar="TRIAL|FOLDER|FILE",
+    help="Start from existing weights: those of a trial (SWEEP#NUMBER), of an output folder of `srsweep train`, or of a file, "
+    "such as one of a public code. They may be for another scale. Default: as in the earlier training, otherwise random weights.",
+)
+@click.option(
+    "--teacher",
+    metavar="TRIAL|FOLDER|FILE",
+    help="Also learn from the output of a trained network, which --teacher names as --from names weights. A file must be a checkpoint "
+    "of srsweep; --set distill=... takes others. Default: as in the earlier training, otherwise no teacher.",
 )
 @click.option(
     "--data",
@@ -78,13 +94,15 @@ def train(  # noqa: PLR0913 - one parameter an option
     scale: int | None,
     steps: int | None,
     changes: tuple[str, ...],
+    start: str | None,
+    teacher: str | None,
     train_set: str | None,
     root: str | None,
     seed: int | None,
     output: Path,
     db: str | None,
 ) -> None:
-    """Train one network from scratch.
+    """Train one network, from scratch or from existing weights.
 
     VARIANT is a network (FAMILY KNOB=VALUE...), a trial (SWEEP#NUMBER), or an output folder of `srsweep
     train`. If VARIANT is a trial or an output folder, options that you leave out keep the values of
@@ -98,9 +116,10 @@ def train(  # noqa: PLR0913 - one parameter an option
     srsweep train SWEEP#12 --steps 100_000 -o best
     srsweep train best --seed 1 -o best-seed1
     srsweep train slwsr n_feats=16 --data BSDS400 --root data -o best
+    srsweep train slwsr n_feats=16 --scale 3 --from best/attempt-1.pt -o best-x3
     """
     given = choose(variant, scale=scale, weights=None, db=db, fetch=False)
-    changed = _changed(changes)
+    changed = _with_weights(_changed(changes), start, teacher, db)
     wanted = Variant(
         architecture=given.architecture,
         scale=given.scale,
@@ -131,6 +150,33 @@ def _changed(changes: tuple[str, ...]) -> dict[str, object]:
             raise UserError(f"--set {name}: is given twice; leave one of them out")
         values[name] = read_value(f"--set {text}", value)
     return values
+
+
+def _with_weights(
+    changed: Mapping[str, object], start: str | None, teacher: str | None, db: str | None
+) -> dict[str, object]:
+    """Returns the settings that --set gives, with `warm_start` and `distill` as --from and --teacher give them."""
+    given = {"warm_start": ("--from", start), "distill": ("--teacher", teacher)}
+    found = dict(changed)
+    for key, (option, text) in given.items():
+        if text is None:
+            continue
+        if key in changed:
+            raise UserError(f"--set {key}: is given by {option} too; leave one of them out")
+        path = _weights(option, text, db)
+        found[key] = path if key == "warm_start" else {"teacher": {"weights": path}}
+    return found
+
+
+def _weights(option: str, text: str, db: str | None) -> str:
+    """Returns the absolute path of the weights that an option names: a file, a trial or an output folder."""
+    path = Path(expanded(text))
+    try:
+        if not path.is_file():
+            path = choose([text], scale=None, weights=None, db=db).checkpoint()
+    except UserError as error:
+        raise UserError(f"{option}: {error}") from None
+    return str(path.absolute())
 
 
 def _settings(variant: Variant, steps: int | None, changed: Mapping[str, object]) -> TrainSettings:
@@ -209,9 +255,25 @@ def _opened(variant: Variant, folder: Path) -> Iterator[None]:
     assert variant.data is not None
     split = open_data(variant.data, variant.scale, image_cache())
     PatchSampler(split.train, variant.train.patch_size, variant.train.batch_size, variant.seed)
+    teacher_of(variant.train, variant.scale, torch.device("cpu"))
+    lines = _started(variant, folder)
     _note(variant, folder)
-    say_once(split.lines)
+    say_once([*split.lines, *lines])
     yield
+
+
+def _started(variant: Variant, folder: Path) -> list[str]:
+    """Returns a line about the weights that a new training starts from, if any. Raises UserError if they do not fit.
+
+    A training that `folder` holds already no longer needs them.
+    """
+    path = variant.train.warm_start
+    if path is None or checkpoint_path(folder, 1).exists():
+        return []
+    try:
+        return [str(warm_start(variant.architecture.network(variant.scale), Path(path)))]
+    except UserError as error:
+        raise UserError(f"train.warm_start: {error}") from None
 
 
 def _show(record: Progress | Evaluation | Outcome, bar: Bar, task: TaskID, full: int) -> None:

@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from random import Random
 
@@ -26,7 +27,8 @@ from sweeps.data.resident import RESIDENT_SHARE
 from sweeps.data.split import DataSplit
 from sweeps.files import write_text
 from sweeps.measure.evaluate import BATCH_PIXELS, batches
-from sweeps.train.settings import TrainSettings
+from sweeps.train.settings import TrainSettings, work_of
+from sweeps.train.teacher import teacher_architecture
 
 USABLE = 0.9
 """Share of a GPU's memory that trials may use. The rest is for the system and a screen, whose memory the predictions leave out."""
@@ -100,6 +102,11 @@ class Plan:
         """The network with the median Mult-Adds, which represents the space in measurements."""
         return self.drawn[len(self.drawn) // 2]
 
+    @cached_property
+    def teacher(self) -> Architecture | None:
+        """The architecture of the teacher, or None if the sweep has none. It may be read from a file."""
+        return teacher_architecture(self.config.train)
+
     def load(self, gpu: Gpu | None, *, lowered: bool = False) -> Load:
         """Returns the load of a training on `gpu`, or on a processor if `gpu` is None.
 
@@ -113,6 +120,8 @@ class Plan:
             batch_size=train.batch_size,
             patch_size=train.patch_size,
             bfloat16=auto if train.precision == "auto" else train.precision == "bfloat16",
+            averaged=train.ema is not None,
+            teacher=self.teacher,
             image_pixels=self.image_pixels,
             resident_bytes=self.image_bytes if resident else 0,
             process_bytes=CPU_BYTES if gpu is None else CUDA_BYTES,
@@ -237,6 +246,7 @@ def key_of(plan: Plan, site: Site) -> str:
     return (
         f"{site.gpu.model}, {site.cores:g} cores, x{config.scale}, batch {load.batch_size}, "
         f"patch {load.patch_size}, {precision}, {config.resources.threads} threads, about {size} Mult-Adds"
+        f"{work_of(config.train)}"
     )
 
 

@@ -8,7 +8,7 @@ fitted to cover the measured peaks of all families with all strategies (`benchma
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from searchspace.architecture import Architecture
 from searchspace.cost import OUTPUT_SIZE, costs, low_res_size
@@ -18,6 +18,8 @@ PARAMETER_BYTES = 16
 NORM_BYTES = 12
 """Additional bytes per parameter: the weight that weight norm computes, the gradient of that weight, and sums over
 recursions."""
+AVERAGE_BYTES = 8
+"""Additional bytes per parameter if the weights are averaged: the average, and its difference from the weight."""
 SAVED = 2.5
 """Elements saved for the gradients per element that a convolution outputs. The saved elements are the input of the
 convolution, the inputs of norms and activations, sums and concatenations. Measured values range from 1.0 (VDSR: a
@@ -56,6 +58,10 @@ class Load:
     """Side of a low-resolution patch in pixels."""
     bfloat16: bool
     """Whether training steps compute under bfloat16 autocast. Evaluation never does."""
+    averaged: bool = False
+    """Whether the training keeps an average of the weights."""
+    teacher: Architecture | None = None
+    """The network that the training imitates. None: no distillation."""
     image_pixels: int = 0
     """High-resolution pixels of the validation images that are evaluated together. 0: no evaluation."""
     resident_bytes: int = 0
@@ -72,19 +78,20 @@ def predicted_bytes(architecture: Architecture, load: Load) -> int:
     """
     counted = costs(architecture, load.scale)
     tensors = weight_bytes(counted, load) + step_bytes(architecture, load)
-    tensors += evaluation_bytes(counted, load)
+    tensors += evaluation_bytes(counted, load) + teacher_bytes(load)
     return round(ALLOCATOR_SHARE * tensors) + load.resident_bytes + load.process_bytes
 
 
 def weight_bytes(counted: Mapping[str, int], load: Load) -> int:
-    """Returns the bytes of weights, gradients and moments, and of the bfloat16 copies that autocast makes.
+    """Returns the bytes of weights, their average, gradients and moments, and of the bfloat16 copies of autocast.
 
     Autocast copies a weight at each use, so a recursive network such as DRRN holds many copies. The number of uses is
     estimated as Mult-Adds divided by low-resolution pixels. The estimate is too high for convolutions on larger images.
     """
     rows, columns = low_res_size(load.scale)
     copies = 2 * counted["multadds"] // (rows * columns) if load.bfloat16 else 0
-    return (PARAMETER_BYTES + NORM_BYTES) * counted["params_train"] + copies
+    each = PARAMETER_BYTES + NORM_BYTES + (AVERAGE_BYTES if load.averaged else 0)
+    return each * counted["params_train"] + copies
 
 
 def step_bytes(architecture: Architecture, load: Load) -> int:
@@ -95,6 +102,20 @@ def step_bytes(architecture: Architecture, load: Load) -> int:
     elements = SAVED * counted["activations"] + HELD * counted["memory"] / 4
     own = share * elements * _element_bytes(architecture, load)
     return round(own) + PIXEL_BYTES * pixels + OPERATOR_BYTES
+
+
+def teacher_bytes(load: Load) -> int:
+    """Returns the memory in bytes that the teacher of a distillation needs: its weights, and one pass without gradients.
+
+    All elements count as float32.
+    """
+    if load.teacher is None:
+        return 0
+    counted = costs(load.teacher, load.scale)
+    pixels = load.batch_size * (load.patch_size * load.scale) ** 2
+    inference = counted["memory"] * pixels // (OUTPUT_SIZE[0] * OUTPUT_SIZE[1])
+    copies = weight_bytes(counted, load) - weight_bytes(counted, replace(load, bfloat16=False))
+    return 4 * counted["params_train"] + inference + copies
 
 
 def evaluation_bytes(counted: Mapping[str, int], load: Load) -> int:

@@ -32,10 +32,12 @@ from sweeps.device import lacks_memory, pick_device
 from sweeps.load import Load, Meter
 from sweeps.machine import threads_here
 from sweeps.measure.evaluate import BATCH_PIXELS, batches, evaluate
+from sweeps.train.average import average_of
 from sweeps.train.cuda_graph import WARM_UP
 from sweeps.train.optimizer import learning_rate_at, make_optimizer
 from sweeps.train.settings import TrainSettings
 from sweeps.train.step import Step, make_step
+from sweeps.train.teacher import teacher_of
 from sweeps.turns import alone, join_measurement
 
 GROWTH = 1.05
@@ -288,7 +290,12 @@ def _prepared(job: Job, split: DataSplit) -> Callable[[], tuple[float, int | Non
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     sampler = PatchSampler(split.train, job.train.patch_size, job.train.batch_size, job.seed)
     rate = partial(learning_rate_at, job.train)
-    take_step = make_step(network, make_optimizer(network), job.train, sampler, rate)
+    optimizer, average = make_optimizer(network, job.train), average_of(network, job.train)
+    teacher = teacher_of(job.train, job.scale, device)
+    largest = job.train.model_copy(
+        update={"patch_stages": None}
+    )  # all steps with the largest patches
+    take_step = make_step(network, optimizer, largest, sampler, rate, average, teacher)
     for step in range(WARM_UP + 2):  # on a GPU the step after WARM_UP is recorded as a graph
         float(take_step(step))
 

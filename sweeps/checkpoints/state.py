@@ -39,8 +39,11 @@ FIRST_SETTINGS = frozenset(
 settings themselves."""
 
 
-PLAIN = (str, int, float, list, tuple, type(None))
-"""The types that a training setting may have in a state file."""
+PLAIN = (str, int, float, type(None))
+"""The types of single values that a training setting may have in a state file."""
+
+DEEPEST = 10
+"""The largest number of nested lists and mappings in the training settings of a state file."""
 
 
 class CheckpointFailed(Exception):  # noqa: N818 - reads as what happened
@@ -80,7 +83,7 @@ class Training:
         if not isinstance(stored, dict) or not isinstance(stored.get("settings"), dict):
             return False
         # Values that are no plain ones, such as tensors, must not reach pydantic: it would convert them.
-        if not all(isinstance(v, PLAIN) for v in stored["settings"].values()):
+        if not _is_plain(stored["settings"]):
             return False
         try:
             settings = type(self.settings).model_validate(stored["settings"])
@@ -106,6 +109,19 @@ class Training:
             del settings["restarts"]
         trained = [self.architecture, self.scale, self.seed, settings, self.images]
         return hashlib.sha256(json.dumps(trained, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _is_plain(value: object, levels: int = DEEPEST) -> bool:
+    """Returns whether a value consists of plain values only, also inside lists and mappings of at most `levels` levels.
+
+    A list in a damaged file may be nested deeply, or may contain itself.
+    """
+    if isinstance(value, Mapping):
+        names = all(isinstance(name, str) for name in value)
+        return levels > 0 and names and all(_is_plain(v, levels - 1) for v in value.values())
+    if isinstance(value, list | tuple):
+        return levels > 0 and all(_is_plain(each, levels - 1) for each in value)
+    return isinstance(value, PLAIN)
 
 
 def _plain(settings: TrainSettings) -> dict[str, Any]:

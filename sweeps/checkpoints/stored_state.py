@@ -53,6 +53,8 @@ class _State(_Strict):
     losses: tuple[Tensor | float | None, Count] = (None, 0)
     best: float = math.inf
     computed: str = ""
+    # Only a training that averages its weights writes them beside the average, and only before its last step.
+    raw: dict[str, Tensor] | None = None
 
 
 def content_fault(state: Mapping[str, Any]) -> str:
@@ -75,8 +77,9 @@ def content_fault(state: Mapping[str, Any]) -> str:
 def training_fault(state: Mapping[str, Any], network: nn.Module, settings: TrainSettings) -> str:
     """Returns why the training of `network` cannot go on from `state`; '' if it can.
 
-    The state must have every tensor of the network with its shape and type, the moments of the optimizer unless the
-    training has ended, and the evaluations of all steps that it has passed. Nothing is changed.
+    The state must have every tensor of the network with its shape and type, and the evaluations of all steps that it
+    has passed. Unless the training has ended, it must also have the moments of the optimizer and, if the network is an
+    average, the weights that training continues with. Nothing is changed.
     """
     if fault := content_fault(state):
         return fault
@@ -87,18 +90,25 @@ def training_fault(state: Mapping[str, Any], network: nn.Module, settings: Train
     missing = set(range(settings.evaluate_every, step + 1, settings.evaluate_every)) - evaluated
     if missing:
         return f"history: lacks the evaluation at step {min(missing)}"
-    return _tensors_fault(state["network"], network) or (
-        _moments_fault(state, list(network.parameters())) if step < settings.steps else ""
-    )
+    if fault := _tensors_fault(state, "network", network):
+        return fault
+    if step == settings.steps:
+        return ""
+    raw = _tensors_fault(state, "raw", network) if settings.ema is not None else ""
+    return raw or _moments_fault(state, list(network.parameters()))
 
 
-def _tensors_fault(stored: Mapping[str, Tensor], network: nn.Module) -> str:
+def _tensors_fault(state: Mapping[str, Any], key: str, network: nn.Module) -> str:
+    """Returns why the tensors under `key` of a state do not fit the network; '' if they do."""
+    stored: Mapping[str, Tensor] | None = state.get(key)
+    if stored is None:
+        return f"{key}: must not be missing before the last step"
     own = network.state_dict()
     if own.keys() != stored.keys():
-        return f"network: has other tensors ({', '.join(sorted(own.keys() ^ stored.keys())[:3])})"
+        return f"{key}: has other tensors ({', '.join(sorted(own.keys() ^ stored.keys())[:3])})"
     for name, tensor in own.items():
         if (tensor.shape, tensor.dtype) != (stored[name].shape, stored[name].dtype):
-            return f"network.{name}: has another shape or type"
+            return f"{key}.{name}: has another shape or type"
     return ""
 
 

@@ -20,9 +20,9 @@ def unseen(built: Built, code: PublicCode | None = None) -> tuple[str, ...]:
     a public code is taken to hold the published network, so only the code's open knobs and knobs that differ from
     their defaults are named.
     """
-    own = _shapes(built.architecture, built.scale)
+    own = shapes_of(built.architecture, built.scale)
     scales = [s for s in built.architecture.family.scales if s != built.scale]
-    alike = [f"x{scale}" for scale in scales if _shapes(built.architecture, scale) == own]
+    alike = [f"x{scale}" for scale in scales if shapes_of(built.architecture, scale) == own]
     notes = []
     if alike:
         others = " and ".join(filter(None, (", ".join(alike[:-1]), alike[-1])))
@@ -36,7 +36,7 @@ def unseen(built: Built, code: PublicCode | None = None) -> tuple[str, ...]:
         name
         for name in dict.fromkeys(asked)
         if any(
-            _shapes(other, built.scale) == own and _named_alike(other, built, code)
+            shapes_of(other, built.scale) == own and _named_alike(other, built, code)
             for other in _others(built, name)
         )
     ]
@@ -66,7 +66,7 @@ def _others(built: Built, name: str) -> Iterator[Architecture]:
             yield other
 
 
-def _shapes(network: Architecture, scale: int) -> Shapes:
+def shapes_of(network: Architecture, scale: int) -> Shapes:
     """Returns the shapes of a network's tensors by name."""
     with torch.device("meta"), Unfilled():
         state = network.network(scale).state_dict()

@@ -315,13 +315,16 @@ def _known_keys(path: tuple[str, ...]) -> list[str]:
     """Returns the keys that are allowed under a path of the sweep."""
     model: Any = SweepConfig
     for part in path:
-        model = _model(model.model_fields[part].annotation)
+        if not part.isdigit():  # an item of a list has the keys of the list's type
+            model = _model(model.model_fields[part].annotation)
     return [name for name in model.model_fields if name not in INTERNAL]
 
 
 def _model(annotation: Any) -> Any:
-    """Returns the settings class in an annotation that may also allow None."""
-    return next((each for each in get_args(annotation) if each is not type(None)), annotation)
+    """Returns the settings class in an annotation that may also allow None or be a list of such settings."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model, get_args(annotation))), None)
 
 
 def _dump(sweep: Mapping[str, Any]) -> str:

@@ -10,23 +10,29 @@ import itertools
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from searchspace.errors import UserError
 from sweeps.checkpoints.state import Checkpoints, newest_state, write_state
 from sweeps.checkpoints.stored_state import training_fault
+from sweeps.checkpoints.warm_start import warm_start
 from sweeps.data.patches import PatchSampler
 from sweeps.data.split import DataSplit
 from sweeps.device import keep_freed_memory, pick_device
 from sweeps.measure.evaluate import Scores, evaluate
 from sweeps.records import Evaluation, Measurement, Progress
+from sweeps.train.average import Average, average_of
 from sweeps.train.optimizer import learning_rate_at, make_optimizer, set_rate
 from sweeps.train.settings import TrainSettings
 from sweeps.train.step import make_step, make_update
+from sweeps.train.teacher import teacher_of
 from sweeps.turns import clock as working_clock
 from sweeps.turns import give_way
 
@@ -53,24 +59,32 @@ def train(
 ) -> Iterator[Progress | Evaluation]:
     """Trains `network` in place up to `until_step` and yields records. By default it trains to the full length.
 
-    If `checkpoints` holds a state, the training resumes from it. Each `Evaluation` is yielded once its checkpoint is on
+    With `settings.ema`, the averaged weights are evaluated and stored as the network. At the end of the full length,
+    `network` has the averaged weights.
+
+    If `checkpoints` holds a state, the training resumes from it. Otherwise it starts from `settings.warm_start`, if that
+    is set. Each `Evaluation` is yielded once its checkpoint is on
     disk. A resumed training first yields all earlier evaluations again, because the process that should have stored
     them may have died first. `is_stopped` is called before each step. If it returns True, the state is saved and
     KeyboardInterrupt is raised. `clock` returns seconds. While another process measures a latency, the training waits;
     the default `clock` does not count this time. Raises TrainingFailed if the loss is not finite or has
-    diverged, and CheckpointFailed if a checkpoint cannot be written.
+    diverged or if the weights of `warm_start` or of the teacher do not fit, and CheckpointFailed if a checkpoint cannot be written.
     """
     until_step = settings.steps if until_step is None else until_step
     device = pick_device(settings.device)
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = make_optimizer(network)
+    optimizer = make_optimizer(network, settings)
     watch = _LossWatch(settings)
-    step, seconds, history = _resume(network, optimizer, watch, checkpoints, settings)
+    state = _newest(network, checkpoints, settings)
+    step, seconds, history = _resume(network, optimizer, watch, settings, state)
+    average = _averaged(network, settings, state)
+    scored = network if average is None else average.network
     for evaluated, measurements in itertools.groupby(history, key=lambda item: item.step):
         yield Evaluation(step=evaluated, measurements=tuple(measurements))
     sampler = PatchSampler(split.train, settings.patch_size, settings.batch_size, seed)
     rate = partial(learning_rate_at, settings)
-    take_step = make_step(network, optimizer, settings, sampler, rate)
+    teacher = _teacher(settings, split.train.scale, device)
+    take_step = make_step(network, optimizer, settings, sampler, rate, average, teacher)
     # Evaluates at the end of each cycle too, so that the history does not depend on whether the trial pauses there.
     also = {until_step, *(settings.restarts or ())}
     started = clock() - seconds
@@ -78,7 +92,7 @@ def train(
 
     def save() -> None:
         state = {
-            "network": network.state_dict(),
+            "network": scored.state_dict(),
             "optimizer": optimizer.state_dict() if step < settings.steps else None,
             "step": step,
             "seconds": seconds,
@@ -88,6 +102,7 @@ def train(
             "history": [asdict(measurement) for measurement in history],
             "losses": (watch.total, watch.count),
             "best": watch.best,
+            **_raw(network, average, step == settings.steps),
         }
         write_state(state, checkpoints.write)
 
@@ -102,13 +117,15 @@ def train(
         if step % settings.evaluate_every == 0 or step in also:
             loss = watch.mean(step)
             seconds = clock() - started
-            scores = evaluate(network, split.validation, device=device)
+            scores = evaluate(scored, split.validation, device=device)
             evaluation = _evaluation(step, scores, loss, seconds)
             history += evaluation.measurements
             save()
             yield evaluation
         elif step % 100 == 0:
             yield Progress(step=step, loss=watch.mean(step, reset=False))
+    if step == settings.steps:
+        network.load_state_dict(scored.state_dict())
 
 
 def time_step(network: nn.Module, scale: int, settings: TrainSettings, steps: int = 3) -> float:
@@ -119,9 +136,10 @@ def time_step(network: nn.Module, scale: int, settings: TrainSettings, steps: in
     device = pick_device(settings.device)
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     keep_freed_memory()
-    optimizer = make_optimizer(network)
+    optimizer = make_optimizer(network, settings)
     set_rate(optimizer, 1e-6)
-    update = make_update(network, optimizer, settings)
+    average, teacher = average_of(network, settings), teacher_of(settings, scale, device)
+    update = make_update(network, optimizer, settings, average, teacher)
     side, batch = settings.patch_size, settings.batch_size
     low_res = torch.zeros((batch, 3, side, side), dtype=torch.uint8, device=device)
     high_res = torch.zeros((batch, 3, side * scale, side * scale), dtype=torch.uint8, device=device)
@@ -185,26 +203,55 @@ class _LossWatch:
         return loss
 
 
-def _resume(
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    watch: _LossWatch,
-    checkpoints: Checkpoints,
-    settings: TrainSettings,
-) -> tuple[int, float, list[Measurement]]:
-    """Loads the newest checkpoint that is whole and belongs to this training. A line is logged for each other one.
+def _newest(
+    network: nn.Module, checkpoints: Checkpoints, settings: TrainSettings
+) -> dict[str, Any] | None:
+    """Returns the newest checkpoint that is whole and belongs to this training, or None.
 
-    Returns its step, the training time in seconds, and the measurements so far. Without a checkpoint, the step is 0.
+    A line is logged for each other one.
     """
-    state = newest_state(
+    return newest_state(
         checkpoints,
         next(network.parameters()).device,
         fault=lambda state: training_fault(state, network, settings),
         say=logger.warning,
     )
+
+
+def _start(network: nn.Module, settings: TrainSettings) -> None:
+    """Fills the network from the weights that the settings name, if any. Raises TrainingFailed if they do not fit."""
+    if settings.warm_start is None:
+        return
+    try:
+        logger.info(str(warm_start(network, Path(settings.warm_start))))
+    except UserError as error:
+        # The weights would not fit at the next attempt either.
+        raise TrainingFailed(f"train.warm_start: {error}") from None
+
+
+def _teacher(settings: TrainSettings, scale: int, device: torch.device) -> nn.Module | None:
+    """Returns the teacher that the settings name, if any. Raises TrainingFailed if its weights do not fit."""
+    try:
+        return teacher_of(settings, scale, device)
+    except UserError as error:
+        raise TrainingFailed(str(error)) from None
+
+
+def _resume(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    watch: _LossWatch,
+    settings: TrainSettings,
+    state: Mapping[str, Any] | None,
+) -> tuple[int, float, list[Measurement]]:
+    """Loads a checkpoint, without the average of the weights. Without a checkpoint, loads the weights to start from.
+
+    Returns its step, the training time in seconds, and the measurements so far. Without a checkpoint, the step is 0.
+    """
     if state is None:
+        _start(network, settings)
         return 0, 0.0, []
-    network.load_state_dict(state["network"])
+    network.load_state_dict(state.get("raw") or state["network"])
     if state["optimizer"] is not None:
         # Only the moments are loaded. The options, such as a learning rate on the device, belong to this run.
         moments = state["optimizer"]["state"]
@@ -216,3 +263,18 @@ def _resume(
         "best", min(evaluated, default=math.inf)
     )  # older checkpoints lack "best"
     return state["step"], state["seconds"], history
+
+
+def _raw(network: nn.Module, average: Average | None, ended: bool) -> dict[str, Any]:
+    """Returns the part of a checkpoint that only a training with an average has: the weights that it continues with."""
+    return {} if average is None or ended else {"raw": network.state_dict()}
+
+
+def _averaged(
+    network: nn.Module, settings: TrainSettings, state: Mapping[str, Any] | None
+) -> Average | None:
+    """Returns the average of the weights as the checkpoint has it, or None if the settings ask for no average."""
+    average = average_of(network, settings, 0 if state is None else state["step"])
+    if average is not None and state is not None:
+        average.network.load_state_dict(state["network"])
+    return average

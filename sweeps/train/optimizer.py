@@ -11,19 +11,38 @@ from sweeps.train.settings import TrainSettings
 Rate = Callable[[int], float]
 """A function that returns the learning rate of a step. Steps count from 0."""
 
+DECAY = {"adam": 0.0, "adamw": 0.01}
+"""The weight decay of each optimizer if the settings leave it open. These are the defaults of PyTorch."""
 
-def make_optimizer(network: nn.Module) -> torch.optim.Adam:
-    """Returns a fused Adam optimizer with betas 0.9 and 0.999.
+
+def make_optimizer(
+    network: nn.Module, settings: TrainSettings | None = None
+) -> torch.optim.Optimizer:
+    """Returns the fused optimizer that the settings name. By default it is Adam with betas 0.9 and 0.999.
 
     On CUDA, its state stays on the device, so that a CUDA graph can record its step.
     """
+    settings = settings or TrainSettings()
     on_cuda = next(network.parameters()).device.type == "cuda"
-    return torch.optim.Adam(network.parameters(), fused=True, capturable=on_cuda)
+    kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
+    decay = settings.weight_decay
+    return kind(
+        network.parameters(),
+        betas=settings.betas,
+        weight_decay=DECAY[settings.optimizer] if decay is None else decay,
+        fused=True,
+        capturable=on_cuda,
+    )
 
 
 def learning_rate_at(settings: TrainSettings, step: int) -> float:
-    """Returns the learning rate of `step`, counted from 0."""
-    return settings.learning_rate * SCHEDULES[settings.schedule](settings, step)
+    """Returns the learning rate of `step`, counted from 0.
+
+    The first step of a warm-up of n steps takes 1/n of the learning rate of the schedule, and step n - 1 takes all of
+    it.
+    """
+    rate = settings.learning_rate * SCHEDULES[settings.schedule](settings, step)
+    return rate * (step + 1) / settings.warmup if step < settings.warmup else rate
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float | Tensor) -> None:

@@ -1,23 +1,32 @@
 """Settings under `train` in a sweep file."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
+from searchspace.architecture import architecture
+from searchspace.errors import UserError, shown
 from searchspace.quantity import parse_quantity
 from searchspace.spec import one_of
+from sweeps.paths import expanded
 from sweeps.records import MAX_STEPS
-from sweeps.train.losses import LOSSES
+from sweeps.train.losses import HEAVIEST, parse_loss
 from sweeps.train.schedules import SCHEDULES
 
 Number = BeforeValidator(parse_quantity)
+Beta = Annotated[float, Number, Field(ge=0, lt=1)]
+OPTIMIZERS = ("adam", "adamw")
+LARGEST_PATCH = 4_096
 MAX_PIXELS = 2**28
 """The largest number of high-resolution pixels in the batch of one step. At this number, a step of the smallest network
 takes 15 GiB of memory."""
@@ -38,6 +47,67 @@ def batch_fault(settings: "TrainSettings", scale: int) -> str | None:
     )
 
 
+def _size(stage: object) -> int | None:
+    """Returns the size in a stage that has not been checked yet, or None if it has no whole number there."""
+    written = stage.get("size") if isinstance(stage, Mapping) else getattr(stage, "size", None)
+    try:
+        size = parse_quantity(written)
+    except UserError:
+        return None
+    return size if isinstance(size, int) and 4 <= size <= LARGEST_PATCH else None
+
+
+class PatchStage(BaseModel):
+    """A part of a training during which patches have one size."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    size: Annotated[int, Number, Field(ge=4, le=LARGEST_PATCH)]
+    """Height and width of the training patches, in low-resolution pixels."""
+    until: Annotated[float, Number, Field(gt=0, le=1)] = 1.0
+    """Share of all steps after which the stage ends. The last stage ends at 1."""
+
+
+def _with_weights(teacher: object) -> object:
+    """Returns the setting of a teacher as a mapping, also if only the file of its weights is given."""
+    return {"weights": teacher} if isinstance(teacher, str) else teacher
+
+
+class TeacherSettings(BaseModel):
+    """A trained network whose output a training imitates."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    weights: Annotated[str, AfterValidator(expanded)]
+    """File of the teacher's weights: a checkpoint of srsweep, or one of a public code."""
+    family: str | None = None
+    """Family of the teacher. null: a checkpoint of srsweep states it."""
+    knobs: dict[str, Any] = {}
+    """Knobs of the teacher that differ from the published network of its family."""
+
+    @model_validator(mode="after")
+    def _known_network(self) -> Self:
+        if self.family is not None:
+            try:
+                architecture(self.family, self.knobs)
+            except UserError as error:
+                raise ValueError("; ".join(str(error).splitlines())) from None
+        elif self.knobs:
+            raise ValueError(f"family must be given beside knobs, got {shown(self.knobs)}")
+        return self
+
+
+class DistillSettings(BaseModel):
+    """Distillation: the network also learns from the output of a trained network, the teacher."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    teacher: Annotated[TeacherSettings, BeforeValidator(_with_weights)]
+    """The teacher: the file of its weights, or a mapping with weights, family and knobs. Its scale must be the sweep's."""
+    weight: Annotated[float, Number, Field(gt=0, le=1e6)] = 1.0
+    """Weight of the loss between output and teacher, beside 1 for the loss between output and original."""
+
+
 class TrainSettings(BaseModel):
     """How a sweep trains every trial. A step is an optimiser step."""
 
@@ -47,14 +117,21 @@ class TrainSettings(BaseModel):
 
     steps: Annotated[int, Number, Field(ge=1, le=MAX_STEPS)] = 4000
     """Number of steps of a full training."""
-    patch_size: Annotated[int, Number, Field(ge=4, le=4_096)] = 24
+    patch_size: Annotated[int, Number, Field(ge=4, le=LARGEST_PATCH)] = 24
     """Height and width of the training patches, in low-resolution pixels."""
+    patch_stages: tuple[PatchStage, ...] | None = None
+    """Stages with patches of different sizes, such as [{until: 0.5, size: 24}, {size: 48}]. patch_size is then the
+    largest size and need not be given. null: all patches have patch_size."""
     batch_size: Annotated[int, Number, Field(ge=1, le=65_536)] = 16
     """Number of patches in the batch of one step. Together, the high-resolution patches of a batch have at most 2^28 pixels."""
     learning_rate: Annotated[float, Number, Field(gt=0, le=1e6)] = 1e-3
-    """Largest learning rate. The optimizer is Adam with betas 0.9 and 0.999."""
-    loss: Annotated[str, one_of(LOSSES)] = "l1"
-    """The loss that training minimizes. l1: the mean absolute difference between output and original."""
+    """Largest learning rate."""
+    loss: Annotated[
+        str | dict[str, Annotated[float, Field(gt=0, le=HEAVIEST)]], BeforeValidator(parse_loss)
+    ] = "l1"
+    """The loss that training minimizes. l1: the mean absolute difference between output and original. charbonnier: a
+    smooth form of l1. mse: the mean squared difference. fft: the mean absolute difference of their spectra. A mapping
+    from these names to weights is a weighted sum, such as {l1: 1.0, fft: 0.05}."""
     schedule: Annotated[str, one_of(SCHEDULES)] = "one_cycle"
     """How the learning rate changes during a training. constant: it does not change. halve: it halves every
     `halve_every` steps, as in many papers. cosine: it falls to zero along a cosine. one_cycle: it rises linearly over
@@ -65,6 +142,24 @@ class TrainSettings(BaseModel):
     restarts at the rungs of search.halving."""
     halve_every: Annotated[int, Number, Field(ge=1, le=MAX_STEPS)] = 200_000
     """Number of steps between two halvings of the learning rate with `schedule: halve`."""
+    warmup: Annotated[int, Number, Field(ge=0, le=MAX_STEPS)] = 0
+    """Number of steps at the beginning during which the learning rate of the schedule is multiplied by a factor that
+    rises linearly to 1. It must be 0 with schedule: one_cycle, which rises by itself."""
+    optimizer: Annotated[str, one_of(OPTIMIZERS)] = "adam"
+    """The optimizer. adam: Adam; it adds weight decay to the gradient. adamw: AdamW; it shrinks the weights by
+    learning_rate times weight_decay at each step, apart from the gradient."""
+    betas: tuple[Beta, Beta] = (0.9, 0.999)
+    """How much of the running means of the gradient and of its square the optimizer keeps at each step."""
+    weight_decay: Annotated[float, Number, Field(ge=0, le=1e6)] | None = None
+    """Strength of the pull of all weights towards 0. null: 0 with adam, 0.01 with adamw, as in PyTorch."""
+    ema: Annotated[float, Number, Field(gt=0, lt=1)] | None = None
+    """Decay of an exponential moving average of the weights, such as 0.999. The averaged weights are evaluated, stored
+    and exported as the network, and training continues with the weights themselves. null: no average."""
+    warm_start: Annotated[str, AfterValidator(expanded)] | None = None
+    """File of weights that each training starts from: a checkpoint of srsweep, or one of a public code. It may be for
+    another scale; layers whose shapes depend on the scale then start new. null: all weights start at random."""
+    distill: DistillSettings | None = None
+    """Distillation from a trained network, such as {teacher: runs/large/3/attempt-1.pt, weight: 1}. null: none."""
     clip_gradient: Annotated[float, Number, Field(gt=0, le=1e6)] | None = None
     """Largest norm of the gradient of all weights. A longer gradient is scaled down. null: gradients are not clipped."""
     evaluate_every: Annotated[int, Number, Field(ge=1, le=MAX_STEPS)] = 1000
@@ -74,6 +169,67 @@ class TrainSettings(BaseModel):
     auto: bfloat16 if the processor or GPU computes it natively, else float32."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Device to train on. cuda: an NVIDIA GPU. cpu: the processor. auto: the GPU if there is one, else the processor."""
+
+    def patch_size_at(self, step: int) -> int:
+        """Returns the size of the patches of `step`, counted from 0."""
+        ends = ((round(stage.until * self.steps), stage.size) for stage in self.patch_stages or ())
+        return next((size for end, size in ends if step < end), self.patch_size)
+
+    @property
+    def mean_patch_area(self) -> float:
+        """The mean over all steps of the number of low-resolution pixels in a patch."""
+        if self.patch_stages is None:
+            return self.patch_size**2
+        starts = (0.0, *(stage.until for stage in self.patch_stages))
+        return sum(
+            s.size**2 * (s.until - start)
+            for s, start in zip(self.patch_stages, starts, strict=False)
+        )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _largest_patch(cls, values: Any) -> Any:
+        """Fills in `patch_size` if only `patch_stages` is given."""
+        if not isinstance(values, Mapping) or "patch_size" in values:
+            return values
+        stages = values.get("patch_stages")
+        sizes = [_size(stage) for stage in stages] if isinstance(stages, list | tuple) else []
+        known = [size for size in sizes if size is not None]
+        return {**values, "patch_size": max(known)} if known else values
+
+    @field_validator("patch_stages")
+    @classmethod
+    def _stages_in_order(
+        cls, stages: tuple[PatchStage, ...] | None, info: ValidationInfo
+    ) -> tuple[PatchStage, ...] | None:
+        if stages is None:
+            return None
+        ends = [stage.until for stage in stages]
+        if not ends:
+            raise ValueError("must have at least one stage, got none; use null")
+        if ends != sorted({*ends}) or ends[-1] != 1:
+            raise ValueError(
+                f"the values of until must increase and end at 1, which the last stage may leave out, got {ends}"
+            )
+        largest = max(stage.size for stage in stages)
+        if info.data.get("patch_size", largest) != largest:
+            raise ValueError(
+                f"patch_size must be their largest size, {largest}, or be left out, got {info.data['patch_size']}"
+            )
+        return stages
+
+    @field_validator("warmup")
+    @classmethod
+    def _room_to_warm_up(cls, warmup: int, info: ValidationInfo) -> int:
+        steps, schedule = info.data.get("steps"), info.data.get("schedule")
+        if warmup and schedule == "one_cycle":
+            raise ValueError(
+                "must be 0 with schedule: one_cycle, which raises the learning rate over the first 30 % by itself, "
+                f"got {warmup:,}; choose another schedule, such as cosine"
+            )
+        if steps is not None and warmup >= steps:
+            raise ValueError(f"must be below steps ({steps:,}), got {warmup:,}")
+        return warmup
 
     @field_validator("restarts")
     @classmethod
@@ -93,3 +249,15 @@ class TrainSettings(BaseModel):
                 f"must increase and stay below steps ({steps:,}), got {list(restarts)}"
             )
         return restarts
+
+
+def work_of(settings: TrainSettings) -> str:
+    """Returns the settings that change the work of a step besides its batch, such as ', ema 0.9'.
+
+    Settings that have their default are left out, so the text is usually empty.
+    """
+    names = {"loss", "ema", "distill"}
+    values, defaults = (
+        each.model_dump(mode="json", include=names) for each in (settings, TrainSettings())
+    )
+    return "".join(f", {n} {values[n]}" for n in sorted(names) if values[n] != defaults[n])

@@ -15,11 +15,15 @@ from torch import Tensor, nn
 from sweeps.data.patches import PatchSampler
 from sweeps.data.resident import resident
 from sweeps.device import keep_freed_memory, pick_autocast, sent, without_tf32
+from sweeps.train.average import Average
 from sweeps.train.cuda_graph import ResidentSteps
 from sweeps.train.fast_cpu.graph_rewrites import fused
-from sweeps.train.losses import LOSSES
+from sweeps.train.losses import loss_of
 from sweeps.train.optimizer import Rate, set_rate
 from sweeps.train.settings import TrainSettings
+
+Update = Callable[[Tensor, Tensor], Tensor]
+"""A function that updates the weights on a batch (low_res, high_res) and returns the loss as a scalar tensor."""
 
 Step = Callable[[int], Tensor]
 """A function that takes the optimiser step of a given number, counted from 0. It returns the loss as a scalar tensor,
@@ -32,13 +36,37 @@ def make_step(
     settings: TrainSettings,
     sampler: PatchSampler,
     rate: Rate,
+    average: Average | None = None,
+    teacher: nn.Module | None = None,
 ) -> Step:
     """Returns the function that takes one optimiser step on patches from `sampler` with the learning rate `rate(step)`.
 
-    If a training resumes, the state of `optimizer` must be loaded before the call.
+    If the settings have stages, the patches of each stage have their own size, and only that differs from `sampler`.
+    If `average` is given, each step updates it too. `teacher` is the network of `sweeps.train.teacher.teacher_of`. If a training resumes, the state of `optimizer` must be loaded
+    before the call.
     """
+    update = make_update(network, optimizer, settings, average, teacher)
+
+    def of_size(size: int) -> Step:
+        own = sampler
+        if size != sampler.patch_size:
+            own = PatchSampler(sampler.pairs, size, sampler.batch_size, sampler.seed)
+        return _make_step(network, optimizer, update, own, rate)
+
+    if settings.patch_stages is None:
+        return of_size(sampler.patch_size)
+    return _staged(settings, of_size)
+
+
+def _make_step(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    update: Update,
+    sampler: PatchSampler,
+    rate: Rate,
+) -> Step:
+    """Returns the function that takes one step with `update`, on patches of one size."""
     device = next(network.parameters()).device
-    update = make_update(network, optimizer, settings)
     if device.type == "cuda" and resident(sampler.pairs, device) is not None:
         return ResidentSteps(update, optimizer, sampler, rate, device)
     keep_freed_memory()
@@ -51,9 +79,31 @@ def make_step(
     return take_step
 
 
+def _staged(settings: TrainSettings, of_size: Callable[[int], Step]) -> Step:
+    """Returns a step function whose patches have the size of the stage that the step belongs to.
+
+    Each stage gets a step function of its own, because a CUDA graph works on tensors of fixed shapes. The function of
+    the stage before is released first, and with it the memory of its graph.
+    """
+    size, current = 0, None
+
+    def take_step(step: int) -> Tensor:
+        nonlocal size, current
+        if (wanted := settings.patch_size_at(step)) != size or current is None:
+            current = None
+            size, current = wanted, of_size(wanted)
+        return current(step)
+
+    return take_step
+
+
 def make_update(
-    network: nn.Module, optimizer: torch.optim.Optimizer, settings: TrainSettings
-) -> Callable[[Tensor, Tensor], Tensor]:
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    settings: TrainSettings,
+    average: Average | None = None,
+    teacher: nn.Module | None = None,
+) -> Update:
     """Returns a function that updates the weights on a batch (low_res, high_res) and returns the loss as a scalar tensor.
 
     low_res is uint8 (N, 3, H, W) and high_res is uint8 (N, 3, sH, sW) for scale s, both on the network's device.
@@ -62,7 +112,8 @@ def make_update(
     device = parameters[0].device
     lowered = pick_autocast(settings.precision, device)
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=lowered, cache_enabled=False)
-    criterion = LOSSES[settings.loss]
+    criterion = loss_of(settings.loss)
+    share = settings.distill.weight if settings.distill is not None else 0.0
     forward = fused(network) if lowered and device.type == "cpu" else network
 
     def update(low_res: Tensor, high_res: Tensor) -> Tensor:
@@ -71,11 +122,17 @@ def make_update(
         with autocast:
             super_res = forward(low_res)
         loss = criterion(super_res.float(), high_res)
+        if teacher is not None:
+            with torch.no_grad(), autocast:
+                taught = teacher(low_res)
+            loss = loss + share * criterion(super_res.float(), taught.float())
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if settings.clip_gradient is not None:
             nn.utils.clip_grad_norm_(parameters, settings.clip_gradient)
         optimizer.step()
+        if average is not None:
+            average.update()
         return loss.detach()
 
     return update if lowered else without_tf32()(update)

@@ -9,8 +9,70 @@ from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
+from searchspace.errors import UserError, shown
+from searchspace.quantity import parse_quantity
+from sweeps.train.losses.charbonnier import charbonnier
+from sweeps.train.losses.fft import fft
 from sweeps.train.losses.l1 import l1
+from sweeps.train.losses.mse import mse
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
-LOSSES: Mapping[str, Loss] = {"l1": l1}
+LOSSES: Mapping[str, Loss] = {"l1": l1, "charbonnier": charbonnier, "mse": mse, "fft": fft}
+"""The losses that `train.loss` may name."""
+
+HEAVIEST = 1e6
+"""The largest weight of a loss in a weighted sum."""
+
+
+def parse_loss(value: object) -> str | dict[str, float]:
+    """Returns the setting `train.loss` in its one spelling: a name, or weights by name in alphabetical order.
+
+    `value` is a name, or a mapping from names to weights. A mapping with a single loss of weight 1 becomes its name.
+    Raises UserError for an unknown name, for an empty mapping, and for a weight that is not above 0.
+    """
+    if isinstance(value, str):
+        return _known(value)
+    if not isinstance(value, Mapping) or not value:
+        raise UserError(
+            f"must be one of {', '.join(LOSSES)}, or a mapping from such names to weights, such as "
+            f"{{l1: 1.0, fft: 0.05}}, got {shown(value)}"
+        )
+    weights = {_known(name): _weight(name, weight) for name, weight in value.items()}
+    if list(weights.values()) == [1]:
+        return next(iter(weights))
+    return dict(sorted(weights.items()))
+
+
+def loss_of(setting: str | Mapping[str, float]) -> Loss:
+    """Returns the loss that a value of `parse_loss` describes: one loss, or a weighted sum of losses."""
+    if isinstance(setting, str):
+        return LOSSES[setting]
+    terms = [(weight, LOSSES[name]) for name, weight in setting.items()]
+
+    def weighted(super_res: Tensor, high_res: Tensor) -> Tensor:
+        (weight, loss), *others = terms
+        total = weight * loss(super_res, high_res)
+        for weight, loss in others:
+            total = total + weight * loss(super_res, high_res)
+        return total
+
+    return weighted
+
+
+def _known(name: object) -> str:
+    if isinstance(name, str) and name in LOSSES:
+        return name
+    raise UserError(f"must be one of {', '.join(LOSSES)}, got {shown(name)}")
+
+
+def _weight(name: object, value: object) -> float:
+    try:
+        weight = float(parse_quantity(value))
+    except UserError as error:
+        raise UserError(f"the weight of {name} {error}") from None
+    if not 0 < weight <= HEAVIEST:
+        raise UserError(
+            f"the weight of {name} must be above 0 and at most {HEAVIEST:,.0f}, got {shown(value)}"
+        )
+    return weight

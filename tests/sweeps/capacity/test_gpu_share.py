@@ -194,7 +194,7 @@ def test_a_measurement_is_remembered_by_device_and_settings(tmp_path: Path) -> N
     assert recall(made, Site(gpu=LARGE, cores=4), 1) is None
     (entry, _) = json.loads(file.read_text()).values()
     assert entry["rungs"]["2"]["steps_per_second"] == 19
-    for train in ({"batch_size": 4}, {"patch_size": 12}, {"precision": "bfloat16"}):
+    for train in ({"batch_size": 4}, {"patch_size": 12}, {"precision": "bfloat16"}, {"ema": 0.9}):
         settings = {"steps": 4, "patch_size": 8, "batch_size": 2, "precision": "float32"}
         assert recall(plan_of(small_config(tmp_path, train=settings | train)), site, 1) is None
     larger = {"slwsr": {"n_feats": [32], "n_blocks": [6]}}

@@ -1,6 +1,7 @@
 """The predicted memory of a training step against what torch's allocator really handed out."""
 
 import time
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -94,6 +95,12 @@ def test_evaluation_images_and_the_process_come_on_top_of_the_step() -> None:
     assert evaluation_bytes(costs(S_LWSR, 4), whole) == evaluation
     grown = 3 * 10**9 + ALLOCATOR_SHARE * evaluation
     assert predicted_bytes(S_LWSR, whole) - bare == pytest.approx(grown, abs=2)
+
+
+def test_averaged_weights_take_a_copy_and_their_difference() -> None:
+    averaged = predicted_bytes(S_LWSR, replace(load(), averaged=True))
+    grown = ALLOCATOR_SHARE * 8 * costs(S_LWSR, 4)["params_train"]
+    assert averaged - predicted_bytes(S_LWSR, load()) == pytest.approx(grown, abs=2)
 
 
 def test_a_prediction_takes_under_a_millisecond_where_costs_are_known() -> None:

@@ -103,6 +103,23 @@ def test_a_state_written_before_trainings_were_stored_is_still_resumed(
     assert newest(path, training()) is None
 
 
+def test_a_state_whose_settings_are_nested_without_end_belongs_to_no_training() -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+    settings = training().stored()["settings"] | {"loss": endless}
+    assert not training().owns({"training": training().stored() | {"settings": settings}})
+
+
+def test_a_state_states_a_weighted_loss_in_any_order(tmp_path: Path) -> None:
+    path = tmp_path / "attempt-1.pt"
+    weighted = TrainSettings.model_validate({"loss": {"l1": 1, "fft": 0.05}})
+    stored = training(settings=weighted).stored()
+    stored["settings"]["loss"] = {"l1": 1.0, "fft": 0.05}
+    write_state({"step": 2, "training": stored}, path)
+    assert newest(path, training(settings=weighted)) is not None
+    assert newest(path, training()) is None
+
+
 @pytest.mark.parametrize(
     "stored",
     [torch.zeros(2, 2), {1: 2, "x": 3}, {"settings": torch.zeros(2)}, {"settings": {"steps": {}}}],

@@ -18,6 +18,7 @@ from sweeps.data.images import find_images
 from sweeps.data.patches import PatchSampler
 from sweeps.data.resident import _fits
 from sweeps.device import sent
+from sweeps.train.average import Average
 from sweeps.train.cuda_graph import BLOCK, WARM_UP, ResidentSteps, Work, graphed
 from sweeps.train.losses.l1 import L1Loss
 from sweeps.train.optimizer import make_optimizer
@@ -165,6 +166,26 @@ def test_resident_steps_are_those_of_the_host_across_blocks(
     assert resident == pytest.approx(by_host, rel=1e-4)
 
 
+def test_resident_steps_average_the_weights_as_the_host_does(
+    network: nn.Module, sampler: PatchSampler
+) -> None:
+    settings = SETTINGS.model_copy(update={"ema": 0.9, "optimizer": "adamw", "loss": "fft"})
+    averages = []
+    for resident in (False, True):
+        own = copy.deepcopy(network)
+        optimizer, average = make_optimizer(own, settings), Average(own, 0.9)
+        take_step = make_step(own, optimizer, settings, sampler, rate, average)
+        if resident:
+            update = make_update(own, optimizer, settings, average)
+            take_step = ResidentSteps(update, optimizer, sampler, rate, torch.device("cpu"))
+        _losses(take_step, range(6))
+        averages.append(average.network.state_dict())
+        assert float(average.step) == 6
+        assert not torch.equal(averages[-1]["0.weight"], own.state_dict()["0.weight"])
+    for name, tensor in averages[0].items():
+        torch.testing.assert_close(tensor, averages[1][name], rtol=1e-3, atol=1e-5)
+
+
 def test_the_rates_of_a_block_reach_the_optimizer(
     network: nn.Module, sampler: PatchSampler
 ) -> None:
@@ -262,6 +283,32 @@ def test_graphed_steps_are_those_of_the_host(network: nn.Module, sampler: PatchS
     by_host = _losses(_by_host(network, sampler), steps)
     graphed = _losses(_resident(twin.cuda(), sampler, "cuda"), steps)
     assert graphed == pytest.approx(by_host, rel=1e-3)
+
+
+@pytest.mark.gpu
+@cuda
+def test_a_graph_updates_the_average_and_follows_the_stages(
+    network: nn.Module, sampler: PatchSampler
+) -> None:
+    stages = [{"until": 0.5, "size": 4}, {"size": 8}]
+    changes = {"steps": 24, "patch_size": 8, "patch_stages": stages, "loss": {"l1": 1, "fft": 0.05}}
+    changes |= {"optimizer": "adamw", "ema": 0.9, "distill": {"teacher": "given", "weight": 0.5}}
+    settings = TrainSettings.model_validate(SETTINGS.model_dump() | changes)
+    large = PatchSampler(sampler.pairs, 8, 2, seed=5)
+    found = []
+    for device in ("cpu", "cuda"):
+        own = copy.deepcopy(network).to(device)
+        average, teacher = (
+            Average(own, 0.9),
+            copy.deepcopy(network).to(device).requires_grad_(False),
+        )
+        optimizer = make_optimizer(own, settings)
+        take_step = make_step(own, optimizer, settings, large, rate, average, teacher)
+        losses = _losses(take_step, range(24))
+        found.append((losses, average.network.cpu().state_dict()))
+    assert found[1][0] == pytest.approx(found[0][0], rel=1e-3)
+    for name, tensor in found[0][1].items():
+        torch.testing.assert_close(tensor, found[1][1][name], rtol=1e-2, atol=1e-4)
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])

@@ -1,0 +1,137 @@
+"""Starts a training from weights that exist already, also from weights for another scale.
+
+The file is read with the network that it was trained for: the network that the file states, otherwise the network to
+train at its own scale or at another scale of its family. Weights then go from network to network by name.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from searchspace.architecture import Architecture, Built, architecture
+from searchspace.errors import UserError
+from sweeps.checkpoints.foreign_file import read_file
+from sweeps.checkpoints.state import refuse_damaged
+from sweeps.checkpoints.unseen import shapes_of
+from sweeps.checkpoints.upstream_weights import load_weights
+
+MOST_NAMED = 3
+"""The largest number of tensors that a message names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """What a network has taken over from a file."""
+
+    source: str
+    """What the file holds and how its tensors were matched, for people."""
+    taken: tuple[str, ...]
+    """Names of the tensors that were taken over."""
+    fresh: tuple[str, ...]
+    """Names of the tensors that keep their random values, because their shapes depend on the scale."""
+
+    def __str__(self) -> str:
+        total = len(self.taken) + len(self.fresh)
+        fresh = f"; new: {_listed(self.fresh)}" if self.fresh else ""
+        return f"starts from {self.source}: {len(self.taken)} of {total} tensors taken over{fresh}"
+
+
+def warm_start(network: nn.Module, path: Path) -> Started:
+    """Fills `network` from a checkpoint of srsweep or of a public code, and returns what was taken over.
+
+    If the file is for another scale, tensors whose shapes depend on the scale keep their values unless the file has
+    them with equal names and shapes. Raises UserError if the file holds no weights, if it is damaged, or if any other
+    tensor does not fit. The network is then unchanged. The random numbers of torch are left as they were.
+    """
+    built: Built | None = getattr(network, "built", None)
+    if built is None:
+        raise ValueError("the network must come from Architecture.network, which notes its scale")
+    refuse_damaged(path)
+    with torch.random.fork_rng(devices=[]):
+        source, told = _source(built, path)
+    theirs, own = source.state_dict(), network.state_dict()
+    given: Built = source.built  # type: ignore[assignment]
+    taken = [n for n, t in own.items() if n in theirs and theirs[n].shape == t.shape]
+    fresh = [name for name in own if name not in taken]
+    before = shapes_of(built.architecture, given.scale)
+    wrong = [name for name in fresh if before.get(name) == own[name].shape]
+    if wrong:
+        name = wrong[0]
+        found = "x".join(map(str, theirs[name].shape)) if name in theirs else "missing"
+        wanted = "x".join(map(str, own[name].shape)) or "scalar"
+        raise UserError(
+            f"{path}: holds weights of {given.architecture.label} at x{given.scale}, which do not fit "
+            f"{built.architecture.label} at x{built.scale}: {name} must be {wanted}, but in the file it is {found}"
+        )
+    network.load_state_dict(own | {name: theirs[name] for name in taken})
+    return Started(
+        source=f"{given.architecture.label} at x{given.scale} ({told})",
+        taken=tuple(taken),
+        fresh=tuple(fresh),
+    )
+
+
+def check_readable(key: str, path: str | None) -> None:
+    """Raises UserError, whose message begins with `key`, if `path` is given and is no readable file of weights."""
+    if path is None:
+        return
+    try:
+        refuse_damaged(Path(path))
+        read_file(Path(path))
+    except UserError as error:
+        raise UserError(f"{key}: {error}") from None
+
+
+def stated_architecture(path: Path) -> tuple[Architecture, int] | None:
+    """Returns the architecture and the scale that a checkpoint of srsweep states, or None for any other checkpoint.
+
+    Raises UserError if the file is no checkpoint, and if this srsweep has no such architecture.
+    """
+    variant = read_file(path).variant
+    if variant is None:
+        return None
+    try:
+        stated = architecture(str(variant.get("family")), dict(variant.get("knobs") or {}))
+        scale = int(str(variant.get("scale")))
+    except (UserError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{path}: states a network that this srsweep does not know ({_first_line(error)})"
+        ) from None
+    return stated, scale
+
+
+def _source(built: Built, path: Path) -> tuple[nn.Module, str]:
+    """Returns the network that a file was written for, filled from the file, and what its assignment relied on."""
+    faults = []
+    for wanted, scale in _candidates(built, path):
+        network = wanted.network(scale)
+        try:
+            return network, str(load_weights(network, path))
+        except UserError as fault:
+            faults.append(fault)
+    raise faults[0]
+
+
+def _candidates(built: Built, path: Path) -> Iterator[tuple[Architecture, int]]:
+    """Yields the architectures and scales that a file may be for, the most likely one first."""
+    stated = stated_architecture(path)
+    if stated is not None:
+        yield stated
+        return
+    own = built.architecture
+    yield own, built.scale
+    for scale in own.family.scales:
+        if scale != built.scale:
+            yield own, scale
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,57 @@
+"""The teacher of a distillation: a trained network whose output the trained network imitates."""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from searchspace.architecture import Architecture, architecture
+from searchspace.errors import UserError
+from sweeps.checkpoints.state import refuse_damaged
+from sweeps.checkpoints.upstream_weights import load_weights
+from sweeps.checkpoints.warm_start import stated_architecture
+from sweeps.train.settings import TrainSettings
+
+KEY = "train.distill.teacher"
+
+
+def teacher_architecture(settings: TrainSettings) -> Architecture | None:
+    """Returns the architecture of the teacher, or None if the settings name no teacher.
+
+    Raises UserError if neither the settings nor the file of the weights state it.
+    """
+    if settings.distill is None:
+        return None
+    teacher = settings.distill.teacher
+    if teacher.family is not None:
+        return architecture(teacher.family, teacher.knobs)
+    try:
+        stated = stated_architecture(Path(teacher.weights))
+    except UserError as error:
+        raise UserError(f"{KEY}.weights: {error}") from None
+    if stated is None:
+        raise UserError(
+            f"{KEY}.family: must be given, because {teacher.weights} does not state the network that it is for"
+        )
+    return stated[0]
+
+
+def teacher_of(settings: TrainSettings, scale: int, device: torch.device) -> nn.Module | None:
+    """Returns the teacher on `device`, in evaluation mode and without gradients. None if the settings name none.
+
+    Raises UserError if the weights cannot be read, or if they do not fit the teacher at `scale`. The random numbers of
+    torch are left as they were.
+    """
+    wanted = teacher_architecture(settings)
+    if wanted is None or settings.distill is None:
+        return None
+    path = Path(settings.distill.teacher.weights)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            network = wanted.network(scale)
+        refuse_damaged(path)
+        load_weights(network, path)
+    except UserError as error:
+        raise UserError(f"{KEY}: {error}") from None
+    network.requires_grad_(False).eval()
+    return network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
