@@ -118,6 +118,11 @@ class SweepConfig(BaseModel):
         return (self.train.steps,) if halving is None else halving.rungs(self.train.steps)
 
     @property
+    def planned_trials(self) -> int:
+        """Largest number of trials: those of all seeds of all architectures."""
+        return self.search.trials * self.seeds
+
+    @property
     def checkpoint_folder(self) -> Path:
         """The local folder for training states, as an absolute path.
 
