@@ -37,6 +37,7 @@ HEADINGS = {
     "memory": "memory B",
     "num_seeds": "seeds",
     "psnr_spread": "spread dB",
+    "ssim_spread": "SSIM spread",
     "quartiles_ms": "quartiles ms",
     "label": "architecture",
     "architecture": "key",
@@ -58,7 +59,7 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|-")
 
 FORMS = {
     ("psnr_y", "psnr_db", "psnr_y_int8", "spread"): ".2f",
-    ("ssim_y",): ".4f",
+    ("ssim_y", "ssim_spread"): ".4f",
     ("seconds",): ".0f",
     ("hours",): ".3g",
 }
@@ -228,14 +229,22 @@ def front_table(
     """Returns the most useful columns of `front`, with the trials sorted by cost, the cheapest first.
 
     `front` has rows of `load_trials` or `load_front`. The columns are the trial's number, the `objectives`, the label
-    and the `extra` columns. After a latency whose quartiles are known comes a column with them. PSNR, SSIM, PSNR after INT8 quantisation, parameters and Mult-Adds are added if at least
+    and the `extra` columns. If the qualities are means over seeds, a quality is followed by its standard deviation
+    (psnr_spread, ssim_spread), and num_seeds follows the first of them. After a latency whose quartiles are known comes a column with them. PSNR, SSIM, PSNR after INT8 quantisation, parameters and Mult-Adds are added if at least
     one trial has a value. The first objective that is a cost decides the order, or the first objective if none is.
     """
     front, objectives = with_spreads(front, objectives)
     costs = [n for n in objectives if not n.endswith(("psnr_y", "ssim_y", "psnr_y_int8"))]
     others = [n for n in ("psnr_y", "psnr_y_int8", "ssim_y", "params", "multadds") if n in front]
     others = [n for n in others if front.empty or front[n].notna().any()]
-    columns = ["number", *dict.fromkeys([*objectives, *others]), "label", *extra]
+    shown = list(dict.fromkeys([*objectives, *others]))
+    if "num_seeds" in front:
+        for name, spread in (("psnr_y", "psnr_spread"), ("ssim_y", "ssim_spread")):
+            if name in shown and spread in front:
+                shown.insert(shown.index(name) + 1, spread)
+        first = next((n for n in shown if n.endswith("_spread")), shown[0])
+        shown.insert(shown.index(first) + 1, "num_seeds")
+    columns = ["number", *shown, "label", *extra]
     order = costs[0] if costs else objectives[0]
     return front.sort_values([order, "number"])[columns].reset_index(drop=True)
 

@@ -14,6 +14,7 @@ from analysis.choose.pareto import front_mask
 from analysis.tables import plain
 from searchspace.cost import COSTS, costs
 from searchspace.quantity import format_quantity
+from sweeps.engine.repeats import Repeats
 from sweeps.engine.sweep import Sweep
 from sweeps.engine.trial_state import Trial
 from sweeps.messages import redacted
@@ -77,11 +78,11 @@ class Watcher:
         elapsed = time.monotonic() - self.started
         if done <= 0:
             return None
-        total = sweep.config.search.trials * sweep.config.train.steps
+        total = sweep.config.planned_trials * sweep.config.train.steps
         return max(0.0, (total - steps_done(sweep)) * elapsed / done)
 
     def _panel(self, sweep: Sweep) -> Group:
-        total = sweep.config.search.trials * sweep.config.train.steps
+        total = sweep.config.planned_trials * sweep.config.train.steps
         bar = ProgressBar(total=total, completed=steps_done(sweep), width=40)
         table = Table.grid(padding=(0, 2))
         for trial in sweep.running.values():
@@ -115,14 +116,14 @@ def end_line(sweep: Sweep, trial: Trial) -> str:
 
 
 def status_line(sweep: Sweep, eta: float | None) -> str:
-    """Returns a line with the number of trials, the best value of each objective and the size of the front.
+    """Returns a line with the number of trials (one for each seed of an architecture), the best value of each objective and the size of the front.
 
     `eta` is the time left in seconds. It is left out if it is None.
     """
     states = [trial.state for trial in sweep.trials.values()]
-    parts = [f"{states.count('complete')}/{sweep.config.search.trials} trials"]
+    parts = [f"{states.count('complete')}/{sweep.config.planned_trials} trials"]
     parts += [f"{states.count(s)} {s}" for s in ("running", "stopped", "failed") if s in states]
-    complete = [trial for trial in sweep.trials.values() if trial.state == "complete"]
+    complete = [repeats for repeats in sweep.repeats.values() if repeats.complete]
     if complete:
         values = objective_values(sweep, complete)
         for column, (name, direction) in enumerate(sweep.config.objectives.items()):
@@ -136,13 +137,13 @@ def status_line(sweep: Sweep, eta: float | None) -> str:
     return ", ".join(parts)
 
 
-def objective_values(sweep: Sweep, trials: list[Trial]) -> np.ndarray:
-    """Returns the objective values of complete trials as an array of shape (trials, objectives)."""
-    rows = []
-    for trial in trials:
-        known = costs(trial.architecture, sweep.config.scale) | trial.scores
-        rows.append([known[name] for name in sweep.config.objectives])
-    return np.array(rows, dtype=float)
+def objective_values(sweep: Sweep, complete: list[Repeats]) -> np.ndarray:
+    """Returns the objective values of architectures with complete trials, of shape (architectures, objectives).
+
+    The measured objectives are means over the seeds.
+    """
+    values = [repeats.values(sweep.config.scale) for repeats in complete]
+    return np.array([[each[n] for n in sweep.config.objectives] for each in values], dtype=float)
 
 
 def format_duration(seconds: float) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import optuna
 import pandas as pd
 
+from analysis.choose.means import averaged
 from analysis.read.frames import load_curves, load_knobs, load_sweeps, load_trials
 from searchspace.cost import COSTS
 from searchspace.errors import UserError
@@ -24,7 +25,8 @@ STATES = {
 def export_study(url: str, sweep: str, path: Path) -> int:
     """Writes `sweep` to the new SQLite file `path` as an Optuna study with the name of the sweep.
 
-    Returns the number of trials in the study. The values of a trial are the sweep's objectives. The parameters of a
+    Returns the number of trials in the study. An architecture that was trained with several seeds is one trial with its
+    means, and its trials that failed are left out. The values of a trial are the sweep's objectives. The parameters of a
     trial are the knobs whose values differ between trials. Costs and other facts become user attributes. Running and
     paused trials are left out. Raises UserError if `path` exists.
     """
@@ -33,7 +35,9 @@ def export_study(url: str, sweep: str, path: Path) -> int:
     settings = load_sweeps(url, [sweep])["settings"].iloc[0]
     objectives: dict[str, str] = settings["objectives"]
     trials = load_trials(url, [sweep])
-    trials = trials[trials["state"].isin(list(STATES))]
+    trials = averaged(trials[trials["state"].isin(list(STATES))])
+    finished = trials.loc[trials["state"] == "complete", "architecture"]
+    trials = trials[(trials["state"] == "complete") | ~trials["architecture"].isin(finished)]
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     frozen = _frozen(trials, load_knobs(url, [sweep]), list(objectives), url, sweep)
     with written_beside(path) as beside, naming_full_disk(path):
@@ -100,7 +104,8 @@ def _frozen(
 def _attributes(row: dict[Any, Any]) -> dict[str, Any]:
     names = ("number", "family", "label", "architecture", "seed", "step", "seconds", "error")
     found = {name: row[name] for name in names if row.get(name) not in (None, "")}
-    costs = {name: row[name] for name in COSTS if name in row and not pd.isna(row[name])}
+    measured = (*COSTS, "num_seeds", "psnr_spread", "ssim_spread")
+    costs = {name: row[name] for name in measured if name in row and not pd.isna(row[name])}
     return found | costs | {"psnr_y": None if pd.isna(row["psnr_y"]) else row["psnr_y"]}
 
 

@@ -128,10 +128,11 @@ def pareto_card(
     return Card(name=name, title=title, text=text, figure=figure), data
 
 
-def pareto_note(facts: Facts, left_out: int, below: int) -> str:
+def pareto_note(facts: Facts, left_out: int, below: int, *, seeds: bool = False) -> str:
     """Returns the caption of the Pareto plots.
 
-    `left_out` and `below` are the largest values of `ParetoData.left_out` and `ParetoData.below` over all plots.
+    `left_out` and `below` are the largest values of `ParetoData.left_out` and `ParetoData.below` over all plots. With
+    `seeds`, architectures were trained with several seeds, and the plots show their means.
     """
     text = (
         "The plots show complete trials. The line is the best quality up to each cost. Outlined points are on the Pareto "
@@ -140,6 +141,11 @@ def pareto_note(facts: Facts, left_out: int, below: int) -> str:
         f"each plot therefore shows only the cost of published networks at x{facts.scale}. srsweep counts this cost "
         "itself if it can build the network. Otherwise the cost is the printed one. Hover over a mark to see which."
     )
+    if seeds:
+        text += (
+            " A point with a vertical bar is the mean of an architecture over its seeds, and the bar is one standard "
+            "deviation of a single training to either side."
+        )
     if left_out:
         text += (
             f" To keep the page fast, {are(left_out, 'dominated trial')} not drawn. "

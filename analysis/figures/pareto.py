@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.choose.means import SPREADS
 from analysis.choose.pareto import Direction, front_mask
 from analysis.figures.theme import (
     FAMILY_COLOURS,
@@ -56,7 +57,8 @@ class ParetoData:
     other_cost: str
     """The cost that the area of a bubble shows."""
     points: pd.DataFrame
-    """One row per drawn trial: x (cost), y (quality), area (other cost), family, on_front, text (shown on hover)."""
+    """One row per drawn trial: x (cost), y (quality), area (other cost), family, on_front, spread (standard deviation
+    over seeds; NaN if unknown), text (shown on hover)."""
     step: pd.DataFrame
     """x and y of the trials on the front of the quality against this cost alone, cheapest first."""
     bicubic: float | None
@@ -100,6 +102,7 @@ def pareto_data(
             "area": points.get(other_cost, 1.0),
             "family": points["family"],
             "on_front": on_front[kept],
+            "spread": points.get(SPREADS[quality], float("nan")),
             "text": hover_texts(points),
         }
     )
@@ -214,6 +217,7 @@ def _family_traces(points: pd.DataFrame) -> list[Figure]:
         own = own.sort_values("on_front")  # draws the front on top
         front = own["on_front"].to_numpy()
         size = np.sqrt(own["area"] / largest) * ceiling
+        bars = {"error_y": _error_bars(own["spread"])} if own["spread"].notna().any() else {}
         traces.append(
             {
                 "type": kind,
@@ -223,6 +227,7 @@ def _family_traces(points: pd.DataFrame) -> list[Figure]:
                 "y": own["y"].tolist(),
                 "text": own["text"].tolist(),
                 "hovertemplate": "%{text}<extra></extra>",
+                **bars,
                 "marker": {
                     "size": np.maximum(size, 5).round(1).tolist(),
                     "color": FAMILY_COLOURS[index % len(FAMILY_COLOURS)],
@@ -233,6 +238,17 @@ def _family_traces(points: pd.DataFrame) -> list[Figure]:
             }
         )
     return traces
+
+
+def _error_bars(spread: "pd.Series[float]") -> Figure:
+    """Returns vertical bars of one standard deviation. A point of unknown spread has none."""
+    return {
+        "type": "data",
+        "array": spread.fillna(0.0).tolist(),
+        "thickness": 1,
+        "width": 3,
+        "color": INK,
+    }
 
 
 def _step_trace(step: pd.DataFrame, right: float) -> Figure:

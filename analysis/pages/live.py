@@ -11,6 +11,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 import pandas as pd
 
+from analysis.choose.means import averaged
 from analysis.choose.pareto import front_mask
 from analysis.choose.tiers import Chosen, choose_tiers, tier_candidates, tiers_within
 from analysis.figures.cards import (
@@ -77,8 +78,10 @@ class Live:
     """Number of trials in each state."""
     late: Mapping[str, int]
     """Number of stored values of each late measurement, as `load_late` returns it."""
+    trials: pd.DataFrame
+    """All complete trials with a PSNR: the columns of `load_points`, sweep and state."""
     points: pd.DataFrame
-    """All complete trials with a PSNR: the columns of `load_points`, sweep, state, and on_front (boolean)."""
+    """The trials, averaged over seeds (see `averaged`), with the column on_front (boolean)."""
 
     @property
     def stamp(self) -> list[object]:
@@ -116,7 +119,7 @@ class Live:
     @cached_property
     def chosen(self) -> Chosen | None:
         """The best variant of each default tier. None if there is none yet."""
-        points, limits = self.points, tiers_within(self.texts[-1:])
+        points, limits = self.trials, tiers_within(self.texts[-1:])
         return choose_tiers(points if self.explained else tier_candidates(points, limits), limits)
 
     @cached_property
@@ -149,18 +152,21 @@ def load_live(url: str, sweep: str, before: Live | None = None) -> Live:
     names = dict.fromkeys(["psnr_y", *facts.objectives, *facts.costs])
     read = [name for name in names if name in ("psnr_y", "ssim_y", *COSTS) or _latency(name)]
     if before is not None and list(before.facts.objectives) == list(facts.objectives):
-        known = before.points["id"].to_numpy()
+        known = before.trials["id"].to_numpy()
         new = np.setdiff1d(load_complete_ids(url, sweep), known)
         points = load_points(url, sweep, read, new.tolist()) if len(new) < SAMPLE else None
-        points = None if points is None else pd.concat([before.points, points], ignore_index=True)
+        points = None if points is None else pd.concat([before.trials, points], ignore_index=True)
     else:
         points = None
     if points is None:
         points = load_points(url, sweep, read)
-    points = points[points["psnr_y"].notna()].reset_index(drop=True)
-    points = points.assign(sweep=sweep, state="complete")
-    points["on_front"] = front_of(points, facts.objectives)
-    return Live(url=url, sweep=sweep, facts=facts, pulse=pulse, late=late, points=points)
+    trials = points[points["psnr_y"].notna()].reset_index(drop=True)
+    trials = trials.assign(sweep=sweep, state="complete")
+    points = averaged(trials)
+    points = points.assign(on_front=front_of(points, facts.objectives))
+    return Live(
+        url=url, sweep=sweep, facts=facts, pulse=pulse, late=late, trials=trials, points=points
+    )
 
 
 def _latency(name: str) -> bool:

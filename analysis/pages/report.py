@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.choose.means import averaged
 from analysis.choose.tiers import Chosen, choose_tiers, tiers_within
 from analysis.figures.cards import (
     Card,
@@ -177,7 +178,13 @@ def _group(members: list[dict[str, Any]], trials: pd.DataFrame) -> Group:
     done = (own["state"] == "complete") & own["psnr_y"].notna()
     own["published_as"] = own["architecture"].map(same_networks(facts.scale)).fillna("")
     own["on_front"] = False
-    own.loc[done, "on_front"] = front_of(own[done], known)
+    means = averaged(own[done])
+    front = means[front_of(means, known)]
+    # All trials of an architecture are on the front if its mean is.
+    best = pd.MultiIndex.from_frame(front[["sweep", "architecture"]])
+    own.loc[done, "on_front"] = pd.MultiIndex.from_frame(
+        own.loc[done, ["sweep", "architecture"]]
+    ).isin(best)
     return Group(names=names, facts=facts, trials=own)
 
 
@@ -203,7 +210,7 @@ def _group_sections(group: Group, key: str, find: FindTrained | None, made: Made
         headlines=headlines(trials, facts, unit),
         pareto=_pareto(group, chosen),
         chosen=None if chosen is None else chosen_section(chosen, find, made),
-        front=front_of_page(trials, facts.objectives, unit),
+        front=front_of_page(averaged(trials), facts.objectives, unit),
         grids=[grid for grid in grids if grid.cards],
         failures=failures(trials),
     )
@@ -214,12 +221,13 @@ def _pareto(group: Group, chosen: Chosen | None) -> Grid | None:
 
     They show PSNR against each cost and, if it is an objective, SSIM against parameters.
     """
+    trials = averaged(group.trials)
     first, *others = group.facts.qualities
     axes = [(first, cost) for cost in group.facts.costs] + [(name, "params") for name in others]
     drawn = [
-        pareto_card(group.trials, cost, group.facts, chosen, quality=quality)
+        pareto_card(trials, cost, group.facts, chosen, quality=quality)
         for quality, cost in axes
-        if not complete(group.trials, cost, quality).empty
+        if not complete(trials, cost, quality).empty
     ]
     if not drawn:
         return None
@@ -228,7 +236,7 @@ def _pareto(group: Group, chosen: Chosen | None) -> Grid | None:
     return Grid(
         title="What PSNR costs",
         cards=[card for card, _ in drawn],
-        note=pareto_note(group.facts, left_out, below),
+        note=pareto_note(group.facts, left_out, below, seeds="num_seeds" in trials),
     )
 
 
@@ -239,7 +247,7 @@ def _training_cards(url: str, group: Group, trials: pd.DataFrame, unit: str) -> 
         drawn = trained[thin(trained["on_front"].to_numpy(bool), CURVES)]
         curves = load_curves(url, group.names, trial_ids=drawn["id"].tolist())
         cards.append(curves_card(curves, drawn, len(trained), group.facts))
-    volume = volume_data(trials, group.facts.objectives)
+    volume = volume_data(averaged(trials), group.facts.objectives)
     if len(volume) > 1:
         cards.append(volume_card(volume))
     if trials["spent"].any():

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.choose.means import averaged
 from analysis.choose.pareto import Direction
 from analysis.choose.select import Selection, at_knee
 from analysis.choose.variants import variants
@@ -161,9 +162,10 @@ def headlines(trials: pd.DataFrame, facts: Facts, unit: str) -> Headlines:
 
 
 def _results(trials: pd.DataFrame, done: pd.DataFrame, facts: Facts) -> Results:
+    done = averaged(done)
     best = row_of(done, done["psnr_y"].idxmax())
     small = _smaller(done, best)
-    front = int(trials["on_front"].sum())
+    front = int(done["on_front"].sum())
     return Results(
         best=_named(best),
         against_bicubic=_against(facts.bicubic, best["psnr_y"]) if facts.bicubic else None,

@@ -90,6 +90,14 @@ def load_points(
     return points.assign(**dict.fromkeys(missing, float("nan"))).astype(dict.fromkeys(names, float))
 
 
+def load_has_seeds(url: str, sweep: str) -> bool:
+    """Returns whether trials of `sweep` differ in their seeds, because it has trained architectures several times."""
+    with open_database(url) as connection:
+        query = select(func.min(Trial.seed) != func.max(Trial.seed))
+        own = query.where(Trial.sweep_id == sweep_ids(connection, [sweep])[sweep])
+        return bool(connection.scalar(own))
+
+
 def load_details(url: str, ids: Sequence[int]) -> pd.DataFrame:
     """Returns one row per trial in `ids`: id, number, family, label, architecture, seed."""
     with open_database(url) as connection:

@@ -108,13 +108,21 @@ def describe(config: SweepConfig) -> dict[str, Any]:
         "data": _data(ready),
         "image sets": " | ".join(ready.split.notes) if ready.split is not None else "unknown",
         "lacking here": "; ".join(ready.lacks) or "nothing",
-        "trials": f"{config.search.trials} by {config.search.sampler}, {config.train.steps:,} steps each",
+        "trials": _trials(config),
         "arithmetic": f"{_multiply_adds(config, allowed):.2g} multiply-adds to train all trials to the last step",
         "expected time": _expected_time(config, allowed),
         "storage": redacted_url(config.storage),
         "advice": _advice(config),
     }
     return described
+
+
+def _trials(config: SweepConfig) -> str:
+    """Describes the trials in one line, such as '20 by pareto, 100,000 steps each'."""
+    planned = f"{config.search.trials} by {config.search.sampler}"
+    if config.seeds > 1:
+        planned = f"{planned} with {config.seeds} seeds each, {config.planned_trials} in all"
+    return f"{planned}, {config.train.steps:,} steps each"
 
 
 def _range(config: SweepConfig, name: str, allowed: list[Architecture], found: Found) -> str:
@@ -202,7 +210,7 @@ def _multiply_adds(config: SweepConfig, allowed: list[Architecture]) -> float:
     rows, columns = low_res_size(config.scale)
     multadds = fmean(costs(a, config.scale)["multadds"] for a in allowed) / (rows * columns)
     pixels = config.train.mean_patch_area * config.train.batch_size * config.train.steps
-    return 3 * multadds * pixels * config.search.trials
+    return 3 * multadds * pixels * config.planned_trials
 
 
 def _expected_time(config: SweepConfig, allowed: list[Architecture]) -> str:
@@ -212,7 +220,7 @@ def _expected_time(config: SweepConfig, allowed: list[Architecture]) -> str:
     meant_for_cuda = resources.gpu not in (AUTO, 0) or config.train.device == "cuda"
     if meant_for_cuda and not torch.cuda.is_available():
         return "unknown: the trials need a GPU, and this machine has none"
-    slots = min(local_slots(resources), config.search.trials)
+    slots = min(local_slots(resources), config.planned_trials)
     started = time.perf_counter()
     try:
         seconds, load = _seconds(config, allowed, slots)
@@ -291,4 +299,4 @@ def _seconds(
     # Without a GPU, trials beyond the number of cores take turns.
     on_cuda = pick_device(config.train.device).type == "cuda"
     at_once = slots if on_cuda else min(slots, max(1, num_cores() // threads))
-    return step * config.train.steps * math.ceil(config.search.trials / at_once), load
+    return step * config.train.steps * math.ceil(config.planned_trials / at_once), load

@@ -21,7 +21,18 @@ def status(name: str | None, db: str | None, form: Format | None) -> None:
     names, url = locate([name] if name else [], db)
     if names:
         trials = load_trials(url, names)
-        columns = ["number", "state", "step", "psnr_y", "params", "multadds", "label", "error"]
+        seeds = ["seed"] if trials.duplicated(["sweep", "architecture"]).any() else []
+        columns = [
+            "number",
+            *seeds,
+            "state",
+            "step",
+            "psnr_y",
+            "params",
+            "multadds",
+            "label",
+            "error",
+        ]
         frame = trials[[column for column in columns if column in trials]].copy()
         frame["error"] = [reason_of(text) for text in frame["error"]]
         print_table(frame, form)

@@ -44,20 +44,28 @@ def search_faults(
         yield (*at, "min_gain"), f"needs sampler: {able}, which estimates the gain of a trial"
 
 
-def plan_faults(search: SearchSettings, steps: int, rungs: tuple[int, ...], at: At) -> list[Fault]:
+def plan_faults(search: SearchSettings, seeds: int, rungs: tuple[int, ...], at: At) -> list[Fault]:
     """Returns the faults in settings under which the sweep would silently train nothing or never pause a trial.
 
-    `steps` is the number of steps of a full training. `rungs` are the steps at which trials pause, the last of which is
-    `steps`.
+    Each architecture is trained with `seeds` seeds. `rungs` are the steps at which trials pause, the last of which is
+    a full training.
     """
     faults: list[Fault] = []
+    steps = rungs[-1]
     if search.halving is not None and len(rungs) == 1:
         text = (
             f"must be at most two thirds of train.steps ({steps:,}), so that there is a rung below the last, "
             f"got {search.halving.min_steps:,}"
         )
         faults.append(((*at, "halving", "min_steps"), text))
-    if search.steps is not None and search.steps < rungs[0]:
+    needed = seeds * steps
+    if search.steps is not None and seeds > 1 and search.steps < needed:
+        text = (
+            f"must allow one architecture its {seeds} trainings of {steps:,} steps, {needed:,} in all, "
+            f"got {search.steps:,}"
+        )
+        faults.append(((*at, "steps"), text))
+    elif search.steps is not None and search.steps < rungs[0]:
         text = (
             f"must allow one trial its first {rungs[0]:,} steps, got {search.steps:,}: "
             "nothing would be trained"

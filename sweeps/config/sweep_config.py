@@ -48,6 +48,8 @@ Number = BeforeValidator(parse_quantity)
 
 Url = Annotated[str, BeforeValidator(check_url)]
 Folder = Annotated[str, AfterValidator(expand_folder)]
+MAX_SEEDS = 100
+"""The largest number of trainings of one architecture."""
 INTERNAL = ("space", "limits", "text")
 """Fields that the parser fills in. A file must not contain them."""
 
@@ -69,6 +71,10 @@ class SweepConfig(BaseModel):
     """Upscaling factor."""
     seed: Annotated[int, Number, Field(ge=0, lt=2**31)] = 0
     """Seed for the choice of architectures, the initial weights and the training batches."""
+    seeds: Annotated[int, Number, Field(ge=1, le=MAX_SEEDS)] = 1
+    """Number of trainings of each architecture, with the seeds `seed`, `seed` + 1 and so on. Each training is a trial of
+    its own. The search and the front use the means over the trials of an architecture. `search.trials` counts
+    architectures. It may be raised when a sweep resumes."""
     families: Any
     """The search space: families of networks, each with the values that its knobs may take."""
     objectives: Annotated[dict[str, Direction], Field(min_length=1)] = {
@@ -110,6 +116,11 @@ class SweepConfig(BaseModel):
         """Steps at which trials pause, in ascending order. The last entry is the full number of training steps."""
         halving = self.search.halving
         return (self.train.steps,) if halving is None else halving.rungs(self.train.steps)
+
+    @property
+    def planned_trials(self) -> int:
+        """Largest number of trials: those of all seeds of all architectures."""
+        return self.search.trials * self.seeds
 
     @property
     def checkpoint_folder(self) -> Path:
@@ -272,7 +283,9 @@ def _parse_sweep(
     except ValidationError as error:
         located = explain(error, _known_keys, _elsewhere)
         return None, [*faults, *(((*at, *path), text) for path, text in located)]
-    faults += check.plan_faults(config.search, config.train.steps, config.rungs, (*at, "search"))
+    faults += check.plan_faults(config.search, config.seeds, config.rungs, (*at, "search"))
+    if (last := config.seed + config.seeds - 1) >= 2**31:
+        faults.append(((*at, "seeds"), f"seed + seeds - 1 must be below {2**31:,}, got {last:,}"))
     if text := batch_fault(config.train, config.scale):
         faults.append(((*at, "train", "batch_size"), text))
     return _restarting(config, at, faults), faults

@@ -7,6 +7,7 @@ import moocore
 import numpy as np
 
 from sweeps.config.sweep_config import SweepConfig
+from sweeps.engine.repeats import Repeats
 from sweeps.engine.trial_state import Trial
 from sweeps.search.settings import Direction
 
@@ -61,17 +62,23 @@ def affordable(trials: Collection[Trial], config: SweepConfig, steps: int) -> bo
     return search.hours is None or sum(trial.seconds for trial in trials) < search.hours * 3600
 
 
-def without_weights(trials: Collection[Trial], config: SweepConfig) -> list[Trial]:
-    """Returns the finished trials whose training states may be deleted under `search.keep_weights`."""
+def without_weights(repeats: Iterable[Repeats], config: SweepConfig) -> list[Trial]:
+    """Returns the finished trials whose training states may be deleted under `search.keep_weights`.
+
+    `front` keeps all complete trials of each architecture whose means are on the front. An architecture takes part once
+    all its trials have finished.
+    """
     keep = config.search.keep_weights
     if keep == "all":
         return []
-    complete = [trial for trial in trials if trial.state == "complete"]
-    kept: list[bool] = [False] * len(complete)
+    repeats = list(repeats)
+    ended = [each for each in repeats if each.is_finished and each.complete]
+    kept: list[bool] = [False] * len(ended)
     if keep == "front":
-        values = [trial.values(config.scale) for trial in complete]
+        values = [each.values(config.scale) for each in ended]
         kept = non_dominated(values, config.objectives)
-    lost = [trial for trial, keeps in zip(complete, kept, strict=True) if not keeps]
+    lost = [t for each, keeps in zip(ended, kept, strict=True) if not keeps for t in each.complete]
+    trials = [trial for each in repeats for trial in each.trials]
     return lost + [trial for trial in trials if trial.state in ("stopped", "failed")]
 
 

@@ -7,16 +7,13 @@ in one process. After a crash, a new `Sweep` is built from the stored rows and c
 
 import contextlib
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 
-from searchspace.cost import costs
 from searchspace.table.space_table import SpaceTable
 from sweeps.capacity.gpu_share import Share
-from sweeps.capacity.settings import AUTO
 from sweeps.checkpoints.retention import forget_weights
 from sweeps.config.sweep_config import SweepConfig
-from sweeps.engine.limits import GAIN, Patience, affordable, without_weights
+from sweeps.engine.limits import without_weights
 from sweeps.engine.outcomes import (
     SweepFailed,
     blocking_fault,
@@ -24,12 +21,12 @@ from sweeps.engine.outcomes import (
     settle,
     with_device_checked,
 )
-from sweeps.engine.teaching import bicubic_score, make_suggester, teach_earlier_sweeps, tell
+from sweeps.engine.roster import Roster
+from sweeps.engine.teaching import tell
 from sweeps.engine.trial_state import Trial
 from sweeps.log import log_failure, log_of
-from sweeps.measure.latency_objective import FACT
 from sweeps.messages import TRACEBACK
-from sweeps.records import Evaluation, Measurement, Outcome, Record, TrialRow
+from sweeps.records import Evaluation, Measurement, Outcome, Record
 from sweeps.search.halving import next_promotion
 from sweeps.store.store import LEASE_SECONDS, Store, StoreError
 from sweeps.train.segment import Segment
@@ -38,7 +35,7 @@ CLOSING_SECONDS = 10.0
 """Longest time, in seconds, for which a driver that is closing retries a database that does not answer."""
 
 
-class Sweep:
+class Sweep(Roster):
     """The state of one sweep in the driver's memory. It can be rebuilt from the database at any time."""
 
     def __init__(
@@ -60,39 +57,21 @@ class Sweep:
 
         Raises StoreError if the sweep is stored with other settings, and SweepTaken if another driver holds the lease.
         """
-        self.config, self.store, self.on_change = config, store, on_change
-        self.table = table
-        # The suggester is made first. If it refuses the space, no sweep is left behind in the database.
-        self.suggester = make_suggester(config, table)
-        self.id = store.open_sweep(config.name, config.scale, config.comparable)
+        super().__init__(config, store, table)
+        self.on_change = on_change
         self.token = store.acquire_lease(self.id, holder, lease_seconds, patient=patient)
         self.keeper = store.keep_lease()
-        self.trials: dict[int, Trial] = {}
-        """All trials of the sweep, by number."""
-        self.waiting: deque[Trial] = deque()
-        """Trials that need an attempt to reach their rung, in the order in which they will start."""
         self.running: dict[int, Trial] = {}
         """Trials that a driver is training, by number."""
         self.freed: set[int] = set()
         """Numbers of the trials whose training states were deleted."""
-        self.exhausted = False
-        """Whether the sweep has stopped asking for new architectures."""
-        self.why_ended = ""
-        """Why the sweep has stopped asking for new architectures before it had `search.trials` trials; else ''."""
-        self.patience = Patience(config.search.min_gain)
         self._due: Trial | None = None
         """The trial that halving promotes next; None if there is none."""
-        self.latency_key = store.facts(self.id).get(FACT, "")
-        """Device, runtime and size that all latencies of the sweep share; '' before the first latency."""
         self._blocked = ""
         """What the user must repair before the sweep can continue; '' if nothing."""
-        gpu = config.resources.gpu
-        self.share = Share(gpu=0.0 if gpu == AUTO else float(gpu))
-        """The share of a GPU that one trial gets. `reserve` sets it."""
         try:
-            teach_earlier_sweeps(self.suggester, store, self.id)
-            self._restore(store.trials(self.id))
-            self.patience.recall(self.trials, store.facts(self.id))
+            self.restore()
+            self._look_for_promotion()
         except BaseException:
             self.close()
             raise
@@ -105,15 +84,8 @@ class Sweep:
     @property
     def done(self) -> bool:
         """Whether the sweep has ended: no trial runs, and no trial is left to start."""
-        return not (self.waiting or self.running or self._due or self._may_ask)
-
-    @property
-    def _may_ask(self) -> bool:
-        few = len(self.trials) < self.config.search.trials
-        return few and not self.exhausted and self._affordable(self.config.rungs[0])
-
-    def _affordable(self, steps: int) -> bool:
-        return affordable(self.trials.values(), self.config, steps)
+        more = self._due or self.repeatable or self.may_ask
+        return not (self.waiting or self.running or more)
 
     def reserve(self, share: Share) -> None:
         """Sets the share of a GPU that one trial gets. A network that needs more memory is trained alone."""
@@ -180,9 +152,9 @@ class Sweep:
         if evaluation.step and evaluation.step not in trial.curve:
             trial.machine_faults = 0
         trial.take(evaluation.measurements)
-        self._adopt_latency(trial)
+        self.adopt_latency(trial)
         if evaluation.step:
-            self.suggester.report(trial.architecture, evaluation.step, trial.scores)
+            self.report(self.repeats[trial.architecture.key], evaluation.step)
 
     def _end(self, trial: Trial, outcome: Outcome, measured: Sequence[Measurement]) -> None:
         """Ends the trial's attempt and stores the measurements `measured` together with its outcome."""
@@ -196,7 +168,7 @@ class Sweep:
         self._blocked = blocking_fault(trial, outcome, self.config) or self._blocked
         # The row comes first: after a crash in between, the search is rebuilt from the row.
         self.store.end_attempt(trial.id, trial.attempt, stored, trial.state, measured)
-        tell(self.suggester, trial, self.config)
+        tell(self.suggester, self.repeats[trial.architecture.key], self.config)
         self._look_for_promotion()
         self._free_weights()
         if self.done:
@@ -209,15 +181,8 @@ class Sweep:
         if log_failure(log, f"{where}\n{outcome.error}") and trial.error:
             trial.error += f"; traceback in {log}"
 
-    def _adopt_latency(self, trial: Trial) -> None:
-        """Adds the trial's latency to its scores. The sweep's first latency fixes the key of all later latencies."""
-        if trial.timed and not self.latency_key:
-            self.latency_key = next(iter(trial.timed))
-            self.store.set_fact(self.id, FACT, self.latency_key)
-        trial.adopt_latency(self.latency_key)
-
     def _next_trial(self) -> Trial | None:
-        """Returns a trial that waits for an attempt, else the trial that halving promotes, else a new trial.
+        """Returns a trial that waits for an attempt, else one with a further seed, else one to promote, else a new one.
 
         Returns None if there is no such trial, or if a trial that must run alone is running. If the next trial must run
         alone, returns None until no other trial is running.
@@ -227,6 +192,9 @@ class Sweep:
         if self.waiting:
             must_wait = self.waiting[0].alone and self.running
             return None if must_wait else self.waiting.popleft()
+        further = self.further_trial()
+        if further is not None:
+            return self._unless_alone(further)
         if self._due is not None:
             if self._due.alone and self.running:
                 return None
@@ -234,8 +202,12 @@ class Sweep:
             trial.target += 1
             self.suggester.resume(trial.architecture)
             return trial
-        new = self._new_trial()
-        if new is not None and new.alone and self.running:
+        new = self.new_trial()
+        return None if new is None else self._unless_alone(new)
+
+    def _unless_alone(self, new: Trial) -> Trial | None:
+        """Returns the new trial. If it must run alone and another trial is running, lets it wait and returns None."""
+        if new.alone and self.running:
             new.state = "paused"
             self.waiting.append(new)
             return None
@@ -246,78 +218,32 @@ class Sweep:
         halving, rungs = self.config.search.halving, self.config.rungs
         if halving is None:
             return
-        trials = [trial for trial in self.trials.values() if trial.state != "failed"]
+        firsts = [each.first for each in self.repeats.values() if each.first.state != "failed"]
         chosen = next_promotion(
-            [trial.candidate(self.config) for trial in trials], len(rungs), halving.factor
+            [trial.candidate(self.config) for trial in firsts], len(rungs), halving.factor
         )
         self._due = None
-        if chosen is not None:
-            steps = rungs[chosen.target + 1] - rungs[chosen.target]
-            self._due = self.trials[chosen.number] if self._affordable(steps) else None
+        if chosen is not None and self.affordable(chosen.target + 1):
+            self._due = self.trials[chosen.number]
 
     def _give_up_paused(self) -> None:
-        """Stores every trial that still waits for promotion as stopped, once the sweep has ended."""
+        """Stores every trial that still waits for promotion as stopped, once the sweep has ended. No seed is due then."""
         if not self.done:
             return
+        self.give_up_seeds()
         for trial in self.trials.values():
             if trial.state == "paused":
                 trial.state = "stopped"
                 self.store.set_state(trial.id, "stopped")
-                tell(self.suggester, trial, self.config)
+                tell(self.suggester, self.repeats[trial.architecture.key], self.config)
         self._free_weights()
 
     def _free_weights(self) -> None:
         """Deletes the training states that `search.keep_weights` does not keep."""
-        for trial in without_weights(self.trials.values(), self.config):
+        for trial in without_weights(self.repeats.values(), self.config):
             if trial.number not in self.freed:
                 self.freed.add(trial.number)
                 forget_weights(trial.folder(self.config), trial.mirror(self.config))
-
-    def _new_trial(self) -> Trial | None:
-        if not self._may_ask:
-            return None
-        number = max(self.trials, default=-1) + 1
-        sampler = self.suggester.sampler
-        if sampler.lacks_floor:
-            sampler.set_floor(bicubic_score(self.suggester, self.store.facts(self.id)))
-        suggested = self.suggester.ask(number)
-        self.patience.note(sampler.gain)
-        if suggested is None or self.patience.is_over:
-            self.exhausted = True
-            self.why_ended = self.suggester.why_none or "further gains are below search.min_gain"
-            return None
-        stored = self.store.add_trial(
-            self.id,
-            number=number,
-            architecture=suggested,
-            seed=self.config.seed,
-            costs=costs(suggested, self.config.scale),
-            until_step=self.config.rungs[0],
-        )
-        if self.config.search.min_gain is not None:
-            self.store.set_fact(self.id, f"{GAIN} {number}", repr(sampler.gain))
-        trial = Trial(id=stored, number=number, architecture=suggested, attempt=1, is_new=True)
-        trial.alone = not self.share.has_room_for(suggested)
-        self.trials[number] = trial
-        return trial
-
-    def _restore(self, rows: list[TrialRow]) -> None:
-        """Restores the stored trials. The search learns from all of them. Trials that have not finished continue."""
-        for row in rows:
-            trial = Trial.restored(row, self.config)
-            self._adopt_latency(trial)
-            self.trials[trial.number] = trial
-            self.suggester.restore(trial.architecture)
-            for step, scores in trial.curve.items():
-                self.suggester.report(trial.architecture, step, scores)
-            # A trial that was interrupted continues. A trial that had reached its rung waits for promotion.
-            reached = self.config.rungs[trial.target] in trial.curve
-            if trial.state == "running" or (trial.state == "paused" and not reached):
-                trial.state = "paused"
-                self.waiting.append(trial)
-            else:
-                tell(self.suggester, trial, self.config)
-        self._look_for_promotion()
 
     def check_lease(self) -> None:
         """Raises SweepTaken if another driver has taken the lease, and StoreError if the lease could not be renewed."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from searchspace.table.space_table import SpaceTable
 from sweeps.config.sweep_config import SweepConfig
-from sweeps.engine.trial_state import Trial
+from sweeps.engine.repeats import Repeats
 from sweeps.search.suggester import Suggester
 from sweeps.store.store import Store
 
@@ -24,6 +24,7 @@ def make_suggester(config: SweepConfig, table: SpaceTable | None) -> Suggester:
         objectives=config.objectives,
         sampler=config.search.sampler,
         seed=config.seed,
+        seeds=config.seeds,
         trials=config.search.trials,
         steps=config.train.steps,
         levels=config.levels,
@@ -31,16 +32,21 @@ def make_suggester(config: SweepConfig, table: SpaceTable | None) -> Suggester:
     )
 
 
-def tell(suggester: Suggester, trial: Trial, config: SweepConfig) -> None:
-    """Tells the search that a trial is complete, with its objectives, or that it failed, was stopped or is paused."""
-    if trial.state == "complete":
-        known = trial.values(config.scale)
+def tell(suggester: Suggester, repeats: Repeats, config: SweepConfig) -> None:
+    """Tells the search how an architecture has ended: complete, with its objectives, or failed, stopped or paused.
+
+    The first trial decides whether the architecture has failed, was stopped or is paused. The architecture is complete
+    once all its trials have finished. Until then, the search counts it as running.
+    """
+    state = repeats.first.state
+    if state == "complete" and repeats.is_finished:
+        known = repeats.values(config.scale)
         values = [known[name] for name in config.objectives]
-        suggester.tell(trial.architecture, values, stopped=False)
-    elif trial.state in ("failed", "stopped"):
-        suggester.tell(trial.architecture, None, stopped=trial.state == "stopped")
-    elif trial.state == "paused":
-        suggester.pause(trial.architecture)
+        suggester.tell(repeats.architecture, values, stopped=False)
+    elif state in ("failed", "stopped"):
+        suggester.tell(repeats.architecture, None, stopped=state == "stopped")
+    elif state == "paused":
+        suggester.pause(repeats.architecture)
 
 
 def teach_earlier_sweeps(suggester: Suggester, store: Store, sweep_id: int) -> None:

@@ -25,6 +25,8 @@ class Trial:
     number: int
     """Number of the trial within its sweep, from 0."""
     architecture: Architecture
+    seed: int = 0
+    """Seed of the initial weights and the training batches."""
     errors: int = 0
     """Number of attempts that ended with an error that counts against the trial."""
     attempt: int = 0
@@ -69,6 +71,7 @@ class Trial:
             id=row.id,
             number=row.number,
             architecture=architecture(row.family, row.knobs),
+            seed=row.seed,
             errors=row.errors,
             attempt=row.attempts,
             state=row.state,
@@ -98,10 +101,15 @@ class Trial:
     def timing(self, config: SweepConfig, key: str) -> Timing | None:
         """Returns the instruction to measure the latency before training; None if no measurement is needed.
 
-        `key` names the conditions under which the sweep measures latency (see `key_of`). It is '' until a latency is measured. A measurement is needed if latency is
-        an objective or has a budget, and the trial has no reliable latency under `key` yet.
+        `key` names the conditions under which the sweep measures latency (see `key_of`). It is '' until a latency is
+        measured. A measurement is needed if latency is an objective or has a budget, and the trial has no reliable
+        latency under `key` yet. Trials with further seeds have the latency of the first trial of their architecture.
         """
-        if not config.is_timed or (key and key in self.timed and key not in self.doubtful):
+        if (
+            not config.is_timed
+            or self.seed != config.seed
+            or (key and key in self.timed and key not in self.doubtful)
+        ):
             return None
         return Timing(key=key, limit=config.latency_limit)
 
@@ -157,7 +165,7 @@ class Trial:
             knobs=self.architecture.knobs,
             label=self.architecture.label,
             scale=config.scale,
-            seed=config.seed,
+            seed=self.seed,
             until_step=config.rungs[self.target],
             train=share.settings(config.train),
             data=config.data,

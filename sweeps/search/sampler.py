@@ -21,6 +21,16 @@ from sweeps.search.settings import Direction
 
 
 @dataclass(frozen=True, kw_only=True)
+class Scatter:
+    """How far the scores of several trainings of one architecture, which differ only in their seeds, are apart."""
+
+    count: int
+    """Number of trainings, at least 2."""
+    variance: float
+    """Sample variance of the scores, which divides by `count` - 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Problem:
     """The search problem that a sampler gets: the space, the limits, the objectives and the planned trainings."""
 
@@ -33,7 +43,9 @@ class Problem:
     """Name of an objective -> its direction. `Sampler.tell` gets the values in this order."""
     seed: int
     trials: int
-    """Number of trials that the sweep plans in total."""
+    """Number of architectures that the sweep plans to train in total."""
+    seeds: int = 1
+    """Number of trainings of each architecture. The values of its objectives are means over the trainings."""
     steps: int
     """Optimiser steps of a full training."""
     levels: tuple[int, ...]
@@ -105,8 +117,17 @@ class Sampler(ABC):
         `values` is None if the trial was stopped before its full training (then `stopped` is True) or has failed.
         """
 
-    def report(self, architecture: Architecture, step: int, scores: Mapping[str, float]) -> None:
-        """Learns the values of a trial's objectives, keyed by name, after `step` optimiser steps."""
+    def report(
+        self,
+        architecture: Architecture,
+        step: int,
+        scores: Mapping[str, float],
+        scatter: Mapping[str, Scatter],
+    ) -> None:
+        """Learns the values of a trial's objectives, keyed by name, after `step` optimiser steps.
+
+        If several trainings reached `step`, `scores` holds their means, and `scatter` how far they are apart.
+        """
 
     def pause(self, architecture: Architecture) -> None:
         """Learns that a trial pauses at a rung of successive halving."""
@@ -114,11 +135,14 @@ class Sampler(ABC):
     def resume(self, architecture: Architecture) -> None:
         """Learns that a paused trial is training again."""
 
-    def warm_start(self, sweep: int, architecture: Architecture, score: float) -> None:
+    def warm_start(
+        self, sweep: int, architecture: Architecture, score: float, scatter: Scatter | None
+    ) -> None:
         """Learns the score of a full training in an earlier sweep.
 
         `sweep` is the number of the earlier sweep, counted from 0. `score` is the value of the objective
-        `Problem.learnt`.
+        `Problem.learnt`. If the earlier sweep trained the architecture several times, `score` is the mean, and
+        `scatter` tells how far the scores are apart.
         """
 
     @property

@@ -67,7 +67,8 @@ class SearchSettings(BaseModel):
     space. tpe: Optuna's tree-structured Parzen estimator. nsga2: Optuna's genetic algorithm NSGA-II. gp: Optuna's
     Gaussian process. pareto: srsweep's own sampler, which knows all costs and predicts only the score."""
     trials: Annotated[int, Number, Field(ge=1, le=MAX_TRIALS)] = 20
-    """Number of trials in total, including the trials that earlier runs of this sweep stored."""
+    """Number of trials in total, including the trials that earlier runs of this sweep stored. If `seeds` is above 1, the
+    number of architectures, each of which is trained as several trials."""
     steps: Annotated[int, Number, Field(ge=1, le=MAX_STEPS * 1_000_000)] | None = None
     """Largest number of optimiser steps of all trials together. The sweep starts no training that would exceed it.
     null: no limit."""

@@ -7,6 +7,7 @@ gets more trials or recovers from a crash rebuilds its suggester from the stored
 
 from collections.abc import Iterator, Mapping, Sequence
 from random import Random
+from statistics import fmean, variance
 
 from searchspace.architecture import Architecture, architecture
 from searchspace.constraint import Constraint
@@ -14,7 +15,7 @@ from searchspace.errors import UserError
 from searchspace.space import MAX_DRAWS, Space, feasible
 from searchspace.table.space_table import SpaceTable
 from sweeps.records import VALIDATION, TrialRow
-from sweeps.search.sampler import Problem, sampler_class
+from sweeps.search.sampler import Problem, Scatter, sampler_class
 from sweeps.search.settings import Direction, SamplerName
 
 FEW_SPELLINGS = 1_000
@@ -36,6 +37,7 @@ class Suggester:
         sampler: SamplerName,
         seed: int,
         trials: int = 100,
+        seeds: int = 1,
         steps: int = 1,
         levels: Sequence[int] = (),
         table: SpaceTable | None = None,
@@ -48,6 +50,7 @@ class Suggester:
             objectives=dict(objectives),
             seed=seed,
             trials=trials,
+            seeds=seeds,
             steps=steps,
             levels=tuple(levels),
             table=table,
@@ -88,8 +91,10 @@ class Suggester:
     def warm_start(self, sweep: int, rows: Sequence[TrialRow]) -> None:
         """Lets the sampler learn from the trials in `rows`, which an earlier sweep trained in full.
 
-        `sweep` is the number of the earlier sweep, counted from 0.
+        `sweep` is the number of the earlier sweep, counted from 0. Trials of one architecture count as one, with their
+        mean.
         """
+        found: dict[str, tuple[Architecture, list[float]]] = {}
         for row in rows:
             learnt = (self.modelled, VALIDATION)
             scores = [m.value for m in row.measurements if (m.name, m.dataset) == learnt]
@@ -98,11 +103,24 @@ class Suggester:
             except UserError:
                 continue  # a version of srsweep with other knobs stored this trial
             if scores:
-                self.sampler.warm_start(sweep, known, scores[-1])
+                found.setdefault(known.key, (known, []))[1].append(scores[-1])
+        for known, scores in found.values():
+            apart = Scatter(count=len(scores), variance=variance(scores)) if scores[1:] else None
+            self.sampler.warm_start(sweep, known, fmean(scores), apart)
 
-    def report(self, suggested: Architecture, step: int, scores: Mapping[str, float]) -> None:
-        """Tells the sampler the values of a trial's objectives, keyed by name, after `step` optimiser steps."""
-        self.sampler.report(suggested, step, scores)
+    def report(
+        self,
+        suggested: Architecture,
+        step: int,
+        scores: Mapping[str, float],
+        scatter: Mapping[str, Scatter] | None = None,
+    ) -> None:
+        """Tells the sampler the values of a trial's objectives, keyed by name, after `step` optimiser steps.
+
+        The values are means if several trainings of the architecture reached `step`. `scatter` then tells how far they
+        are apart.
+        """
+        self.sampler.report(suggested, step, scores, scatter or {})
 
     def pause(self, suggested: Architecture) -> None:
         """Tells the sampler that a trial pauses at a rung and waits for promotion."""

@@ -98,10 +98,12 @@ HALVED: dict[str, Any] = {
     "train": {**SMALL["train"], "steps": 4, "schedule": "cosine_restarts"},
 }
 """Runs one trial at a time, because the trials that reach a rung decide which of them continue."""
+REPEATED: dict[str, Any] = {"seeds": 2, "search": {"sampler": "random", "trials": 2}}
+"""Two networks with two seeds each: four trials, as many as without `seeds`."""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("changes", [{}, HALVED], ids=["in full", "halved"])
+@pytest.mark.parametrize("changes", [{}, HALVED, REPEATED], ids=["in full", "halved", "repeated"])
 def test_ray_tune_gives_the_rows_of_the_local_driver(
     tmp_path: Path, changes: dict[str, Any]
 ) -> None:
@@ -118,14 +120,17 @@ def test_ray_tune_gives_the_rows_of_the_local_driver(
     subprocess.run([sys.executable, "-c", script], check=True, timeout=300, env=_environment())
     assert rows(local) == rows(cluster)
     states = {row[5] for row in rows(local)["trials"]}
-    assert states == ({"complete", "stopped"} if changes else {"complete"})
+    assert states == ({"complete", "stopped"} if changes is HALVED else {"complete"})
 
 
 def _environment() -> dict[str, str]:
     return {**os.environ, "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
 
 
-def test_a_driver_killed_in_mid_sweep_loses_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("changes", [{}, pytest.param(REPEATED, marks=pytest.mark.slow)])
+def test_a_driver_killed_in_mid_sweep_loses_nothing(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
     killed, undisturbed = folder(tmp_path, "killed"), folder(tmp_path, "undisturbed")
     train = {
         "steps": 60,
@@ -134,7 +139,7 @@ def test_a_driver_killed_in_mid_sweep_loses_nothing(tmp_path: Path) -> None:
         "evaluate_every": 20,
         "precision": "float32",
     }
-    file = sweep_file(killed, train=train)
+    file = sweep_file(killed, train=train, **changes)
     command = [sys.executable, "-m", "srsweep", "run", str(file)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _wait_for(lambda: _count(killed, "measurements where name = 'psnr_y'") >= 4, process)
@@ -142,7 +147,7 @@ def test_a_driver_killed_in_mid_sweep_loses_nothing(tmp_path: Path) -> None:
     process.wait()
     assert _count(killed, "trials where state = 'complete'") < 4
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=300)
-    run_sweep(small_config(undisturbed, train=train))
+    run_sweep(small_config(undisturbed, train=train, **changes))
     assert rows(killed) == rows(undisturbed)
 
 

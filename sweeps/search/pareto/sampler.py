@@ -9,7 +9,7 @@ from searchspace.space import Space
 from searchspace.table.space_table import ADDITIVE
 from sweeps.measure.latency_objective import LATENCY
 from sweeps.search.pareto.search import ParetoSearch
-from sweeps.search.sampler import Problem, Sampler
+from sweeps.search.sampler import Problem, Sampler, Scatter
 from sweeps.search.settings import MEASURED
 
 
@@ -34,6 +34,7 @@ class Pareto(Sampler):
             levels=problem.levels,
             seed=problem.seed,
             trials=problem.trials,
+            seeds=problem.seeds,
             table=problem.table,
         )
 
@@ -76,9 +77,18 @@ class Pareto(Sampler):
             self.search.observe(architecture, self.steps, values[self._place])
         self.search.end(architecture, failed=values is None and not stopped)
 
-    def report(self, architecture: Architecture, step: int, scores: Mapping[str, float]) -> None:
+    def report(
+        self,
+        architecture: Architecture,
+        step: int,
+        scores: Mapping[str, float],
+        scatter: Mapping[str, Scatter],
+    ) -> None:
         if self.learnt in scores:
             self.search.observe(architecture, step, scores[self.learnt])
+        if self.learnt in scatter:
+            apart = scatter[self.learnt]
+            self.search.repeat(architecture, step, apart.count, apart.variance)
 
     def pause(self, architecture: Architecture) -> None:
         self.search.end(architecture, failed=False)
@@ -86,8 +96,13 @@ class Pareto(Sampler):
     def resume(self, architecture: Architecture) -> None:
         self.search.resume(architecture)
 
-    def warm_start(self, sweep: int, architecture: Architecture, score: float) -> None:
-        self.search.warm_start(sweep, architecture, score)
+    def warm_start(
+        self, sweep: int, architecture: Architecture, score: float, scatter: Scatter | None
+    ) -> None:
+        if scatter is None:
+            self.search.warm_start(sweep, architecture, score)
+        else:
+            self.search.warm_start(sweep, architecture, score, scatter.count, scatter.variance)
 
     @property
     def lacks_floor(self) -> bool:

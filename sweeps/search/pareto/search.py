@@ -47,6 +47,9 @@ class Known:
     row: int
     curve: dict[int, float] = field(default_factory=dict)
     """Optimiser step -> PSNR in dB at that step."""
+    repeats: dict[int, tuple[int, float]] = field(default_factory=dict)
+    """Optimiser step -> number of trainings whose mean `curve` holds, and their sample variance in dB². Without an entry,
+    there was one training."""
     running: bool = True
     failed: bool = False
 
@@ -65,13 +68,14 @@ class ParetoSearch:
         levels: Sequence[int],
         seed: int,
         trials: int,
+        seeds: int = 1,
         table: SpaceTable | None = None,
     ) -> None:
         """Prepares a search of `space` at upscaling factor `scale`.
 
         `minimized` names the costs to minimize. `steps` is the length of a full training in optimiser steps, and
         `levels` are the lengths of shorter trainings that the model may learn from. `trials` is the planned number of
-        trials. `table` holds the costs of the space; without it, the search computes them when it first needs them.
+        trials, each of which is the mean of `seeds` trainings. `table` holds the costs of the space; without it, the search computes them when it first needs them.
         Raises UserError if `minimized` is empty or names a cost that the table does not hold.
         """
         unknown = [name for name in minimized if name not in ADDITIVE]
@@ -83,11 +87,12 @@ class ParetoSearch:
         self.levels = tuple(sorted({steps, *levels}, reverse=True))
         self.space, self.constraints, self.scale = space, tuple(constraints), scale
         self.minimized, self.steps, self.seed = tuple(minimized), steps, seed
-        self.num_initial = min(INITIAL, max(1, trials // 4))
+        self.num_initial, self.seeds = min(INITIAL, max(1, trials // 4)), seeds
         self._given = table
         self.known: dict[int, Known] = {}
-        self.earlier: list[tuple[int, int, float]] = []
-        """Full trainings in earlier sweeps: (number of the sweep, row of the architecture, PSNR in dB)."""
+        self.earlier: list[tuple[int, int, float, int, float]] = []
+        """Full trainings in earlier sweeps: (number of the sweep, row of the architecture, mean PSNR in dB, number of
+        trainings, their sample variance in dB²)."""
         self.floor: float | None = None
         """The PSNR in dB that a network must exceed to be worth anything, such as bicubic's. None while it is unknown."""
         self.gain = float("inf")
@@ -122,6 +127,12 @@ class ParetoSearch:
         if row in self.known:
             self.known[row].curve[step] = psnr
 
+    def repeat(self, architecture: Architecture, step: int, count: int, variance: float) -> None:
+        """Stores that the PSNR at `step` is the mean of `count` trainings, with their sample `variance` in dB²."""
+        row = self.table.row(architecture)
+        if row in self.known:
+            self.known[row].repeats[step] = (count, variance)
+
     def end(self, architecture: Architecture, *, failed: bool) -> None:
         """Marks the trial of `architecture` as no longer running: it is complete, paused or stopped.
 
@@ -138,14 +149,22 @@ class ParetoSearch:
         if row in self.known:
             self.known[row].running = True
 
-    def warm_start(self, sweep: int, architecture: Architecture, psnr: float) -> None:
+    def warm_start(
+        self,
+        sweep: int,
+        architecture: Architecture,
+        psnr: float,
+        count: int = 1,
+        variance: float = 0.0,
+    ) -> None:
         """Lets the model learn from a full training of `architecture` in an earlier sweep, which reached `psnr` in dB.
 
-        `sweep` is the number of the earlier sweep, counted from 0. The architecture still counts as untried.
+        `sweep` is the number of the earlier sweep, counted from 0. `psnr` is the mean of `count` trainings, with their
+        sample `variance` in dB². The architecture still counts as untried.
         """
         row = self.table.row(architecture)
         if row is not None:
-            self.earlier.append((sweep, row, psnr))
+            self.earlier.append((sweep, row, psnr, count, variance))
             self.num_initial = min(self.num_initial, INITIAL_WHEN_WARM)
 
     def ask(self, number: int) -> Architecture | None:
@@ -190,7 +209,11 @@ class ParetoSearch:
 
     def _best(self, left: Ints, seen: Observations, random: np.random.Generator) -> int:
         model = Surrogate(
-            seen, self.features.groups, self.features.is_cost, floor=self._worthless()
+            seen,
+            self.features.groups,
+            self.features.is_cost,
+            floor=self._worthless(),
+            seeds=self.seeds,
         )
         running = [k.row for k in self.known.values() if k.running]
         if running:
@@ -277,13 +300,17 @@ class ParetoSearch:
         ]
         points.sort(key=lambda point: -point[0])
         points = points[:MAX_OBSERVED]
-        rows = [row for _, row, _ in points] + [row for _, row, _ in self.earlier]
+        rows = [row for _, row, _ in points] + [row for _, row, *_ in self.earlier]
         task = [self.levels.index(step) for step, _, _ in points]
-        task += [len(self.levels) + sweep for sweep, _, _ in self.earlier]
-        psnr = [value for _, _, value in points] + [value for _, _, value in self.earlier]
+        task += [len(self.levels) + sweep for sweep, *_ in self.earlier]
+        psnr = [value for _, _, value in points] + [value for _, _, value, *_ in self.earlier]
+        repeats = [self.known[row].repeats.get(step, (1, 0.0)) for step, row, _ in points]
+        repeats += [(count, variance) for *_, count, variance in self.earlier]
         return Observations(
             features=self.features.of(np.array(rows, np.int64)),
             task=np.array(task, np.int64),
             trial=np.array(rows, np.int64),
             psnr=np.array(psnr, np.float64),
+            count=np.array([count for count, _ in repeats], np.int64),
+            variance=np.array([variance for _, variance in repeats], np.float64),
         )

@@ -8,6 +8,9 @@ logarithms of the costs.
 Each length of training is a task, and so is each earlier sweep. The covariance between an architecture x in task s and
 an architecture x' in task t is k(x, x') if s = t, and share_s share_t k(x, x') otherwise. Before the fit, the closeness
 of every other task is brought to the scale of full trainings. The architectures that both tasks contain give the scale.
+If architectures were
+trained with several seeds, each target is a mean of n trainings. The scatter between these trainings is measured, not
+fitted: its pooled variance, divided by n, is added to the noise of each target.
 See Rasmussen and Williams 2006, chapters 2 and 5. The tasks follow Bonilla et al. 2008 with a single common factor.
 
 A worked example, which `test_surrogate.py` checks. One feature x describes two networks that were trained in full:
@@ -63,7 +66,11 @@ class Observations:
     trial: Ints
     """(n,): the number of the architecture, equal for all trainings of one architecture."""
     psnr: Floats
-    """(n,): the PSNR in dB."""
+    """(n,): the PSNR in dB, as the mean of `count` trainings."""
+    count: Ints | None = None
+    """(n,): number of trainings, which differ only in their seeds. None: one each."""
+    variance: Floats | None = None
+    """(n,): sample variance in dB² of the trainings behind each mean; ignored where `count` is 1. None: unknown."""
 
 
 class Surrogate:
@@ -75,39 +82,48 @@ class Surrogate:
         groups: Ints,
         is_cost: NDArray[np.bool_],
         floor: float | None = None,
+        seeds: int = 1,
     ) -> None:
         """Fits the model to `seen`.
 
         `groups` (columns,) is the number of the knob or cost that each column of the features encodes, and `is_cost`
-        (columns,) marks the columns of costs. `floor` is a PSNR in dB; `top` is chosen above it.
+        (columns,) marks the columns of costs. `floor` is a PSNR in dB; `top` is chosen above it. Predictions are for
+        the mean of `seeds` trainings.
         """
         self.groups, self.is_cost = groups, is_cost
         full = seen.psnr[seen.task == 0]
         self.top = _top(full if len(full) else seen.psnr, floor)
         """A PSNR in dB that no network is expected to reach."""
-        closeness = np.empty(len(seen.psnr))
+        closeness, steepness = np.empty(len(seen.psnr)), np.empty(len(seen.psnr))
         for task in np.unique(seen.task):
             own = seen.task == task
             bound = self.top if task == 0 else _top(seen.psnr[own], None)
-            closeness[own] = -np.log(bound - seen.psnr[own])
-        target, self.centre, self.spread = _on_one_scale(seen, closeness)
-        self.seen, self.target = seen, target
+            steepness[own] = bound - seen.psnr[own]
+            closeness[own] = -np.log(steepness[own])
+        target, slope, self.centre, self.spread = _on_one_scale(seen, closeness)
+        self.seen, self.target, self.seeds = seen, target, seeds
+        self.scatter = _scatter(seen, slope / steepness)
+        """Variance of a target between trainings that differ only in their seeds. 0 if no architecture was repeated."""
+        counts = np.ones(len(target)) if seen.count is None else seen.count
+        self.of_mean: Floats = self.scatter / counts
+        """(n,): the part of each target's variance that is due to seeds. `noise` is the rest that no feature explains."""
         self.num_tasks = int(seen.task.max()) + 1
         self._fit()
-        self._condition(seen.features, seen.task, target)
+        self._condition(seen.features, seen.task, target, self.of_mean)
 
     def predict(self, features: Floats) -> tuple[Floats, Floats]:
         """Returns the mean (N,) and the standard deviation (N,) of the closeness that a full training reaches.
 
-        `features` (N, columns) describes the architectures. The deviation includes the noise of a single training,
-        because each architecture is trained only once.
+        `features` (N, columns) describes the architectures. The deviation includes the noise of the mean over `seeds`
+        trainings, which is all that the search will see of an architecture.
         """
         across = self._kernel(features, self.x, np.zeros(len(features), np.int64), self.task)
         mean = across @ self.weights
         solved = solve_triangular(self.factor[0], across.T, lower=True, check_finite=False)
         prior = 1.0 + LINEAR * np.square(features[:, self.is_cost] - 0.5).sum(1)
         variance = self.signal * prior - np.einsum("ij,ij->j", solved, solved)
-        deviation = np.sqrt(np.maximum(variance, 1e-10) + self.noise)
+        of_mean = self.scatter / self.seeds
+        deviation = np.sqrt(np.maximum(variance, 1e-10) + (self.noise + of_mean))
         return self.centre + self.spread * mean, self.spread * deviation
 
     def psnr(self, closeness: Floats) -> Floats:
@@ -122,12 +138,13 @@ class Surrogate:
             np.concatenate([self.x, features]),
             np.concatenate([self.task, task]),
             np.concatenate([self.y, target]),
+            np.concatenate([self.of_mean, np.full(len(features), self.scatter / self.seeds)]),
         )
 
-    def _condition(self, x: Floats, task: Ints, y: Floats) -> None:
-        self.x, self.task, self.y = x, task, y
+    def _condition(self, x: Floats, task: Ints, y: Floats, of_mean: Floats) -> None:
+        self.x, self.task, self.y, self.of_mean = x, task, y, of_mean
         matrix = self._kernel(x, x, task, task)
-        matrix[np.diag_indices_from(matrix)] += self.noise
+        matrix[np.diag_indices_from(matrix)] += self.noise + of_mean
         self.factor = cho_factor(matrix, lower=True, check_finite=False)
         self.weights = cho_solve(self.factor, y, check_finite=False)
 
@@ -147,6 +164,7 @@ class Surrogate:
         """
         chosen = _some(self.seen, MAX_FITTED)
         x, task, y = self.seen.features[chosen], self.seen.task[chosen], self.target[chosen]
+        of_mean = self.of_mean[chosen]
         num_groups = int(self.groups.max()) + 1
         distances = np.zeros((num_groups, len(x), len(x)))
         for column, group in enumerate(self.groups):
@@ -161,7 +179,9 @@ class Surrogate:
         )
 
         def loss(logs: Floats) -> tuple[float, Floats]:
-            return _negative_posterior(logs, prior, width, distances, linear, same, task, y)
+            return _negative_posterior(
+                logs, prior, width, distances, linear, same, task, y, of_mean
+            )
 
         # Without bounds, the line search would try values that overflow.
         bounds = list(zip(prior - 5 * width, prior + 5 * width, strict=True))
@@ -181,6 +201,7 @@ def _negative_posterior(
     same: NDArray[np.bool_],
     task: Ints,
     y: Floats,
+    of_mean: Floats,
 ) -> tuple[float, Floats]:
     """Returns the negative logarithm of the posterior, and its gradient.
 
@@ -194,7 +215,7 @@ def _negative_posterior(
     distance = np.sqrt(np.tensordot(inverse, distances, 1))
     shared = np.where(same, 1.0, np.outer(share[task], share[task]))
     alike = signal * shared * (_matern(distance) + linear)
-    matrix = alike + (noise + 1e-8) * np.eye(len(y))
+    matrix = alike + (noise + 1e-8) * np.eye(len(y)) + np.diag(of_mean)
     try:
         factor = cho_factor(matrix, lower=True, check_finite=False)
     except np.linalg.LinAlgError:
@@ -230,8 +251,23 @@ def _top(psnr: Floats, floor: float | None) -> float:
     return max(best, best if floor is None else floor) + margin
 
 
-def _on_one_scale(seen: Observations, closeness: Floats) -> tuple[Floats, float, float]:
-    """Returns targets (n,) of about unit variance, and the mean and standard deviation of full trainings' closeness.
+def _scatter(seen: Observations, slope: Floats) -> float:
+    """Returns the variance of a target between trainings of one architecture, pooled over all repeated architectures.
+
+    `slope` (n,) is the derivative of each target by its PSNR. The variance is at most 1, which is that of all targets,
+    so that one training that failed silently does not make all results look like noise. 0 if nothing was repeated.
+    """
+    if seen.count is None or seen.variance is None or not (seen.count > 1).any():
+        return 0.0
+    freedom = seen.count - 1
+    pooled = float((freedom * seen.variance * np.square(slope)).sum() / freedom.sum())
+    return min(pooled, 1.0)
+
+
+def _on_one_scale(seen: Observations, closeness: Floats) -> tuple[Floats, Floats, float, float]:
+    """Returns targets (n,) of about unit variance, their slopes, and the mean and deviation of full trainings' closeness.
+
+    The slope (n,) of a target is its derivative by the closeness.
 
     Every other task is shifted and stretched. If at least three of its architectures were also trained in full, the
     targets of these architectures get the mean and standard deviation of their full trainings. Otherwise the task gets
@@ -240,7 +276,7 @@ def _on_one_scale(seen: Observations, closeness: Floats) -> tuple[Floats, float,
     full = seen.task == 0
     reference = full if full.sum() >= 2 else np.ones(len(full), np.bool_)
     centre, spread = _moments(_without_outliers(closeness[reference]))
-    target = np.empty(len(closeness))
+    target, slope = np.empty(len(closeness)), np.empty(len(closeness))
     ends_of = dict(zip(seen.trial[full].tolist(), closeness[full].tolist(), strict=True))
     for task in np.unique(seen.task):
         own = seen.task == task
@@ -255,7 +291,8 @@ def _on_one_scale(seen: Observations, closeness: Floats) -> tuple[Floats, float,
             mean, deviation = _moments(ends)
             to, by = (mean - centre) / spread, deviation / spread
         target[own] = to + by * (values - shift) / stretch
-    return np.clip(target, -5, 5), centre, spread
+        slope[own] = by / stretch
+    return np.clip(target, -5, 5), slope, centre, spread
 
 
 def _moments(values: Floats) -> tuple[float, float]:

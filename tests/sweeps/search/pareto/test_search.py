@@ -133,6 +133,7 @@ def test_gradient_of_the_fit_is_that_of_its_loss() -> None:
     y = random.normal(size=12)
     prior = np.array([0.4, 0.4, 1.5, 1.5, -3.0, 0.0])
     given = (prior, np.ones(6), distances, x @ x.T, task[:, None] == task, task, y)
+    given = (*given, random.uniform(0, 0.2, 12))
     at = prior + random.normal(0, 0.3, 6)
     gradient = _negative_posterior(at, *given)[1]
     numeric = approx_fprime(at, lambda logs: _negative_posterior(logs, *given)[0], 1e-6)

@@ -1,0 +1,170 @@
+"""The trials of a sweep in the driver's memory: those that were stored, and the next new ones."""
+
+from collections import deque
+
+from searchspace.architecture import Architecture
+from searchspace.cost import costs
+from searchspace.table.space_table import SpaceTable
+from sweeps.capacity.gpu_share import Share
+from sweeps.capacity.settings import AUTO
+from sweeps.config.sweep_config import SweepConfig
+from sweeps.engine.limits import GAIN, Patience, affordable
+from sweeps.engine.repeats import (
+    Repeats,
+    add,
+    grouped,
+    next_number,
+    next_seed,
+    number_for,
+    owed_steps,
+)
+from sweeps.engine.teaching import bicubic_score, make_suggester, teach_earlier_sweeps, tell
+from sweeps.engine.trial_state import Trial
+from sweeps.measure.latency_objective import FACT
+from sweeps.store.store import Store
+
+
+class Roster:
+    """All trials of a sweep, and the search that suggests new ones. It stores each new trial before it returns it."""
+
+    def __init__(self, config: SweepConfig, store: Store, table: SpaceTable | None) -> None:
+        """Makes the search, then opens the sweep in `store`. Call `restore` once the sweep has its lease.
+
+        `table` holds the exact costs of the whole space; None if the caller has not computed them. Raises StoreError if
+        the sweep is stored with other settings.
+        """
+        self.config, self.store, self.table = config, store, table
+        # The suggester is made first. If it refuses the space, no sweep is left behind in the database.
+        self.suggester = make_suggester(config, table)
+        self.id = store.open_sweep(config.name, config.scale, config.comparable)
+        self.trials: dict[int, Trial] = {}
+        """All trials of the sweep, by number."""
+        self.repeats: dict[str, Repeats] = {}
+        """The trials of each architecture, by its key, in the order in which the architectures were suggested."""
+        self.waiting: deque[Trial] = deque()
+        """Trials that need an attempt to reach their rung, in the order in which they will start."""
+        self.exhausted = False
+        """Whether the sweep has stopped asking for new architectures."""
+        self.why_ended = ""
+        """Why the sweep has stopped asking for new architectures before it had `search.trials` of them; else ''."""
+        self.patience = Patience(config.search.min_gain)
+        self.latency_key = ""
+        """Device, runtime and size that all latencies of the sweep share; '' before the first latency."""
+        gpu = config.resources.gpu
+        self.share = Share(gpu=0.0 if gpu == AUTO else float(gpu))
+        """The share of a GPU that one trial gets. `Sweep.reserve` sets it."""
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether the sweep may ask for a new architecture."""
+        few = len(self.repeats) < self.config.search.trials
+        return few and not self.exhausted and self.affordable(0)
+
+    @property
+    def repeatable(self) -> Repeats | None:
+        """The first architecture that lacks a trial with a further seed, if `search.steps` and `hours` allow one."""
+        if self.config.seeds == 1:
+            return None
+        due = next((each for each in self.repeats.values() if each.is_due), None)
+        allowed = due and affordable(self.trials.values(), self.config, self.config.rungs[-1])
+        return due if allowed else None
+
+    def affordable(self, rung: int) -> bool:
+        """Returns whether a trial may train from the rung before `rung` to `rung`, with all that follows from it.
+
+        At the last rung, the further seeds of the architecture follow. Those of other architectures come first.
+        """
+        rungs, further = self.config.rungs, self.config.seeds - 1
+        steps = rungs[rung] - (rungs[rung - 1] if rung else 0)
+        steps += further * rungs[-1] if rung == len(rungs) - 1 else 0
+        owed = owed_steps(self.repeats.values(), self.config)
+        return affordable(self.trials.values(), self.config, steps + owed)
+
+    def new_trial(self) -> Trial | None:
+        """Returns the first trial of a new architecture; None if the sweep trains no further architecture."""
+        if not self.may_ask:
+            return None
+        number = next_number(self.trials, self.repeats.values(), self.config)
+        sampler = self.suggester.sampler
+        if sampler.lacks_floor:
+            sampler.set_floor(bicubic_score(self.suggester, self.store.facts(self.id)))
+        suggested = self.suggester.ask(len(self.repeats))
+        self.patience.note(sampler.gain)
+        if suggested is None or self.patience.is_over:
+            self.exhausted = True
+            self.why_ended = self.suggester.why_none or "further gains are below search.min_gain"
+            return None
+        trial = self._added(suggested, number, self.config.seed, rung=0)
+        if self.config.search.min_gain is not None:
+            self.store.set_fact(self.id, f"{GAIN} {number}", repr(sampler.gain))
+        return trial
+
+    def further_trial(self) -> Trial | None:
+        """Returns a new trial of a complete architecture, with the next seed; None if no such trial may start."""
+        if self.config.seeds == 1:
+            return None
+        own, last = self.repeatable, len(self.config.rungs) - 1
+        if own is None:
+            self.give_up_seeds()
+            return None
+        number = number_for(own, self.trials, self.repeats, self.config)
+        return self._added(own.architecture, number, next_seed(own, self.config), rung=last)
+
+    def give_up_seeds(self) -> None:
+        """Tells the search the means over fewer trials, once `search.steps` or `hours` allows no further seed."""
+        for each in self.repeats.values():
+            if each.is_due:
+                each.wanted = len(each.trials)
+                tell(self.suggester, each, self.config)
+
+    def _added(self, network: Architecture, number: int, seed: int, *, rung: int) -> Trial:
+        """Stores a new trial, whose first attempt trains to `rung`, and returns the trial."""
+        id_ = self.store.add_trial(
+            self.id,
+            number=number,
+            architecture=network,
+            seed=seed,
+            costs=costs(network, self.config.scale),
+            until_step=self.config.rungs[rung],
+        )
+        trial = Trial(id=id_, number=number, architecture=network, seed=seed, target=rung)
+        trial.attempt, trial.is_new = 1, True
+        trial.alone = not self.share.has_room_for(network)
+        self.trials[number] = trial
+        add(self.repeats, trial, self.config)
+        return trial
+
+    def restore(self) -> None:
+        """Restores the stored trials. The search learns from all of them. Trials that have not finished continue."""
+        teach_earlier_sweeps(self.suggester, self.store, self.id)
+        facts = self.store.facts(self.id)
+        self.latency_key = facts.get(FACT, "")
+        for row in self.store.trials(self.id):
+            trial = self.trials[row.number] = Trial.restored(row, self.config)
+            self.adopt_latency(trial)
+            # A trial that was interrupted continues. A trial that had reached its rung waits for promotion.
+            reached = self.config.rungs[trial.target] in trial.curve
+            if trial.state == "running" or (trial.state == "paused" and not reached):
+                trial.state = "paused"
+                self.waiting.append(trial)
+        unfinished = {trial.number for trial in self.waiting}
+        self.repeats = grouped(self.trials.values(), self.config)
+        for each in self.repeats.values():
+            self.suggester.restore(each.architecture)
+            for step in each.steps:
+                self.report(each, step)
+            if each.first.number not in unfinished:
+                tell(self.suggester, each, self.config)
+        firsts = [each.first.number for each in self.repeats.values()]
+        self.patience.recall(firsts, facts)
+
+    def report(self, repeats: Repeats, step: int) -> None:
+        """Tells the search the means of an architecture's trials after `step` optimiser steps."""
+        self.suggester.report(repeats.architecture, step, *repeats.report(step))
+
+    def adopt_latency(self, trial: Trial) -> None:
+        """Adds the trial's latency to its scores. The sweep's first latency fixes the key of all later latencies."""
+        if trial.timed and not self.latency_key:
+            self.latency_key = next(iter(trial.timed))
+            self.store.set_fact(self.id, FACT, self.latency_key)
+        trial.adopt_latency(self.latency_key)
