@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[1] / "configs" / "recipe"
-SEEDS = (0, 1, 2)
+SEEDS = 3
 RECIPES: Mapping[str, tuple[str, str]] = {
     "default": ("", "The default recipe, with which all others are compared."),
     "charbonnier": ("loss: charbonnier", "The Charbonnier loss of LapSRN."),
@@ -35,14 +35,16 @@ RECIPES: Mapping[str, tuple[str, str]] = {
 """Settings under `train` that differ from the default, and a sentence about them, by the name of the recipe."""
 
 TEXT = """# {sentence}
-# Part of the comparison of training recipes at equal steps: configs/recipe/README.md. Seed {seed} of three.
+# Part of the comparison of training recipes at equal steps: configs/recipe/README.md.
+# Each recipe is trained with three seeds.
 # The training is short: it can rank what learns fast, not what a long training would reach.
 # Images: BSDS400, 20 of them held out for validation (put it under ../shared/data or change data.root).
 metadata:
   sweep:
-    name: recipe-{name}-seed{seed}
+    name: recipe-{name}
     scale: 4
-    seed: {seed}
+    seed: 0
+    seeds: {seeds}
     families:
       edsr: {{n_feats: 16, n_blocks: 8}}
     objectives: {{psnr_y: maximize, params: minimize, multadds: minimize}}
@@ -62,9 +64,8 @@ def files() -> Iterator[tuple[Path, str]]:
     """Yields the path and the text of each sweep file."""
     for name, (changes, sentence) in RECIPES.items():
         parts = [BASE, *([] if "patch_stages" in changes else [PATCH]), *filter(None, [changes])]
-        for seed in SEEDS:
-            text = TEXT.format(name=name, seed=seed, sentence=sentence, train=", ".join(parts))
-            yield FOLDER / f"recipe-{name}-seed{seed}.yaml", text
+        text = TEXT.format(name=name, seeds=SEEDS, sentence=sentence, train=", ".join(parts))
+        yield FOLDER / f"recipe-{name}.yaml", text
 
 
 if __name__ == "__main__":
