@@ -185,8 +185,8 @@ def _group_sections(group: Group, key: str, find: FindTrained | None, made: Made
     url = made.url
     lives = load_lives(url, group.names)
     unit, share = spend_unit(lives["text"])
-    newest = lives.drop_duplicates("sweep", keep="last")["text"]
-    chosen = choose_tiers(group.trials, made.tier_limits or tiers_within(newest))
+    newest = lives.drop_duplicates("sweep", keep="last").set_index("sweep")["text"].to_dict()
+    chosen = choose_tiers(group.trials, made.tier_limits or tiers_within(newest.values()))
     trials = group.trials.assign(spent=group.trials["seconds"] / 3600 * share)
     facts, knobs = group.facts, load_knobs(url, group.names)
     int8 = int8_cards(trials)
@@ -200,7 +200,7 @@ def _group_sections(group: Group, key: str, find: FindTrained | None, made: Made
     return GroupSections(
         key=key,
         names=group.names,
-        headlines=headlines(trials, facts, unit),
+        headlines=headlines(trials, facts, unit, newest),
         pareto=_pareto(group, chosen),
         chosen=None if chosen is None else chosen_section(chosen, find, made),
         front=front_of_page(trials, facts.objectives, unit),
