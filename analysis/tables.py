@@ -56,6 +56,11 @@ FORMULA = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|-")
 """A number as text, or a dash in place of a number. No spreadsheet runs them."""
 
+MARKUP = re.compile(
+    r"([\\`*\[\]<>|~&@]|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.|:(?=//))", re.IGNORECASE
+)
+"""Characters that mean something to Markdown. An underscore inside a word means nothing."""
+
 FORMS = {
     ("psnr_y", "psnr_db", "psnr_y_int8", "spread"): ".2f",
     ("ssim_y",): ".4f",
@@ -203,6 +208,15 @@ def rich_table(frame: pd.DataFrame) -> Table:
     for row in _rows(frame):
         table.add_row(*(plain(cell(name, value)) for name, value in row.items()))
     return table
+
+
+def as_markdown(text: str) -> str:
+    """Returns Markdown that shows `text` as it is, in one line. No part of it is a link, HTML or the end of a cell.
+
+    GitHub makes links of web addresses too. They stay text.
+    """
+    line = " ".join(visible(text).split())
+    return re.sub(MARKUP, r"\\\1", line)
 
 
 def plain(text: str) -> Text:
