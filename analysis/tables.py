@@ -182,11 +182,14 @@ def as_csv(frame: pd.DataFrame) -> str:
 
 
 def _inert(value: Any) -> Any:
-    """Returns `value`, with an apostrophe before a text that a spreadsheet would run as a formula."""
+    """Returns `value`, with an apostrophe before a text that a spreadsheet would run as a formula.
+
+    Control characters, which a terminal would obey, become visible escapes.
+    """
     if not isinstance(value, str):
         return value
     # A spreadsheet ends a row at a lone carriage return, which the writer does not quote.
-    text = value.replace("\r\n", "\n").replace("\r", "\n")
+    text = visible(value.replace("\r\n", "\n").replace("\r", "\n"))
     return f"'{text}" if text.startswith(FORMULA) and not NUMBER.fullmatch(text) else text
 
 

@@ -45,6 +45,7 @@ from analysis.pages.sections import (
 )
 from analysis.published.published import same_networks
 from analysis.read.frames import load_curves, load_knobs, load_lives, load_sweeps, load_trials
+from searchspace.errors import UserError, shown
 from searchspace.quantity import format_quantity
 from sweeps.files import write_text
 from sweeps.store.comparability import training_of
@@ -173,8 +174,12 @@ def _group(members: list[dict[str, Any]], trials: pd.DataFrame) -> Group:
     own = trials[trials["sweep"].isin(names)].reset_index(drop=True)
     facts = facts_of(members[0])
     known = {name: way for name, way in facts.objectives.items() if name in own}
-    facts = replace(facts, objectives=known)
     done = (own["state"] == "complete") & own["psnr_y"].notna()
+    if done.any() and not known:
+        raise UserError(
+            f"sweep: no trial of {names[0]!r} has any of its objectives, {shown(list(facts.objectives))}"
+        )
+    facts = replace(facts, objectives=known)
     own["published_as"] = own["architecture"].map(same_networks(facts.scale)).fillna("")
     own["on_front"] = False
     own.loc[done, "on_front"] = front_of(own[done], known)
