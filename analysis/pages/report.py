@@ -190,7 +190,8 @@ def _group_sections(group: Group, key: str, find: FindTrained | None, made: Made
     url = made.url
     lives = load_lives(url, group.names)
     unit, share = spend_unit(lives["text"])
-    newest = lives.drop_duplicates("sweep", keep="last").set_index("sweep")["text"].to_dict()
+    # Of several runs of a sweep, the last one counts.
+    newest = dict(zip(lives["sweep"].map(str), lives["text"].map(str), strict=True))
     chosen = choose_tiers(group.trials, made.tier_limits or tiers_within(newest.values()))
     trials = group.trials.assign(spent=group.trials["seconds"] / 3600 * share)
     facts, knobs = group.facts, load_knobs(url, group.names)

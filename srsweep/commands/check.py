@@ -3,7 +3,6 @@
 import json
 import math
 import time
-from contextlib import suppress
 from pathlib import Path
 from random import Random
 from statistics import fmean
@@ -12,9 +11,8 @@ from typing import Any
 import click
 import pandas as pd
 import torch
-from sqlalchemy import select
 
-from analysis.read.database import TooOld, open_database
+from analysis.read.frames import load_comparable
 from analysis.tables import Format
 from searchspace.architecture import Architecture
 from searchspace.cost import costs, low_res_size
@@ -37,7 +35,6 @@ from sweeps.messages import redacted_url
 from sweeps.run import Ready, lacking, local_slots, prepare, refuse_other_images
 from sweeps.search.sampler import sampler_class
 from sweeps.store.comparability import refusal
-from sweeps.store.schema import Sweep, SweepFact
 from sweeps.store.urls import parse_url
 from sweeps.train.loop import time_step
 from sweeps.turns import alone
@@ -136,19 +133,14 @@ def _refuse_stored(config: SweepConfig, split: DataSplit | None) -> None:
     # SQLite takes an empty file for a new database.
     if parsed.get_backend_name() != "sqlite" or not file.is_file() or not file.stat().st_size:
         return
-    with suppress(TooOld), open_database(config.storage) as connection:
-        own = select(Sweep.id, Sweep.settings).where(Sweep.name == config.name)
-        stored = connection.execute(own).first()
-        if stored is None:
-            return
-        if why := refusal(
-            config.name, redacted_url(config.storage), stored.settings, config.comparable
-        ):
-            raise UserError(why)
-        is_fingerprint = (SweepFact.sweep_id == stored.id) & (SweepFact.name == "data_fingerprint")
-        known = connection.scalar(select(SweepFact.value).where(is_fingerprint))
-        if split is not None:
-            refuse_other_images(config.name, known or "", split)
+    stored = load_comparable(config.storage, config.name)
+    if stored is None:
+        return
+    settings, fingerprint = stored
+    if why := refusal(config.name, redacted_url(config.storage), settings, config.comparable):
+        raise UserError(why)
+    if split is not None:
+        refuse_other_images(config.name, fingerprint, split)
 
 
 def _range(config: SweepConfig, name: str, allowed: list[Architecture], found: Found) -> str:
