@@ -57,6 +57,11 @@ FORMULA = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|-")
 """A number as text, or a dash in place of a number. No spreadsheet runs them."""
 
+MARKUP = re.compile(
+    r"([\\`*\[\]<>|~&@]|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.|:(?=//))", re.IGNORECASE
+)
+"""Characters that mean something to Markdown. An underscore inside a word means nothing."""
+
 FORMS = {
     ("psnr_y", "psnr_db", "psnr_y_int8", "spread"): ".2f",
     ("ssim_y", "ssim_spread"): ".4f",
@@ -178,11 +183,14 @@ def as_csv(frame: pd.DataFrame) -> str:
 
 
 def _inert(value: Any) -> Any:
-    """Returns `value`, with an apostrophe before a text that a spreadsheet would run as a formula."""
+    """Returns `value`, with an apostrophe before a text that a spreadsheet would run as a formula.
+
+    Control characters, which a terminal would obey, become visible escapes.
+    """
     if not isinstance(value, str):
         return value
     # A spreadsheet ends a row at a lone carriage return, which the writer does not quote.
-    text = value.replace("\r\n", "\n").replace("\r", "\n")
+    text = visible(value.replace("\r\n", "\n").replace("\r", "\n"))
     return f"'{text}" if text.startswith(FORMULA) and not NUMBER.fullmatch(text) else text
 
 
@@ -204,6 +212,15 @@ def rich_table(frame: pd.DataFrame) -> Table:
     for row in _rows(frame):
         table.add_row(*(plain(cell(name, value)) for name, value in row.items()))
     return table
+
+
+def as_markdown(text: str) -> str:
+    """Returns Markdown that shows `text` as it is, in one line. No part of it is a link, HTML or the end of a cell.
+
+    GitHub makes links of web addresses too. They stay text.
+    """
+    line = " ".join(visible(text).split())
+    return re.sub(MARKUP, r"\\\1", line)
 
 
 def plain(text: str) -> Text:

@@ -10,6 +10,7 @@ from torch import nn
 from analysis.read.frames import load_sweeps, load_trials
 from searchspace.errors import UserError
 from searchspace.layers import deployed
+from srsweep.advice import advised
 from srsweep.choice import REFERENCE, choose, stored_config
 from srsweep.options import locate
 from srsweep.variant import TrialReference, Variant
@@ -63,7 +64,8 @@ class Again:
             above = self.limit is not None and measured.low > self.limit
             if self.was_too_slow and not above:
                 store.set_state(self.trial.id, "paused")
-                return f"no longer above the budget; `srsweep resume {self.trial.sweep}` trains it"
+                resume = advised("resume", self.trial.sweep, storage=self.trial.url)
+                return f"no longer above the budget; `{resume}` trains it"
         finally:
             store.close()
         return "" if self.was_too_slow or not above else f"above the budget of {self.limit:g} ms"

@@ -263,9 +263,9 @@ def remember(trial: TrialReference, measurements: Sequence[tuple[str, str, float
     ]
     kept = [row for row in rows if key_of(row) != own]
     if len(kept) < len(rows):
+        anew = advised("latency", trial, "--replace", storage=trial.url)
         say(
-            f"{own}: not stored, because the sweep measured this latency itself; `srsweep latency {trial} --replace` "
-            "measures it anew",
+            f"{own}: not stored, because the sweep measured this latency itself; `{anew}` measures it anew",
             err=True,
         )
     store = Store(trial.url)

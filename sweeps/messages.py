@@ -21,6 +21,8 @@ _LOCAL = ("sqlite", "file")
 """Schemes whose URLs with three slashes or more hold only a path."""
 # A URL within the query of another URL.
 _ENCODED = re.compile(r"(?P<head>%3A(?:%2F){1,3}[^%\s&]{0,200}%3A)[^\s&]*(?=%40)", re.IGNORECASE)
+# A URL that lacks the colon of its scheme.
+_BARE = re.compile(r"(?P<head>(?<![:/\\])//[^\s:/@]*:)[^\s/@]+(?=@)")
 _USER = re.compile(r"[^:/@?#\s'\"]*")
 _IPV6 = re.compile(r"\[[0-9a-f:.%]+\]", re.IGNORECASE)
 _PORT = re.compile(r"\d+(?![\w%])")
@@ -40,7 +42,7 @@ _MAPPED = re.compile(
     re.IGNORECASE,
 )
 _WHOLE = re.compile(
-    r"(?P<head>[a-z][a-z0-9+.-]*:/+[^:/@]*|[a-z][a-z0-9+.-]*:[^:/@]+|[^:/@]*(?=:[^/])):.*@(?P<host>[^@]*)",
+    r"(?P<head>[a-z][a-z0-9+.-]*:/+[^:/@]*|[a-z][a-z0-9+.-]*:[^:/@]+|(?![a-z][a-z0-9+.-]*:/)[^:@]*(?=:[^/])):.*@(?P<host>[^@]*)",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -53,6 +55,7 @@ def redacted(text: str) -> str:
     ("'password': 'SECRET'"). For a value that can only be a URL, use `redacted_url`, which finds more.
     """
     text = _URL.sub(_without_secret, text)
+    text = _BARE.sub(rf"\g<head>{HIDDEN}", text)
     text = _ENCODED.sub(rf"\g<head>{HIDDEN}", text)
     text = _ASSIGNED.sub(rf"\g<key>{HIDDEN}", text)
     return _MAPPED.sub(rf"\g<key>\g<open>{HIDDEN}\g<open>", text)

@@ -257,14 +257,19 @@ def _record_provenance(sweep: Sweep, split: DataSplit) -> None:
         versions=versions(),
     )
     known = sweep.store.facts(sweep.id)
-    if known.get("data_fingerprint", split.fingerprint) != split.fingerprint:
-        raise UserError(
-            f"data: the images of sweep {sweep.config.name!r} must stay the same; they have changed since it began "
-            f"(fingerprint {known['data_fingerprint']}, now {split.fingerprint}); choose another name"
-        )
+    refuse_other_images(sweep.config.name, known.get("data_fingerprint", ""), split)
     if "validation_bicubic_psnr_y" not in known:
         scores = bicubic_scores(split.validation)
         sweep.store.set_fact(sweep.id, "data_fingerprint", split.fingerprint)
         sweep.store.set_fact(sweep.id, "train_data", split.description)
         sweep.store.set_fact(sweep.id, "validation_bicubic_psnr_y", f"{scores.psnr_y:.6f}")
         sweep.store.set_fact(sweep.id, "validation_bicubic_ssim_y", f"{scores.ssim_y:.6f}")
+
+
+def refuse_other_images(name: str, known: str, split: DataSplit) -> None:
+    """Raises UserError if the stored fingerprint `known` of the sweep's images is not that of `split`. '': not stored."""
+    if known not in ("", split.fingerprint):
+        raise UserError(
+            f"data: the images of sweep {name!r} must stay the same; they have changed since it began "
+            f"(fingerprint {known}, now {split.fingerprint}); choose another name"
+        )

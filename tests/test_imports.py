@@ -24,6 +24,7 @@ OF_SWEEPS_IN_ANALYSIS = (
     "sweeps.measure.evaluate",
     "sweeps.measure.latency",
     "sweeps.device",
+    "sweeps.search.settings",
 )
 ONLY_IN = {
     "ray": ("sweeps/drivers/ray_",),

@@ -13,7 +13,7 @@ from typing import Any
 from analysis.choose.select import below_bicubic
 from analysis.export.target import Target
 from analysis.export.verify import Verdict
-from analysis.tables import heading
+from analysis.tables import as_markdown, heading
 from searchspace.architecture import Architecture
 from searchspace.cost import COSTS, costs
 from searchspace.quantity import format_quantity
@@ -104,14 +104,14 @@ def markdown(content: Mapping[str, Any]) -> str:
     per_image = "per output image of 1280x720"
     units = {name: cost.unit for name, cost in COSTS.items()}
     lines = [
-        f"# {content['label']}, x{content['scale']}",
+        f"# {as_markdown(content['label'])}, x{content['scale']}",
         "",
         f"`{content['file']}`: {content['format']}, {content['bytes'] / 1e6:.2f} MB.",
         "",
         f"- Input: {content['input']}",
         f"- Output: {content['output']}",
-        f"- Trained on: {origin['training']}" + _trial(origin),
-        f"- PSNR-Y: {psnr['file']:.2f} dB on {psnr['images']}. The network reaches {psnr['torch']:.2f} dB in torch in "
+        f"- Trained on: {as_markdown(origin['training'] + _trial(origin))}",
+        f"- PSNR-Y: {psnr['file']:.2f} dB on {as_markdown(psnr['images'])}. The network reaches {psnr['torch']:.2f} dB in torch in "
         f"float32, bicubic {psnr['bicubic']:.2f} dB"
         + (
             f".{warning}"
@@ -137,7 +137,7 @@ def markdown(content: Mapping[str, Any]) -> str:
         "",
         f"Architecture: {content['source']}; key `{content['architecture']}`.",
         "",
-        content["licence"],
+        as_markdown(content["licence"]),
         "",
         f"SHA-256 `{content['sha256']}`. Exported on {content['made_at']} with "
         + ", ".join(f"{name} {number}" for name, number in content["versions"].items())

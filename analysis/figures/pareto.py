@@ -132,8 +132,13 @@ def complete(trials: pd.DataFrame, cost: str, quality: str = "psnr_y") -> pd.Dat
 
 
 def front_of(trials: pd.DataFrame, objectives: dict[str, Direction]) -> NDArray[np.bool_]:
-    """Returns a mask (N,) of the trials on the Pareto front. `objectives` that `trials` lack are ignored."""
+    """Returns a mask (N,) of the trials on the Pareto front. `objectives` that `trials` lack are ignored.
+
+    Without any objective, no trial is on the front.
+    """
     known = {name: way for name, way in objectives.items() if name in trials}
+    if not known:
+        return np.zeros(len(trials), bool)
     return front_mask(trials[list(known)].to_numpy(float), list(known.values()))
 
 

@@ -6,6 +6,8 @@ from typing import Any
 import pandas as pd
 
 from analysis.figures.theme import RUNNING, Figure, base_layout, counting_axis, escaped, nothing_yet
+from searchspace.errors import UserError
+from searchspace.quantity import parse_quantity
 from sweeps.yaml_text import read_stored
 
 STATE_LOOK = {
@@ -18,6 +20,10 @@ STATE_LOOK = {
 """Colour and symbol of trials in each state."""
 MOST_TRIALS = 2_000
 """Largest number of trials that are drawn."""
+
+
+MOST_OF_ONE = 1e6
+"""Largest number of cores or GPUs of one trial that is believed."""
 
 
 def spend_unit(texts: Iterable[str]) -> tuple[str, float]:
@@ -35,13 +41,27 @@ def spend_unit(texts: Iterable[str]) -> tuple[str, float]:
 
 
 def _resources(text: str) -> tuple[float, float]:
-    """Returns the (cores, GPUs) that one trial uses, read from the text of a sweep file."""
-    sweep: Any = read_stored(text) if text else None
+    """Returns the (cores, GPUs) that one trial uses, read from the text of a sweep file.
+
+    The text may come from another person's database. A number that it cannot have counts as not given.
+    """
+    try:
+        sweep: Any = read_stored(text) if text else None
+    except UserError:
+        sweep = None
     given = sweep.get("resources") if isinstance(sweep, dict) else None
     given = given if isinstance(given, dict) else {}
-    gpu = given.get("gpu", "auto")
     # Under `auto`, the share of a GPU depends on the machine and is not in the text, so cores are counted instead.
-    return float(given.get("cpu", 1)), 0.0 if gpu == "auto" else float(gpu)
+    return _number(given.get("cpu", 1), 1.0), _number(given.get("gpu", "auto"), 0.0)
+
+
+def _number(written: object, otherwise: float) -> float:
+    """Returns the number `written`, or `otherwise` if it is none or not within 0 and MOST_OF_ONE."""
+    try:
+        number = float(parse_quantity(written))
+    except UserError:
+        return otherwise
+    return number if 0 <= number <= MOST_OF_ONE else otherwise
 
 
 def draw_spend(trials: pd.DataFrame, unit: str) -> Figure:

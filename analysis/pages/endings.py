@@ -2,10 +2,15 @@
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 
 import pandas as pd
 
+from searchspace.errors import UserError
+from searchspace.quantity import parse_quantity
 from sweeps.messages import reason_of
+from sweeps.search.settings import HalvingSettings
+from sweeps.yaml_text import read_stored
 
 STATES = ("complete", "stopped", "failed", "running", "paused")
 """States of trials, in the order in which the page lists them."""
@@ -21,14 +26,25 @@ HALVED = "early by halving"
 OTHER = "for other reasons"
 
 
-def states_in_words(trials: pd.DataFrame) -> str:
+def states_in_words(trials: pd.DataFrame, texts: Mapping[str, str] | None = None) -> str:
     """Returns the numbers of trials by state, such as '4 complete, 2 stopped early by halving, 1 failed'.
 
-    `trials` has the columns state and error. Trials that an error ended are counted by the kind of their error.
+    `trials` has the columns state and error. Trials that an error ended are counted by the kind of their error. `texts`
+    are the newest sweep files by sweep. With them, `trials` also has the columns sweep, seconds and step, and the words
+    say that a limit on training, such as search.hours, may have stopped the trials instead of halving.
     """
     kinds: dict[str, Counter[str]] = {}
-    for state, error in zip(trials["state"], trials["error"], strict=True):
-        kinds.setdefault(str(state), Counter())[_kind(str(state), str(error))] += 1
+    limits = {
+        sweep: limit
+        for sweep, text in (texts or {}).items()
+        if (limit := limit_used_up(trials[trials["sweep"] == sweep], text))
+    }
+    sweeps = trials["sweep"] if limits else [""] * len(trials)
+    for state, error, sweep in zip(trials["state"], trials["error"], sweeps, strict=True):
+        kind = _kind(str(state), str(error))
+        if kind == HALVED and sweep in limits:
+            kind = f"{HALVED} or because {limits[sweep]} was used up"
+        kinds.setdefault(str(state), Counter())[kind] += 1
     order = [*(state for state in STATES if state in kinds), *sorted(set(kinds) - set(STATES))]
     return ", ".join(_counted(state, kinds[state]) for state in order)
 
@@ -49,3 +65,29 @@ def _counted(state: str, kinds: "Counter[str]") -> str:
         return f"{kinds.total():,} {state} {kind}".rstrip()
     each = sorted(kinds.items(), key=lambda item: (not item[0], -item[1]))
     return f"{kinds.total():,} {state} ({', '.join(f'{n:,} {kind or OTHER}' for kind, n in each)})"
+
+
+def limit_used_up(trials: pd.DataFrame, text: str) -> str:
+    """Returns the limit on training that kept halving from promoting further trials; '' if none did.
+
+    `trials` are the trials of one sweep with the columns seconds and step, and `text` is its newest sweep file. The
+    limit is 'search.hours' or 'search.steps'.
+    """
+    try:
+        sweep = read_stored(text)
+        search = sweep.get("search") if isinstance(sweep, dict) else None
+        if not isinstance(search, dict) or not isinstance(search.get("halving"), dict):
+            return ""
+        halving = HalvingSettings.model_validate(search["halving"])
+        hours, steps = (
+            None if search.get(name) is None else parse_quantity(search[name])
+            for name in ("hours", "steps")
+        )
+    except (UserError, ValueError):  # pydantic's error is a ValueError
+        return ""
+    if hours is not None and trials["seconds"].sum() >= 3600 * hours:
+        return "search.hours"
+    promotion = (halving.factor - 1) * halving.min_steps
+    if steps is not None and trials["step"].sum() + promotion > steps:
+        return "search.steps"
+    return ""

@@ -46,6 +46,7 @@ from analysis.pages.sections import (
 )
 from analysis.published.published import same_networks
 from analysis.read.frames import load_curves, load_knobs, load_lives, load_sweeps, load_trials
+from searchspace.errors import UserError, shown
 from searchspace.quantity import format_quantity
 from sweeps.files import write_text
 from sweeps.store.comparability import training_of
@@ -174,8 +175,12 @@ def _group(members: list[dict[str, Any]], trials: pd.DataFrame) -> Group:
     own = trials[trials["sweep"].isin(names)].reset_index(drop=True)
     facts = facts_of(members[0])
     known = {name: way for name, way in facts.objectives.items() if name in own}
-    facts = replace(facts, objectives=known)
     done = (own["state"] == "complete") & own["psnr_y"].notna()
+    if done.any() and not known:
+        raise UserError(
+            f"sweep: no trial of {names[0]!r} has any of its objectives, {shown(list(facts.objectives))}"
+        )
+    facts = replace(facts, objectives=known)
     own["published_as"] = own["architecture"].map(same_networks(facts.scale)).fillna("")
     own["on_front"] = False
     means = averaged(own[done])
@@ -192,8 +197,9 @@ def _group_sections(group: Group, key: str, find: FindTrained | None, made: Made
     url = made.url
     lives = load_lives(url, group.names)
     unit, share = spend_unit(lives["text"])
-    newest = lives.drop_duplicates("sweep", keep="last")["text"]
-    chosen = choose_tiers(group.trials, made.tier_limits or tiers_within(newest))
+    # Of several runs of a sweep, the last one counts.
+    newest = dict(zip(lives["sweep"].map(str), lives["text"].map(str), strict=True))
+    chosen = choose_tiers(group.trials, made.tier_limits or tiers_within(newest.values()))
     trials = group.trials.assign(spent=group.trials["seconds"] / 3600 * share)
     facts, knobs = group.facts, load_knobs(url, group.names)
     int8 = int8_cards(trials)
@@ -207,7 +213,7 @@ def _group_sections(group: Group, key: str, find: FindTrained | None, made: Made
     return GroupSections(
         key=key,
         names=group.names,
-        headlines=headlines(trials, facts, unit),
+        headlines=headlines(trials, facts, unit, newest),
         pareto=_pareto(group, chosen),
         chosen=None if chosen is None else chosen_section(chosen, find, made),
         front=front_of_page(averaged(trials), facts.objectives, unit),

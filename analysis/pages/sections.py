@@ -145,17 +145,19 @@ class Origin:
     """The stored settings of the sweep as JSON."""
 
 
-def headlines(trials: pd.DataFrame, facts: Facts, unit: str) -> Headlines:
+def headlines(
+    trials: pd.DataFrame, facts: Facts, unit: str, texts: Mapping[str, str] | None = None
+) -> Headlines:
     """Returns the facts in the first list about a group of sweeps.
 
-    `trials` has the columns on_front and spent (training cost in `unit`).
+    `trials` has the columns on_front and spent (training cost in `unit`). `texts` are the newest sweep files by sweep.
     """
     done = trials[(trials["state"] == "complete") & trials["psnr_y"].notna()]
     return Headlines(
         trials=_counted(len(trials), "trial"),
         scale=facts.scale,
         train_data=facts.train_data,
-        states=states_in_words(trials),
+        states=states_in_words(trials, texts),
         results=_results(trials, done, facts) if len(done) else None,
         spend=spend(trials, unit),
     )

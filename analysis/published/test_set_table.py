@@ -6,8 +6,9 @@ from typing import Literal
 import pandas as pd
 
 from analysis.published.published import load_published, published_points
-from analysis.tables import Format, cell, render
+from analysis.tables import Format, as_markdown, cell, render
 from searchspace.quantity import format_quantity
+from sweeps.messages import visible
 
 TableFormat = Literal["table", "json", "csv", "markdown", "latex"]
 SIZE_CLASS = 1.35
@@ -122,10 +123,8 @@ def show(rows: pd.DataFrame, form: TableFormat, *, width: int | None = None) -> 
 
 def markdown(table: pd.DataFrame) -> str:
     """Returns `table` as a Markdown table."""
-    lines = [" | ".join(table.columns), " | ".join("---" for _ in table)]
-    lines += [
-        " | ".join(_cell(value).replace("|", "\\|") for value in row) for row in _values(table)
-    ]
+    lines = [" | ".join(map(as_markdown, table.columns)), " | ".join("---" for _ in table)]
+    lines += [" | ".join(as_markdown(_cell(value)) for value in row) for row in _values(table)]
     return "\n".join(f"| {line} |" for line in lines)
 
 
@@ -162,7 +161,13 @@ def _quantity(value: float) -> str:
     return "-" if pd.isna(value) else format_quantity(value)
 
 
+LATEX = {character: f"\\{character}" for character in "&%#_{}$"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+}
+"""What LaTeX shows as these characters. By itself, each of them is a command."""
+
+
 def _escaped(text: str) -> str:
-    for character in "&%#_{}$":
-        text = text.replace(character, f"\\{character}")
-    return text
+    return "".join(LATEX.get(character, character) for character in " ".join(visible(text).split()))

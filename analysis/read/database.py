@@ -57,6 +57,10 @@ ON = " on "
 """Text that joins a latency's name and its device in the name of a data frame column."""
 
 
+class TooOld(UserError):  # noqa: N818 - reads as what happened
+    """The error for a database whose schema no reader knows any more. A command that writes migrates it."""
+
+
 @contextmanager
 def open_database(url: str) -> Iterator[Connection]:
     """Opens a read-only connection to the database at `url`, and closes it at the end of the `with` block.
@@ -130,7 +134,7 @@ def _check_schema(connection: Connection, name: str) -> None:
         raise UserError(too_new(name, revision))
     if revision < OLDEST_READABLE:
         copy = command("merge", "URL" if HIDDEN in name else name, storage="sqlite:///new.db")
-        raise UserError(
+        raise TooOld(
             f"storage: {name} has schema {revision}, and reports need {OLDEST_READABLE} or newer; "
             f"`srsweep run` on it migrates it, `{copy}` migrates a copy"
         )

@@ -7,6 +7,7 @@ sweeps to read. None stands for all sweeps, and an unknown name raises UserError
 
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pandas as pd
@@ -16,6 +17,7 @@ from analysis.read.database import (
     LATENCY,
     PER_IMAGE,
     VALIDATION,
+    TooOld,
     column,
     filled,
     measured,
@@ -34,6 +36,21 @@ BICUBIC = "validation_bicubic_psnr_y"
 """Name of the sweep fact that holds the PSNR of bicubic on the validation images [dB]."""
 OF_IMAGES = ("train_data", "data_fingerprint")
 """Names of the sweep facts that say on which images a sweep was trained and measured."""
+
+
+def load_comparable(url: str, name: str) -> tuple[dict[str, Any], str] | None:
+    """Returns the stored settings of a sweep as they are, and the fingerprint of its images; '' if none is stored.
+
+    Returns None if the database has no such sweep, or if its schema is so old that only commands that write know it.
+    """
+    with suppress(TooOld), open_database(url) as connection:
+        own = select(Sweep.id, Sweep.settings).where(Sweep.name == name)
+        stored = connection.execute(own).first()
+        if stored is None:
+            return None
+        is_known = (SweepFact.sweep_id == stored.id) & (SweepFact.name == "data_fingerprint")
+        return stored.settings, connection.scalar(select(SweepFact.value).where(is_known)) or ""
+    return None
 
 
 def load_sweeps(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:

@@ -12,9 +12,11 @@ import click
 import pandas as pd
 import torch
 
+from analysis.read.frames import load_comparable
 from analysis.tables import Format
 from searchspace.architecture import Architecture
 from searchspace.cost import costs, low_res_size
+from searchspace.errors import UserError
 from searchspace.quantity import format_quantity
 from searchspace.space import feasible
 from srsweep.options import FILE, by_line, print_table, read_file, tabular
@@ -24,13 +26,16 @@ from sweeps.capacity.memory_model import Load, predicted_bytes
 from sweeps.capacity.settings import AUTO
 from sweeps.config.feasibility import Found
 from sweeps.config.sweep_config import SweepConfig
+from sweeps.data.split import DataSplit
 from sweeps.device import num_threads, pick_device
 from sweeps.load import Load as OtherLoad
 from sweeps.load import Meter
 from sweeps.machine import free_memory, num_cores, threads_here
 from sweeps.messages import redacted_url
-from sweeps.run import Ready, lacking, local_slots, prepare
+from sweeps.run import Ready, lacking, local_slots, prepare, refuse_other_images
 from sweeps.search.sampler import sampler_class
+from sweeps.store.comparability import refusal
+from sweeps.store.urls import parse_url
 from sweeps.train.loop import time_step
 from sweeps.train.teacher import teacher_architecture
 from sweeps.turns import alone
@@ -82,10 +87,12 @@ def check(file: Path, form: Format | None) -> None:
 def describe(config: SweepConfig) -> dict[str, Any]:
     """Returns facts about a sweep by name, such as 'feasible' or 'expected time', as JSON types.
 
-    Raises UserError if no architecture is feasible or if the images cannot be used. If an image set is missing, the
-    fact 'data' says so instead, because the sweep may run on another machine.
+    Raises UserError if no architecture is feasible, if the images cannot be used, or if the database holds the sweep
+    with other settings or images. If an image set is missing, the fact 'data' says so instead, because the sweep may
+    run on another machine.
     """
     ready = prepare(config, sample=True, elsewhere=True)
+    _refuse_stored(config, ready.split)
     found = ready.found
     allowed, share = _allowed(config, found)
     table = found.table
@@ -123,6 +130,26 @@ def _trials(config: SweepConfig) -> str:
     if config.seeds > 1:
         planned = f"{planned} with {config.seeds} seeds each, {config.planned_trials} in all"
     return f"{planned}, {config.train.steps:,} steps each"
+
+
+def _refuse_stored(config: SweepConfig, split: DataSplit | None) -> None:
+    """Raises UserError if the SQLite file of the sweep holds it with other settings or images, as `run` would.
+
+    The file is only read. No server is contacted.
+    """
+    parsed = parse_url(config.storage)
+    file = Path(parsed.database or "")
+    # SQLite takes an empty file for a new database.
+    if parsed.get_backend_name() != "sqlite" or not file.is_file() or not file.stat().st_size:
+        return
+    stored = load_comparable(config.storage, config.name)
+    if stored is None:
+        return
+    settings, fingerprint = stored
+    if why := refusal(config.name, redacted_url(config.storage), settings, config.comparable):
+        raise UserError(why)
+    if split is not None:
+        refuse_other_images(config.name, fingerprint, split)
 
 
 def _range(config: SweepConfig, name: str, allowed: list[Architecture], found: Found) -> str:

@@ -20,7 +20,7 @@ from sweeps.advice import folder_for
 
 UNRELIABLE = (
     "unreliable: other processes used the cores, or the quartiles kept changing; on a machine that does nothing else, "
-    "`srsweep latency {} --replace` measures the sweep's latencies anew"
+    "`{}` measures the sweep's latencies anew"
 )
 
 
@@ -63,7 +63,8 @@ def front(
     table = front_table(load_front(url, sweep, wanted, extra), list(wanted))
     print_table(table, form)
     if "quartiles_ms" in table and table["quartiles_ms"].str.endswith("unreliable").any():
-        click.echo(UNRELIABLE.format(sweep), err=True)
+        anew = advised("latency", sweep, "--replace", storage=url)
+        say(UNRELIABLE.format(anew), err=True)
 
 
 def _objectives(db: str, name: str) -> dict[str, Direction]:

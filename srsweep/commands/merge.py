@@ -7,7 +7,7 @@ from srsweep.errors import say
 from srsweep.options import DATABASE_ALONE, locate
 from sweeps.config.places import name_fault
 from sweeps.paths import expanded
-from sweeps.store.merge import merge as merge_sweeps
+from sweeps.store.merge import opened
 from sweeps.store.store import Store
 from sweeps.store.urls import check_url
 
@@ -44,9 +44,11 @@ def merge(other: str, rename: tuple[str, ...], db: str | None) -> None:
     except UserError as error:
         raise UserError(f"OTHER: {error}") from None
     _, url = locate([], db)
-    store = Store(url)
-    try:
-        for merged in merge_sweeps(source, store, renamed):
-            say(f"{merged.name}: {merged.trials} trials, {merged.new_trials} of them new")
-    finally:
-        store.close()
+    # The other database first: if it is refused, no empty database is left behind.
+    with opened(source, renamed) as found:
+        store = Store(url)
+        try:
+            for merged in found.copy_to(store):
+                say(f"{merged.name}: {merged.trials} trials, {merged.new_trials} of them new")
+        finally:
+            store.close()

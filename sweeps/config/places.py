@@ -34,6 +34,15 @@ def expand_folder(value: str) -> str:
     return with_variables(value) if is_url(value) else expanded(value)
 
 
+def expand_local(value: str) -> str:
+    """Returns a folder on this machine with ~ and $VAR expanded. Raises UserError for a URL, which is no folder."""
+    if "://" in value:
+        raise UserError(
+            f"must be a folder on the machine's own disk, not a URL, got {shown(value)}"
+        )
+    return expanded(value)
+
+
 def expand_data(data: object) -> tuple[Any, list[Fault]]:
     """Returns the section `data` with ~ and $VAR expanded in its folders, and the faults in these folders."""
     if not isinstance(data, Mapping):

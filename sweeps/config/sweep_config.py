@@ -31,7 +31,7 @@ from sweeps.advice import STORAGE_VARIABLE
 from sweeps.capacity.settings import ResourceSettings
 from sweeps.checkpoints.object_store import is_url
 from sweeps.config import faults as check
-from sweeps.config.places import expand_data, expand_folder, name_fault
+from sweeps.config.places import expand_data, expand_folder, expand_local, name_fault
 from sweeps.config.yaml_lines import SWEEP, line_number
 from sweeps.data.settings import DataSettings
 from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
@@ -101,7 +101,7 @@ class SweepConfig(BaseModel):
     checkpoints: Folder = "runs"
     """Folder for training states. On a cluster, name a folder that all machines share, or an object store such as
     s3://bucket/folder or gs://bucket/folder."""
-    cache: Folder = "cache"
+    cache: Annotated[str, AfterValidator(expand_local)] = "cache"
     """Folder for decoded images, on each machine's own disk."""
 
     space: Space = Field(default=Space(families=()), exclude=True)

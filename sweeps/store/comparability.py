@@ -59,3 +59,18 @@ def differences(
             yield from differences(old, new, path)
         elif old != new:
             yield path, old, new
+
+
+def refusal(name: str, database: str, stored: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+    """Returns why the sweep `name` of a database must not continue with the settings `given`; '' if it may.
+
+    Settings that are missing on either side have their defaults. `database` names the database in the message.
+    """
+    found = differences(filled(stored), filled(given))
+    differing = [f"{path}: {old} -> {new}" for path, old, new in found]
+    if not differing:
+        return ""
+    return (
+        f"name: sweep {name!r} is stored in {database} with other settings "
+        f"({'; '.join(differing)}); its trials would not be comparable: choose another name"
+    )

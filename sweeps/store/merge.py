@@ -46,15 +46,38 @@ FINALITY = {"running": 0, "paused": 0, "stopped": 1, "failed": 2, "complete": 3}
 
 
 def merge(other: str, store: Store, renamed: Mapping[str, str] | None = None) -> list[Merged]:
-    """Copies every sweep of the database `other`, a URL or the path of an SQLite file, into `store`.
+    """Copies every sweep of the database `other` into `store`, as `opened` and `Source.copy_to` do."""
+    with opened(other, renamed) as source:
+        return source.copy_to(store)
 
-    If a sweep was merged before, only the rows that `store` lacks are added, and attempts and trials that were open
-    are updated. `other` never changes, even if its schema is older. `renamed` maps names of sweeps in `other` to new
-    names in `store`.
 
-    Raises StoreMistake if `store` has a different sweep of the same name, if a driver runs the sweep in `store`, if
-    `other` cannot be read, or if it has a row that srsweep cannot have written. Everything is checked before anything
-    is written.
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Another database, whose rows were checked."""
+
+    connection: Connection
+    sweeps: tuple[tuple[dict[str, Any], str], ...]
+    """The row of each of its sweeps, and the name that the sweep gets in the store."""
+
+    def copy_to(self, store: Store) -> list[Merged]:
+        """Copies every sweep into `store`.
+
+        If a sweep was merged before, only the rows that `store` lacks are added, and attempts and trials that were open
+        are updated. Raises StoreMistake if `store` has a different sweep of the same name, or if a driver runs the
+        sweep in `store`. Nothing is written then.
+        """
+        for sweep, called in self.sweeps:
+            _refuse_other(store, sweep, called)
+        return [_merge(self.connection, store, sweep, called) for sweep, called in self.sweeps]
+
+
+@contextmanager
+def opened(other: str, renamed: Mapping[str, str] | None = None) -> Iterator[Source]:
+    """Opens the database `other`, a URL or the path of an SQLite file, for one `with` block, and checks its rows.
+
+    `other` never changes, even if its schema is older. `renamed` maps names of sweeps in `other` to new names in the
+    store. Raises StoreMistake if `other` cannot be read, if it has a row that srsweep cannot have written, or if
+    `renamed` does not fit its sweeps.
     """
     engine = _open(other)
     name = name_of(engine)
@@ -64,11 +87,7 @@ def merge(other: str, store: Store, renamed: Mapping[str, str] | None = None) ->
             check_rows(connection, name)
             sweeps = _read(connection, select(schema.Sweep.__table__).order_by(schema.Sweep.id))
             new = _new_names(sweeps, dict(renamed or {}), name)
-            for sweep, called in zip(sweeps, new, strict=True):
-                _refuse_other(store, sweep, called)
-            return [
-                _merge(connection, store, s, called) for s, called in zip(sweeps, new, strict=True)
-            ]
+            yield Source(connection=connection, sweeps=tuple(zip(sweeps, new, strict=True)))
     except SQLAlchemyError as error:
         raise StoreMistake(f"storage: cannot read {name}: {first_line(error)}") from None
     finally:

@@ -14,6 +14,7 @@ from typing import Any, get_args
 from sqlalchemy import Connection, MetaData, Table, inspect, select
 from sqlalchemy.types import NullType
 
+from searchspace.errors import shown
 from sweeps.messages import is_control
 from sweeps.records import State
 from sweeps.store import schema
@@ -26,8 +27,6 @@ LARGEST = 2**31 - 1
 """Largest whole number that a column can hold, because PostgreSQL uses 32 bits."""
 SHORT, LONG = 1_000, 1_000_000
 """Largest numbers of characters of a name, and of a text such as a sweep file or a traceback."""
-SHOWN = 60
-"""Largest number of characters of a wrong value that a message shows."""
 
 NAME = re.compile(r"[\w][\w.+ ()-]{0,199}")
 """A name of a sweep. The rule for a new sweep is stricter than this pattern, because earlier versions accepted more names."""
@@ -329,5 +328,4 @@ def _told(column: str, value: Any, must: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = ascii(value[0] if isinstance(value, tuple) and len(value) == 1 else value)
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}... ({len(text):,} characters)"
+    return shown(value[0] if isinstance(value, tuple) and len(value) == 1 else value)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from searchspace.architecture import Architecture
 from sweeps.records import Measurement, Outcome, State, TrialRow
 from sweeps.store import lease, reading, schema
-from sweeps.store.comparability import differences, filled
+from sweeps.store.comparability import refusal
 from sweeps.store.database import Database, StoreError, StoreMistake
 from sweeps.store.lease import LEASE_SECONDS, SweepTaken
 from sweeps.store.schema import utc_now
@@ -51,13 +51,8 @@ class Store:
                 sweep = schema.Sweep(name=name, scale=scale, settings=dict(settings))
                 session.add(sweep)
                 session.flush()
-            found = differences(filled(sweep.settings), filled(settings))
-            differing = [f"{path}: {old} -> {new}" for path, old, new in found]
-            if differing:
-                raise StoreMistake(
-                    f"name: sweep {name!r} is stored in {self.name} with other settings "
-                    f"({'; '.join(differing)}); its trials would not be comparable: choose another name"
-                )
+            if why := refusal(name, self.name, sweep.settings, settings):
+                raise StoreMistake(why)
             return sweep.id
 
         return self.transaction(work)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
 from sqlalchemy import Engine
+from sqlalchemy.dialects.sqlite import pysqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -18,6 +19,11 @@ from sweeps.paths import expanded
 MUST = "must be a database URL such as sqlite:///results.db"
 _KINDS = ((list, "a list"), (Mapping, "a mapping"), (bool, "true or false"), (type(None), "null"))
 
+
+SUPPORTED = ("sqlite", "postgresql")
+"""Kinds of databases on which srsweep runs. ARCHITECTURE.md says what another one would need."""
+ASYNCHRONOUS = ("aiosqlite", "asyncpg", "psycopg_async")
+"""Python drivers that only asynchronous programs can use."""
 
 SQLITE_OPTIONS = {
     "cached_statements",
@@ -37,10 +43,21 @@ def check_url(url: object) -> str:
     """
     parsed = parse_url(url, "")
     assert isinstance(url, str)  # parse_url refuses everything else
-    return _check_sqlite(url) if parsed.get_backend_name() == "sqlite" else url
+    backend, _, driver = parsed.drivername.partition("+")
+    if backend.lower() not in SUPPORTED:
+        instead = "; write postgresql://" if backend == "postgres" else ""
+        raise UserError(
+            f"must be the URL of an SQLite file or a PostgreSQL server, sqlite:///... or postgresql://..., got "
+            f"{shown(redacted_url(url))}{instead}"
+        )
+    if driver in ASYNCHRONOUS:
+        raise UserError(
+            f"must name no asynchronous driver, got {shown(redacted_url(url))}; leave out +{driver}"
+        )
+    return _check_sqlite(url, parsed) if backend.lower() == "sqlite" else url
 
 
-def _check_sqlite(url: str) -> str:
+def _check_sqlite(url: str, parsed: URL) -> str:
     got = shown(redacted_url(url))
     scheme, _, rest = url.partition("://")
     file, mark, query = rest.removeprefix("/").partition("?")
@@ -58,6 +75,10 @@ def _check_sqlite(url: str) -> str:
             f"must name a file without ? in its name, got {got}; in a URL, ? begins an option, one of "
             f"{', '.join(sorted(SQLITE_OPTIONS))}"
         )
+    try:
+        pysqlite.dialect().create_connect_args(parsed)
+    except ValueError:
+        raise UserError(f"must have options with values that fit them, got {got}") from None
     return f"{scheme}:///{expanded(file)}{mark}{query}"
 
 

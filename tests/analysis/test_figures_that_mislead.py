@@ -62,6 +62,47 @@ def test_the_page_says_why_trials_were_stopped(small: Database) -> None:
     )
 
 
+HALVED = "search: {{halving: {{min_steps: 500, factor: 2}}, {}}}"
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [
+        (HALVED.format("hours: 2"), "search.hours"),
+        (HALVED.format("hours: 2.1"), ""),
+        (HALVED.format("steps: 2k"), "search.steps"),
+        (HALVED.format("steps: 2_499"), "search.steps"),
+        (HALVED.format("steps: 2_500"), ""),
+        (HALVED.format("hours: much"), ""),
+        (HALVED.format("hours: [1]"), ""),
+        ("search: {hours: 1}", ""),
+        ("search: {hours: 1, halving: {min_steps: -1}}", ""),
+        ("[1]", ""),
+        ("{", ""),
+    ],
+)
+def test_a_limit_on_training_is_named_beside_halving(text: str, limit: str) -> None:
+    """D2: a sweep that ran out of `search.hours` said that halving had stopped its trials."""
+    frame = pd.DataFrame(
+        {"sweep": "a", "state": "stopped", "error": "", "seconds": 3600.0, "step": [1500, 500]}
+    )
+    words = f"2 stopped early by halving{f' or because {limit} was used up' if limit else ''}"
+    assert states_in_words(frame, {"a": text}) == words
+    other = pd.concat([frame, frame.assign(sweep="b")])
+    told = states_in_words(other, {"a": text, "b": "name: b"})
+    assert told.startswith("4 stopped")
+    assert ("2 early by halving)" in told) == bool(limit)
+
+
+def test_the_page_names_the_limit_of_its_newest_run(small: Database) -> None:
+    """D2."""
+    life = {"host": "box", "git_commit": "", "git_dirty": False, "versions": {}}
+    small.store.add_life(1, text=HALVED.format("steps: 1k"), **life)
+    assert "1 stopped early by halving or because search.steps was used up" in (
+        report_page(small.url)
+    )
+
+
 def timed(database: Database, objectives: dict[str, str], **facts: str) -> None:
     """A sweep of four trials with these objectives, whose latencies were measured before training."""
     name, _, device = FAST.partition(" on ")

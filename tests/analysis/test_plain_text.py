@@ -53,7 +53,7 @@ def test_a_table_for_people_shows_text_as_it_is(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-@pytest.mark.parametrize("form", [(), ("--json",)])
+@pytest.mark.parametrize("form", [(), ("--json",), ("--csv",)])
 def test_commands_show_it_and_obey_nothing(
     small: Database, tmp_path: Path, text: str, form: tuple[str, ...]
 ) -> None:
@@ -69,7 +69,7 @@ def test_commands_show_it_and_obey_nothing(
         assert not any(char in output for char in "\x1b\x07\x9b\u202e"), words
         if text.startswith("ValueError") and words == ("status", "small"):
             assert "[/data/DIV2K]" in output
-        if form:
+        if form == ("--json",):
             json.loads(output)
     names = invoke("front", text.replace("\n", ""), "--db", small.url)
     assert names.exit_code == 2

@@ -108,9 +108,12 @@ def test_a_command_that_is_written_in_a_message_is_complete() -> None:
     wrong = []
     for line in found:
         try:
-            parsed(re.sub(r"\bN\b", "1", line))
+            params = parsed(re.sub(r"\bN\b", "1", line)).params
         except click.UsageError as error:
             wrong.append(f"{line}: {error.message}")
+            continue
+        if "db" in params:
+            wrong.append(f"{line}: must come from `advised`, which names the database")
     assert wrong == []
 
 

@@ -48,6 +48,7 @@ SECRETS = ("S3cr", "tPW")
         ),
         ("AWS_SECRET_ACCESS_KEY=S3cr srsweep run", "AWS_SECRET_ACCESS_KEY=*** srsweep run"),
         ("s3://key:S3cr@bucket/f", "s3://key:***@bucket/f"),
+        ("got postgresql//bob:S3cr@h/x", "got postgresql//bob:***@h/x"),
     ],
 )
 def test_no_secret_is_left_and_the_rest_is(text: str, shown: str) -> None:
@@ -81,6 +82,8 @@ def test_a_text_without_a_secret_stays(text: str) -> None:
         ("postgresql://bob:12 S3cr@h/x?password=tPW", "postgresql://bob:***@h/x?password=***"),
         ("postgresql:bob:S3cr@tPW@h/x", "postgresql:bob:***@h/x"),
         ("bob:S3cr@tPW@h/x", "bob:***@h/x"),
+        ("postgresql//bob:S3cr/@tPW@h/x", "postgresql//bob:***@h/x"),
+        ("postgresql%3A//bob:S3cr@h/x", "postgresql%3A//bob:***@h/x"),
         ("postgresql://bob@h/x", "postgresql://bob@h/x"),
         ("sqlite:///a:b@c.db", "sqlite:///a:b@c.db"),
         ("results.db", "results.db"),

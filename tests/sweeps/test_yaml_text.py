@@ -100,6 +100,7 @@ def test_not_a_number_is_read_as_such() -> None:
         ("No", "No is false in YAML 1.1"),
         ("on", "on is true"),
         ("OFF", "OFF is false"),
+        ("08", "08 is text in YAML 1.1 and 8 in YAML 1.2"),
         ("2001-12-14", "2001-12-14 is a date"),
         ("2001-12-14 21:59:43.10 -5", "is a date"),
         ("=", "'=' has a special meaning"),
@@ -186,6 +187,14 @@ def bomb(levels: int, width: int, first: str) -> str:
 def test_aliases_that_expand_without_end_are_refused_at_once(levels: int, width: int) -> None:
     """B5."""
     assert "must hold at most 50,000 values" in told(bomb(levels, width, "[1, 1, 1]"))
+
+
+def test_deep_lists_and_mappings_are_refused_at_once() -> None:
+    """B5: the time of PyYAML's scanner grows with the square of the depth."""
+    started = time.process_time()
+    for opening in ("[", "{a: "):
+        assert "too deeply nested" in told(opening * 200_000)
+    assert time.process_time() - started < 1
 
 
 def test_aliases_of_a_long_text_are_refused() -> None:

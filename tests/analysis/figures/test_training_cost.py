@@ -12,6 +12,12 @@ from analysis.figures.training_cost import draw_spend, every, hours, spend_unit
         (["name: a"], ("core-hours", 1.0)),
         (["resources: {gpu: 1}", "resources: {cpu: 2}"], ("hours", 1.0)),
         ([], ("hours", 1.0)),
+        # C8: numbers that only a foreign database holds
+        (["resources: {cpu: x, gpu: [1]}"], ("core-hours", 1.0)),
+        (["resources: {cpu: 1e999, gpu: {a: b}}"], ("core-hours", 1.0)),
+        (["resources: {cpu: -1, gpu: .nan}"], ("core-hours", 1.0)),
+        (["resources: [1]"], ("core-hours", 1.0)),
+        (["{"], ("core-hours", 1.0)),
     ],
 )
 def test_an_hour_counts_as_what_a_trial_takes(texts: list[str], unit: tuple[str, float]) -> None:

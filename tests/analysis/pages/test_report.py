@@ -13,6 +13,7 @@ import pytest
 from analysis.pages.report import report_page, write_report
 from benchmarks.synthetic import fill
 from searchspace.architecture import architecture
+from searchspace.errors import UserError
 from tests.stored import Database
 
 LOADING = {"src", "href", "srcset", "data", "poster", "action"}
@@ -213,3 +214,14 @@ def test_a_browser_draws_every_plot(small: Database, tmp_path: Path) -> None:
     drawn = re.findall('class="figure[^"]*js-plotly-plot', shown)
     assert len(drawn) == len(figures(path.read_text())) == 8
     assert 'id="trouble" hidden' in shown
+
+
+def test_a_sweep_whose_objectives_nobody_measured_is_refused(database: Database) -> None:
+    """C8: an objective that only a foreign database names ended the report with a traceback."""
+    settings = {"seed": 7, "objectives": {"nope": "maximize"}}
+    sweep_id = database.store.open_sweep("odd", 4, settings)
+    database.trial(sweep_id, 0, None, 1e4, 1e9, state="failed", error="odd")
+    assert "1 failed" in report_page(database.url)
+    database.trial(sweep_id, 1, 30.0, 1e4, 1e9)
+    with pytest.raises(UserError, match=r"no trial of 'odd' has any of its objectives, \['nope'\]"):
+        report_page(database.url)

@@ -1,3 +1,5 @@
+import re
+
 import pandas as pd
 
 from analysis.published.test_set_table import published_rows, show, wide
@@ -41,3 +43,33 @@ def test_every_format_can_be_read() -> None:
     assert r"net\_x & 715K & 41G & T91 \& more, 20 steps & 30.00 / 0.9000 \\" in latex
     assert latex.count("&") - latex.count(r"\&") == 10
     assert show(rows, "markdown").splitlines()[2].startswith("| ours | net_x | 715K")
+
+
+def test_a_text_of_a_database_is_no_markup() -> None:
+    """C4: text from a foreign database is shown as it is, in Markdown and in LaTeX, too."""
+    hostile = (
+        "[a](https://evil.example) <img> `x` *b* _c_ n_feats www.evil.example a|b\n| c \\input{x}~^"
+    )
+    row = {
+        "origin": "ours",
+        "network": hostile,
+        "params": 1e3,
+        "multadds": 1e9,
+        "train_data": "T91",
+        "set": "Set5",
+        "scale": 4,
+        "psnr_y": 30.0,
+        "ssim_y": 0.9,
+    }
+    rows = pd.DataFrame([row])
+    lines = show(rows, "markdown").splitlines()
+    assert len(lines) == 3
+    assert len(re.findall(r"(?<!\\)\|", lines[2])) == len(re.findall(r"\|", lines[0]))
+    assert (
+        r"\[a\](https\://evil.example) \<img\> \`x\` \*b\* \_c\_ n_feats www\.evil.example a\|b \| c \\input{x}\~^"
+        in lines[2]
+    )
+    body = show(rows, "latex").splitlines()[4]
+    assert r"\textbackslash{}input\{x\}\textasciitilde{}\textasciicircum{}" in body
+    assert not set("~^") & set(body)
+    assert "\\input" not in body

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from sweeps.config.sweep_config import read_config
 from sweeps.load import Load, Meter
+from sweeps.store.store import Store
 from tests.srsweep.calls import invoke, mistake
 from tests.sweeps.sweeps_for_tests import SMALL, sweep_file
 
@@ -81,3 +83,24 @@ def test_check_advises_against_what_serves_badly(tmp_path: Path) -> None:
         in invoke("check", file).output
     )
     assert json.loads(invoke("check", sweep_file(tmp_path), "--json").output)["advice"] == "none"
+
+
+def test_check_refuses_what_run_refuses_because_of_the_database(tmp_path: Path) -> None:
+    """B2: `check` passed a sweep that its database holds with other settings, which `run` refuses."""
+    (tmp_path / "results.db").touch()  # SQLite takes an empty file for a new database
+    file = sweep_file(tmp_path)
+    assert invoke("check", file).exit_code == 0
+    config = read_config(file)
+    store = Store(config.storage)
+    sweep_id = store.open_sweep(config.name, config.scale, config.comparable)
+    assert invoke("check", file).exit_code == 0
+    file = sweep_file(tmp_path, train=SMALL["train"] | {"steps": 8})
+    said = mistake("check", file)
+    assert "metadata.sweep.name: sweep 'tiny' is stored in sqlite:///" in said
+    assert "(train.steps: 4 -> 8)" in said
+    assert mistake("run", file) == said
+    assert invoke("check", sweep_file(tmp_path, name="other", seed=8)).exit_code == 0
+    store.set_fact(sweep_id, "data_fingerprint", "0123456789abcdef")
+    said = mistake("check", sweep_file(tmp_path))
+    assert "data: the images of sweep 'tiny' must stay the same; they have changed" in said
+    assert mistake("run", sweep_file(tmp_path)) == said

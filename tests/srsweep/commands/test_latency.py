@@ -11,6 +11,7 @@ from torch import nn
 
 from analysis.read.frames import load_sweeps, load_trials
 from analysis.tables import spread_columns
+from sweeps.advice import command
 from sweeps.device import device_model
 from sweeps.measure.latency import Latency, Setting
 from tests.srsweep.calls import invoke, mistake, succeed
@@ -94,7 +95,8 @@ def test_trials_that_were_rejected_beside_others_get_another_chance(
     result = succeed("latency", "tiny#1", "--replace", "--json", *db)
     (row,) = json.loads(result.stdout)
     assert (row["trial"], row["median_ms"], row["reliable"]) == ("tiny#1", 190, "yes")
-    assert "tiny#1: no longer above the budget; `srsweep resume tiny` trains it" in result.stderr
+    resume = command("resume", "tiny", storage=url)
+    assert f"tiny#1: no longer above the budget; `{resume}` trains it" in result.stderr
     trials = load_trials(url)
     assert trials["state"].tolist() == ["stopped", "paused"]
     assert trials[column].tolist() == [479, 190]
@@ -135,7 +137,7 @@ def test_the_sweeps_own_latency_is_replaced_on_request_only(
     url, column, db = (slow_sweep[name] for name in ("url", "column", "db"))
     measured(100.0, "")
     said = succeed("latency", "tiny#0", *db).stderr
-    assert "`srsweep latency tiny#0 --replace` measures it anew" in said
+    assert f"`{command('latency', 'tiny#0', '--replace', storage=url)}` measures it anew" in said
     before = load_trials(url)
     assert before[column].tolist() == [479, 479]
     assert before[spread_columns([column])].loc[0].tolist() == [477, 481, 1]

@@ -157,6 +157,12 @@ def test_the_digest_of_a_file_is_what_it_was(tmp_path: Path) -> None:
         ("{a: b}", "must be text, a database URL such as sqlite:///results.db, got a mapping"),
         ("~", "must be text, a database URL such as sqlite:///results.db, got null"),
         ("3", "must be text, a database URL such as sqlite:///results.db, got a number"),
+        ("postgres://h/x", "must be the URL of an SQLite file or a PostgreSQL server"),
+        ("mysql://h/x", "must be the URL of an SQLite file or a PostgreSQL server"),
+        ("http://h/x", "must be the URL of an SQLite file or a PostgreSQL server"),
+        ("sqlite+aiosqlite:///t.db", "must name no asynchronous driver"),
+        ("postgresql+asyncpg://h/x", "must name no asynchronous driver"),
+        ("sqlite:///t.db?timeout=x", "must have options with values that fit them"),
     ],
 )  # fmt: skip
 def test_a_database_that_would_not_be_one_file_is_refused(
@@ -221,6 +227,7 @@ def test_paths_are_expanded_wherever_they_stand(
         ('checkpoints: "a\\0b"', "s.yaml:11: checkpoints: must not contain control characters"),
         ("cache: ~nobody_at_all/x", "s.yaml:11: cache: ~nobody_at_all is no user of this machine"),
         (f"cache: {'x' * 300}", "s.yaml:11: cache: must have at most 4,095 bytes"),
+        ("cache: s3://a/b", "s.yaml:11: cache: must be a folder on the machine's own disk"),
     ],
 )
 def test_a_path_that_names_nothing_is_refused(

@@ -13,6 +13,7 @@ from sweeps.store import merge as merging
 from sweeps.store.merge import merge
 from sweeps.store.store import Store, StoreError
 from tests.cluster.rows import attempts, rows
+from tests.srsweep.calls import invoke
 
 SETTINGS = {"scale": 2, "seed": 0}
 
@@ -201,3 +202,18 @@ def test_what_is_added_while_reading_comes_the_next_time(
     (second,) = merge(there, Store(here))
     assert second.new_trials == 1
     assert everything(here, "a") == everything(there, "a")
+
+
+def test_a_refused_database_leaves_no_empty_one_behind(
+    urls: tuple[str, str], tmp_path: Path
+) -> None:
+    """C8: `merge` made its own database before it looked at the other."""
+    here, there = urls
+    train(Store(there), "a", range(1))
+    (tmp_path / "text").write_text("no database")
+    for words in (["none.db"], ["text"], [there, "--rename", "x=y"]):
+        named = [str(tmp_path / words[0]) if "/" not in words[0] else words[0], *words[1:]]
+        assert invoke("merge", *named, "--db", here).exit_code == 2
+        assert not (tmp_path / "here.db").exists()
+    assert invoke("merge", there, "--db", here, "--rename", "a=b").exit_code == 0
+    assert everything(here, "b") == everything(there, "a")
