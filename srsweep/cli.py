@@ -18,7 +18,7 @@ COMMANDS = {
     "report": "Write an HTML report about one or more sweeps.",
     "status": "List all sweeps, or the trials of one sweep.",
     "evaluate": "Measure PSNR and SSIM of a network on the test sets.",
-    "train": "Train one network from scratch.",
+    "train": "Train one network, from scratch or from existing weights.",
     "export": "Export a variant for a device and verify the file.",
     "latency": "Measure how long a network takes for one image.",
     "ntire": "Rank the variants of a sweep by NTIRE's efficiency score.",

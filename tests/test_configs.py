@@ -40,7 +40,10 @@ def over(paths: list[Path]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("path", marked, ids=[path.stem for path in paths])
 
 
+SEEDS = [path for path in FILES if re.search(r"-seed[1-9]\d*$", path.stem)]
+"""The files that differ from the file of seed 0 by the seed alone, which a test below keeps true."""
 each, each_paper = over(FILES), over(PAPERS)
+each_kind = over([path for path in FILES if path not in SEEDS])
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +107,14 @@ def test_file_is_valid_feasible_and_named_as_its_sweep(path: Path) -> None:
     config = read_config(path)
     check_feasible(config)
     assert config.name == path.stem
+
+
+@pytest.mark.parametrize("path", SEEDS, ids=[path.stem for path in SEEDS])
+def test_files_of_other_seeds_differ_by_the_seed_alone(path: Path) -> None:
+    base, _, seed = path.stem.rpartition("-seed")
+    first = (path.parent / f"{base}-seed0.yaml").read_text()
+    renamed = first.replace("Seed 0 of", f"Seed {seed} of").replace("-seed0", f"-seed{seed}")
+    assert path.read_text() == renamed.replace("seed: 0", f"seed: {seed}")
 
 
 @each_paper
@@ -177,7 +188,7 @@ def test_published_networks_of_the_tables_are_in_the_grids() -> None:
             assert built[name] in space, (stem, name)
 
 
-@each
+@each_kind
 def test_check_passes(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     text = path.read_text()
     copy = tmp_path / path.name
@@ -211,7 +222,7 @@ def lightened(path: Path, folder: Path) -> Path:
     return light
 
 
-@each
+@each_kind
 def test_two_trials_run_on_the_embedded_images(path: Path, tmp_path: Path) -> None:
     sweep = run_sweep(read_config(lightened(path, tmp_path)))
     assert [trial.state for trial in sweep.trials.values()] == ["complete", "complete"]

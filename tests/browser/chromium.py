@@ -9,7 +9,7 @@ from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE = 90.0
@@ -21,12 +21,10 @@ def find_chromium() -> str | None:
     return next((path for name in PROGRAMS if (path := shutil.which(name))), None)
 
 
-class Chromium:
-    """One page; remembers what it complained about and what it asked for."""
+class Browser:
+    """A running Chromium. It shows a page at a time."""
 
     def __init__(self, program: str) -> None:
-        import websocket  # not everywhere: tests that need it say so
-
         self.folder = tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
         self.process = subprocess.Popen(
             [
@@ -46,25 +44,41 @@ class Chromium:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        self.errors: list[str] = []
-        self.requests: list[str] = []
-        self.sent = 0
-        self.socket = websocket.create_connection(self._page_address(), timeout=PATIENCE)
-        for domain in ("Page", "Runtime", "Network", "Log"):
-            self.call(f"{domain}.enable")
+        self.address = self._debugger()
 
-    def _page_address(self) -> str:
+    def _debugger(self) -> str:
         note = Path(self.folder.name) / "DevToolsActivePort"
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             lines = note.read_text().split() if note.exists() else []
             if lines:
-                with urlopen(f"http://127.0.0.1:{lines[0]}/json") as answer:
-                    pages = [p for p in json.load(answer) if p["type"] == "page"]
-                if pages:
-                    return str(pages[0]["webSocketDebuggerUrl"])
+                return f"http://127.0.0.1:{lines[0]}/json"
             time.sleep(0.1)
         raise TimeoutError("chromium did not open its debugging port")
+
+    def close(self) -> None:
+        self.process.terminate()
+        self.process.wait(30)
+        self.folder.cleanup()
+
+
+class Chromium:
+    """One page; remembers what it complained about and what it asked for."""
+
+    def __init__(self, browser: Browser) -> None:
+        import websocket  # not everywhere: tests that need it say so
+
+        self.browser = browser
+        new = Request(f"{browser.address}/new?about:blank", method="PUT")
+        with urlopen(new) as answer:
+            made = json.load(answer)
+        self.identity: str = made["id"]
+        self.errors: list[str] = []
+        self.requests: list[str] = []
+        self.sent = 0
+        self.socket = websocket.create_connection(made["webSocketDebuggerUrl"], timeout=PATIENCE)
+        for domain in ("Page", "Runtime", "Network", "Log"):
+            self.call(f"{domain}.enable")
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         self.sent += 1
@@ -115,7 +129,7 @@ class Chromium:
             value = self.evaluate(script)
             if wanted(value):
                 return value
-            time.sleep(0.2)
+            time.sleep(0.05)
         raise TimeoutError(f"still {value!r} after {PATIENCE} s: {script}; {self.errors}")
 
     def move_mouse(self, x: float, y: float) -> None:
@@ -139,6 +153,4 @@ class Chromium:
 
     def close(self) -> None:
         self.socket.close()
-        self.process.terminate()
-        self.process.wait(30)
-        self.folder.cleanup()
+        urlopen(f"{self.browser.address}/close/{self.identity}").close()

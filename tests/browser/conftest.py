@@ -1,20 +1,27 @@
-"""A browser a test, and a small database with two sweeps."""
+"""A page of one browser for each test, and a small database with two sweeps."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.browser.chromium import Chromium, find_chromium
+from tests.browser.chromium import Browser, Chromium, find_chromium
 from tests.stored import Database
 
 
-@pytest.fixture
-def browser() -> Iterator[Chromium]:
+@pytest.fixture(scope="session")
+def running() -> Iterator[Browser]:
     program = find_chromium()
     if program is None:
         pytest.skip("needs Chromium; on Debian: apt-get install chromium")
-    page = Chromium(program)
+    started = Browser(program)
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def browser(running: Browser) -> Iterator[Chromium]:
+    page = Chromium(running)
     yield page
     page.close()
 

@@ -8,7 +8,7 @@ from tests.browser.chromium import Chromium
 from tests.browser.test_pages import dashboard_of, quiet
 from tests.stored import OBJECTIVES, Database
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 SHOWN = "document.querySelector('#qualities') && !document.querySelector('#qualities').hidden"
 TITLE = "document.querySelector('#pareto .ytitle')?.textContent ?? ''"

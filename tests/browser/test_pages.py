@@ -12,10 +12,12 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+from click.testing import CliRunner
 
 from analysis.pages.live import VIEWS
 from analysis.pages.report import write_report
 from analysis.read.frames import load_trials
+from srsweep.cli import main
 from sweeps.records import Measurement
 from tests.browser.chromium import Chromium
 from tests.stored import Database
@@ -23,7 +25,7 @@ from tests.stored import Database
 dash = pytest.importorskip("dash", reason="needs Dash: pip install srsweep[dashboard]")
 websocket = pytest.importorskip("websocket", reason="needs websocket-client")
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 POINTS = """(() => {
   const plot = document.querySelector('ID .js-plotly-plot') || document.querySelector('ID');
@@ -50,11 +52,11 @@ def hover(browser: Chromium, plot: str) -> str:
       const box = path.getBoundingClientRect();
       return [box.x + box.width / 2, box.y + box.height / 2];
     }})()"""
-    for _ in range(60):
+    for _ in range(300):
         at = browser.wait_for(place)
         browser.move_mouse(at[0] + 1, at[1])
         browser.move_mouse(*at)
-        time.sleep(0.5)
+        time.sleep(0.1)
         if text := browser.evaluate(HOVER):
             return str(text)
     raise AssertionError(f"hovering over {plot} shows nothing")
@@ -305,15 +307,18 @@ def test_the_front_is_turned_page_by_page_until_its_database_is_gone(
 
 
 def command(url: str, port: int) -> list[str]:
-    given = ["dashboard", "--db", url, "--port", str(port)]
-    return [sys.executable, "-m", "srsweep", *given]
+    return ["dashboard", "--db", url, "--port", str(port)]
 
 
 def test_the_command_announces_an_address_that_answers(two_sweeps: Database) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     shown = f"http://127.0.0.1:{port}"
-    process = subprocess.Popen(command(two_sweeps.url, port), stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "srsweep", *command(two_sweeps.url, port)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == f"{shown} (stop with Ctrl-C)\n"
@@ -331,8 +336,8 @@ def test_what_hinders_the_dashboard_is_said_before_any_address(
     url = two_sweeps.url if wrong == "port" else f"sqlite:///{tmp_path / 'none.db'}"
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = subprocess.run(command(url, port), capture_output=True, text=True, timeout=90)
-    assert done.returncode == 2
+        done = CliRunner().invoke(main, command(url, port))
+    assert done.exit_code == 2
     assert done.stdout == ""
     said = "the dashboard cannot listen on" if wrong == "port" else "there is no database"
     assert said in done.stderr

@@ -20,11 +20,13 @@ import numpy as np
 
 from analysis.choose.pareto import front_mask
 from tests.chaos.command import run_command
-from tests.cluster.drivers import driver, ended, lasting_sweep, wait_until
+from tests.cluster.drivers import driver, ended, lasting_sweep, undisturbed_rows, wait_until
 from tests.cluster.nodes import Cluster, Node, left_behind
 from tests.cluster.rows import attempts, rows
 
+Rows = dict[str, list[tuple[Any, ...]]]
 TRIALS = 8
+SEARCH = {"sampler": "random", "trials": TRIALS, "max_attempts": 50}
 LONGEST_PAUSE = 8.0
 """Longest pause between two kills, in seconds. Pauses are drawn from 0 to this."""
 MOSTLY = 0.8
@@ -99,14 +101,13 @@ class Chaos:
 
 
 def chaos_sweep(folder: Path) -> Path:
-    search = {"sampler": "random", "trials": TRIALS, "max_attempts": 50}
-    return lasting_sweep(folder, search=search)
+    return lasting_sweep(folder, search=SEARCH)
 
 
-def front(url: str) -> list[tuple[int, float, float]]:
+def front(found: Rows) -> list[tuple[int, float, float]]:
     """Returns (trial, PSNR, parameters) of each trial on the Pareto front."""
     values: dict[int, dict[str, float]] = {}
-    for number, name, _, _, value in rows(url, "tiny")["measurements"]:
+    for number, name, _, _, value in found["measurements"]:
         values.setdefault(number, {})[name] = value  # in order of steps: the last one stays
     points = np.array([[v["psnr_y"], v["params"]] for v in values.values()])
     mask = front_mask(points, ["maximize", "minimize"])
@@ -115,12 +116,12 @@ def front(url: str) -> list[tuple[int, float, float]]:
     ]
 
 
-def check(url: str, reference: str) -> None:
+def check(url: str, reference: Rows) -> None:
     """Raises AssertionError if the sweep in `url` differs from the undisturbed one."""
-    found: dict[str, list[tuple[Any, ...]]] = rows(url, "tiny")
+    found: Rows = rows(url, "tiny")
     assert [row[0] for row in found["trials"]] == list(range(TRIALS)), found["trials"]
-    assert found == rows(reference, "tiny")
-    assert front(url) == front(reference)
+    assert found == reference
+    assert front(found) == front(reference)
     numbers = [(number, attempt) for number, attempt, *_ in attempts(url, "tiny")]
     assert len(numbers) == len(set(numbers))
 
@@ -129,11 +130,7 @@ def run(rounds: int, seed: int) -> str:
     """Returns one line on what was done. Raises AssertionError if anything was lost, doubled or left behind."""
     with tempfile.TemporaryDirectory(prefix="srsweep-chaos-") as name:
         folder = Path(name)
-        undisturbed = chaos_sweep(folder / "undisturbed")
-        with driver(undisturbed) as process:
-            code, output = ended(process)
-            assert code == 0, output
-        reference = f"sqlite:///{undisturbed.parent / 'results.db'}"
+        reference = undisturbed_rows(folder / "undisturbed", search=SEARCH)
         sweeps = 0
         with Cluster() as cluster:
             chaos = Chaos(folder, cluster, seed)

@@ -6,7 +6,7 @@ pytest.importorskip("ray")
 
 from tests.chaos.__main__ import run
 
-# These tests run one after another, because each starts several processes.
+# This test and that of `ray submit` run one after another, because each starts many processes.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
 
 

@@ -8,7 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sweeps.config.sweep_config import read_config
+from sweeps.run import run_sweep
 from tests.cluster.nodes import ENVIRONMENT
+from tests.cluster.rows import rows
 from tests.sweeps.sweeps_for_tests import sweep_file
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +34,14 @@ def lasting_sweep(folder: Path, **changes: Any) -> Path:
         "search": {"sampler": "random", "trials": 6},
     }
     return sweep_file(folder, **{**settings, **changes})
+
+
+def undisturbed_rows(folder: Path, **changes: Any) -> dict[str, list[tuple[Any, ...]]]:
+    """Runs a lasting sweep in this process, one trial at a time, and returns its rows."""
+    file = lasting_sweep(folder, **{**changes, "resources": {"cpu": 1, "concurrent": 1}})
+    config = read_config(file)
+    run_sweep(config)
+    return rows(config.storage, config.name)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 look.py DATABASE complete NAME N    exit code 0 if the sweep has exactly N trials, all complete and different
 look.py DATABASE kill NAME N        waits until N trials are complete, then kills the sweep's driver
 look.py DATABASE stop NAME N        waits until N trials are complete, then stops the sweep's second job as `ray job stop` does,
-                                    while the driver is too busy to answer for five seconds
+                                    while the driver is too busy to answer for four seconds
 look.py DATABASE free NAME N        exit code 0 if at least N trials are complete, none is open, and the lease is free
 """
 
@@ -56,7 +56,7 @@ def stop(database: Path, name: str, trials: int) -> None:
     driver = _driver(database, name)
     os.kill(driver, signal.SIGSTOP)
     client.stop_job(f"sweep-{name}.2")
-    time.sleep(5)
+    time.sleep(4)
     os.kill(driver, signal.SIGCONT)
 
 

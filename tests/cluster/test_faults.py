@@ -20,12 +20,25 @@ from sweeps.data.split import open_data
 from sweeps.engine.sweep import Sweep
 from sweeps.store.store import Store
 from sweeps.train.segment import training_of
-from tests.cluster.drivers import TRAIN, driver, ended, lasting_sweep, wait_until
+from tests.cluster.drivers import (
+    TRAIN,
+    driver,
+    ended,
+    lasting_sweep,
+    undisturbed_rows,
+    wait_until,
+)
 from tests.cluster.nodes import Cluster, Node
 from tests.cluster.rows import attempts, complete, rows
 
-# These tests run one after another, because each starts several processes.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
+# These tests run one after another, because they share a cluster.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
+
+SHORT = {
+    "search": {"sampler": "random", "trials": 3},
+    "train": {**TRAIN, "steps": 20, "evaluate_every": 10},
+}
+"""A sweep that is not disturbed while a trial runs."""
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +63,8 @@ def test_a_trial_that_hangs_is_killed_and_told_where_it_stood(
     """Reading its checkpoint never ends, as on a network disk that is gone."""
     file = lasting_sweep(
         tmp_path / "sweep",
-        resources={"cpu": 1, "hours_per_attempt": 18 / 3600, "concurrent": 2},
-        search={"sampler": "random", "trials": 3},
-        train={**TRAIN, "steps": 20, "evaluate_every": 10},
+        resources={"cpu": 1, "hours_per_attempt": 9 / 3600, "concurrent": 2},
+        **SHORT,
     )
     trial = file.parent / "runs" / "tiny" / "0"
     trial.mkdir(parents=True)
@@ -64,7 +76,7 @@ def test_a_trial_that_hangs_is_killed_and_told_where_it_stood(
     errors = [error for number, _, _, error, _ in attempts(url_of(file), "tiny") if number == 0]
     assert len(errors) == 2
     for error in errors:
-        assert error.startswith("killed after 0.005 h (resources.hours_per_attempt)")
+        assert error.startswith("killed after 0.0025 h (resources.hours_per_attempt)")
         assert "in read_checkpoint" in error
 
 
@@ -90,7 +102,7 @@ def test_a_worker_passes_over_a_checkpoint_without_weights(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     """C2. Before, such a checkpoint made the trial fail for good."""
-    file = lasting_sweep(tmp_path / "sweep", search={"sampler": "random", "trials": 3})
+    file = lasting_sweep(tmp_path / "sweep", **SHORT)
     _spoil(file, number=1)
     with driver(file, ray=cluster.address) as process:
         code, output = ended(process)
@@ -118,7 +130,7 @@ def _spoil(file: Path, number: int) -> None:
 def test_where_no_checkpoint_can_be_written_the_sweep_stops_and_gives_no_trial_up(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    file = lasting_sweep(tmp_path / "sweep", search={"sampler": "random", "trials": 3})
+    file = lasting_sweep(tmp_path / "sweep", **SHORT)
     place = file.parent / "runs" / "tiny"
     place.parent.mkdir()
     place.write_text("no folder")
@@ -148,7 +160,7 @@ def test_a_driver_that_is_busy_for_long_keeps_its_lease_until_it_is_killed(tmp_p
     os.mkfifo(trial / "attempt-1.pt")
     with driver(file, lease=2) as first:
         wait_until(lambda: _open_attempts(file), "the first trial has begun")
-        time.sleep(3 * 2)
+        time.sleep(1.5 * 2)
         with driver(file, lease=2) as second:
             code, output = ended(second)
         assert code == 1, output
@@ -184,11 +196,10 @@ def test_a_driver_that_was_suspended_and_replaced_stops_and_stores_nothing_more(
     tmp_path: Path,
 ) -> None:
     settings = {
-        "search": {"sampler": "random", "trials": 10},
+        "search": {"sampler": "random", "trials": 6},
         "resources": {"cpu": 1, "concurrent": 1},
     }
     file = lasting_sweep(tmp_path / "sweep", **settings)
-    undisturbed = lasting_sweep(tmp_path / "undisturbed", **settings)
     with driver(file, lease=2) as first:
         wait_until(lambda: complete(url_of(file), "tiny") >= 1, "a trial is complete")
         _suspend(first, file)
@@ -206,10 +217,7 @@ def test_a_driver_that_was_suspended_and_replaced_stops_and_stores_nothing_more(
             assert code == 0, output
     # The second driver closed what the first had begun, and the first did not touch it again.
     assert attempts(url_of(file), "tiny")[: len(begun)] == begun
-    with driver(undisturbed) as process:
-        code, output = ended(process)
-    assert code == 0, output
-    assert rows(url_of(file), "tiny") == rows(url_of(undisturbed), "tiny")
+    assert rows(url_of(file), "tiny") == undisturbed_rows(tmp_path / "undisturbed", **settings)
 
 
 def test_a_second_driver_is_refused_and_the_first_does_not_mind(tmp_path: Path) -> None:

@@ -1,28 +1,29 @@
 """Tests a sweep on two nodes, of which one joins late and one is lost: no trial is lost or doubled."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest.importorskip("ray")
 
-from tests.cluster.drivers import TRAIN, driver, ended, lasting_sweep, wait_until
+from tests.cluster.conftest import LASTING, TRIALS
+from tests.cluster.drivers import driver, ended, lasting_sweep, wait_until
 from tests.cluster.nodes import Cluster
 from tests.cluster.rows import attempts, complete, rows
 
-# These tests run one after another, because each starts several processes.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
+# One group, because the tests share the undisturbed sweep.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lasting")]
 
 
 def test_a_sweep_uses_nodes_that_join_and_come_back_and_survives_one_that_is_lost(
-    tmp_path: Path,
+    tmp_path: Path, undisturbed: dict[str, list[tuple[Any, ...]]]
 ) -> None:
     settings = {
-        "search": {"sampler": "random", "trials": 12, "max_attempts": 1},
-        "train": {**TRAIN, "steps": 600},
+        "search": {"sampler": "random", "trials": TRIALS, "max_attempts": 1},
+        "train": LASTING,
     }
     disturbed = lasting_sweep(tmp_path / "disturbed", **settings)
-    undisturbed = lasting_sweep(tmp_path / "undisturbed", **settings)
     url = f"sqlite:///{disturbed.parent / 'results.db'}"
     with Cluster() as cluster:
         first = cluster.add_node()
@@ -38,10 +39,7 @@ def test_a_sweep_uses_nodes_that_join_and_come_back_and_survives_one_that_is_los
             wait_until(lambda: back.workers and second.workers, "they run on both nodes again")
             code, output = ended(process)
     assert code == 0, output
-    with driver(undisturbed) as process:
-        code, output = ended(process)
-    assert code == 0, output
-    assert rows(url, "tiny") == rows(f"sqlite:///{undisturbed.parent / 'results.db'}", "tiny")
+    assert rows(url, "tiny") == undisturbed
     # A lost node is not the trial's fault: it began again, although one error would have been its last.
     begun = attempts(url, "tiny")
     assert {attempt for _, attempt, *_ in begun} == {1, 2}

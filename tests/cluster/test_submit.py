@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-# These tests run one after another, because each starts several processes.
+# This test and that of the random kills run one after another, because each starts many processes.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
 
 

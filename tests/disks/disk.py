@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.disks.warm import Warm
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -16,6 +18,12 @@ class Disk:
 
     def __init__(self, folder: Path, process: subprocess.Popen[str], enter: list[str]) -> None:
         self.folder, self.process, self.enter = folder, process, enter
+        self.warm: Warm | None = None
+
+    @property
+    def inside(self) -> int:
+        """The process whose mount namespace has the disk."""
+        return self.process.pid
 
     @property
     def seen(self) -> Path:
@@ -39,7 +47,15 @@ class Disk:
         self.shell(f"rm -f '{self.folder / 'ballast'}'")
 
     def run(self, *words: object, before: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
-        """Runs `srsweep` with the disk in place, in the folder that holds the disk."""
+        """Runs `srsweep` with the disk in place, in the folder that holds the disk.
+
+        Without a program `before` it, a child of the process `warm` runs it, which saves seconds of imports.
+        """
+        if self.warm is not None and not before:
+            inside, given = self.folder.parent, [str(word) for word in words]
+            notes = inside / "notes"
+            notes.mkdir(exist_ok=True)
+            return self.warm.run(given, inside, self.inside, notes)
         command = [*before, sys.executable, "-m", "srsweep", *map(str, words)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         environment.pop("SRSWEEP_DB", None)

@@ -13,6 +13,7 @@ import pytest
 from sweeps.run import run_sweep
 from tests.cluster.rows import rows
 from tests.disks.disk import Disk, mounted
+from tests.disks.warm import Warm
 from tests.stored import Database
 from tests.sweeps.sweeps_for_tests import small_config, sweep_file
 
@@ -27,11 +28,23 @@ FREE = {"database": (0, 40_960, 122_880), "checkpoints": (0, 8_192), "cache": (0
 """Free bytes with which the sweep cannot end: too few for the first write, or for a later one."""
 
 
+# One group, because all tests share the warm process and the undisturbed sweep.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("disks")]
+
+
+@pytest.fixture(scope="module")
+def warm() -> Iterator[Warm]:
+    started = Warm()
+    yield started
+    started.close()
+
+
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Disk]:
+def disk(tmp_path: Path, warm: Warm) -> Iterator[Disk]:
     with mounted(tmp_path / "disk", size="48m") as found:
         if isinstance(found, str):
             pytest.skip(found)
+        found.warm = warm
         yield found
 
 
@@ -69,7 +82,6 @@ def failed(disk: Disk, file: Path, place: str) -> None:
     assert str(disk.folder) in lines[0], "the place is named"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES)
 def test_a_full_disk_ends_a_sweep_on_one_line_and_the_next_run_goes_on(
     disk: Disk, place: str, undisturbed: Any
@@ -84,7 +96,6 @@ def test_a_full_disk_ends_a_sweep_on_one_line_and_the_next_run_goes_on(
     assert stored(disk, place) == undisturbed
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES)
 def test_a_read_only_disk_ends_a_sweep_on_one_line_and_loses_nothing(
     disk: Disk, place: str, undisturbed: Any
@@ -108,7 +119,6 @@ def test_a_read_only_disk_ends_a_sweep_on_one_line_and_loses_nothing(
     assert stored(disk, place) == undisturbed
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES)
 def test_a_slow_disk_changes_nothing(disk: Disk, place: str, undisturbed: Any) -> None:
     """Each flush to the disk takes a quarter of a second longer."""
@@ -140,7 +150,6 @@ OUTPUTS = {
 }  # fmt: skip
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("command", OUTPUTS)
 @pytest.mark.parametrize("how", ["full", "ro"])
 def test_c5_an_output_that_cannot_be_written_is_named_and_the_old_one_stays(
@@ -173,7 +182,6 @@ def test_c5_an_output_that_cannot_be_written_is_named_and_the_old_one_stays(
     assert disk.run(*words).returncode == 0
 
 
-@pytest.mark.slow
 def test_c5_a_full_terminal_pipe_is_answered(disk: Disk, small: Database) -> None:
     """C5: a table that is written to a full disk by the shell."""
     small.store.close()

@@ -102,25 +102,40 @@ REPEATED: dict[str, Any] = {"seeds": 2, "search": {"sampler": "random", "trials"
 """Two networks with two seeds each: four trials, as many as without `seeds`."""
 
 
+RAY = """
+import sys
+from pathlib import Path
+
+import ray
+from sweeps.config.sweep_config import read_config
+from sweeps.run import run_sweep
+
+ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+for file in sys.argv[1:]:
+    run_sweep(read_config(Path(file)), driver="ray")
+ray.shutdown()
+"""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("changes", [{}, HALVED, REPEATED], ids=["in full", "halved", "repeated"])
-def test_ray_tune_gives_the_rows_of_the_local_driver(
-    tmp_path: Path, changes: dict[str, Any]
+def test_ray_tune_gives_the_rows_of_the_local_driver_in_full_halved_and_with_seeds(
+    tmp_path: Path,
 ) -> None:
     pytest.importorskip("ray")
-    local, cluster = folder(tmp_path, "local"), folder(tmp_path, "cluster")
-    run_sweep(small_config(local, **changes))
+    folders, files = [], []
+    for name, changes in (("full", {}), ("halved", HALVED), ("repeated", REPEATED)):
+        local, cluster = folder(tmp_path, f"{name}-local"), folder(tmp_path, f"{name}-cluster")
+        run_sweep(small_config(local, **changes))
+        folders.append((local, cluster))
+        files.append(str(sweep_file(cluster, **changes)))
     # In its own process, because Ray leaves threads and warnings behind.
-    script = (
-        "import ray; from pathlib import Path; from sweeps.config.sweep_config import read_config; "
-        "from sweeps.run import run_sweep; "
-        "ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False); "
-        f"run_sweep(read_config(Path({str(sweep_file(cluster, **changes))!r})), driver='ray'); ray.shutdown()"
-    )
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=300, env=_environment())
-    assert rows(local) == rows(cluster)
-    states = {row[5] for row in rows(local)["trials"]}
-    assert states == ({"complete", "stopped"} if changes is HALVED else {"complete"})
+    command = [sys.executable, "-c", RAY, *files]
+    subprocess.run(command, check=True, timeout=300, env=_environment())
+    states = []
+    for local, cluster in folders:
+        assert rows(local) == rows(cluster)
+        states.append({row[5] for row in rows(local)["trials"]})
+    assert states == [{"complete"}, {"complete", "stopped"}, {"complete"}]
 
 
 def _environment() -> dict[str, str]:

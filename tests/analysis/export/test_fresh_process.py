@@ -24,7 +24,7 @@ RECORDED = "families-x4-int8"
 """The sweep in results.db whose weights are in the repository."""
 PACKAGES = ("numpy", "onnxruntime", "PIL")
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("still_machine")]
 
 
 def srsweep(*words: object) -> str:

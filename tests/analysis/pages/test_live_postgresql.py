@@ -11,7 +11,7 @@ from sweeps.store.store import Store
 from tests.cluster.postgres import postgres_server
 from tests.stored import Database
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
+pytestmark = pytest.mark.slow
 
 
 class OnServer(Database):

@@ -76,13 +76,7 @@ def test_costs_of_an_architecture_are_looked_up_in_any_spelling() -> None:
 def test_costs_of_a_space_of_a_million_are_exact() -> None:
     table = SpaceTable(space_of({"slwsr": MILLION}), 4)
     assert len(table) > 1_000_000
-    assert_counted(table, Random(1).sample(range(len(table)), 25))
-
-
-@pytest.mark.slow
-def test_thousand_of_a_million_have_the_costs_counted_one_by_one() -> None:
-    table = SpaceTable(space_of({"slwsr": MILLION}), 4)
-    assert_counted(table, Random(2).sample(range(len(table)), 1_000))
+    assert_counted(table, Random(1).sample(range(len(table)), 150))
 
 
 @pytest.mark.parametrize(

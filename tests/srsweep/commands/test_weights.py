@@ -12,6 +12,8 @@ from sweeps.checkpoints.state import checkpoint_path
 from tests.srsweep.calls import mistake, succeed
 from tests.sweeps.checkpoints.doubles.others import fsrcnn, idn
 
+pytestmark = pytest.mark.usefixtures("still_machine")
+
 FSRCNN = ("n_feats=4", "n_shrunk=2", "n_blocks=1")
 
 

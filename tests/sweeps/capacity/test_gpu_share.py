@@ -319,6 +319,7 @@ def test_the_first_run_on_a_kind_of_gpu_measures_and_the_next_one_remembers(
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr("sweeps.run.find_gpus", lambda: (LARGE,))
     monkeypatch.setattr("sweeps.run.num_cores", lambda: 2)
+    monkeypatch.setitem(Job.__init__.__kwdefaults__, "seconds", 0.3)
     said: list[str] = []
     config = small_config(tmp_path, resources={}, search={"sampler": "random", "trials": 2})
     first = run_sweep(config, say=said.append)

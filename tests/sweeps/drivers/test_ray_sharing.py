@@ -36,28 +36,42 @@ from sweeps.train.segment import open_data
 def look():
     import os
     from sweeps.load import Load, Meter
+    from sweeps.capacity.throughput import Job
     Meter.load = lambda meter: Load(others=0.0, cores=2, seconds=1.0)  # as on a still machine
+    Job.__init__.__kwdefaults__["seconds"] = 0.3
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "0"  # Ray has given the task a GPU
     return (Gpu(model="NVIDIA Invented 80", memory=80 * 2**30, bfloat16=True),)
 
-config = read_config(Path(sys.argv[1]))
-ray.init(num_cpus=2, num_gpus=int(sys.argv[2]), include_dashboard=False, log_to_driver=False)
-split = open_data(config.data, config.scale, Path(config.cache))
-store = Store(config.storage)
-sweep = Sweep(config, store, holder="test")
-said = []
-ray_tune.run(sweep, plan=partial(make_plan, config, check_feasible(config), split), say=said.append, look=look)
-sweep.close()
-states = [trial.state for trial in sweep.trials.values()]
-print(json.dumps({"gpu": sweep.share.gpu, "memory": sweep.share.memory, "states": states, "said": said}))
+ray.init(num_cpus=2, num_gpus=int(sys.argv[1]), include_dashboard=False, log_to_driver=False)
+for file in sys.argv[2:]:
+    config = read_config(Path(file))
+    split = open_data(config.data, config.scale, Path(config.cache))
+    store = Store(config.storage)
+    sweep = Sweep(config, store, holder="test")
+    said = []
+    plan = partial(make_plan, config, check_feasible(config), split)
+    ray_tune.run(sweep, plan=plan, say=said.append, look=look)
+    sweep.close()
+    states = [trial.state for trial in sweep.trials.values()]
+    found = {"gpu": sweep.share.gpu, "memory": sweep.share.memory, "states": states, "said": said}
+    print("found", json.dumps(found))
 ray.shutdown()
 """
 
 
-def run_on_ray(file: Path, gpus: int) -> dict[str, Any]:
-    """Runs the sweep in `file` on a Ray of two cores and `gpus` GPUs, and returns its share, states and messages."""
-    found: dict[str, Any] = json.loads(run_script(SCRIPT, str(file), str(gpus)).splitlines()[-1])
-    return found
+def run_on_ray(gpus: int, *files: Path) -> list[dict[str, Any]]:
+    """Runs the sweeps in `files` on one Ray of two cores and `gpus` GPUs.
+
+    Returns the share, states and messages of each.
+    """
+    lines = run_script(SCRIPT, str(gpus), *map(str, files)).splitlines()
+    return [json.loads(line.removeprefix("found")) for line in lines if line.startswith("found")]
+
+
+def folder(above: Path, name: str) -> Path:
+    made = above / name
+    made.mkdir()
+    return made
 
 
 def run_script(script: str, *arguments: str) -> str:
@@ -81,20 +95,31 @@ def known(folder: Path, cores: float) -> None:
 
 
 @pytest.mark.slow
-def test_trials_on_ray_share_a_gpu_as_was_measured_on_its_kind(tmp_path: Path) -> None:
-    known(tmp_path, cores=2.0)
-    file = sweep_file(tmp_path, resources={"cpu": 1}, search={"sampler": "random", "trials": 2})
-    found = run_on_ray(file, gpus=1)
+def test_trials_on_ray_share_a_gpu_as_was_measured_on_its_kind_before_or_now(
+    tmp_path: Path,
+) -> None:
+    """What was never measured is measured on the node of the GPU."""
+    measured, unknown = folder(tmp_path, "measured"), folder(tmp_path, "unknown")
+    known(measured, cores=2.0)
+    two = sweep_file(measured, resources={"cpu": 1}, search={"sampler": "random", "trials": 2})
+    one = sweep_file(unknown, resources={"cpu": 1}, search={"sampler": "random", "trials": 1})
+    found, new = run_on_ray(1, two, one)
     assert found["gpu"] == 0.5
     assert found["memory"] == pytest.approx(0.45 * 80 * 2**30)
     assert found["states"] == ["complete"] * 2
     assert found["said"] == []
+    assert new["states"] == ["complete"]
+    assert "measuring how many trials at once are fastest on NVIDIA Invented 80" in new["said"][0]
+    assert new["said"][1].startswith("fastest: ")
+    (entry,) = json.loads((unknown / "cache" / REMEMBERED).read_text()).values()
+    assert list(entry["rungs"]) == ["1", "2"]
+    assert new["gpu"] == {1: 1.0, 2: 0.5}[entry["trials"]]
 
 
 @pytest.mark.slow
 def test_without_gpus_in_the_cluster_trials_are_trained_on_processors(tmp_path: Path) -> None:
     file = sweep_file(tmp_path, resources={"cpu": 1}, search={"sampler": "random", "trials": 1})
-    found = run_on_ray(file, gpus=0)
+    (found,) = run_on_ray(0, file)
     assert (found["gpu"], found["states"]) == (0.0, ["complete"])
 
 
@@ -141,18 +166,6 @@ def test_a_cluster_takes_the_trials_that_its_gpus_and_cores_have_room_for(
     assert ray_tune.slots([node("a", GPU=gpus)], 1, gpu) == expected
 
 
-@pytest.mark.slow
-def test_what_was_never_measured_is_measured_on_the_node_of_the_gpu(tmp_path: Path) -> None:
-    file = sweep_file(tmp_path, resources={"cpu": 1}, search={"sampler": "random", "trials": 1})
-    found = run_on_ray(file, gpus=1)
-    assert found["states"] == ["complete"]
-    assert "measuring how many trials at once are fastest on NVIDIA Invented 80" in found["said"][0]
-    assert found["said"][1].startswith("fastest: ")
-    (entry,) = json.loads((tmp_path / "cache" / REMEMBERED).read_text()).values()
-    assert list(entry["rungs"]) == ["1", "2"]
-    assert found["gpu"] == {1: 1.0, 2: 0.5}[entry["trials"]]
-
-
 BUSY = """
 import sys
 from functools import partial
@@ -192,8 +205,7 @@ def test_gpus_that_others_hold_stop_auto_with_a_line_and_a_number_not_at_all(
 ) -> None:
     files = []
     for name, gpu in (("auto", "auto"), ("number", 0.25)):
-        (tmp_path / name).mkdir()
-        files.append(str(sweep_file(tmp_path / name, resources={"gpu": gpu})))
+        files.append(str(sweep_file(folder(tmp_path, name), resources={"gpu": gpu})))
     told, number = run_script(BUSY, *files).splitlines()[-2:]
     assert told.startswith("resources.gpu: auto: all GPUs of ")
     assert told.endswith("or set the share in the sweep file, such as gpu: 0.25")
@@ -267,7 +279,7 @@ sweep.close()
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="counts processes as Linux shows them")
 def test_a_trial_that_must_be_alone_on_ray_is_not_beside_idle_workers(tmp_path: Path) -> None:
     families = {"slwsr": {"n_feats": [2, 4], "n_blocks": [2, 3, 4, 5], "local_blocks": 2}}
-    train = SMALL["train"] | {"steps": 400, "evaluate_every": 100}
+    train = SMALL["train"] | {"steps": 240, "evaluate_every": 60}
     search = {"sampler": "grid", "trials": 5}
     file = sweep_file(tmp_path, families=families, train=train, search=search, resources={"cpu": 1})
     lines = run_script(ALONE, str(file)).splitlines()
