@@ -38,6 +38,10 @@ HEADINGS = {
     "num_seeds": "seeds",
     "psnr_spread": "spread dB",
     "quartiles_ms": "quartiles ms",
+    "difference_db": "difference dB",
+    "low_db": "95 % from",
+    "high_db": "to",
+    "multadds_ratio": "Mult-Adds ratio",
     "label": "architecture",
     "architecture": "key",
 }
@@ -59,6 +63,7 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|-")
 FORMS = {
     ("psnr_y", "psnr_db", "psnr_y_int8", "spread"): ".2f",
     ("ssim_y",): ".4f",
+    ("difference_db", "low_db", "high_db"): "+.3f",
     ("seconds",): ".0f",
     ("hours",): ".3g",
 }
