@@ -39,6 +39,10 @@ HEADINGS = {
     "psnr_spread": "spread dB",
     "ssim_spread": "SSIM spread",
     "quartiles_ms": "quartiles ms",
+    "difference_db": "difference dB",
+    "low_db": "95 % from",
+    "high_db": "to",
+    "multadds_ratio": "Mult-Adds ratio",
     "label": "architecture",
     "architecture": "key",
 }
@@ -65,6 +69,8 @@ MARKUP = re.compile(
 FORMS = {
     ("psnr_y", "psnr_db", "psnr_y_int8", "spread"): ".2f",
     ("ssim_y", "ssim_spread"): ".4f",
+    ("ssim_y",): ".4f",
+    ("difference_db", "low_db", "high_db"): "+.3f",
     ("seconds",): ".0f",
     ("hours",): ".3g",
 }

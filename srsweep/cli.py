@@ -12,6 +12,7 @@ COMMANDS = {
     "check": "Check a sweep file and show what the sweep would do.",
     "pack": "Measure how many trials to run at once on this machine.",
     "families": "List all network families, or the knobs of one family.",
+    "claims": "Say which claims of the papers hold in your trainings.",
     "cost": "Count the costs of a network.",
     "front": "Print the Pareto front of a sweep.",
     "select": "Choose variants for deployment and explain the choice.",
