@@ -135,6 +135,7 @@ def test_train_takes_every_setting_of_the_images(root: Path) -> None:
     assert "--data: must be a name or a list" in mistake("train", *SMALL, "--data", "[A", "-o", "y")
 
 
+@pytest.mark.usefixtures("still_machine")
 def test_an_export_says_which_images_it_measures_on(root: Path) -> None:
     """A1: also where images only calibrate and measure."""
     succeed("train", *SMALL, "--steps", 1, "--data", root / "A", "-o", "x")
