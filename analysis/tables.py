@@ -28,6 +28,7 @@ the dataset of the latency supply the rest."""
 HEADINGS = {
     "psnr_y": "PSNR-Y dB",
     "ssim_y": "SSIM-Y",
+    "psnr_rgb": "PSNR-RGB dB",
     "psnr_y_int8": "PSNR-Y INT8 dB",
     "params": "parameters",
     "params_train": "parameters in training",
@@ -57,7 +58,7 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|-")
 """A number as text, or a dash in place of a number. No spreadsheet runs them."""
 
 FORMS = {
-    ("psnr_y", "psnr_db", "psnr_y_int8", "spread"): ".2f",
+    ("psnr_y", "psnr_db", "psnr_rgb", "psnr_y_int8", "spread"): ".2f",
     ("ssim_y",): ".4f",
     ("seconds",): ".0f",
     ("hours",): ".3g",
@@ -67,7 +68,7 @@ FORMS = {
 
 def heading(name: str) -> str:
     """Returns the heading of the column `name`, as pages and terminal tables show it."""
-    for measure in ("psnr_y", "ssim_y"):
+    for measure in ("psnr_y", "ssim_y", "psnr_rgb"):
         if name.endswith(f"_{measure}"):
             return f"{name.removesuffix(f'_{measure}')} {HEADINGS[measure]}"
     if name.startswith(LATENCY):
@@ -228,12 +229,15 @@ def front_table(
     """Returns the most useful columns of `front`, with the trials sorted by cost, the cheapest first.
 
     `front` has rows of `load_trials` or `load_front`. The columns are the trial's number, the `objectives`, the label
-    and the `extra` columns. After a latency whose quartiles are known comes a column with them. PSNR, SSIM, PSNR after INT8 quantisation, parameters and Mult-Adds are added if at least
+    and the `extra` columns. After a latency whose quartiles are known comes a column with them. PSNR, PSNR of RGB, SSIM, PSNR after INT8 quantisation, parameters and Mult-Adds are added if at least
     one trial has a value. The first objective that is a cost decides the order, or the first objective if none is.
     """
     front, objectives = with_spreads(front, objectives)
-    costs = [n for n in objectives if not n.endswith(("psnr_y", "ssim_y", "psnr_y_int8"))]
-    others = [n for n in ("psnr_y", "psnr_y_int8", "ssim_y", "params", "multadds") if n in front]
+    costs = [
+        n for n in objectives if not n.endswith(("psnr_y", "ssim_y", "psnr_rgb", "psnr_y_int8"))
+    ]
+    shown = ("psnr_y", "psnr_rgb", "psnr_y_int8", "ssim_y", "params", "multadds")
+    others = [n for n in shown if n in front]
     others = [n for n in others if front.empty or front[n].notna().any()]
     columns = ["number", *dict.fromkeys([*objectives, *others]), "label", *extra]
     order = costs[0] if costs else objectives[0]

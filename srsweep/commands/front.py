@@ -29,7 +29,7 @@ UNRELIABLE = (
 @click.option(
     "--objectives",
     metavar="psnr_y,params",
-    help="Objectives to use instead of the sweep's own: psnr_y, ssim_y, psnr_y_int8, any cost, or latency. Each "
+    help="Objectives to use instead of the sweep's own: psnr_y, ssim_y, psnr_rgb, psnr_y_int8, any cost, or latency. Each "
     "measured latency has a name, which --csv shows. If there are several, write `latency` and words from the name of one of them, as in 'latency int8'.",
 )
 @click.option(
@@ -59,7 +59,7 @@ def front(
         wanted = _directions(["psnr_y_int8"]) | rest
     if int8 or objectives:
         _tell_missing(url, sweep, list(wanted))
-    extra = ["psnr_y", "params", "multadds", *load_spread_names(url, wanted)]
+    extra = ["psnr_y", "psnr_rgb", "params", "multadds", *load_spread_names(url, wanted)]
     table = front_table(load_front(url, sweep, wanted, extra), list(wanted))
     print_table(table, form)
     if "quartiles_ms" in table and table["quartiles_ms"].str.endswith("unreliable").any():

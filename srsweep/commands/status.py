@@ -21,7 +21,8 @@ def status(name: str | None, db: str | None, form: Format | None) -> None:
     names, url = locate([name] if name else [], db)
     if names:
         trials = load_trials(url, names)
-        columns = ["number", "state", "step", "psnr_y", "params", "multadds", "label", "error"]
+        columns = ["number", "state", "step", "psnr_y", "psnr_rgb", "params", "multadds"]
+        columns += ["label", "error"]
         frame = trials[[column for column in columns if column in trials]].copy()
         frame["error"] = [reason_of(text) for text in frame["error"]]
         print_table(frame, form)

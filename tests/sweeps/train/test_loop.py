@@ -36,13 +36,14 @@ def test_training_lowers_the_loss(run: Any) -> None:
     assert losses[-1] < 0.5 * losses[0]
 
 
-def test_an_evaluation_measures_psnr_ssim_loss_and_seconds(run: Any) -> None:
+def test_an_evaluation_measures_psnr_ssim_rgb_loss_and_seconds(run: Any) -> None:
     _, records = run()
     assert [record.step for record in records] == [4, 8, 12]
     named = [(m.dataset, m.name) for m in records[0].measurements]
     assert named == [
         ("validation", "psnr_y"),
         ("validation", "ssim_y"),
+        ("validation", "psnr_rgb"),
         ("train", "loss"),
         ("train", "seconds"),
     ]
