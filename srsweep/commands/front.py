@@ -86,13 +86,15 @@ def _tell_missing(url: str, sweep: str, names: Sequence[str]) -> None:
         without = points[points[name].isna()]
         which = f"{len(without)} of {len(points)} complete trials have no {heading(name)}"
         if len(without) and len(without) == len(points):
-            raise UserError(f"{sweep}: {which}; {_measuring(sweep, url, '--all')}")
+            raise UserError(f"{sweep}: {which}; {_measuring(name, sweep, url, '--all')}")
         if len(without):
             trial = f"{sweep}#{without['number'].iloc[0]}"
-            say(f"left out: {which}; {_measuring(trial, url)}", err=True)
+            say(f"left out: {which}; {_measuring(name, trial, url)}", err=True)
 
 
-def _measuring(variant: str, url: str, *options: str) -> str:
-    """Returns advice on how to measure the INT8 files of `variant`, a trial or a sweep."""
+def _measuring(name: str, variant: str, url: str, *options: str) -> str:
+    """Returns advice on how to measure the objective `name` of `variant`, a trial or a sweep."""
+    if name == "psnr_rgb":
+        return "srsweep measures it at each evaluation of a training, and did not when these were trained"
     words = [variant, *options, "--to", "int8", "-o", folder_for(f"{variant}-int8")]
     return f"`{advised('export', *words, storage=url)}` measures it and the latency"

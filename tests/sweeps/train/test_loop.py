@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from searchspace.architecture import architecture
 from sweeps.checkpoints.state import CheckpointFailed, Checkpoints, read_checkpoint
+from sweeps.data.degradation import Degradation
+from sweeps.data.settings import DegradationSettings
 from sweeps.data.split import DataSplit
 from sweeps.records import Evaluation, Progress
 from sweeps.train.fast_cpu.graph_rewrites import fused
@@ -47,6 +49,18 @@ def test_an_evaluation_measures_psnr_ssim_rgb_loss_and_seconds(run: Any) -> None
         ("train", "loss"),
         ("train", "seconds"),
     ]
+
+
+def test_a_run_with_degraded_patches_resumes_bit_for_bit(run: Any, split: DataSplit) -> None:
+    clean, _ = run(write="clean.pt")
+    ranges = {"blur": [0.2, 1.5], "noise": [0, 10], "jpeg": [60, 95]}
+    split.train.degradation = Degradation(DegradationSettings.model_validate(ranges))
+    whole, expected = run()
+    run(write="cut.pt", stop_at=8)
+    resumed, records = run(write="cut2.pt", read=("cut.pt",))
+    assert same_weights(whole, resumed)
+    assert without_seconds(records) == without_seconds(expected)
+    assert not same_weights(whole, clean)
 
 
 @pytest.mark.parametrize("schedule", sorted(SCHEDULES))
