@@ -28,6 +28,7 @@ the dataset of the latency supply the rest."""
 HEADINGS = {
     "psnr_y": "PSNR-Y dB",
     "ssim_y": "SSIM-Y",
+    "psnr_rgb": "PSNR-RGB dB",
     "psnr_y_int8": "PSNR-Y INT8 dB",
     "params": "parameters",
     "params_train": "parameters in training",
@@ -67,9 +68,8 @@ MARKUP = re.compile(
 """Characters that mean something to Markdown. An underscore inside a word means nothing."""
 
 FORMS = {
-    ("psnr_y", "psnr_db", "psnr_y_int8", "spread"): ".2f",
+    ("psnr_y", "psnr_db", "psnr_rgb", "psnr_y_int8", "spread"): ".2f",
     ("ssim_y", "ssim_spread"): ".4f",
-    ("ssim_y",): ".4f",
     ("difference_db", "low_db", "high_db"): "+.3f",
     ("seconds",): ".0f",
     ("hours",): ".3g",
@@ -79,7 +79,7 @@ FORMS = {
 
 def heading(name: str) -> str:
     """Returns the heading of the column `name`, as pages and terminal tables show it."""
-    for measure in ("psnr_y", "ssim_y"):
+    for measure in ("psnr_y", "ssim_y", "psnr_rgb"):
         if name.endswith(f"_{measure}"):
             return f"{name.removesuffix(f'_{measure}')} {HEADINGS[measure]}"
     if name.startswith(LATENCY):
@@ -253,12 +253,16 @@ def front_table(
 
     `front` has rows of `load_trials` or `load_front`. The columns are the trial's number, the `objectives`, the label
     and the `extra` columns. If the qualities are means over seeds, a quality is followed by its standard deviation
-    (psnr_spread, ssim_spread), and num_seeds follows the first of them. After a latency whose quartiles are known comes a column with them. PSNR, SSIM, PSNR after INT8 quantisation, parameters and Mult-Adds are added if at least
+    (psnr_spread, ssim_spread), and num_seeds follows the first of them. After a latency whose quartiles are known comes a
+    column with them. PSNR, PSNR of RGB, SSIM, PSNR after INT8 quantisation, parameters and Mult-Adds are added if at least
     one trial has a value. The first objective that is a cost decides the order, or the first objective if none is.
     """
     front, objectives = with_spreads(front, objectives)
-    costs = [n for n in objectives if not n.endswith(("psnr_y", "ssim_y", "psnr_y_int8"))]
-    others = [n for n in ("psnr_y", "psnr_y_int8", "ssim_y", "params", "multadds") if n in front]
+    costs = [
+        n for n in objectives if not n.endswith(("psnr_y", "ssim_y", "psnr_rgb", "psnr_y_int8"))
+    ]
+    known = ("psnr_y", "psnr_rgb", "psnr_y_int8", "ssim_y", "params", "multadds")
+    others = [n for n in known if n in front]
     others = [n for n in others if front.empty or front[n].notna().any()]
     shown = list(dict.fromkeys([*objectives, *others]))
     if "num_seeds" in front:

@@ -205,7 +205,7 @@ def data_of(
         option = {"train": "--data", "root": "--root"}[twice[0]]
         raise UserError(f"--set {twice[0]}: is given by {option} too; leave one of them out")
     if "train" in given or "train" in changes:
-        data = DataSettings(root=data.root)
+        data = DataSettings(root=data.root, degradation=data.degradation)
     options = {name: f"--set {name}" for name in DataSettings.model_fields}
     options |= {"train": "--data"} if train_set is not None else {}
     options |= {"root": "--root"} if root is not None else {}

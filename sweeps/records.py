@@ -27,7 +27,7 @@ class Measurement:
     dataset: str
     """'train', 'validation' or the name of a test set. For a latency, the name of the device. '' for a cost."""
     name: str
-    """'psnr_y' in dB, 'ssim_y', 'loss', 'seconds' of training so far, the name of a cost, or the name of a latency in
+    """'psnr_y' and 'psnr_rgb' in dB, 'ssim_y', 'loss', 'seconds' of training so far, the name of a cost, or the name of a latency in
     milliseconds."""
     value: float
 

@@ -264,6 +264,7 @@ def _record_provenance(sweep: Sweep, split: DataSplit) -> None:
         sweep.store.set_fact(sweep.id, "train_data", split.description)
         sweep.store.set_fact(sweep.id, "validation_bicubic_psnr_y", f"{scores.psnr_y:.6f}")
         sweep.store.set_fact(sweep.id, "validation_bicubic_ssim_y", f"{scores.ssim_y:.6f}")
+        sweep.store.set_fact(sweep.id, "validation_bicubic_psnr_rgb", f"{scores.psnr_rgb:.6f}")
 
 
 def refuse_other_images(name: str, known: str, split: DataSplit) -> None:

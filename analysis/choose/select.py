@@ -244,7 +244,7 @@ def _chosen(
 
 def _below_bicubic(taken: Mapping[str, Any], quality: str) -> str:
     """Returns a warning if bicubic enlargement reaches a higher PSNR on the same images, otherwise ''."""
-    measure = "psnr_y" if quality == "ssim_y" else quality
+    measure = "psnr_y" if quality in ("ssim_y", "psnr_rgb") else quality
     return below_bicubic(
         noun_of(measure), float(taken[measure]), float(taken.get("bicubic", float("nan")))
     )

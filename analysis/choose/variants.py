@@ -30,7 +30,7 @@ OF_TRIALS = ("state", "error", "attempts", "seed")
 def variants(trials: pd.DataFrame, quality: str = "psnr_y") -> pd.DataFrame:
     """Returns one row per architecture of the complete `trials` (rows of `load_trials`), the best `quality` first.
 
-    Architectures without a value of `quality` come last. The qualities psnr_y, ssim_y and psnr_y_int8 are means over
+    Architectures without a value of `quality` come last. The qualities are means over
     the seeds that have a value. A latency that was measured for one seed only is the latency of the architecture. These
     columns are added or have a new meaning:
 

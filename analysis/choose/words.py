@@ -67,9 +67,12 @@ def _change(name: str, old: float, new: float) -> str:
 
 def noun_of(quality: str) -> str:
     """Returns the name of a quality in a sentence."""
-    return {"psnr_y": "PSNR", "ssim_y": "SSIM", "psnr_y_int8": "PSNR after INT8 quantisation"}[
-        quality
-    ]
+    return {
+        "psnr_y": "PSNR",
+        "ssim_y": "SSIM",
+        "psnr_rgb": "PSNR of RGB",
+        "psnr_y_int8": "PSNR after INT8 quantisation",
+    }[quality]
 
 
 def value_of(quality: str, value: float) -> str:

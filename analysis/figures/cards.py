@@ -11,6 +11,7 @@ import pandas as pd
 
 from analysis.choose.pareto import Direction, front_mask
 from analysis.choose.tiers import Chosen
+from analysis.choose.words import noun_of
 from analysis.figures.comparison import draw_test_set
 from analysis.figures.knobs import draw_effects, draw_parallel, effects_data
 from analysis.figures.marks import mark
@@ -75,8 +76,8 @@ class Facts:
 
     @property
     def qualities(self) -> list[str]:
-        """The qualities that have a plot: PSNR, and SSIM if the sweep optimises it."""
-        return ["psnr_y", *(["ssim_y"] if "ssim_y" in self.objectives else [])]
+        """The qualities that have a plot: PSNR, and SSIM and PSNR of RGB if the sweep optimises them."""
+        return ["psnr_y", *(n for n in ("ssim_y", "psnr_rgb") if n in self.objectives)]
 
 
 def facts_of(sweep: Mapping[Any, Any]) -> Facts:
@@ -101,7 +102,7 @@ def pareto_card(
     most: int = MOST_POINTS,
     quality: str = "psnr_y",
 ) -> tuple[Card, ParetoData]:
-    """Returns the card of `quality`, psnr_y or ssim_y, against `cost`, and the data of its figure.
+    """Returns the card of `quality`, psnr_y, ssim_y or psnr_rgb, against `cost`, and the data of its figure.
 
     The figure marks the `chosen` variants and the costs of published networks. It shows at most `most` of the trials
     that are not on a front.
@@ -124,7 +125,7 @@ def pareto_card(
     text += f" Latency setting: {setting_of(cost)}." if cost.startswith(LATENCY) else ""
     name = slug(cost) if quality == "psnr_y" else slug(f"{quality}-{cost}")
     noun = "latency" if cost.startswith(LATENCY) else heading(cost)
-    title = f"{'PSNR' if quality == 'psnr_y' else 'SSIM'} against {noun}"
+    title = f"{noun_of(quality)} against {noun}"
     return Card(name=name, title=title, text=text, figure=figure), data
 
 

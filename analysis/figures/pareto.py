@@ -38,9 +38,10 @@ NOT_SHOWN = frozenset({"id", "scale", "number", "seed", "step", "seconds", "atte
 QUALITY_TITLES = {
     "psnr_y": "PSNR-Y on the validation split, dB",
     "ssim_y": "SSIM-Y on the validation split",
+    "psnr_rgb": "PSNR of RGB on the validation split, dB",
 }
 """Titles of the y axis by quality."""
-LEAST_SPAN = {"psnr_y": 0.1, "ssim_y": 0.002}
+LEAST_SPAN = {"psnr_y": 0.1, "ssim_y": 0.002, "psnr_rgb": 0.1}
 """Smallest part of the y axis that the better points fill, by quality."""
 MANY_POINTS = 1_000
 """Largest number of points that are drawn as SVG. If there are more, WebGL draws all of them."""
@@ -53,7 +54,7 @@ class ParetoData:
     cost: str
     """The cost on the x axis."""
     quality: str
-    """The quality on the y axis: psnr_y or ssim_y."""
+    """The quality on the y axis: psnr_y, ssim_y or psnr_rgb."""
     other_cost: str
     """The cost that the area of a bubble shows."""
     points: pd.DataFrame

@@ -150,7 +150,9 @@ def load_live(url: str, sweep: str, before: Live | None = None) -> Live:
         return before
     facts = facts_of(load_sweeps(url, [sweep]).iloc[0].to_dict())
     names = dict.fromkeys(["psnr_y", *facts.objectives, *facts.costs])
-    read = [name for name in names if name in ("psnr_y", "ssim_y", *COSTS) or _latency(name)]
+    read = [
+        name for name in names if name in ("psnr_y", "ssim_y", "psnr_rgb", *COSTS) or _latency(name)
+    ]
     if before is not None and list(before.facts.objectives) == list(facts.objectives):
         known = before.trials["id"].to_numpy()
         new = np.setdiff1d(load_complete_ids(url, sweep), known)

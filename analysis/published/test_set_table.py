@@ -5,7 +5,7 @@ from typing import Literal
 
 import pandas as pd
 
-from analysis.published.published import load_published, published_points
+from analysis.published.published import TEST_SETS, load_published, published_points
 from analysis.tables import Format, as_markdown, cell, render
 from searchspace.quantity import format_quantity
 from sweeps.messages import visible
@@ -74,7 +74,8 @@ def published_bicubic(scale: int, sets: Sequence[str]) -> pd.DataFrame:
 def wide(rows: pd.DataFrame) -> pd.DataFrame:
     """Returns one row per network: origin, network, costs, training set, then 'PSNR / SSIM' on every test set.
 
-    `rows` has one row per network and test set. Our networks come last, as in papers.
+    The PSNR of RGB follows for sets on which papers report it: sets other than TEST_SETS, such as DIV2K's validation
+    images. `rows` has one row per network and test set. Our networks come last, as in papers.
     """
     order = {name: index for index, name in enumerate(dict.fromkeys(rows["set"]))}
     table = []
@@ -94,11 +95,12 @@ def wide(rows: pd.DataFrame) -> pd.DataFrame:
         scores = own.set_index("set")
         for name in order:
             known = name in scores.index
-            row[name] = (
-                f"{cell('psnr_y', scores.loc[name, 'psnr_y'])} / {cell('ssim_y', scores.loc[name, 'ssim_y'])}"
-                if known
-                else "-"
-            )
+            measures = ["psnr_y", "ssim_y"]
+            if name not in TEST_SETS and "psnr_rgb" in scores:
+                measures.append("psnr_rgb")
+            title = name if len(measures) == 2 else f"{name} (Y, SSIM, RGB)"
+            shown = " / ".join(cell(m, scores.loc[name, m]) for m in measures) if known else "-"
+            row[title] = shown
         table.append(row)
     frame = pd.DataFrame(table)
     frame["ours"] = frame["origin"] == "ours"

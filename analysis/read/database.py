@@ -35,8 +35,9 @@ from sweeps.store.urls import first_line, name_of, parse_url, unusable
 
 VALIDATION = "validation"
 """Name under which the database stores the validation split, whose PSNR and SSIM a sweep optimises."""
-QUALITIES = ("psnr_y", "ssim_y", "psnr_y_int8")
-"""Measurements that rate the images that a network enlarges: PSNR, SSIM, and PSNR after INT8 quantisation."""
+QUALITIES = ("psnr_y", "ssim_y", "psnr_rgb", "psnr_y_int8")
+"""Measurements that rate the images that a network enlarges: PSNR and SSIM of the luma, PSNR of RGB, and PSNR of the luma
+after INT8 quantisation."""
 PER_IMAGE = "image_"
 """Prefix of the names of measurements of one test image. Their dataset has the form SET/IMAGE, as in 'Set5/baby'."""
 LATENCY = "latency_ms"

@@ -115,7 +115,7 @@ def load_trials(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
 
     - id, sweep, scale, number, state, family, label, architecture, seed,
     - step: the largest step at which the trial was evaluated,
-    - psnr_y, ssim_y and psnr_y_int8 on the validation split; `<set>_psnr_y` and `<set>_ssim_y` on each test set,
+    - psnr_y, ssim_y, psnr_rgb and psnr_y_int8 on the validation split; `<set>_psnr_y` and `<set>_ssim_y` on each test set,
     - one column per cost and per measured latency, and per quartile and reliability of a latency (`spread_columns`),
     - seconds and attempts: the training time of all attempts together [s], and the number of attempts,
     - error: the error of the newest attempt; '' if there is none.

@@ -107,7 +107,8 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
     train`, or `bicubic`. A network needs --weights.
 
     PSNR and SSIM are computed as in the papers: on the Y channel of BT.601, from 8-bit images, with s
-    pixels cropped at each border, where s is the scale. If VARIANT is a trial and --weights is not
+    pixels cropped at each border, where s is the scale. Sets other than the usual test sets, such as
+    DIV2K_valid_HR, also get the PSNR over all three RGB channels, cropped alike. If VARIANT is a trial and --weights is not
     given, the scores are stored in the database, for each set and for each image. Scores of the
     self-ensemble are not stored.
 
@@ -203,6 +204,7 @@ def _row(variant: Variant, one: Measured) -> dict[str, object]:
         "self_ensemble": one.ensemble,
         "psnr_y": one.scores.psnr_y,
         "ssim_y": one.scores.ssim_y,
+        "psnr_rgb": one.scores.psnr_rgb,
     }
 
 
@@ -214,6 +216,7 @@ def _image_rows(variant: Variant, one: Measured) -> list[dict[str, object]]:
             "image": image,
             "psnr_y": score.psnr_y,
             "ssim_y": score.ssim_y,
+            "psnr_rgb": score.psnr_rgb,
         }
         for image, score in one.scores.per_image.items()
     ]
@@ -226,6 +229,7 @@ def _remember(trial: TrialReference, measured: Sequence[Measured]) -> None:
         if one.ensemble:
             continue
         rows += [("psnr_y", one.set, one.scores.psnr_y), ("ssim_y", one.set, one.scores.ssim_y)]
+        rows += [("psnr_rgb", one.set, one.scores.psnr_rgb)]
         for image, score in one.scores.per_image.items():
             key = f"{one.set}/{image}"
             rows += [(f"{PER_IMAGE}psnr_y", key, score.psnr_y)]
@@ -257,6 +261,7 @@ def _bicubic_rows(scale: int, root: Path, sets: str, published: bool) -> pd.Data
                 "self_ensemble": False,
                 "psnr_y": scores.psnr_y,
                 "ssim_y": scores.ssim_y,
+                "psnr_rgb": scores.psnr_rgb,
             }
         )
     own = pd.DataFrame(rows)

@@ -29,7 +29,7 @@ UNRELIABLE = (
 @click.option(
     "--objectives",
     metavar="psnr_y,params",
-    help="Objectives to use instead of the sweep's own: psnr_y, ssim_y, psnr_y_int8, any cost, or latency. Each "
+    help="Objectives to use instead of the sweep's own: psnr_y, ssim_y, psnr_rgb, psnr_y_int8, any cost, or latency. Each "
     "measured latency has a name, which --csv shows. If there are several, write `latency` and words from the name of one of them, as in 'latency int8'.",
 )
 @click.option(
@@ -59,7 +59,7 @@ def front(
         wanted = _directions(["psnr_y_int8"]) | rest
     if int8 or objectives:
         _tell_missing(url, sweep, list(wanted))
-    extra = ["psnr_y", "params", "multadds", *load_spread_names(url, wanted)]
+    extra = ["psnr_y", "psnr_rgb", "params", "multadds", *load_spread_names(url, wanted)]
     table = front_table(load_front(url, sweep, wanted, extra), list(wanted))
     print_table(table, form)
     if "quartiles_ms" in table and table["quartiles_ms"].str.endswith("unreliable").any():
@@ -87,13 +87,15 @@ def _tell_missing(url: str, sweep: str, names: Sequence[str]) -> None:
         without = points[points[name].isna()]
         which = f"{len(without)} of {len(points)} complete trials have no {heading(name)}"
         if len(without) and len(without) == len(points):
-            raise UserError(f"{sweep}: {which}; {_measuring(sweep, url, '--all')}")
+            raise UserError(f"{sweep}: {which}; {_measuring(name, sweep, url, '--all')}")
         if len(without):
             trial = f"{sweep}#{without['number'].iloc[0]}"
-            say(f"left out: {which}; {_measuring(trial, url)}", err=True)
+            say(f"left out: {which}; {_measuring(name, trial, url)}", err=True)
 
 
-def _measuring(variant: str, url: str, *options: str) -> str:
-    """Returns advice on how to measure the INT8 files of `variant`, a trial or a sweep."""
+def _measuring(name: str, variant: str, url: str, *options: str) -> str:
+    """Returns advice on how to measure the objective `name` of `variant`, a trial or a sweep."""
+    if name == "psnr_rgb":
+        return "srsweep measures it at each evaluation of a training, and did not when these were trained"
     words = [variant, *options, "--to", "int8", "-o", folder_for(f"{variant}-int8")]
     return f"`{advised('export', *words, storage=url)}` measures it and the latency"

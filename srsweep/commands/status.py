@@ -28,6 +28,7 @@ def status(name: str | None, db: str | None, form: Format | None) -> None:
             "state",
             "step",
             "psnr_y",
+            "psnr_rgb",
             "params",
             "multadds",
             "label",

@@ -147,7 +147,9 @@ class Plan:
 def make_plan(config: SweepConfig, found: Found, split: DataSplit) -> Plan:
     """Returns the plan of a sweep, with networks drawn from its feasible networks."""
     drawn = sorted(_drawn(config, found), key=lambda a: costs(a, config.scale)["multadds"])
-    images, pixels = split.train, split.validation.sizes.prod(1)
+    # Training images whose patches are degraded stay on the host.
+    images = split.train if split.train.degradation is None else split.validation
+    pixels = split.validation.sizes.prod(1)
     together = batches(split.validation.sizes, BATCH_PIXELS)
     return Plan(
         config=config,

@@ -83,7 +83,7 @@ class SweepConfig(BaseModel):
         "multadds": "minimize",
     }
     """The quantities that the search optimises, each with its direction, maximize or minimize. A quantity is psnr_y,
-    ssim_y, a cost, or latency (in milliseconds, on the machine that trains the trial)."""
+    ssim_y, psnr_rgb, a cost, or latency (in milliseconds, on the machine that trains the trial)."""
     budget: dict[str, Any] = {}
     """Upper limits on costs and on latency, such as '30 ms'. srsweep never trains a network that exceeds a limit."""
     constraints: list[Any] = []

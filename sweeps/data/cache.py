@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from searchspace.errors import UserError
+from sweeps.data.degradation import Degradation
 from sweeps.data.images import ImageSource, Pixels, is_gray, read_pair
 from sweeps.files import digest_of, digest_of_file, write_text
 from sweeps.machine import num_cores
@@ -42,11 +43,19 @@ ABANDONED_SECONDS = 86_400
 class PairSet:
     """Pairs of a low-resolution and a high-resolution image, read from a cache.
 
-    Opening a set reads only the index. A pickled PairSet contains the path of its cache and no pixels.
+    Opening a set reads only the index. A pickled PairSet contains the path of its cache and no pixels. If `degradation` is
+    given, it is for the patches that are cut from the set. The images themselves stay as they are in the cache.
     """
 
-    def __init__(self, folder: Path, *, name: str, indices: Sequence[int] | None = None) -> None:
-        self.folder, self.name = folder, name
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str,
+        indices: Sequence[int] | None = None,
+        degradation: Degradation | None = None,
+    ) -> None:
+        self.folder, self.name, self.degradation = folder, name, degradation
         index = _read_index(folder)
         self.scale: int = index["scale"]
         sizes = np.array(index["sizes"], dtype=np.int64).reshape(-1, 2)
@@ -65,12 +74,14 @@ class PairSet:
         """Sixteen hexadecimal digits that identify the chosen images: their names, their content, and the scale."""
         if self._indices != tuple(whole):
             self.fingerprint = digest(self.fingerprint, *map(str, self._indices))
+        if degradation is not None:
+            self.fingerprint = digest(self.fingerprint, degradation.key)
 
     def __len__(self) -> int:
         return len(self._indices)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _open, (self.folder, self.name, self._indices)
+        return _open, (self.folder, self.name, self._indices, self.degradation)
 
     @cached_property
     def flat_low_res(self) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -94,14 +105,25 @@ class PairSet:
         start = self.starts[i] * self.scale**2
         return self.flat_high_res[start : start + 3 * height * width].reshape(height, width, 3)
 
-    def subset(self, indices: Sequence[int], *, name: str | None = None) -> "PairSet":
-        """Returns the pairs at the positions `indices`, in this order. `name` replaces the name of the set."""
+    def subset(
+        self,
+        indices: Sequence[int],
+        *,
+        name: str | None = None,
+        degradation: Degradation | None = None,
+    ) -> "PairSet":
+        """Returns the pairs at the positions `indices`, in this order. `name` replaces the name of the set.
+
+        `degradation` is for the patches that are cut from the subset.
+        """
         chosen = [self._indices[i] for i in indices]
-        return PairSet(self.folder, name=name or self.name, indices=chosen)
+        return PairSet(self.folder, name=name or self.name, indices=chosen, degradation=degradation)
 
 
-def _open(folder: Path, name: str, indices: tuple[int, ...]) -> PairSet:
-    return PairSet(folder, name=name, indices=indices)
+def _open(
+    folder: Path, name: str, indices: tuple[int, ...], degradation: Degradation | None
+) -> PairSet:
+    return PairSet(folder, name=name, indices=indices, degradation=degradation)
 
 
 def open_cache(
@@ -111,15 +133,17 @@ def open_cache(
     scale: int,
     cache_dir: Path,
     aside: Path | None = None,
+    degradation: Degradation | None = None,
 ) -> PairSet:
     """Returns the pairs of `sources`. If `cache_dir` has no cache for them, they are decoded into a new one first.
 
     A damaged cache is decoded anew, and a line is logged. With `aside`, nothing is written to `cache_dir`: images without
-    a cache there are decoded into the folder `aside`. Raises UserError, which names the file, if a file cannot be used. Raises OSError with a message of one line if the
-    cache cannot be written.
+    a cache there are decoded into the folder `aside`. With `degradation`, the low-resolution images are degraded before
+    they are written, into a cache of their own. Raises UserError, which names the file, if a file cannot be used. Raises
+    OSError with a message of one line if the cache cannot be written.
     """
     assert sources
-    fingerprint = fingerprint_of(sources, scale)
+    fingerprint = fingerprint_of(sources, scale, degradation)
     folder = cache_dir / fingerprint
     if aside is not None and fault_of(folder, fingerprint, scale):
         cache_dir, folder = aside, aside / fingerprint
@@ -130,7 +154,7 @@ def open_cache(
                 return PairSet(folder, name=name)
             logger.warning("%s: the image cache is damaged (%s); it is made anew", folder, fault)
             _set_aside(folder, inode)
-        _make(folder, sources, scale, fingerprint)
+        _make(folder, sources, scale, fingerprint, degradation)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         reason = "the disk is full" if full else (error.strerror or str(error))
@@ -152,8 +176,10 @@ def _set_aside(folder: Path, inode: int) -> None:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def fingerprint_of(sources: Sequence[ImageSource], scale: int) -> str:
-    """Returns sixteen hexadecimal digits that identify the sources, the scale and FORMAT.
+def fingerprint_of(
+    sources: Sequence[ImageSource], scale: int, degradation: Degradation | None = None
+) -> str:
+    """Returns sixteen hexadecimal digits that identify the sources, the scale, the degradation and FORMAT.
 
     They depend on the name, the crop and the bytes of each source, but not on where its files are.
     """
@@ -161,6 +187,8 @@ def fingerprint_of(sources: Sequence[ImageSource], scale: int) -> str:
     for source in sources:
         low_res = content_digest(source.low_res) if source.low_res else "imresize"
         parts += [source.name, content_digest(source.high_res), low_res, str(source.crop)]
+    if degradation is not None:
+        parts.append(degradation.key)
     return digest(*parts)
 
 
@@ -177,12 +205,18 @@ def digest(*parts: str) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def _make(folder: Path, sources: Sequence[ImageSource], scale: int, fingerprint: str) -> None:
+def _make(
+    folder: Path,
+    sources: Sequence[ImageSource],
+    scale: int,
+    fingerprint: str,
+    degradation: Degradation | None,
+) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(folder.parent)
     unfinished = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
     try:
-        sizes = _write_pixels(unfinished, sources, scale)
+        sizes = _write_pixels(unfinished, sources, scale, degradation)
         index = {"format": FORMAT, "fingerprint": fingerprint, "scale": scale, "sizes": sizes}
         index["names"] = [source.name for source in sources]
         index["gray"] = [is_gray(source.high_res) for source in sources]
@@ -196,11 +230,11 @@ def _make(folder: Path, sources: Sequence[ImageSource], scale: int, fingerprint:
 
 
 def _write_pixels(
-    folder: Path, sources: Sequence[ImageSource], scale: int
+    folder: Path, sources: Sequence[ImageSource], scale: int, degradation: Degradation | None
 ) -> list[tuple[int, int]]:
     sizes = []
     with (folder / LOW_RES).open("wb") as low_file, (folder / HIGH_RES).open("wb") as high_file:
-        for low_res, high_res in _read_pairs(sources, scale):
+        for low_res, high_res in _read_pairs(sources, scale, degradation):
             low_file.write(low_res.tobytes())
             high_file.write(high_res.tobytes())
             sizes.append((low_res.shape[0], low_res.shape[1]))
@@ -211,13 +245,24 @@ def _write_pixels(
     return sizes
 
 
-def _read_pairs(sources: Sequence[ImageSource], scale: int) -> Iterator[tuple[Pixels, Pixels]]:
+def _read_pairs(
+    sources: Sequence[ImageSource], scale: int, degradation: Degradation | None
+) -> Iterator[tuple[Pixels, Pixels]]:
     """Yields the pairs in order. All cores decode them, a few pairs at a time so that they fit in memory."""
     workers = num_cores()
+
+    def read(source: ImageSource) -> tuple[Pixels, Pixels]:
+        low_res, high_res = read_pair(source, scale)
+        if degradation is not None:
+            # The content and the crop, but not the name, which differs between sets that contain the image.
+            seed = digest(content_digest(source.high_res), str(source.crop))
+            low_res = degradation.image(low_res, seed)
+        return low_res, high_res
+
     with ThreadPoolExecutor(workers) as pool:
         for start in range(0, len(sources), 2 * workers):
             batch = sources[start : start + 2 * workers]
-            yield from pool.map(lambda source: read_pair(source, scale), batch)
+            yield from pool.map(read, batch)
 
 
 def _rename_unless_there(unfinished: Path, folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Random patches for training.
 
 The patches depend only on the images, the seed and the step, so a resumed run sees the same patches as a run that never
-stopped.
+stopped. If the set has a degradation, the low-resolution patches are degraded after they are cut, flipped and rotated.
 """
 
 from dataclasses import dataclass
@@ -97,7 +97,10 @@ class PatchSampler:
             top, left, side = scale * top, scale * left, scale * p
             high = self.pairs.high_res(image)[top : top + side, left : left + side]
             high_res[n] = turned(_as_pixels(high), symmetry)
-        return _as_tensor(low_res), _as_tensor(high_res)
+        low_patches, high_patches = _as_nhwc(low_res), _as_nhwc(high_res)
+        if self.pairs.degradation is not None:
+            low_patches = self.pairs.degradation.patches(low_patches, seed=self.seed, step=step)
+        return _as_tensor(low_patches), _as_tensor(high_patches)
 
 
 def addresses(sampler: PatchSampler, step: int) -> NDArray[np.int64]:
@@ -144,6 +147,9 @@ def _as_pixels(crop: NDArray[np.uint8]) -> NDArray[np.void]:
     return crop.view(PIXEL)[..., 0]
 
 
-def _as_tensor(pixels_nhw: NDArray[np.void]) -> Tensor:
-    nhwc = pixels_nhw.view(np.uint8).reshape(*pixels_nhw.shape, 3)
+def _as_nhwc(pixels_nhw: NDArray[np.void]) -> NDArray[np.uint8]:
+    return pixels_nhw.view(np.uint8).reshape(*pixels_nhw.shape, 3)
+
+
+def _as_tensor(nhwc: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(nhwc).permute(0, 3, 1, 2)

@@ -3,9 +3,19 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from searchspace.errors import UserError
+from searchspace.quantity import parse_quantity
 from sweeps.yaml_text import YamlError, read_stored
 
 EMBEDDED = "embedded"
@@ -19,6 +29,78 @@ DEFAULT_HOLD_OUT = 20
 
 SetNames = str | tuple[str, ...]
 """Names of image sets: text such as 'BSDS400+T91', or a list if a name contains '+'."""
+
+
+Range = tuple[float, float]
+"""Smallest and largest value of a quantity that is drawn uniformly."""
+
+LIMITS: dict[str, Range] = {"blur": (0, 20), "noise": (0, 255), "jpeg": (1, 100)}
+"""Smallest and largest number in each range of DegradationSettings."""
+
+
+class DegradationSettings(BaseModel):
+    """How low-resolution images are degraded, as by the camera of a phone: blurred, then noisy, then compressed.
+
+    Each value is drawn uniformly from its range, for each training patch and for each validation image. A range is a
+    list [low, high], or one number. Without a range, that step is left out.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+    blur: Range | None = None
+    """Standard deviation of a Gaussian blur, in low-resolution pixels, from 0 to 20."""
+    noise: Range | None = None
+    """Standard deviation of Gaussian noise, in 8-bit levels, from 0 to 255."""
+    jpeg: Range | None = None
+    """Quality of JPEG compression, from 1 (worst) to 100. A whole number is drawn."""
+
+    @field_validator("blur", "noise", "jpeg", mode="before")
+    @classmethod
+    def _read_range(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is None:
+            return value
+        least, most = LIMITS[str(info.field_name)]
+        ends = list(value) if isinstance(value, list | tuple) else [value, value]
+        whole = info.field_name == "jpeg"
+        try:
+            low, high = (parse_quantity(end) for end in ends)
+        except ValueError:
+            low, high = 1, 0
+        if not least <= low <= high <= most or (whole and (low % 1 or high % 1)):
+            kind = "whole numbers" if whole else "numbers"
+            raise ValueError(
+                f"must be [low, high] with {kind} from {least:g} to {most:g}, or one such number, got {value!r}"
+            )
+        return low, high
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_no_mapping(cls, value: Any) -> Any:
+        if not isinstance(value, dict | DegradationSettings):
+            raise ValueError(
+                f"must be a mapping such as {{blur: [0.2, 1.5], jpeg: [60, 95]}}, got {value!r}"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _refuse_nothing(self) -> "DegradationSettings":
+        if self.blur is None and self.noise is None and self.jpeg is None:
+            raise ValueError(
+                "must give at least one of blur, noise and jpeg; leave it out for none"
+            )
+        return self
+
+    @property
+    def label(self) -> str:
+        """The ranges in one line for people, such as 'blur 0.2-1.5, JPEG 60-95'."""
+        named = {"blur": self.blur, "noise": self.noise, "JPEG": self.jpeg}
+        return ", ".join(
+            f"{name} {'-'.join(f'{end:g}' for end in dict.fromkeys(range_))}"
+            for name, range_ in named.items()
+            if range_ is not None
+        )
 
 
 class DataSettings(BaseModel):
@@ -38,6 +120,17 @@ class DataSettings(BaseModel):
     """Number of training images to hold out for validation, evenly spaced in the order of their names. With the
     default, 20, a set of 20 images or fewer holds out a fifth of its images, and at least one. It has no effect if the
     embedded images are the only ones, because their split is fixed."""
+    degradation: DegradationSettings | None = None
+    """Blur, noise and JPEG that the low-resolution images get in training and validation, as in {blur: [0.2, 1.5], noise:
+    [0, 10], jpeg: [60, 95]}. null: none."""
+
+    @model_serializer(mode="wrap")
+    def _leave_out_no_degradation(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leaves out a degradation that is null, so that stored settings are equal to those of earlier versions."""
+        dumped: dict[str, Any] = dump(self)
+        if dumped.get("degradation") is None:
+            dumped.pop("degradation", None)
+        return dumped
 
     @field_validator("train", "validation", mode="before")
     @classmethod

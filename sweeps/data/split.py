@@ -11,6 +11,7 @@ from pathlib import Path
 
 from searchspace.errors import UserError
 from sweeps.data.cache import PairSet, content_digest, digest, open_cache
+from sweeps.data.degradation import Degradation
 from sweeps.data.embedded import embedded_train, embedded_validation
 from sweeps.data.folders import expanded, shown, some, subfolders
 from sweeps.data.images import (
@@ -75,9 +76,23 @@ def open_split(
             together, name=sets_label(settings.train), scale=scale, cache_dir=cache_dir, aside=aside
         )
     place = {source: i for i, source in enumerate(together)}
-    train_set = cache.subset([place[source] for source in train])
     held_from = sets_label(settings.validation or settings.train)
-    validation_set = cache.subset([place[source] for source in validation], name=held_from)
+    if settings.degradation is None:
+        train_set = cache.subset([place[source] for source in train])
+        validation_set = cache.subset([place[source] for source in validation], name=held_from)
+    else:
+        degradation = Degradation(settings.degradation)
+        train_set = cache.subset([place[source] for source in train], degradation=degradation)
+        how += f"; degraded by {settings.degradation.label}"
+        with _located("data"):
+            validation_set = open_cache(
+                validation,
+                name=held_from,
+                scale=scale,
+                cache_dir=cache_dir,
+                aside=aside,
+                degradation=degradation,
+            )
     return DataSplit(
         train=train_set,
         validation=validation_set,

@@ -1,9 +1,10 @@
-"""Scores of a network on whole images: PSNR and SSIM of the luma.
+"""Scores of a network on whole images: PSNR and SSIM of the luma, and PSNR of RGB.
 
 On a GPU, images of equal size go through the network in one batch. Outputs and scores stay on the GPU, and the host
 waits only once, for the scores. On a CPU, images go one by one, because batches are no faster there.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -20,7 +21,7 @@ from sweeps.data.imresize import imresize
 from sweeps.data.resident import images_of, resident
 from sweeps.device import keep_freed_memory, lacks_memory, sent
 from sweeps.measure.inference import OVERLAP, Enlarge, inference
-from sweeps.measure.metrics import psnr, rgb_to_y, scores_y, ssim
+from sweeps.measure.metrics import psnr, psnrs_rgb, rgb_to_y, scores_y, ssim
 from sweeps.turns import computing, give_way
 
 BATCH_PIXELS = 1 << 16
@@ -40,6 +41,8 @@ class ImageScore:
     """PSNR of the luma in dB."""
     ssim_y: float
     """SSIM of the luma, at most 1."""
+    psnr_rgb: float
+    """PSNR of all three channels in dB. NaN if only the luma was compared."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +53,8 @@ class Scores:
     """Mean over the images of the PSNR of the luma, in dB."""
     ssim_y: float
     """Mean over the images of the SSIM of the luma, at most 1."""
+    psnr_rgb: float
+    """Mean over the images of the PSNR of all three channels, in dB. NaN if only the luma was compared."""
     per_image: Mapping[str, ImageScore]
     """The scores of each image, by the image's name."""
 
@@ -123,7 +128,8 @@ def published_bicubic_scores(pairs: PairSet) -> Scores:
     """Returns the scores of bicubic enlargement as papers compute them (docs/facts.md 9).
 
     Use these scores only for comparison with tables in papers. The luma of each original is rounded to 8 bits, shrunk
-    and enlarged in floating point, and rounded at the end. The single channel of a gray file serves as its luma.
+    and enlarged in floating point, and rounded at the end. The single channel of a gray file serves as its luma. No RGB
+    image is made, so psnr_rgb is NaN.
     """
     scale, rows = pairs.scale, []
     for i in range(len(pairs)):
@@ -132,7 +138,7 @@ def published_bicubic_scores(pairs: PairSet) -> Scores:
         enlarged = imresize(imresize(luma, 1 / scale), scale)
         inside = (slice(scale, -scale), slice(scale, -scale))
         pair = np.clip(np.round(enlarged), 0, 255)[inside], luma[inside]
-        rows.append([psnr(*pair), ssim(*pair)])
+        rows.append([psnr(*pair), ssim(*pair), math.nan])
     return _means(pairs, rows)
 
 
@@ -175,12 +181,17 @@ def _images(pairs: PairSet, device: torch.device) -> Images:
 
 
 def _judged(pairs: PairSet, images: Images, enlarged: Enlarge, batch: Sequence[int]) -> Tensor:
-    """Returns PSNR and SSIM (N, 2) of the N images at the positions `batch`; NaN for an output that is not finite."""
+    """Returns the PSNR and SSIM of the luma and the PSNR of RGB (N, 3) of the N images at the positions `batch`.
+
+    The scores of an output that is not finite are NaN.
+    """
     give_way()
     try:
         low_res, high_res = images(batch)
         super_res, finite = enlarged(low_res)
-        return scores_y(super_res, high_res, pairs.scale).where(finite[:, None], torch.nan)
+        pair = super_res, high_res, pairs.scale
+        scores = torch.cat([scores_y(*pair), psnrs_rgb(*pair)[:, None]], -1)
+        return scores.where(finite[:, None], torch.nan)
     except UserError as error:
         raise UserError(f"{pairs.name}: {pairs.names[batch[0]]}: {error}") from error
     except RuntimeError as error:
@@ -198,18 +209,19 @@ def _judged(pairs: PairSet, images: Images, enlarged: Enlarge, batch: Sequence[i
 
 
 def _means(pairs: PairSet, rows: Sequence[Sequence[float]]) -> Scores:
-    """Returns the scores of an image set. `rows` (images, 2) holds the PSNR and SSIM of each image.
+    """Returns the scores of an image set. `rows` (images, 3) holds psnr_y, ssim_y and psnr_rgb of each image.
 
     Raises UserError if a PSNR is NaN, because the output for that image was not finite. The message names the image.
     """
-    for name, (psnr_y, _) in zip(pairs.names, rows, strict=True):
+    for name, (psnr_y, *_) in zip(pairs.names, rows, strict=True):
         if psnr_y != psnr_y:
             raise UserError(f"{pairs.name}: {name}: the network's output is not finite")
     return Scores(
         psnr_y=fmean(row[0] for row in rows),
         ssim_y=fmean(row[1] for row in rows),
+        psnr_rgb=fmean(row[2] for row in rows),
         per_image={
-            name: ImageScore(psnr_y=psnr_y, ssim_y=ssim_y)
-            for name, (psnr_y, ssim_y) in zip(pairs.names, rows, strict=True)
+            name: ImageScore(psnr_y=row[0], ssim_y=row[1], psnr_rgb=row[2])
+            for name, row in zip(pairs.names, rows, strict=True)
         },
     )

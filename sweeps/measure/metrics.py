@@ -1,8 +1,14 @@
-"""PSNR and SSIM of the luma, as super-resolution papers report them (docs/facts.md 9).
+"""PSNR and SSIM of the luma, and PSNR of RGB, as super-resolution papers report them (docs/facts.md 9).
 
 Images are 8-bit RGB. Y is BT.601's luma in [16, 235], in double precision and not rounded: rounding it would lower
 PSNR on Set5 x2 by 0.09 dB. Before images are compared, `scale` pixels are cropped on each side. Everything is computed
 in torch on the device that holds the images. The functions that take numpy arrays convert them to tensors first.
+
+The PSNR of RGB has one mean squared error over all pixels and channels. The efficiency challenges of NTIRE compute it on
+DIV2K's validation images from 8-bit images with `scale` pixels cropped on each side (Amazingren/NTIRE2024_ESR at 2cefc5d,
+test_demo.py: `border = sf`). EDSR's code crops `scale` + 6 pixels there (sanghyun-son/EDSR-PyTorch at 075eeec,
+src/utility.py: `shave`), so its figures
+are for a smaller part of each image.
 """
 
 from functools import cache
@@ -34,6 +40,19 @@ def scores_y(super_res: Tensor, high_res: Tensor, scale: int) -> Tensor:
     _check(super_res, high_res, scale, smallest=WINDOW)
     pair = _luma_within(super_res, scale), _luma_within(high_res, scale)
     return torch.stack([psnrs(*pair), ssims(*pair)], -1)
+
+
+def psnrs_rgb(super_res: Tensor, high_res: Tensor, scale: int) -> Tensor:
+    """Returns the PSNR in dB over all three channels of N pairs of uint8 images, as float64 (N,).
+
+    Both batches have shape (N, H, W, 3). `scale` pixels are cropped on each side. Squared errors are summed as integers,
+    so the result is equal on every device. The PSNR of equal images is infinite. Raises UserError if the sizes of the
+    batches differ, or if cropping leaves no pixel.
+    """
+    _check(super_res, high_res, scale, smallest=1)
+    a, b = (_within(images, scale).to(torch.int32) for images in (super_res, high_res))
+    errors = (a - b).square_().sum((-3, -2, -1)).to(torch.float64)
+    return 10 * torch.log10(PEAK**2 * a[0].numel() / errors)
 
 
 def luma(image: Tensor) -> Tensor:
@@ -127,8 +146,12 @@ def _weights() -> tuple[float, ...]:
 
 
 def _luma_within(images: Tensor, border: int) -> Tensor:
+    return luma(_within(images, border))
+
+
+def _within(images: Tensor, border: int) -> Tensor:
     height, width = images.shape[-3:-1]
-    return luma(images[..., border : height - border, border : width - border, :])
+    return images[..., border : height - border, border : width - border, :]
 
 
 def _tensor(image: NDArray[np.generic]) -> Tensor:

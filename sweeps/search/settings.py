@@ -14,7 +14,7 @@ MAX_TRIALS = 10_000_000
 """The largest number of trials of a sweep."""
 Direction = Literal["minimize", "maximize"]
 
-MEASURED = ("psnr_y", "ssim_y")
+MEASURED = ("psnr_y", "ssim_y", "psnr_rgb")
 """Names of the objectives that are known only after training."""
 
 

@@ -159,6 +159,7 @@ def _evaluation(step: int, scores: Scores, loss: float, seconds: float) -> Evalu
     rows = (
         ("validation", "psnr_y", scores.psnr_y),
         ("validation", "ssim_y", scores.ssim_y),
+        ("validation", "psnr_rgb", scores.psnr_rgb),
         ("train", "loss", loss),
         ("train", "seconds", seconds),
     )

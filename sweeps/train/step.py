@@ -3,10 +3,12 @@
 On every device, images are channels-last in memory and Adam is fused. On a CPU, freed memory is kept for the next step.
 A CPU that computes in bfloat16 also gets a network whose slow operators are rewritten
 (`sweeps.train.fast_cpu.graph_rewrites`). On CUDA, the images stay on the device if they fit there. Patches are then cut
-on the device, and the whole step is one CUDA graph (`sweeps.train.cuda_graph`). Each step returns its loss as a tensor,
+on the device, and the whole step is one CUDA graph (`sweeps.train.cuda_graph`). Patches that are degraded
+(`data.degradation`) are cut on the host, and a process says so once. Each step returns its loss as a tensor,
 so that the host need not wait for the GPU.
 """
 
+import warnings
 from collections.abc import Callable
 
 import torch
@@ -28,6 +30,8 @@ Update = Callable[[Tensor, Tensor], Tensor]
 Step = Callable[[int], Tensor]
 """A function that takes the optimiser step of a given number, counted from 0. It returns the loss as a scalar tensor,
 which the next call may overwrite."""
+
+_told_of_degradation = False
 
 
 def make_step(
@@ -67,7 +71,7 @@ def _make_step(
 ) -> Step:
     """Returns the function that takes one step with `update`, on patches of one size."""
     device = next(network.parameters()).device
-    if device.type == "cuda" and resident(sampler.pairs, device) is not None:
+    if device.type == "cuda" and _can_be_cut_there(sampler, device):
         return ResidentSteps(update, optimizer, sampler, rate, device)
     keep_freed_memory()
 
@@ -95,6 +99,20 @@ def _staged(settings: TrainSettings, of_size: Callable[[int], Step]) -> Step:
         return current(step)
 
     return take_step
+
+
+def _can_be_cut_there(sampler: PatchSampler, device: torch.device) -> bool:
+    """Returns whether patches can be cut on a GPU. If they are degraded, they cannot, and a process warns once."""
+    if sampler.pairs.degradation is None:
+        return resident(sampler.pairs, device) is not None
+    global _told_of_degradation  # noqa: PLW0603 - once a process
+    if not _told_of_degradation:
+        _told_of_degradation = True
+        warnings.warn(
+            "data.degradation: patches are degraded on the host and copied to the GPU at each step, which is slower",
+            stacklevel=3,
+        )
+    return False
 
 
 def make_update(

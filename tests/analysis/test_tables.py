@@ -47,6 +47,13 @@ def test_the_front_has_no_column_that_only_other_sweeps_measured() -> None:
     assert columns == ["number", "psnr_y", "params", "ssim_y", "label"]
 
 
+def test_the_front_shows_the_psnr_of_rgb_where_it_was_measured() -> None:
+    columns = list(front_table(FRAME.assign(psnr_rgb=[24.5, 25.5]), ["psnr_y", "params"]))
+    assert columns == ["number", "psnr_y", "params", "psnr_rgb", "label"]
+    by_rgb = front_table(FRAME.assign(psnr_rgb=[24.5, 25.5]), ["psnr_rgb", "params"])
+    assert by_rgb["params"].is_monotonic_increasing
+
+
 @pytest.mark.parametrize(
     "text",
     [

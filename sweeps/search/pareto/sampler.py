@@ -46,7 +46,7 @@ class Pareto(Sampler):
         if costs and fitting == costs and learnt and LATENCY not in objectives:
             return []
         return [
-            f"pareto needs psnr_y or ssim_y and costs to minimize among {', '.join(ADDITIVE)}, "
+            f"pareto needs psnr_y, ssim_y or psnr_rgb and costs to minimize among {', '.join(ADDITIVE)}, "
             f"got objectives {', '.join(objectives)}; choose another sampler"
         ]
 

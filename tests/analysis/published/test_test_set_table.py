@@ -35,6 +35,13 @@ def test_the_wide_table_has_one_row_a_network_and_ours_last() -> None:
     assert table["Set14"].tolist()[-2:] == ["28.00 / 0.9000", "-"]
 
 
+def test_the_psnr_of_rgb_is_shown_for_sets_that_are_no_usual_test_sets() -> None:
+    rows = pd.DataFrame([own("a", 30.0), own("a", 29.0, "DIV2K_valid_HR")])
+    table = wide(rows.assign(psnr_rgb=27.456))
+    assert table["Set5"].tolist() == ["30.00 / 0.9000"]
+    assert table["DIV2K_valid_HR (Y, SSIM, RGB)"].tolist() == ["29.00 / 0.9000 / 27.46"]
+
+
 def test_every_format_can_be_read() -> None:
     rows = pd.DataFrame([own("net_x", 30.0)])
     assert show(rows, "json").startswith("[")

@@ -44,6 +44,11 @@ def test_defaults_are_filled_in_and_strings_of_numbers_are_read(tmp_path: Path) 
     assert list(config.objectives) == ["psnr_y", "params", "multadds"]
 
 
+def test_psnr_of_rgb_is_an_objective(tmp_path: Path) -> None:
+    objectives = {"psnr_rgb": "maximize", "params": "minimize"}
+    assert small_config(tmp_path, objectives=objectives).objectives == objectives
+
+
 def test_misspelt_knob_names_the_line_and_the_nearest(tmp_path: Path) -> None:
     text = "metadata:\n  sweep:\n    name: a\n    scale: 4\n    families:\n      slwsr:\n        n_fets: [8]\n"
     assert told(tmp_path, text) == (

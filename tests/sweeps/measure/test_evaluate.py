@@ -10,7 +10,7 @@ from sweeps.data.cache import PairSet, open_cache
 from sweeps.data.images import find_images
 from sweeps.data.split import open_test_set
 from sweeps.measure.evaluate import bicubic_scores, enlarge, evaluate, published_bicubic_scores
-from sweeps.measure.metrics import psnr_y, ssim_y
+from sweeps.measure.metrics import psnr_y, psnrs_rgb, ssim_y
 
 
 class Nearest(nn.Module):
@@ -119,8 +119,11 @@ def test_scores_are_means_over_the_images(pairs: PairSet) -> None:
         enlarged = pairs.low_res(i).repeat(2, 0).repeat(2, 1)
         assert scores.per_image[name].psnr_y == psnr_y(enlarged, pairs.high_res(i), 2)
         assert scores.per_image[name].ssim_y == ssim_y(enlarged, pairs.high_res(i), 2)
-    both = [score.psnr_y for score in scores.per_image.values()]
-    assert scores.psnr_y == pytest.approx(sum(both) / 2)
+        pair = (torch.from_numpy(np.array(a))[None] for a in (enlarged, pairs.high_res(i)))
+        assert scores.per_image[name].psnr_rgb == psnrs_rgb(*pair, 2).item()
+    for measure in ("psnr_y", "psnr_rgb"):
+        both = [getattr(score, measure) for score in scores.per_image.values()]
+        assert getattr(scores, measure) == pytest.approx(sum(both) / 2)
 
 
 def test_every_part_of_the_network_goes_back_to_its_mode(pairs: PairSet) -> None:

@@ -5,7 +5,8 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from sweeps.measure.metrics import psnr_y, rgb_to_y, scores_y, ssim_y
+from searchspace.errors import UserError
+from sweeps.measure.metrics import psnr_y, psnrs_rgb, rgb_to_y, scores_y, ssim_y
 
 
 @pytest.fixture
@@ -159,3 +160,27 @@ def test_floating_point_images_are_refused() -> None:
     image = np.zeros((20, 20, 3))
     with pytest.raises(ValueError, match="must be uint8"):
         psnr_y(image, image, 2)
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_psnr_of_rgb_has_one_mean_over_pixels_and_channels(
+    image: np.ndarray, noisy: np.ndarray, scale: int
+) -> None:
+    inside = (slice(scale, -scale), slice(scale, -scale))
+    error = (image.astype(np.float64) - noisy.astype(np.float64))[inside]
+    expected = 10 * math.log10(255**2 / np.mean(error**2))
+    pair = [torch.from_numpy(np.stack([a, b])) for a, b in ((noisy, image), (image, image))]
+    found = psnrs_rgb(pair[0], pair[1], scale)
+    assert found.tolist() == [pytest.approx(expected, abs=1e-12), math.inf]
+    # A third of the channels has an error, and the border is not compared.
+    red = image.copy()
+    red[..., 0] ^= 1
+    red[:scale] = 0
+    found = psnrs_rgb(torch.from_numpy(red)[None], torch.from_numpy(image)[None], scale)
+    assert found.item() == pytest.approx(10 * math.log10(255**2 * 3))
+
+
+def test_psnr_of_rgb_refuses_images_of_other_sizes(image: np.ndarray) -> None:
+    whole = torch.from_numpy(image)[None]
+    with pytest.raises(UserError):
+        psnrs_rgb(whole[:, :-1], whole, 2)

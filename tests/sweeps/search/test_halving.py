@@ -257,5 +257,5 @@ def test_threshold_of_gain_needs_the_sampler_that_expects_gains(tmp_path: Path) 
 
 
 def test_pareto_without_a_cost_to_minimize_is_a_fault_of_the_file(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="pareto needs psnr_y or ssim_y and costs"):
+    with pytest.raises(ConfigError, match="pareto needs psnr_y, ssim_y or psnr_rgb and costs"):
         small_config(tmp_path, objectives={"psnr_y": "maximize"}, search={"sampler": "pareto"})

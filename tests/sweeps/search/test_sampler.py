@@ -61,7 +61,9 @@ def test_grid_refuses_a_space_too_large_to_list() -> None:
 )
 def test_pareto_refuses_objectives_that_it_cannot_search(objectives: dict[str, str]) -> None:
     (fault,) = sampler_class("pareto").faults(space(), objectives)
-    assert fault.startswith("pareto needs psnr_y or ssim_y and costs to minimize among params")
+    assert fault.startswith(
+        "pareto needs psnr_y, ssim_y or psnr_rgb and costs to minimize among params"
+    )
     assert f"got objectives {', '.join(objectives)};" in fault
 
 

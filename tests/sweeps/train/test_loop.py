@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from searchspace.architecture import architecture
 from sweeps.checkpoints.state import CheckpointFailed, Checkpoints, read_checkpoint
+from sweeps.data.degradation import Degradation
+from sweeps.data.settings import DegradationSettings
 from sweeps.data.split import DataSplit
 from sweeps.records import Evaluation, Progress
 from sweeps.train.fast_cpu.graph_rewrites import fused
@@ -36,16 +38,29 @@ def test_training_lowers_the_loss(run: Any) -> None:
     assert losses[-1] < 0.5 * losses[0]
 
 
-def test_an_evaluation_measures_psnr_ssim_loss_and_seconds(run: Any) -> None:
+def test_an_evaluation_measures_psnr_ssim_rgb_loss_and_seconds(run: Any) -> None:
     _, records = run()
     assert [record.step for record in records] == [4, 8, 12]
     named = [(m.dataset, m.name) for m in records[0].measurements]
     assert named == [
         ("validation", "psnr_y"),
         ("validation", "ssim_y"),
+        ("validation", "psnr_rgb"),
         ("train", "loss"),
         ("train", "seconds"),
     ]
+
+
+def test_a_run_with_degraded_patches_resumes_bit_for_bit(run: Any, split: DataSplit) -> None:
+    clean, _ = run(write="clean.pt")
+    ranges = {"blur": [0.2, 1.5], "noise": [0, 10], "jpeg": [60, 95]}
+    split.train.degradation = Degradation(DegradationSettings.model_validate(ranges))
+    whole, expected = run()
+    run(write="cut.pt", stop_at=8)
+    resumed, records = run(write="cut2.pt", read=("cut.pt",))
+    assert same_weights(whole, resumed)
+    assert without_seconds(records) == without_seconds(expected)
+    assert not same_weights(whole, clean)
 
 
 @pytest.mark.parametrize("schedule", sorted(SCHEDULES))
