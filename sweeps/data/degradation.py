@@ -110,7 +110,7 @@ def _between(range_: Range, uniform: float) -> float:
 def _uniform(source: np.random.Philox, count: int) -> NDArray[np.float64]:
     """Returns `count` numbers, uniform in [0, 1)."""
     raw: NDArray[np.uint64] = source.random_raw(count)
-    return (raw >> np.uint64(11)) * 2.0**-53
+    return (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def _normal(source: np.random.Philox, shape: tuple[int, ...]) -> NDArray[np.float64]:
