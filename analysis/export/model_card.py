@@ -3,7 +3,7 @@
 import hashlib
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -20,7 +20,7 @@ from searchspace.quantity import format_quantity
 from sweeps.files import write_text
 
 PACKAGES = ("srsweep", "torch", "onnx", "onnxruntime", "numpy")
-"""Names of the packages whose versions the card states."""
+"""Names of the packages whose versions every card states."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +56,9 @@ def card(
         "format": target.description,
         "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
         "bytes": verdict.bytes,
-        "input": f"low_res: float32 (1, 3, H, W), RGB in [0, 1], any H and W from {verdict.smallest}",
+        "input": f"low_res: float32 (1, 3, H, W), RGB in [0, 1], {_sizes(verdict)}",
         "smallest_input": verdict.smallest,
+        "largest_input": verdict.largest,
         "output": f"super_res: float32 (1, 3, {scale}H, {scale}W), RGB; clip it to [0, 1]",
         "scale": scale,
         "family": architecture.family.name,
@@ -73,6 +74,7 @@ def card(
             "file": verdict.psnr,
             "lost": verdict.loss,
             "bicubic": origin.bicubic,
+            "tile": verdict.tile,
         },
         "largest_difference": verdict.differences,
         "latency_ms": {
@@ -83,9 +85,17 @@ def card(
             **asdict(latency.setting),
         },
         "licence": _licence(architecture, origin),
-        "versions": _versions(),
+        "versions": _versions(target),
         "made_at": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     }
+
+
+def _sizes(verdict: Verdict) -> str:
+    """Returns in words which heights and widths the file accepts."""
+    if verdict.fixed:
+        return "H={} and W={} only".format(*verdict.fixed)
+    upper = f" to {verdict.largest}" if verdict.largest else ""
+    return f"any H and W from {verdict.smallest}{upper}"
 
 
 def write_card(content: Mapping[str, Any], folder: Path, stem: str) -> list[Path]:
@@ -111,7 +121,7 @@ def markdown(content: Mapping[str, Any]) -> str:
         f"- Input: {content['input']}",
         f"- Output: {content['output']}",
         f"- Trained on: {origin['training']}" + _trial(origin),
-        f"- PSNR-Y: {psnr['file']:.2f} dB on {psnr['images']}. The network reaches {psnr['torch']:.2f} dB in torch in "
+        f"- PSNR-Y: {psnr['file']:.2f} dB on {psnr['images']}{_in_tiles(psnr['tile'])}. The network reaches {psnr['torch']:.2f} dB in torch in "
         f"float32, bicubic {psnr['bicubic']:.2f} dB"
         + (
             f".{warning}"
@@ -146,6 +156,10 @@ def markdown(content: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _in_tiles(tile: Sequence[int] | None) -> str:
+    return f", in tiles of {tile[1]}x{tile[0]} pixels" if tile else ""
+
+
 def _with_unit(name: str, unit: str) -> str:
     """Returns the name of a cost, followed by its unit unless the name already contains the unit."""
     return name if unit in name or name.endswith(" B") else f"{name} ({unit})"
@@ -163,9 +177,9 @@ def _licence(architecture: Architecture, origin: Origin) -> str:
     )
 
 
-def _versions() -> dict[str, str]:
+def _versions(target: Target) -> dict[str, str]:
     found = {"python": platform.python_version()}
-    for package in PACKAGES:
+    for package in (*PACKAGES, *target.packages):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

@@ -9,8 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from analysis.export.target import Job, Run, Target
+from analysis.export.target import Job, Run, Target, largest_side
 from analysis.export.targets import TARGETS
+from analysis.export.tiles import InTiles
 from sweeps.data.cache import PairSet
 from sweeps.device import device_model
 from sweeps.measure.evaluate import evaluate
@@ -41,7 +42,14 @@ class Verdict:
     latency: Latency
     """Latency of the file on this machine's processor."""
     smallest: int = 1
-    """The file gives the network's output for all images whose height and width are at least this number of pixels."""
+    """The file gives the network's output for all images whose height and width are at least this number of pixels,
+    unless `fixed` says otherwise."""
+    fixed: tuple[int, int] | None = None
+    """Height and width of the only image that the file accepts. None for a file of free size."""
+    largest: int | None = None
+    """Largest height and width that the file accepts. None if there is no limit."""
+    tile: tuple[int, int] | None = None
+    """Height and width of the tiles in which the PSNR of the file and of torch was measured. None: images at once."""
 
     @property
     def largest_difference(self) -> float:
@@ -67,15 +75,26 @@ def verify(
     """Compares the exported file at `path` with the deployed `network` from which it was made.
 
     `psnr_torch` is the PSNR of the network on `validation` in torch [dB]. The caller measures it once for all files of
-    the network. `latency_size` is the (height, width) of the image for which the latency is measured. Raises
+    the network. It is measured again, in tiles, if the file does not take all validation images at once. `latency_size`
+    is the (height, width) of the image for which the latency is measured, and for which the file was written. Raises
     ExportFailed if the file differs from the network by more than `target` allows.
     """
     run = target.load(path, threads)
-    images = {f"{w}x{h}": cut(validation.low_res(0), (h, w)) for h, w in SIZES}
+    first = validation.low_res(0)
+    sizes = (latency_size,) if target.fixed else SIZES
+    images = {f"{w}x{h}": cut(first, (h, w)) for h, w in sizes}
     differences = {size: difference(network, run, image) for size, image in images.items()}
-    smallest = smallest_size(network, run, validation.low_res(0), target.largest_difference)
-    _refuse_small(target, validation, smallest)
-    after = evaluate(AsNetwork(run), validation, device="cpu").psnr_y
+    smallest = min(latency_size)
+    if not target.fixed:
+        smallest = smallest_size(network, run, first, target.largest_difference)
+        _refuse_small(target, validation, smallest)
+    tile = _tile(target, validation, latency_size)
+    judged: nn.Module = AsNetwork(run)
+    if tile:
+        judged = InTiles(judged, tile, padded=target.fixed)
+        whole = InTiles(network, tile, padded=target.fixed)
+        psnr_torch = evaluate(whole, validation, device="cpu").psnr_y
+    after = evaluate(judged, validation, device="cpu").psnr_y
     verdict = Verdict(
         differences=differences,
         psnr_torch=psnr_torch,
@@ -83,6 +102,9 @@ def verify(
         bytes=path.stat().st_size,
         latency=file_latency(target, run, latency_size, threads),
         smallest=smallest,
+        fixed=latency_size if target.fixed else None,
+        largest=largest_side(latency_size) if target.bounded else None,
+        tile=tile,
     )
     _refuse(target, verdict)
     return verdict
@@ -177,6 +199,14 @@ class AsNetwork(nn.Module):
 
     def forward(self, low_res: Tensor) -> Tensor:
         return torch.from_numpy(self.run(low_res.contiguous().numpy()))
+
+
+def _tile(target: Target, validation: PairSet, size: tuple[int, int]) -> tuple[int, int] | None:
+    """Returns the (height, width) of the tiles for a file that does not take every validation image at once."""
+    if target.fixed:
+        return size
+    side = largest_side(size)
+    return (side, side) if target.bounded and validation.sizes.max() > side else None
 
 
 def _refuse_small(target: Target, validation: PairSet, smallest: int) -> None:

@@ -22,9 +22,11 @@ from srsweep.options import (
     INTO,
     MAX_THREADS,
     SCALE,
+    SIZE,
     VARIANT,
     WEIGHTS,
     print_table,
+    size_of,
     tabular,
 )
 from srsweep.variant import TrialReference, Variant, data_of, remember_or_tell, split_of
@@ -42,7 +44,8 @@ from sweeps.measure.evaluate import bicubic_scores, evaluate
     multiple=True,
     default=("onnx",),
     show_default=True,
-    help="File format: ONNX in float32, ONNX in INT8, or torch.export. Repeat the option for several formats.",
+    help="File format; docs/export.md describes each of them. onnx, int8 and torch need the extra `export`, the others "
+    "an extra of their own. Repeat the option for several formats.",
 )
 @click.option(
     "--front",
@@ -76,6 +79,7 @@ from sweeps.measure.evaluate import bicubic_scores, evaluate
     show_default=True,
     help="Number of CPU threads with which the latency is measured.",
 )
+@SIZE
 @DATABASE
 @tabular
 def export(  # noqa: PLR0913 - one parameter an option
@@ -88,6 +92,7 @@ def export(  # noqa: PLR0913 - one parameter an option
     train_set: str | None,
     root: str | None,
     threads: int,
+    size: str | None,
     db: str | None,
     form: Format | None,
 ) -> None:
@@ -99,6 +104,7 @@ def export(  # noqa: PLR0913 - one parameter an option
     The output of each file is compared with PyTorch's output at three image sizes, and its PSNR is
     measured on the validation images. If a file differs too much, it is not kept, and the exit code
     is 1. A model card is written beside each file. INT8 files are calibrated on the training images.
+    Files for some formats accept images of one size only, --size, which is part of the file's name.
     For a trial, the latency of each file and the PSNR of its INT8 file are stored in the database.
 
     --front takes the front of the sweep's own objectives. A front computed from the PSNR of INT8 files or from measured
@@ -120,7 +126,10 @@ def export(  # noqa: PLR0913 - one parameter an option
             data = data_of(each, train_set, root)
             try:
                 origin = _origin(each, data, bicubic(data, each.scale))
-                for shipped in _ship(each, dict.fromkeys(targets), output, data, origin, threads):
+                at = size_of(size, each.scale)
+                for shipped in _ship(
+                    each, dict.fromkeys(targets), output, data, origin, threads, at
+                ):
                     _warn(shipped, origin)
                     _note_smallest(shipped)
                     rows.append({"variant": each.name} | _row(shipped))
@@ -172,6 +181,7 @@ def _ship(  # noqa: PLR0913
     data: DataSettings,
     origin: Origin,
     threads: int,
+    size: tuple[int, int],
 ) -> Iterator[Shipped]:
     """Yields each file of a variant once it is verified. Raises ExportFailed for the first that fails."""
     network, loaded = variant.loaded()
@@ -190,6 +200,7 @@ def _ship(  # noqa: PLR0913
             psnr_torch=psnr_torch,
             origin=origin,
             threads=threads,
+            size=size,
         )
 
 
