@@ -16,8 +16,11 @@ from sweeps.log import log_failure, log_of
 from sweeps.messages import TRACEBACK, reason_of, redacted, visible
 
 EXTRAS = {
+    "ai_edge_litert": "litert",
+    "ai_edge_quantizer": "litert",
     "dash": "dashboard",
     "executorch": "executorch",
+    "litert_torch": "litert",
     "onnx": "export",
     "onnxruntime": "export",
     "onnxscript": "export",

@@ -92,11 +92,11 @@ class Editor:
         self.module = module
         self.tracer = GraphAppendingTracer(module.graph)
 
-    def proxy(self, node: Any) -> Proxy:
+    def proxy(self, node: Any) -> Any:
         """Returns a stand-in for the result of `node`. What is computed from it becomes operators of the graph."""
         return Proxy(node, self.tracer)
 
-    def constant(self, like: Node, value: Tensor) -> Proxy:
+    def constant(self, like: Node, value: Tensor) -> Any:
         """Adds `value` to the module as a buffer, which is named after the node `like`."""
         name = f"{like.name}_constant"
         while hasattr(self.module, name):
@@ -151,11 +151,11 @@ def shuffle_weight(weight: Tensor, stride: int, padding: int, groups: int) -> tu
     return new.reshape(groups * outputs * stride**2, inputs // groups, side, side), reach_
 
 
-def _transposed_convolution(editor: Editor, node: Node) -> Proxy | None:
+def _transposed_convolution(editor: Editor, node: Node) -> Any:
     x, weight_node, bias_node, *rest = _arguments(node, 8)
+    defaults: list[Any] = [[1, 1], [0, 0], [0, 0], 1, [1, 1]]
     stride, padding, extra, groups, dilation = (
-        given if given is not None else default
-        for given, default in zip(rest, ([1, 1], [0, 0], [0, 0], 1, [1, 1]), strict=True)
+        default if given is None else given for given, default in zip(rest, defaults, strict=True)
     )
     weight = editor.value(weight_node)
     if weight is None or any(len(set(pair)) > 1 for pair in (stride, padding, extra, dilation)):
@@ -175,7 +175,7 @@ def _transposed_convolution(editor: Editor, node: Node) -> Proxy | None:
     return F.pixel_shuffle(convolved, s)
 
 
-def _bicubic(editor: Editor, node: Node) -> Proxy | None:
+def _bicubic(editor: Editor, node: Node) -> Any:
     x, _, align_corners, _ = _arguments(node, 4)
     if align_corners:
         return None
@@ -217,7 +217,7 @@ def _repeat_border(x: Any, before: int, after: int) -> Any:
     return x
 
 
-def _channel_norm(editor: Editor, node: Node) -> Proxy | None:
+def _channel_norm(editor: Editor, node: Node) -> Any:
     """Rewrites x.movedim(1, -1), layer norm over the last dimension, movedim(-1, 1)."""
     norm, *back = _arguments(node, 3)
     if not isinstance(norm, Node) or norm.target is not ATEN.layer_norm.default or back != [-1, 1]:
@@ -237,7 +237,7 @@ def _channel_norm(editor: Editor, node: Node) -> Proxy | None:
     return result
 
 
-def _channel_shuffle(editor: Editor, node: Node) -> Proxy | None:
+def _channel_shuffle(editor: Editor, node: Node) -> Any:
     """Rewrites x.unflatten(1, (groups, -1)).transpose(1, 2).flatten(1, 2)."""
     swapped, *dims = _arguments(node, 3)
     if dims != [1, 2] or swapped.target is not ATEN.transpose.int:
@@ -253,7 +253,7 @@ def _channel_shuffle(editor: Editor, node: Node) -> Proxy | None:
     return editor.proxy(x).index_select(1, editor.constant(node, order))
 
 
-def _crop(editor: Editor, node: Node) -> Proxy | None:
+def _crop(editor: Editor, node: Node) -> Any:
     """Rewrites the crop of an image that was padded to an even size, because torch cannot prove the result's size."""
     x, dim, start, end = _arguments(node, 4)
     if start not in (None, 0) or not isinstance(end, Node) or len(node.args) > 4:
@@ -264,7 +264,7 @@ def _crop(editor: Editor, node: Node) -> Proxy | None:
     return editor.proxy(x).index_select(dim, editor.proxy(index))
 
 
-REWRITES: dict[Any, Callable[[Editor, Node], Proxy | None]] = {
+REWRITES: dict[Any, Callable[[Editor, Node], Any]] = {
     ATEN.conv_transpose2d.input: _transposed_convolution,
     ATEN.upsample_bicubic2d.vec: _bicubic,
     ATEN.movedim.int: _channel_norm,

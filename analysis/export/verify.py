@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from analysis.export.images import cut
 from analysis.export.target import Job, Run, Target, largest_side
 from analysis.export.targets import TARGETS
 from analysis.export.tiles import InTiles
@@ -108,16 +109,6 @@ def verify(
     )
     _refuse(target, verdict)
     return verdict
-
-
-def cut(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:
-    """Returns the top left part of `image` (H, W, 3) as (1, 3, height, width) in [0, 1].
-
-    `size` is (height, width). An image smaller than `size` is tiled until it fills it.
-    """
-    rows, columns = (np.arange(n) % side for n, side in zip(size, image.shape[:2], strict=True))
-    part = image[rows][:, columns].transpose(2, 0, 1)[None]
-    return np.ascontiguousarray(part, dtype=np.float32) / np.float32(255)
 
 
 def difference(network: nn.Module, run: Run, low_res: NDArray[np.float32]) -> float:

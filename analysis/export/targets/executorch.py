@@ -4,10 +4,6 @@ The file accepts images of any size up to `Job.largest`. Its input must be conti
 runtime returns a wrong image and reports no error.
 """
 
-import logging
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from analysis.export.rewrites import plain_program
-from analysis.export.target import Job, Run, Target, quiet
+from analysis.export.silence import silent
+from analysis.export.target import Job, Run, Target
 
 
 def write(job: Job, path: Path) -> None:
@@ -52,27 +49,6 @@ def load(path: Path, threads: int) -> Run:
         return super_res.numpy()
 
     return run
-
-
-@contextmanager
-def silent() -> Iterator[None]:
-    """Discards warnings, log messages and all that libraries print, until the end of the `with` block.
-
-    Torchao, ExecuTorch and XNNPACK report missing GPU libraries and the processor's features. Errors are still raised.
-    """
-    before = logging.root.manager.disable
-    kept = [(number, os.dup(number)) for number in (1, 2)]
-    logging.disable(logging.CRITICAL)
-    try:
-        with quiet(), Path(os.devnull).open("w") as nowhere:
-            for number, _ in kept:
-                os.dup2(nowhere.fileno(), number)
-            yield
-    finally:
-        for number, copy in kept:
-            os.dup2(copy, number)
-            os.close(copy)
-        logging.disable(before)
 
 
 TARGET = Target(

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from analysis.export.rewrites import plain_program, retraced
+from analysis.export.silence import silent
 from analysis.export.target import Job, Target
 from analysis.export.targets import executorch
 from analysis.export.targets.onnx_int8 import calibration_patches
@@ -17,7 +18,7 @@ from analysis.export.targets.onnx_int8 import calibration_patches
 def write(job: Job, path: Path) -> None:
     """Writes the network to `path`. Raises UserError if the job has no images for calibration."""
     patches = calibration_patches(job.calibration)
-    with executorch.silent():
+    with silent():
         from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
             XNNPACKQuantizer,
             get_symmetric_quantization_config,

@@ -12,9 +12,10 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from analysis.export.images import cut
 from analysis.export.target import Job, Target
 from analysis.export.targets import TARGETS
-from analysis.export.verify import cut, difference
+from analysis.export.verify import difference
 from searchspace.layers import deployed
 from srsweep.cli import main
 from srsweep.errors import EXTRAS, as_expected
@@ -22,7 +23,7 @@ from tests.analysis.export.test_smallest import small
 from tests.analysis.export.test_targets import noise, trained_a_little
 
 SIZE = (12, 16)
-PACKAGES = {"executorch": "executorch"}
+PACKAGES = {"executorch": "executorch", "litert": "litert_torch"}
 """The package that writes the files of a target, by the first word of the target's name."""
 PHONES = [name for name in TARGETS if name.partition("-")[0] in PACKAGES]
 
