@@ -16,6 +16,7 @@ from sweeps.log import log_failure, log_of
 from sweeps.messages import TRACEBACK, reason_of, redacted, visible
 
 EXTRAS = {
+    "MNN": "mnn",
     "ai_edge_litert": "litert",
     "ai_edge_quantizer": "litert",
     "dash": "dashboard",

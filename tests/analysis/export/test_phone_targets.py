@@ -23,7 +23,7 @@ from tests.analysis.export.test_smallest import small
 from tests.analysis.export.test_targets import noise, trained_a_little
 
 SIZE = (12, 16)
-PACKAGES = {"executorch": "executorch", "litert": "litert_torch"}
+PACKAGES = {"executorch": "executorch", "litert": "litert_torch", "mnn": "MNN"}
 """The package that writes the files of a target, by the first word of the target's name."""
 PHONES = [name for name in TARGETS if name.partition("-")[0] in PACKAGES]
 
