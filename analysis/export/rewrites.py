@@ -9,6 +9,7 @@ ONNX and torch.export are not rewritten.
 | bicubic resize | depthwise convolution and pixel shuffle |
 | layer norm over channels, between two `movedim` | means over channels |
 | channel shuffle, which has rank 5 | a reordering of channels |
+| addition of at most 1e-12 | nothing |
 | crop to a size that depends on whether a side is odd | a selection of rows and columns |
 """
 
@@ -31,6 +32,8 @@ SIDES = (6, 7, 24, 35)
 """Sides of the images at which two symbolic sizes are compared, in pixels. Two of them are odd."""
 LEAST = (1, 8)
 """Smallest height and width that a program of free size may promise to accept. The first that torch can promise counts."""
+TINY = 1e-12
+"""Largest constant whose addition is dropped. It protects a square root of 0 in training; its root is 1e-6."""
 PYTORCH_CUBIC = -0.75
 """The parameter of the cubic kernel with which PyTorch resizes."""
 
@@ -264,11 +267,19 @@ def _crop(editor: Editor, node: Node) -> Any:
     return editor.proxy(x).index_select(dim, editor.proxy(index))
 
 
+def _tiny_sum(editor: Editor, node: Node) -> Any:
+    """Drops the addition of a tiny constant, whose quantisation scale would be 0. LiteRT's runtime aborts then."""
+    x, constant = _arguments(node, 2)
+    tiny = isinstance(constant, float) and abs(constant) <= TINY
+    return editor.proxy(x) if tiny else None
+
+
 REWRITES: dict[Any, Callable[[Editor, Node], Any]] = {
     ATEN.conv_transpose2d.input: _transposed_convolution,
     ATEN.upsample_bicubic2d.vec: _bicubic,
     ATEN.movedim.int: _channel_norm,
     ATEN.slice.Tensor: _crop,
+    ATEN.add.Tensor: _tiny_sum,
     ATEN.flatten.using_ints: _channel_shuffle,
 }
 """Maps an operator to the function that rewrites it. The function returns None where it has no exact replacement."""

@@ -6,8 +6,9 @@ tensor, and turn the output into colours with those of the output tensor.
 """
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ from searchspace.errors import UserError
 
 MOST_IMAGES = 16
 """Largest number of images used for calibration. An image of 320x180 pixels has as many pixels as 14 patches of 64x64."""
+
+NARROWEST = 1e-4
+"""Smallest difference between the largest and the smallest value of a quantised tensor."""
 
 
 def write(job: Job, path: Path) -> None:
@@ -36,7 +40,18 @@ def write(job: Job, path: Path) -> None:
             (name,) = signature["inputs"]
             made = quantizer.Quantizer(str(whole), recipe.static_wi8_ai8())
             ranges = made.calibrate({key: [{name: image} for image in images]}, num_threads=1)
+            widen(ranges)
             path.write_bytes(bytes(made.quantize(ranges).quantized_model))
+
+
+def widen(ranges: Mapping[str, MutableMapping[str, Any]]) -> None:
+    """Widens every range of values, by the name of the tensor, that is narrower than NARROWEST.
+
+    The output of dead units is always 0. Its scale would be 0, for which LiteRT's runtime aborts the process.
+    """
+    for found in ranges.values():
+        if "min" in found and "max" in found:
+            found["max"] = np.maximum(found["max"], found["min"] + np.float32(NARROWEST))
 
 
 def calibration_images(

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from analysis.export.images import cut
 from analysis.export.target import Job, Target
 from analysis.export.targets import TARGETS
+from analysis.export.targets.litert_int8 import widen
 from analysis.export.verify import difference
 from searchspace.layers import deployed
 from srsweep.cli import main
@@ -123,3 +124,14 @@ def test_the_command_exports_and_verifies(
     assert card["largest_input"] == (512 if lenient.bounded else None)
     assert ("H=24 and W=32 only" in card["input"]) == lenient.fixed
     assert lenient.packages[0] in card["versions"]
+
+
+def test_the_range_of_dead_units_gets_a_width() -> None:
+    ranges = {
+        "dead": {"min": np.zeros(1, np.float32), "max": np.zeros(1, np.float32)},
+        "alive": {"min": np.float32(-1), "max": np.float32(2)},
+        "unknown": {},
+    }
+    widen(ranges)
+    assert ranges["dead"]["max"] > ranges["dead"]["min"]
+    assert ranges["alive"] == {"min": -1, "max": 2}
