@@ -19,6 +19,7 @@ EXTRAS = {
     "MNN": "mnn",
     "ai_edge_litert": "litert",
     "ai_edge_quantizer": "litert",
+    "coremltools": "coreml",
     "dash": "dashboard",
     "executorch": "executorch",
     "litert_torch": "litert",

@@ -70,6 +70,9 @@ class Target:
     """Whether the file accepts heights and widths up to `Job.largest` only."""
     packages: tuple[str, ...] = ()
     """Further packages whose versions the model card states."""
+    fault: Callable[[Path, tuple[int, ...], tuple[int, ...]], str] | None = None
+    """If this machine cannot run the file: a function that checks its structure instead. It takes the file and the shapes
+    of the input and the output, and returns what is wrong, or ''."""
 
     def file_name(self, stem: str, size: tuple[int, int]) -> str:
         """Returns the name of the file of the network `stem` for images of `size` (height, width)."""

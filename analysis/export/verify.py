@@ -36,12 +36,12 @@ class Verdict:
     """Largest difference from torch in any colour value, on a scale from 0 to 1, by image size ('WxH')."""
     psnr_torch: float
     """PSNR of the network in torch on the validation split [dB]."""
-    psnr: float
-    """PSNR of the exported file on the validation split [dB]."""
+    psnr: float | None
+    """PSNR of the exported file on the validation split [dB]. None if this machine cannot run the file."""
     bytes: int
     """Size of the file in bytes."""
-    latency: Latency
-    """Latency of the file on this machine's processor."""
+    latency: Latency | None
+    """Latency of the file on this machine's processor. None if this machine cannot run the file."""
     smallest: int = 1
     """The file gives the network's output for all images whose height and width are at least this number of pixels,
     unless `fixed` says otherwise."""
@@ -53,14 +53,14 @@ class Verdict:
     """Height and width of the tiles in which the PSNR of the file and of torch was measured. None: images at once."""
 
     @property
-    def largest_difference(self) -> float:
+    def largest_difference(self) -> float | None:
         """Largest difference from torch in any colour value and over all image sizes, on a scale from 0 to 1."""
-        return max(self.differences.values())
+        return max(self.differences.values(), default=None)
 
     @property
-    def loss(self) -> float:
+    def loss(self) -> float | None:
         """PSNR in torch minus PSNR of the file, on the validation split [dB]. Negative if the file is better."""
-        return self.psnr_torch - self.psnr
+        return None if self.psnr is None else self.psnr_torch - self.psnr
 
 
 def verify(
@@ -80,6 +80,8 @@ def verify(
     is the (height, width) of the image for which the latency is measured, and for which the file was written. Raises
     ExportFailed if the file differs from the network by more than `target` allows.
     """
+    if target.fault is not None:
+        return _not_run(target, path, network, psnr_torch, latency_size)
     run = target.load(path, threads)
     first = validation.low_res(0)
     sizes = (latency_size,) if target.fixed else SIZES
@@ -109,6 +111,27 @@ def verify(
     )
     _refuse(target, verdict)
     return verdict
+
+
+def _not_run(
+    target: Target, path: Path, network: nn.Module, psnr_torch: float, size: tuple[int, int]
+) -> Verdict:
+    """Checks the structure of a file that this machine cannot run. Raises ExportFailed if the check fails."""
+    assert target.fault is not None
+    example = torch.zeros(1, 3, *size)
+    with torch.no_grad():
+        shape = tuple(network(example).shape)
+    if fault := target.fault(path, tuple(example.shape), shape):
+        raise ExportFailed(f"export: {target.name}: {fault}")
+    return Verdict(
+        differences={},
+        psnr_torch=psnr_torch,
+        psnr=None,
+        bytes=path.stat().st_size,
+        latency=None,
+        smallest=min(size),
+        fixed=size if target.fixed else None,
+    )
 
 
 def difference(network: nn.Module, run: Run, low_res: NDArray[np.float32]) -> float:
@@ -212,6 +235,8 @@ def _refuse_small(target: Target, validation: PairSet, smallest: int) -> None:
 
 def _refuse(target: Target, verdict: Verdict) -> None:
     most = target.largest_difference
+    assert verdict.largest_difference is not None
+    assert verdict.loss is not None
     # Both conditions are negated, so that NaN fails the check.
     if most is not None and not verdict.largest_difference <= most:
         raise ExportFailed(
@@ -221,5 +246,5 @@ def _refuse(target: Target, verdict: Verdict) -> None:
     if not verdict.loss <= target.largest_loss:
         raise ExportFailed(
             f"export: {target.name} may lose at most {target.largest_loss:g} dB on the validation split, "
-            f"but loses {verdict.loss:.2f} dB ({verdict.psnr_torch:.2f} -> {verdict.psnr:.2f})"
+            f"but loses {verdict.loss:.2f} dB ({verdict.psnr_torch:.2f} -> {verdict.psnr_torch - verdict.loss:.2f})"
         )

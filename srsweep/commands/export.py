@@ -207,6 +207,8 @@ def _ship(  # noqa: PLR0913
 def _remember(trial: TrialReference, shipped: Shipped, *, own_images: bool) -> None:
     """Stores the latency, and the PSNR of an INT8 file if it was measured on the images of the trial's sweep."""
     latency = shipped.verdict.latency
+    if latency is None or shipped.verdict.psnr is None:
+        return
     rows = latency.rows()
     if shipped.target.name == "int8" and own_images:
         rows.append(("psnr_y_int8", "validation", shipped.verdict.psnr))
@@ -220,22 +222,26 @@ def _remember(trial: TrialReference, shipped: Shipped, *, own_images: bool) -> N
 
 def _warn(shipped: Shipped, origin: Origin) -> None:
     """Prints a warning if the file is worse than bicubic interpolation, or if its latency is unreliable."""
-    if doubt := shipped.verdict.latency.doubt:
+    psnr, latency = shipped.verdict.psnr, shipped.verdict.latency
+    if psnr is None or latency is None:
+        click.echo(f"{shipped.file}: not run here, only its structure was checked", err=True)
+        return
+    if doubt := latency.doubt:
         click.echo(f"{shipped.file}: the latency is unreliable: {doubt}", err=True)
-    if warning := below_bicubic("PSNR", shipped.verdict.psnr, origin.bicubic):
+    if warning := below_bicubic("PSNR", psnr, origin.bicubic):
         click.echo(f"{shipped.file}:{warning}", err=True)
 
 
 def _note_smallest(shipped: Shipped) -> None:
     """Prints a line if the file does not accept images of every size."""
-    if (smallest := shipped.verdict.smallest) > 1:
+    if (smallest := shipped.verdict.smallest) > 1 and not shipped.verdict.fixed:
         click.echo(
             f"{shipped.file}: takes images of at least {smallest}x{smallest} pixels", err=True
         )
 
 
 def _row(shipped: Shipped) -> dict[str, object]:
-    verdict = shipped.verdict
+    verdict, latency = shipped.verdict, shipped.verdict.latency
     return {
         "target": shipped.target.name,
         "file": str(shipped.file),
@@ -243,10 +249,10 @@ def _row(shipped: Shipped) -> dict[str, object]:
         "difference": verdict.largest_difference,
         "torch_psnr_y": verdict.psnr_torch,
         "file_psnr_y": verdict.psnr,
-        "latency_ms": verdict.latency.median,
-        "lower_ms": verdict.latency.lower,
-        "upper_ms": verdict.latency.upper,
-        "reliable": "yes" if verdict.latency.is_reliable else "no",
-        "threads": verdict.latency.setting.threads,
-        "device": verdict.latency.setting.device,
+        "latency_ms": latency and latency.median,
+        "lower_ms": latency and latency.lower,
+        "upper_ms": latency and latency.upper,
+        "reliable": latency and ("yes" if latency.is_reliable else "no"),
+        "threads": latency and latency.setting.threads,
+        "device": latency and latency.setting.device,
     }
