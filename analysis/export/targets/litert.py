@@ -4,6 +4,7 @@ A file accepts images of one size only, which is part of its name. The converter
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,22 +49,21 @@ def load(path: Path, threads: int) -> Run:
     return run
 
 
-def _quantised(colours: NDArray[np.float32], source: dict[str, object]) -> NDArray[np.generic]:
-    scale, zero = source["quantization"]  # type: ignore[misc]
-    kind = np.dtype(source["dtype"])  # type: ignore[arg-type]
+def _quantised(colours: NDArray[np.float32], source: dict[str, Any]) -> NDArray[np.generic]:
+    scale, zero = source["quantization"]
+    kind = np.dtype(source["dtype"])
     if not scale:
         return np.ascontiguousarray(colours, dtype=kind)
     limits = np.iinfo(kind)
     return np.clip(np.round(colours / scale) + zero, limits.min, limits.max).astype(kind)
 
 
-def _colours(values: NDArray[np.generic], result: dict[str, object]) -> NDArray[np.float32]:
-    scale, zero = result["quantization"]  # type: ignore[misc]
+def _colours(values: NDArray[np.generic], result: dict[str, Any]) -> NDArray[np.float32]:
+    scale, zero = result["quantization"]
     if not scale:
         return values.astype(np.float32, copy=False)
     colours = np.subtract(values, np.float32(zero), dtype=np.float32)
-    colours *= np.float32(scale)
-    return colours
+    return np.multiply(colours, np.float32(scale), out=colours)
 
 
 TARGET = Target(
