@@ -130,6 +130,8 @@ def rows(family: str, folder: Path) -> list[dict[str, object]]:
             made.append(row | {"failed": str(error)})
             continue
         latency = verdict.latency
+        assert latency is not None
+        assert verdict.loss is not None
         row |= {
             "lost_db": round(verdict.loss, 4),
             "largest_difference": f"{verdict.largest_difference:.2g}",

@@ -16,10 +16,17 @@ from sweeps.log import log_failure, log_of
 from sweeps.messages import TRACEBACK, reason_of, redacted, visible
 
 EXTRAS = {
+    "MNN": "mnn",
+    "ai_edge_litert": "litert",
+    "ai_edge_quantizer": "litert",
+    "coremltools": "coreml",
     "dash": "dashboard",
+    "executorch": "executorch",
+    "litert_torch": "litert",
     "onnx": "export",
     "onnxruntime": "export",
     "onnxscript": "export",
+    "torchao": "executorch",
 }
 """Maps each optional package to the extra of srsweep that installs it."""
 
@@ -94,9 +101,11 @@ def as_expected(error: Exception) -> click.ClickException | None:
         return Mistake(str(error))
     if isinstance(error, (SweepFailed, SweepTaken, StoreError)):
         return RunFailed(str(error))
-    if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
-        line = f"{error.name} is not installed; `pip install 'srsweep[{EXTRAS[error.name]}]'`"
-        return Mistake(line)
+    if isinstance(error, ModuleNotFoundError):
+        package = (error.name or "").partition(".")[0]
+        if package in EXTRAS:
+            line = f"{package} is not installed; `pip install 'srsweep[{EXTRAS[package]}]'`"
+            return Mistake(line)
     return None
 
 

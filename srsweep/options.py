@@ -13,6 +13,7 @@ import pandas as pd
 
 from analysis.tables import Format, render
 from searchspace.architecture import Architecture, architecture
+from searchspace.cost import low_res_size
 from searchspace.errors import UserError, cut, shown
 from searchspace.quantity import parse_quantity
 from srsweep.errors import use_database
@@ -45,6 +46,11 @@ class ExpandedPath(click.Path):
 
 FILE = click.argument("file", type=ExpandedPath(path_type=Path, dir_okay=False))
 VARIANT = click.argument("variant", metavar="VARIANT...", nargs=-1, required=True)
+SIZE = click.option(
+    "--size",
+    metavar="WxH",
+    help="Width and height of the input image in pixels. Default: the size that gives a 1280x720 output.",
+)
 WEIGHTS = click.option(
     "--weights",
     type=ExpandedPath(path_type=Path, dir_okay=False),
@@ -105,6 +111,20 @@ def tabular(command: Command) -> Command:
     for decorate in both:
         command = decorate(command)
     return command
+
+
+def size_of(text: str | None, scale: int) -> tuple[int, int]:
+    """Returns (height, width) of 'WIDTHxHEIGHT'. For None it returns the size that gives a 1280x720 output."""
+    if text is None:
+        return low_res_size(scale)
+    parts = text.lower().split("x")
+    # More than six digits are not converted, because Python refuses to convert very many.
+    sides = [int(part) for part in parts if part.isdecimal() and len(part) <= 6]
+    if len(parts) != 2 or len(sides) != 2 or not all(8 <= side <= MAX_SIDE for side in sides):
+        raise UserError(
+            f"--size: must read WIDTHxHEIGHT, such as 320x180, with sides from 8 to {MAX_SIDE:,}, got {shown(text)}"
+        )
+    return sides[1], sides[0]
 
 
 def print_table(frame: pd.DataFrame, form: Format | None) -> None:

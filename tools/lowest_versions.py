@@ -5,7 +5,7 @@ python tools/lowest_versions.py --torch 2.13.0 > lowest.txt
 `make test-lowest` installs the printed file into a separate environment and runs the quick tests there.
 The script uses only the standard library, so that it can run before anything is installed.
 
-There are two exceptions. The development tools (the extra `dev`) keep the versions in constraints.txt.
+There are three exceptions. The runtimes for phones are left out. The development tools (the extra `dev`) keep the versions in constraints.txt.
 torch has the version of the normal environment by default, because its lowest allowed version pulls
 several gigabytes of CUDA packages from most indexes. `--torch lowest` pins that version.
 """
@@ -21,6 +21,9 @@ TORCH = "2.13.0"
 """The version of torch that `make setup` installs."""
 TOOLS = "dev"
 """The extra with the development tools, which no user installs. Its packages keep the versions in constraints.txt."""
+
+RUNTIMES = ("executorch", "litert", "mnn", "coreml")
+"""The extras with a runtime for phones. They take gigabytes, and each needs the newest torch."""
 
 _PROMISE = re.compile(
     r"(?P<name>[A-Za-z0-9._-]+)(?P<extras>\[[^\]]+\])?>=(?P<lowest>[0-9][^,;\s]*)"
@@ -39,13 +42,14 @@ def lowest(requirement: str) -> str:
 
 
 def pins(pyproject: Path, torch: str = TORCH) -> list[str]:
-    """Returns the dependencies of the project and of all its extras except `dev`, each pinned to its lowest version.
+    """Returns the dependencies of the project and of its extras except `dev` and RUNTIMES, each pinned to its lowest version.
 
     torch is pinned to the version `torch` instead, unless `torch` is "lowest".
     """
     project = tomllib.loads(pyproject.read_text())["project"]
     extras: dict[str, list[str]] = project["optional-dependencies"]
-    optional = [line for extra, lines in extras.items() if extra != TOOLS for line in lines]
+    left_out = (TOOLS, *RUNTIMES)
+    optional = [line for extra, lines in extras.items() if extra not in left_out for line in lines]
     pinned = [lowest(requirement) for requirement in [*project["dependencies"], *optional]]
     if torch == "lowest":
         return pinned

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -20,7 +20,7 @@ from searchspace.quantity import format_quantity
 from sweeps.files import write_text
 
 PACKAGES = ("srsweep", "torch", "onnx", "onnxruntime", "numpy")
-"""Names of the packages whose versions the card states."""
+"""Names of the packages whose versions every card states."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +56,9 @@ def card(
         "format": target.description,
         "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
         "bytes": verdict.bytes,
-        "input": f"low_res: float32 (1, 3, H, W), RGB in [0, 1], any H and W from {verdict.smallest}",
+        "input": f"low_res: float32 (1, 3, H, W), RGB in [0, 1], {_sizes(verdict)}",
         "smallest_input": verdict.smallest,
+        "largest_input": verdict.largest,
         "output": f"super_res: float32 (1, 3, {scale}H, {scale}W), RGB; clip it to [0, 1]",
         "scale": scale,
         "family": architecture.family.name,
@@ -73,9 +74,11 @@ def card(
             "file": verdict.psnr,
             "lost": verdict.loss,
             "bicubic": origin.bicubic,
+            "tile": verdict.tile,
         },
         "largest_difference": verdict.differences,
-        "latency_ms": {
+        "latency_ms": latency
+        and {
             "median": latency.median,
             "quartiles": [latency.lower, latency.upper],
             "runs": latency.runs,
@@ -83,9 +86,17 @@ def card(
             **asdict(latency.setting),
         },
         "licence": _licence(architecture, origin),
-        "versions": _versions(),
+        "versions": _versions(target),
         "made_at": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     }
+
+
+def _sizes(verdict: Verdict) -> str:
+    """Returns in words which heights and widths the file accepts."""
+    if verdict.fixed:
+        return "H={} and W={} only".format(*verdict.fixed)
+    upper = f" to {verdict.largest}" if verdict.largest else ""
+    return f"any H and W from {verdict.smallest}{upper}"
 
 
 def write_card(content: Mapping[str, Any], folder: Path, stem: str) -> list[Path]:
@@ -98,9 +109,7 @@ def write_card(content: Mapping[str, Any], folder: Path, stem: str) -> list[Path
 
 def markdown(content: Mapping[str, Any]) -> str:
     """Returns the card `content` as Markdown."""
-    psnr, latency, origin = content["psnr_y"], content["latency_ms"], content["origin"]
-    low, high = latency["quartiles"]
-    differences = ", ".join(f"{v:.2g} at {k}" for k, v in content["largest_difference"].items())
+    origin = content["origin"]
     per_image = "per output image of 1280x720"
     units = {name: cost.unit for name, cost in COSTS.items()}
     lines = [
@@ -111,18 +120,7 @@ def markdown(content: Mapping[str, Any]) -> str:
         f"- Input: {content['input']}",
         f"- Output: {content['output']}",
         f"- Trained on: {as_markdown(origin['training'] + _trial(origin))}",
-        f"- PSNR-Y: {psnr['file']:.2f} dB on {as_markdown(psnr['images'])}. The network reaches {psnr['torch']:.2f} dB in torch in "
-        f"float32, bicubic {psnr['bicubic']:.2f} dB"
-        + (
-            f".{warning}"
-            if (warning := below_bicubic("PSNR", psnr["file"], psnr["bicubic"]))
-            else ""
-        ),
-        f"- Largest difference from torch, for colours from 0 to 1: {differences}",
-        f"- Latency: {latency['median']:.1f} ms, the median of {latency['runs']} runs (quartiles {low:.1f} and "
-        f"{high:.1f} ms), for an input of {latency['width']}x{latency['height']} pixels with {latency['runtime']}, "
-        f"{latency['dtype']}, {latency['threads']} thread{'s' if latency['threads'] > 1 else ''} on "
-        f"{latency['device']}" + (f"; unreliable: {latency['doubt']}" if latency["doubt"] else ""),
+        *(_measured(content) if content["latency_ms"] else _not_run(content)),
         "",
         f"| cost, {per_image} | |",
         "| --- | ---: |",
@@ -146,6 +144,43 @@ def markdown(content: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _measured(content: Mapping[str, Any]) -> Iterator[str]:
+    """Yields the lines about the PSNR, the difference from torch and the latency of a file that was run."""
+    psnr, latency = content["psnr_y"], content["latency_ms"]
+    low, high = latency["quartiles"]
+    differences = ", ".join(f"{v:.2g} at {k}" for k, v in content["largest_difference"].items())
+    warning = below_bicubic("PSNR", psnr["file"], psnr["bicubic"])
+    yield (
+        f"- PSNR-Y: {psnr['file']:.2f} dB on {as_markdown(psnr['images'])}{_in_tiles(psnr['tile'])}. The network reaches "
+        f"{psnr['torch']:.2f} dB in torch in float32, bicubic {psnr['bicubic']:.2f} dB"
+        + (f".{warning}" if warning else "")
+    )
+    yield f"- Largest difference from torch, for colours from 0 to 1: {differences}"
+    yield (
+        f"- Latency: {latency['median']:.1f} ms, the median of {latency['runs']} runs (quartiles {low:.1f} and "
+        f"{high:.1f} ms), for an input of {latency['width']}x{latency['height']} pixels with {latency['runtime']}, "
+        f"{latency['dtype']}, {latency['threads']} thread{'s' if latency['threads'] > 1 else ''} on "
+        f"{latency['device']}" + (f"; unreliable: {latency['doubt']}" if latency["doubt"] else "")
+    )
+
+
+def _not_run(content: Mapping[str, Any]) -> Iterator[str]:
+    """Yields the lines about a file that was not run."""
+    psnr = content["psnr_y"]
+    yield (
+        "- Not run here: this machine lacks the runtime. Only the structure of the file was checked. Its PSNR, its "
+        "difference from torch and its latency are unknown"
+    )
+    yield (
+        f"- PSNR-Y of the network in torch in float32: {psnr['torch']:.2f} dB on {as_markdown(psnr['images'])}, bicubic "
+        f"{psnr['bicubic']:.2f} dB"
+    )
+
+
+def _in_tiles(tile: Sequence[int] | None) -> str:
+    return f", in tiles of {tile[1]}x{tile[0]} pixels" if tile else ""
+
+
 def _with_unit(name: str, unit: str) -> str:
     """Returns the name of a cost, followed by its unit unless the name already contains the unit."""
     return name if unit in name or name.endswith(" B") else f"{name} ({unit})"
@@ -163,9 +198,9 @@ def _licence(architecture: Architecture, origin: Origin) -> str:
     )
 
 
-def _versions() -> dict[str, str]:
+def _versions(target: Target) -> dict[str, str]:
     found = {"python": platform.python_version()}
-    for package in PACKAGES:
+    for package in (*PACKAGES, *target.packages):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

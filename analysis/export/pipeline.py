@@ -44,23 +44,29 @@ def ship(
     psnr_torch: float,
     origin: Origin,
     threads: int,
+    size: tuple[int, int] | None = None,
 ) -> Shipped:
     """Exports the trained `network` to a file in `folder`, checks the file, and writes its model card beside it.
 
     `network` may be in training or in evaluation mode, and stays unchanged. `psnr_torch` is its PSNR on the validation
-    split in torch [dB]. Raises ExportFailed if the file fails its check. Files with the same names in `folder` are then
-    deleted, so that no older file is mistaken for the result. Raises OSError, which names the file, if it cannot be
-    written. Older files then stay.
+    split in torch [dB]. `size` is the (height, width) of the image for which the latency is measured, and the only size
+    that a file of fixed size accepts. By default, the enlarged image has about 1280x720 pixels.
+
+    Raises ExportFailed if the file fails its check. Files with the same names in `folder` are then deleted, so that no
+    older file is mistaken for the result. Raises OSError, which names the file, if it cannot be written. Older files
+    then stay.
     """
     stem = f"{architecture.family.name}-{architecture.key[:8]}_x{scale}"
-    file_name = f"{stem}{target.suffix}"
-    card_name = f"{stem}-{target.name}"
+    size = size or low_res_size(scale)
+    file_name = target.file_name(stem, size)
+    card_name = target.card_name(stem, size)
     folder.mkdir(parents=True, exist_ok=True)
     plain = deployed(network).cpu().float()
     with tempfile.TemporaryDirectory(prefix=".unverified-", dir=folder) as aside:
         path = Path(aside) / file_name
         with naming_full_disk(folder / file_name):
-            target.write(Job(network=plain, calibration=training_images(split.train)), path)
+            images = training_images(split.train)
+            target.write(Job(network=plain, calibration=images, size=size), path)
             flush(path)
         try:
             verdict = verify(
@@ -69,7 +75,7 @@ def ship(
                 plain,
                 split.validation,
                 psnr_torch=psnr_torch,
-                latency_size=low_res_size(scale),
+                latency_size=size,
                 threads=threads,
             )
         except ExportFailed:

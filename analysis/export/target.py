@@ -17,6 +17,8 @@ Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 EXAMPLE_SIZE = (24, 32)
 """Height and width of the image with which a network is traced. The exported file accepts other sizes too."""
+LARGEST = 512
+"""Largest height and width of an image for a file that plans its memory in advance (see `Job.largest`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,13 +29,17 @@ class Job:
     """The deployed network: in float32 on the CPU, in evaluation mode, with its norms folded."""
     calibration: Sequence[NDArray[np.uint8]]
     """Low-resolution images (h, w, 3) of the training split. Only targets that quantise need them."""
+    size: tuple[int, int] = EXAMPLE_SIZE
+    """Height and width of the images that the file is for. Other sizes are refused by files of a fixed size."""
+
+    @property
+    def largest(self) -> int:
+        """Largest height and width that a file with planned memory accepts: LARGEST, or a side of `size` if larger."""
+        return largest_side(self.size)
 
     def program(self) -> torch.export.ExportedProgram:
         """Returns the traced network, which accepts images of any height and width."""
-        example = torch.rand((1, 3, *EXAMPLE_SIZE), generator=torch.Generator().manual_seed(0))
-        free = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
-        with _every_size():
-            return torch.export.export(self.network, (example,), dynamic_shapes=(free,))
+        return traced(self.network, EXAMPLE_SIZE, (torch.export.Dim.DYNAMIC,) * 2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +64,45 @@ class Target:
     """Largest allowed difference from torch in any colour value, on a scale from 0 to 1. None allows any difference."""
     largest_loss: float
     """Largest allowed loss of PSNR on the validation split [dB]."""
+    fixed: bool = False
+    """Whether the file accepts images of one size only, `Job.size`. The file name then states the size."""
+    bounded: bool = False
+    """Whether the file accepts heights and widths up to `Job.largest` only."""
+    packages: tuple[str, ...] = ()
+    """Further packages whose versions the model card states."""
+    fault: Callable[[Path, tuple[int, ...], tuple[int, ...]], str] | None = None
+    """If this machine cannot run the file: a function that checks its structure instead. It takes the file and the shapes
+    of the input and the output, and returns what is wrong, or ''."""
+
+    def file_name(self, stem: str, size: tuple[int, int]) -> str:
+        """Returns the name of the file of the network `stem` for images of `size` (height, width)."""
+        return f"{self._sized(stem, size)}{self.suffix}"
+
+    def card_name(self, stem: str, size: tuple[int, int]) -> str:
+        """Returns the name of the model card of that file, without its suffix."""
+        return f"{self._sized(stem, size)}-{self.name}"
+
+    def _sized(self, stem: str, size: tuple[int, int]) -> str:
+        return f"{stem}_{size[1]}x{size[0]}" if self.fixed else stem
+
+
+def largest_side(size: tuple[int, int]) -> int:
+    """Returns the largest height and width that a file with planned memory, made for `size`, accepts."""
+    return max(LARGEST, *size)
+
+
+def traced(
+    network: nn.Module, size: tuple[int, int], free: tuple[object, object] | None = None
+) -> torch.export.ExportedProgram:
+    """Returns `network`, traced with an image of `size` (height, width).
+
+    `free` holds the dimensions, as `torch.export` defines them, of the heights and widths that the program accepts.
+    Without it, the program accepts images of `size` only.
+    """
+    example = torch.rand((1, 3, *size), generator=torch.Generator().manual_seed(0))
+    shapes = ({2: free[0], 3: free[1]},) if free else None
+    with _every_size():
+        return torch.export.export(network, (example,), dynamic_shapes=shapes)
 
 
 @contextmanager

@@ -9,8 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from analysis.export.target import Job, Run, Target
+from analysis.export.images import cut
+from analysis.export.target import Job, Run, Target, largest_side
 from analysis.export.targets import TARGETS
+from analysis.export.tiles import InTiles
 from sweeps.data.cache import PairSet
 from sweeps.device import device_model
 from sweeps.measure.evaluate import evaluate
@@ -34,24 +36,31 @@ class Verdict:
     """Largest difference from torch in any colour value, on a scale from 0 to 1, by image size ('WxH')."""
     psnr_torch: float
     """PSNR of the network in torch on the validation split [dB]."""
-    psnr: float
-    """PSNR of the exported file on the validation split [dB]."""
+    psnr: float | None
+    """PSNR of the exported file on the validation split [dB]. None if this machine cannot run the file."""
     bytes: int
     """Size of the file in bytes."""
-    latency: Latency
-    """Latency of the file on this machine's processor."""
+    latency: Latency | None
+    """Latency of the file on this machine's processor. None if this machine cannot run the file."""
     smallest: int = 1
-    """The file gives the network's output for all images whose height and width are at least this number of pixels."""
+    """The file gives the network's output for all images whose height and width are at least this number of pixels,
+    unless `fixed` says otherwise."""
+    fixed: tuple[int, int] | None = None
+    """Height and width of the only image that the file accepts. None for a file of free size."""
+    largest: int | None = None
+    """Largest height and width that the file accepts. None if there is no limit."""
+    tile: tuple[int, int] | None = None
+    """Height and width of the tiles in which the PSNR of the file and of torch was measured. None: images at once."""
 
     @property
-    def largest_difference(self) -> float:
+    def largest_difference(self) -> float | None:
         """Largest difference from torch in any colour value and over all image sizes, on a scale from 0 to 1."""
-        return max(self.differences.values())
+        return max(self.differences.values(), default=None)
 
     @property
-    def loss(self) -> float:
+    def loss(self) -> float | None:
         """PSNR in torch minus PSNR of the file, on the validation split [dB]. Negative if the file is better."""
-        return self.psnr_torch - self.psnr
+        return None if self.psnr is None else self.psnr_torch - self.psnr
 
 
 def verify(
@@ -67,15 +76,28 @@ def verify(
     """Compares the exported file at `path` with the deployed `network` from which it was made.
 
     `psnr_torch` is the PSNR of the network on `validation` in torch [dB]. The caller measures it once for all files of
-    the network. `latency_size` is the (height, width) of the image for which the latency is measured. Raises
+    the network. It is measured again, in tiles, if the file does not take all validation images at once. `latency_size`
+    is the (height, width) of the image for which the latency is measured, and for which the file was written. Raises
     ExportFailed if the file differs from the network by more than `target` allows.
     """
+    if target.fault is not None:
+        return _not_run(target, path, network, psnr_torch, latency_size)
     run = target.load(path, threads)
-    images = {f"{w}x{h}": cut(validation.low_res(0), (h, w)) for h, w in SIZES}
+    first = validation.low_res(0)
+    sizes = (latency_size,) if target.fixed else SIZES
+    images = {f"{w}x{h}": cut(first, (h, w)) for h, w in sizes}
     differences = {size: difference(network, run, image) for size, image in images.items()}
-    smallest = smallest_size(network, run, validation.low_res(0), target.largest_difference)
-    _refuse_small(target, validation, smallest)
-    after = evaluate(AsNetwork(run), validation, device="cpu").psnr_y
+    smallest = min(latency_size)
+    if not target.fixed:
+        smallest = smallest_size(network, run, first, target.largest_difference)
+        _refuse_small(target, validation, smallest)
+    tile = _tile(target, validation, latency_size)
+    judged: nn.Module = AsNetwork(run)
+    if tile:
+        judged = InTiles(judged, tile, padded=target.fixed)
+        whole = InTiles(network, tile, padded=target.fixed)
+        psnr_torch = evaluate(whole, validation, device="cpu").psnr_y
+    after = evaluate(judged, validation, device="cpu").psnr_y
     verdict = Verdict(
         differences=differences,
         psnr_torch=psnr_torch,
@@ -83,19 +105,33 @@ def verify(
         bytes=path.stat().st_size,
         latency=file_latency(target, run, latency_size, threads),
         smallest=smallest,
+        fixed=latency_size if target.fixed else None,
+        largest=largest_side(latency_size) if target.bounded else None,
+        tile=tile,
     )
     _refuse(target, verdict)
     return verdict
 
 
-def cut(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:
-    """Returns the top left part of `image` (H, W, 3) as (1, 3, height, width) in [0, 1].
-
-    `size` is (height, width). An image smaller than `size` is tiled until it fills it.
-    """
-    rows, columns = (np.arange(n) % side for n, side in zip(size, image.shape[:2], strict=True))
-    part = image[rows][:, columns].transpose(2, 0, 1)[None]
-    return np.ascontiguousarray(part, dtype=np.float32) / np.float32(255)
+def _not_run(
+    target: Target, path: Path, network: nn.Module, psnr_torch: float, size: tuple[int, int]
+) -> Verdict:
+    """Checks the structure of a file that this machine cannot run. Raises ExportFailed if the check fails."""
+    assert target.fault is not None
+    example = torch.zeros(1, 3, *size)
+    with torch.no_grad():
+        shape = tuple(network(example).shape)
+    if fault := target.fault(path, tuple(example.shape), shape):
+        raise ExportFailed(f"export: {target.name}: {fault}")
+    return Verdict(
+        differences={},
+        psnr_torch=psnr_torch,
+        psnr=None,
+        bytes=path.stat().st_size,
+        latency=None,
+        smallest=min(size),
+        fixed=size if target.fixed else None,
+    )
 
 
 def difference(network: nn.Module, run: Run, low_res: NDArray[np.float32]) -> float:
@@ -179,6 +215,14 @@ class AsNetwork(nn.Module):
         return torch.from_numpy(self.run(low_res.contiguous().numpy()))
 
 
+def _tile(target: Target, validation: PairSet, size: tuple[int, int]) -> tuple[int, int] | None:
+    """Returns the (height, width) of the tiles for a file that does not take every validation image at once."""
+    if target.fixed:
+        return size
+    side = largest_side(size)
+    return (side, side) if target.bounded and validation.sizes.max() > side else None
+
+
 def _refuse_small(target: Target, validation: PairSet, smallest: int) -> None:
     """Raises ExportFailed if a validation image is smaller than the file accepts."""
     for name, size in zip(validation.names, validation.sizes.tolist(), strict=True):
@@ -191,6 +235,8 @@ def _refuse_small(target: Target, validation: PairSet, smallest: int) -> None:
 
 def _refuse(target: Target, verdict: Verdict) -> None:
     most = target.largest_difference
+    assert verdict.largest_difference is not None
+    assert verdict.loss is not None
     # Both conditions are negated, so that NaN fails the check.
     if most is not None and not verdict.largest_difference <= most:
         raise ExportFailed(
@@ -200,5 +246,5 @@ def _refuse(target: Target, verdict: Verdict) -> None:
     if not verdict.loss <= target.largest_loss:
         raise ExportFailed(
             f"export: {target.name} may lose at most {target.largest_loss:g} dB on the validation split, "
-            f"but loses {verdict.loss:.2f} dB ({verdict.psnr_torch:.2f} -> {verdict.psnr:.2f})"
+            f"but loses {verdict.loss:.2f} dB ({verdict.psnr_torch:.2f} -> {verdict.psnr_torch - verdict.loss:.2f})"
         )

@@ -22,9 +22,11 @@ from srsweep.options import (
     INTO,
     MAX_THREADS,
     SCALE,
+    SIZE,
     VARIANT,
     WEIGHTS,
     print_table,
+    size_of,
     tabular,
 )
 from srsweep.variant import TrialReference, Variant, data_of, remember_or_tell, split_of
@@ -42,7 +44,8 @@ from sweeps.measure.evaluate import bicubic_scores, evaluate
     multiple=True,
     default=("onnx",),
     show_default=True,
-    help="File format: ONNX in float32, ONNX in INT8, or torch.export. Repeat the option for several formats.",
+    help="File format; docs/export.md describes each of them. onnx, int8 and torch need the extra `export`, the others "
+    "an extra of their own. Repeat the option for several formats.",
 )
 @click.option(
     "--front",
@@ -76,6 +79,7 @@ from sweeps.measure.evaluate import bicubic_scores, evaluate
     show_default=True,
     help="Number of CPU threads with which the latency is measured.",
 )
+@SIZE
 @DATABASE
 @tabular
 def export(  # noqa: PLR0913 - one parameter an option
@@ -88,6 +92,7 @@ def export(  # noqa: PLR0913 - one parameter an option
     train_set: str | None,
     root: str | None,
     threads: int,
+    size: str | None,
     db: str | None,
     form: Format | None,
 ) -> None:
@@ -99,6 +104,7 @@ def export(  # noqa: PLR0913 - one parameter an option
     The output of each file is compared with PyTorch's output at three image sizes, and its PSNR is
     measured on the validation images. If a file differs too much, it is not kept, and the exit code
     is 1. A model card is written beside each file. INT8 files are calibrated on the training images.
+    Files for some formats accept images of one size only, --size, which is part of the file's name.
     For a trial, the latency of each file and the PSNR of its INT8 file are stored in the database.
 
     --front takes the front of the sweep's own objectives. A front computed from the PSNR of INT8 files or from measured
@@ -120,7 +126,10 @@ def export(  # noqa: PLR0913 - one parameter an option
             data = data_of(each, train_set, root)
             try:
                 origin = _origin(each, data, bicubic(data, each.scale))
-                for shipped in _ship(each, dict.fromkeys(targets), output, data, origin, threads):
+                at = size_of(size, each.scale)
+                for shipped in _ship(
+                    each, dict.fromkeys(targets), output, data, origin, threads, at
+                ):
                     _warn(shipped, origin)
                     _note_smallest(shipped)
                     rows.append({"variant": each.name} | _row(shipped))
@@ -172,6 +181,7 @@ def _ship(  # noqa: PLR0913
     data: DataSettings,
     origin: Origin,
     threads: int,
+    size: tuple[int, int],
 ) -> Iterator[Shipped]:
     """Yields each file of a variant once it is verified. Raises ExportFailed for the first that fails."""
     network, loaded = variant.loaded()
@@ -190,12 +200,15 @@ def _ship(  # noqa: PLR0913
             psnr_torch=psnr_torch,
             origin=origin,
             threads=threads,
+            size=size,
         )
 
 
 def _remember(trial: TrialReference, shipped: Shipped, *, own_images: bool) -> None:
     """Stores the latency, and the PSNR of an INT8 file if it was measured on the images of the trial's sweep."""
     latency = shipped.verdict.latency
+    if latency is None or shipped.verdict.psnr is None:
+        return
     rows = latency.rows()
     if shipped.target.name == "int8" and own_images:
         rows.append(("psnr_y_int8", "validation", shipped.verdict.psnr))
@@ -209,22 +222,26 @@ def _remember(trial: TrialReference, shipped: Shipped, *, own_images: bool) -> N
 
 def _warn(shipped: Shipped, origin: Origin) -> None:
     """Prints a warning if the file is worse than bicubic interpolation, or if its latency is unreliable."""
-    if doubt := shipped.verdict.latency.doubt:
+    psnr, latency = shipped.verdict.psnr, shipped.verdict.latency
+    if psnr is None or latency is None:
+        click.echo(f"{shipped.file}: not run here, only its structure was checked", err=True)
+        return
+    if doubt := latency.doubt:
         click.echo(f"{shipped.file}: the latency is unreliable: {doubt}", err=True)
-    if warning := below_bicubic("PSNR", shipped.verdict.psnr, origin.bicubic):
+    if warning := below_bicubic("PSNR", psnr, origin.bicubic):
         click.echo(f"{shipped.file}:{warning}", err=True)
 
 
 def _note_smallest(shipped: Shipped) -> None:
     """Prints a line if the file does not accept images of every size."""
-    if (smallest := shipped.verdict.smallest) > 1:
+    if (smallest := shipped.verdict.smallest) > 1 and not shipped.verdict.fixed:
         click.echo(
             f"{shipped.file}: takes images of at least {smallest}x{smallest} pixels", err=True
         )
 
 
 def _row(shipped: Shipped) -> dict[str, object]:
-    verdict = shipped.verdict
+    verdict, latency = shipped.verdict, shipped.verdict.latency
     return {
         "target": shipped.target.name,
         "file": str(shipped.file),
@@ -232,10 +249,10 @@ def _row(shipped: Shipped) -> dict[str, object]:
         "difference": verdict.largest_difference,
         "torch_psnr_y": verdict.psnr_torch,
         "file_psnr_y": verdict.psnr,
-        "latency_ms": verdict.latency.median,
-        "lower_ms": verdict.latency.lower,
-        "upper_ms": verdict.latency.upper,
-        "reliable": "yes" if verdict.latency.is_reliable else "no",
-        "threads": verdict.latency.setting.threads,
-        "device": verdict.latency.setting.device,
+        "latency_ms": latency and latency.median,
+        "lower_ms": latency and latency.lower,
+        "upper_ms": latency and latency.upper,
+        "reliable": latency and ("yes" if latency.is_reliable else "no"),
+        "threads": latency and latency.setting.threads,
+        "device": latency and latency.setting.device,
     }

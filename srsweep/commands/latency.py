@@ -9,19 +9,19 @@ from click.core import ParameterSource
 
 from analysis.export.verify import onnx_latency
 from analysis.tables import Format
-from searchspace.cost import low_res_size
-from searchspace.errors import UserError, shown
+from searchspace.errors import UserError
 from searchspace.layers import deployed
 from srsweep.choice import choose
 from srsweep.errors import RunFailed
 from srsweep.latency_anew import latencies_of
 from srsweep.options import (
     DATABASE,
-    MAX_SIDE,
     MAX_THREADS,
     SCALE,
+    SIZE,
     VARIANT,
     print_table,
+    size_of,
     tabular,
 )
 from srsweep.variant import Variant, remember_or_tell
@@ -59,11 +59,7 @@ from sweeps.measure.latency import Latency, torch_latency
     show_default=True,
     help="Number of CPU threads.",
 )
-@click.option(
-    "--size",
-    metavar="WxH",
-    help="Width and height of the input image in pixels. Default: the size that gives a 1280x720 output.",
-)
+@SIZE
 @click.option(
     "--replace",
     is_flag=True,
@@ -111,7 +107,7 @@ def latency(  # noqa: PLR0913 - one parameter an option
         _replace(variant, db, form)
         return
     chosen = choose(variant, scale=scale, weights=None, db=db, fetch=False)
-    measured = _measure(chosen, device, runtime, dtype, threads, _size(size, chosen.scale))
+    measured = _measure(chosen, device, runtime, dtype, threads, size_of(size, chosen.scale))
     if chosen.trial is not None:
         remember_or_tell(chosen.trial, measured.rows())
     print_table(pd.DataFrame([_row(chosen, measured)]), form)
@@ -176,17 +172,3 @@ def _measure(
         raise UserError("--device: must be cpu, because this machine has no CUDA device")
     kind = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}[dtype]
     return torch_latency(network, size, device=torch.device(device), dtype=kind, threads=threads)
-
-
-def _size(text: str | None, scale: int) -> tuple[int, int]:
-    """Returns (height, width) of 'WIDTHxHEIGHT'. For None it returns the size that gives a 1280x720 output."""
-    if text is None:
-        return low_res_size(scale)
-    parts = text.lower().split("x")
-    # More than six digits are not converted, because Python refuses to convert very many.
-    sides = [int(part) for part in parts if part.isdecimal() and len(part) <= 6]
-    if len(parts) != 2 or len(sides) != 2 or not all(8 <= side <= MAX_SIDE for side in sides):
-        raise UserError(
-            f"--size: must read WIDTHxHEIGHT, such as 320x180, with sides from 8 to {MAX_SIDE:,}, got {shown(text)}"
-        )
-    return sides[1], sides[0]

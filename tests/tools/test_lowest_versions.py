@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.lowest_versions import TORCH, lowest, pins, tools_for_tests
+from tools.lowest_versions import RUNTIMES, TORCH, lowest, pins, tools_for_tests
 
 ROOT = Path(__file__).parents[2]
 PYPROJECT = ROOT / "pyproject.toml"
@@ -15,7 +15,12 @@ PYPROJECT = ROOT / "pyproject.toml"
 def test_every_runtime_dependency_has_a_pin() -> None:
     project = tomllib.loads(PYPROJECT.read_text())["project"]
     extras = project["optional-dependencies"]
-    runtime = [*project["dependencies"], *(r for e in extras if e != "dev" for r in extras[e])]
+    left_out = ("dev", *RUNTIMES)
+    assert set(left_out) <= set(extras)
+    runtime = [
+        *project["dependencies"],
+        *(r for e in extras if e not in left_out for r in extras[e]),
+    ]
     promised = {line.replace(">=", "==") for line in runtime}
     assert set(pins(PYPROJECT, "lowest")) == promised
     assert set(pins(PYPROJECT)) - promised == {f"torch=={TORCH}"}

@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch import nn
 
+from analysis.export.images import cut
 from analysis.export.model_card import Origin
 from analysis.export.pipeline import ship
 from analysis.export.target import Job, Run, Target
 from analysis.export.targets import TARGETS
-from analysis.export.verify import LARGE, ExportFailed, cut, difference, smallest_size
+from analysis.export.verify import LARGE, ExportFailed, difference, smallest_size
 from searchspace.architecture import Architecture, architecture
 from searchspace.discover import FAMILIES
 from searchspace.layers import deployed

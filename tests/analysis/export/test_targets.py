@@ -10,11 +10,12 @@ import pytest
 import torch
 from torch import nn
 
+from analysis.export.images import cut
 from analysis.export.model_card import Origin
 from analysis.export.pipeline import Shipped, ship
 from analysis.export.target import Job, Run, Target
 from analysis.export.targets import TARGETS
-from analysis.export.verify import ExportFailed, cut, difference
+from analysis.export.verify import ExportFailed, difference
 from searchspace.architecture import Architecture, architecture
 from searchspace.layers import deployed
 from sweeps.data.settings import DataSettings

@@ -1,0 +1,285 @@
+"""Rewrites operators that runtimes on phones lack, refuse or execute slowly, as operators that give the same result.
+
+The rewrites work on the traced program, so they serve every family. Results differ by rounding errors only. Files of
+ONNX and torch.export are not rewritten.
+
+| operator | becomes |
+| --- | --- |
+| transposed convolution | convolution and pixel shuffle |
+| bicubic resize | depthwise convolution and pixel shuffle |
+| layer norm over channels, between two `movedim` | means over channels |
+| channel shuffle, which has rank 5 | a reordering of channels |
+| addition of at most 1e-12 | nothing |
+| crop to a size that depends on whether a side is odd | a selection of rows and columns |
+"""
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._dynamo.exc import UserError
+from torch.fx import GraphModule, Node, Proxy
+from torch.fx.proxy import GraphAppendingTracer
+from torch.nn import functional as F
+
+from analysis.export.target import EXAMPLE_SIZE, Job, traced
+from searchspace.bicubic import by_convolution, cubic_weight, reach
+
+ATEN = torch.ops.aten
+SIDES = (6, 7, 24, 35)
+"""Sides of the images at which two symbolic sizes are compared, in pixels. Two of them are odd."""
+LEAST = (1, 8)
+"""Smallest height and width that a program of free size may promise to accept. The first that torch can promise counts."""
+TINY = 1e-12
+"""Largest constant whose addition is dropped. It protects a square root of 0 in training; its root is 1e-6."""
+PYTORCH_CUBIC = -0.75
+"""The parameter of the cubic kernel with which PyTorch resizes."""
+
+
+def plain_program(job: Job, *, fixed: bool) -> torch.export.ExportedProgram:
+    """Returns the traced and rewritten network of `job`.
+
+    If `fixed`, the program accepts images of `job.size` only, otherwise of any height and width up to `job.largest`.
+    """
+    size = job.size if fixed else EXAMPLE_SIZE
+    with by_convolution():
+        program = traced(job.network, size) if fixed else job.program()
+    return _traced(rewritten(program), job, size, fixed)
+
+
+def retraced(module: nn.Module, job: Job, *, fixed: bool) -> torch.export.ExportedProgram:
+    """Returns `module`, which a quantiser has made from a `plain_program`, traced with the same sizes."""
+    return _traced(module, job, job.size if fixed else EXAMPLE_SIZE, fixed)
+
+
+def _traced(
+    module: nn.Module, job: Job, size: tuple[int, int], fixed: bool
+) -> torch.export.ExportedProgram:
+    if fixed:
+        return traced(module, size)
+    for least in LEAST:
+        free = [torch.export.Dim(n, min=least, max=job.largest) for n in ("height", "width")]
+        try:
+            return traced(module, size, (free[0], free[1]))
+        except UserError:  # torch's: a guard excludes small images
+            if least == LEAST[-1]:
+                raise
+    raise AssertionError
+
+
+def rewritten(program: torch.export.ExportedProgram) -> GraphModule:
+    """Returns the module of `program` with the operators in REWRITES replaced, wherever the replacement is exact."""
+    module = program.module(check_guards=False)
+    assert isinstance(module, GraphModule)
+    editor = Editor(module)
+    for node in list(module.graph.nodes):
+        rewrite = REWRITES.get(node.target)
+        if rewrite is None:
+            continue
+        with module.graph.inserting_before(node):
+            new = rewrite(editor, node)
+        if new is not None:
+            new.node.meta = dict(node.meta)  # with the shape that later rewrites read
+            node.replace_all_uses_with(new.node)
+    module.graph.eliminate_dead_code()
+    module.recompile()
+    return module
+
+
+class Editor:
+    """Writes new operators into the graph of a module, where the graph's insertion point is."""
+
+    def __init__(self, module: GraphModule) -> None:
+        self.module = module
+        self.tracer = GraphAppendingTracer(module.graph)
+
+    def proxy(self, node: Any) -> Any:
+        """Returns a stand-in for the result of `node`. What is computed from it becomes operators of the graph."""
+        return Proxy(node, self.tracer)
+
+    def constant(self, like: Node, value: Tensor) -> Any:
+        """Adds `value` to the module as a buffer, which is named after the node `like`."""
+        name = f"{like.name}_constant"
+        while hasattr(self.module, name):
+            name += "_"
+        self.module.register_buffer(name, value)
+        return self.proxy(self.module.graph.get_attr(name))
+
+    def value(self, node: Any) -> Tensor | None:
+        """Returns the parameter or buffer that `node` reads, or None if `node` computes something."""
+        if node.op != "get_attr":
+            return None
+        found: Any = self.module
+        for part in str(node.target).split("."):
+            found = getattr(found, part)
+        return found.detach()
+
+
+def _arguments(node: Node, count: int) -> list[Any]:
+    """Returns the first `count` arguments of `node`, with None for those that the node does not state."""
+    return [*node.args, *(None,) * count][:count]
+
+
+def shuffle_weight(weight: Tensor, stride: int, padding: int, groups: int) -> tuple[Tensor, int]:
+    """Returns the weight and the padding of a convolution that, before a pixel shuffle, equals a transposed one.
+
+    `weight` (in, out / groups, k, k) and the other arguments belong to the transposed convolution, whose output must
+    have `stride` times the height and width of its input. The new weight is (out * stride**2, in / groups, m, m).
+    """
+    inputs, outputs, kernel, _ = weight.shape
+    phases = range(stride)
+    reach_ = max(
+        max((kernel - 1 - phase - padding) // stride, (phase + padding) // stride)
+        for phase in phases
+    )
+    side = 2 * reach_ + 1
+    grouped = weight.reshape(groups, inputs // groups, outputs, kernel, kernel)
+    new = weight.new_zeros(groups, outputs, stride, stride, inputs // groups, side, side)
+    # Row phase p at low-resolution row i reads row i + j through the tap p + padding - stride * j.
+    taps = [
+        [
+            (j + reach_, t)
+            for j in range(-reach_, reach_ + 1)
+            if 0 <= (t := p + padding - stride * j) < kernel
+        ]
+        for p in phases
+    ]
+    for row in phases:
+        for column in phases:
+            for i, s in taps[row]:
+                for j, t in taps[column]:
+                    new[:, :, row, column, :, i, j] = grouped[..., s, t].transpose(1, 2)
+    return new.reshape(groups * outputs * stride**2, inputs // groups, side, side), reach_
+
+
+def _transposed_convolution(editor: Editor, node: Node) -> Any:
+    x, weight_node, bias_node, *rest = _arguments(node, 8)
+    defaults: list[Any] = [[1, 1], [0, 0], [0, 0], 1, [1, 1]]
+    stride, padding, extra, groups, dilation = (
+        default if given is None else given for given, default in zip(rest, defaults, strict=True)
+    )
+    weight = editor.value(weight_node)
+    if weight is None or any(len(set(pair)) > 1 for pair in (stride, padding, extra, dilation)):
+        return None
+    kernel, (s, p) = weight.shape[2], (stride[0], padding[0])
+    if weight.shape[3] != kernel or dilation[0] != 1 or extra[0] != s + 2 * p - kernel:
+        return None  # its output does not have s times the size of its input
+    new, around = shuffle_weight(weight, s, p, groups)
+    bias = None
+    if bias_node is not None:
+        value = editor.value(bias_node)
+        assert value is not None
+        bias = editor.constant(bias_node, value.repeat_interleave(s**2))
+    convolved = F.conv2d(
+        editor.proxy(x), editor.constant(node, new), bias, padding=around, groups=groups
+    )
+    return F.pixel_shuffle(convolved, s)
+
+
+def _bicubic(editor: Editor, node: Node) -> Any:
+    x, _, align_corners, _ = _arguments(node, 4)
+    if align_corners:
+        return None
+    factors = {
+        _ratio(larger, smaller)
+        for larger, smaller in zip(node.meta["val"].shape[2:], x.meta["val"].shape[2:], strict=True)
+    }
+    if len(factors) > 1 or None in factors:
+        return None
+    factor = factors.pop()
+    assert factor is not None
+    p, q = factor.numerator, factor.denominator
+    channels = x.meta["val"].shape[1]
+    weight = torch.tensor(cubic_weight(p, q, channels, a=PYTORCH_CUBIC))
+    wider = _repeat_border(editor.proxy(x), *reach(p, q))
+    phases = F.conv2d(wider, editor.constant(node, weight), stride=q, groups=channels)
+    return F.pixel_shuffle(phases, p)
+
+
+def _ratio(larger: Any, smaller: Any) -> Fraction | None:
+    """Returns the ratio of two sizes, which may be symbols; None if it depends on the size of the image."""
+    found = {Fraction(_at(larger, side), _at(smaller, side)) for side in SIDES}
+    return found.pop() if len(found) == 1 else None
+
+
+def _at(size: Any, side: int) -> int:
+    """Returns the value of a size, which may be a symbol, for a square image with sides of `side` pixels."""
+    if isinstance(size, int):
+        return size
+    expression = size.node.expr
+    return int(expression.subs(dict.fromkeys(expression.free_symbols, side)))
+
+
+def _repeat_border(x: Any, before: int, after: int) -> Any:
+    """Repeats the first row and column of (N, C, H, W) `before` times, and the last row and column `after` times."""
+    for dim in (2, 3):
+        first, last = x.narrow(dim, 0, 1), ATEN.slice.Tensor(x, dim, -1)
+        x = torch.cat([first] * before + [x] + [last] * after, dim)
+    return x
+
+
+def _channel_norm(editor: Editor, node: Node) -> Any:
+    """Rewrites x.movedim(1, -1), layer norm over the last dimension, movedim(-1, 1)."""
+    norm, *back = _arguments(node, 3)
+    if not isinstance(norm, Node) or norm.target is not ATEN.layer_norm.default or back != [-1, 1]:
+        return None
+    moved, shape, weight, bias, eps = _arguments(norm, 5)
+    if moved.target is not ATEN.movedim.int or list(moved.args[1:]) != [1, -1] or len(shape) != 1:
+        return None
+    x = editor.proxy(moved.args[0])
+    centred = x - x.mean(1, keepdim=True)
+    variance = (centred * centred).mean(1, keepdim=True)
+    result = centred * torch.rsqrt(variance + (1e-5 if eps is None else eps))
+    for use, value in ((torch.mul, weight), (torch.add, bias)):
+        if value is not None:
+            tensor = editor.value(value)
+            assert tensor is not None
+            result = use(result, editor.constant(value, tensor.reshape(1, -1, 1, 1)))
+    return result
+
+
+def _channel_shuffle(editor: Editor, node: Node) -> Any:
+    """Rewrites x.unflatten(1, (groups, -1)).transpose(1, 2).flatten(1, 2)."""
+    swapped, *dims = _arguments(node, 3)
+    if dims != [1, 2] or swapped.target is not ATEN.transpose.int:
+        return None
+    split = swapped.args[0]
+    if list(swapped.args[1:]) != [1, 2] or split.target is not ATEN.unflatten.int:
+        return None
+    x, dim, (groups, *_) = split.args
+    channels = x.meta["val"].shape[1]
+    if dim != 1 or groups * split.meta["val"].shape[2] != channels:
+        return None
+    order = torch.arange(channels).reshape(groups, -1).T.flatten()
+    return editor.proxy(x).index_select(1, editor.constant(node, order))
+
+
+def _crop(editor: Editor, node: Node) -> Any:
+    """Rewrites the crop of an image that was padded to an even size, because torch cannot prove the result's size."""
+    x, dim, start, end = _arguments(node, 4)
+    if start not in (None, 0) or not isinstance(end, Node) or len(node.args) > 4:
+        return None
+    if "Mod" not in str(x.meta["val"].shape[dim]):
+        return None
+    index = editor.module.graph.call_function(ATEN.arange.default, (end,))
+    return editor.proxy(x).index_select(dim, editor.proxy(index))
+
+
+def _tiny_sum(editor: Editor, node: Node) -> Any:
+    """Drops the addition of a tiny constant, whose quantisation scale would be 0. LiteRT's runtime aborts then."""
+    x, constant = _arguments(node, 2)
+    tiny = isinstance(constant, float) and abs(constant) <= TINY
+    return editor.proxy(x) if tiny else None
+
+
+REWRITES: dict[Any, Callable[[Editor, Node], Any]] = {
+    ATEN.conv_transpose2d.input: _transposed_convolution,
+    ATEN.upsample_bicubic2d.vec: _bicubic,
+    ATEN.movedim.int: _channel_norm,
+    ATEN.slice.Tensor: _crop,
+    ATEN.add.Tensor: _tiny_sum,
+    ATEN.flatten.using_ints: _channel_shuffle,
+}
+"""Maps an operator to the function that rewrites it. The function returns None where it has no exact replacement."""

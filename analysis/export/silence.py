@@ -1,0 +1,34 @@
+"""Keeps libraries of phone runtimes from printing."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from analysis.export.target import quiet
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Discards warnings, log messages and all that libraries print, until the end of the `with` block.
+
+    These libraries report missing GPU libraries, the processor's features and each step of a conversion, some of it from
+    C++. Errors are still raised.
+    """
+    before = logging.root.manager.disable
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = [(number, os.dup(number)) for number in (1, 2)]
+    logging.disable(logging.CRITICAL)
+    try:
+        with quiet(), Path(os.devnull).open("w") as nowhere:
+            for number, _ in kept:
+                os.dup2(nowhere.fileno(), number)
+            yield
+    finally:
+        for number, copy in kept:
+            os.dup2(copy, number)
+            os.close(copy)
+        logging.disable(before)

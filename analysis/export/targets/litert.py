@@ -1,0 +1,81 @@
+"""Exports a network as a LiteRT file (.tflite) in float32, for Android and other devices.
+
+A file accepts images of one size only, which is part of its name. The converter refuses dynamic heights and widths.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from analysis.export.rewrites import plain_program
+from analysis.export.silence import silent
+from analysis.export.target import Job, Run, Target
+
+PACKAGES = ("litert-torch", "ai-edge-litert", "ai-edge-quantizer")
+"""The packages whose versions a model card states."""
+
+
+def write(job: Job, path: Path) -> None:
+    """Writes the network to `path`, for images of `job.size`."""
+    with silent():
+        import litert_torch
+
+        program = plain_program(job, fixed=True)
+        example = torch.rand((1, 3, *job.size), generator=torch.Generator().manual_seed(0))
+        module = program.module(check_guards=False)
+        litert_torch.convert(module, (example,)).export(str(path))
+
+
+def load(path: Path, threads: int) -> Run:
+    """Returns a function that runs the file with this number of `threads`.
+
+    A file whose input and output are integers gets a quantised image, and its output is turned into colours.
+    """
+    with silent():
+        from ai_edge_litert.interpreter import Interpreter
+
+        interpreter = Interpreter(str(path), num_threads=threads)
+        interpreter.allocate_tensors()
+    (source,), (result,) = interpreter.get_input_details(), interpreter.get_output_details()
+
+    def run(low_res: NDArray[np.float32]) -> NDArray[np.float32]:
+        interpreter.set_tensor(source["index"], _quantised(low_res, source))
+        interpreter.invoke()
+        return _colours(interpreter.get_tensor(result["index"]), result)
+
+    return run
+
+
+def _quantised(colours: NDArray[np.float32], source: dict[str, Any]) -> NDArray[np.generic]:
+    scale, zero = source["quantization"]
+    kind = np.dtype(source["dtype"])
+    if not scale:
+        return np.ascontiguousarray(colours, dtype=kind)
+    limits = np.iinfo(kind)
+    return np.clip(np.round(colours / scale) + zero, limits.min, limits.max).astype(kind)
+
+
+def _colours(values: NDArray[np.generic], result: dict[str, Any]) -> NDArray[np.float32]:
+    scale, zero = result["quantization"]
+    if not scale:
+        return values.astype(np.float32, copy=False)
+    colours = np.subtract(values, np.float32(zero), dtype=np.float32)
+    return np.multiply(colours, np.float32(scale), out=colours)
+
+
+TARGET = Target(
+    name="litert",
+    suffix=".tflite",
+    description="LiteRT, float32",
+    runtime="litert",
+    dtype="float32",
+    write=write,
+    load=load,
+    largest_difference=1e-4,
+    largest_loss=0.01,
+    fixed=True,
+    packages=PACKAGES,
+)

@@ -1,0 +1,36 @@
+"""Runs networks that take images up to a size, or of one size only, on images of any size."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class InTiles(nn.Module):
+    """A network that enlarges an image tile by tile, so that the inner network never gets more than a given size.
+
+    The tiles do not overlap, so the result differs at their borders from that for the image at once. Compare it with
+    other networks in equal tiles only.
+    """
+
+    def __init__(self, network: nn.Module, size: tuple[int, int], *, padded: bool) -> None:
+        """Takes the (height, width) of a tile. If `padded`, smaller tiles repeat their border up to this size."""
+        super().__init__()
+        self.network, self.size, self.padded = network, size, padded
+
+    def forward(self, low_res: Tensor) -> Tensor:
+        """Enlarges (N, C, H, W) to (N, C, sH, sW)."""
+        height, width = self.size
+        rows = [
+            torch.cat([self._enlarged(tile) for tile in row.split(width, 3)], 3)
+            for row in low_res.split(height, 2)
+        ]
+        return torch.cat(rows, 2)
+
+    def _enlarged(self, tile: Tensor) -> Tensor:
+        height, width = tile.shape[2:]
+        if not self.padded:
+            return self.network(tile)
+        missing = (0, self.size[1] - width, 0, self.size[0] - height)
+        enlarged = self.network(F.pad(tile, missing, mode="replicate"))
+        scale = enlarged.shape[2] // self.size[0]
+        return enlarged[..., : scale * height, : scale * width]
