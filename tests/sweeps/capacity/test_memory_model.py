@@ -55,12 +55,20 @@ def test_a_published_network_takes_what_is_predicted_and_a_third_of_it_at_least(
     assert measured <= predicted <= 3.2 * measured + OPERATOR_BYTES
 
 
-def small_sizes(name: str) -> dict[str, object]:
-    """A space of all knobs of a family, those that are numbers at their two smallest values."""
+VAST = {"mssn", "slwsr"}
+"""Families of so many knobs that a space of small sizes is listed for ten seconds. A larger one is drawn from at once."""
+
+
+def small_sizes(name: str) -> dict[str, object] | str:
+    """A space of all knobs of a family: the width at its two smallest values, other sizes at their smallest."""
+    if name in VAST:
+        return "auto"
     written: dict[str, object] = {}
     for knob in knobs(FAMILIES[name].spec).values():
         numbers = sorted(value for value in knob.search if type(value) is int)
-        written[knob.name] = numbers[:2] if numbers and knob.name != "colours" else "auto"
+        size = numbers and knob.name not in ("colours", "expand_ratio", "shuffle_groups")
+        count = 2 if knob.name == "n_feats" else 1
+        written[knob.name] = numbers[:count] if size else "auto"
     return written
 
 
