@@ -80,7 +80,9 @@ def _database(fallbacks: str) -> Callable[[Command], Command]:
     )
 
 
-DATABASE = _database(", otherwise the database of the sweep file if a sweep is given as its file")
+DATABASE = _database(
+    " if it is set; if you name a sweep file instead of a sweep, the database of that file"
+)
 DATABASE_ALONE = _database("")
 """The same option for commands that take no sweep file."""
 MAX_THREADS = 1_024

@@ -63,7 +63,7 @@ def write_bytes(path: Path, content: bytes | memoryview, *, mode: int = 0o666) -
 
 
 def write_text(path: Path, text: str, *, mode: int = 0o666) -> None:
-    """Writes `text` in UTF-8 to `path`, as `write_bytes` does."""
+    """Encodes `text` as UTF-8 and writes it to `path` with `write_bytes`, so that an old file is replaced as a whole."""
     write_bytes(path, text.encode(), mode=mode)
 
 

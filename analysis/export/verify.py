@@ -152,7 +152,9 @@ def difference(network: nn.Module, run: Run, low_res: NDArray[np.float32]) -> fl
 def smallest_size(
     network: nn.Module, run: Run, image: NDArray[np.uint8], most: float | None
 ) -> int:
-    """Returns the smallest number of pixels from which on a file accepts any height and width, at most LARGE.
+    """Returns the smallest side in pixels so that the file accepts all images whose height and width are at least that side.
+
+    The result is at most LARGE.
 
     It is found by bisection with parts of `image` (H, W, 3), assuming that a file that accepts a size accepts all
     larger ones. An output is accepted if it differs from the network's by at most `most` in any colour value; None

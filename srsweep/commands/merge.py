@@ -18,7 +18,7 @@ from sweeps.store.urls import check_url
     "--rename",
     metavar="NAME=NEW",
     multiple=True,
-    help="Copy the sweep NAME under the name NEW, because your database already has a different sweep called NAME. Repeat the option for several sweeps.",
+    help="Copy the sweep NAME under the name NEW. Use this option if your database already has a different sweep called NAME. Repeat it for several sweeps.",
 )
 @DATABASE_ALONE
 def merge(other: str, rename: tuple[str, ...], db: str | None) -> None:

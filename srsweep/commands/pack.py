@@ -35,8 +35,8 @@ from sweeps.run import local_slots, prepare
 @click.option(
     "--most",
     type=click.IntRange(1, 100_000),
-    help="Largest number of simultaneous copies to try. Default: the number of cores or, on a GPU, the smaller of the number that "
-    "the cores allow and the number that is predicted to fit into its memory.",
+    help="Largest number of simultaneous copies to try. Default without a GPU: one copy for each core. Default on a GPU: as many "
+    "copies as the cores allow with `resources.cpu` cores each, but no more than are predicted to fit into its memory.",
 )
 @tabular
 def pack(file: Path, seconds: float, most: int | None, form: Format | None) -> None:
@@ -65,7 +65,7 @@ def pack(file: Path, seconds: float, most: int | None, form: Format | None) -> N
     
     Exit codes:
       0    The measurement is complete.
-      1    Not even one trial runs on this machine, or other processes used the machine.
+      1    Not even one trial can run on this machine, or other processes used the machine.
       2    The file or the command line has a mistake.
       130  You stopped it with Ctrl-C.
     """

@@ -32,9 +32,9 @@ from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
     "limits",
     metavar="COST=LIMIT",
     multiple=True,
-    help="Upper limit of a cost or of a measured latency, such as params=150k or latency=30ms. Each measured latency "
-    "has a name, which the option --csv of `srsweep front` shows. If there are several, write `latency` and words from the name of one of them, as in "
-    "'latency int8=30ms'. Repeat the option for several limits.",
+    help="Upper limit of a cost or of a measured latency, such as params=150k or latency=30ms. If several latencies were "
+    "measured, add words that only one of their names has, as in 'latency int8=30ms'. The option --csv of `srsweep front` shows the names. "
+    "Repeat the option for several limits.",
 )
 @click.option("--max-params", metavar="N", help="Same as --max params=N.")
 @click.option("--max-multadds", metavar="N", help="Same as --max multadds=N.")

@@ -1,4 +1,6 @@
-"""The driver for a cluster. It runs each segment as a trial of Ray Tune; `sweeps.drivers.ray_worker` trains them.
+"""The driver for a cluster. It runs each segment, a part of a trial's training, as one trial of Ray Tune.
+
+The training itself happens in `sweeps.drivers.ray_worker`.
 
 Tune places segments on nodes, shares GPUs and notices lost nodes. It does not decide what is trained.
 `SegmentSearcher` hands the segments to Tune and passes the results to the sweep. A restarted driver reads the

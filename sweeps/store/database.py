@@ -228,7 +228,7 @@ def is_passing(error: DBAPIError) -> bool:
 
 
 def is_of_disk(error: SQLAlchemyError, engine: Engine) -> bool:
-    """Returns whether the disk of an SQLite file is the cause: it is full, faulty, or cannot be written."""
+    """Returns whether a database error comes from the disk of an SQLite file, which is full, faulty or not writable."""
     code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_CANTOPEN:
         folder = Path(engine.url.database or "").absolute().parent

@@ -6,5 +6,5 @@ from sweeps.train.schedules.timetable import Timetable
 
 
 def cosine(training: Timetable, step: int) -> float:
-    """Returns a share that falls from 1 to 0 over the training, along half a period of a cosine."""
+    """Returns the share of the largest learning rate at `step`. It falls from 1 to 0 along half a period of a cosine."""
     return 0.5 * (1 + math.cos(math.pi * (step / training.steps)))

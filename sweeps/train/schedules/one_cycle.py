@@ -11,7 +11,7 @@ START = 0.04
 
 
 def one_cycle(training: Timetable, step: int) -> float:
-    """Returns a share that rises linearly from 0.04 to 1 over the first 30 % of the training.
+    """Returns the share of the largest learning rate at `step`. It rises linearly from 0.04 to 1 in the first 30 % of the steps.
 
     After that it falls to 0, along half a period of a cosine.
     """
