@@ -93,6 +93,7 @@ def test_thop_leaves_the_profiled_network_as_it_was() -> None:
 ROOT = Path(__file__).parents[3]
 
 
+@pytest.mark.slow
 def test_nothing_but_the_cross_check_needs_thop() -> None:
     names = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")

@@ -88,6 +88,7 @@ def some(name: str, scale: int, count: int) -> list[Architecture]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(FAMILIES) - {"drcn", "drrn"}))
 def test_no_combination_of_strategies_takes_more_than_is_predicted(name: str) -> None:
     found = some(name, 2, 3)

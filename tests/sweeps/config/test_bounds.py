@@ -13,6 +13,7 @@ from searchspace.quantity import LARGEST
 from searchspace.space import MAX_VALUES
 from sweeps.capacity.settings import MAX_GPUS
 from sweeps.config.sweep_config import INTERNAL, SweepConfig
+from sweeps.data.settings import LIMITS
 from sweeps.measure.latency_objective import MAX_MILLISECONDS
 from sweeps.train.settings import MAX_PIXELS
 from sweeps.yaml_text import MAX_BYTES, MAX_DEPTH, MAX_NODES
@@ -70,6 +71,8 @@ def test_every_number_has_two_bounds_and_the_page_states_them() -> None:
     """B3."""
     rows = re.findall(r"^\| `([\w.]+)` \| (.+) \| (.+) \|$", PAGE, re.M)
     expected = bounds(SweepConfig)
+    for name, ends in LIMITS.items():
+        expected[f"data.degradation.{name}"] = number(ends[0]), number(ends[1])
     expected["resources.gpu"] = "0, auto", f"{MAX_GPUS:,}"  # checked by parse_gpus
     assert {name: (low, high) for name, low, high in rows} == expected
     assert all(low and high for low, high in expected.values())
