@@ -75,14 +75,12 @@ def _database(fallbacks: str) -> Callable[[Command], Command]:
         "--db",
         envvar=STORAGE_VARIABLE,
         default=None,
-        help=f"URL of the database. Default: the environment variable {STORAGE_VARIABLE}{fallbacks}, otherwise "
+        help=f"URL of the database. Default: the environment variable {STORAGE_VARIABLE}. If it is not set: {fallbacks}"
         f"{DEFAULT_STORAGE}.",
     )
 
 
-DATABASE = _database(
-    " if it is set; if you name a sweep file instead of a sweep, the database of that file"
-)
+DATABASE = _database("the database of the sweep file that you name. If you name no sweep file: ")
 DATABASE_ALONE = _database("")
 """The same option for commands that take no sweep file."""
 MAX_THREADS = 1_024

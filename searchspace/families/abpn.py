@@ -75,7 +75,7 @@ class Abpn(nn.Module):
 
 
 def network(spec: AbpnSpec, scale: int) -> nn.Module:
-    """Builds ABPN for the colours in the spec. The network takes and returns RGB."""
+    """Builds ABPN for RGB or for Y alone, as the spec says. In both cases, the result takes and returns RGB."""
     return on_colours(Abpn(spec, scale), spec.colours, scale)
 
 

@@ -75,7 +75,7 @@ class Ecbsr(nn.Module):
 
 
 def network(spec: EcbsrSpec, scale: int) -> nn.Module:
-    """Builds ECBSR for the colours in the spec. The network takes and returns RGB."""
+    """Builds ECBSR for RGB or for Y alone, as the spec says. In both cases, the result takes and returns RGB."""
     return on_colours(Ecbsr(spec, scale), spec.colours, scale)
 
 

@@ -86,7 +86,7 @@ class Fsrcnn(nn.Module):
 
 
 def network(spec: FsrcnnSpec, scale: int) -> nn.Module:
-    """Builds FSRCNN for the colours in the spec. The network takes and returns RGB."""
+    """Builds FSRCNN for RGB or for Y alone, as the spec says. In both cases, the result takes and returns RGB."""
     return on_colours(Fsrcnn(spec, scale), spec.colours, scale)
 
 

@@ -149,7 +149,7 @@ class Idn(nn.Module):
 
 
 def network(spec: IdnSpec, scale: int) -> nn.Module:
-    """Builds IDN for the colours in the spec. The network takes and returns RGB."""
+    """Builds IDN for RGB or for Y alone, as the spec says. In both cases, the result takes and returns RGB."""
     return on_colours(Idn(spec, scale), spec.colours, scale)
 
 

@@ -150,7 +150,7 @@ class Memnet(nn.Module):
 
 
 def network(spec: MemnetSpec, scale: int) -> nn.Module:
-    """Builds MemNet for the colours in the spec. The network takes and returns RGB."""
+    """Builds MemNet for RGB or for Y alone, as the spec says. In both cases, the result takes and returns RGB."""
     return on_colours(Memnet(spec, scale), spec.colours, scale)
 
 

@@ -91,7 +91,7 @@ class SpaceTable:
         return None
 
     def costs_of(self, architecture: Architecture) -> dict[str, int] | None:
-        """Returns the costs of an architecture by name, without memory, or None if the architecture is not in the table."""
+        """Returns all costs of an architecture except its memory, by name. Returns None if the architecture is not in the table."""
         row = self.row(architecture)
         return None if row is None else {name: int(of[row]) for name, of in self.costs.items()}
 

@@ -17,9 +17,9 @@ def claims(names: tuple[str, ...], db: str | None, form: Format | None) -> None:
     """Say which claims of the papers hold in your trainings.
 
     CLAIM is the name of a claim, such as pool. Without it, the command lists all claims. Each row compares the
-    design that a paper prefers with another design, seed by seed: the mean difference of PSNR-Y on the validation
-    images in dB, and its 95 % interval. A claim holds if the interval lies above 0, and does not hold if it
-    lies below 0. Otherwise it cannot be told, and seeds_needed estimates the number of seeds that would tell.
+    design that a paper prefers with another design, seed by seed. It shows the mean difference of PSNR-Y (in dB,
+    on the validation images) and the 95 % interval of this difference. A claim holds if the interval lies above 0, and does not hold if it
+    lies below 0. Otherwise the trainings cannot decide, and seeds_needed estimates how many seeds could.
 
     The sweep files in configs/claims train the designs.
     """

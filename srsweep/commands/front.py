@@ -29,8 +29,9 @@ UNRELIABLE = (
 @click.option(
     "--objectives",
     metavar="psnr_y,params",
-    help="Objectives to use instead of the sweep's own: psnr_y, ssim_y, psnr_rgb, psnr_y_int8, any cost, or latency. If a "
-    "sweep has several measured latencies, add words that only one of their names has, as in 'latency int8'. --csv shows the names.",
+    help="Objectives to use instead of the sweep's own: psnr_y, ssim_y, psnr_rgb, psnr_y_int8, any cost, or latency. If "
+    "several latencies were measured, write `latency` followed by words that only the name of one latency contains, as in 'latency int8'. "
+    "--csv shows the names.",
 )
 @click.option(
     "--int8",

@@ -32,14 +32,14 @@ from srsweep.options import DATABASE, locate, print_table, tabular
     show_default=True,
     metavar="DB",
     help="Smallest PSNR-Y on the validation images of the sweep. Variants below it are not ranked. The default is the "
-    "challenge's own gate, which is a PSNR of RGB on other images: set the PSNR that your images ask for.",
+    "challenge's own limit, which applies to the PSNR of RGB on other images, so choose a limit that suits your images.",
 )
 @click.option(
     "--latency",
     default="latency",
     show_default=True,
-    help="The latency that counts as running time. If several latencies were measured, add words from the name of the one "
-    "that you want, as in 'latency torch'.",
+    help="The latency that counts as running time. If several latencies were measured, write "
+    "`latency` followed by words that only the name of one latency contains, as in 'latency torch'.",
 )
 @click.option(
     "--published",
@@ -59,13 +59,13 @@ def ntire(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Rank the variants of a sweep by NTIRE's efficiency score.
 
-    Each NAME is the name of a sweep, or a sweep file. Only complete trials whose latency in torch was
-    measured are ranked: by a sweep with latency as an objective or in its budget, or by `srsweep
-    latency`.
+    Each NAME is the name of a sweep, or a sweep file. Only complete trials with a measured latency in torch are
+    ranked. A sweep measures it if latency is an objective or in the budget. Otherwise use `srsweep latency`.
 
-    The score is a weighted sum of exp(2 x / x of the baseline) over running time, Mult-Adds and
-    parameters. Lower is better, and the baseline has 7.39. The latency of the baseline is measured now,
-    in the way in which the sweep's latencies were measured. This machine must be of the same kind.
+    The score is a weighted sum of three terms exp(2 * r). In these terms, r is the running time, the Mult-Adds or the
+    parameters of the network, divided by those of the baseline. Lower is better, and the baseline has 7.39. The latency of the baseline is measured now,
+    in the way in which the sweep's latencies were measured. This machine must be of the same kind
+    as the machine on which those latencies were measured.
 
     \b
     srsweep ntire NAME --gate 28.5

@@ -35,8 +35,8 @@ from sweeps.run import local_slots, prepare
 @click.option(
     "--most",
     type=click.IntRange(1, 100_000),
-    help="Largest number of simultaneous copies to try. Default without a GPU: one copy for each core. Default on a GPU: as many "
-    "copies as the cores allow with `resources.cpu` cores each, but no more than are predicted to fit into its memory.",
+    help="Largest number of simultaneous copies to try. Default without a GPU: one copy for each core. Default on a GPU: the "
+    "number of cores divided by `resources.cpu`, but no more copies than are predicted to fit into the memory of the GPU.",
 )
 @tabular
 def pack(file: Path, seconds: float, most: int | None, form: Format | None) -> None:
@@ -54,8 +54,8 @@ def pack(file: Path, seconds: float, most: int | None, form: Format | None) -> N
 
     On a GPU, the result is also stored in the sweep's cache folder. `srsweep run` uses the stored
     result if FILE says `resources: {gpu: auto}`, which is the default. If no result is stored, `srsweep
-    run` measures first. Without a GPU, nothing is stored, and `srsweep run` runs as
-    many trials at once as the cores allow with `resources.cpu` cores each.
+    run` measures first. Without a GPU, nothing is stored, and `srsweep run` gives
+    each trial `resources.cpu` cores and runs as many trials at once as there are cores for.
 
     In the output, predicted_bytes is the memory of one process, predicted from the costs of the
     network. measured_bytes is the peak memory of one process, evaluation included. On a GPU,

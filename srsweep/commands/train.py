@@ -64,13 +64,13 @@ from sweeps.train.teacher import teacher_of
     "start",
     metavar="TRIAL|FOLDER|FILE",
     help="Start from existing weights: those of a trial (SWEEP#NUMBER), of an output folder of `srsweep train`, or of a file, "
-    "such as one of a public code. They may be for another scale. Default: as in the earlier training, otherwise random weights.",
+    "such as a checkpoint from a public implementation. They may be for another scale. Default: as in the earlier training, otherwise random weights.",
 )
 @click.option(
     "--teacher",
     metavar="TRIAL|FOLDER|FILE",
-    help="Also learn from the output of a trained network, which --teacher names as --from names weights. A file must be a checkpoint "
-    "of srsweep; --set distill=... takes others. Default: as in the earlier training, otherwise no teacher.",
+    help="Also learn from the output of a trained network. Name the network as for --from. A file must be a checkpoint of srsweep; "
+    "docs/training.md shows how --set distill=... takes other checkpoints. Default: as in the earlier training, otherwise no teacher.",
 )
 @click.option(
     "--data",

@@ -21,7 +21,7 @@ class Damaged(Exception):  # noqa: N818 - reads as what happened
 
 
 def seal(archive: io.BytesIO) -> None:
-    """Adds the seal to a zip archive without a comment."""
+    """Adds a seal, which is a digest of the content, to a zip archive that has no comment yet."""
     assert _has_no_comment(archive.getbuffer()), "must be a zip archive without a comment"
     archive.seek(-2, io.SEEK_END)
     archive.write(LENGTH.to_bytes(2, "little"))

@@ -108,7 +108,7 @@ def addresses(sampler: PatchSampler, step: int) -> NDArray[np.int64]:
 
     The first axis is the low, then the high resolution. Each patch has three numbers: the index of the pixel in its
     upper left corner, the offset from one row to the next, and the offset from one column to the next. These numbers
-    also express the symmetry of the patch.
+    also encode how the patch is flipped or rotated.
     """
     draw, pairs = sampler.draw(step), sampler.pairs
     width = pairs.sizes[draw.image, 1]

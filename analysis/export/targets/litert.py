@@ -32,7 +32,7 @@ def write(job: Job, path: Path) -> None:
 def load(path: Path, threads: int) -> Run:
     """Returns a function that runs the file with this number of `threads`.
 
-    A file whose input and output are integers gets a quantised image, and its output is turned into colours.
+    If the input and the output of the file are integers, the function quantises the image and dequantises the output.
     """
     with silent():
         from ai_edge_litert.interpreter import Interpreter
