@@ -41,7 +41,7 @@ test: setup
 	$(BIN)/python -m pytest -q -n 2 -m "not slow"
 
 test-all: setup
-	$(BIN)/python -m pytest -q -n 3 --dist loadgroup
+	$(BIN)/python -m pytest -q -n 4 --dist loadgroup
 
 # Old releases warn of things that we cannot mend; -W default keeps such warnings from failing a test.
 test-lowest: $(LOWEST)/.ready
