@@ -35,7 +35,7 @@ sweep: setup
 	$(BIN)/srsweep front $(SWEEP)
 	$(BIN)/srsweep report $(SWEEP) -o report.html
 
-# Two processes: most tests wait for one thread of torch. With the slow tests three, because those of clusters wait for
+# Two processes: most tests wait for one thread of torch. With the slow tests four, because those of clusters wait for
 # processes that start; each test of a cluster has a group of its own, so that groups run beside other tests.
 test: setup
 	$(BIN)/python -m pytest -q -n 2 -m "not slow"
