@@ -34,7 +34,13 @@ def expanded(path: str) -> str:
 
 
 def with_variables(text: str) -> str:
-    """Returns `text` with $VAR and ${VAR} replaced. Raises UserError if a variable is not set or is empty."""
+    """Returns `text` with $VAR and ${VAR} replaced.
+
+    Raises UserError if a variable is not set or is empty, and for other forms that a shell would expand, such as
+    ${VAR:-x} and $(command).
+    """
+    if re.search(r"\$[{(]", _VARIABLE.sub("", text)):
+        raise UserError(f"must use only $VAR and ${{VAR}} of a shell's forms, got {shown(text)}")
 
     def value_of(match: re.Match[str]) -> str:
         value = os.environ.get(match[1] or match[2])

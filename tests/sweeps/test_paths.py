@@ -43,6 +43,8 @@ def test_a_path_is_expanded_as_a_shell_does(written: str, path: str) -> None:
         ("$NOWHERE/c", "the environment variable NOWHERE must be set"),
         ("${NOWHERE}", "the environment variable NOWHERE must be set"),
         ("$EMPTY/c", "the environment variable EMPTY must be set"),
+        ("${NOWHERE:-x}/c", "must use only $VAR and ${VAR} of a shell's forms"),
+        ("$HOME/$(pwd)", "must use only $VAR and ${VAR} of a shell's forms"),
         ("~nobody_at_all/x", "~nobody_at_all is no user of this machine"),
         ("a\0b", "must not contain control characters"),
         ("a\nb", "must not contain control characters"),
