@@ -88,6 +88,16 @@ def rewritten(program: torch.export.ExportedProgram) -> GraphModule:
     return module
 
 
+def without_aliases(module: GraphModule) -> GraphModule:
+    """Removes the operators of `module` that return their argument, and returns `module`. Core ML lacks them."""
+    for node in list(module.graph.nodes):
+        if node.target is ATEN.alias.default:
+            node.replace_all_uses_with(node.args[0])
+            module.graph.erase_node(node)
+    module.recompile()
+    return module
+
+
 class Editor:
     """Writes new operators into the graph of a module, where the graph's insertion point is."""
 
