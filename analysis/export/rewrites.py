@@ -9,6 +9,7 @@ ONNX and torch.export are not rewritten.
 | bicubic resize | depthwise convolution and pixel shuffle |
 | layer norm over channels, between two `movedim` | means over channels |
 | channel shuffle, which has rank 5 | a reordering of channels |
+| pixel unshuffle | depthwise convolution |
 | addition of at most 1e-12 | nothing |
 | crop to a size that depends on whether a side is odd | a selection of rows and columns |
 """
@@ -84,6 +85,16 @@ def rewritten(program: torch.export.ExportedProgram) -> GraphModule:
             new.node.meta = dict(node.meta)  # with the shape that later rewrites read
             node.replace_all_uses_with(new.node)
     module.graph.eliminate_dead_code()
+    module.recompile()
+    return module
+
+
+def without_aliases(module: GraphModule) -> GraphModule:
+    """Removes the operators of `module` that return their argument, and returns `module`. Core ML lacks them."""
+    for node in list(module.graph.nodes):
+        if node.target is ATEN.alias.default:
+            node.replace_all_uses_with(node.args[0])
+            module.graph.erase_node(node)
     module.recompile()
     return module
 
@@ -267,6 +278,17 @@ def _crop(editor: Editor, node: Node) -> Any:
     return editor.proxy(x).index_select(dim, editor.proxy(index))
 
 
+def _unshuffle(editor: Editor, node: Node) -> Any:
+    """Rewrites a pixel unshuffle as a depthwise convolution that selects pixels.
+
+    ExecuTorch plans its memory by the largest value of each symbolic size. For the usual form, it plans gigabytes.
+    """
+    x, factor = _arguments(node, 2)
+    channels = x.meta["val"].shape[1]
+    weight = torch.eye(factor**2).reshape(factor**2, 1, factor, factor).repeat(channels, 1, 1, 1)
+    return F.conv2d(editor.proxy(x), editor.constant(node, weight), stride=factor, groups=channels)
+
+
 def _tiny_sum(editor: Editor, node: Node) -> Any:
     """Drops the addition of a tiny constant, whose quantisation scale would be 0. LiteRT's runtime aborts then."""
     x, constant = _arguments(node, 2)
@@ -279,6 +301,7 @@ REWRITES: dict[Any, Callable[[Editor, Node], Any]] = {
     ATEN.upsample_bicubic2d.vec: _bicubic,
     ATEN.movedim.int: _channel_norm,
     ATEN.slice.Tensor: _crop,
+    ATEN.pixel_unshuffle.default: _unshuffle,
     ATEN.add.Tensor: _tiny_sum,
     ATEN.flatten.using_ints: _channel_shuffle,
 }

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from analysis.export.rewrites import plain_program
+from analysis.export.rewrites import plain_program, without_aliases
 from analysis.export.silence import silent
 from analysis.export.target import Job, Run, Target
 
@@ -29,7 +29,8 @@ def write(job: Job, path: Path) -> None:
         import coremltools as ct
 
         example = torch.rand((1, 3, *job.size), generator=torch.Generator().manual_seed(0))
-        module = plain_program(job, fixed=True).module(check_guards=False)
+        program = plain_program(job, fixed=True)
+        module = without_aliases(program.module(check_guards=False))
         model = ct.convert(
             torch.jit.trace(module, example),
             inputs=[ct.TensorType(name=INPUT, shape=example.shape)],

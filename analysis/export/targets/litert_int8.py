@@ -22,7 +22,7 @@ from searchspace.errors import UserError
 MOST_IMAGES = 16
 """Largest number of images used for calibration. An image of 320x180 pixels has as many pixels as 14 patches of 64x64."""
 
-NARROWEST = 1e-4
+NARROWEST = 1e-3
 """Smallest difference between the largest and the smallest value of a quantised tensor."""
 
 

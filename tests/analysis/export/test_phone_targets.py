@@ -130,7 +130,7 @@ def test_the_command_exports_and_verifies(
     text = next(Path("out").glob("*.md")).read_text()
     assert ("Not run here" in text) == (card["latency_ms"] is None) == (lenient.fault is not None)
     assert not card["latency_ms"] or card["latency_ms"]["width"] == 32
-    assert card["largest_input"] == (512 if lenient.bounded else None)
+    assert card["largest_input"] == (256 if lenient.bounded else None)
     assert ("H=24 and W=32 only" in card["input"]) == lenient.fixed
     assert lenient.packages[0] in card["versions"]
 

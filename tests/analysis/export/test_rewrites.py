@@ -51,6 +51,10 @@ def norm() -> nn.Module:
 LAYERS: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "transposed": (lambda: transposed(6, 3), "aten.conv_transpose2d.input"),
     "norm": (norm, "aten.layer_norm.default"),
+    "unshuffle": (
+        lambda: Called(lambda x: F.pixel_unshuffle(F.interpolate(x, scale_factor=2), 2)),
+        "aten.pixel_unshuffle.default",
+    ),
     "tiny": (lambda: Called(lambda x: (x * x + 1e-12).sqrt()), "aten.add.Tensor"),
     "shuffle": (lambda: ChannelShuffle(2), "aten.unflatten.int"),
     "resize": (
