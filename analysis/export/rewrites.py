@@ -99,6 +99,24 @@ def without_aliases(module: GraphModule) -> GraphModule:
     return module
 
 
+def unshared(module: GraphModule) -> GraphModule:
+    """Gives each use of a parameter a copy of its own, and returns `module`.
+
+    The quantiser of XNNPACK quantises the first use only, and ExecuTorch cannot load what it makes of the others.
+    """
+    editor = Editor(module)
+    for node in [node for node in module.graph.nodes if node.op == "get_attr"]:
+        value = editor.value(node)
+        assert value is not None
+        for user in list(node.users)[1:]:
+            with module.graph.inserting_before(user):
+                copied = editor.constant(node, value.clone())
+            copied.node.meta = dict(node.meta)
+            user.replace_input_with(node, copied.node)
+    module.recompile()
+    return module
+
+
 class Editor:
     """Writes new operators into the graph of a module, where the graph's insertion point is."""
 

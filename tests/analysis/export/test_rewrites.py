@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from analysis.export.rewrites import plain_program, shuffle_weight
+from analysis.export.rewrites import plain_program, shuffle_weight, unshared
 from analysis.export.target import Job, quiet
 from analysis.export.tiles import InTiles
 from searchspace.bicubic import by_convolution, enlarge_as_matlab
@@ -145,3 +145,16 @@ def test_an_image_in_tiles_has_the_size_and_the_pixels_of_the_image(padded: bool
     given = InTiles(Called(doubled), (4, 5), padded=padded)(x)
     assert torch.equal(given, F.interpolate(x, scale_factor=2))
     assert set(seen) == ({(4, 5)} if padded else {(4, 5), (4, 4), (3, 5), (3, 4)})
+
+
+def test_each_use_of_a_parameter_gets_a_copy() -> None:
+    torch.manual_seed(0)
+    layer = nn.Conv2d(6, 6, 3, padding=1)
+    network = Shown(nn.Sequential(layer, nn.ReLU(), layer, layer)).eval()
+    program = plain_program(Job(network=network, calibration=(), size=(6, 7)), fixed=True)
+    module = unshared(program.module(check_guards=False))
+    read = [node for node in module.graph.nodes if node.op == "get_attr"]
+    assert [len(node.users) for node in read if node.users] == [1] * 6
+    x = torch.rand(1, 3, 6, 7)
+    with torch.no_grad():
+        assert torch.equal(module(x), network(x))
