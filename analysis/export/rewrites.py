@@ -10,6 +10,7 @@ ONNX and torch.export are not rewritten.
 | layer norm over channels, between two `movedim` | means over channels |
 | channel shuffle, which has rank 5 | a reordering of channels |
 | pixel unshuffle | depthwise convolution |
+| selection without the first and last row | slice |
 | addition of at most 1e-12 | nothing |
 | crop to a size that depends on whether a side is odd | a selection of rows and columns |
 """
@@ -31,7 +32,7 @@ from searchspace.bicubic import by_convolution, cubic_weight, reach
 ATEN = torch.ops.aten
 SIDES = (6, 7, 24, 35)
 """Sides of the images at which two symbolic sizes are compared, in pixels. Two of them are odd."""
-LEAST = (1, 8)
+LEAST = (1, 8, 16)
 """Smallest height and width that a program of free size may promise to accept. The first that torch can promise counts."""
 TINY = 1e-12
 """Largest constant whose addition is dropped. It protects a square root of 0 in training; its root is 1e-6."""
@@ -307,6 +308,23 @@ def _unshuffle(editor: Editor, node: Node) -> Any:
     return F.conv2d(editor.proxy(x), editor.constant(node, weight), stride=factor, groups=channels)
 
 
+def _border(editor: Editor, node: Node) -> Any:
+    """Rewrites the selection of all rows or columns but the first and the last, which the enhanced spatial gate makes.
+
+    The selection repeats the last row of maps with fewer than 7 rows. The program of free size that has lost it accepts
+    larger images only.
+    """
+    x, dim, index = _arguments(node, 3)
+    if index.target is not ATEN.add.Tensor or index.args[1] != 1:
+        return None
+    if index.args[0].target is not ATEN.clamp.default:
+        return None
+    size, selected = (value.meta["val"].shape[dim] for value in (x, node))
+    if any(_at(selected, side) != _at(size, side) - 2 for side in SIDES[2:]):
+        return None
+    return ATEN.slice.Tensor(editor.proxy(x), dim, 1, -1)
+
+
 def _tiny_sum(editor: Editor, node: Node) -> Any:
     """Drops the addition of a tiny constant, whose quantisation scale would be 0. LiteRT's runtime aborts then."""
     x, constant = _arguments(node, 2)
@@ -320,6 +338,7 @@ REWRITES: dict[Any, Callable[[Editor, Node], Any]] = {
     ATEN.movedim.int: _channel_norm,
     ATEN.slice.Tensor: _crop,
     ATEN.pixel_unshuffle.default: _unshuffle,
+    ATEN.index_select.default: _border,
     ATEN.add.Tensor: _tiny_sum,
     ATEN.flatten.using_ints: _channel_shuffle,
 }
