@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from analysis.export.rewrites import plain_program, retraced, unshared
+from analysis.export.programs import plain_program, retraced, unshared
 from analysis.export.silence import silent
 from analysis.export.target import Job, Target
 from analysis.export.targets import executorch

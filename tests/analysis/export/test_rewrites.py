@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from analysis.export.rewrites import plain_program, shuffle_weight, unshared
+from analysis.export.programs import in_order, plain_program, unshared
+from analysis.export.rewrites import shuffle_weight
 from analysis.export.target import Job, quiet
 from analysis.export.tiles import InTiles
 from searchspace.bicubic import by_convolution, enlarge_as_matlab
@@ -158,3 +159,16 @@ def test_each_use_of_a_parameter_gets_a_copy() -> None:
     x = torch.rand(1, 3, 6, 7)
     with torch.no_grad():
         assert torch.equal(module(x), network(x))
+
+
+def test_weights_of_a_program_lie_in_the_order_of_their_dimensions() -> None:
+    layer = nn.Conv2d(6, 4, 3)
+    layer.weight.data = layer.weight.data.transpose(0, 1).contiguous().transpose(0, 1)
+    assert not layer.weight.is_contiguous()
+    ordered = in_order(layer)
+    assert all(tensor.is_contiguous() for tensor in ordered.parameters())
+    assert not layer.weight.is_contiguous()
+    x = torch.rand(1, 6, 5, 5)
+    torch.testing.assert_close(ordered(x), layer(x))
+    program = plain_program(Job(network=Shown(layer), calibration=(), size=(5, 5)), fixed=True)
+    assert all(tensor.is_contiguous() for tensor in program.state_dict.values())
