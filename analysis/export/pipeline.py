@@ -1,7 +1,9 @@
 """Turns a trained network into a verified file: writes the file to a temporary folder, checks it, then moves it."""
 
 import tempfile
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from analysis.export.target import Job, Target
 from analysis.export.verify import ExportFailed, Verdict, verify
 from searchspace.architecture import Architecture
 from searchspace.cost import low_res_size
+from searchspace.errors import UserError, cut
 from searchspace.layers import deployed
 from sweeps.data.cache import PairSet
 from sweeps.data.split import DataSplit
@@ -64,20 +67,21 @@ def ship(
     plain = deployed(network).cpu().float()
     with tempfile.TemporaryDirectory(prefix=".unverified-", dir=folder) as aside:
         path = Path(aside) / file_name
-        with naming_full_disk(folder / file_name):
-            images = training_images(split.train)
-            target.write(Job(network=plain, calibration=images, size=size), path)
-            flush(path)
         try:
-            verdict = verify(
-                target,
-                path,
-                plain,
-                split.validation,
-                psnr_torch=psnr_torch,
-                latency_size=size,
-                threads=threads,
-            )
+            with naming_full_disk(folder / file_name), _one_line(target):
+                images = training_images(split.train)
+                target.write(Job(network=plain, calibration=images, size=size), path)
+                flush(path)
+            with _one_line(target):
+                verdict = verify(
+                    target,
+                    path,
+                    plain,
+                    split.validation,
+                    psnr_torch=psnr_torch,
+                    latency_size=size,
+                    threads=threads,
+                )
         except ExportFailed:
             for name in (file_name, f"{card_name}.json", f"{card_name}.md"):
                 (folder / name).unlink(missing_ok=True)
@@ -88,6 +92,33 @@ def ship(
         for each in (*made, path):
             each.replace(folder / each.name)
     return Shipped(target=target, file=folder / file_name, verdict=verdict)
+
+
+@contextmanager
+def _one_line(target: Target) -> Iterator[None]:
+    """Turns an error of a phone's converter or runtime into ExportFailed, because its authors must mend it.
+
+    Errors of other targets keep their traceback.
+    """
+    try:
+        yield
+    except (UserError, OSError, ModuleNotFoundError, ExportFailed):
+        raise
+    except Exception as error:
+        if not target.packages:
+            raise
+        raise ExportFailed(f"export: {target.name}: {reason(error)}") from error
+
+
+def reason(error: BaseException) -> str:
+    """Returns the kind and the first line of the error that caused `error`, or the name of the function that raised it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    if not first:
+        frames = traceback.extract_tb(error.__traceback__)
+        first = f"in {frames[-1].name}" if frames else ""
+    return cut(f"{type(error).__name__}: {first}".removesuffix(": "))
 
 
 def training_images(pairs: PairSet) -> Sequence[NDArray[np.uint8]]:

@@ -10,6 +10,7 @@ ONNX and torch.export are not rewritten.
 | layer norm over channels, between two `movedim` | means over channels |
 | channel shuffle, which has rank 5 | a reordering of channels |
 | pixel unshuffle | depthwise convolution |
+| selection without the first and last row | slice |
 | addition of at most 1e-12 | nothing |
 | crop to a size that depends on whether a side is odd | a selection of rows and columns |
 """
@@ -19,55 +20,20 @@ from fractions import Fraction
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch._dynamo.exc import UserError
+from torch import Tensor
 from torch.fx import GraphModule, Node, Proxy
 from torch.fx.proxy import GraphAppendingTracer
 from torch.nn import functional as F
 
-from analysis.export.target import EXAMPLE_SIZE, Job, traced
-from searchspace.bicubic import by_convolution, cubic_weight, reach
+from searchspace.bicubic import cubic_weight, reach
 
 ATEN = torch.ops.aten
 SIDES = (6, 7, 24, 35)
 """Sides of the images at which two symbolic sizes are compared, in pixels. Two of them are odd."""
-LEAST = (1, 8)
-"""Smallest height and width that a program of free size may promise to accept. The first that torch can promise counts."""
 TINY = 1e-12
 """Largest constant whose addition is dropped. It protects a square root of 0 in training; its root is 1e-6."""
 PYTORCH_CUBIC = -0.75
 """The parameter of the cubic kernel with which PyTorch resizes."""
-
-
-def plain_program(job: Job, *, fixed: bool) -> torch.export.ExportedProgram:
-    """Returns the traced and rewritten network of `job`.
-
-    If `fixed`, the program accepts images of `job.size` only, otherwise of any height and width up to `job.largest`.
-    """
-    size = job.size if fixed else EXAMPLE_SIZE
-    with by_convolution():
-        program = traced(job.network, size) if fixed else job.program()
-    return _traced(rewritten(program), job, size, fixed)
-
-
-def retraced(module: nn.Module, job: Job, *, fixed: bool) -> torch.export.ExportedProgram:
-    """Returns `module`, which a quantiser has made from a `plain_program`, traced with the same sizes."""
-    return _traced(module, job, job.size if fixed else EXAMPLE_SIZE, fixed)
-
-
-def _traced(
-    module: nn.Module, job: Job, size: tuple[int, int], fixed: bool
-) -> torch.export.ExportedProgram:
-    if fixed:
-        return traced(module, size)
-    for least in LEAST:
-        free = [torch.export.Dim(n, min=least, max=job.largest) for n in ("height", "width")]
-        try:
-            return traced(module, size, (free[0], free[1]))
-        except UserError:  # torch's: a guard excludes small images
-            if least == LEAST[-1]:
-                raise
-    raise AssertionError
 
 
 def rewritten(program: torch.export.ExportedProgram) -> GraphModule:
@@ -85,16 +51,6 @@ def rewritten(program: torch.export.ExportedProgram) -> GraphModule:
             new.node.meta = dict(node.meta)  # with the shape that later rewrites read
             node.replace_all_uses_with(new.node)
     module.graph.eliminate_dead_code()
-    module.recompile()
-    return module
-
-
-def without_aliases(module: GraphModule) -> GraphModule:
-    """Removes the operators of `module` that return their argument, and returns `module`. Core ML lacks them."""
-    for node in list(module.graph.nodes):
-        if node.target is ATEN.alias.default:
-            node.replace_all_uses_with(node.args[0])
-            module.graph.erase_node(node)
     module.recompile()
     return module
 
@@ -289,6 +245,23 @@ def _unshuffle(editor: Editor, node: Node) -> Any:
     return F.conv2d(editor.proxy(x), editor.constant(node, weight), stride=factor, groups=channels)
 
 
+def _border(editor: Editor, node: Node) -> Any:
+    """Rewrites the selection of all rows or columns but the first and the last, which the enhanced spatial gate makes.
+
+    The selection repeats the last row of maps with fewer than 7 rows. The program of free size that has lost it accepts
+    larger images only.
+    """
+    x, dim, index = _arguments(node, 3)
+    if index.target is not ATEN.add.Tensor or index.args[1] != 1:
+        return None
+    if index.args[0].target is not ATEN.clamp.default:
+        return None
+    size, selected = (value.meta["val"].shape[dim] for value in (x, node))
+    if any(_at(selected, side) != _at(size, side) - 2 for side in SIDES[2:]):
+        return None
+    return ATEN.slice.Tensor(editor.proxy(x), dim, 1, -1)
+
+
 def _tiny_sum(editor: Editor, node: Node) -> Any:
     """Drops the addition of a tiny constant, whose quantisation scale would be 0. LiteRT's runtime aborts then."""
     x, constant = _arguments(node, 2)
@@ -302,6 +275,7 @@ REWRITES: dict[Any, Callable[[Editor, Node], Any]] = {
     ATEN.movedim.int: _channel_norm,
     ATEN.slice.Tensor: _crop,
     ATEN.pixel_unshuffle.default: _unshuffle,
+    ATEN.index_select.default: _border,
     ATEN.add.Tensor: _tiny_sum,
     ATEN.flatten.using_ints: _channel_shuffle,
 }

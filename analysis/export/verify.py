@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from analysis.export.images import cut
+from analysis.export.silence import silent
 from analysis.export.target import Job, Run, Target, largest_side
 from analysis.export.targets import TARGETS
 from analysis.export.tiles import InTiles
@@ -164,7 +165,8 @@ def smallest_size(
     def works(side: int) -> bool:
         sizes = ((side, side), (side, LARGE), (LARGE, side))
         try:
-            differences = [difference(network, run, cut(image, size)) for size in sizes]
+            with silent():  # runtimes print, from C++, why they refuse an image
+                differences = [difference(network, run, cut(image, size)) for size in sizes]
         # Each runtime has its own errors, and torch raises several types for images that are too small.
         except Exception:
             return False

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from analysis.export.rewrites import plain_program, retraced
+from analysis.export.programs import plain_program, retraced, unshared
 from analysis.export.silence import silent
 from analysis.export.target import Job, Target
 from analysis.export.targets import executorch
@@ -27,8 +27,8 @@ def write(job: Job, path: Path) -> None:
 
         config = get_symmetric_quantization_config(is_per_channel=True)
         quantizer = XNNPACKQuantizer().set_global(config)
-        program = plain_program(job, fixed=False)
-        prepared = prepare_pt2e(program.module(check_guards=False), quantizer)
+        module = plain_program(job, fixed=False).module(check_guards=False)
+        prepared = prepare_pt2e(unshared(module), quantizer)
         with torch.no_grad():
             for patch in patches:
                 prepared(torch.from_numpy(patch))

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from analysis.export.rewrites import plain_program
+from analysis.export.programs import plain_program
 from analysis.export.silence import silent
 from analysis.export.target import Job, Run, Target
 

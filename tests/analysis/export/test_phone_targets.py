@@ -13,6 +13,7 @@ import torch
 from click.testing import CliRunner
 
 from analysis.export.images import cut
+from analysis.export.pipeline import reason
 from analysis.export.target import Job, Target
 from analysis.export.targets import TARGETS
 from analysis.export.targets.litert_int8 import widen
@@ -144,3 +145,19 @@ def test_the_range_of_dead_units_gets_a_width() -> None:
     widen(ranges)
     assert ranges["dead"]["max"] > ranges["dead"]["min"]
     assert ranges["alive"] == {"min": -1, "max": 2}
+
+
+def test_the_reason_of_a_failure_is_the_first_line_of_its_cause() -> None:
+    def fails() -> None:
+        raise AssertionError
+
+    def fails_because() -> None:
+        try:
+            fails()
+        except AssertionError as error:
+            raise RuntimeError("a pass failed") from error
+
+    with pytest.raises(RuntimeError) as caught:
+        fails_because()
+    assert reason(caught.value) == "AssertionError: in fails"
+    assert reason(ValueError("\nno such op\nsee above")) == "ValueError: no such op"

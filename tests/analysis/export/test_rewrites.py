@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from analysis.export.rewrites import plain_program, shuffle_weight
+from analysis.export.programs import in_order, plain_program, unshared
+from analysis.export.rewrites import shuffle_weight
 from analysis.export.target import Job, quiet
 from analysis.export.tiles import InTiles
 from searchspace.bicubic import by_convolution, enlarge_as_matlab
@@ -145,3 +146,29 @@ def test_an_image_in_tiles_has_the_size_and_the_pixels_of_the_image(padded: bool
     given = InTiles(Called(doubled), (4, 5), padded=padded)(x)
     assert torch.equal(given, F.interpolate(x, scale_factor=2))
     assert set(seen) == ({(4, 5)} if padded else {(4, 5), (4, 4), (3, 5), (3, 4)})
+
+
+def test_each_use_of_a_parameter_gets_a_copy() -> None:
+    torch.manual_seed(0)
+    layer = nn.Conv2d(6, 6, 3, padding=1)
+    network = Shown(nn.Sequential(layer, nn.ReLU(), layer, layer)).eval()
+    program = plain_program(Job(network=network, calibration=(), size=(6, 7)), fixed=True)
+    module = unshared(program.module(check_guards=False))
+    read = [node for node in module.graph.nodes if node.op == "get_attr"]
+    assert [len(node.users) for node in read if node.users] == [1] * 6
+    x = torch.rand(1, 3, 6, 7)
+    with torch.no_grad():
+        assert torch.equal(module(x), network(x))
+
+
+def test_weights_of_a_program_lie_in_the_order_of_their_dimensions() -> None:
+    layer = nn.Conv2d(6, 4, 3)
+    layer.weight.data = layer.weight.data.transpose(0, 1).contiguous().transpose(0, 1)
+    assert not layer.weight.is_contiguous()
+    ordered = in_order(layer)
+    assert all(tensor.is_contiguous() for tensor in ordered.parameters())
+    assert not layer.weight.is_contiguous()
+    x = torch.rand(1, 6, 5, 5)
+    torch.testing.assert_close(ordered(x), layer(x))
+    program = plain_program(Job(network=Shown(layer), calibration=(), size=(5, 5)), fixed=True)
+    assert all(tensor.is_contiguous() for tensor in program.state_dict.values())

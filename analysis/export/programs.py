@@ -1,0 +1,87 @@
+"""Traces networks for runtimes on phones, with operators that these runtimes execute."""
+
+import copy
+from dataclasses import replace
+
+import torch
+from torch import nn
+from torch._dynamo.exc import UserError
+from torch.fx import GraphModule
+
+from analysis.export.rewrites import ATEN, Editor, rewritten
+from analysis.export.target import EXAMPLE_SIZE, Job, traced
+from searchspace.bicubic import by_convolution
+
+LEAST = (1, 8, 16)
+"""Smallest height and width that a program of free size may promise to accept. The first that torch can promise counts."""
+
+
+def plain_program(job: Job, *, fixed: bool) -> torch.export.ExportedProgram:
+    """Returns the traced and rewritten network of `job`.
+
+    If `fixed`, the program accepts images of `job.size` only, otherwise of any height and width up to `job.largest`.
+    """
+    size = job.size if fixed else EXAMPLE_SIZE
+    job = replace(job, network=in_order(job.network))
+    with by_convolution():
+        program = traced(job.network, size) if fixed else job.program()
+    return _traced(rewritten(program), job, size, fixed)
+
+
+def in_order(network: nn.Module) -> nn.Module:
+    """Returns a copy of `network` whose tensors lie in memory in the order of their dimensions.
+
+    Folded weights may lie in another order. LiteRT's converter then writes the wrong numbers without an error.
+    """
+    copied = copy.deepcopy(network)
+    for tensor in (*copied.parameters(), *copied.buffers()):
+        tensor.data = tensor.data.clone(memory_format=torch.contiguous_format)
+    return copied
+
+
+def retraced(module: nn.Module, job: Job, *, fixed: bool) -> torch.export.ExportedProgram:
+    """Returns `module`, which a quantiser has made from a `plain_program`, traced with the same sizes."""
+    return _traced(module, job, job.size if fixed else EXAMPLE_SIZE, fixed)
+
+
+def _traced(
+    module: nn.Module, job: Job, size: tuple[int, int], fixed: bool
+) -> torch.export.ExportedProgram:
+    if fixed:
+        return traced(module, size)
+    for least in LEAST:
+        free = [torch.export.Dim(n, min=least, max=job.largest) for n in ("height", "width")]
+        try:
+            return traced(module, size, (free[0], free[1]))
+        except UserError:  # torch's: a guard excludes small images
+            if least == LEAST[-1]:
+                raise
+    raise AssertionError
+
+
+def without_aliases(module: GraphModule) -> GraphModule:
+    """Removes the operators of `module` that return their argument, and returns `module`. Core ML lacks them."""
+    for node in list(module.graph.nodes):
+        if node.target is ATEN.alias.default:
+            node.replace_all_uses_with(node.args[0])
+            module.graph.erase_node(node)
+    module.recompile()
+    return module
+
+
+def unshared(module: GraphModule) -> GraphModule:
+    """Gives each use of a parameter a copy of its own, and returns `module`.
+
+    The quantiser of XNNPACK quantises the first use only, and ExecuTorch cannot load what it makes of the others.
+    """
+    editor = Editor(module)
+    for node in [node for node in module.graph.nodes if node.op == "get_attr"]:
+        value = editor.value(node)
+        assert value is not None
+        for user in list(node.users)[1:]:
+            with module.graph.inserting_before(user):
+                copied = editor.constant(node, value.clone())
+            copied.node.meta = dict(node.meta)
+            user.replace_input_with(node, copied.node)
+    module.recompile()
+    return module
