@@ -24,6 +24,7 @@ from searchspace.strategies.attention import (
     EnhancedSpatialGate,
 )
 from searchspace.strategies.branched import plain
+from searchspace.strategies.reparam import EDGES
 from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
 from searchspace.table.cost_parts import Parts
@@ -135,9 +136,9 @@ def _convolution(spec: EfdnSpec, layer: str) -> Iterator[str]:
     if spec.block != "edbb":
         return
     yield f"{layer}.conv1x1"
-    for index in range(len(edbb.FILTERS)):
+    for index in range(len(EDGES)):
         edge = f"{layer}.edges.{index}"
-        yield from (f"{edge}.scale", edge, f"{edge}.pointwise")
+        yield from (f"{edge}.point", f"{edge}.scale", edge)
 
 
 def _layers(spec: EfdnSpec, _scale: int) -> Iterator[str]:

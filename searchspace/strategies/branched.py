@@ -5,8 +5,10 @@ the features: it takes fewer Mult-Adds and less memory than to apply each branch
 to the branches. The result equals the sum of the branches up to rounding.
 """
 
+import copy
 from abc import abstractmethod
 from collections.abc import Iterable
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -15,35 +17,61 @@ from torch.nn import functional as F
 from searchspace.layers import Folding, conv
 
 Kernel = tuple[Tensor, Tensor | None]
-"""The weight (O, I, 3, 3) and the bias (O,), or None, of a 3x3 convolution from I to O channels."""
+"""The weight (O, I / groups, 3, 3) and the bias (O,), or None, of a 3x3 convolution from I to O channels."""
 
 
 class Branched(Folding):
-    """The base class: maps features (N, I, H, W) to (N, O, H, W) by a 3x3 convolution with a padding of zeros."""
+    """A 3x3 convolution with zero padding whose kernel is computed from branches. Maps (N, I, H, W) to (N, O, H, W)."""
 
-    def __init__(self, in_channels: int, out_channels: int, bias: bool = True) -> None:
+    traced_as_one = True
+    """`sweeps.train.fast_cpu.graph_rewrites` takes the layer as one operator, because its forward pass asks for the device."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, *, groups: int = 1, bias: bool = True
+    ) -> None:
         super().__init__()
-        self.shape = (in_channels, out_channels, bias)
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.has_bias = bias
 
     @abstractmethod
-    def kernel(self) -> Kernel:
+    def _kernel(self) -> Kernel:
         """Returns the kernel of the convolution that equals the sum of all branches."""
+
+    def kernel(self) -> Kernel:
+        """Returns the kernel of the convolution that equals the sum of all branches, in full precision under autocast."""
+        some = next(self.parameters())
+        with nullcontext() if some.is_meta else torch.autocast(some.device.type, enabled=False):
+            return self._kernel()
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = self.kernel()
-        return F.conv2d(x, weight, bias, padding=1)
+        weight = weight.contiguous(memory_format=torch.channels_last)
+        return F.conv2d(x, weight, bias, padding=1, groups=self.groups)
 
     def folded(self) -> nn.Conv2d:
-        """Returns the convolution that is deployed. On the meta device, only its shape is right."""
-        device = next(self.parameters()).device
-        with torch.device(device):
-            convolution = plain(*self.shape).train(self.training)
-        if device.type != "meta":
+        """Returns the convolution that the branches equal. Its kernel is computed in float64.
+
+        On the meta device, only the shape of the convolution is right.
+        """
+        some = next(self.parameters())
+        layer = nn.Conv2d(
+            self.in_channels,
+            self.out_channels,
+            3,
+            padding=1,
+            groups=self.groups,
+            bias=self.has_bias,
+            device=some.device,
+            dtype=some.dtype,
+        )
+        if not some.is_meta:
             with torch.no_grad():
-                weight, bias = self.kernel()
-            convolution.weight = nn.Parameter(weight)
-            convolution.bias = None if bias is None else nn.Parameter(bias)
-        return convolution
+                weight, bias = copy.deepcopy(self).double().kernel()
+                layer.weight.copy_(weight)
+                if layer.bias is not None:
+                    assert bias is not None
+                    layer.bias.copy_(bias)
+        return layer.train(self.training)
 
 
 def plain(in_channels: int, out_channels: int, bias: bool = True) -> nn.Conv2d:
@@ -52,7 +80,7 @@ def plain(in_channels: int, out_channels: int, bias: bool = True) -> nn.Conv2d:
 
 
 def at_centre(weight: Tensor) -> Tensor:
-    """Returns the 3x3 kernel (O, I, 3, 3) that does what the 1x1 kernel `weight`, (O, I, 1, 1), does."""
+    """Returns the 3x3 kernel (..., 3, 3) that does what the 1x1 kernel `weight`, (..., 1, 1), does."""
     return F.pad(weight, (1, 1, 1, 1))
 
 

@@ -9,11 +9,10 @@ both. The code computes `eval_conv` from the branches before it uses it, so wher
 """
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from typing import cast
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
 from searchspace.layers import conv
 from searchspace.strategies.branched import Branched, Kernel, at_centre, summed
@@ -29,7 +28,7 @@ class Conv3XC(Branched):
     """A 3x3 convolution from I to O channels that trains as 1x1, 3x3 and 1x1 convolutions plus a 1x1 convolution."""
 
     def __init__(self, in_channels: int, out_channels: int, bias: bool = True) -> None:
-        super().__init__(in_channels, out_channels, bias)
+        super().__init__(in_channels, out_channels, bias=bias)
         inner, outer = GAIN * in_channels, GAIN * out_channels
         self.sk = conv(1, in_channels, out_channels, bias=bias)
         self.conv = nn.Sequential(
@@ -38,36 +37,26 @@ class Conv3XC(Branched):
             conv(1, outer, out_channels, bias=bias),
         )
 
-    def kernel(self) -> Kernel:
+    def _kernel(self) -> Kernel:
         first, second, third = (cast(nn.Conv2d, part) for part in self.conv)
         weight = chained(first.weight, second.weight, third.weight) + at_centre(self.sk.weight)
         inner = chained_bias(first.bias, second.weight, second.bias, third.weight)
         return weight, summed((inner, third.bias, self.sk.bias))
 
 
-@fx.wrap  # a traced network calls it as one operator, so that it keeps its precision
 def chained(first: Tensor, second: Tensor, third: Tensor) -> Tensor:
-    """Returns the 3x3 kernel (O, I, 3, 3) of 1x1, 3x3 and 1x1 convolutions in a row, in float32 also under autocast."""
-    with _float32(first):
-        outer = torch.tensordot(third.flatten(1), second, 1)
-        return torch.einsum("omhw,mi->oihw", outer, first.flatten(1))
+    """Returns the 3x3 kernel (O, I, 3, 3) of 1x1, 3x3 and 1x1 convolutions in a row."""
+    outer = torch.tensordot(third.flatten(1), second, 1)
+    return torch.einsum("omhw,mi->oihw", outer, first.flatten(1))
 
 
-@fx.wrap
 def chained_bias(
     first: Tensor | None, second: Tensor, second_bias: Tensor | None, third: Tensor
 ) -> Tensor | None:
     """Returns what the biases of the first two convolutions add to each output channel, (O,), or None without biases."""
     if first is None or second_bias is None:
         return None
-    with _float32(second):
-        return third.flatten(1) @ (second.sum((2, 3)) @ first + second_bias)
-
-
-def _float32(weight: Tensor) -> AbstractContextManager[object]:
-    """Returns a context without autocast on the device of `weight`. The meta device knows no autocast."""
-    device = weight.device.type
-    return nullcontext() if device == "meta" else torch.autocast(device, enabled=False)
+    return third.flatten(1) @ (second.sum((2, 3)) @ first + second_bias)
 
 
 def unfolded(weight: Tensor, bias: Tensor | None) -> dict[str, Tensor]:

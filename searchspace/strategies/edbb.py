@@ -17,36 +17,7 @@ from torch import Tensor, nn
 
 from searchspace.layers import conv
 from searchspace.strategies.branched import Branched, Kernel, at_centre
-
-FILTERS = {
-    "conv1x1_sbx": ((1.0, 0.0, -1.0), (2.0, 0.0, -2.0), (1.0, 0.0, -1.0)),
-    "conv1x1_sby": ((1.0, 2.0, 1.0), (0.0, 0.0, 0.0), (-1.0, -2.0, -1.0)),
-    "conv1x1_lpl": ((0.0, 1.0, 0.0), (1.0, -4.0, 1.0), (0.0, 1.0, 0.0)),
-}
-"""The fixed filter of each edge branch, by the name of the branch in the authors' code."""
-
-START = 1e-3
-"""Standard deviation of the learnt factors and biases of the edge branches at the start."""
-
-
-class EdgeBranch(nn.Module):
-    """A 1x1 convolution from I to O channels and a fixed 3x3 filter with one learnt factor for each channel."""
-
-    mask: Tensor
-
-    def __init__(self, in_channels: int, out_channels: int, name: str) -> None:
-        super().__init__()
-        self.scale = nn.Parameter(torch.empty(out_channels, 1, 1, 1))
-        self.bias = nn.Parameter(torch.empty(out_channels))
-        nn.init.normal_(self.scale, std=START)
-        nn.init.normal_(self.bias, std=START)
-        self.pointwise = conv(1, in_channels, out_channels, bias=False)
-        mask = torch.tensor(FILTERS[name]).view(1, 1, 3, 3)
-        self.register_buffer("mask", mask, persistent=False)
-
-    def kernel(self) -> tuple[Tensor, Tensor]:
-        """Returns the weight (O, I, 3, 3) and the bias (O,) of the 3x3 convolution that equals the branch."""
-        return self.scale * self.mask * self.pointwise.weight, self.bias
+from searchspace.strategies.reparam import EDGES, Edge
 
 
 class EdgeConv(Branched):
@@ -56,17 +27,20 @@ class EdgeConv(Branched):
         super().__init__(in_channels, out_channels)
         self.rep_conv = conv(3, in_channels, out_channels)
         self.conv1x1 = conv(1, in_channels, out_channels)
-        self.edges = nn.ModuleList(EdgeBranch(in_channels, out_channels, name) for name in FILTERS)
+        self.edges = nn.ModuleList(
+            Edge(filter_, conv(1, in_channels, out_channels, bias=False), bias=True)
+            for filter_ in EDGES.values()
+        )
 
-    def kernel(self) -> Kernel:
+    def _kernel(self) -> Kernel:
         assert self.rep_conv.bias is not None
         assert self.conv1x1.bias is not None
         weight = self.rep_conv.weight + at_centre(self.conv1x1.weight)
         bias = self.rep_conv.bias + self.conv1x1.bias
         for edge in self.edges:
-            assert isinstance(edge, EdgeBranch)
-            more, constant = edge.kernel()
-            weight, bias = weight + more, bias + constant
+            assert isinstance(edge, Edge)
+            assert edge.bias is not None
+            weight, bias = weight + edge.kernel(), bias + edge.bias
         return weight, bias
 
 
@@ -84,11 +58,11 @@ def unfolded(weight: Tensor, bias: Tensor) -> dict[str, Tensor]:
         "conv1x1.weight": torch.zeros_like(eye),
         "conv1x1.bias": torch.zeros_like(bias),
     }
-    for index in range(len(FILTERS)):
+    for index in range(len(EDGES)):
         tensors |= {
             f"edges.{index}.scale": torch.zeros(outer, 1, 1, 1, dtype=weight.dtype),
             f"edges.{index}.bias": torch.zeros_like(bias),
-            f"edges.{index}.pointwise.weight": eye.clone(),
+            f"edges.{index}.point": eye.clone(),
         }
     return tensors
 

@@ -22,20 +22,16 @@ Sources:
 - rrrb: NJU-Jet/FMEN, train_fmen.py, commit 5c484cc, with ratio 2.
 """
 
-import copy
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Annotated
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, pad
 
-from searchspace.layers import Folding, conv
+from searchspace.layers import conv
 from searchspace.spec import Search, one_of
+from searchspace.strategies.branched import Branched, Kernel, at_centre
 
-CENTRE = (1, 1, 1, 1)
-"""The padding that turns a 1x1 kernel into a 3x3 kernel."""
 Filter = tuple[tuple[int, ...], ...]
 """The rows of a 3x3 filter."""
 EDGES: dict[str, Filter] = {
@@ -48,20 +44,14 @@ START = 1e-3
 """Standard deviation of the factors and biases of the edge filters before the first step."""
 
 
-class Reparameterised(Folding):
-    """A 3x3 convolution with zero padding whose kernel is computed from branches.
+class Reparameterised(Branched):
+    """A branched convolution that starts as the plain convolution of the same seed. Maps (N, C, H, W) to (N, C', H, W)."""
 
-    Maps features (N, C, H, W) to (N, C', H, W).
-    """
-
-    traced_as_one = True
-    """`sweeps.train.fast_cpu.graph_rewrites` takes the layer as one operator, because its forward pass asks for the device."""
     bias: Tensor | None
     """A bias that is added last, (C',). None if no branch has a bias."""
 
     def __init__(self, in_channels: int, out_channels: int, groups: int, bias: bool) -> None:
-        super().__init__()
-        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        super().__init__(in_channels, out_channels, groups=groups, bias=bias)
         plain = conv(3, in_channels, out_channels, groups=groups, bias=bias)
         # The layers after this one draw the numbers that they would draw after a plain convolution.
         with torch.random.fork_rng(devices=[]):
@@ -70,10 +60,6 @@ class Reparameterised(Folding):
 
     def make_branches(self, bias: bool) -> None:
         """Registers the parameters of the branches, `self.bias` included."""
-        raise NotImplementedError
-
-    def kernel(self) -> tuple[Tensor, Tensor | None]:
-        """Returns the kernel (C', C / groups, 3, 3) and the bias (C',) of the sum of all branches."""
         raise NotImplementedError
 
     def add_to_kernel(self, difference: Tensor) -> None:
@@ -91,38 +77,6 @@ class Reparameterised(Folding):
             assert bias is not None
             assert constant is not None
             self.bias.add_(bias - constant)
-
-    def forward(self, x: Tensor) -> Tensor:
-        # The kernel is computed in float32. The convolution itself may lower the precision.
-        with nullcontext() if x.is_meta else torch.autocast(x.device.type, enabled=False):
-            weight, bias = self.kernel()
-        weight = weight.contiguous(memory_format=torch.channels_last)
-        return conv2d(x, weight, bias, padding=1, groups=self.groups)
-
-    def folded(self) -> nn.Conv2d:
-        """Returns the convolution that the block equals. Its kernel is computed in float64.
-
-        On the meta device, only the shape of the convolution is right.
-        """
-        some = next(self.parameters())
-        layer = nn.Conv2d(
-            self.in_channels,
-            self.out_channels,
-            3,
-            padding=1,
-            groups=self.groups,
-            bias=self.bias is not None,
-            device=some.device,
-            dtype=some.dtype,
-        )
-        if not some.is_meta:
-            with torch.no_grad():
-                weight, bias = copy.deepcopy(self).double().kernel()
-                layer.weight.copy_(weight)
-                if layer.bias is not None:
-                    assert bias is not None
-                    layer.bias.copy_(bias)
-        return layer.train(self.training)
 
     def by_group(self, tensor: Tensor) -> Tensor:
         """Splits the first dimension of `tensor` into groups."""
@@ -155,7 +109,7 @@ class RepVgg(Reparameterised):
         has_identity = self.in_channels == self.out_channels
         self.identity = nn.Parameter(torch.ones(self.out_channels)) if has_identity else None
 
-    def kernel(self) -> tuple[Tensor, Tensor | None]:
+    def _kernel(self) -> Kernel:
         """Returns the 3x3 kernel, to whose centre the 1x1 kernel and the factors of the identity are added."""
         centre = self.point
         if self.identity is not None:
@@ -163,7 +117,7 @@ class RepVgg(Reparameterised):
             same = torch.eye(channels, dtype=centre.dtype, device=centre.device)
             factors = self.by_group(self.identity).unsqueeze(2) * same
             centre = centre + factors.view(centre.shape)
-        return self.weight + pad(centre, CENTRE), self.bias
+        return self.weight + at_centre(centre), self.bias
 
     def add_to_kernel(self, difference: Tensor) -> None:
         """Adds `difference` to the 3x3 kernel."""
@@ -215,7 +169,7 @@ class Ecb(Reparameterised):
             }
         )
 
-    def kernel(self) -> tuple[Tensor, Tensor | None]:
+    def _kernel(self) -> Kernel:
         """Returns the sum of the kernels and of the biases of all branches."""
         weight = self.weight + self.after_point(self.squeeze, self.expand)
         bias = self.bias
@@ -258,19 +212,19 @@ class Rrrb(Reparameterised):
             taken = self.by_group(self.reduce)[:, :, n // groups :, 0, 0]
             taken.copy_(torch.eye(channels // groups).expand_as(taken))
 
-    def kernel(self) -> tuple[Tensor, Tensor | None]:
+    def _kernel(self) -> Kernel:
         """Returns the product of the three convolutions, with both skips."""
         width = self.inner.shape[1]
         same = torch.eye(width, dtype=self.inner.dtype, device=self.inner.device)
         skips = same.repeat(self.groups, 1)[..., None, None]
-        inner = self.inner + pad(skips, CENTRE)
+        inner = self.inner + at_centre(skips)
         # (g, o, m) x (g, m, i, 3, 3): reduce after the 3x3 convolution.
         reduce = self.by_group(self.reduce).flatten(2)
         reduced = torch.einsum("gom,gmiyx->goiyx", reduce, self.by_group(inner)).flatten(0, 1)
         weight = self.after_point(reduced, self.expand)
         if self.in_channels == self.out_channels:
             identity = torch.eye(weight.shape[1], dtype=weight.dtype, device=weight.device)
-            weight = weight + pad(identity.repeat(self.groups, 1)[..., None, None], CENTRE)
+            weight = weight + at_centre(identity.repeat(self.groups, 1)[..., None, None])
         bias = self.bias
         if bias is not None:
             assert self.expand_bias is not None

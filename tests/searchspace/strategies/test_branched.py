@@ -11,7 +11,8 @@ from searchspace.layers import deployed
 from searchspace.strategies import conv3xc, edbb
 from searchspace.strategies.branched import Branched
 from searchspace.strategies.conv3xc import Conv3XC
-from searchspace.strategies.edbb import FILTERS, EdgeConv
+from searchspace.strategies.edbb import EdgeConv
+from searchspace.strategies.reparam import EDGES
 from tests.sweeps.checkpoints.doubles.reparameterised import conv3xc as authors_conv3xc
 
 
@@ -31,11 +32,11 @@ def drawn(module: nn.Module) -> nn.Module:
 def edge_branches(module: EdgeConv, x: Tensor) -> Tensor:
     """The sum of the branches, each applied to `x` as icandle/EFDN applies it, with biases that have no effect."""
     total = module.rep_conv(x) + module.conv1x1(x)
-    for edge, name in zip(module.edges, FILTERS, strict=True):
-        taps = edge.scale * torch.tensor(FILTERS[name])
+    for edge, filter_ in zip(module.edges, EDGES.values(), strict=True):
+        taps = edge.scale * torch.tensor(filter_)
         framed = torch.full((*taps.shape[:1], x.shape[2] + 2, x.shape[3] + 2), 0.7)
         framed = framed.repeat(x.shape[0], 1, 1, 1)
-        framed[:, :, 1:-1, 1:-1] = edge.pointwise(x) + 0.7
+        framed[:, :, 1:-1, 1:-1] = F.conv2d(x, edge.point) + 0.7
         total = total + F.conv2d(framed, taps, edge.bias, groups=taps.shape[0])
     return total
 
@@ -66,8 +67,8 @@ def test_the_deployed_form_is_one_convolution_with_the_same_output(
     network = nn.Sequential(drawn(build()))
     flat = deployed(network)
     assert [type(part) for part in flat] == [nn.Conv2d]
-    assert len(list(flat.parameters())) == 1 + network[0].shape[2]
-    x = image(network[0].shape[0])
+    assert len(list(flat.parameters())) == 1 + network[0].has_bias
+    x = image(network[0].in_channels)
     torch.testing.assert_close(flat(x), network(x), rtol=0, atol=1e-5)
     assert isinstance(network[0], Branched)
 
@@ -77,7 +78,7 @@ def test_a_folded_kernel_unfolds_to_the_same_function_and_can_be_trained_on(
     build: Callable[[], Branched],
 ) -> None:
     module = build()
-    inputs, outputs, bias = module.shape
+    inputs, outputs, bias = module.in_channels, module.out_channels, module.has_bias
     wanted = drawn(nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias))
     unfolded = edbb.unfolded if isinstance(module, EdgeConv) else conv3xc.unfolded
     module.load_state_dict(unfolded(wanted.weight.detach(), getattr(wanted.bias, "data", None)))
