@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from searchspace.family import Family, PublicCode, Published
 from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
-from searchspace.strategies.colours import on_colours
+from searchspace.strategies.colours import on_colours, take_colours_up_to_1
 from searchspace.strategies.reparam import BLOCKS, block_conv
 from searchspace.strategies.upsample import anchor
 from searchspace.table.cost_parts import Parts
@@ -94,12 +94,6 @@ def _layers_of_aimet(spec: AbpnSpec, _scale: int) -> Iterator[str]:
         yield from (f"cnn.{2 * i}" for i in range(spec.n_blocks + 2))
 
 
-def _take_colours_up_to_1(built: nn.Module) -> None:
-    for part in built.modules():
-        if isinstance(part, Abpn):
-            part.largest = 1.0
-
-
 FAMILY = Family(
     name="abpn",
     source="ABPN, Du et al. 2021, arXiv 2105.09750; TensorFlow in NJU-Jet/SR_Mobile_Quantization",
@@ -130,7 +124,7 @@ FAMILY = Family(
             name="quic/aimet-model-zoo",
             layers=_layers_of_aimet,
             unused=r"^anchor\.net$",
-            adapt=_take_colours_up_to_1,
+            adapt=take_colours_up_to_1,
             note="that code takes colours up to 1, and this network now takes them too",
         ),
     ),

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from searchspace.family import Family, PublicCode, Published
 from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
-from searchspace.strategies.colours import on_colours
+from searchspace.strategies.colours import on_colours, take_colours_up_to_1
 from searchspace.strategies.reparam import BLOCKS, block_conv
 from searchspace.strategies.upsample import anchor
 from searchspace.table.cost_parts import Parts
@@ -124,12 +124,6 @@ def _layers_on_rgb(spec: EcbsrSpec, scale: int) -> list[str]:
     return list(_layers(spec, scale)) if spec.colours == 3 else []
 
 
-def _take_colours_up_to_1(built: nn.Module) -> None:
-    for part in built.modules():
-        if isinstance(part, Ecbsr):
-            part.largest = 1.0
-
-
 FAMILY = Family(
     name="ecbsr",
     source="ECBSR, Zhang et al. 2021; code xindongzhang/ECBSR",
@@ -163,7 +157,7 @@ FAMILY = Family(
             name="XPixelGroup/BasicSR",
             layers=_layers_on_rgb,
             unused=UNUSED,
-            adapt=_take_colours_up_to_1,
+            adapt=take_colours_up_to_1,
             note="BasicSR takes colours up to 1, and this network now takes them too",
         ),
     ),

@@ -62,6 +62,13 @@ def on_colours(network: nn.Module, colours: int, scale: int) -> nn.Module:
     return network if colours == 3 else OnLuma(network, scale)
 
 
+def take_colours_up_to_1(built: nn.Module) -> None:
+    """Lets a network whose parts multiply colours by `largest` work on colours up to 1, as some forks of its code do."""
+    for part in built.modules():
+        if hasattr(part, "largest"):
+            part.largest = 1.0  # type: ignore[assignment]
+
+
 def rgb_to_ycbcr(rgb: Tensor) -> Tensor:
     """Converts (N, 3, H, W) in [0, 1] to Y in [16, 235]/255 and Cb and Cr in [16, 240]/255 (BT.601)."""
     red, green, blue = rgb.split(1, 1)

@@ -156,7 +156,7 @@ def _published_fit(candidates: list[dict[str, Tensor]], built: Built) -> Archite
     Returns None if there is none apart from the network that was built.
     """
     family = built.architecture.family
-    for row in family.published:
+    for row in family.published if family.codes else ():
         other = Architecture(family=family, spec=row.spec)
         if other == built.architecture:
             continue

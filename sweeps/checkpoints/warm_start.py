@@ -75,7 +75,7 @@ def warm_start(network: nn.Module, path: Path) -> Started:
 
 
 def check_readable(key: str, path: str | None) -> None:
-    """Raises UserError, whose message begins with `key`, if `path` is given and is no readable file of weights."""
+    """Raises UserError, whose message begins with `key`, if `path` is given but is not a readable file of weights."""
     if path is None:
         return
     try:
@@ -88,7 +88,7 @@ def check_readable(key: str, path: str | None) -> None:
 def stated_architecture(path: Path) -> tuple[Architecture, int] | None:
     """Returns the architecture and the scale that a checkpoint of srsweep states, or None for any other checkpoint.
 
-    Raises UserError if the file is no checkpoint, and if this srsweep has no such architecture.
+    Raises UserError if the file is not a checkpoint, or if this srsweep has no such architecture.
     """
     variant = read_file(path).variant
     if variant is None:

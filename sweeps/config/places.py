@@ -35,7 +35,7 @@ def expand_folder(value: str) -> str:
 
 
 def expand_local(value: str) -> str:
-    """Returns a folder on this machine with ~ and $VAR expanded. Raises UserError for a URL, which is no folder."""
+    """Returns a folder on this machine with ~ and $VAR expanded. Raises UserError for a URL, because a URL is not a folder."""
     if "://" in value:
         raise UserError(
             f"must be a folder on the machine's own disk, not a URL, got {shown(value)}"

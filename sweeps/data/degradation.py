@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from sweeps.data.pixels import Pixels
 from sweeps.data.settings import DegradationSettings, Range
 
 VERSION = 1
@@ -22,9 +23,6 @@ STREAM = 1
 
 REACH = 3.0
 """Reach of the blur's Gaussian in standard deviations."""
-
-Pixels = NDArray[np.uint8]
-"""RGB pixels of shape (height, width, 3)."""
 
 
 class Degradation:

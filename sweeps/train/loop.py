@@ -124,8 +124,8 @@ def train(
             yield evaluation
         elif step % 100 == 0:
             yield Progress(step=step, loss=watch.mean(step, reset=False))
-    if step == settings.steps:
-        network.load_state_dict(scored.state_dict())
+    if average is not None and step == settings.steps:
+        network.load_state_dict(average.network.state_dict())
 
 
 def time_step(network: nn.Module, scale: int, settings: TrainSettings, steps: int = 3) -> float:

@@ -139,11 +139,12 @@ def make_update(
         low_res, high_res = _to_float(low_res), _to_float(high_res)
         with autocast:
             super_res = forward(low_res)
-        loss = criterion(super_res.float(), high_res)
+        super_res = super_res.float()
+        loss = criterion(super_res, high_res)
         if teacher is not None:
             with torch.no_grad(), autocast:
                 taught = teacher(low_res)
-            loss = loss + share * criterion(super_res.float(), taught.float())
+            loss = loss + share * criterion(super_res, taught.float())
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if settings.clip_gradient is not None:
