@@ -16,7 +16,7 @@ import torch
 
 from benchmarks.folders import own_at
 from searchspace.constraint import at_most
-from searchspace.cost import costs
+from searchspace.cost import costs, counted_once
 from searchspace.discover import FAMILIES
 from searchspace.space import Space, parse_space
 from searchspace.spec import knobs
@@ -84,7 +84,7 @@ def space_of(families: object) -> Space:
 def tabulated(name: str, checked: int) -> dict[str, float]:
     """Tabulates one space. Returns time, rate and how many of `checked` random architectures have a wrong cost."""
     space = space_of(SPACES[name])
-    costs.cache_clear()  # so that networks counted for an earlier space are counted again
+    counted_once.cache_clear()  # so that networks counted for an earlier space are counted again
     began, cpu = time.perf_counter(), time.process_time()
     table = SpaceTable(space, 4)
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu

@@ -6,7 +6,9 @@ costs from one traced forward pass of the network. Layers have no cost formulas,
 
 import importlib
 import pkgutil
+from collections.abc import Mapping
 from functools import lru_cache
+from types import MappingProxyType
 
 import torch
 
@@ -43,8 +45,13 @@ def subject(architecture: Architecture, scale: int) -> Subject:
     return Subject(network=network, low_res=low_res_size(scale), at_scale=architecture.network)
 
 
-@lru_cache(maxsize=100_000)
 def costs(architecture: Architecture, scale: int) -> dict[str, int]:
-    """Returns all costs of `architecture` at `scale` by name. The dict is cached, so callers must not change it."""
+    """Returns all costs of `architecture` at `scale` by name, in a dict of the caller's own."""
+    return dict(counted_once(architecture, scale))
+
+
+@lru_cache(maxsize=100_000)
+def counted_once(architecture: Architecture, scale: int) -> Mapping[str, int]:
+    """Returns all costs of `architecture` at `scale` by name. A second call with the same arguments counts nothing."""
     counted = subject(architecture, scale)
-    return {name: cost.count(counted) for name, cost in COSTS.items()}
+    return MappingProxyType({name: cost.count(counted) for name, cost in COSTS.items()})

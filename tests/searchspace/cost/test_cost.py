@@ -7,6 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from searchspace.architecture import architecture
+from searchspace.cost import costs
 from searchspace.cost.subject import Subject, _Recorder, trace
 from searchspace.discover import FAMILIES
 
@@ -79,6 +81,14 @@ def test_in_place_operations_need_no_memory() -> None:
     size = 3 * 8 * 8 * 4
     assert traced(nn.ReLU(inplace=True)).peak_bytes == size  # type: ignore[attr-defined]
     assert traced(nn.ReLU()).peak_bytes == 2 * size  # type: ignore[attr-defined]
+
+
+def test_a_caller_may_change_its_costs_and_the_next_caller_still_gets_them_all() -> None:
+    counted = costs(architecture("fsrcnn"), 3)
+    mine = costs(architecture("fsrcnn"), 3)
+    mine.pop("params")
+    mine["multadds"] = 0
+    assert costs(architecture("fsrcnn"), 3) == counted
 
 
 def test_counting_leaves_the_network_as_it_was() -> None:
