@@ -84,11 +84,11 @@ def test_in_place_operations_need_no_memory() -> None:
 
 
 def test_a_caller_may_change_its_costs_and_the_next_caller_still_gets_them_all() -> None:
-    counted = costs(architecture("fsrcnn"), 3)
-    mine = costs(architecture("fsrcnn"), 3)
+    counted = costs(architecture("fsrcnn", {}), 3)
+    mine = costs(architecture("fsrcnn", {}), 3)
     mine.pop("params")
     mine["multadds"] = 0
-    assert costs(architecture("fsrcnn"), 3) == counted
+    assert costs(architecture("fsrcnn", {}), 3) == counted
 
 
 def test_counting_leaves_the_network_as_it_was() -> None:
