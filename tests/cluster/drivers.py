@@ -1,5 +1,6 @@
 """Runs drivers in processes of their own, and makes sweeps for them that last some seconds."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -49,7 +50,8 @@ def driver(
     file: Path, *, ray: str | None = None, lease: float = 3.0, url: str | None = None
 ) -> Iterator[subprocess.Popen[str]]:
     """Yields a driver's process, and kills it at the end if it still runs."""
-    command = [sys.executable, "-m", "tests.cluster.drive", str(file), "--lease", str(lease)]
+    command = [sys.executable, "-X", "faulthandler", "-m", "tests.cluster.drive", str(file)]
+    command += ["--lease", str(lease)]
     if ray is not None:
         command += ["--ray", ray]
     environment = {**ENVIRONMENT, "PYTHONPATH": str(ROOT)}
@@ -71,11 +73,15 @@ def driver(
 
 
 def ended(process: subprocess.Popen[str], seconds: float = 400) -> tuple[int, str]:
-    """Waits until a driver ends and returns its exit code and output."""
+    """Waits until a driver ends and returns its exit code and output.
+
+    A driver that does not end in time is aborted, so that its output says where each of its threads waited.
+    """
     try:
         code = process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
-        code = -1000
+        process.send_signal(signal.SIGABRT)
+        code = process.wait()
     text = process.log.read_text()  # type: ignore[attr-defined]
     return code, f"exit code {code}\n{text}"
 
