@@ -151,6 +151,9 @@ def test_output_is_scale_times_an_odd_input(family: Family, scale: int) -> None:
 @pytest.mark.parametrize(("family", "scale"), SCALES, ids=_family_id)
 def test_output_is_scale_times_a_tiny_input_with_every_choice(family: Family, scale: int) -> None:
     for name, spec in single_changes(small(family)):
+        # The bodies of the networks do not read the scale: for their knobs, one scale is enough.
+        if scale != family.scales[0] and name not in ("upsampler", "colours"):
+            continue
         with torch.no_grad():
             output = build(family, spec, scale)(image(*TINY))
         assert output.shape == (1, 3, scale * TINY[0], scale * TINY[1]), (name, spec)
@@ -173,9 +176,10 @@ def test_spec_survives_json(family: Family) -> None:
     for spec in specs:
         restored = type(spec).model_validate_json(spec.model_dump_json())
         assert restored == spec
+        assert repr(restored) == repr(
+            spec
+        )  # of the same types: a network is built from these alone
         assert key(family, restored) == key(family, spec)
-        scale = family.scales[0]
-        assert meta_shapes(family, restored, scale) == meta_shapes(family, spec, scale), spec
 
 
 @each_family()

@@ -39,10 +39,10 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> DataSplit:
     return open_split(DataSettings(), 4, tmp_path_factory.mktemp("cache"))
 
 
-def trained_a_little(chosen: Architecture) -> nn.Module:
+def trained_a_little(chosen: Architecture, scale: int = 4) -> nn.Module:
     """A network whose norms have learnt statistics, so that folding them wrongly changes its output."""
     torch.manual_seed(0)
-    network = chosen.network(4).train()
+    network = chosen.network(scale).train()
     with torch.no_grad():
         for _ in range(3):
             network(torch.rand(2, 3, 16, 16))

@@ -42,6 +42,16 @@ def every_knob(family: Family) -> dict[str, object]:
     return dict.fromkeys(knobs(family.spec), "auto")
 
 
+def few_choices(family: Family) -> dict[str, object]:
+    """All knobs, those that choose a part by name at the default and one other value."""
+    found = every_knob(family)
+    for knob in knobs(family.spec).values():
+        names = [value for value in knob.search if isinstance(value, str) and value != knob.default]
+        if names and isinstance(knob.default, str):
+            found[knob.name] = [knob.default, names[-1]]
+    return found
+
+
 def small_networks(family: Family) -> dict[str, object]:
     """The same at two widths, few repetitions, and values that are easily forgotten."""
     assert family.parts is not None
@@ -50,7 +60,7 @@ def small_networks(family: Family) -> dict[str, object]:
         name: [least[name], least[name] + 1, least[name] + 2, least[name] + 4]
         for name in least.keys() & family.spec.model_fields.keys()
     }
-    return {**every_knob(family), "n_feats": [8, 24], **few, **ODD.get(family.name, {})}
+    return {**few_choices(family), "n_feats": [8, 24], **few, **ODD.get(family.name, {})}
 
 
 def assert_composed(
