@@ -41,6 +41,10 @@ _MAPPED = re.compile(
     rf"(?P<key>(?P<quote>['\"])(?:{_SECRET_KEY})(?P=quote)\s*[:,]\s*)(?P<open>['\"])(?:(?!(?P=open))[^\n\\]|\\.)*(?P=open)",
     re.IGNORECASE,
 )
+_STATED = re.compile(
+    rf"(?P<key>(?<![\w.'\"-])(?:{_SECRET_KEY})[ \t]*:[ \t]+)(?P<quote>['\"]?)(?!\*\*\*)[^\s'\",;}}]+(?P=quote)",
+    re.IGNORECASE,
+)
 _WHOLE = re.compile(
     r"(?P<head>[a-z][a-z0-9+.-]*:/+[^:/@]*|[a-z][a-z0-9+.-]*:[^:/@]+|(?![a-z][a-z0-9+.-]*:/)[^:@]*(?=:[^/])):.*@(?P<host>[^@]*)",
     re.IGNORECASE | re.DOTALL,
@@ -51,13 +55,14 @@ def redacted(text: str) -> str:
     """Returns `text` with every password, token and key in it replaced by ***. A second call changes nothing.
 
     `text` may be of any kind: a message, a traceback, a sweep file. Secrets are found in URLs ("://user:SECRET@host",
-    where the secret may itself contain "@"), in parameters ("sslpassword=SECRET") and in mappings
-    ("'password': 'SECRET'"). For a value that can only be a URL, use `redacted_url`, which finds more.
+    where the secret may itself contain "@"), in parameters ("sslpassword=SECRET"), in mappings
+    ("'password': 'SECRET'") and after a colon and a blank ("password: SECRET"). For a value that can only be a URL, use `redacted_url`, which finds more.
     """
     text = _URL.sub(_without_secret, text)
     text = _BARE.sub(rf"\g<head>{HIDDEN}", text)
     text = _ENCODED.sub(rf"\g<head>{HIDDEN}", text)
     text = _ASSIGNED.sub(rf"\g<key>{HIDDEN}", text)
+    text = _STATED.sub(rf"\g<key>{HIDDEN}", text)
     return _MAPPED.sub(rf"\g<key>\g<open>{HIDDEN}\g<open>", text)
 
 

@@ -5,7 +5,7 @@ A fault is a pair: the path of the key, and a message.
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from searchspace.constraint import Constraint, at_most, constrained_name, parse_constraint
 from searchspace.cost import COSTS
@@ -17,7 +17,7 @@ from searchspace.synonyms import meant, nearest
 from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
 from sweeps.search.sampler import sampler_class, samplers_that_expect_gains
 from sweeps.search.samplers import SAMPLERS
-from sweeps.search.settings import MEASURED, SearchSettings
+from sweeps.search.settings import MEASURED, Direction, SearchSettings
 
 At = tuple[str, ...]
 T = TypeVar("T")
@@ -75,13 +75,16 @@ def plan_faults(search: SearchSettings, seeds: int, rungs: tuple[int, ...], at: 
 
 
 def objective_faults(objectives: object, at: At) -> list[Fault]:
-    """Returns one fault for each objective that srsweep does not know."""
-    known = [*MEASURED, LATENCY, *COSTS]
-    return [
-        ((*at, str(name)), f"unknown; {nearest(name, known)}")
-        for name in items(objectives, list)
-        if name not in known
-    ]
+    """Returns one fault for each objective that srsweep does not know, or whose direction is the worse one."""
+    better = dict.fromkeys(MEASURED, "maximize") | dict.fromkeys((LATENCY, *COSTS), "minimize")
+    faults: list[Fault] = []
+    for name in items(objectives, list):
+        way = objectives.get(name) if isinstance(objectives, Mapping) else None
+        if name not in better:
+            faults.append(((*at, str(name)), f"unknown; {nearest(name, list(better))}"))
+        elif way in get_args(Direction) and way != better[name]:
+            faults.append(((*at, str(name)), f"must be {better[name]}, got {way}"))
+    return faults
 
 
 def scale_faults(scale: object, space: Space, at: At) -> list[Fault]:

@@ -41,6 +41,8 @@ SECRETS = ("S3cr", "tPW")
         ("{'user': 'bob', 'password': 'S3cr@tPW'}", "{'user': 'bob', 'password': '***'}"),
         ('{"aws_secret_access_key": "S3cr\\"tPW"}', '{"aws_secret_access_key": "***"}'),
         ("[('user', 'bob'), ('password', 'S3cr')]", "[('user', 'bob'), ('password', '***')]"),
+        ("user: bob, password: S3cr@tPW, host: h", "user: bob, password: ***, host: h"),
+        ('db_password: "S3crtPW"', "db_password: ***"),
         ('"postgresql:\\/\\/bob:S3cr@tPW@h/x"', '"postgresql:\\/\\/bob:***@h/x"'),
         (
             "http://h/?db=postgresql%3A%2F%2Fbob%3AS3cr%40tPW%40h%2Fx&y=1",

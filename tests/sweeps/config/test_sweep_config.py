@@ -189,6 +189,14 @@ def test_a_constraint_on_a_knob_with_names_is_refused(tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"objectives": {}}, "objectives: Dictionary should have at least 1 item"),
+        (
+            {"objectives": {"psnr_y": "minimize"}},
+            "objectives.psnr_y: must be maximize, got minimize",
+        ),
+        (
+            {"objectives": {"latency": "maximize"}},
+            "objectives.latency: must be minimize, got maximize",
+        ),
         ({"seed": 10**22}, "seed: Input should be less than 2147483648"),
         (
             {"storage": "foo"},

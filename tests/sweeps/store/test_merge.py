@@ -63,6 +63,17 @@ def test_every_row_arrives_beside_what_was_there(urls: tuple[str, str]) -> None:
     assert everything(here, "mine") == before
 
 
+def test_a_row_that_arrives_after_the_check_is_not_copied(urls: tuple[str, str]) -> None:
+    here, there = urls
+    source, target = Store(there), Store(here)
+    train(source, "theirs", range(2))
+    with merging.opened(there) as checked:
+        train(source, "theirs", range(2, 3))
+        (merged,) = checked.copy_to(target)
+    assert merged.new_trials == 2
+    assert [number for number, *_ in rows(here, "theirs")["trials"]] == [0, 1]
+
+
 def test_merging_again_changes_nothing(urls: tuple[str, str]) -> None:
     here, there = urls
     train(Store(there), "theirs", range(3))
