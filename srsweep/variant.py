@@ -276,6 +276,6 @@ def remember(trial: TrialReference, measurements: Sequence[tuple[str, str, float
 
 
 def remember_or_tell(trial: TrialReference, measurements: Sequence[tuple[str, str, float]]) -> None:
-    """Stores measurements like `remember`. Prints a line on stderr if a newer attempt at the trial has begun."""
+    """Stores measurements of a trial. If the trial is being trained again, stores nothing and prints a line on stderr."""
     if not remember(trial, measurements):
         say(f"{trial}: not stored, because the trial is being trained again", err=True)

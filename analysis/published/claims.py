@@ -66,11 +66,12 @@ def interval(differences: Sequence[float]) -> Interval:
 
 
 def load_claims(url: str, claims: Iterable[Claim]) -> pd.DataFrame:
-    """Returns one row per comparison of each claim's preferred design with another of its designs.
+    """Returns a table in which each row compares two designs: the one that the claim prefers, and another.
 
-    The columns are claim, source, design, against, seeds (the number of seeds with which both were trained), difference_db,
-    low_db and high_db (the mean difference of PSNR and the ends of its 95 % interval [dB]), multadds_ratio (Mult-Adds of
-    the preferred design divided by the Mult-Adds of the other design), steps, verdict and seeds_needed. Numbers that need more seeds are NaN. Raises UserError if the
+    The columns are claim, source, design, against, seeds, difference_db, low_db, high_db, multadds_ratio, steps, verdict
+    and seeds_needed. `seeds` counts the seeds with which both designs were trained. `difference_db` is the mean difference
+    of their PSNR [dB], and `low_db` and `high_db` are the ends of its 95 % interval. `multadds_ratio` is the Mult-Adds of
+    the preferred design divided by those of the other. A number that needs more seeds is NaN. Raises UserError if the
     database cannot be read, or if the trainings of one claim differ in more than the seed.
     """
     known = list(load_sweeps(url)["name"])

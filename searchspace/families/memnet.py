@@ -71,7 +71,7 @@ class MemnetSpec(Spec):
     def canonical(self) -> "MemnetSpec":
         """Returns the spec in which every knob without effect has its default.
 
-        A single pass has nothing to share, and an interpolated input needs no upsampler.
+        Without recursions, no weights are shared. If the input is interpolated, no upsampler is built.
         """
         values = dict(self) | {"recursive": self.recursive or self.n_recursions == 1}
         if self.interpolated:

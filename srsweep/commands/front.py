@@ -30,7 +30,7 @@ UNRELIABLE = (
     "--objectives",
     metavar="psnr_y,params",
     help="Objectives to use instead of the sweep's own: psnr_y, ssim_y, psnr_rgb, psnr_y_int8, any cost, or latency. If "
-    "several latencies were measured, write `latency` followed by words that only the name of one latency contains, as in 'latency int8'. "
+    "several latencies were measured, add words from the name of the one that you want, as in 'latency int8'. "
     "--csv shows the names.",
 )
 @click.option(

@@ -38,8 +38,8 @@ from srsweep.options import DATABASE, locate, print_table, tabular
     "--latency",
     default="latency",
     show_default=True,
-    help="The latency that counts as running time. If several latencies were measured, write "
-    "`latency` followed by words that only the name of one latency contains, as in 'latency torch'.",
+    help="The latency that counts as running time. If several latencies were measured, add words from "
+    "the name of the one that you want, as in 'latency torch'.",
 )
 @click.option(
     "--published",

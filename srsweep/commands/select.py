@@ -33,7 +33,7 @@ from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
     metavar="COST=LIMIT",
     multiple=True,
     help="Upper limit of a cost or of a measured latency, such as params=150k or latency=30ms. If several latencies were "
-    "measured, write `latency` followed by words that only the name of one latency contains, as in 'latency int8=30ms'. The option --csv of `srsweep front` shows the names. "
+    "measured, add words from the name of the one that you want, as in 'latency int8=30ms'. The option --csv of `srsweep front` shows the names. "
     "Repeat the option for several limits.",
 )
 @click.option("--max-params", metavar="N", help="Same as --max params=N.")
