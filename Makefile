@@ -35,13 +35,13 @@ sweep: setup
 	$(BIN)/srsweep front $(SWEEP)
 	$(BIN)/srsweep report $(SWEEP) -o report.html
 
-# Two processes: most tests wait for one thread of torch. With the slow tests four, because those of clusters wait for
-# processes that start; each test of a cluster has a group of its own, so that groups run beside other tests.
+# Two processes: most tests wait for one thread of torch. With the slow tests three, because those of clusters wait for
+# processes that start. Tests of clusters are two groups, each of which runs in one process.
 test: setup
 	$(BIN)/python -m pytest -q -n 2 -m "not slow"
 
 test-all: setup
-	$(BIN)/python -m pytest -q -n 4 --dist loadgroup
+	$(BIN)/python -m pytest -q -n 3 --dist loadgroup
 
 # Old releases warn of things that we cannot mend; -W default keeps such warnings from failing a test.
 test-lowest: $(LOWEST)/.ready

@@ -6,7 +6,7 @@ pytest.importorskip("ray")
 
 from tests.chaos.__main__ import run
 
-# This test and that of `ray submit` run one after another, because each starts many processes.
+# Tests of clusters are two groups, because three clusters at once are too much for two cores.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
 
 

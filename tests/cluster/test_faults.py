@@ -31,7 +31,7 @@ from tests.cluster.drivers import (
 from tests.cluster.nodes import Cluster, Node
 from tests.cluster.rows import attempts, complete, rows
 
-# These tests run one after another, because they share a cluster.
+# Tests of clusters are two groups, because three clusters at once are too much for two cores.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
 
 SHORT = {

@@ -16,8 +16,8 @@ from tests.cluster.nodes import Cluster
 from tests.cluster.postgres import Server, postgres_server
 from tests.cluster.rows import complete, rows
 
-# One group, because the tests share the undisturbed sweep.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lasting")]
+# Tests of clusters are two groups, because three clusters at once are too much for two cores.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
 
 TRIALS = 7
 """Fewer than the undisturbed sweep has. Trials of equal number are equal, because the sampler draws by number."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-# This test and that of the random kills run one after another, because each starts many processes.
+# Tests of clusters are two groups, because three clusters at once are too much for two cores.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
 
 

@@ -37,14 +37,9 @@ ODD: dict[str, Mapping[str, object]] = {
 """Values of knobs that `auto` holds still, or gives few or large ones."""
 
 
-def every_knob(family: Family) -> dict[str, object]:
-    """All knobs at the values that the family names."""
-    return dict.fromkeys(knobs(family.spec), "auto")
-
-
 def few_choices(family: Family) -> dict[str, object]:
-    """All knobs, those that choose a part by name at the default and one other value."""
-    found = every_knob(family)
+    """All knobs at the values that the family names, those that choose a part by name at the default and one other."""
+    found: dict[str, object] = dict.fromkeys(knobs(family.spec), "auto")
     for knob in knobs(family.spec).values():
         names = [value for value in knob.search if isinstance(value, str) and value != knob.default]
         if names and isinstance(knob.default, str):
@@ -88,7 +83,9 @@ def test_composed_costs_equal_those_of_whole_networks(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(FAMILIES))
 def test_composed_costs_equal_those_of_whole_networks_of_any_size(name: str) -> None:
-    assert_composed(FAMILIES[name], every_knob(FAMILIES[name]), FAMILIES[name].scales[0], NUM_LARGE)
+    assert_composed(
+        FAMILIES[name], few_choices(FAMILIES[name]), FAMILIES[name].scales[0], NUM_LARGE
+    )
 
 
 class ToySpec(Spec):

@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import replace
-from itertools import product
 from random import Random
 
 import pytest
@@ -40,9 +39,10 @@ def load(scale: int = 4, *, bfloat16: bool = True, batch: int = 4, patch: int = 
             marks=[pytest.mark.slow] * (name in SLOW),
             id=f"{name}-{'bfloat16' if bfloat16 else 'float32'}",
         )
-        for name in FAMILIES
+        for number, name in enumerate(sorted(FAMILIES))
         for bfloat16 in (True, False)
-        if bfloat16 or name not in SLOW
+        # In float32, where no weight is copied, every third family is enough.
+        if bfloat16 or (name not in SLOW and number % 3 == 0)
     ],
 )
 def test_a_published_network_takes_what_is_predicted_and_a_third_of_it_at_least(
@@ -93,8 +93,8 @@ def some(name: str, scale: int, count: int) -> list[Architecture]:
 def test_no_combination_of_strategies_takes_more_than_is_predicted(name: str) -> None:
     found = some(name, 2, 3)
     assert found
-    for drawn, bfloat16 in product(found, (True, False)):
-        wanted = load(2, bfloat16=bfloat16, batch=3)
+    for number, drawn in enumerate(found):
+        wanted = load(2, bfloat16=number != 1, batch=3)
         assert measured_step(drawn, wanted) <= predicted_step(drawn, wanted), drawn.label
 
 

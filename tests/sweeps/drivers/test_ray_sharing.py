@@ -95,6 +95,7 @@ def known(folder: Path, cores: float) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("faults")
 def test_trials_on_ray_share_a_gpu_as_was_measured_on_its_kind_before_or_now(
     tmp_path: Path,
 ) -> None:
@@ -117,6 +118,7 @@ def test_trials_on_ray_share_a_gpu_as_was_measured_on_its_kind_before_or_now(
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("faults")
 def test_without_gpus_in_the_cluster_trials_are_trained_on_processors(tmp_path: Path) -> None:
     file = sweep_file(tmp_path, resources={"cpu": 1}, search={"sampler": "random", "trials": 1})
     (found,) = run_on_ray(0, file)
@@ -200,6 +202,7 @@ for file in sys.argv[1:]:
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("faults")
 def test_gpus_that_others_hold_stop_auto_with_a_line_and_a_number_not_at_all(
     tmp_path: Path,
 ) -> None:
@@ -276,6 +279,7 @@ sweep.close()
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("faults")
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="counts processes as Linux shows them")
 def test_a_trial_that_must_be_alone_on_ray_is_not_beside_idle_workers(tmp_path: Path) -> None:
     families = {"slwsr": {"n_feats": [2, 4], "n_blocks": [2, 3, 4, 5], "local_blocks": 2}}
