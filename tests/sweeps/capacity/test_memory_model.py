@@ -21,8 +21,8 @@ from sweeps.capacity.memory_model import (
     predicted_bytes,
 )
 
-SLOW = {"rcan", "drcn", "drrn"}
-"""Published networks whose one step of a processor takes seconds. They take it in bfloat16 alone."""
+SLOW = {"bsrn", "drcn", "rcan", "swisenet"}
+"""Published networks whose step in bfloat16 takes many seconds on a processor. They take it in float32."""
 S_LWSR = architecture("slwsr", {"n_feats": 16})
 
 
@@ -36,13 +36,13 @@ def load(scale: int = 4, *, bfloat16: bool = True, batch: int = 4, patch: int = 
         pytest.param(
             name,
             bfloat16,
-            marks=[pytest.mark.slow] * (name in SLOW),
+            marks=[pytest.mark.slow] * (name == "drrn"),  # the most recursions: ten seconds
             id=f"{name}-{'bfloat16' if bfloat16 else 'float32'}",
         )
         for number, name in enumerate(sorted(FAMILIES))
         for bfloat16 in (True, False)
         # In float32, where no weight is copied, every third family is enough.
-        if bfloat16 or (name not in SLOW and number % 3 == 0)
+        if (name not in SLOW if bfloat16 else name in SLOW or number % 3 == 0)
     ],
 )
 def test_a_published_network_takes_what_is_predicted_and_a_third_of_it_at_least(
@@ -50,7 +50,7 @@ def test_a_published_network_takes_what_is_predicted_and_a_third_of_it_at_least(
 ) -> None:
     published = FAMILIES[name].published[0]
     chosen = Architecture(family=FAMILIES[name], spec=published.spec)
-    wanted = load(published.scale, bfloat16=bfloat16)
+    wanted = load(published.scale, bfloat16=bfloat16, batch=1)
     measured, predicted = measured_step(chosen, wanted), predicted_step(chosen, wanted)
     assert measured <= predicted <= 3.2 * measured + OPERATOR_BYTES
 
