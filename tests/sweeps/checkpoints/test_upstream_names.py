@@ -51,11 +51,13 @@ def test_vdsr_loads_although_its_inner_layers_come_first(tmp_path: Path) -> None
     assert "matched by the names of twtygqyy/pytorch-vdsr;" in str(loaded)
 
 
-@pytest.mark.parametrize("sort", [sorted, reversed], ids=["by the alphabet", "backwards"])
 @pytest.mark.parametrize(
-    ("upstream", "feed", "family", "knobs", "scale"),
-    [case for case in CASES if case[2] != "idn"],
-    ids=lambda value: value if isinstance(value, str) else None,
+    ("upstream", "feed", "family", "knobs", "scale", "sort"),
+    [
+        (*case, (sorted, reversed)[number % 2])
+        for number, case in enumerate(case for case in CASES if case[2] != "idn")
+    ],
+    ids=lambda value: value if isinstance(value, str) else getattr(value, "__name__", None),
 )
 def test_the_order_of_the_file_does_not_matter_where_names_are_known(
     tmp_path: Path,

@@ -18,6 +18,7 @@ from sweeps.data.images import find_images
 from sweeps.data.resident import images_of, resident
 from sweeps.device import lacks_memory
 from sweeps.measure.evaluate import batches, evaluate
+from tests.searchspace.test_families import small as smallest
 
 ALL_AT_ONCE = 1 << 30
 
@@ -77,7 +78,7 @@ def test_statistics_of_a_batch_are_neither_used_nor_kept(pairs: PairSet) -> None
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_every_family_has_the_same_scores_in_batches(family: str, pairs: PairSet) -> None:
     torch.manual_seed(0)
-    network = architecture(family, {}).network(2)
+    network = FAMILIES[family].network(smallest(FAMILIES[family]), 2)
     single = evaluate(network, pairs, device="cpu")
     together = evaluate(network, pairs, device="cpu", batch_pixels=ALL_AT_ONCE)
     # float32 sums may end on either side of a tie: a level of a few colours among thousands.

@@ -147,9 +147,9 @@ def test_halving_trains_few_in_full_and_records_the_others_as_stopped(
     ("cut", "sampler", "schedule"),
     [
         (3, "random", "cosine_restarts"),
-        (8, "random", "one_cycle"),
-        (3, "pareto", "one_cycle"),
-        (11, "pareto", "cosine_restarts"),
+        pytest.param(8, "random", "one_cycle", marks=pytest.mark.slow),
+        pytest.param(3, "pareto", "one_cycle", marks=pytest.mark.slow),
+        pytest.param(11, "pareto", "cosine_restarts", marks=pytest.mark.slow),
     ],
 )
 def test_sweep_cut_in_the_middle_ends_with_the_same_rows(
