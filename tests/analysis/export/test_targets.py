@@ -138,6 +138,7 @@ def wrong(low_res: np.ndarray) -> np.ndarray:
     return low_res.repeat(4, 2).repeat(4, 3)
 
 
+@pytest.mark.slow
 def test_a_file_that_differs_is_refused_and_an_older_one_is_gone(
     small: Trained, split: DataSplit, tmp_path: Path
 ) -> None:
@@ -149,6 +150,7 @@ def test_a_file_that_differs_is_refused_and_an_older_one_is_gone(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_lost_psnr_is_refused(small: Trained, split: DataSplit, tmp_path: Path) -> None:
     with pytest.raises(ExportFailed, match=r"at most 0.01 dB on the validation split, but loses"):
         shipped(small, TARGETS["onnx"], tmp_path, split, psnr=60.0)

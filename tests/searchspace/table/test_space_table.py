@@ -73,6 +73,7 @@ def test_costs_of_an_architecture_are_looked_up_in_any_spelling() -> None:
     assert table.costs_of(architecture("edsr", {})) is None
 
 
+@pytest.mark.slow
 def test_costs_of_a_space_of_a_million_are_exact() -> None:
     table = SpaceTable(space_of({"slwsr": MILLION}), 4)
     assert len(table) > 1_000_000

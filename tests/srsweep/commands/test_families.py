@@ -18,6 +18,7 @@ def families(*arguments: str) -> str:
     return result.output
 
 
+@pytest.mark.slow
 def test_every_published_row_of_every_family_is_in_the_table() -> None:
     lines = families("--published").splitlines()
     total = sum(len(family.published) for family in FAMILIES.values())

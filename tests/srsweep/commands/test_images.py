@@ -62,6 +62,7 @@ def test_evaluate_says_which_low_res_is_stored(root: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_check_and_run_say_which_low_res_is_stored(root: Path) -> None:
     """A1 and A5 in a sweep file."""
     file = sweep_file(root, train=["A", "C++"], validation=["C++"])

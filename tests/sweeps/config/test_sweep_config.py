@@ -256,6 +256,7 @@ def test_a_large_space_of_mistakes_alone_says_why(tmp_path: Path) -> None:
         check_feasible(small_config(tmp_path, families={"slwsr": knobs}))
 
 
+@pytest.mark.slow
 def test_an_impossible_budget_on_a_large_space_names_its_least_costs(tmp_path: Path) -> None:
     knobs = {
         "n_feats": {"low": 8, "high": 100},

@@ -178,6 +178,7 @@ def test_sweep_cut_in_the_middle_ends_with_the_same_rows(
     assert front(resumed) == front(whole)
 
 
+@pytest.mark.slow
 def test_complete_trials_have_the_history_of_a_training_without_halving(tmp_path: Path) -> None:
     train = {**SMALL["train"], "schedule": "cosine_restarts", "steps": 5, "evaluate_every": 4}
     halving = {"min_steps": 1, "factor": 3}
