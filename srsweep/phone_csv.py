@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ CONDITIONS = ("device", "runtime", "delegate", "dtype", "size", "threads")
 """Columns, or options instead of them, that state how all or single rows were measured."""
 VALUES = ("latency_ms", "lower_ms", "upper_ms", "runs")
 """Columns with numbers. Only the first is needed."""
+SIZED = re.compile(r"_(\d+x\d+)$")
+"""The end of the name of a file of one size, without its suffix."""
 LARGEST_FILE = 10_000_000
 """Largest size of a CSV file in bytes."""
 
@@ -119,7 +122,12 @@ def _with_file(stated: dict[str, str], name: str) -> dict[str, str]:
     told = {"dtype": target.dtype}
     stem = Path(name).name.removesuffix(target.suffix)
     if target.fixed:
-        told["size"] = stem.rpartition("_")[2]
+        size = SIZED.search(stem)
+        if size is None:
+            raise UserError(
+                f"file: must have the name that `srsweep export` gave it, with its size, got {shown(name)}"
+            )
+        told["size"] = size[1]
     for key, value in told.items():
         if stated[key] not in ("", value):
             raise UserError(f"{key}: must be {value}, as {shown(name)} says, got {stated[key]}")
