@@ -21,6 +21,7 @@ COMMANDS = {
     "evaluate": "Measure PSNR and SSIM of a network on the test sets.",
     "train": "Train one network, from scratch or from existing weights.",
     "export": "Export a variant for a device and verify the file.",
+    "upscale": "Enlarge images with a trained network or an exported file.",
     "latency": "Measure how long a network takes for one image.",
     "ntire": "Rank the variants of a sweep by NTIRE's efficiency score.",
     "merge": "Copy all sweeps from another database into yours.",

@@ -13,7 +13,7 @@ FLOORS = (
     {"choose"},
     {"published"},
     {"figures", "export"},
-    {"pages"},
+    {"pages", "upscale"},
 )
 """The rooms from the bottom up. Rooms on one floor do not import each other."""
 

@@ -70,6 +70,8 @@ class Target:
     """Largest allowed loss of PSNR on the validation split [dB]."""
     fixed: bool = False
     """Whether the file accepts images of one size only, `Job.size`. The file name then states the size."""
+    input_size: Callable[[Path], tuple[int, int]] | None = None
+    """For a file of a fixed size: a function that reads the (height, width) of the images that the file accepts."""
     bounded: bool = False
     """Whether the file accepts heights and widths up to `Job.largest` only."""
     packages: tuple[str, ...] = ()

@@ -1,5 +1,7 @@
 """Runs networks that take images up to a size, or of one size only, on images of any size."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -34,3 +36,34 @@ class InTiles(nn.Module):
         enlarged = self.network(F.pad(tile, missing, mode="replicate"))
         scale = enlarged.shape[2] // self.size[0]
         return enlarged[..., : scale * height, : scale * width]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """One tile along one side of an image, in pixels."""
+
+    begin: int
+    end: int
+    """The part `begin` to `end` goes through the network."""
+    start: int
+    stop: int
+    """The part `start` to `stop` of its output is kept."""
+
+
+def spans(length: int, side: int, overlap: int) -> list[Span]:
+    """Returns tiles of `side` pixels that cover `length` pixels, or one shorter tile if `side` is larger than `length`.
+
+    What is kept of a tile has at least `overlap` pixels of the tile on either side, or reaches the end of the image. The
+    last tile is moved back so that it ends where the image ends. Raises ValueError if two overlaps fill a tile.
+    """
+    if overlap < 0 or side <= 2 * overlap:
+        raise ValueError(f"side must be above 2 * overlap, got {side} and {overlap}")
+    if length <= side:
+        return [Span(begin=0, end=length, start=0, stop=length)]
+    found: list[Span] = []
+    begin = start = 0
+    while begin + side < length:
+        stop = begin + side - overlap
+        found.append(Span(begin=begin, end=begin + side, start=start, stop=stop))
+        begin, start = stop - overlap, stop
+    return [*found, Span(begin=length - side, end=length, start=start, stop=length)]

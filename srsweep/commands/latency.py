@@ -1,6 +1,7 @@
 """The command `latency`: measures the latency of networks on this machine."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import click
 import pandas as pd
@@ -14,6 +15,7 @@ from searchspace.layers import deployed
 from srsweep.choice import choose
 from srsweep.errors import RunFailed
 from srsweep.latency_anew import latencies_of
+from srsweep.latency_import import import_latency
 from srsweep.options import (
     DATABASE,
     MAX_THREADS,
@@ -28,7 +30,24 @@ from srsweep.variant import Variant, remember_or_tell
 from sweeps.measure.latency import Latency, torch_latency
 
 
-@click.command()
+class _OrImport(click.Command):
+    """The command, or `latency import` if that is its first word. A folder of this name is written ./import."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Parses the words of the command that they call."""
+        if args[:1] == [str(import_latency.name)]:
+            name = f"{info_name} {args[0]}"
+            return import_latency.make_context(name, args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command(cls=_OrImport)
 @VARIANT
 @SCALE
 @click.option(
@@ -101,6 +120,7 @@ def latency(  # noqa: PLR0913 - one parameter an option
     \b
     srsweep latency SWEEP#12
     srsweep latency SWEEP --replace
+    srsweep latency import --help     # latencies of another device, such as a phone
     """
     if replace:
         _refuse_conditions()

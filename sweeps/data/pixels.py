@@ -116,7 +116,7 @@ def read_image(path: Path) -> Pixels:
     Raises UserError, which names the file, if it is missing or broken, if it has more than 8 bits per channel, or if
     its colours are neither RGB nor gray.
     """
-    with _opened(path) as image:
+    with opened(path) as image:
         _refuse_unsuitable(path, image)
         if image.mode == "P" and "transparency" in image.info:
             image = image.convert("RGBA")  # Pillow would warn of what the line about the set says
@@ -134,7 +134,7 @@ def read_header(path: Path) -> Header:
 
 @lru_cache(maxsize=200_000)
 def _header_once(path: Path, _modified: int, _size: int) -> Header:
-    with _opened(path) as image:
+    with opened(path) as image:
         _refuse_unsuitable(path, image)
         return Header(
             width=image.width,
@@ -155,7 +155,11 @@ def is_gray(path: Path) -> bool:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def opened(path: Path) -> Iterator[Image.Image]:
+    """Opens an image file of one of the FORMATS for one `with` block.
+
+    Raises UserError, which names the file, if it cannot be opened, and for errors of Pillow in the block.
+    """
     try:
         with Image.open(path, formats=FORMATS) as image:
             yield image
@@ -166,7 +170,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 
 def _refuse_unsuitable(path: Path, image: Image.Image) -> None:
-    bits = _bits(path, image)
+    bits = bits_of(path, image)
     if bits > 8:
         raise UserError(
             f"{path}: must have 8 bits per channel, got {bits}; convert the file to 8 bits first"
@@ -177,7 +181,7 @@ def _refuse_unsuitable(path: Path, image: Image.Image) -> None:
         )
 
 
-def _bits(path: Path, image: Image.Image) -> int:
+def bits_of(path: Path, image: Image.Image) -> int:
     """Returns the bits per channel of the file. Pillow's mode does not say it: 16-bit colours are opened as RGB."""
     if image.mode.startswith("F"):
         return 32

@@ -27,7 +27,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from sweeps.store.redacted_text import RedactedText
 
-REVISION = "0002"
+REVISION = "0003"
 """The revision of the tables below. It equals the revision of the newest file in `migrations/versions/`."""
 
 OLDEST_READABLE = "0001"
@@ -35,6 +35,9 @@ OLDEST_READABLE = "0001"
 
 OLDEST = "0001"
 """The first revision of the schema."""
+
+LONGEST_NAME = 200
+"""Number of characters that fit in the columns for a measurement's name and for its dataset."""
 
 OLD_MARK = "schema_version"
 """The table that held the version of the schema, a whole number, before Alembic's table replaced it."""
@@ -192,8 +195,8 @@ class Measurement(Base):
 
     __tablename__ = "measurements"
     trial_id: Mapped[int] = mapped_column(ForeignKey("trials.id"), primary_key=True)
-    name: Mapped[str] = mapped_column(String(50), primary_key=True)
-    dataset: Mapped[str] = mapped_column(String(50), primary_key=True)
+    name: Mapped[str] = mapped_column(String(LONGEST_NAME), primary_key=True)
+    dataset: Mapped[str] = mapped_column(String(LONGEST_NAME), primary_key=True)
     step: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     value: Mapped[float]
 

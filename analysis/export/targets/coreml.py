@@ -74,6 +74,17 @@ def fault(path: Path, network_input: tuple[int, ...], network_output: tuple[int,
     return ""
 
 
+def input_size(path: Path) -> tuple[int, int]:
+    """Returns the (height, width) of the images that the file accepts."""
+    import coremltools as ct
+
+    with silent(), _unpacked(path) as package:
+        spec: Any = ct.models.MLModel(package, skip_model_load=True).get_spec()
+    (source,) = spec.description.input
+    height, width = list(source.type.multiArrayType.shape)[2:]
+    return int(height), int(width)
+
+
 def load(path: Path, threads: int) -> Run:
     """Returns a function that runs the file with Core ML, which chooses its own number of threads. Needs macOS."""
     import coremltools as ct
@@ -98,6 +109,7 @@ TARGET = Target(
     largest_difference=2e-2,
     largest_loss=0.05,
     fixed=True,
+    input_size=input_size,
     packages=("coremltools",),
     fault=None if platform.system() == "Darwin" else fault,
 )

@@ -49,6 +49,18 @@ def load(path: Path, threads: int) -> Run:
     return run
 
 
+def input_size(path: Path) -> tuple[int, int]:
+    """Returns the (height, width) of the images that the file accepts. Raises ValueError if it takes no RGB image."""
+    with silent():
+        from ai_edge_litert.interpreter import Interpreter
+
+        (source,) = Interpreter(str(path)).get_input_details()
+    shape = tuple(map(int, source["shape"]))
+    if len(shape) != 4 or shape[:2] != (1, 3):
+        raise ValueError(f"the input must have the shape (1, 3, H, W), got {shape}")
+    return shape[2], shape[3]
+
+
 def _quantised(colours: NDArray[np.float32], source: dict[str, Any]) -> NDArray[np.generic]:
     scale, zero = source["quantization"]
     kind = np.dtype(source["dtype"])
@@ -77,5 +89,6 @@ TARGET = Target(
     largest_difference=1e-4,
     largest_loss=0.01,
     fixed=True,
+    input_size=input_size,
     packages=PACKAGES,
 )

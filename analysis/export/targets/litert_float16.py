@@ -42,5 +42,6 @@ TARGET = Target(
     largest_difference=2e-2,
     largest_loss=0.01,
     fixed=True,
+    input_size=litert.input_size,
     packages=litert.PACKAGES,
 )

@@ -78,5 +78,6 @@ TARGET = Target(
     largest_difference=None,
     largest_loss=0.5,
     fixed=True,
+    input_size=litert.input_size,
     packages=litert.PACKAGES,
 )

@@ -1,0 +1,130 @@
+"""Opens a file that `srsweep export` wrote: runs it, and says which images it accepts.
+
+The runtime follows from the end of the file's name. The limits come from the model card beside the file if the card
+belongs to it. Otherwise they come from the file itself, as far as it states them.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.export.pipeline import reason
+from analysis.export.silence import silent
+from analysis.export.target import EXAMPLE_SIZE, LARGEST, Run, Target
+from analysis.export.targets import TARGETS
+from searchspace.architecture import Architecture, architecture
+from searchspace.errors import UserError
+from sweeps.files import digest_of_file
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportedFile:
+    """A file that runs on this machine."""
+
+    run: Run
+    scale: int
+    smallest: int = 1
+    """The file accepts images whose height and width are at least this number of pixels."""
+    largest: int | None = None
+    """Largest height and width that the file accepts. None if there is no limit."""
+    fixed: tuple[int, int] | None = None
+    """Height and width of the only image that the file accepts. None for a file of free size."""
+    architecture: Architecture | None = None
+    """The network in the file. None if no model card states it."""
+
+
+def target_of(path: Path) -> Target | None:
+    """Returns the export target whose files are named like `path`; None if there is none."""
+    fitting = [target for target in TARGETS.values() if path.name.endswith(target.suffix)]
+    return max(fitting, key=lambda target: len(target.suffix), default=None)
+
+
+def open_exported(path: Path, threads: int) -> ExportedFile:
+    """Opens the exported file `path`, which then runs with this number of `threads`.
+
+    Raises UserError if it is not a file of `srsweep export`, or if this machine cannot run it, and ModuleNotFoundError
+    if its runtime is not installed.
+    """
+    target = target_of(path)
+    if target is None:
+        known = ", ".join(sorted({target.suffix for target in TARGETS.values()}))
+        raise UserError(f"{path}: the name of an exported file must end in one of {known}")
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such file")
+    if target.fault is not None:
+        raise UserError(f"{path}: {target.runtime} does not run files on this system")
+    card = card_of(path, target)
+    try:
+        with silent():
+            run = target.load(path, threads)
+            fixed = target.input_size(path) if target.input_size else None
+            scale = _scale(run, fixed or EXAMPLE_SIZE)
+    except (ModuleNotFoundError, MemoryError):
+        raise
+    except Exception as error:  # each runtime has its own errors
+        raise UserError(
+            f"{path}: cannot be run as {target.description} ({reason(error)}); export the network again"
+        ) from None
+    return ExportedFile(
+        run=_guarded(run, path),
+        scale=scale,
+        smallest=_number(card, "smallest_input") or 1 if fixed is None else 1,
+        largest=_number(card, "largest_input") or LARGEST if target.bounded else None,
+        fixed=fixed,
+        architecture=_architecture(card),
+    )
+
+
+def _guarded(run: Run, path: Path) -> Run:
+    """Returns `run`, whose errors become a UserError that names the file and the size of the image."""
+
+    def guarded(low_res: NDArray[np.float32]) -> NDArray[np.float32]:
+        try:
+            return run(low_res)
+        except MemoryError:
+            raise
+        except Exception as error:  # each runtime has its own errors
+            height, width = low_res.shape[2:]
+            raise UserError(
+                f"{path}: cannot enlarge {width}x{height} pixels ({reason(error)})"
+            ) from None
+
+    return guarded
+
+
+def card_of(path: Path, target: Target) -> dict[str, Any]:
+    """Returns the content of the model card beside the exported file `path`; {} if none belongs to the file."""
+    beside = path.with_name(f"{path.name.removesuffix(target.suffix)}-{target.name}.json")
+    try:
+        card = json.loads(beside.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    own = isinstance(card, dict) and card.get("sha256") == digest_of_file(path)
+    return card if own else {}
+
+
+def _scale(run: Run, size: tuple[int, int]) -> int:
+    """Returns the scale of a file, found with an image of `size`. Raises ValueError if the output is no enlarged image."""
+    output = run(np.zeros((1, 3, *size), np.float32))
+    scale = output.shape[2] // size[0] if output.ndim == 4 else 0
+    expected = (1, 3, scale * size[0], scale * size[1])
+    if scale < 1 or output.shape != expected:
+        raise ValueError(f"the output for {size[1]}x{size[0]} pixels has the shape {output.shape}")
+    return scale
+
+
+def _number(card: dict[str, Any], key: str) -> int | None:
+    value = card.get(key)
+    return value if isinstance(value, int) and value > 0 else None
+
+
+def _architecture(card: dict[str, Any]) -> Architecture | None:
+    """Returns the network that a card states; None if it states none that this version of srsweep can build."""
+    try:
+        return architecture(card["family"], card["knobs"])
+    except (KeyError, TypeError, UserError):
+        return None

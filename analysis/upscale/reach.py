@@ -1,0 +1,101 @@
+"""Finds how far the pixels lie on which an output pixel of a network depends, so that tiles can overlap by as much.
+
+The reach is read off the network itself: one input pixel is NaN, and every output pixel that depends on it becomes NaN,
+whatever the weights are. A convolution with a weight of 0 passes NaN on too.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from searchspace.architecture import Architecture
+from searchspace.layers import deployed
+from sweeps.device import num_threads
+
+ROWS = 4
+"""Height of the strips that go through the network, in low-resolution pixels. Their width grows until the reach fits."""
+NARROWEST, WIDEST = 64, 512
+"""Smallest and largest width of a strip. A reach that does not fit into the widest counts as the whole image."""
+SHIFT = 5
+"""Columns by which a strip is cut for the second test. 5 shares no factor with the usual strides and windows."""
+LARGEST_DIFFERENCE = 1e-9
+"""Largest difference, relative to the largest value, that rounding in double precision may cause."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reach:
+    """How far a network sees."""
+
+    pixels: int | None
+    """Largest distance, along rows or columns, between an output pixel and an input pixel on which it depends, in
+    low-resolution pixels. None if it is the whole image, because of global pooling for example."""
+    is_position_free: bool
+    """Whether an output pixel depends only on its surroundings, not on its place in the image. It depends on its place
+    after strided pooling and after attention in windows."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether tiles that overlap by `pixels` give the image that the network gives at once, up to rounding."""
+        return self.pixels is not None and self.is_position_free
+
+
+def reach_of(architecture: Architecture, scale: int) -> Reach:
+    """Returns the reach of the deployed network of `architecture`. Its weights do not matter.
+
+    The random numbers of torch are left as they were.
+    """
+    # Strips are too small for several threads, which only wait for each other.
+    with torch.random.fork_rng(devices=[]), torch.no_grad(), num_threads(1):
+        torch.manual_seed(0)
+        network = deployed(architecture.network(scale)).cpu().eval()
+        pixels = _farthest(network)
+        if pixels is None:
+            return Reach(pixels=None, is_position_free=False)
+        return Reach(pixels=pixels, is_position_free=_is_position_free(network, pixels))
+
+
+def _farthest(network: nn.Module) -> int | None:
+    width = NARROWEST
+    while width <= WIDEST:
+        found = max(_along(network, width, turned) for turned in (False, True))
+        if found < width // 2 - 1:
+            return found
+        width *= 2
+    return None
+
+
+def _along(network: nn.Module, width: int, turned: bool) -> int:
+    """Returns the reach along the rows of a strip of `width` columns, or along the columns of a `turned` one."""
+    low_res = torch.rand(1, 3, ROWS, width)
+    middle = width // 2
+    low_res[..., ROWS // 2, middle] = float("nan")
+    super_res = _enlarged(network, low_res, turned)
+    scale = super_res.shape[3] // width
+    columns = super_res.isnan().flatten(0, 2).any(0).nonzero().flatten().div(scale).floor()
+    return int((columns - middle).abs().max())
+
+
+def _enlarged(network: nn.Module, low_res: Tensor, turned: bool) -> Tensor:
+    if not turned:
+        return network(low_res)
+    return network(low_res.mT.contiguous()).mT
+
+
+def _is_position_free(network: nn.Module, pixels: int) -> bool:
+    """Returns whether the middle of a strip comes out the same when the strip is cut at one end."""
+    network = network.double()
+    for parameter in network.parameters():
+        # Zeros, with which some families start, would hide a difference.
+        parameter.add_(0.02 * torch.randn_like(parameter))
+    low_res = torch.rand(1, 3, ROWS, 2 * pixels + 2 * SHIFT, dtype=torch.float64)
+    for turned in (False, True):
+        whole = _enlarged(network, low_res, turned)
+        part = _enlarged(network, low_res[..., SHIFT:], turned)
+        scale = whole.shape[3] // low_res.shape[3]
+        # Near the cut the part lacks pixels that the whole strip has.
+        expected = whole[..., scale * (SHIFT + pixels) :]
+        difference = (part[..., scale * pixels :] - expected).abs().max()
+        if not difference <= LARGEST_DIFFERENCE * expected.abs().max():
+            return False
+    return True

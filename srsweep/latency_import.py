@@ -1,0 +1,187 @@
+"""The command `latency import`: stores latencies that were measured on another device, such as a phone."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import pandas as pd
+
+from analysis.export.files import target_of
+from analysis.read.database import column
+from analysis.read.frames import load_trials
+from analysis.tables import Format
+from searchspace.errors import UserError, shown
+from srsweep.choice import REFERENCE
+from srsweep.errors import say
+from srsweep.options import DATABASE, ExpandedPath, locate, print_table, tabular
+from srsweep.phone_csv import Row, read_rows
+from sweeps.measure.latency import LOWER, PREFIX
+from sweeps.records import Measurement
+from sweeps.store.store import Store
+
+STEM = re.compile(r"(?P<family>\w+)-(?P<key>[0-9a-f]{8})_x(?P<scale>\d+)(?:_\d+x\d+)?")
+"""The name of an exported file without its ending."""
+KEY = re.compile(r"[0-9a-f]{8,16}")
+"""The key of an architecture, or its beginning."""
+
+
+@click.command(name="import")
+@click.argument("file", type=ExpandedPath(path_type=Path, dir_okay=False))
+@click.option("--device", metavar="NAME", help="Name of the device, such as 'Pixel 9'.")
+@click.option("--runtime", metavar="NAME", help="Runtime and its version, such as 'LiteRT 2.3'.")
+@click.option(
+    "--delegate",
+    metavar="NAME",
+    help="Part of the device that computes, as the runtime calls it, such as cpu, xnnpack, gpu or npu.",
+)
+@click.option("--dtype", metavar="NAME", help="Precision of the files, such as float32 or int8.")
+@click.option("--size", metavar="WxH", help="Width and height of the input image in pixels.")
+@click.option("--threads", metavar="N", help="Number of CPU threads.")
+@click.option(
+    "--sweep",
+    "sweeps",
+    metavar="NAME",
+    multiple=True,
+    help="Store the latencies for trials of this sweep only. Default: for those of all sweeps. Repeat the option for several.",
+)
+@click.option(
+    "--replace", is_flag=True, help="Replace latencies of the same device and conditions."
+)
+@DATABASE
+@tabular
+def import_latency(  # noqa: PLR0913 - one parameter an option
+    file: Path,
+    device: str | None,
+    runtime: str | None,
+    delegate: str | None,
+    dtype: str | None,
+    size: str | None,
+    threads: str | None,
+    sweeps: tuple[str, ...],
+    replace: bool,
+    db: str | None,
+    form: Format | None,
+) -> None:
+    """Store latencies that were measured on another device, such as a phone.
+
+    FILE is a CSV file with a head. The column `latency_ms` holds the median in milliseconds. One of the
+    columns `file` (a file of `srsweep export`), `trial` (SWEEP#NUMBER) and `architecture` (its key) names
+    the network. `lower_ms`, `upper_ms` (the quartiles) and `runs` may be left out.
+
+    Device, runtime, delegate, dtype, size and threads come from a column of that name or from the
+    option. The name of a file tells its dtype, and its size if it accepts one only. All six belong
+    to the name of the stored latency, so that different measurements never mix. A latency is stored for
+    each complete trial of the network. `srsweep front` and `srsweep select` then take it by words of its name.
+
+    Nothing is stored if a row is wrong, or if another value is stored already and --replace is not given.
+
+    \b
+    srsweep latency import pixel.csv --device "Pixel 9" --runtime "LiteRT 2.3" --delegate gpu --threads 1
+    srsweep front SWEEP --objectives "psnr_y,latency Pixel gpu int8"
+    """
+    given = {"device": device, "runtime": runtime, "delegate": delegate, "dtype": dtype}
+    rows = read_rows(file, given | {"size": size, "threads": threads})
+    names, url = locate(sweeps, db)
+    trials = load_trials(url, names or None)
+    complete = trials[(trials["state"] == "complete") & (trials["attempts"] > 0)]
+    found = [(row, _trials_of(row, complete, file)) for row in rows]
+    _refuse_twice(found, file)
+    _refuse_stored(found, file, replace=replace)
+    shown_rows = []
+    store = Store(url)
+    try:
+        for row, own in found:
+            for trial in own.to_dict("records"):
+                measured = [
+                    Measurement(step=int(trial["step"]), dataset=dataset, name=name, value=value)
+                    for name, dataset, value in row.latency.rows()
+                ]
+                reference = f"{trial['sweep']}#{trial['number']}"
+                if not store.record(
+                    int(trial["id"]), int(trial["attempts"]), measured, replace=True
+                ):
+                    say(f"{reference}: not stored, because it is being trained again", err=True)
+                    continue
+                shown_rows.append({"trial": reference, **_shown(row)})
+    finally:
+        store.close()
+    print_table(pd.DataFrame(shown_rows), form)
+
+
+def _shown(row: Row) -> dict[str, object]:
+    return {
+        "latency_ms": row.latency.median,
+        "measurement": row.latency.setting.name,
+        "device": row.latency.setting.device,
+    }
+
+
+def _trials_of(row: Row, complete: pd.DataFrame, file: Path) -> pd.DataFrame:
+    """Returns the complete trials of the network that a row names. Raises UserError if there are none."""
+    where = f"{file}, line {row.line}: {row.kind}"
+    if row.kind == "trial":
+        match = REFERENCE.fullmatch(row.network)
+        if match is None:
+            raise UserError(f"{where} must read SWEEP#NUMBER, got {shown(row.network)}")
+        own = complete[
+            (complete["sweep"] == match["sweep"]) & (complete["number"] == int(match["number"]))
+        ]
+    elif row.kind == "file":
+        target = target_of(Path(row.network))
+        stem = Path(row.network).name.removesuffix("" if target is None else target.suffix)
+        match = STEM.fullmatch(stem)
+        if match is None:
+            raise UserError(
+                f"{where} must have the name that `srsweep export` gave it, got {shown(row.network)}"
+            )
+        own = complete[
+            complete["architecture"].str.startswith(match["key"])
+            & (complete["family"] == match["family"])
+            & (complete["scale"] == int(match["scale"]))
+        ]
+    else:
+        if KEY.fullmatch(row.network) is None:
+            raise UserError(f"{where} must be 8 to 16 hexadecimal digits, got {shown(row.network)}")
+        own = complete[complete["architecture"].str.startswith(row.network)]
+    if own.empty:
+        raise UserError(f"{where}: no complete trial has the network {shown(row.network)}")
+    return own
+
+
+def _refuse_twice(found: Sequence[tuple[Row, pd.DataFrame]], file: Path) -> None:
+    """Raises UserError if two rows give the same latency of the same trial."""
+    seen: dict[tuple[int, str, str], int] = {}
+    for row, own in found:
+        name, device, _ = row.latency.rows()[0]
+        for trial in own["id"]:
+            line = seen.setdefault((int(trial), name, device), row.line)
+            if line != row.line:
+                raise UserError(
+                    f"{file}, line {row.line}: is the same measurement of the same network as line {line}"
+                )
+
+
+def _refuse_stored(found: Sequence[tuple[Row, pd.DataFrame]], file: Path, *, replace: bool) -> None:
+    """Raises UserError if another value of a latency is stored, unless `replace` is True.
+
+    It is raised in any case if the stored latency has quartiles and the new one has none, because the old quartiles
+    would stay beside the new median.
+    """
+    for row, own in found:
+        name, device, value = row.latency.rows()[0]
+        where = f"{file}, line {row.line}: {shown(row.network)}"
+        stored = _stored(own, name, device)
+        other = stored[stored != value]
+        if len(other) and not replace:
+            raise UserError(f"{where} has {other.iloc[0]:g} ms for this already; add --replace")
+        quartile = name.replace(PREFIX, LOWER, 1)
+        if row.latency.lower is None and len(_stored(own, quartile, device)):
+            raise UserError(
+                f"{where} has quartiles stored for this; give lower_ms and upper_ms too"
+            )
+
+
+def _stored(own: pd.DataFrame, name: str, device: str) -> "pd.Series[float]":
+    known = column(name, device)
+    return own[known].dropna() if known in own else pd.Series(dtype=float)

@@ -1,0 +1,101 @@
+"""A latency that was measured on another device, such as a phone, by a program that is not srsweep.
+
+It is stored like a latency of this machine: the name of the measurement holds the runtime, the delegate, the precision,
+the size and the threads, and the dataset holds the device. Two latencies that differ in any of them have different names.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+
+from searchspace.errors import UserError, shown
+from sweeps.measure.latency import LOWER, PREFIX, RUNS, UPPER
+from sweeps.measure.latency_objective import MAX_MILLISECONDS
+
+MOST_CHARACTERS = 100
+"""Largest number of characters of the device, and of runtime and delegate together."""
+WORD = re.compile(r"[\w.+()-]+(?: [\w.+()-]+)*")
+"""A name of a device, a runtime or a delegate: words with single spaces between them."""
+MOST_THREADS, MOST_SIDE = 1_024, 65_536
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceSetting:
+    """The conditions of a measurement on a device. The constructor raises UserError for a value that cannot be stored."""
+
+    device: str
+    """Name of the device, such as 'Pixel 9'."""
+    runtime: str
+    """The runtime and its version, such as 'LiteRT 2.3'."""
+    delegate: str
+    """The part of the device that computes, as the runtime calls it, such as 'cpu', 'xnnpack', 'gpu' or 'npu'."""
+    dtype: str
+    """The precision of the file, such as 'float32' or 'int8'."""
+    width: int
+    """Width of the low-resolution image in pixels."""
+    height: int
+    threads: int
+
+    def __post_init__(self) -> None:
+        for name in ("device", "runtime", "delegate", "dtype"):
+            value = getattr(self, name)
+            if not WORD.fullmatch(value) or len(value) > MOST_CHARACTERS // 2:
+                raise UserError(
+                    f"{name}: must be words of letters, digits and . + - _ ( ), at most {MOST_CHARACTERS // 2} characters "
+                    f"long, got {shown(value)}"
+                )
+        for name, most in (("width", MOST_SIDE), ("height", MOST_SIDE), ("threads", MOST_THREADS)):
+            value = getattr(self, name)
+            if not 1 <= value <= most:
+                raise UserError(f"{name}: must be from 1 to {most:,}, got {shown(value)}")
+
+    @property
+    def name(self) -> str:
+        """Name of the measurement in the database, without its first word. It states all conditions but the device."""
+        # Readers split a name at spaces and underscores, so runtime and delegate are one word.
+        runtime, dtype = (
+            "-".join(text.replace("_", " ").split()) for text in (self.runtime, self.dtype)
+        )
+        delegate = "-".join(self.delegate.replace("_", " ").split())
+        return f"{runtime}/{delegate} {dtype} {self.width}x{self.height} {self.threads} threads"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceLatency:
+    """A latency of one network on a device, in milliseconds."""
+
+    setting: DeviceSetting
+    median: float
+    lower: float | None = None
+    """Lower quartile; None if it is unknown."""
+    upper: float | None = None
+    runs: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("latency_ms", self.median), ("lower_ms", self.lower)):
+            _check(name, value)
+        _check("upper_ms", self.upper)
+        if (self.lower is None) != (self.upper is None):
+            raise UserError("lower_ms, upper_ms: both or neither must be given")
+        if self.lower is not None and not self.lower <= self.median <= (self.upper or 0):
+            raise UserError(
+                f"latency_ms: must lie between lower_ms and upper_ms, got {self.median:g}, {self.lower:g} and {self.upper:g}"
+            )
+        if self.runs is not None and not (self.runs >= 1 and self.runs == int(self.runs)):
+            raise UserError(f"runs: must be a whole number from 1, got {self.runs:g}")
+
+    def rows(self) -> list[tuple[str, str, float]]:
+        """Returns the measurements to store, each as (name, dataset, value). The median is the first."""
+        values = {PREFIX: self.median, LOWER: self.lower, UPPER: self.upper, RUNS: self.runs}
+        return [
+            (f"{word} {self.setting.name}", self.setting.device, float(value))
+            for word, value in values.items()
+            if value is not None
+        ]
+
+
+def _check(name: str, value: float | None) -> None:
+    if value is not None and not (math.isfinite(value) and 0 < value <= MAX_MILLISECONDS):
+        raise UserError(
+            f"{name}: must be milliseconds above 0 and at most {MAX_MILLISECONDS:,}, got {value:g}"
+        )

@@ -1,0 +1,19 @@
+"""Names and datasets of measurements may have 200 characters, because a phone's latency names runtime and delegate."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    """Widens both columns. SQLite cannot alter a column, so there the table is copied, in the same transaction."""
+    with op.batch_alter_table("measurements") as table:
+        for name in ("name", "dataset"):
+            table.alter_column(
+                name,
+                existing_type=sa.String(50),
+                type_=sa.String(200),
+                existing_nullable=False,
+            )
