@@ -9,6 +9,8 @@ from srsweep.errors import OneLineErrors
 COMMANDS = {
     "run": "Run the sweep that FILE describes, or resume it.",
     "resume": "Resume a sweep after a stop or a crash.",
+    "init": "Write a sweep file from the answers to five questions.",
+    "schema": "Print the JSON schema of sweep files.",
     "check": "Check a sweep file and show what the sweep would do.",
     "pack": "Measure how many trials to run at once on this machine.",
     "families": "List all network families, or the knobs of one family.",

@@ -22,6 +22,9 @@ from sweeps.search.settings import MEASURED, SearchSettings
 At = tuple[str, ...]
 T = TypeVar("T")
 
+OBJECTIVES = (*MEASURED, LATENCY, *COSTS)
+"""Everything that a sweep can optimise."""
+
 
 def search_faults(
     search: object, objectives: Mapping[str, Any], space: Space, at: At
@@ -76,11 +79,10 @@ def plan_faults(search: SearchSettings, seeds: int, rungs: tuple[int, ...], at: 
 
 def objective_faults(objectives: object, at: At) -> list[Fault]:
     """Returns one fault for each objective that srsweep does not know."""
-    known = [*MEASURED, LATENCY, *COSTS]
     return [
-        ((*at, str(name)), f"unknown; {nearest(name, known)}")
+        ((*at, str(name)), f"unknown; {nearest(name, OBJECTIVES)}")
         for name in items(objectives, list)
-        if name not in known
+        if name not in OBJECTIVES
     ]
 
 
