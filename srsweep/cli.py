@@ -3,6 +3,7 @@
 from importlib import import_module
 
 import click
+from click.shell_completion import CompletionItem
 
 from srsweep.errors import OneLineErrors
 
@@ -25,6 +26,7 @@ COMMANDS = {
     "export": "Export a variant for a device and verify the file.",
     "latency": "Measure how long a network takes for one image.",
     "ntire": "Rank the variants of a sweep by NTIRE's efficiency score.",
+    "doctor": "Say what srsweep found on this machine.",
     "merge": "Copy all sweeps from another database into yours.",
     "dashboard": "Show the sweeps live in a browser.",
     "export-optuna": "Write a sweep as an Optuna study.",
@@ -63,6 +65,15 @@ class Commands(OneLineErrors):
         name = cmd_name.replace("-", "_")
         command: click.Command = getattr(import_module(f"srsweep.commands.{name}"), name)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Returns the commands and options that begin with `incomplete`, without importing any command."""
+        found = [
+            CompletionItem(name, help=COMMANDS[name])
+            for name in self.list_commands(ctx)
+            if name.startswith(incomplete)
+        ]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the section "Commands" of the help without importing any command."""
