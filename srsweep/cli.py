@@ -26,6 +26,7 @@ COMMANDS = {
     "export": "Export a variant for a device and verify the file.",
     "latency": "Measure how long a network takes for one image.",
     "ntire": "Rank the variants of a sweep by NTIRE's efficiency score.",
+    "delete": "Delete a sweep with its trials and checkpoints.",
     "doctor": "Say what srsweep found on this machine.",
     "merge": "Copy all sweeps from another database into yours.",
     "dashboard": "Show the sweeps live in a browser.",
