@@ -12,7 +12,7 @@ LARGEST = 10**18
 whole numbers up to 9.2e18."""
 LONGEST = 100
 """The largest number of characters in a number. More digits would not change a float."""
-_NUMBER = re.compile(r"([+-]?(?:[0-9][0-9_]*\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*([kKMGT]?)")
+NUMBER = re.compile(r"([+-]?(?:[0-9][0-9_]*\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*([kKMGT]?)")
 
 
 def parse_quantity(value: object) -> int | float:
@@ -43,7 +43,7 @@ def parse_limit(value: object) -> int | float:
 
 def _parse(text: str) -> float | Fraction:
     """Returns the number in `text`, which is infinite if it is too large for a float."""
-    match = _NUMBER.fullmatch(text.strip()) if len(text) <= LONGEST else None
+    match = NUMBER.fullmatch(text.strip()) if len(text) <= LONGEST else None
     if match is None:
         raise UserError(f"must be a number such as 3, 0.5, 1e-4, 150k or 40G, got {shown(text)}")
     written = match[1].replace("_", "")

@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     ValidationError,
     model_validator,
 )
 from pydantic.fields import FieldInfo
+from pydantic_core import core_schema
 
 from searchspace.errors import UserError, shown
 from searchspace.synonyms import meant, nearest, note
@@ -38,37 +39,83 @@ class Search:
     family. Knobs that a family gained later have this set, so that sweep files keep their space."""
 
 
-def one_of(names: Iterable[str]) -> AfterValidator:
-    """Returns a validator that accepts only `names`. Callers pass the keys of a table of strategies."""
-    known = tuple(names)
+@dataclass(frozen=True)
+class OneOf:
+    """A validator that accepts only `names`, and states them in the JSON schema of a sweep file."""
 
-    def check(value: str) -> str:
-        if value not in known:
-            raise ValueError(f"must be one of {', '.join(known)}; {nearest(value, known)}")
+    names: tuple[str, ...]
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(schema), "enum": list(self.names)}
+
+    def check(self, value: str) -> str:
+        """Returns `value`. Raises ValueError if it is none of the names."""
+        if value not in self.names:
+            raise ValueError(
+                f"must be one of {', '.join(self.names)}; {nearest(value, self.names)}"
+            )
         return value
 
-    return AfterValidator(check)
+
+def one_of(names: Iterable[str]) -> OneOf:
+    """Returns a validator that accepts only `names`. Callers pass the keys of a table of strategies."""
+    return OneOf(tuple(names))
 
 
-def name_or_numbers(*names: str) -> BeforeValidator:
-    """Returns a validator that accepts one of `names`, or a list of non-negative whole numbers.
+@dataclass(frozen=True)
+class NameOrNumbers:
+    """A validator that accepts one of `names`, or a list of non-negative whole numbers."""
 
-    The field stores a list as a sorted tuple without duplicates.
-    """
+    names: tuple[str, ...]
 
-    def check(value: object) -> object:
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_before_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        listed = {"type": "array", "items": {"type": "integer", "minimum": 0}}
+        return {"anyOf": [{"enum": list(self.names)}, listed]}
+
+    def check(self, value: object) -> object:
+        """Returns a name as it is, and a list as a sorted tuple without duplicates. Raises ValueError otherwise."""
         if isinstance(value, list | tuple):
             if not all(type(item) is int and item >= 0 for item in value):
                 raise ValueError("a list must hold non-negative whole numbers")
             return tuple(sorted(set(value)))
-        if value not in names:
+        if value not in self.names:
             raise ValueError(
-                f"must be one of {', '.join(names)} or a list of whole numbers; "
-                f"{nearest(value, names)}"
+                f"must be one of {', '.join(self.names)} or a list of whole numbers; "
+                f"{nearest(value, self.names)}"
             )
         return value
 
-    return BeforeValidator(check)
+
+def name_or_numbers(*names: str) -> NameOrNumbers:
+    """Returns a validator that accepts one of `names`, or a list of non-negative whole numbers.
+
+    The field stores a list as a sorted tuple without duplicates.
+    """
+    return NameOrNumbers(names)
+
+
+@dataclass(frozen=True)
+class OrText:
+    """States in the JSON schema of a sweep file that a setting may be text too. An earlier validator reads the text."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string"}, handler(schema)]}
 
 
 def check_truth(field: FieldInfo, value: object) -> None:

@@ -1,1 +1,59 @@
-"""The command line. Only this package imports searchspace, sweeps and analysis together."""
+"""The command line, and the Python API that docs/api.md describes. Only this package imports searchspace, sweeps and analysis together.
+
+`import srsweep` imports nothing else. torch, pandas and the rest are imported when a name of the API is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from searchspace.errors import UserError
+    from srsweep.api.models import Model, load, network
+    from srsweep.api.results import figures, pareto, trials
+    from srsweep.api.sweeps import check, run
+    from sweeps.engine.outcomes import SweepFailed
+    from sweeps.store.store import StoreError, SweepTaken
+
+__all__ = [
+    "Model",
+    "StoreError",
+    "SweepFailed",
+    "SweepTaken",
+    "UserError",
+    "check",
+    "figures",
+    "load",
+    "network",
+    "pareto",
+    "run",
+    "trials",
+]
+
+_MODULES = {
+    "Model": "srsweep.api.models",
+    "StoreError": "sweeps.store.store",
+    "SweepFailed": "sweeps.engine.outcomes",
+    "SweepTaken": "sweeps.store.store",
+    "UserError": "searchspace.errors",
+    "check": "srsweep.api.sweeps",
+    "figures": "srsweep.api.results",
+    "load": "srsweep.api.models",
+    "network": "srsweep.api.models",
+    "pareto": "srsweep.api.results",
+    "run": "srsweep.api.sweeps",
+    "trials": "srsweep.api.results",
+}
+"""Maps each name of the API to the module that defines it."""
+
+
+def __getattr__(name: str) -> object:
+    """Imports and returns the name `name` of the API."""
+    if name not in _MODULES:
+        raise AttributeError(f"module 'srsweep' has no attribute {name!r}")
+    found = getattr(import_module(_MODULES[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -3,12 +3,15 @@
 from importlib import import_module
 
 import click
+from click.shell_completion import CompletionItem
 
 from srsweep.errors import OneLineErrors
 
 COMMANDS = {
     "run": "Run the sweep that FILE describes, or resume it.",
     "resume": "Resume a sweep after a stop or a crash.",
+    "init": "Write a sweep file from the answers to five questions.",
+    "schema": "Print the JSON schema of sweep files.",
     "check": "Check a sweep file and show what the sweep would do.",
     "pack": "Measure how many trials to run at once on this machine.",
     "families": "List all network families, or the knobs of one family.",
@@ -24,6 +27,8 @@ COMMANDS = {
     "upscale": "Enlarge images with a trained network or an exported file.",
     "latency": "Measure how long a network takes for one image.",
     "ntire": "Rank the variants of a sweep by NTIRE's efficiency score.",
+    "delete": "Delete a sweep with its trials and checkpoints.",
+    "doctor": "Say what srsweep found on this machine.",
     "merge": "Copy all sweeps from another database into yours.",
     "dashboard": "Show the sweeps live in a browser.",
     "export-optuna": "Write a sweep as an Optuna study.",
@@ -62,6 +67,15 @@ class Commands(OneLineErrors):
         name = cmd_name.replace("-", "_")
         command: click.Command = getattr(import_module(f"srsweep.commands.{name}"), name)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Returns the commands and options that begin with `incomplete`, without importing any command."""
+        found = [
+            CompletionItem(name, help=COMMANDS[name])
+            for name in self.list_commands(ctx)
+            if name.startswith(incomplete)
+        ]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the section "Commands" of the help without importing any command."""

@@ -101,12 +101,17 @@ def as_expected(error: Exception) -> click.ClickException | None:
         return Mistake(str(error))
     if isinstance(error, (SweepFailed, SweepTaken, StoreError)):
         return RunFailed(str(error))
-    if isinstance(error, ModuleNotFoundError):
-        package = (error.name or "").partition(".")[0]
-        if package in EXTRAS:
-            line = f"{package} is not installed; `pip install 'srsweep[{EXTRAS[package]}]'`"
-            return Mistake(line)
+    if isinstance(error, ModuleNotFoundError) and (line := missing_extra(error)):
+        return Mistake(line)
     return None
+
+
+def missing_extra(error: ModuleNotFoundError) -> str:
+    """Returns a line that says how to install the optional package that is missing, or '' for any other package."""
+    package = (error.name or "").partition(".")[0]
+    if package not in EXTRAS:
+        return ""
+    return f"{package} is not installed; `pip install 'srsweep[{EXTRAS[package]}]'`"
 
 
 def as_unexpected(error: Exception) -> click.ClickException:

@@ -144,6 +144,14 @@ def read_file(file: Path) -> SweepConfig:
     return config
 
 
+def with_trials(config: SweepConfig, trials: int | None) -> SweepConfig:
+    """Returns `config` with `trials` trials in total, or `config` itself if `trials` is None."""
+    if trials is None:
+        return config
+    search = config.search.model_copy(update={"trials": trials})
+    return config.model_copy(update={"search": search})
+
+
 @contextmanager
 def by_line(file: Path) -> Iterator[None]:
     """Turns a UserError of the `with` block into a ConfigError that names the line of the mistake in `file`.

@@ -3,13 +3,16 @@
 import html
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from searchspace.quantity import format_quantity
 from sweeps.messages import visible
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure as PlotlyFigure
 
 Figure = dict[str, Any]
 """A figure, or a part of one such as a trace, an axis or an annotation, as plotly.js takes it."""
@@ -47,6 +50,24 @@ def escaped(text: object) -> str:
     knows no entity for quotes.
     """
     return html.escape(visible(str(text)), quote=False).replace("%{", "%&#123;")
+
+
+def as_plotly(figure: Figure, title: str) -> "PlotlyFigure":
+    """Returns `figure` as an object of plotly, with `title`, in plain text, above it."""
+    from plotly.graph_objects import Figure as PlotlyFigure  # takes half a second
+
+    made = PlotlyFigure(figure)
+    margin = made.layout.margin.t or 0
+    return made.update_layout(
+        title={
+            "text": escaped(title),
+            "yref": "container",
+            "y": 1,
+            "yanchor": "top",
+            "pad": {"t": 12},
+        },
+        margin={"t": margin + 40},
+    )
 
 
 def base_layout(x_title: str, y_title: str) -> Figure:

@@ -146,6 +146,14 @@ def report_page(
     )
 
 
+def cards_of(url: str, sweep: str) -> list[Card]:
+    """Returns the cards of the page about the sweep `sweep`. Their names differ."""
+    (group,) = load_groups(url, [sweep])
+    sections = _group_sections(group, "g0", None, Made(url=url, tier_limits=None, path=None))
+    grids = [*filter(None, [sections.pareto]), *sections.grids]
+    return [card for grid in grids for card in grid.cards]
+
+
 def load_groups(url: str, sweep_names: Sequence[str] | None) -> list[Group]:
     """Loads the sweeps `sweep_names` and their trials, in groups whose trials may be compared.
 

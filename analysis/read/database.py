@@ -8,6 +8,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -83,6 +84,24 @@ def open_database(url: str) -> Iterator[Connection]:
         raise UserError(f"storage: cannot read {name}: {first_line(error)}") from None
     finally:
         engine.dispose()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """How much a database holds."""
+
+    revision: str
+    """The revision of its schema, such as '0002'."""
+    sweeps: int
+    trials: int
+
+
+def load_contents(url: str) -> Contents:
+    """Returns how much the database at `url` holds. Raises UserError as `open_database` does."""
+    with open_database(url) as connection:
+        counts = [connection.scalar(select(func.count(each.id))) or 0 for each in (Sweep, Trial)]
+        revision = str(revision_of(connection))
+    return Contents(revision=revision, sweeps=counts[0], trials=counts[1])
 
 
 def _engine(url: str) -> Engine:

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from srsweep.advice import advised
 from srsweep.errors import say
-from srsweep.options import ADDRESS, DRIVER, FILE, by_line, read_file
+from srsweep.options import ADDRESS, DRIVER, FILE, by_line, read_file, with_trials
 from srsweep.progress import Watcher, format_duration
 from sweeps.advice import has_secret
 from sweeps.config.sweep_config import SweepConfig
@@ -38,10 +38,7 @@ def run(file: Path, trials: int | None, driver: DriverName, address: str | None)
       2    The file or the command line has a mistake.
       130  You stopped it with Ctrl-C. All results so far are stored.
     """
-    config = read_file(file)
-    if trials is not None:
-        search = config.search.model_copy(update={"trials": trials})
-        config = config.model_copy(update={"search": search})
+    config = with_trials(read_file(file), trials)
     again = resumption(config, driver, address)
     if trials is not None or has_secret(config.storage):
         # `resume` would not know the number of trials, nor the URL of the database.

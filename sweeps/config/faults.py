@@ -22,6 +22,14 @@ from sweeps.search.settings import MEASURED, Direction, SearchSettings
 At = tuple[str, ...]
 T = TypeVar("T")
 
+BETTER: dict[str, Direction] = {
+    **dict.fromkeys(MEASURED, "maximize"),
+    **dict.fromkeys((LATENCY, *COSTS), "minimize"),
+}
+"""The direction in which each quantity that can be an objective is better."""
+OBJECTIVES = tuple(BETTER)
+"""Everything that a sweep can optimise."""
+
 
 def search_faults(
     search: object, objectives: Mapping[str, Any], space: Space, at: At
@@ -76,14 +84,13 @@ def plan_faults(search: SearchSettings, seeds: int, rungs: tuple[int, ...], at: 
 
 def objective_faults(objectives: object, at: At) -> list[Fault]:
     """Returns one fault for each objective that srsweep does not know, or whose direction is the worse one."""
-    better = dict.fromkeys(MEASURED, "maximize") | dict.fromkeys((LATENCY, *COSTS), "minimize")
     faults: list[Fault] = []
     for name in items(objectives, list):
         way = objectives.get(name) if isinstance(objectives, Mapping) else None
-        if name not in better:
-            faults.append(((*at, str(name)), f"unknown; {nearest(name, list(better))}"))
-        elif way in get_args(Direction) and way != better[name]:
-            faults.append(((*at, str(name)), f"must be {better[name]}, got {way}"))
+        if name not in BETTER:
+            faults.append(((*at, str(name)), f"unknown; {nearest(name, OBJECTIVES)}"))
+        elif way in get_args(Direction) and way != BETTER[name]:
+            faults.append(((*at, str(name)), f"must be {BETTER[name]}, got {way}"))
     return faults
 
 

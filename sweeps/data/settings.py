@@ -38,6 +38,14 @@ LIMITS: dict[str, Range] = {"blur": (0, 20), "noise": (0, 255), "jpeg": (1, 100)
 """Smallest and largest number in each range of DegradationSettings."""
 
 
+def _written_range(name: str) -> dict[str, Any]:
+    """Returns the JSON schema of a range in DegradationSettings, which may be one number."""
+    least, most = LIMITS[name]
+    number = {"type": "number", "minimum": least, "maximum": most}
+    listed = {"type": "array", "minItems": 2, "maxItems": 2, "items": number}
+    return {"anyOf": [number, listed, {"type": "null"}]}
+
+
 class DegradationSettings(BaseModel):
     """How low-resolution images are degraded, as by the camera of a phone: blurred, then noisy, then compressed.
 
@@ -49,11 +57,11 @@ class DegradationSettings(BaseModel):
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
     )
 
-    blur: Range | None = None
+    blur: Range | None = Field(default=None, json_schema_extra=_written_range("blur"))
     """Standard deviation of a Gaussian blur, in low-resolution pixels, from 0 to 20."""
-    noise: Range | None = None
+    noise: Range | None = Field(default=None, json_schema_extra=_written_range("noise"))
     """Standard deviation of Gaussian noise, in 8-bit levels, from 0 to 255."""
-    jpeg: Range | None = None
+    jpeg: Range | None = Field(default=None, json_schema_extra=_written_range("jpeg"))
     """Quality of JPEG compression, from 1 (worst) to 100. A whole number is drawn."""
 
     @field_validator("blur", "noise", "jpeg", mode="before")

@@ -6,11 +6,14 @@ Each trial runs in a worker process. A worker trains one segment after another.
 import multiprocessing
 import os
 import signal
+import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from types import ModuleType
 
 from sweeps.capacity.gpus import show_only
 from sweeps.engine.sweep import Sweep
@@ -108,10 +111,26 @@ def _give(worker: Worker, segment: Segment) -> bool:
     return True
 
 
+@contextmanager
+def _without_script() -> Iterator[None]:
+    """Keeps the script that runs this process out of processes that start in the `with` block.
+
+    spawn imports the script again in each process. A script that calls `srsweep.run` without
+    `if __name__ == "__main__":` would then run the sweep again. Workers need nothing from it.
+    """
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
+
+
 def _start(context: multiprocessing.context.SpawnContext, gpus: str) -> Worker:
     ours, theirs = context.Pipe()
     process = context.Process(target=work, args=(theirs, os.getpid(), gpus), daemon=True)
-    process.start()
+    with _without_script():
+        process.start()
     theirs.close()
     return Worker(process=process, pipe=ours, gpus=gpus)
 

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from searchspace.quantity import parse_quantity
-from searchspace.synonyms import nearest
+from searchspace.spec import one_of
 from sweeps.records import MAX_STEPS
 from sweeps.search.samplers import SAMPLERS
 
@@ -18,14 +18,7 @@ MEASURED = ("psnr_y", "ssim_y", "psnr_rgb")
 """Names of the objectives that are known only after training."""
 
 
-def _known_sampler(name: str) -> str:
-    """Returns `name`. Raises ValueError if it is not a key of SAMPLERS."""
-    if name not in SAMPLERS:
-        raise ValueError(f"must be one of {', '.join(SAMPLERS)}; {nearest(name, SAMPLERS)}")
-    return name
-
-
-SamplerName = Annotated[str, AfterValidator(_known_sampler)]
+SamplerName = Annotated[str, one_of(SAMPLERS)]
 """Name of a sampler: a key of SAMPLERS."""
 
 

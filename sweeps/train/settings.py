@@ -17,7 +17,7 @@ from pydantic import (
 from searchspace.architecture import architecture
 from searchspace.errors import UserError, shown
 from searchspace.quantity import parse_quantity
-from searchspace.spec import one_of
+from searchspace.spec import OrText, one_of
 from sweeps.paths import expanded
 from sweeps.records import MAX_STEPS
 from sweeps.train.losses import HEAVIEST, parse_loss
@@ -102,7 +102,7 @@ class DistillSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    teacher: Annotated[TeacherSettings, BeforeValidator(_with_weights)]
+    teacher: Annotated[TeacherSettings, BeforeValidator(_with_weights), OrText()]
     """The teacher: the file of its weights, or a mapping with weights, family and knobs. Its scale must be the sweep's."""
     weight: Annotated[float, Number, Field(gt=0, le=1e6)] = 1.0
     """Weight of the loss between output and teacher, beside 1 for the loss between output and original."""

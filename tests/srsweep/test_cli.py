@@ -1,9 +1,12 @@
 """The command line from end to end, and the help of every command."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import click
+from click.shell_completion import BashComplete
 
 from srsweep.cli import COMMANDS, main
 from tests.srsweep.calls import invoke
@@ -19,6 +22,25 @@ def test_every_command_has_help() -> None:
         result = invoke(name, "--help")
         assert result.exit_code == 0
         assert len(command.get_short_help_str(60)) > 10
+
+
+def test_the_shell_completes_commands_and_options() -> None:
+    shell = BashComplete(main, {}, "srsweep", "_SRSWEEP_COMPLETE")
+    found = shell.get_completions([], "re")
+    assert [(item.value, item.help) for item in found] == [
+        (name, COMMANDS[name]) for name in ("report", "resume")
+    ]
+    assert [item.value for item in shell.get_completions(["status"], "--js")] == ["--json"]
+
+
+def test_the_shell_completes_commands_without_importing_them() -> None:
+    script = (
+        "import sys; from click.shell_completion import BashComplete; from srsweep.cli import main\n"
+        "found = BashComplete(main, {}, 'srsweep', 'x').get_completions([], '')\n"
+        "print(len(found), [n for n in sys.modules if n.startswith(('torch', 'srsweep.commands.'))])"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True)
+    assert ran.stdout == f"{len(COMMANDS)} []\n"
 
 
 def test_a_sweep_from_check_to_report(tmp_path: Path) -> None:

@@ -1,0 +1,70 @@
+"""Reads the results of sweeps as data frames and figures."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from analysis.choose.pareto import Direction
+from analysis.figures.theme import as_plotly
+from analysis.pages.report import cards_of
+from analysis.read.frames import load_knobs, load_trials
+from srsweep.api.errors import with_user_errors
+from srsweep.api.places import located
+from srsweep.pareto_front import front_of
+
+KNOB = "knob_"
+"""Prefix of the columns of knobs."""
+
+
+@with_user_errors
+def trials(
+    *sweeps: str | os.PathLike[str], db: str | None = None, knobs: bool = False
+) -> pd.DataFrame:
+    """Returns one row per trial of the sweeps, ordered by sweep and number.
+
+    Each of `sweeps` is the name of a sweep, or a sweep file; without any, the trials of all sweeps are returned. `db` is
+    the URL of the database; by default that of a sweep file, or of the environment variable SRSWEEP_DB, otherwise
+    sqlite:///results.db. Columns: sweep, number, state, family, label, seed, step, psnr_y and ssim_y (on the validation
+    images), one column per cost and per measured latency, and others that docs/api.md lists. With `knobs`, each knob has a
+    column too, such as knob_n_feats. Raises UserError if there is no such sweep or database.
+    """
+    names, url = located(sweeps, db)
+    frame = load_trials(url, names or None)
+    if not knobs:
+        return frame
+    columns = load_knobs(url, names or None).add_prefix(KNOB)
+    return frame.join(columns, on="id")
+
+
+@with_user_errors
+def pareto(
+    sweep: str | os.PathLike[str],
+    objectives: Sequence[str] | Mapping[str, Direction] | None = None,
+    *,
+    int8: bool = False,
+    db: str | None = None,
+) -> pd.DataFrame:
+    """Returns the Pareto front of a sweep, one row per trial, the cheapest first, as `srsweep front --csv` prints it.
+
+    `sweep` is the name of a sweep, or a sweep file. `objectives` replace the sweep's own: names such as
+    ["psnr_y", "params"], of which qualities are maximized and all others minimized, or a mapping from names to
+    "maximize" or "minimize". With `int8`, the PSNR after INT8 quantisation takes the place of psnr_y. `db` is the URL of
+    the database. Raises UserError if there is no such sweep, objective or database.
+    """
+    (name,), url = located((sweep,), db)
+    wanted = [objectives] if isinstance(objectives, str) else objectives
+    return front_of(url, name, wanted, int8=int8)
+
+
+@with_user_errors
+def figures(sweep: str | os.PathLike[str], *, db: str | None = None) -> dict[str, Any]:
+    """Returns the figures of the report about a sweep, by name, such as "params" (PSNR against parameters).
+
+    `sweep` is the name of a sweep, or a sweep file. `db` is the URL of the database. Each figure is a
+    `plotly.graph_objects.Figure` with its title. Figures without data are left out. Raises UserError if there is no such
+    sweep or database.
+    """
+    (name,), url = located((sweep,), db)
+    return {card.name: as_plotly(card.figure, card.title) for card in cards_of(url, name)}

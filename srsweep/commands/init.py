@@ -1,0 +1,183 @@
+"""The command `init`: writes a sweep file from the answers to five questions."""
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+import torch
+
+from searchspace.errors import UserError, shown
+from srsweep.advice import advised
+from srsweep.commands.schema import write_schema
+from srsweep.errors import say
+from srsweep.new_sweep import (
+    SCALES,
+    Answers,
+    Device,
+    parse_budget,
+    parse_duration,
+    sweep_text,
+)
+from srsweep.options import ExpandedPath, check_folder_of
+from sweeps.capacity.settings import ResourceSettings
+from sweeps.config.feasibility import check_feasible
+from sweeps.config.places import is_sweep_file
+from sweeps.config.sweep_config import read_config_text
+from sweeps.files import write_text
+from sweeps.run import local_slots
+
+SCHEMA = "sweep.schema.json"
+"""Name of the JSON schema, which is written beside the sweep file."""
+DEFAULTS = {"scale": "4", "data": "embedded", "budget": "150k", "device": "auto", "time": "1 h"}
+DEVICES: tuple[Device, ...] = get_args(Device)
+QUESTIONS = {
+    "scale": f"Upscaling factor ({', '.join(map(str, SCALES))})",
+    "data": "Training images (embedded, the name of a set in ./data such as DIV2K, or a folder)",
+    "budget": "Largest number of parameters (such as 150k), largest latency here (such as 30 ms), or none",
+    "device": "Device (auto, cpu, cuda)",
+    "time": "Time that the sweep may take (such as 30 min, 8 h, 2 d)",
+}
+
+
+@click.command()
+@click.option("--scale", help="Upscaling factor: 2, 3, 4 or 8.")
+@click.option("--data", help="Training images: embedded, the name of a set in ./data, or a folder.")
+@click.option(
+    "--budget",
+    help="Largest number of parameters, such as 150k, largest latency on this machine, such as '30 ms', or none.",
+)
+@click.option("--device", help="Device to train on: auto, cpu or cuda.")
+@click.option("--time", help="Time that the sweep may take, such as '30 min', '8 h' or '2 d'.")
+@click.option(
+    "-o",
+    "--output",
+    type=ExpandedPath(path_type=Path, dir_okay=False),
+    default="sweep.yaml",
+    show_default=True,
+    help="File to write.",
+)
+@click.option("--replace", is_flag=True, help="Replace the file if it exists.")
+def init(output: Path, replace: bool, **given: str | None) -> None:
+    """Write a sweep file from the answers to five questions.
+
+    On a terminal, the command asks each question that no option answers. Otherwise, such a question gets
+    its default: scale 4, the embedded photographs, 150k parameters, device auto, one hour. The file has
+    comments that explain how to change it. Its JSON schema is written beside it, for editors.
+
+    \b
+    srsweep init
+    srsweep init --scale 2 --data DIV2K --budget 600k --device cuda --time '8 h' -o phone.yaml
+    """
+    if not is_sweep_file(output.name):
+        raise UserError(f"-o: must end in .yaml or .yml, got {output}")
+    check_folder_of("-o", output)
+    if output.exists() and not replace:
+        raise UserError(f"{output}: exists already; name another file with -o, or give --replace")
+    answers = _answers(given)
+    on_gpu = answers.device == "cuda" or (answers.device == "auto" and torch.cuda.is_available())
+    text = sweep_text(
+        answers,
+        output,
+        on_gpu=on_gpu,
+        at_once=1 if on_gpu else local_slots(ResourceSettings()),
+        schema=SCHEMA,
+    )
+    _check(text, output)
+    told = write_schema(output.with_name(SCHEMA))
+    write_text(output, text)
+    say(
+        f"wrote {output}\n{told}\nnext: `{advised('check', output)}`, then `{advised('run', output)}`"
+    )
+
+
+def _answers(given: dict[str, str | None]) -> Answers:
+    """Returns the answers that options give, that the person types, or that are the defaults."""
+    found = {}
+    for name, read in READERS.items():
+        option = given[name]
+        if option is not None:
+            found[name] = _read(f"--{name}", read, option)
+        elif is_terminal():
+            found[name] = click.prompt(QUESTIONS[name], DEFAULTS[name], value_proc=_asked(read))
+        else:
+            found[name] = read(DEFAULTS[name])
+    return Answers(
+        scale=found["scale"],
+        data=found["data"],
+        budget=found["budget"],
+        device=found["device"],
+        seconds=found["time"],
+    )
+
+
+def is_terminal() -> bool:
+    """Returns whether a person can answer questions."""
+    return sys.stdin.isatty()
+
+
+def _read(option: str, read: Callable[[str], Any], text: str) -> Any:
+    try:
+        return read(text)
+    except UserError as error:
+        raise UserError(f"{option}: {error}") from None
+
+
+def _asked(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Returns `read` as click wants it, which then asks again after a wrong answer."""
+
+    def answer(text: str) -> Any:
+        try:
+            return read(text)
+        except UserError as error:
+            raise click.UsageError(str(error)) from None
+
+    return answer
+
+
+def _scale(text: str) -> int:
+    if text.strip() not in map(str, SCALES):
+        raise UserError(f"must be one of {', '.join(map(str, SCALES))}, got {shown(text)}")
+    return int(text)
+
+
+def _data(text: str) -> str:
+    if not text.strip():
+        raise UserError(f"must name images, got {shown(text)}")
+    return text.strip()
+
+
+def _budget(text: str) -> str:
+    parse_budget(text)
+    return text
+
+
+def _device(text: str) -> Device:
+    device = next((known for known in DEVICES if known == text.strip()), None)
+    if device is None:
+        raise UserError(f"must be one of {', '.join(DEVICES)}, got {shown(text)}")
+    return device
+
+
+READERS: dict[str, Callable[[str], Any]] = {
+    "scale": _scale,
+    "data": _data,
+    "budget": _budget,
+    "device": _device,
+    "time": parse_duration,
+}
+"""The questions in their order, and the functions that read the answers. They raise UserError for a wrong answer."""
+
+
+def _check(text: str, output: Path) -> None:
+    """Raises UserError if `srsweep check` would refuse the file, for example because no network meets the budget."""
+    try:
+        check_feasible(read_config_text(text, str(output)), sample=True)
+    except UserError as error:
+        # The file is not written, so the mistake is that of the option behind the key.
+        found = re.search(r"metadata\.sweep\.(data|budget)[\w.]*: (.*)", str(error))
+        if found is None:
+            raise
+        raise UserError(f"--{found[1]}: {found[2]}") from None

@@ -1,0 +1,89 @@
+"""Loads the Pareto front of a sweep for the objectives that a person names."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from analysis.choose.front import load_front
+from analysis.choose.pareto import Direction
+from analysis.choose.variants import cost_name
+from analysis.read.database import QUALITIES
+from analysis.read.frames import load_cost_names, load_spread_names, load_sweeps
+from analysis.read.points import load_points
+from analysis.tables import front_table, heading
+from searchspace.cost import COSTS
+from searchspace.errors import UserError
+from srsweep.advice import advised
+from srsweep.errors import say
+from sweeps.advice import folder_for
+
+
+def front_of(
+    url: str,
+    sweep: str,
+    objectives: Sequence[str] | Mapping[str, Direction] | None = None,
+    *,
+    int8: bool = False,
+) -> pd.DataFrame:
+    """Returns the columns of `front_table` for the trials on the Pareto front of `sweep`, the cheapest trial first.
+
+    `objectives` replace the sweep's own. Of names without a direction, qualities are maximized and all others are
+    minimized. With `int8`, the PSNR after INT8 quantisation takes the place of psnr_y. Prints how many complete trials
+    the front leaves out because an objective was not measured. Raises UserError if an objective was not measured in any
+    trial.
+    """
+    wanted = _own(url, sweep)
+    if objectives:
+        known = load_cost_names(url) or list(COSTS)  # none is stored before the first trial
+        names = [n if n in QUALITIES else cost_name(known, n) for n in objectives]
+        wanted = _directions(names)
+        if isinstance(objectives, Mapping):
+            wanted = dict(zip(names, map(_direction, objectives.items()), strict=True))
+    if int8:
+        rest = {name: way for name, way in wanted.items() if name != "psnr_y"}
+        wanted = _directions(["psnr_y_int8"]) | rest
+    if int8 or objectives:
+        _tell_missing(url, sweep, list(wanted))
+    extra = ["psnr_y", "psnr_rgb", "params", "multadds", *load_spread_names(url, wanted)]
+    return front_table(load_front(url, sweep, wanted, extra), list(wanted))
+
+
+def _own(db: str, name: str) -> dict[str, Direction]:
+    settings = load_sweeps(db, [name])["settings"].iloc[0]
+    return dict(settings["objectives"])
+
+
+def _directions(names: Sequence[str]) -> dict[str, Direction]:
+    """Returns the direction of each objective: qualities are maximized, all others are minimized."""
+    return {name: "maximize" if name in QUALITIES else "minimize" for name in names}
+
+
+def _direction(objective: tuple[str, Direction]) -> Direction:
+    name, way = objective
+    if way not in ("maximize", "minimize"):
+        raise UserError(f"objectives: {name} must be maximize or minimize, got {way!r}")
+    return way
+
+
+def _tell_missing(url: str, sweep: str, names: Sequence[str]) -> None:
+    """Prints how many complete trials the front leaves out because an objective was not measured.
+
+    Raises UserError if an objective was not measured in any trial.
+    """
+    points = load_points(url, sweep, names)
+    for name in names:
+        without = points[points[name].isna()]
+        which = f"{len(without)} of {len(points)} complete trials have no {heading(name)}"
+        if len(without) and len(without) == len(points):
+            raise UserError(f"{sweep}: {which}; {_measuring(name, sweep, url, '--all')}")
+        if len(without):
+            trial = f"{sweep}#{without['number'].iloc[0]}"
+            say(f"left out: {which}; {_measuring(name, trial, url)}", err=True)
+
+
+def _measuring(name: str, variant: str, url: str, *options: str) -> str:
+    """Returns advice on how to measure the objective `name` of `variant`, a trial or a sweep."""
+    if name == "psnr_rgb":
+        return "srsweep measures it at each evaluation of a training, and did not when these were trained"
+    words = [variant, *options, "--to", "int8", "-o", folder_for(f"{variant}-int8")]
+    return f"`{advised('export', *words, storage=url)}` measures it and the latency"
