@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from searchspace.architecture import Architecture, architecture
+from searchspace.architecture import Architecture, stored_architecture
 from searchspace.cost import costs
 from sweeps.capacity.gpu_share import Share
 from sweeps.checkpoints.object_store import Mirror, is_url
@@ -14,6 +14,7 @@ from sweeps.records import VALIDATION, Measurement, State, TrialRow
 from sweeps.search.halving import Candidate
 from sweeps.search.settings import MEASURED
 from sweeps.train.segment import Segment
+from sweeps.train.settings import training_with
 
 
 @dataclass(kw_only=True)
@@ -70,7 +71,7 @@ class Trial:
         trial = cls(
             id=row.id,
             number=row.number,
-            architecture=architecture(row.family, row.knobs),
+            architecture=stored_architecture(row.family, row.knobs),
             seed=row.seed,
             errors=row.errors,
             attempt=row.attempts,
@@ -167,7 +168,7 @@ class Trial:
             scale=config.scale,
             seed=self.seed,
             until_step=config.rungs[self.target],
-            train=share.settings(config.train),
+            train=share.settings(training_with(config.train, self.architecture.recipe)),
             data=config.data,
             folder=self.folder(config),
             mirror=self.mirror(config),
