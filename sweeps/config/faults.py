@@ -15,6 +15,8 @@ from searchspace.space import Fault, Space
 from searchspace.spec import knobs
 from searchspace.synonyms import meant, nearest
 from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
+from sweeps.measure.ntire import OBJECTIVES, objective_fault
+from sweeps.measure.ntire import PREFIX as NTIRE
 from sweeps.search.sampler import sampler_class, samplers_that_expect_gains
 from sweeps.search.samplers import SAMPLERS
 from sweeps.search.settings import MEASURED, SearchSettings
@@ -74,14 +76,20 @@ def plan_faults(search: SearchSettings, seeds: int, rungs: tuple[int, ...], at: 
     return faults
 
 
-def objective_faults(objectives: object, at: At) -> list[Fault]:
-    """Returns one fault for each objective that srsweep does not know."""
-    known = [*MEASURED, LATENCY, *COSTS]
-    return [
-        ((*at, str(name)), f"unknown; {nearest(name, known)}")
-        for name in items(objectives, list)
-        if name not in known
+def objective_faults(objectives: object, scale: object, at: At) -> list[Fault]:
+    """Returns one fault for each objective that srsweep does not know or cannot measure."""
+    known = [*MEASURED, LATENCY, *OBJECTIVES, *COSTS]
+    named = [str(name) for name in items(objectives, list)]
+    faults = [
+        ((*at, name), f"unknown; {nearest(name, known)}")
+        for name in named
+        if name not in known and not name.startswith(NTIRE)
     ]
+    written = objectives if isinstance(objectives, Mapping) else {}
+    for name in (each for each in written if str(each).startswith(NTIRE)):
+        if text := objective_fault(written, str(name), MEASURED, scale):
+            faults.append(((*at, str(name)), text))
+    return faults
 
 
 def scale_faults(scale: object, space: Space, at: At) -> list[Fault]:

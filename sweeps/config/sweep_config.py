@@ -36,6 +36,7 @@ from sweeps.config.recipe import parse_recipe, with_restarts
 from sweeps.config.yaml_lines import SWEEP, listed
 from sweeps.data.settings import DataSettings
 from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
+from sweeps.measure.ntire import OBJECTIVES
 from sweeps.search.settings import Direction, SearchSettings
 from sweeps.store.comparability import PLACES, with_searched
 from sweeps.store.urls import check_url
@@ -144,7 +145,12 @@ class SweepConfig(BaseModel):
     @property
     def is_timed(self) -> bool:
         """Whether the latency of each trial's network is measured before training."""
-        return LATENCY in self.objectives or LATENCY in self.budget
+        return LATENCY in self.objectives or LATENCY in self.budget or bool(self.scores)
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """NTIRE's scores among the objectives. They hold a latency."""
+        return tuple(name for name in self.objectives if name in OBJECTIVES)
 
     def rung_at(self, step: int) -> int:
         """Returns the index of the first rung at or above `step`, or of the last rung if `step` is above all rungs."""
@@ -258,7 +264,7 @@ def _parse_sweep(
     space, faults = parse_space(sweep.get("families"), (*at, "families"))
     faults = faults if "families" in sweep else []
     objectives = sweep.get("objectives", SweepConfig.model_fields["objectives"].default)
-    wrong = check.objective_faults(sweep.get("objectives"), (*at, "objectives"))
+    wrong = check.objective_faults(sweep.get("objectives"), sweep.get("scale"), (*at, "objectives"))
     # With a wrong objective or knob, the sampler would complain of what follows from it.
     if isinstance(objectives, Mapping) and not wrong and not faults:
         faults += check.search_faults(sweep.get("search"), objectives, space, (*at, "search"))

@@ -10,6 +10,7 @@ from sweeps.capacity.gpu_share import Share
 from sweeps.checkpoints.object_store import Mirror, is_url
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.measure.latency_objective import LATENCY, Timing, is_timing, key_in_doubt, key_of
+from sweeps.measure.ntire import OBJECTIVES
 from sweeps.records import VALIDATION, Measurement, State, TrialRow
 from sweeps.search.halving import Candidate
 from sweeps.search.settings import MEASURED
@@ -91,6 +92,8 @@ class Trial:
             if each.name in MEASURED and each.dataset == VALIDATION:
                 self.scores[each.name] = each.value
                 self.curve.setdefault(each.step, {})[each.name] = each.value
+            elif each.name in OBJECTIVES:
+                self.scores[each.name] = each.value
             elif is_timing(each):
                 self.timed[key_of(each)] = each.value
             elif (found := key_in_doubt(each)) is not None:
@@ -103,7 +106,7 @@ class Trial:
         """Returns the instruction to measure the latency before training; None if no measurement is needed.
 
         `key` names the conditions under which the sweep measures latency (see `key_of`). It is '' until a latency is
-        measured. A measurement is needed if latency is an objective or has a budget, and the trial has no reliable
+        measured. A measurement is needed if the sweep measures latencies, and the trial has no reliable
         latency under `key` yet. Trials with further seeds have the latency of the first trial of their architecture.
         """
         if (
@@ -112,7 +115,7 @@ class Trial:
             or (key and key in self.timed and key not in self.doubtful)
         ):
             return None
-        return Timing(key=key, limit=config.latency_limit)
+        return Timing(key=key, limit=config.latency_limit, scores=config.scores)
 
     def adopt_latency(self, key: str) -> None:
         """Adds the latency under the sweep's `key` to the scores, if the trial has measured it."""
