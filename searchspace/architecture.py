@@ -1,7 +1,9 @@
 """An architecture: a family and a spec in canonical form, with a key that identifies it."""
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +13,7 @@ from torch import nn
 from searchspace.discover import find_family
 from searchspace.errors import UserError
 from searchspace.family import Family
+from searchspace.recipe import PREFIX, Recipe, split
 from searchspace.spec import Spec, digest, explain, knobs
 
 
@@ -21,6 +24,9 @@ class Architecture:
     family: Family
     spec: Spec
     """The knobs as the user gave them. Comparisons use `canonical` instead."""
+    recipe: Recipe = Recipe()  # noqa: RUF009 - a recipe is never changed
+    """Settings of the training that a sweep chose together with the network. Empty unless the sweep searches settings.
+    The same network with two recipes counts as two architectures, with two keys."""
 
     @cached_property
     def canonical(self) -> Spec:
@@ -29,28 +35,56 @@ class Architecture:
 
     @cached_property
     def key(self) -> str:
-        """Sixteen hexadecimal digits that identify the architecture in the database."""
-        return digest(self.family.name, self.canonical)
+        """Sixteen hexadecimal digits that identify the architecture, with its recipe, in the database."""
+        network = digest(self.family.name, self.canonical)
+        if not self.recipe:
+            return network
+        text = json.dumps([network, self.recipe], sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
     def knobs(self) -> dict[str, Any]:
         """The values of all knobs by name, as the user gave them, in JSON types."""
         return self.spec.model_dump(mode="json")
 
+    @property
+    def values(self) -> dict[str, Any]:
+        """The knobs, and the settings of the recipe with PREFIX before their names, as the database stores them."""
+        return self.knobs | {f"{PREFIX}{name}": value for name, value in self.recipe.items()}
+
+    def value(self, name: str) -> Any:
+        """Returns the value of the knob `name`, or of the setting `name`, which begins with PREFIX."""
+        if name.startswith(PREFIX):
+            return self.recipe[name.removeprefix(PREFIX)]
+        return getattr(self.spec, name)
+
+    @cached_property
+    def without_recipe(self) -> "Architecture":
+        """The network alone."""
+        return replace(self, recipe=Recipe()) if self.recipe else self
+
     @cached_property
     def label(self) -> str:
-        """A readable name: the family, and each knob whose value makes the network differ from the published default."""
+        """A readable name: the family, each knob whose value makes the network differ from the published default, and the recipe."""
         fields = type(self.spec).model_fields
-        shown, spec = [self.family.name], self.spec
+        shown, spec, own = [self.family.name], self.spec, self.without_recipe.key
         for name, value in self.spec.changed().items():
             without = spec.model_copy(update={name: fields[name].default})
-            if digest(self.family.name, without.canonical()) != self.key:
+            if digest(self.family.name, without.canonical()) != own:
                 shown.append(f"{name}={_short(value)}")
             else:
                 # Resetting either of two knobs alone may leave the network as it is, although
                 # resetting both changes it. So this knob stays reset while the next are tried.
                 spec = without
-        return " ".join(shown)
+        return " ".join(
+            [
+                *shown,
+                *(
+                    f"{PREFIX}{n}={'null' if v is None else _short(v)}"
+                    for n, v in self.recipe.items()
+                ),
+            ]
+        )
 
     def network(self, scale: int) -> nn.Module:
         """Returns a freshly initialised network that enlarges images by `scale`.
@@ -61,7 +95,7 @@ class Architecture:
             scales = ", ".join(map(str, self.family.scales))
             raise UserError(f"scale: {self.family.name} is built for {scales}, got {scale}")
         network = self.family.network(self.spec, scale)
-        network.built = Built(architecture=self, scale=scale)  # type: ignore[assignment]
+        network.built = Built(architecture=self.without_recipe, scale=scale)  # type: ignore[assignment]
         return network
 
     def __eq__(self, other: object) -> bool:
@@ -99,7 +133,15 @@ def architecture(family_name: str, values: Mapping[str, Any]) -> Architecture:
     return Architecture(family=family, spec=spec)
 
 
+def stored_architecture(family_name: str, values: Mapping[str, Any]) -> Architecture:
+    """Returns the architecture with its recipe from its stored `values`. Raises UserError like `architecture`."""
+    chosen, recipe = split(values)
+    return replace(architecture(family_name, chosen), recipe=recipe)
+
+
 def _short(value: Any) -> str:
-    if isinstance(value, list):
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{name}:{_short(each)}" for name, each in value.items()) + "}"
+    if isinstance(value, list | tuple):
         return "[" + ",".join(map(_short, value)) + "]"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Mapping
 from fractions import Fraction
 
 from searchspace.errors import UserError, shown
@@ -12,6 +13,8 @@ LARGEST = 10**18
 whole numbers up to 9.2e18."""
 LONGEST = 100
 """The largest number of characters in a number. More digits would not change a float."""
+MAX_VALUES = 10_000
+"""The largest number of values in a range `{low, high, step}`."""
 NUMBER = re.compile(r"([+-]?(?:[0-9][0-9_]*\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*([kKMGT]?)")
 
 
@@ -73,3 +76,23 @@ def format_quantity(value: float) -> str:
         if abs(value) >= factor:
             return f"{value / factor:.4g}{suffix}"
     return f"{value:.4g}"
+
+
+def parse_range(domain: Mapping[str, object]) -> list[int | float]:
+    """Returns the values of `{low, high, step}`. They include `high` if it is a whole number of steps above `low`."""
+    unknown = set(domain) - {"low", "high", "step"}
+    if unknown or not {"low", "high"} <= set(domain):
+        raise UserError(
+            f"must be {{low, high, step}} or {{values, when}}, got keys {shown(sorted(map(str, domain)))}"
+        )
+    low, high = parse_limit(domain["low"]), parse_limit(domain["high"])
+    step = parse_limit(domain.get("step", 1))
+    if step <= 0 or low > high:
+        raise UserError(f"low <= high and step > 0 must hold, got {low=}, {high=}, {step=}")
+    steps = (high - low) / step
+    if not steps < MAX_VALUES:
+        raise UserError(f"must have at most {MAX_VALUES} values, got {steps + 1:.9g}; raise step")
+    values = [round(low + n * step, 10) for n in range(math.floor(steps + 1e-9) + 1)]
+    if len(set(values)) < len(values):
+        raise UserError(f"values must differ in their first 10 decimals, got step={step}")
+    return values

@@ -15,20 +15,21 @@ keeps its published default. `slwsr: auto` searches every knob of slwsr with sev
 import itertools
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from random import Random
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from searchspace.architecture import Architecture
 from searchspace.constraint import Constraint
 from searchspace.discover import FAMILIES
 from searchspace.errors import UserError, shown
 from searchspace.family import Family
-from searchspace.quantity import parse_limit
-from searchspace.spec import Knob, check_truth, knobs
+from searchspace.quantity import parse_range
+from searchspace.recipe import PREFIX, Recipe, split
+from searchspace.spec import Knob, checked, knobs
 from searchspace.synonyms import nearest
 
 Path = tuple[str, ...]
@@ -40,8 +41,6 @@ MAX_ENUMERATED = 200_000
 """The largest number of combinations that are enumerated to count and sample the architectures of a space exactly."""
 MAX_DRAWS = 10_000
 """The largest number of random combinations that are tried in the search for a valid one."""
-MAX_VALUES = 10_000
-"""The largest number of values in a range `{low, high, step}`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +61,13 @@ class Dimension:
 
 @dataclass(frozen=True, kw_only=True)
 class FamilySpace:
-    """The part of a space that belongs to one family: all combinations of the values of its knobs."""
+    """The part of a space that belongs to one family: all combinations of the values of its knobs, and of its recipes."""
 
     family: Family
     dimensions: tuple[Dimension, ...]
+    """The knobs, then the searched settings of the training, whose names begin with PREFIX."""
+    recipes: frozenset[Recipe] = frozenset()
+    """The valid combinations of the searched settings. Empty if no setting is searched."""
 
     @property
     def num_spellings(self) -> int:
@@ -77,17 +79,24 @@ class FamilySpace:
 
         `choice` maps the name of each knob to the index of its value.
         """
+        written, recipe = self._chosen(choice)
+        if recipe and recipe not in self.recipes:
+            return None
         try:
-            spec = self.family.spec.model_validate(self.written(choice))
-            return Architecture(family=self.family, spec=spec)
+            spec = self.family.spec.model_validate(written)
+            return Architecture(family=self.family, spec=spec, recipe=recipe)
         except ValidationError:
             return None
 
     def written(self, choice: Mapping[str, int]) -> dict[str, Any]:
         """Returns the values that `choice` selects, by knob. Leaves out each knob whose conditions do not hold."""
-        return {
+        return self._chosen(choice)[0]
+
+    def _chosen(self, choice: Mapping[str, int]) -> tuple[dict[str, Any], Recipe]:
+        chosen = {
             d.name: d.values[choice[d.name]] for d in self.dimensions if self.applies(d, choice)
         }
+        return split(chosen) if self.recipes else (chosen, Recipe())
 
     def unused(self) -> list[str]:
         """Returns every 'family.knob=value' that occurs in no valid combination.
@@ -101,7 +110,7 @@ class FamilySpace:
                     (d.name, choice[d.name]) for d in self.dimensions if self.applies(d, choice)
                 }
         return [
-            f"{self.family.name}.{d.name}={value}"
+            f"{'' if d.name.startswith(PREFIX) else f'{self.family.name}.'}{d.name}={value}"
             for d in self.dimensions
             for number, value in enumerate(d.values)
             if (d.name, number) not in used
@@ -138,6 +147,11 @@ class Space:
     """The architectures that a sweep chooses from, in one or several families."""
 
     families: tuple[FamilySpace, ...]
+
+    @property
+    def recipes(self) -> frozenset[Recipe]:
+        """The valid combinations of the searched settings of the training. Empty if no setting is searched."""
+        return self.families[0].recipes if self.families else frozenset()
 
     @property
     def num_spellings(self) -> int:
@@ -203,6 +217,17 @@ class Space:
     def _spelled(self) -> Iterator[Architecture]:
         for part in self.families:
             yield from part
+
+
+def with_recipes(
+    space: Space, settings: tuple[Dimension, ...], recipes: frozenset[Recipe]
+) -> Space:
+    """Returns `space` with the searched `settings` of the training as further dimensions of each family."""
+    parts = (
+        replace(part, dimensions=(*part.dimensions, *settings), recipes=recipes)
+        for part in space.families
+    )
+    return Space(families=tuple(parts))
 
 
 def feasible(candidate: Architecture, constraints: tuple[Constraint, ...], scale: int) -> bool:
@@ -291,7 +316,7 @@ def _parse_dimension(
     if domain == "auto":
         listed = list(knob.search)
     elif isinstance(domain, Mapping):
-        listed = _range(domain)
+        listed = parse_range(domain)
     else:
         listed = domain if isinstance(domain, list) else [domain]
     if not listed:
@@ -317,34 +342,4 @@ def _conditions(
 
 def checked_value(family: Family, knob: str, value: object) -> Any:
     """Returns `value` as the family's spec stores it. Raises UserError if the knob does not accept the value."""
-    info = family.spec.model_fields[knob]
-    check_truth(info, value)
-    annotation: Any = info.annotation
-    if info.metadata:
-        annotation = Annotated[annotation, *info.metadata]
-    adapter: TypeAdapter[Any] = TypeAdapter(annotation)
-    try:
-        return adapter.validate_python(value)
-    except ValidationError as error:
-        message = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-        raise UserError(f"{message}, got {shown(value)}") from None
-
-
-def _range(domain: Mapping[str, object]) -> list[int | float]:
-    """Returns the values of `{low, high, step}`. They include `high` if it is a whole number of steps above `low`."""
-    unknown = set(domain) - {"low", "high", "step"}
-    if unknown or not {"low", "high"} <= set(domain):
-        raise UserError(
-            f"must be {{low, high, step}} or {{values, when}}, got keys {shown(sorted(map(str, domain)))}"
-        )
-    low, high = parse_limit(domain["low"]), parse_limit(domain["high"])
-    step = parse_limit(domain.get("step", 1))
-    if step <= 0 or low > high:
-        raise UserError(f"low <= high and step > 0 must hold, got {low=}, {high=}, {step=}")
-    steps = (high - low) / step
-    if not steps < MAX_VALUES:
-        raise UserError(f"must have at most {MAX_VALUES} values, got {steps + 1:.9g}; raise step")
-    values = [round(low + n * step, 10) for n in range(math.floor(steps + 1e-9) + 1)]
-    if len(set(values)) < len(values):
-        raise UserError(f"values must differ in their first 10 decimals, got step={step}")
-    return values
+    return checked(family.spec.model_fields[knob], value)

@@ -9,13 +9,14 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    TypeAdapter,
     ValidationError,
     model_validator,
 )
@@ -125,6 +126,25 @@ def check_truth(field: FieldInfo, value: object) -> None:
     """
     if isinstance(value, bool) and field.annotation is not bool:
         raise UserError(f"must not be true or false, got {value}")
+
+
+def adapter_of(field: FieldInfo) -> TypeAdapter[Any]:
+    """Returns the adapter that validates a single value of a field."""
+    annotation: Any = field.annotation
+    if field.metadata:
+        annotation = Annotated[annotation, *field.metadata]
+    return TypeAdapter(annotation)
+
+
+def checked(field: FieldInfo, value: object) -> Any:
+    """Returns `value` as its model stores it in the field. Raises UserError if the field does not accept the value."""
+    check_truth(field, value)
+    try:
+        return adapter_of(field).validate_python(value)
+    except ValidationError as error:
+        message = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        given = "" if ", got " in message else f", got {shown(value)}"
+        raise UserError(f"{message}{given}") from None
 
 
 class Spec(BaseModel):

@@ -17,9 +17,10 @@ from analysis.choose.front import load_front
 from analysis.pages.pictures import FindTrained, Trained
 from analysis.read.frames import load_lives, load_sweeps, load_trial
 from analysis.read.points import load_points
-from searchspace.architecture import architecture
+from searchspace.architecture import stored_architecture
 from searchspace.discover import FAMILIES
 from searchspace.errors import UserError
+from searchspace.recipe import frozen
 from searchspace.synonyms import nearest
 from srsweep.errors import say
 from srsweep.options import locate, parse_architecture
@@ -29,6 +30,7 @@ from sweeps.checkpoints.state import checkpoint_path
 from sweeps.config.sweep_config import SweepConfig, parse_config
 from sweeps.messages import redacted_url
 from sweeps.paths import expanded
+from sweeps.train.settings import training_with
 from sweeps.yaml_text import read_stored
 
 Whole = Literal["front", "all"]
@@ -131,12 +133,12 @@ def finder(url: str, folders: Sequence[Path] = ()) -> FindTrained:
         if not (folder / NOTE).is_file():
             raise UserError(f"--trained: must be an output folder of `srsweep train`, got {folder}")
     aside = Path(tempfile.mkdtemp(prefix="srsweep-images-"))
-    retrained = {(v.architecture.key, v.scale): v for v in map(variant_in, folders)}
+    retrained = [variant_in(folder) for folder in folders]
 
     def find(sweep: str, number: int) -> Trained | str:
         try:
             own = _of_trial(sweep, number, url, fetch=False)
-            variant = retrained.get((own.architecture.key, own.scale), own)
+            variant = next((each for each in retrained[::-1] if _is_same(each, own)), own)
             if variant.weights is None and own.remote:
                 return "its checkpoint is in an object store, and a report fetches nothing (`srsweep evaluate` does)"
             if variant.weights is None or own.data is None:
@@ -151,6 +153,14 @@ def finder(url: str, folders: Sequence[Path] = ()) -> FindTrained:
 
     weakref.finalize(find, shutil.rmtree, aside, ignore_errors=True)
     return find
+
+
+def _is_same(other: Variant, own: Variant) -> bool:
+    """Returns whether the variant `other` has the network of the trial `own`, and its recipe if the trial has one."""
+    recipe = own.architecture.recipe
+    settings = frozen(other.train.model_dump(mode="json", include={*recipe}))
+    networks = other.architecture.without_recipe, own.architecture.without_recipe
+    return other.scale == own.scale and networks[0] == networks[1] and settings == recipe
 
 
 def stored_config(url: str, name: str) -> SweepConfig:
@@ -182,8 +192,9 @@ def _of_trial(name: str, number: int, db: str | None, *, fetch: bool) -> Variant
     (sweep,), url = locate([name], db)
     row = load_trial(url, sweep, number)
     config = stored_config(url, sweep)
+    found = stored_architecture(str(row["family"]), row["knobs"])
     return Variant(
-        architecture=architecture(str(row["family"]), row["knobs"]),
+        architecture=found,
         scale=int(row["scale"]),
         weights=_kept(config, number, int(row["attempts"]), fetch=fetch),
         remote=is_url(config.checkpoints),
@@ -196,7 +207,7 @@ def _of_trial(name: str, number: int, db: str | None, *, fetch: bool) -> Variant
             step=int(row["step"]),
         ),
         seed=int(row["seed"]),
-        train=config.train,
+        train=training_with(config.train, found.recipe),
         data=config.data,
     )
 

@@ -17,6 +17,7 @@ from srsweep.variant import TrialReference, Variant
 from sweeps.device import device_model
 from sweeps.measure.latency import MOST_CHARACTERS, PREFIX, Latency, torch_latency
 from sweeps.measure.latency_objective import FACT, another_key
+from sweeps.measure.ntire import OBJECTIVES
 from sweeps.records import Measurement
 from sweeps.store.store import Store
 
@@ -111,6 +112,12 @@ def latencies_of(words: Sequence[str], db: str | None) -> Iterator[Again]:
         if not isinstance(key, str):
             raise UserError(
                 f"--replace: sweep {sweep!r} has measured no latency itself; leave the option out"
+            )
+        scored = [name for name in facts["settings"].iloc[0]["objectives"] if name in OBJECTIVES]
+        if scored:
+            raise UserError(
+                f"--replace: sweep {sweep!r} has the objective {scored[0]}, whose scores hold its latencies; "
+                "run the sweep again under another name"
             )
         trials = load_trials(url, [sweep]).set_index("number")
         limit = stored_config(url, sweep).latency_limit

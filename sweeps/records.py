@@ -102,8 +102,9 @@ class TrialRow:
     number: int
     family: str
     knobs: dict[str, Any]
+    """The knobs, and the settings of the recipe with `train.` before their names."""
     architecture: str
-    """Key of the trial's architecture in its canonical form."""
+    """Key of the trial's architecture in its canonical form, with its recipe."""
     label: str
     seed: int
     state: State

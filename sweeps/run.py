@@ -30,6 +30,7 @@ from sweeps.records import Record
 from sweeps.store.database import check_place
 from sweeps.store.provenance import git_state, holder, versions
 from sweeps.store.store import LEASE_SECONDS, Store, StoreError, SweepTaken
+from sweeps.train.settings import differing
 from sweeps.train.teacher import teacher_of
 
 DriverName = Literal["local", "ray"]
@@ -66,15 +67,17 @@ def prepare(config: SweepConfig, *, sample: bool = False, elsewhere: bool = Fals
         with _may_be_elsewhere(elsewhere, lacks):
             check_store(config.checkpoints)
     with _may_be_elsewhere(elsewhere, lacks):
-        check_readable("train.warm_start", config.train.warm_start)
-        teacher_of(config.train, config.scale, torch.device("cpu"))
+        for each in differing(config.trainings, "warm_start", "distill"):
+            check_readable("train.warm_start", each.warm_start)
+            teacher_of(each, config.scale, torch.device("cpu"))
     found = check_feasible(config, sample=sample)
     missing = _missing_set(config.data) if elsewhere else ""
     if missing:
         return Ready(found=found, split=None, missing_set=missing, lacks=tuple(lacks))
     split = open_data(config.data, config.scale, Path(config.cache).absolute())
     # Raises UserError now, not in the first trial, if an image is smaller than a patch.
-    PatchSampler(split.train, config.train.patch_size, config.train.batch_size, config.seed)
+    for each in differing(config.trainings, "patch_size", "batch_size"):
+        PatchSampler(split.train, each.patch_size, each.batch_size, config.seed)
     return Ready(found=found, split=split, lacks=tuple(lacks))
 
 

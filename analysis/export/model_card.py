@@ -65,6 +65,7 @@ def card(
         "label": architecture.label,
         "architecture": architecture.key,
         "knobs": architecture.knobs,
+        **({"recipe": architecture.recipe} if architecture.recipe else {}),
         "source": architecture.family.source,
         "costs": dict(costs(architecture, scale)),
         "origin": asdict(origin),

@@ -110,11 +110,11 @@ def _attributes(row: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _known(value: Any) -> bool:
-    return isinstance(value, list) or not pd.isna(value)
+    return isinstance(value, list | dict) or not pd.isna(value)
 
 
 def _choices(column: "pd.Series[Any]") -> list[Any]:
-    """Returns the distinct values of a knob, sorted. Lists become text, because Optuna cannot store lists."""
+    """Returns the distinct values of a knob, sorted. Lists and mappings become text, because Optuna cannot store them."""
     values = [_plain(v) for v in column if _known(v)]
     distinct = list(dict.fromkeys(values))
     numeric = all(isinstance(v, int | float) for v in distinct)
@@ -122,6 +122,6 @@ def _choices(column: "pd.Series[Any]") -> list[Any]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, list):
+    if isinstance(value, list | dict):
         return str(value)
     return value.item() if hasattr(value, "item") else value

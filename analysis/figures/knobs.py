@@ -234,6 +234,8 @@ def _named_line(name: str, colour: str) -> Figure:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{name}:{_text(each)}" for name, each in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(str, value)) + "]"
     if value is None or pd.isna(value):

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.choose.ntire import CHALLENGES, GATE, Use, scores
+from analysis.choose.ntire import GATE
 from searchspace.errors import UserError
 from searchspace.quantity import parse_quantity
+from sweeps.measure.ntire import CHALLENGES, Use, scores
 
 FILE = Path(__file__).with_name("challenges.csv")
 """Path of the printed results. The first entry of each year is the baseline."""

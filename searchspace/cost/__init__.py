@@ -47,7 +47,7 @@ def subject(architecture: Architecture, scale: int) -> Subject:
 
 def costs(architecture: Architecture, scale: int) -> dict[str, int]:
     """Returns all costs of `architecture` at `scale` by name, in a dict of the caller's own."""
-    return dict(counted_once(architecture, scale))
+    return dict(counted_once(architecture.without_recipe, scale))
 
 
 @lru_cache(maxsize=100_000)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from searchspace.architecture import Architecture
 from searchspace.constraint import Constraint
 from searchspace.cost import costs
+from searchspace.recipe import has_settings
 from searchspace.space import FamilySpace
 from searchspace.spec import Spec
 from searchspace.table.cost_parts import Parts
@@ -59,6 +60,9 @@ class FamilyTable:
             for name in self.family.spec.model_fields
             if found.get(name)
         ]
+        self._recipe = self.grid.recipes()
+        if self._recipe is not None:
+            self._identity.append(self._recipe)
 
     @cached_property
     def composition(self) -> Composition:
@@ -79,9 +83,12 @@ class FamilyTable:
         """Returns the digits of an architecture, one per knob, or None if the space does not hold its knob values."""
         if architecture.family.name != self.family.name:
             return None
+        names = [dimension.name for dimension in self.grid.part.dimensions]
+        if not has_settings(architecture.recipe, names):
+            return None
         digits = []
         for dimension in self.grid.part.dimensions:
-            value = getattr(architecture.spec, dimension.name)
+            value = architecture.value(dimension.name)
             if value in dimension.values:
                 digits.append(dimension.values.index(value))
             elif dimension.when:
@@ -94,10 +101,11 @@ class FamilyTable:
 
     def valid(self, digits: Sequence[Ints]) -> NDArray[np.bool_]:
         """Returns for each combination whether it is valid: a bool array (N,)."""
-        return self._valid.look_up(digits) >= 0
+        valid = self._valid.look_up(digits) >= 0
+        return valid if self._recipe is None else valid & (self._recipe.look_up(digits) >= 0)
 
     def identity(self, digits: Sequence[Ints]) -> Ints:
-        """Returns an array (N,) with a number for each valid combination. Equal numbers mean equal networks.
+        """Returns an array (N,) with a number for each valid combination. Equal numbers mean equal networks and recipes.
 
         Raises TableTooLarge if the numbers could reach 2**62.
         """

@@ -27,8 +27,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from searchspace.errors import UserError
+from searchspace.recipe import PREFIX, split
 from searchspace.space import FamilySpace
 from searchspace.spec import Spec
 
@@ -71,10 +73,42 @@ class Grid:
         return digits[::-1]
 
     def spec(self, digits: Sequence[int]) -> Spec | None:
-        """Returns the spec of the combination with these digits, or None if the combination is invalid."""
+        """Returns the spec of the combination with these digits, or None if its knobs do not fit together.
+
+        Whether its recipe is valid does not matter.
+        """
+        try:
+            return self.part.family.spec.model_validate(self.part.written(self.choice(digits)))
+        except ValidationError:
+            return None
+
+    def choice(self, digits: Sequence[int]) -> dict[str, int]:
+        """Returns the index of the value of each dimension, by the name of the dimension."""
         names = (dimension.name for dimension in self.part.dimensions)
-        built = self.part.build(dict(zip(names, digits, strict=True)))
-        return None if built is None else built.spec
+        return dict(zip(names, digits, strict=True))
+
+    def recipes(self) -> "Field | None":
+        """Returns a table of the recipe of all combinations, or None if the space searches no setting of the training."""
+        own = [
+            (place, dimension)
+            for place, dimension in enumerate(self.part.dimensions)
+            if dimension.name.startswith(PREFIX)
+        ]
+        if not own:
+            return None
+        numbers: dict[Hashable, int] = {}
+        codes = []
+        for chosen in itertools.product(*(dimension.values for _, dimension in own)):
+            named = {d.name: value for (_, d), value in zip(own, chosen, strict=True)}
+            recipe = split(named)[1]
+            valid = recipe in self.part.recipes
+            codes.append(numbers.setdefault(recipe, len(numbers)) if valid else -1)
+        return Field(
+            places=tuple(place for place, _ in own),
+            values=tuple(numbers),
+            codes=np.array(codes, np.int64),
+            radices=tuple(len(dimension.values) for _, dimension in own),
+        )
 
     def written(self, name: str) -> "Field":
         """Returns a table of the value of knob `name` in all combinations, including invalid combinations.

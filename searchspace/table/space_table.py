@@ -75,9 +75,9 @@ class SpaceTable:
         """Returns the architecture of a row."""
         table = self.families[self.owners[row]]
         digits = table.grid.digits(self.numbers[row : row + 1])
-        spec = table.grid.spec([int(digit[0]) for digit in digits])
-        assert spec is not None
-        return Architecture(family=table.family, spec=spec)
+        built = table.grid.part.build(table.grid.choice([int(digit[0]) for digit in digits]))
+        assert built is not None
+        return built
 
     def row(self, architecture: Architecture) -> int | None:
         """Returns the row of an architecture, or None if it is not in the table."""

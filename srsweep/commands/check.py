@@ -37,7 +37,8 @@ from sweeps.search.sampler import sampler_class
 from sweeps.store.comparability import refusal
 from sweeps.store.urls import parse_url
 from sweeps.train.loop import time_step
-from sweeps.train.teacher import teacher_architecture
+from sweeps.train.settings import TrainSettings, heaviest
+from sweeps.train.teacher import largest_teacher
 from sweeps.turns import alone
 
 SHOWN = ("params", "multadds", "activations", "num_convs", "memory")
@@ -106,6 +107,7 @@ def describe(config: SweepConfig) -> dict[str, Any]:
         "families": ", ".join(part.family.name for part in config.space.families),
         "combinations": f"{config.space.num_spellings:,}",
         "architectures": size,
+        **_recipes(config),
         "feasible": share,
         "unused values": _unused(config),
         "budget": "; ".join(_limits(config)) or "none",
@@ -122,6 +124,15 @@ def describe(config: SweepConfig) -> dict[str, Any]:
         "advice": _advice(config),
     }
     return described
+
+
+def _recipes(config: SweepConfig) -> dict[str, str]:
+    """Describes the training settings that the search chooses. The dict is empty if there are none."""
+    number = len(config.space.recipes)
+    if not number:
+        return {}
+    names = ", ".join(config.recipe)
+    return {"recipes": f"{number} of {names}; a network counts once with each"}
 
 
 def _trials(config: SweepConfig) -> str:
@@ -170,9 +181,10 @@ def _limits(config: SweepConfig) -> list[str]:
 def _advice(config: SweepConfig) -> str:
     """Warns of settings that are allowed but did badly in measurements (benchmarks/search/README.md)."""
     advice = []
-    if _unfinished_at_a_rung(config):
+    late = next((each for each in config.trainings if _unfinished_at_a_rung(each, config)), None)
+    if late is not None:
         advice.append(
-            f"halving: with schedule {config.train.schedule}, the learning rate is still high at a rung, so networks "
+            f"halving: with schedule {late.schedule}, the learning rate is still high at a rung, so networks "
             "are ranked poorly there; cosine_restarts with its default restarts anneals to each rung"
         )
     sampler = sampler_class(config.search.sampler)
@@ -180,10 +192,10 @@ def _advice(config: SweepConfig) -> str:
     return "; ".join(advice) or "none"
 
 
-def _unfinished_at_a_rung(config: SweepConfig) -> bool:
+def _unfinished_at_a_rung(train: TrainSettings, config: SweepConfig) -> bool:
     """Returns whether the learning rate anneals at the end of a training but not at each rung."""
-    anneals = config.train.schedule in ("cosine", "one_cycle", "cosine_restarts")
-    return anneals and not {*config.rungs[:-1]} <= {*(config.train.restarts or ())}
+    anneals = train.schedule in ("cosine", "one_cycle", "cosine_restarts")
+    return anneals and not {*config.rungs[:-1]} <= {*(train.restarts or ())}
 
 
 def _unused(config: SweepConfig) -> str:
@@ -236,8 +248,12 @@ def _multiply_adds(config: SweepConfig, allowed: list[Architecture]) -> float:
     """
     rows, columns = low_res_size(config.scale)
     multadds = fmean(costs(a, config.scale)["multadds"] for a in allowed) / (rows * columns)
-    pixels = config.train.mean_patch_area * config.train.batch_size * config.train.steps
-    return 3 * multadds * pixels * config.planned_trials
+    return 3 * multadds * _step_pixels(config) * config.train.steps * config.planned_trials
+
+
+def _step_pixels(config: SweepConfig) -> float:
+    """Returns the low-resolution pixels in the batch of one step, as a mean over steps and recipes."""
+    return fmean(each.mean_patch_area * each.batch_size for each in config.trainings)
 
 
 def _expected_time(config: SweepConfig, allowed: list[Architecture]) -> str:
@@ -274,9 +290,10 @@ def _time_step(config: SweepConfig, architecture: Architecture) -> float:
     """Returns the duration of one training step in seconds. Raises TooLarge if the step does not fit into memory.
 
     If a step would take the CPU very long, a smaller batch is timed, and the duration is multiplied. With patch stages,
-    a step with the largest patches is timed, and the result is for patches of mean area.
+    a step with the largest patches is timed, and the result is for patches of mean area. If the sweep searches training
+    settings, those that need the most memory are timed.
     """
-    train, scale = config.train, config.scale
+    train, scale = heaviest(config.trainings), config.scale
     on_cuda = pick_device(train.device).type == "cuda"
     batch = train.batch_size
     if not on_cuda:
@@ -290,7 +307,7 @@ def _time_step(config: SweepConfig, architecture: Architecture) -> float:
         patch_size=train.patch_size,
         bfloat16=False,
         averaged=train.ema is not None,
-        teacher=teacher_architecture(train),
+        teacher=largest_teacher(config.trainings, scale),
     )
     needed = predicted_bytes(architecture, load)
     free = torch.cuda.mem_get_info()[0] if on_cuda else free_memory()
@@ -300,8 +317,8 @@ def _time_step(config: SweepConfig, architecture: Architecture) -> float:
             f"{free / 2**30:.1f} GiB are free; use a smaller patch_size or batch_size"
         )
     timed = train.model_copy(update={"batch_size": batch})
-    share = train.mean_patch_area / train.patch_size**2 / batch
-    return time_step(architecture.network(scale), scale, timed) * train.batch_size * share
+    share = _step_pixels(config) / (train.patch_size**2 * batch)
+    return time_step(architecture.network(scale), scale, timed) * share
 
 
 def _seconds(

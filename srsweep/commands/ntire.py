@@ -3,7 +3,7 @@
 import click
 import pandas as pd
 
-from analysis.choose.ntire import CHALLENGES, GATE, Use, ranking, scores
+from analysis.choose.ntire import GATE, ranking
 from analysis.choose.variants import cost_name, cost_names, variants
 from analysis.published.challenges import challenge_table
 from analysis.read.frames import load_trials
@@ -14,6 +14,7 @@ from srsweep.advice import advised
 from srsweep.errors import say
 from srsweep.latency_anew import latency_under
 from srsweep.options import DATABASE, locate, print_table, tabular
+from sweeps.measure.ntire import CHALLENGES, Use, scores
 
 
 @click.command()

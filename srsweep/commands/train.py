@@ -121,7 +121,8 @@ def train(  # noqa: PLR0913 - one parameter an option
     given = choose(variant, scale=scale, weights=None, db=db, fetch=False)
     changed = _with_weights(_changed(changes), start, teacher, db)
     wanted = Variant(
-        architecture=given.architecture,
+        # The recipe of a trial is part of the settings from here on, where --set may change it.
+        architecture=given.architecture.without_recipe,
         scale=given.scale,
         seed=given.seed if seed is None else seed,
         train=_settings(given, steps, changed),

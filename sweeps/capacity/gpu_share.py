@@ -27,8 +27,8 @@ from sweeps.data.resident import RESIDENT_SHARE
 from sweeps.data.split import DataSplit
 from sweeps.files import write_text
 from sweeps.measure.evaluate import BATCH_PIXELS, batches
-from sweeps.train.settings import TrainSettings, work_of
-from sweeps.train.teacher import teacher_architecture
+from sweeps.train.settings import TrainSettings, heaviest, work_of
+from sweeps.train.teacher import largest_teacher
 
 USABLE = 0.9
 """Share of a GPU's memory that trials may use. The rest is for the system and a screen, whose memory the predictions leave out."""
@@ -91,7 +91,7 @@ class Plan:
             knobs=middle.knobs,
             scale=config.scale,
             seed=config.seed,
-            train=config.train,
+            train=self.train,
             data=config.data,
             cache=self.cache,
             threads=config.resources.threads,
@@ -103,16 +103,21 @@ class Plan:
         return self.drawn[len(self.drawn) // 2]
 
     @cached_property
+    def train(self) -> TrainSettings:
+        """The settings of a training. If the sweep searches some of them, those that need the most memory."""
+        return heaviest(self.config.trainings)
+
+    @cached_property
     def teacher(self) -> Architecture | None:
-        """The architecture of the teacher, or None if the sweep has none. It may be read from a file."""
-        return teacher_architecture(self.config.train)
+        """The architecture of the largest teacher, or None if the sweep has none. It may be read from a file."""
+        return largest_teacher(self.config.trainings, self.config.scale)
 
     def load(self, gpu: Gpu | None, *, lowered: bool = False) -> Load:
         """Returns the load of a training on `gpu`, or on a processor if `gpu` is None.
 
         `lowered` says whether the processor computes in bfloat16 under `precision: auto`.
         """
-        train = self.config.train
+        train = self.train
         auto = lowered if gpu is None else gpu.bfloat16
         resident = gpu is not None and self.image_bytes < RESIDENT_SHARE * gpu.memory
         return Load(
@@ -248,7 +253,7 @@ def key_of(plan: Plan, site: Site) -> str:
     return (
         f"{site.gpu.model}, {site.cores:g} cores, x{config.scale}, batch {load.batch_size}, "
         f"patch {load.patch_size}, {precision}, {config.resources.threads} threads, about {size} Mult-Adds"
-        f"{work_of(config.train)}"
+        f"{work_of(plan.train)}"
     )
 
 

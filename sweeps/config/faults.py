@@ -15,6 +15,9 @@ from searchspace.space import Fault, Space
 from searchspace.spec import knobs
 from searchspace.synonyms import meant, nearest
 from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
+from sweeps.measure.ntire import OBJECTIVES as SCORES
+from sweeps.measure.ntire import PREFIX as NTIRE
+from sweeps.measure.ntire import objective_fault
 from sweeps.search.sampler import sampler_class, samplers_that_expect_gains
 from sweeps.search.samplers import SAMPLERS
 from sweeps.search.settings import MEASURED, Direction, SearchSettings
@@ -24,7 +27,7 @@ T = TypeVar("T")
 
 BETTER: dict[str, Direction] = {
     **dict.fromkeys(MEASURED, "maximize"),
-    **dict.fromkeys((LATENCY, *COSTS), "minimize"),
+    **dict.fromkeys((LATENCY, *SCORES, *COSTS), "minimize"),
 }
 """The direction in which each quantity that can be an objective is better."""
 OBJECTIVES = tuple(BETTER)
@@ -82,15 +85,21 @@ def plan_faults(search: SearchSettings, seeds: int, rungs: tuple[int, ...], at: 
     return faults
 
 
-def objective_faults(objectives: object, at: At) -> list[Fault]:
-    """Returns one fault for each objective that srsweep does not know, or whose direction is the worse one."""
+def objective_faults(objectives: object, scale: object, at: At) -> list[Fault]:
+    """Returns one fault for each objective that srsweep does not know, cannot measure, or whose direction is the worse one."""
+    written = objectives if isinstance(objectives, Mapping) else {}
     faults: list[Fault] = []
-    for name in items(objectives, list):
-        way = objectives.get(name) if isinstance(objectives, Mapping) else None
-        if name not in BETTER:
-            faults.append(((*at, str(name)), f"unknown; {nearest(name, OBJECTIVES)}"))
-        elif way in get_args(Direction) and way != BETTER[name]:
-            faults.append(((*at, str(name)), f"must be {BETTER[name]}, got {way}"))
+    for name in map(str, items(objectives, list)):
+        way = written.get(name)
+        if name.startswith(NTIRE):
+            text = objective_fault(written, name, MEASURED, scale) if name in written else None
+        elif name not in BETTER:
+            text = f"unknown; {nearest(name, OBJECTIVES)}"
+        else:
+            wrong = way in get_args(Direction) and way != BETTER[name]
+            text = f"must be {BETTER[name]}, got {way}" if wrong else None
+        if text:
+            faults.append(((*at, name), text))
     return faults
 
 

@@ -22,9 +22,9 @@ from pydantic import (
 )
 
 from searchspace.constraint import Constraint
-from searchspace.errors import LONGEST_VALUE, UserError, shown
+from searchspace.errors import UserError, shown
 from searchspace.quantity import parse_quantity
-from searchspace.space import Fault, Space, parse_space
+from searchspace.space import Fault, Space, parse_space, with_recipes
 from searchspace.spec import explain
 from searchspace.synonyms import meant
 from sweeps.advice import STORAGE_VARIABLE
@@ -32,13 +32,15 @@ from sweeps.capacity.settings import ResourceSettings
 from sweeps.checkpoints.object_store import is_url
 from sweeps.config import faults as check
 from sweeps.config.places import expand_data, expand_folder, expand_local, name_fault
-from sweeps.config.yaml_lines import SWEEP, line_number
+from sweeps.config.recipe import parse_recipe, with_restarts
+from sweeps.config.yaml_lines import SWEEP, listed
 from sweeps.data.settings import DataSettings
 from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
+from sweeps.measure.ntire import OBJECTIVES
 from sweeps.search.settings import Direction, SearchSettings
-from sweeps.store.comparability import PLACES
+from sweeps.store.comparability import PLACES, with_searched
 from sweeps.store.urls import check_url
-from sweeps.train.settings import TrainSettings, batch_fault
+from sweeps.train.settings import TrainSettings, batch_fault, training_with
 from sweeps.yaml_text import YamlError, read_stored, read_text, read_yaml
 
 Scale = Literal[2, 3, 4, 8]
@@ -92,6 +94,9 @@ class SweepConfig(BaseModel):
     """How architectures are chosen."""
     train: TrainSettings = TrainSettings()
     """How each network is trained."""
+    recipe: dict[str, Any] = {}
+    """Settings under `train` that the search chooses for each trial, each with a list of values, such as
+    {learning_rate: [1e-3, 2e-3]}."""
     data: DataSettings = DataSettings()
     """Images for training and validation."""
     resources: ResourceSettings = ResourceSettings()
@@ -140,7 +145,12 @@ class SweepConfig(BaseModel):
     @property
     def is_timed(self) -> bool:
         """Whether the latency of each trial's network is measured before training."""
-        return LATENCY in self.objectives or LATENCY in self.budget
+        return LATENCY in self.objectives or LATENCY in self.budget or bool(self.scores)
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """NTIRE's scores among the objectives. They hold a latency."""
+        return tuple(name for name in self.objectives if name in OBJECTIVES)
 
     def rung_at(self, step: int) -> int:
         """Returns the index of the first rung at or above `step`, or of the last rung if `step` is above all rungs."""
@@ -159,6 +169,12 @@ class SweepConfig(BaseModel):
         return tuple(every * round(steps * s / every) for s in (0.25, 0.5) if every <= steps / 4)
 
     @property
+    def trainings(self) -> list[TrainSettings]:
+        """How trials may be trained: one entry for each recipe, or a single one if the sweep searches no setting."""
+        recipes = sorted(self.space.recipes, key=lambda each: json.dumps(each, sort_keys=True))
+        return [training_with(self.train, recipe) for recipe in recipes] or [self.train]
+
+    @property
     def digest(self) -> str:
         """Twelve hexadecimal digits that identify the sweep's text.
 
@@ -171,9 +187,10 @@ class SweepConfig(BaseModel):
     def comparable(self) -> dict[str, Any]:
         """The settings that all trials of a sweep must share, as values of JSON types."""
         # PLACES excludes the folder of the images, because the fingerprint of the images is compared instead.
-        return self.model_dump(
+        shared = self.model_dump(
             mode="json", include={"scale", "seed", "objectives", "train", "data"}, exclude=PLACES
         )
+        return with_searched(shared, self.recipe)
 
 
 def read_config(path: Path) -> SweepConfig:
@@ -231,22 +248,8 @@ def parse_config(
         *(f for f in faults if not any(_touches(f[0], path) for path, _ in refused)),
     ]
     if faults or config is None:
-        raise ConfigError(_listed(faults, source, node))
+        raise ConfigError(listed(faults, source, node))
     return config
-
-
-def _listed(faults: Sequence[Fault], source: str, node: yaml.Node | None) -> str:
-    """Returns one line for each fault, sorted by the lines of the file."""
-    placed = [(line_number(node, path), path, text) for path, text in faults]
-    placed.sort(key=lambda each: each[0] or 0)
-    return "\n".join(
-        f"{source}{f':{line}' if line else ''}: {'.'.join(map(_key, path))}: {text}"
-        for line, path, text in placed
-    )
-
-
-def _key(name: str) -> str:
-    return name if name.isprintable() and len(name) <= LONGEST_VALUE else shown(name)
 
 
 def _touches(path: tuple[str, ...], other: tuple[str, ...]) -> bool:
@@ -261,7 +264,7 @@ def _parse_sweep(
     space, faults = parse_space(sweep.get("families"), (*at, "families"))
     faults = faults if "families" in sweep else []
     objectives = sweep.get("objectives", SweepConfig.model_fields["objectives"].default)
-    wrong = check.objective_faults(sweep.get("objectives"), (*at, "objectives"))
+    wrong = check.objective_faults(sweep.get("objectives"), sweep.get("scale"), (*at, "objectives"))
     # With a wrong objective or knob, the sampler would complain of what follows from it.
     if isinstance(objectives, Mapping) and not wrong and not faults:
         faults += check.search_faults(sweep.get("search"), objectives, space, (*at, "search"))
@@ -288,24 +291,27 @@ def _parse_sweep(
         faults.append(((*at, "seeds"), f"seed + seeds - 1 must be below {2**31:,}, got {last:,}"))
     if text := batch_fault(config.train, config.scale):
         faults.append(((*at, "train", "batch_size"), text))
-    return _restarting(config, at, faults), faults
+    config, new = _with_recipe(config, objectives, at)
+    return config, faults + new
 
 
-def _restarting(config: SweepConfig, at: tuple[str, ...], faults: list[Fault]) -> SweepConfig:
-    """Returns the sweep, with all rungs but the last as restarts if `schedule: cosine_restarts` lists no restarts.
-
-    Adds a fault if there is no halving, and therefore no such rung.
-    """
-    if config.train.schedule != "cosine_restarts" or config.train.restarts is not None:
-        return config
-    if config.search.halving is None:
-        text = (
-            "schedule: cosine_restarts needs the steps at which it restarts, got none; list them, "
-            f"such as [{config.train.steps // 4}], or turn on search.halving, which restarts it at each rung"
-        )
-        faults.append(((*at, "train", "restarts"), text))
-    train = config.train.model_copy(update={"restarts": config.rungs[:-1]})
-    return config.model_copy(update={"train": train})
+def _with_recipe(
+    config: SweepConfig, objectives: Mapping[str, Any], at: tuple[str, ...]
+) -> tuple[SweepConfig, list[Fault]]:
+    """Returns the sweep with its recipes in its space, and the faults in them."""
+    settings, recipes, faults = parse_recipe(
+        config.recipe, config.train, config.scale, (*at, "recipe")
+    )
+    train = config.train
+    new: list[Fault] = []
+    if "restarts" not in config.recipe:
+        halving = config.search.halving is not None
+        train, new = with_restarts(train, config.rungs, halving=halving, at=(*at, "train"))
+    space = config.space
+    if settings:
+        space = with_recipes(space, settings, recipes)
+        new += check.search_faults(config.search.model_dump(), objectives, space, (*at, "search"))
+    return config.model_copy(update={"train": train, "space": space}), faults + new
 
 
 def _storage_of_environment() -> str:

@@ -1,11 +1,12 @@
 """Finds the lines of keys in a YAML file, for messages about faults."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import yaml
 
-from searchspace.errors import UserError
+from searchspace.errors import LONGEST_VALUE, UserError, shown
+from searchspace.space import Fault
 from sweeps.yaml_text import pairs_of, read_text, read_yaml
 
 SWEEP = ("metadata", "sweep")
@@ -53,3 +54,17 @@ def located(file: Path, fault: str, settings: Iterable[str]) -> str:
         return fault
     line = line_of(node, (*SWEEP, *path))
     return f"{file}{line}: {'.'.join((*SWEEP, *path))}:{fault.partition(':')[2]}"
+
+
+def listed(faults: Sequence[Fault], source: str, node: yaml.Node | None) -> str:
+    """Returns one line for each fault, sorted by the lines of the file."""
+    placed = [(line_number(node, path), path, text) for path, text in faults]
+    placed.sort(key=lambda each: each[0] or 0)
+    return "\n".join(
+        f"{source}{f':{line}' if line else ''}: {'.'.join(map(_key, path))}: {text}"
+        for line, path, text in placed
+    )
+
+
+def _key(name: str) -> str:
+    return name if name.isprintable() and len(name) <= LONGEST_VALUE else shown(name)

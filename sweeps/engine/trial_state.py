@@ -4,16 +4,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from searchspace.architecture import Architecture, architecture
+from searchspace.architecture import Architecture, stored_architecture
 from searchspace.cost import costs
 from sweeps.capacity.gpu_share import Share
 from sweeps.checkpoints.object_store import Mirror, is_url
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.measure.latency_objective import LATENCY, Timing, is_timing, key_in_doubt, key_of
+from sweeps.measure.ntire import OBJECTIVES
 from sweeps.records import VALIDATION, Measurement, State, TrialRow
 from sweeps.search.halving import Candidate
 from sweeps.search.settings import MEASURED
 from sweeps.train.segment import Segment
+from sweeps.train.settings import training_with
 
 
 @dataclass(kw_only=True)
@@ -70,7 +72,7 @@ class Trial:
         trial = cls(
             id=row.id,
             number=row.number,
-            architecture=architecture(row.family, row.knobs),
+            architecture=stored_architecture(row.family, row.knobs),
             seed=row.seed,
             errors=row.errors,
             attempt=row.attempts,
@@ -90,6 +92,8 @@ class Trial:
             if each.name in MEASURED and each.dataset == VALIDATION:
                 self.scores[each.name] = each.value
                 self.curve.setdefault(each.step, {})[each.name] = each.value
+            elif each.name in OBJECTIVES:
+                self.scores[each.name] = each.value
             elif is_timing(each):
                 self.timed[key_of(each)] = each.value
             elif (found := key_in_doubt(each)) is not None:
@@ -102,7 +106,7 @@ class Trial:
         """Returns the instruction to measure the latency before training; None if no measurement is needed.
 
         `key` names the conditions under which the sweep measures latency (see `key_of`). It is '' until a latency is
-        measured. A measurement is needed if latency is an objective or has a budget, and the trial has no reliable
+        measured. A measurement is needed if the sweep measures latencies, and the trial has no reliable
         latency under `key` yet. Trials with further seeds have the latency of the first trial of their architecture.
         """
         if (
@@ -111,7 +115,7 @@ class Trial:
             or (key and key in self.timed and key not in self.doubtful)
         ):
             return None
-        return Timing(key=key, limit=config.latency_limit)
+        return Timing(key=key, limit=config.latency_limit, scores=config.scores)
 
     def adopt_latency(self, key: str) -> None:
         """Adds the latency under the sweep's `key` to the scores, if the trial has measured it."""
@@ -167,7 +171,7 @@ class Trial:
             scale=config.scale,
             seed=self.seed,
             until_step=config.rungs[self.target],
-            train=share.settings(config.train),
+            train=share.settings(training_with(config.train, self.architecture.recipe)),
             data=config.data,
             folder=self.folder(config),
             mirror=self.mirror(config),

@@ -39,6 +39,8 @@ class Timing:
     """The key that the latency must have. '' allows any key, because the sweep has no latency yet."""
     limit: float | None = None
     """Largest latency, in milliseconds, at which the network is still trained. None means no limit."""
+    scores: tuple[str, ...] = ()
+    """NTIRE's scores that are objectives. Their baselines are measured too."""
 
 
 def parse_milliseconds(written: object) -> float:

@@ -6,6 +6,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, IntD
 from optuna.trial import BaseTrial
 
 from searchspace.architecture import Architecture
+from searchspace.recipe import PREFIX, has_settings
 from searchspace.space import Dimension, FamilySpace, Space
 
 FAMILY = "family"
@@ -46,13 +47,15 @@ def locate(
     if architecture.family.name not in names:
         return None
     part = space.families[names.index(architecture.family.name)]
+    if not has_settings(architecture.recipe, (each.name for each in part.dimensions)):
+        return None
     params: dict[str, Any] = {}
     distributions: dict[str, BaseDistribution] = {}
     if len(names) > 1:
         params[FAMILY] = architecture.family.name
         distributions[FAMILY] = CategoricalDistribution(names)
     for dimension in part.dimensions:
-        value = getattr(architecture.spec, dimension.name)
+        value = architecture.value(dimension.name)
         applies = all(
             getattr(architecture.spec, other) in wanted for other, wanted in dimension.when.items()
         )
@@ -69,6 +72,8 @@ def locate(
 
 
 def _name(part: FamilySpace, dimension: Dimension) -> str:
+    if dimension.name.startswith(PREFIX):  # all families share the settings of the training
+        return dimension.name
     return f"{part.family.name}.{dimension.name}"
 
 

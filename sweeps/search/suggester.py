@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 from statistics import fmean, variance
 
-from searchspace.architecture import Architecture, architecture
+from searchspace.architecture import Architecture, stored_architecture
 from searchspace.constraint import Constraint
 from searchspace.errors import UserError
 from searchspace.space import MAX_DRAWS, Space, feasible
@@ -99,7 +99,7 @@ class Suggester:
             learnt = (self.modelled, VALIDATION)
             scores = [m.value for m in row.measurements if (m.name, m.dataset) == learnt]
             try:
-                known = architecture(row.family, row.knobs)
+                known = stored_architecture(row.family, row.knobs)
             except UserError:
                 continue  # a version of srsweep with other knobs stored this trial
             if scores:

@@ -20,6 +20,23 @@ PLACES = {"train": {"device"}, "data": {"root"}}
 """Settings that say where a sweep runs, by section. They are not stored, because PSNR does not depend on them."""
 
 
+SEARCHED = "recipe"
+"""The stored setting that names the training settings that the search chooses. A sweep that searches none lacks it."""
+
+
+def with_searched(settings: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Returns the settings that all trials of a sweep share, if the search chooses the training settings `names`.
+
+    Their values are left out, because they differ between trials, and their names are added. Trials of two sweeps are
+    therefore compared only if both search the same settings and share all others.
+    """
+    searched = sorted(names)
+    if not searched:
+        return dict(settings)
+    train = {name: value for name, value in settings["train"].items() if name not in searched}
+    return {**settings, "train": train, SEARCHED: searched}
+
+
 def filled(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the settings of a sweep, with defaults for all training and data settings that are missing in `settings`.
 
@@ -42,7 +59,9 @@ def filled(settings: Mapping[str, Any]) -> dict[str, Any]:
 def training_of(settings: Mapping[str, Any]) -> str:
     """Returns the settings that validation PSNR depends on, as JSON text. Sweeps with equal texts are comparable."""
     whole = filled(settings)
-    return json.dumps({name: whole.get(name) for name in TRAINING}, sort_keys=True)
+    sections = {name: whole.get(name) for name in TRAINING}
+    searched = {SEARCHED: whole[SEARCHED]} if SEARCHED in whole else {}
+    return json.dumps(sections | searched, sort_keys=True)
 
 
 def differences(

@@ -183,7 +183,13 @@ CHECKS: dict[str, dict[str, Check]] = {
         "state": _state,
         "created_at": _time,
     },
-    "trial_knobs": {"trial_id": _ID, "name": _IDENTIFIER, "value": _json()},
+    "trial_knobs": {
+        "trial_id": _ID,
+        "name": _some(
+            r"(train\.)?\w{1,100}", "letters, digits and _, with or without train. before"
+        ),
+        "value": _json(),
+    },
     "attempts": {
         "trial_id": _ID,
         "attempt": _whole(1),

@@ -149,7 +149,7 @@ class Trial(Base):
     number: Mapped[int]
     """Number of the trial within its sweep, from 0."""
     architecture: Mapped[str] = mapped_column(String(16), index=True)
-    """Key of the canonical architecture."""
+    """Key of the canonical architecture, with its recipe if the sweep searches training settings."""
     family: Mapped[str] = mapped_column(String(50))
     label: Mapped[str] = mapped_column(Text)
     """Short description of the architecture for people."""
@@ -160,7 +160,10 @@ class Trial(Base):
 
 
 class TrialKnob(Base):
-    """A knob of a trial, with the suggested value as JSON text."""
+    """A knob of a trial, with the suggested value as JSON text.
+
+    A training setting that the search chose is stored in the same way, with `train.` before its name.
+    """
 
     __tablename__ = "trial_knobs"
     trial_id: Mapped[int] = mapped_column(ForeignKey("trials.id"), primary_key=True)

@@ -125,7 +125,7 @@ class Store:
         costs: Mapping[str, float],
         until_step: int | None = None,
     ) -> int:
-        """Stores a new trial in state 'running', with its knobs and costs, and returns the trial's id.
+        """Stores a new trial in state 'running', with its knobs, its recipe and its costs, and returns the trial's id.
 
         With `until_step`, the same transaction opens the trial's first attempt, which trains to this optimiser step.
         """
@@ -148,7 +148,7 @@ class Store:
             own = {"trial_id": trial.id}
             knobs = [
                 own | {"name": name, "value": json.dumps(value)}
-                for name, value in architecture.knobs.items()
+                for name, value in architecture.values.items()
             ]
             session.execute(insert(schema.TrialKnob), knobs)
             free = own | {"dataset": "", "step": 0}

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from searchspace.architecture import architecture
+from searchspace.architecture import Architecture, architecture
 from searchspace.errors import UserError
 from sweeps.checkpoints.object_store import Mirror
 from sweeps.checkpoints.state import (
@@ -40,7 +40,8 @@ from sweeps.measure.latency_objective import (
     refuse_slow,
     time_network,
 )
-from sweeps.records import Evaluation, Outcome, Progress
+from sweeps.measure.ntire import OBJECTIVES, measurement_of, use_of, with_doubt_of
+from sweeps.records import Evaluation, Measurement, Outcome, Progress
 from sweeps.train.loop import TrainingFailed, train
 from sweeps.train.settings import TrainSettings
 from sweeps.train.time_limit import read_note, time_limit
@@ -150,8 +151,8 @@ def _run(
         checkpoints = _checkpoints(segment, split)
         outcome = replace(outcome, device=computed_on(device, checkpoints))
         if segment.timing is not None:
-            latency = _time(segment, segment.timing)
-            yield Evaluation(step=0, measurements=measurements_of(latency))
+            latency, scored = _time(segment, segment.timing)
+            yield Evaluation(step=0, measurements=(*measurements_of(latency), *scored))
             refuse_slow(latency, segment.timing.limit)
             torch.manual_seed(segment.seed)  # the measurement drew a random image
         network = architecture(segment.family, segment.knobs).network(segment.scale)
@@ -177,22 +178,32 @@ def _run(
     yield replace(outcome, seconds=clock() - started)
 
 
-def _time(segment: Segment, timing: Timing) -> Latency:
-    """Measures the latency of the segment's network.
+def _time(segment: Segment, timing: Timing) -> tuple[Latency, list[Measurement]]:
+    """Measures the latency of the segment's network, and returns it with NTIRE's scores that are objectives.
 
     Raises MachineFault if the other latencies of the sweep were measured on a different device or in a different way.
     """
-    measured = time_network(
-        architecture(segment.family, segment.knobs),
-        segment.scale,
-        pick_device(segment.train.device),
-        segment.threads,
-        timing.limit,
-    )
+
+    def time_here(network: Architecture, limit: float | None) -> Latency:
+        device = pick_device(segment.train.device)
+        return time_network(network, segment.scale, device, segment.threads, limit)
+
+    network = architecture(segment.family, segment.knobs)
+    measured = time_here(network, timing.limit)
     key = key_of(measurements_of(measured)[0])
     if timing.key and key != timing.key:
         raise MachineFault(another_key(key, timing.key))
-    return measured
+    found = []
+    for name in timing.scores:
+        baseline = OBJECTIVES[name].baseline
+        base = time_here(baseline, None)
+        measured = with_doubt_of(measured, base)
+        uses = (
+            use_of(*each)
+            for each in ((network, segment.scale, measured), (baseline, segment.scale, base))
+        )
+        found.append(measurement_of(name, *uses))
+    return measured, found
 
 
 def _judged(error: Exception) -> dict[str, Any]:

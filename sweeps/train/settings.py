@@ -1,6 +1,7 @@
 """Settings under `train` in a sweep file."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -9,6 +10,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -17,7 +19,8 @@ from pydantic import (
 from searchspace.architecture import architecture
 from searchspace.errors import UserError, shown
 from searchspace.quantity import parse_quantity
-from searchspace.spec import OrText, one_of
+from searchspace.recipe import Recipe
+from searchspace.spec import OrText, explain, one_of
 from sweeps.paths import expanded
 from sweeps.records import MAX_STEPS
 from sweeps.train.losses import HEAVIEST, parse_loss
@@ -249,6 +252,45 @@ class TrainSettings(BaseModel):
                 f"must increase and stay below steps ({steps:,}), got {list(restarts)}"
             )
         return restarts
+
+
+def training_with(train: TrainSettings, recipe: Recipe) -> TrainSettings:
+    """Returns the settings `train`, which all trials of a sweep share, with those of a trial's recipe.
+
+    Raises UserError with one line if they do not fit together.
+    """
+    if not recipe:
+        return train
+    try:
+        return TrainSettings.model_validate({**train.model_dump(exclude_unset=True), **recipe})
+    except ValidationError as error:
+        path, text = explain(error, lambda path: TrainSettings.model_fields)[0]
+        raise UserError(f"{'.'.join(('train', *path))}: {text}") from None
+
+
+def differing(trainings: Iterable[TrainSettings], *names: str) -> list[TrainSettings]:
+    """Returns the first of the trainings with each combination of values of the settings `names`."""
+    found: dict[str, TrainSettings] = {}
+    for each in trainings:
+        chosen = each.model_dump(mode="json", include={*names})
+        found.setdefault(json.dumps(chosen, sort_keys=True), each)
+    return list(found.values())
+
+
+def heaviest(trainings: Sequence[TrainSettings]) -> TrainSettings:
+    """Returns settings that need at least the memory of each of the trainings, apart from the size of a teacher.
+
+    They are those of the training with the largest batch, with averaged weights and a teacher if any training has
+    these. A single training is returned as it is.
+    """
+    largest = max(trainings, key=lambda each: each.batch_size * each.patch_size**2)
+    missing = {
+        name: next((found for each in trainings if (found := getattr(each, name))), None)
+        for name in ("ema", "distill")
+        if getattr(largest, name) is None
+    }
+    added = {name: value for name, value in missing.items() if value is not None}
+    return largest.model_copy(update=added) if added else largest
 
 
 def work_of(settings: TrainSettings) -> str:

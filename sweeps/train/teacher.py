@@ -1,16 +1,18 @@
 """The teacher of a distillation: a trained network whose output the trained network imitates."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from searchspace.architecture import Architecture, architecture
+from searchspace.cost import costs
 from searchspace.errors import UserError
 from sweeps.checkpoints.state import refuse_damaged
 from sweeps.checkpoints.upstream_weights import load_weights
 from sweeps.checkpoints.warm_start import stated_architecture
-from sweeps.train.settings import TrainSettings
+from sweeps.train.settings import TrainSettings, differing
 
 KEY = "train.distill.teacher"
 
@@ -34,6 +36,16 @@ def teacher_architecture(settings: TrainSettings) -> Architecture | None:
             f"{KEY}.family: must be given, because {teacher.weights} does not state the network that it is for"
         )
     return stated[0]
+
+
+def largest_teacher(trainings: Iterable[TrainSettings], scale: int) -> Architecture | None:
+    """Returns the architecture of the teacher that needs the most memory in any of the trainings; None without a teacher.
+
+    Raises UserError like `teacher_architecture`.
+    """
+    found = map(teacher_architecture, differing(trainings, "distill"))
+    known = [each for each in found if each is not None]
+    return max(known, key=lambda each: costs(each, scale)["memory"], default=None)
 
 
 def teacher_of(settings: TrainSettings, scale: int, device: torch.device) -> nn.Module | None:

@@ -3,8 +3,9 @@ import math
 import pandas as pd
 import pytest
 
-from analysis.choose.ntire import CHALLENGES, Use, ranking, scores
+from analysis.choose.ntire import ranking
 from searchspace.cost import costs
+from sweeps.measure.ntire import CHALLENGES, Use, scores
 
 SPAN = Use(latency=5.59, multadds=9.83e9, params=0.151e6)
 

@@ -9,8 +9,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel
 
-from searchspace.quantity import LARGEST
-from searchspace.space import MAX_VALUES
+from searchspace.quantity import LARGEST, MAX_VALUES
 from sweeps.capacity.settings import MAX_GPUS
 from sweeps.config.sweep_config import INTERNAL, SweepConfig
 from sweeps.data.settings import LIMITS

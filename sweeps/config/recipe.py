@@ -1,0 +1,130 @@
+"""The block `recipe` of a sweep file: settings under `train` that the search chooses anew for each trial.
+
+    recipe:
+      learning_rate: [1e-3, 2e-3]
+      loss: [l1, {l1: 1, fft: 0.05}]
+
+A trial has one value of each setting. Combinations that `train` would refuse are not among the recipes.
+"""
+
+import itertools
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from searchspace.errors import UserError, shown
+from searchspace.recipe import PREFIX, Recipe, frozen
+from searchspace.space import Dimension, Fault
+from searchspace.spec import adapter_of, checked
+from searchspace.synonyms import nearest
+from sweeps.train.settings import TrainSettings, batch_fault, training_with
+
+COMMON = ("steps", "evaluate_every", "precision", "device")
+"""The settings that all trials of a sweep share. Rungs and learning curves need the same steps in every trial."""
+SEARCHED = tuple(name for name in TrainSettings.model_fields if name not in COMMON)
+"""The settings that a recipe may have."""
+MAX_RECIPES = 1_000
+"""The largest number of combinations of values of the searched settings."""
+
+Settings = tuple[Dimension, ...]
+
+
+def parse_recipe(
+    written: object, train: TrainSettings, scale: int, at: tuple[str, ...]
+) -> tuple[Settings, frozenset[Recipe], list[Fault]]:
+    """Returns the searched settings with their values, the valid combinations of these values, and all faults.
+
+    `written` is the entry `recipe` of the file, and `train` holds the settings that all trials share. `at` is the path
+    of the entry. Any value that occurs in no valid combination is a fault.
+    """
+    settings, faults = [], []
+    for name, values in written.items() if isinstance(written, Mapping) else ():
+        try:
+            settings.append(_dimension(name, values, train))
+        except UserError as error:
+            faults.append(((*at, str(name)), str(error)))
+    number = math.prod(len(each.values) for each in settings)
+    if number > MAX_RECIPES:
+        text = f"must have at most {MAX_RECIPES:,} combinations of values, got {number:,}; list fewer values"
+        faults.append((at, text))
+    if faults or not settings:
+        return (), frozenset(), faults
+    valid, why = _combined(settings, train, scale)
+    used = {pair for recipe in valid for pair in recipe.items()}
+    for each in settings:
+        name = each.name.removeprefix(PREFIX)
+        for value in each.values:
+            if (name, value) not in used:
+                text = (
+                    f"{shown(value)} fits no combination of the other settings: {why[name, value]}"
+                )
+                faults.append(((*at, name), text))
+    return tuple(settings), frozenset(valid), faults
+
+
+def _dimension(name: object, values: object, train: TrainSettings) -> Dimension:
+    """Returns a setting with its values. Raises UserError if it cannot be searched or a value is wrong."""
+    if name in COMMON:
+        raise UserError("must be the same for all trials of a sweep; put it under train")
+    if name not in SEARCHED:
+        raise UserError(f"no such setting of train; {nearest(str(name), SEARCHED)}")
+    if name in train.model_fields_set:
+        raise UserError("is also under train; leave it out in one of the two places")
+    if not isinstance(values, list) or not values:
+        raise UserError(
+            f"must be a list of values, got {shown(values)}; put a single value under train"
+        )
+    info = TrainSettings.model_fields[str(name)]
+    adapter: TypeAdapter[Any] = adapter_of(info)
+    found = [frozen(adapter.dump_python(checked(info, each), mode="json")) for each in values]
+    return Dimension(name=f"{PREFIX}{name}", values=tuple(dict.fromkeys(found)))
+
+
+def _combined(
+    settings: list[Dimension], train: TrainSettings, scale: int
+) -> tuple[list[Recipe], dict[tuple[str, Any], str]]:
+    """Returns the valid combinations, and by setting and value why the first invalid combination with it is refused."""
+    names = [each.name.removeprefix(PREFIX) for each in settings]
+    valid: list[Recipe] = []
+    why: dict[tuple[str, Any], str] = {}
+    for chosen in itertools.product(*(each.values for each in settings)):
+        recipe = frozen(dict(zip(names, chosen, strict=True)))
+        if text := _fault(recipe, train, scale):
+            for pair in recipe.items():
+                why.setdefault(pair, text)
+        else:
+            valid.append(recipe)
+    return valid, why
+
+
+def _fault(recipe: Recipe, train: TrainSettings, scale: int) -> str:
+    """Returns why no training has these settings; '' if one has."""
+    try:
+        settings = training_with(train, recipe)
+    except UserError as error:
+        return str(error)
+    lacks_restarts = settings.schedule == "cosine_restarts" and settings.restarts is None
+    if lacks_restarts and {"schedule", "restarts"} & recipe.keys():
+        return "schedule: cosine_restarts needs restarts, the steps at which it restarts"
+    return batch_fault(settings, scale) or ""
+
+
+def with_restarts(
+    train: TrainSettings, rungs: tuple[int, ...], *, halving: bool, at: tuple[str, ...]
+) -> tuple[TrainSettings, list[Fault]]:
+    """Returns the settings with all rungs but the last as restarts if `schedule: cosine_restarts` lists no restarts.
+
+    Without halving there is no such rung, which is a fault.
+    """
+    if train.schedule != "cosine_restarts" or train.restarts is not None:
+        return train, []
+    faults: list[Fault] = []
+    if not halving:
+        text = (
+            "schedule: cosine_restarts needs the steps at which it restarts, got none; list them, "
+            f"such as [{train.steps // 4}], or turn on search.halving, which restarts it at each rung"
+        )
+        faults.append(((*at, "restarts"), text))
+    return train.model_copy(update={"restarts": rungs[:-1]}), faults

@@ -1,0 +1,125 @@
+"""The efficiency score of NTIRE's challenges on efficient super-resolution, also as an objective of a sweep.
+
+Source: README.md of Amazingren/NTIRE2025_ESR (commit 0b5be94) and Amazingren/NTIRE2026_ESR (commit 12df396). A network
+below a PSNR, the gate, is not ranked. For the others, each of running time, Mult-Adds and parameters gives a score
+exp(2 x / x of the baseline), and the final score is their weighted sum. Lower is better; the baseline has e^2 = 7.39.
+
+A sweep names the score of a year as its objective, such as `ntire_2026`. Each trial then measures the baseline right
+after its own network, on the same machine and in the same way, before it trains.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from searchspace.architecture import Architecture, architecture
+from searchspace.cost import costs
+from sweeps.measure.latency import Latency
+from sweeps.records import Measurement
+
+
+@dataclass(frozen=True, kw_only=True)
+class Challenge:
+    """The rule of one year: its baseline, and the weights of the three scores, which add up to 1."""
+
+    family: str
+    knobs: Mapping[str, Any] = field(default_factory=dict)
+    runtime: float
+    multadds: float
+    params: float
+
+    @property
+    def baseline(self) -> Architecture:
+        """The network against which running time, Mult-Adds and parameters are compared."""
+        return architecture(self.family, self.knobs)
+
+
+CHALLENGES = {
+    2025: Challenge(family="efdn", runtime=0.7, multadds=0.15, params=0.15),
+    2026: Challenge(family="span", runtime=0.8, multadds=0.1, params=0.1),
+}
+"""The rules by year. The baselines are EFDN and SPAN with 28 channels."""
+
+PREFIX = "ntire"
+"""The beginning of the names of the objectives."""
+OBJECTIVES = {f"{PREFIX}_{year}": rule for year, rule in CHALLENGES.items()}
+"""The rules by the names of the objectives. A trial's score is stored as a measurement with this name."""
+MOST = 1e300
+"""The largest score that is stored, for a network that is several hundred times as large as the baseline."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Use:
+    """What a network takes."""
+
+    latency: float
+    """Milliseconds for one image. Two uses are compared only if their latencies were measured in the same way."""
+    multadds: float
+    params: float
+
+
+def partial_score(value: float, baseline: float) -> float:
+    """Returns the score of one quantity: e^2 for the baseline's value, and less for less. It is inf beyond all floats."""
+    try:
+        return math.exp(2 * value / baseline)
+    except OverflowError:
+        return math.inf
+
+
+def scores(use: Use, baseline: Use, challenge: Challenge) -> dict[str, float]:
+    """Returns the three scores and their weighted sum, by the names of their columns."""
+    runtime = partial_score(use.latency, baseline.latency)
+    multadds = partial_score(use.multadds, baseline.multadds)
+    params = partial_score(use.params, baseline.params)
+    total = challenge.runtime * runtime + challenge.multadds * multadds + challenge.params * params
+    return {
+        "score": total,
+        "score_runtime": runtime,
+        "score_multadds": multadds,
+        "score_params": params,
+    }
+
+
+def use_of(network: Architecture, scale: int, latency: Latency) -> Use:
+    """Returns what a network takes at `scale`, with its counted costs and its measured latency."""
+    known = costs(network, scale)
+    return Use(latency=latency.median, multadds=known["multadds"], params=known["params"])
+
+
+def with_doubt_of(latency: Latency, baseline: Latency) -> Latency:
+    """Returns the latency of a trial, marked as unreliable if that of the baseline is. It is then measured again."""
+    if latency.doubt or not baseline.doubt:
+        return latency
+    return replace(latency, doubt=f"the latency of the baseline: {baseline.doubt}")
+
+
+def measurement_of(name: str, use: Use, baseline: Use) -> Measurement:
+    """Returns the score under the objective `name` as a measurement before training."""
+    score = min(scores(use, baseline, OBJECTIVES[name])["score"], MOST)
+    return Measurement(step=0, dataset="", name=name, value=score)
+
+
+def objective_fault(
+    objectives: Mapping[str, Any], name: str, learnt: tuple[str, ...], scale: object
+) -> str | None:
+    """Returns why a sweep cannot have the objective `name`, which begins with PREFIX, or None if it can.
+
+    `learnt` are the objectives that say how good an output is. `scale` is the upscaling factor as written in the file.
+    """
+    years = " or ".join(OBJECTIVES)
+    if name == f"{PREFIX}_2024":
+        return (
+            "the baseline of 2024 is a pruned RLFN whose numbers of channels are not among the known facts; "
+            f"use {years}"
+        )
+    if name not in OBJECTIVES:
+        return f"must name the score of a year, such as {years}"
+    if objectives[name] == "maximize":
+        return "must be minimized, because a lower score is better, got maximize"
+    if not any(other in objectives for other in learnt):
+        return f"needs {' or '.join(learnt)} beside it, because the smallest network has the best score"
+    family = OBJECTIVES[name].baseline.family
+    if scale not in family.scales:
+        return f"its baseline {family.name} is built for {family.scales}, got scale {scale}"
+    return None
