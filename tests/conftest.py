@@ -22,6 +22,16 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("srsweep")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Stops where pytest-xdist ignores groups: several clusters at once are too much for a small machine."""
+    if not getattr(config.option, "loadgroup", False):
+        return
+    for item in items:
+        if item.get_closest_marker("xdist_group") and "@" not in item.nodeid:
+            raise pytest.UsageError("pytest-xdist ignores xdist_group with this version of pytest")
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real images and upstream checkpoints beside the repository."""
