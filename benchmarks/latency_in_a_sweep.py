@@ -1,7 +1,7 @@
 """Compares the latency of a network in a busy sweep with its latency alone, round by round.
 
 In each round, the network is measured twice as a sweep would: alone, and while two other processes train without a
-pause but those that `sweeps.turns` asks for. With --contrast, the round also measures it beside trainings that do not
+pause but those that `sweeps.measure.turns` asks for. With --contrast, the round also measures it beside trainings that do not
 pause, as srsweep did before. The rows hold the cores that the trainings used during the measurement, and the cores that
 all other processes used, because they distort the results.
 """
@@ -22,11 +22,11 @@ import torch
 from benchmarks.options import parser_for
 from benchmarks.record import Record
 from searchspace.architecture import architecture
-from sweeps import turns
 from sweeps.data.settings import DataSettings
-from sweeps.load import process_seconds
+from sweeps.measure import turns
 from sweeps.measure.latency import Latency
 from sweeps.measure.latency_objective import time_network
+from sweeps.measure.load import process_seconds
 from sweeps.records import Evaluation, Progress
 from sweeps.train.segment import Segment, run
 from sweeps.train.settings import TrainSettings

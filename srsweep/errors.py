@@ -1,7 +1,7 @@
 """Turns the error of a failed command into one line on stderr and an exit code.
 
 Exit code 2: the user made a mistake and can correct it. Exit code 1: any other error. An unexpected error is a fault
-of the program. Its traceback goes to a log file (`sweeps.log`), and the line names that file.
+of the program. Its traceback goes to a log file (`sweeps.engine.log`), and the line names that file.
 """
 
 import traceback
@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from searchspace.errors import UserError, cut
-from sweeps.log import log_failure, log_of
+from sweeps.engine.log import log_failure, log_of
 from sweeps.messages import TRACEBACK, reason_of, redacted, visible
 
 EXTRAS = {

@@ -7,8 +7,8 @@ import hypothesis
 import pytest
 import torch
 
-from sweeps.load import Load, Meter
 from sweeps.measure import latency
+from sweeps.measure.load import Load, Meter
 from tests.stored import Database
 
 SHARED = Path(__file__).parents[2] / "shared"

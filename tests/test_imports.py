@@ -54,8 +54,7 @@ ROOMS = (
     # Settings are plain values that every room may read; losses, schedules and samplers are tables of names that they take.
     "sweeps.*.settings",
     "sweeps.train.losses sweeps.train.schedules sweeps.search.samplers",
-    "sweeps.load",
-    "sweeps.device sweeps.machine sweeps.log sweeps.records sweeps.advice sweeps.turns",
+    "sweeps.device sweeps.machine sweeps.records sweeps.advice",
     "sweeps.files sweeps.messages sweeps.paths sweeps.yaml_text",
 )
 """The rooms of `sweeps` from the top down; those in one line must not import each other."""

@@ -28,9 +28,10 @@ from sweeps.config.feasibility import Found
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.data.split import DataSplit
 from sweeps.device import num_threads, pick_device
-from sweeps.load import Load as OtherLoad
-from sweeps.load import Meter
 from sweeps.machine import free_memory, num_cores, threads_here
+from sweeps.measure.load import Load as OtherLoad
+from sweeps.measure.load import Meter
+from sweeps.measure.turns import alone
 from sweeps.messages import redacted_url
 from sweeps.run import Ready, lacking, local_slots, prepare, refuse_other_images
 from sweeps.search.sampler import sampler_class
@@ -39,7 +40,6 @@ from sweeps.store.urls import parse_url
 from sweeps.train.loop import time_step
 from sweeps.train.settings import TrainSettings, heaviest
 from sweeps.train.teacher import largest_teacher
-from sweeps.turns import alone
 
 SHOWN = ("params", "multadds", "activations", "num_convs", "memory")
 """Costs whose range is shown."""

@@ -29,16 +29,16 @@ from sweeps.data.patches import PatchSampler
 from sweeps.data.settings import DataSettings
 from sweeps.data.split import DataSplit, open_data
 from sweeps.device import lacks_memory, pick_device
-from sweeps.load import Load, Meter
 from sweeps.machine import threads_here
 from sweeps.measure.evaluate import BATCH_PIXELS, batches, evaluate
+from sweeps.measure.load import Load, Meter
+from sweeps.measure.turns import alone, join_measurement
 from sweeps.train.average import average_of
 from sweeps.train.cuda_graph import WARM_UP
 from sweeps.train.optimizer import learning_rate_at, make_optimizer
 from sweeps.train.settings import TrainSettings
 from sweeps.train.step import Step, make_step
 from sweeps.train.teacher import teacher_of
-from sweeps.turns import alone, join_measurement
 
 GROWTH = 1.05
 """Factor by which the total steps per second must rise to make more trials at once worthwhile."""
@@ -177,7 +177,7 @@ def measure_rung(job: Job, count: int) -> Rung:
     """Measures `count` processes that take training steps at once for `job.seconds`.
 
     Other computations of this user on this machine pause for these seconds, but for no more than
-    `sweeps.turns.STALE_SECONDS`. All processes have been killed on return. Raises RungFailed if a process reports an
+    `sweeps.measure.turns.STALE_SECONDS`. All processes have been killed on return. Raises RungFailed if a process reports an
     error, dies or hangs.
     """
     # spawn, since neither torch's thread pools nor CUDA survive a fork.

@@ -14,6 +14,7 @@ from sweeps.capacity.gpu_share import Share
 from sweeps.checkpoints.retention import forget_weights
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engine.limits import without_weights
+from sweeps.engine.log import log_failure, log_of
 from sweeps.engine.outcomes import (
     SweepFailed,
     blocking_fault,
@@ -24,7 +25,6 @@ from sweeps.engine.outcomes import (
 from sweeps.engine.roster import Roster
 from sweeps.engine.teaching import tell
 from sweeps.engine.trial_state import Trial
-from sweeps.log import log_failure, log_of
 from sweeps.messages import TRACEBACK
 from sweeps.records import Evaluation, Measurement, Outcome, Record
 from sweeps.search.halving import next_promotion

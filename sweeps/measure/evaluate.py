@@ -22,7 +22,7 @@ from sweeps.data.resident import images_of, resident
 from sweeps.device import keep_freed_memory, lacks_memory, sent
 from sweeps.measure.inference import OVERLAP, Enlarge, inference
 from sweeps.measure.metrics import psnr, psnrs_rgb, rgb_to_y, scores_y, ssim
-from sweeps.turns import computing, give_way
+from sweeps.measure.turns import computing, give_way
 
 BATCH_PIXELS = 1 << 16
 """Largest number of low-resolution pixels in one batch on a GPU. A larger image is a batch of its own."""

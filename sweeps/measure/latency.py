@@ -4,7 +4,7 @@ A latency depends on the device, the runtime, the precision, the image size and 
 stored with the measurement, so that only latencies under equal conditions are compared.
 
 A latency also depends on what else the cores do. Other computations of srsweep pause for the measurement
-(`sweeps.turns`). The load of all other processes is measured (`sweeps.load`): a latency that was measured under load,
+(`sweeps.measure.turns`). The load of all other processes is measured (`sweeps.measure.load`): a latency that was measured under load,
 or whose rounds disagree, is unreliable and says so.
 """
 
@@ -19,8 +19,8 @@ import torch
 from torch import nn
 
 from sweeps.device import device_model, keep_freed_memory, num_threads, without_tf32
-from sweeps.load import Load, Meter
-from sweeps.turns import Alone, alone
+from sweeps.measure.load import Load, Meter
+from sweeps.measure.turns import Alone, alone
 
 Runtime = Literal["torch", "torch.export", "onnxruntime"]
 """The library that runs the network."""

@@ -27,14 +27,14 @@ from sweeps.data.patches import PatchSampler
 from sweeps.data.split import DataSplit
 from sweeps.device import keep_freed_memory, pick_device
 from sweeps.measure.evaluate import Scores, evaluate
+from sweeps.measure.turns import clock as working_clock
+from sweeps.measure.turns import give_way
 from sweeps.records import Evaluation, Measurement, Progress
 from sweeps.train.average import Average, average_of
 from sweeps.train.optimizer import learning_rate_at, make_optimizer, set_rate
 from sweeps.train.settings import TrainSettings
 from sweeps.train.step import make_step, make_update
 from sweeps.train.teacher import teacher_of
-from sweeps.turns import clock as working_clock
-from sweeps.turns import give_way
 
 DIVERGED = 50.0
 """Factor by which the mean loss must exceed the smallest mean loss so far for the training to count as diverged."""

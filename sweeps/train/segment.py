@@ -41,11 +41,11 @@ from sweeps.measure.latency_objective import (
     time_network,
 )
 from sweeps.measure.ntire import OBJECTIVES, measurement_of, use_of, with_doubt_of
+from sweeps.measure.turns import clock, computing
 from sweeps.records import Evaluation, Measurement, Outcome, Progress
 from sweeps.train.loop import TrainingFailed, train
 from sweeps.train.settings import TrainSettings
 from sweeps.train.time_limit import read_note, time_limit
-from sweeps.turns import clock, computing
 
 DEVICE_LENGTH = 100
 """Number of characters that fit in the database column `device` of an attempt."""
@@ -93,7 +93,7 @@ def run(
     the segment takes longer than its time limit, the process is killed. At the end, torch releases the GPU memory that
     it has cached, because the worker process goes on and other trials on the GPU may need the memory.
 
-    The segment pauses while another process of this user measures a latency on this machine (`sweeps.turns`). The
+    The segment pauses while another process of this user measures a latency on this machine (`sweeps.measure.turns`). The
     pauses count neither as training time nor towards the time limit. Between two records the segment holds no turn.
     """
     with time_limit(segment.seconds_allowed, segment.note) as waiting:

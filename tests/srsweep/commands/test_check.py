@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sweeps.config.sweep_config import read_config
-from sweeps.load import Load, Meter
+from sweeps.measure.load import Load, Meter
 from sweeps.store.store import Store
 from tests.srsweep.calls import invoke, mistake
 from tests.sweeps.sweeps_for_tests import SMALL, sweep_file

@@ -10,7 +10,7 @@ from sweeps.capacity.gpu_share import REMEMBERED
 from sweeps.capacity.gpus import VISIBLE, Gpu
 from sweeps.capacity.settings import ResourceSettings
 from sweeps.capacity.throughput import Job, Rung, RungFailed, counts
-from sweeps.load import Load
+from sweeps.measure.load import Load
 from sweeps.run import local_slots
 from tests.srsweep.calls import invoke, mistake
 from tests.sweeps.sweeps_for_tests import SMALL, sweep_file

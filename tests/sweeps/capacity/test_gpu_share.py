@@ -29,8 +29,8 @@ from sweeps.capacity.throughput import Job, Ladder, Rung, RungFailed
 from sweeps.config.feasibility import check_feasible
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.data.split import open_data
-from sweeps.load import Load as SeenLoad
 from sweeps.measure.evaluate import BATCH_PIXELS, batches
+from sweeps.measure.load import Load as SeenLoad
 from sweeps.run import run_sweep
 from sweeps.train.settings import TrainSettings
 from tests.sweeps.sweeps_for_tests import small_config

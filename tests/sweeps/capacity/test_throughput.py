@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from sweeps import turns
 from sweeps.capacity import throughput
 from sweeps.capacity.gpus import VISIBLE
 from sweeps.capacity.throughput import Job, Ladder, Rung, RungFailed, climb, counts, measure_rung
 from sweeps.data.cache import PairSet
 from sweeps.data.settings import DataSettings
-from sweeps.load import Load, Meter
+from sweeps.measure import turns
+from sweeps.measure.load import Load, Meter
 from sweeps.train.settings import TrainSettings
 
 SMALL = {"n_feats": 2, "n_blocks": 2, "local_blocks": 2}

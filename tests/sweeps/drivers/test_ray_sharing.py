@@ -35,7 +35,7 @@ from sweeps.train.segment import open_data
 
 def look():
     import os
-    from sweeps.load import Load, Meter
+    from sweeps.measure.load import Load, Meter
     from sweeps.capacity.throughput import Job
     Meter.load = lambda meter: Load(others=0.0, cores=2, seconds=1.0)  # as on a still machine
     Job.__init__.__kwdefaults__["seconds"] = 0.3

@@ -8,10 +8,9 @@ from itertools import chain, repeat
 
 import pytest
 
-from sweeps import turns
-from sweeps.load import Load, Meter
-from sweeps.measure import latency
+from sweeps.measure import latency, turns
 from sweeps.measure.latency import Latency, Round, Setting, agreeing, measure, median_interval
+from sweeps.measure.load import Load, Meter
 
 SETTING = Setting(
     runtime="torch", dtype="float32", height=180, width=320, threads=2, device="A" * 60

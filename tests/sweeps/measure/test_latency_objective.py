@@ -13,7 +13,6 @@ from analysis.tables import front_table, spread_columns
 from sweeps.config.sweep_config import ConfigError, SweepConfig, parse_config
 from sweeps.engine.outcomes import SweepFailed
 from sweeps.engine.sweep import Sweep
-from sweeps.load import Load, Meter
 from sweeps.measure import latency
 from sweeps.measure.latency import Latency, Setting, torch_latency
 from sweeps.measure.latency_objective import (
@@ -24,6 +23,7 @@ from sweeps.measure.latency_objective import (
     parse_milliseconds,
     refuse_slow,
 )
+from sweeps.measure.load import Load, Meter
 from sweeps.records import Evaluation, Measurement, Outcome
 from sweeps.run import run_sweep
 from sweeps.store.store import Store

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from sweeps import turns
 from sweeps.checkpoints.state import Checkpoints
 from sweeps.data.split import DataSplit
 from sweeps.engine.sweep import Sweep
+from sweeps.measure import turns
 from sweeps.records import Evaluation, Outcome
 from sweeps.train import loop, segment
 from sweeps.train.loop import train

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sweeps import load
-from sweeps.load import Load, Meter, busy_seconds
+from sweeps.measure import load
+from sweeps.measure.load import Load, Meter, busy_seconds
 
 STAT = """cpu  999 9 9 9 9 9 9 9 0 0
 cpu0 {user} 20 30 4000 500 6 7 8 90 90

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from sweeps import turns
+from sweeps.measure import turns
 
 PROLOGUE = """
 import sys, time
 from pathlib import Path
-from sweeps import turns
+from sweeps.measure import turns
 turns.runtime_folder = lambda: Path(sys.argv[1]) / "locks"
 turns._turns = turns._Turns()
 def say(*words):

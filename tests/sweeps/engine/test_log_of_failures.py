@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sweeps import log
-from sweeps.log import DEFAULT_LOG, log_failure, log_of
+from sweeps.engine import log
+from sweeps.engine.log import DEFAULT_LOG, log_failure, log_of
 
 
 @pytest.mark.parametrize(
