@@ -17,7 +17,7 @@ from analysis.export.silence import silent
 from analysis.export.target import EXAMPLE_SIZE, LARGEST, Run, Target
 from analysis.export.targets import TARGETS
 from searchspace.architecture import Architecture, architecture
-from searchspace.errors import UserError
+from searchspace.errors import UserError, shown
 from sweeps.files import digest_of_file
 
 
@@ -35,6 +35,8 @@ class ExportedFile:
     """Height and width of the only image that the file accepts. None for a file of free size."""
     architecture: Architecture | None = None
     """The network in the file. None if no model card states it."""
+    unknown: str = ""
+    """Why the network is unknown, or ''."""
 
 
 def target_of(path: Path) -> Target | None:
@@ -57,7 +59,13 @@ def open_exported(path: Path, threads: int) -> ExportedFile:
         raise UserError(f"{path}: there is no such file")
     if target.fault is not None:
         raise UserError(f"{path}: {target.runtime} does not run files on this system")
-    card = card_of(path, target)
+    card, unknown = card_of(path, target)
+    stated: Architecture | None = None
+    if not unknown:
+        try:
+            stated = architecture(card["family"], card["knobs"])
+        except (UserError, KeyError, TypeError) as error:
+            unknown = f"its model card states a network that this srsweep does not know ({error})"
     try:
         with silent():
             run = target.load(path, threads)
@@ -73,9 +81,10 @@ def open_exported(path: Path, threads: int) -> ExportedFile:
         run=_guarded(run, path),
         scale=scale,
         smallest=_number(card, "smallest_input") or 1 if fixed is None else 1,
-        largest=_number(card, "largest_input") or LARGEST if target.bounded else None,
+        largest=_number(card, "largest_input") or (LARGEST if target.bounded else None),
         fixed=fixed,
-        architecture=_architecture(card),
+        architecture=stated,
+        unknown=unknown,
     )
 
 
@@ -96,15 +105,21 @@ def _guarded(run: Run, path: Path) -> Run:
     return guarded
 
 
-def card_of(path: Path, target: Target) -> dict[str, Any]:
-    """Returns the content of the model card beside the exported file `path`; {} if none belongs to the file."""
+def card_of(path: Path, target: Target) -> tuple[dict[str, Any], str]:
+    """Returns the model card beside the exported file `path` and '', or {} and why no card belongs to the file."""
     beside = path.with_name(f"{path.name.removesuffix(target.suffix)}-{target.name}.json")
     try:
         card = json.loads(beside.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    own = isinstance(card, dict) and card.get("sha256") == digest_of_file(path)
-    return card if own else {}
+    except OSError:
+        return {}, f"there is no model card {beside.name} beside it"
+    except ValueError:
+        card = None
+    if not isinstance(card, dict):
+        return {}, f"its model card {beside.name} is not valid JSON"
+    if card.get("sha256") != digest_of_file(path):
+        described = shown(card.get("sha256"))
+        return {}, f"its model card {beside.name} describes another file (SHA-256 {described})"
+    return card, ""
 
 
 def _scale(run: Run, size: tuple[int, int]) -> int:
@@ -120,11 +135,3 @@ def _scale(run: Run, size: tuple[int, int]) -> int:
 def _number(card: dict[str, Any], key: str) -> int | None:
     value = card.get(key)
     return value if isinstance(value, int) and value > 0 else None
-
-
-def _architecture(card: dict[str, Any]) -> Architecture | None:
-    """Returns the network that a card states; None if it states none that this version of srsweep can build."""
-    try:
-        return architecture(card["family"], card["knobs"])
-    except (KeyError, TypeError, UserError):
-        return None

@@ -8,13 +8,15 @@ from typing import Any
 import torch
 from torch import nn
 
+from analysis.export.files import ExportedFile, open_exported, target_of
+from analysis.export.verify import AsNetwork
 from searchspace.architecture import Architecture, architecture
 from searchspace.cost import costs
 from searchspace.discover import FAMILIES
 from searchspace.errors import UserError
 from searchspace.spec import Spec
 from srsweep.api.errors import with_user_errors
-from srsweep.api.exported import Exported, open_exported, target_of
+from srsweep.api.exported import refuse
 from srsweep.api.pictures import Picture, size_of, upscaled
 from srsweep.api.places import database_url
 from srsweep.choice import choose
@@ -39,7 +41,7 @@ class Model:
     """The device on which images are enlarged."""
     architecture: Architecture | None
     """The family and the knobs. None if they are unknown, which only happens for an exported file."""
-    exported: Exported | None = None
+    exported: ExportedFile | None = None
     """The exported file. None for a network in PyTorch."""
 
     @with_user_errors
@@ -54,7 +56,7 @@ class Model:
         and if an exported file does not accept an image of this size.
         """
         if self.exported is not None:
-            self.exported.refuse(size_of(image), tile)
+            refuse(self.exported, size_of(image), tile)
         return upscaled(
             self.network, image, device=self.device, tile=tile, self_ensemble=self_ensemble
         )
@@ -157,18 +159,17 @@ def _of_variant(variant: Variant, device: torch.device) -> Model:
 
 
 def _of_file(path: Path, device: str) -> Model:
-    target = target_of(path)
-    if target is None:
+    if target_of(path) is None:
         return _of_variant(_of_checkpoint(path), pick_device(device))
     if device not in ("auto", "cpu"):
         raise UserError(
             f"device: must be auto or cpu, because {path.name} runs on the processor, got {device}"
         )
-    exported = open_exported(path, target)
+    exported = open_exported(path, torch.get_num_threads())
     return Model(
         name=str(path),
         scale=exported.scale,
-        network=exported.network,
+        network=AsNetwork(exported.run),
         device=torch.device("cpu"),
         architecture=exported.architecture,
         exported=exported,

@@ -215,7 +215,7 @@ def test_what_cannot_be_loaded_is_said_in_one_line(
 
 def test_a_file_that_no_runtime_takes_is_named(used: Path) -> None:
     (used / "broken.onnx").write_bytes(b"no network")
-    with pytest.raises(srsweep.UserError, match="^broken.onnx: onnxruntime cannot run it: "):
+    with pytest.raises(srsweep.UserError, match="^broken.onnx: cannot be run as ONNX"):
         srsweep.load("broken.onnx")
 
 
