@@ -171,10 +171,10 @@ def judged(read: Callable[[Path], None], path: Path) -> Result:
         if not issubclass(one.category, (DeprecationWarning, ResourceWarning)):
             cause = cause or f"{one.category.__name__} at {_short(one.filename)}"
             text = text or str(one.message)
+    if grown > MEMORY:  # first, because filling a gigabyte takes a second too on a busy machine
+        cause = cause or "memory: takes more than a gigabyte"
     if seconds > SECONDS:
         cause = cause or "slow: takes more than a second"
-    if grown > MEMORY:
-        cause = cause or "memory: takes more than a gigabyte"
     return Result("fault" if cause else verdict, cause, text[:8_000], seconds, grown)
 
 
