@@ -76,15 +76,9 @@ class Architecture:
                 # Resetting either of two knobs alone may leave the network as it is, although
                 # resetting both changes it. So this knob stays reset while the next are tried.
                 spec = without
-        return " ".join(
-            [
-                *shown,
-                *(
-                    f"{PREFIX}{n}={'null' if v is None else _short(v)}"
-                    for n, v in self.recipe.items()
-                ),
-            ]
-        )
+        for name, value in self.recipe.items():
+            shown.append(f"{PREFIX}{name}={'null' if value is None else _short(value)}")
+        return " ".join(shown)
 
     def network(self, scale: int) -> nn.Module:
         """Returns a freshly initialised network that enlarges images by `scale`.

@@ -17,7 +17,7 @@ from srsweep.variant import TrialReference, Variant
 from sweeps.device import device_model
 from sweeps.measure.latency import MOST_CHARACTERS, PREFIX, Latency, torch_latency
 from sweeps.measure.latency_objective import FACT, another_key
-from sweeps.measure.ntire import OBJECTIVES
+from sweeps.measure.ntire import RULES
 from sweeps.records import Measurement
 from sweeps.store.store import Store
 
@@ -113,7 +113,7 @@ def latencies_of(words: Sequence[str], db: str | None) -> Iterator[Again]:
             raise UserError(
                 f"--replace: sweep {sweep!r} has measured no latency itself; leave the option out"
             )
-        scored = [name for name in facts["settings"].iloc[0]["objectives"] if name in OBJECTIVES]
+        scored = [name for name in facts["settings"].iloc[0]["objectives"] if name in RULES]
         if scored:
             raise UserError(
                 f"--replace: sweep {sweep!r} has the objective {scored[0]}, whose scores hold its latencies; "

@@ -103,7 +103,7 @@ def sweep_text(answers: Answers, file: Path, *, on_gpu: bool, at_once: int, sche
         if answers.scale in FAMILIES[family].scales
     )
     budget = parse_budget(answers.budget)
-    learning = ", ".join(f"{key}: {value}" for key, value in LEARNING[kind].items())
+    learning = "\n".join(f"      {key}: {value}" for key, value in LEARNING[kind].items())
     return f"""\
 # yaml-language-server: $schema={schema}
 # A sweep of super-resolution networks. The next steps:
@@ -137,7 +137,7 @@ metadata:
     # How each network is trained. More steps give better networks and fewer trials.
     train:
       steps: {steps:_}
-      {learning.replace(", ", chr(10) + "      ")}
+{learning}
       evaluate_every: {steps // 5:_}
       device: {answers.device}  # auto: the GPU if there is one, otherwise the processor
 

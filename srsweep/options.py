@@ -132,6 +132,11 @@ def print_table(frame: pd.DataFrame, form: Format | None) -> None:
     click.echo(render(frame, form or "table", width=text_width()))
 
 
+def is_terminal() -> bool:
+    """Returns whether a person can answer questions."""
+    return sys.stdin.isatty()
+
+
 def text_width() -> int | None:
     """Returns the number of characters per line of a table, or None for the width of the terminal."""
     return None if sys.stdout.isatty() else 200

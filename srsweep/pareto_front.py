@@ -27,8 +27,8 @@ def front_of(
 ) -> pd.DataFrame:
     """Returns the columns of `front_table` for the trials on the Pareto front of `sweep`, the cheapest trial first.
 
-    `objectives` replace the sweep's own. Of names without a direction, qualities are maximized and all others are
-    minimized. With `int8`, the PSNR after INT8 quantisation takes the place of psnr_y. Prints how many complete trials
+    `objectives` replace the sweep's own. A quality without a direction is maximized, and any other name is minimized.
+    With `int8`, the PSNR after INT8 quantisation takes the place of psnr_y. Prints how many complete trials
     the front leaves out because an objective was not measured. Raises UserError if an objective was not measured in any
     trial.
     """

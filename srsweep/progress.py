@@ -1,12 +1,16 @@
 """Shows the progress of a sweep: a live panel on a terminal, otherwise plain lines."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 from rich.console import Console, Group
 from rich.live import Live
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
@@ -22,6 +26,24 @@ from sweeps.records import Outcome, Record
 
 PLAIN_SECONDS = 60.0
 """Seconds between the plain lines while no trial ends."""
+
+
+@contextmanager
+def progress_bar(unit: str) -> Iterator[Bar]:
+    """Yields a progress bar with the time left. Without a terminal it prints lines only.
+
+    `unit` follows the numbers. It names what is counted, and may hold a field of the task: "steps {task.fields[note]}".
+    """
+    console = Console(stderr=True)
+    columns = (
+        BarColumn(),
+        TextColumn(f"{{task.completed:,.0f}}/{{task.total:,.0f}} {unit}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+    )
+    with Bar(*columns, console=console, disable=not console.is_terminal) as bar:
+        yield bar
 
 
 class Watcher:

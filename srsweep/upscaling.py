@@ -17,8 +17,7 @@ from searchspace.architecture import Architecture
 from searchspace.errors import UserError
 from searchspace.layers import deployed
 from srsweep.choice import choose
-from srsweep.variant import NOTE, Variant
-from sweeps.checkpoints.warm_start import stated_architecture
+from srsweep.variant import NOTE, of_checkpoint
 from sweeps.data.folders import listing
 from sweeps.device import pick_device, without_tf32
 from sweeps.paths import expanded
@@ -57,7 +56,11 @@ def open_network(
     if weights is None and not path.is_dir() and target_of(path) is not None:
         return _of_file(path, scale, threads, tile)
     if weights is None and path.is_file():
-        variant = _of_checkpoint(path)
+        variant = of_checkpoint(path)
+        if variant is None:
+            raise UserError(
+                f"{path}: does not state its network; name the network, in quotes, and give the file with --weights"
+            )
         if scale not in (None, variant.scale):
             raise UserError(f"--scale: must be the scale of {path}, {variant.scale}, got {scale}")
     else:
@@ -92,15 +95,6 @@ def _of_file(path: Path, scale: int | None, threads: int, tile: int) -> Opened:
         fixed=file.fixed,
     )
     return Opened(name=path.name, upscaler=upscaler, architecture=file.architecture)
-
-
-def _of_checkpoint(path: Path) -> Variant:
-    stated = stated_architecture(path)
-    if stated is None:
-        raise UserError(
-            f"{path}: does not state its network; name the network, in quotes, and give the file with --weights"
-        )
-    return Variant(architecture=stated[0], scale=stated[1], weights=path)
 
 
 def with_overlap(opened: Opened, images: Sequence[Image]) -> tuple[Upscaler, str]:

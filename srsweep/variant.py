@@ -24,6 +24,7 @@ from srsweep.errors import say
 from sweeps.advice import folder_for
 from sweeps.checkpoints.state import checkpoint_path, refuse_damaged
 from sweeps.checkpoints.upstream_weights import Loaded, load_weights
+from sweeps.checkpoints.warm_start import stated_architecture
 from sweeps.config.places import expand_data
 from sweeps.data.settings import DataSettings, read_names, sets_label
 from sweeps.data.split import DataSplit, open_data
@@ -165,6 +166,15 @@ def variant_in(folder: Path) -> Variant:
         faults = explain(error, lambda path: ())
         text = "; ".join(f"{'.'.join(path)}: {fault}" for path, fault in faults)
         raise UserError(f"{folder / NOTE}: {text}; {RETRAIN}") from None
+
+
+def of_checkpoint(path: Path) -> Variant | None:
+    """Returns the network that a checkpoint of srsweep states, with its weights. None for any other file."""
+    stated = stated_architecture(path)
+    if stated is None:
+        return None
+    found, scale = stated
+    return Variant(architecture=found, scale=scale, weights=path)
 
 
 def validated(

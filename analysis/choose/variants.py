@@ -19,7 +19,7 @@ from analysis.tables import spread_columns
 from searchspace.cost import COSTS
 from searchspace.errors import UserError
 from searchspace.synonyms import nearest
-from sweeps.measure.ntire import OBJECTIVES
+from sweeps.measure.ntire import RULES
 from sweeps.store.comparability import differences
 
 COMPARABLE = ("scale", "data_fingerprint", "train_data", "training", "step")
@@ -132,7 +132,7 @@ def spread_of(frame: pd.DataFrame) -> float:
 
 def cost_names(frame: pd.DataFrame) -> list[str]:
     """Returns the columns of `frame` that hold a cost, a measured latency, or a score that holds a latency."""
-    return [str(n) for n in frame if n in COSTS or n in OBJECTIVES or str(n).startswith(LATENCY)]
+    return [str(n) for n in frame if n in COSTS or n in RULES or str(n).startswith(LATENCY)]
 
 
 def cost_name(known: Sequence[str], name: str) -> str:

@@ -123,7 +123,7 @@ def card_of(path: Path, target: Target) -> tuple[dict[str, Any], str]:
 
 
 def _scale(run: Run, size: tuple[int, int]) -> int:
-    """Returns the scale of a file, found with an image of `size`. Raises ValueError if the output is no enlarged image."""
+    """Returns the scale of a file, found with an image of `size`. Raises ValueError if the output is not an enlarged image."""
     output = run(np.zeros((1, 3, *size), np.float32))
     scale = output.shape[2] // size[0] if output.ndim == 4 else 0
     expected = (1, 3, scale * size[0], scale * size[1])

@@ -67,7 +67,7 @@ def card(
         "knobs": architecture.knobs,
         **({"recipe": architecture.recipe} if architecture.recipe else {}),
         "source": architecture.family.source,
-        "costs": dict(costs(architecture, scale)),
+        "costs": costs(architecture, scale),
         "origin": asdict(origin),
         "psnr_y": {
             "images": origin.validation,

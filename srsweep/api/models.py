@@ -20,8 +20,7 @@ from srsweep.api.exported import refuse
 from srsweep.api.pictures import Picture, size_of, upscaled
 from srsweep.api.places import database_url
 from srsweep.choice import choose
-from srsweep.variant import NOTE, Variant
-from sweeps.checkpoints.warm_start import stated_architecture
+from srsweep.variant import NOTE, Variant, of_checkpoint
 from sweeps.device import pick_device
 from sweeps.paths import expanded
 
@@ -72,12 +71,12 @@ class Model:
         return self._known().spec
 
     @property
-    def costs(self) -> dict[str, int | float]:
+    def costs(self) -> dict[str, int]:
         """The costs by name, as `srsweep cost` counts them: params, multadds and others.
 
         Raises UserError if the architecture is unknown.
         """
-        return dict(costs(self._known(), self.scale))
+        return costs(self._known(), self.scale)
 
     def _known(self) -> Architecture:
         if self.architecture is None:
@@ -160,7 +159,12 @@ def _of_variant(variant: Variant, device: torch.device) -> Model:
 
 def _of_file(path: Path, device: str) -> Model:
     if target_of(path) is None:
-        return _of_variant(_of_checkpoint(path), pick_device(device))
+        variant = of_checkpoint(path)
+        if variant is None:
+            raise UserError(
+                f"{path}: does not state the network that it is for; name the network, as in load('imdn', weights={path.name!r})"
+            )
+        return _of_variant(variant, pick_device(device))
     if device not in ("auto", "cpu"):
         raise UserError(
             f"device: must be auto or cpu, because {path.name} runs on the processor, got {device}"
@@ -174,14 +178,3 @@ def _of_file(path: Path, device: str) -> Model:
         architecture=exported.architecture,
         exported=exported,
     )
-
-
-def _of_checkpoint(path: Path) -> Variant:
-    """Returns the variant that a checkpoint of srsweep states. Raises UserError for any other file."""
-    stated = stated_architecture(path)
-    if stated is None:
-        raise UserError(
-            f"{path}: does not state the network that it is for; name the network, as in load('imdn', weights={path.name!r})"
-        )
-    found, scale = stated
-    return Variant(architecture=found, scale=scale, weights=path)

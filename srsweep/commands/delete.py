@@ -1,7 +1,6 @@
 """The command `delete`: deletes a sweep from the database, with its checkpoints."""
 
 import contextlib
-import sys
 from pathlib import Path
 
 import click
@@ -10,7 +9,7 @@ from analysis.read.frames import load_trials
 from searchspace.errors import UserError
 from srsweep.choice import stored_config
 from srsweep.errors import say
-from srsweep.options import DATABASE, locate
+from srsweep.options import DATABASE, is_terminal, locate
 from sweeps.checkpoints.object_store import is_url
 from sweeps.messages import redacted_url
 from sweeps.store.removal import delete_sweep
@@ -47,11 +46,6 @@ def delete(name: str, yes: bool, db: str | None) -> None:
     for folder in _folders(files):
         _remove_empty(folder)
     say(f"deleted {what}")
-
-
-def is_terminal() -> bool:
-    """Returns whether a person can answer a question."""
-    return sys.stdin.isatty()
 
 
 def _checkpoints(url: str, sweep: str, numbers: list[int]) -> tuple[list[Path], str]:

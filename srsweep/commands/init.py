@@ -1,7 +1,6 @@
 """The command `init`: writes a sweep file from the answers to five questions."""
 
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
@@ -21,7 +20,7 @@ from srsweep.new_sweep import (
     parse_duration,
     sweep_text,
 )
-from srsweep.options import ExpandedPath, check_folder_of
+from srsweep.options import ExpandedPath, check_folder_of, is_terminal
 from sweeps.capacity.settings import ResourceSettings
 from sweeps.config.feasibility import check_feasible
 from sweeps.config.places import is_sweep_file
@@ -111,11 +110,6 @@ def _answers(given: dict[str, str | None]) -> Answers:
         device=found["device"],
         seconds=found["time"],
     )
-
-
-def is_terminal() -> bool:
-    """Returns whether a person can answer questions."""
-    return sys.stdin.isatty()
 
 
 def _read(option: str, read: Callable[[str], Any], text: str) -> Any:

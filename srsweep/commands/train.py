@@ -10,9 +10,8 @@ from types import FrameType
 
 import click
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+from rich.progress import TaskID
 
 from searchspace.errors import UserError, cut, shown
 from searchspace.synonyms import nearest
@@ -20,6 +19,7 @@ from srsweep.advice import advised
 from srsweep.choice import choose
 from srsweep.errors import as_failed_training
 from srsweep.options import DATABASE, INTO, SCALE, VARIANT, read_value
+from srsweep.progress import progress_bar
 from srsweep.variant import (
     NOTE,
     Variant,
@@ -227,7 +227,11 @@ def _train(variant: Variant, folder: Path) -> None:
         threads=torch.get_num_threads(),
     )
     try:
-        with _interruptible() as is_stopped, _opened(variant, folder), _bar(full) as bar:
+        with (
+            _interruptible() as is_stopped,
+            _opened(variant, folder),
+            progress_bar("steps {task.fields[note]}") as bar,
+        ):
             task = bar.add_task("", total=full, note="")
             for record in run(segment, is_stopped=is_stopped):
                 _show(record, bar, task, full)
@@ -308,18 +312,3 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
         yield lambda: stopped
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _bar(full: int) -> Iterator[Bar]:
-    """Yields a progress bar with the time left. Without a terminal it prints lines only."""
-    console = Console(stderr=True)
-    columns = (
-        BarColumn(),
-        TextColumn("{task.completed:,.0f}/{task.total:,.0f} steps {task.fields[note]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-    )
-    with Bar(*columns, console=console, disable=not console.is_terminal) as bar:
-        yield bar

@@ -1,13 +1,9 @@
 """The command `upscale`: enlarges image files with a trained network or an exported file."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 
 from analysis.tables import plain
 from analysis.upscale.enlarge import TILE, NotFinite, Upscaler, bicubic
@@ -15,6 +11,7 @@ from analysis.upscale.pictures import SUFFIXES, Picture, read_picture, write_pic
 from searchspace.errors import UserError
 from srsweep.errors import RunFailed, say
 from srsweep.options import DATABASE, MAX_SIDE, MAX_THREADS, SCALE, WEIGHTS, ExpandedPath
+from srsweep.progress import progress_bar
 from srsweep.upscaling import Image, find_images, open_network, with_overlap, without_finished
 from sweeps.device import lacks_memory
 from sweeps.machine import num_cores
@@ -130,7 +127,7 @@ def _enlarge_all(upscaler: Upscaler, images: list[Image]) -> None:
     """Enlarges the images one by one. Raises RunFailed, with a line for each, if some cannot be enlarged."""
     failures = []
     total = sum(len(upscaler.tiles(*image.size)) for image in images)
-    with _bar(total) as bar:
+    with progress_bar("tiles, image {task.fields[note]}") as bar:
         task = bar.add_task("", total=total, note="")
         for number, image in enumerate(images, start=1):
             bar.update(task, note=f"{number}/{len(images)}")
@@ -151,21 +148,6 @@ def _enlarge_all(upscaler: Upscaler, images: list[Image]) -> None:
             )
     if failures:
         raise RunFailed("\n".join(failures))
-
-
-@contextmanager
-def _bar(total: int) -> Iterator[Bar]:
-    """Yields a progress bar with the time left. Without a terminal it prints lines only."""
-    console = Console(stderr=True)
-    columns = (
-        BarColumn(),
-        TextColumn("{task.completed:,.0f}/{task.total:,.0f} tiles, image {task.fields[note]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-    )
-    with Bar(*columns, console=console, disable=not console.is_terminal) as bar:
-        yield bar
 
 
 def _enlarged(upscaler: Upscaler, image: Image, tick: Callable[[], None]) -> Picture:

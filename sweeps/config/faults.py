@@ -15,9 +15,8 @@ from searchspace.space import Fault, Space
 from searchspace.spec import knobs
 from searchspace.synonyms import meant, nearest
 from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
-from sweeps.measure.ntire import OBJECTIVES as SCORES
 from sweeps.measure.ntire import PREFIX as NTIRE
-from sweeps.measure.ntire import objective_fault
+from sweeps.measure.ntire import RULES, objective_fault
 from sweeps.search.sampler import sampler_class, samplers_that_expect_gains
 from sweeps.search.samplers import SAMPLERS
 from sweeps.search.settings import MEASURED, Direction, SearchSettings
@@ -27,7 +26,7 @@ T = TypeVar("T")
 
 BETTER: dict[str, Direction] = {
     **dict.fromkeys(MEASURED, "maximize"),
-    **dict.fromkeys((LATENCY, *SCORES, *COSTS), "minimize"),
+    **dict.fromkeys((LATENCY, *RULES, *COSTS), "minimize"),
 }
 """The direction in which each quantity that can be an objective is better."""
 OBJECTIVES = tuple(BETTER)

@@ -7,16 +7,15 @@ refuses unknown keys, unknown names and numbers out of bounds. Rules that connec
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, PydanticJsonSchemaWarning
 
 from searchspace.cost import COSTS
 from searchspace.discover import FAMILIES
 from searchspace.family import Family
 from searchspace.quantity import NUMBER
-from searchspace.spec import Knob, knobs
+from searchspace.spec import Knob, adapter_of, knobs
 from sweeps.config.faults import OBJECTIVES
 from sweeps.config.sweep_config import INTERNAL, SweepConfig
 from sweeps.config.yaml_lines import SWEEP
@@ -161,11 +160,7 @@ def _family(family: Family, definitions: Schema) -> Schema:
 
 def _value(family: Family, name: str) -> Schema:
     """Returns the schema of one value of a knob."""
-    field = family.spec.model_fields[name]
-    annotation: Any = field.annotation
-    if field.metadata:
-        annotation = Annotated[annotation, *field.metadata]
-    schema: Schema = TypeAdapter(annotation).json_schema()
+    schema: Schema = adapter_of(family.spec.model_fields[name]).json_schema()
     return {BOUNDS.get(key, key): value for key, value in schema.items()}
 
 

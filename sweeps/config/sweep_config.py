@@ -36,7 +36,7 @@ from sweeps.config.recipe import parse_recipe, with_restarts
 from sweeps.config.yaml_lines import SWEEP, listed
 from sweeps.data.settings import DataSettings
 from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
-from sweeps.measure.ntire import OBJECTIVES
+from sweeps.measure.ntire import RULES
 from sweeps.search.settings import Direction, SearchSettings
 from sweeps.store.comparability import PLACES, with_searched
 from sweeps.store.urls import check_url
@@ -150,7 +150,7 @@ class SweepConfig(BaseModel):
     @property
     def scores(self) -> tuple[str, ...]:
         """NTIRE's scores among the objectives. They hold a latency."""
-        return tuple(name for name in self.objectives if name in OBJECTIVES)
+        return tuple(name for name in self.objectives if name in RULES)
 
     def rung_at(self, step: int) -> int:
         """Returns the index of the first rung at or above `step`, or of the last rung if `step` is above all rungs."""

@@ -10,7 +10,7 @@ from sweeps.capacity.gpu_share import Share
 from sweeps.checkpoints.object_store import Mirror, is_url
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.measure.latency_objective import LATENCY, Timing, is_timing, key_in_doubt, key_of
-from sweeps.measure.ntire import OBJECTIVES
+from sweeps.measure.ntire import RULES
 from sweeps.records import VALIDATION, Measurement, State, TrialRow
 from sweeps.search.halving import Candidate
 from sweeps.search.settings import MEASURED
@@ -92,7 +92,7 @@ class Trial:
             if each.name in MEASURED and each.dataset == VALIDATION:
                 self.scores[each.name] = each.value
                 self.curve.setdefault(each.step, {})[each.name] = each.value
-            elif each.name in OBJECTIVES:
+            elif each.name in RULES:
                 self.scores[each.name] = each.value
             elif is_timing(each):
                 self.timed[key_of(each)] = each.value

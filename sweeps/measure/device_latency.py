@@ -53,10 +53,10 @@ class DeviceSetting:
     def name(self) -> str:
         """Name of the measurement in the database, without its first word. It states all conditions but the device."""
         # Readers split a name at spaces and underscores, so runtime and delegate are one word.
-        runtime, dtype = (
-            "-".join(text.replace("_", " ").split()) for text in (self.runtime, self.dtype)
+        runtime, delegate, dtype = (
+            "-".join(text.replace("_", " ").split())
+            for text in (self.runtime, self.delegate, self.dtype)
         )
-        delegate = "-".join(self.delegate.replace("_", " ").split())
         return f"{runtime}/{delegate} {dtype} {self.width}x{self.height} {self.threads} threads"
 
 
@@ -72,8 +72,8 @@ class DeviceLatency:
     runs: float | None = None
 
     def __post_init__(self) -> None:
-        for name, value in (("latency_ms", self.median), ("lower_ms", self.lower)):
-            _check(name, value)
+        _check("latency_ms", self.median)
+        _check("lower_ms", self.lower)
         _check("upper_ms", self.upper)
         if (self.lower is None) != (self.upper is None):
             raise UserError("lower_ms, upper_ms: both or neither must be given")

@@ -43,7 +43,7 @@ CHALLENGES = {
 
 PREFIX = "ntire"
 """The beginning of the names of the objectives."""
-OBJECTIVES = {f"{PREFIX}_{year}": rule for year, rule in CHALLENGES.items()}
+RULES = {f"{PREFIX}_{year}": rule for year, rule in CHALLENGES.items()}
 """The rules by the names of the objectives. A trial's score is stored as a measurement with this name."""
 MOST = 1e300
 """The largest score that is stored, for a network that is several hundred times as large as the baseline."""
@@ -96,7 +96,7 @@ def with_doubt_of(latency: Latency, baseline: Latency) -> Latency:
 
 def measurement_of(name: str, use: Use, baseline: Use) -> Measurement:
     """Returns the score under the objective `name` as a measurement before training."""
-    score = min(scores(use, baseline, OBJECTIVES[name])["score"], MOST)
+    score = min(scores(use, baseline, RULES[name])["score"], MOST)
     return Measurement(step=0, dataset="", name=name, value=score)
 
 
@@ -107,19 +107,19 @@ def objective_fault(
 
     `learnt` are the objectives that say how good an output is. `scale` is the upscaling factor as written in the file.
     """
-    years = " or ".join(OBJECTIVES)
+    years = " or ".join(RULES)
     if name == f"{PREFIX}_2024":
         return (
             "the baseline of 2024 is a pruned RLFN whose numbers of channels are not among the known facts; "
             f"use {years}"
         )
-    if name not in OBJECTIVES:
+    if name not in RULES:
         return f"must name the score of a year, such as {years}"
     if objectives[name] == "maximize":
         return "must be minimized, because a lower score is better, got maximize"
     if not any(other in objectives for other in learnt):
         return f"needs {' or '.join(learnt)} beside it, because the smallest network has the best score"
-    family = OBJECTIVES[name].baseline.family
+    family = RULES[name].baseline.family
     if scale not in family.scales:
         return f"its baseline {family.name} is built for {family.scales}, got scale {scale}"
     return None

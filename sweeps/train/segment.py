@@ -40,7 +40,7 @@ from sweeps.measure.latency_objective import (
     refuse_slow,
     time_network,
 )
-from sweeps.measure.ntire import OBJECTIVES, measurement_of, use_of, with_doubt_of
+from sweeps.measure.ntire import RULES, measurement_of, use_of, with_doubt_of
 from sweeps.measure.turns import clock, computing
 from sweeps.records import Evaluation, Measurement, Outcome, Progress
 from sweeps.train.loop import TrainingFailed, train
@@ -195,14 +195,14 @@ def _time(segment: Segment, timing: Timing) -> tuple[Latency, list[Measurement]]
         raise MachineFault(another_key(key, timing.key))
     found = []
     for name in timing.scores:
-        baseline = OBJECTIVES[name].baseline
+        baseline = RULES[name].baseline
         base = time_here(baseline, None)
         measured = with_doubt_of(measured, base)
-        uses = (
-            use_of(*each)
-            for each in ((network, segment.scale, measured), (baseline, segment.scale, base))
+        own, theirs = (
+            use_of(network, segment.scale, measured),
+            use_of(baseline, segment.scale, base),
         )
-        found.append(measurement_of(name, *uses))
+        found.append(measurement_of(name, own, theirs))
     return measured, found
 
 

@@ -8,7 +8,7 @@ from searchspace.cost import COSTS
 from searchspace.space import Space
 from searchspace.table.space_table import ADDITIVE
 from sweeps.measure.latency_objective import LATENCY
-from sweeps.measure.ntire import OBJECTIVES
+from sweeps.measure.ntire import RULES
 from sweeps.search.pareto.search import ParetoSearch
 from sweeps.search.sampler import Problem, Sampler, Scatter
 from sweeps.search.settings import MEASURED
@@ -44,7 +44,7 @@ class Pareto(Sampler):
         costs = [name for name in objectives if name in COSTS]
         fitting = [name for name in costs if name in ADDITIVE and objectives[name] == "minimize"]
         learnt = [name for name in objectives if name in MEASURED]
-        if costs and fitting == costs and learnt and not {LATENCY, *OBJECTIVES} & {*objectives}:
+        if costs and fitting == costs and learnt and not {LATENCY, *RULES} & {*objectives}:
             return []
         return [
             f"pareto needs psnr_y, ssim_y or psnr_rgb and costs to minimize among {', '.join(ADDITIVE)}, "

@@ -145,7 +145,7 @@ def test_folded_equals_unfolded_in_every_family(name: str, kind: str) -> None:
 def test_a_block_costs_what_the_plain_convolution_costs_and_trains_more(
     name: str, kind: str
 ) -> None:
-    plain, other = (dict(costs(tiny(name, block), 2)) for block in ("plain", kind))
+    plain, other = (costs(tiny(name, block), 2) for block in ("plain", kind))
     assert other.pop("params_train") > plain.pop("params_train")
     assert other == plain
 
