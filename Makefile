@@ -35,13 +35,14 @@ sweep: setup
 	$(BIN)/srsweep front $(SWEEP)
 	$(BIN)/srsweep report $(SWEEP) -o report.html
 
-# Two processes: most tests wait for one thread of torch. With the slow tests three, because those of clusters wait for
-# processes that start. Tests of clusters are two groups, each of which runs in one process.
+# Two processes, because each test keeps about one core busy. The tests of clusters come after the others: they start
+# many processes, and beside a third test everything took several times as long. They are two groups, one for each process.
 test: setup
 	$(BIN)/python -m pytest -q -n 2 -m "not slow"
 
 test-all: setup
-	$(BIN)/python -m pytest -q -n 3 --dist loadgroup
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not cluster"
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m cluster tests/cluster tests/chaos tests/sweeps/drivers
 
 # Old releases warn of things that we cannot mend; -W default keeps such warnings from failing a test.
 test-lowest: $(LOWEST)/.ready

@@ -26,7 +26,6 @@ from tests.cluster.rows import attempts, rows
 
 Rows = dict[str, list[tuple[Any, ...]]]
 TRIALS = 8
-SEARCH = {"sampler": "random", "trials": TRIALS, "max_attempts": 50}
 LONGEST_PAUSE = 8.0
 """Longest pause between two kills, in seconds. Pauses are drawn from 0 to this."""
 MOSTLY = 0.8
@@ -36,18 +35,19 @@ MOSTLY = 0.8
 class Chaos:
     """A cluster of two nodes, a driver, and a count of what was killed."""
 
-    def __init__(self, folder: Path, cluster: Cluster, seed: int) -> None:
+    def __init__(self, folder: Path, cluster: Cluster, seed: int, trials: int) -> None:
         self.folder, self.cluster, self.random = folder, cluster, random.Random(seed)
+        self.trials = trials
         self.nodes = [cluster.add_node(), cluster.add_node()]
         self.killed: Counter[str] = Counter()
 
     def sweep(self, number: int, rounds: int) -> int:
         """Runs one sweep to its end with at most `rounds` kills and returns the number of kills."""
-        file = chaos_sweep(self.folder / f"sweep-{number}")
+        file = lasting_sweep(self.folder / f"sweep-{number}", search=search(self.trials))
         kills = lives = 0
         while True:
             lives += 1
-            assert lives < 10 * TRIALS, "the sweep does not end"
+            assert lives < 10 * self.trials, "the sweep does not end"
             with driver(file, ray=self.cluster.address) as process:
                 kills += self._disturb(process, rounds - kills)
                 code, output = ended(process)
@@ -100,8 +100,8 @@ class Chaos:
         return True
 
 
-def chaos_sweep(folder: Path) -> Path:
-    return lasting_sweep(folder, search=SEARCH)
+def search(trials: int) -> dict[str, Any]:
+    return {"sampler": "random", "trials": trials, "max_attempts": 50}
 
 
 def front(found: Rows) -> list[tuple[int, float, float]]:
@@ -116,30 +116,30 @@ def front(found: Rows) -> list[tuple[int, float, float]]:
     ]
 
 
-def check(url: str, reference: Rows) -> None:
+def check(url: str, reference: Rows, trials: int) -> None:
     """Raises AssertionError if the sweep in `url` differs from the undisturbed one."""
     found: Rows = rows(url, "tiny")
-    assert [row[0] for row in found["trials"]] == list(range(TRIALS)), found["trials"]
+    assert [row[0] for row in found["trials"]] == list(range(trials)), found["trials"]
     assert found == reference
     assert front(found) == front(reference)
     numbers = [(number, attempt) for number, attempt, *_ in attempts(url, "tiny")]
     assert len(numbers) == len(set(numbers))
 
 
-def run(rounds: int, seed: int) -> str:
+def run(rounds: int, seed: int, trials: int = TRIALS) -> str:
     """Returns one line on what was done. Raises AssertionError if anything was lost, doubled or left behind."""
     with tempfile.TemporaryDirectory(prefix="srsweep-chaos-") as name:
         folder = Path(name)
-        reference = undisturbed_rows(folder / "undisturbed", search=SEARCH)
+        reference = undisturbed_rows(folder / "undisturbed", search=search(trials))
         sweeps = 0
         with Cluster() as cluster:
-            chaos = Chaos(folder, cluster, seed)
+            chaos = Chaos(folder, cluster, seed, trials)
             while sum(chaos.killed.values()) < rounds:
                 chaos.sweep(sweeps, rounds - sum(chaos.killed.values()))
-                check(f"sqlite:///{folder / f'sweep-{sweeps}' / 'results.db'}", reference)
+                check(f"sqlite:///{folder / f'sweep-{sweeps}' / 'results.db'}", reference, trials)
                 sweeps += 1
                 print(
-                    f"sweep {sweeps}: {TRIALS} trials, each once, equal to the undisturbed",
+                    f"sweep {sweeps}: {trials} trials, each once, equal to the undisturbed",
                     flush=True,
                 )
             idle = [node for node in chaos.nodes if node.raylet]
@@ -148,7 +148,7 @@ def run(rounds: int, seed: int) -> str:
             )
         wait_until(lambda: not left_behind(), f"no process is left: {left_behind()}", 30)
     said = ", ".join(f"{count} {victim}s" for victim, count in sorted(chaos.killed.items()))
-    return f"{rounds} rounds ({said}) in {sweeps} sweeps of {TRIALS} trials: nothing lost, doubled or left behind"
+    return f"{rounds} rounds ({said}) in {sweeps} sweeps of {trials} trials: nothing lost, doubled or left behind"
 
 
 if __name__ == "__main__":

@@ -6,9 +6,8 @@ pytest.importorskip("ray")
 
 from tests.chaos.__main__ import run
 
-# Tests of clusters are two groups, because three clusters at once are too much for two cores.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.slow, pytest.mark.cluster, pytest.mark.xdist_group("submit")]
 
 
 def test_a_sweep_whose_parts_are_killed_equals_an_undisturbed_one() -> None:
-    assert "nothing lost" in run(rounds=2, seed=2)
+    assert "nothing lost" in run(rounds=2, seed=2, trials=4)

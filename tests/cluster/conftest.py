@@ -6,7 +6,7 @@ import pytest
 
 from tests.cluster.drivers import TRAIN, undisturbed_rows
 
-TRIALS = 9
+TRIALS = 7
 LASTING = {**TRAIN, "steps": 400}
 """Training settings with which a trial lasts some seconds: long enough for a node to join meanwhile."""
 

@@ -72,7 +72,7 @@ def driver(
         process.wait()
 
 
-def ended(process: subprocess.Popen[str], seconds: float = 400) -> tuple[int, str]:
+def ended(process: subprocess.Popen[str], seconds: float = 600) -> tuple[int, str]:
     """Waits until a driver ends and returns its exit code and output.
 
     A driver that does not end in time is aborted, so that its output says where each of its threads waited.
@@ -86,8 +86,8 @@ def ended(process: subprocess.Popen[str], seconds: float = 400) -> tuple[int, st
     return code, f"exit code {code}\n{text}"
 
 
-def wait_until(true: Callable[[], object], what: str, seconds: float = 200) -> None:
+def wait_until(true: Callable[[], object], what: str, seconds: float = 400) -> None:
     give_up = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < give_up, f"waited {seconds} s in vain until {what}"
-        time.sleep(0.1)
+        time.sleep(0.25)  # to look for workers among all processes takes 10 ms or more

@@ -61,7 +61,7 @@ def stop(database: Path, name: str, trials: int) -> None:
 
 
 def _wait(database: Path, name: str, trials: int) -> None:
-    give_up = time.monotonic() + 200
+    give_up = time.monotonic() + 400
     while _count(database, name) < trials:
         assert time.monotonic() < give_up, "too few trials are complete"
         time.sleep(0.1)

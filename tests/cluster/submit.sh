@@ -118,10 +118,10 @@ write_sweep() {  # name, trials, steps, knob
   change "name: first" "name: $1"
   change "trials: 12" "trials: $2"
   change "steps: 600" "steps: $3"
-  change "evaluate_every: 200" "evaluate_every: ${5:-50}"
+  change "evaluate_every: 200" "evaluate_every: 20"
   change "n_feats: " "${4:-n_feats}: "
 }
-quietly() { timeout 300 "$@" </dev/null >"$WORK/out" 2>&1; }
+quietly() { timeout 600 "$@" </dev/null >"$WORK/out" 2>&1; }
 fail() {
   say "FAILED: $*"
   if [ -f "$WORK/out" ]; then tail -60 "$WORK/out"; fi
@@ -130,7 +130,7 @@ fail() {
 submit=(ray submit sweep.yaml "$ROOT/sweeps/submit.py")
 look() { "$VENV/bin/python" "$ROOT/tests/cluster/look.py" "$WORK/client/results.db" "$@"; }
 
-write_sweep first 3 20 n_feats 20
+write_sweep first 3 20
 if ! quietly ray up -y sweep.yaml; then
   # Ray gives its own head 30 seconds to come up, however busy the machine is; no setting changes this.
   grep -q "timed out during startup" "$WORK/out" || fail "a cold cluster"
@@ -144,20 +144,20 @@ look complete first 3 || fail "rows of the first sweep"
 [ ! -e "$HEAD/results.db" ] || fail "results belong in the folder of the command"
 say "a cold cluster: 3 of 3 trials in the database beside sweep.yaml"
 
-write_sweep first 4 20 n_feats 20
+write_sweep first 4 20
 quietly "${submit[@]}" || fail "the old text"
 grep -q "text unchanged since its last run" "$WORK/out" || fail "the head should not know the new text yet"
 look complete first 3 || fail "the old text asks for three trials"
 say "an edited file that was not brought to the head: its old text is told and run"
 
-write_sweep second 6 150 n_feets
+write_sweep second 6 60 n_feets
 quietly ray up -y --no-restart sweep.yaml || fail "ray up of a wrong file"
 if quietly "${submit[@]}"; then fail "a wrong file gave exit code 0"; fi
 grep -q "metadata.sweep.families.slwsr.n_feets" "$WORK/out" || fail "the wrong knob is not named"
 grep -q "exit code 2" "$WORK/out" || fail "exit code 2"
 say "a wrong file: non-zero, and the place in it is named"
 
-write_sweep second 6 150
+write_sweep second 6 60
 quietly ray rsync-up sweep.yaml sweep.yaml '~/sweep.yaml' || fail "rsync-up"
 look kill second 2 &
 killer=$!
@@ -165,7 +165,7 @@ if quietly "${submit[@]}"; then fail "a killed driver gave exit code 0"; fi
 wait $killer || fail "the driver could not be killed"
 grep -q "submitted sweep-second.1" "$WORK/out" || fail "the first life"
 say "the driver killed in mid-sweep: non-zero"
-write_sweep second 7 150
+write_sweep second 7 60
 quietly ray rsync-up sweep.yaml sweep.yaml '~/sweep.yaml' || fail "rsync-up"
 look stop second 4 &
 stopper=$!

@@ -31,8 +31,7 @@ from tests.cluster.drivers import (
 from tests.cluster.nodes import Cluster, Node
 from tests.cluster.rows import attempts, complete, rows
 
-# Tests of clusters are two groups, because three clusters at once are too much for two cores.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.slow, pytest.mark.cluster, pytest.mark.xdist_group("nodes")]
 
 SHORT = {
     "search": {"sampler": "random", "trials": 3},

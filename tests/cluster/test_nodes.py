@@ -12,8 +12,7 @@ from tests.cluster.drivers import driver, ended, lasting_sweep, wait_until
 from tests.cluster.nodes import Cluster
 from tests.cluster.rows import attempts, complete, rows
 
-# Tests of clusters are two groups, because three clusters at once are too much for two cores.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
+pytestmark = [pytest.mark.slow, pytest.mark.cluster, pytest.mark.xdist_group("nodes")]
 
 
 def test_a_sweep_uses_nodes_that_join_and_come_back_and_survives_one_that_is_lost(

@@ -16,10 +16,9 @@ from tests.cluster.nodes import Cluster
 from tests.cluster.postgres import Server, postgres_server
 from tests.cluster.rows import complete, rows
 
-# Tests of clusters are two groups, because three clusters at once are too much for two cores.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
+pytestmark = [pytest.mark.slow, pytest.mark.cluster, pytest.mark.xdist_group("nodes")]
 
-TRIALS = 7
+TRIALS = 5
 """Fewer than the undisturbed sweep has. Trials of equal number are equal, because the sampler draws by number."""
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-# Tests of clusters are two groups, because three clusters at once are too much for two cores.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
+pytestmark = [pytest.mark.slow, pytest.mark.cluster, pytest.mark.xdist_group("submit")]
 
 
 def test_ray_submit_runs_resumes_and_tells_a_wrong_file() -> None:
@@ -21,7 +20,7 @@ def test_ray_submit_runs_resumes_and_tells_a_wrong_file() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=900,
+        timeout=1800,
         env={**os.environ, "VENV": sys.prefix},
     )
     assert done.returncode == 0, done.stdout + done.stderr

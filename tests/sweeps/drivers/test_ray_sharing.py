@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,14 @@ from tests.sweeps.sweeps_for_tests import SMALL, small_config, sweep_file
 
 ray_sharing = pytest.importorskip("sweeps.drivers.ray_sharing")
 ray_tune = pytest.importorskip("sweeps.drivers.ray_tune")
+
+
+def on_ray(test: Callable[..., None]) -> Callable[..., None]:
+    """Marks a test that starts a Ray of its own."""
+    for mark in (pytest.mark.slow, pytest.mark.cluster, pytest.mark.xdist_group("submit")):
+        test = mark(test)
+    return test
+
 
 SCRIPT = """
 import json, sys
@@ -42,8 +51,8 @@ def look():
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "0"  # Ray has given the task a GPU
     return (Gpu(model="NVIDIA Invented 80", memory=80 * 2**30, bfloat16=True),)
 
-ray.init(num_cpus=2, num_gpus=int(sys.argv[1]), include_dashboard=False, log_to_driver=False)
-for file in sys.argv[2:]:
+ray.init(num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False)
+for file in sys.argv[1:]:
     config = read_config(Path(file))
     split = open_data(config.data, config.scale, Path(config.cache))
     store = Store(config.storage)
@@ -59,12 +68,12 @@ ray.shutdown()
 """
 
 
-def run_on_ray(gpus: int, *files: Path) -> list[dict[str, Any]]:
-    """Runs the sweeps in `files` on one Ray of two cores and `gpus` GPUs.
+def run_on_ray(*files: Path) -> list[dict[str, Any]]:
+    """Runs the sweeps in `files` on one Ray of two cores and a GPU.
 
     Returns the share, states and messages of each.
     """
-    lines = run_script(SCRIPT, str(gpus), *map(str, files)).splitlines()
+    lines = run_script(SCRIPT, *map(str, files)).splitlines()
     return [json.loads(line.removeprefix("found")) for line in lines if line.startswith("found")]
 
 
@@ -81,7 +90,7 @@ def run_script(script: str, *arguments: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=900,
         env={**os.environ, "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"},
     )
     assert done.returncode == 0, done.stderr[-3000:]
@@ -94,8 +103,7 @@ def known(folder: Path, cores: float) -> None:
     remember(plan(folder, gpu="auto"), Site(gpu=LARGE, cores=cores), Ladder(rungs=tuple(rungs)))
 
 
-@pytest.mark.slow
-@pytest.mark.xdist_group("faults")
+@on_ray
 def test_trials_on_ray_share_a_gpu_as_was_measured_on_its_kind_before_or_now(
     tmp_path: Path,
 ) -> None:
@@ -104,7 +112,7 @@ def test_trials_on_ray_share_a_gpu_as_was_measured_on_its_kind_before_or_now(
     known(measured, cores=2.0)
     two = sweep_file(measured, resources={"cpu": 1}, search={"sampler": "random", "trials": 2})
     one = sweep_file(unknown, resources={"cpu": 1}, search={"sampler": "random", "trials": 1})
-    found, new = run_on_ray(1, two, one)
+    found, new = run_on_ray(two, one)
     assert found["gpu"] == 0.5
     assert found["memory"] == pytest.approx(0.45 * 80 * 2**30)
     assert found["states"] == ["complete"] * 2
@@ -115,14 +123,6 @@ def test_trials_on_ray_share_a_gpu_as_was_measured_on_its_kind_before_or_now(
     (entry,) = json.loads((unknown / "cache" / REMEMBERED).read_text()).values()
     assert list(entry["rungs"]) == ["1", "2"]
     assert new["gpu"] == {1: 1.0, 2: 0.5}[entry["trials"]]
-
-
-@pytest.mark.slow
-@pytest.mark.xdist_group("faults")
-def test_without_gpus_in_the_cluster_trials_are_trained_on_processors(tmp_path: Path) -> None:
-    file = sweep_file(tmp_path, resources={"cpu": 1}, search={"sampler": "random", "trials": 1})
-    (found,) = run_on_ray(0, file)
-    assert (found["gpu"], found["states"]) == (0.0, ["complete"])
 
 
 def node(name: str, **resources: float) -> dict[str, Any]:
@@ -201,8 +201,7 @@ for file in sys.argv[1:]:
 """
 
 
-@pytest.mark.slow
-@pytest.mark.xdist_group("faults")
+@on_ray
 def test_gpus_that_others_hold_stop_auto_with_a_line_and_a_number_not_at_all(
     tmp_path: Path,
 ) -> None:
@@ -278,8 +277,7 @@ sweep.close()
 """
 
 
-@pytest.mark.slow
-@pytest.mark.xdist_group("faults")
+@on_ray
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="counts processes as Linux shows them")
 def test_a_trial_that_must_be_alone_on_ray_is_not_beside_idle_workers(tmp_path: Path) -> None:
     families = {"slwsr": {"n_feats": [2, 4], "n_blocks": [2, 3, 4, 5], "local_blocks": 2}}
