@@ -284,6 +284,8 @@ def _differently_read(node: yaml.ScalarNode) -> str | None:
     read = "a date" if old == "timestamp" else _in_words(yaml.safe_load(text))
     later = _in_words(int(text.replace("0o", ""), 8 if "o" in text else 10) if new == "int" else "")
     instead = _INSTEAD.get(old, "write a decimal number, or put text in quotes")
+    if (old, new) == ("str", "str"):
+        return f"{text} is text, not a number; {instead}"
     return f"{text} is {read} in YAML 1.1 and {later} in YAML 1.2; {instead}"
 
 

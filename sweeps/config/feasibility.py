@@ -118,8 +118,12 @@ def _nothing(config: SweepConfig, smallest: Mapping[str, float], looked: int | N
     if looked is not None:
         which = f"architecture among {looked:,} examined"
     within = "; ".join(str(limit) for limit in config.limits)
-    least = ", ".join(f"{name} {smallest[name]:,}" for name in config.budget if name in smallest)
+    limited = {limit.name: None for limit in config.limits if limit.name in smallest}
+    least = ", ".join(f"{name} {smallest[name]:,}" for name in limited)
+    costs_told = f" (lowest costs: {least})" if least else ""
+    keys = [key for key in ("budget", "constraints") if getattr(config, key)]
+    change = {"budget": "raise the budget", "constraints": "loosen the constraints"}
     return (
-        f"metadata.sweep.budget: no {which} meets {within} (lowest costs: {least}); raise the budget or add "
-        "smaller architectures"
+        f"metadata.sweep.{' and '.join(keys)}: no {which} meets {within}{costs_told}; "
+        f"{' or '.join(change[key] for key in keys)}, or add other architectures"
     )

@@ -86,6 +86,7 @@ def test_not_a_number_is_read_as_such() -> None:
         ("016", "016 is 14 in YAML 1.1 and 16 in YAML 1.2"),
         ("-010", "-010 is -8 in YAML 1.1 and -10 in YAML 1.2"),
         ("0_10", "0_10 is 8 in YAML 1.1 and text in YAML 1.2"),
+        ("0_9", "0_9 is text, not a number; write a decimal number, or put text in quotes"),
         ("089", "089 is text in YAML 1.1 and 89 in YAML 1.2"),
         ("0o10", "0o10 is text in YAML 1.1 and 8 in YAML 1.2"),
         ("1_", "1_ is 1 in YAML 1.1 and text in YAML 1.2"),

@@ -57,3 +57,14 @@ def test_nothing_feasible_in_a_sample_is_told_as_such(tmp_path: Path) -> None:
         ConfigError, match=r"no architecture among 2\d\d examined meets params <= 10"
     ):
         check_feasible(config(tmp_path, budget={"params": 10}), sample=True)
+
+
+def test_what_nothing_meets_is_named_by_the_key_that_asks_for_it(tmp_path: Path) -> None:
+    """Before, a limit under `constraints` was told as one of `budget`, without its lowest cost."""
+    with pytest.raises(ConfigError) as told:
+        check_feasible(config(tmp_path, constraints=["params <= 10"]))
+    assert str(told.value).startswith("metadata.sweep.constraints: no architecture")
+    assert "lowest costs: params " in str(told.value)
+    assert "; loosen the constraints, or add other" in str(told.value)
+    with pytest.raises(ConfigError, match=r"sweep\.budget and constraints: .* raise the budget or l"):
+        check_feasible(config(tmp_path, budget={"params": 10}, constraints=["multadds <= 10"]))
