@@ -1,9 +1,16 @@
 """Compares the latency of a network in a busy sweep with its latency alone, round by round.
 
-In each round, the network is measured twice as a sweep would: alone, and while two other processes train without a
-pause but those that `sweeps.measure.turns` asks for. With --contrast, the round also measures it beside trainings that do not
-pause, as srsweep did before. The rows hold the cores that the trainings used during the measurement, and the cores that
-all other processes used, because they distort the results.
+In each round, the network is measured as a sweep would: while two other processes train without a pause but those that
+`sweeps.measure.turns` asks for, and alone, before and after that. The latency in the sweep is compared with the mean of the two
+alone. A virtual machine may slow down by a third within a minute, without a sign inside it. So a round counts only if
+its two latencies alone agree within TOLERANCE; the other rounds are printed and tell nothing.
+
+Worked example: 100 ms alone, 104 ms in the sweep and 102 ms alone again are a difference of 104 / 101 - 1 = +3.0 %. With
+130 ms at the end, the round does not count.
+
+With --contrast, the round also measures it beside trainings that do not pause, as srsweep did before. The rows hold the
+cores that the trainings used during the measurement, and the cores that all other processes used, because they distort
+the results.
 """
 
 import multiprocessing
@@ -15,7 +22,7 @@ from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 
 import torch
 
@@ -35,6 +42,8 @@ NETWORK = ("slwsr", {"n_feats": 8, "n_blocks": 8, "local_blocks": 4})
 SCALE = 4
 STEPS = 1_000_000
 """More steps than the trainings can take."""
+TOLERANCE = 0.10
+"""How much the latencies alone, before and after, may differ in a round that counts."""
 STARTING_SECONDS = 300
 """Seconds within which a training must have taken its first steps."""
 
@@ -116,6 +125,11 @@ def measured(trainings: Sequence[int], priority: int) -> tuple[Latency, float]:
     return found, used / seconds
 
 
+def counts(before: float, after: float) -> bool:
+    """Tells whether two latencies alone, of any unit, agree within TOLERANCE."""
+    return max(before, after) / min(before, after) - 1 <= TOLERANCE
+
+
 def main() -> None:
     """Measures round by round and prints the differences."""
     parser = parser_for(__doc__)
@@ -133,10 +147,10 @@ def main() -> None:
     options = parser.parse_args()
     data = DataSettings(train=options.train, root=options.root)
     record = Record("latency-in-a-sweep", train=options.train, priority=options.priority)
-    how = {"alone": None, "busy sweep": True}
+    how = {"alone before": None, "busy sweep": True, "alone after": None}
     if options.contrast:
         how["busy, without turns"] = False
-    differences = []
+    differences, untold = [], []
     for number in range(options.rounds):
         medians = {}
         for name, pauses in how.items():
@@ -165,9 +179,18 @@ def main() -> None:
                 f"trainings {used:.2f}, others {found.others:.2f} cores",
                 flush=True,
             )
-        differences.append(medians["busy sweep"] / medians["alone"] - 1)
-    shown = ", ".join(f"{each:+.1%}" for each in differences)
-    print(f"busy sweep against alone: {shown}; median {median(differences):+.1%}")
+        before, after = medians["alone before"], medians["alone after"]
+        difference = medians["busy sweep"] / fmean((before, after)) - 1
+        drift = after / before - 1
+        (differences if counts(before, after) else untold).append(difference)
+        print(f"{number}: busy sweep {difference:+.1%}; alone, after against before {drift:+.1%}")
+    for which, found_differences in (
+        ("busy sweep against alone", differences),
+        ("rounds that tell nothing, because the machine changed", untold),
+    ):
+        if found_differences:
+            shown = ", ".join(f"{each:+.1%}" for each in found_differences)
+            print(f"{which}: {shown}; median {median(found_differences):+.1%}")
 
 
 if __name__ == "__main__":
