@@ -150,7 +150,8 @@ def main() -> None:
     how = {"alone before": None, "busy sweep": True, "alone after": None}
     if options.contrast:
         how["busy, without turns"] = False
-    differences, untold = [], []
+    differences: list[float] = []
+    untold: list[float] = []
     for number in range(options.rounds):
         medians = {}
         for name, pauses in how.items():

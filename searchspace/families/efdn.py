@@ -23,17 +23,19 @@ from searchspace.strategies.attention import (
     ContrastGate,
     EnhancedSpatialGate,
 )
-from searchspace.strategies.branched import plain
-from searchspace.strategies.reparam import EDGES
+from searchspace.strategies.reparam import COMMON, EDGES
 from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
 from searchspace.table.cost_parts import Parts
 
 CONVOLUTIONS: dict[str, Callable[[int, int], nn.Module]] = {
     "edbb": edbb.EdgeConv,
-    "plain": plain,
+    **COMMON,
 }
 """The builder of a 3x3 convolution for each value of `block`. A builder takes (input channels, output channels)."""
+
+OWN_BLOCKS = ("edbb", "plain")
+"""The values of `block` that the author's code has. `auto` for the whole family tries these alone."""
 
 ACTIVATIONS: dict[str, Callable[[int], nn.Module]] = {
     "prelu": nn.PReLU,
@@ -58,9 +60,10 @@ class EfdnSpec(Spec):
     """Number of channels between blocks. Inside a block, four feature maps are reduced to half as many channels."""
     n_blocks: Annotated[int, Field(ge=2, le=64), Search((2, 3, 4, 6))] = 4
     """Number of blocks. A 1x1 convolution fuses the output of every block after the first with an earlier output."""
-    block: Annotated[str, one_of(CONVOLUTIONS), Search(tuple(CONVOLUTIONS))] = "edbb"
+    block: Annotated[str, one_of(CONVOLUTIONS), Search(OWN_BLOCKS)] = "edbb"
     """The form in which the 3x3 convolutions of the blocks train. edbb: with a 1x1 convolution and three edge filters
-    beside them, which are folded into one convolution for deployment. plain: as one."""
+    beside them, which are folded into one convolution for deployment. plain: as one. repvgg, ecb and rrrb: with the
+    branches of other papers; name them to search them."""
     activation: Annotated[str, one_of(ACTIVATIONS), Search(tuple(ACTIVATIONS))] = "prelu"
     """The activation after each of the first three convolutions of a block."""
     block_attention: Annotated[str, one_of(BLOCK_ATTENTIONS), Search(tuple(BLOCK_ATTENTIONS))] = (
@@ -146,7 +149,7 @@ def _layers(spec: EfdnSpec, _scale: int) -> Iterator[str]:
         "enhanced_spatial": ("conv1", "conv2", "conv_max", "conv3", "conv3_", "conv_f", "conv4"),
         "none": (),
     }
-    if spec.block_attention not in gates:
+    if spec.block_attention not in gates or spec.block not in OWN_BLOCKS:
         return
     slopes = spec.activation == "prelu"
     yield "head"

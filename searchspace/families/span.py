@@ -20,16 +20,19 @@ from searchspace.layers import RGB_MEAN_DIV2K, conv
 from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies import conv3xc
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
-from searchspace.strategies.branched import plain
+from searchspace.strategies.reparam import COMMON
 from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS
 from searchspace.table.cost_parts import Parts
 
 CONVOLUTIONS: dict[str, Callable[[int, int, bool], nn.Module]] = {
     "conv3xc": conv3xc.Conv3XC,
-    "plain": plain,
+    **COMMON,
 }
 """The builder of a 3x3 convolution for each value of `block`. A builder takes (input channels, output channels, bias)."""
+
+OWN_BLOCKS = ("conv3xc", "plain")
+"""The values of `block` that the authors' code has. `auto` for the whole family tries these alone."""
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"silu": F.silu, "relu": torch.relu}
 """The activation for each value of `activation`."""
@@ -65,9 +68,9 @@ class SpanSpec(Spec):
     layout: Annotated[Literal["span", "v2"], Search(("span", "v2"))] = "span"
     """What stands around the blocks. span: a convolution before them, and a 1x1 convolution that fuses four feature maps
     behind them. v2: the first block reads the image, and the upsampler reads the image beside the features."""
-    block: Annotated[str, one_of(CONVOLUTIONS), Search(tuple(CONVOLUTIONS))] = "conv3xc"
+    block: Annotated[str, one_of(CONVOLUTIONS), Search(OWN_BLOCKS)] = "conv3xc"
     """The form in which every 3x3 convolution before the upsampler trains. conv3xc: as four convolutions, which are
-    deployed as one. plain: as one."""
+    deployed as one. plain: as one. repvgg, ecb and rrrb: with the branches of other papers; name them to search them."""
     activation: Annotated[str, one_of(ACTIVATIONS), Search(tuple(ACTIVATIONS))] = "silu"
     """The activation between the convolutions of a block."""
     block_attention: Annotated[Gate, Search(("parameter_free", "guided", "none"))] = (
@@ -236,7 +239,7 @@ def _names(spec: SpanSpec, layer: str, deployed: str) -> list[str]:
 
 
 def _layers(spec: SpanSpec, _scale: int) -> Iterator[str]:
-    if spec.layout != "span":
+    if spec.layout != "span" or spec.block not in OWN_BLOCKS:
         return
     yield from _names(spec, "conv_1", "eval_conv")
     for i in range(1, spec.n_blocks + 1):
@@ -248,7 +251,7 @@ def _layers(spec: SpanSpec, _scale: int) -> Iterator[str]:
 
 
 def _layers_v2(spec: SpanSpec, _scale: int) -> Iterator[str]:
-    if spec.layout != "v2":
+    if spec.layout != "v2" or spec.block not in OWN_BLOCKS:
         return
     for i in range(1, spec.n_blocks + 1):
         for j in (1, 2, 3):

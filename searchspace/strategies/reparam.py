@@ -254,6 +254,19 @@ BlockName = Annotated[str, one_of(BLOCKS), Search(tuple(BLOCKS), only_if_named=T
 """The type of the knob `block`. A sweep tries all names if its file says `block: auto`."""
 
 
+def ungrouped(block: str) -> Callable[..., nn.Module]:
+    """Returns a builder of kind `block` that takes (channels in, channels out, bias), the last of which may be left out."""
+
+    def build(in_channels: int, out_channels: int, bias: bool = True) -> nn.Module:
+        return BLOCKS[block](in_channels, out_channels, 1, bias)
+
+    return build
+
+
+COMMON: dict[str, Callable[..., nn.Module]] = {name: ungrouped(name) for name in BLOCKS}
+"""BLOCKS for families whose knob `block` has further values of their own."""
+
+
 def block_conv(
     block: str, in_channels: int, out_channels: int, *, groups: int = 1, bias: bool = True
 ) -> nn.Module:

@@ -66,5 +66,7 @@ def test_what_nothing_meets_is_named_by_the_key_that_asks_for_it(tmp_path: Path)
     assert str(told.value).startswith("metadata.sweep.constraints: no architecture")
     assert "lowest costs: params " in str(told.value)
     assert "; loosen the constraints, or add other" in str(told.value)
-    with pytest.raises(ConfigError, match=r"sweep\.budget and constraints: .* raise the budget or l"):
+    with pytest.raises(
+        ConfigError, match=r"sweep\.budget and constraints: .* raise the budget or l"
+    ):
         check_feasible(config(tmp_path, budget={"params": 10}, constraints=["multadds <= 10"]))
