@@ -194,6 +194,8 @@ def test_check_passes(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     copy = tmp_path / path.name
     copy.write_text(text)
     monkeypatch.chdir(tmp_path)
+    # Steps are timed for real in the tests of `check`. Here they would take a minute for all files.
+    monkeypatch.setattr("srsweep.commands.check.time_step", lambda *_: 0.05)
     result = CliRunner().invoke(main, ["check", str(copy)])
     assert result.exit_code == 0, result.output
     assert re.search(r"^data +not found: .*(DIV2K|BSDS400)", result.output, re.M), result.output
