@@ -171,6 +171,8 @@ def stored_config(url: str, name: str) -> SweepConfig:
         text = read_stored(lives["text"].iloc[-1]) if len(lives) else None
     except UserError as error:
         raise UserError(f"{source}: {error}") from None
+    if isinstance(text, dict):
+        text = text | {"name": name}  # the sweep may have been renamed since
     return parse_config({"metadata": {"sweep": text}}, source, stored=True)
 
 

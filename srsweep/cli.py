@@ -27,6 +27,8 @@ COMMANDS = {
     "upscale": "Enlarge images with a trained network or an exported file.",
     "latency": "Measure how long a network takes for one image.",
     "ntire": "Rank the variants of a sweep by NTIRE's efficiency score.",
+    "stop": "Stop a sweep that runs on this machine, as Ctrl-C does.",
+    "rename": "Rename a sweep and the folder of its checkpoints.",
     "delete": "Delete a sweep with its trials and checkpoints.",
     "doctor": "Say what srsweep found on this machine.",
     "merge": "Copy all sweeps from another database into yours.",

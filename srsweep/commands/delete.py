@@ -12,7 +12,7 @@ from srsweep.errors import say
 from srsweep.options import DATABASE, is_terminal, locate
 from sweeps.checkpoints.object_store import is_url
 from sweeps.messages import redacted_url
-from sweeps.store.removal import delete_sweep
+from sweeps.store.management import delete_sweep
 from sweeps.store.store import Store
 
 

@@ -1,6 +1,9 @@
 """The command `run`: runs the sweep that a sweep file describes."""
 
+import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -36,7 +39,7 @@ def run(file: Path, trials: int | None, driver: DriverName, address: str | None)
       0    The sweep is complete.
       1    The sweep failed, or another process runs it. All results so far are stored.
       2    The file or the command line has a mistake.
-      130  You stopped it with Ctrl-C. All results so far are stored.
+      130  You stopped it with Ctrl-C, SIGTERM or `srsweep stop`. All results so far are stored.
     """
     config = with_trials(read_file(file), trials)
     again = resumption(config, driver, address)
@@ -60,15 +63,25 @@ def _given(trials: int | None, driver: DriverName, address: str | None) -> list[
     return words + ([] if address is None else ["--address", address])
 
 
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """Raises KeyboardInterrupt on SIGTERM, which schedulers and containers send before they kill."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def run_config(config: SweepConfig, driver: DriverName, address: str | None, again: str) -> None:
     """Runs a sweep, shows its progress, and prints a summary at the end.
 
-    Ctrl-C ends the process with exit code 130 and prints `again`, the command that continues the sweep.
+    Ctrl-C or SIGTERM ends the process with exit code 130 and prints `again`, the command that continues the sweep.
     """
     console = Console()
     started = time.monotonic()
     try:
-        with Watcher(console) as watcher:
+        with _sigterm_as_ctrl_c(), Watcher(console) as watcher:
             sweep = run_sweep(
                 config,
                 driver=driver,

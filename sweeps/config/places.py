@@ -14,6 +14,10 @@ FILE_ENDINGS = (".yaml", ".yml")
 """Endings by which a command tells a sweep file from the name of a sweep. Letter case does not matter."""
 
 
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+"""The names that a sweep may have. `name_fault` has a further rule for new sweeps."""
+
+
 def is_sweep_file(name: str) -> bool:
     """Returns whether a command takes `name` for a sweep file, not for the name of a sweep."""
     return name.lower().endswith(FILE_ENDINGS)

@@ -31,7 +31,7 @@ from sweeps.advice import STORAGE_VARIABLE
 from sweeps.capacity.settings import ResourceSettings
 from sweeps.checkpoints.object_store import is_url
 from sweeps.config import faults as check
-from sweeps.config.places import expand_data, expand_folder, expand_local, name_fault
+from sweeps.config.places import NAME, expand_data, expand_folder, expand_local, name_fault
 from sweeps.config.recipe import parse_recipe, with_restarts
 from sweeps.config.yaml_lines import SWEEP, listed
 from sweeps.data.settings import DataSettings
@@ -67,7 +67,7 @@ class SweepConfig(BaseModel):
         frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True
     )
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+    name: Annotated[str, Field(pattern=NAME)]
     """Name of the sweep in the database. If the database has a sweep with this name, running the sweep resumes it."""
     scale: Scale
     """Upscaling factor."""

@@ -12,6 +12,7 @@ import os
 import secrets
 import threading
 import time
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -196,6 +197,27 @@ def is_dead(token: str) -> bool:
     except (OSError, ValueError):
         return False
     return False
+
+
+@dataclass(frozen=True)
+class Driver:
+    """A driver that runs a sweep."""
+
+    holder: str
+    """Its machine and process, in words."""
+    process: int | None
+    """The number of its process if it runs on this machine, or None."""
+    token: str
+    """The token of its lease."""
+
+
+def driver_of(database: Database, sweep_id: int) -> Driver | None:
+    """Returns the driver that holds the lease of a sweep; None if there is none, or if it is known to be dead."""
+    lease = _lease(database, sweep_id)
+    if lease is None or is_dead(lease.token) or seconds_left(database, sweep_id) <= 0:
+        return None
+    here = lease.token[:12] == this_machine()
+    return Driver(lease.holder, int(lease.token[12:20], 16) if here else None, lease.token)
 
 
 def last_sign(database: Database, sweep_id: int, seconds: float) -> datetime | None:

@@ -1,0 +1,82 @@
+"""Deletes or renames a whole sweep, in one transaction and only if no driver runs it."""
+
+from collections.abc import Callable
+
+from sqlalchemy import Select, delete, select, update
+from sqlalchemy.orm import Session
+
+from searchspace.errors import UserError
+from sweeps.store import schema
+from sweeps.store.lease import LEASE_SECONDS, acquire, demand, release
+from sweeps.store.provenance import holder
+from sweeps.store.store import Store
+
+OF_TRIALS = (schema.Measurement, schema.Attempt, schema.TrialKnob)
+"""Tables whose rows belong to a trial."""
+OF_SWEEPS = (schema.Trial, schema.SweepFact, schema.Life, schema.Lease)
+"""Tables whose rows belong to a sweep."""
+
+
+def id_of(store: Store, name: str) -> int:
+    """Returns the id of the sweep called `name`. Raises UserError if there is none."""
+    sweep_id = store.transaction(lambda session: session.scalar(_query(name)))
+    if sweep_id is None:
+        raise UserError(f"sweep: there is none called {name!r} in {store.name}")
+    return sweep_id
+
+
+def delete_sweep(store: Store, name: str) -> None:
+    """Deletes every row of the sweep called `name`.
+
+    Raises UserError if there is no such sweep, and SweepTaken if a driver runs it. Then nothing is deleted.
+    """
+
+    def work(session: Session, sweep_id: int) -> None:
+        trials = select(schema.Trial.id).where(schema.Trial.sweep_id == sweep_id)
+        for table in OF_TRIALS:
+            session.execute(delete(table).where(table.trial_id.in_(trials)))
+        for own in OF_SWEEPS:
+            session.execute(delete(own).where(own.sweep_id == sweep_id))
+        session.execute(delete(schema.Sweep).where(schema.Sweep.id == sweep_id))
+
+    _alone(store, name, work)
+
+
+def rename_sweep(store: Store, name: str, new: str, move: Callable[[], None]) -> None:
+    """Renames the sweep called `name`, and calls `move` in the same transaction to rename what lies on disks.
+
+    Raises UserError if there is no such sweep or another one is called `new`, SweepTaken if a driver runs the sweep, and
+    what `move` raises. Then the sweep keeps its name.
+    """
+
+    def work(session: Session, sweep_id: int) -> None:
+        # After a lost acknowledgement the transaction runs again, and the sweep itself has the new name.
+        if session.scalar(_query(new)) not in (None, sweep_id):
+            raise UserError(f"sweep: there is already one called {new!r} in {store.name}")
+        session.execute(update(schema.Sweep).where(schema.Sweep.id == sweep_id).values(name=new))
+        session.flush()
+        move()
+
+    token, sweep_id = _alone(store, name, work)
+    release(store.database, sweep_id, token)
+
+
+def _query(name: str) -> Select[int]:
+    return select(schema.Sweep.id).where(schema.Sweep.name == name)
+
+
+def _alone(store: Store, name: str, work: Callable[[Session, int], None]) -> tuple[str, int]:
+    """Calls `work` with the sweep's lease, so that no driver can begin meanwhile. Returns the lease's token and the sweep's id."""
+    sweep_id = id_of(store, name)
+    token = acquire(store.database, sweep_id, holder(), LEASE_SECONDS)
+
+    def leased(session: Session) -> None:
+        demand(session, sweep_id, token, LEASE_SECONDS)
+        work(session, sweep_id)
+
+    try:
+        store.transaction(leased)
+    except (UserError, OSError):
+        release(store.database, sweep_id, token)
+        raise
+    return token, sweep_id
