@@ -28,7 +28,7 @@ def test_the_shell_completes_commands_and_options() -> None:
     shell = BashComplete(main, {}, "srsweep", "_SRSWEEP_COMPLETE")
     found = shell.get_completions([], "re")
     assert [(item.value, item.help) for item in found] == [
-        (name, COMMANDS[name]) for name in ("report", "resume")
+        (name, COMMANDS[name]) for name in ("rename", "report", "resume")
     ]
     assert [item.value for item in shell.get_completions(["status"], "--js")] == ["--json"]
 
