@@ -18,23 +18,28 @@ HEAD = """| setting | PSNR-Y dB | difference from the default | 95 % interval |
 
 
 def rows(url: str = URL) -> Iterator[str]:
-    """Yields one line of Markdown for each recipe, and for each block of the comparison of re-parameterised blocks.
+    """Yields one line of Markdown for each recipe, then for each block, then for each loss of the longer trainings.
 
     The difference is the mean over the seeds.
     """
     trials = load_trials(url)
     trials = trials[trials["state"] == "complete"]
-    blocks = load_knobs(url)["block"].reindex(trials["id"]).fillna("plain")
-    trials = trials.assign(block=blocks.to_numpy())
-    default = _scores(trials[trials["sweep"] == "recipe-default"])
-    for sweep, own in trials.groupby("sweep", sort=False):
-        name = str(sweep)
-        if name.startswith("recipe-"):
-            yield _line(name.removeprefix("recipe-"), own, default)
-            continue
-        plain = _scores(own[own["block"] == "plain"])
-        for block, of_block in own.groupby("block", sort=False):
-            yield _line(f"{name.removeprefix('reparam-')}, block: {block}", of_block, plain)
+    knobs = load_knobs(url).reindex(trials["id"])
+    trials = trials.assign(
+        block=knobs["block"].fillna("plain").to_numpy(),
+        loss=knobs["train.loss"].fillna("l1").to_numpy(),
+    )
+    of_recipes = trials[trials["sweep"].str.startswith("recipe-")]
+    default = _scores(of_recipes[of_recipes["sweep"] == "recipe-default"])
+    for sweep, own in of_recipes.groupby("sweep", sort=False):
+        yield _line(str(sweep).removeprefix("recipe-"), own, default)
+    for start, column, base in (("reparam-", "block", "plain"), ("longer-", "loss", "l1")):
+        compared = trials[trials["sweep"].str.startswith(start)]
+        for (_, family), own in compared.groupby(["sweep", "family"], sort=False):
+            of_base = _scores(own[own[column] == base])
+            for value, each in own.groupby(column, sort=False):
+                steps = f", {each['step'].iloc[0]:,} steps" if column == "loss" else ""
+                yield _line(f"{family}{steps}, {column}: {value}", each, of_base)
 
 
 def _scores(trials: pd.DataFrame) -> "pd.Series[float]":
