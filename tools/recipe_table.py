@@ -24,7 +24,7 @@ def rows(url: str = URL) -> Iterator[str]:
     """
     trials = load_trials(url)
     trials = trials[trials["state"] == "complete"]
-    knobs = load_knobs(url).reindex(trials["id"])
+    knobs = load_knobs(url).reindex(index=trials["id"], columns=["block", "train.loss"])
     trials = trials.assign(
         block=knobs["block"].fillna("plain").to_numpy(),
         loss=knobs["train.loss"].fillna("l1").to_numpy(),
