@@ -24,7 +24,9 @@ def rows(url: str = URL) -> Iterator[str]:
     """
     trials = load_trials(url)
     trials = trials[trials["state"] == "complete"]
-    knobs = load_knobs(url).reindex(index=trials["id"], columns=["block", "train.loss"])
+    knobs = (
+        load_knobs(url).reindex(index=trials["id"], columns=["block", "train.loss"]).astype(object)
+    )
     trials = trials.assign(
         block=knobs["block"].fillna("plain").to_numpy(),
         loss=knobs["train.loss"].fillna("l1").to_numpy(),
