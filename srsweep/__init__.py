@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from srsweep.api.sweeps import check, run
     from sweeps.engine.outcomes import SweepFailed
     from sweeps.store.store import StoreError, SweepTaken
+    from sweeps.train.own_function import TrainingJob
 
 __all__ = [
     "Model",
     "StoreError",
     "SweepFailed",
     "SweepTaken",
+    "TrainingJob",
     "UserError",
     "check",
     "figures",
@@ -34,6 +36,7 @@ _MODULES = {
     "StoreError": "sweeps.store.store",
     "SweepFailed": "sweeps.engine.outcomes",
     "SweepTaken": "sweeps.store.store",
+    "TrainingJob": "sweeps.train.own_function",
     "UserError": "searchspace.errors",
     "check": "srsweep.api.sweeps",
     "figures": "srsweep.api.results",

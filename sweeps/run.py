@@ -18,6 +18,7 @@ from sweeps.checkpoints.object_store import check_store, is_url
 from sweeps.checkpoints.warm_start import check_readable
 from sweeps.config.feasibility import Found, check_feasible
 from sweeps.config.sweep_config import SweepConfig
+from sweeps.data.cache import content_digest
 from sweeps.data.images import SetNotFound, find_folders
 from sweeps.data.patches import PatchSampler
 from sweeps.data.settings import EMBEDDED, DataSettings, set_names
@@ -30,6 +31,7 @@ from sweeps.records import Record
 from sweeps.store.database import check_place
 from sweeps.store.provenance import git_state, holder, versions
 from sweeps.store.store import LEASE_SECONDS, Store, StoreError, SweepTaken
+from sweeps.train.own_function import check_function
 from sweeps.train.settings import differing
 from sweeps.train.teacher import teacher_of
 
@@ -70,6 +72,8 @@ def prepare(config: SweepConfig, *, sample: bool = False, elsewhere: bool = Fals
         for each in differing(config.trainings, "warm_start", "distill"):
             check_readable("train.warm_start", each.warm_start)
             teacher_of(each, config.scale, torch.device("cpu"))
+        for each in differing(config.trainings, "function"):
+            check_function(each.function)
     found = check_feasible(config, sample=sample)
     missing = _missing_set(config.data) if elsewhere else ""
     if missing:
@@ -152,6 +156,7 @@ def run_sweep(
         )
         try:
             _record_provenance(sweep, split)
+            _watch_functions(sweep, say)
             _drive(sweep, driver, address, partial(make_plan, config, found, split), say)
             check_result(sweep.trials.values())
         except SweepTaken:
@@ -268,6 +273,21 @@ def _record_provenance(sweep: Sweep, split: DataSplit) -> None:
         sweep.store.set_fact(sweep.id, "validation_bicubic_psnr_y", f"{scores.psnr_y:.6f}")
         sweep.store.set_fact(sweep.id, "validation_bicubic_ssim_y", f"{scores.ssim_y:.6f}")
         sweep.store.set_fact(sweep.id, "validation_bicubic_psnr_rgb", f"{scores.psnr_rgb:.6f}")
+
+
+def _watch_functions(sweep: Sweep, say: Say) -> None:
+    """Stores a digest of the file of each training function, and says so if a file has changed since the sweep began."""
+    for each in differing(sweep.config.trainings, "function"):
+        if each.function is None:
+            continue
+        file = each.function.rpartition(":")[0]
+        fact, digest = f"file of {each.function}"[:100], content_digest(Path(file))
+        if sweep.store.facts(sweep.id).get(fact, digest) != digest:
+            say(
+                f"train.function: {file} has changed since this sweep began, so its later trials may differ from the "
+                "earlier ones; give the sweep another name to train all anew"
+            )
+        sweep.store.set_fact(sweep.id, fact, digest)
 
 
 def refuse_other_images(name: str, known: str, split: DataSplit) -> None:

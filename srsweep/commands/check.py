@@ -263,6 +263,8 @@ def _expected_time(config: SweepConfig, allowed: list[Architecture]) -> str:
     meant_for_cuda = resources.gpu not in (AUTO, 0) or config.train.device == "cuda"
     if meant_for_cuda and not torch.cuda.is_available():
         return "unknown: the trials need a GPU, and this machine has none"
+    if any(each.function is not None for each in config.trainings):
+        return "unknown: train.function decides how long a step takes"
     slots = min(local_slots(resources), config.planned_trials)
     started = time.perf_counter()
     try:

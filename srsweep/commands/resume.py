@@ -2,6 +2,7 @@
 
 import click
 
+from searchspace.errors import UserError
 from srsweep.choice import stored_config
 from srsweep.commands.run import resumption, run_config
 from srsweep.options import ADDRESS, DATABASE_ALONE, DRIVER, locate
@@ -21,5 +22,11 @@ def resume(name: str, db: str | None, driver: DriverName, address: str | None) -
     """
     _, url = locate([], db)
     config = stored_config(url, name)
+    if function := next((t.function for t in config.trainings if t.function), None):
+        # A database may come from elsewhere, and must not say which code runs here.
+        raise UserError(
+            f"sweep {name}: trains with a function of your own, {function}; to continue it, run its sweep file with "
+            "`srsweep run FILE`"
+        )
     config = config.model_copy(update={"storage": url})
     run_config(config, driver, address, resumption(config, driver, address))

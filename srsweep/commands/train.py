@@ -188,6 +188,12 @@ def _settings(variant: Variant, steps: int | None, changed: Mapping[str, object]
     if steps is not None:
         values["steps"] = steps
     settings = validated(TrainSettings, values, {}, prefix="--set ")
+    if settings.function is not None and "function" not in changed:
+        # A database or a folder may come from elsewhere, and must not say which code runs here.
+        raise UserError(
+            f"--set function: the earlier training used {settings.function}; give --set function={settings.function} "
+            "to run it, or --set function=null for srsweep's own step"
+        )
     if fault := batch_fault(settings, variant.scale):
         raise UserError(f"--set batch_size: {fault}")
     return settings

@@ -55,6 +55,8 @@ class _State(_Strict):
     computed: str = ""
     # Only a training that averages its weights writes them beside the average, and only before its last step.
     raw: dict[str, Tensor] | None = None
+    # Only a training by the user's own function writes the states of the objects that it keeps.
+    kept: dict[str, Any] | None = None
 
 
 def content_fault(state: Mapping[str, Any]) -> str:
@@ -95,6 +97,10 @@ def training_fault(state: Mapping[str, Any], network: nn.Module, settings: Train
     if step == settings.steps:
         return ""
     raw = _tensors_fault(state, "raw", network) if settings.ema is not None else ""
+    if settings.function is not None:
+        return raw or (
+            "kept: must not be missing before the last step" if state.get("kept") is None else ""
+        )
     return raw or _moments_fault(state, list(network.parameters()))
 
 

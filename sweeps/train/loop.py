@@ -11,6 +11,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -32,8 +33,9 @@ from sweeps.measure.turns import give_way
 from sweeps.records import Evaluation, Measurement, Progress
 from sweeps.train.average import Average, average_of
 from sweeps.train.optimizer import learning_rate_at, make_optimizer, set_rate
+from sweeps.train.own_function import TrainingJob, own_step
 from sweeps.train.settings import TrainSettings
-from sweeps.train.step import make_step, make_update
+from sweeps.train.step import Step, make_step, make_update
 from sweeps.train.teacher import teacher_of
 
 DIVERGED = 50.0
@@ -73,7 +75,7 @@ def train(
     until_step = settings.steps if until_step is None else until_step
     device = pick_device(settings.device)
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = make_optimizer(network, settings)
+    optimizer = None if settings.function else make_optimizer(network, settings)
     watch = _LossWatch(settings)
     state = _newest(network, checkpoints, settings)
     step, seconds, history = _resume(network, optimizer, watch, settings, state)
@@ -81,10 +83,7 @@ def train(
     scored = network if average is None else average.network
     for evaluated, measurements in itertools.groupby(history, key=lambda item: item.step):
         yield Evaluation(step=evaluated, measurements=tuple(measurements))
-    sampler = PatchSampler(split.train, settings.patch_size, settings.batch_size, seed)
-    rate = partial(learning_rate_at, settings)
-    teacher = _teacher(settings, split.train.scale, device)
-    take_step = make_step(network, optimizer, settings, sampler, rate, average, teacher)
+    take_step, kept = _steps(network, optimizer, settings, split, seed, step, state, average)
     # Evaluates at the end of each cycle too, so that the history does not depend on whether the trial pauses there.
     also = {until_step, *(settings.restarts or ())}
     started = clock() - seconds
@@ -93,7 +92,9 @@ def train(
     def save() -> None:
         state = {
             "network": scored.state_dict(),
-            "optimizer": optimizer.state_dict() if step < settings.steps else None,
+            "optimizer": optimizer.state_dict()
+            if optimizer is not None and step < settings.steps
+            else None,
             "step": step,
             "seconds": seconds,
             "training": training.stored() if training is not None else None,
@@ -103,6 +104,7 @@ def train(
             "losses": (watch.total, watch.count),
             "best": watch.best,
             **_raw(network, average, step == settings.steps),
+            **(kept() if step < settings.steps else {}),
         }
         write_state(state, checkpoints.write)
 
@@ -232,15 +234,66 @@ def _start(network: nn.Module, settings: TrainSettings) -> None:
 
 def _teacher(settings: TrainSettings, scale: int, device: torch.device) -> nn.Module | None:
     """Returns the teacher that the settings name, if any. Raises TrainingFailed if its weights do not fit."""
-    try:
+    with _final_mistakes():
         return teacher_of(settings, scale, device)
+
+
+def _steps(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer | None,
+    settings: TrainSettings,
+    split: DataSplit,
+    seed: int,
+    step: int,
+    state: Mapping[str, Any] | None,
+    average: Average | None,
+) -> tuple[Step, Callable[[], dict[str, Any]]]:
+    """Returns the function that takes a step from `step` on, and one that returns what else the checkpoint must hold.
+
+    Without an optimizer, the user's own function takes the steps. Raises TrainingFailed if it, or a teacher, cannot be
+    loaded.
+    """
+    if optimizer is not None:
+        sampler = PatchSampler(split.train, settings.patch_size, settings.batch_size, seed)
+        teacher = _teacher(settings, split.train.scale, next(network.parameters()).device)
+        rate = partial(learning_rate_at, settings)
+        own = make_step(network, optimizer, settings, sampler, rate, average, teacher)
+        return own, dict
+    job = TrainingJob(
+        network=network,
+        scale=split.train.scale,
+        seed=seed,
+        steps=range(step, settings.steps),
+        settings=settings,
+        device=next(network.parameters()).device,
+        pairs=split.train,
+        stored=(state or {}).get("kept") or {},
+    )
+    with _final_mistakes():
+        step_of = own_step(job)
+
+    def take_step(number: int) -> Tensor:
+        with _final_mistakes():
+            loss = step_of(number)
+        if average is not None:
+            average.update()
+        return loss
+
+    return take_step, lambda: {"kept": job.state()}
+
+
+@contextmanager
+def _final_mistakes() -> Iterator[None]:
+    """Turns UserError into TrainingFailed, because the next attempt would make the same mistake."""
+    try:
+        yield
     except UserError as error:
         raise TrainingFailed(str(error)) from None
 
 
 def _resume(
     network: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizer: torch.optim.Optimizer | None,
     watch: _LossWatch,
     settings: TrainSettings,
     state: Mapping[str, Any] | None,
@@ -253,7 +306,7 @@ def _resume(
         _start(network, settings)
         return 0, 0.0, []
     network.load_state_dict(state.get("raw") or state["network"])
-    if state["optimizer"] is not None:
+    if optimizer is not None and state["optimizer"] is not None:
         # Only the moments are loaded. The options, such as a learning rate on the device, belong to this run.
         moments = state["optimizer"]["state"]
         optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})

@@ -1,6 +1,7 @@
 """Settings under `train` in a sweep file."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
@@ -163,6 +164,9 @@ class TrainSettings(BaseModel):
     another scale; layers whose shapes depend on the scale then start new. null: all weights start at random."""
     distill: DistillSettings | None = None
     """Distillation from a trained network, such as {teacher: runs/large/3/attempt-1.pt, weight: 1}. null: none."""
+    function: Annotated[str, AfterValidator(expanded)] | None = None
+    """A training function of your own, as FILE.py:NAME, that takes the steps in the place of srsweep's. Losses, optimizers and
+    schedules are then its own. null: srsweep's own step."""
     clip_gradient: Annotated[float, Number, Field(gt=0, le=1e6)] | None = None
     """Largest norm of the gradient of all weights. A longer gradient is scaled down. null: gradients are not clipped."""
     evaluate_every: Annotated[int, Number, Field(ge=1, le=MAX_STEPS)] = 1000
@@ -233,6 +237,19 @@ class TrainSettings(BaseModel):
         if steps is not None and warmup >= steps:
             raise ValueError(f"must be below steps ({steps:,}), got {warmup:,}")
         return warmup
+
+    @field_validator("function")
+    @classmethod
+    def _names_a_function(cls, function: str | None, info: ValidationInfo) -> str | None:
+        if function is None:
+            return None
+        if not re.fullmatch(r".+\.py:[A-Za-z_]\w*", function):
+            raise ValueError(
+                f"must be FILE.py:NAME, such as my_training.py:train, got {shown(function)}"
+            )
+        if info.data.get("distill") is not None:
+            raise ValueError("srsweep's distillation has no effect on it; set distill: null")
+        return function
 
     @field_validator("restarts")
     @classmethod

@@ -136,7 +136,7 @@ def make_update(
 
     def update(low_res: Tensor, high_res: Tensor) -> Tensor:
         network.train()
-        low_res, high_res = _to_float(low_res), _to_float(high_res)
+        low_res, high_res = to_float(low_res), to_float(high_res)
         with autocast:
             super_res = forward(low_res)
         super_res = super_res.float()
@@ -157,7 +157,7 @@ def make_update(
     return update if lowered else without_tf32()(update)
 
 
-def _to_float(batch: Tensor) -> Tensor:
+def to_float(batch: Tensor) -> Tensor:
     """Converts uint8 (N, 3, H, W) to float32 in [0, 1].
 
     The result is channels-last in memory, because training on a CPU is three times as fast in that layout.

@@ -1,0 +1,178 @@
+"""A training function of the user's own, which takes the optimiser steps in the place of srsweep's.
+
+`train.function: FILE.py:NAME` names it. It is a generator: it gets a `TrainingJob` and yields the loss of each step.
+srsweep counts the steps, evaluates and stores the network, and stops or resumes the training between two of them.
+
+Worked example. A training of three steps that is stopped after the second:
+
+    def train(job):                                  # job.steps is range(0, 3)
+        optimizer = torch.optim.Adam(job.network.parameters())
+        job.keep(optimizer=optimizer)                # its state goes into each checkpoint
+        for step in job.steps:
+            low_res, high_res = job.batch(step)
+            ...
+            yield loss                               # called for twice, then the generator is closed
+
+The resumed training calls `train` again with job.steps = range(2, 3) and the network as it was, and `keep` fills the
+optimizer from the checkpoint before it returns.
+"""
+
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from searchspace.errors import UserError
+from sweeps.data.cache import PairSet
+from sweeps.data.patches import PatchSampler
+from sweeps.device import sent
+from sweeps.train.settings import TrainSettings
+from sweeps.train.step import to_float
+
+STEP_SEEDS = 1_000_003
+"""Distance between the random seeds of two trials. It is larger than most numbers of steps."""
+
+
+class Stateful(Protocol):
+    """An object whose state a checkpoint can hold, such as an optimizer or a scheduler of PyTorch."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the state: tensors, numbers and texts in dicts and lists."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> object:
+        """Takes over a state that `state_dict` returned."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainingJob:
+    """What a training function gets."""
+
+    network: nn.Module
+    """The network on `device`, with the weights that it has before the first of `steps`. It is in training mode at each step."""
+    scale: int
+    """The upscaling factor."""
+    seed: int
+    """The seed of the trial. Before each step, srsweep seeds torch's random numbers by it and the number of the step."""
+    steps: range
+    """The numbers of the steps to take. A resumed training begins above 0."""
+    settings: TrainSettings
+    """The settings under `train`, such as `learning_rate`. Those that shape srsweep's own step, such as `optimizer`, have
+    the effect that the function gives them."""
+    device: torch.device
+    """The device to train on."""
+    pairs: PairSet = field(repr=False)
+    """The training images."""
+    stored: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The states in the checkpoint, by the names that `keep` got."""
+    kept: dict[str, Stateful] = field(default_factory=dict, repr=False)
+    """The objects that `keep` got."""
+    samplers: dict[int, PatchSampler] = field(default_factory=dict, repr=False)
+    """The samplers of `batch`, by the size of their patches."""
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """Returns the patches of `step`: low_res (N, 3, p, p) and high_res (N, 3, sp, sp) for scale s, float32 in [0, 1].
+
+        N is `settings.batch_size` and p is `settings.patch_size`, or the size of the stage. The patches are a function
+        of the seed and the step, as in srsweep's own training.
+        """
+        size = self.settings.patch_size_at(step)
+        if size not in self.samplers:
+            batch_size = self.settings.batch_size
+            self.samplers[size] = PatchSampler(self.pairs, size, batch_size, self.seed)
+        low_res, high_res = self.samplers[size].batch(step)
+        return to_float(sent(low_res, self.device)), to_float(sent(high_res, self.device))
+
+    def keep(self, **objects: Stateful) -> None:
+        """Puts the state of each object into every checkpoint, and fills it from the checkpoint of a resumed training.
+
+        Raises UserError if the checkpoint of a resumed training lacks one of them.
+        """
+        for name, kept in objects.items():
+            self.kept[name] = kept
+            if self.steps.start == 0:
+                continue
+            if name not in self.stored:
+                raise UserError(
+                    f"train.function: the checkpoint at step {self.steps.start:,} has no state of {name!r}; keep the same "
+                    "objects in every run, or give the sweep another name"
+                )
+            kept.load_state_dict(self.stored[name])
+
+    def state(self) -> dict[str, Any]:
+        """Returns the states for a checkpoint, by name."""
+        return {**self.stored, **{name: kept.state_dict() for name, kept in self.kept.items()}}
+
+
+TrainingFunction = Callable[[TrainingJob], Iterator[Tensor | float]]
+"""A function that yields the loss of each step: a number, or a tensor with one element."""
+
+
+def own_step(job: TrainingJob) -> Callable[[int], Tensor]:
+    """Returns the function that takes one step of the job with the training function that the settings name.
+
+    The result raises UserError if the training function ends too early or yields something that is no loss.
+    """
+    text = job.settings.function
+    assert text is not None
+    losses = iter(load_function(text)(job))
+
+    def take_step(step: int) -> Tensor:
+        job.network.train()
+        torch.manual_seed(job.seed * STEP_SEEDS + step)
+        try:
+            loss = next(losses)
+        except StopIteration:
+            raise UserError(
+                f"train.function: {text} has ended after {step:,} of {job.settings.steps:,} steps; it must yield the "
+                "loss of each step"
+            ) from None
+        if not isinstance(loss, Tensor | float | int) or torch.as_tensor(loss).numel() != 1:
+            raise UserError(
+                f"train.function: {text} must yield a loss, which is one number, got {type(loss).__name__}"
+            )
+        return torch.as_tensor(loss).detach().float().reshape(())
+
+    return take_step
+
+
+def load_function(text: str) -> TrainingFunction:
+    """Imports FILE.py:NAME and returns the function. The file may import modules that lie beside it.
+
+    Raises UserError if there is no such file or function, and what the file raises while it is imported.
+    """
+    file, _, name = text.rpartition(":")
+    path = Path(file).absolute()
+    if not path.is_file():
+        raise UserError(f"train.function: there is no file {file}")
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    spec = importlib.util.spec_from_file_location(f"srsweep_function_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    found = getattr(module, name, None)
+    if not callable(found):
+        raise UserError(f"train.function: {file} has no function {name}")
+    function: TrainingFunction = found
+    return function
+
+
+def check_function(text: str | None) -> None:
+    """Raises UserError with one line if the function of a sweep cannot be imported here."""
+    if text is None:
+        return
+    try:
+        load_function(text)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"train.function: {text.rpartition(':')[0]} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
