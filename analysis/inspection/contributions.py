@@ -42,12 +42,11 @@ def contributions(
     enlarged: Callable[[], Pixels],
     high_res: Pixels,
     scale: int,
-    tick: Callable[[], None] = lambda: None,
 ) -> list[Contribution]:
     """Returns the contributions of all inputs of pool layers, whole pool layers and parallel paths.
 
     `sources` names the inputs of the pool layers (`Record.sources`). `enlarged` runs the network and returns its image, with
-    the shape of `high_res` (H, W, 3). `tick` is called after each part.
+    the shape of `high_res` (H, W, 3).
     """
     whole = enlarged()
     best = psnr_y(whole, high_res, scale)
@@ -65,7 +64,6 @@ def contributions(
                 psnr_loss=best - psnr_y(image, high_res, scale),
             )
         )
-        tick()
     return found
 
 

@@ -22,7 +22,7 @@ BLOCKS = {
     "rows": "int64",
     "columns": "int64",
     "high_share": "float64",
-    "size": "float64",
+    "mean_abs": "float64",
     "residual": "float64",
     "residual_share": "float64",
     "residual_high_share": "float64",
@@ -35,7 +35,7 @@ ACTIVATIONS = {
     "function": "str",
     "zeros": "float64",
     "negative": "float64",
-    "values": "int64",
+    "pixels": "int64",
 }
 CONTRIBUTIONS = {
     "network": "str",
@@ -107,7 +107,7 @@ def inspect_networks(
 ) -> Inspection:
     """Inspects each of `subjects` on one image: `low_res` (h, w, 3) and its original `high_res` (s h, s w, 3).
 
-    `image` is the name of the image. `tick` is called after each forward pass. Raises UserError if the image is too small
+    `image` is the name of the image. `tick` is called after each network. Raises UserError if the image is too small
     for SSIM, or if an output is not finite or has another size than the original.
     """
     least = WINDOW + 2 * scale
@@ -125,16 +125,16 @@ def inspect_networks(
 
         with recording(subject.network, subject.stages) as record:
             made = enlarged()
-        tick()
         pair = made, high_res, scale
         frames["scores"].append(
             {"network": subject.name, "psnr_y": psnr_y(*pair), "ssim_y": ssim_y(*pair)}
         )
         left_out = contributions(
-            subject.network, subject.stages, record.sources, enlarged, high_res, scale, tick
+            subject.network, subject.stages, record.sources, enlarged, high_res, scale
         )
         for name, rows in _rows(record, left_out).items():
             frames[name] += [{"network": subject.name, **row} for row in rows]
+        tick()
     return Inspection(
         image=image,
         scale=scale,
@@ -159,7 +159,7 @@ def _rows(record: Record, left_out: list[Contribution]) -> dict[str, list[dict[s
                 "rows": rows,
                 "columns": columns,
                 "high_share": block.spectrum.high_share,
-                "size": block.size,
+                "mean_abs": block.mean_abs,
                 "residual": block.residual,
                 "residual_share": block.residual_share,
                 "residual_high_share": block.residual_high_share,

@@ -48,7 +48,7 @@ class Block:
     """Channels, rows and columns of the output."""
     spectrum: Spectrum
     """The spectrum of the output."""
-    size: float
+    mean_abs: float
     """The mean absolute value of the output."""
     residual: float = float("nan")
     """The mean absolute value of the output minus the input. NaN if their shapes differ."""
@@ -71,8 +71,8 @@ class Activation:
     """The share of its outputs that are exactly 0."""
     negative: float
     """The share of its inputs that are below 0."""
-    values: int
-    """The number of its outputs."""
+    pixels: int
+    """The number of places of the feature map. 1 inside a gate, behind its global pooling."""
 
 
 @dataclass(kw_only=True)
@@ -187,7 +187,7 @@ class _Recorder(TorchFunctionMode):
                     function=function,
                     zeros=_share(result == 0),
                     negative=negative,
-                    values=result.numel(),
+                    pixels=result.shape[2:].numel(),
                 )
             )
             return result
@@ -228,7 +228,7 @@ def _block(number: int, module: str, entry: Tensor | None, output: Tensor) -> Bl
         module=module,
         shape=(channels, rows, columns),
         spectrum=spectrum(features),
-        size=float(features.abs().mean()),
+        mean_abs=float(features.abs().mean()),
         **facts,
     )
 

@@ -63,7 +63,7 @@ def test_blocks_activations_and_sources_of_a_known_network() -> None:
     assert added.residual_share == pytest.approx(1.0)
     first, last = record.activations
     assert (first.block, first.module, first.function) == (2, "blocks.1.1", "relu")
-    assert (first.zeros, first.negative, first.values) == (0.25, 0.25, 12)
+    assert (first.zeros, first.negative, first.pixels) == (0.25, 0.25, 4)
     assert (last.block, last.function) == (0, "relu")
     assert record.sources == {"pool": [("input 1", 3), ("block 1", 3), ("block 2", 3)]}
     assert not network.pool._forward_pre_hooks
