@@ -15,7 +15,7 @@ def open_models(
     weights: Sequence[Path],
     scale: int | None,
     db: str | None,
-    device: str = "cpu",
+    device: str = "auto",
 ) -> list[Model]:
     """Returns the network that each of `words` names, in order. All of them have the same scale and different names.
 

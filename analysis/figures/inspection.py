@@ -6,6 +6,7 @@ colour in every figure.
 """
 
 from collections.abc import Sequence
+from math import isfinite
 
 import pandas as pd
 
@@ -300,7 +301,8 @@ def _bars(own: pd.DataFrame, place: int) -> Figure:
     trace = {
         "type": "bar",
         "orientation": "h",
-        "x": [row["psnr_loss"] for row in rows],
+        # A loss is not finite if an image equals the original. JSON has no such number.
+        "x": [row["psnr_loss"] if isfinite(row["psnr_loss"]) else None for row in rows],
         "y": [escaped(label_of(row["layer"], row["source"])) for row in rows],
         "customdata": [row["change"] for row in rows],
         "marker": {"color": FAMILY_COLOURS[place % len(FAMILY_COLOURS)]},

@@ -40,15 +40,15 @@ def contributions(
     stages: Stages,
     sources: dict[str, list[tuple[str, int]]],
     enlarged: Callable[[], Pixels],
+    whole: Pixels,
     high_res: Pixels,
     scale: int,
 ) -> list[Contribution]:
     """Returns the contributions of all inputs of pool layers, whole pool layers and parallel paths.
 
-    `sources` names the inputs of the pool layers (`Record.sources`). `enlarged` runs the network and returns its image, with
-    the shape of `high_res` (H, W, 3).
+    `sources` names the inputs of the pool layers (`Record.sources`). `enlarged` runs the network and returns its image.
+    `whole` is that image without any part left out, with the shape of `high_res` (H, W, 3).
     """
-    whole = enlarged()
     best = psnr_y(whole, high_res, scale)
     found = []
     for kind, layer, source, channels in parts(network, stages, sources):

@@ -130,7 +130,7 @@ def inspect_networks(
             {"network": subject.name, "psnr_y": psnr_y(*pair), "ssim_y": ssim_y(*pair)}
         )
         left_out = contributions(
-            subject.network, subject.stages, record.sources, enlarged, high_res, scale
+            subject.network, subject.stages, record.sources, enlarged, made, high_res, scale
         )
         for name, rows in _rows(record, left_out).items():
             frames[name] += [{"network": subject.name, **row} for row in rows]

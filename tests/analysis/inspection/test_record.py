@@ -103,7 +103,7 @@ def test_a_path_that_carries_the_image_costs_what_it_carries() -> None:
 
     noisy = image ^ 1  # so that the PSNR of the whole image is finite
     tail, skip = contributions(
-        network, Stages(paths=("tail", "skip")), {}, enlarged, noisy, scale=1
+        network, Stages(paths=("tail", "skip")), {}, enlarged, enlarged(), noisy, scale=1
     )
     deviation = (image - image.mean((0, 1)).round()).astype(float)
     assert tail.change == pytest.approx(float(np.sqrt((deviation**2).mean())))

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,11 @@ def test_the_function_returns_frames_and_figures(here: Path) -> None:
     low_res = imresize(high_res, 0.5)
     made = model.upscale(low_res)
     assert known.scores["psnr_y"].iloc[0] == psnr_y(made, high_res, 2)
+    with pytest.raises(srsweep.UserError, match="must have the same scale"):
+        srsweep.inspect(model, replace(model, scale=3), image="photo.png")
+    unknown = replace(model, architecture=None)
+    with pytest.raises(srsweep.UserError, match="only a network in PyTorch can be inspected"):
+        srsweep.inspect(unknown, image="photo.png")
     figures = known.figures()
     assert len(figures["psd-0"].data) == 3
     assert figures["residual"].data[0].y == tuple(known.blocks["residual"].iloc[1:])
@@ -129,3 +135,25 @@ def test_plate_writes_a_picture_and_a_page(here: Path, tmp_path: Path) -> None:
     text = page.read_text()
     assert f"{table['psnr_y'].iloc[1]:.2f} / {table['ssim_y'].iloc[1]:.4f}" in text
     assert "<script" not in text
+
+
+@pytest.mark.slow
+def test_the_table_of_the_page_is_what_imdn_gives(shared: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs/inspect.md").read_text()
+    model = srsweep.load("imdn", weights=shared / "weights/IMDN_x4.pth", device="cpu")
+    found = srsweep.inspect(model, image=shared / "data/benchmark/Set5/HR/baby.png")
+    losses = found.contributions.set_index("source")["psnr_loss"]
+    for row in found.blocks[found.blocks["block"] > 0].itertuples():
+        cells = (
+            f"{row.block}",
+            f"{row.high_share:.1%}",
+            f"{row.residual:.4f}",
+            f"{row.residual_share:.1%}",
+            f"{row.residual_high_share:.1%}",
+            f"{losses[f'block {row.block}']:.3f}",
+        )
+        assert f"| {' | '.join(cells)} |" in page
+    assert found.blocks["high_share"].is_monotonic_increasing
+    assert f"| baby | {found.scores['psnr_y'][0]:.2f} / {found.scores['ssim_y'][0]:.4f} |" in page
+    known = found.activations[found.activations["block"] == 4]
+    assert known.loc[known["pixels"] == 1, "zeros"].tolist() == [1.0]
