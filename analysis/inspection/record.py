@@ -151,11 +151,15 @@ class _Recorder(TorchFunctionMode):
             output = _tensor(result)
             if output is None:
                 return
+            label = name
             if self.open is not None and name in self.last:
                 self.open.output = output
-                self.names[output] = f"block {self.number}"
+                label = self.names[output] = f"block {self.number}"
             elif output not in self.names:
                 self.names[output] = name
+            for place, other in enumerate(result[1:] if isinstance(result, tuple) else (), 2):
+                if isinstance(other, Tensor):
+                    self.names[other] = f"{label}, output {place}"
 
         return hook
 
