@@ -44,13 +44,20 @@ HEADINGS = {
     "low_db": "95 % from",
     "high_db": "to",
     "multadds_ratio": "Mult-Adds ratio",
+    "mean_abs": "mean |output|",
+    "high_share": "high freq.",
+    "residual_share": "residual / input",
+    "residual_high_share": "high freq. added",
+    "psnr_loss": "PSNR loss dB",
+    "change": "change, levels",
+    "negative": "inputs below 0",
     "label": "architecture",
     "architecture": "key",
 }
 """Headings by column name, for columns whose heading differs from their name."""
 
 EXACT = frozenset(
-    {"number", "trial", "step", "seed", "scale", "num_convs", "num_seeds", "attempts"}
+    {"number", "trial", "block", "step", "seed", "scale", "num_convs", "num_seeds", "attempts"}
     | {"running", "paused", "complete", "stopped", "failed"}  # counts of trials in each state
 )
 """Columns of whole numbers, which are shown with all digits and without a suffix such as K."""
@@ -71,6 +78,9 @@ FORMS = {
     ("psnr_y", "psnr_db", "psnr_rgb", "psnr_y_int8", "spread"): ".2f",
     ("ssim_y", "ssim_spread"): ".4f",
     ("difference_db", "low_db", "high_db"): "+.3f",
+    ("high_share", "residual_share", "zeros", "negative"): ".1%",
+    ("psnr_loss",): "+.3f",
+    ("mean_abs", "residual", "change"): ".3g",
     ("seconds",): ".0f",
     ("hours",): ".3g",
 }

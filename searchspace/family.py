@@ -7,6 +7,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from searchspace.spec import Spec
+from searchspace.stages import Stages
 from searchspace.table.cost_parts import Parts
 
 Convention = Literal[
@@ -94,6 +95,8 @@ class Family:
     so that the authors' checkpoints fit."""
     codes: tuple[PublicCode, ...] = ()
     """Public implementations whose checkpoints are recognised by the names of their tensors."""
+    stages: Stages = Stages()
+    """The parts of the network that `srsweep inspect` looks at: blocks, pool layers and parallel paths."""
     parts: Parts | None = None
     """Which knobs affect the costs together. From this, `searchspace.table.space_table` computes the costs of millions of
     networks; it first checks the result on a few networks. If None, the table counts all networks one by one."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from searchspace.errors import UserError
+    from srsweep.api.inspection import inspect
     from srsweep.api.models import Model, load, network
     from srsweep.api.results import figures, pareto, trials
     from srsweep.api.sweeps import check, run
@@ -24,6 +25,7 @@ __all__ = [
     "UserError",
     "check",
     "figures",
+    "inspect",
     "load",
     "network",
     "pareto",
@@ -40,6 +42,7 @@ _MODULES = {
     "UserError": "searchspace.errors",
     "check": "srsweep.api.sweeps",
     "figures": "srsweep.api.results",
+    "inspect": "srsweep.api.inspection",
     "load": "srsweep.api.models",
     "network": "srsweep.api.models",
     "pareto": "srsweep.api.results",

@@ -25,6 +25,8 @@ COMMANDS = {
     "train": "Train one network, from scratch or from existing weights.",
     "export": "Export a variant for a device and verify the file.",
     "upscale": "Enlarge images with a trained network or an exported file.",
+    "inspect": "Look inside networks while they enlarge one image.",
+    "plate": "Show the same part of an image as several networks enlarge it.",
     "latency": "Measure how long a network takes for one image.",
     "ntire": "Rank the variants of a sweep by NTIRE's efficiency score.",
     "stop": "Stop a sweep that runs on this machine, as Ctrl-C does.",

@@ -12,7 +12,7 @@ FLOORS = (
     {"read"},
     {"choose"},
     {"published"},
-    {"figures", "export"},
+    {"figures", "export", "inspection", "plate"},
     {"pages", "upscale"},
 )
 """The rooms from the bottom up. Rooms on one floor do not import each other."""

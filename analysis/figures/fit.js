@@ -7,7 +7,7 @@ function fitted(figure, width) {
   if (narrow) {
     layout.font.size = 11;
     layout.xaxis.title.font.size = layout.yaxis.title.font.size = 11;
-    layout.margin = { ...layout.margin, l: Math.min(layout.margin.l, 44), r: 8, b: Math.min(layout.margin.b, 40) };
+    layout.margin = { ...layout.margin, l: Math.min(layout.margin.l, 44), r: 8, b: layout.sliders ? layout.margin.b : Math.min(layout.margin.b, 40) };
     layout.legend.font.size = 10;
     layout.yaxis.title.text = layout.yaxis.title.text.replace(" on the validation split", "");
     layout.dragmode = false;

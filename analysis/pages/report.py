@@ -1,14 +1,8 @@
-"""Writes the report: one self-contained HTML page about sweeps, which opens offline and loads no other files.
+"""Writes the report: one self-contained HTML page about sweeps, which opens offline and loads no other files."""
 
-plotly.js is packed into the page (gzip, base64) and unpacked by the browser. It takes 1.9 MB instead of 4.8 MB.
-"""
-
-import base64
-import gzip
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +28,7 @@ from analysis.figures.pareto import complete, front_of, plotly_source, thin
 from analysis.figures.timelines import volume_data
 from analysis.figures.training_cost import every, spend_unit
 from analysis.pages.environment import render
+from analysis.pages.packed import packed_plotly
 from analysis.pages.pictures import ChosenSection, FindTrained, Made, chosen_section
 from analysis.pages.sections import (
     Failures,
@@ -141,7 +136,7 @@ def report_page(
             for grid in ([group.pareto] if group.pareto else []) + group.grids
             for card in grid.cards
         },
-        plotly=_packed_plotly(),
+        plotly=packed_plotly(),
         plotly_source=plotly_source(),
     )
 
@@ -268,8 +263,3 @@ def _training_cards(url: str, group: Group, trials: pd.DataFrame, unit: str) -> 
         step = every(len(trials))
         cards.append(spend_card(trials[trials["number"] % step == 0], unit, step))
     return cards
-
-
-@lru_cache
-def _packed_plotly() -> str:
-    return base64.b64encode(gzip.compress(plotly_source().encode(), 9, mtime=0)).decode()

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from searchspace.family import Family, PublicCode, Published
 from searchspace.spec import Search, Spec, one_of
+from searchspace.stages import Stages
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import on_colours, take_colours_up_to_1
 from searchspace.strategies.reparam import BLOCKS, block_conv
@@ -99,6 +100,7 @@ FAMILY = Family(
     source="ABPN, Du et al. 2021, arXiv 2105.09750; TensorFlow in NJU-Jet/SR_Mobile_Quantization",
     spec=AbpnSpec,
     network=network,
+    stages=Stages(paths=("tail",)),
     parts=Parts(
         together=(
             "n_feats block n_blocks",

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from searchspace.family import Convention, Family, PublicCode, Published
 from searchspace.layers import conv, weight_norm
 from searchspace.spec import Search, Spec
+from searchspace.stages import Stages
 from searchspace.strategies.adaptive import SUMS
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import Centred
@@ -150,6 +151,7 @@ FAMILY = Family(
     source="AWSRN, Wang et al. 2019; code ChaofWang/AWSRN",
     spec=AwsrnSpec,
     network=Awsrn,
+    stages=Stages(pools=("blocks.*.reduction",), paths=("tail", "skip")),
     parts=Parts(
         together=(
             "n_feats inner_feats weight_norm units_per_block n_blocks",

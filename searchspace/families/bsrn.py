@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from searchspace.family import Family, PublicCode, Published
 from searchspace.layers import conv
 from searchspace.spec import Search, Spec, one_of
+from searchspace.stages import Stages
 from searchspace.strategies.activation import ACTIVATIONS, ActivationName
 from searchspace.strategies.attention import (
     ATTENTIONS,
@@ -278,6 +279,7 @@ FAMILY = Family(
     source="BSRN, Li et al. 2022, arXiv 2205.05996; code xiaom233/BSRN",
     spec=BsrnSpec,
     network=Bsrn,
+    stages=Stages(pools=("fuse",)),
     parts=Parts(
         together=(
             "n_feats n_steps distillation_rate convolution pointwise_bias n_blocks",

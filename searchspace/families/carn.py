@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from searchspace.family import Convention, Family, PublicCode, Published
 from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, conv
 from searchspace.spec import Search, Spec, one_of
+from searchspace.stages import Stages
 from searchspace.strategies import two_strategies
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.reparam import BlockName, block_conv
@@ -244,6 +245,7 @@ FAMILY = Family(
     source="CARN, Ahn et al. 2018, arXiv 1803.08664; code nmhkahn/CARN-pytorch",
     spec=CarnSpec,
     network=Carn,
+    stages=Stages(pools=("fusions.*",)),
     parts=Parts(
         together=(
             "n_feats unit groups recursive n_units n_blocks",

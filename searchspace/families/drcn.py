@@ -15,6 +15,7 @@ from searchspace.bicubic import enlarge_as_matlab
 from searchspace.family import Convention, Family, Published
 from searchspace.layers import conv
 from searchspace.spec import Search, Spec
+from searchspace.stages import Stages
 from searchspace.strategies.adaptive import he_normal
 from searchspace.strategies.colours import on_colours
 from searchspace.strategies.reparam import BlockName, block_conv
@@ -84,6 +85,7 @@ FAMILY = Family(
     spec=DrcnSpec,
     network=network,
     scales=(2, 3, 4, 8),
+    stages=Stages(blocks=("recursion",)),
     parts=Parts(
         together=("n_feats colours recursions", "n_feats block"),
         repeats={"recursions": 1},

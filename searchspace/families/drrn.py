@@ -16,6 +16,7 @@ from searchspace.bicubic import enlarge_as_matlab
 from searchspace.family import Convention, Family, PublicCode, Published
 from searchspace.layers import conv
 from searchspace.spec import Search, Spec
+from searchspace.stages import Stages
 from searchspace.strategies.adaptive import he_normal
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import on_colours
@@ -106,6 +107,7 @@ FAMILY = Family(
     spec=DrrnSpec,
     network=network,
     scales=(2, 3, 4, 8),
+    stages=Stages(blocks=("unit",), paths=("tail",)),
     parts=Parts(
         together=(
             "n_feats attention recursions",

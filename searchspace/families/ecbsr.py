@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from searchspace.family import Family, PublicCode, Published
 from searchspace.spec import Search, Spec, one_of
+from searchspace.stages import Stages
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import on_colours, take_colours_up_to_1
 from searchspace.strategies.reparam import BLOCKS, block_conv
@@ -129,6 +130,7 @@ FAMILY = Family(
     source="ECBSR, Zhang et al. 2021; code xindongzhang/ECBSR",
     spec=EcbsrSpec,
     network=network,
+    stages=Stages(paths=("tail",)),
     parts=Parts(
         together=(
             "n_feats block n_blocks",

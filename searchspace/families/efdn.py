@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from searchspace.family import Family, PublicCode, Published
 from searchspace.layers import conv
 from searchspace.spec import Search, Spec, one_of
+from searchspace.stages import Stages
 from searchspace.strategies import edbb
 from searchspace.strategies.attention import (
     ATTENTIONS,
@@ -176,6 +177,7 @@ FAMILY = Family(
     source="EFDN, Wang 2022, arXiv 2204.08759; code icandle/EFDN",
     spec=EfdnSpec,
     network=Efdn,
+    stages=Stages(pools=("fuse.*",)),
     parts=Parts(
         together=(
             "n_feats n_blocks block",

@@ -17,6 +17,7 @@ from searchspace.bicubic import enlarge_as_matlab
 from searchspace.family import Family, PublicCode, Published
 from searchspace.layers import conv
 from searchspace.spec import Search, Spec, one_of
+from searchspace.stages import Stages
 from searchspace.strategies import two_strategies
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import on_colours
@@ -187,6 +188,7 @@ FAMILY = Family(
     source="IDN, Hui et al. 2018, arXiv 1803.09454; code Zheng222/IDN-tensorflow",
     spec=IdnSpec,
     network=network,
+    stages=Stages(paths=("upsample",)),
     parts=Parts(
         together=(
             "n_feats distillation_rate groups block n_blocks",

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from searchspace.family import Family, PublicCode
 from searchspace.layers import conv
 from searchspace.spec import Search, Spec, one_of
+from searchspace.stages import Stages
 from searchspace.strategies import two_strategies
 from searchspace.strategies.attention import ATTENTIONS, AttentionName, ChannelGate, ContrastGate
 from searchspace.strategies.reparam import BlockName, block_conv
@@ -169,6 +170,7 @@ FAMILY = Family(
     source="IMDN, Hui et al. 2019, arXiv 1909.11856; code Zheng222/IMDN",
     spec=ImdnSpec,
     network=Imdn,
+    stages=Stages(pools=("fuse",)),
     parts=Parts(
         together=(
             "n_feats distillation_rate n_steps block_attention n_blocks",

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from searchspace.family import Family, PublicCode, Published
 from searchspace.layers import conv
 from searchspace.spec import Search, Spec
+from searchspace.stages import Stages
 from searchspace.strategies.adaptive import he_normal
 from searchspace.strategies.colours import on_colours
 from searchspace.strategies.reparam import BlockName, block_conv
@@ -105,6 +106,11 @@ FAMILY = Family(
     spec=LapsrnSpec,
     network=network,
     scales=(2, 4, 8),
+    stages=Stages(
+        blocks=("levels.*.features.*[02468]",),
+        ends=("levels.*.features.*[13579]",),
+        paths=("levels.*.residual",),
+    ),
     parts=Parts(
         together=(
             "n_feats bias block n_convs",

@@ -17,6 +17,7 @@ from searchspace.bicubic import enlarge_as_matlab
 from searchspace.family import Family, Published
 from searchspace.layers import conv
 from searchspace.spec import Search, Spec, one_of
+from searchspace.stages import Stages
 from searchspace.strategies import two_strategies
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import on_colours
@@ -181,6 +182,7 @@ FAMILY = Family(
     source="MemNet, Tai et al. 2017, arXiv 1708.02209; on RGB at low-resolution size (docs/facts.md 3.4)",
     spec=MemnetSpec,
     network=network,
+    stages=Stages(pools=("blocks.*.gate",)),
     parts=Parts(
         together=(
             "n_feats norm interpolated recursive n_recursions n_blocks",

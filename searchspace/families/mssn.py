@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from searchspace.family import Convention, Family, Published
 from searchspace.layers import conv, weight_norm
 from searchspace.spec import Search, Spec, one_of
+from searchspace.stages import Stages
 from searchspace.strategies.adaptive import SUMS
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import Centred
@@ -286,6 +287,9 @@ FAMILY = Family(
     source="MSSN, Du et al., IEEE Access; no public code",
     spec=MssnSpec,
     network=Mssn,
+    stages=Stages(
+        blocks=("units.*",), ends=("attention", "share_source.*"), paths=("tail", "skip")
+    ),
     parts=Parts(
         together=(
             "n_feats unit expand_ratio shuffle_groups weight_norm num_units",

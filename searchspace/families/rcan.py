@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from searchspace.family import Family, PublicCode, Published
 from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, conv
 from searchspace.spec import Search, Spec
+from searchspace.stages import Stages
 from searchspace.strategies.attention import ATTENTIONS, AttentionName, ChannelGate
 from searchspace.strategies.reparam import BlockName, block_conv
 from searchspace.strategies.scaling import Residual, ScalingName
@@ -135,6 +136,7 @@ FAMILY = Family(
     spec=RcanSpec,
     network=Rcan,
     scales=(2, 3, 4, 8),
+    stages=Stages(blocks=("groups.*",)),
     parts=Parts(
         together=(
             "n_feats block_attention reduction n_blocks n_groups",

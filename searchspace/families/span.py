@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from searchspace.family import Family, PublicCode, Published
 from searchspace.layers import RGB_MEAN_DIV2K, conv
 from searchspace.spec import Search, Spec, one_of
+from searchspace.stages import Stages
 from searchspace.strategies import conv3xc
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.reparam import COMMON
@@ -285,6 +286,7 @@ FAMILY = Family(
     source="SPAN, Wan et al. 2024, arXiv 2311.12770; code hongyuanyu/SPAN",
     spec=SpanSpec,
     network=network,
+    stages=Stages(blocks=("entry", "blocks.*"), pools=("fuse",)),
     parts=Parts(
         together=(
             "n_feats n_blocks layout block bias",

@@ -13,6 +13,7 @@ from searchspace.bicubic import enlarge_as_matlab
 from searchspace.family import Convention, Family, PublicCode, Published
 from searchspace.layers import conv
 from searchspace.spec import Search, Spec
+from searchspace.stages import Stages
 from searchspace.strategies.colours import on_colours
 from searchspace.table.cost_parts import Parts
 
@@ -88,6 +89,7 @@ FAMILY = Family(
     spec=SrcnnSpec,
     network=network,
     scales=(2, 3, 4, 8),
+    stages=Stages(blocks=("layers.*[02468]",), ends=("layers.*[13579]",)),
     parts=Parts(
         together=(
             "n_feats head_kernel colours",

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from searchspace.family import Family, PublicCode, Published
 from searchspace.layers import RGB_MEAN_DIV2K, ColourShift, conv, weight_norm
 from searchspace.spec import Search, Spec
+from searchspace.stages import Stages
 from searchspace.strategies.adaptive import AdaptiveSum
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
@@ -250,6 +251,7 @@ FAMILY = Family(
     source="SwiseNet, Zhao and Wu (poster); code Nerti98/SwiseNet",
     spec=SwisenetSpec,
     network=Swisenet,
+    stages=Stages(blocks=("groups.*",), pools=("reductions.*", "reduction"), paths=("tail",)),
     parts=Parts(
         together=(
             "n_feats residual_scaling blocks_per_group n_groups",

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from searchspace.bicubic import enlarge_as_matlab
 from searchspace.family import Convention, Family, PublicCode, Published
 from searchspace.spec import Search, Spec
+from searchspace.stages import Stages
 from searchspace.strategies.adaptive import he_normal
 from searchspace.strategies.colours import on_colours
 from searchspace.strategies.reparam import BlockName, block_conv
@@ -86,6 +87,7 @@ FAMILY = Family(
     spec=VdsrSpec,
     network=network,
     scales=(2, 3, 4, 8),
+    stages=Stages(blocks=("layers.*[02468]",), ends=("layers.*[13579]",), paths=("layers",)),
     parts=Parts(
         together=("n_feats bias block n_convs", "n_feats bias block colours"),
         repeats={"n_convs": 2},

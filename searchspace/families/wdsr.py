@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from searchspace.family import Family, PublicCode, Published
 from searchspace.layers import conv, weight_norm
 from searchspace.spec import Search, Spec
+from searchspace.stages import Stages
 from searchspace.strategies.adaptive import AdaptiveSum, spread_evenly
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import Centred
@@ -133,6 +134,7 @@ FAMILY = Family(
     source="WDSR, Yu et al. 2018; code JiahuiYu/wdsr_ntire2018",
     spec=WdsrSpec,
     network=Wdsr,
+    stages=Stages(ends=("attention", "share_source.*"), paths=("tail", "skip")),
     parts=Parts(
         together=(
             "n_feats kind expand_ratio weight_norm n_blocks",

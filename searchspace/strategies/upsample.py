@@ -56,6 +56,9 @@ class MultiKernelShuffle(nn.Module):
     which calls this upsampler AWMS (docs/facts.md 6).
     """
 
+    paths = ("convs.*",)
+    """Patterns of the modules whose outputs are added (`searchspace.stages`)."""
+
     def __init__(
         self,
         channels: int,
@@ -90,6 +93,9 @@ class ScaleWise(nn.Module):
     greatest common divisor of the two numbers. If the input has an odd number of rows or columns, it pads the input
     of the branch at half size and crops the image of this branch.
     """
+
+    paths = ("exits.*",)
+    """Patterns of the modules whose outputs are added (`searchspace.stages`)."""
 
     def __init__(
         self, channels: int, scale: int, out_channels: int = 3, *, groups: int = 4

@@ -33,7 +33,7 @@ def upscaled(
     `self_ensemble`. Raises UserError for any other kind of image, if the image does not fit in memory, or if the output
     is not finite.
     """
-    pixels = _pixels(image)
+    pixels = pixels_of(image)
     gray = pixels.ndim == 2
     low_res = np.repeat(pixels[..., None], 3, 2) if gray else pixels
     if tile is not None and tile < 1:
@@ -57,11 +57,11 @@ def upscaled(
 
 def size_of(image: Image.Image | NDArray[np.uint8]) -> tuple[int, int]:
     """Returns (height, width) of `image`. Raises UserError if `upscaled` does not take this kind of image."""
-    height, width = _pixels(image).shape[:2]
+    height, width = pixels_of(image).shape[:2]
     return height, width
 
 
-def _pixels(image: object) -> NDArray[np.uint8]:
+def pixels_of(image: object) -> NDArray[np.uint8]:
     """Returns the pixels uint8 (H, W, 3) or (H, W) of an image. Raises UserError if it is of another kind."""
     if isinstance(image, Image.Image):
         if image.mode not in MODES:

@@ -20,6 +20,7 @@ from searchspace.families.slwsr.network import (
 )
 from searchspace.families.slwsr.spec import HALF_KEPT, PLACEMENTS, POOLS, SHARES, SlwsrSpec
 from searchspace.family import Family, PublicCode, Published
+from searchspace.stages import Stages
 from searchspace.strategies.upsample import steps
 from searchspace.table.cost_parts import Parts
 
@@ -122,6 +123,7 @@ FAMILY = Family(
     network=Slwsr,
     scales=(2, 3, 4, 8),
     published=PUBLISHED,
+    stages=Stages(blocks=("encoder.*", "decoder.*.blocks.*"), pools=("pool", "decoder.*.fuse")),
     parts=Parts(
         together=(
             "n_feats num_plain residual_scaling",
