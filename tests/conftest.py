@@ -1,5 +1,9 @@
 """Fixtures that all tests share: the shared images, a small stored database, a still machine, and one thread each."""
 
+import atexit
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +18,10 @@ from tests.stored import Database
 SHARED = Path(__file__).parents[2] / "shared"
 
 torch.set_num_threads(1)
+
+# While one process of the tests measures a time, the others would pause, and it would wait for those that hang on purpose.
+os.environ["SRSWEEP_LOCKS"] = f"{tempfile.gettempdir()}/srsweep-tests-{os.getuid()}-{os.getpid()}"
+atexit.register(shutil.rmtree, os.environ["SRSWEEP_LOCKS"], ignore_errors=True)
 
 # The same examples at every run, and few enough for seconds; no example depends on how fast a machine is.
 hypothesis.settings.register_profile(

@@ -31,11 +31,18 @@ STALE_SECONDS = 180.0
 """Seconds without a sign of life after which a measurement counts as stopped, and other processes go on."""
 
 
+LOCKS_VARIABLE = "SRSWEEP_LOCKS"
+"""The environment variable that names another folder for the lock files."""
+
+
 def runtime_folder() -> Path:
     """Returns the folder of the lock files, which all processes of this user on this machine share.
 
-    It does not depend on environment variables such as TMPDIR, because they may differ between the processes.
+    It does not depend on environment variables such as TMPDIR, because they may differ between the processes. Only
+    LOCKS_VARIABLE changes it, for jobs that are pinned to different cores and need not wait for each other.
     """
+    if chosen := os.environ.get(LOCKS_VARIABLE):
+        return Path(chosen).expanduser().absolute()
     shared = Path("/tmp")  # noqa: S108 - `_Lock` checks the owner of the folder
     parent = shared if os.access(shared, os.W_OK) else Path(tempfile.gettempdir())
     return parent / f"srsweep-{os.getuid()}"
@@ -95,7 +102,7 @@ class _Lock:
         if self.file >= 0:
             return
         folder = self.path.parent
-        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True, parents=True)
         found = folder.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
             raise PermissionError(f"{folder} must be a folder of this user")

@@ -103,6 +103,20 @@ def start(tmp_path: Path) -> Iterator[Start]:
         each.process.wait()
 
 
+def test_jobs_with_folders_of_their_own_do_not_wait_for_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # the folder of the other tests
+    monkeypatch.delenv("SRSWEEP_LOCKS")
+    usual = turns.runtime_folder()
+    monkeypatch.setenv("SRSWEEP_LOCKS", str(tmp_path / "new" / "locks"))
+    assert turns.runtime_folder() == tmp_path / "new" / "locks" != usual
+    monkeypatch.setattr(turns, "_turns", turns._Turns())
+    with turns.alone() as hold:
+        assert hold.why_not == ""
+    assert (tmp_path / "new" / "locks").is_dir()
+
+
 def test_a_measurement_sees_no_step_of_two_trainings(start: Start) -> None:
     """D1: beside a second trial, a latency of 190 ms was measured as 479 ms."""
     trainings = [start(TRAINING), start(TRAINING)]
