@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pandas as pd
 
-from analysis.export.files import target_of
+from analysis.export.files import named
 from analysis.read.database import column
 from analysis.read.frames import load_trials
 from analysis.tables import Format
@@ -20,8 +20,6 @@ from sweeps.measure.latency import LOWER, PREFIX
 from sweeps.records import Measurement
 from sweeps.store.store import Store
 
-STEM = re.compile(r"(?P<family>\w+)-(?P<key>[0-9a-f]{8})_x(?P<scale>\d+)(?:_\d+x\d+)?")
-"""The name of an exported file without its ending."""
 KEY = re.compile(r"[0-9a-f]{8,16}")
 """The key of an architecture, or its beginning."""
 
@@ -128,17 +126,15 @@ def _trials_of(row: Row, complete: pd.DataFrame, file: Path) -> pd.DataFrame:
             (complete["sweep"] == match["sweep"]) & (complete["number"] == int(match["number"]))
         ]
     elif row.kind == "file":
-        target = target_of(Path(row.network))
-        stem = Path(row.network).name.removesuffix("" if target is None else target.suffix)
-        match = STEM.fullmatch(stem)
-        if match is None:
+        told = named(Path(row.network))
+        if told is None:
             raise UserError(
                 f"{where} must have the name that `srsweep export` gave it, got {shown(row.network)}"
             )
         own = complete[
-            complete["architecture"].str.startswith(match["key"])
-            & (complete["family"] == match["family"])
-            & (complete["scale"] == int(match["scale"]))
+            complete["architecture"].str.startswith(told.key)
+            & (complete["family"] == told.family)
+            & (complete["scale"] == told.scale)
         ]
     else:
         if KEY.fullmatch(row.network) is None:

@@ -23,6 +23,7 @@ OF_SWEEPS_IN_ANALYSIS = (
     "sweeps.data",
     "sweeps.measure.evaluate",
     "sweeps.measure.latency",
+    "sweeps.measure.device_latency",
     "sweeps.measure.ntire",
     "sweeps.device",
     "sweeps.search.settings",

@@ -13,7 +13,7 @@ FLOORS = (
     {"choose"},
     {"published"},
     {"figures", "export", "inspection", "plate"},
-    {"pages", "upscale"},
+    {"pages", "upscale", "device"},
 )
 """The rooms from the bottom up. Rooms on one floor do not import each other."""
 

@@ -5,6 +5,7 @@ belongs to it. Otherwise they come from the file itself, as far as it states the
 """
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,37 @@ class ExportedFile:
     """The network in the file. None if no model card states it."""
     unknown: str = ""
     """Why the network is unknown, or ''."""
+
+
+STEM = re.compile(r"(?P<family>\w+)-(?P<key>[0-9a-f]{8})_x(?P<scale>\d+)(?:_(?P<size>\d+x\d+))?")
+"""The name of an exported file without its ending."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """What the name of an exported file tells."""
+
+    family: str
+    key: str
+    """The first eight digits of the architecture's key."""
+    scale: int
+    size: tuple[int, int] | None
+    """Height and width of the only image that the file accepts; None if the name states no size."""
+
+
+def named(path: Path) -> Named | None:
+    """Returns what the name of `path` tells; None if `srsweep export` gives no file such a name."""
+    target = target_of(path)
+    match = STEM.fullmatch(path.name.removesuffix("" if target is None else target.suffix))
+    if match is None:
+        return None
+    width, _, height = (match["size"] or "").partition("x")
+    return Named(
+        family=match["family"],
+        key=match["key"],
+        scale=int(match["scale"]),
+        size=(int(height), int(width)) if match["size"] else None,
+    )
 
 
 def target_of(path: Path) -> Target | None:

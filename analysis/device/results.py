@@ -1,0 +1,142 @@
+"""Reads what `run.sh` wrote about each file, and turns it into the rows of the CSV file for `srsweep latency import`."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.device.programs import PROGRAMS, Times
+from searchspace.errors import UserError
+from sweeps.measure.device_latency import MOST_CHARACTERS
+
+MARK = "srsweep "
+"""Beginning of the first line of a result. JSON with the conditions follows."""
+HERE = "srsweep"
+"""Name of the program in results that `srsweep device run --here` wrote."""
+FAILED = ".failed"
+"""End of the name of the output of a program that failed."""
+COLUMNS = ("file", "latency_ms", "lower_ms", "upper_ms", "runs")
+CONDITIONS = ("device", "runtime", "delegate", "size", "threads")
+MEAN = " (mean)"
+"""What the name of the runtime gets if its program states the mean instead of the median, so that they never mix."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """The result of one file."""
+
+    file: str
+    delegate: str
+    threads: int
+    size: str
+    """WIDTHxHEIGHT of the image in pixels."""
+    times: Times
+    device: str = ""
+    """Name of the device; '' if the result does not state it."""
+    runtime: str = ""
+    """Name and version of the runtime; '' if the result does not state them."""
+    doubt: str = ""
+    """Why the latency is unreliable; '' if it is reliable or if the program does not say."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """The results in a folder."""
+
+    read: list[Result]
+    faults: list[str]
+    """One line for each file that was not timed, with the reason."""
+
+
+def read_results(folder: Path) -> Results:
+    """Returns the results in `folder`, the folder `results` that `run.sh` wrote.
+
+    Raises UserError if it has none, neither of a file that was timed nor of one that failed.
+    """
+    read, faults = [], []
+    for path in sorted(folder.glob("*/*.txt")):
+        found = _read(path)
+        if isinstance(found, Result):
+            read.append(found)
+        else:
+            faults.append(f"{path.name.removesuffix('.txt')}: {found}")
+    for path in sorted(folder.glob(f"*/*.txt{FAILED}")):
+        name = path.name.removesuffix(f".txt{FAILED}")
+        faults.append(f"{name}: {_reason(path.read_text(encoding='utf-8', errors='replace'))}")
+    if not read and not faults:
+        raise UserError(f"{folder}: has no results; run run.sh on the device first")
+    return Results(read=read, faults=faults)
+
+
+def _read(path: Path) -> Result | str:
+    """Returns the result in a file, or why it holds none."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    head, _, output = text.partition("\n")
+    try:
+        stated = json.loads(head.removeprefix(MARK)) if head.startswith(MARK) else None
+        assert isinstance(stated, dict)
+        times = _times(stated["program"], output)
+        if isinstance(times, str):
+            return times
+        return Result(
+            file=path.name.removesuffix(".txt"),
+            delegate=str(stated["delegate"]),
+            threads=int(stated["threads"]),
+            size=str(stated["size"]),
+            times=times,
+            **{name: str(stated.get(name, "")) for name in ("device", "runtime", "doubt")},
+        )
+    except (ValueError, TypeError, KeyError, AssertionError):
+        return "its result was not written by run.sh, or was changed"
+
+
+def _times(name: str, output: str) -> Times | str:
+    """Returns the times in the output of the program `name`, or why it states none."""
+    if name == HERE:
+        return Times(**json.loads(output))
+    program = PROGRAMS[name]
+    if program.fell_back and program.fell_back in output:
+        return "the delegate did not run it, so that its time is another part's"
+    times = program.parse(output)
+    return times or f"the output of {name} states no time ({_reason(output)})"
+
+
+def _reason(output: str) -> str:
+    """Returns the line of a program's output that most likely tells why it failed."""
+    lines = [line.strip() for line in output.splitlines()[-50:] if line.strip()]
+    lines = [line for line in lines if not line.startswith(MARK)]
+    telling = [line for line in lines if re.search(r"error|fail|abort|killed", line, re.I)]
+    chosen = (telling or lines or ["it printed nothing"])[-1]
+    return chosen[:200]
+
+
+def as_csv(results: Sequence[Result], device: str, runtime: str) -> str:
+    """Returns the results as the CSV text that `srsweep latency import` reads.
+
+    `device` and `runtime` name the device and the runtime with its version where they are not ''; otherwise the
+    results state them. Raises UserError if a name is missing or too long.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow((*COLUMNS, *CONDITIONS))
+    for each in results:
+        times, own = each.times, (device or each.device, runtime or each.runtime)
+        for option, name in zip(("--device", "--runtime"), own, strict=True):
+            if not name:
+                raise UserError(f"{option}: must be given, because the results do not state it")
+        named = own[1] + (MEAN if times.is_mean else "")
+        if len(named) > MOST_CHARACTERS // 2:
+            raise UserError(f"--runtime: must be shorter, because it becomes {named!r}")
+        measured = (times.typical, times.lower, times.upper)
+        writer.writerow(
+            (
+                each.file,
+                *("" if value is None else f"{value:.6g}" for value in measured),
+                "" if times.runs is None else times.runs,
+                *(own[0], named, each.delegate, each.size, each.threads),
+            )
+        )
+    return text.getvalue()

@@ -1,0 +1,46 @@
+"""The command group `device`: times networks on a phone."""
+
+from importlib import import_module
+
+import click
+
+COMMANDS = {
+    "push": "Copy exported files and a benchmark program to a device.",
+    "run": "Time the files on the device to which `srsweep device push` has copied them.",
+    "pull": "Read the results of `srsweep device run`, and write a CSV file for `srsweep latency import`.",
+}
+"""Maps each command of the group to the first line of its help."""
+MODULES = {"push": "timing", "run": "timing", "pull": "timing"}
+"""The modules `srsweep.device_...` of commands that have not one of their own."""
+
+
+class DeviceCommands(click.Group):
+    """The group of COMMANDS. It imports a command only when that command is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Returns the names of the commands in the order in which they are used."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Imports and returns the command `cmd_name`. Returns None if there is no such command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"srsweep.device_{MODULES.get(cmd_name, cmd_name)}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the section "Commands" of the help without importing any command."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=DeviceCommands)
+def device() -> None:
+    """Time networks on a phone.
+
+    \b
+    srsweep device push bench --program ./benchmark_model     copy them to the phone
+    srsweep device run bench --threads 4                      time them
+    srsweep device pull bench --runtime "LiteRT 2.3"          a CSV file
+    """

@@ -1,0 +1,270 @@
+"""The commands `device push`, `device run` and `device pull`: time exported files on a phone or another device."""
+
+import re
+import tempfile
+from pathlib import Path
+
+import click
+
+from analysis.device import adb
+from analysis.device.here import time_here
+from analysis.device.programs import PROGRAMS
+from analysis.device.results import Result, Results, as_csv, read_results
+from analysis.device.script import RESULTS, RUNS, SCRIPT, WRONG, Kit, files_of, image_size, prepare
+from searchspace.errors import UserError
+from srsweep.errors import RunFailed, say
+from srsweep.options import MAX_THREADS, SIZE, ExpandedPath, check_folder_of, size_of
+from sweeps.files import digest_of, write_text
+
+FOLDER = click.argument("folder", type=ExpandedPath(path_type=Path, file_okay=False))
+SERIAL = click.option(
+    "-s",
+    "--serial",
+    metavar="SERIAL",
+    help="Serial number of the device, as `adb devices` lists it. Default: the only connected device.",
+)
+NO_ADB = click.option(
+    "--no-adb",
+    is_flag=True,
+    help="Do not use adb, even if it is installed. You copy the folder to the device yourself.",
+)
+RESULTS_HERE = "results-here"
+"""Folder in FOLDER with the results of `run --here`, apart from those that a person brings back from a device."""
+LONGEST = 40
+"""Largest number of characters that the folder on the device takes over from the name of FOLDER."""
+
+
+@click.command()
+@FOLDER
+@click.option(
+    "--program",
+    "programs",
+    type=ExpandedPath(path_type=Path),
+    multiple=True,
+    required=True,
+    metavar="PATH",
+    help=f"The runtime's benchmark program, built for the device: {', '.join(PROGRAMS)}. Repeat the option for its "
+    "libraries. A name without a path is a program in the PATH of the device.",
+)
+@SIZE
+@SERIAL
+@NO_ADB
+def push(
+    folder: Path, programs: tuple[Path, ...], size: str | None, serial: str | None, no_adb: bool
+) -> None:
+    """Copy exported files and a benchmark program to a device.
+
+    FOLDER holds the files, from `srsweep device design` or `srsweep export`. Those that the program
+    runs are copied. The command writes the script `run.sh` into FOLDER, which times them.
+
+    Without adb, FOLDER gets the program too. Copy it to the device, run `sh run.sh` there, and bring
+    its folder `results` back.
+
+    \b
+    srsweep device push bench --program ./benchmark_model
+    srsweep device push bench --program ./MNNV2Basic.out --program ./libMNN.so -s 0A1B2C3D
+    """
+    kit = prepare(folder, programs, None if size is None else size_of(size, 1))
+    if no_adb or not adb.is_installed():
+        delegates = "|".join(kit.program.delegates)
+        say(f"{folder}: ready for {len(kit.files)} files, {kit.program.name}")
+        say(f"1. copy the folder {folder} to the device")
+        say(f"2. run there: sh {SCRIPT} {delegates} THREADS")
+        say(f"3. bring its folder {RESULTS} back into {folder}, and call `srsweep device pull`")
+        return
+    _push(kit, adb.connected(serial))
+
+
+def _push(kit: Kit, device: adb.Device) -> None:
+    remote = _remote(kit.folder)
+    try:
+        device.shell("mkdir", "-p", remote)
+        device.push(kit.contents, remote)
+    except adb.AdbFailed as error:
+        raise RunFailed(f"{device.serial}: {error}") from None
+    say(f"{device.serial}: copied {len(kit.files)} files and {kit.program.name} to {remote}")
+
+
+def _remote(folder: Path) -> str:
+    """Returns the folder on the device for `folder`. Two folders of this computer never share one."""
+    whole = folder.resolve()
+    name = re.sub(r"[^\w.-]", "_", whole.name, flags=re.ASCII)[:LONGEST]
+    return f"{adb.ROOM}/{name}-{digest_of(str(whole).encode())[:8]}"
+
+
+@click.command()
+@FOLDER
+@click.option(
+    "--delegate",
+    metavar="NAME",
+    help="Part of the device that computes, as the program calls it: xnnpack, gpu, nnapi, npu, opencl, vulkan or cpu. "
+    "Default: the usual one of the program, xnnpack or cpu.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1, MAX_THREADS),
+    default=1,
+    show_default=True,
+    help="Number of CPU threads.",
+)
+@click.option(
+    "--runs",
+    type=click.IntRange(1, 100_000),
+    default=RUNS,
+    show_default=True,
+    help="Number of timed runs of each file. With --here, srsweep chooses the number itself.",
+)
+@click.option("--again", is_flag=True, help="Time files again that have a result.")
+@click.option(
+    "--here",
+    is_flag=True,
+    help="Time the files on this machine, in their runtimes' Python packages. No program is needed.",
+)
+@SIZE
+@SERIAL
+def run(  # noqa: PLR0913 - one parameter an option
+    folder: Path,
+    delegate: str | None,
+    threads: int,
+    runs: int,
+    again: bool,
+    here: bool,
+    size: str | None,
+    serial: str | None,
+) -> None:
+    """Time the files on the device to which `srsweep device push` has copied them.
+
+    If the command stops midway, the same command goes on: a file that has a result is not timed again.
+    Time with another delegate or another number of threads by calling the command again.
+
+    \b
+    srsweep device run bench --delegate gpu --threads 4
+    srsweep device run bench --here
+    """
+    if here:
+        _run_here(folder, threads, None if size is None else size_of(size, 1), again, delegate)
+        return
+    if size is not None:
+        raise UserError("--size: must be given to `srsweep device push`, or with --here")
+    device = adb.connected(serial)
+    remote = _remote(folder)
+    try:
+        if again:
+            device.shell("rm", "-rf", f"{remote}/{RESULTS}")
+        words = ("sh", f"{remote}/{SCRIPT}", delegate or "", str(threads), str(runs))
+        code = device.follow(*words, say=say)
+    except adb.AdbFailed as error:
+        raise RunFailed(f"{device.serial}: {error}") from None
+    if code:
+        raise RunFailed(_why(device, code, remote))
+
+
+def _why(device: adb.Device, code: int, remote: str) -> str:
+    """Returns a line that says why the script ended with this exit code."""
+    if code == WRONG:
+        return f"{device.serial}: not started; see the line above"
+    if code in (2, 127):  # shells differ in the code for a script that does not exist
+        return f"{device.serial}: {remote} has no {SCRIPT}; call `srsweep device push` first"
+    return (
+        f"{device.serial}: not all files were timed (exit code {code}); the same command goes on, and "
+        "`srsweep device pull` brings what there is"
+    )
+
+
+def _run_here(
+    folder: Path, threads: int, size: tuple[int, int] | None, again: bool, delegate: str | None
+) -> None:
+    if delegate is not None:
+        raise UserError("--delegate: must be left out with --here, which uses the runtimes' own")
+    names = files_of(folder)
+    paths = [folder / name for name in names]
+    timed = time_here(
+        paths, image_size(folder, names, size), threads, folder / RESULTS_HERE, again=again
+    )
+    for number, (path, latency) in enumerate(timed, start=1):
+        told = "timed before" if latency is None else f"{latency.median:.2f} ms"
+        if latency is not None and latency.doubt:
+            told += f", unreliable: {latency.doubt}"
+        say(f"{number}/{len(paths)} {path.name}: {told}")
+
+
+@click.command()
+@FOLDER
+@click.option(
+    "-o",
+    "--output",
+    type=ExpandedPath(path_type=Path, dir_okay=False),
+    help="The CSV file to write. Default: latencies.csv in FOLDER.",
+)
+@click.option(
+    "--device",
+    metavar="NAME",
+    help="Name of the device, such as 'Pixel 9'. Default: the model that the device states.",
+)
+@click.option("--runtime", metavar="NAME", help="Runtime and its version, such as 'LiteRT 2.3'.")
+@click.option("--replace", is_flag=True, help="Replace the CSV file if it exists.")
+@click.option("--here", is_flag=True, help="Read the results of `srsweep device run --here`.")
+@SERIAL
+@NO_ADB
+def pull(  # noqa: PLR0913 - one parameter an option
+    folder: Path,
+    output: Path | None,
+    device: str | None,
+    runtime: str | None,
+    replace: bool,
+    here: bool,
+    serial: str | None,
+    no_adb: bool,
+) -> None:
+    """Read the results of `srsweep device run`, and write a CSV file for `srsweep latency import`.
+
+    The results come from the connected device. Without adb, they come from the folder `results` in
+    FOLDER, which a person has brought back from the device.
+
+    The CSV file holds the median and, if the program states them, the quartiles. If a program states
+    only the mean, the name of the runtime gets the word (mean), so that means and medians never mix.
+
+    \b
+    srsweep device pull bench --runtime "LiteRT 2.3" -o pixel.csv
+    srsweep latency import pixel.csv
+    """
+    output = output or folder / "latencies.csv"
+    check_folder_of("--output", output)
+    if output.exists() and not replace:
+        raise UserError(f"{output}: exists already; add --replace, or name another file with -o")
+    read, model = _fetched(folder, serial, here=here, local=no_adb or not adb.is_installed())
+    for fault in read.faults:
+        say(f"left out: {fault}", err=True)
+    for each in read.read:
+        if each.doubt:
+            say(f"{each.file}: unreliable: {each.doubt}", err=True)
+    if not read.read:
+        raise RunFailed(f"{folder}: no file was timed")
+    write_text(output, as_csv(read.read, device or _words(model), runtime or ""))
+    say(f"{output}: {_counted(read.read)}")
+
+
+def _fetched(folder: Path, serial: str | None, *, here: bool, local: bool) -> tuple[Results, str]:
+    """Returns the results, and the model of the device that they come from; '' if no device was asked."""
+    if here or local:
+        return read_results(folder / (RESULTS_HERE if here else RESULTS)), ""
+    found = adb.connected(serial)
+    with tempfile.TemporaryDirectory() as aside:
+        try:
+            found.pull(f"{_remote(folder)}/{RESULTS}", Path(aside))
+            model = found.shell("getprop", "ro.product.model").strip()
+        except adb.AdbFailed as error:
+            raise RunFailed(
+                f"{found.serial}: {error}; call `srsweep device push` and `srsweep device run` first"
+            ) from None
+        return read_results(Path(aside) / RESULTS), model
+
+
+def _words(model: str) -> str:
+    """Returns the name of a device without the characters that a device's name must not have."""
+    return " ".join(re.sub(r"[^\w.+()-]", " ", model).split())
+
+
+def _counted(results: list[Result]) -> str:
+    conditions = sorted({f"{each.delegate}, {each.threads} threads" for each in results})
+    return f"{len(results)} latencies ({'; '.join(conditions)})"
