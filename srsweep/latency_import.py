@@ -82,8 +82,8 @@ def import_latency(  # noqa: PLR0913 - one parameter an option
     rows = read_rows(file, given | {"size": size, "threads": threads})
     names, url = locate(sweeps, db)
     trials = load_trials(url, names or None)
-    complete = trials[(trials["state"] == "complete") & (trials["attempts"] > 0)]
-    found = [(row, _trials_of(row, complete, file)) for row in rows]
+    complete = complete_of(trials)
+    found = [(row, trials_of(row, complete, file)) for row in rows]
     _refuse_twice(found, file)
     _refuse_stored(found, file, replace=replace)
     shown_rows = []
@@ -115,7 +115,12 @@ def _shown(row: Row) -> dict[str, object]:
     }
 
 
-def _trials_of(row: Row, complete: pd.DataFrame, file: Path) -> pd.DataFrame:
+def complete_of(trials: pd.DataFrame) -> pd.DataFrame:
+    """Returns the trials that can have an imported latency."""
+    return trials[(trials["state"] == "complete") & (trials["attempts"] > 0)]
+
+
+def trials_of(row: Row, complete: pd.DataFrame, file: Path) -> pd.DataFrame:
     """Returns the complete trials of the network that a row names. Raises UserError if there are none."""
     where = f"{file}, line {row.line}: {row.kind}"
     if row.kind == "trial":

@@ -19,6 +19,7 @@ from analysis.tables import spread_columns
 from searchspace.cost import COSTS
 from searchspace.errors import UserError
 from searchspace.synonyms import nearest
+from sweeps.measure.device_latency import PREDICTED
 from sweeps.measure.ntire import RULES
 from sweeps.store.comparability import differences
 
@@ -139,7 +140,8 @@ def cost_name(known: Sequence[str], name: str) -> str:
     """Returns the column among the `known` costs that a user means by `name`.
 
     `name` is a column, or 'latency' followed by words that occur in the name of only one measured latency, as in
-    'latency int8'. If only one latency was measured, 'latency' alone is enough. Raises UserError if no column fits or
+    'latency int8'. If only one latency was measured, 'latency' alone is enough. A predicted latency is meant only if no
+    measured one fits, as with the word 'predicted'. Raises UserError if no column fits or
     several do.
     """
     if name in known:
@@ -148,6 +150,9 @@ def cost_name(known: Sequence[str], name: str) -> str:
     timed = [column for column in known if column.startswith(LATENCY)]
     if first == "latency" and timed:
         found = [column for column in timed if all(word in column for word in words)]
+        measured = [column for column in found if PREDICTED not in column]
+        # A prediction has all words of the measured latency that it is for.
+        found = measured if len(measured) == 1 else found
         if len(found) == 1:
             return found[0]
         raise UserError(

@@ -36,6 +36,11 @@ class Shipped:
     verdict: Verdict
 
 
+def naming(architecture: Architecture, scale: int) -> str:
+    """Returns the name of the files of a network, without their size and ending."""
+    return f"{architecture.family.name}-{architecture.key[:8]}_x{scale}"
+
+
 def ship(
     architecture: Architecture,
     network: nn.Module,
@@ -59,7 +64,7 @@ def ship(
     older file is mistaken for the result. Raises OSError, which names the file, if it cannot be written. Older files
     then stay.
     """
-    stem = f"{architecture.family.name}-{architecture.key[:8]}_x{scale}"
+    stem = naming(architecture, scale)
     size = size or low_res_size(scale)
     file_name = target.file_name(stem, size)
     card_name = target.card_name(stem, size)

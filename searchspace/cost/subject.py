@@ -3,7 +3,7 @@
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import torch
@@ -32,6 +32,12 @@ class Operator:
     output element, as in the papers and in thop (docs/facts.md 0)."""
     has_bias: bool
     """Whether the operator adds a bias."""
+    kernel: int = 1
+    """Number of positions of the kernel: 9 for 3x3. 1 for a matrix product."""
+    groups: int = 1
+    """Number of groups of channels. Equal to the number of input channels for a depthwise convolution."""
+    is_depthwise: bool = False
+    """Whether each group has one input channel."""
 
 
 @dataclass(kw_only=True)
@@ -42,6 +48,9 @@ class Trace:
     """The convolutions and matrix products in the order in which they ran."""
     peak_bytes: int = 0
     """The largest total size in bytes of the input and the activations that existed at the same time."""
+    others: list[tuple[str, int]] = field(default_factory=list)
+    """All other operators that read or write elements, in the order in which they ran: the name in aten, without the
+    underscore of an operator in place, and the number of elements of the largest tensor that it reads or writes."""
 
 
 @dataclass(kw_only=True)
@@ -157,6 +166,10 @@ class _Recorder(TorchDispatchMode):
         count = _COUNTERS.get(func.overloadpacket)
         if count is not None:
             self.trace.operators.append(count(args, result))
+        elif not _is_view(func):
+            tensors = [each for each in tree_leaves((args, result)) if isinstance(each, Tensor)]
+            most = max((each.numel() for each in tensors), default=0)
+            self.trace.others.append((func.overloadpacket.__name__.rstrip("_"), most))
         # A result is usually a single tensor, which needs no search for its parts.
         for tensor in (result,) if isinstance(result, Tensor) else tree_leaves(result):
             if isinstance(tensor, Tensor):
@@ -178,6 +191,16 @@ class _Recorder(TorchDispatchMode):
         self.live_bytes -= size
 
 
+@lru_cache(maxsize=10_000)
+def _is_view(func: Any) -> bool:
+    """Returns whether an operator returns a view of an argument, which reads and writes no element."""
+    returns = func._schema.returns
+    aliases = [each.alias_info for each in returns]
+    return func.overloadpacket is aten._unsafe_view or any(
+        alias is not None and not alias.is_write for alias in aliases
+    )
+
+
 def _count_convolution(args: tuple[Any, ...], result: Tensor) -> Operator:
     _, weight, bias, *_, is_transposed, _, groups = args
     # A transposed weight is (in, out/groups, k, k), any other (out, in/groups, k, k). In both cases
@@ -190,6 +213,9 @@ def _count_convolution(args: tuple[Any, ...], result: Tensor) -> Operator:
         outputs=result.numel(),
         multadds=result.numel() * per_output,
         has_bias=bias is not None,
+        kernel=weight.shape[2:].numel(),
+        groups=groups,
+        is_depthwise=groups > 1 and inputs == 1,
     )
 
 

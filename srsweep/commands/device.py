@@ -1,13 +1,16 @@
-"""The command group `device`: times networks on a phone."""
+"""The command group `device`: times networks on a phone, and predicts the latency of others."""
 
 from importlib import import_module
 
 import click
 
 COMMANDS = {
+    "design": "Choose networks of a sweep file's space and write them as files to time.",
     "push": "Copy exported files and a benchmark program to a device.",
     "run": "Time the files on the device to which `srsweep device push` has copied them.",
     "pull": "Read the results of `srsweep device run`, and write a CSV file for `srsweep latency import`.",
+    "model": "Learn from the latencies of a device how to predict others, and state the error.",
+    "predict": "Predict the latency of networks on a device, and store it for the trials of a sweep.",
 }
 """Maps each command of the group to the first line of its help."""
 MODULES = {"push": "timing", "run": "timing", "pull": "timing"}
@@ -37,10 +40,14 @@ class DeviceCommands(click.Group):
 
 @click.group(cls=DeviceCommands)
 def device() -> None:
-    """Time networks on a phone.
+    """Time networks on a phone, and predict the latency of others.
 
     \b
+    srsweep device design sweep.yaml --to litert -o bench     networks that cover the space
     srsweep device push bench --program ./benchmark_model     copy them to the phone
     srsweep device run bench --threads 4                      time them
     srsweep device pull bench --runtime "LiteRT 2.3"          a CSV file
+    srsweep device model bench/latencies.csv -o pixel.json    learn from it, state the error
+    srsweep device predict pixel.json SWEEP                   predict the sweep's trials
+    srsweep select SWEEP --max "latency predicted=30ms"
     """

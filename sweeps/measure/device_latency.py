@@ -16,6 +16,8 @@ MOST_CHARACTERS = 100
 """Largest number of characters of the device, and of runtime and delegate together."""
 WORD = re.compile(r"[\w.+()-]+(?: [\w.+()-]+)*")
 """A name of a device, a runtime or a delegate: words with single spaces between them."""
+PREDICTED = "predicted"
+"""Last word of the delegate in the name of a latency that a model predicts, so that it never mixes with a measured one."""
 MOST_THREADS, MOST_SIDE = 1_024, 65_536
 
 
@@ -58,6 +60,22 @@ class DeviceSetting:
             for text in (self.runtime, self.delegate, self.dtype)
         )
         return f"{runtime}/{delegate} {dtype} {self.width}x{self.height} {self.threads} threads"
+
+
+NAME = re.compile(
+    r"(?P<runtime>[^ /]+)/(?P<delegate>[^ /]+) (?P<dtype>[^ ]+) (?P<width>\d+)x(?P<height>\d+) (?P<threads>\d+) threads"
+)
+"""`DeviceSetting.name`."""
+
+
+def setting_of(name: str, device: str) -> DeviceSetting | None:
+    """Returns the setting whose name is `name`, with hyphens in place of spaces; None if it is not that of a device."""
+    match = NAME.fullmatch(name)
+    if match is None:
+        return None
+    words = match.groupdict()
+    numbers = {key: int(words.pop(key)) for key in ("width", "height", "threads")}
+    return DeviceSetting(device=device, **words, **numbers)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,166 @@
+"""Chooses networks of a space that cover its kinds and sizes of operators, and writes them as files to time.
+
+The networks need no training: a latency does not depend on the values of the weights.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from analysis.export.files import open_exported
+from analysis.export.pipeline import naming, reason
+from analysis.export.target import Job, Target
+from searchspace.architecture import Architecture
+from searchspace.constraint import Constraint
+from searchspace.errors import UserError
+from searchspace.layers import deployed
+from searchspace.operators import UNITS, operators
+from searchspace.space import Space, feasible
+from sweeps.files import digest_of_file, flush, naming_full_disk, write_text
+
+POOL = 400
+"""Largest number of architectures among which the networks are chosen."""
+DRAWS = 20
+"""Number of draws per architecture of the pool after which a space counts as exhausted."""
+
+
+def pool_of(
+    space: Space, limits: tuple[Constraint, ...], scale: int, seed: int
+) -> list[Architecture]:
+    """Returns different architectures of `space` that meet all limits, drawn at random, at most about POOL.
+
+    Each family has an equal share, however many combinations its knobs have.
+    """
+    found: dict[str, Architecture] = {}
+    share = -(-POOL // max(1, len(space.families)))
+    for part in space.families:
+        own = Space(families=(part,))
+        if own.enumerable and len(own) <= share:
+            drawn = iter(own.architectures)
+        else:
+            random = Random(seed)
+            drawn = (own.spell(random) for _ in range(share * DRAWS))
+        fitting = (each for each in drawn if each.key not in found)
+        fitting = (each for each in fitting if feasible(each, limits, scale))
+        for each in fitting:
+            found[each.key] = each
+            if sum(known.family is part.family for known in found.values()) == share:
+                break
+    return list(found.values())
+
+
+def spread_out(
+    pool: Sequence[Architecture], count: int, scale: int, low_res: tuple[int, int] | None = None
+) -> list[Architecture]:
+    """Returns `count` architectures of `pool` whose tables of operators are as different as possible.
+
+    Families take turns. The first network of a family is its most usual one. Each further one is the one that is
+    farthest from all chosen networks (Gonzalez, "Clustering to minimize the maximum intercluster distance", 1985).
+    Fewer networks are returned if the pool has no more different tables. Raises UserError if `count` is below the number
+    of families.
+    """
+    places = _logarithms(table_of(pool, scale, low_res))
+    names = np.array([each.family.name for each in pool])
+    families = sorted(set(names))
+    if count < len(families):
+        raise UserError(
+            f"--count: must be at least {len(families)}, one for each family, got {count}"
+        )
+    distance = np.full(len(pool), np.inf)
+    chosen: list[int] = []
+    turn = 0
+    while len(chosen) < count and distance.max() > 0:
+        own = names == families[turn % len(families)]
+        if turn < len(families):
+            usual = np.median(places[own], axis=0)
+            farness = -((places - usual) ** 2).sum(axis=1)
+        else:
+            farness = distance
+        taken = int(np.argmax(np.where(own, farness, -np.inf)))
+        turn += 1
+        if distance[taken] > 0:
+            chosen.append(taken)
+            distance = np.minimum(distance, ((places - places[taken]) ** 2).sum(axis=1))
+    return [pool[place] for place in chosen]
+
+
+def _logarithms(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the logarithms of `table` (networks, kinds), so that an amount counts by its factor.
+
+    A kind that a network lacks counts as a quarter of the smallest amount in the table. With its real logarithm, the
+    networks would differ in what they lack, and hardly in size.
+    """
+    least = np.where(table > 0, table, np.inf).min(axis=0)
+    least[np.isinf(least)] = 1
+    return np.log(np.maximum(table, least / 4))
+
+
+def table_of(
+    networks: Sequence[Architecture], scale: int, low_res: tuple[int, int] | None = None
+) -> NDArray[np.float64]:
+    """Returns the amounts of all kinds of operators: (networks, kinds), with the kinds in the order of UNITS."""
+    rows = [operators(each, scale, low_res) for each in networks]
+    return np.array([[row[kind] for kind in UNITS] for row in rows], dtype=np.float64)
+
+
+def write_untrained(
+    architecture: Architecture, scale: int, target: Target, size: tuple[int, int], folder: Path
+) -> Path:
+    """Writes the network of `architecture` with random weights as a file of `target`, and its model card.
+
+    `size` is the (height, width) of the image. INT8 files are calibrated on noise. An older file stays if the new one
+    cannot be written or cannot be run. Returns the path of the file.
+    """
+    stem, name = naming(architecture, scale), target.file_name(naming(architecture, scale), size)
+    noise = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), dtype=np.uint8)
+    torch.manual_seed(0)
+    network = deployed(architecture.network(scale)).cpu().float()
+    path, aside = folder / name, folder / f".unverified-{name}"
+    try:
+        with naming_full_disk(path):
+            target.write(Job(network=network, calibration=list(noise), size=size), aside)
+            flush(aside)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+    card = {
+        "file": name,
+        "format": target.description,
+        "sha256": digest_of_file(path),
+        "scale": scale,
+        "family": architecture.family.name,
+        "label": architecture.label,
+        "architecture": architecture.key,
+        "knobs": architecture.knobs,
+        "origin": {"weights": "none: random numbers, only for measuring latency"},
+    }
+    write_text(folder / f"{target.card_name(stem, size)}.json", json.dumps(card, indent=2) + "\n")
+    if target.fault is None:
+        open_exported(path, 1)  # raises for a file that the runtime refuses
+    return path
+
+
+def written(
+    networks: Sequence[Architecture],
+    scale: int,
+    target: Target,
+    size: tuple[int, int],
+    folder: Path,
+    failed: Callable[[Architecture, str], None],
+) -> list[Path]:
+    """Writes all `networks` and returns the paths of their files. `failed` learns which one failed, and why."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for each in networks:
+        try:
+            paths.append(write_untrained(each, scale, target, size, folder))
+        except (ModuleNotFoundError, MemoryError, OSError):
+            raise
+        except Exception as error:  # each converter has its own errors
+            failed(each, reason(error))
+    return paths

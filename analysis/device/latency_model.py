@@ -1,0 +1,155 @@
+"""A model of the latency on one device, learnt from the measured latencies of a few dozen networks.
+
+The latency is a sum: for each kind of operator (`searchspace.operators`), the amount in the network times a rate.
+No rate is negative. Example: a phone that needs 0.2 ms for 1e6 Mult-Adds of 3x3 convolutions and 0.1 ms for 1e6 elements
+of activations, with 2 ms for each run, takes 0.2 * 423 + 0.1 * 0.9 + 2 = 86.7 ms for the network in the docstring of
+`searchspace.operators`.
+
+The rates minimise the sum of the squares of the relative errors, with scipy's non-negative least squares (Lawson and
+Hanson, "Solving Least Squares Problems", 1974, chapter 23), so that small networks count as much as large ones. The
+error is that of cross-validation: each network is predicted by a model that was fitted without it.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+
+from analysis.device.design import table_of
+from searchspace.architecture import Architecture
+from searchspace.errors import UserError
+from searchspace.operators import UNITS
+from sweeps.files import write_text
+from sweeps.measure.device_latency import PREDICTED, DeviceLatency, DeviceSetting
+
+LEAST = 8
+"""Smallest number of networks from which a model is learnt."""
+RUN = "each run"
+"""Name of the rate that does not depend on the network, in milliseconds."""
+FORM = 1
+"""Version of the file format."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatencyModel:
+    """A model of the latency under one setting."""
+
+    setting: DeviceSetting
+    rates: dict[str, float]
+    """Milliseconds for one unit of each kind of operator, and for RUN."""
+    networks: int
+    """Number of networks that it was learnt from."""
+    shortest: float
+    """Shortest latency that it was learnt from, in milliseconds."""
+    longest: float
+    median_error: float
+    """Median of the absolute relative errors of cross-validation: 0.05 is 5 %."""
+    high_error: float
+    """Their 90th percentile."""
+
+    def predict(self, networks: Sequence[Architecture], scale: int) -> NDArray[np.float64]:
+        """Returns the predicted latencies of `networks` at `scale` in milliseconds: (networks,)."""
+        if not networks:
+            return np.empty(0)
+        size = (self.setting.height, self.setting.width)
+        rates = np.array([self.rates[name] for name in (*UNITS, RUN)])
+        return _columns(table_of(networks, scale, size)) @ rates
+
+    def latency(self, milliseconds: float) -> DeviceLatency:
+        """Returns a predicted latency in the form in which the database stores it, under a name of its own."""
+        named = replace(self.setting, delegate=f"{self.setting.delegate} {PREDICTED}")
+        return DeviceLatency(setting=named, median=milliseconds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learnt:
+    """A model, and how it does on each network."""
+
+    model: LatencyModel
+    measured: NDArray[np.float64]
+    """Milliseconds of each network."""
+    predicted: NDArray[np.float64]
+    """Milliseconds of each network, from a model that was fitted without it."""
+
+    @property
+    def errors(self) -> NDArray[np.float64]:
+        """Relative errors: 0.05 for a prediction that is 5 % too high."""
+        return self.predicted / self.measured - 1
+
+
+def learn(
+    setting: DeviceSetting, networks: Sequence[Architecture], scale: int, measured: Sequence[float]
+) -> Learnt:
+    """Returns a model of the latencies `measured`, in milliseconds, of different networks at `scale`.
+
+    Raises UserError if there are fewer than LEAST networks.
+    """
+    if len(networks) < LEAST:
+        raise UserError(
+            f"{setting.name} on {setting.device}: a model needs latencies of at least {LEAST} networks, got {len(networks)}"
+        )
+    times = np.array(measured)
+    columns = _columns(table_of(networks, scale, (setting.height, setting.width)))
+    rates = _fit(columns, times)
+    without = np.array(
+        [
+            columns[place] @ _fit(np.delete(columns, place, axis=0), np.delete(times, place))
+            for place in range(len(times))
+        ]
+    )
+    errors = np.abs(without / times - 1)
+    model = LatencyModel(
+        setting=setting,
+        rates=dict(zip((*UNITS, RUN), map(float, rates), strict=True)),
+        networks=len(networks),
+        shortest=float(times.min()),
+        longest=float(times.max()),
+        median_error=float(np.median(errors)),
+        high_error=float(np.quantile(errors, 0.9)),
+    )
+    return Learnt(model=model, measured=times, predicted=without)
+
+
+def _columns(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.column_stack([table, np.ones(len(table))])
+
+
+def _fit(columns: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the non-negative rates with the least squares of relative errors."""
+    relative = columns / times[:, None]
+    # Mult-Adds are 1e9 times as many as runs; with equal scales, the solver's tolerances fit all of them.
+    scales = np.linalg.norm(relative, axis=0)
+    scales[scales == 0] = 1
+    rates, _ = nnls(relative / scales, np.ones(len(times)))
+    return np.asarray(rates / scales)
+
+
+def write_model(model: LatencyModel, path: Path) -> None:
+    """Writes `model` to the JSON file `path`."""
+    content = {"latency_model": FORM, **asdict(model)}
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def read_model(path: Path) -> LatencyModel:
+    """Returns the model in a JSON file that `write_model` wrote. Raises UserError if it holds none."""
+    try:
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid JSON ({error})") from None
+    try:
+        form = content.pop("latency_model")
+        model = LatencyModel(**content | {"setting": DeviceSetting(**content["setting"])})
+        fits = form == FORM and model.rates.keys() == {*UNITS, RUN}
+        fits = fits and all(0 <= rate < np.inf for rate in model.rates.values())
+    except (AttributeError, KeyError, TypeError):
+        fits = False
+    if not fits:
+        raise UserError(
+            f"{path}: must be a latency model of this srsweep; `srsweep device model` writes one"
+        )
+    return model

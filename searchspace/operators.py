@@ -1,0 +1,90 @@
+"""The costs of an architecture by kind of operator, from which the latency on a device can be predicted.
+
+Two networks with equal Mult-Adds may differ in latency, because devices compute some kinds of operators faster than
+others. The table has the Mult-Adds of each kind of convolution, the elements that all other kinds of operators read or
+write, and the number of operators.
+
+Example: a network for 320x180 pixels with a 3x3 convolution from 3 to 16 channels, a ReLU, and a 3x3 convolution from
+16 to 48 channels before a pixel shuffle by 4. 320 * 180 = 57,600 pixels:
+
+    conv 3x3        57,600 * 9 * (3 * 16 + 16 * 48)   = 423,014,400 Mult-Adds
+    conv outputs    57,600 * (16 + 48)                =   3,686,400 elements
+    activation      57,600 * 16                       =     921,600 elements
+    move            57,600 * 48                       =   2,764,800 elements
+    operators       4
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
+
+from searchspace.architecture import Architecture
+from searchspace.cost import low_res_size, subject
+from searchspace.cost.subject import Operator, Trace
+
+UNITS = {
+    "conv 1x1": "Mult-Adds",
+    "conv 3x3": "Mult-Adds",
+    "conv larger": "Mult-Adds",
+    "conv grouped": "Mult-Adds",
+    "conv depthwise": "Mult-Adds",
+    "deconv": "Mult-Adds",
+    "matmul": "Mult-Adds",
+    "conv outputs": "elements",
+    "activation": "elements",
+    "arithmetic": "elements",
+    "move": "elements",
+    "other": "elements",
+    "operators": "operators",
+}
+"""Maps each kind of the table to its unit. `conv outputs` are the elements that convolutions and matrix products write."""
+OTHERS = {
+    "activation": "relu leaky_relu prelu _prelu_kernel gelu sigmoid silu hardsigmoid hardswish hardtanh tanh elu "
+    "clamp clamp_min mish softplus",
+    "arithmetic": "add sub mul div rsub neg addcmul pow sqrt rsqrt exp square abs",
+    "move": "cat stack pixel_shuffle pixel_unshuffle clone copy constant_pad_nd reflection_pad2d replication_pad2d "
+    "roll repeat index upsample_nearest2d upsample_bilinear2d upsample_bicubic2d im2col col2im channel_shuffle",
+}
+"""Maps each kind to the names in aten of its operators. All others are of the kind `other`."""
+_KIND = {name: kind for kind, names in OTHERS.items() for name in names.split()}
+
+
+def operators(
+    architecture: Architecture, scale: int, low_res: tuple[int, int] | None = None
+) -> Mapping[str, int]:
+    """Returns the table of `architecture` at `scale`: for each kind of UNITS, the amount of one forward pass.
+
+    `low_res` is the (height, width) of the input image; by default that for a 1280x720 output. The network is the
+    deployed one.
+    """
+    return _counted(architecture.without_recipe, scale, low_res or low_res_size(scale))
+
+
+@lru_cache(maxsize=100_000)
+def _counted(architecture: Architecture, scale: int, low_res: tuple[int, int]) -> Mapping[str, int]:
+    counted = subject(architecture, scale)
+    counted.low_res = low_res
+    return MappingProxyType(amounts(counted.trace))
+
+
+def amounts(trace: Trace) -> dict[str, int]:
+    """Returns the amount of each kind of UNITS in the forward pass that `trace` records."""
+    found = dict.fromkeys(UNITS, 0)
+    for operator in trace.operators:
+        found[kind_of(operator)] += operator.multadds
+        found["conv outputs"] += operator.outputs
+    for name, elements in trace.others:
+        found[_KIND.get(name, "other")] += elements
+    found["operators"] = len(trace.operators) + len(trace.others)
+    return found
+
+
+def kind_of(operator: Operator) -> str:
+    """Returns the kind of a convolution or matrix product."""
+    if operator.kind != "conv":
+        return operator.kind
+    if operator.is_depthwise:
+        return "conv depthwise"
+    if operator.groups > 1:
+        return "conv grouped"
+    return {1: "conv 1x1", 9: "conv 3x3"}.get(operator.kernel, "conv larger")

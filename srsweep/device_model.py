@@ -1,0 +1,203 @@
+"""The command `device model`: learns how to predict the latency of networks on a device."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+import pandas as pd
+
+from analysis.choose.variants import cost_name
+from analysis.device.latency_model import RUN, Learnt, learn, write_model
+from analysis.export.files import card_of, named, target_of
+from analysis.read.database import measurement
+from analysis.read.frames import load_cost_names, load_trial, load_trials
+from analysis.tables import Format
+from searchspace.architecture import Architecture, architecture, stored_architecture
+from searchspace.errors import UserError
+from searchspace.operators import UNITS
+from srsweep.errors import say
+from srsweep.latency_import import complete_of, trials_of
+from srsweep.options import (
+    DATABASE,
+    ExpandedPath,
+    check_folder_of,
+    locate,
+    print_table,
+    tabular,
+)
+from srsweep.phone_csv import CONDITIONS, Row, read_rows
+from sweeps.measure.device_latency import PREDICTED, DeviceSetting, setting_of
+from sweeps.measure.latency import PREFIX
+from sweeps.paths import expanded
+
+Sample = tuple[Architecture, int, float]
+"""A network, its scale and its latency in milliseconds."""
+
+
+@click.command()
+@click.argument("source")
+@click.option(
+    "-o",
+    "--output",
+    type=ExpandedPath(path_type=Path, dir_okay=False),
+    required=True,
+    help="The JSON file to write, for `srsweep device predict`.",
+)
+@click.option(
+    "--latency",
+    "words",
+    metavar="WORDS",
+    default="",
+    help="Words that choose the latencies if SOURCE has several, such as 'gpu int8'.",
+)
+@click.option(
+    "--networks",
+    type=ExpandedPath(path_type=Path, file_okay=False),
+    help="Folder with the model cards of the files that a CSV file names. Default: the folder of the CSV file.",
+)
+@DATABASE
+@tabular
+def model(
+    source: str,
+    output: Path,
+    words: str,
+    networks: Path | None,
+    db: str | None,
+    form: Format | None,
+) -> None:
+    """Learn from the latencies of a device how to predict others, and state the error.
+
+    SOURCE is a CSV file of `srsweep device pull`, or a sweep whose trials have an imported latency. The
+    files of a CSV file are found by the model cards in its folder, or else among the trials of the database.
+
+    The model is a rate for each kind of operator. The error is that of cross-validation: each network is
+    predicted by a model that was fitted without it. The table has one row for each network.
+
+    \b
+    srsweep device model bench/latencies.csv -o pixel.json
+    srsweep device model SWEEP --latency "Pixel gpu int8" -o pixel.json
+    """
+    check_folder_of("--output", output)
+    path = Path(expanded(source))
+    if path.suffix.lower() == ".csv":
+        setting, samples = _of_file(path, words, networks or path.parent, db)
+    else:
+        setting, samples = _of_sweep(source, words, db)
+    scale, different = _one_scale(samples, source)
+    learnt = learn(setting, list(different), scale, list(different.values()))
+    write_model(learnt.model, output)
+    print_table(_table(list(different), learnt), form)
+    for line in _said(learnt, output):
+        say(line, err=form is not None)
+
+
+def _table(networks: Sequence[Architecture], learnt: Learnt) -> pd.DataFrame:
+    rows = [
+        {
+            "label": network.label,
+            "latency_ms": ms,
+            "predicted_ms": guess,
+            "error_percent": 100 * error,
+        }
+        for network, ms, guess, error in zip(
+            networks, learnt.measured, learnt.predicted, learnt.errors, strict=True
+        )
+    ]
+    return pd.DataFrame(rows).round({"predicted_ms": 3, "error_percent": 1})
+
+
+def _said(learnt: Learnt, output: Path) -> Iterator[str]:
+    model = learnt.model
+    yield f"{model.setting.name} on {model.setting.device}: {model.networks} networks, {model.shortest:.3g} to {model.longest:.3g} ms"
+    used = [
+        f"{kind} {1e6 * model.rates[kind]:.3g} ms per million"
+        for kind in UNITS
+        if model.rates[kind] and kind != "operators"
+    ]
+    if model.rates["operators"]:
+        used.append(f"each operator {model.rates['operators']:.3g} ms")
+    if model.rates[RUN]:
+        used.append(f"{RUN} {model.rates[RUN]:.3g} ms")
+    yield f"rates: {', '.join(used)}"
+    yield (
+        f"error of cross-validation: median {100 * model.median_error:.1f} %, "
+        f"90th percentile {100 * model.high_error:.1f} %"
+    )
+    yield f"written to {output}"
+
+
+def _one_scale(samples: Sequence[Sample], source: str) -> tuple[int, dict[Architecture, float]]:
+    """Returns the scale of all networks, and the latency of each. Raises UserError if there are several scales."""
+    scales = sorted({scale for _, scale, _ in samples})
+    if len(scales) != 1:
+        found = ", ".join(f"x{scale}" for scale in scales)
+        raise UserError(f"{source}: must have networks of one scale, got {found}")
+    return scales[0], {network.without_recipe: ms for network, _, ms in samples}
+
+
+def _of_file(
+    path: Path, words: str, cards: Path, db: str | None
+) -> tuple[DeviceSetting, list[Sample]]:
+    rows = read_rows(path, dict.fromkeys(CONDITIONS))
+    settings = {row.latency.setting for row in rows}
+    fitting = [
+        each
+        for each in settings
+        if all(word in f"{each.name} on {each.device}" for word in words.split())
+    ]
+    if len(fitting) != 1:
+        listed = "; ".join(sorted(f"{each.name} on {each.device}" for each in settings))
+        raise UserError(
+            f"--latency: must have words of one of the latencies of {path}, got {words!r}; there are: {listed}"
+        )
+    rows = [row for row in rows if row.latency.setting == fitting[0]]
+    known = _cards(cards)
+    missing = [row for row in rows if _key(row) not in known]
+    trials = complete_of(load_trials(locate([], db)[1])) if missing else pd.DataFrame()
+    samples = []
+    for row in rows:
+        if row in missing:
+            network, scale = _trial(trials_of(row, trials, path).iloc[0], locate([], db)[1])
+        else:
+            network, scale = known[_key(row)]
+        samples.append((network, scale, row.latency.median))
+    return fitting[0], samples
+
+
+def _key(row: Row) -> str:
+    return row.network.split("_x")[0] if row.kind == "file" else row.network
+
+
+def _cards(folder: Path) -> dict[str, tuple[Architecture, int]]:
+    """Returns the networks of the exported files in `folder`, by family and key as the names of the files have them."""
+    found = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        target = target_of(path)
+        if target is None or named(path) is None:
+            continue
+        card, _ = card_of(path, target)
+        if card:
+            network = architecture(card["family"], card["knobs"])
+            found[path.name.split("_x")[0]] = (network, int(card["scale"]))
+    return found
+
+
+def _of_sweep(source: str, words: str, db: str | None) -> tuple[DeviceSetting, list[Sample]]:
+    (sweep,), url = locate([source], db)
+    wanted = cost_name(load_cost_names(url), f"latency {words}".strip())
+    name, device = measurement(wanted)
+    setting = setting_of(name.removeprefix(f"{PREFIX} "), device)
+    if setting is None or setting.delegate.endswith(PREDICTED):
+        raise UserError(f"--latency: must name an imported latency of a device, got {wanted}")
+    trials = complete_of(load_trials(url, [sweep]))
+    trials = trials[trials[wanted].notna()] if wanted in trials else trials.iloc[:0]
+    samples = [(*_trial(row, url), float(row[wanted])) for _, row in trials.iterrows()]
+    if not samples:
+        raise UserError(f"{sweep}: no complete trial has {wanted}")
+    return setting, samples
+
+
+def _trial(row: "pd.Series[object]", url: str) -> tuple[Architecture, int]:
+    """Returns the network and the scale of a trial."""
+    trial = load_trial(url, str(row["sweep"]), int(str(row["number"])))
+    return stored_architecture(trial["family"], trial["knobs"]), int(trial["scale"])

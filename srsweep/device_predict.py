@@ -1,0 +1,111 @@
+"""The command `device predict`: predicts the latency of networks, and stores it for the trials of a sweep."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import pandas as pd
+
+from analysis.device.latency_model import LatencyModel, read_model
+from analysis.read.frames import load_trial, load_trials
+from analysis.tables import Format
+from searchspace.architecture import stored_architecture
+from searchspace.discover import FAMILIES
+from searchspace.errors import UserError
+from srsweep.errors import say
+from srsweep.latency_import import complete_of
+from srsweep.options import (
+    DATABASE,
+    SCALE,
+    ExpandedPath,
+    locate,
+    parse_architectures,
+    print_table,
+    tabular,
+)
+from sweeps.records import Measurement
+from sweeps.store.store import Store
+
+
+@click.command()
+@click.argument("file", type=ExpandedPath(path_type=Path, dir_okay=False, exists=True))
+@click.argument("network", metavar="NETWORK...", nargs=-1, required=True)
+@SCALE
+@DATABASE
+@tabular
+def predict(
+    file: Path, network: tuple[str, ...], scale: int | None, db: str | None, form: Format | None
+) -> None:
+    """Predict the latency of networks on a device, and store it for the trials of a sweep.
+
+    FILE is a model of `srsweep device model`. NETWORK is a sweep, or networks as for `srsweep cost`:
+    FAMILY KNOB=VALUE..., with alternatives such as 'n_feats=16|32'. These are predicted, and nothing is
+    stored.
+
+    For a sweep, a prediction is stored for each complete trial, under a name with the word `predicted`, so
+    that it never mixes with a measured latency. `srsweep front` and `srsweep select` take it by that
+    word. A prediction of an older model is replaced.
+
+    \b
+    srsweep device predict pixel.json slwsr 'n_feats=16|32' compression=all
+    srsweep device predict pixel.json SWEEP
+    srsweep select SWEEP --max "latency predicted=30ms"
+    """
+    model = read_model(file)
+    if network[0] in FAMILIES:
+        networks = parse_architectures(network[0], network[1:])
+        found = model.predict(networks, scale or 4)
+        rows = [
+            {"label": each.label, "predicted_ms": float(ms)}
+            for each, ms in zip(networks, found, strict=True)
+        ]
+    else:
+        if len(network) > 1 or scale is not None:
+            raise UserError(f"{network[0]}: is no family, so it must be a sweep alone")
+        rows = _stored(model, network[0], db)
+    print_table(pd.DataFrame(rows), form)
+    _tell(model, [float(row["predicted_ms"]) for row in rows], err=form is not None)
+
+
+def _tell(model: LatencyModel, predicted: Sequence[float], *, err: bool) -> None:
+    """Says how large the error of the predictions is, and how many are outside the range of the model."""
+    outside = sum(not model.shortest <= each <= model.longest for each in predicted)
+    if outside:
+        say(
+            f"{outside} of {len(predicted)} predictions lie outside {model.shortest:.3g} to {model.longest:.3g} ms, "
+            "the latencies that the model was learnt from",
+            err=True,
+        )
+    say(
+        f"{model.setting.name} on {model.setting.device}; error of cross-validation: median "
+        f"{100 * model.median_error:.1f} %, 90th percentile {100 * model.high_error:.1f} %",
+        err=err,
+    )
+
+
+def _stored(model: LatencyModel, sweep: str, db: str | None) -> list[dict[str, object]]:
+    """Stores the predicted latency of each complete trial of a sweep, and returns the rows to print."""
+    (name,), url = locate([sweep], db)
+    trials = complete_of(load_trials(url, [name]))
+    if trials.empty:
+        raise UserError(f"{name}: has no complete trial")
+    found = [load_trial(url, name, int(number)) for number in trials["number"]]
+    networks = [stored_architecture(trial["family"], trial["knobs"]) for trial in found]
+    scale = int(trials["scale"].iloc[0])
+    latencies = [model.latency(float(ms)) for ms in model.predict(networks, scale)]
+    rows: list[dict[str, object]] = []
+    store = Store(url)
+    try:
+        for trial, each, latency in zip(found, networks, latencies, strict=True):
+            measured = [
+                Measurement(step=trial["step"], dataset=dataset, name=named, value=value)
+                for named, dataset, value in latency.rows()
+            ]
+            reference = f"{name}#{trial['number']}"
+            if not store.record(int(trial["id"]), trial["attempts"], measured, replace=True):
+                say(f"{reference}: not stored, because it is being trained again", err=True)
+                continue
+            rows.append({"trial": reference, "label": each.label, "predicted_ms": latency.median})
+    finally:
+        store.close()
+    return rows

@@ -1,0 +1,108 @@
+"""`srsweep device design`, `model` and `predict`: from the networks to time to a choice by predicted latency."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from analysis.export.target import Job
+from analysis.export.targets import TARGETS
+from searchspace.architecture import architecture
+from searchspace.operators import operators
+from tests.srsweep.calls import mistake, succeed
+from tests.stored import Database
+
+SWEEP = """
+metadata:
+  sweep:
+    name: phone
+    scale: 4
+    families:
+      slwsr: {n_feats: [2, 4, 8], n_blocks: [5, 7], compression: [none, all]}
+"""
+SIZE = (48, 64)
+
+
+def milliseconds(card: Path) -> float:
+    network = json.loads(card.read_text())
+    table = operators(architecture(network["family"], network["knobs"]), 4, SIZE)
+    return 1 + 2e-7 * table["conv 3x3"] + 1e-7 * table["conv 1x1"]
+
+
+@pytest.fixture
+def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replaces the conversion to ONNX, which takes seconds."""
+
+    def write(job: Job, path: Path) -> None:
+        path.write_text(str(sum(each.numel() for each in job.network.parameters())))
+
+    def run(low_res: NDArray[np.float32]) -> NDArray[np.float32]:
+        return low_res.repeat(4, axis=2).repeat(4, axis=3)
+
+    target = replace(TARGETS["onnx"], write=write, load=lambda path, threads: run)
+    monkeypatch.setitem(TARGETS, "onnx", target)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, cheap: None) -> Path:
+    """A designed set of networks, timed on a device whose rates are known."""
+    (tmp_path / "sweep.yaml").write_text(SWEEP)
+    folder = tmp_path / "bench"
+    words = ("--to", "onnx", "--count", 9, "--size", "64x48", "-o", folder, "--json")
+    designed = json.loads(succeed("device", "design", tmp_path / "sweep.yaml", *words).stdout)
+    assert len({row["file"] for row in designed}) == 9
+    rows = [
+        f"{row['file']},{milliseconds(folder / row['file'].replace('.onnx', '-onnx.json'))},64x48"
+        for row in designed
+    ]
+    (folder / "latencies.csv").write_text("\n".join(["file,latency_ms,size", *rows]) + "\n")
+    text = (folder / "latencies.csv").read_text().splitlines()
+    head, *lines = text
+    full = [f"{head},device,runtime,delegate,threads"]
+    full += [
+        f"{line},Pixel 9,onnxruntime 1.3,{name},1" for name in ("cpu", "nnapi") for line in lines
+    ]
+    (folder / "latencies.csv").write_text("\n".join(full) + "\n")
+    return folder
+
+
+def test_from_a_design_to_a_choice_by_predicted_latency(
+    bench: Path, small: Database, tmp_path: Path
+) -> None:
+    table, model = bench / "latencies.csv", tmp_path / "pixel.json"
+    told = mistake("device", "model", table, "-o", model, "--db", small.url)
+    assert "--latency: must have words of one of the latencies" in told
+    learnt = succeed("device", "model", table, "--latency", "nnapi", "-o", model, "--json")
+    assert len(json.loads(learnt.stdout)) == 9
+    assert "error of cross-validation: median 0.0 %, 90th percentile 0.0 %" in learnt.stderr
+    done = succeed("device", "predict", model, "small", "--db", small.url, "--json")
+    rows = {row["trial"]: row["predicted_ms"] for row in json.loads(done.stdout)}
+    assert list(rows) == ["small#0", "small#1", "small#2", "small#3"]
+    table_of = operators(architecture("slwsr", {"n_feats": 3}), 4, SIZE)
+    expected = 1 + 2e-7 * table_of["conv 3x3"] + 1e-7 * table_of["conv 1x1"]
+    assert rows["small#2"] == pytest.approx(expected, rel=1e-5)
+    limit = f"latency predicted={(rows['small#1'] + rows['small#2']) / 2}ms"
+    chosen = succeed("select", "small", "--max", limit, "--db", small.url, "--json")
+    assert json.loads(chosen.stdout)[0]["number"] == 1
+
+
+def test_a_measured_latency_is_meant_unless_the_prediction_is_named(
+    bench: Path, small: Database, tmp_path: Path
+) -> None:
+    model = tmp_path / "pixel.json"
+    succeed("device", "model", bench / "latencies.csv", "--latency", "cpu", "-o", model)
+    succeed("device", "predict", model, "small", "--db", small.url)
+    phone = tmp_path / "phone.csv"
+    phone.write_text("trial,latency_ms\nsmall#0,77\nsmall#1,88\n")
+    same = ("--device", "Pixel 9", "--runtime", "onnxruntime 1.3", "--delegate", "cpu")
+    same += ("--dtype", "float32", "--size", "64x48", "--threads", 1)
+    succeed("latency", "import", phone, *same, "--db", small.url)
+    for word, without in (("Pixel", 2), ("predicted", 0)):
+        words = ("--objectives", f"psnr_y,latency {word}", "--db", small.url, "--csv")
+        front = succeed("front", "small", *words)
+        assert ("complete trials have no" in front.stderr) == bool(without)
+    few = succeed("device", "model", "small", "-o", model, "--db", small.url, code=2)
+    assert "a model needs latencies of at least 8 networks, got 2" in few.stderr
