@@ -12,11 +12,14 @@ Example: a network for 320x180 pixels with a 3x3 convolution from 3 to 16 channe
     activation      57,600 * 16                       =     921,600 elements
     move            57,600 * 48                       =   2,764,800 elements
     operators       4
+
+Processors compute several channels at once: 4 with NEON's float32 or in a phone's GPU, 16 with AVX-512. A layer of 12
+channels then takes as long as one of 16. With `lanes`, the amounts of convolutions count such empty channels too: with 16
+lanes, those of the example stay as they are, and a last convolution from 48 to 3 channels would count as one to 16.
 """
 
 from collections.abc import Mapping
 from functools import lru_cache
-from types import MappingProxyType
 
 from searchspace.architecture import Architecture
 from searchspace.cost import low_res_size, subject
@@ -50,29 +53,35 @@ _KIND = {name: kind for kind, names in OTHERS.items() for name in names.split()}
 
 
 def operators(
-    architecture: Architecture, scale: int, low_res: tuple[int, int] | None = None
+    architecture: Architecture,
+    scale: int,
+    low_res: tuple[int, int] | None = None,
+    lanes: int = 1,
 ) -> Mapping[str, int]:
     """Returns the table of `architecture` at `scale`: for each kind of UNITS, the amount of one forward pass.
 
-    `low_res` is the (height, width) of the input image; by default that for a 1280x720 output. The network is the
-    deployed one.
+    `low_res` is the (height, width) of the input image; by default that for a 1280x720 output. The output channels of
+    convolutions are rounded up to a multiple of `lanes`. The network is the deployed one.
     """
-    return _counted(architecture.without_recipe, scale, low_res or low_res_size(scale))
+    recorded = _trace(architecture.without_recipe, scale, low_res or low_res_size(scale))
+    return amounts(recorded, lanes)
 
 
-@lru_cache(maxsize=100_000)
-def _counted(architecture: Architecture, scale: int, low_res: tuple[int, int]) -> Mapping[str, int]:
+@lru_cache(maxsize=10_000)
+def _trace(architecture: Architecture, scale: int, low_res: tuple[int, int]) -> Trace:
     counted = subject(architecture, scale)
     counted.low_res = low_res
-    return MappingProxyType(amounts(counted.trace))
+    return counted.trace
 
 
-def amounts(trace: Trace) -> dict[str, int]:
-    """Returns the amount of each kind of UNITS in the forward pass that `trace` records."""
+def amounts(trace: Trace, lanes: int = 1) -> dict[str, int]:
+    """Returns the amount of each kind of UNITS in the forward pass that `trace` records, as `operators` does."""
     found = dict.fromkeys(UNITS, 0)
     for operator in trace.operators:
-        found[kind_of(operator)] += operator.multadds
-        found["conv outputs"] += operator.outputs
+        channels = operator.channels
+        padded = -(-channels // lanes) * lanes if operator.kind != "matmul" else channels
+        found[kind_of(operator)] += operator.multadds // channels * padded
+        found["conv outputs"] += operator.outputs // channels * padded
     for name, elements in trace.others:
         found[_KIND.get(name, "other")] += elements
     found["operators"] = len(trace.operators) + len(trace.others)

@@ -118,7 +118,8 @@ def _said(learnt: Learnt, output: Path) -> Iterator[str]:
         used.append(f"each operator {model.rates['operators']:.3g} ms")
     if model.rates[RUN]:
         used.append(f"{RUN} {model.rates[RUN]:.3g} ms")
-    yield f"rates: {', '.join(used)}"
+    at_once = f"; {model.lanes} channels at once" if model.lanes > 1 else ""
+    yield f"rates: {', '.join(used)}{at_once}"
     yield (
         f"error of cross-validation: median {100 * model.median_error:.1f} %, "
         f"90th percentile {100 * model.high_error:.1f} %"
@@ -157,7 +158,8 @@ def _of_file(
     samples = []
     for row in rows:
         if row in missing:
-            network, scale = _trial(trials_of(row, trials, path).iloc[0], locate([], db)[1])
+            own = trials_of(row, trials, path).to_dict("records")[0]
+            network, scale = _trial(own["sweep"], int(own["number"]), locate([], db)[1])
         else:
             network, scale = known[_key(row)]
         samples.append((network, scale, row.latency.median))
@@ -191,13 +193,16 @@ def _of_sweep(source: str, words: str, db: str | None) -> tuple[DeviceSetting, l
         raise UserError(f"--latency: must name an imported latency of a device, got {wanted}")
     trials = complete_of(load_trials(url, [sweep]))
     trials = trials[trials[wanted].notna()] if wanted in trials else trials.iloc[:0]
-    samples = [(*_trial(row, url), float(row[wanted])) for _, row in trials.iterrows()]
+    samples = [
+        (*_trial(sweep, int(row["number"]), url), float(row[wanted]))
+        for row in trials.to_dict("records")
+    ]
     if not samples:
         raise UserError(f"{sweep}: no complete trial has {wanted}")
     return setting, samples
 
 
-def _trial(row: "pd.Series[object]", url: str) -> tuple[Architecture, int]:
+def _trial(sweep: str, number: int, url: str) -> tuple[Architecture, int]:
     """Returns the network and the scale of a trial."""
-    trial = load_trial(url, str(row["sweep"]), int(str(row["number"])))
+    trial = load_trial(url, sweep, number)
     return stored_architecture(trial["family"], trial["knobs"]), int(trial["scale"])

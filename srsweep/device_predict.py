@@ -54,17 +54,14 @@ def predict(
     model = read_model(file)
     if network[0] in FAMILIES:
         networks = parse_architectures(network[0], network[1:])
-        found = model.predict(networks, scale or 4)
-        rows = [
-            {"label": each.label, "predicted_ms": float(ms)}
-            for each, ms in zip(networks, found, strict=True)
-        ]
+        found = model.predict(networks, scale or 4).tolist()
+        labels = [{"label": each.label} for each in networks]
     else:
         if len(network) > 1 or scale is not None:
             raise UserError(f"{network[0]}: is no family, so it must be a sweep alone")
-        rows = _stored(model, network[0], db)
-    print_table(pd.DataFrame(rows), form)
-    _tell(model, [float(row["predicted_ms"]) for row in rows], err=form is not None)
+        labels, found = _stored(model, network[0], db)
+    print_table(pd.DataFrame(labels).assign(predicted_ms=found), form)
+    _tell(model, found, err=form is not None)
 
 
 def _tell(model: LatencyModel, predicted: Sequence[float], *, err: bool) -> None:
@@ -83,8 +80,10 @@ def _tell(model: LatencyModel, predicted: Sequence[float], *, err: bool) -> None
     )
 
 
-def _stored(model: LatencyModel, sweep: str, db: str | None) -> list[dict[str, object]]:
-    """Stores the predicted latency of each complete trial of a sweep, and returns the rows to print."""
+def _stored(
+    model: LatencyModel, sweep: str, db: str | None
+) -> tuple[list[dict[str, str]], list[float]]:
+    """Stores the predicted latency of each complete trial of a sweep. Returns trials and labels, and the milliseconds."""
     (name,), url = locate([sweep], db)
     trials = complete_of(load_trials(url, [name]))
     if trials.empty:
@@ -93,7 +92,8 @@ def _stored(model: LatencyModel, sweep: str, db: str | None) -> list[dict[str, o
     networks = [stored_architecture(trial["family"], trial["knobs"]) for trial in found]
     scale = int(trials["scale"].iloc[0])
     latencies = [model.latency(float(ms)) for ms in model.predict(networks, scale)]
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, str]] = []
+    stored: list[float] = []
     store = Store(url)
     try:
         for trial, each, latency in zip(found, networks, latencies, strict=True):
@@ -105,7 +105,8 @@ def _stored(model: LatencyModel, sweep: str, db: str | None) -> list[dict[str, o
             if not store.record(int(trial["id"]), trial["attempts"], measured, replace=True):
                 say(f"{reference}: not stored, because it is being trained again", err=True)
                 continue
-            rows.append({"trial": reference, "label": each.label, "predicted_ms": latency.median})
+            rows.append({"trial": reference, "label": each.label})
+            stored.append(latency.median)
     finally:
         store.close()
-    return rows
+    return rows, stored

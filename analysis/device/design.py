@@ -101,10 +101,13 @@ def _logarithms(table: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def table_of(
-    networks: Sequence[Architecture], scale: int, low_res: tuple[int, int] | None = None
+    networks: Sequence[Architecture],
+    scale: int,
+    low_res: tuple[int, int] | None = None,
+    lanes: int = 1,
 ) -> NDArray[np.float64]:
     """Returns the amounts of all kinds of operators: (networks, kinds), with the kinds in the order of UNITS."""
-    rows = [operators(each, scale, low_res) for each in networks]
+    rows = [operators(each, scale, low_res, lanes) for each in networks]
     return np.array([[row[kind] for kind in UNITS] for row in rows], dtype=np.float64)
 
 

@@ -8,10 +8,14 @@ of activations, with 2 ms for each run, takes 0.2 * 423 + 0.1 * 0.9 + 2 = 86.7 m
 The rates minimise the sum of the squares of the relative errors, with scipy's non-negative least squares (Lawson and
 Hanson, "Solving Least Squares Problems", 1974, chapter 23), so that small networks count as much as large ones. The
 error is that of cross-validation: each network is predicted by a model that was fitted without it.
+
+A device computes several channels at once (`lanes` of `searchspace.operators`), and does not say how many. The model
+takes the number among LANES with the smallest error of cross-validation. The stated error is that of models that chose
+their number without the network that they predict, so that it is not too small.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +33,10 @@ from sweeps.measure.device_latency import PREDICTED, DeviceLatency, DeviceSettin
 
 LEAST = 8
 """Smallest number of networks from which a model is learnt."""
+LANES = (1, 4, 8, 16)
+"""Numbers of channels that a device may compute at once."""
+FOLDS = 10
+"""Number of parts into which networks are split to choose the number of lanes."""
 RUN = "each run"
 """Name of the rate that does not depend on the network, in milliseconds."""
 FORM = 1
@@ -40,6 +48,8 @@ class LatencyModel:
     """A model of the latency under one setting."""
 
     setting: DeviceSetting
+    lanes: int
+    """Number of channels that the device seems to compute at once."""
     rates: dict[str, float]
     """Milliseconds for one unit of each kind of operator, and for RUN."""
     networks: int
@@ -58,7 +68,7 @@ class LatencyModel:
             return np.empty(0)
         size = (self.setting.height, self.setting.width)
         rates = np.array([self.rates[name] for name in (*UNITS, RUN)])
-        return _columns(table_of(networks, scale, size)) @ rates
+        return _columns(networks, scale, size, self.lanes) @ rates
 
     def latency(self, milliseconds: float) -> DeviceLatency:
         """Returns a predicted latency in the form in which the database stores it, under a name of its own."""
@@ -94,17 +104,19 @@ def learn(
             f"{setting.name} on {setting.device}: a model needs latencies of at least {LEAST} networks, got {len(networks)}"
         )
     times = np.array(measured)
-    columns = _columns(table_of(networks, scale, (setting.height, setting.width)))
-    rates = _fit(columns, times)
-    without = np.array(
-        [
-            columns[place] @ _fit(np.delete(columns, place, axis=0), np.delete(times, place))
-            for place in range(len(times))
-        ]
-    )
+    size = (setting.height, setting.width)
+    columns = {lanes: _columns(networks, scale, size, lanes) for lanes in LANES}
+    lanes = _best(columns, times)
+    rates = _fit(columns[lanes], times)
+    without = np.empty(len(times))
+    for place in range(len(times)):
+        others = np.arange(len(times)) != place
+        chosen = _best({each: table[others] for each, table in columns.items()}, times[others])
+        without[place] = columns[chosen][place] @ _fit(columns[chosen][others], times[others])
     errors = np.abs(without / times - 1)
     model = LatencyModel(
         setting=setting,
+        lanes=lanes,
         rates=dict(zip((*UNITS, RUN), map(float, rates), strict=True)),
         networks=len(networks),
         shortest=float(times.min()),
@@ -115,8 +127,25 @@ def learn(
     return Learnt(model=model, measured=times, predicted=without)
 
 
-def _columns(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.column_stack([table, np.ones(len(table))])
+def _columns(
+    networks: Sequence[Architecture], scale: int, size: tuple[int, int], lanes: int
+) -> NDArray[np.float64]:
+    """Returns the amounts that the rates multiply: (networks, kinds + 1). The last column is that of RUN."""
+    return np.column_stack([table_of(networks, scale, size, lanes), np.ones(len(networks))])
+
+
+def _best(columns: Mapping[int, NDArray[np.float64]], times: NDArray[np.float64]) -> int:
+    """Returns the number of lanes whose models have the smallest mean error of cross-validation in FOLDS parts."""
+    part = np.arange(len(times)) % FOLDS
+    errors = {}
+    for lanes, table in columns.items():
+        predicted = np.empty(len(times))
+        for own in range(min(FOLDS, len(times))):
+            predicted[part == own] = table[part == own] @ _fit(
+                table[part != own], times[part != own]
+            )
+        errors[lanes] = float(np.abs(predicted / times - 1).mean())
+    return min(errors, key=errors.__getitem__)
 
 
 def _fit(columns: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -145,7 +174,11 @@ def read_model(path: Path) -> LatencyModel:
         form = content.pop("latency_model")
         model = LatencyModel(**content | {"setting": DeviceSetting(**content["setting"])})
         fits = form == FORM and model.rates.keys() == {*UNITS, RUN}
-        fits = fits and all(0 <= rate < np.inf for rate in model.rates.values())
+        fits = (
+            fits
+            and model.lanes in LANES
+            and all(0 <= rate < np.inf for rate in model.rates.values())
+        )
     except (AttributeError, KeyError, TypeError):
         fits = False
     if not fits:

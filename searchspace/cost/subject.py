@@ -32,6 +32,8 @@ class Operator:
     output element, as in the papers and in thop (docs/facts.md 0)."""
     has_bias: bool
     """Whether the operator adds a bias."""
+    channels: int = 1
+    """Number of channels of the output; 1 for a matrix product."""
     kernel: int = 1
     """Number of positions of the kernel: 9 for 3x3. 1 for a matrix product."""
     groups: int = 1
@@ -213,6 +215,7 @@ def _count_convolution(args: tuple[Any, ...], result: Tensor) -> Operator:
         outputs=result.numel(),
         multadds=result.numel() * per_output,
         has_bias=bias is not None,
+        channels=result.shape[1],
         kernel=weight.shape[2:].numel(),
         groups=groups,
         is_depthwise=groups > 1 and inputs == 1,

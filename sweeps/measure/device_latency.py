@@ -73,9 +73,15 @@ def setting_of(name: str, device: str) -> DeviceSetting | None:
     match = NAME.fullmatch(name)
     if match is None:
         return None
-    words = match.groupdict()
-    numbers = {key: int(words.pop(key)) for key in ("width", "height", "threads")}
-    return DeviceSetting(device=device, **words, **numbers)
+    return DeviceSetting(
+        device=device,
+        runtime=match["runtime"],
+        delegate=match["delegate"],
+        dtype=match["dtype"],
+        width=int(match["width"]),
+        height=int(match["height"]),
+        threads=int(match["threads"]),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,6 +28,16 @@ def test_the_example_of_the_docstring() -> None:
     }
 
 
+def test_channels_are_rounded_up_to_the_lanes_of_a_device() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 12, 1), nn.ReLU(), nn.Conv2d(12, 3, 3)).to("meta")
+    recorded = trace(network, torch.empty((1, 3, 4, 4), device="meta"))
+    found = amounts(recorded, lanes=8)
+    assert found["conv 1x1"] == 16 * 3 * 16
+    assert found["conv 3x3"] == 4 * 9 * 12 * 8
+    assert found["conv outputs"] == 16 * 16 + 4 * 8
+    assert found["activation"] == 16 * 12
+
+
 def test_an_operator_in_place_counts_like_another_and_a_view_does_not_count() -> None:
     assert of(nn.ReLU(inplace=True), nn.Flatten(), size=(2, 4)) == {
         "activation": 24,

@@ -45,6 +45,13 @@ def test_latencies_that_are_sums_of_rates_are_predicted_exactly() -> None:
     assert learnt.model.predict([other], 4)[0] == pytest.approx(expected)
 
 
+def test_the_number_of_channels_at_once_is_found() -> None:
+    tables = [operators(network, 4, (48, 64), lanes=8) for network in NETWORKS]
+    learnt = learn(SETTING, NETWORKS, 4, [0.5 + 2e-7 * table["conv 3x3"] for table in tables])
+    assert learnt.model.lanes == 8
+    assert learnt.model.high_error < 1e-6
+
+
 def test_a_network_that_the_model_cannot_explain_counts_in_the_stated_error() -> None:
     strange = times()
     strange[3] *= 2
