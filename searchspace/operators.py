@@ -18,8 +18,10 @@ channels then takes as long as one of 16. With `lanes`, the amounts of convoluti
 lanes, those of the example stay as they are, and a last convolution from 48 to 3 channels would count as one to 16.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
+from types import MappingProxyType
 
 from searchspace.architecture import Architecture
 from searchspace.cost import low_res_size, subject
@@ -63,28 +65,44 @@ def operators(
     `low_res` is the (height, width) of the input image; by default that for a 1280x720 output. The output channels of
     convolutions are rounded up to a multiple of `lanes`. The network is the deployed one.
     """
-    recorded = _trace(architecture.without_recipe, scale, low_res or low_res_size(scale))
-    return amounts(recorded, lanes)
+    return _rounded(
+        _counted(architecture.without_recipe, scale, low_res or low_res_size(scale)), lanes
+    )
 
 
-@lru_cache(maxsize=10_000)
-def _trace(architecture: Architecture, scale: int, low_res: tuple[int, int]) -> Trace:
+@lru_cache(maxsize=100_000)
+def _counted(
+    architecture: Architecture, scale: int, low_res: tuple[int, int]
+) -> Mapping[tuple[str, int], int]:
     counted = subject(architecture, scale)
     counted.low_res = low_res
-    return counted.trace
+    return MappingProxyType(_by_channels(counted.trace))
 
 
 def amounts(trace: Trace, lanes: int = 1) -> dict[str, int]:
     """Returns the amount of each kind of UNITS in the forward pass that `trace` records, as `operators` does."""
-    found = dict.fromkeys(UNITS, 0)
+    return _rounded(_by_channels(trace), lanes)
+
+
+def _by_channels(trace: Trace) -> dict[tuple[str, int], int]:
+    """Returns the amounts by kind and number of output channels, which is 0 for all but convolutions."""
+    found: Counter[tuple[str, int]] = Counter()
     for operator in trace.operators:
-        channels = operator.channels
-        padded = -(-channels // lanes) * lanes if operator.kind != "matmul" else channels
-        found[kind_of(operator)] += operator.multadds // channels * padded
-        found["conv outputs"] += operator.outputs // channels * padded
+        channels = 0 if operator.kind == "matmul" else operator.channels
+        found[kind_of(operator), channels] += operator.multadds
+        found["conv outputs", channels] += operator.outputs
     for name, elements in trace.others:
-        found[_KIND.get(name, "other")] += elements
-    found["operators"] = len(trace.operators) + len(trace.others)
+        found[_KIND.get(name, "other"), 0] += elements
+    found["operators", 0] = len(trace.operators) + len(trace.others)
+    return dict(found)
+
+
+def _rounded(counted: Mapping[tuple[str, int], int], lanes: int) -> dict[str, int]:
+    """Returns the amounts by kind, with the output channels of convolutions rounded up to a multiple of `lanes`."""
+    found = dict.fromkeys(UNITS, 0)
+    for (kind, channels), amount in counted.items():
+        padded = -(-channels // lanes) * lanes
+        found[kind] += amount // channels * padded if channels else amount
     return found
 
 

@@ -72,7 +72,15 @@ def push(
         say(f"2. run there: sh {SCRIPT} {delegates} THREADS")
         say(f"3. bring its folder {RESULTS} back into {folder}, and call `srsweep device pull`")
         return
-    _push(kit, adb.connected(serial))
+    _push(kit, _connected(serial))
+
+
+def _connected(serial: str | None) -> adb.Device:
+    """Returns the device to use. Raises UserError if there is none, and RunFailed if adb itself fails."""
+    try:
+        return adb.connected(serial)
+    except adb.AdbFailed as error:
+        raise RunFailed(str(error)) from None
 
 
 def _push(kit: Kit, device: adb.Device) -> None:
@@ -146,15 +154,10 @@ def run(  # noqa: PLR0913 - one parameter an option
         return
     if size is not None:
         raise UserError("--size: must be given to `srsweep device push`, or with --here")
-    device = adb.connected(serial)
+    device = _connected(serial)
     remote = _remote(folder)
-    try:
-        if again:
-            device.shell("rm", "-rf", f"{remote}/{RESULTS}")
-        words = ("sh", f"{remote}/{SCRIPT}", delegate or "", str(threads), str(runs))
-        code = device.follow(*words, say=say)
-    except adb.AdbFailed as error:
-        raise RunFailed(f"{device.serial}: {error}") from None
+    words = ["sh", f"{remote}/{SCRIPT}", delegate or "", str(threads), str(runs)]
+    code = device.follow(*words, *(["again"] if again else []), say=say)
     if code:
         raise RunFailed(_why(device, code, remote))
 
@@ -248,7 +251,7 @@ def _fetched(folder: Path, serial: str | None, *, here: bool, local: bool) -> tu
     """Returns the results, and the model of the device that they come from; '' if no device was asked."""
     if here or local:
         return read_results(folder / (RESULTS_HERE if here else RESULTS)), ""
-    found = adb.connected(serial)
+    found = _connected(serial)
     with tempfile.TemporaryDirectory() as aside:
         try:
             found.pull(f"{_remote(folder)}/{RESULTS}", Path(aside))

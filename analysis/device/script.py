@@ -28,11 +28,11 @@ CANNOT_WRITE, WRONG = 3, 64
 
 TEXT = """\
 #!/bin/sh
-# Times each file with {name}. Usage: sh run.sh [DELEGATE [THREADS [RUNS]]]
-# DELEGATE: {delegates}. A file with a result in {results}/ is not timed again.
+# Times each file with {name}. Usage: sh run.sh [DELEGATE [THREADS [RUNS [again]]]]
+# DELEGATE: {delegates}. Without the word again, a file with a result is not timed again.
 # Then bring the folder {results} back, and call: srsweep device pull FOLDER
 cd "$(dirname "$0")" || exit {cannot_write}
-delegate=${{1:-{default}}} threads=${{2:-1}} runs=${{3:-{runs}}} width={width} height={height}
+delegate=${{1:-{default}}} threads=${{2:-1}} runs=${{3:-{runs}}} again=$4 width={width} height={height}
 case $threads$runs in
 *[!0-9]*) echo "srsweep: threads and runs must be whole numbers" >&2; exit {wrong} ;;
 esac
@@ -53,7 +53,7 @@ number=0 failed=0
 for file in {files}; do
     number=$((number + 1))
     out=$folder/$file.txt
-    if [ -f "$out" ]; then
+    if [ -f "$out" ] && [ -z "$again" ]; then
         echo "srsweep $number/{total} $file: timed before"
         continue
     fi

@@ -36,6 +36,8 @@ def test_channels_are_rounded_up_to_the_lanes_of_a_device() -> None:
     assert found["conv 3x3"] == 4 * 9 * 12 * 8
     assert found["conv outputs"] == 16 * 16 + 4 * 8
     assert found["activation"] == 16 * 12
+    product = trace(nn.Linear(4, 2).to("meta"), torch.empty((1, 3, 4, 4), device="meta"))
+    assert amounts(product, lanes=8)["conv outputs"] == 3 * 4 * 2
 
 
 def test_an_operator_in_place_counts_like_another_and_a_view_does_not_count() -> None:

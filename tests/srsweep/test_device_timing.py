@@ -107,6 +107,7 @@ def test_a_run_that_dies_midway_goes_on_with_the_file_that_it_lost(
     done = succeed("device", "run", bench).stdout
     assert f"1/2 {FILES[0]}: timed before" in done
     assert f"2/2 {FILES[1]}: timed" in done
+    assert f"1/2 {FILES[0]}: timed\n" in succeed("device", "run", bench, "--again").stdout
 
 
 def test_a_person_copies_the_folder_where_there_is_no_adb(
