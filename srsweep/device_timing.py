@@ -9,7 +9,7 @@ import click
 from analysis.device import adb
 from analysis.device.here import time_here
 from analysis.device.programs import PROGRAMS
-from analysis.device.results import Result, Results, as_csv, read_results
+from analysis.device.results import Result, Results, as_csv, read_results, words_of
 from analysis.device.script import RESULTS, RUNS, SCRIPT, WRONG, Kit, files_of, image_size, prepare
 from searchspace.errors import UserError
 from srsweep.errors import RunFailed, say
@@ -243,7 +243,7 @@ def pull(  # noqa: PLR0913 - one parameter an option
             say(f"{each.file}: unreliable: {each.doubt}", err=True)
     if not read.read:
         raise RunFailed(f"{folder}: no file was timed")
-    write_text(output, as_csv(read.read, device or _words(model), runtime or ""))
+    write_text(output, as_csv(read.read, device or words_of(model), runtime or ""))
     say(f"{output}: {_counted(read.read)}")
 
 
@@ -261,11 +261,6 @@ def _fetched(folder: Path, serial: str | None, *, here: bool, local: bool) -> tu
                 f"{found.serial}: {error}; call `srsweep device push` and `srsweep device run` first"
             ) from None
         return read_results(Path(aside) / RESULTS), model
-
-
-def _words(model: str) -> str:
-    """Returns the name of a device without the characters that a device's name must not have."""
-    return " ".join(re.sub(r"[^\w.+()-]", " ", model).split())
 
 
 def _counted(results: list[Result]) -> str:

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from analysis.device.programs import Times
-from analysis.device.results import HERE, MARK
+from analysis.device.results import HERE, MARK, words_of
 from analysis.export.files import open_exported, target_of
 from analysis.export.verify import file_latency
 from searchspace.errors import UserError
@@ -52,7 +52,7 @@ def time_here(
             "size": f"{size[1]}x{size[0]}",
             "delegate": delegate,
             "threads": threads,
-            "device": device_model(),
+            "device": words_of(device_model()),
             "runtime": f"{target.runtime} {version(package)}",
             "doubt": latency.doubt,
         }

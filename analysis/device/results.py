@@ -113,6 +113,12 @@ def _reason(output: str) -> str:
     return chosen[:200]
 
 
+def words_of(model: str) -> str:
+    """Returns the name of a device without the characters that `DeviceSetting.device` must not have."""
+    words = " ".join(re.sub(r"[^\w.+()-]", " ", model).split())
+    return words[: MOST_CHARACTERS // 2].strip()
+
+
 def as_csv(results: Sequence[Result], device: str, runtime: str) -> str:
     """Returns the results as the CSV text that `srsweep latency import` reads.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from srsweep.phone_csv import read_rows
 from tests.srsweep import fake_adb
 from tests.srsweep.calls import mistake, succeed
 
@@ -92,7 +93,7 @@ def test_files_are_timed_on_a_device_and_their_latencies_become_a_table(
         "size": "320x180",
         "threads": "4",
     }
-    assert len(table) == 2
+    assert [row.latency.median for row in read_rows(bench / "latencies.csv", {})] == [14.57] * 2
     assert "exists already" in mistake("device", "pull", bench, "--runtime", "LiteRT 2.3")
 
 
@@ -173,3 +174,21 @@ def test_a_folder_and_a_program_that_do_not_fit_are_told(
     bench: Path, words: tuple[str, ...], said: str
 ) -> None:
     assert said in mistake("device", "push", bench, *words, "--no-adb")
+
+
+@pytest.mark.slow
+def test_a_designed_network_is_timed_on_this_machine(still_machine: None, tmp_path: Path) -> None:
+    sweep = "metadata:\n  sweep:\n    name: phone\n    scale: 2\n    families:\n"
+    (tmp_path / "sweep.yaml").write_text(sweep + "      edsr: {n_feats: [2, 4], n_blocks: [1]}\n")
+    bench = tmp_path / "bench"
+    words = ("--to", "onnx", "--count", 2, "--size", "16x12", "-o", bench)
+    succeed("device", "design", tmp_path / "sweep.yaml", *words)
+    assert "2/2" in succeed("device", "run", bench, "--here", "--size", "16x12").stdout
+    assert "2/2" in succeed("device", "run", bench, "--here", "--size", "16x12").stdout
+    succeed("device", "pull", bench, "--here")
+    table = rows(bench / "latencies.csv")
+    assert len(table) == 2
+    for row in table:
+        assert (row["delegate"], row["size"], row["threads"]) == ("cpu", "16x12", "1")
+        assert row["runtime"].startswith("onnxruntime 1.")
+        assert float(row["lower_ms"]) <= float(row["latency_ms"]) <= float(row["upper_ms"])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from analysis.device.programs import PROGRAMS, Times
-from analysis.device.results import as_csv, read_results
+from analysis.device.results import as_csv, read_results, words_of
 
 EXECUTORCH = "\n".join(
     f"I 00:00:01 executor_runner.cpp:650] Iteration {n + 1} of 9: {time:f} ms"
@@ -58,6 +58,10 @@ def test_a_runner_that_prints_the_sum_only_gives_the_mean() -> None:
     text = "Model executed successfully 10 time(s) in 250.000000 ms."
     found = PROGRAMS["executor_runner"].parse(text)
     assert found == Times(typical=25.0, is_mean=True, runs=10)
+
+
+def test_a_processor_gets_a_name_that_can_be_imported() -> None:
+    assert words_of("Intel(R) Xeon(R) CPU @ 2.20GHz") == "Intel(R) Xeon(R) CPU 2.20GHz"
 
 
 def result(folder: Path, name: str, program: str, output: str) -> None:
