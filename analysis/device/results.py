@@ -105,12 +105,13 @@ def _times(name: str, output: str) -> Times | str:
 
 
 def _reason(output: str) -> str:
-    """Returns the line of a program's output that most likely tells why it failed."""
+    """Returns the line of a program's output that most likely tells why it failed, after its exit code."""
     lines = [line.strip() for line in output.splitlines()[-50:] if line.strip()]
     lines = [line for line in lines if not line.startswith(MARK)]
     telling = [line for line in lines if re.search(r"error|fail|abort|killed", line, re.I)]
-    chosen = (telling or lines or ["it printed nothing"])[-1]
-    return chosen[:200]
+    chosen = (telling or lines or ["it printed nothing"])[-1][:200]
+    code = re.search(rf"^{MARK}exit code (\d+)$", output, re.M)
+    return f"exit code {code[1]}: {chosen}" if code and code[1] != "0" else chosen
 
 
 def words_of(model: str) -> str:

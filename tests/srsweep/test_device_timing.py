@@ -74,7 +74,9 @@ def test_files_are_timed_on_a_device_and_their_latencies_become_a_table(
     assert "the same command goes on" in failed.stderr
     partial = tmp_path / "partial.csv"
     pulled = succeed("device", "pull", bench, "--runtime", "LiteRT 2.3", "-o", partial)
-    assert pulled.stderr == f"left out: {FILES[0]}: ERROR: Failed to apply delegate.\n"
+    assert pulled.stderr == (
+        f"left out: {FILES[0]}: exit code 1: ERROR: Failed to apply delegate.\n"
+    )
     assert [row["file"] for row in rows(partial)] == [FILES[1]]
 
     succeed("device", "push", bench, "--program", program(tmp_path, "nothing"))
