@@ -66,10 +66,10 @@ def push(
     """
     kit = prepare(folder, programs, None if size is None else size_of(size, 1))
     if no_adb or not adb.is_installed():
-        delegates = "|".join(kit.program.delegates)
+        delegates = ", ".join(kit.program.delegates)
         say(f"{folder}: ready for {len(kit.files)} files, {kit.program.name}")
         say(f"1. copy the folder {folder} to the device")
-        say(f"2. run there: sh {SCRIPT} {delegates} THREADS")
+        say(f"2. run there: sh {SCRIPT} DELEGATE THREADS (DELEGATE: {delegates})")
         say(f"3. bring its folder {RESULTS} back into {folder}, and call `srsweep device pull`")
         return
     _push(kit, _connected(serial))

@@ -117,7 +117,7 @@ def test_a_person_copies_the_folder_where_there_is_no_adb(
     no_adb: None, bench: Path, tmp_path: Path
 ) -> None:
     told = succeed("device", "push", bench, "--program", program(tmp_path, "nothing")).stdout
-    assert "2. run there: sh run.sh xnnpack|gpu|nnapi|cpu THREADS" in told
+    assert "2. run there: sh run.sh DELEGATE THREADS (DELEGATE: xnnpack, gpu, nnapi, cpu)" in told
     device = tmp_path / "phone"
     shutil.copytree(bench, device)
     subprocess.run(["sh", str(device / "run.sh"), "cpu", "2", "9"], check=True, capture_output=True)
