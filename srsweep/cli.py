@@ -27,7 +27,7 @@ COMMANDS = {
     "upscale": "Enlarge images with a trained network or an exported file.",
     "inspect": "Look inside networks while they enlarge one image.",
     "plate": "Show the same part of an image as several networks enlarge it.",
-    "device": "Time networks on a phone.",
+    "device": "Time networks on a phone, and predict the latency of others.",
     "latency": "Measure how long a network takes for one image.",
     "ntire": "Rank the variants of a sweep by NTIRE's efficiency score.",
     "stop": "Stop a sweep that runs on this machine, as Ctrl-C does.",
