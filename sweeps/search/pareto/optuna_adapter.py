@@ -180,7 +180,8 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
         if trial.state == TrialState.COMPLETE:
             self.search.observe(architecture, FULL, trial.values[0])
         if trial.state.is_finished():
-            self.search.end(architecture, failed=trial.state == TrialState.FAIL)
+            failed, pruned = trial.state == TrialState.FAIL, trial.state == TrialState.PRUNED
+            self.search.end(architecture, failed=failed, stopped=pruned)
 
     def _stored(self, trial: FrozenTrial) -> Architecture | None:
         """Returns the architecture of a stored trial, or None if its parameters are incomplete or form no network."""

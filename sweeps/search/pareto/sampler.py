@@ -76,7 +76,7 @@ class Pareto(Sampler):
     ) -> None:
         if values is not None and self._place is not None:
             self.search.observe(architecture, self.steps, values[self._place])
-        self.search.end(architecture, failed=values is None and not stopped)
+        self.search.end(architecture, failed=values is None and not stopped, stopped=stopped)
 
     def report(
         self,

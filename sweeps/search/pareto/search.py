@@ -21,13 +21,13 @@ from searchspace.space import Space
 from searchspace.table.space_table import ADDITIVE, SpaceTable
 from sweeps.search.pareto.encoding import Features
 from sweeps.search.pareto.expected_improvement import Budgets
-from sweeps.search.pareto.surrogate import Floats, Ints, Observations, Surrogate
+from sweeps.search.pareto.surrogate import Floats, Ints, Observations, Surrogate, spaced
 
 MAX_CANDIDATES = 2_000
 """The largest number of architectures that the model compares for one suggestion. If more are untried, it compares
 neighbours of the Pareto front and a random sample."""
 MAX_OBSERVED = 800
-"""The largest number of PSNRs of this sweep that the model learns from. The longest trainings are kept."""
+"""The largest number of PSNRs of this sweep that the model learns from. `_kept` says which ones are kept."""
 INITIAL = 4
 """The largest number of suggestions that are made without the model. It is small, to leave most trials to the model."""
 INITIAL_WHEN_WARM = 2
@@ -52,6 +52,8 @@ class Known:
     there was one training."""
     running: bool = True
     failed: bool = False
+    stopped: bool = False
+    """Whether the trial was stopped for good before its full training."""
 
 
 class ParetoSearch:
@@ -133,21 +135,22 @@ class ParetoSearch:
         if row in self.known:
             self.known[row].repeats[step] = (count, variance)
 
-    def end(self, architecture: Architecture, *, failed: bool) -> None:
+    def end(self, architecture: Architecture, *, failed: bool, stopped: bool = False) -> None:
         """Marks the trial of `architecture` as no longer running: it is complete, paused or stopped.
 
-        With `failed`, the trial ended in an error, and the model ignores its results.
+        With `failed`, the trial ended in an error, and the model ignores its results. With `stopped`, the trial will
+        never be trained in full. The model learns from its results, but it is no member of the front.
         """
         row = self.table.row(architecture)
         if row in self.known:
             self.known[row].running = False
-            self.known[row].failed = failed
+            self.known[row].failed, self.known[row].stopped = failed, stopped
 
     def resume(self, architecture: Architecture) -> None:
         """Marks the paused trial of `architecture` as running again."""
         row = self.table.row(architecture)
         if row in self.known:
-            self.known[row].running = True
+            self.known[row].running, self.known[row].stopped = True, False
 
     def warm_start(
         self,
@@ -232,15 +235,18 @@ class ParetoSearch:
         return int(candidates[best])
 
     def _front(self, model: Surrogate) -> tuple[Floats, Floats, float]:
-        """Returns the scaled costs and the PSNR of all trials that have not failed, and the floor in dB.
+        """Returns the scaled costs and the PSNR of the networks that are or may be trained in full, and the floor in dB.
 
-        For a trial that has not been trained in full, the PSNR is a prediction.
+        For a trial that is running or paused, the PSNR is a prediction. A trial that was stopped will never be a
+        network of the front, so it is left out.
         """
-        rows = np.array([k.row for k in self.known.values() if not k.failed], np.int64)
+        able = [known for known in self.known.values() if not known.failed]
+        rows = np.array([known.row for known in able], np.int64)
         psnr = model.psnr(model.predict(self.features.of(rows))[0])
-        for place, row in enumerate(rows):
-            psnr[place] = self.known[int(row)].curve.get(self.steps, psnr[place])
-        return self.features.costs(rows), psnr, self._least_psnr(psnr)
+        for place, known in enumerate(able):
+            psnr[place] = known.curve.get(self.steps, psnr[place])
+        counts = np.array([not known.stopped or self.steps in known.curve for known in able])
+        return self.features.costs(rows[counts]), psnr[counts], self._least_psnr(psnr)
 
     def _worthless(self) -> float | None:
         """Returns bicubic's PSNR in dB, or None if it is unknown or seems out of reach."""
@@ -298,8 +304,7 @@ class ParetoSearch:
             for step, psnr in k.curve.items()
             if step in levels
         ]
-        points.sort(key=lambda point: -point[0])
-        points = points[:MAX_OBSERVED]
+        points = self._kept(points)
         rows = [row for _, row, _ in points] + [row for _, row, *_ in self.earlier]
         task = [self.levels.index(step) for step, _, _ in points]
         task += [len(self.levels) + sweep for sweep, *_ in self.earlier]
@@ -314,3 +319,26 @@ class ParetoSearch:
             count=np.array([count for count, _ in repeats], np.int64),
             variance=np.array([variance for _, variance in repeats], np.float64),
         )
+
+    def _kept(self, points: list[tuple[int, int, float]]) -> list[tuple[int, int, float]]:
+        """Returns at most MAX_OBSERVED of the `points` (step, row, PSNR), ordered by falling step.
+
+        The longest trainings are kept. If those of one length do not all fit, half of the room goes to the
+        non-dominated ones. Half of what is left goes to the newest ones, which say what the search looks at now. The
+        rest are evenly spaced older ones, which keep it from returning to regions that were poor.
+        """
+        kept: list[tuple[int, int, float]] = []
+        for level in self.levels:
+            own = [point for point in points if point[0] == level]
+            room = MAX_OBSERVED - len(kept)
+            if len(own) > room:
+                best = set(self._non_dominated({row: psnr for _, row, psnr in own}))
+                front = [point for point in own if point[1] in best]
+                front = [front[i] for i in spaced(len(front), min(len(front), room // 2))]
+                rest = [point for point in own if point[1] not in best]
+                left = room - len(front)
+                split = max(0, len(rest) - (left + 1) // 2)
+                older = [rest[i] for i in spaced(split, min(split, left // 2))]
+                own = [*front, *older, *rest[split:]]
+            kept += own
+        return kept

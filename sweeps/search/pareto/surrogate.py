@@ -316,14 +316,15 @@ def _some(seen: Observations, limit: int) -> Ints:
     full = order[: int((seen.task == 0).sum())]
     if len(order) <= limit:
         return order
-    kept = full if len(full) <= limit // 2 else full[_spaced(len(full), limit // 2)]
+    kept = full if len(full) <= limit // 2 else full[spaced(len(full), limit // 2)]
     rest = order[len(full) :]
     if not len(rest):
-        return full[_spaced(len(full), limit)]
-    return np.concatenate([kept, rest[_spaced(len(rest), min(len(rest), limit - len(kept)))]])
+        return full[spaced(len(full), limit)]
+    return np.concatenate([kept, rest[spaced(len(rest), min(len(rest), limit - len(kept)))]])
 
 
-def _spaced(total: int, count: int) -> Ints:
+def spaced(total: int, count: int) -> Ints:
+    """Returns `count` evenly spaced integers of 0 ... `total` - 1, in ascending order."""
     return np.linspace(0, total - 1, count).astype(np.int64)
 
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from searchspace.architecture import Architecture
 from searchspace.constraint import at_most
 from searchspace.space import Space, parse_space
+from sweeps.search.pareto import search as search_module
 from sweeps.search.pareto.expected_improvement import Budgets
 from sweeps.search.pareto.search import ParetoSearch
 from sweeps.search.pareto.surrogate import Observations, Surrogate
@@ -230,3 +231,34 @@ def test_earlier_sweeps_shorten_the_spread_and_steer_the_first_suggestions() -> 
 def test_objective_that_is_no_sum_of_parts_is_refused() -> None:
     with pytest.raises(ValueError, match="pareto needs costs among params"):
         search(minimized=["memory"])
+
+
+def test_a_stopped_trial_is_no_member_of_the_front() -> None:
+    searched = search()
+    trained = train(searched, 6)
+    seen = searched._observations()
+    for number in range(6, 12):
+        stopped = searched.ask(number)
+        assert stopped is not None
+        searched.end(stopped, failed=False, stopped=True)
+    model = Surrogate(seen, searched.features.groups, searched.features.is_cost)
+    costs, psnr, _ = searched._front(model)
+    assert len(costs) == 6
+    assert sorted(psnr) == sorted(psnr_of(each) for each in trained)
+    # A stopped trial that is resumed may become a member again.
+    searched.resume(stopped)
+    assert len(searched._front(model)[0]) == 7
+
+
+def test_the_newest_trainings_and_the_front_reach_the_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(search_module, "MAX_OBSERVED", 16)
+    searched = search()
+    rows = [searched.table.row(each) for each in train(searched, 30)]
+    known = set(searched._observations().trial.tolist())
+    assert len(known) == 16
+    assert {rows[29], rows[28]} <= known
+    front = searched._non_dominated({row: of.curve[100] for row, of in searched.known.items()})
+    assert len(known & set(front)) == min(len(front), 8)
+    assert known & set(rows[:10])
