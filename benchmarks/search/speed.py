@@ -21,6 +21,7 @@ from searchspace.discover import FAMILIES
 from searchspace.space import Space, parse_space
 from searchspace.spec import knobs
 from searchspace.table.space_table import ADDITIVE, SpaceTable
+from sweeps.search.pareto.architectures import Architectures
 from sweeps.search.pareto.search import ParetoSearch
 
 MILLION = {
@@ -110,21 +111,19 @@ def tabulated(name: str, checked: int) -> dict[str, float]:
 
 
 def suggested(finished: int) -> dict[str, float]:
-    search = ParetoSearch(
-        space=space_of({"slwsr": HUNDRED_THOUSAND}),
+    candidates = Architectures(
+        space_of({"slwsr": HUNDRED_THOUSAND}),
         constraints=[at_most("params", "2M")],
         scale=4,
         minimized=["params", "multadds"],
-        steps=1000,
-        levels=[250],
         seed=0,
-        trials=finished,
     )
+    search = ParetoSearch(candidates, seed=0, trials=finished, steps=1000, levels=[250])
     random = np.random.default_rng(0)
-    for row in random.choice(search.feasible, finished, replace=False):
-        architecture = search.table.architecture(int(row))
+    for row in random.choice(candidates.feasible, finished, replace=False):
+        architecture = candidates.table.architecture(int(row))
         search.add(architecture)
-        psnr = 25 + 0.8 * np.log10(search.table.costs["params"][row]) + random.normal(0, 0.02)
+        psnr = 25 + 0.8 * np.log10(candidates.table.costs["params"][row]) + random.normal(0, 0.02)
         search.observe(architecture, 250, psnr - 2)
         search.observe(architecture, 1000, psnr)
         search.end(architecture, failed=False)
@@ -135,7 +134,7 @@ def suggested(finished: int) -> dict[str, float]:
         times.append(time.perf_counter() - began)
         cpu_times.append(time.process_time() - cpu)
     return {
-        "feasible_architectures": len(search.feasible),
+        "feasible_architectures": len(candidates.feasible),
         "finished_trials": finished,
         "median_seconds": round(float(np.median(times[1:])), 3),
         "median_cpu_seconds": round(float(np.median(cpu_times[1:])), 3),
