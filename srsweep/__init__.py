@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from srsweep.api.results import figures, pareto, trials
     from srsweep.api.sweeps import check, run
     from sweeps.engine.outcomes import SweepFailed
+    from sweeps.search.pareto.optuna_adapter import ParetoSampler
     from sweeps.store.store import StoreError, SweepTaken
 
 __all__ = [
     "Model",
+    "ParetoSampler",
     "StoreError",
     "SweepFailed",
     "SweepTaken",
@@ -31,6 +33,7 @@ __all__ = [
 
 _MODULES = {
     "Model": "srsweep.api.models",
+    "ParetoSampler": "sweeps.search.pareto.optuna_adapter",
     "StoreError": "sweeps.store.store",
     "SweepFailed": "sweeps.engine.outcomes",
     "SweepTaken": "sweeps.store.store",

@@ -51,7 +51,7 @@ class Architectures(Candidates[Architecture]):
         return SpaceTable(self.space, self.scale, self.seed) if given is None else given
 
     @cached_property
-    def feasible(self) -> Ints:  # type: ignore[override]
+    def feasible(self) -> Ints:
         """Rows of the architectures that meet the constraints. Constraints on memory are ignored: the table lacks it."""
         return np.flatnonzero(self.table.feasible(self.constraints))
 

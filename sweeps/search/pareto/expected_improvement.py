@@ -32,8 +32,9 @@ PSNR is then 31.0 dB. On average, the PSNR exceeds 30 dB by 0.98 dB and 32 dB by
 A further objective that is uncertain, such as a latency, is one more axis of the budgets. The coordinate of a network on
 it is a random gap, so the width of a cell is replaced by its expected overlap with the budgets that the network fits in.
 Say the gap in the example is not certainly 0.4, but log-normal with median 0.4 and standard deviation 0.5 of its
-logarithm. The network then covers on average 0.190 instead of 0.2 of the second cell, and 0.381 instead of 0.42 of the
-last, so a certain PSNR of 31 dB adds 0.190 * 1 = 0.190. Because the objectives are independent in the model, the expected gain is still a sum of products.
+logarithm. The network then covers on average 0.003 of the first cell, 0.190 instead of 0.2 of the second, and 0.381
+instead of 0.42 of the last. A certain PSNR of 31 dB adds 0.003 * 3 + 0.190 * 1 = 0.199. Because the objectives are
+independent in the model, the expected gain is still a sum of products.
 See Emmerich et al. 2008 and Couckuyt et al. 2014.
 """
 

@@ -295,7 +295,7 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
 
     def _costs(self, row: int) -> Mapping[str, float]:
         """Returns the exact costs of a row by name."""
-        return self.candidates.exact(row)  # type: ignore[attr-defined,no-any-return]
+        return self.candidates.exact(row)  # type: ignore[attr-defined]
 
 
 def _check_objectives(

@@ -37,13 +37,13 @@ class Points(Candidates[Point]):
         return dict(zip(self.scale.names, counted.tolist(), strict=True))
 
     @cached_property
-    def groups(self) -> Ints:  # type: ignore[override]
+    def groups(self) -> Ints:
         own = self.encoder.groups
         first = int(own.max(initial=-1)) + 1
         return np.concatenate([own, np.arange(first, first + len(self.scale.names))])
 
     @cached_property
-    def is_cost(self) -> NDArray[np.bool_]:  # type: ignore[override]
+    def is_cost(self) -> NDArray[np.bool_]:
         return np.arange(len(self.groups)) >= len(self.encoder.columns)
 
     def features(self, rows: Ints) -> Floats:
