@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from srsweep.api.results import figures, pareto, trials
     from srsweep.api.sweeps import check, run
     from sweeps.engine.outcomes import SweepFailed
+    from sweeps.search.pareto.optuna_adapter import ParetoSampler
     from sweeps.store.store import StoreError, SweepTaken
     from sweeps.train.own_function import TrainingJob
 
 __all__ = [
     "Model",
+    "ParetoSampler",
     "StoreError",
     "SweepFailed",
     "SweepTaken",
@@ -35,6 +37,7 @@ __all__ = [
 
 _MODULES = {
     "Model": "srsweep.api.models",
+    "ParetoSampler": "sweeps.search.pareto.optuna_adapter",
     "StoreError": "sweeps.store.store",
     "SweepFailed": "sweeps.engine.outcomes",
     "SweepTaken": "sweeps.store.store",

@@ -14,6 +14,7 @@ COLOURS = {
     "random": "#9e9e9e",
     "tpe": "#1f77b4",
     "Optuna TPE": "#aec7e8",
+    "Optuna TPE multivariate": "#393b79",
     "nsga2": "#2ca02c",
     "gp": "#9467bd",
     "Syne Tune MOASHA": "#17becf",

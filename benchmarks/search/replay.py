@@ -86,7 +86,7 @@ def by_engine(
     chosen = sweep.suggester.sampler
     if isinstance(chosen, Pareto):
         # All seeds share one table of costs, because building it takes long.
-        chosen.search.__dict__ |= {"table": table, "feasible": feasible}
+        chosen.search.candidates.__dict__ |= {"table": table, "feasible": feasible}
     if sampler is not None:
         assert isinstance(chosen, OptunaSampler)
         chosen.make = lambda own: sampler(seed=own)  # type: ignore[method-assign, assignment]

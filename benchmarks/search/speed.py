@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from random import Random
 
 import numpy as np
+import optuna
 import torch
+from optuna.distributions import IntDistribution
 
 from benchmarks.folders import own_at
 from searchspace.constraint import at_most
@@ -21,6 +23,8 @@ from searchspace.discover import FAMILIES
 from searchspace.space import Space, parse_space
 from searchspace.spec import knobs
 from searchspace.table.space_table import ADDITIVE, SpaceTable
+from sweeps.search.pareto.architectures import Architectures
+from sweeps.search.pareto.optuna_adapter import ParetoSampler
 from sweeps.search.pareto.search import ParetoSearch
 
 MILLION = {
@@ -110,21 +114,19 @@ def tabulated(name: str, checked: int) -> dict[str, float]:
 
 
 def suggested(finished: int) -> dict[str, float]:
-    search = ParetoSearch(
-        space=space_of({"slwsr": HUNDRED_THOUSAND}),
+    candidates = Architectures(
+        space_of({"slwsr": HUNDRED_THOUSAND}),
         constraints=[at_most("params", "2M")],
         scale=4,
         minimized=["params", "multadds"],
-        steps=1000,
-        levels=[250],
         seed=0,
-        trials=finished,
     )
+    search = ParetoSearch(candidates, seed=0, trials=finished, steps=1000, levels=[250])
     random = np.random.default_rng(0)
-    for row in random.choice(search.feasible, finished, replace=False):
-        architecture = search.table.architecture(int(row))
+    for row in random.choice(candidates.feasible, finished, replace=False):
+        architecture = candidates.table.architecture(int(row))
         search.add(architecture)
-        psnr = 25 + 0.8 * np.log10(search.table.costs["params"][row]) + random.normal(0, 0.02)
+        psnr = 25 + 0.8 * np.log10(candidates.table.costs["params"][row]) + random.normal(0, 0.02)
         search.observe(architecture, 250, psnr - 2)
         search.observe(architecture, 1000, psnr)
         search.end(architecture, failed=False)
@@ -135,8 +137,47 @@ def suggested(finished: int) -> dict[str, float]:
         times.append(time.perf_counter() - began)
         cpu_times.append(time.process_time() - cpu)
     return {
-        "feasible_architectures": len(search.feasible),
+        "feasible_architectures": len(candidates.feasible),
         "finished_trials": finished,
+        "median_seconds": round(float(np.median(times[1:])), 3),
+        "median_cpu_seconds": round(float(np.median(cpu_times[1:])), 3),
+    }
+
+
+def in_a_study(finished: int, rows: int = 10**6) -> dict[str, float]:
+    """Times suggestions to an Optuna study in memory whose space is a table of `rows` configurations."""
+    knobs = {f"x{i}": IntDistribution(0, 9) for i in range(6)}
+    random = np.random.default_rng(0)
+    digits = np.stack(np.unravel_index(np.arange(rows), [10] * len(knobs)), 1)
+    table = {f"x{i}": digits[:, i] for i in range(len(knobs))}
+    table["size"] = np.exp(digits @ np.linspace(0.1, 0.4, len(knobs)))
+    began = time.perf_counter()
+    sampler = ParetoSampler(
+        knobs,
+        objectives={"accuracy": "maximize", "size": "minimize"},
+        costs=table,
+        trials=finished,
+    )
+    built = time.perf_counter() - began
+    study = optuna.create_study(directions=sampler.directions, sampler=sampler)
+    for row in random.choice(rows, finished, replace=False):
+        accuracy = digits[row].sum() / 54 + random.normal(0, 0.02)
+        trial = optuna.trial.create_trial(
+            params={name: int(table[name][row]) for name in knobs},
+            distributions=knobs,
+            values=[accuracy, table["size"][row]],
+        )
+        study.add_trial(trial)
+    times, cpu_times = [], []
+    for _ in range(6):
+        began, cpu = time.perf_counter(), time.process_time()
+        study.ask()
+        times.append(time.perf_counter() - began)
+        cpu_times.append(time.process_time() - cpu)
+    return {
+        "configurations": rows,
+        "finished_trials": finished,
+        "seconds_to_prepare": round(built, 2),
         "median_seconds": round(float(np.median(times[1:])), 3),
         "median_cpu_seconds": round(float(np.median(cpu_times[1:])), 3),
     }
@@ -164,6 +205,7 @@ def main() -> None:
         tables[name] = tabulated(name, given.checked)
         write(measured)
     measured["suggestion"] = suggested(given.finished)
+    measured["suggestion_in_a_study"] = [in_a_study(count) for count in (given.finished, 1_000)]
     write(measured)
 
 

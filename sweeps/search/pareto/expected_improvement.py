@@ -28,8 +28,18 @@ If its PSNR is uncertain, each difference of PSNRs is replaced by its expected v
 -log(top - PSNR). Say top is 34 dB, and the closeness has mean -1.1 and standard deviation 0.3. The median of the
 PSNR is then 31.0 dB. On average, the PSNR exceeds 30 dB by 0.98 dB and 32 dB by 0.02 dB, so the expected gain is
 0.2 * 0.98 + 0.42 * 0.02 = 0.20.
+
+A further objective that is uncertain, such as a latency, is one more axis of the budgets. The coordinate of a network on
+it is a random gap, so the width of a cell is replaced by its expected overlap with the budgets that the network fits in.
+Say the gap in the example is not certainly 0.4, but log-normal with median 0.4 and standard deviation 0.5 of its
+logarithm. The network then covers on average 0.003 of the first cell, 0.190 instead of 0.2 of the second, and 0.381
+instead of 0.42 of the last. A certain PSNR of 31 dB adds 0.003 * 3 + 0.190 * 1 = 0.199. Because the objectives are
+independent in the model, the expected gain is still a sum of products.
+See Emmerich et al. 2008 and Couckuyt et al. 2014.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -41,6 +51,16 @@ EDGES = {1: 160, 2: 32, 3: 10}
 """Number of costs -> the largest number of edges between cells on the axis of each cost."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Gap:
+    """The coordinates of N candidates on an axis of the budgets that is uncertain: they are log-normal."""
+
+    mean: Floats
+    """(N,): the mean of the logarithm of the coordinate, which is above 0 and about 1 for a poor network."""
+    deviation: Floats
+    """(N,): the standard deviation of the logarithm."""
+
+
 class Budgets:
     """All budgets, cut into cells, and the best PSNR of the known networks in each cell."""
 
@@ -48,40 +68,63 @@ class Budgets:
         """Cuts the budgets into cells at the costs of the known networks.
 
         The known networks have `costs` (M, D) in [0, 1] and `psnr` (M,) in dB. A PSNR up to `floor`, in dB, is worth
-        nothing.
+        nothing. The last axes may be those of uncertain objectives. Without any axis there is one cell of volume 1.
         """
         dimensions = costs.shape[1]
         limit = EDGES.get(dimensions, 6)
         edges = [_edges(costs[:, axis], limit) for axis in range(dimensions)]
         cells = list(product(*(range(len(each) - 1) for each in edges)))
         index = np.array(cells, np.int64).reshape(len(cells), dimensions)
-        self.lower = np.stack([edges[a][index[:, a]] for a in range(dimensions)], 1)
-        self.upper = np.stack([edges[a][index[:, a] + 1] for a in range(dimensions)], 1)
+        self._edges, self._index = edges, index
+        self.lower, self.upper = np.empty(index.shape), np.empty(index.shape)
+        for axis in range(dimensions):
+            self.lower[:, axis] = edges[axis][index[:, axis]]
+            self.upper[:, axis] = edges[axis][index[:, axis] + 1]
         within = (costs[None] <= self.lower[:, None] + 1e-9).all(2)
         best = np.where(within, psnr, floor).max(1, initial=floor)
         self.levels, self.level = np.unique(best, return_inverse=True)
         self.volume = float(((self.upper - self.lower).prod(1) * (best - floor)).sum())
 
-    def expected_gain(self, costs: Floats, mean: Floats, deviation: Floats, top: float) -> Floats:
+    def expected_gain(
+        self,
+        costs: Floats,
+        mean: Floats,
+        deviation: Floats,
+        top: float,
+        gaps: Sequence[Gap] = (),
+    ) -> Floats:
         """Returns how much each candidate is expected to add to the hypervolume (N,).
 
         The candidates have exact `costs` (N, D). The closeness -log(top - PSNR) of a candidate is normally distributed
         with `mean` and `deviation` (N,), so top - PSNR is log-normal. `top` is in dB. The expected excess over a given
-        PSNR is then the Black-Scholes price of a put option.
+        PSNR is then the Black-Scholes price of a put option. `gaps` holds the coordinates on the axes that are uncertain,
+        which follow the D axes of the exact costs.
         """
         share = np.ones((len(costs), len(self.level)))
         for axis in range(costs.shape[1]):
             start = np.maximum(self.lower[:, axis], costs[:, axis, None])
             share *= np.maximum(self.upper[:, axis] - start, 0)
+        for axis, gap in enumerate(gaps, costs.shape[1]):
+            below = _put(self._edges[axis], gap.mean, gap.deviation)
+            place = self._index[:, axis]
+            share *= below[:, place + 1] - below[:, place]
         by_level = np.zeros((len(costs), len(self.levels)))
         order = np.argsort(self.level, kind="stable")
         starts = np.searchsorted(self.level[order], np.arange(len(self.levels)))
         by_level = np.add.reduceat(share[:, order], starts, axis=1)
         room = np.maximum(top - self.levels, 1e-9)
-        ahead = (np.log(room) + mean[:, None]) / deviation[:, None]
-        gap = np.exp(0.5 * np.square(deviation) - mean)[:, None]
-        improvement = np.maximum(room * ndtr(ahead) - gap * ndtr(ahead - deviation[:, None]), 0.0)
-        return (by_level * improvement).sum(1)
+        return (by_level * _put(room, -mean, deviation)).sum(1)
+
+
+def _put(strikes: Floats, mean: Floats, deviation: Floats) -> Floats:
+    """Returns the expected value of max(strike - X, 0), where log X is normal with `mean` and `deviation` (N,).
+
+    `strikes` (K,) are at least 0. The result has shape (N, K). Its difference between two strikes is the integral of
+    the probability that X is at most u, for u between the strikes. Source: Black and Scholes 1973, without interest.
+    """
+    ahead = (np.log(np.maximum(strikes, 1e-300)) - mean[:, None]) / deviation[:, None]
+    average = np.exp(0.5 * np.square(deviation) + mean)[:, None]
+    return np.maximum(strikes * ndtr(ahead) - average * ndtr(ahead - deviation[:, None]), 0.0)
 
 
 def _edges(values: Floats, limit: int) -> Floats:

@@ -1,110 +1,196 @@
-"""`sampler: pareto` for a plain Optuna study. It computes the costs exactly, so its model predicts only the PSNR.
+"""`sampler: pareto` for any Optuna study. It computes some objectives exactly, so its model predicts only the others.
 
-    space, faults = parse_space({"slwsr": {"n_feats": [8, 16, 32], "n_blocks": [6, 14, 26]}}, ())
-    sampler = ParetoSampler(space, scale=4, constraints=[at_most("params", "100K")], trials=50)
+    def space(trial):
+        width = trial.suggest_int("width", 4, 64, log=True)
+        kind = trial.suggest_categorical("kind", ["plain", "gated"])
+        ...
+
+    def costs(params):
+        return {"weights": params["width"] ** 2}
+
+    sampler = ParetoSampler(space, objectives={"accuracy": "maximize", "weights": "minimize"}, costs=costs)
     study = optuna.create_study(directions=sampler.directions, sampler=sampler)
 
     def objective(trial):
-        architecture = sampler.architecture(trial)
-        return train_and_measure(architecture), *sampler.costs(architecture)
+        space(trial)
+        return train_and_measure(trial.params), costs(trial.params)["weights"]
 
     study.optimize(objective, n_trials=50)
 
-The sampler suggests no architecture twice, and none that violates a constraint. When it has suggested all
-architectures, the study stops. For each trial the sampler reads all trials of the study again, so a study in a database
-continues where it stopped. Several threads (`n_jobs`) can share a sampler. If two processes ask at the same moment,
-they may get the same architecture.
+docs/optuna.md describes everything. The sampler suggests no configuration more often than `repeats` times, and none that
+violates the constraints. When it has suggested all configurations, the study stops. It reads the trials from the study, so
+a study in a database continues where it stopped. Several threads (`n_jobs`) can share a sampler. Processes that share a
+study see what the others train. If two of them ask at the same moment, they may get the same configuration.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from threading import Lock
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.trial import FixedTrial, FrozenTrial, TrialState
+from optuna.samplers import RandomSampler
+from optuna.trial import FrozenTrial, TrialState
 
-from searchspace.architecture import Architecture
-from searchspace.constraint import Constraint
-from searchspace.cost import costs
 from searchspace.errors import UserError
-from searchspace.space import Space, feasible
-from sweeps.search.optuna_params import locate, suggest
+from sweeps.search.pareto.candidates import Candidates
+from sweeps.search.pareto.points import Allowed, CostFunction
 from sweeps.search.pareto.search import ParetoSearch
+from sweeps.search.pareto.space_of_study import candidates_of
+from sweeps.search.pareto.study_reader import CHOSEN, Results, StudyReader, dumps
+from sweeps.search.pareto.surrogate import Floats
+from sweeps.search.pareto.trials import Known
+from sweeps.search.pareto.walk import Point, Space, point
 
+Direction = Literal["minimize", "maximize"]
 FULL = 1
-"""The step at which the search records every PSNR. It needs only one step, because an Optuna study with several
+"""The step at which the search records every score. It needs only one step, because an Optuna study with several
 objectives takes no intermediate values."""
 
 
 class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
-    """Suggests architectures of a space to an Optuna study.
-
-    The objective function must return the PSNR in dB, followed by the costs in the order of `minimized`.
-    """
+    """Suggests configurations to an Optuna study, some of whose objectives are known before a trial."""
 
     def __init__(
         self,
-        space: Space,
+        space: Space | Mapping[str, BaseDistribution],
         *,
-        scale: int,
-        minimized: Sequence[str] = ("params", "multadds"),
-        constraints: Sequence[Constraint] = (),
+        objectives: Mapping[str, Direction],
+        costs: CostFunction | Mapping[str, Iterable[object]] | None = None,
+        constraints: Allowed | None = None,
         trials: int = 100,
-        floor: float | None = None,
+        repeats: int = 1,
+        floors: Mapping[str, float] | None = None,
+        log_costs: bool = True,
+        max_listed: int = 20_000,
+        candidates: int = 1_000,
         seed: int = 0,
     ) -> None:
-        """Prepares a search of `space` at upscaling factor `scale`.
+        """Prepares a search.
 
-        `minimized` names the costs to minimize. `trials` is roughly the number of trials that the study will run. A
-        network whose PSNR in dB does not exceed `floor` is worth nothing; the PSNR of bicubic upscaling is a sensible
-        floor. Raises UserError if `minimized` is empty, or names a cost that is not a sum over the layers of a network.
+        - `space` asks a trial for all parameters (`trial.suggest_*`), with conditions where they are needed. It may
+          raise optuna.TrialPruned for a combination that does not exist. A mapping of names to distributions describes
+          a space without conditions.
+        - `objectives` maps the names of the objectives to 'minimize' or 'maximize', in the order of the study.
+        - `costs` returns the exact costs by name for the parameters of a configuration. Objectives with the name of a
+          cost are not learnt; they must be minimized. Other costs help the model, and `constraints` may use them. If
+          `space` is a mapping, `costs` may be a table: one column per parameter and per cost. Its rows are then the
+          only configurations.
+        - `constraints` returns whether a configuration with these parameters and costs may be suggested.
+        - `trials` is roughly the number of trials that the study will run.
+        - `repeats` is the number of trials of each configuration, for noisy objectives. The model learns the means.
+        - `floors` gives values that a configuration must exceed to be worth anything, by objective.
+        - `log_costs`: whether costs are compared on a logarithmic scale.
+        - Spaces of up to `max_listed` configurations are listed. Larger ones are searched through `candidates`
+          random configurations and as many neighbours of good ones for each suggestion. `costs` is called for each.
+
+        Raises UserError if the arguments do not fit together.
         """
-        self.space, self.scale = space, scale
-        self.minimized, self.constraints = tuple(minimized), tuple(constraints)
-        self.search = ParetoSearch(
-            space=space,
-            constraints=constraints,
-            scale=scale,
-            minimized=minimized,
-            steps=FULL,
-            levels=(),
+        found = candidates_of(
+            space,
+            costs,
+            objectives=tuple(objectives),
+            allowed=constraints,
+            log_costs=log_costs,
+            max_listed=max_listed,
+            size=candidates,
             seed=seed,
-            trials=trials,
         )
-        self.search.floor = floor
+        self._prepare(found, found.scale.names, objectives, trials, repeats, floors or {}, seed)
+
+    def _prepare(
+        self,
+        candidates: Candidates[Point],
+        costs: Iterable[str],
+        objectives: Mapping[str, Direction],
+        trials: int,
+        repeats: int,
+        floors: Mapping[str, float],
+        seed: int,
+    ) -> None:
+        """Sets up the search among `candidates`, whose exact `costs` have these names."""
+        costs = tuple(costs)
+        _check_objectives(objectives, costs, floors)
+        self.objectives, self.repeats = dict(objectives), max(1, repeats)
+        self._exact = [(i, name) for i, name in enumerate(objectives) if name in costs]
+        self._learnt = [
+            (i, -1.0 if direction == "minimize" else 1.0)
+            for i, (name, direction) in enumerate(objectives.items())
+            if name not in costs
+        ]
+        self.candidates = candidates
+        self.search = ParetoSearch(
+            candidates,
+            seed=seed,
+            trials=max(1, trials // self.repeats),
+            seeds=self.repeats,
+            objectives=len(self._learnt),
+            unit=None,
+        )
+        names = list(objectives)
+        self.search.floors = [
+            sign * floors[names[place]] if names[place] in floors else None
+            for place, sign in self._learnt
+        ]
         self._lock = Lock()
-        self._chosen: dict[int, Architecture] = {}
-        """Number of a running trial -> its architecture. The study may not hold all parameters of that trial yet."""
+        self._num_earlier = 0
+        self._random = RandomSampler(seed=seed)
+        self._chosen: dict[int, Point] = {}
+        """Number of a running trial of this process -> its configuration."""
+        self._reader = StudyReader(candidates.row, self._scores)
 
     @property
     def directions(self) -> list[str]:
-        """The directions to create the study with: 'maximize' for the PSNR, then 'minimize' for each cost."""
-        return ["maximize", *("minimize" for _ in self.minimized)]
+        """The directions to create the study with."""
+        return list(self.objectives.values())
 
-    def architecture(self, trial: optuna.Trial) -> Architecture:
-        """Returns the architecture to train in `trial`.
+    def warm_start(self, trials: Iterable[FrozenTrial]) -> None:
+        """Lets the model learn from the complete trials of an earlier study with the same objectives.
 
-        Raises optuna.TrialPruned if no untried architecture is left.
+        The earlier study may have trained differently, for example for fewer epochs or with other data: the model
+        learns how far its values tell the values of this study. Call it once for each earlier study, before the first
+        trial. Raises UserError if a trial has another number of objectives.
         """
-        suggested = suggest(trial, self.space)
-        assert suggested is not None
-        return suggested
-
-    def costs(self, architecture: Architecture) -> tuple[float, ...]:
-        """Returns the exact costs of an architecture, in the order of `minimized`."""
-        counted = costs(architecture, self.scale)
-        return tuple(counted[name] for name in self.minimized)
+        found: dict[int, Results] = {}
+        for trial in trials:
+            row = self.candidates.row(point(trial.params, trial.distributions))
+            if trial.state == TrialState.COMPLETE and row is not None:
+                if len(trial.values) != len(self.objectives):
+                    raise UserError(
+                        f"warm_start: trial {trial.number} has {len(trial.values)} objectives, not "
+                        f"{len(self.objectives)}; give trials of a study with {', '.join(self.objectives)}"
+                    )
+                found.setdefault(row, Results()).scores.append(self._learnt_of(trial.values))
+        for row, of in found.items():
+            item = self.candidates.item(row)
+            self.search.warm_start(self._num_earlier, item, of.mean, len(of.scores), of.variance)
+        self._num_earlier += 1
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        """Chooses the architecture of a new trial. Stops the study if no untried architecture is left."""
+        """Chooses the configuration of a new trial. Stops the study if no untried configuration is left."""
+        if [direction.name.lower() for direction in study.directions] != self.directions:
+            given = ", ".join(direction.name.lower() for direction in study.directions)
+            raise UserError(
+                f"the study has the directions {given}, but the objectives of ParetoSampler are "
+                f"{', '.join(f'{name}: {of}' for name, of in self.objectives.items())}; create the study with "
+                "directions=sampler.directions"
+            )
         with self._lock:
-            self._read(study.get_trials(deepcopy=False))
+            self._reader.read(study, self._chosen)
+            self._tell()
             chosen = self._next(trial.number)
             if chosen is not None:
                 self._chosen[trial.number] = chosen
         if chosen is None:
-            study.stop()
+            with suppress(
+                RuntimeError
+            ):  # the study is not in `optimize`, so there is nothing to stop
+                study.stop()
+            return
+        study._storage.set_trial_system_attr(trial._trial_id, CHOSEN, dumps(chosen))
 
     def after_trial(
         self,
@@ -113,14 +199,21 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        """Forgets the architecture of a finished trial, because the study now holds all parameters of the trial."""
+        """Forgets the configuration of a finished trial, because the study now holds all of its parameters.
+
+        Raises UserError if the values of the trial contradict the exact costs.
+        """
         with self._lock:
             self._chosen.pop(trial.number, None)
+            if state == TrialState.COMPLETE and values is not None:
+                row = self.candidates.row(point(trial.params, trial.distributions))
+                if row is not None:
+                    self._scores(trial.number, row, values)
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """Returns no parameters. Whether a knob applies depends on other knobs, so Optuna asks for each knob alone."""
+        """Returns no parameters. Which parameters apply depends on others, so Optuna asks for each one alone."""
         return {}
 
     def sample_relative(
@@ -136,55 +229,90 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """Returns the value of the parameter `param_name` in the trial's architecture.
+        """Returns the value of the parameter `param_name` in the trial's configuration.
 
-        Raises UserError if the parameter is not a knob of the space, and optuna.TrialPruned if no untried architecture
-        is left.
+        Raises UserError if the configuration does not have the parameter, and optuna.TrialPruned if no untried
+        configuration is left.
         """
         chosen = self._chosen.get(trial.number)
         if chosen is None:
-            raise optuna.TrialPruned("no further architecture is feasible")
-        located = locate(chosen, self.space)
-        assert located is not None
-        params, distributions = located
-        if distributions.get(param_name) != param_distribution:
-            raise UserError(
-                f"{param_name}: ParetoSampler suggests the knobs of its space ({', '.join(params)}), got "
-                f"{param_distribution}; call sampler.architecture(trial) to get their values"
-            )
-        return params[param_name]
+            raise optuna.TrialPruned("no further configuration is feasible")
+        if chosen.distributions.get(param_name) == param_distribution:
+            return chosen.params[param_name]
+        if trial.system_attrs.get(
+            "fixed_params"
+        ):  # enqueued with some parameters that lead elsewhere
+            return self._random.sample_independent(study, trial, param_name, param_distribution)
+        raise UserError(
+            f"{param_name}: ParetoSampler suggests the parameters of its space ({', '.join(chosen.values)}), got "
+            f"{param_distribution}; call the function that you gave as `space`"
+        )
 
-    def _next(self, number: int) -> Architecture | None:
-        """Returns the next architecture that meets all constraints, or None if there is none.
-
-        The table checks constraints on most costs. This function also checks the rest, such as those on memory.
-        """
-        while (suggested := self.search.ask(number)) is not None:
-            if feasible(suggested, self.constraints, self.scale):
+    def _next(self, number: int) -> Point | None:
+        """Returns the configuration of trial `number`, or None if none is left."""
+        for row, known in self._reader.results.items():
+            done = len(known.scores) + known.running
+            if 0 < done < self.repeats and not (known.pruned or known.failed):
+                return self.candidates.item(row)
+        while (suggested := self.search.ask(number // self.repeats)) is not None:
+            if self._is_allowed(suggested):
                 return suggested
             self.search.end(suggested, failed=True)
         return None
 
-    def _read(self, trials: Sequence[FrozenTrial]) -> None:
-        """Rebuilds the search from the trials of the study and from the trials that run in this process."""
-        self.search.known.clear()
-        for chosen in self._chosen.values():
-            self.search.add(chosen)
-        for trial in trials:
-            known = self._stored(trial)
-            if known is not None:
-                self._take(trial, known)
+    def _is_allowed(self, suggested: Point) -> bool:
+        """Returns whether a suggestion meets constraints that the candidates do not know."""
+        return True
 
-    def _take(self, trial: FrozenTrial, architecture: Architecture) -> None:
-        self.search.add(architecture)
-        if trial.state == TrialState.COMPLETE:
-            self.search.observe(architecture, FULL, trial.values[0])
-        if trial.state.is_finished():
-            self.search.end(architecture, failed=trial.state == TrialState.FAIL)
+    def _tell(self) -> None:
+        """Brings the search to the results of the study."""
+        known, results = self.search.known, self._reader.results
+        for row in [row for row in known if row not in results]:
+            del known[row]  # suggested, but never trained
+        for row, of in results.items():
+            trial = known.setdefault(row, Known(row=row))
+            trial.running = of.running > 0
+            trial.failed = of.failed and not of.scores
+            trial.stopped = of.pruned and not of.scores
+            if of.scores:
+                trial.curve[FULL] = of.mean
+                trial.repeats[FULL] = (len(of.scores), of.variance)
 
-    def _stored(self, trial: FrozenTrial) -> Architecture | None:
-        """Returns the architecture of a stored trial, or None if its parameters are incomplete or form no network."""
-        try:
-            return suggest(FixedTrial(trial.params, trial.number), self.space)
-        except ValueError:
-            return None
+    def _learnt_of(self, values: Sequence[float]) -> Floats:
+        """Returns the scores among the values of a trial: those of the objectives to learn, to be maximized."""
+        return np.array([sign * values[place] for place, sign in self._learnt], np.float64)
+
+    def _scores(self, number: int, row: int, values: Sequence[float]) -> Floats:
+        """Returns the scores of a trial. Raises UserError if its values contradict the exact costs."""
+        exact = self._costs(row)
+        for place, name in self._exact:
+            if not math.isclose(values[place], exact[name], rel_tol=1e-6, abs_tol=1e-9):
+                raise UserError(
+                    f"trial {number}: objective {place} is {values[place]:g}, but `{name}` of these parameters is "
+                    f"{exact[name]:g}; return the values in the order {', '.join(self.objectives)}"
+                )
+        return self._learnt_of(values)
+
+    def _costs(self, row: int) -> Mapping[str, float]:
+        """Returns the exact costs of a row by name."""
+        return self.candidates.exact(row)  # type: ignore[attr-defined]
+
+
+def _check_objectives(
+    objectives: Mapping[str, Direction], costs: Sequence[str], floors: Mapping[str, float]
+) -> None:
+    """Raises UserError if the objectives do not fit the costs."""
+    wrong = [name for name, of in objectives.items() if of not in ("minimize", "maximize")]
+    if wrong:
+        raise UserError(f"objectives: {', '.join(wrong)} must be 'minimize' or 'maximize'")
+    if all(name in costs for name in objectives):
+        raise UserError(
+            f"objectives: {', '.join(objectives) or 'none'} are exact costs, so there is nothing to learn; add an "
+            "objective that a trial measures"
+        )
+    upward = [name for name in objectives if name in costs and objectives[name] == "maximize"]
+    if upward:
+        raise UserError(f"objectives: the exact cost {upward[0]} must be minimized; negate it")
+    unknown = [name for name in floors if name not in objectives or name in costs]
+    if unknown:
+        raise UserError(f"floors: {', '.join(unknown)} is no objective that a trial measures")

@@ -9,6 +9,7 @@ from searchspace.space import Space
 from searchspace.table.space_table import ADDITIVE
 from sweeps.measure.latency_objective import LATENCY
 from sweeps.measure.ntire import RULES
+from sweeps.search.pareto.architectures import Architectures
 from sweeps.search.pareto.search import ParetoSearch
 from sweeps.search.sampler import Problem, Sampler, Scatter
 from sweeps.search.settings import MEASURED
@@ -26,17 +27,21 @@ class Pareto(Sampler):
         self.learnt, self.steps = problem.learnt, problem.steps
         self._place = list(problem.objectives).index(self.learnt) if self.learnt else None
         """Position of the objective that the model learns among the values of `tell`."""
-        self.search = ParetoSearch(
-            space=problem.space,
+        candidates = Architectures(
+            problem.space,
             constraints=problem.constraints,
             scale=problem.scale,
             minimized=[name for name in problem.objectives if name in COSTS],
-            steps=problem.steps,
-            levels=problem.levels,
+            seed=problem.seed,
+            table=problem.table,
+        )
+        self.search = ParetoSearch(
+            candidates,
             seed=problem.seed,
             trials=problem.trials,
+            steps=problem.steps,
+            levels=problem.levels,
             seeds=problem.seeds,
-            table=problem.table,
         )
 
     @classmethod
@@ -76,7 +81,7 @@ class Pareto(Sampler):
     ) -> None:
         if values is not None and self._place is not None:
             self.search.observe(architecture, self.steps, values[self._place])
-        self.search.end(architecture, failed=values is None and not stopped)
+        self.search.end(architecture, failed=values is None and not stopped, stopped=stopped)
 
     def report(
         self,
@@ -107,10 +112,10 @@ class Pareto(Sampler):
 
     @property
     def lacks_floor(self) -> bool:
-        return self.search.floor is None
+        return self.search.floors[0] is None
 
     def set_floor(self, score: float | None) -> None:
-        self.search.floor = score
+        self.search.floors[0] = score
 
     @property
     def gain(self) -> float:

@@ -1,269 +1,298 @@
-"""The search behind `sampler: pareto`. It suggests the architecture that should enlarge the hypervolume the most.
+"""The search behind `sampler: pareto`. It suggests the configuration that should enlarge the hypervolume the most.
 
-A table holds the architectures of the space with their exact costs. A model (`sweeps.search.pareto.surrogate`) predicts
-only the PSNR. It learns from full trainings and from shorter ones. For each untried architecture, the search computes
-how much the hypervolume is expected to grow (`sweeps.search.pareto.expected_improvement`); the costs are on logarithmic
-axes. The first few suggestions are chosen without the model: their costs and knobs differ widely, so that the model can
-learn from them.
+The candidates are architectures or other configurations whose costs are known exactly. A model
+(`sweeps.search.pareto.surrogate`) predicts only what has to be measured: a score such as the PSNR, or several. It
+learns from full trainings and from shorter ones. For each untried candidate, the search computes how much the
+hypervolume is expected to grow (`sweeps.search.pareto.expected_improvement`). The first few suggestions are chosen
+without the model: their costs and knobs differ widely, so that the model can learn from them.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from typing import Generic
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from searchspace.architecture import Architecture
-from searchspace.constraint import Constraint
-from searchspace.errors import UserError
-from searchspace.space import Space
-from searchspace.table.space_table import ADDITIVE, SpaceTable
-from sweeps.search.pareto.encoding import Features
-from sweeps.search.pareto.expected_improvement import Budgets
-from sweeps.search.pareto.surrogate import Floats, Ints, Observations, Surrogate
+from sweeps.search.pareto.candidates import Candidates, Item
+from sweeps.search.pareto.expected_improvement import Budgets, Gap
+from sweeps.search.pareto.front import Front, budgets_of, non_dominated
+from sweeps.search.pareto.surrogate import Floats, Ints, Surrogate
+from sweeps.search.pareto.trials import MAX_OBSERVED, Earlier, Known, Trials
 
 MAX_CANDIDATES = 2_000
-"""The largest number of architectures that the model compares for one suggestion. If more are untried, it compares
-neighbours of the Pareto front and a random sample."""
-MAX_OBSERVED = 800
-"""The largest number of PSNRs of this sweep that the model learns from. The longest trainings are kept."""
+"""The largest number of configurations that the model compares for one suggestion before it climbs. If more are
+untried, it compares neighbours of the Pareto front and a random sample."""
+CLIMBERS = 4
+"""Number of candidates whose neighbours are compared next if not all untried configurations could be compared."""
+CLIMBS = 6
+"""The largest number of times that neighbours of the best candidates are compared."""
 INITIAL = 4
 """The largest number of suggestions that are made without the model. It is small, to leave most trials to the model."""
 INITIAL_WHEN_WARM = 2
 """The largest number of suggestions that are made without the model if it has learnt from earlier sweeps."""
 PATIENCE = 12
-"""Number of full trainings after which the search ignores bicubic's PSNR if no network has exceeded it. Networks below
+"""Number of full trainings after which the search ignores a floor if no configuration has exceeded it. Networks below
 bicubic then count too."""
 _ONE_THREAD = ThreadpoolController()
 """Limits BLAS to one thread. Small matrices are slower on several threads, especially while trainings use all
 cores."""
 
-
-@dataclass(kw_only=True)
-class Known:
-    """The trial of one architecture of the table, and its results so far."""
-
-    row: int
-    curve: dict[int, float] = field(default_factory=dict)
-    """Optimiser step -> PSNR in dB at that step."""
-    repeats: dict[int, tuple[int, float]] = field(default_factory=dict)
-    """Optimiser step -> number of trainings whose mean `curve` holds, and their sample variance in dB². Without an entry,
-    there was one training."""
-    running: bool = True
-    failed: bool = False
+Rated = tuple[Ints, Floats, Floats]
+"""Rows (N,), their expected gains (N,) and the standard deviations (N,) of the first score's closeness."""
 
 
-class ParetoSearch:
-    """Suggests architectures that meet the constraints and have not been tried."""
+class ParetoSearch(Generic[Item]):
+    """Suggests configurations that meet the constraints and have not been tried."""
 
     def __init__(
         self,
+        candidates: Candidates[Item],
         *,
-        space: Space,
-        constraints: Sequence[Constraint],
-        scale: int,
-        minimized: Sequence[str],
-        steps: int,
-        levels: Sequence[int],
         seed: int,
         trials: int,
+        steps: int = 1,
+        levels: Sequence[int] = (),
         seeds: int = 1,
-        table: SpaceTable | None = None,
+        objectives: int = 1,
+        unit: float | None = 1.0,
     ) -> None:
-        """Prepares a search of `space` at upscaling factor `scale`.
+        """Prepares a search among `candidates`.
 
-        `minimized` names the costs to minimize. `steps` is the length of a full training in optimiser steps, and
-        `levels` are the lengths of shorter trainings that the model may learn from. `trials` is the planned number of
-        trials, each of which is the mean of `seeds` trainings. `table` holds the costs of the space; without it, the search computes them when it first needs them.
-        Raises UserError if `minimized` is empty or names a cost that the table does not hold.
+        `steps` is the length of a full training in optimiser steps, and `levels` are the lengths of shorter trainings
+        that the model may learn from. `trials` is the planned number of trials, each of which is the mean of `seeds`
+        trainings. `objectives` is the number of scores that have to be measured. `unit` is a difference of scores
+        that matters, such as 1 dB. None: the spread of the scores is measured.
         """
-        unknown = [name for name in minimized if name not in ADDITIVE]
-        if unknown or not minimized:
-            raise UserError(
-                f"search.sampler: pareto needs costs among {', '.join(ADDITIVE)} to minimize, got "
-                f"{', '.join(minimized) or 'none'}; choose another sampler"
-            )
-        self.levels = tuple(sorted({steps, *levels}, reverse=True))
-        self.space, self.constraints, self.scale = space, tuple(constraints), scale
-        self.minimized, self.steps, self.seed = tuple(minimized), steps, seed
-        self.num_initial, self.seeds = min(INITIAL, max(1, trials // 4)), seeds
-        self._given = table
-        self.known: dict[int, Known] = {}
-        self.earlier: list[tuple[int, int, float, int, float]] = []
-        """Full trainings in earlier sweeps: (number of the sweep, row of the architecture, mean PSNR in dB, number of
-        trainings, their sample variance in dB²)."""
-        self.floor: float | None = None
-        """The PSNR in dB that a network must exceed to be worth anything, such as bicubic's. None while it is unknown."""
+        self.candidates, self.seed, self.seeds, self.unit = candidates, seed, seeds, unit
+        self.num_initial = min(INITIAL, max(1, trials // 4))
+        self.trials = Trials(steps, levels)
+        self.floors: list[float | None] = [None] * objectives
+        """For each objective, the score that a configuration must exceed to be worth anything, such as bicubic's PSNR.
+        None while it is unknown."""
+        self.volume = 0.0
+        """The hypervolume of the known front when the model made the newest suggestion. Its axes are scaled."""
         self.gain = float("inf")
         """The share by which the newest suggestion is expected to enlarge the hypervolume. Infinite until the model has made
         a suggestion."""
 
-    @cached_property
-    def table(self) -> SpaceTable:
-        """The table of the architectures of the space and their costs."""
-        given = self._given
-        return SpaceTable(self.space, self.scale, self.seed) if given is None else given
+    @property
+    def known(self) -> dict[int, Known]:
+        """Row of a configuration -> its trial."""
+        return self.trials.known
 
-    @cached_property
-    def feasible(self) -> Ints:
-        """Rows of the architectures that meet the constraints. Constraints on memory are ignored: the table lacks it."""
-        return np.flatnonzero(self.table.feasible(self.constraints))
-
-    @cached_property
-    def features(self) -> Features:
-        """The object that turns rows of the table into scaled costs and features."""
-        return Features(self.table, self.feasible, self.minimized)
-
-    def add(self, architecture: Architecture) -> None:
-        """Adds a trial of `architecture`. The trial counts as running until `end` is called."""
-        row = self.table.row(architecture)
+    def add(self, item: Item) -> None:
+        """Adds a trial of `item`. The trial counts as running until `end` is called."""
+        row = self.candidates.row(item)
         if row is not None:
             self.known.setdefault(row, Known(row=row))
 
-    def observe(self, architecture: Architecture, step: int, psnr: float) -> None:
-        """Stores the PSNR in dB that the trial of `architecture` reached after `step` optimiser steps."""
-        row = self.table.row(architecture)
+    def forget(self, item: Item) -> None:
+        """Removes the trial of `item`, which has never started."""
+        row = self.candidates.row(item)
+        if row is not None:
+            self.known.pop(row, None)
+
+    def observe(self, item: Item, step: int, scores: float | Sequence[float] | Floats) -> None:
+        """Stores the scores, one per objective, that the trial of `item` reached after `step` optimiser steps."""
+        row = self.candidates.row(item)
         if row in self.known:
-            self.known[row].curve[step] = psnr
+            self.known[row].curve[step] = np.atleast_1d(np.asarray(scores, np.float64))
 
-    def repeat(self, architecture: Architecture, step: int, count: int, variance: float) -> None:
-        """Stores that the PSNR at `step` is the mean of `count` trainings, with their sample `variance` in dB²."""
-        row = self.table.row(architecture)
+    def repeat(
+        self, item: Item, step: int, count: int, variance: float | Sequence[float] | Floats
+    ) -> None:
+        """Stores that the scores at `step` are means of `count` trainings, with their sample `variance`."""
+        row = self.candidates.row(item)
         if row in self.known:
-            self.known[row].repeats[step] = (count, variance)
+            apart = np.atleast_1d(np.asarray(variance, np.float64))
+            self.known[row].repeats[step] = (count, apart)
 
-    def end(self, architecture: Architecture, *, failed: bool) -> None:
-        """Marks the trial of `architecture` as no longer running: it is complete, paused or stopped.
+    def end(self, item: Item, *, failed: bool, stopped: bool = False) -> None:
+        """Marks the trial of `item` as no longer running: it is complete, paused or stopped.
 
-        With `failed`, the trial ended in an error, and the model ignores its results.
+        With `failed`, the trial ended in an error, and the model ignores its results. With `stopped`, the trial will
+        never be trained in full. The model learns from its results, but it is no member of the front.
         """
-        row = self.table.row(architecture)
+        row = self.candidates.row(item)
         if row in self.known:
             self.known[row].running = False
-            self.known[row].failed = failed
+            self.known[row].failed, self.known[row].stopped = failed, stopped
 
-    def resume(self, architecture: Architecture) -> None:
-        """Marks the paused trial of `architecture` as running again."""
-        row = self.table.row(architecture)
+    def resume(self, item: Item) -> None:
+        """Marks the paused trial of `item` as running again."""
+        row = self.candidates.row(item)
         if row in self.known:
-            self.known[row].running = True
+            self.known[row].running, self.known[row].stopped = True, False
 
     def warm_start(
         self,
         sweep: int,
-        architecture: Architecture,
-        psnr: float,
+        item: Item,
+        scores: float | Sequence[float] | Floats,
         count: int = 1,
-        variance: float = 0.0,
+        variance: float | Sequence[float] | Floats = 0.0,
     ) -> None:
-        """Lets the model learn from a full training of `architecture` in an earlier sweep, which reached `psnr` in dB.
+        """Lets the model learn from a full training of `item` in an earlier sweep, which reached `scores`.
 
-        `sweep` is the number of the earlier sweep, counted from 0. `psnr` is the mean of `count` trainings, with their
-        sample `variance` in dB². The architecture still counts as untried.
+        `sweep` is the number of the earlier sweep, counted from 0. The scores are means of `count` trainings, with their
+        sample `variance`. The configuration still counts as untried.
         """
-        row = self.table.row(architecture)
+        row = self.candidates.row(item)
         if row is not None:
-            self.earlier.append((sweep, row, psnr, count, variance))
+            means = np.atleast_1d(np.asarray(scores, np.float64))
+            apart = np.broadcast_to(np.asarray(variance, np.float64), means.shape)
+            earlier = Earlier(sweep=sweep, row=row, scores=means, count=count, variance=apart)
+            self.trials.earlier.append(earlier)
             self.num_initial = min(self.num_initial, INITIAL_WHEN_WARM)
 
-    def ask(self, number: int) -> Architecture | None:
-        """Returns the architecture for trial `number`, or None if all feasible architectures were tried."""
+    def ask(self, number: int) -> Item | None:
+        """Returns the configuration for trial `number`, or None if all feasible configurations were tried."""
         with _ONE_THREAD.limit(limits=1, user_api="blas"):
             return self._ask(number)
 
-    def _ask(self, number: int) -> Architecture | None:
+    def _ask(self, number: int) -> Item | None:
         random = np.random.default_rng([self.seed, number])
-        left = self._untried()
+        left = self._untried(random)
         if not len(left):
             return None
-        seen = self._observations()
-        if number < self.num_initial or len(np.unique(seen.trial)) < min(3, self.num_initial):
+        num_seen = len(self.trials.rows_seen)
+        if number < self.num_initial or num_seen < min(3, self.num_initial):
             row = self._far(left, random)
         else:
-            row = self._best(left, seen, random)
+            row = self._best(left, random)
+        row = self.candidates.keep(row)
         self.known[row] = Known(row=row)
-        return self.table.architecture(row)
+        return self.candidates.item(row)
 
-    def _untried(self) -> Ints:
-        tried = np.zeros(len(self.table), np.bool_)
+    def _untried(self, random: np.random.Generator) -> Ints:
+        if self.candidates.grows:
+            drawn = self.candidates.draw(self._front_rows(), random)
+            return np.array([row for row in drawn.tolist() if row not in self.known], np.int64)
+        tried = np.zeros(len(self.candidates), np.bool_)
         tried[list(self.known)] = True
-        return self.feasible[~tried[self.feasible]]
+        feasible = self.candidates.feasible
+        return feasible[~tried[feasible]]
 
     def _far(self, left: Ints, random: np.random.Generator) -> int:
-        """Returns the row of an untried architecture that is unlike the tried ones.
+        """Returns the row of an untried configuration that is unlike the tried ones.
 
-        The first architecture of a search has middling costs. Among a random half of the untried
-        architectures, each later one has the features farthest from the tried architectures. The random half makes
-        searches with different seeds differ.
+        The first configuration of a search has middling costs. Among a random half of the untried configurations, each
+        later one has the features farthest from the tried ones. The random half makes searches with different seeds
+        differ.
         """
         if not self.known:
-            total = np.sum([self.features.log_costs[name][left] for name in self.minimized], 0)
+            total = self.candidates.costs(left).sum(1)
             place = random.uniform(0.35, 0.65)
             return int(left[np.argsort(total, kind="stable")[int(place * len(left))]])
         drawn = random.choice(left, min(MAX_CANDIDATES, -(-len(left) // 2)), replace=False)
-        known = self.features.of(np.array(list(self.known), np.int64))
-        features = self.features.of(drawn)
+        known = self.candidates.features(np.array(list(self.known), np.int64))
+        features = self.candidates.features(drawn)
         distance = np.min([np.square(features - one).sum(1) for one in known], 0)
         return int(drawn[np.argmax(distance)])
 
-    def _best(self, left: Ints, seen: Observations, random: np.random.Generator) -> int:
-        model = Surrogate(
-            seen,
-            self.features.groups,
-            self.features.is_cost,
-            floor=self._worthless(),
-            seeds=self.seeds,
-        )
-        running = [k.row for k in self.known.values() if k.running]
-        if running:
-            rows = np.array(running)
-            model.believe(self.features.of(rows), model.predict(self.features.of(rows))[0])
-        candidates = self._candidates(left, random)
-        mean, deviation = model.predict(self.features.of(candidates))
-        front_costs, front_psnr, floor = self._front(model)
-        budgets = Budgets(front_costs, front_psnr, floor)
-        costs = self.features.costs(candidates)
-        gains = budgets.expected_gain(costs, mean, deviation, model.top)
+    def _best(self, left: Ints, random: np.random.Generator) -> int:
+        models = self._models()
+        running = np.array([k.row for k in self.known.values() if k.running], np.int64)
+        if len(running):
+            features = self.candidates.features(running)
+            for model in models:
+                model.believe(features, model.predict(features)[0])
+        front = self._front(models)
+        budgets = budgets_of(front, [model.top for model in models])
+        self.volume = budgets.volume
+
+        def rate(rows: Ints) -> Rated:
+            return rows, *self._gains(rows, models, front, budgets)
+
+        rated = rate(self._some(left, random))
+        if len(left) > len(rated[0]) or self.candidates.grows:
+            rated = self._climb(rated, rate)
+        rows, gains, deviations = rated
         best = int(np.argmax(gains))
         self.gain = float(gains[best] / max(budgets.volume, 1e-12))
         if gains[best] <= 0:  # no candidate is expected to help: learn the most instead
-            best = int(np.argmax(deviation))
-        return int(candidates[best])
+            best = int(np.argmax(deviations))
+        return int(rows[best])
 
-    def _front(self, model: Surrogate) -> tuple[Floats, Floats, float]:
-        """Returns the scaled costs and the PSNR of all trials that have not failed, and the floor in dB.
+    def _models(self) -> list[Surrogate]:
+        """Returns one fitted model per objective."""
+        ends = self.trials.ends
+        front = set(self._front_rows()) if len(ends) > MAX_OBSERVED else set()
+        return [
+            Surrogate(
+                self.trials.observations(self.candidates.features, objective, front),
+                self.candidates.groups,
+                self.candidates.is_cost,
+                floor=self._worthless(objective),
+                seeds=self.seeds,
+                unit=self._unit(objective),
+            )
+            for objective in range(len(self.floors))
+        ]
 
-        For a trial that has not been trained in full, the PSNR is a prediction.
+    def _gains(
+        self, rows: Ints, models: Sequence[Surrogate], front: Front, budgets: Budgets
+    ) -> tuple[Floats, Floats]:
+        """Returns the expected gain of each of `rows` (N,), and the deviation of its first score's closeness."""
+        features = self.candidates.features(rows)
+        mean, deviation = models[0].predict(features)
+        gaps = []
+        for model, floor in zip(models[1:], front.floors[1:], strict=True):
+            other, apart = model.predict(features)
+            gaps.append(Gap(mean=-other - np.log(model.top - floor), deviation=apart))
+        costs = self.candidates.costs(rows)
+        return budgets.expected_gain(costs, mean, deviation, models[0].top, gaps), deviation
+
+    def _front(self, models: Sequence[Surrogate]) -> Front:
+        """Returns the configurations that are or may be trained in full.
+
+        A trial that was stopped will never be a member of the front, so it is left out.
         """
-        rows = np.array([k.row for k in self.known.values() if not k.failed], np.int64)
-        psnr = model.psnr(model.predict(self.features.of(rows))[0])
-        for place, row in enumerate(rows):
-            psnr[place] = self.known[int(row)].curve.get(self.steps, psnr[place])
-        return self.features.costs(rows), psnr, self._least_psnr(psnr)
+        able = [known for known in self.known.values() if not known.failed]
+        rows = np.array([known.row for known in able], np.int64)
+        features = self.candidates.features(rows)
+        scores = np.stack([model.psnr(model.predict(features)[0]) for model in models], 1)
+        for place, known in enumerate(able):
+            scores[place] = known.curve.get(self.trials.steps, scores[place])
+        counts = np.array(
+            [not known.stopped or self.trials.steps in known.curve for known in able], np.bool_
+        )
+        worst = scores[counts] if counts.any() else scores
+        return Front(
+            costs=self.candidates.costs(rows[counts]),
+            scores=scores[counts],
+            floors=[self._least(objective, worst) for objective in range(len(models))],
+        )
 
-    def _worthless(self) -> float | None:
-        """Returns bicubic's PSNR in dB, or None if it is unknown or seems out of reach."""
-        ends = [k.curve[self.steps] for k in self.known.values() if self.steps in k.curve]
-        in_vain = self.floor is not None and len(ends) >= PATIENCE and max(ends) <= self.floor
-        return None if in_vain else self.floor
+    def _unit(self, objective: int) -> float:
+        """Returns a difference of scores that matters."""
+        ends = np.array([scores[objective] for scores in self.trials.ends.values()])
+        if self.unit is not None or len(ends) < 2:
+            return self.unit or 1.0
+        usual = 1.4826 * np.median(np.abs(ends - np.median(ends)))
+        return float(usual or ends.std() or 1.0)
 
-    def _least_psnr(self, psnr: Floats) -> float:
-        """Returns the floor of the hypervolume in dB: bicubic's PSNR, or else about the lowest value of `psnr`."""
-        floor = self._worthless()
+    def _worthless(self, objective: int) -> float | None:
+        """Returns the floor of an objective, or None if it is unknown or seems out of reach."""
+        floor = self.floors[objective]
+        ends = [float(scores[objective]) for scores in self.trials.ends.values()]
+        in_vain = floor is not None and len(ends) >= PATIENCE and max(ends) <= floor
+        return None if in_vain else floor
+
+    def _least(self, objective: int, scores: Floats) -> float:
+        """Returns the floor of the hypervolume: the given floor, or else about the lowest of `scores` (M, objectives)."""
+        floor, own = self._worthless(objective), scores[:, objective]
         if floor is not None:
             return floor
-        usual = np.median(psnr) - 6 * np.median(np.abs(psnr - np.median(psnr)))
-        return float(max(psnr.min(), usual) - 1e-3)
+        usual = np.median(own) - 6 * np.median(np.abs(own - np.median(own)))
+        return float(max(own.min(), usual) - 1e-3 * self._unit(objective))
 
-    def _candidates(self, left: Ints, random: np.random.Generator) -> Ints:
-        if len(left) <= MAX_CANDIDATES:
+    def _some(self, left: Ints, random: np.random.Generator) -> Ints:
+        """Returns the untried rows that are compared first."""
+        if len(left) <= MAX_CANDIDATES or self.candidates.grows:
             return left
-        complete = {r: k.curve[self.steps] for r, k in self.known.items() if self.steps in k.curve}
-        near: set[int] = set()
-        for row in self._non_dominated(complete):
-            near.update(self.table.neighbours(row))
-        free = np.zeros(len(self.table), np.bool_)
+        near = {other for row in self._front_rows() for other in self.candidates.neighbours(row)}
+        free = np.zeros(len(self.candidates), np.bool_)
         free[left] = True
         close = np.array(sorted(row for row in near if free[row]), np.int64)
         if len(close) > MAX_CANDIDATES // 2:
@@ -271,46 +300,31 @@ class ParetoSearch:
         drawn = left[random.integers(0, len(left), MAX_CANDIDATES - len(close))]
         return np.unique(np.concatenate([close, drawn]))
 
-    def _non_dominated(self, psnr: dict[int, float]) -> list[int]:
-        rows = np.array(list(psnr), np.int64)
-        costs, values = self.features.costs(rows), np.array(list(psnr.values()))
-        return [
-            int(rows[i])
-            for i in range(len(rows))
-            if not ((costs <= costs[i]).all(1) & (values > values[i])).any()
-        ]
+    def _climb(self, rated: Rated, rate: Callable[[Ints], Rated]) -> Rated:
+        """Adds the neighbours of the best candidates, the neighbours of the best of these, and so on."""
+        seen = {*rated[0].tolist(), *self.known}
+        climbers = rated[0][np.argsort(-rated[1], kind="stable")[:CLIMBERS]]
+        for _ in range(CLIMBS):
+            near = {other for row in climbers for other in self.candidates.neighbours(int(row))}
+            new = [row for row in sorted(near - seen) if self.candidates.allows(row)]
+            if not new:
+                break
+            seen.update(new)
+            least = np.sort(rated[1])[-min(CLIMBERS, len(rated[1]))]
+            found = rate(np.array(new, np.int64))
+            rows, gains, deviations = (
+                np.concatenate(pair) for pair in zip(rated, found, strict=True)
+            )
+            rated = (rows, gains, deviations)
+            order = np.argsort(-found[1], kind="stable")[:CLIMBERS]
+            climbers = found[0][order][found[1][order] > least]
+        return rated
 
-    def _observations(self) -> Observations:
-        """Returns the measured PSNRs. Each length of training is a task, and so is each earlier sweep.
-
-        PSNRs of a shorter length count only if some trial ended or paused at that length. Otherwise they are
-        evaluations on the way to a full training. They say little more than the final PSNR and would make the model
-        too certain.
-        """
-        halted = {
-            max(k.curve) for k in self.known.values() if k.curve and not k.running and not k.failed
-        }
-        levels = {step for step in self.levels if step in halted} | {self.steps}
-        points = [
-            (step, k.row, psnr)
-            for k in self.known.values()
-            if not k.failed
-            for step, psnr in k.curve.items()
-            if step in levels
-        ]
-        points.sort(key=lambda point: -point[0])
-        points = points[:MAX_OBSERVED]
-        rows = [row for _, row, _ in points] + [row for _, row, *_ in self.earlier]
-        task = [self.levels.index(step) for step, _, _ in points]
-        task += [len(self.levels) + sweep for sweep, *_ in self.earlier]
-        psnr = [value for _, _, value in points] + [value for _, _, value, *_ in self.earlier]
-        repeats = [self.known[row].repeats.get(step, (1, 0.0)) for step, row, _ in points]
-        repeats += [(count, variance) for *_, count, variance in self.earlier]
-        return Observations(
-            features=self.features.of(np.array(rows, np.int64)),
-            task=np.array(task, np.int64),
-            trial=np.array(rows, np.int64),
-            psnr=np.array(psnr, np.float64),
-            count=np.array([count for count, _ in repeats], np.int64),
-            variance=np.array([variance for _, variance in repeats], np.float64),
-        )
+    def _front_rows(self) -> list[int]:
+        """Returns the rows on the Pareto front of the full trainings."""
+        ends = self.trials.ends
+        if not ends:
+            return []
+        rows = np.array(list(ends), np.int64)
+        front = non_dominated(self.candidates.costs(rows), np.stack(list(ends.values())))
+        return [int(row) for row in rows[front]]

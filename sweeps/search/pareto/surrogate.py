@@ -1,5 +1,7 @@
 """Predicts the PSNR of an architecture by a Gaussian process that learns from trainings of several lengths at once.
 
+Any other score that is maximized is treated like the PSNR, with a `unit` of its own in place of 1 dB.
+
 The PSNR saturates as costs grow, and it scatters more among small networks than among large ones. The model therefore
 predicts the closeness -log(top - PSNR), where `top` lies a little above the best PSNR seen. The logarithm evens out
 both effects. The kernel is a Matern 5/2 kernel with one length per knob and per cost, plus a linear kernel in the
@@ -50,7 +52,7 @@ MAX_FITTED = 160
 MARGIN = 0.3
 """The distance from the best PSNR up to `top`, as a share of the distance from the median PSNR to the best PSNR."""
 LEAST_MARGIN = 0.05
-"""The smallest distance in dB from the best PSNR up to `top`."""
+"""The smallest distance from the best PSNR up to `top`, in units of the score (1 dB for a PSNR)."""
 LINEAR = 1.0
 """Prior variance of the slope along a cost that runs from 0 to 1, in units of the targets' variance."""
 
@@ -83,21 +85,22 @@ class Surrogate:
         is_cost: NDArray[np.bool_],
         floor: float | None = None,
         seeds: int = 1,
+        unit: float = 1.0,
     ) -> None:
         """Fits the model to `seen`.
 
         `groups` (columns,) is the number of the knob or cost that each column of the features encodes, and `is_cost`
         (columns,) marks the columns of costs. `floor` is a PSNR in dB; `top` is chosen above it. Predictions are for
-        the mean of `seeds` trainings.
+        the mean of `seeds` trainings. `unit` is a difference of scores that matters, such as 1 dB.
         """
         self.groups, self.is_cost = groups, is_cost
         full = seen.psnr[seen.task == 0]
-        self.top = _top(full if len(full) else seen.psnr, floor)
+        self.top = _top(full if len(full) else seen.psnr, floor, unit)
         """A PSNR in dB that no network is expected to reach."""
         closeness, steepness = np.empty(len(seen.psnr)), np.empty(len(seen.psnr))
         for task in np.unique(seen.task):
             own = seen.task == task
-            bound = self.top if task == 0 else _top(seen.psnr[own], None)
+            bound = self.top if task == 0 else _top(seen.psnr[own], None, unit)
             steepness[own] = bound - seen.psnr[own]
             closeness[own] = -np.log(steepness[own])
         target, slope, self.centre, self.spread = _on_one_scale(seen, closeness)
@@ -244,10 +247,10 @@ def _share_gradient(product: Floats, same: NDArray[np.bool_], share: Floats, tas
     return (by_task * (1 - share))[1:]
 
 
-def _top(psnr: Floats, floor: float | None) -> float:
+def _top(psnr: Floats, floor: float | None, unit: float) -> float:
     """Returns a PSNR in dB a little above both the best PSNR and `floor`."""
     best = float(psnr.max())
-    margin = max(MARGIN * (best - float(np.median(psnr))), LEAST_MARGIN)
+    margin = max(MARGIN * (best - float(np.median(psnr))), LEAST_MARGIN * unit)
     return max(best, best if floor is None else floor) + margin
 
 
@@ -316,14 +319,15 @@ def _some(seen: Observations, limit: int) -> Ints:
     full = order[: int((seen.task == 0).sum())]
     if len(order) <= limit:
         return order
-    kept = full if len(full) <= limit // 2 else full[_spaced(len(full), limit // 2)]
+    kept = full if len(full) <= limit // 2 else full[spaced(len(full), limit // 2)]
     rest = order[len(full) :]
     if not len(rest):
-        return full[_spaced(len(full), limit)]
-    return np.concatenate([kept, rest[_spaced(len(rest), min(len(rest), limit - len(kept)))]])
+        return full[spaced(len(full), limit)]
+    return np.concatenate([kept, rest[spaced(len(rest), min(len(rest), limit - len(kept)))]])
 
 
-def _spaced(total: int, count: int) -> Ints:
+def spaced(total: int, count: int) -> Ints:
+    """Returns `count` evenly spaced integers of 0 ... `total` - 1, in ascending order."""
     return np.linspace(0, total - 1, count).astype(np.int64)
 
 

@@ -9,7 +9,7 @@ import pytest
 from searchspace.errors import UserError
 from searchspace.space import Space, parse_space
 from sweeps.config.sweep_config import ConfigError
-from sweeps.search.pareto.search import ParetoSearch
+from sweeps.search.pareto.architectures import Architectures
 from sweeps.search.sampler import Sampler, sampler_class, samplers_that_expect_gains
 from sweeps.search.samplers import SAMPLERS
 from tests.sweeps.sweeps_for_tests import small_config
@@ -73,16 +73,7 @@ def test_pareto_alone_expects_gains() -> None:
 
 def test_the_arguments_of_a_search_are_a_persons() -> None:
     with pytest.raises(UserError, match="to minimize, got none"):
-        ParetoSearch(
-            space=space(),
-            constraints=(),
-            scale=2,
-            minimized=(),
-            steps=1,
-            levels=(),
-            seed=0,
-            trials=1,
-        )
+        Architectures(space(), constraints=(), scale=2, minimized=(), seed=0)
 
 
 def test_settings_import_neither_optuna_nor_torch() -> None:

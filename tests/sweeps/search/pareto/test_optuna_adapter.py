@@ -1,103 +1,230 @@
-"""Our sampler in a plain Optuna study."""
+"""Our sampler in Optuna studies that have nothing to do with super-resolution."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import optuna
 import pytest
+from optuna.distributions import CategoricalDistribution, IntDistribution
+from optuna.samplers import RandomSampler
+from optuna.trial import TrialState
 
-from searchspace.architecture import Architecture
-from searchspace.constraint import Constraint, at_most
-from searchspace.cost import costs
-from searchspace.space import Space, parse_space
+from searchspace.errors import UserError
 from sweeps.search.pareto.optuna_adapter import ParetoSampler
+from sweeps.search.pareto.study_reader import StudyReader
+from tests.sweeps.search.pareto.toy_study import (
+    accuracy,
+    costs,
+    objective,
+    sampler,
+    space,
+    study_of,
+    suggested,
+)
 
 
-def space() -> Space:
-    parsed, faults = parse_space(
-        {
-            "srcnn": {"n_feats": [8, 16, 32], "mapped_feats": [4, 8, 16]},
-            "edsr": {
-                "n_feats": [4, 6, 8, 12],
-                "n_blocks": [1, 2, 3],
-                "upsampler": ["direct", "stepwise", "nearest"],
-            },
-        },
-        (),
+@pytest.fixture(autouse=True)
+def _quiet() -> None:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+@pytest.mark.parametrize("limit", [1000, 60])
+def test_each_allowed_configuration_is_suggested_once_and_then_the_study_stops(limit: int) -> None:
+    def small(params: Mapping[str, Any], counted: Mapping[str, float]) -> bool:
+        assert counted == costs(params)
+        return counted["size"] <= limit
+
+    study = study_of(sampler(constraints=small))
+    study.optimize(objective, n_trials=60)
+    expected = (
+        4 + 4 * 5
+        if limit == 1000
+        else sum(
+            width * (1 + depth) <= limit
+            for width in (8, 16, 32, 64)
+            for depth in (0, 1, 1, 2, 2, 3)
+        )
     )
-    assert not faults
-    return parsed
+    assert len(set(suggested(study))) == len(suggested(study)) == expected
+    assert len(study.trials) <= expected + 1
 
 
-def feasible(limits: list[Constraint]) -> set[str]:
-    fitting = (a for a in space().architectures if all(limit.holds(a, 2) for limit in limits))
-    return {architecture.key for architecture in fitting}
-
-
-def psnr_of(architecture: Architecture) -> float:
-    """An invented PSNR [dB] that grows with the costs."""
-    return 30 + 1e-4 * costs(architecture, 2)["params"]
-
-
-def optimize(study: optuna.Study, sampler: ParetoSampler, count: int, jobs: int = 1) -> list[str]:
-    """Keys of what was suggested."""
-    keys = []
-
-    def objective(trial: optuna.Trial) -> tuple[float, ...]:
-        architecture = sampler.architecture(trial)
-        keys.append(architecture.key)
-        if trial.number % 7 == 3:
-            raise RuntimeError("made to fail")
-        return psnr_of(architecture), *sampler.costs(architecture)
-
-    study.optimize(objective, n_trials=count, n_jobs=jobs, catch=(RuntimeError,))
-    return keys
-
-
-@pytest.mark.parametrize("jobs", [1, 3])
-def test_every_architecture_within_the_budget_is_tried_once_and_then_the_study_stops(
-    jobs: int,
-) -> None:
-    limits = [at_most("params", "9K"), at_most("memory", "100M")]
-    sampler = ParetoSampler(space(), scale=2, constraints=limits, trials=30)
-    study = optuna.create_study(directions=sampler.directions, sampler=sampler)
-    keys = optimize(study, sampler, 1000, jobs)
-    assert 10 < len(feasible(limits)) < len(feasible([]))
-    assert len(keys) == len(set(keys))
-    assert set(keys) == feasible(limits)
-    assert len(study.trials) <= len(keys) + jobs
-
-
-def test_a_study_in_a_database_goes_on_as_one_that_was_not_interrupted(tmp_path: Path) -> None:
-    stored = f"sqlite:///{tmp_path / 'study.db'}"
-    sampler = ParetoSampler(space(), scale=2, trials=12)
-    whole = optuna.create_study(directions=sampler.directions, sampler=sampler)
-    expected = optimize(whole, sampler, 12)
-    study = optuna.create_study(
-        storage=stored, study_name="a", directions=sampler.directions, sampler=sampler
-    )
-    keys = optimize(study, sampler, 5)
-    again = ParetoSampler(space(), scale=2, trials=12)
-    study = optuna.load_study(storage=stored, study_name="a", sampler=again)
-    assert [*keys, *optimize(study, again, 7)] == expected
-
-
-def test_it_finds_more_of_the_front_than_random_search() -> None:
-    volumes = {}
-    for name in ("pareto", "random"):
-        sampler = ParetoSampler(space(), scale=2, trials=12)
-        own = sampler if name == "pareto" else optuna.samplers.RandomSampler(seed=0)
-        study = optuna.create_study(directions=sampler.directions, sampler=own)
-        optimize(study, sampler, 12)
-        volumes[name] = len({tuple(trial.values) for trial in study.best_trials})
-    assert volumes["pareto"] > volumes["random"]
-
-
-def test_a_parameter_of_another_kind_is_refused() -> None:
-    sampler = ParetoSampler(space(), scale=2)
-    study = optuna.create_study(directions=sampler.directions, sampler=sampler)
-
-    def objective(trial: optuna.Trial) -> tuple[float, ...]:
-        return trial.suggest_float("learning_rate", 0.1, 1.0), 1, 1
-
-    with pytest.raises(ValueError, match="learning_rate: ParetoSampler suggests the knobs"):
+@pytest.mark.parametrize("directions", [["minimize", "maximize"], ["maximize"]])
+def test_a_study_with_other_directions_is_refused(directions: list[str]) -> None:
+    study = optuna.create_study(directions=directions, sampler=sampler())
+    with pytest.raises(UserError, match="accuracy: maximize, size: minimize; create the study"):
         study.optimize(objective, n_trials=1)
+
+
+def test_values_in_another_order_are_refused() -> None:
+    both: dict[str, Any] = {"size": "minimize", "loss": "minimize"}
+    study = optuna.create_study(
+        directions=["minimize", "minimize"], sampler=sampler(objectives=both)
+    )
+
+    def swapped(trial: optuna.Trial) -> tuple[float, ...]:
+        space(trial)
+        return 0.5, costs(trial.params)["size"]
+
+    with pytest.raises(UserError, match="trial 0: objective 0 is 0.5, but `size` of these param"):
+        study.optimize(swapped, n_trials=3)
+
+
+def test_a_pruned_trial_adds_nothing_to_the_believed_hypervolume() -> None:
+    own = sampler()
+    study = study_of(own)
+    study.optimize(objective, n_trials=8)
+    study.tell(study.ask(), state=TrialState.FAIL)
+    measured = own.search.volume
+
+    def pruned(trial: optuna.Trial) -> tuple[float, ...]:
+        space(trial)
+        raise optuna.TrialPruned
+
+    study.optimize(pruned, n_trials=7)
+    assert own.search.volume == pytest.approx(measured)
+
+
+def test_the_suggestions_find_more_than_chance() -> None:
+    found = {}
+    for name, own in {"pareto": sampler(), "random": RandomSampler(seed=0)}.items():
+        study = study_of(own)
+        study.optimize(objective, n_trials=12)
+        found[name] = len({tuple(trial.values) for trial in study.best_trials})
+        bad = sum(trial.params.get("rule") == "gini" for trial in study.trials[6:])
+        assert bad <= 2 or name == "random"
+    assert found["pareto"] > found["random"]
+
+
+def test_a_batch_has_distinct_configurations_and_a_lost_trial_is_not_suggested_again() -> None:
+    study = study_of(sampler())
+    study.optimize(objective, n_trials=6)
+    batch = [study.ask() for _ in range(5)]
+    for trial in batch:
+        space(trial)
+    assert len(set(suggested(study))) == 11
+    study.tell(batch[0], state=TrialState.FAIL)
+    for trial in batch[1:]:
+        study.tell(trial, [accuracy(trial.params), costs(trial.params)["size"]])
+    study.optimize(objective, n_trials=3)
+    assert len(set(suggested(study))) == 14
+
+
+def test_samplers_that_share_a_database_see_what_the_other_trains(tmp_path: Path) -> None:
+    stored = f"sqlite:///{tmp_path / 'study.db'}"
+    first = study_of(sampler(), storage=stored, study_name="a")
+    running = first.ask()  # it has not asked for a parameter yet
+    own = sampler()
+    second = optuna.load_study(study_name="a", storage=stored, sampler=own)
+    second.ask()
+    assert [known.running for known in own.search.known.values()] == [True, True]
+    space(running)
+    first.tell(running, [accuracy(running.params), costs(running.params)["size"]])
+    second.ask()
+    assert sum(1 in known.curve for known in own.search.known.values()) == 1
+
+
+def test_repeats_train_each_configuration_again_and_measure_the_noise() -> None:
+    own = sampler(repeats=2, trials=24)
+    study = study_of(own)
+    random = np.random.default_rng(0)
+
+    def noisy(trial: optuna.Trial) -> tuple[float, ...]:
+        space(trial)
+        return accuracy(trial.params) + 0.01 * random.normal(), costs(trial.params)["size"]
+
+    study.optimize(noisy, n_trials=16)
+    keys = suggested(study)
+    assert keys[::2] == keys[1::2]
+    assert len(set(keys)) == 8
+    (model,) = own.search._models()
+    assert model.scatter > 0
+    pair = [trial.values[0] for trial in study.trials[:2]]
+    assert model.seen.psnr[0] == pytest.approx(np.mean(pair))
+
+
+def test_an_earlier_study_steers_the_first_suggestions() -> None:
+    earlier = study_of(RandomSampler(seed=1))
+    earlier.optimize(objective, n_trials=30)
+    own = sampler()
+    own.warm_start(earlier.trials)
+    study = study_of(own)
+    study.optimize(objective, n_trials=10)
+    assert sum(trial.params.get("rule") == "gini" for trial in study.trials[2:]) == 0
+    with pytest.raises(UserError, match="trial -1 has 1 objectives, not 2"):
+        own.warm_start(
+            [
+                optuna.create_trial(
+                    params={"width": 8, "kind": "linear"},
+                    value=1.0,
+                    distributions={
+                        "width": CategoricalDistribution([8, 16, 32, 64]),
+                        "kind": CategoricalDistribution(["linear", "tree"]),
+                    },
+                )
+            ]
+        )
+
+
+def test_each_finished_trial_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = []
+    learn = StudyReader._learn
+    monkeypatch.setattr(
+        StudyReader,
+        "_learn",
+        lambda self, trial, row: (numbers.append(trial.number), learn(self, trial, row))[1],
+    )
+    study = study_of(sampler())
+    waiting = study.ask()
+    study.optimize(objective, n_trials=8)
+    space(waiting)
+    study.tell(waiting, [accuracy(waiting.params), costs(waiting.params)["size"]])
+    study.ask()
+    assert sorted(numbers) == list(range(9))
+
+
+def test_an_enqueued_configuration_is_trained_and_learnt_from() -> None:
+    own = sampler()
+    study = study_of(own)
+    study.enqueue_trial({"width": 64, "kind": "tree", "depth": 3, "rule": "entropy"})
+    study.optimize(objective, n_trials=6)
+    assert study.trials[0].params["depth"] == 3
+    assert len(set(suggested(study))) == 6
+    study.ask()
+    assert sum(1 in known.curve for known in own.search.known.values()) == 6
+
+
+def test_two_objectives_may_be_uncertain() -> None:
+    # The second one is good where the first one is bad. With width it costs.
+    def measured(params: Mapping[str, Any]) -> tuple[float, float]:
+        return params["x"] / 10, 1 + 3 * (params["x"] / 10) ** 2 + (params["z"] != 4)
+
+    knobs = {"x": IntDistribution(0, 20), "z": IntDistribution(0, 9)}
+    own = ParetoSampler(
+        knobs,
+        objectives={"accuracy": "maximize", "latency": "minimize", "size": "minimize"},
+        costs=lambda params: {"size": 1 + params["z"]},
+        trials=25,
+    )
+    study = optuna.create_study(directions=own.directions, sampler=own)
+
+    def both(trial: optuna.Trial) -> tuple[float, ...]:
+        params = {name: trial.suggest_int(name, of.low, of.high) for name, of in knobs.items()}
+        return *measured(params), 1 + params["z"]
+
+    study.optimize(both, n_trials=25)
+    useful = [trial.params["z"] in (0, 4) for trial in study.trials[10:]]
+    assert np.mean(useful) > 0.6  # a fifth at random
+    assert len({trial.params["x"] for trial in study.trials}) > 8
+
+
+def test_a_parameter_outside_the_space_is_refused() -> None:
+    study = study_of(sampler())
+
+    def other(trial: optuna.Trial) -> tuple[float, ...]:
+        return trial.suggest_float("rate", 0.1, 1.0), 1
+
+    with pytest.raises(UserError, match="rate: ParetoSampler suggests the parameters of its space"):
+        study.optimize(other, n_trials=1)

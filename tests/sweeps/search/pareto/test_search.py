@@ -1,12 +1,17 @@
 """The sampler that knows its costs: its acquisition, its model, what it may not suggest."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from searchspace.architecture import Architecture
-from searchspace.constraint import at_most
+from searchspace.constraint import Constraint, at_most
 from searchspace.space import Space, parse_space
+from sweeps.search.pareto import search as search_module
+from sweeps.search.pareto import trials
+from sweeps.search.pareto.architectures import Architectures
 from sweeps.search.pareto.expected_improvement import Budgets
 from sweeps.search.pareto.search import ParetoSearch
 from sweeps.search.pareto.surrogate import Observations, Surrogate
@@ -27,18 +32,25 @@ def small_space() -> Space:
     return space
 
 
-def search(**changes: object) -> ParetoSearch:
-    settings: dict[str, object] = {
-        "space": small_space(),
-        "constraints": (),
-        "scale": 2,
-        "minimized": ["params", "multadds"],
-        "steps": 100,
-        "levels": [25],
-        "seed": 0,
-        "trials": 20,
-    }
-    return ParetoSearch(**settings | changes)  # type: ignore[arg-type]
+def search(limits: Sequence[Constraint] = (), trials: int = 20) -> ParetoSearch[Architecture]:
+    candidates = Architectures(
+        small_space(), constraints=limits, scale=2, minimized=["params", "multadds"], seed=0
+    )
+    return ParetoSearch(candidates, seed=0, trials=trials, steps=100, levels=[25])
+
+
+def row_of(searched: ParetoSearch[Architecture], architecture: Architecture) -> int:
+    row = searched.candidates.row(architecture)
+    assert row is not None
+    return row
+
+
+def params_of(
+    searched: ParetoSearch[Architecture], architectures: Sequence[Architecture | None]
+) -> list[float]:
+    """Scaled logarithms of the parameters."""
+    rows = np.array([row_of(searched, each) for each in architectures if each])
+    return [float(cost) for cost in searched.candidates.costs(rows)[:, 0]]
 
 
 def psnr_of(architecture: Architecture) -> float:
@@ -49,7 +61,7 @@ def psnr_of(architecture: Architecture) -> float:
     )
 
 
-def train(searched: ParetoSearch, count: int, first: int = 0) -> list[Architecture]:
+def train(searched: ParetoSearch[Architecture], count: int, first: int = 0) -> list[Architecture]:
     suggested = []
     for number in range(first, first + count):
         architecture = searched.ask(number)
@@ -146,15 +158,12 @@ def test_running_trials_are_not_suggested_again_nor_crowded() -> None:
     batch = [searched.ask(number) for number in range(8, 14)]
     assert None not in batch
     assert len({each.key for each in batch if each}) == 6
-    values = np.array(
-        [searched.features.log_costs["params"][searched.table.row(b)] for b in batch if b]
-    )
-    assert np.ptp(values) > 0.2
+    assert np.ptp(params_of(searched, batch)) > 0.2
 
 
 def test_architectures_worse_than_bicubic_are_not_looked_for() -> None:
     searched = search()
-    searched.floor = 33.0  # two blocks of 8 features reach 33.2
+    searched.floors[0] = 33.0  # two blocks of 8 features reach 33.2
     suggested = train(searched, 14)
     hopeless = [psnr_of(each) < 32.5 for each in suggested[8:]]
     assert sum(hopeless) <= 1
@@ -162,36 +171,41 @@ def test_architectures_worse_than_bicubic_are_not_looked_for() -> None:
 
 def test_front_below_bicubic_is_looked_for_once_nothing_better_was_found() -> None:
     searched = search()
-    searched.floor = 60.0
+    searched.floors[0] = 60.0
     train(searched, 14)
-    assert searched._worthless() is None
-    assert searched._least_psnr(np.array([30.0, 31.0])) < 30.0
+    assert searched._worthless(0) is None
+    assert searched._least(0, np.array([[30.0], [31.0]])) < 30.0
 
 
 def test_shorter_trainings_count_where_trials_were_halted_alone() -> None:
     searched = search()
     train(searched, 5)
-    assert set(searched._observations().task) == {0}
+    assert set(searched.trials.observations(searched.candidates.features, 0).task) == {0}
     halted = searched.ask(5)
     assert halted is not None
     searched.observe(halted, 25, 29.0)
-    assert set(searched._observations().task) == {0}  # it is running
+    assert set(searched.trials.observations(searched.candidates.features, 0).task) == {
+        0
+    }  # it is running
     searched.end(halted, failed=False)
-    assert sorted(searched._observations().task) == [0] * 5 + [1] * 6
+    assert (
+        sorted(searched.trials.observations(searched.candidates.features, 0).task)
+        == [0] * 5 + [1] * 6
+    )
 
 
 def test_first_suggestions_are_spread_along_the_costs() -> None:
     searched = search(trials=80)
     suggested = train(searched, 6)
-    logs = sorted(searched.features.log_costs["params"][searched.table.row(a)] for a in suggested)
+    logs = sorted(params_of(searched, suggested))
     assert logs[0] < 0.3
     assert logs[-1] > 0.6
 
 
 def test_every_feasible_architecture_is_suggested_once_and_then_none() -> None:
     limit = at_most("params", 9000)
-    searched = search(constraints=(limit,))
-    total = len(searched.feasible)
+    searched = search((limit,))
+    total = len(searched.candidates.feasible)
     suggested = train(searched, total)
     assert len({each.key for each in suggested}) == total
     assert all(limit.holds(each, 2) for each in suggested)
@@ -202,7 +216,7 @@ def test_suggestion_depends_on_seed_number_and_what_was_told_alone() -> None:
     first, again = search(), search()
     train(first, 9)
     for known in list(first.known.values()):
-        architecture = first.table.architecture(known.row)
+        architecture = first.candidates.item(known.row)
         again.add(architecture)
         for step, psnr in known.curve.items():
             again.observe(architecture, step, psnr)
@@ -229,4 +243,36 @@ def test_earlier_sweeps_shorten_the_spread_and_steer_the_first_suggestions() -> 
 
 def test_objective_that_is_no_sum_of_parts_is_refused() -> None:
     with pytest.raises(ValueError, match="pareto needs costs among params"):
-        search(minimized=["memory"])
+        Architectures(small_space(), constraints=(), scale=2, minimized=["memory"], seed=0)
+
+
+def test_a_stopped_trial_is_no_member_of_the_front() -> None:
+    searched = search()
+    trained = train(searched, 6)
+    models = searched._models()
+    for number in range(6, 12):
+        stopped = searched.ask(number)
+        assert stopped is not None
+        searched.end(stopped, failed=False, stopped=True)
+    front = searched._front(models)
+    assert len(front.costs) == 6
+    assert sorted(front.scores[:, 0]) == sorted(psnr_of(each) for each in trained)
+    # A stopped trial that is resumed may become a member again.
+    searched.resume(stopped)
+    assert len(searched._front(models).costs) == 7
+
+
+def test_the_newest_trainings_and_the_front_reach_the_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(trials, "MAX_OBSERVED", 16)
+    monkeypatch.setattr(search_module, "MAX_OBSERVED", 16)
+    searched = search()
+    rows = [row_of(searched, each) for each in train(searched, 30)]
+    (model,) = searched._models()
+    known = set(model.seen.trial.tolist())
+    assert len(known) == 16
+    assert {rows[29], rows[28]} <= known
+    front = searched._front_rows()
+    assert len(known & set(front)) == min(len(front), 8)
+    assert known & set(rows[:10])

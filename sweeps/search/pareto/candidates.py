@@ -1,0 +1,82 @@
+"""What the search behind `sampler: pareto` asks of the configurations that it may suggest.
+
+A configuration is whatever is trained: an architecture of a sweep, or the parameters of an Optuna trial. The search
+knows a configuration by the number of its row, and `Candidates` translates.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sweeps.search.pareto.surrogate import Floats, Ints
+
+Item = TypeVar("Item")
+"""The type of a configuration."""
+
+
+class Candidates(ABC, Generic[Item]):
+    """Configurations with exact costs. Each configuration is one row."""
+
+    grows = False
+    """Whether the space is too large for a table. If so, `draw` gives new rows for each suggestion."""
+
+    @property
+    @abstractmethod
+    def groups(self) -> Ints:
+        """(columns,): for each column of the features, the number of the knob or cost that it encodes."""
+
+    @property
+    @abstractmethod
+    def is_cost(self) -> NDArray[np.bool_]:
+        """(columns,): whether each column of the features holds a cost."""
+
+    @property
+    @abstractmethod
+    def feasible(self) -> Ints:
+        """(M,): rows of the configurations that meet the constraints, in ascending order. Not used if the candidates
+        grow.
+        """
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Returns the number of rows."""
+
+    @abstractmethod
+    def row(self, item: Item) -> int | None:
+        """Returns the row of a configuration, or None if it is outside the space."""
+
+    @abstractmethod
+    def item(self, row: int) -> Item:
+        """Returns the configuration of a row."""
+
+    @abstractmethod
+    def features(self, rows: Ints) -> Floats:
+        """Returns the features (N, columns) of `rows` (N,), in [0, 1]."""
+
+    @abstractmethod
+    def costs(self, rows: Ints) -> Floats:
+        """Returns the scaled costs (N, D) of `rows` (N,) that are to be minimized. Feasible rows have costs in [0, 1]."""
+
+    @abstractmethod
+    def neighbours(self, row: int) -> list[int]:
+        """Returns the rows of configurations that differ from that of `row` in one knob."""
+
+    def draw(self, near: Sequence[int], random: np.random.Generator) -> Ints:
+        """Returns feasible rows, drawn at random and among the neighbours of the rows in `near`.
+
+        Rows of an earlier draw are no longer valid, except those that `keep` has returned. Called only if the
+        candidates grow.
+        """
+        raise NotImplementedError
+
+    def allows(self, row: int) -> bool:
+        """Returns whether the configuration of a row that `neighbours` has returned meets the constraints."""
+        place = int(np.searchsorted(self.feasible, row))
+        return place < len(self.feasible) and self.feasible[place] == row
+
+    def keep(self, row: int) -> int:
+        """Returns a row of the same configuration that stays valid."""
+        return row

@@ -1,0 +1,47 @@
+"""The Pareto front that a search knows or believes in, and the budgets that it cuts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sweeps.search.pareto.expected_improvement import Budgets
+from sweeps.search.pareto.surrogate import Floats, Ints
+
+
+@dataclass(frozen=True, kw_only=True)
+class Front:
+    """The configurations that are or may be trained in full."""
+
+    costs: Floats
+    """(M, D): scaled costs."""
+    scores: Floats
+    """(M, objectives): the scores. For a trial that is running or paused, they are predictions."""
+    floors: list[float]
+    """For each objective, the score that a configuration must exceed to be worth anything."""
+
+
+def budgets_of(front: Front, tops: Sequence[float]) -> Budgets:
+    """Returns the budgets that `front` cuts.
+
+    Each score after the first is one more axis. The coordinate of a configuration on it is the distance of its score
+    from the objective's entry of `tops`, which no score is expected to reach. It is 1 at the floor.
+    """
+    axes = [front.costs]
+    for objective in range(1, len(tops)):
+        top, floor = tops[objective], front.floors[objective]
+        axes.append(((top - front.scores[:, objective]) / (top - floor))[:, None])
+    return Budgets(np.concatenate(axes, 1), front.scores[:, 0], front.floors[0])
+
+
+def non_dominated(costs: Floats, scores: Floats) -> Ints:
+    """Returns the indices of the configurations that no other one dominates.
+
+    `costs` (N, D) are minimized, and `scores` (N, objectives) are maximized.
+    """
+    front = []
+    for i in range(len(costs)):
+        no_worse = (costs <= costs[i]).all(1) & (scores >= scores[i]).all(1)
+        if not (no_worse & (scores > scores[i]).any(1)).any():
+            front.append(i)
+    return np.array(front, np.int64)
