@@ -124,7 +124,9 @@ class Plan:
             scale=self.config.scale,
             batch_size=train.batch_size,
             patch_size=train.patch_size,
-            bfloat16=auto if train.precision == "auto" else train.precision == "bfloat16",
+            bfloat16=auto
+            if train.computed_precision == "auto"
+            else train.computed_precision == "bfloat16",
             averaged=train.ema is not None,
             teacher=self.teacher,
             image_pixels=self.image_pixels,

@@ -23,7 +23,6 @@ from torch import Tensor, nn
 from searchspace.errors import UserError
 from sweeps.checkpoints.state import Checkpoints, newest_state, write_state
 from sweeps.checkpoints.stored_state import training_fault
-from sweeps.checkpoints.warm_start import warm_start
 from sweeps.data.patches import PatchSampler
 from sweeps.data.split import DataSplit
 from sweeps.device import keep_freed_memory, pick_device
@@ -32,6 +31,7 @@ from sweeps.measure.turns import clock as working_clock
 from sweeps.measure.turns import give_way
 from sweeps.records import Evaluation, Measurement, Progress
 from sweeps.train.average import Average, average_of
+from sweeps.train.networks import start
 from sweeps.train.optimizer import learning_rate_at, make_optimizer, set_rate
 from sweeps.train.own_function import TrainingJob, own_step
 from sweeps.train.settings import TrainSettings
@@ -226,7 +226,7 @@ def _start(network: nn.Module, settings: TrainSettings) -> None:
     if settings.warm_start is None:
         return
     try:
-        logger.info(str(warm_start(network, Path(settings.warm_start))))
+        logger.info(str(start(network, Path(settings.warm_start))))
     except UserError as error:
         # The weights would not fit at the next attempt either.
         raise TrainingFailed(f"train.warm_start: {error}") from None
