@@ -68,7 +68,7 @@ AVERAGING = 0.01
 LARGEST = 127
 """Absolute value of the largest rounded weight. -128 is left out, so that the values lie evenly around 0."""
 SMALLEST = 1e-12
-"""Scale of a channel whose weights are all 0."""
+"""Scale of a channel whose weights are all 0, and the smallest value whose root has a gradient."""
 EXAMPLE = (1, 3, 16, 16)
 """Shape of the image that shows which operators return numbers with fractions."""
 
@@ -98,6 +98,17 @@ class Rounding(FusedMovingAvgObsFakeQuantize):
     def grid(self) -> "Grid":
         """The values to which the tensor is rounded."""
         return Grid(scale=float(self.scale), zero_point=int(self.zero_point))
+
+
+class Root(nn.Module):
+    """The square root, whose gradient is 0 instead of infinite for a value of 0.
+
+    Attention by contrast takes the root of a variance. After rounding, a channel may be constant, so its variance is 0.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Returns the root of each value of `x`. In training mode, values below SMALLEST count as SMALLEST."""
+        return x.clamp_min(SMALLEST).sqrt() if self.training else x.sqrt()
 
 
 class WeightRounding(nn.Module):
@@ -161,6 +172,14 @@ class Rounded(nn.Module):
         grid = COLOURS
         return torch.fake_quantize_per_tensor_affine(colours, grid.scale, grid.zero_point, 0, 255)
 
+    def is_finite(self) -> bool:
+        """Returns whether all weights and ranges are numbers. Rounding turns NaN into numbers, so the loss does not tell."""
+        tensors = [
+            *self.parameters(),
+            *(m.scale for m in self.modules() if isinstance(m, Rounding)),
+        ]
+        return all(bool(tensor.isfinite().all()) for tensor in tensors)
+
     def learnt(self) -> list[Learnt]:
         """Returns the grids of all convolutions, in the order in which they run."""
         modules = dict(self.net.named_modules())
@@ -214,6 +233,11 @@ def rounded(network: nn.Module) -> Rounded:
         with graph.graph.inserting_after(node):
             made = graph.graph.call_module(name, (node,))
         node.replace_all_uses_with(made, lambda user, made=made: user is not made)  # type: ignore[misc]
+    for node in graph.graph.nodes:
+        if node.target in (torch.sqrt, "sqrt"):
+            name = f"root_{node.name}"
+            graph.add_submodule(name, Root())
+            node.op, node.target, node.kwargs = "call_module", name, {}
     graph.recompile()
     return Rounded(graph, built).train(network.training)
 

@@ -65,7 +65,7 @@ def int8(
             try:
                 at = size_of(size, variant.scale)
                 found = losses(before, after, TARGETS[target], split, size=at)
-                rows.append({"variant": name, "target": target} | found.row())
+                rows.append({"variant": name, "target": target, **found.row()})
             except ExportFailed as error:
                 failures.append(f"{name}: {error}")
     if rows:

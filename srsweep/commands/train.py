@@ -18,6 +18,7 @@ from searchspace.synonyms import nearest
 from srsweep.advice import advised
 from srsweep.choice import choose
 from srsweep.errors import as_failed_training
+from srsweep.fine_tuning import fine_tuned
 from srsweep.options import DATABASE, INTO, SCALE, VARIANT, read_value
 from srsweep.progress import progress_bar
 from srsweep.variant import (
@@ -41,11 +42,6 @@ from sweeps.train.networks import network_to_train, start
 from sweeps.train.segment import Segment, run
 from sweeps.train.settings import TrainSettings, batch_fault
 from sweeps.train.teacher import teacher_of
-
-SHORTER = 4
-"""How many times fewer steps a training with --quantize takes than the training of its weights."""
-GENTLER = 5
-"""How many times lower its learning rate is."""
 
 
 @click.command()
@@ -134,7 +130,7 @@ def train(  # noqa: PLR0913 - one parameter an option
     given = choose(variant, scale=scale, weights=None, db=db, fetch=False)
     changed = _with_weights(_changed(changes), start, teacher, db)
     if quantize is not None:
-        changed = _fine_tuned(given, changed, quantize)
+        changed = fine_tuned(given, changed, quantize)
     wanted = Variant(
         # The recipe of a trial is part of the settings from here on, where --set may change it.
         architecture=given.architecture.without_recipe,
@@ -182,35 +178,6 @@ def _with_weights(
         path = _weights(option, text, db)
         found[key] = path if key == "warm_start" else {"teacher": {"weights": path}}
     return found
-
-
-def _fine_tuned(
-    variant: Variant, changed: Mapping[str, object], quantize: str
-) -> dict[str, object]:
-    """Returns the changed settings of a training of `variant` with simulated rounding, which starts from its weights.
-
-    Raises UserError if it has no weights and no others are given, or if its weights were trained with rounding.
-    """
-    if changed.get("quantize", quantize) != quantize:
-        raise UserError("--set quantize: is given by --quantize too; leave one of them out")
-    before = variant.train
-    found: dict[str, object] = {"quantize": quantize}
-    if changed.get("warm_start") is None:
-        if variant.weights is None and variant.trial is None:
-            raise UserError(
-                "--quantize: fine-tunes trained weights: name a trial (SWEEP#NUMBER), an output folder of `srsweep train`, or "
-                "the weights with --from"
-            )
-        if before.quantize is not None:
-            raise UserError(
-                f"--quantize: the weights of {variant.name} were trained with rounding already; leave the option out to "
-                "train them again, or name other weights with --from"
-            )
-        found["warm_start"] = str(variant.checkpoint().absolute())
-    if variant.data is not None:
-        found["steps"] = max(1, before.steps // SHORTER)
-        found["learning_rate"] = before.learning_rate / GENTLER
-    return found | dict(changed)
 
 
 def _weights(option: str, text: str, db: str | None) -> str:

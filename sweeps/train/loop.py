@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from searchspace.errors import UserError
+from searchspace.rounding import Rounded
 from sweeps.checkpoints.state import Checkpoints, newest_state, write_state
 from sweeps.checkpoints.stored_state import training_fault
 from sweeps.data.patches import PatchSampler
@@ -118,6 +119,7 @@ def train(
         step += 1
         if step % settings.evaluate_every == 0 or step in also:
             loss = watch.mean(step)
+            _refuse_not_finite(network, step, settings)
             seconds = clock() - started
             scores = evaluate(scored, split.validation, device=device)
             evaluation = _evaluation(step, scores, loss, seconds)
@@ -204,6 +206,15 @@ class _LossWatch:
         if reset:
             self.total, self.count = None, 0
         return loss
+
+
+def _refuse_not_finite(network: nn.Module, step: int, settings: TrainSettings) -> None:
+    """Raises TrainingFailed if a network with simulated rounding has weights or ranges that are not finite."""
+    if isinstance(network, Rounded) and not network.is_finite():
+        raise TrainingFailed(
+            f"the weights are not finite at step {step}; try a lower learning_rate than "
+            f"{settings.learning_rate:g}, or clip_gradient: 1"
+        )
 
 
 def _newest(

@@ -7,7 +7,7 @@ from torch import Tensor
 from searchspace.architecture import architecture
 from searchspace.errors import UserError
 from searchspace.layers import ColourShift, deployed
-from searchspace.rounding import Grid, Rounded, Rounding, WeightRounding, rounded
+from searchspace.rounding import Grid, Root, Rounded, Rounding, WeightRounding, rounded
 
 KNOBS = {"n_feats": 4, "n_blocks": 1}
 
@@ -102,6 +102,21 @@ def test_the_gradient_reaches_every_weight() -> None:
     network = small()
     (network(images()) - 0.5).abs().mean().backward()
     assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+def test_a_constant_channel_has_a_gradient() -> None:
+    # The contrast of a channel whose values are equal is the root of 0.
+    values = torch.tensor([0.0, 4.0], requires_grad=True)
+    Root().train()(values).sum().backward()
+    assert values.grad is not None
+    assert values.grad.tolist() == [0, 0.25]
+    assert Root().eval()(values).tolist() == [0, 2]
+    network = small("imdn", {"n_feats": 4, "n_blocks": 1})
+    (network(torch.zeros(1, 3, 8, 8)) - 0.5).abs().mean().backward()
+    assert network.is_finite()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in network.parameters())
+    next(network.parameters()).data.fill_(torch.nan)
+    assert not network.is_finite()
 
 
 def test_colour_conversion_and_interpolation_are_not_rounded() -> None:
