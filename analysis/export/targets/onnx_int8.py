@@ -42,7 +42,7 @@ def write(job: Job, path: Path) -> None:
         quant_pre_process(
             str(whole), str(prepared), skip_symbolic_shape=True, skip_optimization=kept
         )
-        ranges = learnt_ranges(prepared, job.learnt)
+        ranges = learnt_ranges(prepared, job)
         quantization.quantize_static(
             str(prepared),
             str(path),
@@ -57,8 +57,8 @@ def write(job: Job, path: Path) -> None:
         )
 
 
-def learnt_ranges(path: Path, learnt: Sequence[Learnt]) -> dict[str, list[dict[str, object]]]:
-    """Returns the scale and the zero point of tensors in the float32 file `path`, by name, as onnxruntime takes them.
+def learnt_ranges(path: Path, job: Job) -> dict[str, list[dict[str, object]]]:
+    """Returns the scale and the zero point of tensors in the float32 file of a job, by name, as onnxruntime takes them.
 
     They are the inputs and outputs of the convolutions that a training with simulated rounding has learnt. A layer that
     runs several times is a node several times, in the same order. Other tensors are calibrated. If a tensor has two
@@ -67,12 +67,14 @@ def learnt_ranges(path: Path, learnt: Sequence[Learnt]) -> dict[str, list[dict[s
     """
     import onnx as onnx_file
 
+    same = _same_weights(job)
     waiting: dict[str, list[Learnt]] = {}
-    for each in learnt:
-        waiting.setdefault(f"{each.name}.weight", []).append(each)
+    for each in job.learnt:
+        waiting.setdefault(same[f"{each.name}.weight"], []).append(each)
     found: dict[str, Grid] = {}
     for node in onnx_file.load(str(path)).graph.node:
-        queue = waiting.get(node.input[1] if len(node.input) > 1 else "", [])
+        weight = node.input[1] if len(node.input) > 1 else ""
+        queue = waiting.get(same.get(weight, weight), [])
         if node.op_type in QUANTISED and queue:
             each = queue.pop(0)
             if each.result is not None:
@@ -91,6 +93,14 @@ def learnt_ranges(path: Path, learnt: Sequence[Learnt]) -> dict[str, list[dict[s
         ]
         for name, grid in found.items()
     }
+
+
+def _same_weights(job: Job) -> dict[str, str]:
+    """Maps the weight of each layer to the first weight with equal values, because a file stores equal weights once."""
+    state = job.network.state_dict()
+    names = dict.fromkeys(f"{each.name}.weight" for each in job.learnt)
+    first: dict[bytes, str] = {}
+    return {name: first.setdefault(state[name].numpy().tobytes(), name) for name in names}
 
 
 def _unsigned() -> object:

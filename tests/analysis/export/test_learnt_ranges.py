@@ -11,6 +11,7 @@ from onnx import numpy_helper
 from analysis.export.pipeline import write_unverified
 from analysis.export.target import Job
 from analysis.export.targets import TARGETS, onnx_int8
+from analysis.export.targets import onnx as onnx_target
 from analysis.export.verify import ExportFailed
 from searchspace.architecture import architecture
 from searchspace.layers import deployed
@@ -52,6 +53,23 @@ def test_the_file_has_the_learnt_ranges(network: Rounded, tmp_path: Path) -> Non
     assert np.abs(given - expected).mean() < 0.004
     assert given.min() >= 0
     assert given.max() <= 1
+
+
+def test_equal_weights_are_one_tensor_of_the_file(tmp_path: Path) -> None:
+    # Both levels of LapSRN enlarge the image with the same bilinear weights.
+    knobs = {"n_feats": 4, "n_convs": 1}
+    made = rounded(architecture("lapsrn", knobs).network(4))
+    made(torch.rand(1, 3, 8, 8))
+    folded = deployed(made)
+    assert isinstance(folded, Rounded)
+    path, learnt = tmp_path / "whole.onnx", folded.learnt()
+    job = Job(network=folded.without_rounding(), calibration=[], learnt=learnt)
+    onnx_target.write(job, path)
+    found = onnx_int8.learnt_ranges(path, job)
+    results = [each.result for each in learnt if "image" in each.name]
+    assert len(results) == 2
+    written = {float(values[0]["scale"]) for values in found.values()}
+    assert {np.float32(grid.scale) for grid in results if grid} <= written
 
 
 def test_a_target_without_learnt_ranges_is_refused_in_one_line(
