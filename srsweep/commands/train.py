@@ -70,7 +70,7 @@ from sweeps.train.teacher import teacher_of
 @click.option(
     "--quantize",
     type=click.Choice(["int8"]),
-    help="Fine-tune VARIANT with simulated rounding, so that its INT8 files lose less. The training starts from the weights of VARIANT, or from "
+    help="Fine-tune VARIANT with simulated rounding, so that its INT8 file loses less. The training starts from the weights of VARIANT, or from "
     "those of --from. Unless --steps or --set changes them, it takes a quarter of the steps of VARIANT and a fifth of its learning rate.",
 )
 @click.option(
