@@ -24,6 +24,7 @@ COMMANDS = {
     "evaluate": "Measure PSNR and SSIM of a network on the test sets.",
     "train": "Train one network, from scratch or from existing weights.",
     "export": "Export a variant for a device and verify the file.",
+    "int8": "Compare the PSNR of networks in float32 and as INT8 files.",
     "upscale": "Enlarge images with a trained network or an exported file.",
     "inspect": "Look inside networks while they enlarge one image.",
     "plate": "Show the same part of an image as several networks enlarge it.",

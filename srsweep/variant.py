@@ -22,6 +22,7 @@ from searchspace.spec import explain
 from srsweep.advice import advised
 from srsweep.errors import say
 from sweeps.advice import folder_for
+from sweeps.checkpoints.rounding import stated_rounding
 from sweeps.checkpoints.state import checkpoint_path, refuse_damaged
 from sweeps.checkpoints.upstream_weights import Loaded, load_weights
 from sweeps.checkpoints.warm_start import stated_architecture
@@ -31,6 +32,7 @@ from sweeps.data.split import DataSplit, open_data
 from sweeps.measure.latency_objective import FACT, key_of
 from sweeps.records import Measurement
 from sweeps.store.store import Store
+from sweeps.train.networks import network_to_train
 from sweeps.train.settings import TrainSettings
 
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -96,7 +98,7 @@ class Variant:
 
         Prints what the assignment relied on, unless a checkpoint of srsweep states this variant.
         """
-        network = self.architecture.network(self.scale)
+        network = network_to_train(self.architecture, self.scale, self.train)
         loaded = load_weights(network, self.checkpoint())
         if not loaded.own:
             say(str(loaded), err=True)
@@ -118,7 +120,8 @@ class Variant:
         if self.data is None:
             return "unknown images"
         steps = self.trial.step if self.trial is not None else self.train.steps
-        return f"{sets_label(self.data.train)}, {steps:,} steps"
+        rounding = f" with {self.train.quantize} rounding" if self.train.quantize else ""
+        return f"{sets_label(self.data.train)}, {steps:,} steps{rounding}"
 
 
 def note_of(variant: Variant) -> dict[str, object]:
@@ -174,7 +177,8 @@ def of_checkpoint(path: Path) -> Variant | None:
     if stated is None:
         return None
     found, scale = stated
-    return Variant(architecture=found, scale=scale, weights=path)
+    train = validated(TrainSettings, {"quantize": stated_rounding(path)}, {}, prefix=f"{path}: ")
+    return Variant(architecture=found, scale=scale, weights=path, train=train)
 
 
 def validated(

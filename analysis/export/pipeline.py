@@ -19,6 +19,7 @@ from searchspace.architecture import Architecture
 from searchspace.cost import low_res_size
 from searchspace.errors import UserError, cut
 from searchspace.layers import deployed
+from searchspace.rounding import Learnt, Rounded
 from sweeps.data.cache import PairSet
 from sweeps.data.split import DataSplit
 from sweeps.files import flush, naming_full_disk
@@ -73,11 +74,9 @@ def ship(
     with tempfile.TemporaryDirectory(prefix=".unverified-", dir=folder) as aside:
         path = Path(aside) / file_name
         try:
-            with naming_full_disk(folder / file_name), _one_line(target):
-                images = training_images(split.train)
-                target.write(Job(network=plain, calibration=images, size=size), path)
-                flush(path)
-            with _one_line(target):
+            with naming_full_disk(folder / file_name):
+                write_unverified(plain, target, path, split, size)
+            with in_one_line(target):
                 verdict = verify(
                     target,
                     path,
@@ -99,8 +98,37 @@ def ship(
     return Shipped(target=target, file=folder / file_name, verdict=verdict)
 
 
+def write_unverified(
+    plain: nn.Module, target: Target, path: Path, split: DataSplit, size: tuple[int, int]
+) -> None:
+    """Writes the deployed network `plain` to `path` without checking the file. `size` is as in `ship`.
+
+    Raises ExportFailed if the target cannot write this network.
+    """
+    network, learnt = _to_write(plain, target)
+    with in_one_line(target):
+        images = training_images(split.train)
+        target.write(Job(network=network, calibration=images, learnt=learnt, size=size), path)
+        flush(path)
+
+
+def _to_write(network: nn.Module, target: Target) -> tuple[nn.Module, Sequence[Learnt]]:
+    """Returns the network that a target writes, and the ranges that its training has learnt.
+
+    Raises ExportFailed if the network was trained with simulated rounding and the target cannot use the ranges.
+    """
+    if not isinstance(network, Rounded):
+        return network, ()
+    if not target.takes_learnt:
+        raise ExportFailed(
+            f"export: {target.name} cannot use the ranges of a training with simulated rounding; choose "
+            "--to int8, or export the weights that the training started from"
+        )
+    return network.without_rounding(), network.learnt()
+
+
 @contextmanager
-def _one_line(target: Target) -> Iterator[None]:
+def in_one_line(target: Target) -> Iterator[None]:
     """Turns an error of a phone's converter or runtime into ExportFailed, because its authors must mend it.
 
     Errors of other targets keep their traceback.

@@ -12,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from searchspace.rounding import Learnt
+
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """A function that runs an exported file. It takes (1, 3, H, W) in [0, 1] and returns (1, 3, scale * H, scale * W)."""
 
@@ -33,6 +35,8 @@ class Job:
     """The deployed network: in float32 on the CPU, in evaluation mode, with its norms folded."""
     calibration: Sequence[NDArray[np.uint8]]
     """Low-resolution images (h, w, 3) of the training split. Only targets that quantise need them."""
+    learnt: Sequence[Learnt] = ()
+    """The ranges of a training with simulated rounding. Empty if the network was trained without it."""
     size: tuple[int, int] = EXAMPLE_SIZE
     """Height and width of the images that the file is for. Other sizes are refused by files of a fixed size."""
 
@@ -76,6 +80,8 @@ class Target:
     """Whether the file accepts heights and widths up to `Job.largest` only."""
     packages: tuple[str, ...] = ()
     """Further packages whose versions the model card states."""
+    takes_learnt: bool = False
+    """Whether `write` uses the ranges of a training with simulated rounding (`Job.learnt`)."""
     fault: Callable[[Path, tuple[int, ...], tuple[int, ...]], str] | None = None
     """If this machine cannot run the file: a function that checks its structure instead. It takes the file and the shapes
     of the input and the output, and returns what is wrong, or ''."""

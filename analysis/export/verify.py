@@ -93,12 +93,10 @@ def verify(
         smallest = smallest_size(network, run, first, target.largest_difference)
         _refuse_small(target, validation, smallest)
     tile = _tile(target, validation, latency_size)
-    judged: nn.Module = AsNetwork(run)
     if tile:
-        judged = InTiles(judged, tile, padded=target.fixed)
         whole = InTiles(network, tile, padded=target.fixed)
         psnr_torch = evaluate(whole, validation, device="cpu").psnr_y
-    after = evaluate(judged, validation, device="cpu").psnr_y
+    after = file_psnr(target, run, validation, latency_size)
     verdict = Verdict(
         differences=differences,
         psnr_torch=psnr_torch,
@@ -112,6 +110,17 @@ def verify(
     )
     _refuse(target, verdict)
     return verdict
+
+
+def file_psnr(target: Target, run: Run, validation: PairSet, size: tuple[int, int]) -> float:
+    """Returns the PSNR [dB] of an exported file on the validation images, in tiles if it does not take all of them.
+
+    `size` is the (height, width) for which the file was written.
+    """
+    judged: nn.Module = AsNetwork(run)
+    if tile := _tile(target, validation, size):
+        judged = InTiles(judged, tile, padded=target.fixed)
+    return evaluate(judged, validation, device="cpu").psnr_y
 
 
 def _not_run(

@@ -38,6 +38,7 @@ from sweeps.search.sampler import sampler_class
 from sweeps.store.comparability import refusal
 from sweeps.store.urls import parse_url
 from sweeps.train.loop import time_step
+from sweeps.train.networks import network_to_train
 from sweeps.train.settings import TrainSettings, heaviest
 from sweeps.train.teacher import largest_teacher
 
@@ -320,7 +321,7 @@ def _time_step(config: SweepConfig, architecture: Architecture) -> float:
         )
     timed = train.model_copy(update={"batch_size": batch})
     share = _step_pixels(config) / (train.patch_size**2 * batch)
-    return time_step(architecture.network(scale), scale, timed) * share
+    return time_step(network_to_train(architecture, scale, timed), scale, timed) * share
 
 
 def _seconds(

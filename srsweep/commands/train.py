@@ -18,6 +18,7 @@ from searchspace.synonyms import nearest
 from srsweep.advice import advised
 from srsweep.choice import choose
 from srsweep.errors import as_failed_training
+from srsweep.fine_tuning import fine_tuned
 from srsweep.options import DATABASE, INTO, SCALE, VARIANT, read_value
 from srsweep.progress import progress_bar
 from srsweep.variant import (
@@ -31,13 +32,13 @@ from srsweep.variant import (
     validated,
 )
 from sweeps.checkpoints.state import checkpoint_path, read_checkpoint
-from sweeps.checkpoints.warm_start import warm_start
 from sweeps.data.patches import PatchSampler
 from sweeps.data.settings import DataSettings
 from sweeps.data.split import open_data
 from sweeps.files import write_text
 from sweeps.paths import expanded
 from sweeps.records import MAX_STEPS, Evaluation, Outcome, Progress
+from sweeps.train.networks import network_to_train, start
 from sweeps.train.segment import Segment, run
 from sweeps.train.settings import TrainSettings, batch_fault
 from sweeps.train.teacher import teacher_of
@@ -65,6 +66,12 @@ from sweeps.train.teacher import teacher_of
     metavar="TRIAL|FOLDER|FILE",
     help="Start from existing weights: those of a trial (SWEEP#NUMBER), of an output folder of `srsweep train`, or of a file, "
     "such as a checkpoint from a public implementation. They may be for another scale. Default: as in the earlier training, otherwise random weights.",
+)
+@click.option(
+    "--quantize",
+    type=click.Choice(["int8"]),
+    help="Fine-tune VARIANT with simulated rounding, so that its INT8 file loses less. The training starts from the weights of VARIANT, or from "
+    "those of --from. Unless --steps or --set changes them, it takes a quarter of the steps of VARIANT and a fifth of its learning rate.",
 )
 @click.option(
     "--teacher",
@@ -95,6 +102,7 @@ def train(  # noqa: PLR0913 - one parameter an option
     steps: int | None,
     changes: tuple[str, ...],
     start: str | None,
+    quantize: str | None,
     teacher: str | None,
     train_set: str | None,
     root: str | None,
@@ -115,11 +123,14 @@ def train(  # noqa: PLR0913 - one parameter an option
     \b
     srsweep train SWEEP#12 --steps 100_000 -o best
     srsweep train best --seed 1 -o best-seed1
+    srsweep train best --quantize int8 -o best-int8
     srsweep train slwsr n_feats=16 --data BSDS400 --root data -o best
     srsweep train slwsr n_feats=16 --scale 3 --from best/attempt-1.pt -o best-x3
     """
     given = choose(variant, scale=scale, weights=None, db=db, fetch=False)
     changed = _with_weights(_changed(changes), start, teacher, db)
+    if quantize is not None:
+        changed = fine_tuned(given, changed, quantize)
     wanted = Variant(
         # The recipe of a trial is part of the settings from here on, where --set may change it.
         architecture=given.architecture.without_recipe,
@@ -279,10 +290,14 @@ def _started(variant: Variant, folder: Path) -> list[str]:
     A training that `folder` holds already no longer needs them.
     """
     path = variant.train.warm_start
-    if path is None or checkpoint_path(folder, 1).exists():
+    if checkpoint_path(folder, 1).exists():
+        return []
+    if path is None:
+        network_to_train(variant.architecture, variant.scale, variant.train)
         return []
     try:
-        return [str(warm_start(variant.architecture.network(variant.scale), Path(path)))]
+        network = network_to_train(variant.architecture, variant.scale, variant.train)
+        return [str(start(network, Path(path)))]
     except UserError as error:
         raise UserError(f"train.warm_start: {error}") from None
 

@@ -118,13 +118,13 @@ class Plan:
         `lowered` says whether the processor computes in bfloat16 under `precision: auto`.
         """
         train = self.train
-        auto = lowered if gpu is None else gpu.bfloat16
+        precision, auto = train.computed_precision, lowered if gpu is None else gpu.bfloat16
         resident = gpu is not None and self.image_bytes < RESIDENT_SHARE * gpu.memory
         return Load(
             scale=self.config.scale,
             batch_size=train.batch_size,
             patch_size=train.patch_size,
-            bfloat16=auto if train.precision == "auto" else train.precision == "bfloat16",
+            bfloat16={"auto": auto}.get(precision, precision == "bfloat16"),
             averaged=train.ema is not None,
             teacher=self.teacher,
             image_pixels=self.image_pixels,

@@ -35,6 +35,7 @@ from sweeps.measure.load import Load, Meter
 from sweeps.measure.turns import alone, join_measurement
 from sweeps.train.average import average_of
 from sweeps.train.cuda_graph import WARM_UP
+from sweeps.train.networks import network_to_train
 from sweeps.train.optimizer import learning_rate_at, make_optimizer
 from sweeps.train.settings import TrainSettings
 from sweeps.train.step import Step, make_step
@@ -286,7 +287,7 @@ def _prepared(job: Job, split: DataSplit) -> Callable[[], tuple[float, int | Non
     """Builds and warms up the network. Returns a function that takes the counted steps."""
     torch.manual_seed(job.seed)
     device = pick_device(job.train.device)
-    network = architecture(job.family, job.knobs).network(job.scale)
+    network = network_to_train(architecture(job.family, job.knobs), job.scale, job.train)
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     sampler = PatchSampler(split.train, job.train.patch_size, job.train.batch_size, job.seed)
     rate = partial(learning_rate_at, job.train)

@@ -19,6 +19,7 @@ from searchspace.errors import UserError
 from searchspace.family import PublicCode
 from searchspace.layers import RGB_MEAN_DIV2K, ColourShift
 from sweeps.checkpoints.foreign_file import WRAPPERS, StoredWeights, read_file, read_weights
+from sweeps.checkpoints.rounding import refuse_other_rounding
 from sweeps.checkpoints.tensor_order import Misfit, by_order, units_of
 from sweeps.checkpoints.unseen import unseen
 
@@ -82,6 +83,7 @@ def load_weights(network: nn.Module, path: Path) -> Loaded:
     file = read_file(path)
     built: Built | None = getattr(network, "built", None)
     stated = built is not None and _same_variant(path, file, built)
+    refuse_other_rounding(path, file, getattr(network, "quantize", None))
     own = network.state_dict()
     candidates = list(_stripped(file.tensors))
     for stored in candidates:

@@ -5,6 +5,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from searchspace.rounding import Rounding
 from sweeps.train.settings import TrainSettings
 
 
@@ -14,7 +15,8 @@ class Average:
     Step number t, counted from 0, moves each averaged weight towards the new weight by 1 - d, where d is the smaller
     of `decay` and (1 + t) / (10 + t). The second value forgets the random weights of the beginning, so that short
     trainings can use a large decay. TensorFlow's ExponentialMovingAverage has the same ramp under `num_updates`.
-    Buffers with fractions, such as the statistics of batch norm, are averaged too; all others are copied.
+    Buffers with fractions, such as the statistics of batch norm, are averaged too. All others are copied, and so are the
+    ranges of simulated rounding, which are infinite before the first step.
 
     The number of the step is a tensor on the device, so a CUDA graph can replay an update.
     """
@@ -24,7 +26,8 @@ class Average:
         self.network = copy.deepcopy(network).requires_grad_(False).eval()
         self.decay = decay
         raw, own = _tensors(network), _tensors(self.network)
-        floating = [tensor.is_floating_point() for tensor in raw]
+        ranges = _ranges(network)
+        floating = [t.is_floating_point() and t.data_ptr() not in ranges for t in raw]
         self.raw = [tensor for tensor, real in zip(raw, floating, strict=True) if real]
         self.own = [tensor for tensor, real in zip(own, floating, strict=True) if real]
         pairs = zip(own, raw, floating, strict=True)
@@ -48,6 +51,12 @@ class Average:
 def average_of(network: nn.Module, settings: TrainSettings, step: int = 0) -> Average | None:
     """Returns the average of a network that has taken `step` steps, or None if the settings ask for no average."""
     return None if settings.ema is None else Average(network, settings.ema, step)
+
+
+def _ranges(network: nn.Module) -> set[int]:
+    """Returns the addresses of the ranges of simulated rounding in `network`."""
+    layers = [part for part in network.modules() if isinstance(part, Rounding)]
+    return {buffer.data_ptr() for layer in layers for buffer in layer.buffers()}
 
 
 def _tensors(network: nn.Module) -> list[Tensor]:

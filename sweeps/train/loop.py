@@ -21,9 +21,9 @@ import torch
 from torch import Tensor, nn
 
 from searchspace.errors import UserError
+from searchspace.rounding import Rounded
 from sweeps.checkpoints.state import Checkpoints, newest_state, write_state
 from sweeps.checkpoints.stored_state import training_fault
-from sweeps.checkpoints.warm_start import warm_start
 from sweeps.data.patches import PatchSampler
 from sweeps.data.split import DataSplit
 from sweeps.device import keep_freed_memory, pick_device
@@ -32,6 +32,7 @@ from sweeps.measure.turns import clock as working_clock
 from sweeps.measure.turns import give_way
 from sweeps.records import Evaluation, Measurement, Progress
 from sweeps.train.average import Average, average_of
+from sweeps.train.networks import start
 from sweeps.train.optimizer import learning_rate_at, make_optimizer, set_rate
 from sweeps.train.own_function import TrainingJob, own_step
 from sweeps.train.settings import TrainSettings
@@ -118,6 +119,7 @@ def train(
         step += 1
         if step % settings.evaluate_every == 0 or step in also:
             loss = watch.mean(step)
+            _refuse_not_finite(network, step, settings)
             seconds = clock() - started
             scores = evaluate(scored, split.validation, device=device)
             evaluation = _evaluation(step, scores, loss, seconds)
@@ -206,6 +208,15 @@ class _LossWatch:
         return loss
 
 
+def _refuse_not_finite(network: nn.Module, step: int, settings: TrainSettings) -> None:
+    """Raises TrainingFailed if a network with simulated rounding has weights or ranges that are not finite."""
+    if isinstance(network, Rounded) and not network.is_finite():
+        raise TrainingFailed(
+            f"the weights are not finite at step {step}; try a lower learning_rate than "
+            f"{settings.learning_rate:g}, or clip_gradient: 1"
+        )
+
+
 def _newest(
     network: nn.Module, checkpoints: Checkpoints, settings: TrainSettings
 ) -> dict[str, Any] | None:
@@ -226,7 +237,7 @@ def _start(network: nn.Module, settings: TrainSettings) -> None:
     if settings.warm_start is None:
         return
     try:
-        logger.info(str(warm_start(network, Path(settings.warm_start))))
+        logger.info(str(start(network, Path(settings.warm_start))))
     except UserError as error:
         # The weights would not fit at the next attempt either.
         raise TrainingFailed(f"train.warm_start: {error}") from None

@@ -44,6 +44,7 @@ from sweeps.measure.ntire import RULES, measurement_of, use_of, with_doubt_of
 from sweeps.measure.turns import clock, computing
 from sweeps.records import Evaluation, Measurement, Outcome, Progress
 from sweeps.train.loop import TrainingFailed, train
+from sweeps.train.networks import network_to_train
 from sweeps.train.settings import TrainSettings
 from sweeps.train.time_limit import read_note, time_limit
 
@@ -155,7 +156,8 @@ def _run(
             yield Evaluation(step=0, measurements=(*measurements_of(latency), *scored))
             refuse_slow(latency, segment.timing.limit)
             torch.manual_seed(segment.seed)  # the measurement drew a random image
-        network = architecture(segment.family, segment.knobs).network(segment.scale)
+        chosen = architecture(segment.family, segment.knobs)
+        network = network_to_train(chosen, segment.scale, segment.train)
         for record in train(
             network,
             split,
@@ -270,7 +272,7 @@ def computed(settings: TrainSettings, threads: int) -> str:
     If this text differs between two runs, the last bits of their results may differ.
     """
     device = pick_device(settings.device)
-    precision = "bfloat16" if pick_autocast(settings.precision, device) else "float32"
+    precision = "bfloat16" if pick_autocast(settings.computed_precision, device) else "float32"
     # On a processor, sums are split over the threads. On a GPU, the number of host threads changes no result.
     where = f"{threads} thread{'s' if threads > 1 else ''}" if device.type == "cpu" else "CUDA"
     return f"{where}, {precision}"
@@ -304,11 +306,18 @@ def _checkpoints(segment: Segment, split: DataSplit) -> Checkpoints:
     earlier = range(segment.attempt, 0, -1)
     return Checkpoints(
         training=training_of(segment, split),
-        variant={"family": segment.family, "knobs": segment.knobs, "scale": segment.scale},
+        variant=_variant(segment),
         write=checkpoint_path(segment.folder, segment.attempt),
         read=tuple(checkpoint_path(segment.folder, attempt) for attempt in earlier),
         computed=computed(segment.train, segment.threads),
     )
+
+
+def _variant(segment: Segment) -> dict[str, Any]:
+    """Returns what a checkpoint states about its network: family, knobs, scale and, if it is rounded, `quantize`."""
+    variant = {"family": segment.family, "knobs": segment.knobs, "scale": segment.scale}
+    quantize = segment.train.quantize
+    return variant if quantize is None else variant | {"quantize": quantize}
 
 
 def _forget_older(segment: Segment) -> None:

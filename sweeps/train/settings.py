@@ -167,6 +167,9 @@ class TrainSettings(BaseModel):
     function: Annotated[str, AfterValidator(expanded)] | None = None
     """A training function of your own, as FILE.py:NAME, that takes the steps in the place of srsweep's. Losses, optimizers and
     schedules are then its own. null: srsweep's own step."""
+    quantize: Literal["int8"] | None = None
+    """Simulated rounding. int8: the folded network trains with its weights and activations rounded as in INT8, and its
+    output clipped to [0, 1], so that an INT8 file loses less. It trains in float32. null: no rounding."""
     clip_gradient: Annotated[float, Number, Field(gt=0, le=1e6)] | None = None
     """Largest norm of the gradient of all weights. A longer gradient is scaled down. null: gradients are not clipped."""
     evaluate_every: Annotated[int, Number, Field(ge=1, le=MAX_STEPS)] = 1000
@@ -203,6 +206,20 @@ class TrainSettings(BaseModel):
         sizes = [_size(stage) for stage in stages] if isinstance(stages, list | tuple) else []
         known = [size for size in sizes if size is not None]
         return {**values, "patch_size": max(known)} if known else values
+
+    @model_validator(mode="after")
+    def _rounds_in_float32(self) -> Self:
+        if self.quantize is not None and self.precision == "bfloat16":
+            raise ValueError(
+                "precision must be float32 or auto with quantize, because bfloat16 rounds more coarsely than INT8, "
+                "got bfloat16"
+            )
+        return self
+
+    @property
+    def computed_precision(self) -> str:
+        """The setting `precision`, or float32 if the training simulates rounding."""
+        return self.precision if self.quantize is None else "float32"
 
     @field_validator("patch_stages")
     @classmethod
@@ -315,7 +332,7 @@ def work_of(settings: TrainSettings) -> str:
 
     Settings that have their default are left out, so the text is usually empty.
     """
-    names = {"loss", "ema", "distill"}
+    names = {"loss", "ema", "distill", "quantize"}
     values, defaults = (
         each.model_dump(mode="json", include=names) for each in (settings, TrainSettings())
     )

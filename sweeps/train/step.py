@@ -128,7 +128,7 @@ def make_update(
     """
     parameters = list(network.parameters())
     device = parameters[0].device
-    lowered = pick_autocast(settings.precision, device)
+    lowered = pick_autocast(settings.computed_precision, device)
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=lowered, cache_enabled=False)
     criterion = loss_of(settings.loss)
     share = settings.distill.weight if settings.distill is not None else 0.0

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from analysis.export.target import Job, Target, quiet
 from analysis.export.targets import onnx
 from searchspace.errors import UserError
+from searchspace.rounding import Grid, Learnt
 
 PATCH = 64
 """Height and width of a calibration patch, in low-resolution pixels."""
@@ -36,7 +37,12 @@ def write(job: Job, path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder, quiet():
         whole, prepared = Path(folder) / "whole.onnx", Path(folder) / "prepared.onnx"
         onnx.write(job, whole)
-        quant_pre_process(str(whole), str(prepared), skip_symbolic_shape=True)
+        # The optimisation merges factors into convolutions, whose outputs then leave the ranges of the training.
+        kept = bool(job.learnt)
+        quant_pre_process(
+            str(whole), str(prepared), skip_symbolic_shape=True, skip_optimization=kept
+        )
+        ranges = learnt_ranges(prepared, job)
         quantization.quantize_static(
             str(prepared),
             str(path),
@@ -47,7 +53,60 @@ def write(job: Job, path: Path) -> None:
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
             calibrate_method=quantization.CalibrationMethod.MinMax,
+            extra_options={"TensorQuantOverrides": ranges},
         )
+
+
+def learnt_ranges(path: Path, job: Job) -> dict[str, list[dict[str, object]]]:
+    """Returns the scale and the zero point of tensors in the float32 file of a job, by name, as onnxruntime takes them.
+
+    They are the inputs and outputs of the convolutions that a training with simulated rounding has learnt. A layer that
+    runs several times is a node several times, in the same order. Other tensors are calibrated. If a tensor has two
+    grids, the one of its input is kept: a ReLU lies between a convolution and the grid of its output, and both agree on
+    all values that the ReLU passes. Raises ValueError if the file lacks a convolution.
+    """
+    import onnx as onnx_file
+
+    same = _same_weights(job)
+    waiting: dict[str, list[Learnt]] = {}
+    for each in job.learnt:
+        waiting.setdefault(same[f"{each.name}.weight"], []).append(each)
+    found: dict[str, Grid] = {}
+    for node in onnx_file.load(str(path)).graph.node:
+        weight = node.input[1] if len(node.input) > 1 else ""
+        queue = waiting.get(same.get(weight, weight), [])
+        if node.op_type in QUANTISED and queue:
+            each = queue.pop(0)
+            if each.result is not None:
+                found.setdefault(node.output[0], each.result)
+            if each.source is not None:
+                found[node.input[0]] = each.source
+    if missing := [name for name, queue in waiting.items() if queue]:
+        raise ValueError(f"{path.name}: lacks a convolution with the weights {missing[0]}")
+    return {
+        name: [
+            {
+                "quant_type": _unsigned(),
+                "scale": np.array(grid.scale, np.float32),
+                "zero_point": np.array(grid.zero_point, np.uint8),
+            }
+        ]
+        for name, grid in found.items()
+    }
+
+
+def _same_weights(job: Job) -> dict[str, str]:
+    """Maps the weight of each layer to the first weight with equal values, because a file stores equal weights once."""
+    state = job.network.state_dict()
+    names = dict.fromkeys(f"{each.name}.weight" for each in job.learnt)
+    first: dict[bytes, str] = {}
+    return {name: first.setdefault(state[name].numpy().tobytes(), name) for name in names}
+
+
+def _unsigned() -> object:
+    import onnxruntime.quantization as quantization
+
+    return quantization.QuantType.QUInt8
 
 
 def calibration_patches(images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
@@ -93,4 +152,5 @@ TARGET = Target(
     load=onnx.load,
     largest_difference=None,
     largest_loss=0.5,
+    takes_learnt=True,
 )

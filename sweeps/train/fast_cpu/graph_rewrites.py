@@ -26,6 +26,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from searchspace.tracer import Tracer
 from sweeps.train.fast_cpu.upsampler_fusion import (
     FEW_COLOURS,
     ShuffleToColours,
@@ -48,7 +49,7 @@ def fused(network: nn.Module) -> Forward:
     sets `network` to training mode.
     """
     try:
-        tracer = _Tracer()
+        tracer = Tracer()
         traced = fx.GraphModule(network.train(), tracer.trace(network))
     except (
         Exception
@@ -60,17 +61,6 @@ def fused(network: nn.Module) -> Forward:
             changes += rewrite(traced, node)
     traced.recompile()
     return traced if changes else network
-
-
-class _Tracer(fx.Tracer):
-    """A tracer that does not look into modules whose attribute `traced_as_one` is true.
-
-    The forward of such a module depends on the size or the device of the image, which are unknown while a network is
-    traced.
-    """
-
-    def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-        return getattr(module, "traced_as_one", False) or super().is_leaf_module(module, name)
 
 
 class ConvShuffle(nn.Module):

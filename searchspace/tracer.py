@@ -1,0 +1,20 @@
+"""Traces a network with `torch.fx`, for code that rewrites its graph."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import fx, nn
+
+
+class Tracer(fx.Tracer):
+    """A tracer that does not look into modules whose attribute `traced_as_one` is true.
+
+    The forward of such a module depends on the size or the device of the image, which are unknown while a network is
+    traced. For the same reason it takes each function in `whole` as one operator.
+    """
+
+    def __init__(self, whole: tuple[Callable[..., Any], ...] = ()) -> None:
+        super().__init__(autowrap_functions=whole)
+
+    def is_leaf_module(self, module: nn.Module, name: str) -> bool:
+        return getattr(module, "traced_as_one", False) or super().is_leaf_module(module, name)

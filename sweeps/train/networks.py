@@ -1,0 +1,35 @@
+"""The network that a training trains: plain, or with simulated rounding."""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from searchspace.architecture import Architecture, Built
+from searchspace.rounding import Rounded, rounded
+from sweeps.checkpoints.warm_start import Started, warm_start
+from sweeps.train.settings import TrainSettings
+
+
+def network_to_train(architecture: Architecture, scale: int, settings: TrainSettings) -> nn.Module:
+    """Returns the freshly initialised network whose tensors a training with these settings trains and stores.
+
+    Raises UserError if the family does not support the scale, or cannot be quantised although the settings ask for it.
+    """
+    network = architecture.network(scale)
+    return network if settings.quantize is None else rounded(network)
+
+
+def start(network: nn.Module, path: Path) -> Started:
+    """Fills `network` from a file of weights that were trained without rounding, and returns what was taken over.
+
+    Raises UserError like `warm_start`. The random numbers of torch are left as they were.
+    """
+    if not isinstance(network, Rounded):
+        return warm_start(network, path)
+    built: Built = network.built
+    with torch.random.fork_rng(devices=[]):
+        plain = built.architecture.network(built.scale)
+    started = warm_start(plain, path)
+    network.load_state_dict(rounded(plain).state_dict())
+    return started
