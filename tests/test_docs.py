@@ -56,7 +56,7 @@ def test_the_sweep_in_the_readme_is_valid() -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_that_a_page_shows_exists(page: str) -> None:
-    named = set(re.findall(r"^    (?:.*&& )?srsweep ([a-z-]+)", text(page), re.MULTILINE))
+    named = set(re.findall(r"^    (?:.*&& )?srsweep ([a-z0-9-]+)", text(page), re.MULTILINE))
     assert named <= set(COMMANDS)
     assert page != "README.md" or len(named) > 5
 
