@@ -1,7 +1,8 @@
 """Runs a sweep from its configuration: opens the data and the database, takes the lease, and starts a driver."""
 
+import re
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -70,10 +71,12 @@ def prepare(config: SweepConfig, *, sample: bool = False, elsewhere: bool = Fals
             check_store(config.checkpoints)
     with _may_be_elsewhere(elsewhere, lacks):
         for each in differing(config.trainings, "warm_start", "distill"):
-            check_readable("train.warm_start", each.warm_start)
-            teacher_of(each, config.scale, torch.device("cpu"))
+            with _searched_under_recipe(config.recipe):
+                check_readable("train.warm_start", each.warm_start)
+                teacher_of(each, config.scale, torch.device("cpu"))
         for each in differing(config.trainings, "function"):
-            check_function(each.function)
+            with _searched_under_recipe(config.recipe):
+                check_function(each.function)
     found = check_feasible(config, sample=sample)
     missing = _missing_set(config.data) if elsewhere else ""
     if missing:
@@ -83,6 +86,18 @@ def prepare(config: SweepConfig, *, sample: bool = False, elsewhere: bool = Fals
     for each in differing(config.trainings, "patch_size", "batch_size"):
         PatchSampler(split.train, each.patch_size, each.batch_size, config.seed)
     return Ready(found=found, split=split, lacks=tuple(lacks))
+
+
+@contextmanager
+def _searched_under_recipe(recipe: Container[str]) -> Iterator[None]:
+    """Lets a message about a setting begin with `recipe` instead of `train` if the sweep file has the setting there."""
+    try:
+        yield
+    except UserError as error:
+        block, _, rest = str(error).partition(".")
+        if block == "train" and re.split(r"[.:]", rest, maxsplit=1)[0] in recipe:
+            raise UserError(f"recipe.{rest}") from None
+        raise
 
 
 @contextmanager

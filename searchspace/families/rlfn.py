@@ -5,6 +5,7 @@ Source: Kong et al. 2022, "Residual Local Feature Network for Efficient Super-Re
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated
 
 from pydantic import Field
@@ -15,6 +16,7 @@ from searchspace.layers import conv
 from searchspace.spec import Search, Spec
 from searchspace.strategies.activation import ACTIVATIONS, ActivationName
 from searchspace.strategies.attention import ATTENTIONS, AttentionName, EnhancedSpatialGate
+from searchspace.strategies.reparam import BlockName, block_conv
 from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
 from searchspace.table.cost_parts import Parts
@@ -41,6 +43,9 @@ class RlfnSpec(Spec):
     """Learnt scaling applied to the input of every block."""
     upsampler: UpsamplerName = "direct"
     """The layers that turn the features into the enlarged image."""
+    block: BlockName = "plain"
+    """Kind of the 3x3 convolutions in the blocks, apart from the gate. Each kind is one 3x3 convolution as deployed. repvgg,
+    ecb and rrrb have more parameters in training."""
 
     @property
     def inner(self) -> int:
@@ -70,8 +75,9 @@ class Block(nn.Module):
         super().__init__()
         n, inner = spec.n_feats, spec.inner
         widths = [n, *[inner] * (spec.n_convs - 1), n]
+        layer = partial(block_conv, spec.block)
         self.convs = nn.ModuleList(
-            conv(3, before, after) for before, after in zip(widths, widths[1:], strict=False)
+            layer(before, after) for before, after in zip(widths, widths[1:], strict=False)
         )
         self.activation = ACTIVATIONS[spec.activation]()
         self.fuse = conv(1, n, n)
@@ -164,7 +170,7 @@ FAMILY = Family(
     network=Rlfn,
     parts=Parts(
         together=(
-            "n_feats inner_feats n_convs n_blocks",
+            "n_feats inner_feats n_convs block n_blocks",
             "n_feats gate_feats n_blocks",
             "n_feats n_blocks attention",
             "n_feats n_blocks residual_scaling",

@@ -13,7 +13,7 @@ import pytest
 
 from searchspace.errors import UserError
 from sweeps.engine.outcomes import SweepFailed
-from sweeps.run import run_sweep
+from sweeps.run import prepare, run_sweep
 from sweeps.search.pareto.sampler import Pareto
 from sweeps.store.store import Store, StoreError, SweepTaken
 from tests.sweeps.sweeps_for_tests import SMALL, small_config, sweep_file
@@ -54,6 +54,15 @@ def test_every_trial_is_stored_with_its_costs_scores_and_provenance(tmp_path: Pa
         ((text, versions),) = connection.execute("select text, versions from lives").fetchall()
     assert "n_feats" in text
     assert "torch" in versions
+
+
+@pytest.mark.parametrize("block", ["train", "recipe"])
+def test_a_missing_teacher_is_named_in_the_block_that_has_it(tmp_path: Path, block: str) -> None:
+    teacher = {"teacher": str(tmp_path / "none.pt")}
+    changes = {"train": SMALL["train"] | {"distill": teacher}, "recipe": {"distill": [teacher]}}
+    config = small_config(tmp_path, **{block: changes[block]})
+    with pytest.raises(UserError, match=rf"^{block}\.distill\.teacher\.weights: .*no such file"):
+        prepare(config)
 
 
 def test_the_space_is_tabulated_once(tmp_path: Path) -> None:
@@ -108,7 +117,7 @@ from pathlib import Path
 
 import ray
 from sweeps.config.sweep_config import read_config
-from sweeps.run import run_sweep
+from sweeps.run import prepare, run_sweep
 
 ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
 for file in sys.argv[1:]:
