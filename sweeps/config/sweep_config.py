@@ -149,7 +149,7 @@ class SweepConfig(BaseModel):
 
     @property
     def scores(self) -> tuple[str, ...]:
-        """NTIRE's scores among the objectives. They hold a latency."""
+        """NTIRE's scores among the objectives. Each of them is computed from a latency."""
         return tuple(name for name in self.objectives if name in RULES)
 
     def rung_at(self, step: int) -> int:
