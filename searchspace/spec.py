@@ -24,7 +24,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import core_schema
 
 from searchspace.errors import UserError, shown
-from searchspace.synonyms import meant, nearest, note
+from searchspace.synonyms import guess, meant, nearest, note
 
 MISSING = "is missing"
 """The sentence about a key that must be given."""
@@ -59,9 +59,7 @@ class OneOf:
     def check(self, value: str) -> str:
         """Returns `value`. Raises ValueError if it is none of the names."""
         if value not in self.names:
-            raise ValueError(
-                f"must be one of {', '.join(self.names)}; {nearest(value, self.names)}"
-            )
+            raise ValueError(f"must be one of {', '.join(self.names)}{guess(value, self.names)}")
         return value
 
 
@@ -95,8 +93,8 @@ class NameOrNumbers:
             return tuple(sorted(set(value)))
         if value not in self.names:
             raise ValueError(
-                f"must be one of {', '.join(self.names)} or a list of whole numbers; "
-                f"{nearest(value, self.names)}"
+                f"must be one of {', '.join(self.names)} or a list of whole numbers"
+                f"{guess(value, self.names)}"
             )
         return value
 

@@ -14,8 +14,8 @@ SYNONYMS = {
     "budget": "limits limit budgets max maximum",
     "constraints": "constraint conditions restrictions",
     "search": "sampling tuner hpo tune optuna",
-    "train": "training trainer optim train_opt",
     "data": "dataset datasets dataloader",
+    "train": "training trainer optim train_opt dataset datasets train_set trainset train_data data_train",
     "resources": "resource hardware resources_per_trial",
     "storage": "db database db_url database_url results",
     "checkpoints": "checkpoint checkpoint_dir ckpt ckpt_dir save save_dir out_dir output_dir experiments_root runs",
@@ -147,6 +147,15 @@ def nearest(name: object, known: Iterable[str]) -> str:
     # One more name takes no more room than the words that would replace it.
     few = ranked if more <= 1 else [*ranked[:FEW], f"and {more} more"]
     return f"known: {', '.join(few)}"
+
+
+def guess(name: object, known: Iterable[str]) -> str:
+    """Returns '; did you mean ...?' if the known name can be guessed, and '' otherwise.
+
+    It is for a message that lists all known names already.
+    """
+    found = meant(name, names := list(known))
+    return f"; {nearest(name, names)}" if found else ""
 
 
 def note(name: object, ours: str) -> str:

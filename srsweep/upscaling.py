@@ -98,9 +98,9 @@ def _of_file(path: Path, scale: int | None, threads: int, tile: int) -> Opened:
 
 
 def with_overlap(opened: Opened, images: Sequence[Image]) -> tuple[Upscaler, str]:
-    """Returns the upscaler for `images`, whose tiles overlap as far as the network sees, and a line about tiles.
+    """Returns the upscaler for `images` and a line about its tiles.
 
-    The line says that tiles change the result, and is '' if they do not.
+    The tiles overlap as far as the network sees. The line says that tiles change the result. It is '' if they do not.
     """
     upscaler = opened.upscaler
     tiled = [image for image in images if len(upscaler.tiles(*image.size)) > 1]

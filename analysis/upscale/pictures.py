@@ -63,8 +63,8 @@ class Picture:
 def read_picture(path: Path) -> Picture:
     """Returns the picture in an image file.
 
-    Raises UserError, which names the file, if it cannot be read, if its colours have more than 8 bits, if grey has more
-    than 16, or if its colours are neither RGB nor grey.
+    Raises UserError, whose message names the file, in these cases: the file cannot be read; its colours are neither RGB
+    nor grey; an RGB channel has more than 8 bits; a grey channel has more than 16 bits.
     """
     notes = []
     with opened(path) as image:

@@ -29,8 +29,8 @@ def doctor(root: Path, db: str | None, form: Format | None) -> None:
     """Say what srsweep found on this machine.
 
     The command shows Python, torch, cores, GPUs, optional packages and how to install them, image sets,
-    the database and the terminal. It changes nothing. Lines with ok can be used, lines with - are
-    optional, and lines with !! are problems.
+    the database and the terminal. It changes nothing. The mark ok stands for something that srsweep
+    can use, - for something optional that is missing, and !! for a problem.
 
     \b
     Exit codes:

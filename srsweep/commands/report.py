@@ -26,7 +26,7 @@ from srsweep.options import DATABASE, ExpandedPath, check_folder_of, locate, par
     "tier_limits",
     metavar="50k,150k",
     help="Limits on the number of parameters. For each limit, the report recommends the best variant within it. Default: "
-    f"{','.join(format_quantity(limit) for limit in TIERS)}. If the sweep limits the number of parameters, that limit takes the place of all default tiers larger than it.",
+    f"{','.join(format_quantity(limit) for limit in TIERS)}. If the sweep limits the number of parameters, its limit replaces all default tiers that are larger.",
 )
 @click.option(
     "--trained",

@@ -149,7 +149,7 @@ class SweepConfig(BaseModel):
 
     @property
     def scores(self) -> tuple[str, ...]:
-        """NTIRE's scores among the objectives. They hold a latency."""
+        """NTIRE's scores among the objectives. Each of them is computed from a latency."""
         return tuple(name for name in self.objectives if name in RULES)
 
     def rung_at(self, step: int) -> int:
@@ -322,11 +322,11 @@ def _storage_of_environment() -> str:
 
 
 def _elsewhere(name: str) -> str | None:
-    """Returns the path of the setting that `name` or its synonym is called in any section, such as train.steps."""
+    """Returns the path of the setting that `name` or a synonym is called, as train.steps or metadata.sweep.seed."""
     for section in ("train", "search", "data", "resources", "search.halving", ""):
         keys = _known_keys(tuple(filter(None, section.split("."))))
         if found := meant(name, keys, similar=False):
-            return f"{section}.{found}".removeprefix(".")
+            return f"{section or 'metadata.sweep'}.{found}"
     return None
 
 

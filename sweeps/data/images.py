@@ -147,7 +147,7 @@ def find_folders(root: Path, name: str) -> list[Path]:
 
 
 def search_folders(root: Path, name: str) -> list[Path]:
-    """Returns the folders of the set `name` as `find_folders` does, and no folder if there is no such set."""
+    """Returns the folders of the set `name`, like `find_folders`. Returns [] if there is no such set."""
     root = expanded(root)
     places = _places(root, expanded(name))
     if "/" not in name:

@@ -1,10 +1,11 @@
 """The section `data` of a sweep file: the images for training and validation."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
@@ -17,6 +18,8 @@ from pydantic import (
 from searchspace.errors import UserError
 from searchspace.quantity import parse_quantity
 from sweeps.yaml_text import YamlError, read_stored
+
+Number = BeforeValidator(parse_quantity)
 
 EMBEDDED = "embedded"
 """Name of the photographs that come with scikit-image."""
@@ -124,7 +127,7 @@ class DataSettings(BaseModel):
     are used for validation. These images and their copies are then excluded from training."""
     root: str = "data"
     """Folder that contains the image sets."""
-    hold_out: int = Field(default=DEFAULT_HOLD_OUT, ge=1, le=1_000_000)
+    hold_out: Annotated[int, Number] = Field(default=DEFAULT_HOLD_OUT, ge=1, le=1_000_000)
     """Number of training images to hold out for validation, evenly spaced in the order of their names. With the
     default, 20, a set of 20 images or fewer holds out a fifth of its images, and at least one. It has no effect if the
     embedded images are the only ones, because their split is fixed."""

@@ -105,4 +105,9 @@ def check_result(trials: Collection[Trial]) -> None:
     """Raises SweepFailed if every trial has failed, because the sweep then has no result."""
     failed = [trial for trial in trials if trial.state == "failed"]
     if failed and len(failed) == len(trials):
-        raise SweepFailed(f"all {len(failed)} trials have failed, the last one: {failed[-1].error}")
+        what = (
+            "the only trial has failed"
+            if len(failed) == 1
+            else f"all {len(failed)} trials have failed, the last one"
+        )
+        raise SweepFailed(f"{what}: {failed[-1].error}")

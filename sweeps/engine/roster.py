@@ -62,7 +62,7 @@ class Roster:
 
     @property
     def repeatable(self) -> Repeats | None:
-        """The first architecture that lacks a trial with a further seed, if `search.steps` and `hours` allow one."""
+        """The first architecture that still needs a trial with another seed. None if no budget is left for that trial."""
         if self.config.seeds == 1:
             return None
         due = next((each for each in self.repeats.values() if each.is_due), None)

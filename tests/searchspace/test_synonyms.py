@@ -4,8 +4,8 @@ import pytest
 
 from searchspace.cost import COSTS
 from searchspace.discover import FAMILIES
-from searchspace.spec import knobs
-from searchspace.synonyms import FEW, NOTES, SYNONYMS, meant, nearest
+from searchspace.spec import knobs, one_of
+from searchspace.synonyms import FEW, NOTES, SYNONYMS, guess, meant, nearest
 from sweeps.capacity.settings import ResourceSettings
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.data.settings import DataSettings
@@ -78,6 +78,15 @@ def test_without_a_similar_name_the_closest_few_are_listed() -> None:
     assert told.startswith("known: zzz, ")
     assert told.endswith(f"and {len(names) - FEW} more")
     assert nearest("qqq", ["one", "two"]) in ("known: one, two", "known: two, one")
+
+
+def test_a_message_that_lists_all_names_adds_only_a_guess() -> None:
+    """B12: a wrong sampler was answered with the same list of names twice."""
+    names = ("random", "grid", "nsga2")
+    assert guess("nsga-2", names) == "; did you mean nsga2?"
+    assert guess("bayesian", names) == ""
+    with pytest.raises(ValueError, match=r"^must be one of random, grid, nsga2$"):
+        one_of(names).check("bayesian")
 
 
 def test_a_long_name_takes_no_time() -> None:

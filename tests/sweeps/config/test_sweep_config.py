@@ -163,6 +163,8 @@ def test_the_nearest_key_is_one_that_may_stand_there(tmp_path: Path) -> None:
     # `steps` is a key of train and of search; `hold_out` is one of data alone.
     assert "did you mean steps?" in told_of(tmp_path, search={"step": 4})
     assert "hold_out" not in told_of(tmp_path, train={"hold_ou": 4})
+    told = told_of(tmp_path, search={"seed": 4})
+    assert told.endswith("search.seed: no such key; did you mean metadata.sweep.seed?")
 
 
 def test_a_grid_over_too_many_is_refused(tmp_path: Path) -> None:

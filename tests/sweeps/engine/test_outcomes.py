@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from searchspace.architecture import architecture
-from sweeps.engine.outcomes import SweepFailed, blocking_fault, check_failures, settle
+from sweeps.engine.outcomes import SweepFailed, blocking_fault, check_failures, check_result, settle
 from sweeps.engine.trial_state import Trial
 from sweeps.records import Outcome, State
 from tests.sweeps.sweeps_for_tests import small_config
@@ -67,6 +67,17 @@ def test_machine_faults_in_a_row_stop_the_sweep_with_the_machine_and_the_reason(
     assert blocking_fault(unlucky, fault, config) == ""
     settle(unlucky, fault, config)
     assert blocking_fault(unlucky, fault, config).startswith("node-7: disk full; no trial is given")
+
+
+@pytest.mark.parametrize(
+    ("failed", "words"),
+    [(1, "the only trial has failed: no"), (2, "all 2 trials have failed, the last one: no")],
+)
+def test_a_sweep_without_a_result_says_how_many_trials_failed(failed: int, words: str) -> None:
+    trials = [trial(i, state="failed", error="no") for i in range(failed)]
+    with pytest.raises(SweepFailed, match=f"^{words}$"):
+        check_result(trials)
+    check_result([*trials, trial(failed, state="complete")])
 
 
 @pytest.mark.parametrize(
