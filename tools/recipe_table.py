@@ -29,7 +29,7 @@ def rows(url: str = URL) -> Iterator[str]:
     )
     trials = trials.assign(
         block=knobs["block"].fillna("plain").to_numpy(),
-        loss=knobs["train.loss"].fillna("l1").to_numpy(),
+        loss=[_in_words(loss) for loss in knobs["train.loss"]],
     )
     of_recipes = trials[trials["sweep"].str.startswith("recipe-")]
     default = _scores(of_recipes[of_recipes["sweep"] == "recipe-default"])
@@ -42,6 +42,14 @@ def rows(url: str = URL) -> Iterator[str]:
             for value, each in own.groupby(column, sort=False):
                 steps = f", {each['step'].iloc[0]:,} steps" if column == "loss" else ""
                 yield _line(f"{family}{steps}, {column}: {value}", each, of_base)
+
+
+def _in_words(loss: object) -> str:
+    """Returns a loss as text, such as 'l1 + 0.05 fft'. A missing one is the default."""
+    if not isinstance(loss, dict):
+        return loss if isinstance(loss, str) else "l1"
+    parts = sorted(loss.items(), key=lambda part: -part[1])
+    return " + ".join(name if weight == 1 else f"{weight:g} {name}" for name, weight in parts)
 
 
 def _scores(trials: pd.DataFrame) -> "pd.Series[float]":
