@@ -48,6 +48,23 @@ def front_of(
     return front_table(load_front(url, sweep, wanted, extra), list(wanted))
 
 
+def below_bicubic_line(url: str, sweep: str, table: pd.DataFrame) -> str:
+    """Returns a line about the networks in `table`, which `front_of` returned, that bicubic beats; '' if there is none.
+
+    A network can be on the front for its cost alone.
+    """
+    stored = load_sweeps(url, [sweep])
+    bicubic = float(stored.get("validation_bicubic_psnr_y", pd.Series([float("nan")])).iloc[0])
+    below = table[table["psnr_y"].astype(float) < bicubic] if "psnr_y" in table else table[:0]
+    if below.empty:
+        return ""
+    which = ", ".join(f"#{number}" for number in below["number"])
+    return (
+        f"below bicubic: {which}: bicubic enlargement reaches {bicubic:.2f} dB on the same images; train longer, or with another "
+        "learning rate"
+    )
+
+
 def _own(db: str, name: str) -> dict[str, Direction]:
     settings = load_sweeps(db, [name])["settings"].iloc[0]
     return dict(settings["objectives"])

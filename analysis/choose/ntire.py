@@ -5,7 +5,7 @@ import pandas as pd
 from sweeps.measure.ntire import Challenge, Use, scores
 
 GATE = 26.90
-"""The smallest PSNR on DIV2K-LSDIR validation, in dB, with which the challenges rank a network."""
+"""The smallest PSNR of RGB on DIV2K-LSDIR validation, in dB, with which the challenges rank a network."""
 
 
 def ranking(
@@ -14,16 +14,17 @@ def ranking(
     """Returns the variants of `frame` that pass the gate and have a latency, the best score first.
 
     `frame` comes from `analysis.choose.variants.variants`, and `latency` is the name of its column of latencies. The
-    columns are trial, label, psnr_y, latency_ms, multadds, params and the columns of `scores`.
+    columns are trial, label, psnr_rgb, latency_ms, multadds, params and the columns of `scores`. The gate is one of the
+    PSNR of RGB, as in the challenges, which is 1 to 2 dB lower than that of luma.
     """
-    ranked = frame[(frame["psnr_y"] >= gate) & frame[latency].notna()]
+    ranked = frame[(frame["psnr_rgb"] >= gate) & frame[latency].notna()]
     rows = []
     for row in ranked.to_dict("records"):
         use = Use(latency=row[latency], multadds=row["multadds"], params=row["params"])
-        named = {"trial": row["reference"], "label": row["label"], "psnr_y": row["psnr_y"]}
+        named = {"trial": row["reference"], "label": row["label"], "psnr_rgb": row["psnr_rgb"]}
         measured = {"latency_ms": use.latency, "multadds": use.multadds, "params": use.params}
         rows.append(named | measured | scores(use, baseline, challenge))
-    columns = ["trial", "label", "psnr_y", "latency_ms", "multadds", "params"]
+    columns = ["trial", "label", "psnr_rgb", "latency_ms", "multadds", "params"]
     columns += ["score", "score_runtime", "score_multadds", "score_params"]
     table = pd.DataFrame(rows, columns=columns)
     return table.sort_values("score", kind="stable", ignore_index=True)

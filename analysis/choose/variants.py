@@ -123,7 +123,7 @@ def _pooled_spread(variances: "pd.Series[float]", sizes: "pd.Series[int]") -> fl
 
 
 def spread_of(frame: pd.DataFrame) -> float:
-    """Returns the seeds' spread of the variants in `frame`, in the unit of their quality.
+    """Returns the standard deviation of one quality over the seeds, in its unit. It is the same for all variants in `frame`.
 
     Returns 0 if the spread is unknown, so that only variants of equal quality are tied.
     """

@@ -6,7 +6,7 @@ from analysis.tables import Format
 from srsweep.advice import advised
 from srsweep.errors import say
 from srsweep.options import DATABASE, locate, parts, print_table, tabular
-from srsweep.pareto_front import front_of
+from srsweep.pareto_front import below_bicubic_line, front_of
 
 UNRELIABLE = (
     "unreliable: other processes used the cores, or the quartiles kept changing; on a machine that does nothing else, "
@@ -42,6 +42,8 @@ def front(
     (sweep,), url = locate([name], db)
     table = front_of(url, sweep, parts(objectives), int8=int8)
     print_table(table, form)
+    if told := below_bicubic_line(url, sweep, table):
+        say(told, err=True)
     if "quartiles_ms" in table and table["quartiles_ms"].str.endswith("unreliable").any():
         anew = advised("latency", sweep, "--replace", storage=url)
         say(UNRELIABLE.format(anew), err=True)

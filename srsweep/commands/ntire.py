@@ -32,8 +32,8 @@ from sweeps.measure.ntire import CHALLENGES, Use, scores
     default=GATE,
     show_default=True,
     metavar="DB",
-    help="Smallest PSNR-Y on the validation images of the sweep. Variants below it are not ranked. The default is the "
-    "challenge's own limit, which applies to the PSNR of RGB on other images, so choose a limit that suits your images.",
+    help="Smallest PSNR of RGB on the validation images of the sweep. Variants below it are not ranked. The default is the "
+    "challenge's own limit, which applies to other images, so choose a limit that suits yours.",
 )
 @click.option(
     "--latency",
@@ -96,12 +96,14 @@ def ntire(  # noqa: PLR0913 - one parameter an option
     own = {"trial": "baseline", "label": challenge.baseline.label, "latency_ms": base.latency}
     own |= {"multadds": base.multadds, "params": base.params} | scores(base, base, challenge)
     print_table(pd.concat([table, pd.DataFrame([own])], ignore_index=True), form)
-    below = int((frame["psnr_y"] < gate).sum())
+    below = int((frame["psnr_rgb"] < gate).sum())
+    unknown = int(frame["psnr_rgb"].isna().sum())
     untimed = int(frame[column].isna().sum())
     if form is None:
         say(
-            f"\nNTIRE {year}: {len(table)} of {len(frame)} variants are ranked; {below} are below the gate of {gate:g} dB and "
-            f"{untimed} have no latency. Running time: {column}."
+            f"\nNTIRE {year}: {len(table)} of {len(frame)} variants are ranked; {below} are below the gate of {gate:g} dB of RGB"
+            + (f", {unknown} were trained before it was stored" if unknown else "")
+            + f" and {untimed} have no latency. Running time: {column}."
         )
     if measured.doubt:
         click.echo(f"unreliable: the latency of the baseline: {measured.doubt}", err=True)

@@ -5,6 +5,7 @@ This module opens no connection. The programs that write the database and those 
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import parse_qsl
 
 from sqlalchemy import Engine
@@ -68,7 +69,7 @@ def _check_sqlite(url: str, parsed: URL) -> str:
         )
     if not rest.startswith("/"):
         raise UserError(f"must have three slashes, as in {scheme}:///{file}, got {got}")
-    if file.endswith("/"):
+    if file.endswith("/") or Path(expanded(file)).is_dir():
         raise UserError(f"must name a file, not a folder, got {got}")
     if not {key for key, _ in parse_qsl(query or mark, keep_blank_values=True)} <= SQLITE_OPTIONS:
         raise UserError(

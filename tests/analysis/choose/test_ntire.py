@@ -35,7 +35,8 @@ def test_only_variants_that_pass_the_gate_and_were_timed_are_ranked() -> None:
         {
             "reference": ["a#0", "a#1", "a#2", "a#3"],
             "label": ["slow", "fast", "blurred", "untimed"],
-            "psnr_y": [27.0, 26.9, 26.89, 28.0],
+            "psnr_y": [28.4, 28.3, 28.2, 29.0],  # luma does not pass the gate for a network
+            "psnr_rgb": [27.0, 26.9, 26.89, 28.0],
             "time": [5.59, 4.0, 1.0, math.nan],
             "multadds": 9.83e9,
             "params": 0.151e6,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from analysis.read.frames import load_trials
+from analysis.read.frames import load_sweeps, load_trials
 from srsweep.cli import main
 from sweeps.records import Measurement
 from tests.srsweep.calls import invoke, mistake, succeed
@@ -76,3 +76,12 @@ def test_unknown_sweep(tmp_path: Path) -> None:
 def test_the_front_of_nothing_is_empty(fruitless: Database, words: list[str]) -> None:
     found = succeed("front", "small", "--db", fruitless.url, "--json", *words).stdout
     assert json.loads(found) == []
+
+
+def test_networks_that_bicubic_beats_are_named(small: Database) -> None:
+    """A network that has learnt nothing is on the front for its cost alone."""
+    assert "bicubic" not in succeed("front", "small", "--db", small.url).stderr
+    (sweep_id,) = load_sweeps(small.url)["sweep_id"]
+    small.trial(int(sweep_id), 9, 25.0, 100, 1e6)
+    told = succeed("front", "small", "--db", small.url).stderr
+    assert "below bicubic: #9: bicubic enlargement reaches 25.50 dB on the same images" in told

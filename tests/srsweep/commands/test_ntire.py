@@ -35,7 +35,7 @@ def test_the_score_compares_with_a_baseline_that_is_measured_now(
     assert "unreliable: the latency of the baseline" in result.stderr
     said = " ".join(succeed("ntire", file, "--gate", 90, "--year", 2025).stdout.split())
     assert "baseline efdn" in said
-    assert "0 of 1 variants are ranked; 1 are below the gate of 90 dB" in said
+    assert "0 of 1 variants are ranked; 1 are below the gate of 90 dB of RGB" in said
     monkeypatch.setattr("srsweep.latency_anew.device_model", lambda device: "another processor")
     assert "ntire: latency: this machine measures" in mistake("ntire", file)
 

@@ -150,6 +150,7 @@ def test_the_digest_of_a_file_is_what_it_was(tmp_path: Path) -> None:
         ("sqlite:///a.db?", "must name a file without ? in its name"),
         ("sqlite://a.db", "must have three slashes, as in sqlite:///a.db"),
         ("sqlite:///runs/", "must name a file, not a folder"),
+        ("sqlite:///.", "must name a file, not a folder"),
         ("sqlite:///$NOWHERE/r.db", "the environment variable NOWHERE must be set"),
         ('"sqlite:///a\\0b.db"', "must not contain control characters"),
         ("results.db", "must be a database URL such as sqlite:///results.db, got 'results.db'"),
