@@ -51,7 +51,7 @@ def test_a_sweep_from_check_to_report(tmp_path: Path) -> None:
     ran = invoke("run", file)
     assert ran.exit_code == 0, ran.output
     assert "4 of 4 trials complete" in ran.output
-    front = json.loads(invoke("front", file, "--json").output)
+    front = json.loads(invoke("front", file, "--json").stdout)
     assert 1 <= len(front) <= 4
     chosen = invoke("select", file, "--tiers", "1k,2k", "--json")
     assert len(json.loads(chosen.output)) == 2

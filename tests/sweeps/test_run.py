@@ -14,6 +14,7 @@ import pytest
 from searchspace.errors import UserError
 from sweeps.engine.outcomes import SweepFailed
 from sweeps.run import prepare, run_sweep
+from sweeps.search.pareto.architectures import Architectures
 from sweeps.search.pareto.sampler import Pareto
 from sweeps.store.store import Store, StoreError, SweepTaken
 from tests.sweeps.sweeps_for_tests import SMALL, small_config, sweep_file
@@ -72,7 +73,9 @@ def test_the_space_is_tabulated_once(tmp_path: Path) -> None:
     sweep = run_sweep(small_config(tmp_path, families={"slwsr": knobs}, search=search))
     assert isinstance(sweep.suggester.sampler, Pareto)
     assert sweep.table is not None
-    assert sweep.suggester.sampler.search.table is sweep.table
+    candidates = sweep.suggester.sampler.search.candidates
+    assert isinstance(candidates, Architectures)
+    assert candidates.table is sweep.table
 
 
 def test_running_again_tops_up_and_repeats_nothing(tmp_path: Path) -> None:
