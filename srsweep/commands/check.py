@@ -273,7 +273,7 @@ def _expected_time(config: SweepConfig, allowed: list[Architecture]) -> str:
         for _ in range(TRIES - 1):
             if load.is_busy and time.perf_counter() - started < TIMING_SECONDS:
                 seconds, load = _seconds(config, allowed, slots)
-    except TooLarge as error:
+    except (TooLarge, UserError) as error:  # a teacher, for example, may be on another machine
         return f"unknown: {error}"
     if load.is_busy:
         told = f"unknown: {load} while training steps were timed; stop them and check again"

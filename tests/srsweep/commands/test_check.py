@@ -104,3 +104,11 @@ def test_check_refuses_what_run_refuses_because_of_the_database(tmp_path: Path) 
     said = mistake("check", sweep_file(tmp_path))
     assert "data: the images of sweep 'tiny' must stay the same; they have changed" in said
     assert mistake("run", sweep_file(tmp_path)) == said
+
+
+def test_a_teacher_that_is_on_another_machine_is_lacking_and_no_mistake(tmp_path: Path) -> None:
+    train = SMALL["train"] | {"distill": {"teacher": str(tmp_path / "none.pt")}}
+    result = invoke("check", sweep_file(tmp_path, train=train))
+    assert result.exit_code == 0, result.output
+    assert "none.pt" in result.output.partition("lacking here")[2]
+    assert "expected time          unknown: " in result.output

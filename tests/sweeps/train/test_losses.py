@@ -7,7 +7,6 @@ import torch
 from pydantic import ValidationError
 
 from sweeps.train.losses import LOSSES, loss_of
-from sweeps.train.losses.charbonnier import EPSILON
 from sweeps.train.settings import TrainSettings
 
 
@@ -43,7 +42,7 @@ def plain(name: str, super_res: torch.Tensor, high_res: torch.Tensor) -> torch.T
         parts = [torch.stack([spectrum.real, spectrum.imag], -1) for spectrum in spectra]
         return (parts[0] - parts[1]).abs().mean()
     if name == "charbonnier":
-        return (difference**2 + EPSILON**2).sqrt().mean()
+        return (difference**2 + 0.001**2).sqrt().mean()
     return difference.abs().mean() if name == "l1" else (difference**2).mean()
 
 
