@@ -219,7 +219,7 @@ def pull(  # noqa: PLR0913 - one parameter an option
     serial: str | None,
     no_adb: bool,
 ) -> None:
-    """Read the results of `srsweep device run`, and write a CSV file for `srsweep latency import`.
+    """Read the results of `srsweep device run`, and write a CSV file that `latency import` reads.
 
     The results come from the connected device. Without adb, they come from the folder `results` in
     FOLDER, which a person has brought back from the device.

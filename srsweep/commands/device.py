@@ -8,7 +8,7 @@ COMMANDS = {
     "design": "Choose networks of a sweep file's space and write them as files to time.",
     "push": "Copy exported files and a benchmark program to a device.",
     "run": "Time the files on the device to which `srsweep device push` has copied them.",
-    "pull": "Read the results of `srsweep device run`, and write a CSV file for `srsweep latency import`.",
+    "pull": "Read the results of `srsweep device run`, and write a CSV file that `latency import` reads.",
     "model": "Learn from the latencies of a device how to predict others, and state the error.",
     "predict": "Predict the latency of networks on a device, and store it for the trials of a sweep.",
 }

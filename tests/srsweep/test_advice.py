@@ -145,7 +145,13 @@ def test_an_interrupted_sweep_is_resumed_by_the_command_that_it_prints(tmp_path:
     file = sweep_file(home, train=train, search=search, storage="sqlite:///my results.db")
     run = [sys.executable, "-m", "srsweep", "run", file.name]
     process = subprocess.Popen(
-        run, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        run,
+        cwd=home,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A test run in the background of a script has inherited that SIGINT is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout is not None
     for line in process.stdout:

@@ -31,6 +31,7 @@ def _used(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pixels = noise.integers(0, 255, (32, 32, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"images/{number}.png")
     Image.fromarray(pixels[:12, :16]).save(folder / "small.png")
+    Image.fromarray(pixels).save(folder / "photo.png")
     sweep = SMALL | {
         "name": "first",
         "search": {"sampler": "grid", "trials": 12, "keep_weights": "all"},

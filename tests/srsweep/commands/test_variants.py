@@ -81,9 +81,9 @@ def test_an_exported_trial_gets_rows_for_the_front_after_quantisation() -> None:
     assert trial["psnr_y_int8"] == pytest.approx(row["file_psnr_y"])
     (latency,) = [name for name in trial.index if name.startswith("latency_ms")]
     assert latency.startswith("latency_ms onnxruntime int8 320x180 1 threads on ")
-    (front,) = json.loads(srsweep("front", "one", "--int8", "--json"))
+    (front,) = as_json("front", "one", "--int8")
     assert front["psnr_y_int8"] == pytest.approx(row["file_psnr_y"])
-    (timed,) = json.loads(srsweep("front", "one", "--objectives", f"psnr_y,{latency}", "--json"))
+    (timed,) = as_json("front", "one", "--objectives", f"psnr_y,{latency}")
     assert timed[latency] == pytest.approx(row["latency_ms"])
 
 
