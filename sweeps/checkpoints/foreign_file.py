@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from searchspace.errors import UserError
+from sweeps.checkpoints.plain_tensors import unusual
 
 WRAPPERS = (
     "network",
@@ -146,12 +147,8 @@ def read_file(path: Path) -> StoredWeights:
 def _refuse_unusual(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Raises UserError if a tensor holds something other than plain real numbers, which no network here can take."""
     for name, tensor in tensors.items():
-        unusual = tensor.is_meta or tensor.is_quantized or tensor.is_complex()
-        if unusual or tensor.layout is not torch.strided:
-            kind = "no values" if tensor.is_meta else f"{tensor.dtype}, {tensor.layout}"
-            raise UserError(
-                f"{path}: {name[:100]!a} must hold plain real numbers, got {kind.replace('torch.', '')}"
-            )
+        if kind := unusual(tensor):
+            raise UserError(f"{path}: {name[:100]!a} must hold plain real numbers, got {kind}")
 
 
 def _read(path: Path) -> object:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
+from sweeps.checkpoints.plain_tensors import unusual
 from sweeps.train.settings import TrainSettings
 
 Count = Annotated[int, Field(ge=0)]
@@ -71,7 +72,9 @@ def content_fault(state: Mapping[str, Any]) -> str:
     if any(measured.step > read.step for measured in read.history):
         return f"history: has a measurement after step {read.step}"
     total, count = read.losses
-    if (total is None) != (count == 0) or (isinstance(total, Tensor) and total.numel() != 1):
+    if (total is None) != (count == 0) or (
+        isinstance(total, Tensor) and (total.numel() != 1 or unusual(total) != "")
+    ):
         return "losses: must be a sum and the number of its terms"
     return ""
 
@@ -115,6 +118,8 @@ def _tensors_fault(state: Mapping[str, Any], key: str, network: nn.Module) -> st
     for name, tensor in own.items():
         if (tensor.shape, tensor.dtype) != (stored[name].shape, stored[name].dtype):
             return f"{key}.{name}: has another shape or type"
+        if kind := unusual(stored[name]):
+            return f"{key}.{name}: must hold plain real numbers, got {kind}"
     return ""
 
 
@@ -125,10 +130,12 @@ def _moments_fault(state: Mapping[str, Any], parameters: list[nn.Parameter]) -> 
     for index, values in moments.items():
         if not 0 <= index < len(parameters):
             return f"optimizer: has moments of parameter {index}, which does not exist"
-        if values["step"].numel() != 1:
+        if values["step"].numel() != 1 or unusual(values["step"]):
             return f"optimizer: step of parameter {index} is not one number"
         for name in ("exp_avg", "exp_avg_sq"):
             found = values[name]
             if found.shape != parameters[index].shape or found.dtype != parameters[index].dtype:
                 return f"optimizer: {name} of parameter {index} has another shape or type"
+            if kind := unusual(found):
+                return f"optimizer: {name} of parameter {index} must hold plain real numbers, got {kind}"
     return ""

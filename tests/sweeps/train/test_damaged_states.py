@@ -87,6 +87,9 @@ ILL: dict[str, Callable[[State], None]] = {
     "a tensor of another type": holding(
         torch.zeros((8, 3, 3, 3), dtype=torch.float64), "network", "head.weight"
     ),
+    "a tensor has no values": holding(
+        torch.zeros((8, 3, 3, 3), device="meta"), "network", "head.weight"
+    ),
     "a tensor is text": holding("x", "network", "head.weight"),
     "a tensor has another name": rename_tensor,
     "the step is text": holding("8", "step"),
@@ -98,6 +101,9 @@ ILL: dict[str, Callable[[State], None]] = {
     "the optimizer is gone before the end": holding(None, "optimizer"),
     "moments lack a part": cut_moments,
     "moments of another shape": holding(torch.zeros(3), "optimizer", "state", 0, "exp_avg"),
+    "moments have no values": holding(
+        torch.zeros((8, 3, 3, 3), device="meta"), "optimizer", "state", 0, "exp_avg"
+    ),
     "moments of a parameter that is not there": lambda state: state["optimizer"]["state"].update(
         {99: state["optimizer"]["state"][0]}
     ),
@@ -110,6 +116,7 @@ ILL: dict[str, Callable[[State], None]] = {
     "an evaluation of a later step": holding(12, "history", 0, "step"),
     "losses are a number": holding(3, "losses"),
     "the sum of losses is a whole tensor": holding((torch.zeros(4), 2), "losses"),
+    "the sum of losses has no value": holding((torch.zeros((), device="meta"), 2), "losses"),
     "the best loss is text": holding("low", "best"),
     "computed is a list": holding([], "computed"),
     "the training is another one": holding({"seed": 1}, "training"),
