@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from searchspace.errors import UserError
-from sweeps.checkpoints.plain_tensors import unusual
+from sweeps.checkpoints.plain_tensors import printed, unusual
 
 WRAPPERS = (
     "network",
@@ -124,14 +124,20 @@ def read_file(path: Path) -> StoredWeights:
     if not tensors:
         if isinstance(content, StandIn):
             raise UserError(
-                f"{path}: must hold only tensors and plain values, got {content.of}, which is not unpickled"
+                f"{path}: must hold only tensors and plain values, got {printed(content.of)}, which is not unpickled"
             )
-        also = f"; objects of {', '.join(foreign[:3])} are not unpickled" if foreign else ""
+        also = (
+            f"; objects of {', '.join(map(printed, foreign[:3]))} are not unpickled"
+            if foreign
+            else ""
+        )
         raise UserError(
             f"{path}: holds no weights, neither at the top level nor under a usual key such as state_dict, params, "
             f"model or generator{also}"
         )
     _refuse_unusual(path, tensors)
+    # A file may hold parameters, whose values torch converts to numbers with a warning only.
+    tensors = {name: tensor.detach() for name, tensor in tensors.items()}
     if all(name.startswith(PREFIX) for name in tensors):
         tensors = {name.removeprefix(PREFIX): tensor for name, tensor in tensors.items()}
     if not isinstance(content, Mapping) or not content.keys() >= {"network", "step", "history"}:

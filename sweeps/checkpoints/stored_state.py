@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
-from sweeps.checkpoints.plain_tensors import unusual
+from sweeps.checkpoints.plain_tensors import printed, unusual
 from sweeps.train.settings import TrainSettings
 
 Count = Annotated[int, Field(ge=0)]
@@ -114,7 +114,8 @@ def _tensors_fault(state: Mapping[str, Any], key: str, network: nn.Module) -> st
         return f"{key}: must not be missing before the last step"
     own = network.state_dict()
     if own.keys() != stored.keys():
-        return f"{key}: has other tensors ({', '.join(sorted(own.keys() ^ stored.keys())[:3])})"
+        differing = sorted(own.keys() ^ stored.keys())[:3]
+        return f"{key}: has other tensors ({', '.join(map(printed, differing))})"
     for name, tensor in own.items():
         if (tensor.shape, tensor.dtype) != (stored[name].shape, stored[name].dtype):
             return f"{key}.{name}: has another shape or type"

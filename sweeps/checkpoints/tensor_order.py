@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from searchspace.errors import UserError
+from sweeps.checkpoints.plain_tensors import printed
 
 KINDS = {
     "weight_g": "g",
@@ -72,7 +73,7 @@ class _Entry:
         return self.tensors[-1].shape
 
     def __str__(self) -> str:
-        return f"{self.names[-1]} {'x'.join(map(str, self.shape)) or 'scalar'}"
+        return f"{printed(self.names[-1])} {'x'.join(map(str, self.shape)) or 'scalar'}"
 
 
 def _entries(tensors: Mapping[str, Tensor]) -> list[_Entry]:

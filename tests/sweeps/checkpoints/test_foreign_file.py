@@ -11,8 +11,10 @@ import pytest
 import torch
 from torch import nn
 
+from searchspace.architecture import architecture
 from searchspace.errors import UserError
 from sweeps.checkpoints.foreign_file import WRAPPERS, read_file
+from sweeps.checkpoints.upstream_weights import load_weights
 
 ZIP, LEGACY = True, False
 
@@ -151,3 +153,17 @@ def test_a_damaged_file_is_one_line(tmp_path: Path) -> None:
                 said.append(str(error))
     assert len(said) > 100
     assert not any("\n" in line for line in said)
+
+
+def test_parameters_are_read_as_plain_tensors(tmp_path: Path) -> None:
+    """torch warns where the value of a parameter becomes a number."""
+    path = save({"a.weight": nn.Parameter(torch.ones(2, 2)), "a.bias": torch.ones(2)}, tmp_path)
+    assert not any(tensor.requires_grad for tensor in read_file(path).tensors.values())
+
+
+def test_names_in_a_file_are_no_control_characters_of_the_terminal(tmp_path: Path) -> None:
+    for content in ({"\x1b[31m": torch.ones(4, 3, 3, 3)}, {"y" * 5000: torch.ones(1)}):
+        with pytest.raises(UserError) as told:
+            load_weights(architecture("srcnn", {}).network(2), save(content, tmp_path))
+        assert all(line.isprintable() for line in str(told.value).splitlines())
+        assert len(str(told.value)) < 600
