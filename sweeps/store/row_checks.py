@@ -214,6 +214,8 @@ CHECKS: dict[str, dict[str, Check]] = {
 
 NUMERIC_FACTS = re.compile(r"validation_bicubic_\w+")
 """Names of sweep facts whose value is a number."""
+NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?|inf")
+"""A number as srsweep writes it. The PSNR of an image of one colour is infinite."""
 
 PARENTS = {"sweep_id": "sweeps", "trial_id": "trials"}
 KEYS = {
@@ -321,11 +323,9 @@ def _fault(
         parent = PARENTS.get(column)
         if parent and row[column] not in known[parent]:
             return _told(column, row[column], f"the id of a row in {parent}")
-    if table == "sweep_facts" and NUMERIC_FACTS.fullmatch(row["name"]):
-        try:
-            float(row["value"])
-        except ValueError:
-            return _told("value", row["value"], f"a number, because the fact is {row['name']}")
+    numeric = table == "sweep_facts" and NUMERIC_FACTS.fullmatch(row["name"])
+    if numeric and not NUMBER.fullmatch(row["value"]):
+        return _told("value", row["value"], f"a number, because the fact is {row['name']}")
     return ""
 
 

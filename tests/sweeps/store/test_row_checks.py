@@ -159,6 +159,10 @@ WRONG = {
         "update attempts set error='a'||char(0)||'b' where trial_id=1",
         "attempts, row 1: error",
     ),
+    "a fact that float() reads and pandas does not": (
+        "update sweep_facts set value='nan' where name='validation_bicubic_psnr_y'",
+        "value: must be a number, because the fact is validation_bicubic_psnr_y, got 'nan'",
+    ),
     "a fact": (
         "update sweep_facts set value='good' where name='validation_bicubic_psnr_y'",
         "value: must be a number, because the fact is validation_bicubic_psnr_y, got 'good'",
