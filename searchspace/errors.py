@@ -38,6 +38,11 @@ def shown(value: object) -> str:
     return _shortened(repr(value), LONGEST_VALUE)
 
 
+def printed(name: str) -> str:
+    """Returns a name from a file for a message: as it is, or as `shown` writes it if it is long or has control characters."""
+    return name if name.isprintable() and 0 < len(name) <= LONGEST_VALUE else shown(name)
+
+
 def _shortened(line: str, most: int) -> str:
     if len(line) <= most:
         return line

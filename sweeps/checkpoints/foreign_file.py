@@ -20,8 +20,8 @@ from typing import Any, BinaryIO, Self
 import torch
 from torch import Tensor
 
-from searchspace.errors import UserError
-from sweeps.checkpoints.plain_tensors import printed, unusual
+from searchspace.errors import UserError, printed
+from sweeps.checkpoints.plain_tensors import unusual
 
 WRAPPERS = (
     "network",

@@ -1,16 +1,7 @@
-"""Tells whether a tensor that a file holds is a plain one, which a network can take over, and writes its name in messages."""
+"""Tells whether a tensor that a file holds is a plain one, which a network can take over."""
 
 import torch
 from torch import Tensor
-
-from searchspace.errors import shown
-
-LONGEST_NAME = 100
-
-
-def printed(name: str) -> str:
-    """Returns a name from a file for a message. Control characters are escaped, and a long name is cut."""
-    return name if name.isprintable() and len(name) <= LONGEST_NAME else shown(name)
 
 
 def unusual(tensor: Tensor) -> str:

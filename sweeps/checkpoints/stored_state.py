@@ -12,7 +12,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
-from sweeps.checkpoints.plain_tensors import printed, unusual
+from searchspace.errors import printed
+from sweeps.checkpoints.plain_tensors import unusual
 from sweeps.train.settings import TrainSettings
 
 Count = Annotated[int, Field(ge=0)]

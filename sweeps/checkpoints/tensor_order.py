@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from searchspace.errors import UserError
-from sweeps.checkpoints.plain_tensors import printed
+from searchspace.errors import UserError, printed
 
 KINDS = {
     "weight_g": "g",

@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from searchspace.errors import printed
 from sweeps.store.redacted_text import RedactedText
 
 REVISION = "0003"
@@ -76,7 +77,7 @@ def is_known(revision: str) -> bool:
 def too_new(name: str, revision: str) -> str:
     """Returns one line that refuses the database `name`, whose schema `revision` is newer than this srsweep's."""
     return (
-        f"storage: {name} has schema {revision}, and this srsweep knows schemas up to {REVISION}; "
+        f"storage: {name} has schema {printed(revision)}, and this srsweep knows schemas up to {REVISION}; "
         "update srsweep, or name another database"
     )
 

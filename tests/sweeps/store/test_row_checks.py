@@ -241,6 +241,7 @@ def test_c8_rows_that_contradict_each_other_are_refused(
         ("drop table attempts", "has no table attempts"),
         ("alter table attempts drop column host", "table attempts has no column host"),
         ("update alembic_version set version_num=x'ff'", "this srsweep knows schemas up to"),
+        ("update alembic_version set version_num=char(27)||'[31m'", r"has schema '\x1b[31m', and"),
     ],
 )
 def test_c8_tables_of_another_shape_are_refused(
