@@ -9,7 +9,7 @@ import click
 
 from searchspace.errors import UserError
 from srsweep.errors import say
-from srsweep.options import DATABASE, locate
+from srsweep.options import DATABASE, RealRange, locate
 from sweeps.store.lease import Driver, SweepTaken, driver_of
 from sweeps.store.management import id_of
 from sweeps.store.store import Store
@@ -22,7 +22,7 @@ LOOK_SECONDS = 0.2
 @click.argument("name")
 @click.option(
     "--wait",
-    type=click.FloatRange(min=0, max=86_400),
+    type=RealRange(min=0, max=86_400),
     default=60.0,
     show_default=True,
     help="Seconds to wait until the driver has ended.",

@@ -88,3 +88,5 @@ def test_a_driver_that_does_not_end_in_time_is_told(
     assert "here (process 7) was asked to stop and has not ended after 0.1 s" in result.stderr
     assert {signal.SIGINT, signal.SIGTERM} & set(sent)
     assert "there is none called" in mistake("stop", "smal", "--db", small.url)
+    for words in (("stop", "small", "--wait"), ("ntire", "small", "--gate")):
+        assert "must be a number, got nan" in mistake(*words, "nan", "--db", small.url)
