@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from analysis.read.frames import load_sweeps
 from searchspace.errors import UserError
 from srsweep.errors import say
 from srsweep.options import DATABASE, RealRange, locate
@@ -36,6 +37,7 @@ def stop(name: str, wait: float, db: str | None) -> None:
     not ended in time.
     """
     (sweep,), url = locate([name], db)
+    load_sweeps(url, [sweep])  # raises for a mistyped name, which must not make a new database
     store = Store(url)
     try:
         sweep_id = id_of(store, sweep)

@@ -127,6 +127,7 @@ def test_a_person_copies_the_folder_where_there_is_no_adb(
     device = tmp_path / "phone"
     shutil.copytree(bench, device)
     subprocess.run(["sh", str(device / "run.sh"), "cpu", "2", "9"], check=True, capture_output=True)
+    assert "with --no-adb), or time the files on this machine" in mistake("device", "run", bench)
     assert "has no results" in mistake("device", "pull", bench, "--runtime", "LiteRT 2.3")
     assert "benhc: there is no such folder" in mistake("device", "pull", tmp_path / "benhc")
     shutil.copytree(device / "results", bench / "results")

@@ -151,3 +151,10 @@ def test_a_damaged_file_is_one_line(tmp_path: Path) -> None:
                 said.append(str(error))
     assert len(said) > 100
     assert not any("\n" in line for line in said)
+
+
+@pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])
+def test_a_file_that_is_not_there_is_said_to_be_missing(tmp_path: Path, name: str) -> None:
+    """E6: of a missing .safetensors, torch says that a package is missing."""
+    with pytest.raises(UserError, match=f"{name}: no such file"):
+        read_file(tmp_path / name)
