@@ -73,7 +73,22 @@ def test_objects_beside_the_tensors_are_not_unpickled(
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("key", WRAPPERS)
+USUAL = (
+    "state_dict",
+    "model_state_dict",
+    "params",
+    "params_ema",
+    "model",
+    "net",
+    "net_g",
+    "generator",
+    "ema",
+    "weights",
+)
+"""Keys that public codes use, written down here so that none of them can go without a failing test."""
+
+
+@pytest.mark.parametrize("key", sorted({*WRAPPERS, *USUAL}))
 def test_tensors_are_found_under_the_usual_keys(tmp_path: Path, key: str) -> None:
     """E6: model_state_dict and the other usual keys, also beside an optimiser and nested."""
     adam = {"state": {0: {"exp_avg": torch.zeros(2)}}}
