@@ -19,8 +19,9 @@ from srsweep.errors import say
 from srsweep.latency_import import complete_of, trials_of
 from srsweep.options import (
     DATABASE,
+    REPLACE,
     ExpandedPath,
-    check_folder_of,
+    check_new,
     locate,
     print_table,
     tabular,
@@ -55,6 +56,7 @@ Sample = tuple[Architecture, int, float]
     type=ExpandedPath(path_type=Path, file_okay=False),
     help="Folder with the model cards of the files that a CSV file names. Default: the folder of the CSV file.",
 )
+@REPLACE
 @DATABASE
 @tabular
 def model(
@@ -62,6 +64,7 @@ def model(
     output: Path,
     words: str,
     networks: Path | None,
+    replace: bool,
     db: str | None,
     form: Format | None,
 ) -> None:
@@ -77,7 +80,7 @@ def model(
     srsweep device model bench/latencies.csv -o pixel.json
     srsweep device model SWEEP --latency "Pixel gpu int8" -o pixel.json
     """
-    check_folder_of("--output", output)
+    check_new("--output", output, replace=replace)
     path = Path(expanded(source))
     if path.suffix.lower() == ".csv":
         setting, samples = _of_file(path, words, networks or path.parent, db)
@@ -152,6 +155,7 @@ def _of_file(
             f"--latency: must have words of one of the latencies of {path}, got {words!r}; there are: {listed}"
         )
     rows = [row for row in rows if row.latency.setting == fitting[0]]
+    _refuse_twice(rows, path)
     known = _cards(cards)
     missing = [row for row in rows if _key(row) not in known]
     trials = complete_of(load_trials(locate([], db)[1])) if missing else pd.DataFrame()
@@ -164,6 +168,17 @@ def _of_file(
             network, scale = known[_key(row)]
         samples.append((network, scale, row.latency.median))
     return fitting[0], samples
+
+
+def _refuse_twice(rows: Sequence[Row], path: Path) -> None:
+    """Raises UserError if two rows give a latency of the same network."""
+    lines: dict[str, int] = {}
+    for row in rows:
+        first = lines.setdefault(row.network, row.line)
+        if first != row.line:
+            raise UserError(
+                f"{path}, line {row.line}: is the same measurement of the same network as line {first}"
+            )
 
 
 def _key(row: Row) -> str:

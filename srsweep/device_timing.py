@@ -13,7 +13,7 @@ from analysis.device.results import Result, Results, as_csv, read_results, words
 from analysis.device.script import RESULTS, RUNS, SCRIPT, WRONG, Kit, files_of, image_size, prepare
 from searchspace.errors import UserError
 from srsweep.errors import RunFailed, say
-from srsweep.options import MAX_THREADS, SIZE, ExpandedPath, check_folder_of, size_of
+from srsweep.options import MAX_THREADS, REPLACE, SIZE, ExpandedPath, check_new, size_of
 from sweeps.files import digest_of, write_text
 
 FOLDER = click.argument("folder", type=ExpandedPath(path_type=Path, file_okay=False))
@@ -205,7 +205,7 @@ def _run_here(
     help="Name of the device, such as 'Pixel 9'. Default: the model that the device states.",
 )
 @click.option("--runtime", metavar="NAME", help="Runtime and its version, such as 'LiteRT 2.3'.")
-@click.option("--replace", is_flag=True, help="Replace the CSV file if it exists.")
+@REPLACE
 @click.option("--here", is_flag=True, help="Read the results of `srsweep device run --here`.")
 @SERIAL
 @NO_ADB
@@ -231,10 +231,10 @@ def pull(  # noqa: PLR0913 - one parameter an option
     srsweep device pull bench --runtime "LiteRT 2.3" -o pixel.csv
     srsweep latency import pixel.csv
     """
+    if output is None and not folder.is_dir():
+        raise UserError(f"{folder}: there is no such folder; name the one of `srsweep device push`")
     output = output or folder / "latencies.csv"
-    check_folder_of("--output", output)
-    if output.exists() and not replace:
-        raise UserError(f"{output}: exists already; add --replace, or name another file with -o")
+    check_new("--output", output, replace=replace)
     read, model = _fetched(folder, serial, here=here, local=no_adb or not adb.is_installed())
     for fault in read.faults:
         say(f"left out: {fault}", err=True)

@@ -1,6 +1,7 @@
 """Options and arguments that several commands share, and functions that read their values."""
 
 import itertools
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -44,6 +45,19 @@ class ExpandedPath(click.Path):
         return super().convert(value, param, ctx)
 
 
+class RealRange(click.FloatRange):
+    """A range of numbers. `click.FloatRange` takes nan, which is in no range."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Returns the number. Ends the command if it is outside the range or is no number."""
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"must be a number, got {value}", param, ctx)
+        return number
+
+
 FILE = click.argument("file", type=ExpandedPath(path_type=Path, dir_okay=False))
 VARIANT = click.argument("variant", metavar="VARIANT...", nargs=-1, required=True)
 SIZE = click.option(
@@ -68,6 +82,9 @@ INTO = click.option(
     required=True,
     help="Folder for the output files.",
 )
+
+
+REPLACE = click.option("--replace", is_flag=True, help="Replace the output file if it exists.")
 
 
 def _database(fallbacks: str) -> Callable[[Command], Command]:
@@ -254,3 +271,10 @@ def check_folder_of(option: str, file: Path) -> None:
         raise UserError(
             f"{option}: folder {file.parent} does not exist; create it or name another folder"
         )
+
+
+def check_new(option: str, file: Path, *, replace: bool) -> None:
+    """Raises UserError like `check_folder_of`, and if `file` exists and `replace` is False."""
+    check_folder_of(option, file)
+    if file.is_file() and not replace:
+        raise UserError(f"{option}: {file} exists already; add --replace, or name another file")

@@ -97,7 +97,8 @@ def connected(serial: str | None = None) -> Device:
         usable = [name for name, state in states.items() if state == "device"]
         if not states:
             raise UserError(
-                "adb: no device is connected; connect one and switch USB debugging on, or give --no-adb"
+                "adb: no device is connected; connect one and switch USB debugging on, or copy the folder yourself "
+                "(`device push` and `device pull` with --no-adb)"
             )
         if len(usable) > 1:
             raise UserError(
@@ -124,7 +125,8 @@ def _program() -> str:
     found = shutil.which("adb")
     if found is None:
         raise UserError(
-            "adb: is not installed; install Android's platform-tools, or give --no-adb and copy the folder yourself"
+            "adb: is not installed; install Android's platform-tools, or copy the folder yourself (`device push` and "
+            "`device pull` with --no-adb), or time the files on this machine with --here"
         )
     return found
 

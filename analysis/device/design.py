@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from analysis.export.files import open_exported
+from analysis.export.files import card_of, open_exported
 from analysis.export.pipeline import naming, reason
 from analysis.export.target import Job, Target
 from searchspace.architecture import Architecture
@@ -25,6 +25,8 @@ from sweeps.files import digest_of_file, flush, naming_full_disk, write_text
 
 POOL = 400
 """Largest number of architectures among which the networks are chosen."""
+UNTRAINED = "none: random numbers, only for measuring latency"
+"""What the model card of a designed file says of its weights."""
 DRAWS = 20
 """Number of draws per architecture of the pool after which a space counts as exhausted."""
 
@@ -119,7 +121,8 @@ def write_untrained(
     `size` is the (height, width) of the image. INT8 files are calibrated on noise. An older file stays if the new one
     cannot be written or cannot be run. Returns the path of the file.
     """
-    stem, name = naming(architecture, scale), target.file_name(naming(architecture, scale), size)
+    stem = naming(architecture, scale)
+    name = target.file_name(stem, size)
     noise = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), dtype=np.uint8)
     torch.manual_seed(0)
     network = deployed(architecture.network(scale)).cpu().float()
@@ -128,6 +131,8 @@ def write_untrained(
         with naming_full_disk(path):
             target.write(Job(network=network, calibration=list(noise), size=size), aside)
             flush(aside)
+        if target.fault is None:
+            open_exported(aside, 1)  # raises for a file that the runtime refuses
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
@@ -140,12 +145,24 @@ def write_untrained(
         "label": architecture.label,
         "architecture": architecture.key,
         "knobs": architecture.knobs,
-        "origin": {"weights": "none: random numbers, only for measuring latency"},
+        "origin": {"weights": UNTRAINED},
     }
     write_text(folder / f"{target.card_name(stem, size)}.json", json.dumps(card, indent=2) + "\n")
-    if target.fault is None:
-        open_exported(path, 1)  # raises for a file that the runtime refuses
     return path
+
+
+def _refuse_others(path: Path, target: Target) -> None:
+    """Raises UserError if `path` exists and its model card does not say that its weights are random.
+
+    `srsweep export` gives the file of a trained network the same name.
+    """
+    if not path.is_file():
+        return
+    origin = card_of(path, target)[0].get("origin")
+    if not (isinstance(origin, dict) and origin.get("weights") == UNTRAINED):
+        raise UserError(
+            f"-o: {path} exists already, and `srsweep device design` did not write it; name another folder"
+        )
 
 
 def written(
@@ -156,7 +173,12 @@ def written(
     folder: Path,
     failed: Callable[[Architecture, str], None],
 ) -> list[Path]:
-    """Writes all `networks` and returns the paths of their files. `failed` learns which one failed, and why."""
+    """Writes all `networks` and returns the paths of their files. `failed` learns which one failed, and why.
+
+    Raises UserError, before anything is written, if `folder` has a file of one of these names with other weights.
+    """
+    for each in networks:
+        _refuse_others(folder / target.file_name(naming(each, scale), size), target)
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for each in networks:

@@ -26,6 +26,9 @@ RUNS = 50
 CANNOT_WRITE, WRONG = 3, 64
 """Exit codes of the script: it cannot write a result; its arguments are wrong."""
 
+MADE = "Usage: sh run.sh [DELEGATE [THREADS [RUNS [again]]]]"
+"""Words by which a script of srsweep is known."""
+
 TEXT = """\
 #!/bin/sh
 # Times each file with {name}. Usage: sh run.sh [DELEGATE [THREADS [RUNS [again]]]]
@@ -104,7 +107,7 @@ def prepare(folder: Path, programs: Sequence[Path], size: tuple[int, int] | None
     which is no file here, is a program in the PATH of the device. Only files of its runtime are timed. `size` is the
     (height, width) of the image; by default that of files of one size, otherwise the size for a 1280x720 output.
 
-    Raises UserError if there is no such file or program, or if the files do not fit together.
+    Raises UserError if there is no such file or program, if the files do not fit together, or if the folder has another `run.sh`.
     """
     program = program_of(programs[0])
     on_device = programs[0].name == str(programs[0]) in PROGRAMS and not programs[0].is_file()
@@ -112,6 +115,7 @@ def prepare(folder: Path, programs: Sequence[Path], size: tuple[int, int] | None
         if not path.is_file():
             raise UserError(f"--program: there is no file {path}; {program.name}: {program.source}")
     files = files_of(folder, program.runtime)
+    _refuse_other_script(folder / SCRIPT)
     size = image_size(folder, files, size)
     own = [] if on_device else [program.name]
     own += [path.name for path in programs[1:]]
@@ -123,6 +127,12 @@ def prepare(folder: Path, programs: Sequence[Path], size: tuple[int, int] | None
     kit = Kit(folder=folder, program=program, files=files, own=tuple(own), size=size)
     write_text(folder / SCRIPT, script(kit), mode=0o777)
     return kit
+
+
+def _refuse_other_script(path: Path) -> None:
+    """Raises UserError if `path` exists and was not written by `prepare`."""
+    if path.is_file() and MADE not in path.read_text(encoding="utf-8", errors="replace"):
+        raise UserError(f"{path}: is not a script of srsweep; move it away")
 
 
 def files_of(folder: Path, runtime: str = "") -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The command `export`: writes networks to files for devices and verifies the files."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 
@@ -9,14 +9,16 @@ import click
 import pandas as pd
 
 from analysis.choose.select import below_bicubic
+from analysis.export.files import card_of
 from analysis.export.model_card import Origin
-from analysis.export.pipeline import Shipped, ship
+from analysis.export.pipeline import Shipped, naming, ship
+from analysis.export.target import Target
 from analysis.export.targets import TARGETS
 from analysis.export.verify import ExportFailed
 from analysis.tables import Format
 from searchspace.errors import UserError
 from srsweep.choice import Whole, choose_several
-from srsweep.errors import RunFailed
+from srsweep.errors import RunFailed, say
 from srsweep.options import (
     DATABASE,
     INTO,
@@ -190,6 +192,8 @@ def _ship(  # noqa: PLR0913
     split = split_of(data, variant.scale)
     psnr_torch = evaluate(network, split.validation, device="cpu").psnr_y
     for name in targets:
+        stem = naming(variant.architecture, variant.scale)
+        _tell_replaced(output / TARGETS[name].file_name(stem, size), TARGETS[name], origin)
         yield ship(
             variant.architecture,
             network,
@@ -202,6 +206,19 @@ def _ship(  # noqa: PLR0913
             threads=threads,
             size=size,
         )
+
+
+def _tell_replaced(path: Path, target: Target, origin: Origin) -> None:
+    """Prints a line if `path` is an older file of the same network with weights of another training."""
+    if not path.is_file():
+        return
+    found, new = card_of(path, target)[0].get("origin"), asdict(origin)
+    before = found if isinstance(found, dict) else {}
+    if all(before.get(name) == new[name] for name in ("trial", "training", "weights")):
+        return
+    named = (before.get(name) for name in ("trial", "training", "weights"))
+    whose = next((name for name in named if name), "unknown weights")
+    say(f"{path}: replaces an older file ({whose})", err=True)
 
 
 def _remember(trial: TrialReference, shipped: Shipped, *, own_images: bool) -> None:

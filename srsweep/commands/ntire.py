@@ -13,7 +13,7 @@ from searchspace.errors import UserError
 from srsweep.advice import advised
 from srsweep.errors import say
 from srsweep.latency_anew import latency_under
-from srsweep.options import DATABASE, locate, print_table, tabular
+from srsweep.options import DATABASE, RealRange, locate, print_table, tabular
 from sweeps.measure.ntire import CHALLENGES, Use, scores
 
 
@@ -28,7 +28,7 @@ from sweeps.measure.ntire import CHALLENGES, Use, scores
 )
 @click.option(
     "--gate",
-    type=click.FloatRange(min=0),
+    type=RealRange(min=0),
     default=GATE,
     show_default=True,
     metavar="DB",

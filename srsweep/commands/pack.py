@@ -11,7 +11,7 @@ from analysis.tables import Format
 from searchspace.cost import costs
 from searchspace.quantity import format_quantity
 from srsweep.errors import RunFailed
-from srsweep.options import FILE, by_line, print_table, read_file, tabular
+from srsweep.options import FILE, RealRange, by_line, print_table, read_file, tabular
 from srsweep.variant import say_once
 from sweeps.capacity.gpu_share import Plan, Site, make_plan, remember, smallest_site
 from sweeps.capacity.gpus import Gpu, find_gpus, share_of, visible_gpus
@@ -27,7 +27,7 @@ from sweeps.run import local_slots, prepare
 @FILE
 @click.option(
     "--seconds",
-    type=click.FloatRange(0.1, 86_400),
+    type=RealRange(0.1, 86_400),
     default=5.0,
     show_default=True,
     help="Duration of each measurement, in seconds.",

@@ -17,9 +17,10 @@ from srsweep.errors import say
 from srsweep.networks import open_models
 from srsweep.options import (
     DATABASE,
+    REPLACE,
     SCALE,
     ExpandedPath,
-    check_folder_of,
+    check_new,
     print_table,
     tabular,
 )
@@ -48,6 +49,7 @@ KINDS = (".png", ".html")
     help="Part of the image to show, in pixels of the original. Default: the square of 64 pixels in which the versions differ "
     "most.",
 )
+@REPLACE
 @EACH_WEIGHTS
 @SCALE
 @DATABASE
@@ -57,6 +59,7 @@ def plate(
     variants: tuple[str, ...],
     outputs: tuple[Path, ...],
     box_text: str | None,
+    replace: bool,
     weights: tuple[Path, ...],
     scale: int | None,
     db: str | None,
@@ -78,9 +81,9 @@ def plate(
     for output in outputs:
         if output.suffix.lower() not in KINDS:
             raise UserError(f"-o: must end in {' or '.join(KINDS)}, got {output}")
-        check_folder_of("-o", output)
         if output.resolve() == picture.resolve():
             raise UserError(f"-o: {output} is the picture itself; name another file")
+        check_new("-o", output, replace=replace)
     box = None if box_text is None else read_box(box_text)
     models = open_models(variants, weights=weights, scale=scale, db=db)
     low_res, high_res = pair_of(picture, models[0].scale)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from analysis.read.frames import load_sweeps
 from searchspace.errors import UserError
 from srsweep.choice import stored_config
 from srsweep.errors import say
@@ -35,6 +36,7 @@ def rename(name: str, new: str, db: str | None) -> None:
             f"underscores, got {new!r}"
         )
     (sweep,), url = locate([name], db)
+    load_sweeps(url, [sweep])  # raises for a mistyped name, which must not make a new database
     old, renamed = _folders(url, sweep, new)
     note = ""
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
+from analysis.read.frames import load_sweeps
 from searchspace.errors import UserError
 from srsweep.errors import say
-from srsweep.options import DATABASE, locate
+from srsweep.options import DATABASE, RealRange, locate
 from sweeps.store.lease import Driver, SweepTaken, driver_of
 from sweeps.store.management import id_of
 from sweeps.store.store import Store
@@ -22,7 +23,7 @@ LOOK_SECONDS = 0.2
 @click.argument("name")
 @click.option(
     "--wait",
-    type=click.FloatRange(min=0, max=86_400),
+    type=RealRange(min=0, max=86_400),
     default=60.0,
     show_default=True,
     help="Seconds to wait until the driver has ended.",
@@ -36,6 +37,7 @@ def stop(name: str, wait: float, db: str | None) -> None:
     not ended in time.
     """
     (sweep,), url = locate([name], db)
+    load_sweeps(url, [sweep])  # raises for a mistyped name, which must not make a new database
     store = Store(url)
     try:
         sweep_id = id_of(store, sweep)

@@ -220,6 +220,11 @@ def _note(variant: Variant, folder: Path) -> None:
             raise UserError(
                 f"-o: {folder} holds another training, which differs in {', '.join(differing)}; name another folder"
             )
+    elif found := sorted(folder.glob("attempt-*.pt")):
+        # A sweep keeps its checkpoints under such names, and a training here would replace them.
+        raise UserError(
+            f"-o: {folder} holds {found[0].name} of another training, and no {NOTE}; name another folder"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(note, indent=2) + "\n")
 

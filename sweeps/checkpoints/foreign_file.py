@@ -159,6 +159,8 @@ def _refuse_unusual(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
 def _read(path: Path) -> object:
     """Returns the content of a file. Objects of classes that torch does not allow are stand-ins."""
+    if not path.exists():  # torch looks at the ending before it looks for the file
+        raise UserError(f"{path}: no such file")
     _refuse_torchscript(path)
     names: dict[str, str] = {}
     try:
@@ -172,8 +174,6 @@ def _read(path: Path) -> object:
                 stand_ins = [_stand_in(name, of) for name, of in names.items()]
                 with torch.serialization.safe_globals(stand_ins):  # type: ignore[arg-type]
                     return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
     except pickle.UnpicklingError:
         raise UserError(
             f"{path}: must hold only tensors and plain values. This file is not a checkpoint, or reading it would "

@@ -19,7 +19,7 @@ optimizer from the checkpoint before it returns.
 
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -119,7 +119,12 @@ def own_step(job: TrainingJob) -> Callable[[int], Tensor]:
     """
     text = job.settings.function
     assert text is not None
-    losses = iter(load_function(text)(job))
+    made = load_function(text)(job)
+    if not isinstance(made, Iterable):
+        raise UserError(
+            f"train.function: {text} must yield the loss of each step, but it returned {type(made).__name__}"
+        )
+    losses = iter(made)
 
     def take_step(step: int) -> Tensor:
         job.network.train()
@@ -156,7 +161,14 @@ def load_function(text: str) -> TrainingFunction:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except SystemExit as end:
+        # A script that is not guarded would end srsweep without a word.
+        raise UserError(
+            f"train.function: {file} ends the program while it is imported (exit code {end.code}); put what it does as a "
+            "script under `if __name__ == '__main__':`"
+        ) from None
     found = getattr(module, name, None)
     if not callable(found):
         raise UserError(f"train.function: {file} has no function {name}")

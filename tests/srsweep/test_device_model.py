@@ -75,9 +75,19 @@ def test_from_a_design_to_a_choice_by_predicted_latency(
     table, model = bench / "latencies.csv", tmp_path / "pixel.json"
     told = mistake("device", "model", table, "-o", model, "--db", small.url)
     assert "--latency: must have words of one of the latencies" in told
+    twice = tmp_path / "twice.csv"
+    lines = table.read_text().splitlines()
+    twice.write_text("\n".join([*lines, lines[1].replace(",64x48", "9,64x48")]) + "\n")
+    words = ("--networks", bench, "--latency", "cpu", "-o", model)
+    assert "twice.csv, line 20: is the same measurement of the same network as line 2" in mistake(
+        "device", "model", twice, *words
+    )
     learnt = succeed("device", "model", table, "--latency", "nnapi", "-o", model, "--json")
     assert len(json.loads(learnt.stdout)) == 9
     assert "error of cross-validation: median 0.0 %, 90th percentile 0.0 %" in learnt.stderr
+    again = ("device", "model", table, "--latency", "nnapi", "-o", model)
+    assert f"--output: {model} exists already; add --replace" in mistake(*again)
+    succeed(*again, "--replace")
     done = succeed("device", "predict", model, "small", "--db", small.url, "--json")
     rows = {row["trial"]: row["predicted_ms"] for row in json.loads(done.stdout)}
     assert list(rows) == ["small#0", "small#1", "small#2", "small#3"]
@@ -104,5 +114,34 @@ def test_a_measured_latency_is_meant_unless_the_prediction_is_named(
         words = ("--objectives", f"psnr_y,latency {word}", "--db", small.url, "--csv")
         front = succeed("front", "small", *words)
         assert ("complete trials have no" in front.stderr) == bool(without)
-    few = succeed("device", "model", "small", "-o", model, "--db", small.url, code=2)
+    few = succeed(
+        "device", "model", "small", "-o", tmp_path / "few.json", "--db", small.url, code=2
+    )
     assert "a model needs latencies of at least 8 networks, got 2" in few.stderr
+
+
+def test_a_design_never_takes_the_place_of_a_trained_network(bench: Path, tmp_path: Path) -> None:
+    words = ("--to", "onnx", "--count", 9, "--size", "64x48", "-o", bench)
+    succeed("device", "design", tmp_path / "sweep.yaml", *words)  # its own files are written anew
+    file = sorted(bench.glob("*.onnx"))[4]
+    before = {path: path.read_bytes() for path in bench.iterdir()}
+    before[file] = b"trained weights"  # their card describes another file
+    file.write_bytes(before[file])
+    told = mistake("device", "design", tmp_path / "sweep.yaml", *words)
+    assert f"-o: {file} exists already, and `srsweep device design` did not write it" in told
+    assert {path: path.read_bytes() for path in bench.iterdir()} == before
+
+
+def test_a_designed_file_that_cannot_be_run_leaves_the_older_one(
+    bench: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(path: Path, threads: int) -> None:
+        raise RuntimeError("unknown operator")
+
+    before = {path: path.read_bytes() for path in bench.iterdir()}
+    write = replace(TARGETS["onnx"], write=lambda job, path: path.write_text("new"), load=broken)
+    monkeypatch.setitem(TARGETS, "onnx", write)
+    words = ("--to", "onnx", "--count", 9, "--size", "64x48", "-o", bench)
+    told = succeed("device", "design", tmp_path / "sweep.yaml", *words, code=1).stderr
+    assert told.count("unknown operator") == 9
+    assert {path: path.read_bytes() for path in bench.iterdir()} == before

@@ -118,10 +118,18 @@ def test_a_person_copies_the_folder_where_there_is_no_adb(
 ) -> None:
     told = succeed("device", "push", bench, "--program", program(tmp_path, "nothing")).stdout
     assert "2. run there: sh run.sh DELEGATE THREADS (DELEGATE: xnnpack, gpu, nnapi, cpu)" in told
+    script = (bench / "run.sh").read_text()
+    (bench / "run.sh").write_text("echo mine\n")
+    words = ("device", "push", bench, "--program", program(tmp_path, "nothing"))
+    assert "run.sh: is not a script of srsweep; move it away" in mistake(*words)
+    (bench / "run.sh").write_text(script)
+    succeed(*words)
     device = tmp_path / "phone"
     shutil.copytree(bench, device)
     subprocess.run(["sh", str(device / "run.sh"), "cpu", "2", "9"], check=True, capture_output=True)
+    assert "with --no-adb), or time the files on this machine" in mistake("device", "run", bench)
     assert "has no results" in mistake("device", "pull", bench, "--runtime", "LiteRT 2.3")
+    assert "benhc: there is no such folder" in mistake("device", "pull", tmp_path / "benhc")
     shutil.copytree(device / "results", bench / "results")
     assert "--device: must be given" in mistake("device", "pull", bench, "--runtime", "LiteRT 2")
     succeed("device", "pull", bench, "--device", "Board", "--runtime", "LiteRT 2.3")

@@ -120,13 +120,19 @@ def test_mistakes_are_one_line(here: Path, tmp_path: Path) -> None:
     one = ("plate", "photo.png", TINY, "--weights", "0.pt", "--scale", 2)
     assert "must end in .png or .html" in mistake(*one, "-o", tmp_path / "a.jpg")
     assert "is the picture itself" in mistake(*one, "-o", "photo.png")
+    other = tmp_path / "other.png"
+    other.write_bytes(b"a photograph")
+    assert f"-o: {other} exists already; add --replace" in mistake(*one, "-o", other)
+    assert other.read_bytes() == b"a photograph"
     assert "must read LEFT,TOP" in mistake(*one, "-o", tmp_path / "a.png", "--box", "1,2,3")
 
 
 def test_plate_writes_a_picture_and_a_page(here: Path, tmp_path: Path) -> None:
     picture, page = tmp_path / "plate.png", tmp_path / "plate.html"
     one = ("plate", "photo.png", TINY, "--weights", "0.pt", "--scale", 2)
-    result = succeed(*one, "-o", picture, "-o", page, "--box", "8,4,16,20", "--csv")
+    picture.write_bytes(b"an older one")
+    files = ("-o", picture, "-o", page, "--replace")
+    result = succeed(*one, *files, "--box", "8,4,16,20", "--csv")
     table = pd.read_csv(io.StringIO(result.stdout))
     assert table["network"].iloc[0] == "bicubic"
     assert len(table) == 2

@@ -78,7 +78,7 @@ def test_a_driver_elsewhere_is_named(small: Database, monkeypatch: pytest.Monkey
 
 
 def test_a_driver_that_does_not_end_in_time_is_told(
-    small: Database, monkeypatch: pytest.MonkeyPatch
+    small: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (sweep_id,) = load_sweeps(small.url)["sweep_id"]
     acquire(small.store.database, int(sweep_id), "here (process 7)", 60.0)  # by this process
@@ -88,3 +88,9 @@ def test_a_driver_that_does_not_end_in_time_is_told(
     assert "here (process 7) was asked to stop and has not ended after 0.1 s" in result.stderr
     assert {signal.SIGINT, signal.SIGTERM} & set(sent)
     assert "there is none called" in mistake("stop", "smal", "--db", small.url)
+    none = tmp_path / "none.db"
+    for words in (("stop", "small"), ("rename", "small", "new")):
+        assert "there is no database" in mistake(*words, "--db", f"sqlite:///{none}")
+    assert not none.exists()
+    for words in (("stop", "small", "--wait"), ("ntire", "small", "--gate")):
+        assert "must be a number, got nan" in mistake(*words, "nan", "--db", small.url)

@@ -30,3 +30,16 @@ def test_an_output_that_is_a_file_is_refused_as_such(command: str, tmp_path: Pat
     assert result.exit_code == 2
     assert "'-o'" in result.stderr
     assert "is a file" in result.stderr
+
+
+def test_a_folder_with_checkpoints_of_a_sweep_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # the image cache
+    kept = tmp_path / "runs" / "first" / "3" / "attempt-2.pt"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"the weights of first#3")
+    small = ("n_feats=2", "n_blocks=2", "local_blocks=2", "--scale", "2", "--set", "patch_size=8")
+    message = mistake("train", "slwsr", *small, "--steps", "1", "-o", kept.parent)
+    assert f"-o: {kept.parent} holds attempt-2.pt of another training" in message
+    assert [path.name for path in kept.parent.iterdir()] == [kept.name]

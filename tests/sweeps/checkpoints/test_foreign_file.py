@@ -75,7 +75,22 @@ def test_objects_beside_the_tensors_are_not_unpickled(
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("key", WRAPPERS)
+USUAL = (
+    "state_dict",
+    "model_state_dict",
+    "params",
+    "params_ema",
+    "model",
+    "net",
+    "net_g",
+    "generator",
+    "ema",
+    "weights",
+)
+"""Keys that public codes use, written down here so that none of them can go without a failing test."""
+
+
+@pytest.mark.parametrize("key", sorted({*WRAPPERS, *USUAL}))
 def test_tensors_are_found_under_the_usual_keys(tmp_path: Path, key: str) -> None:
     """E6: model_state_dict and the other usual keys, also beside an optimiser and nested."""
     adam = {"state": {0: {"exp_avg": torch.zeros(2)}}}
@@ -167,3 +182,10 @@ def test_names_in_a_file_are_no_control_characters_of_the_terminal(tmp_path: Pat
             load_weights(architecture("srcnn", {}).network(2), save(content, tmp_path))
         assert all(line.isprintable() for line in str(told.value).splitlines())
         assert len(str(told.value)) < 600
+
+
+@pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])
+def test_a_file_that_is_not_there_is_said_to_be_missing(tmp_path: Path, name: str) -> None:
+    """E6: of a missing .safetensors, torch says that a package is missing."""
+    with pytest.raises(UserError, match=f"{name}: no such file"):
+        read_file(tmp_path / name)

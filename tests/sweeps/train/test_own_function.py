@@ -63,6 +63,10 @@ def test_halving_pauses_and_continues_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "told"),
     [
+        (
+            ("return None",),
+            "mine.py:train must yield the loss of each step, but it returned NoneType",
+        ),
         (("yield 1.0",), "mine.py:train has ended after 1 of 6 steps; it must yield the loss"),
         (("while True: yield 'low'",), "must yield a loss, which is one number, got str"),
         (("while True: yield torch.ones(2)",), "must yield a loss, which is one number, got Te"),
@@ -127,6 +131,13 @@ def test_a_function_that_is_not_there_is_told_before_anything_trains(tmp_path: P
     assert "train.function: there is no file" in mistake("run", file)
     assert "there is no file" in succeed("check", file).stdout  # it may be elsewhere
     assert not (tmp_path / "results.db").exists()
+
+
+def test_a_script_that_ends_the_program_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "script.py"
+    file.write_text("import sys\n\ndef train(job):\n    yield 1.0\n\nsys.exit(3)\n")
+    with pytest.raises(UserError, match=r"script.py ends the program .* \(exit code 3\)"):
+        check_function(f"{file}:train")
 
 
 def test_code_that_only_the_database_names_is_not_run(tmp_path: Path) -> None:
