@@ -47,9 +47,9 @@ def test_a_fault_of_ours_leaves_a_traceback_beside_the_database(
 def test_a_fault_while_a_sweep_file_is_checked_or_run_is_no_mistake_of_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    file = sweep_file(tmp_path)  # decodes images, so it comes before the fault
     monkeypatch.setattr("sweeps.data.split._evenly", deep_fault)
     monkeypatch.setattr("sweeps.data.split.embedded_validation", deep_fault)
-    file = sweep_file(tmp_path)
     for command in ("check", "run", "pack"):
         told_and_logged(tmp_path / "results.log", command, file)
     assert (tmp_path / "results.log").read_text().count("Traceback") == 3
