@@ -120,9 +120,7 @@ class Database:
             return before
 
         try:
-            with self.engine.connect() as connection:
-                newest = self._is_newest(connection)
-            migrated_from = None if newest else self.transaction(work)
+            migrated_from = None if self._looks_newest() else self.transaction(work)
         except SQLAlchemyError as error:
             kind = StoreError if is_of_disk(error, self.engine) else StoreMistake
             raise kind(f"storage: cannot open {self.name}: {first_line(error)}") from None
@@ -133,6 +131,21 @@ class Database:
                 migrated_from,
                 schema.REVISION,
             )
+
+    def _looks_newest(self) -> bool:
+        """Returns what `_is_newest` finds without the lock.
+
+        A process that migrates at the same time drops a table between the list of tables and the look into it. The
+        second look then finds the newest tables.
+        """
+        try:
+            with self.engine.connect() as connection:
+                return self._is_newest(connection)
+        except DBAPIError as error:
+            if schema.OLD_MARK not in str(error.orig):
+                raise
+            with self.engine.connect() as connection:
+                return self._is_newest(connection)
 
     def _is_newest(self, connection: Connection) -> bool:
         """Returns whether the database has the newest tables.

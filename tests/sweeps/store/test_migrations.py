@@ -199,6 +199,24 @@ def test_drivers_that_open_one_database_at_once_all_succeed(
     assert revision_of(url) == schema.REVISION
 
 
+def test_a_table_that_a_migration_drops_under_the_first_look_is_looked_for_once_more(
+    empty: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three drivers opened one old database at once, and the third found a table in the list that was gone."""
+    Store(empty).close()
+    looks = []
+
+    def revision(connection: Connection) -> str | None:
+        looks.append(connection)
+        if len(looks) == 1:
+            connection.execute(text("SELECT version FROM schema_version"))
+        return schema.REVISION
+
+    monkeypatch.setattr(schema, "revision_of", revision)
+    Store(empty).close()
+    assert len(looks) == 2
+
+
 def test_tables_of_version_1_whose_maker_died_are_completed(old: Path) -> None:
     with sqlite3.connect(old) as connection:
         for table in ("leases", "measurements"):
