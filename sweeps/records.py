@@ -7,6 +7,9 @@ from typing import Any, Literal
 MAX_STEPS = 1_000_000_000
 """The largest number of optimiser steps of one training."""
 
+SWEEP_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+"""The names that a new sweep may have. `sweeps.config.places.name_fault` has a further rule."""
+
 State = Literal["running", "paused", "complete", "stopped", "failed"]
 """The state of a trial.
 

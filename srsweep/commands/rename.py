@@ -11,8 +11,9 @@ from srsweep.choice import stored_config
 from srsweep.errors import say
 from srsweep.options import DATABASE, locate
 from sweeps.checkpoints.object_store import is_url
-from sweeps.config.places import NAME, name_fault
+from sweeps.config.places import name_fault
 from sweeps.messages import redacted_url
+from sweeps.records import SWEEP_NAME
 from sweeps.store.management import rename_sweep
 from sweeps.store.store import Store
 
@@ -30,7 +31,7 @@ def rename(name: str, new: str, db: str | None) -> None:
     """
     if fault := name_fault(new):
         raise UserError(f"NEW: {fault}")
-    if not re.fullmatch(NAME, new):
+    if not re.fullmatch(SWEEP_NAME, new):
         raise UserError(
             "NEW: must begin with a letter or a digit and consist of at most 100 letters, digits, dots, hyphens and "
             f"underscores, got {new!r}"
@@ -65,7 +66,8 @@ def rename(name: str, new: str, db: str | None) -> None:
 
 
 def _folders(url: str, sweep: str, new: str) -> tuple[Path | None, Path | None]:
-    """Returns the folder of the sweep's checkpoints on this machine before and after; None where there is none.
+    """Returns the folder of the sweep's checkpoints on this machine before and after. Both are None if the sweep has no readable
+    settings.
 
     Raises UserError if the checkpoints are in an object store, which cannot rename a folder.
     """

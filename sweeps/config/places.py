@@ -14,17 +14,13 @@ FILE_ENDINGS = (".yaml", ".yml")
 """Endings by which a command tells a sweep file from the name of a sweep. Letter case does not matter."""
 
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
-"""The names that a sweep may have. `name_fault` has a further rule for new sweeps."""
-
-
 def is_sweep_file(name: str) -> bool:
     """Returns whether a command takes `name` for a sweep file, not for the name of a sweep."""
     return name.lower().endswith(FILE_ENDINGS)
 
 
 def name_fault(name: object) -> str | None:
-    """Returns why a new sweep must not have this name, or None. Other rules for names are in `SweepConfig`.
+    """Returns why a new sweep must not have this name, or None. The pattern of names is SWEEP_NAME.
 
     A sweep that is stored under such a name keeps it.
     """

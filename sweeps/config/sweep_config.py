@@ -31,12 +31,13 @@ from sweeps.advice import STORAGE_VARIABLE
 from sweeps.capacity.settings import ResourceSettings
 from sweeps.checkpoints.object_store import is_url
 from sweeps.config import faults as check
-from sweeps.config.places import NAME, expand_data, expand_folder, expand_local, name_fault
+from sweeps.config.places import expand_data, expand_folder, expand_local, name_fault
 from sweeps.config.recipe import parse_recipe, with_restarts
 from sweeps.config.yaml_lines import SWEEP, listed
 from sweeps.data.settings import DataSettings
 from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
 from sweeps.measure.ntire import RULES
+from sweeps.records import SWEEP_NAME
 from sweeps.search.settings import Direction, SearchSettings
 from sweeps.store.comparability import PLACES, with_searched
 from sweeps.store.urls import check_url
@@ -67,7 +68,7 @@ class SweepConfig(BaseModel):
         frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True
     )
 
-    name: Annotated[str, Field(pattern=NAME)]
+    name: Annotated[str, Field(pattern=SWEEP_NAME)]
     """Name of the sweep in the database. If the database has a sweep with this name, running the sweep resumes it."""
     scale: Scale
     """Upscaling factor."""
@@ -223,8 +224,7 @@ def parse_config(
 
     Error messages begin with `source`. If `node` holds the same document as YAML nodes, messages also give line
     numbers and are sorted by line. `refused` are faults that the reader of the text has found. If a database holds the
-    sweep already, `stored` accepts a name that a new sweep must not have. Raises ConfigError with one line for each
-    fault.
+    sweep already, `stored` accepts a name that no new sweep may have. Raises ConfigError with one line for each fault.
     """
     sweep: object = document
     for key in SWEEP:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
+from sweeps.records import SWEEP_NAME
 from sweeps.store import lease, migrations, schema
 from sweeps.store.comparability import filled
 from sweeps.store.database import StoreMistake
@@ -24,9 +25,6 @@ from sweeps.store.urls import first_line, name_of, parse_url, unusable
 
 CHUNK = 5_000
 """Largest number of rows in one INSERT statement."""
-
-NEW_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-"""A name for a sweep, as sweep files may have it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +163,7 @@ def _new_names(
     if unknown:
         raise StoreMistake(f"--rename: {database} has no sweep {unknown[0]!r}")
     for called in renamed.values():
-        if not NEW_NAME.fullmatch(called):
+        if not re.fullmatch(SWEEP_NAME, called):
             raise StoreMistake(
                 f"--rename: must be letters, digits and . _ - and begin with a letter or a digit, got {called!r}"
             )
