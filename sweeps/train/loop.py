@@ -91,11 +91,10 @@ def train(
     training = checkpoints.training
 
     def save() -> None:
+        ended = step == settings.steps
         state = {
             "network": scored.state_dict(),
-            "optimizer": optimizer.state_dict()
-            if optimizer is not None and step < settings.steps
-            else None,
+            "optimizer": None if ended or optimizer is None else optimizer.state_dict(),
             "step": step,
             "seconds": seconds,
             "training": training.stored() if training is not None else None,
@@ -104,8 +103,8 @@ def train(
             "history": [asdict(measurement) for measurement in history],
             "losses": (watch.total, watch.count),
             "best": watch.best,
-            **_raw(network, average, step == settings.steps),
-            **(kept() if step < settings.steps else {}),
+            **_raw(network, average, ended),
+            **({} if ended else kept()),
         }
         write_state(state, checkpoints.write)
 
@@ -236,17 +235,8 @@ def _start(network: nn.Module, settings: TrainSettings) -> None:
     """Fills the network from the weights that the settings name, if any. Raises TrainingFailed if they do not fit."""
     if settings.warm_start is None:
         return
-    try:
+    with _final_mistakes("train.warm_start: "):
         logger.info(str(start(network, Path(settings.warm_start))))
-    except UserError as error:
-        # The weights would not fit at the next attempt either.
-        raise TrainingFailed(f"train.warm_start: {error}") from None
-
-
-def _teacher(settings: TrainSettings, scale: int, device: torch.device) -> nn.Module | None:
-    """Returns the teacher that the settings name, if any. Raises TrainingFailed if its weights do not fit."""
-    with _final_mistakes():
-        return teacher_of(settings, scale, device)
 
 
 def _steps(
@@ -264,9 +254,11 @@ def _steps(
     Without an optimizer, the user's own function takes the steps. Raises TrainingFailed if it, or a teacher, cannot be
     loaded.
     """
+    device = next(network.parameters()).device
     if optimizer is not None:
         sampler = PatchSampler(split.train, settings.patch_size, settings.batch_size, seed)
-        teacher = _teacher(settings, split.train.scale, next(network.parameters()).device)
+        with _final_mistakes():
+            teacher = teacher_of(settings, split.train.scale, device)
         rate = partial(learning_rate_at, settings)
         own = make_step(network, optimizer, settings, sampler, rate, average, teacher)
         return own, dict
@@ -276,7 +268,7 @@ def _steps(
         seed=seed,
         steps=range(step, settings.steps),
         settings=settings,
-        device=next(network.parameters()).device,
+        device=device,
         pairs=split.train,
         stored=(state or {}).get("kept") or {},
     )
@@ -294,12 +286,12 @@ def _steps(
 
 
 @contextmanager
-def _final_mistakes() -> Iterator[None]:
-    """Turns UserError into TrainingFailed, because the next attempt would make the same mistake."""
+def _final_mistakes(where: str = "") -> Iterator[None]:
+    """Turns UserError into TrainingFailed, whose message begins with `where`: the next attempt would make the same mistake."""
     try:
         yield
     except UserError as error:
-        raise TrainingFailed(str(error)) from None
+        raise TrainingFailed(f"{where}{error}") from None
 
 
 def _resume(
