@@ -32,7 +32,7 @@ from sweeps.records import Record
 from sweeps.store.database import check_place
 from sweeps.store.provenance import git_state, holder, versions
 from sweeps.store.store import LEASE_SECONDS, Store, StoreError, SweepTaken
-from sweeps.train.own_function import check_function
+from sweeps.train.own_function import check_function, functions_of
 from sweeps.train.settings import differing
 from sweeps.train.teacher import teacher_of
 
@@ -74,9 +74,9 @@ def prepare(config: SweepConfig, *, sample: bool = False, elsewhere: bool = Fals
             with _searched_under_recipe(config.recipe):
                 check_readable("train.warm_start", each.warm_start)
                 teacher_of(each, config.scale, torch.device("cpu"))
-        for each in differing(config.trainings, "function"):
+        for function in functions_of(config.trainings):
             with _searched_under_recipe(config.recipe):
-                check_function(each.function)
+                check_function(function)
     found = check_feasible(config, sample=sample)
     missing = _missing_set(config.data) if elsewhere else ""
     if missing:
@@ -292,11 +292,9 @@ def _record_provenance(sweep: Sweep, split: DataSplit) -> None:
 
 def _watch_functions(sweep: Sweep, say: Say) -> None:
     """Stores a digest of the file of each training function, and says so if a file has changed since the sweep began."""
-    for each in differing(sweep.config.trainings, "function"):
-        if each.function is None:
-            continue
-        file = each.function.rpartition(":")[0]
-        fact, digest = f"file of {each.function}"[:100], content_digest(Path(file))
+    for function in functions_of(sweep.config.trainings):
+        file = function.rpartition(":")[0]
+        fact, digest = f"file of {function}"[:100], content_digest(Path(file))
         if sweep.store.facts(sweep.id).get(fact, digest) != digest:
             say(
                 f"train.function: {file} has changed since this sweep began, so its later trials may differ from the "

@@ -39,6 +39,7 @@ from sweeps.store.comparability import refusal
 from sweeps.store.urls import parse_url
 from sweeps.train.loop import time_step
 from sweeps.train.networks import network_to_train
+from sweeps.train.own_function import functions_of
 from sweeps.train.settings import TrainSettings, heaviest
 from sweeps.train.teacher import largest_teacher
 
@@ -264,7 +265,7 @@ def _expected_time(config: SweepConfig, allowed: list[Architecture]) -> str:
     meant_for_cuda = resources.gpu not in (AUTO, 0) or config.train.device == "cuda"
     if meant_for_cuda and not torch.cuda.is_available():
         return "unknown: the trials need a GPU, and this machine has none"
-    if any(each.function is not None for each in config.trainings):
+    if functions_of(config.trainings):
         return "unknown: train.function decides how long a step takes"
     slots = min(local_slots(resources), config.planned_trials)
     started = time.perf_counter()

@@ -7,6 +7,7 @@ from srsweep.choice import stored_config
 from srsweep.commands.run import resumption, run_config
 from srsweep.options import ADDRESS, DATABASE_ALONE, DRIVER, locate
 from sweeps.run import DriverName
+from sweeps.train.own_function import functions_of
 
 
 @click.command()
@@ -22,10 +23,10 @@ def resume(name: str, db: str | None, driver: DriverName, address: str | None) -
     """
     _, url = locate([], db)
     config = stored_config(url, name)
-    if function := next((t.function for t in config.trainings if t.function), None):
+    if functions := functions_of(config.trainings):
         # A database may come from elsewhere, and must not say which code runs here.
         raise UserError(
-            f"sweep {name}: trains with a function of your own, {function}; to continue it, run its sweep file with "
+            f"sweep {name}: trains with a function of your own, {functions[0]}; to continue it, run its sweep file with "
             "`srsweep run FILE`"
         )
     config = config.model_copy(update={"storage": url})

@@ -31,7 +31,7 @@ from searchspace.errors import UserError
 from sweeps.data.cache import PairSet
 from sweeps.data.patches import PatchSampler
 from sweeps.device import sent
-from sweeps.train.settings import TrainSettings
+from sweeps.train.settings import TrainSettings, differing
 from sweeps.train.step import to_float
 
 STEP_SEEDS = 1_000_003
@@ -176,10 +176,13 @@ def load_function(text: str) -> TrainingFunction:
     return function
 
 
-def check_function(text: str | None) -> None:
+def functions_of(trainings: Iterable[TrainSettings]) -> list[str]:
+    """Returns the different functions that the trainings of a sweep name, as FILE.py:NAME."""
+    return [each.function for each in differing(trainings, "function") if each.function is not None]
+
+
+def check_function(text: str) -> None:
     """Raises UserError with one line if the function of a sweep cannot be imported here."""
-    if text is None:
-        return
     try:
         load_function(text)
     except UserError:
