@@ -12,7 +12,6 @@ from searchspace.errors import UserError
 from srsweep.errors import say
 from srsweep.options import DATABASE, RealRange, locate
 from sweeps.store.lease import Driver, SweepTaken, driver_of
-from sweeps.store.management import id_of
 from sweeps.store.store import Store
 
 LOOK_SECONDS = 0.2
@@ -37,10 +36,10 @@ def stop(name: str, wait: float, db: str | None) -> None:
     not ended in time.
     """
     (sweep,), url = locate([name], db)
-    load_sweeps(url, [sweep])  # raises for a mistyped name, which must not make a new database
+    # Raises for a mistyped name, which must not make a new database.
+    sweep_id = int(load_sweeps(url, [sweep])["sweep_id"].iloc[0])
     store = Store(url)
     try:
-        sweep_id = id_of(store, sweep)
         driver = driver_of(store.database, sweep_id)
         if driver is None:
             say(f"sweep {sweep}: no driver runs it")

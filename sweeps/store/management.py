@@ -17,14 +17,6 @@ OF_SWEEPS = (schema.Trial, schema.SweepFact, schema.Life, schema.Lease)
 """Tables whose rows belong to a sweep."""
 
 
-def id_of(store: Store, name: str) -> int:
-    """Returns the id of the sweep called `name`. Raises UserError if there is none."""
-    sweep_id = store.transaction(lambda session: session.scalar(_query(name)))
-    if sweep_id is None:
-        raise UserError(f"sweep: there is none called {name!r} in {store.name}")
-    return sweep_id
-
-
 def delete_sweep(store: Store, name: str) -> None:
     """Deletes every row of the sweep called `name`.
 
@@ -51,7 +43,7 @@ def rename_sweep(store: Store, name: str, new: str, move: Callable[[], None]) ->
 
     def work(session: Session, sweep_id: int) -> None:
         # After a lost acknowledgement the transaction runs again, and the sweep itself has the new name.
-        if session.scalar(_query(new)) not in (None, sweep_id):
+        if session.scalar(_id_of(new)) not in (None, sweep_id):
             raise UserError(f"sweep: there is already one called {new!r} in {store.name}")
         session.execute(update(schema.Sweep).where(schema.Sweep.id == sweep_id).values(name=new))
         session.flush()
@@ -61,13 +53,15 @@ def rename_sweep(store: Store, name: str, new: str, move: Callable[[], None]) ->
     release(store.database, sweep_id, token)
 
 
-def _query(name: str) -> Select[int]:
+def _id_of(name: str) -> Select[int]:
     return select(schema.Sweep.id).where(schema.Sweep.name == name)
 
 
 def _alone(store: Store, name: str, work: Callable[[Session, int], None]) -> tuple[str, int]:
     """Calls `work` with the sweep's lease, so that no driver can begin meanwhile. Returns the lease's token and the sweep's id."""
-    sweep_id = id_of(store, name)
+    sweep_id = store.transaction(lambda session: session.scalar(_id_of(name)))
+    if sweep_id is None:
+        raise UserError(f"sweep: there is none called {name!r} in {store.name}")
     token = acquire(store.database, sweep_id, holder(), LEASE_SECONDS)
 
     def leased(session: Session) -> None:
