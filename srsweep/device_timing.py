@@ -13,7 +13,7 @@ from analysis.device.results import Result, Results, as_csv, read_results, words
 from analysis.device.script import RESULTS, RUNS, SCRIPT, WRONG, Kit, files_of, image_size, prepare
 from searchspace.errors import UserError
 from srsweep.errors import RunFailed, say
-from srsweep.options import MAX_THREADS, REPLACE, SIZE, ExpandedPath, check_new, size_of
+from srsweep.options import REPLACE, SIZE, THREADS, ExpandedPath, check_new, size_of
 from sweeps.files import digest_of, write_text
 
 FOLDER = click.argument("folder", type=ExpandedPath(path_type=Path, file_okay=False))
@@ -108,13 +108,7 @@ def _remote(folder: Path) -> str:
     help="Part of the device that computes, as the program calls it: xnnpack, gpu, nnapi, npu, opencl, vulkan or cpu. "
     "Default: the usual one of the program, xnnpack or cpu.",
 )
-@click.option(
-    "--threads",
-    type=click.IntRange(1, MAX_THREADS),
-    default=1,
-    show_default=True,
-    help="Number of CPU threads.",
-)
+@THREADS
 @click.option(
     "--runs",
     type=click.IntRange(1, 100_000),

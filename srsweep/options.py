@@ -116,6 +116,13 @@ ADDRESS = click.option(
     help="Address of the Ray cluster to use with --driver ray. auto: the cluster that is running on this machine. "
     "Default: start a new Ray on this machine.",
 )
+THREADS = click.option(
+    "--threads",
+    type=click.IntRange(1, MAX_THREADS),
+    default=1,
+    show_default=True,
+    help="Number of CPU threads.",
+)
 
 
 def tabular(command: Command) -> Command:

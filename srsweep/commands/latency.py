@@ -18,9 +18,9 @@ from srsweep.latency_anew import latencies_of
 from srsweep.latency_import import import_latency
 from srsweep.options import (
     DATABASE,
-    MAX_THREADS,
     SCALE,
     SIZE,
+    THREADS,
     VARIANT,
     print_table,
     size_of,
@@ -71,13 +71,7 @@ class _OrImport(click.Command):
     show_default=True,
     help="Number format of the weights and the image.",
 )
-@click.option(
-    "--threads",
-    type=click.IntRange(1, MAX_THREADS),
-    default=1,
-    show_default=True,
-    help="Number of CPU threads.",
-)
+@THREADS
 @SIZE
 @click.option(
     "--replace",
