@@ -25,7 +25,7 @@ from analysis.figures.theme import (
 EARLY, MIDDLE, LATE = (43, 123, 186), (165, 107, 176), (232, 89, 12)
 """Colours (red, green, blue) of the first, the middle and the last block. They can be read on white and on black."""
 NAMED = 8
-"""Largest number of blocks that the legend names. Of more blocks, it names five."""
+"""Largest number of blocks that the legend names one by one. If a network has more blocks, the legend names five of them."""
 BARS = 24
 """Largest number of contributions that a figure shows. The table shows all."""
 WHITE_NOISE = 0.804
