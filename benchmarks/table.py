@@ -161,6 +161,22 @@ def training_memory(rows: Sequence[Row]) -> Iterator[str]:
         yield f"| {what} | | | {spread(found)[1]:.2f}x ({found[0]:.2f} to {found[-1]:.2f}, all) |"
 
 
+def blocks(rows: Sequence[Row]) -> Iterator[str]:
+    """Yields a row for each block but the plain one. The ratio is that of times, so a larger one is slower."""
+    for family, times in of_blocks(rows).items():
+        for block in (name for name in times if name != "plain"):
+            what = f"a training step of {family} with block {block}, processor time over plain"
+            yield line(what, "ms", times["plain"], times[block], less=False)
+
+
+def of_blocks(rows: Sequence[Row]) -> dict[str, dict[str, list[float]]]:
+    """Returns the times of a step [ms] by round, for each family and each of its blocks."""
+    return {
+        family: {b: numbers(each, "cpu_ms_per_step") for b, each in by("block", own).items()}
+        for family, own in by("family", rows).items()
+    }
+
+
 def of_better_split(plain: Sequence[Row], rate: str) -> list[float]:
     """Returns the rate of the plain loop in each round, for the number of threads that was faster in that round."""
     return [max(numbers(of_round, rate)) for of_round in by("round", plain).values()]
@@ -187,6 +203,7 @@ READERS: dict[str, Callable[[Sequence[Row]], Iterator[str]]] = {
     "driver-overhead": overhead,
     "storage": storage,
     "training-memory": training_memory,
+    "blocks": blocks,
 }
 
 

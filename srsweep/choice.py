@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from analysis.choose.front import load_front
+from analysis.choose.gates import load_gates
 from analysis.pages.pictures import FindTrained, Trained
 from analysis.read.frames import load_lives, load_sweeps, load_trial
 from analysis.read.points import load_points
@@ -187,7 +188,9 @@ def _complete(name: str, db: str | None, whole: Whole) -> list[tuple[str, int]]:
     if whole == "all":
         return [(sweep, int(number)) for number in load_points(url, sweep, [])["number"]]
     objectives = load_sweeps(url, [sweep])["settings"].iloc[0]["objectives"]
-    return [(sweep, int(number)) for number in load_front(url, sweep, objectives)["number"]]
+    gates = load_gates(url, [sweep]).get(sweep, ())
+    front = load_front(url, sweep, objectives, gates=gates)
+    return [(sweep, int(number)) for number in front["number"]]
 
 
 def _of_trial(name: str, number: int, db: str | None, *, fetch: bool) -> Variant:

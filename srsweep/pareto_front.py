@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from analysis.choose.front import load_front
+from analysis.choose.gates import Gates, load_gates, passing, words_of
 from analysis.choose.pareto import Direction
 from analysis.choose.variants import cost_name
+from analysis.choose.words import noun_of, value_of
 from analysis.read.database import QUALITIES
 from analysis.read.frames import load_cost_names, load_spread_names, load_sweeps
 from analysis.read.points import load_points
@@ -30,7 +32,7 @@ def front_of(
     `objectives` replace the sweep's own. A quality without a direction is maximized, and any other name is minimized.
     With `int8`, the PSNR after INT8 quantisation takes the place of psnr_y. Prints how many complete trials
     the front leaves out because an objective was not measured. Raises UserError if an objective was not measured in any
-    trial.
+    trial. Trials below a gate of the sweep are not on the front.
     """
     wanted = _own(url, sweep)
     if objectives:
@@ -45,7 +47,10 @@ def front_of(
     if int8 or objectives:
         _tell_missing(url, sweep, list(wanted))
     extra = ["psnr_y", "psnr_rgb", "params", "multadds", *load_spread_names(url, wanted)]
-    return front_table(load_front(url, sweep, wanted, extra), list(wanted))
+    gates = load_gates(url, [sweep]).get(sweep, ())
+    if gates:
+        _tell_gates(url, sweep, gates)
+    return front_table(load_front(url, sweep, wanted, extra, gates), list(wanted))
 
 
 def below_bicubic_line(url: str, sweep: str, table: pd.DataFrame) -> str:
@@ -96,6 +101,19 @@ def _tell_missing(url: str, sweep: str, names: Sequence[str]) -> None:
         if len(without):
             trial = f"{sweep}#{without['number'].iloc[0]}"
             say(f"left out: {which}; {_measuring(name, trial, url)}", err=True)
+
+
+def _tell_gates(url: str, sweep: str, gates: Gates) -> None:
+    """Prints how many complete trials are below the gates of the sweep, and the best of them if all are."""
+    points = load_points(url, sweep, [gate.name for gate in gates])
+    below = int((~passing(points, gates)).sum())
+    if not below:
+        return
+    told = f"{below} of {len(points)} complete trials are below the gate {words_of(gates)}"
+    if below == len(points):
+        name = gates[0].name
+        told += f"; the highest {noun_of(name)} is {value_of(name, points[name].max())}"
+    say(f"left out: {told}", err=True)
 
 
 def _measuring(name: str, variant: str, url: str, *options: str) -> str:

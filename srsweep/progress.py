@@ -23,6 +23,7 @@ from sweeps.engine.sweep import Sweep
 from sweeps.engine.trial_state import Trial
 from sweeps.messages import redacted
 from sweeps.records import Outcome, Record
+from sweeps.search.gates import passes
 
 PLAIN_SECONDS = 60.0
 """Seconds between the plain lines while no trial ends."""
@@ -152,8 +153,13 @@ def status_line(sweep: Sweep, eta: float | None) -> str:
             best = values[:, column].max() if direction == "maximize" else values[:, column].min()
             shown = format_quantity(best) if name in COSTS else f"{best:.2f}"
             parts.append(f"best {name} {shown}")
-        mask = front_mask(values, list(sweep.config.objectives.values()))
+        counting = [
+            passes(each.values(sweep.config.scale), sweep.config.gates) for each in complete
+        ]
+        mask = front_mask(values[counting], list(sweep.config.objectives.values()))
         parts.append(f"{int(mask.sum())} on the front")
+        if below := counting.count(False):
+            parts.append(f"{below} below the gate")
     if eta is not None:
         parts.append(f"{format_duration(eta)} left")
     return ", ".join(parts)

@@ -36,6 +36,20 @@ def test_all_cores_and_processor_time_of_one_thread_are_a_line_each() -> None:
     ]
 
 
+def test_the_time_of_a_block_is_compared_with_the_plain_one_of_its_round() -> None:
+    times = {"plain": (10, 20, 40), "ecb": (12, 26, 44)}
+    rows = [
+        {"family": "edsr", "round": str(n), "block": block, "cpu_ms_per_step": str(each[n])}
+        for n in range(3)
+        for block, each in times.items()
+    ]
+    (line,) = table.blocks(rows)
+    assert line == (
+        "| a training step of edsr with block ecb, processor time over plain | 20 ms | 26 ms | "
+        "1.20x (1.15 to 1.25, 3 rounds) |"
+    )
+
+
 def test_a_gpu_has_no_line_of_one_thread() -> None:
     (line,) = evaluation([evaluated("plain", 16, 1, 10), evaluated("srsweep", 1, 0.1, 90)])
     assert "all cores | 10 images/s | 90 images/s | 9.00x" in line

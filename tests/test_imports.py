@@ -26,6 +26,7 @@ OF_SWEEPS_IN_ANALYSIS = (
     "sweeps.measure.device_latency",
     "sweeps.measure.ntire",
     "sweeps.device",
+    "sweeps.search.gates",
     "sweeps.search.settings",
 )
 ONLY_IN = {

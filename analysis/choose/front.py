@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from analysis.choose.gates import Gates, passing
 from analysis.choose.means import averaged
 from analysis.choose.pareto import Direction, front_mask
 from analysis.read.database import QUALITIES
@@ -11,7 +12,11 @@ from analysis.read.points import load_details, load_has_seeds, load_objectives
 
 
 def load_front(
-    url: str, sweep: str, objectives: Mapping[str, Direction], extra: Sequence[str] = ()
+    url: str,
+    sweep: str,
+    objectives: Mapping[str, Direction],
+    extra: Sequence[str] = (),
+    gates: Gates = (),
 ) -> pd.DataFrame:
     """Returns one row per complete trial of `sweep` on the Pareto front of the `objectives`, ordered by number.
 
@@ -19,20 +24,22 @@ def load_front(
     measured on the validation split. Texts such as labels are read only for trials on the front, because reading the
     texts of all 100,000 trials of a large sweep would take most of the time. If architectures were trained with several
     seeds, each is one row, as `averaged` makes it, with the columns num_seeds and, if known, psnr_spread and ssim_spread.
-    Raises UserError for an objective or an
+    Trials below one of the `gates` are not on the front. Raises UserError for an objective or an
     extra cost that is not the name of a stored measurement.
     """
-    names = list(dict.fromkeys([*objectives, *extra]))
+    names = list(dict.fromkeys([*objectives, *extra, *(gate.name for gate in gates)]))
     points = load_objectives(url, sweep, names)
     if load_has_seeds(url, sweep):
         known = load_details(url, points["id"].tolist()).merge(points, on="id")
         known = known.astype(dict.fromkeys(names, float))
         quality = next((name for name in objectives if name in QUALITIES), "psnr_y")
         means = averaged(known, quality)
+        means = means[passing(means, gates)]
         front = means[
             front_mask(means[list(objectives)].to_numpy(float), list(objectives.values()))
         ]
         return front.sort_values("number", ignore_index=True)
+    points = points[passing(points, gates)]
     values = points[list(objectives)].to_numpy(float)
     front = points[front_mask(values, list(objectives.values()))]
     details = load_details(url, front["id"].tolist())

@@ -6,6 +6,7 @@ from functools import partial
 
 import pandas as pd
 
+from analysis.choose.gates import Gates, passing
 from analysis.choose.select import Selection, tiers
 from analysis.choose.variants import spread_of, variants
 from searchspace.constraint import Constraint, at_most, parse_constraint
@@ -66,8 +67,10 @@ def _parsed(parse: Callable[[], Constraint]) -> Constraint | None:
         return None
 
 
-def choose_tiers(trials: pd.DataFrame, limits: Sequence[float] = TIERS) -> Chosen | None:
-    """Chooses, for each of the `limits` on parameters, the best variant within it.
+def choose_tiers(
+    trials: pd.DataFrame, limits: Sequence[float] = TIERS, gates: Gates = ()
+) -> Chosen | None:
+    """Chooses, for each of the `limits` on parameters, the best variant within it that passes the `gates`.
 
     Returns None if no variant is within a limit or the trials are not comparable.
     """
@@ -75,6 +78,7 @@ def choose_tiers(trials: pd.DataFrame, limits: Sequence[float] = TIERS) -> Chose
         frame = variants(trials)
     except UserError:  # the trials are not comparable
         return None
+    frame = frame[passing(frame, gates)]
     if frame.empty:
         return None
     found: dict[int, Selection] = {}

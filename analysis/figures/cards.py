@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.choose.gates import Gates, words_of
 from analysis.choose.pareto import Direction, front_mask
 from analysis.choose.tiers import Chosen
 from analysis.choose.words import noun_of
@@ -67,6 +68,8 @@ class Facts:
     """The training images, in words."""
     latency: str = ""
     """Column of the latency that the sweep measured itself, as an objective or for its budget; '' if it measured none."""
+    gates: Gates = ()
+    """The least qualities with which trials are on the front."""
 
     @property
     def costs(self) -> list[str]:
@@ -80,8 +83,8 @@ class Facts:
         return ["psnr_y", *(n for n in ("ssim_y", "psnr_rgb") if n in self.objectives)]
 
 
-def facts_of(sweep: Mapping[Any, Any]) -> Facts:
-    """Returns the facts of `sweep`, a row of `load_sweeps`."""
+def facts_of(sweep: Mapping[Any, Any], gates: Gates = ()) -> Facts:
+    """Returns the facts of `sweep`, a row of `load_sweeps`, with its `gates`."""
     settings = sweep["settings"] if isinstance(sweep["settings"], dict) else {}
     bicubic = sweep["validation_bicubic_psnr_y"]
     return Facts(
@@ -90,6 +93,7 @@ def facts_of(sweep: Mapping[Any, Any]) -> Facts:
         bicubic=None if pd.isna(bicubic) else float(bicubic),
         train_data=str(sweep["train_data"] or "unknown images"),
         latency=latency if isinstance(latency := sweep.get("latency"), str) else "",
+        gates=gates,
     )
 
 
@@ -113,6 +117,7 @@ def pareto_card(
         cost,
         other,
         objectives=facts.objectives,
+        gates=facts.gates,
         bicubic=facts.bicubic if quality == "psnr_y" else None,
         networks=published_networks(facts.scale, cost) if cost in OF_PUBLISHED else None,
         most=most,
@@ -142,6 +147,8 @@ def pareto_note(facts: Facts, left_out: int, below: int, *, seeds: bool = False)
         f"each plot therefore shows only the cost of published networks at x{facts.scale}. srsweep counts this cost "
         "itself if it can build the network. Otherwise the cost is the printed one. Hover over a mark to see which."
     )
+    if facts.gates:
+        text += f" Only trials with {words_of(facts.gates)}, the gate, are on the front."
     if seeds:
         text += (
             " A point with a vertical bar is the mean of an architecture over its seeds, and the bar is one standard "

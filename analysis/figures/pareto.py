@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.choose.gates import Gates, passing
 from analysis.choose.means import SPREADS
 from analysis.choose.pareto import Direction, front_mask
 from analysis.figures.theme import (
@@ -64,6 +65,8 @@ class ParetoData:
     """x and y of the trials on the front of the quality against this cost alone, cheapest first."""
     bicubic: float | None
     """The quality of bicubic on the validation images; None if unknown."""
+    gate: float | None
+    """The least quality of a trial on the front; None if the sweep has no such gate."""
     networks: pd.DataFrame
     """Published networks, cheapest first: network, cost, counted, own."""
     range: tuple[float, float]
@@ -80,6 +83,7 @@ def pareto_data(
     other_cost: str,
     *,
     objectives: dict[str, Direction],
+    gates: Gates = (),
     bicubic: float | None = None,
     networks: pd.DataFrame | None = None,
     most: int = MOST_POINTS,
@@ -87,13 +91,13 @@ def pareto_data(
 ) -> ParetoData:
     """Computes the contents of a plot of `quality` against `cost` from those `trials` that are complete.
 
-    The column on_front refers to the Pareto front in all `objectives`, `ParetoData.step` to the front of the quality
+    The column on_front refers to the Pareto front in all `objectives`, of trials that pass the `gates`, `ParetoData.step` to the front of the quality
     against `cost` alone. `bicubic` is the quality of bicubic. At most `most` trials that are on neither front are kept. `networks` is a data frame of
     `published_networks`.
     """
     done = complete(trials, cost, quality)
     on_step = front_mask(done[[quality, cost]], ("maximize", "minimize"))
-    on_front = front_of(done, objectives)
+    on_front = front_of(done, objectives, gates)
     kept = thin(on_front | on_step, most)
     points = done[kept]
     frame = pd.DataFrame(
@@ -116,6 +120,7 @@ def pareto_data(
         points=frame,
         step=step.set_axis(["x", "y"], axis=1),
         bicubic=bicubic,
+        gate=next((gate.limit for gate in gates if gate.name == quality), None),
         networks=pd.DataFrame(columns=["network", "cost", "counted", "own"])
         if networks is None
         else networks,
@@ -132,15 +137,19 @@ def complete(trials: pd.DataFrame, cost: str, quality: str = "psnr_y") -> pd.Dat
     return trials[(trials["state"] == "complete") & trials[quality].notna() & (trials[cost] > 0)]
 
 
-def front_of(trials: pd.DataFrame, objectives: dict[str, Direction]) -> NDArray[np.bool_]:
-    """Returns a mask (N,) of the trials on the Pareto front. `objectives` that `trials` lack are ignored.
+def front_of(
+    trials: pd.DataFrame, objectives: dict[str, Direction], gates: Gates = ()
+) -> NDArray[np.bool_]:
+    """Returns a mask (N,) of the trials on the Pareto front of those that pass the `gates`.
 
-    Without any objective, no trial is on the front.
+    `objectives` that `trials` lack are ignored. Without any objective, no trial is on the front.
     """
     known = {name: way for name, way in objectives.items() if name in trials}
     if not known:
         return np.zeros(len(trials), bool)
-    return front_mask(trials[list(known)].to_numpy(float), list(known.values()))
+    points = trials[list(known)].to_numpy(float)
+    points[~passing(trials, gates)] = np.nan  # a point with a NaN is on no front
+    return front_mask(points, list(known.values()))
 
 
 def thin(wanted: NDArray[np.bool_], most: int) -> NDArray[np.bool_]:
@@ -207,9 +216,11 @@ def draw_pareto(data: ParetoData) -> Figure:
         "fixedrange": True,
         "anchor": "x",
     }
-    if data.bicubic is not None and floor <= data.bicubic <= top:
-        layout["shapes"] = [level_line(data.bicubic)]
-        layout["annotations"] = [level_note(f"bicubic {data.bicubic:.2f}", data.bicubic)]
+    levels = {"bicubic": data.bicubic, "gate": data.gate}
+    drawn = {n: at for n, at in levels.items() if at is not None and floor <= at <= top}
+    if drawn:
+        layout["shapes"] = [level_line(at) for at in drawn.values()]
+        layout["annotations"] = [level_note(f"{n} {at:.2f}", at) for n, at in drawn.items()]
     return {"data": traces, "layout": layout}
 
 

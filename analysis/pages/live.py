@@ -11,6 +11,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 import pandas as pd
 
+from analysis.choose.gates import load_gates, passing
 from analysis.choose.means import averaged
 from analysis.choose.pareto import front_mask
 from analysis.choose.tiers import Chosen, choose_tiers, tier_candidates, tiers_within
@@ -119,8 +120,10 @@ class Live:
     @cached_property
     def chosen(self) -> Chosen | None:
         """The best variant of each default tier. None if there is none yet."""
-        points, limits = self.trials, tiers_within(self.texts[-1:])
-        return choose_tiers(points if self.explained else tier_candidates(points, limits), limits)
+        points, limits, gates = self.trials, tiers_within(self.texts[-1:]), self.facts.gates
+        if not self.explained:
+            points = tier_candidates(points[passing(points, gates)], limits)
+        return choose_tiers(points, limits, gates)
 
     @cached_property
     def texts(self) -> list[str]:
@@ -148,7 +151,8 @@ def load_live(url: str, sweep: str, before: Live | None = None) -> Live:
     pulse, late = load_pulse(url, sweep), load_late(url)
     if before is not None and (pulse, late) == (before.pulse, before.late):
         return before
-    facts = facts_of(load_sweeps(url, [sweep]).iloc[0].to_dict())
+    gates = load_gates(url, [sweep]).get(sweep, ())
+    facts = facts_of(load_sweeps(url, [sweep]).iloc[0].to_dict(), gates)
     names = dict.fromkeys(["psnr_y", *facts.objectives, *facts.costs])
     read = [
         name for name in names if name in ("psnr_y", "ssim_y", "psnr_rgb", *COSTS) or _latency(name)
@@ -165,7 +169,7 @@ def load_live(url: str, sweep: str, before: Live | None = None) -> Live:
     trials = points[points["psnr_y"].notna()].reset_index(drop=True)
     trials = trials.assign(sweep=sweep, state="complete")
     points = averaged(trials)
-    points = points.assign(on_front=front_of(points, facts.objectives))
+    points = points.assign(on_front=front_of(points, facts.objectives, gates))
     return Live(
         url=url, sweep=sweep, facts=facts, pulse=pulse, late=late, trials=trials, points=points
     )

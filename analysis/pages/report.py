@@ -1,6 +1,6 @@
 """Writes the report: one self-contained HTML page about sweeps, which opens offline and loads no other files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.choose.gates import Gates, common_gates, load_gates
 from analysis.choose.means import averaged
 from analysis.choose.tiers import Chosen, choose_tiers, tiers_within
 from analysis.figures.cards import (
@@ -170,13 +171,16 @@ def load_groups(url: str, sweep_names: Sequence[str] | None) -> list[Group]:
             steps.get(sweep["name"], 0),
         )
         together.setdefault(key, []).append({str(k): v for k, v in sweep.items()})
-    return [_group(members, trials) for members in together.values()]
+    gates = load_gates(url, sweep_names)
+    return [_group(members, trials, gates) for members in together.values()]
 
 
-def _group(members: list[dict[str, Any]], trials: pd.DataFrame) -> Group:
+def _group(
+    members: list[dict[str, Any]], trials: pd.DataFrame, gates: Mapping[str, Gates]
+) -> Group:
     names = [str(sweep["name"]) for sweep in members]
     own = trials[trials["sweep"].isin(names)].reset_index(drop=True)
-    facts = facts_of(members[0])
+    facts = facts_of(members[0], common_gates(gates.get(name, ()) for name in names))
     known = {name: way for name, way in facts.objectives.items() if name in own}
     done = (own["state"] == "complete") & own["psnr_y"].notna()
     if done.any() and not known:
@@ -187,7 +191,7 @@ def _group(members: list[dict[str, Any]], trials: pd.DataFrame) -> Group:
     own["published_as"] = own["architecture"].map(same_networks(facts.scale)).fillna("")
     own["on_front"] = False
     means = averaged(own[done])
-    front = means[front_of(means, known)]
+    front = means[front_of(means, known, facts.gates)]
     # All trials of an architecture are on the front if its mean is.
     best = pd.MultiIndex.from_frame(front[["sweep", "architecture"]])
     own.loc[done, "on_front"] = pd.MultiIndex.from_frame(
@@ -202,7 +206,8 @@ def _group_sections(group: Group, key: str, find: FindTrained | None, made: Made
     unit, share = spend_unit(lives["text"])
     # Of several runs of a sweep, the last one counts.
     newest = dict(zip(lives["sweep"].map(str), lives["text"].map(str), strict=True))
-    chosen = choose_tiers(group.trials, made.tier_limits or tiers_within(newest.values()))
+    limits = made.tier_limits or tiers_within(newest.values())
+    chosen = choose_tiers(group.trials, limits, group.facts.gates)
     trials = group.trials.assign(spent=group.trials["seconds"] / 3600 * share)
     facts, knobs = group.facts, load_knobs(url, group.names)
     int8 = int8_cards(trials)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.choose.gates import Gates, passing
 from analysis.choose.means import averaged
 from analysis.choose.pareto import Direction
 from analysis.choose.select import Selection, at_knee
@@ -175,7 +176,7 @@ def _results(trials: pd.DataFrame, done: pd.DataFrame, facts: Facts) -> Results:
         objectives=in_words(list(facts.objectives)),
         smaller=None if small is None else _named(small),
         saved=None if small is None else f"{1 - small['params'] / best['params']:.0%}",
-        knee=_knee(trials) if "params" in done else None,
+        knee=_knee(trials, facts.gates) if "params" in done else None,
     )
 
 
@@ -193,10 +194,11 @@ def _smaller(done: pd.DataFrame, best: Mapping[str, Any]) -> Mapping[str, Any] |
     return None if smallest["id"] == best["id"] else smallest
 
 
-def _knee(trials: pd.DataFrame) -> Selection | None:
-    """Returns the variant at the knee, or None if the trials are not comparable, for example in number of steps."""
+def _knee(trials: pd.DataFrame, gates: Gates) -> Selection | None:
+    """Returns the variant at the knee of those that pass the `gates`, or None if the trials are not comparable, for example in number of steps."""
     try:
-        chosen = at_knee(variants(trials))
+        frame = variants(trials)
+        chosen = at_knee(frame[passing(frame, gates)])
     except UserError:
         return None
     return chosen if chosen.row is not None else None

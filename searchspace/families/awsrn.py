@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Annotated
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from searchspace.family import Convention, Family, PublicCode, Published
@@ -19,6 +19,7 @@ from searchspace.stages import Stages
 from searchspace.strategies.adaptive import SUMS
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import Centred
+from searchspace.strategies.reparam import BlockName, block_conv
 from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
 from searchspace.table.cost_parts import Parts
@@ -45,6 +46,18 @@ class AwsrnSpec(Spec):
     """Learnt scaling applied to the input of every residual unit and of every local fusion block."""
     upsampler: UpsamplerName = "multi_kernel"
     """The layers that turn the features into the enlarged image."""
+    block: BlockName = "plain"
+    """Kind of the 3x3 convolutions in the local fusion blocks. Each kind is one 3x3 convolution as deployed. repvgg, ecb
+    and rrrb train more branches, and need weight_norm: false."""
+
+    @model_validator(mode="after")
+    def _normalised_once(self) -> "AwsrnSpec":
+        if self.weight_norm and self.block != "plain":
+            raise ValueError(
+                f"block must be plain unless weight_norm is false, got block={self.block}: weight normalisation already "
+                "re-parameterises the convolutions"
+            )
+        return self
 
 
 class ResidualUnit(nn.Module):
@@ -55,7 +68,10 @@ class ResidualUnit(nn.Module):
         n, inner = spec.n_feats, spec.inner_feats
         self.scaling = RESIDUAL_SCALINGS[spec.residual_scaling](n)
         self.sum = SUMS[spec.adaptive_weights]()
-        self.body = nn.Sequential(conv(3, n, inner), nn.ReLU(), conv(3, inner, n))
+        block = spec.block
+        self.body = nn.Sequential(
+            block_conv(block, n, inner), nn.ReLU(), block_conv(block, inner, n)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.scaling(x)
@@ -70,7 +86,7 @@ class FusionBlock(nn.Module):
         n = spec.n_feats
         self.scaling = RESIDUAL_SCALINGS[spec.residual_scaling](n)
         self.units = nn.ModuleList(ResidualUnit(spec) for _ in range(spec.units_per_block))
-        self.reduction = conv(3, spec.units_per_block * n, n)
+        self.reduction = block_conv(spec.block, spec.units_per_block * n, n)
         self.sum = SUMS[spec.adaptive_weights]()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -155,12 +171,14 @@ FAMILY = Family(
     parts=Parts(
         together=(
             "n_feats inner_feats weight_norm units_per_block n_blocks",
+            "n_feats inner_feats block units_per_block n_blocks",
             "n_feats residual_scaling units_per_block n_blocks",
             "adaptive_weights units_per_block n_blocks",
             "n_feats n_blocks attention",
             "n_feats weight_norm upsampler",
         ),
         repeats={"units_per_block": 1, "n_blocks": 1},
+        plain={"weight_norm": False},  # the only one with which every block is valid
     ),
     published=(
         _published("AWSRN", 2, "1397K", "320.5G", "Table 5"),

@@ -23,6 +23,7 @@ from searchspace.strategies.attention import (
     ContrastGate,
     EnhancedSpatialGate,
 )
+from searchspace.strategies.reparam import BlockName, block_conv
 from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
 from searchspace.table.cost_parts import Parts
@@ -62,6 +63,9 @@ class BsrnSpec(Spec):
     """Learnt scaling applied to the input of every block."""
     upsampler: UpsamplerName = "direct"
     """The layers that turn the features into the enlarged image."""
+    block: BlockName = "plain"
+    """Kind of the 3x3 convolutions in the blocks, apart from the spatial attention: of the depthwise ones, or of the ordinary
+    ones if `convolution` is plain. Each kind is one 3x3 convolution as deployed. repvgg, ecb and rrrb train more branches."""
 
     @model_validator(mode="after")
     def _distils_a_channel(self) -> "BsrnSpec":
@@ -92,7 +96,7 @@ class BsrnSpec(Spec):
     def conv3(
         self, inputs: int, outputs: int, *, stride: int = 1, padding: int = 1, plain: bool = False
     ) -> nn.Module:
-        """Builds a 3x3 convolution of the kind `convolution`, or an ordinary one if `plain` is true."""
+        """Builds a 3x3 convolution of the kind `convolution`, or an ordinary one if `plain` is true. It has no branches."""
         if plain or self.convolution == "plain":
             return nn.Conv2d(inputs, outputs, 3, stride, padding)
         point = conv(1, inputs, outputs, bias=self.pointwise_bias)
@@ -101,6 +105,15 @@ class BsrnSpec(Spec):
                 point, nn.Conv2d(outputs, outputs, 3, stride, padding, groups=outputs)
             )
         return nn.Sequential(nn.Conv2d(inputs, inputs, 3, stride, padding, groups=inputs), point)
+
+    def branched(self, inputs: int, outputs: int) -> nn.Module:
+        """Builds a 3x3 convolution of the kind `convolution`, whose part of 3x3 pixels is of the kind `block`."""
+        if self.convolution == "plain":
+            return block_conv(self.block, inputs, outputs)
+        point = conv(1, inputs, outputs, bias=self.pointwise_bias)
+        if self.convolution == "blueprint":
+            return nn.Sequential(point, block_conv(self.block, outputs, outputs, groups=outputs))
+        return nn.Sequential(block_conv(self.block, inputs, inputs, groups=inputs), point)
 
 
 class BlockGate(EnhancedSpatialGate):
@@ -165,8 +178,8 @@ class Block(nn.Module):
         n, kept = spec.n_feats, spec.distilled
         self.activation = ACTIVATIONS[spec.activation]()
         self.distil = nn.ModuleList(conv(1, n, kept) for _ in range(spec.n_steps - 1))
-        self.steps = nn.ModuleList(spec.conv3(n, n) for _ in range(spec.n_steps - 1))
-        self.last = spec.conv3(n, kept)
+        self.steps = nn.ModuleList(spec.branched(n, n) for _ in range(spec.n_steps - 1))
+        self.last = spec.branched(n, kept)
         self.fuse = conv(1, spec.n_steps * kept, n)
         spatial = spec.spatial_attention != "none"
         self.spatial = Gated(BlockGate(spec)) if spatial else nn.Identity()
@@ -283,6 +296,7 @@ FAMILY = Family(
     parts=Parts(
         together=(
             "n_feats n_steps distillation_rate convolution pointwise_bias n_blocks",
+            "n_feats n_steps distillation_rate convolution block n_blocks",
             "n_feats spatial_attention convolution pointwise_bias n_blocks",
             "n_feats image_copies convolution pointwise_bias",
             "n_feats channel_attention n_blocks",

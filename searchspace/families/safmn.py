@@ -17,6 +17,7 @@ from searchspace.layers import conv
 from searchspace.spec import Search, Spec, one_of
 from searchspace.strategies.activation import ACTIVATIONS, ActivationName
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
+from searchspace.strategies.reparam import BlockName, block_conv
 from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
 from searchspace.table.cost_parts import Parts
@@ -54,6 +55,9 @@ class SafmnSpec(Spec):
     """Learnt scaling applied to the input of each of the two residual connections in every block."""
     upsampler: UpsamplerName = "direct"
     """The layers that turn the features into the enlarged image."""
+    block: BlockName = "plain"
+    """Kind of the 3x3 convolutions in the blocks: the depthwise ones of every size, and that of the channel mixer. Each kind
+    is one 3x3 convolution as deployed. repvgg, ecb and rrrb train more branches."""
 
     @model_validator(mode="after")
     def _channels_fit(self) -> "SafmnSpec":
@@ -170,7 +174,8 @@ class Modulation(nn.Module):
         self.n_levels = spec.n_levels
         self.shrink = nn.ModuleList(Shrink(factor) for factor in spec.poolings[1:])
         self.filters = nn.ModuleList(
-            conv(3, share, share, groups=share, bias=spec.bias) for _ in spec.poolings
+            block_conv(spec.block, share, share, groups=share, bias=spec.bias)
+            for _ in spec.poolings
         )
         self.mix = conv(1, n, n, bias=spec.bias)
         self.activation = ACTIVATIONS[spec.activation]()
@@ -195,7 +200,7 @@ class Block(nn.Module):
         self.norm_2 = ChannelNorm(n) if normed else nn.Identity()
         self.modulate = Modulation(spec)
         self.mix = nn.Sequential(
-            conv(3, n, inner, bias=spec.bias),
+            block_conv(spec.block, n, inner, bias=spec.bias),
             ACTIVATIONS[spec.activation](),
             conv(1, inner, n, bias=spec.bias),
         )
@@ -315,6 +320,8 @@ FAMILY = Family(
         together=(
             "n_feats n_levels first_pooling n_blocks",
             "n_feats expand_ratio bias n_blocks",
+            "n_feats n_levels bias block n_blocks",
+            "n_feats expand_ratio bias block n_blocks",
             "n_feats norm n_blocks",
             "n_feats n_blocks attention",
             "n_feats n_blocks residual_scaling",

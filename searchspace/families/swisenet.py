@@ -20,6 +20,7 @@ from searchspace.spec import Search, Spec
 from searchspace.stages import Stages
 from searchspace.strategies.adaptive import AdaptiveSum
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
+from searchspace.strategies.reparam import BlockName, block_conv
 from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, ScaleWise, UpsamplerName
 from searchspace.table.cost_parts import Parts
@@ -43,6 +44,9 @@ class SwisenetSpec(Spec):
     weight-normalised, except transposed convolutions."""
     upsampler_groups: Annotated[int, Field(ge=1, le=64), Search((1, 2, 4))] = 4
     """Number of groups in the enlarging convolutions of the upsampler scale_wise. It must divide n_feats."""
+    block: BlockName = "plain"
+    """Kind of the depthwise 3x3 convolutions in the gated blocks. Each kind is one 3x3 convolution as deployed. repvgg, ecb
+    and rrrb train more branches."""
 
     @model_validator(mode="after")
     def _groups_fit(self) -> "SwisenetSpec":
@@ -87,7 +91,7 @@ class GatedBlock(nn.Module):
         self.beta = nn.Parameter(torch.zeros(1, n, 1, 1))
         self.gamma = nn.Parameter(torch.zeros(1, n, 1, 1))
         self.expand = conv(1, n, 4 * n)
-        self.depthwise = conv(3, 4 * n, 4 * n, groups=4 * n)
+        self.depthwise = block_conv(spec.block, 4 * n, 4 * n, groups=4 * n)
         self.project = conv(1, 2 * n, n)
         self.excite = conv(1, 2 * n, 2 * n)
         self.slope = nn.PReLU(init=1.0)
@@ -255,6 +259,7 @@ FAMILY = Family(
     parts=Parts(
         together=(
             "n_feats residual_scaling blocks_per_group n_groups",
+            "n_feats block blocks_per_group n_groups",
             "n_feats blocks_per_group^2 n_groups",
             "n_feats n_groups^2",
             "n_feats attention n_groups",

@@ -18,6 +18,7 @@ from searchspace.stages import Stages
 from searchspace.strategies.adaptive import AdaptiveSum, spread_evenly
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import Centred
+from searchspace.strategies.reparam import BlockName, block_conv
 from searchspace.strategies.scaling import Residual, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
 from searchspace.table.cost_parts import Parts
@@ -49,6 +50,18 @@ class WdsrSpec(Spec):
     """Learnt scaling applied to the input of every residual block."""
     upsampler: UpsamplerName = "direct"
     """The layers that turn the features into the enlarged image."""
+    block: BlockName = "plain"
+    """Kind of the 3x3 convolutions in the residual blocks. Each kind is one 3x3 convolution as deployed. repvgg, ecb
+    and rrrb train more branches, and need weight_norm: false."""
+
+    @model_validator(mode="after")
+    def _normalised_once(self) -> "WdsrSpec":
+        if self.weight_norm and self.block != "plain":
+            raise ValueError(
+                f"block must be plain unless weight_norm is false, got block={self.block}: weight normalisation already "
+                "re-parameterises the convolutions"
+            )
+        return self
 
     @model_validator(mode="after")
     def _groups_fit(self) -> "WdsrSpec":
@@ -72,9 +85,12 @@ class WdsrSpec(Spec):
 def residual_block(spec: WdsrSpec) -> Residual:
     """Builds a residual block of kind a or b: x + body(x)."""
     n, inner, linear = spec.n_feats, spec.inner, int(spec.n_feats * LINEAR_RATIO)
-    wide = [conv(3, n, inner), nn.ReLU(), conv(3, inner, n)]
-    low_rank = [conv(1, n, inner), nn.ReLU(), conv(1, inner, linear), conv(3, linear, n)]
-    body = nn.Sequential(*(wide if spec.kind == "a" else low_rank))
+    if spec.kind == "a":
+        ends = [block_conv(spec.block, n, inner), nn.ReLU(), block_conv(spec.block, inner, n)]
+    else:
+        low_rank = [conv(1, n, inner), nn.ReLU(), conv(1, inner, linear)]
+        ends = [*low_rank, block_conv(spec.block, linear, n)]
+    body = nn.Sequential(*ends)
     return Residual(body, spec.residual_scaling, n)
 
 
@@ -138,12 +154,14 @@ FAMILY = Family(
     parts=Parts(
         together=(
             "n_feats kind expand_ratio weight_norm n_blocks",
+            "n_feats kind expand_ratio block n_blocks",
             "n_feats n_blocks attention",
             "n_feats n_blocks residual_scaling",
             "n_feats weight_norm upsampler",
             "share_source_groups",
         ),
         repeats={"n_blocks": 1, "share_source_groups": 0},
+        plain={"weight_norm": False},  # the only one with which every block is valid
     ),
     published=(
         _published("WDSR-A"),

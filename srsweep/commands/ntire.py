@@ -3,6 +3,7 @@
 import click
 import pandas as pd
 
+from analysis.choose.gates import common_gates, load_gates
 from analysis.choose.ntire import GATE, ranking
 from analysis.choose.variants import cost_name, cost_names, variants
 from analysis.published.challenges import challenge_table
@@ -15,6 +16,7 @@ from srsweep.errors import say
 from srsweep.latency_anew import latency_under
 from srsweep.options import DATABASE, RealRange, locate, print_table, tabular
 from sweeps.measure.ntire import CHALLENGES, Use, scores
+from sweeps.search.gates import least_of
 
 
 @click.command()
@@ -29,11 +31,10 @@ from sweeps.measure.ntire import CHALLENGES, Use, scores
 @click.option(
     "--gate",
     type=RealRange(min=0),
-    default=GATE,
-    show_default=True,
+    default=None,
     metavar="DB",
     help="Smallest PSNR of RGB on the validation images of the sweep. Variants below it are not ranked. The default is the "
-    "challenge's own limit, which applies to other images, so choose a limit that suits yours.",
+    f"gate of the sweeps on psnr_rgb. Without one, it is the challenge's own limit, {GATE:.2f} dB, which applies to other images.",
 )
 @click.option(
     "--latency",
@@ -52,7 +53,7 @@ from sweeps.measure.ntire import CHALLENGES, Use, scores
 def ntire(  # noqa: PLR0913 - one parameter an option
     names: tuple[str, ...],
     year: str,
-    gate: float,
+    gate: float | None,
     latency: str,
     published: bool,
     db: str | None,
@@ -76,12 +77,15 @@ def ntire(  # noqa: PLR0913 - one parameter an option
     if published:
         if names:
             raise UserError("--published: must be used without NAME")
-        print_table(challenge_table(int(year), gate), form)
+        print_table(challenge_table(int(year), GATE if gate is None else gate), form)
         return
     if not names:
         raise UserError("NAME: must name a sweep, or give --published")
     sweeps, url = locate(names, db)
     challenge = CHALLENGES[int(year)]
+    if gate is None:
+        own = least_of(common_gates(load_gates(url, sweeps).values()))
+        gate = own.get("psnr_rgb", GATE)
     frame = variants(load_trials(url, sweeps))
     column = cost_name(cost_names(frame), latency)
     if frame.empty or frame[column].isna().all():
@@ -93,9 +97,9 @@ def ntire(  # noqa: PLR0913 - one parameter an option
     measured = latency_under(column, challenge.baseline.network(scale), "ntire")
     base = Use(latency=measured.median, multadds=known["multadds"], params=known["params"])
     table = ranking(frame, column, base, challenge, gate)
-    own = {"trial": "baseline", "label": challenge.baseline.label, "latency_ms": base.latency}
-    own |= {"multadds": base.multadds, "params": base.params} | scores(base, base, challenge)
-    print_table(pd.concat([table, pd.DataFrame([own])], ignore_index=True), form)
+    row = {"trial": "baseline", "label": challenge.baseline.label, "latency_ms": base.latency}
+    row |= {"multadds": base.multadds, "params": base.params} | scores(base, base, challenge)
+    print_table(pd.concat([table, pd.DataFrame([row])], ignore_index=True), form)
     below = int((frame["psnr_rgb"] < gate).sum())
     unknown = int(frame["psnr_rgb"].isna().sum())
     untimed = int(frame[column].isna().sum())

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import click
 
+from analysis.choose.gates import load_gates, within_gates, words_of
 from analysis.choose.select import (
     Selection,
     at_knee,
@@ -15,6 +16,7 @@ from analysis.choose.select import (
     weighted,
 )
 from analysis.choose.variants import cost_name, cost_names, variants
+from analysis.choose.words import count_of
 from analysis.read.database import QUALITIES
 from analysis.read.frames import load_trials
 from analysis.tables import Format
@@ -91,6 +93,7 @@ def select(  # noqa: PLR0913 - one parameter an option
     Each NAME is the name of a sweep, or a sweep file. If several sweeps trained the same network with
     different seeds, the network counts once, with the mean of its scores. Variants whose scores differ
     by less than the spread between seeds are tied, and the cheapest of the tied variants is chosen.
+    Variants below a gate of their sweep are left out.
 
     \b
     srsweep select NAME --max-params 150k --max-multadds 10G
@@ -108,7 +111,9 @@ def select(  # noqa: PLR0913 - one parameter an option
     minimum = _minimum(min_psnr, quality)
     ranks = [positive("--tiers", t, _parser(tier_cost)) for t in parts(tier_limits)]
     shares = _shares(weights, quality)
-    frame = variants(load_trials(url, sweeps), quality)
+    every = variants(load_trials(url, sweeps), quality)
+    gates = load_gates(url, sweeps)
+    frame = within_gates(every, gates)
     chosen: list[Selection] = []
     if ranks:
         chosen += tiers(frame, tier_cost, ranks, quality)
@@ -128,6 +133,9 @@ def select(  # noqa: PLR0913 - one parameter an option
     for selection in chosen:
         say(f"\n{selection.rule}: {selection.sentence}")
     say(f"\n{note_on_spread(frame, quality)}")
+    if below := len(every) - len(frame):
+        rules = "; ".join(f"{name}: {words_of(of)}" for name, of in gates.items() if of)
+        say(f"{below} of {count_of(len(every))} are below the gate of their sweep ({rules}).")
 
 
 def _limit(text: str) -> tuple[str, float]:

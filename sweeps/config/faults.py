@@ -17,6 +17,7 @@ from searchspace.synonyms import meant, nearest
 from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
 from sweeps.measure.ntire import PREFIX as NTIRE
 from sweeps.measure.ntire import RULES, objective_fault
+from sweeps.search.gates import is_gate
 from sweeps.search.sampler import sampler_class, samplers_that_expect_gains
 from sweeps.search.samplers import SAMPLERS
 from sweeps.search.settings import MEASURED, Direction, SearchSettings
@@ -119,7 +120,8 @@ def parse_limits(
 ) -> tuple[list[Constraint], list[Fault]]:
     """Returns the limits in `budget` and `constraints`, and the faults in them.
 
-    A limit on latency is checked but not returned, because latency is known only once a trial has measured it.
+    A limit on latency is checked but not returned, because latency is known only once a trial has measured it. Gates
+    are left to `sweeps.search.gates`, because a quality is known only after training.
     """
     knob_names = {name for family in FAMILIES.values() for name in knobs(family.spec)}
     limits: list[Constraint] = []
@@ -134,6 +136,8 @@ def parse_limits(
             limits += _checked(partial(at_most, cost, limit), where, faults)
     for number, text in enumerate(items(constraints, list)):
         where = (*at, "constraints", str(number))
+        if is_gate(text):
+            continue
         if measured := _measured(text, knob_names):
             faults.append((where, measured))
         else:
@@ -150,7 +154,7 @@ def _measured(text: object, knob_names: Collection[str]) -> str | None:
     if found == LATENCY:
         return f"{LATENCY} is limited under budget, such as budget: {{{LATENCY}: 30 ms}}, got {shown(text)}"
     if found in MEASURED:
-        return f"{found} is known only after training; make it an objective, got {shown(text)}"
+        return f"{found} is known only after training; write it as a gate, such as '{found} >= 28', got {shown(text)}"
     return None
 
 

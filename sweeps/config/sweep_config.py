@@ -33,11 +33,12 @@ from sweeps.checkpoints.object_store import is_url
 from sweeps.config import faults as check
 from sweeps.config.places import expand_data, expand_folder, expand_local, name_fault
 from sweeps.config.recipe import parse_recipe, with_restarts
-from sweeps.config.yaml_lines import SWEEP, listed
+from sweeps.config.yaml_lines import SWEEP, listed, touches
 from sweeps.data.settings import DataSettings
 from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
 from sweeps.measure.ntire import RULES
 from sweeps.records import SWEEP_NAME
+from sweeps.search.gates import gate_faults, gates_of
 from sweeps.search.settings import Direction, SearchSettings
 from sweeps.store.comparability import PLACES, with_searched
 from sweeps.store.urls import check_url
@@ -47,8 +48,6 @@ from sweeps.yaml_text import YamlError, read_stored, read_text, read_yaml
 Scale = Literal[2, 3, 4, 8]
 
 Number = BeforeValidator(parse_quantity)
-
-
 Url = Annotated[str, BeforeValidator(check_url)]
 Folder = Annotated[str, AfterValidator(expand_folder)]
 MAX_SEEDS = 100
@@ -90,7 +89,7 @@ class SweepConfig(BaseModel):
     budget: dict[str, Any] = {}
     """Upper limits on costs and on latency, such as '30 ms'. srsweep never trains a network that exceeds a limit."""
     constraints: list[Any] = []
-    """Further limits on costs or knobs, such as 'n_feats >= 16'."""
+    """Further limits on costs or knobs, such as 'n_feats >= 16', and gates on objectives, such as 'psnr_y >= 28.5'."""
     search: SearchSettings = SearchSettings()
     """How architectures are chosen."""
     train: TrainSettings = TrainSettings()
@@ -152,6 +151,11 @@ class SweepConfig(BaseModel):
     def scores(self) -> tuple[str, ...]:
         """NTIRE's scores among the objectives. Each of them is computed from a latency."""
         return tuple(name for name in self.objectives if name in RULES)
+
+    @property
+    def gates(self) -> tuple[Constraint, ...]:
+        """The gates among `constraints`: the least qualities with which a trained network counts."""
+        return gates_of(self.constraints)
 
     def rung_at(self, step: int) -> int:
         """Returns the index of the first rung at or above `step`, or of the last rung if `step` is above all rungs."""
@@ -245,17 +249,11 @@ def parse_config(
         faults.append(((*SWEEP, "name"), text))
     faults = [
         *refused,
-        *(f for f in faults if not any(_touches(f[0], path) for path, _ in refused)),
+        *(f for f in faults if not any(touches(f[0], path) for path, _ in refused)),
     ]
     if faults or config is None:
         raise ConfigError(listed(faults, source, node))
     return config
-
-
-def _touches(path: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """Returns whether one of two paths leads to the other. A refused value causes faults above and below it."""
-    shared = min(len(path), len(other))
-    return path[:shared] == other[:shared]
 
 
 def _parse_sweep(
@@ -271,6 +269,7 @@ def _parse_sweep(
     faults += wrong
     limits, new = check.parse_limits(sweep.get("budget"), sweep.get("constraints"), at)
     faults += new
+    faults += gate_faults(sweep.get("constraints"), objectives, at)
     faults += check.constraint_faults(limits, space, (*at, "constraints"))
     if sweep.get("scale") in get_args(Scale):
         faults += check.scale_faults(sweep.get("scale"), space, (*at, "families"))

@@ -68,3 +68,9 @@ def listed(faults: Sequence[Fault], source: str, node: yaml.Node | None) -> str:
 
 def _key(name: str) -> str:
     return name if name.isprintable() and len(name) <= LONGEST_VALUE else shown(name)
+
+
+def touches(path: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    """Returns whether one of two paths leads to the other. A refused value causes faults above and below it."""
+    shared = min(len(path), len(other))
+    return path[:shared] == other[:shared]

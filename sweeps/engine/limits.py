@@ -9,6 +9,7 @@ import numpy as np
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engine.repeats import Repeats
 from sweeps.engine.trial_state import Trial
+from sweeps.search.gates import passes
 from sweeps.search.settings import Direction
 
 GAIN = "expected_gain"
@@ -66,7 +67,7 @@ def without_weights(repeats: Iterable[Repeats], config: SweepConfig) -> list[Tri
     """Returns the finished trials whose training states may be deleted under `search.keep_weights`.
 
     `front` keeps all complete trials of each architecture whose means are on the front. An architecture takes part once
-    all its trials have finished.
+    all its trials have finished. Until one passes the gates, the front is that of all, so that no sweep ends without weights.
     """
     keep = config.search.keep_weights
     if keep == "all":
@@ -76,7 +77,10 @@ def without_weights(repeats: Iterable[Repeats], config: SweepConfig) -> list[Tri
     kept: list[bool] = [False] * len(ended)
     if keep == "front":
         values = [each.values(config.scale) for each in ended]
-        kept = non_dominated(values, config.objectives)
+        passing = [passes(point, config.gates) for point in values]
+        best = [point for point, counts in zip(values, passing, strict=True) if counts] or values
+        counting = iter(non_dominated(best, config.objectives))
+        kept = [next(counting) if counts or best is values else False for counts in passing]
     lost = [t for each, keeps in zip(ended, kept, strict=True) if not keeps for t in each.complete]
     trials = [trial for each in repeats for trial in each.trials]
     return lost + [trial for trial in trials if trial.state in ("stopped", "failed")]

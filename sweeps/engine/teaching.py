@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from searchspace.table.space_table import SpaceTable
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engine.repeats import Repeats
+from sweeps.search.gates import least_of
 from sweeps.search.suggester import Suggester
 from sweeps.store.store import Store
 
@@ -22,6 +23,7 @@ def make_suggester(config: SweepConfig, table: SpaceTable | None) -> Suggester:
         constraints=config.limits,
         scale=config.scale,
         objectives=config.objectives,
+        gates=least_of(config.gates),
         sampler=config.search.sampler,
         seed=config.seed,
         seeds=config.seeds,

@@ -5,6 +5,7 @@ seed comes from the sweep's seed and the trial's number. A resumed sweep adds it
 therefore suggests the architectures that an uninterrupted sweep would suggest.
 """
 
+import math
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
@@ -22,6 +23,9 @@ from sweeps.search.sampler import Problem, Sampler
 MAX_REFUSALS = 8
 """Number of refused suggestions in a row after which `ask` returns None."""
 
+Shortfalls = Callable[[FrozenTrial], Sequence[float]]
+"""Returns how far each gate is above the value of a trial."""
+
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
@@ -34,17 +38,37 @@ class OptunaSampler(Sampler):
         self.asked: dict[str, int] = {}
         """Key of the architecture of a running trial -> Optuna's number of the trial."""
         self.num_complete = 0
+        self.places = {name: place for place, name in enumerate(problem.objectives)}
+        self.gates = problem.gates
+        self.shortfalls: dict[int, list[float]] = {}
+        """Optuna's number of a complete trial -> how far each gate is above its value. Positive: the trial fails it."""
         # Unless several generations fit into the planned trials, NSGA-II is no better than random search.
         self.population = min(50, max(8, problem.trials // 8))
+        if self.gates:
+            self._use_sampler(0)  # so that it stores the constraints of restored trials
 
     @abstractmethod
-    def make(self, seed: int) -> BaseSampler:
-        """Returns the Optuna sampler for one trial. `seed` is in 0 ... 2**32 - 1."""
+    def make(self, seed: int, constraints: Shortfalls | None) -> BaseSampler:
+        """Returns the Optuna sampler for one trial. `seed` is in 0 ... 2**32 - 1.
 
-    def ask(self, number: int, is_new: Callable[[Architecture], bool]) -> Architecture | None:
+        `constraints` returns the values of Optuna's constraints for a trial. None if there are no gates.
+        """
+
+    def _use_sampler(self, number: int) -> None:
+        """Gives the study a new sampler, for trial `number`."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            self.study.sampler = self.make((self.seed * 1_000_003 + number) % 2**32)
+            # Optuna 5 prefers `Trial.set_constraint`, which neither a restored trial nor Optuna 4 has.
+            warnings.simplefilter("ignore", FutureWarning)
+            seed = (self.seed * 1_000_003 + number) % 2**32
+            self.study.sampler = self.make(seed, self._shortfalls if self.gates else None)
+
+    def _shortfalls(self, trial: FrozenTrial) -> list[float]:
+        """Returns how far each gate is above the value of a trial. A trial that was stopped never counts."""
+        return self.shortfalls.get(trial.number, [math.inf] * len(self.gates))
+
+    def ask(self, number: int, is_new: Callable[[Architecture], bool]) -> Architecture | None:
+        self._use_sampler(number)
         for _ in range(MAX_REFUSALS):
             trial = self.study.ask()
             suggested = suggest(trial, self.space)
@@ -77,6 +101,9 @@ class OptunaSampler(Sampler):
         if values is None:
             self.study.tell(number, state=TrialState.PRUNED if stopped else TrialState.FAIL)
         else:
+            self.shortfalls[number] = [
+                least - values[self.places[name]] for name, least in self.gates.items()
+            ]
             self.study.tell(number, list(values))
             self.num_complete += 1
 
@@ -88,15 +115,15 @@ class OptunaSampler(Sampler):
 class Random(OptunaSampler):
     """`sampler: random`: draws each knob uniformly from its values."""
 
-    def make(self, seed: int) -> BaseSampler:
+    def make(self, seed: int, constraints: Shortfalls | None) -> BaseSampler:
         return RandomSampler(seed=seed)
 
 
 class TPE(OptunaSampler):
     """`sampler: tpe`: Optuna's tree-structured Parzen estimator."""
 
-    def make(self, seed: int) -> BaseSampler:
-        return RedrawingTPE(seed)
+    def make(self, seed: int, constraints: Shortfalls | None) -> BaseSampler:
+        return RedrawingTPE(seed, constraints)
 
 
 class NSGA2(OptunaSampler):
@@ -111,8 +138,10 @@ class NSGA2(OptunaSampler):
             "only the family's name; pareto and tpe use the other knobs too"
         ]
 
-    def make(self, seed: int) -> BaseSampler:
-        return OrderedNSGAII(seed=seed, population_size=self.population)
+    def make(self, seed: int, constraints: Shortfalls | None) -> BaseSampler:
+        return OrderedNSGAII(
+            seed=seed, population_size=self.population, constraints_func=constraints
+        )
 
     def _attributes(self) -> dict[str, Any]:
         # Optuna stores the generation of a trial when it suggests the trial. A restored trial gets its generation here.
@@ -122,8 +151,8 @@ class NSGA2(OptunaSampler):
 class GP(OptunaSampler):
     """`sampler: gp`: Optuna's Gaussian-process sampler."""
 
-    def make(self, seed: int) -> BaseSampler:
-        return GPSampler(seed=seed, warn_independent_sampling=False)
+    def make(self, seed: int, constraints: Shortfalls | None) -> BaseSampler:
+        return GPSampler(seed=seed, warn_independent_sampling=False, constraints_func=constraints)
 
 
 class RedrawingTPE(TPESampler):  # type: ignore[misc]
@@ -134,8 +163,8 @@ class RedrawingTPE(TPESampler):  # type: ignore[misc]
     refused suggestion counts as a failed trial, from which TPE learns nothing, so the densities stay valid.
     """
 
-    def __init__(self, seed: int) -> None:
-        super().__init__(seed=seed)
+    def __init__(self, seed: int, constraints: Shortfalls | None) -> None:
+        super().__init__(seed=seed, constraints_func=constraints)
         self._halves: dict[bool, list[FrozenTrial]] = {}
         """True -> the good trials. False -> the other trials."""
         self._densities: dict[tuple[str, ...], dict[bool, Any]] = {}

@@ -7,7 +7,7 @@ methods that it has a use for, and gets one entry in `sweeps.search.samplers.SAM
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -41,6 +41,8 @@ class Problem:
     """Upscaling factor."""
     objectives: Mapping[str, Direction]
     """Name of an objective -> its direction. `Sampler.tell` gets the values in this order."""
+    gates: Mapping[str, float] = field(default_factory=dict)
+    """Name of an objective that is maximized -> the least value with which a trained network counts."""
     seed: int
     trials: int
     """Number of architectures that the sweep plans to train in total."""

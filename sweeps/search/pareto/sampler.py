@@ -27,6 +27,8 @@ class Pareto(Sampler):
         self.learnt, self.steps = problem.learnt, problem.steps
         self._place = list(problem.objectives).index(self.learnt) if self.learnt else None
         """Position of the objective that the model learns among the values of `tell`."""
+        self._gate = problem.gates.get(self.learnt)
+        self._has_floor = False
         candidates = Architectures(
             problem.space,
             constraints=problem.constraints,
@@ -112,10 +114,13 @@ class Pareto(Sampler):
 
     @property
     def lacks_floor(self) -> bool:
-        return self.search.floors[0] is None
+        return not self._has_floor
 
     def set_floor(self, score: float | None) -> None:
-        self.search.floors[0] = score
+        # A network below the gate enlarges the hypervolume of what counts as little as one below bicubic.
+        self._has_floor = score is not None
+        known = [each for each in (score, self._gate) if each is not None]
+        self.search.floors[0] = max(known, default=None)
 
     @property
     def gain(self) -> float:

@@ -8,6 +8,7 @@ from torch.nn.functional import conv2d, pad
 from searchspace.architecture import Architecture, architecture
 from searchspace.cost import costs
 from searchspace.discover import FAMILIES
+from searchspace.errors import UserError
 from searchspace.family import Family
 from searchspace.layers import deployed
 from searchspace.space import parse_space
@@ -120,6 +121,7 @@ def tiny(name: str, kind: str) -> Architecture:
     wanted = {"n_feats": 8, "n_blocks": 1, "n_convs": 3, "recursions": 2, "n_recursions": 2}
     wanted |= {"n_groups": 1, "n_units": 1, "local_blocks": 1, "n_shrunk": 4, "groups": 2}
     wanted |= {"image_range": 1}  # so that errors are those of colours in [0, 1]
+    wanted |= {"weight_norm": False, "inner_feats": 12, "units_per_block": 1, "n_levels": 2}
     if name in ("slwsr", "efdn"):
         wanted["n_blocks"] = 2
     known = knobs(FAMILIES[name].spec)
@@ -225,3 +227,27 @@ def test_a_block_without_a_place_has_no_effect_on_the_key() -> None:
     assert (
         architecture("slwsr", compressed).key == architecture("slwsr", {"compression": "all"}).key
     )
+
+
+@pytest.mark.parametrize("name", ["awsrn", "wdsr"])
+def test_weight_normalisation_and_a_block_are_not_combined(name: str) -> None:
+    with pytest.raises(
+        UserError, match="block must be plain unless weight_norm is false, got block=ecb"
+    ):
+        architecture(name, {"block": "ecb"})
+
+
+@pytest.mark.parametrize("convolution", ["blueprint", "depthwise", "plain"])
+def test_bsrn_folds_each_kind_of_its_convolutions(convolution: str) -> None:
+    values = {"n_feats": 8, "n_blocks": 1, "convolution": convolution, "block": "rrrb"}
+    torch.manual_seed(0)
+    network = drawn(architecture("bsrn", values).network(2), 0.02).eval()
+    # Three steps and the last convolution of the only block have branches; head, gate and tail have none.
+    assert sum(isinstance(part, Rrrb) for part in network.modules()) == 4
+    x = torch.rand(1, 3, 9, 7)
+    with torch.no_grad():
+        assert (network(x) - deployed(network)(x)).abs().max() < 1e-5
+
+
+def test_the_families_without_the_knob_are_those_of_the_docs() -> None:
+    assert set(FAMILIES) - set(HOSTS) == {"mssn", "srcnn"}

@@ -19,7 +19,8 @@ def test_the_score_compares_with_a_baseline_that_is_measured_now(
     monkeypatch.chdir(tmp_path)
     file = sweep_file(
         tmp_path,
-        objectives={"psnr_y": "maximize", "latency": "minimize"},
+        objectives={"psnr_rgb": "maximize", "latency": "minimize"},
+        constraints=["psnr_rgb >= 80"],
         search={"sampler": "random", "trials": 1},
         train=SMALL["train"] | {"steps": 2},
     )
@@ -36,6 +37,8 @@ def test_the_score_compares_with_a_baseline_that_is_measured_now(
     said = " ".join(succeed("ntire", file, "--gate", 90, "--year", 2025).stdout.split())
     assert "baseline efdn" in said
     assert "0 of 1 variants are ranked; 1 are below the gate of 90 dB of RGB" in said
+    said = " ".join(succeed("ntire", file).stdout.split())
+    assert "1 are below the gate of 80 dB of RGB" in said  # the sweep's own gate
     monkeypatch.setattr("srsweep.latency_anew.device_model", lambda device: "another processor")
     assert "ntire: latency: this machine measures" in mistake("ntire", file)
 

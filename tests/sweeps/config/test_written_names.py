@@ -101,7 +101,7 @@ def test_a_wrong_key_is_answered_once_with_the_key_that_is_meant(
         ("objectives: {runtime: minimize}", "objectives.runtime: unknown; did you mean latency?"),
         ("constraints: [latency <= 30]", "constraints.0: latency is limited under budget, such as budget: {latency: 30 ms}"),
         ("constraints: [latency_ms < 30 ms]", "constraints.0: latency is limited under budget"),
-        ("constraints: [psnr >= 30]", "constraints.0: psnr_y is known only after training; make it an objective"),
+        ("constraints: [psnr >= 30]", "constraints.0: psnr_y is known only after training; write it as a gate"),
         ("constraints: [flops <= 30]", "constraints.0: unknown cost or knob 'flops'; did you mean multadds?"),
         ("constraints: [n_feat >= 16]", "constraints.0: unknown cost or knob 'n_feat'; did you mean n_feats?"),
     ],
