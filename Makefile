@@ -6,8 +6,13 @@ BIN := $(VENV)/bin
 SWEEP ?= sweep.yaml
 TORCH ?= 2.13.0
 LOWEST := .venv-lowest
+# A folder of wheels, for machines without a network. It must hold all wheels that `make setup` installs, and setuptools.
+WHEELS ?=
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check $(if $(WHEELS),--no-index --find-links $(WHEELS))
+# Options of benchmarks/gpu.py, such as GPU="--minutes 25" or GPU="--device cpu --short".
+GPU ?=
 
-.PHONY: help setup sweep test test-all test-lowest check clean
+.PHONY: help setup sweep test test-all test-lowest gpu check clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +21,8 @@ help:
 	@echo "make test-all     runs the slow tests too, with real servers where they are installed"
 	@echo "make test-lowest  runs the quick tests with the lowest versions that pyproject.toml promises"
 	@echo "                  (torch stays at $(TORCH); TORCH=lowest takes the promised one)"
+	@echo "make gpu          measures everything that needs a CUDA device, in pieces that can be resumed;"
+	@echo "                  WHEELS=FOLDER installs without a network, GPU='--device cpu --short' rehearses"
 	@echo "make check        checks formatting, lint and types"
 	@echo "make setup        makes the virtual environment; the other targets call it"
 
@@ -26,8 +33,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "srsweep needs Python 3.11 or newer: make PYTHON=python3.11 ..." >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) 2>$(VENV).log || { cat $(VENV).log; rm -f $(VENV).log; echo "the venv module is missing; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	@rm -f $(VENV).log
-	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,cluster,postgresql,export,dashboard]'
+	$(PIP) torch==2.13.0
+	$(PIP) -c constraints.txt -e '.[dev,cluster,postgresql,export,dashboard]'
 	@touch $@
 
 sweep: setup
@@ -43,6 +50,9 @@ test: setup
 test-all: setup
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not cluster"
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m cluster tests/cluster tests/chaos tests/sweeps/drivers
+
+gpu: setup
+	$(BIN)/python -m benchmarks.gpu $(GPU)
 
 # Old releases warn of things that we cannot mend; -W default keeps such warnings from failing a test.
 test-lowest: $(LOWEST)/.ready

@@ -4,10 +4,13 @@ A benchmark writes into RUNS. `python -m benchmarks.adopt FILE` moves a file fro
 tracked. This module imports nothing but the standard library, because some scripts run in environments without srsweep.
 """
 
+import os
 from pathlib import Path
 
 HERE = Path(__file__).parent
-RUNS = HERE / "runs"
+ELSEWHERE = "SRSWEEP_BENCHMARK_RUNS"
+"""Environment variable that names another folder for the files of benchmarks."""
+RUNS = Path(os.environ.get(ELSEWHERE) or HERE / "runs")
 """Runs of anybody, which git ignores."""
 RESULTS = HERE / "results"
 """Adopted runs. The tables in benchmarks/README.md are made of them."""

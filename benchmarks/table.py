@@ -177,6 +177,41 @@ def of_blocks(rows: Sequence[Row]) -> dict[str, dict[str, list[float]]]:
     }
 
 
+def simulated(rows: Sequence[Row]) -> Iterator[str]:
+    """Yields the rows of a simulated cluster: the driver's time at the beginning and the end, and what it would saturate."""
+    for sampler, own in by("sampler", rows).items():
+        first, last = own[0], own[-1]
+        workers, trials = int(first["workers"]), int(first["trials"])
+        what = f"simulated cluster of {workers} workers, {trials:,} trials, {sampler}"
+        early, late = (float(row["driver_ms"]) for row in (first, last))
+        yield f"| {what}: driver's time of a trial, first and last tenth | | {early:.3g} ms, {late:.3g} ms | |"
+        saturating = workers * late / 1e3
+        yield f"| {what}: the driver saturates if a training takes less than | | {saturating:.2g} s | |"
+        load = f"{float(last['transactions']):.1f} transactions, {float(last['statements']):.1f} statements"
+        yield f"| {what}: database's load of a trial | | {load} | |"
+        memory = [float(row["memory_mb"]) for row in (first, last)]
+        yield f"| {what}: driver's memory, after the first tenth and at the end | | {memory[0]:.0f} MB, {memory[1]:.0f} MB | |"
+        recovered = [float(last[name]) for name in ("loss_driver_s", "recovered_s")]
+        yield (
+            f"| {what}: half of the workers lost: driver's time, until all their trials train again | | "
+            f"{recovered[0]:.2g} s, {recovered[1]:.3g} s | |"
+        )
+        yield f"| {what}: restart of the driver from the database | | {float(last['restart_s']):.3g} s | |"
+
+
+def latencies(rows: Sequence[Row]) -> Iterator[str]:
+    """Yields a row for each network with its latency in each runtime."""
+    for network, own in by("network", rows).items():
+        found = [
+            f"{row['runtime']} {row['dtype']} {float(row['median_ms']):.3g} ms"
+            + " (unreliable)" * (row["reliable"] != "1")
+            for row in own
+            if row["median_ms"]
+        ]
+        size = f"{own[0]['height']}x{own[0]['width']}"
+        yield f"| latency, {network}, {size} | | {', '.join(found)} | |"
+
+
 def of_better_split(plain: Sequence[Row], rate: str) -> list[float]:
     """Returns the rate of the plain loop in each round, for the number of threads that was faster in that round."""
     return [max(numbers(of_round, rate)) for of_round in by("round", plain).values()]
@@ -204,6 +239,8 @@ READERS: dict[str, Callable[[Sequence[Row]], Iterator[str]]] = {
     "storage": storage,
     "training-memory": training_memory,
     "blocks": blocks,
+    "simulated-cluster": simulated,
+    "latencies": latencies,
 }
 
 

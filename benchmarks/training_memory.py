@@ -29,10 +29,12 @@ BATCH, PATCH = 4, 16
 
 
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--families", nargs="+", choices=list(FAMILIES), default=list(FAMILIES))
+    options = parser.parse_args()
     torch.set_num_threads(1)
     record = Record("training-memory", batch=BATCH, patch=PATCH)
-    for family in FAMILIES.values():
+    for family in (FAMILIES[name] for name in options.families):
         published = family.published[0]
         chosen = Architecture(family=family, spec=published.spec)
         for lowered in (True, False):

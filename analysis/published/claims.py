@@ -10,8 +10,15 @@ A worked example, which `test_claims.py` checks. Two designs have these PSNRs wi
     A - B     0.20     0.10     0.15        mean 0.15, standard deviation 0.05
 
 With three seeds, the 97.5 % quantile of Student's t is 4.303. The 95 % interval of the mean difference is
-0.15 +- 4.303 * 0.05 / sqrt(3), that is, from 0.026 to 0.274 dB. It lies above 0, so the claim that A restores better
-than B holds.
+0.15 +- 4.303 * 0.05 / sqrt(3), that is, from 0.026 to 0.274 dB. It lies above 0, so A restores better than B.
+
+A paired t test with three seeds and a standard deviation of 0.05 dB finds a true difference of 0.163 dB with a probability of 80 %
+(`detectable`). If the true difference is 0.05 dB, 10 seeds find it with this probability (`seeds_for`). Both follow
+from the noncentral t distribution (Cohen, Statistical Power Analysis for the Behavioral Sciences, 2nd ed., 1988, ch. 2).
+
+A claim prefers one design to several others. It holds if every comparison holds; this needs no correction. It does not hold if
+one comparison fails; here the level is divided by the number of comparisons (Bonferroni), because one of many may fail by
+chance.
 """
 
 import math
@@ -20,6 +27,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+from scipy.optimize import brentq
+from scipy.stats import nct
 from scipy.stats import t as student
 
 from analysis.choose.variants import COMPARABLE
@@ -27,10 +36,13 @@ from analysis.published.paper_claims import Claim
 from analysis.read.frames import load_sweeps, load_trials
 from searchspace.errors import UserError
 
-QUANTILE = 0.975
-"""The quantile at both ends of a 95 % interval. Each interval stands alone: no correction for several comparisons."""
+LEVEL = 0.05
+"""Probability that an interval misses the true difference."""
+POWER = 0.8
+"""Probability with which a difference is to be found, in every statement on the number of seeds."""
 MOST_SEEDS = 1_000
 """The largest number of seeds that is given as the number that would tell."""
+HOLDS, FAILS, UNKNOWN, UNTRAINED = "holds", "does not hold", "cannot be told", "no rows yet"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,101 +52,207 @@ class Interval:
     mean: float
     low: float
     high: float
-    seeds_needed: int | None
-    """The smallest number of seeds with which a mean and a spread like these would exclude 0. None if MOST_SEEDS would not."""
+    deviation: float
+    """The standard deviation of the differences [dB]; infinite if there is only one."""
+    number: int
+    """Number of differences."""
 
     @property
     def verdict(self) -> str:
-        """Whether the claim holds, does not hold, or cannot be told from these seeds."""
+        """Whether the interval lies above 0, below 0, or neither."""
         if self.low > 0:
-            return "holds"
-        return "does not hold" if self.high < 0 else "cannot be told"
+            return HOLDS
+        return FAILS if self.high < 0 else UNKNOWN
+
+    def refutes(self, comparisons: int) -> bool:
+        """Returns whether the mean lies below 0 when the level is shared by so many comparisons."""
+        return self.mean + _half_width(self.deviation, self.number, LEVEL / comparisons) < 0
 
 
 def interval(differences: Sequence[float]) -> Interval:
     """Returns the mean of the `differences` and its 95 % interval. With one difference, the interval is infinite."""
     number = len(differences)
     mean = math.fsum(differences) / number
-    if number == 1:
-        return Interval(mean=mean, low=-math.inf, high=math.inf, seeds_needed=None)
     squares = math.fsum((each - mean) ** 2 for each in differences)
-    deviation = math.sqrt(squares / (number - 1))
-    half = _half_width(deviation, number)
-    counts = range(2, MOST_SEEDS + 1)
-    needed = next((n for n in counts if _half_width(deviation, n) < abs(mean)), None)
-    return Interval(mean=mean, low=mean - half, high=mean + half, seeds_needed=needed)
+    deviation = math.sqrt(squares / (number - 1)) if number > 1 else math.inf
+    half = _half_width(deviation, number, LEVEL)
+    return Interval(
+        mean=mean, low=mean - half, high=mean + half, deviation=deviation, number=number
+    )
+
+
+def power(difference: float, deviation: float, seeds: int) -> float:
+    """Returns how probably a paired t test of so many `seeds` finds a true `difference` [dB] in its direction.
+
+    `deviation` is the true standard deviation of the differences of single seeds [dB].
+    """
+    quantile = float(student.ppf(1 - LEVEL / 2, seeds - 1))
+    shift = abs(difference) / deviation * math.sqrt(seeds)
+    return float(nct.sf(quantile, seeds - 1, shift))
+
+
+def seeds_for(difference: float, deviation: float) -> int | None:
+    """Returns the smallest number of seeds that find a true `difference` [dB] with probability POWER.
+
+    None if MOST_SEEDS do not find it.
+    """
+    if not math.isfinite(deviation) or power(difference, deviation, MOST_SEEDS) < POWER:
+        return None
+    low, high = 1, MOST_SEEDS  # low seeds are too few, high seeds are enough
+    while high - low > 1:
+        middle = (low + high) // 2
+        if power(difference, deviation, middle) < POWER:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def detectable(deviation: float, seeds: int) -> float:
+    """Returns the true difference [dB] that so many `seeds` find with probability POWER. NaN with one seed."""
+    if seeds < 2:
+        return math.nan
+    # In units of the deviation. 100 is found even by two seeds.
+    found = brentq(lambda ratio: power(ratio, 1.0, seeds) - POWER, 1e-3, 100.0)
+    return float(found) * deviation
 
 
 def load_claims(url: str, claims: Iterable[Claim]) -> pd.DataFrame:
     """Returns a table in which each row compares two designs: the one that the claim prefers, and another.
 
-    The columns are claim, source, design, against, seeds, difference_db, low_db, high_db, multadds_ratio, steps, verdict
-    and seeds_needed. `seeds` counts the seeds with which both designs were trained. `difference_db` is the mean difference
-    of their PSNR [dB], and `low_db` and `high_db` are the ends of its 95 % interval. `multadds_ratio` is the Mult-Adds of
-    the preferred design divided by those of the other. A number that needs more seeds is NaN. Raises UserError if the
-    database cannot be read, or if the trainings of one claim differ in more than the seed.
+    The columns are:
+
+    - claim, source, design, against: the names of the claim, of its paper and of both designs,
+    - seeds: the number of seeds with which both designs were trained,
+    - difference_db, low_db, high_db: the mean difference of their PSNR [dB], and the ends of its 95 % interval,
+    - multadds_ratio: the Mult-Adds of the preferred design divided by those of the other,
+    - steps: the number of optimiser steps of each training,
+    - verdict: HOLDS, FAILS, UNKNOWN or UNTRAINED, for this comparison alone,
+    - claim_verdict: the same for the whole claim (`judged`),
+    - detectable_db: the true difference [dB] that so many seeds find with probability POWER,
+    - seeds_needed: number of seeds that would find a difference as large as `difference_db`; NaN unless the verdict is
+      UNKNOWN, and if more than MOST_SEEDS are needed,
+    - printed_db: the difference that the paper prints [dB]; NaN if it prints none,
+    - seeds_for_printed: number of seeds that would find a difference as large as `printed_db`,
+    - note: '' or 'below bicubic'. A design below bicubic has not learnt yet, so the verdict is UNKNOWN.
+
+    Raises UserError if the database cannot be read, or if the trainings of one claim differ in more than the seed.
     """
+    claims = list(claims)
+    return compare(load_trainings(url, claims), claims)
+
+
+def load_trainings(url: str, claims: Iterable[Claim]) -> pd.DataFrame:
+    """Returns the complete trials of the claims' sweeps, as rows of `load_trials`. Raises UserError if it cannot."""
+    claims = list(claims)
     known = list(load_sweeps(url)["name"])
+    own = [name for name in known if any(claim.owns(name) for claim in claims)]
+    trials = load_trials(url, own) if own else pd.DataFrame()
+    if trials.empty:
+        return pd.DataFrame(columns=["sweep"])
+    return trials[(trials["state"] == "complete") & trials["psnr_y"].notna()]
+
+
+def compare(trials: pd.DataFrame, claims: Iterable[Claim]) -> pd.DataFrame:
+    """Returns the table of `load_claims`, made from the trials that `load_trainings` returned."""
     rows: list[dict[str, Any]] = []
     for claim in claims:
-        own = [name for name in known if claim.owns(name)]
-        trials = load_trials(url, own) if own else pd.DataFrame()
-        rows += _compared(claim, trials)
+        compared = list(_compared(claim, trained(claim, trials)))
+        verdict = judged([row.pop("interval") for row in compared], compared)
+        rows += [row | {"claim_verdict": verdict} for row in compared]
     return pd.DataFrame(rows)
 
 
+def trained(claim: Claim, trials: pd.DataFrame) -> pd.DataFrame:
+    """Returns those of the `trials` that train designs of the claim.
+
+    Raises UserError if they differ in more than the architecture and the seed.
+    """
+    own = trials[[claim.owns(name) for name in trials["sweep"]]]
+    for name in COMPARABLE:
+        if not own.empty and own[name].nunique() > 1:
+            raise UserError(
+                f"claim {claim.name}: all trainings must have the same {name}, got {own[name].nunique()} kinds in "
+                f"{', '.join(sorted(own['sweep'].unique()))}"
+            )
+    return own
+
+
+def judged(intervals: Sequence[Interval | None], rows: Sequence[dict[str, Any]]) -> str:
+    """Returns the verdict on a claim from its comparisons: their intervals, None where none is known, and their rows."""
+    if all(each is None for each in intervals):
+        return UNTRAINED
+    for each, row in zip(intervals, rows, strict=True):
+        if each is not None and not row["note"] and each.refutes(len(rows)):
+            return FAILS
+    return HOLDS if all(row["verdict"] == HOLDS for row in rows) else UNKNOWN
+
+
 def _compared(claim: Claim, trials: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Yields a row for each design other than the preferred one."""
-    if not trials.empty:
-        trials = trials[(trials["state"] == "complete") & trials["psnr_y"].notna()]
-        for name in COMPARABLE:
-            if trials[name].nunique() > 1:
-                raise UserError(
-                    f"claim {claim.name}: all trainings must have the same {name}, got {trials[name].nunique()} kinds in "
-                    f"{', '.join(sorted(trials['sweep'].unique()))}"
-                )
-    scores = {name: _of(network.key, trials) for name, network in claim.networks().items()}
+    """Yields a row for each design other than the preferred one, with its `Interval` under the key interval."""
+    scores = {name: of_design(network.key, trials) for name, network in claim.networks().items()}
     preferred, *others = scores
     for other in others:
         pair = scores[preferred].join(scores[other].add_suffix("_other"), how="inner")
-        row: dict[str, Any] = {
+        printed = claim.printed_gain(other)
+        yield {
             "claim": claim.name,
             "source": claim.source,
             "design": preferred,
             "against": other,
             "seeds": len(pair),
-        }
-        if len(pair) == 0:
-            yield (
-                row
-                | dict.fromkeys(("difference_db", "low_db", "high_db", "multadds_ratio"), math.nan)
-                | {
-                    "steps": math.nan,
-                    "verdict": "not trained",
-                    "seeds_needed": math.nan,
-                }
-            )
-            continue
-        found = interval(list(pair["psnr_y"] - pair["psnr_y_other"]))
-        yield row | {
-            "difference_db": found.mean,
-            "low_db": found.low,
-            "high_db": found.high,
-            "multadds_ratio": pair["multadds"].iloc[0] / pair["multadds_other"].iloc[0],
-            "steps": int(pair["step"].iloc[0]),
-            "verdict": found.verdict,
-            "seeds_needed": math.nan if found.seeds_needed is None else found.seeds_needed,
+            **_measured(pair, printed),
+            "printed_db": math.nan if printed is None else printed,
         }
 
 
-def _of(key: str, trials: pd.DataFrame) -> pd.DataFrame:
-    """Returns the newest training of the architecture with this key for each seed: psnr_y, multadds and step by seed."""
-    columns = ["psnr_y", "multadds", "step"]
+def _measured(pair: pd.DataFrame, printed: float | None) -> dict[str, Any]:
+    """Returns the columns that come from the trainings. `pair` has psnr_y and psnr_y_other by seed, among others."""
+    if pair.empty:
+        columns = ("difference_db", "low_db", "high_db", "multadds_ratio", "steps")
+        columns += ("detectable_db", "seeds_needed", "seeds_for_printed")
+        empty = dict.fromkeys(columns, math.nan)
+        return {**empty, "verdict": UNTRAINED, "note": "", "interval": None}
+    found = interval(list(pair["psnr_y"] - pair["psnr_y_other"]))
+    worse = min(pair["psnr_y"].mean(), pair["psnr_y_other"].mean())
+    below = worse <= pair["bicubic"].iloc[0]
+    verdict = UNKNOWN if below else found.verdict
+    known = printed is not None and printed > 0
+    return {
+        "difference_db": found.mean,
+        "low_db": found.low,
+        "high_db": found.high,
+        "multadds_ratio": pair["multadds"].iloc[0] / pair["multadds_other"].iloc[0],
+        "steps": int(pair["step"].iloc[0]),
+        "verdict": verdict,
+        "detectable_db": detectable(found.deviation, found.number),
+        "seeds_needed": _number(found.mean if verdict == UNKNOWN and not below else None, found),
+        "seeds_for_printed": _number(printed if known else None, found),
+        "note": "below bicubic" if below else "",
+        "interval": found,
+    }
+
+
+def _number(difference: float | None, found: Interval) -> float:
+    """Returns the number of seeds that find `difference` [dB]. NaN if it is None or more than MOST_SEEDS are needed."""
+    seeds = None if difference is None else seeds_for(difference, found.deviation)
+    return math.nan if seeds is None else seeds
+
+
+def of_design(key: str, trials: pd.DataFrame) -> pd.DataFrame:
+    """Returns the newest training of the architecture with this key for each seed.
+
+    The columns are psnr_y, multadds, params, step and bicubic, and the index is the seed.
+    """
+    columns = ["psnr_y", "multadds", "params", "step", "bicubic"]
     if trials.empty:
         return pd.DataFrame(columns=columns, dtype=float)
     own = trials[trials["architecture"] == key]
     return own.drop_duplicates("seed", keep="last").set_index("seed")[columns]
 
 
-def _half_width(deviation: float, number: int) -> float:
-    return float(student.ppf(QUANTILE, number - 1)) * deviation / math.sqrt(number)
+def _half_width(deviation: float, number: int, level: float) -> float:
+    """Returns half the width of the interval of a mean that misses the true one with the probability `level`."""
+    if number < 2:
+        return math.inf
+    return float(student.ppf(1 - level / 2, number - 1)) * deviation / math.sqrt(number)

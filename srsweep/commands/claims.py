@@ -6,7 +6,11 @@ from analysis.published.claims import load_claims
 from analysis.published.paper_claims import CLAIMS
 from analysis.tables import Format
 from searchspace.errors import UserError
+from srsweep.errors import say
 from srsweep.options import DATABASE_ALONE, locate, print_table, tabular
+
+LEFT_OUT = ["source", "steps", "printed_db", "seeds_for_printed", "claim_verdict"]
+"""Columns that only --csv and --json show, because the table would be too wide."""
 
 
 @click.command()
@@ -18,10 +22,11 @@ def claims(names: tuple[str, ...], db: str | None, form: Format | None) -> None:
 
     CLAIM is the name of a claim, such as pool. Without it, the command lists all claims. Each row compares the
     design that a paper prefers with another design, seed by seed. It shows the mean difference of PSNR-Y (in dB,
-    on the validation images) and the 95 % interval of this difference. A claim holds if the interval lies above 0, and does not hold if it
-    lies below 0. Otherwise the trainings cannot decide, and seeds_needed estimates how many seeds could.
+    on the validation images) and the 95 % interval of this difference. A comparison holds if the interval lies above 0,
+    and does not hold if it lies below 0. Otherwise the trainings cannot decide. Then seeds_needed says how many seeds
+    would find such a difference with a probability of 80 %. A line for each claim follows.
 
-    The sweep files in configs/claims train the designs.
+    The sweep files in configs/claims train the designs. docs/claims.md says what short trainings can show.
     """
     known = {claim.name: claim for claim in CLAIMS}
     for name in names:
@@ -29,4 +34,10 @@ def claims(names: tuple[str, ...], db: str | None, form: Format | None) -> None:
             raise UserError(f"CLAIM: must be one of {', '.join(known)}, got {name}")
     _, url = locate([], db)
     frame = load_claims(url, [known[name] for name in names or known])
-    print_table(frame if form else frame.drop(columns="source"), form)
+    if form:
+        print_table(frame, form)
+        return
+    print_table(frame.drop(columns=LEFT_OUT), None)
+    say("")
+    for row in frame.drop_duplicates("claim").to_dict("records"):
+        say(f"{row['claim']} ({row['source']}): {row['claim_verdict']}")

@@ -112,8 +112,10 @@ def next_number(
     trials: Mapping[int, Trial], repeats: Iterable[Repeats], config: SweepConfig
 ) -> int:
     """Returns the number of the first trial of a new architecture: the next one that is neither used nor reserved."""
-    reserved = max((each.first.number + config.seeds for each in repeats), default=0)
-    return max(max(trials, default=-1) + 1, reserved)
+    used = max(trials, default=-1) + 1
+    if config.seeds == 1:
+        return used  # each architecture reserves the number that it uses
+    return max(used, max((each.first.number + config.seeds for each in repeats), default=0))
 
 
 def number_for(

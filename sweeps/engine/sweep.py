@@ -22,6 +22,7 @@ from sweeps.engine.outcomes import (
     settle,
     with_device_checked,
 )
+from sweeps.engine.repeats import Repeats
 from sweeps.engine.roster import Roster
 from sweeps.engine.teaching import tell
 from sweeps.engine.trial_state import Trial
@@ -65,12 +66,18 @@ class Sweep(Roster):
         """Trials that a driver is training, by number."""
         self.freed: set[int] = set()
         """Numbers of the trials whose training states were deleted."""
+        self._holding: dict[str, Repeats] = {}
+        """The architectures that have ended trials whose training states are still there, by key."""
+        self._has_failures = False
+        """Whether a trial has failed. Without failures, their share need not be counted."""
         self._due: Trial | None = None
         """The trial that halving promotes next; None if there is none."""
         self._blocked = ""
         """What the user must repair before the sweep can continue; '' if nothing."""
         try:
             self.restore()
+            self._holding |= self.repeats
+            self._has_failures = any(trial.state == "failed" for trial in self.trials.values())
             self._look_for_promotion()
         except BaseException:
             self.close()
@@ -102,7 +109,8 @@ class Sweep(Roster):
         self.keeper.check()
         if self._blocked:
             raise SweepFailed(self._blocked)
-        check_failures(self.trials.values(), self.config)
+        if self._has_failures:
+            check_failures(self.trials.values(), self.config)
         trial = self._next_trial()
         if trial is None:
             self._give_up_paused()
@@ -168,7 +176,9 @@ class Sweep(Roster):
         self._blocked = blocking_fault(trial, outcome, self.config) or self._blocked
         # The row comes first: after a crash in between, the search is rebuilt from the row.
         self.store.end_attempt(trial.id, trial.attempt, stored, trial.state, measured)
-        tell(self.suggester, self.repeats[trial.architecture.key], self.config)
+        self._has_failures |= trial.state == "failed"
+        repeats = self._holding[trial.architecture.key] = self.repeats[trial.architecture.key]
+        tell(self.suggester, repeats, self.config)
         self._look_for_promotion()
         self._free_weights()
         if self.done:
@@ -239,11 +249,18 @@ class Sweep(Roster):
         self._free_weights()
 
     def _free_weights(self) -> None:
-        """Deletes the training states that `search.keep_weights` does not keep."""
-        for trial in without_weights(self.repeats.values(), self.config):
+        """Deletes the training states that `search.keep_weights` does not keep.
+
+        It looks at the architectures in `_holding` alone. One whose states were all deleted is dominated, and whatever
+        it dominates is dominated by one on the front as well. The time therefore does not grow with the sweep.
+        """
+        for trial in without_weights(self._holding.values(), self.config):
             if trial.number not in self.freed:
                 self.freed.add(trial.number)
                 forget_weights(trial.folder(self.config), trial.mirror(self.config))
+            own = self.repeats[trial.architecture.key]
+            if own.is_finished and all(each.number in self.freed for each in own.trials):
+                self._holding.pop(trial.architecture.key, None)
 
     def check_lease(self) -> None:
         """Raises SweepTaken if another driver has taken the lease, and StoreError if the lease could not be renewed."""
