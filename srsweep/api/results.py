@@ -10,6 +10,7 @@ from analysis.choose.pareto import Direction
 from analysis.figures.theme import as_plotly
 from analysis.pages.report import cards_of
 from analysis.read.frames import load_knobs, load_trials
+from searchspace.cost import COSTS
 from srsweep.api.errors import with_user_errors
 from srsweep.api.places import located
 from srsweep.pareto_front import front_of
@@ -31,7 +32,7 @@ def trials(
     column too, such as knob_n_feats. Raises UserError if there is no such sweep or database.
     """
     names, url = located(sweeps, db)
-    frame = load_trials(url, names or None)
+    frame = _with_whole_costs(load_trials(url, names or None))
     if not knobs:
         return frame
     columns = load_knobs(url, names or None).add_prefix(KNOB)
@@ -55,7 +56,7 @@ def pareto(
     """
     (name,), url = located((sweep,), db)
     wanted = [objectives] if isinstance(objectives, str) else objectives
-    return front_of(url, name, wanted, int8=int8)
+    return _with_whole_costs(front_of(url, name, wanted, int8=int8))
 
 
 @with_user_errors
@@ -68,3 +69,16 @@ def figures(sweep: str | os.PathLike[str], *, db: str | None = None) -> dict[str
     """
     (name,), url = located((sweep,), db)
     return {card.name: as_plotly(card.figure, card.title) for card in cards_of(url, name)}
+
+
+def _with_whole_costs(frame: pd.DataFrame) -> pd.DataFrame:
+    """Returns `frame` with costs as integers, which the database holds as floating-point numbers.
+
+    A cost that some trial lacks, or that is not a whole number, stays as it is.
+    """
+    whole = {
+        name: "int64"
+        for name in COSTS
+        if name in frame and frame[name].notna().all() and (frame[name] % 1 == 0).all()
+    }
+    return frame.astype(whole)

@@ -31,6 +31,13 @@ def test_knobs_are_columns_if_they_are_asked_for(small: Database) -> None:
     assert frame["knob_n_feats"].tolist() == [1, 2, 3, 4, 5, 6]
 
 
+def test_costs_are_whole_numbers(small: Database) -> None:
+    frame = srsweep.trials("small", db=small.url)
+    assert frame["params"].dtype == "int64"
+    assert f"{frame['params'].iloc[0]}" == "10000"
+    assert srsweep.pareto("small", db=small.url)["multadds"].dtype == "int64"
+
+
 def test_the_environment_names_the_database(
     small: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
