@@ -1,6 +1,8 @@
 """Prints the table of the training recipes in configs/recipe/README.md, from the rows in configs/recipe/recorded.db.
 
-Run `python -m tools.recipe_table` after new rows were merged into recorded.db. A test compares the page with it.
+Run `python -m tools.recipe_table` after new rows were merged into recorded.db. A test compares the page with it. The time of
+a training step with a block comes from the newest adopted run of benchmarks/blocks.py, because the trainings of the rows
+shared their machines with other work.
 """
 
 from collections.abc import Iterator
@@ -10,18 +12,22 @@ import pandas as pd
 
 from analysis.published.claims import interval
 from analysis.read.frames import load_knobs, load_trials
+from benchmarks.folders import RESULTS
+from benchmarks.spread import ratios
+from benchmarks.table import age, of_blocks, read
 from tools.recipe_configs import FOLDER
 
 URL = f"sqlite:///{FOLDER / 'recorded.db'}"
-HEAD = """| setting | PSNR-Y dB | difference from the default | 95 % interval |
-| --- | ---: | ---: | ---: |"""
+HEAD = """| setting | PSNR-Y dB | difference from the default | 95 % interval | time of a step |
+| --- | ---: | ---: | ---: | ---: |"""
 
 
 def rows(url: str = URL) -> Iterator[str]:
     """Yields one line of Markdown for each recipe, then for each block, then for each loss of the longer trainings.
 
-    The difference is the mean over the seeds.
+    The difference is the mean over the seeds. The time of a step is that with the block over that with plain convolutions.
     """
+    slower = times_of_blocks()
     trials = load_trials(url)
     trials = trials[trials["state"] == "complete"]
     knobs = (
@@ -41,7 +47,22 @@ def rows(url: str = URL) -> Iterator[str]:
             of_base = _scores(own[own[column] == base])
             for value, each in own.groupby(column, sort=False):
                 steps = f", {each['step'].iloc[0]:,} steps" if column == "loss" else ""
-                yield _line(f"{family}{steps}, {column}: {value}", each, of_base)
+                time = slower.get((str(family), str(value)), "") if column == "block" else ""
+                yield _line(f"{family}{steps}, {column}: {value}", each, of_base, time)
+
+
+def times_of_blocks() -> dict[tuple[str, str], str]:
+    """Returns, by family and block, how many times as long a training step takes as with plain convolutions.
+
+    Each text holds the median and the quartiles over the rounds of the newest adopted run of benchmarks/blocks.py.
+    """
+    path = max(RESULTS.glob("blocks_*.csv"), key=age)
+    return {
+        (family, block): ratios(times["plain"], own)
+        for family, times in of_blocks(read(path)).items()
+        for block, own in times.items()
+        if block != "plain"
+    }
 
 
 def _in_words(loss: object) -> str:
@@ -56,13 +77,13 @@ def _scores(trials: pd.DataFrame) -> "pd.Series[float]":
     return trials.set_index("seed")["psnr_y"]
 
 
-def _line(name: str, trials: pd.DataFrame, base: "pd.Series[float]") -> str:
+def _line(name: str, trials: pd.DataFrame, base: "pd.Series[float]", time: str = "") -> str:
     own = _scores(trials)
     found = interval([float(own[seed] - base[seed]) for seed in own.index])
     text = f"| {name} | {fmean(own):.3f} ± {stdev(own):.3f} |"
     if own.equals(base):
-        return f"{text} - | - |"
-    return f"{text} {found.mean:+.3f} | {found.low:+.3f} to {found.high:+.3f} |"
+        return f"{text} - | - | - |"
+    return f"{text} {found.mean:+.3f} | {found.low:+.3f} to {found.high:+.3f} | {time or '-'} |"
 
 
 if __name__ == "__main__":
