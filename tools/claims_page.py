@@ -7,8 +7,9 @@ the words before and after them stay. A test compares the page with the rows.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -98,16 +99,16 @@ def _with(verdict: str, note: str) -> str:
     return f"{verdict} ({note})" if note else verdict
 
 
-def _seeds(row: dict[str, object]) -> str:
+def _seeds(row: Mapping[Any, Any]) -> str:
     """Returns the number of seeds that would tell; '-' where the verdict is known or no number can be given."""
     undecided = row["verdict"] == "cannot be told" and not row["note"]
-    needed = float(str(row["seeds_needed"]))
+    needed = row["seeds_needed"]
     if math.isnan(needed):
         return "over 1,000" if undecided else "-"
     return f"{needed:.0f}"
 
 
-def _printed(row: dict[str, float]) -> str:
+def _printed(row: Mapping[Any, Any]) -> str:
     """Returns the printed difference, and whether the interval leaves room for it."""
     if math.isnan(row["printed_db"]):
         return "-"

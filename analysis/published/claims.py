@@ -209,8 +209,8 @@ def _compared(claim: Claim, trials: pd.DataFrame) -> Iterator[dict[str, Any]]:
 def _measured(pair: pd.DataFrame, printed: float | None) -> dict[str, Any]:
     """Returns the columns that come from the trainings. `pair` has psnr_y and psnr_y_other by seed, among others."""
     if pair.empty:
-        columns = ("difference_db", "low_db", "high_db", "multadds_ratio", "steps")
-        columns += ("detectable_db", "seeds_needed", "seeds_for_printed")
+        measured = "difference_db low_db high_db multadds_ratio steps detectable_db"
+        columns = f"{measured} seeds_needed seeds_for_printed".split()
         empty = dict.fromkeys(columns, math.nan)
         return {**empty, "verdict": UNTRAINED, "note": "", "interval": None}
     found = interval(list(pair["psnr_y"] - pair["psnr_y_other"]))
