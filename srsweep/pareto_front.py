@@ -32,13 +32,7 @@ def front_of(
     the front leaves out because an objective was not measured. Raises UserError if an objective was not measured in any
     trial.
     """
-    wanted = _own(url, sweep)
-    if objectives:
-        known = load_cost_names(url) or list(COSTS)  # none is stored before the first trial
-        names = [n if n in QUALITIES else cost_name(known, n) for n in objectives]
-        wanted = _directions(names)
-        if isinstance(objectives, Mapping):
-            wanted = dict(zip(names, map(_direction, objectives.items()), strict=True))
+    wanted = named_objectives(url, objectives) if objectives else _own(url, sweep)
     if int8:
         rest = {name: way for name, way in wanted.items() if name != "psnr_y"}
         wanted = _directions(["psnr_y_int8"]) | rest
@@ -46,6 +40,20 @@ def front_of(
         _tell_missing(url, sweep, list(wanted))
     extra = ["psnr_y", "psnr_rgb", "params", "multadds", *load_spread_names(url, wanted)]
     return front_table(load_front(url, sweep, wanted, extra), list(wanted))
+
+
+def named_objectives(
+    url: str, objectives: Sequence[str] | Mapping[str, Direction]
+) -> dict[str, Direction]:
+    """Returns the objectives that a person has named, with the full name of a latency and the direction of each.
+
+    A quality without a direction is maximized, and any other name is minimized. Raises UserError for an unknown name.
+    """
+    known = load_cost_names(url) or list(COSTS)  # none is stored before the first trial
+    names = [n if n in QUALITIES else cost_name(known, n) for n in objectives]
+    if isinstance(objectives, Mapping):
+        return dict(zip(names, map(_direction, objectives.items()), strict=True))
+    return _directions(names)
 
 
 def below_bicubic_line(url: str, sweep: str, table: pd.DataFrame) -> str:
