@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from searchspace.errors import UserError
     from srsweep.api.inspection import inspect
     from srsweep.api.models import Model, load, network
-    from srsweep.api.results import figures, pareto, trials
+    from srsweep.api.results import compare, figures, pareto, trials
     from srsweep.api.sweeps import check, run
     from sweeps.engine.outcomes import SweepFailed
     from sweeps.search.pareto.optuna_adapter import ParetoSampler
@@ -26,6 +26,7 @@ __all__ = [
     "TrainingJob",
     "UserError",
     "check",
+    "compare",
     "figures",
     "inspect",
     "load",
@@ -44,6 +45,7 @@ _MODULES = {
     "TrainingJob": "sweeps.train.own_function",
     "UserError": "searchspace.errors",
     "check": "srsweep.api.sweeps",
+    "compare": "srsweep.api.results",
     "figures": "srsweep.api.results",
     "inspect": "srsweep.api.inspection",
     "load": "srsweep.api.models",

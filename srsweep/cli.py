@@ -18,6 +18,7 @@ COMMANDS = {
     "claims": "Say which claims of the papers hold in your trainings.",
     "cost": "Count the costs of a network.",
     "front": "Print the Pareto front of a sweep.",
+    "compare": "Compare the fronts of two or more sweeps.",
     "select": "Choose variants for deployment and explain the choice.",
     "report": "Write an HTML report about one or more sweeps.",
     "status": "List all sweeps, or the trials of one sweep.",

@@ -34,13 +34,7 @@ def front_of(
     the front leaves out because an objective was not measured. Raises UserError if an objective was not measured in any
     trial. Trials below a gate of the sweep are not on the front.
     """
-    wanted = _own(url, sweep)
-    if objectives:
-        known = load_cost_names(url) or list(COSTS)  # none is stored before the first trial
-        names = [n if n in QUALITIES else cost_name(known, n) for n in objectives]
-        wanted = _directions(names)
-        if isinstance(objectives, Mapping):
-            wanted = dict(zip(names, map(_direction, objectives.items()), strict=True))
+    wanted = named_objectives(url, objectives) if objectives else _own(url, sweep)
     if int8:
         rest = {name: way for name, way in wanted.items() if name != "psnr_y"}
         wanted = _directions(["psnr_y_int8"]) | rest
@@ -51,6 +45,20 @@ def front_of(
     if gates:
         _tell_gates(url, sweep, gates)
     return front_table(load_front(url, sweep, wanted, extra, gates), list(wanted))
+
+
+def named_objectives(
+    url: str, objectives: Sequence[str] | Mapping[str, Direction]
+) -> dict[str, Direction]:
+    """Returns the objectives that a person has named, with the full name of a latency and the direction of each.
+
+    A quality without a direction is maximized, and any other name is minimized. Raises UserError for an unknown name.
+    """
+    known = load_cost_names(url) or list(COSTS)  # none is stored before the first trial
+    names = [n if n in QUALITIES else cost_name(known, n) for n in objectives]
+    if isinstance(objectives, Mapping):
+        return dict(zip(names, map(_direction, objectives.items()), strict=True))
+    return _directions(names)
 
 
 def below_bicubic_line(url: str, sweep: str, table: pd.DataFrame) -> str:

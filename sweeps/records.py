@@ -116,6 +116,10 @@ class TrialRow:
     """Number of attempts that ended with an error that counts against the trial."""
     until_step: int = 0
     """Step up to which the newest attempt was to train."""
+    error: str = ""
+    """The error of the newest attempt; '' if it has none."""
+    seconds: float = 0.0
+    """Duration of all attempts in seconds."""
     measurements: list[Measurement] = field(default_factory=list)
     """The trial's measurements in ascending order of step."""
 

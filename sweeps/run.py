@@ -3,7 +3,7 @@
 import re
 import socket
 from collections.abc import Callable, Container, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,9 @@ from sweeps.engine.outcomes import SweepFailed, check_result
 from sweeps.engine.sweep import Sweep
 from sweeps.machine import num_cores
 from sweeps.measure.evaluate import bicubic_scores
-from sweeps.records import Record
+from sweeps.records import Progress, Record
+from sweeps.sinks.feed import Feed
+from sweeps.sinks.sink import check_sinks
 from sweeps.store.database import check_place
 from sweeps.store.provenance import git_state, holder, versions
 from sweeps.store.store import LEASE_SECONDS, Store, StoreError, SweepTaken
@@ -70,6 +72,8 @@ def prepare(config: SweepConfig, *, sample: bool = False, elsewhere: bool = Fals
         with _may_be_elsewhere(elsewhere, lacks):
             check_store(config.checkpoints)
     with _may_be_elsewhere(elsewhere, lacks):
+        check_sinks(config.log)
+    with _may_be_elsewhere(elsewhere, lacks):
         for each in differing(config.trainings, "warm_start", "distill"):
             with _searched_under_recipe(config.recipe):
                 check_readable("train.warm_start", each.warm_start)
@@ -78,7 +82,7 @@ def prepare(config: SweepConfig, *, sample: bool = False, elsewhere: bool = Fals
             with _searched_under_recipe(config.recipe):
                 check_function(function)
     found = check_feasible(config, sample=sample)
-    missing = _missing_set(config.data) if elsewhere else ""
+    missing = missing_set(config.data) if elsewhere else ""
     if missing:
         return Ready(found=found, split=None, missing_set=missing, lacks=tuple(lacks))
     split = open_data(config.data, config.scale, Path(config.cache).absolute())
@@ -119,7 +123,7 @@ def _check_folder(key: str, folder: Path) -> None:
             raise UserError(f"{key}: must be a folder, but {place} is a file")
 
 
-def _missing_set(data: DataSettings) -> str:
+def missing_set(data: DataSettings) -> str:
     """Returns a line about the first image set that is not on this machine, or '' if all sets are."""
     root = Path(data.root)
     for named in (data.train, data.validation or ()):
@@ -159,12 +163,13 @@ def run_sweep(
     for line in split.lines:
         say(line)
     store = Store(config.storage)
+    feeds: list[Feed] = []
     try:
         sweep = Sweep(
             config,
             store,
             holder=holder(),
-            on_change=on_change,
+            on_change=partial(_changed, on_change, feeds),
             patient=patient,
             lease_seconds=lease_seconds,
             table=found.table,
@@ -172,6 +177,7 @@ def run_sweep(
         try:
             _record_provenance(sweep, split)
             _watch_functions(sweep, say)
+            feeds.append(Feed(config, store, sweep.id, say))
             _drive(sweep, driver, address, partial(make_plan, config, found, split), say)
             check_result(sweep.trials.values())
         except SweepTaken:
@@ -181,9 +187,22 @@ def run_sweep(
             raise SweepFailed(str(error)) from error
         finally:
             sweep.close()
+            for feed in feeds:
+                with suppress(
+                    StoreError
+                ):  # a database that fails ends the sweep, and its sinks are behind then
+                    feed.close()
     finally:
         store.close()
     return sweep
+
+
+def _changed(on_change: OnChange, feeds: list[Feed], sweep: Sweep, record: Record | None) -> None:
+    """Passes a change of the sweep to its sinks and to `on_change`. The progress between two evaluations is not stored."""
+    if not isinstance(record, Progress):
+        for feed in feeds:
+            feed.update()
+    on_change(sweep, record)
 
 
 def _drive(

@@ -28,6 +28,9 @@ OF_SWEEPS_IN_ANALYSIS = (
     "sweeps.device",
     "sweeps.search.gates",
     "sweeps.search.settings",
+    "sweeps.records",
+    "sweeps.store.reading",
+    "sweeps.sinks.optuna_trials",
 )
 ONLY_IN = {
     "ray": ("sweeps/drivers/ray_",),
@@ -36,7 +39,7 @@ ONLY_IN = {
         "analysis/read/",
     ),
     "alembic": ("sweeps/store/migrations/",),
-    "optuna": ("sweeps/search/", "analysis/export/optuna_study.py"),
+    "optuna": ("sweeps/search/", "sweeps/sinks/optuna", "analysis/export/optuna_study.py"),
     "plotly": ("analysis/",),
     "dash": ("analysis/pages/dashboard",),
     "click": ("srsweep/",),
@@ -44,7 +47,7 @@ ONLY_IN = {
 
 ROOMS = (
     "sweeps.run sweeps.submit",
-    "sweeps.drivers",
+    "sweeps.drivers sweeps.sinks",
     "sweeps.engine",
     "sweeps.capacity",
     "sweeps.config",
@@ -55,7 +58,7 @@ ROOMS = (
     "sweeps.data",
     # Settings are plain values that every room may read; losses, schedules and samplers are tables of names that they take.
     "sweeps.*.settings",
-    "sweeps.train.losses sweeps.train.schedules sweeps.search.samplers",
+    "sweeps.train.losses sweeps.train.schedules sweeps.search.samplers sweeps.sinks.table",
     "sweeps.device sweeps.machine sweeps.records sweeps.advice",
     "sweeps.files sweeps.messages sweeps.paths sweeps.yaml_text",
 )

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.choose.comparison import Compared, compare_sweeps
 from analysis.choose.pareto import Direction
 from analysis.figures.theme import as_plotly
 from analysis.pages.report import cards_of
@@ -13,7 +14,7 @@ from analysis.read.frames import load_knobs, load_trials
 from searchspace.cost import COSTS
 from srsweep.api.errors import with_user_errors
 from srsweep.api.places import located
-from srsweep.pareto_front import front_of
+from srsweep.pareto_front import front_of, named_objectives
 
 KNOB = "knob_"
 """Prefix of the columns of knobs."""
@@ -57,6 +58,25 @@ def pareto(
     (name,), url = located((sweep,), db)
     wanted = [objectives] if isinstance(objectives, str) else objectives
     return _with_whole_costs(front_of(url, name, wanted, int8=int8))
+
+
+@with_user_errors
+def compare(
+    *sweeps: str | os.PathLike[str],
+    objectives: Sequence[str] | Mapping[str, Direction] | None = None,
+    budgets: Sequence[float] = (),
+    db: str | None = None,
+) -> Compared:
+    """Compares two or more sweeps, as `srsweep compare` does.
+
+    Each of `sweeps` is the name of a sweep, or a sweep file. `objectives` are as for `pareto`; by default those that all
+    sweeps have. `budgets` are upper limits on the first objective that is not a quality. `db` is the URL of the database.
+    Returns the data frames `summary`, `fronts`, `budgets` and `settings`, and the lines `notes`. Raises UserError if the
+    sweeps cannot be compared: they have different scales, different validation images or no common objective.
+    """
+    names, url = located(sweeps, db)
+    wanted = [objectives] if isinstance(objectives, str) else objectives
+    return compare_sweeps(url, names, named_objectives(url, wanted) if wanted else None, budgets)
 
 
 @with_user_errors

@@ -20,6 +20,7 @@ from sweeps.config.faults import OBJECTIVES
 from sweeps.config.sweep_config import INTERNAL, SweepConfig
 from sweeps.config.yaml_lines import SWEEP
 from sweeps.measure.latency_objective import LATENCY
+from sweeps.sinks.table import SINKS
 
 Schema = dict[str, Any]
 
@@ -50,6 +51,9 @@ def sweep_schema() -> Schema:
     properties["objectives"]["propertyNames"] = {"enum": list(OBJECTIVES)}
     limits: Schema = {name: _number({"type": "number"}) for name in COSTS}
     properties["budget"] |= _mapping(limits | {LATENCY: {"type": ["number", "string"]}})
+    properties["log"] |= _mapping(
+        {name: {"type": "string", "description": sink.takes} for name, sink in SINKS.items()}
+    )
     properties["constraints"]["items"] = {"type": "string"}
     schema: Schema = found
     for key in reversed(SWEEP):

@@ -40,13 +40,13 @@ from sweeps.measure.ntire import RULES
 from sweeps.records import SWEEP_NAME
 from sweeps.search.gates import gate_faults, gates_of
 from sweeps.search.settings import Direction, SearchSettings
+from sweeps.sinks.table import parse_log
 from sweeps.store.comparability import PLACES, with_searched
 from sweeps.store.urls import check_url
 from sweeps.train.settings import TrainSettings, batch_fault, training_with
 from sweeps.yaml_text import YamlError, read_stored, read_text, read_yaml
 
 Scale = Literal[2, 3, 4, 8]
-
 Number = BeforeValidator(parse_quantity)
 Url = Annotated[str, BeforeValidator(check_url)]
 Folder = Annotated[str, AfterValidator(expand_folder)]
@@ -108,6 +108,8 @@ class SweepConfig(BaseModel):
     s3://bucket/folder or gs://bucket/folder."""
     cache: Annotated[str, AfterValidator(expand_local)] = "cache"
     """Folder for decoded images, on each machine's own disk."""
+    log: Annotated[dict[str, str], BeforeValidator(parse_log)] = {}
+    """Other programs that get a copy of the records, each with the place of the copy, such as {tensorboard: logs}."""
 
     space: Space = Field(default=Space(families=()), exclude=True)
     """The search space, parsed from `families`."""

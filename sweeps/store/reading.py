@@ -1,7 +1,7 @@
 """The queries of a driver. Each function runs in the caller's session. `analysis.read` has the queries for reports."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, TypeVar, get_args
 
 from sqlalchemy import func, select
@@ -50,26 +50,29 @@ def newest_attempt(session: Session, trial_id: int) -> int | None:
     return session.scalar(select(newest).where(schema.Attempt.trial_id == trial_id))
 
 
-def trials(session: Session, sweep_id: int) -> list[TrialRow]:
-    """Returns all trials of a sweep with their measurements, sorted by number."""
+def trials(session: Session, sweep_id: int, ids: Collection[int] | None = None) -> list[TrialRow]:
+    """Returns the trials of a sweep with their measurements, sorted by number. With `ids`, only the trials with these ids."""
+    own = schema.Trial.sweep_id == sweep_id
+    if ids is not None:
+        own &= schema.Trial.id.in_(ids)
     # One query per table. Queries per trial would make the start of a large sweep slow.
     knobs = _by_trial(
         (trial_id, (name, json.loads(value)))
-        for trial_id, name, value in _rows(session, schema.TrialKnob, sweep_id, "name", "value")
+        for trial_id, name, value in _rows(session, schema.TrialKnob, own, "name", "value")
     )
     attempts = _by_trial(
-        (trial_id, (until_step, error))
-        for trial_id, _, until_step, error in _rows(
-            session, schema.Attempt, sweep_id, "attempt", "until_step", "error"
+        (trial_id, (until_step, error, seconds))
+        for trial_id, _, until_step, error, seconds in _rows(
+            session, schema.Attempt, own, "attempt", "until_step", "error", "seconds"
         )
     )
     measurements = _by_trial(
         (trial_id, Measurement(step=step, dataset=dataset, name=name, value=value))
         for trial_id, step, dataset, name, value in _rows(
-            session, schema.Measurement, sweep_id, "step", "dataset", "name", "value"
+            session, schema.Measurement, own, "step", "dataset", "name", "value"
         )
     )
-    query = select(schema.Trial).where(schema.Trial.sweep_id == sweep_id)
+    query = select(schema.Trial).where(own)
     wrong = (
         session.execute(query.where(schema.Trial.state.not_in(get_args(State)))).scalars().first()
     )
@@ -89,19 +92,24 @@ def trials(session: Session, sweep_id: int) -> list[TrialRow]:
             seed=trial.seed,
             state=trial.state,  # type: ignore[arg-type]
             attempts=len(attempts.get(trial.id, [])),
-            errors=sum(is_counted(error) for _, error in attempts.get(trial.id, [])),
+            errors=sum(is_counted(error) for _, error, _ in attempts.get(trial.id, [])),
             until_step=attempts[trial.id][-1][0] if trial.id in attempts else 0,
+            error=attempts[trial.id][-1][1] if trial.id in attempts else "",
+            seconds=sum(seconds for _, _, seconds in attempts.get(trial.id, [])),
             measurements=measurements.get(trial.id, []),
         )
         for trial in session.scalars(query.order_by(schema.Trial.number))
     ]
 
 
-def _rows(session: Session, table: Any, sweep_id: int, *columns: str) -> Iterable[Any]:
-    """Returns (trial_id, *columns) of all rows of a sweep in `table`, sorted by the first of `columns`."""
+def _rows(session: Session, table: Any, own: Any, *columns: str) -> Iterable[Any]:
+    """Returns (trial_id, *columns) of the rows in `table` that belong to the trials for which the condition `own` holds.
+
+    They are sorted by the first of `columns`.
+    """
     chosen = [getattr(table, name) for name in columns]
-    own = select(schema.Trial.id).where(schema.Trial.sweep_id == sweep_id)
-    query = select(table.trial_id, *chosen).where(table.trial_id.in_(own))
+    trials = select(schema.Trial.id).where(own)
+    query = select(table.trial_id, *chosen).where(table.trial_id.in_(trials))
     return session.execute(query.order_by(chosen[0]))
 
 

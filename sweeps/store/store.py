@@ -1,7 +1,7 @@
 """The class that reads and writes results.db. A driver writes through it under the lease of its sweep."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
@@ -37,6 +37,8 @@ class Store:
         self.transaction = self.database.transaction
         self.held: tuple[int, str, float] | None = None
         """The lease that was taken through this store, as (id of the sweep, token, seconds); None without a lease."""
+        self.touched: set[int] = set()
+        """Ids of the trials that were written through this store. The sinks of a sweep empty it."""
 
     def open_sweep(self, name: str, scale: int, settings: Mapping[str, object]) -> int:
         """Returns the id of the sweep called `name`. If there is none, the sweep is stored with `scale` and `settings`.
@@ -111,9 +113,9 @@ class Store:
         """Returns the ids of all other sweeps with the scale of sweep `sweep_id`, the newest sweep first."""
         return self.transaction(lambda session: reading.others(session, sweep_id))
 
-    def trials(self, sweep_id: int) -> list[TrialRow]:
-        """Returns all trials of a sweep with their measurements, sorted by number."""
-        return self.transaction(lambda session: reading.trials(session, sweep_id))
+    def trials(self, sweep_id: int, ids: Collection[int] | None = None) -> list[TrialRow]:
+        """Returns the trials of a sweep with their measurements, sorted by number. With `ids`, only those with these ids."""
+        return self.transaction(lambda session: reading.trials(session, sweep_id, ids))
 
     def add_trial(
         self,
@@ -161,7 +163,7 @@ class Store:
                 )
             return trial.id
 
-        return self._write(work)
+        return self._touch(self._write(work))
 
     def begin_attempt(self, trial_id: int, until_step: int) -> int:
         """Opens the next attempt of a trial, which trains to `until_step`, and sets the trial's state to 'running'.
@@ -180,6 +182,7 @@ class Store:
             session.execute(_set_state(trial_id, "running"))
             return attempt
 
+        self._touch(trial_id)
         return self._write(work)
 
     def record(
@@ -207,6 +210,7 @@ class Store:
             _add_measurements(session, trial_id, rows)
             return True
 
+        self._touch(trial_id)
         return self._write(work)
 
     def end_attempt(
@@ -238,10 +242,12 @@ class Store:
                 _add_measurements(session, trial_id, rows)
                 session.execute(_set_state(trial_id, state))
 
+        self._touch(trial_id)
         self._write(work)
 
     def set_state(self, trial_id: int, state: State) -> None:
         """Sets the state of a trial that no attempt is training, such as a paused trial that halving gives up."""
+        self._touch(trial_id)
         self._write(lambda session: session.execute(_set_state(trial_id, state)))
 
     def acquire_lease(
@@ -283,6 +289,10 @@ class Store:
     def close(self) -> None:
         """Closes all connections to the database."""
         self.engine.dispose()
+
+    def _touch(self, trial_id: int) -> int:
+        self.touched.add(trial_id)
+        return trial_id
 
     def _write(self, work: Callable[[Session], T]) -> T:
         """Runs `work` in one transaction, which renews the lease that this store has taken, and returns its result."""

@@ -42,6 +42,8 @@ def _used(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         run("sweep.yaml")
+        wider = {"slwsr": {"n_feats": [5, 6], "n_blocks": 2, "local_blocks": 2}}
+        run(sweep | {"name": "wider", "families": wider})
         succeed("train", "first#11", "--steps", 1, "-o", "best")
     (folder / "out").mkdir()
     write_onnx(folder / EXPORTED, scale=4)

@@ -1,0 +1,245 @@
+"""Compares sweeps: whose front dominates whose, how large the fronts are, and who is best at equal budgets."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.choose.front import load_front
+from analysis.choose.means import averaged
+from analysis.choose.pareto import Direction, hypervolume
+from analysis.read.database import QUALITIES
+from analysis.read.frames import BICUBIC, load_sweeps, load_trials
+from analysis.read.points import load_points
+from searchspace.errors import UserError
+from sweeps.store.comparability import TRAINING, differences, filled
+
+MOST_BUDGETS = 8
+"""Largest number of budgets that are compared unless the caller names them."""
+PLACES = 4
+"""Decimals in dB to which two sweeps must agree in the PSNR of bicubic to have the same validation images."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """What a comparison of sweeps found."""
+
+    objectives: Mapping[str, Direction]
+    summary: pd.DataFrame
+    """One row per sweep: sweep, complete (architectures), front (its size), dominated (how many networks of its front another
+    sweep dominates), volume (share of the hypervolume of all fronts together), seconds (of training)."""
+    fronts: pd.DataFrame
+    """One row per network on a front, the cheapest first: sweep, number, the objectives, dominated_by (SWEEP#NUMBER or
+    ''), label."""
+    budgets: pd.DataFrame
+    """One row per budget: cost, budget, and per sweep the best quality within it (NaN: no network fits); best."""
+    settings: pd.DataFrame
+    """One row per setting that differs: setting, and its value per sweep as JSON text; '' if it has none."""
+    notes: Sequence[str]
+    """Lines that say how far the numbers can be compared."""
+
+
+def compare_sweeps(
+    url: str,
+    names: Sequence[str],
+    objectives: Mapping[str, Direction] | None = None,
+    budgets: Sequence[float] = (),
+) -> Compared:
+    """Compares the complete trials of two or more sweeps. With several seeds, an architecture counts with its mean.
+
+    `objectives` are by default those that all sweeps have. `budgets` limit the first objective that is not a quality; by
+    default they are round numbers between the cheapest and the dearest network. Hypervolumes are taken of the logarithms
+    of minimized objectives, from one corner for all sweeps: the worst value of each objective on any of the fronts.
+
+    Raises UserError if fewer than two sweeps are named, and if they have different scales, different validation images, no
+    common objective, or an objective that a sweep has not measured.
+    """
+    if len(set(names)) < 2 or len(set(names)) < len(names):
+        raise UserError(f"sweeps: two or more different ones must be named, got {', '.join(names)}")
+    stored = load_sweeps(url, names).set_index("name").loc[list(names)]
+    _refuse(stored)
+    ways = dict(objectives or _shared(stored["settings"].tolist()))
+    quality = next((name for name in ways if name in QUALITIES), "psnr_y")
+    points = {name: averaged(load_points(url, name, list(ways)), quality) for name in names}
+    for name, own in points.items():
+        _check_measured(name, own, list(ways))
+    fronts = _fronts({name: load_front(url, name, ways) for name in names}, ways)
+    return Compared(
+        objectives=ways,
+        summary=_summary(points, fronts, ways).assign(seconds=_seconds(url, names)),
+        fronts=fronts,
+        budgets=_budgets(points, fronts, ways, budgets),
+        settings=_settings(stored),
+        notes=_notes(stored),
+    )
+
+
+def _refuse(stored: pd.DataFrame) -> None:
+    """Raises UserError if the sweeps' scores are of different things."""
+    for name, what in (("scale", "scale"), (BICUBIC, "validation images")):
+        known = stored[name].dropna() if name == "scale" else stored[name].dropna().round(PLACES)
+        if known.nunique() > 1:
+            unit = " dB for bicubic" if name == BICUBIC else ""
+            got = ", ".join(f"{sweep} {value:g}{unit}" for sweep, value in known.items())
+            raise UserError(
+                f"sweeps: all must have the same {what}, because PSNR cannot be compared otherwise, got {got}"
+            )
+
+
+def _shared(settings: Sequence[Mapping[str, Any]]) -> dict[str, Direction]:
+    """Returns the objectives that all sweeps have, with the same direction, in the order of the first sweep."""
+    first, *others = [each["objectives"] for each in settings]
+    shared = {
+        name: way for name, way in first.items() if all(other.get(name) == way for other in others)
+    }
+    if not shared:
+        every = "; ".join(", ".join(each["objectives"]) for each in settings)
+        raise UserError(f"sweeps: they have no objective in common ({every}); name --objectives")
+    return shared
+
+
+def _check_measured(name: str, points: pd.DataFrame, objectives: Sequence[str]) -> None:
+    if points.empty:
+        raise UserError(f"sweeps: {name} has no complete trial")
+    for objective in objectives:
+        if points[objective].isna().all():
+            raise UserError(f"sweeps: no complete trial of {name} has the objective {objective}")
+
+
+def _fronts(fronts: Mapping[str, pd.DataFrame], ways: Mapping[str, Direction]) -> pd.DataFrame:
+    """Returns the fronts as one table, which says of each network whether another sweep dominates it, and with which."""
+    names = list(ways)
+    table = pd.concat([own.assign(sweep=name) for name, own in fronts.items()], ignore_index=True)
+    lower = _minimized(table, ways)
+    by = []
+    for row in range(len(table)):
+        foreign = (table["sweep"] != table["sweep"].iloc[row]).to_numpy()
+        no_worse = (lower <= lower[row]).all(axis=1)
+        better = no_worse & (lower < lower[row]).any(axis=1) & foreign
+        first = int(np.argmax(better))
+        by.append(f"{table['sweep'][first]}#{table['number'][first]}" if better.any() else "")
+    table = table.assign(dominated_by=by)
+    costs = [name for name in names if name not in QUALITIES] or names
+    table = table.sort_values([*costs, "sweep", "number"], ignore_index=True)
+    return table[["sweep", "number", *names, "dominated_by", "label"]]
+
+
+def _minimized(table: pd.DataFrame, ways: Mapping[str, Direction]) -> np.ndarray[Any, Any]:
+    """Returns the objectives (N, K) such that smaller is better."""
+    signs = [-1.0 if way == "maximize" else 1.0 for way in ways.values()]
+    return table[list(ways)].to_numpy(float) * signs
+
+
+def _summary(
+    points: Mapping[str, pd.DataFrame], fronts: pd.DataFrame, ways: Mapping[str, Direction]
+) -> pd.DataFrame:
+    lower = _minimized(fronts, ways)
+    # Costs span orders of magnitude, and every factor of a cost should count alike.
+    positive = [way == "minimize" and (fronts[name] > 0).all() for name, way in ways.items()]
+    scaled = np.where(positive, np.log10(np.where(positive, lower, 1.0)), lower)
+    corner = scaled.max(axis=0)
+    corner = corner + 1e-9 * np.maximum(1.0, np.abs(corner))  # a point on the border counts
+    down: list[Direction] = ["minimize"] * len(ways)
+    whole = hypervolume(scaled, corner, down)
+    rows = []
+    for name, own in points.items():
+        mine = (fronts["sweep"] == name).to_numpy()
+        volume = hypervolume(scaled[mine], corner, down)
+        rows.append(
+            {
+                "sweep": name,
+                "complete": len(own),
+                "front": int(mine.sum()),
+                "dominated": int((mine & (fronts["dominated_by"] != "")).sum()),
+                "volume": volume / whole if whole else float("nan"),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _seconds(url: str, names: Sequence[str]) -> list[float]:
+    """Returns the training time of all trials of each sweep, failures included."""
+    spent = load_trials(url, names).groupby("sweep")["seconds"].sum()
+    return [float(spent[name]) for name in names]
+
+
+def _budgets(
+    points: Mapping[str, pd.DataFrame],
+    fronts: pd.DataFrame,
+    ways: Mapping[str, Direction],
+    budgets: Sequence[float],
+) -> pd.DataFrame:
+    """Returns the best quality of each sweep within each budget of the first cost among the objectives."""
+    cost = next((name for name in ways if name not in QUALITIES), None)
+    quality = next((name for name in ways if name in QUALITIES), None)
+    if cost is None or quality is None or ways[cost] == "maximize":
+        return pd.DataFrame({"cost": [], "budget": []})
+    rows = []
+    for budget in budgets or round_budgets(fronts[cost].min(), fronts[cost].max()):
+        best = {name: own.loc[own[cost] <= budget, quality].max() for name, own in points.items()}
+        known = {name: value for name, value in best.items() if not np.isnan(value)}
+        leader = max(known, key=known.__getitem__) if known else ""
+        tied = sum(value == known[leader] for value in known.values()) > 1 if known else False
+        rows.append({"cost": cost, "budget": budget, **best, "best": "equal" if tied else leader})
+    return pd.DataFrame(rows)
+
+
+def round_budgets(low: float, high: float) -> list[float]:
+    """Returns at most MOST_BUDGETS limits between `low` and `high`, of the form 1, 2 or 5 times a power of ten.
+
+    The last one is at least `high`, so that every network is within it.
+    """
+    if not 0 < low <= high:
+        return [high]
+    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    ladder = [digit * 10.0**decade for decade in decades for digit in (1, 2, 5)]
+    above = next(step for step in ladder if step >= high)
+    found = [step for step in ladder if low <= step <= above]
+    return found[-MOST_BUDGETS:]
+
+
+def _settings(stored: pd.DataFrame) -> pd.DataFrame:
+    """Returns the settings in which the sweeps differ, and whether their images do."""
+    whole = {name: filled(own) for name, own in stored["settings"].items()}
+    first, *others = whole.values()
+    paths = list(dict.fromkeys(path for other in others for path, *_ in differences(first, other)))
+    rows = [
+        {"setting": path, **{str(name): _at(own, path) for name, own in whole.items()}}
+        for path in paths
+    ]
+    if stored["data_fingerprint"].nunique() > 1:
+        seen = stored["data_fingerprint"]
+        rows.append({"setting": "images", **{str(name): seen[name] for name in whole}})
+    return pd.DataFrame(rows, columns=["setting", *map(str, whole)])
+
+
+def _at(settings: Mapping[str, Any], path: str) -> str:
+    found: Any = settings
+    for part in path.split("."):
+        if not isinstance(found, Mapping) or part not in found:
+            return ""
+        found = found[part]
+    return json.dumps(found)
+
+
+def _notes(stored: pd.DataFrame) -> list[str]:
+    notes = []
+    sections = {
+        name for own in stored["settings"] for name in TRAINING if filled(own).get(name) is not None
+    }
+    texts = {
+        json.dumps([filled(own).get(name) for name in sorted(sections)], sort_keys=True)
+        for own in stored["settings"]
+    }
+    if len(texts) > 1 or stored["data_fingerprint"].nunique() > 1:
+        notes.append(
+            "the sweeps trained differently (see the settings), so a difference in PSNR need not come from the networks"
+        )
+    if stored[BICUBIC].isna().any():
+        notes.append(
+            "it is not stored whether the validation images are the same; if they differ, PSNR cannot be compared"
+        )
+    return notes

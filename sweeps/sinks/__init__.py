@@ -1,0 +1,1 @@
+"""Copies of a sweep's records for other programs, such as TensorBoard and MLflow. The database stays the truth."""
