@@ -52,6 +52,14 @@ class Progress:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Activity:
+    """What a worker does now, yielded only for the progress display and only if a driver asks for it."""
+
+    step: int
+    doing: Literal["timing", "training", "evaluating"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """How a segment of training ended."""
 
@@ -93,7 +101,9 @@ class Outcome:
         return replace(self, step=max(self.step, step), seconds=seconds)
 
 
-Record = Progress | Evaluation | Outcome
+TELL_SECONDS = 1.0
+"""Seconds between two activities that a training worker tells a driver on the same machine."""
+Record = Progress | Activity | Evaluation | Outcome
 """A value that a segment of training yields."""
 
 

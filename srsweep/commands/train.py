@@ -37,7 +37,7 @@ from sweeps.data.settings import DataSettings
 from sweeps.data.split import open_data
 from sweeps.files import write_text
 from sweeps.paths import expanded
-from sweeps.records import MAX_STEPS, Evaluation, Outcome, Progress
+from sweeps.records import MAX_STEPS, Evaluation, Outcome, Progress, Record
 from sweeps.train.networks import network_to_train, start
 from sweeps.train.segment import Segment, run
 from sweeps.train.settings import TrainSettings, batch_fault
@@ -307,7 +307,7 @@ def _started(variant: Variant, folder: Path) -> list[str]:
         raise UserError(f"train.warm_start: {error}") from None
 
 
-def _show(record: Progress | Evaluation | Outcome, bar: Bar, task: TaskID, full: int) -> None:
+def _show(record: Record, bar: Bar, task: TaskID, full: int) -> None:
     """Moves the bar to a record, and prints a line for an evaluation. Raises RunFailed for an outcome with an error."""
     if isinstance(record, Progress):
         bar.update(task, completed=record.step, note=f"loss {record.loss:.4f}")
@@ -319,7 +319,7 @@ def _show(record: Progress | Evaluation | Outcome, bar: Bar, task: TaskID, full:
             f"step {record.step:,}/{full:,}: {values['psnr_y']:.3f} dB, loss "
             f"{values['loss']:.4f}, {pace:.0f} s left"
         )
-    elif record.error:
+    elif isinstance(record, Outcome) and record.error:
         raise as_failed_training(record.error)
 
 

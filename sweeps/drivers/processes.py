@@ -17,7 +17,7 @@ from types import ModuleType
 
 from sweeps.capacity.gpus import show_only
 from sweeps.engine.sweep import Sweep
-from sweeps.records import Outcome, together
+from sweeps.records import TELL_SECONDS, Outcome, together
 from sweeps.train import segment as segments
 from sweeps.train.segment import Segment
 
@@ -183,7 +183,8 @@ def work(pipe: Connection, parent: int, gpus: str) -> None:
     while os.getppid() == parent:
         try:
             segment: Segment = pipe.recv()
-            for records in together(segments.run(segment), segment.until_step):
+            found = segments.run(segment, tell_seconds=TELL_SECONDS)
+            for records in together(found, segment.until_step):
                 pipe.send(records)
         except (EOFError, OSError):
             return

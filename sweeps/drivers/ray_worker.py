@@ -6,14 +6,17 @@ segment.
 
 import json
 import pickle
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from ray import tune
 
-from sweeps.records import Evaluation, Measurement, Outcome, Record, together
+from sweeps.records import Activity, Evaluation, Measurement, Outcome, Record, together
 
+TELL_SECONDS = 10.0
+"""Seconds between two activities that a worker sends to the driver. A message costs a round trip in which nothing trains."""
 NETWORK, SEGMENT = "network", "segment"
 """Keys of a Tune trial's configuration: the network's label, for people, and the pickled segment.
 
@@ -46,18 +49,25 @@ class SegmentTrainable(tune.Trainable):  # type: ignore[misc]
         from sweeps.train import segment as segments
 
         segment: segments.Segment = pickle.loads(config[SEGMENT])
-        return messages(segments.run(segment), segment.until_step)
+        return messages(segments.run(segment, tell_seconds=TELL_SECONDS), segment.until_step)
 
 
 def messages(records: Iterable[Record], until_step: int) -> Iterator[dict[str, Any]]:
     """Yields a message for each evaluation, and a last message with the outcome and `done`.
 
+    What the worker does in between is told at most every TELL_SECONDS.
+
     An evaluation at `until_step` is part of the last message. The last message comes once `records` is exhausted, so
     that the segment has released its memory by then.
     """
     last: dict[str, Any] = {}
+    told = -TELL_SECONDS
     for group in together(records, until_step):
         message = _message(group)
+        if "doing" in message:
+            if time.monotonic() - told < TELL_SECONDS:
+                continue
+            told = time.monotonic()
         if isinstance(group[-1], Outcome):
             last = message
         elif message:
@@ -69,7 +79,9 @@ def _message(group: Sequence[Record]) -> dict[str, Any]:
     """Returns the evaluations and outcomes among `group` as one flat mapping; {} if there are none."""
     message: dict[str, Any] = {}
     for record in group:
-        if isinstance(record, Evaluation):
+        if isinstance(record, Activity):
+            message |= asdict(record)
+        elif isinstance(record, Evaluation):
             rows = [(m.dataset, m.name, m.value) for m in record.measurements]
             message |= {"step": record.step, "measurements": rows}
         elif isinstance(record, Outcome):
@@ -81,6 +93,8 @@ def _message(group: Sequence[Record]) -> dict[str, Any]:
 def records_in(message: Mapping[str, Any]) -> list[Record]:
     """Returns the evaluation and the outcome that a message holds. It inverts `_message`."""
     found: list[Record] = []
+    if "doing" in message:
+        found.append(Activity(step=message["step"], doing=message["doing"]))
     if "measurements" in message:
         step = message["step"]
         rows = tuple(

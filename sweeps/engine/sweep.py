@@ -27,7 +27,7 @@ from sweeps.engine.roster import Roster
 from sweeps.engine.teaching import tell
 from sweeps.engine.trial_state import Trial
 from sweeps.messages import TRACEBACK
-from sweeps.records import Evaluation, Measurement, Outcome, Record
+from sweeps.records import Activity, Evaluation, Measurement, Outcome, Record
 from sweeps.search.halving import next_promotion
 from sweeps.store.store import LEASE_SECONDS, Store, StoreError
 from sweeps.train.segment import Segment
@@ -119,7 +119,7 @@ class Sweep(Roster):
         if not trial.is_new:
             trial.attempt = self.store.begin_attempt(trial.id, until_step)
         trial.is_new = False
-        trial.state, trial.begun = "running", time.monotonic()
+        trial.state, trial.begun, trial.doing = "running", time.monotonic(), ""
         self.running[trial.number] = trial
         self._note_neighbours(trial)
         self._look_for_promotion()
@@ -149,6 +149,7 @@ class Sweep(Roster):
             self.store.record(trial.id, trial.attempt, measured, replace=records[0].step == 0)
         for record in records:
             trial.step = max(trial.step, record.step)
+            trial.doing = record.doing if isinstance(record, Activity) else "training"
             if isinstance(record, Evaluation):
                 self._take(trial, record)
             elif isinstance(record, Outcome):

@@ -36,6 +36,8 @@ class Trial:
     state: State = "running"
     step: int = 0
     """Largest optimiser step that was reported."""
+    doing: str = ""
+    """What the worker does now: 'timing', 'training' or 'evaluating'; '' before it has told anything."""
     error: str = ""
     """Newest error of the trial, in one line; '' if this driver saw none."""
     scores: dict[str, float] = field(default_factory=dict)

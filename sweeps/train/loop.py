@@ -30,7 +30,7 @@ from sweeps.device import keep_freed_memory, pick_device
 from sweeps.measure.evaluate import Scores, evaluate
 from sweeps.measure.turns import clock as working_clock
 from sweeps.measure.turns import give_way
-from sweeps.records import Evaluation, Measurement, Progress
+from sweeps.records import Activity, Evaluation, Measurement, Progress
 from sweeps.train.average import Average, average_of
 from sweeps.train.networks import start
 from sweeps.train.optimizer import learning_rate_at, make_optimizer, set_rate
@@ -38,6 +38,7 @@ from sweeps.train.own_function import TrainingJob, own_step
 from sweeps.train.settings import TrainSettings
 from sweeps.train.step import Step, make_step, make_update
 from sweeps.train.teacher import teacher_of
+from sweeps.train.teller import Teller
 
 DIVERGED = 50.0
 """Factor by which the mean loss must exceed the smallest mean loss so far for the training to count as diverged."""
@@ -59,7 +60,8 @@ def train(
     until_step: int | None = None,
     is_stopped: Callable[[], bool] = lambda: False,
     clock: Callable[[], float] = working_clock,
-) -> Iterator[Progress | Evaluation]:
+    tell_seconds: float | None = None,
+) -> Iterator[Progress | Activity | Evaluation]:
     """Trains `network` in place up to `until_step` and yields records. By default it trains to the full length.
 
     With `settings.ema`, the averaged weights are evaluated and stored as the network. At the end of the full length,
@@ -70,7 +72,8 @@ def train(
     disk. A resumed training first yields all earlier evaluations again, because the process that should have stored
     them may have died first. `is_stopped` is called before each step. If it returns True, the state is saved and
     KeyboardInterrupt is raised. `clock` returns seconds. While another process measures a latency, the training waits;
-    the default `clock` does not count this time. Raises TrainingFailed if the loss is not finite or has
+    the default `clock` does not count this time. With `tell_seconds`, an Activity is yielded before each evaluation and
+    every so many seconds between them. Raises TrainingFailed if the loss is not finite or has
     diverged or if the weights of `warm_start` or of the teacher do not fit, and CheckpointFailed if a checkpoint cannot be written.
     """
     until_step = settings.steps if until_step is None else until_step
@@ -89,6 +92,7 @@ def train(
     also = {until_step, *(settings.restarts or ())}
     started = clock() - seconds
     training = checkpoints.training
+    teller = Teller(tell_seconds)
 
     def save() -> None:
         ended = step == settings.steps
@@ -120,6 +124,7 @@ def train(
             loss = watch.mean(step)
             _refuse_not_finite(network, step, settings)
             seconds = clock() - started
+            yield from teller.evaluating(step)
             scores = evaluate(scored, split.validation, device=device)
             evaluation = _evaluation(step, scores, loss, seconds)
             history += evaluation.measurements
@@ -127,6 +132,8 @@ def train(
             yield evaluation
         elif step % 100 == 0:
             yield Progress(step=step, loss=watch.mean(step, reset=False))
+        else:
+            yield from teller.training(step)
     if average is not None and step == settings.steps:
         network.load_state_dict(average.network.state_dict())
 

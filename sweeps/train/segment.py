@@ -42,7 +42,7 @@ from sweeps.measure.latency_objective import (
 )
 from sweeps.measure.ntire import RULES, measurement_of, use_of, with_doubt_of
 from sweeps.measure.turns import clock, computing
-from sweeps.records import Evaluation, Measurement, Outcome, Progress
+from sweeps.records import Activity, Evaluation, Measurement, Outcome, Record
 from sweeps.train.loop import TrainingFailed, train
 from sweeps.train.networks import network_to_train
 from sweeps.train.settings import TrainSettings
@@ -86,11 +86,15 @@ class Segment:
 
 
 def run(
-    segment: Segment, *, is_stopped: Callable[[], bool] = lambda: False
-) -> Iterator[Progress | Evaluation | Outcome]:
+    segment: Segment,
+    *,
+    is_stopped: Callable[[], bool] = lambda: False,
+    tell_seconds: float | None = None,
+) -> Iterator[Record]:
     """Trains a segment and yields its records. The last record is an Outcome, which holds the error if training failed.
 
-    `is_stopped` is called before each step. If it returns True, the state is saved and KeyboardInterrupt is raised. If
+    `is_stopped` is called before each step. If it returns True, the state is saved and KeyboardInterrupt is raised. With
+    `tell_seconds`, the segment also yields what it does, while it trains every so many seconds. If
     the segment takes longer than its time limit, the process is killed. At the end, torch releases the GPU memory that
     it has cached, because the worker process goes on and other trials on the GPU may need the memory.
 
@@ -98,7 +102,7 @@ def run(
     pauses count neither as training time nor towards the time limit. Between two records the segment holds no turn.
     """
     with time_limit(segment.seconds_allowed, segment.note) as waiting:
-        records = _run(segment, is_stopped)
+        records = _run(segment, is_stopped, tell_seconds)
         while True:
             with computing(lambda: _resting(waiting)):
                 record = next(records, None)
@@ -140,8 +144,8 @@ class MachineFault(Exception):  # noqa: N818 - reads as what happened
 
 
 def _run(
-    segment: Segment, is_stopped: Callable[[], bool]
-) -> Iterator[Progress | Evaluation | Outcome]:
+    segment: Segment, is_stopped: Callable[[], bool], tell_seconds: float | None
+) -> Iterator[Record]:
     started = clock()
     segment = replace(segment, threads=threads_here(segment.threads))
     outcome = Outcome(step=0, host=socket.gethostname())
@@ -152,6 +156,8 @@ def _run(
         checkpoints = _checkpoints(segment, split)
         outcome = replace(outcome, device=computed_on(device, checkpoints))
         if segment.timing is not None:
+            if tell_seconds is not None:
+                yield Activity(step=0, doing="timing")
             latency, scored = _time(segment, segment.timing)
             yield Evaluation(step=0, measurements=(*measurements_of(latency), *scored))
             refuse_slow(latency, segment.timing.limit)
@@ -166,6 +172,7 @@ def _run(
             checkpoints=checkpoints,
             until_step=segment.until_step,
             is_stopped=is_stopped,
+            tell_seconds=tell_seconds,
         ):
             outcome = replace(outcome, step=record.step)
             if isinstance(record, Evaluation):

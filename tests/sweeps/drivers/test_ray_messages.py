@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sweeps.records import Evaluation, Measurement, Outcome, Progress, Record
+from sweeps.records import Activity, Evaluation, Measurement, Outcome, Progress, Record
 
 ray_worker = pytest.importorskip("sweeps.drivers.ray_worker")
 
@@ -71,3 +71,13 @@ def test_a_worker_needs_torch_no_sooner_than_a_segment_is_trained() -> None:
         "assert not {'torch', 'optuna', 'sqlalchemy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_what_a_worker_does_is_told_at_once_and_then_rarely() -> None:
+    records = [
+        Activity(step=0, doing="timing"),
+        *(Activity(step=n, doing="training") for n in (1, 2)),
+    ]
+    first, last = ray_worker.messages([*records, Outcome(step=3, seconds=1.0)], until_step=20)
+    assert ray_worker.records_in(first) == [Activity(step=0, doing="timing")]
+    assert last["done"]
