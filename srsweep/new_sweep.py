@@ -11,7 +11,7 @@ import yaml
 from searchspace.discover import FAMILIES
 from searchspace.errors import UserError, shown
 from searchspace.quantity import parse_limit
-from srsweep.progress import format_duration
+from srsweep.progress_lines import format_duration
 from sweeps.config.sweep_config import Scale
 from sweeps.measure.latency_objective import parse_milliseconds
 

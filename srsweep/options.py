@@ -60,6 +60,14 @@ class RealRange(click.FloatRange):
 
 FILE = click.argument("file", type=ExpandedPath(path_type=Path, dir_okay=False))
 VARIANT = click.argument("variant", metavar="VARIANT...", nargs=-1, required=True)
+VERBOSE = click.option(
+    "-v", "--verbose", is_flag=True, help="Also show what each worker begins, and each evaluation."
+)
+LOG = click.option(
+    "--log",
+    type=ExpandedPath(path_type=Path, dir_okay=False),
+    help="File to which to append all that -v shows, with the time.",
+)
 SIZE = click.option(
     "--size",
     metavar="WxH",

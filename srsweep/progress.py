@@ -1,32 +1,50 @@
-"""Shows the progress of a sweep: a live panel on a terminal, otherwise plain lines."""
+"""Shows the progress of a sweep: a live panel on a terminal, otherwise plain lines, and a log file on demand."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TextIO
 
-import numpy as np
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
 from rich.table import Table
+from rich.text import Text
 
-from analysis.choose.pareto import front_mask
 from analysis.tables import plain
-from searchspace.cost import COSTS, costs
-from searchspace.quantity import format_quantity
-from sweeps.engine.repeats import Repeats
+from searchspace.errors import UserError
+from srsweep.progress_lines import (
+    Front,
+    columns_of,
+    counts,
+    format_duration,
+    front_words,
+    given_up_line,
+    heading_line,
+    seconds_left,
+    steps_done,
+    steps_left,
+    trial_line,
+    worker_cells,
+)
 from sweeps.engine.sweep import Sweep
 from sweeps.engine.trial_state import Trial
-from sweeps.messages import redacted
+from sweeps.messages import redacted, visible
 from sweeps.records import Outcome, Record
-from sweeps.search.gates import passes
 
-PLAIN_SECONDS = 60.0
-"""Seconds between the plain lines while no trial ends."""
+QUIET_SECONDS = 600.0
+"""Seconds after which plain output states the progress if no trial has ended meanwhile."""
+LOOK_SECONDS = 0.25
+"""Shortest time, in seconds, between two looks at a sweep whose trials have not changed their state."""
+BAR_COLUMNS = 46
+"""Narrowest terminal, in columns, that gets a bar."""
 
 
 @contextmanager
@@ -43,23 +61,64 @@ def progress_bar(unit: str) -> Iterator[Bar]:
         TimeRemainingColumn(),
         TextColumn("left"),
     )
-    with Bar(*columns, console=console, disable=not console.is_terminal) as bar:
+    with Bar(*columns, console=console, disable=not is_live(console)) as bar:
         yield bar
 
 
-class Watcher:
-    """Shows the progress of a sweep. Pass its method `update` as `on_change` to `run_sweep`."""
+def is_live(console: Console) -> bool:
+    """Returns whether `console` may move the cursor. NO_COLOR and TERM=dumb ask for plain text."""
+    return console.is_terminal and not console.is_dumb_terminal and not console.no_color
 
-    def __init__(self, console: Console) -> None:
-        self.console = console
-        self.live = Live(console=console, transient=True, refresh_per_second=4)
-        self.started = time.monotonic()
-        self.said = 0.0
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What the panel shows of a sweep. The thread that draws must not read the sweep, which changes meanwhile."""
+
+    at: float
+    """Time (`time.monotonic`) of the look."""
+    share: float
+    """The part of all expected steps that is done, from 0 to 1."""
+    left: float | None
+    """Expected seconds left at that time; None before the first step."""
+    name: str
+    counts: str
+    front: str
+    workers: tuple[tuple[str, str, str, str], ...]
+
+    def time_left(self, now: float) -> str:
+        """Returns the time left in words, at the time `now`."""
+        if self.left is None:
+            return ""
+        return f"{format_duration(max(0.0, self.left - (now - self.at)))} left"
+
+
+class Watcher:
+    """Shows the progress of a sweep. Pass its method `update` as `on_change` to `run_sweep`.
+
+    With `verbose`, it also prints what each worker begins and every evaluation. The file `log` gets all of that, with
+    the time, whatever the terminal shows.
+    """
+
+    def __init__(self, console: Console, *, verbose: bool = False, log: Path | None = None) -> None:
+        self.console, self.verbose = console, verbose
+        self.log, self.file = log, _opened(log)
+        self.is_live = is_live(console)
+        self.shown: Shown | None = None
+        self.live = Live(
+            console=console, transient=True, refresh_per_second=4, get_renderable=self._panel
+        )
+        self.started = self.said = self.looked = time.monotonic()
         self.steps_at_start: int | None = None
         self.told: set[int] = set()
+        """Numbers of the trials that have ended and were told of."""
+        self.seen: dict[int, tuple[Trial, str]] = {}
+        """The running trials at the last look, by number, each with what was last told of it."""
+        self.front = Front()
+        self.grown: int | None = None
+        self.has_heading = False
 
     def __enter__(self) -> Self:
-        if self.console.is_terminal:
+        if self.is_live:
             self.live.start()
         return self
 
@@ -69,114 +128,167 @@ class Watcher:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self.console.is_terminal:
+        if self.is_live:
             self.live.stop()
+        if error is not None:
+            self._write(f"ended by {kind.__name__ if kind else ''}: {error}".rstrip(": "))
+        if self.file is not None:
+            self.file.close()
 
     def update(self, sweep: Sweep, record: Record | None) -> None:
-        """Shows the current state of the sweep. Each trial that ends leaves a permanent line."""
+        """Shows the current state of the sweep. Each attempt that ends leaves a permanent line."""
+        now = time.monotonic()
+        ends = isinstance(record, Outcome)
         if self.steps_at_start is None:
-            self.steps_at_start = steps_done(sweep)
+            self.started, self.steps_at_start = now, steps_done(sweep)
             self.told = {trial.number for trial in sweep.finished}
-        if isinstance(record, Outcome):
-            self._say_ends(sweep)
-        if self.console.is_terminal:
-            self.live.update(self._panel(sweep))
-        elif time.monotonic() - self.said > PLAIN_SECONDS:
-            self.say(status_line(sweep, self._eta(sweep)))
+            self.front.take(sweep, list(sweep.repeats.values()))
+        elif not (ends or record is None) and now - self.looked < LOOK_SECONDS:
+            return
+        self.looked = now
+        self._tell_details(sweep)
+        if ends:
+            self._tell_ends(sweep)
+        self.shown = self._look(sweep, now)
+        if not self.is_live and now - self.said > QUIET_SECONDS:
+            self.say(self._status(self.shown))
 
     def say(self, text: str) -> None:
-        """Prints a permanent line."""
+        """Prints a permanent line, and writes it to the log."""
+        self._write(text)
         self.said = time.monotonic()
         self.console.print(plain(redacted(text)), soft_wrap=True)
 
-    def _say_ends(self, sweep: Sweep) -> None:
-        for trial in sweep.finished:
-            if trial.number not in self.told:
+    def _say_row(self, text: str) -> None:
+        """Prints a permanent line, cut to the width of a terminal. The log gets all of it."""
+        self._write(text)
+        self.said = time.monotonic()
+        line = plain(redacted(text))
+        if self.console.is_terminal:
+            line.truncate(self.console.width, overflow="ellipsis")
+        self.console.print(line, soft_wrap=True)
+
+    def _detail(self, text: str) -> None:
+        if self.verbose:
+            self._say_row(text)
+        else:
+            self._write(text)
+
+    def _write(self, text: str) -> None:
+        """Writes a line to the log. A full disk does not end a sweep: it ends the log, and says so."""
+        if self.file is None:
+            return
+        stamp = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
+        try:
+            self.file.writelines(
+                f"{stamp} {visible(each)}\n" for each in redacted(text).splitlines()
+            )
+        except OSError as error:
+            self.file = None
+            self.say(f"--log: {self.log}: {error.strerror}; nothing more is logged")
+
+    def _tell_details(self, sweep: Sweep) -> None:
+        for number, trial in sweep.running.items():
+            before = self.seen.get(number, (trial, ""))[1]
+            cells = worker_cells(sweep, trial)
+            begun = f"#{number} begins attempt {trial.attempt}: {trial.architecture.label}"
+            evaluated = f"#{number} scored at step {max(trial.curve, default=0):,}: {cells[2]}"
+            news = trial.doing if trial.doing in ("timing", "evaluating") else cells[2]
+            if number not in self.seen:
+                self._detail(begun)
+            elif news and news != before:
+                self._detail(f"#{number} {cells[1]}" if news == trial.doing else evaluated)
+            self.seen[number] = (trial, news or before)
+
+    def _tell_ends(self, sweep: Sweep) -> None:
+        ended = [trial for number, (trial, _) in self.seen.items() if number not in sweep.running]
+        columns = columns_of(sweep.config)
+        for trial in ended:
+            del self.seen[trial.number]
+            joined = self._joined(sweep, trial)
+            if trial.is_finished:
                 self.told.add(trial.number)
-                self.say(f"{end_line(sweep, trial)}   {status_line(sweep, self._eta(sweep))}")
+            if not self.has_heading:
+                self.has_heading = True
+                self._say_row(heading_line(columns))
+            self._say_row(trial_line(sweep, trial, columns, joined))
+        given_up = [trial for trial in sweep.finished if trial.number not in self.told]
+        if given_up:
+            self.told |= {trial.number for trial in given_up}
+            self._say_row(given_up_line(given_up))
 
-    def _eta(self, sweep: Sweep) -> float | None:
-        """Returns the expected seconds left at the average pace so far, or None before the first step."""
-        done = steps_done(sweep) - (self.steps_at_start or 0)
-        elapsed = time.monotonic() - self.started
-        if done <= 0:
-            return None
-        total = sweep.config.planned_trials * sweep.config.train.steps
-        return max(0.0, (total - steps_done(sweep)) * elapsed / done)
+    def _joined(self, sweep: Sweep, trial: Trial) -> int:
+        """Brings the front up to date. Returns its size if the trial has joined it, otherwise 0."""
+        if trial.state != "complete":
+            return 0
+        key, before = trial.architecture.key, self.front.keys
+        self.front.take(sweep, [sweep.repeats[key]])
+        joined = key in self.front.keys and key not in before
+        if joined:
+            self.grown = 0
+        elif self.grown is not None:
+            self.grown += 1
+        return len(self.front.keys) if joined else 0
 
-    def _panel(self, sweep: Sweep) -> Group:
-        total = sweep.config.planned_trials * sweep.config.train.steps
-        bar = ProgressBar(total=total, completed=steps_done(sweep), width=40)
-        table = Table.grid(padding=(0, 2))
-        for trial in sweep.running.values():
-            score = trial.scores.get("psnr_y")
-            shown = f"{score:.2f} dB" if score is not None else ""
-            step = f"step {trial.step:,}"
-            cells = (f"#{trial.number}", step, shown, trial.architecture.label)
-            table.add_row(*map(plain, cells))
-        return Group(plain(status_line(sweep, self._eta(sweep))), bar, table)
+    def _look(self, sweep: Sweep, now: float) -> Shown:
+        done, left = steps_done(sweep), steps_left(sweep)
+        pace = (done - (self.steps_at_start or 0)) / max(now - self.started, 1e-9)
+        return Shown(
+            at=now,
+            share=done / (done + left) if done + left else 0.0,
+            left=seconds_left(sweep, pace) if pace > 0 else None,
+            name=sweep.config.name,
+            counts=counts(sweep),
+            front=front_words(sweep, self.front, self.grown),
+            workers=tuple(worker_cells(sweep, trial) for trial in sweep.running.values()),
+        )
 
+    def _status(self, shown: Shown) -> str:
+        words = [shown.counts, shown.front, shown.time_left(time.monotonic())]
+        return ", ".join(word for word in words if word)
 
-def steps_done(sweep: Sweep) -> int:
-    """Returns the number of optimiser steps that are done.
-
-    A trial that ended early counts as if it had done all its steps.
-    """
-    full = sweep.config.train.steps
-    return sum(full if t.is_finished else t.step for t in sweep.trials.values())
-
-
-def end_line(sweep: Sweep, trial: Trial) -> str:
-    """Returns a line about a trial that has ended: its state, PSNR, costs and architecture, and why it failed."""
-    counted = costs(trial.architecture, sweep.config.scale)
-    score = trial.scores.get("psnr_y")
-    shown = f"{score:6.2f} dB" if score is not None else "        "
-    reason = f"  ({trial.error})" if trial.error and trial.state in ("failed", "stopped") else ""
-    return (
-        f"#{trial.number:<3} {trial.state:8} {shown}  {format_quantity(counted['params']):>7} params "
-        f"{format_quantity(counted['multadds']):>7} Mult-Adds  {trial.architecture.label}{reason}"
-    )
-
-
-def status_line(sweep: Sweep, eta: float | None) -> str:
-    """Returns a line with the number of trials (one for each seed of an architecture), the best value of each objective and the size of the front.
-
-    `eta` is the time left in seconds. It is left out if it is None.
-    """
-    states = [trial.state for trial in sweep.trials.values()]
-    parts = [f"{states.count('complete')}/{sweep.config.planned_trials} trials"]
-    parts += [f"{states.count(s)} {s}" for s in ("running", "stopped", "failed") if s in states]
-    complete = [repeats for repeats in sweep.repeats.values() if repeats.complete]
-    if complete:
-        values = objective_values(sweep, complete)
-        for column, (name, direction) in enumerate(sweep.config.objectives.items()):
-            best = values[:, column].max() if direction == "maximize" else values[:, column].min()
-            shown = format_quantity(best) if name in COSTS else f"{best:.2f}"
-            parts.append(f"best {name} {shown}")
-        counting = [
-            passes(each.values(sweep.config.scale), sweep.config.gates) for each in complete
-        ]
-        mask = front_mask(values[counting], list(sweep.config.objectives.values()))
-        parts.append(f"{int(mask.sum())} on the front")
-        if below := counting.count(False):
-            parts.append(f"{below} below the gate")
-    if eta is not None:
-        parts.append(f"{format_duration(eta)} left")
-    return ", ".join(parts)
+    def _panel(self) -> RenderableType:
+        """Returns the panel: the bar with the time left, the front, and a line for each worker that has room."""
+        shown = self.shown
+        if shown is None:
+            return Spinner("line", text="reads the images and checks the space")
+        head = Table.grid(padding=(0, 1), expand=True)
+        cells: list[RenderableType] = [_one_line(shown.name)]
+        if self.console.width >= BAR_COLUMNS:
+            head.add_column(max_width=24)
+            head.add_column(ratio=1)
+            cells.append(ProgressBar(total=1.0, completed=shown.share))
+        cells.append(_one_line(f"{shown.share:.0%}"))
+        cells.append(_one_line(shown.time_left(time.monotonic()) or "starting"))
+        head.add_row(*cells)
+        lines = [_one_line(text) for text in (shown.counts, shown.front) if text]
+        workers = Table.grid(padding=(0, 2))
+        for _ in range(3):
+            workers.add_column(no_wrap=True)
+        workers.add_column(no_wrap=True, overflow="ellipsis")
+        room = max(1, self.console.height - len(lines) - 3)
+        for each in shown.workers[:room]:
+            workers.add_row(*map(_one_line, each))
+        more = len(shown.workers) - room
+        return Group(
+            head, *lines, workers, *([_one_line(f"and {more} more workers")] if more > 0 else [])
+        )
 
 
-def objective_values(sweep: Sweep, complete: list[Repeats]) -> np.ndarray:
-    """Returns the objective values of architectures with complete trials, of shape (architectures, objectives).
-
-    The measured objectives are means over the seeds.
-    """
-    values = [repeats.values(sweep.config.scale) for repeats in complete]
-    return np.array([[each[n] for n in sweep.config.objectives] for each in values], dtype=float)
+def _one_line(text: str) -> Text:
+    line = plain(redacted(text))
+    line.no_wrap, line.overflow = True, "ellipsis"
+    return line
 
 
-def format_duration(seconds: float) -> str:
-    """Returns a duration such as '45 s', '12 min' or '3 h 05 min'."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"
+def _opened(log: Path | None) -> TextIO | None:
+    """Opens a log to append to; None if there is none. Raises UserError if that is impossible."""
+    if log is None:
+        return None
+    try:
+        # Each line is on disk as soon as it is written, so that `tail -f` follows the sweep.
+        return log.open("a", encoding="utf-8", errors="backslashreplace", buffering=1)
+    except OSError as error:
+        raise UserError(
+            f"--log: must be a file that can be written, got {log}: {error.strerror}"
+        ) from None

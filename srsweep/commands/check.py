@@ -20,7 +20,7 @@ from searchspace.errors import UserError
 from searchspace.quantity import format_quantity
 from searchspace.space import feasible
 from srsweep.options import FILE, by_line, print_table, read_file, tabular
-from srsweep.progress import format_duration
+from srsweep.progress_lines import format_duration
 from sweeps.capacity.gpu_share import resources_of
 from sweeps.capacity.memory_model import Load, predicted_bytes
 from sweeps.capacity.settings import AUTO

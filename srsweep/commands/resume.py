@@ -1,11 +1,13 @@
 """The command `resume`: continues a sweep that is stored in the database, without its sweep file."""
 
+from pathlib import Path
+
 import click
 
 from searchspace.errors import UserError
 from srsweep.choice import stored_config
 from srsweep.commands.run import resumption, run_config
-from srsweep.options import ADDRESS, DATABASE_ALONE, DRIVER, locate
+from srsweep.options import ADDRESS, DATABASE_ALONE, DRIVER, LOG, VERBOSE, locate
 from sweeps.run import DriverName
 from sweeps.train.own_function import functions_of
 
@@ -15,7 +17,16 @@ from sweeps.train.own_function import functions_of
 @DATABASE_ALONE
 @DRIVER
 @ADDRESS
-def resume(name: str, db: str | None, driver: DriverName, address: str | None) -> None:
+@VERBOSE
+@LOG
+def resume(
+    name: str,
+    db: str | None,
+    driver: DriverName,
+    address: str | None,
+    verbose: bool,
+    log: Path | None,
+) -> None:
     """Resume a sweep after a stop or a crash.
 
     NAME is the name of the sweep. The sweep continues with the settings of its newest run, which the
@@ -30,4 +41,5 @@ def resume(name: str, db: str | None, driver: DriverName, address: str | None) -
             "`srsweep run FILE`"
         )
     config = config.model_copy(update={"storage": url})
-    run_config(config, driver, address, resumption(config, driver, address))
+    again = resumption(config, driver, address)
+    run_config(config, driver, address, again, verbose=verbose, log=log)

@@ -11,8 +11,9 @@ from rich.console import Console
 
 from srsweep.advice import advised
 from srsweep.errors import say
-from srsweep.options import ADDRESS, DRIVER, FILE, by_line, read_file, with_trials
-from srsweep.progress import Watcher, format_duration
+from srsweep.options import ADDRESS, DRIVER, FILE, LOG, VERBOSE, by_line, read_file, with_trials
+from srsweep.progress import Watcher
+from srsweep.progress_lines import format_duration
 from sweeps.advice import has_secret
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.run import DriverName, run_sweep
@@ -28,7 +29,16 @@ from sweeps.search.settings import MAX_TRIALS
 )
 @DRIVER
 @ADDRESS
-def run(file: Path, trials: int | None, driver: DriverName, address: str | None) -> None:
+@VERBOSE
+@LOG
+def run(
+    file: Path,
+    trials: int | None,
+    driver: DriverName,
+    address: str | None,
+    verbose: bool,
+    log: Path | None,
+) -> None:
     """Run the sweep that FILE describes, or resume it.
 
     FILE is a sweep file. When you run the same command again, it trains only the missing trials. To add
@@ -47,7 +57,7 @@ def run(file: Path, trials: int | None, driver: DriverName, address: str | None)
         # `resume` would not know the number of trials, nor the URL of the database.
         again = advised("run", file, *_given(trials, driver, address))
     with by_line(file):
-        run_config(config, driver, address, again)
+        run_config(config, driver, address, again, verbose=verbose, log=log)
 
 
 def resumption(config: SweepConfig, driver: DriverName, address: str | None) -> str:
@@ -73,15 +83,23 @@ def _sigterm_as_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def run_config(config: SweepConfig, driver: DriverName, address: str | None, again: str) -> None:
-    """Runs a sweep, shows its progress, and prints a summary at the end.
+def run_config(
+    config: SweepConfig,
+    driver: DriverName,
+    address: str | None,
+    again: str,
+    *,
+    verbose: bool = False,
+    log: Path | None = None,
+) -> None:
+    """Runs a sweep, shows its progress, and prints a summary at the end. `verbose` and `log` are those of `Watcher`.
 
     Ctrl-C or SIGTERM ends the process with exit code 130 and prints `again`, the command that continues the sweep.
     """
     console = Console()
     started = time.monotonic()
     try:
-        with _sigterm_as_ctrl_c(), Watcher(console) as watcher:
+        with _sigterm_as_ctrl_c(), Watcher(console, verbose=verbose, log=log) as watcher:
             sweep = run_sweep(
                 config,
                 driver=driver,

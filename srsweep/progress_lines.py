@@ -1,0 +1,209 @@
+"""Writes the lines about a running sweep: one for each trial that ends, and the summary above the workers."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from analysis.choose.pareto import front_mask
+from analysis.tables import HEADINGS, cell
+from sweeps.config.sweep_config import SweepConfig
+from sweeps.engine.repeats import Repeats
+from sweeps.engine.sweep import Sweep
+from sweeps.engine.trial_state import Trial
+from sweeps.measure.latency_objective import LATENCY
+from sweeps.messages import reason_of
+from sweeps.search.gates import passes
+
+HEADS = {"latency": "latency ms", "params": "params"}
+"""Headings of columns that are shorter than on the pages."""
+SUMMARY = 12
+"""Largest number of trials that a line names one by one."""
+
+
+def columns_of(config: SweepConfig) -> list[str]:
+    """Returns the names of the numbers in a trial's line: PSNR, the objectives, a measured latency, and parameters."""
+    names = ["psnr_y", *config.objectives, *([LATENCY] if config.is_timed else [])]
+    # With three objectives or more, a line of 80 columns would have no room for the architecture.
+    return list(dict.fromkeys(names + ["params"] * (len(set(names)) < 3)))
+
+
+def _head(name: str) -> str:
+    return HEADS.get(name, HEADINGS.get(name, name))
+
+
+def heading_line(columns: Sequence[str]) -> str:
+    """Returns the heading of the lines that `trial_line` returns."""
+    numbers = "  ".join(f"{_head(name):>{_width(name)}}" for name in columns)
+    return f"{'trial':6} {'state':8}  {numbers}  front  architecture"
+
+
+def _width(name: str) -> int:
+    return max(7, len(_head(name)))
+
+
+def trial_line(sweep: Sweep, trial: Trial, columns: Sequence[str], joined: int = 0) -> str:
+    """Returns the line about a trial whose attempt has ended.
+
+    `joined` is the size of the front if the trial has joined it, otherwise 0. A trial that waits at a rung has its step as
+    its state. The reason of a failure replaces the numbers.
+    """
+    if trial.error and trial.state in ("failed", "stopped"):
+        return f"#{trial.number:<5} {trial.state:8}  {reason_of(trial.error)}; {trial.architecture.label}"
+    values = trial.values(sweep.config.scale)
+    shown = (cell(_as_column(name), values.get(name)) for name in columns)
+    numbers = "  ".join(
+        f"{text:>{_width(name)}}" for name, text in zip(columns, shown, strict=True)
+    )
+    waits = trial.state == "paused" and trial.step > 0
+    state = f"at {trial.step:,}" if waits else trial.state
+    front = f"+{joined}" if joined else ""
+    label = trial.architecture.label
+    return f"#{trial.number:<5} {state:8}  {numbers}  {front:<5}  {label}"
+
+
+def _as_column(name: str) -> str:
+    """Returns the name of the column whose number format `name` has."""
+    return "latency_ms" if name == LATENCY else name
+
+
+def given_up_line(trials: Sequence[Trial]) -> str:
+    """Returns a line about trials that halving had paused and that the sweep's end has stopped."""
+    steps: dict[int, list[int]] = {}
+    for trial in trials:
+        steps.setdefault(trial.step, []).append(trial.number)
+    parts = [
+        f"{len(numbers)} at step {step:,} ({_numbers(numbers)})"
+        for step, numbers in sorted(steps.items())
+    ]
+    return f"stopped by halving: {', '.join(parts)}"
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    named = " ".join(f"#{number}" for number in numbers[:SUMMARY])
+    return named + (" ..." if len(numbers) > SUMMARY else "")
+
+
+def planned_steps(config: SweepConfig, architectures: int) -> int:
+    """Returns the optimiser steps of a sweep of so many architectures, if halving promotes one in `factor` at each rung."""
+    rungs, halving = config.rungs, config.search.halving
+    reach, total = architectures, architectures * rungs[0]
+    for before, rung in zip(rungs, rungs[1:], strict=False):
+        assert halving is not None
+        reach //= halving.factor
+        total += reach * (rung - before)
+    return total + reach * (config.seeds - 1) * rungs[-1]
+
+
+def steps_left(sweep: Sweep) -> float:
+    """Returns the expected number of optimiser steps until the sweep ends.
+
+    A trial that failed, or whose latency was above the budget, counts as if it had taken its share of the steps.
+    """
+    config, trials = sweep.config, sweep.trials.values()
+    due = sum(config.rungs[trial.target] - trial.step for trial in sweep.running.values())
+    architectures = len(sweep.repeats) if sweep.exhausted else config.search.trials
+    planned = planned_steps(config, architectures)
+    share = planned / max(1, architectures * config.seeds)
+    done = sum(share if t.error and t.is_finished else t.step for t in trials)
+    left = planned - done
+    if config.search.steps is not None:
+        left = min(left, config.search.steps - steps_done(sweep))
+    return max(left, due, 0)
+
+
+def steps_done(sweep: Sweep) -> int:
+    """Returns the number of optimiser steps that the sweep's trials have taken."""
+    return sum(trial.step for trial in sweep.trials.values())
+
+
+def seconds_left(sweep: Sweep, pace: float) -> float:
+    """Returns the expected seconds until the sweep ends at `pace` steps per second, which is above 0.
+
+    `search.hours` bounds the training that the running trials can still do.
+    """
+    left = steps_left(sweep) / pace
+    if sweep.config.search.hours is not None:
+        spent = sum(trial.seconds for trial in sweep.trials.values())
+        allowed = sweep.config.search.hours * 3600 - spent
+        left = min(left, max(0.0, allowed) / max(1, len(sweep.running)))
+    return left
+
+
+class Front:
+    """The Pareto front of the complete architectures, brought up to date trial by trial."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, list[float]] = {}
+        """The objectives of each complete architecture, by its key. Measured objectives are means over the seeds."""
+        self.keys: set[str] = set()
+        """Keys of the architectures on the front."""
+        self.below: set[str] = set()
+        """Keys of the complete architectures that a gate keeps from the front."""
+        self.best: list[float] = []
+        """The best value of each objective; empty before the first complete trial."""
+
+    def take(self, sweep: Sweep, all_of: Sequence[Repeats]) -> None:
+        """Enters the complete architectures among `all_of`. Others keep the values that they had."""
+        config = sweep.config
+        for each in all_of:
+            known = each.values(config.scale) if each.complete else {}
+            if known and all(name in known for name in config.objectives):
+                key = each.architecture.key
+                self.values[key] = [known[name] for name in config.objectives]
+                (self.below.discard if passes(known, config.gates) else self.below.add)(key)
+        if not self.values:
+            return
+        ways = list(config.objectives.values())
+        table = np.array(list(self.values.values()), dtype=float)
+        ends = table.max(0), table.min(0)
+        self.best = [float(ends[way == "minimize"][place]) for place, way in enumerate(ways)]
+        counting = [key for key in self.values if key not in self.below]
+        mask = front_mask(np.array([self.values[key] for key in counting]), ways) if counting else []
+        self.keys = {key for key, is_on in zip(counting, mask, strict=True) if is_on}
+
+
+def counts(sweep: Sweep) -> str:
+    """Returns the number of complete trials of the planned ones, and the numbers of the trials in other states."""
+    states = [trial.state for trial in sweep.trials.values()]
+    parts = [f"{states.count('complete')}/{sweep.config.planned_trials} complete"]
+    parts += [f"{states.count(s)} {s}" for s in ("paused", "stopped", "failed") if s in states]
+    return ", ".join(parts)
+
+
+def front_words(sweep: Sweep, front: Front, grown: int | None) -> str:
+    """Returns the size of the front, when it last grew and the best value of each objective; '' before the first result.
+
+    `grown` is the number of trials that have ended since the front last changed; None if this process saw no change.
+    """
+    if not front.best:
+        return ""
+    size = f"{len(front.keys)} on the front"
+    if grown is not None:
+        size += ", grew just now" if grown == 0 else f", unchanged for {grown} trials"
+    size += f", {len(front.below)} below the gate" if front.below else ""
+    best = [
+        f"{_head(name)} {cell(_as_column(name), value)}"
+        for name, value in zip(sweep.config.objectives, front.best, strict=True)
+    ]
+    return f"{size}; best {', '.join(best)}"
+
+
+def worker_cells(sweep: Sweep, trial: Trial) -> tuple[str, str, str, str]:
+    """Returns a running trial's number, what its worker does, its newest PSNR and its architecture."""
+    target = sweep.config.rungs[trial.target]
+    doing = trial.doing or "starting"
+    if doing == "training":
+        doing = f"step {trial.step:,}/{target:,}"
+    elif doing == "evaluating":
+        doing = f"evaluating at {trial.step:,}/{target:,}"
+    psnr = trial.scores.get("psnr_y")
+    shown = "" if psnr is None else f"{psnr:.2f} dB"
+    return f"#{trial.number}", doing, shown, trial.architecture.label
+
+
+def format_duration(seconds: float) -> str:
+    """Returns a duration such as '45 s', '12 min' or '3 h 05 min'."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"
