@@ -75,12 +75,13 @@ MARKUP = re.compile(
 """Characters that mean something to Markdown. An underscore inside a word means nothing."""
 
 FORMS = {
-    ("psnr_y", "psnr_db", "psnr_rgb", "psnr_y_int8", "spread"): ".2f",
     ("ssim_y", "ssim_spread"): ".4f",
+    ("psnr_y", "psnr_db", "psnr_rgb", "psnr_y_int8", "spread"): ".2f",
     ("difference_db", "low_db", "high_db"): "+.3f",
     ("high_share", "residual_share", "zeros", "negative"): ".1%",
     ("psnr_loss",): "+.3f",
     ("mean_abs", "residual", "change"): ".3g",
+    ("core-seconds", "GPU-seconds", "minutes"): ".1f",
     ("seconds",): ".0f",
     ("hours",): ".3g",
 }

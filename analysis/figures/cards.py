@@ -27,7 +27,7 @@ from analysis.figures.pareto import (
 from analysis.figures.quantised import MOST_DOMINATED
 from analysis.figures.theme import Figure
 from analysis.figures.timelines import curves_data, draw_curves, draw_volume
-from analysis.figures.training_cost import draw_spend
+from analysis.figures.training_cost import draw_spend, fitting
 from analysis.published.published import TEST_SETS, published_networks, published_points
 from analysis.read.database import LATENCY, QUALITIES
 from analysis.tables import heading, headings, setting_of
@@ -73,9 +73,9 @@ class Facts:
 
     @property
     def costs(self) -> list[str]:
-        """The costs that have a plot: parameters, Mult-Adds, and those that the sweep optimises or measures itself."""
+        """The costs that have a plot: those that the sweep optimises or measures itself, then parameters and Mult-Adds."""
         own = [name for name in self.objectives if name not in QUALITIES]
-        return list(dict.fromkeys([*OF_PUBLISHED, *own, *filter(None, [self.latency])]))
+        return list(dict.fromkeys([*own, *filter(None, [self.latency]), *OF_PUBLISHED]))
 
     @property
     def qualities(self) -> list[str]:
@@ -169,11 +169,12 @@ def knob_cards(
     knobs: pd.DataFrame,
     drawn: pd.DataFrame | None = None,
     sampled: str = "",
+    costs: Sequence[str] = OF_PUBLISHED,
 ) -> list[Card]:
     """Returns two cards: the effect of each knob on PSNR at equal cost, and all trials as lines over their knobs.
 
     The effects are estimated from `trials`. If `trials` are only a sample, `drawn` holds the trials to draw as lines,
-    and `sampled` is a sentence about the sample for the caption. A card that would be empty is left out.
+    and `sampled` is a sentence about the sample for the caption. The lines also cross the axes of `costs`. A card that would be empty is left out.
     """
     if complete(trials, "params").empty or "multadds" not in trials:
         return []
@@ -188,9 +189,14 @@ def knob_cards(
         figure = draw_effects(effects)
         card = Card(name="effects", title="Knobs at equal cost", text=text + sampled, figure=figure)
         cards.append(card)
-    lines = draw_parallel(trials if drawn is None else drawn, knobs)
+    lines = draw_parallel(trials if drawn is None else drawn, knobs, costs)
     if lines is not None:
-        text = "Each line is a trial. The cost axes are logarithmic. Trials of the Pareto front are blue."
+        text = "Each line is a trial. The cost axes are logarithmic. Trials with the same value lie a little apart. "
+        text += (
+            "Trials of the Pareto front have the colours of their families. A knob that a family lacks is at none."
+            if trials["family"].nunique() > 1
+            else "Trials of the Pareto front are blue."
+        )
         cards.append(Card(name="parallel", title="Knobs, costs and PSNR", text=text, figure=lines))
     return cards
 
@@ -271,8 +277,11 @@ def volume_card(volume: pd.DataFrame) -> Card:
 def spend_card(trials: pd.DataFrame, unit: str, step: int) -> Card:
     """Returns the card of the training cost of each trial.
 
-    `trials` holds every `step`-th trial. Its column spent holds the training cost in the unit `unit`.
+    `trials` holds every `step`-th trial. Its column spent holds the training cost in the unit `unit`. The card shows
+    minutes or seconds if no trial took an hour or a minute.
     """
+    spent, unit = fitting(trials["spent"], unit)
+    trials = trials.assign(spent=spent)
     text = (
         f"{unit.capitalize().replace('Gpu', 'GPU')} that each trial used, over all of its attempts."
     )

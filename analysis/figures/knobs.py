@@ -1,5 +1,6 @@
 """Draws the effect of each knob on PSNR at equal cost, and all trials as lines over their knobs, costs and PSNR."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,11 @@ MOST_ROWS = 24
 """Largest number of knob values in the plot of effects, so that each has room for its name."""
 MOST_LINES = 400
 """Largest number of dominated trials that are drawn as lines."""
+
+MOST_TICKS = 13
+"""Largest number of values of a knob that an axis names. Of more values it names the first and the last."""
+ABSENT = -0.14
+"""Height, on axes from 0 to 1, of trials whose family has no such knob."""
 
 
 def effects_data(trials: pd.DataFrame, knobs: pd.DataFrame) -> pd.DataFrame:
@@ -91,36 +97,33 @@ def draw_effects(data: pd.DataFrame) -> Figure:
     return {"data": traces[::-1], "layout": layout}
 
 
-def draw_parallel(trials: pd.DataFrame, knobs: pd.DataFrame) -> Figure | None:
-    """Draws complete trials as lines over their knobs, costs and PSNR, with the front in colour.
+def draw_parallel(
+    trials: pd.DataFrame, knobs: pd.DataFrame, costs: Sequence[str] = ("params", "multadds")
+) -> Figure | None:
+    """Draws complete trials as lines over their knobs, `costs` and PSNR, with the front in colour.
 
-    `trials` has a boolean column on_front. All trials of the front and at most MOST_LINES others are drawn. Returns
-    None if no knob varies or fewer than two trials are complete.
+    `trials` has a boolean column on_front. All trials of the front and at most MOST_LINES others are drawn. If there are
+    several families, the first axis separates them, the lines of the front have the colours of their families, and a
+    knob that a family lacks stands below the axis. Returns None if nothing varies or fewer than two trials are complete.
     """
     done = _done(trials)
+    families = sorted(done["family"].unique())
     done = done[thin(done["on_front"].to_numpy(bool), MOST_LINES)]
     if len(done) < 2:
         return None
-    own = knobs.reindex(done["id"])
-    varying = [name for name in own if own[name].map(_text).nunique() > 1][:MOST_KNOBS]
-    axes = [_knob_axis(str(name), own[name].map(_text).tolist()) for name in varying]
-    axes += [_number_axis(n, done[n].to_numpy(float)) for n in ("params", "multadds", "psnr_y")]
-    if not varying:
+    texts = knobs.reindex(done["id"]).map(_text)
+    varying = _varying(texts, several=len(families) > 1)
+    axes = [_knob_axis(str(name), texts[name].tolist()) for name in varying]
+    if len(families) > 1:
+        axes.insert(0, _knob_axis("family", done["family"].tolist()))
+    if not axes:
         return None
+    shown = [name for name in costs if name in done and done[name].notna().all()]
+    axes += [_number_axis(n, done[n].to_numpy(float)) for n in (*shown, "psnr_y")]
     heights = np.stack([axis["at"] for axis in axes], 1)
     front = done["on_front"].to_numpy(bool)
-    traces = [
-        _lines(heights[~front], "dominated", "rgba(120,130,140,0.22)", 1),
-        # The lines of a long front are paler, or they would hide one another.
-        _lines(
-            heights[front],
-            "front",
-            f"rgba(0,114,178,{min(1.0, 6 / max(int(front.sum()), 1) ** 0.5):.2f})",
-            1.6 if front.sum() < 40 else 0.8,
-        ),
-        _named_line("dominated", "#a8b0b8"),
-        _named_line("front", FAMILY_COLOURS[0]),
-    ]
+    traces = [_lines(heights[~front], "dominated", "rgba(120,130,140,0.28)", 1)]
+    traces += _front_lines(heights[front], done.loc[front, "family"].tolist(), families)
     layout = base_layout("", "")
     layout["xaxis"] |= {
         "tickvals": list(range(len(axes))),
@@ -131,7 +134,16 @@ def draw_parallel(trials: pd.DataFrame, knobs: pd.DataFrame) -> Figure | None:
         "ticklabeloverflow": "allow",
         "fixedrange": True,
     }
-    layout["yaxis"] |= {"visible": False, "range": [-0.04, 1.04], "fixedrange": True}
+    layout["yaxis"] |= {
+        "visible": False,
+        "range": [
+            ABSENT - 0.05
+            if any("none" in dict(axis["ticks"]).values() for axis in axes)
+            else -0.06,
+            1.06,
+        ],
+        "fixedrange": True,
+    }
     layout["margin"] |= {"l": 14, "b": 64}
     layout["annotations"] = [
         {
@@ -150,6 +162,37 @@ def draw_parallel(trials: pd.DataFrame, knobs: pd.DataFrame) -> Figure | None:
         for height, text in axis["ticks"]
     ]
     return {"data": traces, "layout": layout}
+
+
+def _varying(texts: pd.DataFrame, *, several: bool) -> list[str]:
+    """Returns the names of the knobs that get an axis. With `several` families, those that most trials have come first."""
+    if not several:
+        return [name for name in texts if texts[name].nunique() > 1][:MOST_KNOBS]
+    has = texts != "-"
+    share = has.mean().sort_values(ascending=False, kind="stable")
+    found = [n for n in share.index if share[n] > 0.3 and texts[n][has[n]].nunique() > 1]
+    return found[: MOST_KNOBS - 1]
+
+
+def _front_lines(
+    heights: NDArray[np.float64], of_family: Sequence[str], families: Sequence[str]
+) -> list[Figure]:
+    """Returns the lines of the front, with one trace and one colour for each family, and the legend."""
+    # The lines of a long front are paler, or they would hide one another.
+    alpha = min(1.0, 6 / max(len(heights), 1) ** 0.5)
+    width = 1.6 if len(heights) < 40 else 0.8
+    traces, legend = [], [_named_line("dominated", "#a8b0b8")]
+    for index, family in enumerate(families):
+        own = heights[np.array(of_family, dtype=object) == family]
+        if not len(own):
+            continue
+        colour = (
+            FAMILY_COLOURS[index % len(FAMILY_COLOURS)] if len(families) > 1 else FAMILY_COLOURS[0]
+        )
+        name = f"front, {escaped(family)}" if len(families) > 1 else "front"
+        traces.append(_lines(own, name, colour, width) | {"opacity": round(alpha, 2)})
+        legend.append(_named_line(name, colour))
+    return [*traces, *legend]
 
 
 def _done(trials: pd.DataFrame) -> pd.DataFrame:
@@ -180,13 +223,20 @@ def _above_trend(trials: pd.DataFrame) -> NDArray[np.float64]:
 
 
 def _knob_axis(name: str, values: list[str]) -> dict[str, Any]:
-    known = sorted(set(values), key=_order)
+    """Returns the axis of a knob. Trials with the same value lie a little apart, so that each line can be followed."""
+    known = sorted(set(values) - {"-"}, key=_order)
     places = {value: index / max(len(known) - 1, 1) for index, value in enumerate(known)}
     ticks = [(place, _cut(value)) for value, place in places.items()]
-    shown = ticks if len(ticks) <= 8 else [ticks[0], ticks[-1]]
+    shown = ticks if len(ticks) <= MOST_TICKS else [ticks[0], ticks[-1]]
+    if "-" in values:
+        places["-"] = ABSENT
+        shown = [*shown, (ABSENT, "none")]
+    room = min(0.05, 0.3 / max(len(known) - 1, 1))
+    # The golden ratio spreads any number of successive trials evenly.
+    apart = (np.arange(len(values)) * 0.618034 % 1 - 0.5) * room
     return {
         "name": name,
-        "at": np.array([places[value] for value in values]),
+        "at": np.array([places[value] for value in values]) + apart,
         "ticks": shown,
         "dense": False,
     }

@@ -248,7 +248,10 @@ def _family_traces(points: pd.DataFrame) -> list[Figure]:
                 "marker": {
                     "size": np.maximum(size, 5).round(1).tolist(),
                     "color": FAMILY_COLOURS[index % len(FAMILY_COLOURS)],
-                    "symbol": FAMILY_SYMBOLS[index % len(FAMILY_SYMBOLS)],
+                    # From the eighth family on, a colour comes back with another symbol.
+                    "symbol": FAMILY_SYMBOLS[
+                        (index + index // len(FAMILY_COLOURS)) % len(FAMILY_SYMBOLS)
+                    ],
                     "opacity": np.where(front, 0.95, 0.32).tolist(),
                     "line": {"width": np.where(front, 1.4, 0.3).tolist(), "color": INK},
                 },
@@ -293,7 +296,7 @@ def _network_traces(networks: pd.DataFrame, low: float, high: float) -> list[Fig
             inside["network"], inside["cost"], inside["counted"], strict=True
         )
     ]
-    common = {"type": "scatter", "yaxis": "y2", "name": "published, cost only"}
+    common = {"type": "scatter", "yaxis": "y2", "name": "published"}
     ticks = common | {
         "mode": "markers",
         "x": inside["cost"].tolist(),

@@ -108,3 +108,15 @@ def hours(spent: float, unit: str) -> str:
         return f"{spent:,.2f} {unit}"
     part, factor = ("minutes", 60) if spent >= 1 / 60 else ("seconds", 3600)
     return f"{spent * factor:.1f} {unit.replace('hours', part)}"
+
+
+def fitting(spent: "pd.Series[float]", unit: str) -> tuple["pd.Series[float]", str]:
+    """Returns the costs `spent` and their unit, in minutes or seconds if no cost reaches an hour or a minute.
+
+    `unit` ends in 'hours'.
+    """
+    most = spent.max() if len(spent) else 0.0
+    if not most or most >= 1:
+        return spent, unit
+    part, factor = ("minutes", 60) if most >= 1 / 60 else ("seconds", 3600)
+    return spent * factor, unit.replace("hours", part)

@@ -47,3 +47,45 @@ def test_many_numbers_are_put_together_in_ranges(database: Database) -> None:
     effects = effects_data(load_trials(database.url), load_knobs(database.url))
     widths = effects[effects["knob"] == "n_feats"]["value"].tolist()
     assert widths == ["1 to 6", "7 to 12", "13 to 18", "19 to 24", "25 to 30", "31 to 36"]
+
+
+@pytest.fixture
+def two_families(database: Database):
+    """Four trials of slwsr, which has compression, and four of imdn, which has not. Both have n_feats."""
+    sweep_id = database.sweep("two")
+    for number in range(8):
+        knobs: dict[str, object] = {"n_feats": 8 * (number % 4 + 1)}
+        family = "slwsr" if number < 4 else "imdn"
+        if family == "slwsr":
+            knobs["compression"] = ("none", "alternate")[number % 2]
+        network = architecture(family, knobs)
+        database.trial(sweep_id, number, 25 + number / 8, 1e4 * (number + 1), 1e9, network=network)
+    return database
+
+
+def test_lines_of_several_families_start_at_their_family(two_families) -> None:
+    trials = load_trials(two_families.url).assign(on_front=True)
+    lines = draw_parallel(trials, load_knobs(two_families.url))
+    assert lines is not None
+    axes = lines["layout"]["xaxis"]["ticktext"]
+    assert axes[0] == "family"
+    at = axes.index("compression")
+    drawn = {trace["name"]: trace for trace in lines["data"] if trace["x"] != [None]}
+    slwsr, imdn = drawn["front, slwsr"], drawn["front, imdn"]
+    assert slwsr["line"]["color"] != imdn["line"]["color"]
+    # The first height of each line is at its family; a knob that imdn lacks is below the axis.
+    width = imdn["x"].index(None) + 1
+    assert max(imdn["y"][::width]) < 0.5 < min(slwsr["y"][::width])
+    assert max(imdn["y"][at::width]) < 0 <= min(slwsr["y"][at::width]) + 0.1
+
+
+def test_lines_through_the_same_value_lie_apart(two_families) -> None:
+    trials = load_trials(two_families.url).assign(on_front=True)
+    lines = draw_parallel(trials, load_knobs(two_families.url), ["params"])
+    assert lines is not None
+    (slwsr,) = (t for t in lines["data"] if t["name"] == "front, slwsr" and t["x"] != [None])
+    width = slwsr["x"].index(None) + 1
+    at_family = slwsr["y"][::width]
+    assert len(set(at_family)) == 4
+    assert max(at_family) - min(at_family) < 0.06
+    assert lines["layout"]["xaxis"]["ticktext"][-2:] == ["parameters", "PSNR-Y dB"]

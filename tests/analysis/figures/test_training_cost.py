@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from analysis.figures.training_cost import draw_spend, every, hours, spend_unit
+from analysis.figures.training_cost import draw_spend, every, fitting, hours, spend_unit
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,23 @@ def test_an_hour_counts_as_what_a_trial_takes(texts: list[str], unit: tuple[str,
 def test_little_is_told_in_minutes_or_seconds() -> None:
     told = [hours(spent, "GPU-hours") for spent in (12.5, 0.5, 0.001)]
     assert told == ["12.50 GPU-hours", "30.0 GPU-minutes", "3.6 GPU-seconds"]
+
+
+@pytest.mark.parametrize(
+    ("spent", "unit", "shown"),
+    [
+        ([0.5, 2.0], "core-hours", [0.5, 2.0]),
+        ([0.025, 0.5], "core-minutes", [1.5, 30.0]),
+        ([0.001, 0.002], "core-seconds", [3.6, 7.2]),
+        ([0.0], "core-hours", [0.0]),
+    ],
+)
+def test_a_column_of_costs_has_the_unit_of_its_largest(
+    spent: list[float], unit: str, shown: list[float]
+) -> None:
+    found, named = fitting(pd.Series(spent), "core-hours")
+    assert named == unit
+    assert found.tolist() == pytest.approx(shown)
 
 
 def test_each_state_is_a_trace_of_its_own() -> None:
