@@ -2,10 +2,16 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from typing import Any
 
+import moocore
+import numpy as np
 import pandas as pd
 
+from analysis.choose.pareto import Direction
+from analysis.read.database import QUALITIES
+from analysis.tables import NO_REASON
 from searchspace.errors import UserError
 from searchspace.quantity import parse_quantity
 from sweeps.messages import reason_of
@@ -91,3 +97,65 @@ def limit_used_up(trials: pd.DataFrame, text: str) -> str:
     if steps is not None and trials["step"].sum() + promotion > steps:
         return "search.steps"
     return ""
+
+
+def reasons(
+    trials: pd.DataFrame,
+    curves: pd.DataFrame,
+    texts: Mapping[str, str],
+    objectives: Mapping[str, Direction],
+) -> "pd.Series[str]":
+    """Returns for each of `trials` why it ended as it did, in a line; '' for complete and running trials.
+
+    `trials` is a data frame of `load_trials`, `curves` one of `load_curves`, and `texts` are the newest sweep files by
+    sweep. A trial that halving did not promote is told with its rank at its last step, if `curves` has the trial.
+    """
+    ranks = _ranks(trials, curves, objectives)
+    limits = {
+        sweep: limit_used_up(trials[trials["sweep"] == sweep], text)
+        for sweep, text in texts.items()
+    }
+    told = [
+        _reason(row, ranks.get(row["id"], ""), limits.get(str(row["sweep"]), ""))
+        for row in trials[["id", "sweep", "state", "error", "step"]].to_dict("records")
+    ]
+    return pd.Series(told, index=trials.index, dtype=object)
+
+
+def _reason(row: Mapping[Hashable, Any], rank: str, limit: str) -> str:
+    line = reason_of(str(row["error"]))
+    where = f"step {int(row['step']):,}"
+    if row["state"] == "stopped" and not line:
+        used_up = f"; {limit} was used up" if limit else ""
+        return f"halving at {where}{rank}{used_up}"
+    if row["state"] == "paused":
+        return f"waits at {where}" + (
+            f" after: {line}" if line else "; its sweep was stopped there, or halving holds it"
+        )
+    return "" if row["state"] in ("complete", "running") else line or NO_REASON
+
+
+def _ranks(
+    trials: pd.DataFrame, curves: pd.DataFrame, objectives: Mapping[str, Direction]
+) -> dict[int, str]:
+    """Returns the ranks of the stopped trials at their last steps, in words, by trial id.
+
+    Each trial is compared with all trials of its sweep that were evaluated at that step. The non-dominated rank, by which
+    halving promotes, compares PSNR and the costs that the sweep optimises. Front 1 is the best.
+    """
+    stopped = trials[(trials["state"] == "stopped") & (trials["error"] == "")]
+    costs = [name for name in objectives if name not in QUALITIES and name in trials]
+    known = trials.set_index("id")[costs].clip(lower=1e-9)
+    told: dict[int, str] = {}
+    for (sweep, step), own in stopped.groupby(["sweep", "step"]):
+        there = curves[(curves["sweep"] == sweep) & (curves["step"] == step)].set_index("id")
+        points = np.column_stack([np.log(known.loc[there.index]), -there["value"]])
+        if len(there) < 2 or not np.isfinite(points).all():
+            continue
+        fronts = moocore.pareto_rank(points)
+        fronts = fronts - fronts.min() + 1
+        by_psnr = there["value"].rank(ascending=False, method="min").astype(int)
+        for id_, front, place in zip(there.index, fronts, by_psnr, strict=True):
+            if id_ in set(own["id"]):
+                told[int(id_)] = f": front {front} of {fronts.max()}, PSNR {place} of {len(there)}"
+    return told

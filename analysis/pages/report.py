@@ -28,6 +28,7 @@ from analysis.figures.int8_cards import int8_cards, int8_note
 from analysis.figures.pareto import complete, front_of, plotly_source, thin
 from analysis.figures.timelines import volume_data
 from analysis.figures.training_cost import every, spend_unit
+from analysis.pages.endings import reasons
 from analysis.pages.environment import render
 from analysis.pages.packed import packed_plotly
 from analysis.pages.pictures import ChosenSection, FindTrained, Made, chosen_section
@@ -40,6 +41,7 @@ from analysis.pages.sections import (
     headlines,
     origins,
 )
+from analysis.pages.trial_table import all_trials
 from analysis.published.published import same_networks
 from analysis.read.frames import load_curves, load_knobs, load_lives, load_sweeps, load_trials
 from searchspace.errors import UserError, shown
@@ -49,6 +51,10 @@ from sweeps.store.comparability import training_of
 
 DEFAULT_PATH = Path("report.html")
 """File of the page if the person names none."""
+MOST_RANKED = 20_000
+"""Largest number of trials of a group in which the trials that halving stopped are ranked."""
+OF_CURVES = ["id", "sweep", "step", "value"]
+"""Columns of the curves by which halved trials are ranked."""
 CURVES = 120
 """Largest number of learning curves drawn for trials that are not on the front."""
 
@@ -87,6 +93,7 @@ class GroupSections:
     chosen: ChosenSection | None
     front: Table | None
     grids: list[Grid]
+    trials: Table | None
     failures: Failures | None
 
 
@@ -213,7 +220,7 @@ def _group_sections(group: Group, key: str, find: FindTrained | None, made: Made
     int8 = int8_cards(trials)
     published = published_cards(trials, facts)
     grids = [
-        Grid(title="What the knobs do", cards=knob_cards(trials, knobs)),
+        Grid(title="What the knobs do", cards=knob_cards(trials, knobs, costs=facts.costs)),
         Grid(title="After INT8", cards=int8, note=int8_note(trials, url) if int8 else ""),
         Grid(title="Published networks", cards=published, note=published_note(trials, facts)),
         Grid(title="Training", cards=_training_cards(url, group, trials, unit)),
@@ -226,8 +233,19 @@ def _group_sections(group: Group, key: str, find: FindTrained | None, made: Made
         chosen=None if chosen is None else chosen_section(chosen, find, made),
         front=front_of_page(averaged(trials), facts.objectives, unit),
         grids=[grid for grid in grids if grid.cards],
+        trials=all_trials(trials, _endings(url, group, newest), facts, unit),
         failures=failures(trials),
     )
+
+
+def _endings(url: str, group: Group, newest: Mapping[str, str]) -> "pd.Series[str]":
+    """Returns why each trial ended. Curves are read only if halving has stopped a trial, and never for a large sweep."""
+    trials = group.trials
+    stopped = trials["state"] == "stopped"
+    halved = trials.loc[stopped & (trials["error"] == ""), "sweep"].unique().tolist()
+    ranked = halved and len(trials) <= MOST_RANKED
+    curves = load_curves(url, halved) if ranked else pd.DataFrame(columns=OF_CURVES)
+    return reasons(trials, curves, newest, group.facts.objectives)
 
 
 def _pareto(group: Group, chosen: Chosen | None) -> Grid | None:
@@ -262,7 +280,7 @@ def _training_cards(url: str, group: Group, trials: pd.DataFrame, unit: str) -> 
         curves = load_curves(url, group.names, trial_ids=drawn["id"].tolist())
         cards.append(curves_card(curves, drawn, len(trained), group.facts))
     volume = volume_data(averaged(trials), group.facts.objectives)
-    if len(volume) > 1:
+    if volume["share"].nunique() > 1:
         cards.append(volume_card(volume))
     if trials["spent"].any():
         step = every(len(trials))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -14,9 +14,9 @@ from analysis.choose.select import Selection, at_knee
 from analysis.choose.variants import variants
 from analysis.choose.words import row_of
 from analysis.figures.cards import Facts, in_words
-from analysis.figures.training_cost import hours
+from analysis.figures.training_cost import fitting, hours
 from analysis.pages.endings import states_in_words
-from analysis.tables import NO_REASON, cell, front_table, headings, notes_on
+from analysis.tables import NO_REASON, cell, front_table, heading, headings, notes_on
 from searchspace.errors import UserError
 from sweeps.messages import reason_of
 
@@ -170,13 +170,13 @@ def _results(trials: pd.DataFrame, done: pd.DataFrame, facts: Facts) -> Results:
     small = _smaller(done, best)
     front = int(done["on_front"].sum())
     return Results(
-        best=_named(best),
+        best=_named(best, facts),
         against_bicubic=_against(facts.bicubic, best["psnr_y"]) if facts.bicubic else None,
         on_front=_counted(front, "trial"),
         objectives=in_words(list(facts.objectives)),
-        smaller=None if small is None else _named(small),
+        smaller=None if small is None else _named(small, facts),
         saved=None if small is None else f"{1 - small['params'] / best['params']:.0%}",
-        knee=_knee(trials, facts.gates) if "params" in done else None,
+        knee=_knee(trials, _first_cost(facts), facts.gates) if "params" in done else None,
     )
 
 
@@ -194,18 +194,29 @@ def _smaller(done: pd.DataFrame, best: Mapping[str, Any]) -> Mapping[str, Any] |
     return None if smallest["id"] == best["id"] else smallest
 
 
-def _knee(trials: pd.DataFrame, gates: Gates) -> Selection | None:
-    """Returns the variant at the knee of those that pass the `gates`, or None if the trials are not comparable, for example in number of steps."""
+def _first_cost(facts: Facts) -> str:
+    """Returns the cost against which the page names a knee: parameters, unless only other costs are objectives."""
+    own = [name for name in facts.costs if name in facts.objectives]
+    return own[0] if own and "params" not in own else "params"
+
+
+def _knee(trials: pd.DataFrame, cost: str, gates: Gates) -> Selection | None:
+    """Returns the variant at the knee of PSNR against `cost`, of those that pass the `gates`.
+
+    Returns None if the trials are not comparable, for example in number of steps.
+    """
     try:
         frame = variants(trials)
-        chosen = at_knee(frame[passing(frame, gates)])
+        chosen = at_knee(frame[passing(frame, gates)], cost)
     except UserError:
         return None
-    return chosen if chosen.row is not None else None
+    rule = chosen.rule.replace(heading(cost), headings([cost])[cost].removesuffix(" ms"))
+    return replace(chosen, rule=rule) if chosen.row is not None else None
 
 
-def _named(row: Mapping[str, object]) -> Named:
+def _named(row: Mapping[str, object], facts: Facts) -> Named:
     units = {"params": "parameters", "multadds": "Mult-Adds"}
+    units |= {facts.latency: "ms"} if facts.latency and pd.notna(row.get(facts.latency)) else {}
     return Named(
         label=str(row["label"]),
         number=int(str(row["number"])),
@@ -222,10 +233,10 @@ def spend(trials: pd.DataFrame, unit: str) -> Spend:
     done = trials.loc[trials["state"] == "complete", "spent"]
     wasted = trials.loc[trials["state"] == "failed", "spent"].sum()
     return Spend(
-        total=f"{trials['spent'].sum():,.2f} {unit}",
+        total=hours(trials["spent"].sum(), unit),
         median=hours(done.median(), unit) if len(done) else None,
         most=hours(done.max(), unit) if len(done) else None,
-        wasted=f"{wasted:,.2f} {unit}" if wasted > 0 else None,
+        wasted=hours(wasted, unit) if wasted > 0 else None,
     )
 
 
@@ -236,6 +247,8 @@ def front_of_page(
     front = trials[trials["on_front"]]
     if front.empty:
         return None
+    spent, unit = fitting(front["spent"], unit)
+    front = front.assign(spent=spent)
     extra = [unit]
     extra += ["sweep"] if front["sweep"].nunique() > 1 else []
     extra += ["published_as"] if front["published_as"].any() else []

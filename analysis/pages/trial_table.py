@@ -1,0 +1,59 @@
+"""Makes the table of all trials of a page, of every state, with the reason of each that did not complete."""
+
+from dataclasses import replace
+
+import pandas as pd
+
+from analysis.figures.cards import Facts
+from analysis.figures.training_cost import fitting
+from analysis.pages.sections import Table, table
+
+HALVING = (
+    "Halving promotes one trial in so many at each step, front by front. Front 1 are the trials that no other trial at that "
+    "step beats in PSNR and in every cost that the sweep optimises; front 2 are those that only front 1 beats."
+)
+ROWS = 2_000
+"""Largest number of trials that the table lists."""
+
+
+def all_trials(
+    trials: pd.DataFrame, endings: "pd.Series[str]", facts: Facts, unit: str
+) -> Table | None:
+    """Returns the trials of every state as a table, with the reason of each that did not complete; None without trials.
+
+    `trials` has the columns on_front and spent (training cost in `unit`), and `endings` is from `reasons`. The table has
+    at most ROWS trials. Those of the front come first then.
+    """
+    if trials.empty:
+        return None
+    kept = trials
+    if len(trials) > ROWS:
+        order = (~trials["on_front"]).sort_values(kind="stable").index[:ROWS]
+        kept = trials.loc[sorted(order)]
+    spent, unit = fitting(kept["spent"], unit)
+    objectives = [n for n in dict.fromkeys([*facts.qualities, *facts.costs]) if n in kept]
+    shown = pd.DataFrame(
+        {
+            "sweep": kept["sweep"],
+            "trial": kept["number"],
+            "state": kept["state"].where(~kept["on_front"], "front"),
+            "how it ended": endings[kept.index],
+            "step": kept["step"],
+            **{name: kept[name] for name in objectives},
+            unit: spent,
+            "label": kept["label"],
+        }
+    )
+    if shown["sweep"].nunique() == 1:
+        shown = shown.drop(columns="sweep")
+    if not shown["how it ended"].any():
+        shown = shown.drop(columns="how it ended")
+    made = table(shown)
+    left_out = len(trials) - len(kept)
+    note = [HALVING] if shown.get("how it ended", pd.Series()).str.contains("halving").any() else []
+    note += (
+        [f"The table has {ROWS:,} of {len(trials):,} trials, with all of the front."]
+        if left_out
+        else []
+    )
+    return replace(made, notes=[*note, *made.notes])
