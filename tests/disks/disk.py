@@ -46,16 +46,19 @@ class Disk:
     def empty(self) -> None:
         self.shell(f"rm -f '{self.folder / 'ballast'}'")
 
-    def run(self, *words: object, before: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *words: object, before: tuple[str, ...] = (), out: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Runs `srsweep` with the disk in place, in the folder that holds the disk.
 
-        Without a program `before` it, a child of the process `warm` runs it, which saves seconds of imports.
+        Without a program `before` it, a child of the process `warm` runs it, which saves seconds of imports. The child
+        then writes its stdout to `out`, if that is given.
         """
         if self.warm is not None and not before:
             inside, given = self.folder.parent, [str(word) for word in words]
             notes = inside / "notes"
             notes.mkdir(exist_ok=True)
-            return self.warm.run(given, inside, self.inside, notes)
+            return self.warm.run(given, inside, self.inside, notes, out)
         command = [*before, sys.executable, "-m", "srsweep", *map(str, words)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         environment.pop("SRSWEEP_DB", None)

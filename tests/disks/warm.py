@@ -45,18 +45,22 @@ class Warm:
         )
 
     def run(
-        self, words: list[str], folder: Path, inside: int, notes: Path
+        self, words: list[str], folder: Path, inside: int, notes: Path, out: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Runs `srsweep` in `folder`, in the namespaces of the process `inside`. Its output goes through files in `notes`."""
-        out, err = notes / "stdout", notes / "stderr"
+        """Runs `srsweep` in `folder`, in the namespaces of the process `inside`. Its output goes through files in `notes`.
+
+        If `out` is given, stdout goes there instead and is not returned.
+        """
+        answer, err = out or notes / "stdout", notes / "stderr"
         order = {"words": words, "folder": str(folder), "inside": inside}
-        order |= {"out": str(out), "err": str(err)}
+        order |= {"out": str(answer), "err": str(err)}
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
         code = int(self.process.stdout.readline())
-        return subprocess.CompletedProcess(words, code, out.read_text(), err.read_text())
+        said = "" if out else answer.read_text()
+        return subprocess.CompletedProcess(words, code, said, err.read_text())
 
     def close(self) -> None:
         self.process.communicate()

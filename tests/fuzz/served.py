@@ -1,27 +1,27 @@
 """A child process that reads many inputs, under a limit on its memory, and is replaced when it hangs or dies.
 
-`python -m tests.fuzz.served KIND FOLDER` is the child. It reads one path a line and answers one JSON object a line.
+All children are forks of one server, which has imported what they need: they begin in a tenth of a second.
 """
 
-import contextlib
 import faulthandler
-import json
+import multiprocessing
 import os
 import re
 import resource
-import select
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 import traceback
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
+from unittest import mock
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 1.0
@@ -54,13 +54,27 @@ class Result:
     """Growth of the resident memory at its peak."""
 
 
+IMPORTED = [
+    "tests.fuzz.served",
+    "tests.fuzz.kinds",
+    "sweeps.config.feasibility",
+    "sweeps.checkpoints.upstream_weights",
+    "sweeps.train.loop",
+    "sweeps.data.split",
+    "sweeps.store.merge",
+    "analysis.read.frames",
+]
+"""What the server imports for its children."""
+
+
 class Reader:
     """The child process for one kind of input. Its memory and its time are limited."""
 
     def __init__(self, kind: str, folder: Path) -> None:
-        self.command = [sys.executable, "-m", "tests.fuzz.served", kind, str(folder)]
-        self.process: subprocess.Popen[str] | None = None
-        self.stacks = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by __exit__
+        self.kind, self.folder = kind, folder
+        self.process: ForkServerProcess | None = None
+        self.pipe: Connection | None = None
+        self.stacks: IO[str] = tempfile.NamedTemporaryFile("w+")  # noqa: SIM115 - closed by __exit__
         """Where the child prints its stack when it is asked to."""
         self.started = 0
         """Number of children so far. Every hang and every death costs one."""
@@ -80,59 +94,57 @@ class Reader:
     def read(self, path: Path) -> Result:
         """Returns what the child made of the file at `path`."""
         process = self.process or self._start()
-        assert process.stdin is not None
+        assert self.pipe is not None
         try:
-            process.stdin.write(f"{json.dumps(str(path))}\n")
-            process.stdin.flush()
-        except BrokenPipeError:
+            self.pipe.send(path)
+            answer = self._answer(GIVE_UP, ASLEEP)
+        except (EOFError, ConnectionError):
             return self._died()
-        answer = self._line(GIVE_UP, ASLEEP)
-        if answer is None:
-            return self._hangs(process)
-        return Result(**json.loads(answer)) if answer else self._died()
+        return self._hangs(process) if answer is None else answer
 
     def stop(self) -> None:
         if self.process is None:
             return
+        assert self.pipe is not None
         self.process.kill()
-        for pipe in (self.process.stdin, self.process.stdout):
-            assert pipe is not None
-            with contextlib.suppress(BrokenPipeError):
-                pipe.close()
-        self.process.wait()
+        self.pipe.close()
+        self.process.join()
+        self.process.close()
         self.process = None
 
-    def _start(self) -> subprocess.Popen[str]:
+    def _start(self) -> ForkServerProcess:
         self.started += 1
+        self.pipe, theirs = _context().Pipe()
+        work = (self.kind, self.folder, theirs, self.stacks.name)
+        self.process = _context().Process(target=serve, args=work, daemon=True)
         single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-        self.process = subprocess.Popen(
-            self.command,
-            cwd=ROOT,
-            env=os.environ | single | {"PYTHONPATH": str(ROOT)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.stacks,
-            text=True,
-        )
-        ready = self._line(120, 300)
-        assert ready == "ready\n", f"{' '.join(self.command)} does not start: {ready!r}"
+        with mock.patch.dict(os.environ, single | {"PYTHONPATH": str(ROOT)}):
+            self.process.start()  # the first start starts the server too
+        theirs.close()
+        ready = self._answer(120, 300)
+        assert ready == "ready", f"the child for {self.kind} does not start: {ready!r}"
         return self.process
 
-    def _line(self, processor: float, wall: float) -> str | None:
-        """Returns the next line of the child, '' if it has died, or None if none comes within these seconds."""
-        process = self.process
-        assert process is not None
-        assert process.stdout is not None
-        used, give_up = _processor_time(process.pid), time.monotonic() + wall
-        while time.monotonic() < give_up and _processor_time(process.pid) - used < processor:
-            if select.select([process.stdout], [], [], 0.5)[0]:
-                return process.stdout.readline()
+    def _answer(self, processor: float, wall: float) -> Any:
+        """Returns the next answer of the child, or None if none comes within these seconds.
+
+        Raises EOFError if the child has died.
+        """
+        assert self.process is not None
+        assert self.process.pid is not None
+        assert self.pipe is not None
+        number = self.process.pid
+        used, give_up = _processor_time(number), time.monotonic() + wall
+        while time.monotonic() < give_up and _processor_time(number) - used < processor:
+            if self.pipe.poll(0.5):
+                return self.pipe.recv()
         return None
 
-    def _hangs(self, process: subprocess.Popen[str]) -> Result:
+    def _hangs(self, process: ForkServerProcess) -> Result:
         """Ends the child and returns a fault that names the place where it was."""
         before = self.stacks.seek(0, os.SEEK_END)
-        process.send_signal(signal.SIGUSR1)
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGUSR1)
         time.sleep(0.5)
         self.stacks.seek(before)
         stack = self.stacks.read()
@@ -144,9 +156,17 @@ class Reader:
 
     def _died(self) -> Result:
         assert self.process is not None
-        code = self.process.wait()
+        self.process.join()
+        code = self.process.exitcode
         self.stop()
         return Result("fault", f"the process died with exit code {code}")
+
+
+@cache
+def _context() -> ForkServerContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(IMPORTED)
+    return context
 
 
 def judged(read: Callable[[Path], None], path: Path) -> Result:
@@ -229,23 +249,25 @@ def _status(name: str) -> int:
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 
-def main(kind: str, folder: Path) -> None:
+def serve(kind: str, folder: Path, answers: Connection, stacks: str) -> None:
+    """Is the child: reads the path of each input from `answers` and sends its Result. The file `stacks` is its output."""
     from tests.fuzz.kinds import KINDS, PROBE
 
+    os.chdir(ROOT)
+    output = os.open(stacks, os.O_WRONLY | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(output, stream)
     faulthandler.register(signal.SIGUSR1)
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a library prints must not be taken for an answer
     chosen = KINDS.get(kind, PROBE)
     read = chosen.reader(folder)
     for base in chosen.bases(folder):  # what is imported late is imported now
         judged(read, base)
     most = _status("VmSize") + ADDRESSES
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    print("ready", file=answers, flush=True)
-    for line in sys.stdin:
-        result: Any = vars(judged(read, Path(json.loads(line))))
-        print(json.dumps(result), file=answers, flush=True)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    answers.send("ready")
+    while True:
+        try:
+            path = answers.recv()
+        except EOFError:
+            return
+        answers.send(judged(read, path))
