@@ -2,11 +2,11 @@
 
 Source: Zhang et al. 2021, "Edge-oriented Convolution Block for Real-time Super Resolution on Mobile Devices", and the
 authors' code (xindongzhang/ECBSR, models/ecbsr.py, models/ecb.py and models/plainsr.py, commit 450187c and 310d468;
-configs/ecbsr_x4_m4c16_prelu.yml, commit 450187c). The authors train and test on Y. BasicSR's version of the network
+configs/ecbsr_x4_m4c16_prelu.yml, commit 450187c; the first code: src/model/ecbsr.py, commit 5b0cf7d). The authors train and test on Y. BasicSR's version of the network
 (XPixelGroup/BasicSR, basicsr/archs/ecbsr_arch.py, commit 29309ab) also works on RGB.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Annotated, Literal
 
@@ -98,15 +98,14 @@ UNUSED = r"\.conv1x1_(sbx|sby|lpl)\.(b0|mask)$"
 """Finds the edge filters themselves, and biases before them, which have no effect (`searchspace.strategies.reparam`)."""
 
 
-def _layers(spec: EcbsrSpec, _scale: int) -> Iterator[str]:
+def _layers(spec: EcbsrSpec, places: Sequence[str]) -> Iterator[str]:
     """Yields the names of the layers in the form for training (block ecb) or in the plain form (block plain).
 
-    The bias of an edge filter is named like its layer.
+    `places` are the names of the convolutions. The bias of an edge filter is named like its layer.
     """
     if spec.block not in ("ecb", "plain"):
         return
-    for index in range(spec.n_blocks + 2):
-        at = f"backbone.{index}"
+    for index, at in enumerate(places):
         yield f"{at}.conv3x3"
         if spec.block == "ecb":
             yield from (f"{at}.conv1x1_3x3.{part}" for part in ("k0", "b0", "k1", "b1"))
@@ -117,12 +116,23 @@ def _layers(spec: EcbsrSpec, _scale: int) -> Iterator[str]:
             yield f"{at}.act"
 
 
-def _layers_on_luma(spec: EcbsrSpec, scale: int) -> list[str]:
-    return list(_layers(spec, scale)) if spec.colours == 1 else []
+def _chain(spec: EcbsrSpec) -> list[str]:
+    return [f"backbone.{index}" for index in range(spec.n_blocks + 2)]
 
 
-def _layers_on_rgb(spec: EcbsrSpec, scale: int) -> list[str]:
-    return list(_layers(spec, scale)) if spec.colours == 3 else []
+def _layers_on_luma(spec: EcbsrSpec, _scale: int) -> list[str]:
+    return list(_layers(spec, _chain(spec))) if spec.colours == 1 else []
+
+
+def _layers_at_first(spec: EcbsrSpec, _scale: int) -> list[str]:
+    """Returns the names in the authors' first code, which divides the chain. It has no plain form."""
+    if spec.colours != 1 or spec.block != "ecb":
+        return []
+    return list(_layers(spec, ["head.0", *(f"body.{i}" for i in range(spec.n_blocks)), "tail.0"]))
+
+
+def _layers_on_rgb(spec: EcbsrSpec, _scale: int) -> list[str]:
+    return list(_layers(spec, _chain(spec))) if spec.colours == 3 else []
 
 
 FAMILY = Family(
@@ -155,6 +165,7 @@ FAMILY = Family(
             unused=UNUSED,
             note="that code takes Y up to 255; weights that BasicSR trained on Y have the same names, but take Y up to 1",
         ),
+        PublicCode(name="xindongzhang/ECBSR, legacy", layers=_layers_at_first, unused=UNUSED),
         PublicCode(
             name="XPixelGroup/BasicSR",
             layers=_layers_on_rgb,

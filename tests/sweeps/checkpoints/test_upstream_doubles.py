@@ -122,6 +122,7 @@ CASES: list = [
     (lambda: efdn(8, 4), clipped, "efdn", {"n_feats": 8}, 4),
     (lambda: efdn(8, 3), clipped, "efdn", {"n_feats": 8, "block": "plain"}, 3),
     (lambda: ecbsr(8, 2, 2, 1), on_luma_up_to_255, "ecbsr", SMALL_ECBSR, 2),
+    (lambda: ecbsr(8, 2, 3, 1, first=True), on_luma_up_to_255, "ecbsr", SMALL_ECBSR, 3),
     (lambda: ecbsr(8, 2, 4, 1, plain=True), on_luma_up_to_255, "ecbsr", SMALL_ECBSR | {"block": "plain"}, 4),
     (lambda: ecbsr(8, 2, 3, 3, repeated=True), up_to_1_where_ours_scales, "ecbsr", SMALL_ECBSR | {"colours": 3}, 3),
     (lambda: abpn_of_aimet(8, 2), up_to_1_where_ours_scales, "abpn", AIMET, 2),

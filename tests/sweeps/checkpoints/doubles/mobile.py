@@ -39,13 +39,21 @@ class Pair(nn.Module):
 
 
 def ecbsr(
-    n: int, blocks: int, scale: int, colours: int, *, plain: bool = False, repeated: bool = False
+    n: int,
+    blocks: int,
+    scale: int,
+    colours: int,
+    *,
+    plain: bool = False,
+    repeated: bool = False,
+    first: bool = False,
 ) -> nn.Module:
     """xindongzhang/ECBSR; Y up to 255 (train.py at 450187c keeps 0..255).
 
     models/ecbsr.py and models/ecb.py at 450187cabe64cbf24ebebea3ab560e59c84bfa85; plain: models/plainsr.py at
     310d4683fdd6483fee87f05fd4445de9c50df38c. repeated: XPixelGroup/BasicSR, basicsr/archs/ecbsr_arch.py at
-    29309abee516d318443edb5864a6c06db1ebf90b, whose colours run up to 1 and are repeated s * s times.
+    29309abee516d318443edb5864a6c06db1ebf90b, whose colours run up to 1 and are repeated s * s times. first:
+    src/model/ecbsr.py at 5b0cf7dcefec51418241102f223f6175dc1ba2c5, and legacy/src/model/ecb.py at 450187c.
     """
 
     def layer(inputs: int, outputs: int, last: bool = False) -> nn.Module:
@@ -62,11 +70,15 @@ def ecbsr(
 
     def forward(m: nn.Module, x: Tensor) -> Tensor:
         shortcut = torch.repeat_interleave(x, scale * scale, dim=1) if repeated else x
-        return m.upsampler(m.backbone(x) + shortcut)
+        y = m.tail(m.body(m.head(x))) if first else m.backbone(x)
+        return m.upsampler(y + shortcut)
 
     layers = [layer(colours, n), *(layer(n, n) for _ in range(blocks))]
     layers.append(layer(n, colours * scale**2, last=True))
-    return Apply(forward, backbone=chain(layers), upsampler=nn.PixelShuffle(scale))
+    parts = {"backbone": chain(layers)}
+    if first:
+        parts = {"head": chain(layers[:1]), "body": chain(layers[1:-1]), "tail": chain(layers[-1:])}
+    return Apply(forward, **parts, upsampler=nn.PixelShuffle(scale))
 
 
 def abpn_of_aimet(n: int, scale: int) -> nn.Module:
