@@ -50,11 +50,14 @@ seconds.
 EPILOG = """
 \b
 A sweep from beginning to end:
+  srsweep init                                write sweep.yaml from five answers
   srsweep check sweep.yaml                    size of the space, costs, expected time
   srsweep run sweep.yaml                      train; after Ctrl-C, the same command resumes
   srsweep front NAME                          the Pareto front as a table
   srsweep report NAME                         a page with figures
   srsweep select NAME --tiers 50k,150k,600k   choose variants for deployment
+  srsweep train NAME#11 -o best               train a chosen variant for longer
+  srsweep export best --to onnx -o out        write a checked file for a device
 
 NAME is the name of a sweep, or a sweep file.
 """

@@ -24,9 +24,9 @@ from srsweep.options import ExpandedPath, check_folder_of, is_terminal
 from sweeps.capacity.settings import ResourceSettings
 from sweeps.config.feasibility import check_feasible
 from sweeps.config.places import is_sweep_file
-from sweeps.config.sweep_config import read_config_text
+from sweeps.config.sweep_config import SweepConfig, read_config_text
 from sweeps.files import write_text
-from sweeps.run import local_slots
+from sweeps.run import local_slots, missing_set
 
 SCHEMA = "sweep.schema.json"
 """Name of the JSON schema, which is written beside the sweep file."""
@@ -84,12 +84,13 @@ def init(output: Path, replace: bool, **given: str | None) -> None:
         at_once=1 if on_gpu else local_slots(ResourceSettings()),
         schema=SCHEMA,
     )
-    _check(text, output)
+    config = _check(text, output)
     told = write_schema(output.with_name(SCHEMA))
     write_text(output, text)
-    say(
-        f"wrote {output}\n{told}\nnext: `{advised('check', output)}`, then `{advised('run', output)}`"
-    )
+    say(f"wrote {output}\n{told}")
+    if missing := missing_set(config.data):
+        say(f"note: the images are not here yet: {missing}", err=True)
+    say(f"next: `{advised('check', output)}`, then `{advised('run', output)}`")
 
 
 def _answers(given: dict[str, str | None]) -> Answers:
@@ -165,13 +166,15 @@ READERS: dict[str, Callable[[str], Any]] = {
 """The questions in their order, and the functions that read the answers. They raise UserError for a wrong answer."""
 
 
-def _check(text: str, output: Path) -> None:
-    """Raises UserError if `srsweep check` would refuse the file, for example because no network meets the budget."""
+def _check(text: str, output: Path) -> SweepConfig:
+    """Returns the sweep in the file. Raises UserError if `srsweep check` would refuse the file, for example because no network meets the budget."""
     try:
-        check_feasible(read_config_text(text, str(output)), sample=True)
+        config = read_config_text(text, str(output))
+        check_feasible(config, sample=True)
     except UserError as error:
         # The file is not written, so the mistake is that of the option behind the key.
         found = re.search(r"metadata\.sweep\.(data|budget)[\w.]*: (.*)", str(error))
         if found is None:
             raise
         raise UserError(f"--{found[1]}: {found[2]}") from None
+    return config

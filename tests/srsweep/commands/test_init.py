@@ -34,6 +34,14 @@ def test_without_a_terminal_the_defaults_make_a_sweep() -> None:
     assert read_config(Path("sweep.yaml")).name == "phone-x4"
 
 
+def test_images_that_are_not_here_are_told() -> None:
+    done = succeed("init", "--data", "BSDS400")
+    assert "note: the images are not here yet: " in done.stderr
+    assert "BSDS400" in done.stderr
+    assert Path("sweep.yaml").exists()  # another machine may have them
+    assert "note" not in succeed("init", "--replace").stderr
+
+
 @pytest.mark.slow
 def test_check_accepts_the_file_of_the_defaults(still_machine: None) -> None:
     succeed("init")
