@@ -37,6 +37,7 @@ from sqlalchemy import event
 from benchmarks import table
 from benchmarks.driver_overhead import KNOBS, OBJECTIVES, quality
 from benchmarks.record import Record
+from searchspace.cost import counted_once
 from sweeps.config.sweep_config import SweepConfig, parse_config
 from sweeps.engine.sweep import Sweep
 from sweeps.records import VALIDATION, Evaluation, Measurement, Outcome
@@ -255,6 +256,7 @@ def simulate(
         rows = list(cluster.run(trials))
         cluster.sweep.close()
         cluster.store.close()
+        counted_once.cache_clear()  # as in a new process
         began = time.process_time()
         store = Store(config.storage)
         again = Sweep(config, store, holder="simulation")

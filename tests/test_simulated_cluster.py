@@ -33,8 +33,10 @@ def test_every_trial_ends_although_half_of_the_workers_are_lost(
     rows, (sweep,) = simulated
     assert [row["finished"] for row in rows] == [2 * part for part in range(1, 11)]
     assert {trial.state for trial in sweep.trials.values()} == {"complete"}
-    # Four of the eight workers were lost: their trials got one attempt more.
-    assert sum(trial.attempt for trial in sweep.trials.values()) == TRIALS + 4
+    # Four of the eight workers were lost, one of which may have had no trial: each lost trial got one attempt more.
+    attempts = [trial.attempt for trial in sweep.trials.values()]
+    assert sum(attempts) in (TRIALS + 3, TRIALS + 4)
+    assert max(attempts) == 2
     assert all(trial.errors == 0 for trial in sweep.trials.values())
     assert rows[-1]["recovered_s"] > 0
     assert rows[-1]["restart_s"] > 0

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from searchspace.architecture import Architecture, stored_architecture
-from searchspace.cost import costs
+from searchspace.cost import COSTS, costs
 from sweeps.capacity.gpu_share import Share
 from sweeps.checkpoints.object_store import Mirror, is_url
 from sweeps.config.sweep_config import SweepConfig
@@ -42,6 +42,8 @@ class Trial:
     """Newest error of the trial, in one line; '' if this driver saw none."""
     scores: dict[str, float] = field(default_factory=dict)
     """The newest value of each measured objective, by name."""
+    counted: dict[str, float] = field(default_factory=dict)
+    """The costs that the database holds, by name; empty for a trial that this driver started."""
     curve: dict[int, dict[str, float]] = field(default_factory=dict)
     """The measured objectives of each evaluation: by optimiser step, then by name."""
     target: int = 0
@@ -82,6 +84,8 @@ class Trial:
             target=config.rung_at(row.until_step),
         )
         trial.take(row.measurements)
+        found = row.measurements
+        trial.counted = {m.name: m.value for m in found if m.name in COSTS and not m.dataset}
         return trial
 
     def take(self, measurements: Iterable[Measurement]) -> None:
@@ -125,8 +129,14 @@ class Trial:
             self.scores[LATENCY] = self.timed[key]
 
     def values(self, scale: int) -> dict[str, float]:
-        """Returns the costs of the network and the newest measured objectives, by name."""
-        return costs(self.architecture, scale) | self.scores
+        """Returns the costs of the network and the newest measured objectives, by name.
+
+        Stored costs are not counted again: with thousands of trials, a restarted driver would count for minutes.
+        """
+        stored = (
+            self.counted.keys() == COSTS.keys()
+        )  # a version with other costs stored other names
+        return (self.counted if stored else costs(self.architecture, scale)) | self.scores
 
     def folder(self, config: SweepConfig) -> Path:
         """Returns the folder of the trial's training states."""

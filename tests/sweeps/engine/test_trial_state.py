@@ -1,11 +1,14 @@
 """What a search hears of stored measurements: never a test set."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from searchspace.architecture import architecture
+from searchspace.cost import costs
 from searchspace.space import parse_space
+from sweeps.engine import trial_state
 from sweeps.engine.trial_state import Trial
 from sweeps.records import Measurement, TrialRow
 from sweeps.search.suggester import Suggester
@@ -96,3 +99,36 @@ def test_an_earlier_sweep_teaches_by_its_validation_images_only(
     )
     suggester.warm_start(0, [row])
     assert heard == [27.0]
+
+
+def test_a_restored_trial_has_its_stored_costs_and_counts_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = costs(NETWORK, 4)
+    rows = [Measurement(step=0, dataset="", name=name, value=v) for name, v in stored.items()]
+    row = TrialRow(
+        id=1,
+        number=0,
+        family="slwsr",
+        knobs=NETWORK.knobs,
+        architecture=NETWORK.key,
+        label=NETWORK.label,
+        seed=0,
+        state="complete",
+        attempts=1,
+        errors=0,
+        until_step=4,
+        measurements=[*rows, *ROWS],
+    )
+    config = small_config(tmp_path)
+    lacking = Trial.restored(replace(row, measurements=[*rows[1:], *ROWS]), config)
+    assert lacking.values(4) == {
+        **stored,
+        "psnr_y": 27.0,
+    }  # a cost that is new since then is counted
+
+    def no_count(*_: object) -> dict[str, int]:
+        raise AssertionError
+
+    monkeypatch.setattr(trial_state, "costs", no_count)
+    assert Trial.restored(row, config).values(4) == {**stored, "psnr_y": 27.0}
