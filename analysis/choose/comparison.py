@@ -138,7 +138,9 @@ def _summary(
 ) -> pd.DataFrame:
     lower = _minimized(fronts, ways)
     # Costs span orders of magnitude, and every factor of a cost should count alike.
-    positive = [way == "minimize" and (fronts[name] > 0).all() for name, way in ways.items()]
+    positive = np.array(
+        [way == "minimize" and bool((fronts[name] > 0).all()) for name, way in ways.items()]
+    )
     scaled = np.where(positive, np.log10(np.where(positive, lower, 1.0)), lower)
     corner = scaled.max(axis=0)
     corner = corner + 1e-9 * np.maximum(1.0, np.abs(corner))  # a point on the border counts
@@ -212,7 +214,7 @@ def _settings(stored: pd.DataFrame) -> pd.DataFrame:
     ]
     if stored["data_fingerprint"].nunique() > 1:
         seen = stored["data_fingerprint"]
-        rows.append({"setting": "images", **{str(name): seen[name] for name in whole}})
+        rows.append({"setting": "images", **{str(name): seen[str(name)] for name in whole}})
     return pd.DataFrame(rows, columns=["setting", *map(str, whole)])
 
 

@@ -83,6 +83,7 @@ class Roster:
     def new_trial(self) -> Trial | None:
         """Returns the first trial of a new architecture; None if the sweep trains no further architecture."""
         if not self.may_ask:
+            self.note_limit()
             return None
         number = next_number(self.trials, self.repeats.values(), self.config)
         sampler = self.suggester.sampler
@@ -98,6 +99,15 @@ class Roster:
         if self.config.search.min_gain is not None:
             self.store.set_fact(self.id, f"{GAIN} {number}", repr(sampler.gain))
         return trial
+
+    def note_limit(self) -> None:
+        """Says in `why_ended` which limit has ended the search before `search.trials` did, if one has."""
+        few = len(self.repeats) < self.config.search.trials
+        if few and not self.exhausted and not self.affordable(0):
+            hours = self.config.search.hours
+            spent = sum(trial.seconds for trial in self.trials.values())
+            over = hours is not None and spent >= hours * 3600
+            self.why_ended = f"search.{'hours' if over else 'steps'} is used up"
 
     def further_trial(self) -> Trial | None:
         """Returns a new trial of a complete architecture, with the next seed; None if no such trial may start."""

@@ -183,6 +183,7 @@ class Sweep(Roster):
         self._look_for_promotion()
         self._free_weights()
         if self.done:
+            self.note_limit()
             self._give_up_paused()
 
     def _log(self, trial: Trial, outcome: Outcome) -> None:
