@@ -48,11 +48,12 @@ SHOWN = ("params", "multadds")
 def design(
     file: Path, output: Path, target: str, count: int, size: str | None, form: Format | None
 ) -> None:
-    """Choose networks of a sweep file's space and write them as files to time.
+    """Choose representative networks from a search space and export them for timing.
 
-    FILE is the sweep file. The networks meet its limits and cover its kinds and sizes of operators: the
-    most usual network of each family, and then always the one that differs most from all chosen
-    ones. They have random weights, because a latency does not depend on them.
+    FILE is the sweep file, and the networks meet its limits. The choice starts with the most typical network of
+    each family, then repeatedly adds the network whose operators differ most from those already chosen. The
+    networks
+    have random weights, because a latency does not depend on the weights.
 
     \b
     srsweep device design sweep.yaml --to litert --size 320x180 -o bench

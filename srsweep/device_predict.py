@@ -39,12 +39,12 @@ def predict(
     """Predict the latency of networks on a device, and store it for the trials of a sweep.
 
     FILE is a model of `srsweep device model`. NETWORK is a sweep, or networks as for `srsweep cost`:
-    FAMILY KNOB=VALUE..., with alternatives such as 'n_feats=16|32'. These are predicted, and nothing is
-    stored.
+    FAMILY KNOB=VALUE..., with alternatives such as 'n_feats=16|32'. For networks given this way, the
+    prediction is only printed.
 
     For a sweep, a prediction is stored for each complete trial, under a name with the word `predicted`, so
-    that it never mixes with a measured latency. `srsweep front` and `srsweep select` take it by that
-    word. A prediction of an older model is replaced.
+    that it never mixes with a measured latency. Use that word to refer to it in
+    `srsweep front` and `srsweep select`. A prediction of an older model is replaced.
 
     \b
     srsweep device predict pixel.json slwsr 'n_feats=16|32' compression=all
@@ -69,7 +69,8 @@ def _tell(model: LatencyModel, predicted: Sequence[float], *, err: bool) -> None
     outside = sum(not model.shortest <= each <= model.longest for each in predicted)
     if outside:
         say(
-            f"{outside} of {len(predicted)} predictions lie outside {model.shortest:.3g} to {model.longest:.3g} ms, "
+            f"{outside} of {len(predicted)} predictions lie outside {model.shortest:.3g} to "
+            f"{model.longest:.3g} ms, "
             "the latencies that the model was learnt from",
             err=True,
         )

@@ -43,7 +43,8 @@ LONGEST = 40
     multiple=True,
     required=True,
     metavar="PATH",
-    help=f"The runtime's benchmark program, built for the device: {', '.join(PROGRAMS)}. Repeat the option for its "
+    help=f"The runtime's benchmark program, built for the device: {', '.join(PROGRAMS)}. Repeat the "
+    "option for its "
     "libraries. A name without a path is a program in the PATH of the device.",
 )
 @SIZE
@@ -54,11 +55,11 @@ def push(
 ) -> None:
     """Copy exported files and a benchmark program to a device.
 
-    FOLDER holds the files, from `srsweep device design` or `srsweep export`. Those that the program
-    runs are copied. The command writes the script `run.sh` into FOLDER, which times them.
+    FOLDER holds files of `srsweep device design` or `srsweep export`. Only files that the benchmark program can run
+    are copied. The command also writes a script to FOLDER, `run.sh`, that times the files.
 
-    Without adb, FOLDER gets the program too. Copy it to the device, run `sh run.sh` there, and bring
-    its folder `results` back.
+    Without adb, the program is also copied into FOLDER. Copy FOLDER to the device, run `sh run.sh` there, and
+    copy its folder `results` back.
 
     \b
     srsweep device push bench --program ./benchmark_model
@@ -105,7 +106,8 @@ def _remote(folder: Path) -> str:
 @click.option(
     "--delegate",
     metavar="NAME",
-    help="Part of the device that computes, as the program calls it: xnnpack, gpu, nnapi, npu, opencl, vulkan or cpu. "
+    help="Backend (delegate), by the benchmark program's name for it: xnnpack, gpu, nnapi, npu, opencl, "
+    "vulkan or cpu. "
     "Default: the usual one of the program, xnnpack or cpu.",
 )
 @THREADS
@@ -116,11 +118,11 @@ def _remote(folder: Path) -> str:
     show_default=True,
     help="Number of timed runs of each file. With --here, srsweep chooses the number itself.",
 )
-@click.option("--again", is_flag=True, help="Time files again that have a result.")
+@click.option("--again", is_flag=True, help="Time again files that already have a result.")
 @click.option(
     "--here",
     is_flag=True,
-    help="Time the files on this machine, in their runtimes' Python packages. No program is needed.",
+    help="Time the files on this machine with the Python packages of their runtimes. No program is needed.",
 )
 @SIZE
 @SERIAL
@@ -134,10 +136,10 @@ def run(  # noqa: PLR0913 - one parameter an option
     size: str | None,
     serial: str | None,
 ) -> None:
-    """Time the files on the device to which `srsweep device push` has copied them.
+    """Time the files that `srsweep device push` copied to the device.
 
-    If the command stops midway, the same command goes on: a file that has a result is not timed again.
-    Time with another delegate or another number of threads by calling the command again.
+    If the command stops midway, run it again: files that already have a result are skipped. To try another delegate
+    or thread count, run the command again with it.
 
     \b
     srsweep device run bench --delegate gpu --threads 4
@@ -196,7 +198,7 @@ def _run_here(
 @click.option(
     "--device",
     metavar="NAME",
-    help="Name of the device, such as 'Pixel 9'. Default: the model that the device states.",
+    help="Name of the device, such as 'Pixel 9'. Default: the model name that the device reports.",
 )
 @click.option("--runtime", metavar="NAME", help="Runtime and its version, such as 'LiteRT 2.3'.")
 @REPLACE
@@ -216,10 +218,10 @@ def pull(  # noqa: PLR0913 - one parameter an option
     """Read the results of `srsweep device run`, and write a CSV file that `latency import` reads.
 
     The results come from the connected device. Without adb, they come from the folder `results` in
-    FOLDER, which a person has brought back from the device.
+    FOLDER, which you have copied back from the device.
 
-    The CSV file holds the median and, if the program states them, the quartiles. If a program states
-    only the mean, the name of the runtime gets the word (mean), so that means and medians never mix.
+    The CSV file holds the median and, if the program reports them, the quartiles. If a program reports only the
+    mean, (mean) is appended to the runtime's name, so that means and medians never mix.
 
     \b
     srsweep device pull bench --runtime "LiteRT 2.3" -o pixel.csv

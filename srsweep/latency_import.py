@@ -31,7 +31,7 @@ KEY = re.compile(r"[0-9a-f]{8,16}")
 @click.option(
     "--delegate",
     metavar="NAME",
-    help="Part of the device that computes, as the runtime calls it, such as cpu, xnnpack, gpu or npu.",
+    help="Backend (delegate), by the runtime's name for it, such as cpu, xnnpack, gpu or npu.",
 )
 @click.option("--dtype", metavar="NAME", help="Precision of the files, such as float32 or int8.")
 @click.option("--size", metavar="WxH", help="Width and height of the input image in pixels.")
@@ -41,7 +41,8 @@ KEY = re.compile(r"[0-9a-f]{8,16}")
     "sweeps",
     metavar="NAME",
     multiple=True,
-    help="Store the latencies for trials of this sweep only. Default: for those of all sweeps. Repeat the option for several.",
+    help="Store the latencies for trials of this sweep only. Default: all sweeps. Repeat the option for "
+    "several.",
 )
 @click.option(
     "--replace", is_flag=True, help="Replace latencies of the same device and conditions."
@@ -63,14 +64,15 @@ def import_latency(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Store latencies that were measured on another device, such as a phone.
 
-    FILE is a CSV file with a head. The column `latency_ms` holds the median in milliseconds. One of the
-    columns `file` (a file of `srsweep export`), `trial` (SWEEP#NUMBER) and `architecture` (its key) names
-    the network. `lower_ms`, `upper_ms` (the quartiles) and `runs` may be left out.
+    FILE is a CSV file with a header row. The column `latency_ms` holds the median in milliseconds. The network is
+    named by one of these columns: `file` (a file of `srsweep export`), `trial` (SWEEP#NUMBER) or `architecture`
+    (the
+    network's key in the database). `lower_ms`, `upper_ms` (the quartiles) and `runs` may be left out.
 
-    Device, runtime, delegate, dtype, size and threads come from a column of that name or from the
-    option. The name of a file tells its dtype, and its size if it accepts one only. All six belong
-    to the name of the stored latency, so that different measurements never mix. A latency is stored for
-    each complete trial of the network. `srsweep front` and `srsweep select` then take it by words of its name.
+    Give device, runtime, delegate, dtype, size and threads either as a column or as an option. The dtype is read
+    from the file name, and so is the size if the file has a fixed input size. All six become part of the stored
+    latency's name, so that different measurements never mix. A latency is stored for each complete trial of the
+    network. Refer to it in `srsweep front` and `srsweep select` by words from its name.
 
     Nothing is stored if a row is wrong, or if another value is stored already and --replace is not given.
 

@@ -61,12 +61,15 @@ class RealRange(click.FloatRange):
 FILE = click.argument("file", type=ExpandedPath(path_type=Path, dir_okay=False))
 VARIANT = click.argument("variant", metavar="VARIANT...", nargs=-1, required=True)
 VERBOSE = click.option(
-    "-v", "--verbose", is_flag=True, help="Also show what each worker begins, and each evaluation."
+    "-v",
+    "--verbose",
+    is_flag=True,
+    help="Also show when each worker starts a trial, and each evaluation.",
 )
 LOG = click.option(
     "--log",
     type=ExpandedPath(path_type=Path, dir_okay=False),
-    help="File to which to append all that -v shows, with the time.",
+    help="Append everything that -v shows to this file, with timestamps.",
 )
 SIZE = click.option(
     "--size",
@@ -100,7 +103,8 @@ def _database(fallbacks: str) -> Callable[[Command], Command]:
         "--db",
         envvar=STORAGE_VARIABLE,
         default=None,
-        help=f"URL of the database. Default: the environment variable {STORAGE_VARIABLE}. If it is not set: {fallbacks}"
+        help=f"URL of the database. Default: the environment variable {STORAGE_VARIABLE}. If it is not "
+        f"set: {fallbacks}"
         f"{DEFAULT_STORAGE}.",
     )
 
@@ -117,11 +121,13 @@ DRIVER = click.option(
     type=click.Choice(["local", "ray"]),
     default="local",
     show_default=True,
-    help="Where to run the trials. local: on this machine. ray: through Ray Tune, on this machine or a cluster.",
+    help="Where to run the trials. local: on this machine. ray: through Ray Tune, on this machine or a "
+    "cluster.",
 )
 ADDRESS = click.option(
     "--address",
-    help="Address of the Ray cluster to use with --driver ray. auto: the cluster that is running on this machine. "
+    help="Address of the Ray cluster to use with --driver ray. auto: the cluster that is running on this"
+    " machine. "
     "Default: start a new Ray on this machine.",
 )
 THREADS = click.option(
@@ -154,7 +160,8 @@ def size_of(text: str | None, scale: int) -> tuple[int, int]:
     sides = [int(part) for part in parts if part.isdecimal() and len(part) <= 6]
     if len(parts) != 2 or len(sides) != 2 or not all(8 <= side <= MAX_SIDE for side in sides):
         raise UserError(
-            f"--size: must read WIDTHxHEIGHT, such as 320x180, with sides from 8 to {MAX_SIDE:,}, got {shown(text)}"
+            f"--size: must read WIDTHxHEIGHT, such as 320x180, with sides from 8 to {MAX_SIDE:,}, "
+            f"got {shown(text)}"
         )
     return sides[1], sides[0]
 

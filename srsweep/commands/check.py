@@ -72,8 +72,8 @@ def check(file: Path, form: Format | None) -> None:
     FILE is the sweep file. The command shows the size of the search space, the share of it within the
     budget, the range of each cost and the expected time. No trial is trained.
 
-    The expected time comes from a few training steps, for which your other srsweep processes on this
-    machine pause. If other processes use the cores, the command shows their load and no expected time.
+    To estimate the time, the command times a few training steps. Your other srsweep processes on this
+    machine pause meanwhile. If other processes use the cores, the command shows their load and no expected time.
     """
     config = read_file(file)
     with by_line(file):
@@ -90,8 +90,10 @@ def check(file: Path, form: Format | None) -> None:
 def describe(config: SweepConfig) -> dict[str, Any]:
     """Returns facts about a sweep by name, such as 'feasible' or 'expected time', as JSON types.
 
-    Raises UserError if no architecture is feasible, if the images cannot be used, or if the database holds the sweep
-    with other settings or images. If an image set is missing, the fact 'data' says so instead, because the sweep may
+    Raises UserError if no architecture is feasible, if the images cannot be used, or if the database holds the
+    sweep
+    with other settings or images. If an image set is missing, the fact 'data' says so instead, because the
+    sweep may
     run on another machine.
     """
     ready = prepare(config, sample=True, elsewhere=True)
@@ -293,8 +295,10 @@ class TooLarge(Exception):  # noqa: N818 - reads as what happened
 def _time_step(config: SweepConfig, architecture: Architecture) -> float:
     """Returns the duration of one training step in seconds. Raises TooLarge if the step does not fit into memory.
 
-    If a step would take the CPU very long, a smaller batch is timed, and the duration is multiplied. With patch stages,
-    a step with the largest patches is timed, and the result is for patches of mean area. If the sweep searches training
+    If a step would take the CPU very long, a smaller batch is timed, and the duration is multiplied. With patch
+    stages,
+    a step with the largest patches is timed, and the result is for patches of mean area. If the sweep searches
+    training
     settings, those that need the most memory are timed.
     """
     train, scale = heaviest(config.trainings), config.scale

@@ -18,15 +18,17 @@ LEFT_OUT = ["source", "steps", "printed_db", "seeds_for_printed", "claim_verdict
 @DATABASE_ALONE
 @tabular
 def claims(names: tuple[str, ...], db: str | None, form: Format | None) -> None:
-    """Say which claims of the papers hold in your trainings.
+    """Report which claims of the four papers hold in your training runs.
 
     CLAIM is the name of a claim, such as pool. Without it, the command lists all claims. Each row compares the
     design that a paper prefers with another design, seed by seed. It shows the mean difference of PSNR-Y (in dB,
-    on the validation images) and the 95 % interval of this difference. A comparison holds if the interval lies above 0,
-    and does not hold if it lies below 0. Otherwise the trainings cannot decide. Then seeds_needed says how many seeds
-    would find such a difference with a probability of 80 %. A line for each claim follows.
+    on the validation images) and the 95 % interval of this difference. A comparison holds if the interval lies
+    above 0,
+    and does not hold if it lies below 0. Otherwise the result is inconclusive, and
+    seeds_needed estimates how many seeds would settle it with a probability of 80 %. A line for each claim follows.
 
-    The sweep files in configs/claims train the designs. docs/claims.md says what short trainings can show.
+    Run the sweep files in configs/claims to train these designs. docs/claims.md says what short training runs can
+    show.
     """
     known = {claim.name: claim for claim in CLAIMS}
     for name in names:

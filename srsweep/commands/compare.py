@@ -22,8 +22,9 @@ from srsweep.pareto_front import named_objectives
 @click.option(
     "--budgets",
     metavar="50k,150k",
-    help="Budgets at which the best networks are compared: upper limits on the first objective that is not a quality. "
-    "Default: round numbers between the cheapest and the dearest network of the fronts.",
+    help="Budgets at which the best networks are compared: upper limits on the first objective that is "
+    "not a quality. "
+    "Default: round numbers between the cheapest and the most expensive network of the fronts.",
 )
 @DATABASE
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, without rounding.")
@@ -37,13 +38,14 @@ def compare(
     """Compare the fronts of two or more sweeps.
 
     SWEEP is the name of a sweep, or a sweep file. All sweeps are in one database; `srsweep merge` copies
-    sweeps from another one. The command prints the fronts side by side, which of their networks another
-    sweep dominates, the share of the hypervolume that each front has of all fronts together, the best
-    network of each sweep at equal budgets, and the settings that differ. Sweeps with different scales
+    sweeps from another one. The command prints the fronts side by side, marks networks that another
+    sweep dominates, and gives the hypervolume of each front as a share of the hypervolume of all fronts
+    together. It also prints the best network of each sweep at equal budgets, and the settings that differ.
+    Sweeps with different scales
     or validation images are refused, because PSNR cannot be compared there.
 
-    The hypervolume is that of the logarithms of minimized objectives. Its corner is the worst value of
-    each objective on any of the fronts. (`srsweep plate` compares pictures.)
+    For the hypervolume, minimized objectives are on logarithmic axes. The reference point is the worst value of
+    each objective on any of the fronts. To compare pictures, use `srsweep plate`.
     """
     sweeps, url = locate(names, db)
     wanted = named_objectives(url, parts(objectives)) if objectives else None

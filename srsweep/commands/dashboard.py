@@ -18,8 +18,9 @@ from srsweep.options import DATABASE_ALONE, locate
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Address at which the page is served. Open the page under this address: a request whose Host header names another "
-    "host is refused. With an address other than the default, anyone who can reach this machine can see the sweeps.",
+    help="Address at which the page is served. Use this address in the browser; requests with a "
+    "different Host header are refused. With an address other than the default, anyone who can "
+    "reach this machine can see the sweeps.",
 )
 def dashboard(db: str | None, port: int, host: str) -> None:
     """Show the sweeps live in a browser.

@@ -26,11 +26,12 @@ MARKS = {"ok": "ok", "missing": "-", "problem": "!!"}
 @DATABASE_ALONE
 @tabular
 def doctor(root: Path, db: str | None, form: Format | None) -> None:
-    """Say what srsweep found on this machine.
+    """Show what srsweep found on this machine.
 
-    The command shows Python, torch, cores, GPUs, optional packages and how to install them, image sets,
-    the database and the terminal. It changes nothing. The mark ok stands for something that srsweep
-    can use, - for something optional that is missing, and !! for a problem.
+    The command shows Python, torch, cores, GPUs, optional packages, image sets, the database and the terminal. It
+    says how to install optional packages that are missing. It changes nothing. "ok" means usable, "-" means
+    optional
+    and missing, and "!!" means a problem.
 
     \b
     Exit codes:

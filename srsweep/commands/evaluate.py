@@ -46,31 +46,35 @@ assert set(SETS) <= set(TEST_SETS)
 @click.option(
     "--root",
     type=ExpandedPath(path_type=Path),
-    help="Folder of the test sets. Default: the folder of the image sets that the network was trained with, otherwise ./data.",
+    help="Folder of the test sets. Default: the folder of the image sets that the network was trained "
+    "with, otherwise ./data.",
 )
 @click.option(
     "--sets",
     default=",".join(SETS),
     show_default=True,
-    help="Names of test sets in the folder --root, separated by commas (Set5,Set14) or as a list ([Set5, Set14]). With the "
+    help="Names of test sets in the folder --root, separated by commas (Set5,Set14) or as a list ([Set5,"
+    " Set14]). With the "
     "default, sets that are not there are left out.",
 )
 @click.option(
     "--self-ensemble",
     is_flag=True,
-    help="Also measure the self-ensemble, the mean output over eight flips and rotations of an image. Its rows are marked "
+    help="Also measure the self-ensemble, the mean output over eight flips and rotations of an image. "
+    "Its rows are marked "
     "with +.",
 )
 @click.option(
     "--tile",
     type=click.IntRange(1, MAX_SIDE),
-    help="Enlarge each image in square tiles to save memory. The number is the side of a tile in low-resolution pixels. "
-    "Default: enlarge whole images.",
+    help="Upscale each image in square tiles to save memory. The number is the side of a tile in "
+    "low-resolution pixels. Default: upscale whole images.",
 )
 @click.option(
     "--published/--no-published",
     default=None,
-    help="Show published results of networks with a similar number of parameters. Default: --no-published with "
+    help="Show published results of networks with a similar number of parameters. Default: "
+    "--no-published with "
     "--json or --csv, otherwise --published.",
 )
 @click.option(
@@ -108,12 +112,14 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
 
     PSNR and SSIM are computed as in the papers: on the Y channel of BT.601, from 8-bit images, with s
     pixels cropped at each border, where s is the scale. For sets that are
-    not test sets of the papers, such as DIV2K_valid_HR, the PSNR over all three RGB channels is computed too. If VARIANT is a trial and --weights is not
+    not test sets of the papers, such as DIV2K_valid_HR, the PSNR over all three RGB channels is computed too.
+    If VARIANT is a trial and --weights is not
     given, the scores are stored in the database, for each set and for each image. Scores of the
     self-ensemble are not stored.
 
-    --weights takes a checkpoint of srsweep or the state dict of the paper's authors. Its tensors are
-    matched by name if the names are those of srsweep or of a public implementation that srsweep knows. Otherwise they are
+    --weights takes an srsweep checkpoint or a state dict released by a paper's authors. Its tensors are
+    matched by name if the names are those of srsweep or of a public implementation that srsweep knows.
+    Otherwise they are
     matched by order, and a line says "by order, not verified". Code in a file is never executed.
 
     \b
@@ -237,7 +243,8 @@ def _remember(trial: TrialReference, measured: Sequence[Measured]) -> None:
     kept = [row for row in rows if len(row[1]) <= MOST_CHARACTERS]
     if len(kept) < len(rows):
         click.echo(
-            f"the results of {(len(rows) - len(kept)) // 2} images were not stored, because SET/IMAGE has more than "
+            f"the results of {(len(rows) - len(kept)) // 2} images were not stored, because "
+            "SET/IMAGE has more than "
             f"{MOST_CHARACTERS} characters",
             err=True,
         )

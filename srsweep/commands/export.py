@@ -46,8 +46,8 @@ from sweeps.measure.evaluate import bicubic_scores, evaluate
     multiple=True,
     default=("onnx",),
     show_default=True,
-    help="File format; docs/export.md describes each of them. onnx, int8 and torch need the extra `export`, the others "
-    "an extra of their own. Repeat the option for several formats.",
+    help="File format; docs/export.md describes each of them. onnx, int8 and torch need the pip extra "
+    "`export`; each other runtime has its own extra. Repeat the option for several formats.",
 )
 @click.option(
     "--front",
@@ -59,7 +59,8 @@ from sweeps.measure.evaluate import bicubic_scores, evaluate
     "--all",
     "whole",
     flag_value="all",
-    help="Export all complete trials of a sweep that have weights on this machine. VARIANT is then the name of the "
+    help="Export all complete trials of a sweep that have weights on this machine. VARIANT is then the "
+    "name of the "
     "sweep.",
 )
 @INTO
@@ -67,7 +68,8 @@ from sweeps.measure.evaluate import bicubic_scores, evaluate
 @click.option(
     "--data",
     "train_set",
-    help="Images for calibrating INT8 and for measuring PSNR. It takes the same values as data.train in a sweep file. Default: the images "
+    help="Images for calibrating INT8 and for measuring PSNR. It takes the same values as data.train in "
+    "a sweep file. Default: the images "
     "that the network was trained with, otherwise `embedded`, the photographs that come with scikit-image.",
 )
 @click.option(
@@ -106,10 +108,11 @@ def export(  # noqa: PLR0913 - one parameter an option
     The output of each file is compared with PyTorch's output at three image sizes, and its PSNR is
     measured on the validation images. If a file differs too much, it is not kept, and the exit code
     is 1. A model card is written beside each file. INT8 files are calibrated on the training images.
-    Files for some formats accept images of one size only, --size, which is part of the file's name.
+    Some formats fix the input size. Set it with --size; it becomes part of the file name.
     For a trial, the latency of each file and the PSNR of its INT8 file are stored in the database.
 
-    --front takes the front of the sweep's own objectives. A front computed from the PSNR of INT8 files or from measured
+    --front uses the Pareto front for the sweep's own objectives. A front computed from the PSNR of INT8 files
+    or from measured
     latency may hold other trials. Use --all to measure those trials too.
 
     \b
@@ -154,7 +157,8 @@ def _refuse_same_files(variants: Sequence[Variant]) -> None:
         other = first.setdefault((each.architecture.key, each.scale), each)
         if other is not each:
             raise UserError(
-                f"{other.name} and {each.name}: are the same network with different weights, so their files would have "
+                f"{other.name} and {each.name}: are the same network with different weights, so "
+                "their files would have "
                 "the same name; export each into its own folder"
             )
 

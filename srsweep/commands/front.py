@@ -9,7 +9,8 @@ from srsweep.options import DATABASE, locate, parts, print_table, tabular
 from srsweep.pareto_front import below_bicubic_line, front_of
 
 UNRELIABLE = (
-    "unreliable: other processes used the cores, or the quartiles kept changing; on a machine that does nothing else, "
+    "unreliable: other processes used the cores, or the quartiles kept changing; on a machine that "
+    "does nothing else, "
     "`{}` measures the sweep's latencies anew"
 )
 
@@ -19,8 +20,9 @@ UNRELIABLE = (
 @click.option(
     "--objectives",
     metavar="psnr_y,params",
-    help="Objectives to use instead of the sweep's own: psnr_y, ssim_y, psnr_rgb, psnr_y_int8, any cost, or latency. If "
-    "several latencies were measured, add words from the name of the one that you want, as in 'latency int8'. "
+    help="Objectives to use instead of the sweep's own: psnr_y, ssim_y, psnr_rgb, psnr_y_int8, any cost,"
+    " or latency. If there are several latencies, add words from the name of the one you want, as "
+    "in 'latency int8'. "
     "--csv shows the names.",
 )
 @click.option(

@@ -43,10 +43,14 @@ QUESTIONS = {
 
 @click.command()
 @click.option("--scale", help="Upscaling factor: 2, 3, 4 or 8.")
-@click.option("--data", help="Training images: embedded, the name of a set in ./data, or a folder.")
+@click.option(
+    "--data",
+    help="Training images: `embedded` (photographs that come with scikit-image), a set in ./data, or a "
+    "folder.",
+)
 @click.option(
     "--budget",
-    help="Largest number of parameters, such as 150k, largest latency on this machine, such as '30 ms', or none.",
+    help="Budget: a number of parameters (150k), a latency on this machine ('30 ms'), or none.",
 )
 @click.option("--device", help="Device to train on: auto, cpu or cuda.")
 @click.option("--time", help="Time that the sweep may take, such as '30 min', '8 h' or '2 d'.")
@@ -62,8 +66,9 @@ QUESTIONS = {
 def init(output: Path, replace: bool, **given: str | None) -> None:
     """Write a sweep file from the answers to five questions.
 
-    On a terminal, the command asks each question that no option answers. Otherwise, such a question gets
-    its default: scale 4, the embedded photographs, 150k parameters, device auto, one hour. The file has
+    On a terminal, the command asks each question that no option answers. Without a terminal, unanswered
+    questions get their defaults: scale 4, the embedded photographs, 150k parameters, device auto, one hour. The
+    file has
     comments that explain how to change it. Its JSON schema is written beside it, for editors.
 
     \b

@@ -16,7 +16,8 @@ EACH_WEIGHTS = click.option(
     "--weights",
     type=ExpandedPath(path_type=Path, dir_okay=False),
     multiple=True,
-    help="Checkpoint to load for a network that is named by its family. Repeat the option, in the order of the networks.",
+    help="Checkpoint for a network given as FAMILY KNOB=VALUE. Repeat the option, in the order of the "
+    "networks.",
 )
 
 
@@ -26,7 +27,7 @@ EACH_WEIGHTS = click.option(
     "--image",
     type=ExpandedPath(path_type=Path, dir_okay=False),
     required=True,
-    help="The original image. It is reduced bicubically, and the networks enlarge the result.",
+    help="The original image. It is downscaled bicubically, and the networks upscale the result.",
 )
 @EACH_WEIGHTS
 @SCALE
@@ -42,15 +43,15 @@ def inspect(
     db: str | None,
     form: Format | None,
 ) -> None:
-    """Look inside networks while they enlarge one image.
+    """Look inside networks while they upscale one image.
 
     Each VARIANT is a trial (SWEEP#NUMBER), an output folder of `srsweep train`, a checkpoint of srsweep,
     or a network in quotes ("FAMILY KNOB=VALUE...") with its --weights. Several networks are overlaid.
 
-    For each block, the page shows the power spectral density of its output and the size of its residual.
-    It also shows the share of zeros behind each activation, and the PSNR that is lost without each input
-    of a pool layer and without each parallel path. The folder gets the page inspect.html and a CSV file
-    per table. The table of the blocks is printed. docs/inspect.md explains the measurements.
+    For each block, the page shows the power spectral density of its output and the size of its residual. It also
+    shows the share of zeros after each activation, and how much the PSNR drops when an input of an information-pool
+    layer or a parallel path is removed. The output folder receives the page inspect.html and one CSV file for each
+    table. The table of the blocks is also printed to the terminal. docs/inspect.md explains the measurements.
 
     \b
     srsweep inspect imdn --weights IMDN_x4.pth --image baby.png -o inside

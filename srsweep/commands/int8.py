@@ -43,9 +43,10 @@ def int8(
 ) -> None:
     """Compare the PSNR of networks in float32 and as INT8 files.
 
-    VARIANT is a trial (SWEEP#NUMBER) or an output folder of `srsweep train`. For a training with `--quantize
-    int8`, the table compares the file made from the weights that it started from (post_training) with the file made
-    from its result (aware). All PSNRs are those of the luma on the validation images of the training, in dB. Nothing is stored.
+    VARIANT is a trial (SWEEP#NUMBER) or an output folder of `srsweep train`. For a `--quantize int8` run, the
+    table compares the INT8 file of the starting weights (post_training) with that of the fine-tuned weights
+    (aware).
+    PSNR is PSNR-Y in dB, on the validation images of the training run. Nothing is stored.
 
     \b
     srsweep train best --quantize int8 -o best-int8
@@ -83,14 +84,16 @@ def _before(name: str, variant: Variant) -> Variant:
         return variant
     if variant.train.warm_start is None:
         raise UserError(
-            f"{name}: was trained with simulated rounding from the first step, so it has no weights in float32 to "
+            f"{name}: was trained with simulated rounding from the first step, so it has no weights "
+            "in float32 to "
             "compare with"
         )
     path = Path(variant.train.warm_start)
     started = of_checkpoint(path)
     if started is not None and started.scale != variant.scale:
         raise UserError(
-            f"{name}: started from weights for x{started.scale}, which have no PSNR at x{variant.scale} to compare with"
+            f"{name}: started from weights for x{started.scale}, which have no PSNR at "
+            f"x{variant.scale} to compare with"
         )
     if started is not None:
         return started

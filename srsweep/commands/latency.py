@@ -76,7 +76,8 @@ class _OrImport(click.Command):
 @click.option(
     "--replace",
     is_flag=True,
-    help="Replace the latency that the sweep itself measured. A sweep measures latency if latency is one of its objectives or limits.",
+    help="Replace the latency that the sweep itself measured. A sweep measures latency if latency is one"
+    " of its objectives or limits.",
 )
 @DATABASE
 @tabular
@@ -105,11 +106,12 @@ def latency(  # noqa: PLR0913 - one parameter an option
     The latency of a trial is stored in the database. `srsweep front` can then use it as an objective,
     and `srsweep select` can use it as a limit.
 
-    With --replace, VARIANT is one or several trials, or a sweep, which stands for all its trials that
-    have a latency. The latency is measured with the sweep's own settings. This machine must be of the same kind
+    With --replace, VARIANT is one or several trials, or a sweep, meaning all of its trials that have a latency.
+    The latency is measured with the sweep's own settings. This machine must be of the same kind
     as the one that the sweep used. A reliable
-    latency replaces the stored one. A trial that was stopped because of its latency, and is within the
-    budget now, is trained by the next `srsweep run` or `srsweep resume`.
+    latency replaces the stored one. If a trial was stopped for its latency and is now within the budget, the
+    next `srsweep run` or `srsweep
+    resume` trains it.
 
     \b
     srsweep latency SWEEP#12

@@ -33,15 +33,17 @@ from sweeps.search.gates import least_of
     type=RealRange(min=0),
     default=None,
     metavar="DB",
-    help="Smallest PSNR of RGB on the validation images of the sweep. Variants below it are not ranked. The default is the "
-    f"gate of the sweeps on psnr_rgb. Without one, it is the challenge's own limit, {GATE:.2f} dB, which applies to other images.",
+    help="Minimum RGB PSNR on the sweep's validation images. Variants below it are not ranked. The "
+    "default is the "
+    f"gate of the sweeps on psnr_rgb. Without one, it is the challenge's own limit, {GATE:.2f} dB, "
+    "which applies to other images.",
 )
 @click.option(
     "--latency",
     default="latency",
     show_default=True,
-    help="The latency that counts as running time. If several latencies were measured, add words from "
-    "the name of the one that you want, as in 'latency torch'.",
+    help="The latency that counts as running time. If there are several latencies, add words from the "
+    "name of the one you want, as in 'latency torch'.",
 )
 @click.option(
     "--published",
@@ -61,13 +63,15 @@ def ntire(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Rank the variants of a sweep by NTIRE's efficiency score.
 
-    Each NAME is the name of a sweep, or a sweep file. Only complete trials with a measured latency in torch are
+    Each NAME is the name of a sweep, or a sweep file; --published needs none. Only complete trials with a
+    measured latency in torch are
     ranked. A sweep measures it if latency is an objective or in the budget. Otherwise use `srsweep latency`.
 
-    The score is a weighted sum of three terms exp(2 * r). In these terms, r is the running time, the Mult-Adds or the
-    parameters of the network, divided by those of the baseline. Lower is better, and the baseline has 7.39. The latency of the baseline is measured now,
-    in the way in which the sweep's latencies were measured. This machine must be of the same kind
-    as the machine on which those latencies were measured.
+    The score is a weighted sum of three terms exp(2 * r). In these terms, r is the running time, the Mult-Adds
+    or the
+    parameters of the network, divided by those of the baseline. Lower is better, and the
+    baseline scores 7.39. The baseline is timed when you run this command, with the sweep's latency settings. This
+    machine must be of the same kind as the machine on which the sweep's latencies were measured.
 
     \b
     srsweep ntire NAME --gate 28.5
@@ -105,7 +109,8 @@ def ntire(  # noqa: PLR0913 - one parameter an option
     untimed = int(frame[column].isna().sum())
     if form is None:
         say(
-            f"\nNTIRE {year}: {len(table)} of {len(frame)} variants are ranked; {below} are below the gate of {gate:g} dB of RGB"
+            f"\nNTIRE {year}: {len(table)} of {len(frame)} variants are ranked; {below} are below "
+            f"the gate of {gate:g} dB of RGB"
             + (f", {unknown} were trained before it was stored" if unknown else "")
             + f" and {untimed} have no latency. Running time: {column}."
         )

@@ -35,17 +35,21 @@ from sweeps.run import local_slots, prepare
 @click.option(
     "--most",
     type=click.IntRange(1, 100_000),
-    help="Largest number of simultaneous copies to try. Default without a GPU: one copy for each core. Default on a GPU: the "
-    "number of cores divided by `resources.cpu`, but no more copies than are predicted to fit into the memory of the GPU.",
+    help="Largest number of simultaneous copies to try. Default without a GPU: one copy for each core. "
+    "Default on a GPU: the "
+    "number of cores divided by `resources.cpu`, but no more copies than are predicted to fit into "
+    "the memory of the GPU.",
 )
 @tabular
 def pack(file: Path, seconds: float, most: int | None, form: Format | None) -> None:
     """Measure how many trials to run at once on this machine.
 
     FILE is a sweep file. The command trains 1, 2, 4, ... copies of one network at once, each in its own
-    process, with the sweep's images and settings. The network has the median Mult-Adds of a sample of the search space.
+    process, with the sweep's images and settings. The network has the median Mult-Adds of a sample of the
+    search space.
     The measurement ends when twice as many copies raise the total steps per second by less than
-    5 %, or when a copy runs out of memory. Copy the last line of the output into FILE.
+    5 %, or when a copy runs out of memory. The last line of the output is a
+    `resources` setting; copy it into FILE.
 
     Your other srsweep processes on this machine pause during each measurement. Stop all other work on
     the machine first. If other processes use the cores, the command repeats a measurement, up to three
@@ -54,8 +58,8 @@ def pack(file: Path, seconds: float, most: int | None, form: Format | None) -> N
 
     On a GPU, the result is also stored in the sweep's cache folder. `srsweep run` uses the stored
     result if FILE says `resources: {gpu: auto}`, which is the default. If no result is stored, `srsweep
-    run` measures first. Without a GPU, nothing is stored, and `srsweep run` gives
-    each trial `resources.cpu` cores and runs as many trials at once as there are cores for.
+    run` measures first. Without a GPU, nothing is stored. `srsweep run` then gives each trial
+    `resources.cpu` cores, and runs as many trials at once as the cores allow.
 
     In the output, predicted_bytes is the memory of one process, predicted from the costs of the
     network. measured_bytes is the peak memory of one process, evaluation included. On a GPU,

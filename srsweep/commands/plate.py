@@ -46,7 +46,8 @@ KINDS = (".png", ".html")
     "--box",
     "box_text",
     metavar="LEFT,TOP,WIDTH,HEIGHT",
-    help="Part of the image to show, in pixels of the original. Default: the square of 64 pixels in which the versions differ "
+    help="Part of the image to show, in pixels of the original. Default: the square of 64 pixels in "
+    "which the versions differ "
     "most.",
 )
 @REPLACE
@@ -65,14 +66,15 @@ def plate(
     db: str | None,
     form: Format | None,
 ) -> None:
-    """Show the same part of an image as several networks enlarge it.
+    """Compare a crop of one image across several networks.
 
-    PICTURE is the original. It is reduced bicubically, and the networks enlarge the result. Each VARIANT
+    PICTURE is the original. It is downscaled bicubically, and the networks upscale the result. Each VARIANT
     is a trial (SWEEP#NUMBER), an output folder of `srsweep train`, a checkpoint of srsweep, a file of
     `srsweep export`, or a network in quotes ("FAMILY KNOB=VALUE...") with its --weights.
 
-    The plate shows the whole original with a box, and what is in the box from bicubic, from each network
-    and from the original, with PSNR and SSIM of the luma of the whole image.
+    The plate shows the original with a box, and beside it that crop for bicubic, each network and the original.
+    PSNR
+    and SSIM (Y channel) are for the whole image.
 
     \b
     srsweep plate baby.png imdn --weights IMDN_x4.pth -o baby_x4.png

@@ -26,14 +26,15 @@ def rename(name: str, new: str, db: str | None) -> None:
     """Rename a sweep and the folder of its checkpoints.
 
     NAME is the name of a sweep, or a sweep file. NEW is the name that it gets. Trials keep their numbers.
-    A sweep file keeps its old name: change it there before you run the file again. A sweep that a driver runs is not
-    renamed.
+    The name in a sweep file is not changed; edit it before you run the file again. A sweep that is currently
+    running is left alone.
     """
     if fault := name_fault(new):
         raise UserError(f"NEW: {fault}")
     if not re.fullmatch(SWEEP_NAME, new):
         raise UserError(
-            "NEW: must begin with a letter or a digit and consist of at most 100 letters, digits, dots, hyphens and "
+            "NEW: must begin with a letter or a digit and consist of at most 100 letters, digits, "
+            "dots, hyphens and "
             f"underscores, got {new!r}"
         )
     (sweep,), url = locate([name], db)

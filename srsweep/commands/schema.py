@@ -22,8 +22,8 @@ def schema(output: Path | None) -> None:
     """Print the JSON schema of sweep files.
 
     An editor with the YAML language server uses the schema to complete keys, to explain them, and to
-    underline mistakes. It finds the schema by the first line of a sweep file, which `srsweep init`
-    writes. An existing file is replaced only if it is such a schema.
+    underline mistakes. It finds the schema through the first line of the sweep file. `srsweep init` writes that
+    line. An existing file is replaced only if it is such a schema.
 
     \b
     srsweep schema -o sweep.schema.json

@@ -34,8 +34,9 @@ from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
     "limits",
     metavar="COST=LIMIT",
     multiple=True,
-    help="Upper limit of a cost or of a measured latency, such as params=150k or latency=30ms. If several latencies were "
-    "measured, add words from the name of the one that you want, as in 'latency int8=30ms'. The option --csv of `srsweep front` shows the names. "
+    help="Upper limit of a cost or of a measured or predicted latency, such as params=150k or "
+    "latency=30ms. If there are several latencies, add words from the name of the one you want, as "
+    "in 'latency int8=30ms'. The option --csv of `srsweep front` shows the names. "
     "Repeat the option for several limits.",
 )
 @click.option("--max-params", metavar="N", help="Same as --max params=N.")
@@ -44,14 +45,15 @@ from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
     "--min-psnr",
     type=float,
     metavar="DB",
-    help="Lower limit of PSNR-Y on the validation images. If there is no limit on costs, the cheapest variant that reaches "
+    help="Lower limit of PSNR-Y on the validation images. If there is no limit on costs, the cheapest "
+    "variant that reaches "
     "this PSNR is chosen.",
 )
 @click.option(
     "--tiers",
     "tier_limits",
     metavar="50k,150k",
-    help="Choose the best variant within each of these limits on --tier-cost.",
+    help="Limits on the cost --tier-cost; the best variant within each limit is chosen.",
 )
 @click.option("--tier-cost", default="params", show_default=True, help="Cost that --tiers limits.")
 @click.option(
@@ -62,7 +64,8 @@ from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
 @click.option(
     "--weights",
     metavar="psnr_y=2,params=1",
-    help="Importance of each objective. Chooses the variant that the TOPSIS method ranks first: near the best value of every objective, "
+    help="Importance of each objective. Chooses the variant that the TOPSIS method ranks first: near the"
+    " best value of every objective, "
     "and far from the worst.",
 )
 @click.option(
@@ -166,7 +169,8 @@ def _shares(weights: str | None, quality: str) -> dict[str, float]:
     for name in shares:
         if name in QUALITIES and name != quality:
             raise UserError(
-                f"--weights {name}: must be the quality of --quality, {quality}; write {quality}={shares[name]:g} "
+                f"--weights {name}: must be the quality of --quality, {quality}; write "
+                f"{quality}={shares[name]:g} "
                 f"or --quality {name}"
             )
     return shares

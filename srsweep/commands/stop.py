@@ -25,15 +25,16 @@ LOOK_SECONDS = 0.2
     type=RealRange(min=0, max=86_400),
     default=60.0,
     show_default=True,
-    help="Seconds to wait until the driver has ended.",
+    help="Seconds to wait for that process to end.",
 )
 @DATABASE
 def stop(name: str, wait: float, db: str | None) -> None:
     """Stop a sweep that runs on this machine, as Ctrl-C does.
 
-    NAME is the name of a sweep, or a sweep file. Running trials save their training state, and
-    `srsweep resume NAME` continues the sweep. Exit code 1 says that the driver runs on another machine, or that it has
-    not ended in time.
+    NAME is the name of a sweep, or a sweep file. Running trials save their training state. To continue, use
+    `srsweep resume` with the name, or `srsweep run` with the file. Exit code 1 means that the process running
+    the sweep
+    is on another machine or did not stop in time.
     """
     (sweep,), url = locate([name], db)
     # Raises for a mistyped name, which must not make a new database.
@@ -49,7 +50,8 @@ def stop(name: str, wait: float, db: str | None) -> None:
         while (now := driver_of(store.database, sweep_id)) and now.token == driver.token:
             if time.monotonic() > give_up:
                 raise SweepTaken(
-                    f"sweep {sweep}: {driver.holder} was asked to stop and has not ended after {wait:g} s; wait longer, "
+                    f"sweep {sweep}: {driver.holder} was asked to stop and has not ended after "
+                    f"{wait:g} s; wait longer, "
                     "or kill it"
                 )
             time.sleep(LOOK_SECONDS)
@@ -62,7 +64,8 @@ def _ask(sweep: str, driver: Driver) -> None:
     """Sends the driver the signal of Ctrl-C. Raises SweepTaken or UserError if this user cannot stop it from here."""
     if driver.process is None:
         raise SweepTaken(
-            f"sweep {sweep}: {driver.holder} runs it, which is not on this machine; press Ctrl-C there, or call "
+            f"sweep {sweep}: {driver.holder} runs it, which is not on this machine; press Ctrl-C "
+            "there, or call "
             "`ray job stop` for a sweep that `ray submit` started"
         )
     try:

@@ -50,49 +50,56 @@ from sweeps.train.teacher import teacher_of
 @click.option(
     "--steps",
     type=click.IntRange(1, MAX_STEPS),
-    help="Number of optimiser steps. Default: as in the earlier training, otherwise 20,000.",
+    help="Number of optimiser steps. Default: the value that VARIANT was trained with, otherwise 20,000.",
 )
 @click.option(
     "--set",
     "changes",
     metavar="KEY=VALUE",
     multiple=True,
-    help="Change a setting that a sweep file has under `train` or `data`, such as learning_rate=5e-4 or hold_out=4. Repeat "
+    help="Change a setting that a sweep file has under `train` or `data`, such as learning_rate=5e-4 or "
+    "hold_out=4. Repeat "
     "the option for several settings.",
 )
 @click.option(
     "--from",
     "start",
     metavar="TRIAL|FOLDER|FILE",
-    help="Start from existing weights: those of a trial (SWEEP#NUMBER), of an output folder of `srsweep train`, or of a file, "
-    "such as a checkpoint from a public implementation. They may be for another scale. Default: as in the earlier training, otherwise random weights.",
+    help="Start from existing weights: those of a trial (SWEEP#NUMBER), of an output folder of `srsweep "
+    "train`, or of a file, "
+    "such as a checkpoint from a public implementation. They may be for another scale. Default: the"
+    " value that VARIANT was trained with, otherwise random weights.",
 )
 @click.option(
     "--quantize",
     type=click.Choice(["int8"]),
-    help="Fine-tune VARIANT with simulated rounding, so that its INT8 file loses less. The training starts from the weights of VARIANT, or from "
-    "those of --from. Unless --steps or --set changes them, it takes a quarter of the steps of VARIANT and a fifth of its learning rate.",
+    help="Fine-tune VARIANT with simulated rounding, so that its INT8 file loses less PSNR. The training"
+    " starts from the weights of VARIANT, or from those of --from. By default it uses a quarter of "
+    "VARIANT's steps and a fifth of its learning rate; --steps and --set override this.",
 )
 @click.option(
     "--teacher",
     metavar="TRIAL|FOLDER|FILE",
-    help="Also learn from the output of a trained network. Name the network as for --from. A file must be a checkpoint of srsweep; "
-    "docs/training.md shows how --set distill=... takes other checkpoints. Default: as in the earlier training, otherwise no teacher.",
+    help="Also learn from the output of a trained network. It takes the same values as --from. A file "
+    "must be a checkpoint of srsweep; "
+    "docs/training.md shows how --set distill=... takes other checkpoints. Default: the value that "
+    "VARIANT was trained with, otherwise no teacher.",
 )
 @click.option(
     "--data",
     "train_set",
-    help="Training images. It takes the same values as data.train in a sweep file. Default: as in the earlier training, otherwise "
+    help="Training images. It takes the same values as data.train in a sweep file. Default: the value "
+    "that VARIANT was trained with, otherwise "
     "`embedded`, the photographs that come with scikit-image.",
 )
 @click.option(
     "--root",
-    help="Folder of the image sets. Default: as in the earlier training, otherwise ./data.",
+    help="Folder of the image sets. Default: the value that VARIANT was trained with, otherwise ./data.",
 )
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**31 - 1),
-    help="Random seed. Default: as in the earlier training, otherwise 0.",
+    help="Random seed. Default: the value that VARIANT was trained with, otherwise 0.",
 )
 @INTO
 @DATABASE
@@ -202,7 +209,8 @@ def _settings(variant: Variant, steps: int | None, changed: Mapping[str, object]
     if settings.function is not None and "function" not in changed:
         # A database or a folder may come from elsewhere, and must not say which code runs here.
         raise UserError(
-            f"--set function: the earlier training used {settings.function}; give --set function={settings.function} "
+            f"--set function: the earlier training used {settings.function}; give --set "
+            f"function={settings.function} "
             "to run it, or --set function=null for srsweep's own step"
         )
     if fault := batch_fault(settings, variant.scale):
@@ -218,7 +226,8 @@ def _note(variant: Variant, folder: Path) -> None:
         differing = [n for n in note if n != "label" and before.get(n) != note[n]]
         if differing:
             raise UserError(
-                f"-o: {folder} holds another training, which differs in {', '.join(differing)}; name another folder"
+                f"-o: {folder} holds another training, which differs in {', '.join(differing)}; name"
+                " another folder"
             )
     elif found := sorted(folder.glob("attempt-*.pt")):
         # A sweep keeps its checkpoints under such names, and a training here would replace them.
@@ -277,7 +286,8 @@ def _train(variant: Variant, folder: Path) -> None:
 def _opened(variant: Variant, folder: Path) -> Iterator[None]:
     """Opens the images, says what they are, and writes `variant.json`.
 
-    Raises UserError before anything is written if the images cannot be used or if the folder holds another training.
+    Raises UserError before anything is written if the images cannot be used or if the folder holds another
+    training.
     """
     assert variant.data is not None
     split = open_data(variant.data, variant.scale, image_cache())

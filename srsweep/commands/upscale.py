@@ -29,7 +29,8 @@ SMALLEST_TILE = 16
     "--output",
     type=ExpandedPath(path_type=Path),
     required=True,
-    help="Folder for the enlarged images, which keep their names. For a single image it may be a file, such as large.png.",
+    help="Folder for the upscaled images, which keep their names. For a single image it may be a file, "
+    "such as large.png.",
 )
 @WEIGHTS
 @SCALE
@@ -37,27 +38,27 @@ SMALLEST_TILE = 16
     "--format",
     "image_format",
     type=click.Choice([form.lower() for form in SUFFIXES]),
-    help="Format of the enlarged images. Default: that of the image if it is one of these, otherwise png. Only jpeg, in quality "
-    "95, loses something.",
+    help="Format of the upscaled images. Default: that of the image if it is one of these, otherwise "
+    "png. Only jpeg (quality 95) is lossy.",
 )
 @click.option(
     "--tile",
     type=click.IntRange(SMALLEST_TILE, MAX_SIDE),
     default=TILE,
     show_default=True,
-    help="Largest side, in pixels, of an image that is enlarged at once. A larger image is enlarged in tiles of this side that "
-    "overlap. Smaller tiles need less memory.",
+    help="Largest side, in pixels, of an image that is processed in one piece. A larger image is "
+    "processed in overlapping tiles of this side. Smaller tiles need less memory.",
 )
 @click.option(
     "--threads",
     type=click.IntRange(1, MAX_THREADS),
     help="Number of CPU threads. Default: all cores that this process may use.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace enlarged images that exist already.")
+@click.option("--overwrite", is_flag=True, help="Replace upscaled images that exist already.")
 @click.option(
     "--skip-existing",
     is_flag=True,
-    help="Leave out images whose enlarged image exists already, for example after Ctrl-C.",
+    help="Skip images whose upscaled image exists already, for example after Ctrl-C.",
 )
 @DATABASE
 def upscale(  # noqa: PLR0913 - one parameter an option
@@ -73,18 +74,20 @@ def upscale(  # noqa: PLR0913 - one parameter an option
     skip_existing: bool,
     db: str | None,
 ) -> None:
-    """Enlarge images with a trained network or an exported file.
+    """Upscale images with a trained network or an exported file.
 
     VARIANT|FILE is a file of `srsweep export`, a checkpoint of srsweep, an output folder of `srsweep
     train`, a trial (SWEEP#NUMBER), or, with --weights, a network in quotes ("FAMILY KNOB=VALUE...").
     IMAGE is an image, a folder of images, or a pattern in quotes ("photos/**/*.jpg").
 
-    Grey stays grey, with 8 or 16 bits. The network enlarges the colours, and bicubic interpolation
-    enlarges the alpha channel. EXIF data and ICC profiles are carried over. An image that its EXIF
-    orientation turns is stored upright. Colours with 16 bits and CMYK are refused.
+    Grayscale images (8 or 16 bits) stay grayscale. The network upscales the colours, and bicubic interpolation
+    upscales the alpha channel. EXIF data and ICC profiles are carried over. Images with an EXIF orientation are
+    rotated
+    upright before saving. 16-bit colour images and CMYK images are refused.
 
-    Tiles overlap as far as the network sees, so that the result is that of the whole image, up to
-    rounding. A line says so where a network, or the only size that a file accepts, makes tiles differ.
+    Tiles overlap by the receptive field, so the result equals that of the whole image up to rounding. A line is
+    printed
+    if tiling changes the result, because of the network or because the file has a fixed input size.
 
     \b
     srsweep upscale out/slwsr-d0af09ba_x4.onnx photo.jpg -o large.png
@@ -118,7 +121,8 @@ def _padded(upscaler: Upscaler, images: list[Image]) -> str:
     if not small:
         return ""
     return (
-        f"{len(small)} image{'s' if len(small) > 1 else ''} smaller than {least[1]}x{least[0]} pixels, which the file needs: "
+        f"{len(small)} image{'s' if len(small) > 1 else ''} smaller than {least[1]}x{least[0]} "
+        "pixels, which the file needs: "
         "padded by repeating the last row and column, which changes the pixels near them"
     )
 
