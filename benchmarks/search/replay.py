@@ -89,7 +89,7 @@ def by_engine(
         chosen.search.candidates.__dict__ |= {"table": table, "feasible": feasible}
     if sampler is not None:
         assert isinstance(chosen, OptunaSampler)
-        chosen.make = lambda own: sampler(seed=own)  # type: ignore[method-assign, assignment]
+        chosen.make = lambda own, _: sampler(seed=own)  # type: ignore[method-assign, assignment]
     spent = 0
     reached: dict[int, int] = {}
     while (segment := sweep.next_segment()) is not None:

@@ -171,7 +171,8 @@ FAMILY = Family(
     parts=Parts(
         together=(
             "n_feats inner_feats weight_norm units_per_block n_blocks",
-            "n_feats inner_feats block units_per_block n_blocks",
+            # The weights of rrrb grow with the square of the channels that the fusion reads.
+            "n_feats inner_feats block units_per_block^2 n_blocks",
             "n_feats residual_scaling units_per_block n_blocks",
             "adaptive_weights units_per_block n_blocks",
             "n_feats n_blocks attention",
