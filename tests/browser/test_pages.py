@@ -147,8 +147,7 @@ def test_a_table_says_that_it_scrolls_and_sorts_what_is_missing_last(
     box = f"{table}.parentElement.previousElementSibling.firstElementChild"
     typed = "(box, text) => { box.value = text; box.dispatchEvent(new Event('input')); }"
     shown = f"[...{table}.tBodies[0].rows].filter((r) => !r.hidden).length"
-    whole = browser.evaluate(shown)
-    for text, wanted in (("psnr-yint8>23.5", 1), ("nothing-like-it", 0), ("", whole)):
+    for text, wanted in (("psnr-yint8>23.5", 1), ("nothing-like-it", 0), ("", len(rows))):
         browser.evaluate(f"({typed})({box}, '{text}')")
         assert browser.evaluate(shown) == wanted
     browser.resize(400)
