@@ -158,9 +158,8 @@ class Front:
         ends = table.max(0), table.min(0)
         self.best = [float(ends[way == "minimize"][place]) for place, way in enumerate(ways)]
         counting = [key for key in self.values if key not in self.below]
-        mask = (
-            front_mask(np.array([self.values[key] for key in counting]), ways) if counting else []
-        )
+        points = table[[key not in self.below for key in self.values]]
+        mask = front_mask(points, ways) if counting else np.zeros(0, np.bool_)
         self.keys = {key for key, is_on in zip(counting, mask, strict=True) if is_on}
 
 

@@ -167,10 +167,10 @@ def draw_parallel(
 def _varying(texts: pd.DataFrame, *, several: bool) -> list[str]:
     """Returns the names of the knobs that get an axis. With `several` families, those that most trials have come first."""
     if not several:
-        return [name for name in texts if texts[name].nunique() > 1][:MOST_KNOBS]
+        return [str(name) for name in texts if texts[name].nunique() > 1][:MOST_KNOBS]
     has = texts != "-"
     share = has.mean().sort_values(ascending=False, kind="stable")
-    found = [n for n in share.index if share[n] > 0.3 and texts[n][has[n]].nunique() > 1]
+    found = [str(n) for n in share.index if share[n] > 0.3 and texts[n][has[n]].nunique() > 1]
     return found[: MOST_KNOBS - 1]
 
 

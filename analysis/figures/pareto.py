@@ -147,7 +147,7 @@ def front_of(
     known = {name: way for name, way in objectives.items() if name in trials}
     if not known:
         return np.zeros(len(trials), bool)
-    points = trials[list(known)].to_numpy(float)
+    points = trials[list(known)].to_numpy(float, copy=True)
     points[~passing(trials, gates)] = np.nan  # a point with a NaN is on no front
     return front_mask(points, list(known.values()))
 

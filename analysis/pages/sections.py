@@ -1,6 +1,7 @@
 """Computes the contents of the report's sections. The templates turn them into sentences and tables."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -216,7 +217,8 @@ def _knee(trials: pd.DataFrame, cost: str, gates: Gates) -> Selection | None:
 
 def _named(row: Mapping[str, object], facts: Facts) -> Named:
     units = {"params": "parameters", "multadds": "Mult-Adds"}
-    units |= {facts.latency: "ms"} if facts.latency and pd.notna(row.get(facts.latency)) else {}
+    if facts.latency in row and not math.isnan(float(str(row[facts.latency]))):
+        units |= {facts.latency: "ms"}
     return Named(
         label=str(row["label"]),
         number=int(str(row["number"])),

@@ -31,7 +31,8 @@ def all_trials(
         order = (~trials["on_front"]).sort_values(kind="stable").index[:ROWS]
         kept = trials.loc[sorted(order)]
     spent, unit = fitting(kept["spent"], unit)
-    objectives = [n for n in dict.fromkeys([*facts.qualities, *facts.costs]) if n in kept]
+    names = dict.fromkeys([*facts.qualities, "psnr_y_int8", *facts.costs])
+    numbers = [name for name in names if name in kept and kept[name].notna().any()]
     shown = pd.DataFrame(
         {
             "sweep": kept["sweep"],
@@ -39,7 +40,7 @@ def all_trials(
             "state": kept["state"].where(~kept["on_front"], "front"),
             "how it ended": endings[kept.index],
             "step": kept["step"],
-            **{name: kept[name] for name in objectives},
+            **{name: kept[name] for name in numbers},
             unit: spent,
             "label": kept["label"],
         }

@@ -144,6 +144,12 @@ def test_a_table_says_that_it_scrolls_and_sorts_what_is_missing_last(
     for order in ("23.00 24.00 -", "24.00 23.00 -"):
         browser.evaluate(f"{heads}[{column}].click()")
         assert browser.evaluate(cells).startswith(order)
+    box = f"{table}.parentElement.previousElementSibling.firstElementChild"
+    typed = "(box, text) => { box.value = text; box.dispatchEvent(new Event('input')); }"
+    shown = f"[...{table}.tBodies[0].rows].filter((r) => !r.hidden).length"
+    for text, wanted in (("psnr-yint8>23.5", 1), ("nothing-like-it", 0), ("", len(rows))):
+        browser.evaluate(f"({typed})({box}, '{text}')")
+        assert browser.evaluate(shown) == wanted
     browser.resize(400)
     around = f"{table}.parentElement"
     browser.wait_for(f"{around}.scrollWidth - {around}.clientWidth", lambda pixels: pixels > 0)

@@ -94,7 +94,7 @@ def test_a_flat_end_of_the_volume_is_drawn_to_the_last_trial(database: Database)
         database.trial(sweep_id, number, psnr, 1e4 + number, 1e9)
     cards = {card.name: card for card in live_cards(load_live(database.url, "flat"), "training")[0]}
     assert cards["volume"].figure["data"][0]["x"][-1] == 3
-    assert cards["spend"].figure["data"][0]["y"] == [0.025] * 4
+    assert cards["spend"].figure["data"][0]["y"] == [1.5] * 4
 
 
 def test_the_front_has_pages_and_hours(small: Database, monkeypatch: pytest.MonkeyPatch) -> None:
