@@ -15,7 +15,7 @@ COMMANDS = {
     "check": "Check a sweep file and show what the sweep would do.",
     "pack": "Measure how many trials to run at once on this machine.",
     "families": "List all network families, or the knobs of one family.",
-    "claims": "Say which claims of the papers hold in your trainings.",
+    "claims": "Report which claims of the four papers hold in your training runs.",
     "cost": "Count the costs of a network.",
     "front": "Print the Pareto front of a sweep.",
     "compare": "Compare the fronts of two or more sweeps.",
@@ -26,16 +26,16 @@ COMMANDS = {
     "train": "Train one network, from scratch or from existing weights.",
     "export": "Export a variant for a device and verify the file.",
     "int8": "Compare the PSNR of networks in float32 and as INT8 files.",
-    "upscale": "Enlarge images with a trained network or an exported file.",
-    "inspect": "Look inside networks while they enlarge one image.",
-    "plate": "Show the same part of an image as several networks enlarge it.",
+    "upscale": "Upscale images with a trained network or an exported file.",
+    "inspect": "Look inside networks while they upscale one image.",
+    "plate": "Compare a crop of one image across several networks.",
     "device": "Time networks on a phone, and predict the latency of others.",
     "latency": "Measure how long a network takes for one image.",
     "ntire": "Rank the variants of a sweep by NTIRE's efficiency score.",
     "stop": "Stop a sweep that runs on this machine, as Ctrl-C does.",
     "rename": "Rename a sweep and the folder of its checkpoints.",
     "delete": "Delete a sweep with its trials and checkpoints.",
-    "doctor": "Say what srsweep found on this machine.",
+    "doctor": "Show what srsweep found on this machine.",
     "merge": "Copy all sweeps from another database into yours.",
     "dashboard": "Show the sweeps live in a browser.",
     "export-optuna": "Write a sweep as an Optuna study.",
@@ -46,6 +46,9 @@ Each command is a function in a module of the same name: `export-optuna` is `exp
 `srsweep/commands/export_optuna.py`. A command is imported only when it is called, because importing all commands takes
 seconds.
 """
+
+SUBCOMMANDS = {"latency import": "Store latencies that were measured on another device."}
+"""Commands below a command that is none of the groups, so that no list of commands in a help shows them."""
 
 EPILOG = """
 \b
@@ -90,7 +93,8 @@ class Commands(OneLineErrors):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the section "Commands" of the help without importing any command."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])
+            rows = {name: COMMANDS[name] for name in self.list_commands(ctx)} | SUBCOMMANDS
+            formatter.write_dl(sorted(rows.items()))
 
 
 @click.group(cls=Commands, epilog=EPILOG, context_settings={"max_content_width": 100})

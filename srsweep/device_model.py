@@ -54,8 +54,7 @@ Sample = tuple[Architecture, int, float]
 @click.option(
     "--networks",
     type=ExpandedPath(path_type=Path, file_okay=False),
-    help="Folder with the model cards of the networks that are listed in a CSV file. Default: the folder"
-    " of the CSV file.",
+    help="Folder with the model cards of the networks that are listed in a CSV file. Default: the folder of the CSV file.",
 )
 @REPLACE
 @DATABASE
@@ -71,14 +70,11 @@ def model(
 ) -> None:
     """Fit a latency model to a device's measurements and report its error.
 
-    SOURCE is a CSV file of `srsweep device pull`, or a sweep whose trials have an imported latency. The
-    networks named in a CSV file are looked up through the model cards in its folder, otherwise among the trials
-    in
-    the database.
+    SOURCE is a CSV file of `srsweep device pull`, or a sweep whose trials have an imported latency. The networks named in a CSV file are looked up through the model cards in its folder, otherwise among
+    the trials in the database.
 
-    The model has one rate for each kind of operator: milliseconds for each unit of its work. The error comes from
-    cross-validation: each network is predicted by a model that was fitted without it. The table has one row for
-    each network.
+    The model has one rate for each kind of operator: milliseconds for each unit of its work. The error comes
+    from cross-validation: each network is predicted by a model that was fitted without it. The table has one row for each network.
 
     \b
     srsweep device model bench/latencies.csv -o pixel.json
@@ -115,8 +111,7 @@ def _table(networks: Sequence[Architecture], learnt: Learnt) -> pd.DataFrame:
 
 def _said(learnt: Learnt, output: Path) -> Iterator[str]:
     model = learnt.model
-    yield f"{model.setting.name} on {model.setting.device}: {model.networks} networks, {model.shortest:.3g} to
-    {model.longest:.3g} ms"
+    yield f"{model.setting.name} on {model.setting.device}: {model.networks} networks, {model.shortest:.3g} to {model.longest:.3g} ms"
     used = [
         f"{kind} {1e6 * model.rates[kind]:.3g} ms per million"
         for kind in UNITS
@@ -157,8 +152,7 @@ def _of_file(
     if len(fitting) != 1:
         listed = "; ".join(sorted(f"{each.name} on {each.device}" for each in settings))
         raise UserError(
-            f"--latency: must have words of one of the latencies of {path}, got {words!r}; there "
-            f"are: {listed}"
+            f"--latency: must have words of one of the latencies of {path}, got {words!r}; there are: {listed}"
         )
     rows = [row for row in rows if row.latency.setting == fitting[0]]
     _refuse_twice(rows, path)

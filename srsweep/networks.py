@@ -19,8 +19,10 @@ def open_models(
 ) -> list[Model]:
     """Returns the network that each of `words` names, in order. All of them have the same scale and different names.
 
-    A word is what `srsweep.load` takes: a trial, a folder, a file, or a network such as "imdn n_feats=48". The first of
-    `weights` belongs to the first word that is a network, the second to the second, and so on. With a single word, the only
+    A word is what `srsweep.load` takes: a trial, a folder, a file, or a network such as "imdn n_feats=48". The
+    first of
+    `weights` belongs to the first word that is a network, the second to the second, and so on. With a single
+    word, the only
     file belongs to it whatever it is. Raises UserError if the numbers do not fit, or if a network cannot be loaded.
     """
     takers = [word for word in words if word.partition(" ")[0] in FAMILIES]
@@ -28,7 +30,8 @@ def open_models(
         takers = list(words)
     if len(weights) != len(takers):
         raise UserError(
-            f"--weights: must be given once for each network that is named by its family ({len(takers)}), got {len(weights)}"
+            f"--weights: must be given once for each network that is named by its family "
+            f"({len(takers)}), got {len(weights)}"
         )
     files = iter(weights)
     models: list[Model] = []
@@ -48,7 +51,7 @@ def open_models(
 
 
 def with_own_names(models: Sequence[Model]) -> list[Model]:
-    """Returns `models` with different names: a number follows a name that another model has already.
+    """Returns `models` with unique names; a duplicate name gets a number.
 
     Raises UserError if their scales differ.
     """

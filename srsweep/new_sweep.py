@@ -82,7 +82,8 @@ def parse_budget(text: str) -> dict[str, str]:
         limit = 0
     if limit < 1:
         raise UserError(
-            f"must be a number of parameters such as 150k, a latency such as 30 ms, or none, got {shown(text)}"
+            f"must be a number of parameters such as 150k, a latency such as 30 ms, or none, got "
+            f"{shown(text)}"
         )
     return {"params": text}
 
@@ -90,7 +91,8 @@ def parse_budget(text: str) -> dict[str, str]:
 def sweep_text(answers: Answers, file: Path, *, on_gpu: bool, at_once: int, schema: str) -> str:
     """Returns the text of the sweep file `file`.
 
-    `on_gpu` says whether its trials run on a GPU, and `at_once` how many trials run at once. `schema` is the path of the
+    `on_gpu` says whether its trials run on a GPU, and `at_once` how many trials run at once. `schema` is the
+    path of the
     JSON schema, as seen from the sweep file.
     """
     name, typed = name_for(file, answers.scale), shlex.quote(file.name)
@@ -152,7 +154,7 @@ metadata:
 
 
 def name_for(file: Path, scale: int) -> str:
-    """Returns a name for the sweep in `file`, made from its folder, such as 'phone-x4'."""
+    """Returns a name for a new sweep, made from the name of the folder of `file` and the scale, such as 'phone-x4'."""
     folder = file.absolute().parent.name
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", folder).strip("-._")[:80] or "sweep"
     return f"{plain}-x{scale}"

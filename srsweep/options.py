@@ -84,7 +84,8 @@ WEIGHTS = click.option(
 SCALE = click.option(
     "--scale",
     type=click.IntRange(2, 8),
-    help="Upscaling factor. Default: the scale of the trial or of the output folder, otherwise 4.",
+    help="Upscaling factor: 2, 3, 4 or 8. Default: the scale of the trial or of the output folder, "
+    "otherwise 4.",
 )
 INTO = click.option(
     "-o",

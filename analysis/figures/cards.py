@@ -108,7 +108,8 @@ def pareto_card(
 ) -> tuple[Card, ParetoData]:
     """Returns the card of `quality`, psnr_y, ssim_y or psnr_rgb, against `cost`, and the data of its figure.
 
-    The figure marks the `chosen` variants and the costs of published networks. It shows at most `most` of the trials
+    The figure marks the `chosen` variants and the costs of published networks. It shows at most `most` of the
+    trials
     that are not on a front.
     """
     other = "multadds" if cost == "params" else "params"
@@ -137,21 +138,27 @@ def pareto_card(
 def pareto_note(facts: Facts, left_out: int, below: int, *, seeds: bool = False) -> str:
     """Returns the caption of the Pareto plots.
 
-    `left_out` and `below` are the largest values of `ParetoData.left_out` and `ParetoData.below` over all plots. With
+    `left_out` and `below` are the largest values of `ParetoData.left_out` and `ParetoData.below` over all
+    plots. With
     `seeds`, architectures were trained with several seeds, and the plots show their means.
     """
     text = (
-        "The plots show complete trials. The line is the best quality up to each cost. Outlined points are on the Pareto "
+        "The plots show complete trials. The line is the best quality up to each cost. Outlined "
+        "points are on the Pareto "
         f"front of {in_words(list(facts.objectives))} together. Rings mark the chosen variants. "
-        "PSNR is measured on the validation split, where published networks were never measured. The strip below "
-        f"each plot therefore shows only the cost of published networks at x{facts.scale}. srsweep counts this cost "
-        "itself if it can build the network. Otherwise the cost is the printed one. Hover over a mark to see which."
+        "PSNR is measured on the validation split, where published networks were never measured. "
+        "The strip below "
+        f"each plot therefore shows only the cost of published networks at x{facts.scale}. srsweep "
+        "counts this cost "
+        "itself if it can build the network. Otherwise the cost is the printed one. Hover over a "
+        "mark to see which."
     )
     if facts.gates:
         text += f" Only trials with {words_of(facts.gates)}, the gate, are on the front."
     if seeds:
         text += (
-            " A point with a vertical bar is the mean of an architecture over its seeds, and the bar is one standard "
+            " A point with a vertical bar is the mean of an architecture over its seeds, and the "
+            "bar is one standard "
             "deviation of a single training to either side."
         )
     if left_out:
@@ -173,8 +180,10 @@ def knob_cards(
 ) -> list[Card]:
     """Returns two cards: the effect of each knob on PSNR at equal cost, and all trials as lines over their knobs.
 
-    The effects are estimated from `trials`. If `trials` are only a sample, `drawn` holds the trials to draw as lines,
-    and `sampled` is a sentence about the sample for the caption. The lines also cross the axes of `costs`. A card that would be empty is left out.
+    The effects are estimated from `trials`. If `trials` are only a sample, `drawn` holds the trials to draw as
+    lines,
+    and `sampled` is a sentence about the sample for the caption. The lines also cross the axes of `costs`. A
+    card that would be empty is left out.
     """
     if complete(trials, "params").empty or "multadds" not in trials:
         return []
@@ -182,9 +191,12 @@ def knob_cards(
     effects = effects_data(trials, knobs)
     if len(effects):
         text = (
-            "Each point shows by how much the PSNR of the trials with this value differs, on average, from the trend "
-            "of their family at equal parameters and Mult-Adds. Bars are standard errors. A search tries good values "
-            "more often than others, so the plot shows observations, not the results of a controlled experiment."
+            "Each point shows by how much the PSNR of the trials with this value differs, on "
+            "average, from the trend "
+            "of their family at equal parameters and Mult-Adds. Bars are standard errors. A search "
+            "tries good values "
+            "more often than others, so the plot shows observations, not the results of a "
+            "controlled experiment."
         )
         figure = draw_effects(effects)
         card = Card(name="effects", title="Knobs at equal cost", text=text + sampled, figure=figure)
@@ -193,7 +205,8 @@ def knob_cards(
     if lines is not None:
         text = "Each line is a trial. The cost axes are logarithmic. Trials with the same value lie a little apart. "
         text += (
-            "Trials of the Pareto front have the colours of their families. A knob that a family lacks is at none."
+            "Trials of the Pareto front have the colours of their families. A knob that a family "
+            "lacks is at none."
             if trials["family"].nunique() > 1
             else "Trials of the Pareto front are blue."
         )
@@ -211,7 +224,7 @@ def measured_sets(trials: pd.DataFrame) -> list[str]:
 
 
 def published_cards(trials: pd.DataFrame, facts: Facts) -> list[Card]:
-    """Returns one card per test set and cost, with published networks and our trials that were measured on the test set.
+    """Returns one card per test set and cost, showing published networks and those of our trials that were measured on it.
 
     The test sets are the ones that `measured_sets` returns, or Set5 if no trial was measured on a test set.
     """
@@ -242,7 +255,8 @@ def published_note(trials: pd.DataFrame, facts: Facts) -> str:
         ours += f" At most {MOST_DOMINATED} of the dominated trials are drawn."
     return (
         f"Diamonds are published networks with the PSNR that papers print. {ours} A PSNR depends on the "
-        "training images and on the length of the training. Points of different legend entries must therefore not be "
+        "training images and on the length of the training. Points of different legend entries must"
+        " therefore not be "
         "ranked against each other. Self-ensembles are left out."
     )
 
@@ -250,11 +264,13 @@ def published_note(trials: pd.DataFrame, facts: Facts) -> str:
 def curves_card(curves: pd.DataFrame, drawn: pd.DataFrame, total: int, facts: Facts) -> Card:
     """Returns the card of the learning curves of the trials in `drawn`.
 
-    `curves` is the data frame that `load_curves` returns. `total` is the number of all trials. `drawn` may hold only
+    `curves` is the data frame that `load_curves` returns. `total` is the number of all trials. `drawn` may hold
+    only
     some of them.
     """
     text = (
-        "Trials of the Pareto front are blue: the more parameters, the darker. Running trials are green. All other "
+        "Trials of the Pareto front are blue: the more parameters, the darker. Running trials are "
+        "green. All other "
         "trials are grey. Their curves end early if halving stopped them."
     )
     if len(drawn) < total:
@@ -277,7 +293,8 @@ def volume_card(volume: pd.DataFrame) -> Card:
 def spend_card(trials: pd.DataFrame, unit: str, step: int) -> Card:
     """Returns the card of the training cost of each trial.
 
-    `trials` holds every `step`-th trial. Its column spent holds the training cost in the unit `unit`. The card shows
+    `trials` holds every `step`-th trial. Its column spent holds the training cost in the unit `unit`. The card
+    shows
     minutes or seconds if no trial took an hour or a minute.
     """
     spent, unit = fitting(trials["spent"], unit)

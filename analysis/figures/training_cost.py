@@ -30,7 +30,8 @@ def spend_unit(texts: Iterable[str]) -> tuple[str, float]:
     """Returns the unit of training cost, and how many of these units one trial costs per hour of training.
 
     `texts` are the sweep files of all runs. If eight trials share a GPU, the result is ('GPU-hours', 0.125). The
-    result for trials with four cores is ('core-hours', 4.0) if they use no GPU or their share of a GPU is `auto`. If
+    result for trials with four cores is ('core-hours', 4.0) if they use no GPU or their share of a GPU is
+    `auto`. If
     there is no run, or the runs used different resources, the result is ('hours', 1.0).
     """
     found = {_resources(text) for text in texts}
@@ -67,7 +68,8 @@ def _number(written: object, otherwise: float) -> float:
 def draw_spend(trials: pd.DataFrame, unit: str) -> Figure:
     """Draws the training cost of each trial over the number of the trial, with one trace per state.
 
-    `trials` has the columns number, state, label and spent (training cost in `unit`). Trials without any cost are left
+    `trials` has the columns number, state, label and spent (training cost in `unit`). Trials without any cost
+    are left
     out. The cost axis is logarithmic if the costs differ by a factor of 20 or more.
     """
     spent = trials[trials["spent"] > 0]
@@ -98,7 +100,7 @@ def draw_spend(trials: pd.DataFrame, unit: str) -> Figure:
 
 
 def every(total: int, most: int = MOST_TRIALS) -> int:
-    """Returns the smallest k for which every k-th of `total` trials makes at most `most` trials."""
+    """Returns the smallest stride k such that taking every k-th of `total` trials leaves at most `most` trials."""
     return -(-total // most) if total else 1
 
 

@@ -63,7 +63,7 @@ class Upscaler:
         return [(row, column) for row in rows for column in columns]
 
     def enlarged(self, colours: Pixels, tick: Callable[[], None] = lambda: None) -> Pixels:
-        """Returns `colours`, uint8 or uint16, enlarged by `scale` and rounded. The shape is (H, W, 3), or (H, W) for grey.
+        """Returns `colours`, uint8 or uint16 of shape (H, W, 3), or (H, W) for grey, upscaled by `scale` and rounded.
 
         `tick` is called after each tile. Raises NotFinite if the network returns NaN or an infinite value.
         """

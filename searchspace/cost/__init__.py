@@ -52,6 +52,6 @@ def costs(architecture: Architecture, scale: int) -> dict[str, int]:
 
 @lru_cache(maxsize=100_000)
 def counted_once(architecture: Architecture, scale: int) -> Mapping[str, int]:
-    """Returns all costs of `architecture` at `scale` by name. A second call with the same arguments counts nothing."""
+    """Returns all costs of `architecture` at `scale` by name. Results are cached, and the mapping is read-only."""
     counted = subject(architecture, scale)
     return MappingProxyType({name: cost.count(counted) for name, cost in COSTS.items()})

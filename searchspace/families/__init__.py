@@ -1,1 +1,1 @@
-"""One file or package per architecture family. Each defines FAMILY, and `searchspace.discover` finds it."""
+"""One file or package per architecture family. Each defines FAMILY, which `searchspace.discover` finds."""

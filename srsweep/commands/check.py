@@ -90,10 +90,8 @@ def check(file: Path, form: Format | None) -> None:
 def describe(config: SweepConfig) -> dict[str, Any]:
     """Returns facts about a sweep by name, such as 'feasible' or 'expected time', as JSON types.
 
-    Raises UserError if no architecture is feasible, if the images cannot be used, or if the database holds the
-    sweep
-    with other settings or images. If an image set is missing, the fact 'data' says so instead, because the
-    sweep may
+    Raises UserError if no architecture is feasible, if the images cannot be used, or if the database holds the sweep
+    with other settings or images. If an image set is missing, the fact 'data' says so instead, because the sweep may
     run on another machine.
     """
     ready = prepare(config, sample=True, elsewhere=True)
@@ -295,10 +293,8 @@ class TooLarge(Exception):  # noqa: N818 - reads as what happened
 def _time_step(config: SweepConfig, architecture: Architecture) -> float:
     """Returns the duration of one training step in seconds. Raises TooLarge if the step does not fit into memory.
 
-    If a step would take the CPU very long, a smaller batch is timed, and the duration is multiplied. With patch
-    stages,
-    a step with the largest patches is timed, and the result is for patches of mean area. If the sweep searches
-    training
+    If a step would take the CPU very long, a smaller batch is timed, and the duration is multiplied. With patch stages,
+    a step with the largest patches is timed, and the result is for patches of mean area. If the sweep searches training
     settings, those that need the most memory are timed.
     """
     train, scale = heaviest(config.trainings), config.scale

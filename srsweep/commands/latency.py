@@ -103,6 +103,8 @@ def latency(  # noqa: PLR0913 - one parameter an option
     makes the network slower. The column `others` shows how many cores other processes used. A latency is
     unreliable if other processes kept using the cores, or if its quartiles kept changing.
 
+    To store latencies that were measured on another device, use `srsweep latency import`.
+
     The latency of a trial is stored in the database. `srsweep front` can then use it as an objective,
     and `srsweep select` can use it as a limit.
 

@@ -98,16 +98,16 @@ def pack(file: Path, seconds: float, most: int | None, form: Format | None) -> N
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
-    """The device to measure on, and the largest number of trials at once."""
+    """The device to measure on, and the largest number of parallel trials."""
 
     plan: Plan
     site: Site | None
     """The GPU to measure on, or None to measure on the CPU."""
     most: int
-    """Largest number of trials at once."""
+    """Largest number of parallel trials."""
 
     def measure(self, seconds: float) -> Ladder:
-        """Measures each number of trials for `seconds` seconds and returns all results.
+        """Measures the throughput at each degree of parallelism, for `seconds` seconds each, and returns all results.
 
         Each result is printed on stderr. The results of a GPU are stored in the sweep's cache folder.
         """

@@ -132,7 +132,7 @@ class Ladder:
 
 
 def counts(most: int) -> list[int]:
-    """Returns the numbers of trials at once to try, in ascending order: the powers of two below `most`, and `most`."""
+    """Returns the degrees of parallelism to try, in ascending order: the powers of two below `most`, then `most`."""
     powers = [2**n for n in range(most.bit_length()) if 2**n < most]
     return [*powers, most]
 
@@ -178,7 +178,8 @@ def measure_rung(job: Job, count: int) -> Rung:
     """Measures `count` processes that take training steps at once for `job.seconds`.
 
     Other computations of this user on this machine pause for these seconds, but for no more than
-    `sweeps.measure.turns.STALE_SECONDS`. All processes have been killed on return. Raises RungFailed if a process reports an
+    `sweeps.measure.turns.STALE_SECONDS`. All processes have been killed on return. Raises RungFailed if a
+    process reports an
     error, dies or hangs.
     """
     # spawn, since neither torch's thread pools nor CUDA survive a fork.
@@ -262,7 +263,8 @@ def _told(process: BaseProcess, pipe: Connection, until: float) -> Any:
 def work(pipe: Connection, job: Job) -> None:
     """Runs in each process of a rung.
 
-    Sends an empty tuple when the network is warm, waits for a message, takes the steps, then sends (steps per second,
+    Sends an empty tuple when the network is warm, waits for a message, takes the steps, then sends (steps per
+    second,
     peak bytes). If an error occurs, sends a line of text that describes the error instead.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)

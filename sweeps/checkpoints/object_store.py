@@ -24,8 +24,8 @@ class Mirror:
     def fetch(self, folder: Path, names: Iterable[str]) -> None:
         """Copies the files `names` from the store to `folder` on this machine.
 
-        Files that are in `folder` already and files that the store lacks are skipped. A file in `folder` that is damaged
-        is replaced.
+        Skips files that are intact in `folder` already, and files that the store lacks. Replaces a damaged file
+        in `folder`.
         """
         store, root = self._open()
         folder.mkdir(parents=True, exist_ok=True)

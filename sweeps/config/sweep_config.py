@@ -119,7 +119,7 @@ class SweepConfig(BaseModel):
 
     @property
     def planned_trials(self) -> int:
-        """Largest number of trials: those of all seeds of all architectures."""
+        """Maximum number of trials: `search.trials` times the number of seeds."""
         return self.search.trials * self.seeds
 
     @property
@@ -160,7 +160,8 @@ class SweepConfig(BaseModel):
     def levels(self) -> tuple[int, ...]:
         """Steps of training whose scores the sampler's model learns from, besides the final scores.
 
-        With halving, these are the rungs. Without halving, these are the evaluations nearest to a quarter and to half
+        With halving, these are the rungs. Without halving, these are the evaluations nearest to a quarter and
+        to half
         of the training, or none if the steps between two evaluations exceed a quarter of the training.
         """
         steps, every = self.train.steps, self.train.evaluate_every
@@ -222,8 +223,10 @@ def parse_config(
     """Returns the sweep in a document that was loaded from YAML or JSON. A cluster receives the document as JSON.
 
     Error messages begin with `source`. If `node` holds the same document as YAML nodes, messages also give line
-    numbers and are sorted by line. `refused` are faults that the reader of the text has found. If a database holds the
-    sweep already, `stored` accepts a name that no new sweep may have. Raises ConfigError with one line for each fault.
+    numbers and are sorted by line. `refused` are faults that the reader of the text has found. If a database
+    holds the
+    sweep already, `stored` accepts a name that no new sweep may have. Raises ConfigError with one line for each
+    fault.
     """
     sweep: object = document
     for key in SWEEP:

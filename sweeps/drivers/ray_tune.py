@@ -76,9 +76,11 @@ def run(
 ) -> None:
     """Runs the sweep to its end on the cluster at `address`. If `address` is None, Ray is started on this machine.
 
-    If Ray is connected already, `address` is ignored. `plan` makes the plan from which the driver works out the share
+    If Ray is connected already, `address` is ignored. `plan` makes the plan from which the driver works out the
+    share
     of a GPU that each trial takes. If `plan` is None, GPUs are not inspected. `look` runs on a node and finds that
-    node's GPUs. `say` is called with each line to be shown to the user. Raises SweepFailed or StoreError if the sweep
+    node's GPUs. `say` is called with each line to be shown to the user. Raises SweepFailed or StoreError if the
+    sweep
     cannot go on.
     """
     started_here = not ray.is_initialized()
@@ -281,10 +283,11 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
 
 
 class Placer(FIFOScheduler):  # type: ignore[misc]
-    """A scheduler that gives a worker that comes free to the newest waiting trial, not to the oldest.
+    """A scheduler that assigns a freed worker to the newest waiting trial instead of the oldest.
 
     The older trials wait for workers that are still starting. By default, Tune gives the free worker to the oldest
-    trial, stops the worker that is starting for this trial, and starts a further worker for the next trial. If trials
+    trial, stops the worker that is starting for this trial, and starts a further worker for the next trial. If
+    trials
     are short, one worker then trains all of them.
     """
 

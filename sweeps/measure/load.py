@@ -24,7 +24,7 @@ UNCERTAIN_SECONDS = 0.03
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """The processor time that other processes used over some seconds."""
+    """The processor time that other processes used during the measured interval."""
 
     others: float
     """Mean number of cores that other processes used, among the cores that this process may use. NaN if the system does
@@ -88,7 +88,7 @@ class Meter:
 
 
 def busy_seconds(text: str, cores: Sequence[int]) -> float:
-    """Returns the seconds for which the `cores` were not idle, from the `text` of /proc/stat.
+    """Returns the busy seconds of `cores` since boot, summed over the cores, from the `text` of /proc/stat.
 
     Raises ValueError if one of the cores is missing.
     """

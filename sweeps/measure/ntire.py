@@ -59,7 +59,7 @@ MOST = 1e300
 
 @dataclass(frozen=True, kw_only=True)
 class Use:
-    """What a network takes."""
+    """The latency, Mult-Adds and parameters of one network."""
 
     latency: float
     """Milliseconds for one image. Two uses are compared only if their latencies were measured in the same way."""
@@ -113,7 +113,8 @@ def objective_fault(
 ) -> str | None:
     """Returns why a sweep cannot have the objective `name`, which begins with PREFIX, or None if it can.
 
-    `learnt` are the objectives that say how good an output is. `scale` is the upscaling factor as written in the file.
+    `learnt` are the objectives that say how good an output is. `scale` is the upscaling factor as written in
+    the file.
     """
     years = " or ".join(RULES)
     if name not in RULES:

@@ -65,7 +65,8 @@ class Sampler(ABC):
     """Chooses the next architecture to train.
 
     Its answers depend only on the problem, the numbers of the trials and the calls of its methods so far. A resumed
-    sweep first calls `restore`, `report`, and `tell` or `pause` for its stored trials. It then continues as if nothing
+    sweep first calls `restore`, `report`, and `tell` or `pause` for its stored trials. It then continues as if
+    nothing
     had interrupted it.
     """
 
@@ -106,7 +107,7 @@ class Sampler(ABC):
         """
 
     def restore(self, architecture: Architecture) -> None:
-        """Adds a trial that this object did not suggest itself, such as a stored one.
+        """Called for each trial that this object did not suggest itself, such as a stored one.
 
         The trial counts as running until `tell` or `pause` is called.
         """
@@ -114,7 +115,7 @@ class Sampler(ABC):
     def tell(
         self, architecture: Architecture, values: Sequence[float] | None, *, stopped: bool
     ) -> None:
-        """Learns the result of a finished trial: the values of all objectives, in the order of `Problem.objectives`.
+        """Called when a trial has finished. `values` holds all objectives, in the order of `Problem.objectives`.
 
         `values` is None if the trial was stopped before its full training (then `stopped` is True) or has failed.
         """
@@ -126,21 +127,22 @@ class Sampler(ABC):
         scores: Mapping[str, float],
         scatter: Mapping[str, Scatter],
     ) -> None:
-        """Learns the values of a trial's objectives, keyed by name, after `step` optimiser steps.
+        """Called when a trial was evaluated after `step` optimiser steps. `scores` holds its objectives by name.
 
-        If several trainings reached `step`, `scores` holds their means, and `scatter` how far they are apart.
+        If several training runs reached `step`, `scores` holds their means, and `scatter` says how far they are
+        apart.
         """
 
     def pause(self, architecture: Architecture) -> None:
-        """Learns that a trial pauses at a rung of successive halving."""
+        """Called when a trial pauses at a rung of successive halving."""
 
     def resume(self, architecture: Architecture) -> None:
-        """Learns that a paused trial is training again."""
+        """Called when a paused trial starts to train again."""
 
     def warm_start(
         self, sweep: int, architecture: Architecture, score: float, scatter: Scatter | None
     ) -> None:
-        """Learns the score of a full training in an earlier sweep.
+        """Called for each full training run of an earlier sweep from which the sampler may learn.
 
         `sweep` is the number of the earlier sweep, counted from 0. `score` is the value of the objective
         `Problem.learnt`. If the earlier sweep trained the architecture several times, `score` is the mean, and

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sweeps.measure.load import Load, Meter
 from tests.srsweep.calls import invoke, mistake
 from tests.sweeps.sweeps_for_tests import SMALL, sweep_file
 
@@ -93,6 +94,8 @@ def test_check_times_a_part_of_a_batch_that_would_take_long(
 
     monkeypatch.setattr("srsweep.commands.check.time_step", time_step)
     monkeypatch.setattr("srsweep.commands.check.free_memory", lambda: 1e15)
+    # Beside other processes, `check` would time again and name no time.
+    monkeypatch.setattr(Meter, "load", lambda meter: Load(others=0.0, cores=2, seconds=1.0))
     train = SMALL["train"] | {"batch_size": 60_000, "patch_size": 32}
     told = json.loads(invoke("check", sweep_file(tmp_path, train=train), "--json").stdout)
     assert len(timed) == 2

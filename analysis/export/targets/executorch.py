@@ -33,7 +33,7 @@ def lower(program: torch.export.ExportedProgram, path: Path) -> None:
 
 
 def load(path: Path, threads: int) -> Run:
-    """Returns a function that runs the file. Sets the threads of ExecuTorch in the whole process to `threads`."""
+    """Returns a function that runs the file. Sets ExecuTorch's thread count to `threads`, for the whole process."""
     with silent():
         from executorch.extension.pybindings import _C
         from executorch.runtime import Runtime

@@ -73,7 +73,7 @@ class Candidates(ABC, Generic[Item]):
         raise NotImplementedError
 
     def allows(self, row: int) -> bool:
-        """Returns whether the configuration of a row that `neighbours` has returned meets the constraints."""
+        """Returns whether the configuration at `row`, which came from `neighbours`, meets the constraints."""
         place = int(np.searchsorted(self.feasible, row))
         return place < len(self.feasible) and self.feasible[place] == row
 

@@ -1,4 +1,4 @@
-"""`sampler: pareto` for any Optuna study. It computes some objectives exactly, so its model predicts only the others.
+"""`sampler: pareto` for any Optuna study. The costs are computed exactly, so the model predicts only the other objectives.
 
     def space(trial):
         width = trial.suggest_int("width", 4, 64, log=True)
@@ -18,8 +18,8 @@
     study.optimize(objective, n_trials=50)
 
 docs/optuna.md describes everything. The sampler suggests no configuration more often than `repeats` times, and none that
-violates the constraints. When it has suggested all configurations, the study stops. It reads the trials from the study, so
-a study in a database continues where it stopped. Several threads (`n_jobs`) can share a sampler. Processes that share a
+violates the constraints. When it has suggested all configurations, the study stops. The sampler reads the trials
+from the study, so a stored study can be continued. Several threads (`n_jobs`) can share a sampler. Processes that share a
 study see what the others train. If two of them ask at the same moment, they may get the same configuration.
 """
 
@@ -72,11 +72,14 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
         """Prepares a search.
 
         - `space` asks a trial for all parameters (`trial.suggest_*`), with conditions where they are needed. It may
-          raise optuna.TrialPruned for a combination that does not exist. A mapping of names to distributions describes
+          raise optuna.TrialPruned for a combination that does not exist. A mapping of names to distributions
+          describes
           a space without conditions.
         - `objectives` maps the names of the objectives to 'minimize' or 'maximize', in the order of the study.
-        - `costs` returns the exact costs by name for the parameters of a configuration. Objectives with the name of a
-          cost are not learnt; they must be minimized. Other costs help the model, and `constraints` may use them. If
+        - `costs` returns the exact costs by name for the parameters of a configuration. Objectives with the
+        name of a
+          cost are not learnt; they must be minimized. Other costs help the model, and `constraints` may use
+          them. If
           `space` is a mapping, `costs` may be a table: one column per parameter and per cost. Its rows are then the
           only configurations.
         - `constraints` returns whether a configuration with these parameters and costs may be suggested.
@@ -151,7 +154,8 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
         """Lets the model learn from the complete trials of an earlier study with the same objectives.
 
         The earlier study may have trained differently, for example for fewer epochs or with other data: the model
-        learns how far its values tell the values of this study. Call it once for each earlier study, before the first
+        learns how far its values tell the values of this study. Call it once for each earlier study, before the
+        first
         trial. Raises UserError if a trial has another number of objectives.
         """
         found: dict[int, Results] = {}
@@ -175,7 +179,8 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
             given = ", ".join(direction.name.lower() for direction in study.directions)
             raise UserError(
                 f"the study has the directions {given}, but the objectives of ParetoSampler are "
-                f"{', '.join(f'{name}: {of}' for name, of in self.objectives.items())}; create the study with "
+                f"{', '.join(f'{name}: {of}' for name, of in self.objectives.items())}; create the "
+                "study with "
                 "directions=sampler.directions"
             )
         with self._lock:
@@ -288,7 +293,8 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
         for place, name in self._exact:
             if not math.isclose(values[place], exact[name], rel_tol=1e-6, abs_tol=1e-9):
                 raise UserError(
-                    f"trial {number}: objective {place} is {values[place]:g}, but `{name}` of these parameters is "
+                    f"trial {number}: objective {place} is {values[place]:g}, but `{name}` of these "
+                    "parameters is "
                     f"{exact[name]:g}; return the values in the order {', '.join(self.objectives)}"
                 )
         return self._learnt_of(values)
@@ -307,7 +313,8 @@ def _check_objectives(
         raise UserError(f"objectives: {', '.join(wrong)} must be 'minimize' or 'maximize'")
     if all(name in costs for name in objectives):
         raise UserError(
-            f"objectives: {', '.join(objectives) or 'none'} are exact costs, so there is nothing to learn; add an "
+            f"objectives: {', '.join(objectives) or 'none'} are exact costs, so there is nothing to "
+            "learn; add an "
             "objective that a trial measures"
         )
     upward = [name for name in objectives if name in costs and objectives[name] == "maximize"]

@@ -58,8 +58,10 @@ class ParetoSearch(Generic[Item]):
     ) -> None:
         """Prepares a search among `candidates`.
 
-        `steps` is the length of a full training in optimiser steps, and `levels` are the lengths of shorter trainings
-        that the model may learn from. `trials` is the planned number of trials, each of which is the mean of `seeds`
+        `steps` is the length of a full training in optimiser steps, and `levels` are the lengths of shorter
+        trainings
+        that the model may learn from. `trials` is the planned number of trials, each of which is the mean of
+        `seeds`
         trainings. `objectives` is the number of scores that have to be measured. `unit` is a difference of scores
         that matters, such as 1 dB. None: the spread of the scores is measured.
         """
@@ -101,7 +103,7 @@ class ParetoSearch(Generic[Item]):
     def repeat(
         self, item: Item, step: int, count: int, variance: float | Sequence[float] | Floats
     ) -> None:
-        """Stores that the scores at `step` are means of `count` trainings, with their sample `variance`."""
+        """Records that the scores of `item` at `step` are means over `count` training runs with the sample variance `variance`."""
         row = self.candidates.row(item)
         if row in self.known:
             apart = np.atleast_1d(np.asarray(variance, np.float64))
@@ -110,7 +112,8 @@ class ParetoSearch(Generic[Item]):
     def end(self, item: Item, *, failed: bool, stopped: bool = False) -> None:
         """Marks the trial of `item` as no longer running: it is complete, paused or stopped.
 
-        With `failed`, the trial ended in an error, and the model ignores its results. With `stopped`, the trial will
+        With `failed`, the trial ended in an error, and the model ignores its results. With `stopped`, the trial
+        will
         never be trained in full. The model learns from its results, but it is no member of the front.
         """
         row = self.candidates.row(item)
@@ -132,9 +135,10 @@ class ParetoSearch(Generic[Item]):
         count: int = 1,
         variance: float | Sequence[float] | Floats = 0.0,
     ) -> None:
-        """Lets the model learn from a full training of `item` in an earlier sweep, which reached `scores`.
+        """Adds to the model a full training run of `item`, from an earlier sweep, that reached `scores`.
 
-        `sweep` is the number of the earlier sweep, counted from 0. The scores are means of `count` trainings, with their
+        `sweep` is the number of the earlier sweep, counted from 0. The scores are means of `count` trainings,
+        with their
         sample `variance`. The configuration still counts as untried.
         """
         row = self.candidates.row(item)
@@ -176,7 +180,8 @@ class ParetoSearch(Generic[Item]):
     def _far(self, left: Ints, random: np.random.Generator) -> int:
         """Returns the row of an untried configuration that is unlike the tried ones.
 
-        The first configuration of a search has middling costs. Among a random half of the untried configurations, each
+        The first configuration of a search has middling costs. Among a random half of the untried
+        configurations, each
         later one has the features farthest from the tried ones. The random half makes searches with different seeds
         differ.
         """

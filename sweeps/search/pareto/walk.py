@@ -99,7 +99,7 @@ def count(distribution: BaseDistribution) -> float:
 
 
 def value(distribution: BaseDistribution, number: int) -> float:
-    """Returns the value with this number, counted from 0, of a distribution that is not continuous."""
+    """Returns value `number`, counted from 0, of a discrete distribution."""
     if isinstance(distribution, CategoricalDistribution):
         return float(number)
     if number == 0:
