@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from searchspace.predicted import PREDICTED_LATENCY
 from searchspace.quantity import format_quantity
 from sweeps.measure.latency import PREFIX
 from sweeps.messages import visible
@@ -36,6 +37,7 @@ HEADINGS = {
     "activations": "activations",
     "num_convs": "convolutions",
     "memory": "memory B",
+    PREDICTED_LATENCY: "predicted latency ms",
     "num_seeds": "seeds",
     "psnr_spread": "spread dB",
     "ssim_spread": "SSIM spread",
@@ -161,7 +163,7 @@ def cell(name: str, value: Any) -> str:
         return value.isoformat(" ", "seconds")
     if isinstance(value, str) or not isinstance(value, int | float):
         return visible(str(value))
-    if name.startswith(PREFIX):
+    if name.startswith(PREFIX) or name == PREDICTED_LATENCY:
         return f"{value:.4g}"
     if name in EXACT:
         return str(int(value))

@@ -8,10 +8,15 @@ from dataclasses import dataclass
 from searchspace.architecture import Architecture
 from searchspace.cost import COSTS, costs
 from searchspace.errors import UserError, shown
-from searchspace.quantity import format_quantity, parse_limit
+from searchspace.predicted import PREDICTED_LATENCY, Rates
+from searchspace.quantity import format_quantity, parse_limit, parse_milliseconds
 from searchspace.synonyms import nearest
 
 _COMPARISON = re.compile(r"\s*(\w+)\s*(<=|>=|<|>|==)\s*(\S.*?)\s*")
+NEEDS_DEVICE = (
+    f"{PREDICTED_LATENCY} needs `device: FILE`, a model that `srsweep device model` writes"
+)
+"""What a sweep file lacks that names a predicted latency."""
 LONGEST_CONSTRAINT = 1_000
 """The largest number of characters in a constraint."""
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
@@ -25,11 +30,13 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Constraint:
-    """A comparison between `limit` and the cost or numeric knob called `name`."""
+    """A comparison between `limit` and the cost, the predicted latency or the numeric knob called `name`."""
 
     name: str
     comparison: str
     limit: float
+    rates: Rates | None = None
+    """The rates that predict a latency. None for all other constraints."""
 
     def allows(self, value: float) -> bool:
         """Whether this value of the cost or knob satisfies the constraint."""
@@ -40,12 +47,16 @@ class Constraint:
 
         A constraint on a knob holds if the family lacks the knob, or if the value of the knob is not a number.
         """
+        if self.rates is not None:
+            return self.allows(self.rates.predict(architecture, scale))
         if self.name in COSTS:
             return self.allows(costs(architecture, scale)[self.name])
         value = getattr(architecture.spec, self.name, None)
         return not isinstance(value, int | float) or self.allows(value)
 
     def __str__(self) -> str:
+        if self.name == PREDICTED_LATENCY:
+            return f"{self.name} {self.comparison} {self.limit:g} ms"
         return f"{self.name} {self.comparison} {format_quantity(self.limit)}"
 
 
@@ -55,16 +66,20 @@ def constrained_name(text: object) -> str | None:
     return None if match is None else match[1]
 
 
-def parse_constraint(text: object, knob_names: Collection[str]) -> Constraint:
-    """Returns the constraint written as `text`, for example 'params <= 300k'.
+def parse_constraint(
+    text: object, knob_names: Collection[str], rates: Rates | None = None
+) -> Constraint:
+    """Returns the constraint written as `text`, for example 'params <= 300k'. `rates` predict latencies on a device.
 
-    Raises UserError if `text` is not a constraint, if its name is neither a cost nor one of `knob_names`, or if its limit
-    lies beyond `searchspace.quantity.LARGEST`.
+    Raises UserError if `text` is not a constraint, if its name is neither a cost nor one of `knob_names`, if its limit
+    lies beyond `searchspace.quantity.LARGEST`, or if it limits the predicted latency without `rates`.
     """
     match = _match(text)
     if match is None:
         raise UserError(f"must read like 'params <= 300k' (<=, >=, <, >, ==), got {shown(text)}")
     name, comparison, limit = match.groups()
+    if name == PREDICTED_LATENCY:
+        return _of_latency(comparison, limit, rates)
     if name not in COSTS and name not in knob_names:
         raise UserError(
             f"unknown cost or knob {shown(name)}; {nearest(name, [*COSTS, *knob_names])}"
@@ -78,11 +93,23 @@ def _match(text: object) -> re.Match[str] | None:
     return _COMPARISON.fullmatch(str(text)) if short else None
 
 
-def at_most(cost: str, limit: object) -> Constraint:
+def _of_latency(comparison: str, limit: object, rates: Rates | None) -> Constraint:
+    if rates is None:
+        raise UserError(NEEDS_DEVICE)
+    milliseconds = parse_milliseconds(limit)
+    return Constraint(
+        name=PREDICTED_LATENCY, comparison=comparison, limit=milliseconds, rates=rates
+    )
+
+
+def at_most(cost: str, limit: object, rates: Rates | None = None) -> Constraint:
     """Returns the constraint `cost <= limit`, as one entry under `budget` in a sweep file states it.
 
-    Raises UserError if the cost is unknown or the limit is not a number up to `searchspace.quantity.LARGEST`.
+    `rates` predict latencies on a device. Raises UserError if the cost is unknown, if the limit is not a number up to
+    `searchspace.quantity.LARGEST`, or if it limits the predicted latency without `rates`.
     """
+    if cost == PREDICTED_LATENCY:
+        return _of_latency("<=", limit, rates)
     if cost not in COSTS:
         raise UserError(f"unknown cost; {nearest(cost, COSTS)}")
     return Constraint(name=cost, comparison="<=", limit=parse_limit(limit))

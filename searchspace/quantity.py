@@ -15,6 +15,8 @@ LONGEST = 100
 """The largest number of characters in a number. More digits would not change a float."""
 MAX_VALUES = 10_000
 """The largest number of values in a range `{low, high, step}`."""
+MAX_MILLISECONDS = 3_600_000
+"""The largest limit on a latency, in milliseconds."""
 NUMBER = re.compile(r"([+-]?(?:[0-9][0-9_]*\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*([kKMGT]?)")
 
 
@@ -67,6 +69,29 @@ def _is_finite(number: float | Fraction) -> bool:
         return math.isfinite(number)
     except OverflowError:
         return False
+
+
+def parse_milliseconds(written: object) -> float:
+    """Returns the milliseconds in `written`: a number such as 30, or text such as '30' or '30 ms'.
+
+    Raises UserError for anything else, and for values that are not above 0 or are above MAX_MILLISECONDS.
+    """
+    text = (
+        str(written if isinstance(written, int | float | str) else "")
+        .strip()
+        .removesuffix("ms")
+        .strip()
+        .replace("_", "")
+    )
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if isinstance(written, bool) or not 0 < value <= MAX_MILLISECONDS:
+        raise UserError(
+            f"must be milliseconds above 0 and at most {MAX_MILLISECONDS:,}, such as '30 ms', got {shown(written)}"
+        )
+    return value
 
 
 def format_quantity(value: float) -> str:

@@ -69,6 +69,7 @@ SYNONYMS = {
     "num_convs": "convs n_convs conv_layers depth layers num_layers n_layers",
     "memory": "mem peak_memory ram vram memory_mb max_memory",
     "latency": "latency_ms runtime run_time inference_time delay ms milliseconds speed fps time seconds",
+    "predicted_latency": "latency_predicted predicted_ms predicted device_latency phone_latency latency_on_device",
     # knobs
     "n_feats": "nfeat nfeats n_feat num_feat num_feats feats feat nf ngf features num_features n_features channels "
     "n_channels num_channels width filters n_filters num_filters dim embed_dim n_colors_feats d",

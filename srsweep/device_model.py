@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import fmean
 
 import click
 import pandas as pd
 
 from analysis.choose.variants import cost_name
-from analysis.device.latency_model import RUN, Learnt, learn, write_model
+from analysis.device.latency_model import Learnt, learn
 from analysis.export.files import card_of, named, target_of
 from analysis.read.database import measurement
 from analysis.read.frames import load_cost_names, load_trial, load_trials
@@ -29,6 +30,7 @@ from srsweep.options import (
 from srsweep.phone_csv import CONDITIONS, Row, read_rows
 from sweeps.measure.device_latency import PREDICTED, DeviceSetting, setting_of
 from sweeps.measure.latency import PREFIX
+from sweeps.measure.latency_model import RUN, write_model
 from sweeps.paths import expanded
 
 Sample = tuple[Architecture, int, float]
@@ -90,7 +92,8 @@ def model(
     learnt = learn(setting, list(different), scale, list(different.values()))
     write_model(learnt.model, output)
     print_table(_table(list(different), learnt), form)
-    for line in _said(learnt, output):
+    shared = len(samples) - len(different)
+    for line in _said(learnt, output, shared):
         say(line, err=form is not None)
 
 
@@ -109,8 +112,14 @@ def _table(networks: Sequence[Architecture], learnt: Learnt) -> pd.DataFrame:
     return pd.DataFrame(rows).round({"predicted_ms": 3, "error_percent": 1})
 
 
-def _said(learnt: Learnt, output: Path) -> Iterator[str]:
+def _said(learnt: Learnt, output: Path, shared: int) -> Iterator[str]:
+    """Yields what was learnt. `shared` is the number of latencies of networks that have another latency already."""
     model = learnt.model
+    if shared:
+        yield (
+            f"{len(learnt.measured) + shared} latencies of {len(learnt.measured)} networks: a network that several trials "
+            "share counts once, with the mean of its latencies"
+        )
     yield f"{model.setting.name} on {model.setting.device}: {model.networks} networks, {model.shortest:.3g} to {model.longest:.3g} ms"
     used = [
         f"{kind} {1e6 * model.rates[kind]:.3g} ms per million"
@@ -131,12 +140,18 @@ def _said(learnt: Learnt, output: Path) -> Iterator[str]:
 
 
 def _one_scale(samples: Sequence[Sample], source: str) -> tuple[int, dict[Architecture, float]]:
-    """Returns the scale of all networks, and the latency of each. Raises UserError if there are several scales."""
+    """Returns the scale of all networks, and the latency of each. Raises UserError if there are several scales.
+
+    Trials that differ only in their seed or recipe share a network. It counts once, with the mean of their latencies.
+    """
     scales = sorted({scale for _, scale, _ in samples})
     if len(scales) != 1:
         found = ", ".join(f"x{scale}" for scale in scales)
         raise UserError(f"{source}: must have networks of one scale, got {found}")
-    return scales[0], {network.without_recipe: ms for network, _, ms in samples}
+    latencies: dict[Architecture, list[float]] = {}
+    for network, _, milliseconds in samples:
+        latencies.setdefault(network.without_recipe, []).append(milliseconds)
+    return scales[0], {network: fmean(each) for network, each in latencies.items()}
 
 
 def _of_file(

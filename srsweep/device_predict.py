@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 import pandas as pd
 
-from analysis.device.latency_model import LatencyModel, read_model
 from analysis.read.frames import load_trial, load_trials
 from analysis.tables import Format
 from searchspace.architecture import stored_architecture
@@ -23,6 +22,7 @@ from srsweep.options import (
     print_table,
     tabular,
 )
+from sweeps.measure.latency_model import LatencyModel, read_model
 from sweeps.records import Measurement
 from sweeps.store.store import Store
 
@@ -54,7 +54,7 @@ def predict(
     model = read_model(file)
     if network[0] in FAMILIES:
         networks = parse_architectures(network[0], network[1:])
-        found = model.predict(networks, scale or 4).tolist()
+        found = model.predict(networks, scale or model.scale or 4).tolist()
         labels = [{"label": each.label} for each in networks]
     else:
         if len(network) > 1 or scale is not None:

@@ -10,10 +10,9 @@ import yaml
 
 from searchspace.discover import FAMILIES
 from searchspace.errors import UserError, shown
-from searchspace.quantity import parse_limit
+from searchspace.quantity import parse_limit, parse_milliseconds
 from srsweep.progress_lines import format_duration
 from sweeps.config.sweep_config import Scale
-from sweeps.measure.latency_objective import parse_milliseconds
 
 Device = Literal["auto", "cpu", "cuda"]
 SCALES = get_args(Scale)
@@ -129,7 +128,8 @@ metadata:
     # What counts as better. The front holds every network that no other network beats in all of these.
     objectives: {{psnr_y: maximize, params: minimize, multadds: minimize}}
 
-    # Networks above a limit are never trained. Other limits: multadds: 10G, latency: 30 ms (on this machine).
+    # Networks above a limit are never trained. Other limits: multadds: 10G, latency: 30 ms (on this machine),
+    # predicted_latency: 30 ms (on a phone; needs device: FILE of `srsweep device model`).
     budget: {_flow(budget)}
 
     # At most so many trials, and at most so many hours of training of all trials together: {format_duration(answers.seconds)} with

@@ -15,9 +15,11 @@ from analysis.read.points import load_points
 from analysis.tables import front_table, heading
 from searchspace.cost import COSTS
 from searchspace.errors import UserError
+from searchspace.predicted import PREDICTED_LATENCY
 from srsweep.advice import advised
 from srsweep.errors import say
 from sweeps.advice import folder_for
+from sweeps.measure.latency_model import told_by
 
 
 def front_of(
@@ -76,6 +78,12 @@ def below_bicubic_line(url: str, sweep: str, table: pd.DataFrame) -> str:
         f"below bicubic: {which}: bicubic enlargement reaches {bicubic:.2f} dB on the same images; train longer, or with another "
         "learning rate"
     )
+
+
+def predicted_line(url: str, sweep: str) -> str:
+    """Returns a line that says on which device `sweep` predicts latencies, and with which error; '' if it predicts none."""
+    told = told_by(load_sweeps(url, [sweep])["settings"].iloc[0])
+    return told and f"{PREDICTED_LATENCY}: {told}"
 
 
 def _own(db: str, name: str) -> dict[str, Direction]:

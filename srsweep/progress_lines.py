@@ -49,7 +49,7 @@ def trial_line(sweep: Sweep, trial: Trial, columns: Sequence[str], joined: int =
     """
     if trial.error and trial.state in ("failed", "stopped"):
         return f"#{trial.number:<5} {trial.state:8}  {reason_of(trial.error)}; {trial.architecture.label}"
-    values = trial.values(sweep.config.scale)
+    values = trial.values(sweep.config)
     shown = (cell(_as_column(name), values.get(name)) for name in columns)
     numbers = "  ".join(
         f"{text:>{_width(name)}}" for name, text in zip(columns, shown, strict=True)
@@ -146,7 +146,7 @@ class Front:
         """Enters the complete architectures among `all_of`. Others keep the values that they had."""
         config = sweep.config
         for each in all_of:
-            known = each.values(config.scale) if each.complete else {}
+            known = each.values(config) if each.complete else {}
             if known and all(name in known for name in config.objectives):
                 key = each.architecture.key
                 self.values[key] = [known[name] for name in config.objectives]

@@ -24,6 +24,7 @@ OF_SWEEPS_IN_ANALYSIS = (
     "sweeps.measure.evaluate",
     "sweeps.measure.latency",
     "sweeps.measure.device_latency",
+    "sweeps.measure.latency_model",
     "sweeps.measure.ntire",
     "sweeps.device",
     "sweeps.search.gates",

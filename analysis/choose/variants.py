@@ -18,6 +18,7 @@ from analysis.read.database import LATENCY, QUALITIES
 from analysis.tables import spread_columns
 from searchspace.cost import COSTS
 from searchspace.errors import UserError
+from searchspace.predicted import PREDICTED_LATENCY
 from searchspace.synonyms import nearest
 from sweeps.measure.device_latency import PREDICTED
 from sweeps.measure.ntire import RULES
@@ -49,6 +50,7 @@ def variants(trials: pd.DataFrame, quality: str = "psnr_y") -> pd.DataFrame:
         trials = trials.assign(**dict.fromkeys(COSTS, float("nan")))
     complete = trials[(trials["state"] == "complete") & trials["psnr_y"].notna()]
     _refuse_incomparable(complete)
+    _refuse_other_models(complete)
     if quality not in complete:
         complete = complete.assign(**{quality: float("nan")})
     complete = _one_run_a_seed(complete, quality)
@@ -105,6 +107,18 @@ def _refuse_incomparable(complete: pd.DataFrame) -> None:
             )
 
 
+def _refuse_other_models(complete: pd.DataFrame) -> None:
+    """Raises UserError if different models predicted the latencies of `complete`."""
+    if PREDICTED_LATENCY not in complete or "predicted_by" not in complete:
+        return
+    models = complete.loc[complete[PREDICTED_LATENCY].notna(), "predicted_by"].unique()
+    if len(models) > 1:
+        raise UserError(
+            f"sweeps: their {PREDICTED_LATENCY} must come from one model of a device, got the models "
+            f"{', '.join(sorted(models))}; choose from one sweep at a time"
+        )
+
+
 def _difference(name: str, values: Sequence[str]) -> str:
     """Returns a clause that says what differs. Among the training settings, it names only the settings that differ."""
     if name != "training":
@@ -132,8 +146,9 @@ def spread_of(frame: pd.DataFrame) -> float:
 
 
 def cost_names(frame: pd.DataFrame) -> list[str]:
-    """Returns the columns of `frame` that hold a cost, a measured latency, or a score that holds a latency."""
-    return [str(n) for n in frame if n in COSTS or n in RULES or str(n).startswith(LATENCY)]
+    """Returns the columns of `frame` that hold a cost, a latency, or a score that holds a latency."""
+    known = (*COSTS, *RULES, PREDICTED_LATENCY)
+    return [str(n) for n in frame if n in known or str(n).startswith(LATENCY)]
 
 
 def cost_name(known: Sequence[str], name: str) -> str:

@@ -14,11 +14,8 @@ takes the number among LANES with the smallest error of cross-validation. The st
 their number without the network that they predict, so that it is not too small.
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,52 +25,13 @@ from analysis.device.design import table_of
 from searchspace.architecture import Architecture
 from searchspace.errors import UserError
 from searchspace.operators import UNITS
-from sweeps.files import write_text
-from sweeps.measure.device_latency import PREDICTED, DeviceLatency, DeviceSetting
+from sweeps.measure.device_latency import DeviceSetting
+from sweeps.measure.latency_model import LANES, RUN, LatencyModel
 
 LEAST = 8
 """Smallest number of networks from which a model is learnt."""
-LANES = (1, 4, 8, 16)
-"""Numbers of channels that a device may compute at once."""
 FOLDS = 10
 """Number of parts into which networks are split to choose the number of lanes."""
-RUN = "each run"
-"""Name of the rate that does not depend on the network, in milliseconds."""
-FORM = 1
-"""Version of the file format."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LatencyModel:
-    """A model of the latency under one setting."""
-
-    setting: DeviceSetting
-    lanes: int
-    """Number of channels that the device seems to compute at once."""
-    rates: dict[str, float]
-    """Milliseconds for one unit of each kind of operator, and for RUN."""
-    networks: int
-    """Number of networks that it was learnt from."""
-    shortest: float
-    """Shortest latency that it was learnt from, in milliseconds."""
-    longest: float
-    median_error: float
-    """Median of the absolute relative errors of cross-validation: 0.05 is 5 %."""
-    high_error: float
-    """Their 90th percentile."""
-
-    def predict(self, networks: Sequence[Architecture], scale: int) -> NDArray[np.float64]:
-        """Returns the predicted latencies of `networks` at `scale` in milliseconds: (networks,)."""
-        if not networks:
-            return np.empty(0)
-        size = (self.setting.height, self.setting.width)
-        rates = np.array([self.rates[name] for name in (*UNITS, RUN)])
-        return _columns(networks, scale, size, self.lanes) @ rates
-
-    def latency(self, milliseconds: float) -> DeviceLatency:
-        """Returns a predicted latency in the form in which the database stores it, under a name of its own."""
-        named = replace(self.setting, delegate=f"{self.setting.delegate} {PREDICTED}")
-        return DeviceLatency(setting=named, median=milliseconds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +81,7 @@ def learn(
         longest=float(times.max()),
         median_error=float(np.median(errors)),
         high_error=float(np.quantile(errors, 0.9)),
+        scale=scale,
     )
     return Learnt(model=model, measured=times, predicted=without)
 
@@ -156,33 +115,3 @@ def _fit(columns: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np
     scales[scales == 0] = 1
     rates, _ = nnls(relative / scales, np.ones(len(times)))
     return np.asarray(rates / scales)
-
-
-def write_model(model: LatencyModel, path: Path) -> None:
-    """Writes `model` to the JSON file `path`."""
-    content = {"latency_model": FORM, **asdict(model)}
-    write_text(path, json.dumps(content, indent=2) + "\n")
-
-
-def read_model(path: Path) -> LatencyModel:
-    """Returns the model in a JSON file that `write_model` wrote. Raises UserError if it holds none."""
-    try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid JSON ({error})") from None
-    try:
-        form = content.pop("latency_model")
-        model = LatencyModel(**content | {"setting": DeviceSetting(**content["setting"])})
-        fits = form == FORM and model.rates.keys() == {*UNITS, RUN}
-        fits = (
-            fits
-            and model.lanes in LANES
-            and all(0 <= rate < np.inf for rate in model.rates.values())
-        )
-    except (AttributeError, KeyError, TypeError):
-        fits = False
-    if not fits:
-        raise UserError(
-            f"{path}: must be a latency model of this srsweep; `srsweep device model` writes one"
-        )
-    return model

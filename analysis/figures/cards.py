@@ -31,6 +31,8 @@ from analysis.figures.training_cost import draw_spend, fitting
 from analysis.published.published import TEST_SETS, published_networks, published_points
 from analysis.read.database import LATENCY, QUALITIES
 from analysis.tables import heading, headings, setting_of
+from searchspace.predicted import PREDICTED_LATENCY
+from sweeps.measure.latency_model import told_by
 
 DEFAULT_OBJECTIVES: dict[str, Direction] = {
     "psnr_y": "maximize",
@@ -70,12 +72,16 @@ class Facts:
     """Column of the latency that the sweep measured itself, as an objective or for its budget; '' if it measured none."""
     gates: Gates = ()
     """The least qualities with which trials are on the front."""
+    predicted: str = ""
+    """Device, runtime and error of the model that predicts latencies; '' if there is none."""
 
     @property
     def costs(self) -> list[str]:
         """The costs that have a plot: those that the sweep optimises or measures itself, then parameters and Mult-Adds."""
         own = [name for name in self.objectives if name not in QUALITIES]
-        return list(dict.fromkeys([*own, *filter(None, [self.latency]), *OF_PUBLISHED]))
+        predicted = [PREDICTED_LATENCY] if self.predicted else []
+        timed = [*filter(None, [self.latency]), *predicted]
+        return list(dict.fromkeys([*own, *timed, *OF_PUBLISHED]))
 
     @property
     def qualities(self) -> list[str]:
@@ -94,6 +100,7 @@ def facts_of(sweep: Mapping[Any, Any], gates: Gates = ()) -> Facts:
         train_data=str(sweep["train_data"] or "unknown images"),
         latency=latency if isinstance(latency := sweep.get("latency"), str) else "",
         gates=gates,
+        predicted=told_by(settings),
     )
 
 
@@ -129,6 +136,7 @@ def pareto_card(
         mark(figure, chosen, cost, quality)
     text = f"The area of a bubble shows its {heading(other)}."
     text += f" Latency setting: {setting_of(cost)}." if cost.startswith(LATENCY) else ""
+    text += f" Predicted for {facts.predicted}." if cost == PREDICTED_LATENCY else ""
     name = slug(cost) if quality == "psnr_y" else slug(f"{quality}-{cost}")
     noun = "latency" if cost.startswith(LATENCY) else heading(cost)
     title = f"{noun_of(quality)} against {noun}"

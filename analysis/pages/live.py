@@ -48,6 +48,7 @@ from analysis.read.live_rows import (
 from analysis.read.points import load_points, load_pulse
 from analysis.tables import front_table, spread_columns
 from searchspace.cost import COSTS
+from searchspace.predicted import PREDICTED_LATENCY
 
 SAMPLE = 3_000
 """Largest number of trials from which the effects of knobs are estimated.
@@ -176,7 +177,7 @@ def load_live(url: str, sweep: str, before: Live | None = None) -> Live:
 
 
 def _latency(name: str) -> bool:
-    return name.startswith(LATENCY)
+    return name.startswith(LATENCY) or name == PREDICTED_LATENCY
 
 
 def cost_choices(live: Live) -> list[str]:

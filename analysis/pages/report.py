@@ -47,6 +47,7 @@ from analysis.read.frames import load_curves, load_knobs, load_lives, load_sweep
 from searchspace.errors import UserError, shown
 from searchspace.quantity import format_quantity
 from sweeps.files import write_text
+from sweeps.measure.latency_model import model_in
 from sweeps.store.comparability import training_of
 
 DEFAULT_PATH = Path("report.html")
@@ -175,6 +176,7 @@ def load_groups(url: str, sweep_names: Sequence[str] | None) -> list[Group]:
             fingerprint if known else sweep["name"],
             str(sweep["train_data"]),
             training_of(sweep["settings"] or {}),
+            model_in(sweep["settings"]),
             steps.get(sweep["name"], 0),
         )
         together.setdefault(key, []).append({str(k): v for k, v in sweep.items()})

@@ -53,6 +53,7 @@ TEXTS = (
     "train_data",
     "data_fingerprint",
     "training",
+    "predicted_by",
 )
 """Columns of trials that hold text. All others hold numbers."""
 ON = " on "

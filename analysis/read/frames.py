@@ -29,6 +29,7 @@ from analysis.read.database import (
 )
 from analysis.tables import spread_columns
 from searchspace.errors import UserError
+from sweeps.measure.latency_model import model_in
 from sweeps.store.comparability import training_of
 from sweeps.store.schema import Attempt, Life, Measurement, Sweep, SweepFact, Trial, TrialKnob
 
@@ -120,8 +121,9 @@ def load_trials(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
     - seconds and attempts: the training time of all attempts together [s], and the number of attempts,
     - error: the error of the newest attempt; '' if there is none.
 
-    Columns that describe the sweep: train_data, data_fingerprint, training (the training settings as text) and bicubic
-    (PSNR of bicubic on the validation images [dB]; NaN if unknown).
+    Columns that describe the sweep: train_data, data_fingerprint, training (the training settings as text), predicted_by
+    (digest of the model of predicted_latency; '' if there is none) and bicubic (PSNR of bicubic on the validation images
+    [dB]; NaN if unknown).
     """
     with open_database(url) as connection:
         chosen = sweep_ids(connection, sweeps)
@@ -135,6 +137,7 @@ def load_trials(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
         settings = read(connection, select(Sweep.id, Sweep.settings)).set_index("id")["settings"]
     frame = trials.join(attempts, on="id").join(facts, on="sweep_id")
     frame["training"] = frame["sweep_id"].map(settings.map(training_of))
+    frame["predicted_by"] = frame["sweep_id"].map(settings.map(model_in))
     frame = frame.rename(columns={BICUBIC: "bicubic"})
     _fill_facts(frame, "bicubic")
     frame = filled(frame).fillna({"attempts": 0, "error": ""}).astype({"attempts": int})

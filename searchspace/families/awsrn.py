@@ -178,6 +178,7 @@ FAMILY = Family(
             "n_feats n_blocks attention",
             "n_feats weight_norm upsampler",
         ),
+        operators=("n_feats adaptive_weights units_per_block n_blocks",),
         repeats={"units_per_block": 1, "n_blocks": 1},
         plain={"weight_norm": False},  # the only one with which every block is valid
     ),

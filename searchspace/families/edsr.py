@@ -176,6 +176,7 @@ FAMILY = Family(
             "n_feats body_conv",
             "n_feats upsampler",
         ),
+        operators=("n_feats n_blocks residual_scaling residual_scale",),
         repeats={"n_blocks": 1},
     ),
     published=PUBLISHED,

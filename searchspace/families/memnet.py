@@ -192,6 +192,7 @@ FAMILY = Family(
             "n_feats interpolated attention n_blocks",
             "n_feats interpolated colours upsampler",
         ),
+        operators=("n_feats interpolated residual_scaling recursive n_recursions n_blocks",),
         repeats={"n_recursions": 1, "n_blocks": 1},
     ),
     published=PUBLISHED,

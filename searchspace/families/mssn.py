@@ -299,6 +299,10 @@ FAMILY = Family(
             "n_feats attention n_blocks",
             "n_feats weight_norm upsampler",
         ),
+        operators=(
+            "n_feats unit adaptive_weights num_units",
+            "n_feats share_source adaptive_weights n_blocks",
+        ),
         repeats={"num_units": 2, "n_blocks": 1},
         plain={
             "shuffle_groups": 1,

@@ -327,6 +327,7 @@ FAMILY = Family(
             "n_feats n_blocks residual_scaling",
             "n_feats upsampler",
         ),
+        operators=("n_feats n_blocks skip",),
         repeats={"n_blocks": 1},
         plain={"n_levels": 1},
     ),

@@ -160,6 +160,7 @@ FAMILY = Family(
             "n_feats weight_norm upsampler",
             "share_source_groups",
         ),
+        operators=("n_feats share_source_groups",),
         repeats={"n_blocks": 1, "share_source_groups": 0},
         plain={"weight_norm": False},  # the only one with which every block is valid
     ),

@@ -40,7 +40,7 @@ it computes P(4, 10) without building a network of ten body layers.
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -65,6 +65,9 @@ class Parts:
     the amount that one knob adds to any cost depends on the other knob. A knob that affects no cost is in no line. `^2`
     after a knob in `repeats` says that a cost grows with the square of the knob. This happens, for example, when each
     block fuses the outputs of all earlier blocks. A line may also name a property of the spec, as in `families/slwsr`."""
+    operators: tuple[str, ...] = ()
+    """Further lines for the amounts of `searchspace.operators`, from which a latency is predicted. Two knobs may affect
+    them together although they affect no cost together, such as the width and the kind of the activations."""
     repeats: Mapping[str, int] = field(default_factory=dict, hash=False)
     """Knobs that repeat layers. Each knob has a number, and every repetition beyond this number costs equally much. Only
     networks with this number of repetitions and with one more are counted. For a knob marked `^2`, networks with two more
@@ -76,6 +79,11 @@ class Parts:
     small: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
     """A function that takes values of the quantities and returns the knobs of a small network with these values. It is
     needed only if `together` names properties of the spec."""
+
+    @property
+    def with_operators(self) -> "Parts":
+        """Parts for the costs and for the amounts of operators."""
+        return replace(self, together=(*self.together, *self.operators), operators=())
 
     @property
     def names(self) -> tuple[str, ...]:

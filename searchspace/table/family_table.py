@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from searchspace.architecture import Architecture
 from searchspace.constraint import Constraint
 from searchspace.cost import costs
+from searchspace.predicted import Rates
 from searchspace.recipe import has_settings
 from searchspace.space import FamilySpace
 from searchspace.spec import Spec
@@ -49,8 +50,17 @@ class FamilyTable:
     work on N combinations at once. They take one array (N,) per knob.
     """
 
-    def __init__(self, part: FamilySpace, scale: int, seed: int, max_counted: int) -> None:
+    def __init__(
+        self,
+        part: FamilySpace,
+        scale: int,
+        seed: int,
+        max_counted: int,
+        rates: Rates | None = None,
+    ) -> None:
+        """Prepares the table. With `rates`, it also counts the operators from which they predict a latency."""
         self.grid, self.scale, self.max_counted = Grid(part=part), scale, max_counted
+        self.rates = rates
         self.family = part.family
         self._random = Random(seed)
         found = dependencies(self.grid, _canonical_aspects, self._random)
@@ -71,7 +81,8 @@ class FamilyTable:
         Raises TableTooLarge if the costs neither follow from the family's parts nor can be counted one by one.
         """
         if self.family.parts is not None:
-            composed = self._compose(self.family.parts)
+            parts = self.family.parts
+            composed = self._compose(parts if self.rates is None else parts.with_operators)
             if self._agrees(composed):
                 return composed
         composed = self._compose(self._whole())
@@ -121,6 +132,7 @@ class FamilyTable:
     def costs(self, digits: Sequence[Ints]) -> Ints:
         """Returns the exact costs (N, len(ADDITIVE)) of N valid combinations.
 
+        With `rates`, the amounts of operators follow in the order of `Rates.per_unit`: (N, len(ADDITIVE) + kinds).
         Raises TableTooLarge if the family's parts do not give all these costs.
         """
         total = self.composition.costs(digits)
@@ -169,8 +181,12 @@ class FamilyTable:
         }
 
     def _count(self, spec: Spec) -> Ints:
-        counted = costs(Architecture(family=self.family, spec=spec), self.scale)
-        return np.array([counted[name] for name in ADDITIVE], np.int64)
+        architecture = Architecture(family=self.family, spec=spec)
+        counted = costs(architecture, self.scale)
+        own = np.array([counted[name] for name in ADDITIVE], np.int64)
+        if self.rates is None:
+            return own
+        return np.append(own, self.rates.amounts(architecture, self.scale))
 
     def _whole(self) -> Parts:
         """Returns parts with a single line: all knobs but those that changed no cost in a few random networks."""

@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 from searchspace.architecture import Architecture
 from searchspace.constraint import Constraint
 from searchspace.cost import COSTS
+from searchspace.predicted import PREDICTED_LATENCY, Rates
 from searchspace.space import Space
 from searchspace.table.family_table import ADDITIVE, FamilyTable
 from searchspace.table.knob_functions import Ints
+
+Floats = NDArray[np.float64]
 
 __all__ = ["ADDITIVE", "MAX_SPELLINGS", "SpaceTable"]
 
@@ -38,13 +41,22 @@ class SpaceTable:
     """
 
     def __init__(
-        self, space: Space, scale: int, seed: int = 0, *, max_counted: int = MAX_COUNTED
+        self,
+        space: Space,
+        scale: int,
+        seed: int = 0,
+        *,
+        max_counted: int = MAX_COUNTED,
+        rates: Rates | None = None,
     ) -> None:
+        """Counts the costs. With `rates`, `costs` also has the predicted latency."""
         self.space, self.scale = space, scale
         self.exact = space.num_spellings <= MAX_SPELLINGS
         """Whether the table holds all architectures of the space."""
-        self.families = [FamilyTable(part, scale, seed, max_counted) for part in space.families]
-        numbers, owners, counted = [], [], []
+        self.families = [
+            FamilyTable(part, scale, seed, max_counted, rates) for part in space.families
+        ]
+        numbers, owners, counted, latencies = [], [], [], []
         self._rows: list[tuple[Ints, Ints]] = []
         first = 0
         for owner, table in enumerate(self.families):
@@ -52,7 +64,9 @@ class SpaceTable:
             if not self.exact:
                 share = MAX_SAMPLED * table.grid.size // space.num_spellings
                 wanted = range(min(table.grid.size, max(1, share)))
-            own, own_costs = _distinct(table, wanted, None if self.exact else Random(seed))
+            own, own_costs, own_latencies = _distinct(
+                table, wanted, None if self.exact else Random(seed)
+            )
             identity = table.identity(table.grid.digits(own))
             order = np.argsort(identity)
             self._rows.append((identity[order], first + order))
@@ -60,13 +74,18 @@ class SpaceTable:
             numbers.append(own)
             owners.append(np.full(len(own), owner, np.int8))
             counted.append(own_costs)
+            latencies.append(own_latencies)
         self.numbers: Ints = np.concatenate(numbers)
         """For each row, the number of the first combination, in the grid of its family, that gives the architecture."""
         self.owners = np.concatenate(owners)
         """For each row, the index of the architecture's family in `families`."""
         table_costs = np.concatenate(counted)
-        self.costs: dict[str, Ints] = {name: table_costs[:, i] for i, name in enumerate(ADDITIVE)}
-        """For each cost in ADDITIVE, an array with the cost of every row."""
+        self.costs: dict[str, Ints | Floats] = {
+            name: table_costs[:, i] for i, name in enumerate(ADDITIVE)
+        }
+        """For each cost in ADDITIVE, an array with the cost of every row. With rates, also PREDICTED_LATENCY, in milliseconds."""
+        if rates is not None:
+            self.costs[PREDICTED_LATENCY] = np.concatenate(latencies)
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -93,7 +112,7 @@ class SpaceTable:
     def costs_of(self, architecture: Architecture) -> dict[str, int] | None:
         """Returns all costs of an architecture except its memory, by name. Returns None if the architecture is not in the table."""
         row = self.row(architecture)
-        return None if row is None else {name: int(of[row]) for name, of in self.costs.items()}
+        return None if row is None else {name: int(self.costs[name][row]) for name in ADDITIVE}
 
     def neighbours(self, row: int) -> list[int]:
         """Returns the rows of all architectures in the table that differ from the architecture of `row` in one knob."""
@@ -132,8 +151,12 @@ class SpaceTable:
         return allowed
 
 
-def _distinct(table: FamilyTable, wanted: range, random: Random | None) -> tuple[Ints, Ints]:
-    """Returns for each architecture the number of its first combination in `wanted`, and its costs, as two arrays.
+def _distinct(
+    table: FamilyTable, wanted: range, random: Random | None
+) -> tuple[Ints, Ints, Floats]:
+    """Returns for each architecture the number of its first combination in `wanted`, its costs and its predicted latency.
+
+    Without rates, there are no latencies: an array (0,).
 
     If `random` is given, combinations are drawn from the whole grid, and only the length of `wanted` matters.
     """
@@ -150,8 +173,11 @@ def _distinct(table: FamilyTable, wanted: range, random: Random | None) -> tuple
     identity = np.concatenate(identities)
     _, first = np.unique(identity, return_index=True)
     kept = np.concatenate(numbers)[np.sort(first)]
-    counted = [
-        table.costs(table.grid.digits(kept[start : start + CHUNK]))
-        for start in range(0, len(kept), CHUNK)
-    ]
-    return kept, np.concatenate([np.empty((0, len(ADDITIVE)), np.int64), *counted])
+    counted, latencies = [np.empty((0, len(ADDITIVE)), np.int64)], [np.empty(0)]
+    for start in range(0, len(kept), CHUNK):
+        found = table.costs(table.grid.digits(kept[start : start + CHUNK]))
+        # The amounts of operators are needed only for the latency, so they do not stay in memory.
+        counted.append(np.ascontiguousarray(found[:, : len(ADDITIVE)]))
+        if table.rates is not None:
+            latencies.append(table.rates.milliseconds(found[:, len(ADDITIVE) :]))
+    return kept, np.concatenate(counted), np.concatenate(latencies)

@@ -17,6 +17,7 @@ from analysis.tables import Format
 from searchspace.architecture import Architecture
 from searchspace.cost import costs, low_res_size
 from searchspace.errors import UserError
+from searchspace.predicted import PREDICTED_LATENCY
 from searchspace.quantity import format_quantity
 from searchspace.space import feasible
 from srsweep.options import FILE, by_line, print_table, read_file, tabular
@@ -60,7 +61,7 @@ TIMED_PIXELS = 2e6
 TIMING_SECONDS = 20
 """Seconds after which `check` starts to time no further network."""
 TRIES = 3
-"""Largest number of times that `check` times the networks if other processes use the machine."""
+"""Largest number of timings of the networks if other processes use the machine."""
 
 
 @click.command()
@@ -90,9 +91,8 @@ def check(file: Path, form: Format | None) -> None:
 def describe(config: SweepConfig) -> dict[str, Any]:
     """Returns facts about a sweep by name, such as 'feasible' or 'expected time', as JSON types.
 
-    Raises UserError if no architecture is feasible, if the images cannot be used, or if the database holds the sweep
-    with other settings or images. If an image set is missing, the fact 'data' says so instead, because the sweep may
-    run on another machine.
+    Raises UserError if no architecture is feasible, if the images cannot be used, or if the database holds the sweep with
+    other settings or images. A missing image set is named in 'data' instead: the sweep may run on another machine.
     """
     ready = prepare(config, sample=True, elsewhere=True)
     _refuse_stored(config, ready.split)
@@ -115,6 +115,9 @@ def describe(config: SweepConfig) -> dict[str, Any]:
         "budget": "; ".join(_limits(config)) or "none",
     }
     described |= {name: _range(config, name, allowed, found) for name in SHOWN}
+    if config.model is not None:
+        predicted = _range(config, PREDICTED_LATENCY, allowed, found)
+        described[PREDICTED_LATENCY] = f"{predicted} ms, {config.model.description}"
     described |= {
         "data": _data(ready),
         "image sets": " | ".join(ready.split.notes) if ready.split is not None else "unknown",
@@ -130,11 +133,9 @@ def describe(config: SweepConfig) -> dict[str, Any]:
 
 def _recipes(config: SweepConfig) -> dict[str, str]:
     """Describes the training settings that the search chooses. The dict is empty if there are none."""
-    number = len(config.space.recipes)
-    if not number:
+    if not (number := len(config.space.recipes)):
         return {}
-    names = ", ".join(config.recipe)
-    return {"recipes": f"{number} of {names}; a network counts once with each"}
+    return {"recipes": f"{number} of {', '.join(config.recipe)}; a network counts once with each"}
 
 
 def _trials(config: SweepConfig) -> str:
@@ -169,8 +170,8 @@ def _range(config: SweepConfig, name: str, allowed: list[Architecture], found: F
     """Returns the smallest and largest value of a cost among all feasible architectures, or among a sample."""
     if found.table is not None and name in found.table.costs:
         values = found.table.costs[name][found.rows]
-        return f"{format_quantity(int(values.min()))} to {format_quantity(int(values.max()))}"
-    counted = [costs(a, config.scale)[name] for a in allowed]
+        return f"{format_quantity(values.min().item())} to {format_quantity(values.max().item())}"
+    counted = [config.known_costs(a)[name] for a in allowed]
     drawn = "" if found.table is None else f" in a sample of {len(allowed)}"
     return f"{format_quantity(min(counted))} to {format_quantity(max(counted))}{drawn}"
 
@@ -330,8 +331,7 @@ def _seconds(
 ) -> tuple[float, OtherLoad]:
     """Returns the expected seconds of the whole sweep with `slots` trials at once, and the load of other processes.
 
-    It times training steps of two networks: those with the median and the largest Mult-Adds. Other computations of
-    this user on this machine pause meanwhile.
+    It times steps of the networks with the median and the largest Mult-Adds. Other computations of this user pause.
     """
     ranked = sorted(allowed, key=lambda a: costs(a, config.scale)["multadds"])
     threads = threads_here(config.resources.threads)

@@ -3,10 +3,11 @@
 import click
 
 from analysis.tables import Format
+from searchspace.predicted import PREDICTED_LATENCY
 from srsweep.advice import advised
 from srsweep.errors import say
 from srsweep.options import DATABASE, locate, parts, print_table, tabular
-from srsweep.pareto_front import below_bicubic_line, front_of
+from srsweep.pareto_front import below_bicubic_line, front_of, predicted_line
 
 UNRELIABLE = (
     "unreliable: other processes used the cores, or the quartiles kept changing; on a machine that "
@@ -44,6 +45,8 @@ def front(
     (sweep,), url = locate([name], db)
     table = front_of(url, sweep, parts(objectives), int8=int8)
     print_table(table, form)
+    if PREDICTED_LATENCY in table:
+        say(predicted_line(url, sweep), err=True)
     if told := below_bicubic_line(url, sweep, table):
         say(told, err=True)
     if "quartiles_ms" in table and table["quartiles_ms"].str.endswith("unreliable").any():

@@ -21,10 +21,11 @@ from analysis.read.database import QUALITIES
 from analysis.read.frames import load_trials
 from analysis.tables import Format
 from searchspace.errors import UserError
-from searchspace.quantity import parse_quantity
+from searchspace.predicted import PREDICTED_LATENCY
+from searchspace.quantity import parse_milliseconds, parse_quantity
 from srsweep.errors import say
 from srsweep.options import DATABASE, locate, parts, positive, print_table, tabular
-from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
+from sweeps.measure.latency_objective import LATENCY
 
 
 @click.command()
@@ -127,7 +128,8 @@ def select(  # noqa: PLR0913 - one parameter an option
     if allowed or minimum is not None or not chosen:
         chosen.append(best_within(frame, allowed, minimum, quality))
     known = cost_names(frame)
-    limited = [cost_name(known, name) for name in allowed if name.startswith(LATENCY)]
+    timed = [name for name in allowed if name.startswith(LATENCY) or name == PREDICTED_LATENCY]
+    limited = [cost_name(known, name) for name in timed]
     table = selection_table(frame, chosen, quality, limited)
     if form is not None:
         print_table(table, form)
@@ -150,7 +152,8 @@ def _limit(text: str) -> tuple[str, float]:
 
 
 def _parser(cost: str) -> Callable[[str], float]:
-    return parse_milliseconds if cost.startswith(LATENCY) else parse_quantity
+    timed = cost.startswith(LATENCY) or cost == PREDICTED_LATENCY
+    return parse_milliseconds if timed else parse_quantity
 
 
 def _minimum(min_psnr: float | None, quality: str) -> float | None:

@@ -7,14 +7,22 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar, get_args
 
-from searchspace.constraint import Constraint, at_most, constrained_name, parse_constraint
+from searchspace.constraint import (
+    NEEDS_DEVICE,
+    Constraint,
+    at_most,
+    constrained_name,
+    parse_constraint,
+)
 from searchspace.cost import COSTS
 from searchspace.discover import FAMILIES
 from searchspace.errors import UserError, shown
+from searchspace.predicted import PREDICTED_LATENCY, Rates
+from searchspace.quantity import parse_milliseconds
 from searchspace.space import Fault, Space
 from searchspace.spec import knobs
 from searchspace.synonyms import meant, nearest
-from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
+from sweeps.measure.latency_objective import LATENCY
 from sweeps.measure.ntire import PREFIX as NTIRE
 from sweeps.measure.ntire import RULES, objective_fault
 from sweeps.search.gates import is_gate
@@ -27,7 +35,7 @@ T = TypeVar("T")
 
 BETTER: dict[str, Direction] = {
     **dict.fromkeys(MEASURED, "maximize"),
-    **dict.fromkeys((LATENCY, *RULES, *COSTS), "minimize"),
+    **dict.fromkeys((LATENCY, PREDICTED_LATENCY, *RULES, *COSTS), "minimize"),
 }
 """The direction in which each quantity that can be an objective is better."""
 OBJECTIVES = tuple(BETTER)
@@ -85,14 +93,21 @@ def plan_faults(search: SearchSettings, seeds: int, rungs: tuple[int, ...], at: 
     return faults
 
 
-def objective_faults(objectives: object, scale: object, at: At) -> list[Fault]:
-    """Returns one fault for each objective that srsweep does not know, cannot measure, or whose direction is the worse one."""
+def objective_faults(
+    objectives: object, scale: object, at: At, rates: Rates | None = None
+) -> list[Fault]:
+    """Returns one fault for each objective that srsweep does not know, cannot measure, or whose direction is the worse one.
+
+    `rates` predict latencies on a device.
+    """
     written = objectives if isinstance(objectives, Mapping) else {}
     faults: list[Fault] = []
     for name in map(str, items(objectives, list)):
         way = written.get(name)
         if name.startswith(NTIRE):
             text = objective_fault(written, name, MEASURED, scale) if name in written else None
+        elif name == PREDICTED_LATENCY and rates is None:
+            text = NEEDS_DEVICE
         elif name not in BETTER:
             text = f"unknown; {nearest(name, OBJECTIVES)}"
         else:
@@ -116,9 +131,9 @@ def scale_faults(scale: object, space: Space, at: At) -> list[Fault]:
 
 
 def parse_limits(
-    budget: object, constraints: object, at: At
+    budget: object, constraints: object, at: At, rates: Rates | None = None
 ) -> tuple[list[Constraint], list[Fault]]:
-    """Returns the limits in `budget` and `constraints`, and the faults in them.
+    """Returns the limits in `budget` and `constraints`, and the faults in them. `rates` predict latencies on a device.
 
     A limit on latency is checked but not returned, because latency is known only once a trial has measured it. Gates
     are left to `sweeps.search.gates`, because a quality is known only after training.
@@ -130,10 +145,11 @@ def parse_limits(
         where = (*at, "budget", str(cost))
         if cost == LATENCY:
             _checked(partial(parse_milliseconds, limit), where, faults)
-        elif cost not in COSTS:
-            faults.append((where, f"unknown cost; {nearest(cost, [*COSTS, LATENCY])}"))
+        elif cost not in COSTS and cost != PREDICTED_LATENCY:
+            known = [*COSTS, LATENCY, PREDICTED_LATENCY]
+            faults.append((where, f"unknown cost; {nearest(cost, known)}"))
         else:
-            limits += _checked(partial(at_most, cost, limit), where, faults)
+            limits += _checked(partial(at_most, cost, limit, rates), where, faults)
     for number, text in enumerate(items(constraints, list)):
         where = (*at, "constraints", str(number))
         if is_gate(text):
@@ -141,14 +157,14 @@ def parse_limits(
         if measured := _measured(text, knob_names):
             faults.append((where, measured))
         else:
-            limits += _checked(partial(parse_constraint, text, knob_names), where, faults)
+            limits += _checked(partial(parse_constraint, text, knob_names, rates), where, faults)
     return limits, faults
 
 
 def _measured(text: object, knob_names: Collection[str]) -> str | None:
     """Returns why a constraint on a quantity that must be measured is refused, or None for any other constraint."""
     name = constrained_name(text)
-    if name is None or name in COSTS or name in knob_names:
+    if name is None or name in COSTS or name in knob_names or name == PREDICTED_LATENCY:
         return None
     found = meant(name, [*COSTS, *knob_names, LATENCY, *MEASURED], similar=False)
     if found == LATENCY:

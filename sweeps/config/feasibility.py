@@ -9,8 +9,9 @@ from random import Random
 import numpy as np
 
 from searchspace.architecture import Architecture, architecture
-from searchspace.cost import COSTS, costs
+from searchspace.cost import COSTS
 from searchspace.errors import UserError
+from searchspace.predicted import PREDICTED_LATENCY
 from searchspace.space import feasible
 from searchspace.table.knob_functions import Ints, TableTooLarge
 from searchspace.table.space_table import ADDITIVE, MAX_SPELLINGS, SpaceTable
@@ -57,7 +58,7 @@ def check_feasible(config: SweepConfig, *, sample: bool = False) -> Found:
         if len(rows):
             return Found(example=table.architecture(int(rows[0])), table=table, rows=rows)
         # The costs in the table are exact, so a further search is useless. The message gives the lowest costs.
-        least = {name: int(of_all.min()) for name, of_all in table.costs.items() if len(table)}
+        least = {name: of_all.min().item() for name, of_all in table.costs.items() if len(table)}
         raise ConfigError(_nothing(config, least, None if table.exact else len(table)))
     smallest: dict[str, float] = {}
     give_up = time.monotonic() + LOOKING_SECONDS
@@ -65,7 +66,7 @@ def check_feasible(config: SweepConfig, *, sample: bool = False) -> Found:
     for candidate in _candidates(config):
         if feasible(candidate, config.limits, config.scale):
             return Found(example=candidate)
-        for name, value in costs(candidate, config.scale).items():
+        for name, value in config.known_costs(candidate).items():
             smallest[name] = min(value, smallest.get(name, value))
         looked += 1
         if time.monotonic() > give_up:
@@ -86,7 +87,9 @@ def space_table(config: SweepConfig, *, sample: bool = False) -> SpaceTable | No
     if config.space.num_spellings > MAX_SPELLINGS and not sample:
         return None
     try:
-        return SpaceTable(config.space, config.scale, config.seed, max_counted=MAX_COUNTED)
+        return SpaceTable(
+            config.space, config.scale, config.seed, max_counted=MAX_COUNTED, rates=config.rates
+        )
     except TableTooLarge:
         return None
 
@@ -98,6 +101,10 @@ def _candidates(config: SweepConfig) -> Iterator[Architecture]:
     random = Random(config.seed)
     for _ in range(MAX_LOOKED_AT):
         yield config.space.sample(random)
+
+
+def _readable(name: str, value: float) -> str:
+    return f"{value:.3g} ms" if name == PREDICTED_LATENCY else f"{value:,}"
 
 
 def _nothing(config: SweepConfig, smallest: Mapping[str, float], looked: int | None) -> str:
@@ -119,7 +126,7 @@ def _nothing(config: SweepConfig, smallest: Mapping[str, float], looked: int | N
         which = f"architecture among {looked:,} examined"
     within = "; ".join(str(limit) for limit in config.limits)
     limited = {limit.name: None for limit in config.limits if limit.name in smallest}
-    least = ", ".join(f"{name} {smallest[name]:,}" for name in limited)
+    least = ", ".join(f"{name} {_readable(name, smallest[name])}" for name in limited)
     costs_told = f" (lowest costs: {least})" if least else ""
     keys = [key for key in ("budget", "constraints") if getattr(config, key)]
     change = {"budget": "raise the budget", "constraints": "loosen the constraints"}

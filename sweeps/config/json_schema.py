@@ -14,6 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema, PydanticJsonSchemaWarning
 from searchspace.cost import COSTS
 from searchspace.discover import FAMILIES
 from searchspace.family import Family
+from searchspace.predicted import PREDICTED_LATENCY
 from searchspace.quantity import NUMBER
 from searchspace.spec import Knob, adapter_of, knobs
 from sweeps.config.faults import OBJECTIVES
@@ -50,7 +51,10 @@ def sweep_schema() -> Schema:
     properties["families"] |= _mapping(families) | {"minProperties": 1}
     properties["objectives"]["propertyNames"] = {"enum": list(OBJECTIVES)}
     limits: Schema = {name: _number({"type": "number"}) for name in COSTS}
-    properties["budget"] |= _mapping(limits | {LATENCY: {"type": ["number", "string"]}})
+    milliseconds: Schema = {"type": ["number", "string"]}
+    timed = dict.fromkeys((LATENCY, PREDICTED_LATENCY), milliseconds)
+    properties["budget"] |= _mapping(limits | timed)
+    properties["device"] |= {"type": ["string", "object", "null"]}
     properties["log"] |= _mapping(
         {name: {"type": "string", "description": sink.takes} for name, sink in SINKS.items()}
     )

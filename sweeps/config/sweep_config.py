@@ -14,21 +14,25 @@ from typing import Annotated, Any, Literal, get_args
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from searchspace.architecture import Architecture
 from searchspace.constraint import Constraint
 from searchspace.errors import UserError, shown
-from searchspace.quantity import parse_quantity
+from searchspace.predicted import Rates, known_costs
+from searchspace.quantity import parse_milliseconds, parse_quantity
 from searchspace.space import Fault, Space, parse_space, with_recipes
 from searchspace.spec import explain
-from searchspace.synonyms import meant
 from sweeps.advice import STORAGE_VARIABLE
 from sweeps.capacity.settings import ResourceSettings
 from sweeps.checkpoints.object_store import is_url
 from sweeps.config import faults as check
+from sweeps.config.device import parse_device
+from sweeps.config.known_keys import elsewhere, known_keys
 from sweeps.config.places import expand_data, expand_folder, expand_local, name_fault
 from sweeps.config.recipe import parse_recipe, with_restarts
 from sweeps.config.yaml_lines import SWEEP, listed, touches
 from sweeps.data.settings import DataSettings
-from sweeps.measure.latency_objective import LATENCY, parse_milliseconds
+from sweeps.measure.latency_model import LatencyModel, settings_of
+from sweeps.measure.latency_objective import LATENCY
 from sweeps.measure.ntire import RULES
 from sweeps.records import SWEEP_NAME
 from sweeps.search.gates import gate_faults, gates_of
@@ -45,7 +49,7 @@ Url = Annotated[str, BeforeValidator(check_url)]
 Folder = Annotated[str, AfterValidator(expand_folder)]
 MAX_SEEDS = 100
 """The largest number of trainings of one architecture."""
-INTERNAL = ("space", "limits", "text")
+INTERNAL = ("space", "limits", "text", "model")
 """Fields that the parser fills in. A file must not contain them."""
 
 
@@ -78,11 +82,16 @@ class SweepConfig(BaseModel):
         "multadds": "minimize",
     }
     """The quantities that the search optimises, each with its direction, maximize or minimize. A quantity is psnr_y,
-    ssim_y, psnr_rgb, a cost, or latency (in milliseconds, on the machine that trains the trial)."""
+    ssim_y, psnr_rgb, a cost, latency (in milliseconds, on the machine that trains the trial), or predicted_latency (on
+    the device of `device`)."""
+    device: Any = None
+    """Model of the latency on a device, which predicted_latency needs: the path of a file that `srsweep device model`
+    wrote, or its content. A relative path starts at the working directory."""
     budget: dict[str, Any] = {}
-    """Upper limits on costs and on latency, such as '30 ms'. srsweep never trains a network that exceeds a limit."""
+    """Upper limits on costs and latencies, such as '30 ms'. srsweep never trains a network that exceeds a limit."""
     constraints: list[Any] = []
-    """Further limits on costs or knobs, such as 'n_feats >= 16', and gates on objectives, such as 'psnr_y >= 28.5'."""
+    """Further limits on costs, predicted_latency or knobs, such as 'n_feats >= 16', and gates on objectives, such as
+    'psnr_y >= 28.5'."""
     search: SearchSettings = SearchSettings()
     """How architectures are chosen."""
     train: TrainSettings = TrainSettings()
@@ -108,8 +117,10 @@ class SweepConfig(BaseModel):
     """The search space, parsed from `families`."""
     limits: tuple[Constraint, ...] = Field(default=(), exclude=True)
     """The limits, parsed from `budget` and `constraints`. The limit on latency is in `latency_limit` instead."""
+    model: LatencyModel | None = Field(default=None, exclude=True)
+    """The model of a device's latency, read from `device`."""
     text: str = Field(default="", exclude=True)
-    """The settings of the sweep as YAML text."""
+    """The settings of the sweep as YAML text, with the content of the file that `device` names."""
 
     @property
     def rungs(self) -> tuple[int, ...]:
@@ -191,7 +202,16 @@ class SweepConfig(BaseModel):
         shared = self.model_dump(
             mode="json", include={"scale", "seed", "objectives", "train", "data"}, exclude=PLACES
         )
-        return with_searched(shared, self.recipe)
+        return with_searched(shared, self.recipe) | settings_of(self.model)
+
+    @property
+    def rates(self) -> Rates | None:
+        """The rates that predict latencies on the device; None if the sweep names no device."""
+        return None if self.model is None else self.model.per_unit
+
+    def known_costs(self, architecture: Architecture) -> dict[str, float]:
+        """Returns all that is known of a network before training: its costs, and its predicted latency if `device` is set."""
+        return known_costs(architecture, self.scale, self.rates)
 
 
 def read_config(path: Path) -> SweepConfig:
@@ -223,10 +243,8 @@ def parse_config(
     """Returns the sweep in a document that was loaded from YAML or JSON. A cluster receives the document as JSON.
 
     Error messages begin with `source`. If `node` holds the same document as YAML nodes, messages also give line
-    numbers and are sorted by line. `refused` are faults that the reader of the text has found. If a database
-    holds the
-    sweep already, `stored` accepts a name that no new sweep may have. Raises ConfigError with one line for each
-    fault.
+    numbers and are sorted by line. `refused` are faults that the reader of the text has found. If a database holds the
+    sweep already, `stored` accepts a name that no new sweep may have. Raises ConfigError with one line for each fault.
     """
     sweep: object = document
     for key in SWEEP:
@@ -260,19 +278,25 @@ def _parse_sweep(
     space, faults = parse_space(sweep.get("families"), (*at, "families"))
     faults = faults if "families" in sweep else []
     objectives = sweep.get("objectives", SweepConfig.model_fields["objectives"].default)
-    wrong = check.objective_faults(sweep.get("objectives"), sweep.get("scale"), (*at, "objectives"))
+    model, rates, of_device = parse_device(sweep, at)
+    faults += of_device
+    wrong = check.objective_faults(
+        sweep.get("objectives"), sweep.get("scale"), (*at, "objectives"), rates
+    )
     # With a wrong objective or knob, the sampler would complain of what follows from it.
     if isinstance(objectives, Mapping) and not wrong and not faults:
         faults += check.search_faults(sweep.get("search"), objectives, space, (*at, "search"))
     faults += wrong
-    limits, new = check.parse_limits(sweep.get("budget"), sweep.get("constraints"), at)
+    limits, new = check.parse_limits(sweep.get("budget"), sweep.get("constraints"), at, rates)
     faults += new
     faults += gate_faults(sweep.get("constraints"), objectives, at)
     faults += check.constraint_faults(limits, space, (*at, "constraints"))
     if sweep.get("scale") in get_args(Scale):
         faults += check.scale_faults(sweep.get("scale"), space, (*at, "families"))
     faults += [((*at, name), "no such key") for name in sorted(set(INTERNAL) & set(sweep))]
-    overrides: dict[str, Any] = {"space": space, "limits": tuple(limits), "text": _dump(sweep)}
+    whole = sweep if model is None else {**sweep, "device": model.content}
+    overrides: dict[str, Any] = {"space": space, "limits": tuple(limits), "model": model}
+    overrides["text"] = _dump(whole)
     if os.environ.get(STORAGE_VARIABLE):
         overrides["storage"] = _storage_of_environment()
     if "data" in sweep:
@@ -281,7 +305,11 @@ def _parse_sweep(
     try:
         config = SweepConfig.model_validate({**sweep, **overrides})
     except ValidationError as error:
-        located = explain(error, _known_keys, _elsewhere)
+        located = explain(
+            error,
+            lambda path: known_keys(SweepConfig, path, INTERNAL),
+            lambda name: elsewhere(SweepConfig, name, INTERNAL),
+        )
         return None, [*faults, *(((*at, *path), text) for path, text in located)]
     faults += check.plan_faults(config.search, config.seeds, config.rungs, (*at, "search"))
     if (last := config.seed + config.seeds - 1) >= 2**31:
@@ -316,31 +344,6 @@ def _storage_of_environment() -> str:
         return check_url(os.environ[STORAGE_VARIABLE])
     except UserError as error:
         raise ConfigError(f"{STORAGE_VARIABLE} (environment): {error}") from None
-
-
-def _elsewhere(name: str) -> str | None:
-    """Returns the path of the setting that `name` or a synonym is called, as train.steps or metadata.sweep.seed."""
-    for section in ("train", "search", "data", "resources", "search.halving", ""):
-        keys = _known_keys(tuple(filter(None, section.split("."))))
-        if found := meant(name, keys, similar=False):
-            return f"{section or 'metadata.sweep'}.{found}"
-    return None
-
-
-def _known_keys(path: tuple[str, ...]) -> list[str]:
-    """Returns the keys that are allowed under a path of the sweep."""
-    model: Any = SweepConfig
-    for part in path:
-        if not part.isdigit():  # an item of a list has the keys of the list's type
-            model = _model(model.model_fields[part].annotation)
-    return [name for name in model.model_fields if name not in INTERNAL]
-
-
-def _model(annotation: Any) -> Any:
-    """Returns the settings class in an annotation that may also allow None or be a list of such settings."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next(filter(None, map(_model, get_args(annotation))), None)
 
 
 def _dump(sweep: Mapping[str, Any]) -> str:

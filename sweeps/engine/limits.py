@@ -76,7 +76,7 @@ def without_weights(repeats: Iterable[Repeats], config: SweepConfig) -> list[Tri
     ended = [each for each in repeats if each.is_finished and each.complete]
     kept: list[bool] = [False] * len(ended)
     if keep == "front":
-        values = [each.values(config.scale) for each in ended]
+        values = [each.values(config) for each in ended]
         passing = [passes(point, config.gates) for point in values]
         best = [point for point, counts in zip(values, passing, strict=True) if counts] or values
         counting = iter(non_dominated(best, config.objectives))

@@ -59,14 +59,14 @@ class Repeats:
         """The optimiser steps at which at least one trial was evaluated, in ascending order."""
         return sorted({step for trial in self.trials for step in trial.curve})
 
-    def values(self, scale: int) -> dict[str, float]:
-        """Returns the costs of the network, its latency, and the mean of each measured objective, by name.
+    def values(self, config: SweepConfig) -> dict[str, float]:
+        """Returns the costs of the network, its latencies, and the mean of each measured objective, by name.
 
         The means are those over the complete trials. At least one trial must be complete.
         """
         scores = [trial.scores for trial in self.complete]
         names = [name for name in MEASURED if name in scores[0]]
-        return self.first.values(scale) | {name: fmean(s[name] for s in scores) for name in names}
+        return self.first.values(config) | {name: fmean(s[name] for s in scores) for name in names}
 
     def report(self, step: int) -> tuple[dict[str, float], dict[str, Scatter]]:
         """Returns the mean of each measured objective after `step` optimiser steps, and the scatter behind the mean.

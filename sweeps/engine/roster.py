@@ -3,7 +3,6 @@
 from collections import deque
 
 from searchspace.architecture import Architecture
-from searchspace.cost import costs
 from searchspace.table.space_table import SpaceTable
 from sweeps.capacity.gpu_share import Share
 from sweeps.capacity.settings import AUTO
@@ -134,7 +133,7 @@ class Roster:
             number=number,
             architecture=network,
             seed=seed,
-            costs=costs(network, self.config.scale),
+            costs=self.config.known_costs(network),
             until_step=self.config.rungs[rung],
         )
         trial = Trial(id=id_, number=number, architecture=network, seed=seed, target=rung)

@@ -31,6 +31,7 @@ def make_suggester(config: SweepConfig, table: SpaceTable | None) -> Suggester:
         steps=config.train.steps,
         levels=config.levels,
         table=table,
+        rates=config.rates,
     )
 
 
@@ -42,7 +43,7 @@ def tell(suggester: Suggester, repeats: Repeats, config: SweepConfig) -> None:
     """
     state = repeats.first.state
     if state == "complete" and repeats.is_finished:
-        known = repeats.values(config.scale)
+        known = repeats.values(config)
         values = [known[name] for name in config.objectives]
         suggester.tell(repeats.architecture, values, stopped=False)
     elif state in ("failed", "stopped"):

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from searchspace.architecture import Architecture, stored_architecture
-from searchspace.cost import COSTS, costs
+from searchspace.cost import COSTS
+from searchspace.predicted import PREDICTED_LATENCY
 from sweeps.capacity.gpu_share import Share
 from sweeps.checkpoints.object_store import Mirror, is_url
 from sweeps.config.sweep_config import SweepConfig
@@ -85,7 +86,8 @@ class Trial:
         )
         trial.take(row.measurements)
         found = row.measurements
-        trial.counted = {m.name: m.value for m in found if m.name in COSTS and not m.dataset}
+        known = {*COSTS, PREDICTED_LATENCY}
+        trial.counted = {m.name: m.value for m in found if m.name in known and not m.dataset}
         return trial
 
     def take(self, measurements: Iterable[Measurement]) -> None:
@@ -128,15 +130,15 @@ class Trial:
         if key in self.timed:
             self.scores[LATENCY] = self.timed[key]
 
-    def values(self, scale: int) -> dict[str, float]:
-        """Returns the costs of the network and the newest measured objectives, by name.
+    def values(self, config: SweepConfig) -> dict[str, float]:
+        """Returns the costs of the network, its predicted latency and the newest measured objectives, by name.
 
         Stored costs are not counted again: with thousands of trials, a restarted driver would count for minutes.
         """
-        stored = (
-            self.counted.keys() == COSTS.keys()
-        )  # a version with other costs stored other names
-        return (self.counted if stored else costs(self.architecture, scale)) | self.scores
+        known = COSTS.keys() if config.model is None else {*COSTS, PREDICTED_LATENCY}
+        # A version with other costs stored other names.
+        stored = self.counted.keys() == known
+        return (self.counted if stored else config.known_costs(self.architecture)) | self.scores
 
     def folder(self, config: SweepConfig) -> Path:
         """Returns the folder of the trial's training states."""
@@ -155,7 +157,7 @@ class Trial:
             for name, direction in config.objectives.items()
             if name in MEASURED
         }
-        known = self.values(config.scale)
+        known = self.values(config)
         scores = []
         for rung in config.rungs[: self.target + 1]:
             if rung not in self.curve:

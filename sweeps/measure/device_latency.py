@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 
 from searchspace.errors import UserError, shown
+from searchspace.quantity import MAX_MILLISECONDS
 from sweeps.measure.latency import LOWER, PREFIX, RUNS, UPPER
-from sweeps.measure.latency_objective import MAX_MILLISECONDS
 
 MOST_CHARACTERS = 100
 """Largest number of characters of the device, and of runtime and delegate together."""

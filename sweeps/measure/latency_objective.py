@@ -14,15 +14,12 @@ import torch
 
 from searchspace.architecture import Architecture
 from searchspace.cost import low_res_size
-from searchspace.errors import UserError, shown
 from searchspace.layers import deployed
 from sweeps.measure.latency import PREFIX, RELIABLE, WORDS, Latency, torch_latency
 from sweeps.records import Measurement
 
 LATENCY = "latency"
 """Name of the latency, in milliseconds, under `objectives` and `budget` of a sweep file."""
-MAX_MILLISECONDS = 3_600_000
-"""The largest limit on a latency, in milliseconds."""
 FACT = "latency"
 """Name of the stored fact that holds the key of the sweep's latencies."""
 
@@ -41,29 +38,6 @@ class Timing:
     """Largest latency, in milliseconds, at which the network is still trained. None means no limit."""
     scores: tuple[str, ...] = ()
     """NTIRE's scores that are objectives. Their baselines are measured too."""
-
-
-def parse_milliseconds(written: object) -> float:
-    """Returns the milliseconds in `written`: a number such as 30, or text such as '30' or '30 ms'.
-
-    Raises UserError for anything else, and for values that are not above 0 or are above MAX_MILLISECONDS.
-    """
-    text = (
-        str(written if isinstance(written, int | float | str) else "")
-        .strip()
-        .removesuffix("ms")
-        .strip()
-        .replace("_", "")
-    )
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if isinstance(written, bool) or not 0 < value <= MAX_MILLISECONDS:
-        raise UserError(
-            f"must be milliseconds above 0 and at most {MAX_MILLISECONDS:,}, such as '30 ms', got {shown(written)}"
-        )
-    return value
 
 
 def key_of(measurement: Measurement) -> str:

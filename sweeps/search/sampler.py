@@ -14,10 +14,14 @@ from typing import Any, ClassVar
 from searchspace.architecture import Architecture
 from searchspace.constraint import Constraint
 from searchspace.cost import COSTS
+from searchspace.predicted import PREDICTED_LATENCY, Rates
 from searchspace.space import Space
 from searchspace.table.space_table import SpaceTable
 from sweeps.search.samplers import SAMPLERS
 from sweeps.search.settings import Direction
+
+KNOWN = (*COSTS, PREDICTED_LATENCY)
+"""Names of the objectives that are known before training."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,11 +58,13 @@ class Problem:
     """Optimiser steps at which a model may read the scores of trainings that are not complete."""
     table: SpaceTable | None = None
     """The exact costs of the space. None if they have not been computed yet."""
+    rates: Rates | None = None
+    """The rates that predict latencies on a device. None if no latency is predicted."""
 
     @property
     def learnt(self) -> str:
-        """Name of the first objective that is not a cost, so that a model has to learn it. Empty if all are costs."""
-        return next((name for name in self.objectives if name not in COSTS), "")
+        """Name of the first objective that is not known before training, so that a model has to learn it. Empty if all are."""
+        return next((name for name in self.objectives if name not in KNOWN), "")
 
 
 class Sampler(ABC):

@@ -12,6 +12,7 @@ from statistics import fmean, variance
 from searchspace.architecture import Architecture, stored_architecture
 from searchspace.constraint import Constraint
 from searchspace.errors import UserError
+from searchspace.predicted import Rates
 from searchspace.space import MAX_DRAWS, Space, feasible
 from searchspace.table.space_table import SpaceTable
 from sweeps.records import VALIDATION, TrialRow
@@ -42,6 +43,7 @@ class Suggester:
         steps: int = 1,
         levels: Sequence[int] = (),
         table: SpaceTable | None = None,
+        rates: Rates | None = None,
     ) -> None:
         """Creates the sampler called `sampler`. `sweeps.search.sampler.Problem` describes the other arguments."""
         problem = Problem(
@@ -56,6 +58,7 @@ class Suggester:
             steps=steps,
             levels=tuple(levels),
             table=table,
+            rates=rates,
         )
         self.space, self.constraints, self.scale = space, problem.constraints, scale
         self.seed = seed

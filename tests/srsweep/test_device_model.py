@@ -12,6 +12,8 @@ from analysis.export.target import Job
 from analysis.export.targets import TARGETS
 from searchspace.architecture import architecture
 from searchspace.operators import operators
+from searchspace.recipe import Recipe
+from srsweep.device_model import _one_scale
 from tests.srsweep.calls import mistake, succeed
 from tests.stored import Database
 
@@ -97,6 +99,22 @@ def test_from_a_design_to_a_choice_by_predicted_latency(
     limit = f"latency predicted={(rows['small#1'] + rows['small#2']) / 2}ms"
     chosen = succeed("select", "small", "--max", limit, "--db", small.url, "--json")
     assert json.loads(chosen.stdout)[0]["number"] == 1
+
+
+def test_a_model_of_another_scale_predicts_nothing(bench: Path, tmp_path: Path) -> None:
+    model = tmp_path / "pixel.json"
+    succeed("device", "model", bench / "latencies.csv", "--latency", "cpu", "-o", model)
+    told = mistake("device", "predict", model, "slwsr", "n_feats=2", "--scale", 2)
+    assert "the model was learnt from networks of scale 4, got scale 2" in told
+
+
+def test_trials_that_share_a_network_count_once_with_their_mean() -> None:
+    """They differ only in their recipe or seed, which a latency does not depend on."""
+    network = architecture("slwsr", {"n_feats": 2})
+    recipe = replace(network, recipe=Recipe(learning_rate=0.1))
+    other = architecture("slwsr", {"n_feats": 3})
+    samples = [(network, 4, 2.0), (recipe, 4, 4.0), (other, 4, 5.0)]
+    assert _one_scale(samples, "first") == (4, {network: 3.0, other: 5.0})
 
 
 def test_a_measured_latency_is_meant_unless_the_prediction_is_named(

@@ -48,16 +48,20 @@ __all__ = [
 
 
 def small(wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the knobs of a network whose numbers of blocks, local blocks and pool inputs are given in `wanted`."""
+    """Returns the knobs of a network whose numbers of blocks, local blocks, ReLUs and pool inputs are given in `wanted`."""
     values = dict(wanted)
     compressed, encoders = values.pop("num_compressed"), values.pop("num_encoders")
-    blocks = values.pop("num_plain") + compressed
-    encoder = (*[1] * (encoders - 1), blocks - encoders + 1)
-    layout = Layout(encoder, (0,) * values.pop("num_decoders"))
+    longer = values.pop("num_long") - 1
+    encoder = [2] * longer + [1] * (encoders - longer)
+    encoder[-1] += values.pop("num_plain") + compressed - sum(encoder)
+    layout = Layout(tuple(encoder), (0,) * values.pop("num_decoders"))
+    relus = range(values.pop("num_relus_compressed"))
+    relus_plain = range(compressed, compressed + values.pop("num_relus_plain"))
     pooled = values.pop("num_pooled") * values.pop("has_pool")
     return values | {
         "n_blocks": str(layout),
         "compression": tuple(range(compressed)),
+        "activation_ratio": (*relus, *relus_plain),
         "pool_layers": tuple(range(pooled)),
     }
 
@@ -135,9 +139,18 @@ FAMILY = Family(
             "n_feats has_pool num_pooled",
             "n_feats upsampler",
         ),
+        operators=(
+            "n_feats num_long",
+            "n_feats num_relus_plain",
+            "n_feats num_relus_compressed expand_ratio expand_conv",
+            "n_feats num_decoders has_pool",
+        ),
         repeats={
             "num_plain": 3,
-            "num_compressed": 0,
+            "num_compressed": 1,
+            "num_long": 1,
+            "num_relus_plain": 0,
+            "num_relus_compressed": 0,
             "num_encoders": 2,
             "num_decoders": 1,
             "num_pooled": 1,

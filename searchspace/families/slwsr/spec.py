@@ -169,6 +169,22 @@ class SlwsrSpec(Spec):
         return len(self.compressed)
 
     @property
+    def num_relus_compressed(self) -> int:
+        """Number of compressed blocks with ReLUs."""
+        return len({*self.activated} & {*self.compressed})
+
+    @property
+    def num_relus_plain(self) -> int:
+        """Number of blocks with a ReLU that are not compressed."""
+        return len(self.activated) - self.num_relus_compressed
+
+    @property
+    def num_long(self) -> int:
+        """Number of local blocks in the encoder with several blocks. Each adds the outputs of its first and its last."""
+        layout = self.layout if self.attention != "none" else joined(self.layout)
+        return sum(size > 1 for size in layout.encoder)
+
+    @property
     def num_encoders(self) -> int:
         """Number of local blocks in the encoder."""
         return len(self.layout.encoder)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from searchspace.architecture import Architecture
 from searchspace.constraint import Constraint
 from searchspace.errors import UserError
+from searchspace.predicted import PREDICTED_LATENCY, Rates
 from searchspace.space import Space
 from searchspace.table.space_table import ADDITIVE, SpaceTable
 from sweeps.search.pareto.candidates import Candidates
@@ -28,14 +29,16 @@ class Architectures(Candidates[Architecture]):
         minimized: Sequence[str],
         seed: int,
         table: SpaceTable | None = None,
+        rates: Rates | None = None,
     ) -> None:
         """Prepares the candidates for upscaling factor `scale`.
 
         `minimized` names the costs to minimize. `table` holds the costs of the space; without it, they are computed
-        when they are first needed. If the space is too large for a table, `seed` draws a sample. Raises UserError if
-        `minimized` is empty or names a cost that the table does not hold.
+        when they are first needed. If the space is too large for a table, `seed` draws a sample. `rates` predict latencies on
+        a device. Raises UserError if `minimized` is empty or names a cost that the table does not hold.
         """
-        unknown = [name for name in minimized if name not in ADDITIVE]
+        held = ADDITIVE if rates is None else (*ADDITIVE, PREDICTED_LATENCY)
+        unknown = [name for name in minimized if name not in held]
         if unknown or not minimized:
             raise UserError(
                 f"search.sampler: pareto needs costs among {', '.join(ADDITIVE)} to minimize, got "
@@ -43,12 +46,15 @@ class Architectures(Candidates[Architecture]):
             )
         self.space, self.constraints, self.scale = space, tuple(constraints), scale
         self.minimized, self.seed, self._given = tuple(minimized), seed, table
+        self.rates = rates
 
     @cached_property
     def table(self) -> SpaceTable:
         """The table of the architectures of the space and their costs."""
         given = self._given
-        return SpaceTable(self.space, self.scale, self.seed) if given is None else given
+        if given is not None:
+            return given
+        return SpaceTable(self.space, self.scale, self.seed, rates=self.rates)
 
     @cached_property
     def feasible(self) -> Ints:

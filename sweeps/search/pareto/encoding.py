@@ -24,11 +24,15 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from searchspace.predicted import PREDICTED_LATENCY
 from searchspace.table.space_table import SpaceTable
 from sweeps.search.pareto.surrogate import Floats, Ints
 
 MODELLED_COSTS = ("params", "multadds", "activations", "num_convs")
 """Names of the costs whose logarithms the model sees in addition to the knobs."""
+
+LEAST = {PREDICTED_LATENCY: 1e-6}
+"""Smallest value of a cost that enters as a logarithm, if it is not 1. A latency is in milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,8 @@ class Features:
         """Name of a cost -> its logarithms (rows,), scaled so that they run from 0 to 1 over the feasible rows."""
         scaled = {}
         for name in dict.fromkeys((*self.minimized, *MODELLED_COSTS)):
-            logs = np.log(np.maximum(self.table.costs[name], 1).astype(np.float64))
+            counted = self.table.costs[name].astype(np.float64)
+            logs = np.log(np.maximum(counted, LEAST.get(name, 1.0)))
             low, high = logs[self.feasible].min(), logs[self.feasible].max()
             scaled[name] = (logs - low) / max(high - low, 1e-9)
         return scaled

@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from searchspace.architecture import Architecture
-from searchspace.cost import COSTS
+from searchspace.predicted import PREDICTED_LATENCY
 from searchspace.space import Space
 from searchspace.table.space_table import ADDITIVE
 from sweeps.measure.latency_objective import LATENCY
 from sweeps.measure.ntire import RULES
 from sweeps.search.pareto.architectures import Architectures
 from sweeps.search.pareto.search import ParetoSearch
-from sweeps.search.sampler import Problem, Sampler, Scatter
+from sweeps.search.sampler import KNOWN, Problem, Sampler, Scatter
 from sweeps.search.settings import MEASURED
 
 
@@ -33,9 +33,10 @@ class Pareto(Sampler):
             problem.space,
             constraints=problem.constraints,
             scale=problem.scale,
-            minimized=[name for name in problem.objectives if name in COSTS],
+            minimized=[name for name in problem.objectives if name in KNOWN],
             seed=problem.seed,
             table=problem.table,
+            rates=problem.rates,
         )
         self.search = ParetoSearch(
             candidates,
@@ -48,13 +49,14 @@ class Pareto(Sampler):
 
     @classmethod
     def faults(cls, space: Space, objectives: Mapping[str, Any]) -> list[str]:
-        costs = [name for name in objectives if name in COSTS]
-        fitting = [name for name in costs if name in ADDITIVE and objectives[name] == "minimize"]
+        costs = [name for name in objectives if name in KNOWN]
+        held = (*ADDITIVE, PREDICTED_LATENCY)
+        fitting = [name for name in costs if name in held and objectives[name] == "minimize"]
         learnt = [name for name in objectives if name in MEASURED]
         if costs and fitting == costs and learnt and not {LATENCY, *RULES} & {*objectives}:
             return []
         return [
-            f"pareto needs psnr_y, ssim_y or psnr_rgb and costs to minimize among {', '.join(ADDITIVE)}, "
+            f"pareto needs psnr_y, ssim_y or psnr_rgb and costs to minimize among {', '.join(held)}, "
             f"got objectives {', '.join(objectives)}; choose another sampler"
         ]
 

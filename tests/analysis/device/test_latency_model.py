@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.device.latency_model import RUN, learn, read_model, write_model
+from analysis.device.latency_model import learn
 from searchspace.architecture import architecture
 from searchspace.errors import UserError
 from searchspace.operators import operators
 from sweeps.measure.device_latency import DeviceSetting, setting_of
+from sweeps.measure.latency_model import RUN, read_model, write_model
 
 SETTING = DeviceSetting(
     device="Pixel 9",

@@ -9,11 +9,10 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel
 
-from searchspace.quantity import LARGEST, MAX_VALUES
+from searchspace.quantity import LARGEST, MAX_MILLISECONDS, MAX_VALUES
 from sweeps.capacity.settings import MAX_GPUS
 from sweeps.config.sweep_config import INTERNAL, SweepConfig
 from sweeps.data.settings import LIMITS
-from sweeps.measure.latency_objective import MAX_MILLISECONDS
 from sweeps.train.settings import MAX_PIXELS
 from sweeps.yaml_text import MAX_BYTES, MAX_DEPTH, MAX_NODES
 

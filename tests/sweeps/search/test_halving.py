@@ -198,7 +198,7 @@ def test_complete_trials_have_the_history_of_a_training_without_halving(tmp_path
 
 def front(sweep: Sweep) -> list[tuple[str, float]]:
     complete = [each for each in sweep.trials.values() if each.state == "complete"]
-    kept = non_dominated([each.values(2) for each in complete], sweep.config.objectives)
+    kept = non_dominated([each.values(sweep.config) for each in complete], sweep.config.objectives)
     return [
         (each.architecture.key, each.scores["psnr_y"])
         for each, keeps in zip(complete, kept, strict=True)
