@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 import pandas as pd
@@ -22,6 +22,7 @@ from sweeps.advice import DEFAULT_STORAGE, STORAGE_VARIABLE
 from sweeps.config.places import is_sweep_file
 from sweeps.config.sweep_config import (
     ConfigError,
+    Scale,
     SweepConfig,
     read_config,
 )
@@ -58,6 +59,8 @@ class RealRange(click.FloatRange):
         return number
 
 
+SCALES = get_args(Scale)
+"""Upscaling factors that at least one family is built for."""
 FILE = click.argument("file", type=ExpandedPath(path_type=Path, dir_okay=False))
 VARIANT = click.argument("variant", metavar="VARIANT...", nargs=-1, required=True)
 VERBOSE = click.option(
@@ -83,7 +86,7 @@ WEIGHTS = click.option(
 )
 SCALE = click.option(
     "--scale",
-    type=click.IntRange(2, 8),
+    type=click.Choice(SCALES),
     help="Upscaling factor: 2, 3, 4 or 8. Default: the scale of the trial or of the output folder, "
     "otherwise 4.",
 )

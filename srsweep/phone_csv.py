@@ -54,7 +54,7 @@ def read_rows(path: Path, given: Mapping[str, str | None]) -> list[Row]:
     except (csv.Error, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not valid CSV in UTF-8 ({error})") from None
     if not rows:
-        raise UserError(f"{path}: must have at least one row below its head")
+        raise UserError(f"{path}: must have at least one row below its header row")
     return rows
 
 
@@ -80,7 +80,7 @@ def _row(
 ) -> Row:
     where = f"{path}, line {line}"
     if None in cells or None in cells.values():
-        raise UserError(f"{where}: must have as many cells as the head of the file")
+        raise UserError(f"{where}: must have as many cells as the header row")
     found = {str(name): (cell or "").strip() for name, cell in cells.items()}
     kind = next(name for name in NETWORKS if name in found)
     network = found[kind]

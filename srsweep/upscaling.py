@@ -118,7 +118,7 @@ def with_overlap(opened: Opened, images: Sequence[Image]) -> tuple[Upscaler, str
     why = _difference(reach, upscaler)
     longest = max(max(image.size) for image in tiled)
     free = upscaler.fixed is None and upscaler.tile == opened.upscaler.tile
-    advice = f"; --tile {longest} enlarges them at once" if free else ""
+    advice = f"; --tile {longest} upscales each in one piece" if free else ""
     return (
         upscaler,
         f"{opened.name}: {why}, so {many} in tiles differ from images at once{advice}" * bool(why),
@@ -165,7 +165,7 @@ def find_images(
             raise UserError(f"-o: must end in {SUFFIXES[form][0]} for {form}, got {output}")
         if other := found.get(target):
             raise UserError(
-                f"{other.source} and {source}: would both become {target}; enlarge them into different folders"
+                f"{other.source} and {source}: would both become {target}; upscale them into different folders"
             )
         size = size_of(source, form, scale)
         found[target] = Image(source=source, target=target, form=form, size=size)
@@ -200,7 +200,7 @@ def without_finished(images: Sequence[Image], *, overwrite: bool, skip: bool) ->
     for image in images:
         if image.target.resolve() in sources:
             raise UserError(
-                f"-o: {image.target} is one of the images to enlarge; name another folder"
+                f"-o: {image.target} is one of the images to upscale; name another folder"
             )
     existing = [image for image in images if image.target.exists()]
     if existing and not (overwrite or skip):

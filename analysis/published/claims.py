@@ -172,7 +172,7 @@ def trained(claim: Claim, trials: pd.DataFrame) -> pd.DataFrame:
     for name in COMPARABLE:
         if not own.empty and own[name].nunique() > 1:
             raise UserError(
-                f"claim {claim.name}: all trainings must have the same {name}, got {own[name].nunique()} kinds in "
+                f"claim {claim.name}: all training runs must have the same {name}, got {own[name].nunique()} kinds in "
                 f"{', '.join(sorted(own['sweep'].unique()))}"
             )
     return own

@@ -7,14 +7,14 @@ import pandas as pd
 
 from analysis.tables import Format, records
 from searchspace.cost import COSTS, costs
-from srsweep.options import parse_architectures, print_table, tabular
+from srsweep.options import SCALES, parse_architectures, print_table, tabular
 
 
 @click.command()
 @click.argument("family")
 @click.argument("knob_values", metavar="[KNOB=VALUE]...", nargs=-1)
 @click.option(
-    "--scale", type=click.IntRange(2, 8), default=4, show_default=True, help="Upscaling factor."
+    "--scale", type=click.Choice(SCALES), default=4, show_default=True, help="Upscaling factor."
 )
 @tabular
 def cost(family: str, knob_values: tuple[str, ...], scale: int, form: Format | None) -> None:

@@ -43,7 +43,7 @@ def stop(name: str, wait: float, db: str | None) -> None:
     try:
         driver = driver_of(store.database, sweep_id)
         if driver is None:
-            say(f"sweep {sweep}: no driver runs it")
+            say(f"sweep {sweep}: no process runs it")
             return
         _ask(sweep, driver)
         give_up = time.monotonic() + wait

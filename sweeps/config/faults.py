@@ -80,7 +80,7 @@ def plan_faults(search: SearchSettings, seeds: int, rungs: tuple[int, ...], at: 
     needed = seeds * steps
     if search.steps is not None and seeds > 1 and search.steps < needed:
         text = (
-            f"must allow one architecture its {seeds} trainings of {steps:,} steps, {needed:,} in all, "
+            f"must allow one architecture its {seeds} training runs of {steps:,} steps, {needed:,} in all, "
             f"got {search.steps:,}"
         )
         faults.append(((*at, "steps"), text))

@@ -64,7 +64,7 @@ def acquire(database: Database, sweep_id: int, holder: str, seconds: float) -> s
     other = database.transaction(work)
     if other is not None:
         raise SweepTaken(
-            f"name: this sweep is being driven by {other.holder}; stop that driver, or wait "
+            f"name: this sweep is being driven by {other.holder}; stop that process, or wait "
             f"{seconds_left(database, sweep_id):.0f} s if it is dead"
         )
     return token
@@ -110,7 +110,7 @@ def demand(session: Session, sweep_id: int, token: str, seconds: float) -> None:
         .values(expires_at=_clock(session) + timedelta(seconds=seconds))
     )
     if renewed.rowcount != 1:  # type: ignore[attr-defined]
-        raise SweepTaken("name: another driver has taken over this sweep; this one stops")
+        raise SweepTaken("name: another process has taken over this sweep; this one stops")
 
 
 class Keeper:

@@ -210,7 +210,7 @@ def test_a_driver_that_was_suspended_and_replaced_stops_and_stores_nothing_more(
             first.send_signal(signal.SIGCONT)
             code, output = ended(first)
             assert code == 1, output
-            assert output.count("another driver has taken over this sweep; this one stops") == 1
+            assert output.count("another process has taken over this sweep; this one stops") == 1
             assert "Traceback" not in output
             code, output = ended(second)
             assert code == 0, output

@@ -41,7 +41,7 @@ def test_tiles_that_change_the_result_are_told_in_one_line(given: Opened, told: 
     assert "\n" not in line
     assert re.match(told, line), line
     assert "1 image in tiles" in line
-    assert ("--tile 90 enlarges" in line) == (given.architecture is not None)
+    assert ("--tile 90 upscales" in line) == (given.architecture is not None)
     assert upscaler.overlap <= OVERLAP
 
 

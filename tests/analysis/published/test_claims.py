@@ -116,7 +116,7 @@ def test_a_seed_that_only_one_design_has_does_not_count(pools: Database) -> None
 def test_trainings_on_other_images_are_not_compared(pools: Database) -> None:
     sweep = pools.sweep("claim-pool-seed4", data_fingerprint="f2")
     pools.trial(sweep, 0, 30.0, 100, 10, network=POOL.networks()["pool"], seed=4)
-    with pytest.raises(UserError, match="claim pool: all trainings must have the same"):
+    with pytest.raises(UserError, match="claim pool: all training runs must have the same"):
         load_claims(pools.url, [POOL])
 
 

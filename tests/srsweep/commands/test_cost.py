@@ -31,7 +31,8 @@ def test_unknown_family() -> None:
 
 
 def test_scale_that_there_is_not() -> None:
-    assert "scale: slwsr is built for 2, 3, 4, 8, got 5" in mistake("cost", "slwsr", "--scale", 5)
+    assert "scale: imdn is built for 2, 3, 4, got 8" in mistake("cost", "imdn", "--scale", 8)
+    assert "'5' is not one of '2', '3', '4', '8'" in mistake("cost", "slwsr", "--scale", 5)
 
 
 def test_a_knob_value_that_is_none() -> None:

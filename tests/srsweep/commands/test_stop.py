@@ -43,7 +43,7 @@ def test_a_driver_in_the_background_of_a_script_stops_and_the_sweep_resumes(tmp_
         process.kill()
         process.wait()
     assert load_trials(url)["state"].tolist() == ["paused"]
-    assert "no driver runs it" in succeed("stop", "tiny", "--db", url).stdout
+    assert "no process runs it" in succeed("stop", "tiny", "--db", url).stdout
 
 
 def _rows(url: str, query: str) -> list[tuple[object, ...]]:

@@ -193,7 +193,7 @@ def test_nothing_is_replaced_in_silence(made: Path, here: Path) -> None:
     succeed("upscale", file, "a.png", "-o", "out", "--overwrite")
     assert pixels("out/a.png").shape == (8, 8, 3)
     told = mistake("upscale", file, "a.png", "-o", ".", "--overwrite")
-    assert "a.png is one of the images to enlarge" in told
+    assert "a.png is one of the images to upscale" in told
     Path("sub").mkdir()
     Image.fromarray(noise(4, 4)).save("sub/a.png")
     assert "would both become" in mistake("upscale", file, "a.png", "sub", "-o", "new")

@@ -178,7 +178,7 @@ def test_a_sweep_that_another_drives_ends_with_one_and_one_line(tmp_path: Path) 
     other.store.close()
     assert result.exit_code == 1
     (error,) = result.stderr.splitlines()
-    assert error.startswith("Error: name: this sweep is being driven by host-a; stop that driver")
+    assert error.startswith("Error: name: this sweep is being driven by host-a; stop that process")
 
 
 @pytest.mark.skipif(

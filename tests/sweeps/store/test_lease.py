@@ -91,7 +91,7 @@ def test_who_loses_the_lease_is_told_by_its_keeper(tmp_path: Path) -> None:
     lease.release(second.database, sweep, token)
     second.acquire_lease(sweep, "second")
     time.sleep(0.3)
-    with pytest.raises(SweepTaken, match="another driver has taken over"):
+    with pytest.raises(SweepTaken, match="another process has taken over"):
         keeper.check()
     keeper.close()
     for store in (first, second):
