@@ -10,12 +10,15 @@ from typing import Any
 import pandas as pd
 
 from analysis.choose.gates import Gates, words_of
+from analysis.choose.importance import importances
 from analysis.choose.pareto import Direction, front_mask
 from analysis.choose.tiers import Chosen
 from analysis.choose.words import noun_of
 from analysis.figures.comparison import draw_test_set
+from analysis.figures.importance import draw_importance, knob_values
 from analysis.figures.knobs import draw_effects, draw_parallel, effects_data
 from analysis.figures.marks import mark
+from analysis.figures.pair import draw_pair
 from analysis.figures.pareto import (
     MOST_POINTS,
     ParetoData,
@@ -31,6 +34,7 @@ from analysis.figures.training_cost import draw_spend, fitting
 from analysis.published.published import TEST_SETS, published_networks, published_points
 from analysis.read.database import LATENCY, QUALITIES
 from analysis.tables import heading, headings, setting_of
+from searchspace.cost import COSTS
 from searchspace.predicted import PREDICTED_LATENCY
 from sweeps.measure.latency_model import told_by
 
@@ -143,6 +147,14 @@ def pareto_card(
     return Card(name=name, title=title, text=text, figure=figure), data
 
 
+def pair_card(trials: pd.DataFrame, x: str, y: str) -> Card:
+    """Returns the card of any two columns of `trials`, qualities or costs, against each other."""
+    nouns = [noun_of(n) if n in QUALITIES else headings([n])[n] for n in (y, x)]
+    text = "The line is the front of these two alone. Outlined points are on the front of all objectives."
+    title = " against ".join(nouns)
+    return Card(name=slug(f"{y}-{x}"), title=title, text=text, figure=draw_pair(trials, x, y))
+
+
 def pareto_note(facts: Facts, left_out: int, below: int, *, seeds: bool = False) -> str:
     """Returns the caption of the Pareto plots.
 
@@ -186,9 +198,9 @@ def knob_cards(
     sampled: str = "",
     costs: Sequence[str] = OF_PUBLISHED,
 ) -> list[Card]:
-    """Returns two cards: the effect of each knob on PSNR at equal cost, and all trials as lines over their knobs.
+    """Returns three cards: the importance of each knob, its effect on PSNR at equal cost, and all trials as lines.
 
-    The effects are estimated from `trials`. If `trials` are only a sample, `drawn` holds the trials to draw as
+    Importance and effects are estimated from `trials`. If `trials` are only a sample, `drawn` holds the trials to draw as
     lines,
     and `sampled` is a sentence about the sample for the caption. The lines also cross the axes of `costs`. A
     card that would be empty is left out.
@@ -196,6 +208,16 @@ def knob_cards(
     if complete(trials, "params").empty or "multadds" not in trials:
         return []
     cards = []
+    shares = _importances(trials, knobs)
+    if len(shares):
+        text = (
+            "The share of each knob in what sets the best tenth of the trials apart from all of them, for PSNR and for "
+            "each cost (PED-ANOVA). A knob with a large share for a cost and a small one for PSNR is a cheap way to save. "
+            "The trials are those that the search chose."
+        )
+        figure = draw_importance(shares)
+        title = "Importance of the knobs"
+        cards.append(Card(name="importance", title=title, text=text + sampled, figure=figure))
     effects = effects_data(trials, knobs)
     if len(effects):
         text = (
@@ -220,6 +242,13 @@ def knob_cards(
         )
         cards.append(Card(name="parallel", title="Knobs, costs and PSNR", text=text, figure=lines))
     return cards
+
+
+def _importances(trials: pd.DataFrame, knobs: pd.DataFrame) -> pd.DataFrame:
+    done = complete(trials, "params")
+    costs = [name for name in map(str, done) if name in COSTS or name.startswith(LATENCY)]
+    targets: dict[str, Direction] = {"psnr_y": "maximize", **dict.fromkeys(costs, "minimize")}
+    return importances(done, knob_values(knobs.reindex(done["id"])), targets)
 
 
 def measured_sets(trials: pd.DataFrame) -> list[str]:

@@ -11,9 +11,6 @@ from sweeps.messages import visible
 from sweeps.store import schema
 from sweeps.store.store import Store
 
-LONGEST_NOTE = 10_000
-"""Largest number of characters of a note."""
-
 
 def save_note(
     store: Store, sweep: str, number: int, *, is_starred: bool, text: str, seen: str
@@ -23,8 +20,10 @@ def save_note(
     `seen` is the earlier note, as the writer has seen it. Raises UserError if there is no such trial, if `text` is too
     long, or if somebody else has changed the note meanwhile. Nothing is stored then.
     """
-    if len(text) > LONGEST_NOTE:
-        raise UserError(f"note: must have at most {LONGEST_NOTE:,} characters, got {len(text):,}")
+    if len(text) > schema.LONGEST_NOTE:
+        raise UserError(
+            f"note: must have at most {schema.LONGEST_NOTE:,} characters, got {len(text):,}"
+        )
     # Control characters, which could steer a terminal, become visible. Line breaks and tabs stay.
     kept = visible(text.replace("\r\n", "\n")).strip()
 

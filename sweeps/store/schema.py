@@ -40,6 +40,9 @@ OLDEST = "0001"
 LONGEST_NAME = 200
 """Number of characters that fit in the columns for a measurement's name and for its dataset."""
 
+LONGEST_NOTE = 10_000
+"""Largest number of characters of a note on a trial."""
+
 OLD_MARK = "schema_version"
 """The table that held the version of the schema, a whole number, before Alembic's table replaced it."""
 

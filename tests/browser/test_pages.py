@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
@@ -73,13 +74,15 @@ def quiet(browser: Chromium) -> None:
 
 
 @contextmanager
-def dashboard_of(url: str) -> Iterator[str]:
+def dashboard_of(url: str, **options: Any) -> Iterator[str]:
     """The address of a dashboard that looks for news every second."""
     from werkzeug.serving import make_server
 
     from analysis.pages.dashboard import make_app
 
-    server = make_server("127.0.0.1", 0, make_app(url, seconds=1.0).server, threaded=True)
+    server = make_server(
+        "127.0.0.1", 0, make_app(url, seconds=1.0, **options).server, threaded=True
+    )
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}/"
@@ -178,6 +181,7 @@ def choose(browser: Chromium, name: str) -> None:
     """Pick a sweep in the drop-down list, as a person does."""
     middle = "(e => {const b = e.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]})"
     browser.wait_for("!!document.querySelector('#sweep')")
+    browser.evaluate("window.scrollTo(0, 0)")
     browser.click(*browser.evaluate(f"{middle}(document.querySelector('#sweep'))"))
     option = (
         "[...document.querySelectorAll('[role=option], .dash-dropdown-option, label')]"
@@ -250,9 +254,11 @@ def test_an_unfinished_sweep_is_drawn_empty_and_fills_itself(
         sentence = "document.querySelector('#sentence')?.textContent ?? ''"
         assert "1 failed, 1 paused, 1 running" in browser.wait_for(sentence)
         assert browser.wait_for(points("#pareto"), lambda n: n == 0) == 0
-        for view in ("failed", "knobs", "INT8", "front", "test sets", "training"):
+        for view in ("failed", "trials", "front", "training"):
             look_at(browser, view)
             browser.wait_for("document.querySelector('#panel').textContent.length > 0")
+        views = "[...document.querySelectorAll('#view label')].map((e) => e.textContent).join()"
+        assert browser.evaluate(views) == "Front,Trials,Training,Failed"  # the others are empty
         # What runs and waits has a curve and has cost something.
         assert browser.wait_for(DRAWN, lambda now: now == "curves spend")
         unfinished.trial(unfinished.sweep("young"), 3, 27.0, 5e4, 2e9)

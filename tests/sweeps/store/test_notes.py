@@ -9,7 +9,8 @@ from analysis.read.notes import load_notes
 from searchspace.errors import UserError
 from sweeps.store.management import delete_sweep, rename_sweep
 from sweeps.store.merge import merge
-from sweeps.store.notes import LONGEST_NOTE, save_note
+from sweeps.store.notes import save_note
+from sweeps.store.schema import LONGEST_NOTE
 from tests.stored import Database
 from tests.sweeps.store.older import write_version_1
 
