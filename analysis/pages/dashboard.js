@@ -26,6 +26,11 @@ function toggle(key) {
   pick(next);
 }
 
+// Asks for the view anew. Were the data and the selection inputs of the view, Dash would hold the view back until all that
+// may change them has run, and would forget the view if another sweep was chosen meanwhile.
+let asked = 0;
+const ask = () => set("asked", { data: (asked += 1) });
+
 // ---- marks in figures
 
 function ringed(trace, places, colour, labels) {
@@ -170,12 +175,13 @@ const callbacks = {
     return [shown, card.title, card.text];
   },
 
-  remember(keys, sweep) {
+  remember(keys, sweep, view) {
     picked = new Set(keys ?? []);
     grid()?.redrawRows();
     if (sweep) window.history.replaceState(null, "", linkOf(sweep, [...picked]));
     const names = [...picked].map((key) => (sweepOf(key) === sweep ? short(key) : key));
     const some = names.slice(0, 6).join(", ") + (names.length > 6 ? ", …" : "");
+    if (view === "compare") ask();
     return [picked.size === 0, `${picked.size.toLocaleString("en")} selected: ${some}`];
   },
 
@@ -200,13 +206,14 @@ const callbacks = {
   },
 
   tabs(known, keys, opened, view) {
-    if (!known) return [same(), same(), same()];
+    if (!known) return [same(), same()];
     const several = (keys ?? []).length > 1;
     const own = { label: several ? "Compare" : "Selected", value: "compare" };
     const options = (keys ?? []).length ? [...known, own] : known;
     let next = options.some((option) => option.value === view) ? view : options[0].value;
     if (opened && (keys ?? []).length) next = "compare";
-    return [options, next === view ? same() : next, false];
+    if (next !== view) set("view", { value: next });
+    return [options, false];
   },
 
   drop(clicks) {
@@ -224,7 +231,11 @@ const callbacks = {
       limits[id.cost] = own.values[values[at]];
       return `at most ${own.texts[values[at]]}`;
     });
-    return [JSON.stringify(limits) === JSON.stringify(before ?? {}) ? same() : limits, texts];
+    if (JSON.stringify(limits) !== JSON.stringify(before ?? {})) {
+      set("limits-now", { data: limits });
+      ask();
+    }
+    return texts;
   },
 
   selectBest(_clicks, key) {
@@ -235,6 +246,8 @@ const callbacks = {
   clear: () => [],
   compare: () => "compare",
   refresh() { grid()?.refreshInfiniteCache(); return same(); },
+  news() { ask(); return callbacks.refresh(); },
+  again() { ask(); return same(); },
 
   row(cell) {
     if (cell && cell.colId !== "picked" && cell.rowId) toggle(cell.rowId);

@@ -228,19 +228,26 @@ def _open(app: dash.Dash, watch: Watch, read_only: bool) -> None:
         Output("place", "children"),
         Output("previous", "disabled"),
         Output("next", "disabled"),
-        Input("shown", "data"),
         Input("view", "value"),
-        Input("page", "data"),
-        Input("picked", "data"),
-        Input("limits-now", "data"),
+        Input("asked", "data"),
+        State("shown", "data"),
+        State("page", "data"),
+        State("picked", "data"),
+        State("limits-now", "data"),
         State("sweep", "value"),
         State("built", "data"),
     )
     def panel(  # noqa: PLR0913 - one parameter an input
-        shown: Any, view: str, page: int, picked: Any, limits: Any, sweep: str, built: Any
+        view: str,
+        _asked: Any,
+        shown: Any,
+        page: int,
+        picked: Any,
+        limits: Any,
+        sweep: str,
+        built: Any,
     ) -> Any:
-        of_selected = dash.ctx.triggered_id in ("picked", "limits-now")
-        if not shown or (of_selected and view != "compare"):
+        if not shown:
             raise dash.exceptions.PreventUpdate
         try:
             if view == "compare":

@@ -72,7 +72,6 @@ def add_limits(app: dash.Dash, watch: Watch) -> None:
 
     app.clientside_callback(
         ClientsideFunction(namespace="srsweep", function_name="limit"),
-        Output("limits-now", "data"),
         Output({"type": "limit-text", "cost": ALL}, "children"),
         Input({"type": "limit", "cost": ALL}, "value"),
         State({"type": "limit", "cost": ALL}, "id"),

@@ -94,6 +94,7 @@ STORES = (
     "points-of",
     "limit-steps",
     "limits-now",
+    "asked",
     "best-key",
     "opened",
     "heard-top",

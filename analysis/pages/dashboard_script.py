@@ -39,6 +39,13 @@ def add_browser_callbacks(app: dash.Dash) -> None:
         Output("chosen", "children"),
         Input("picked", "data"),
         Input("sweep", "value"),
+        State("view", "value"),
+    )
+    app.clientside_callback(
+        own("again"),
+        Output("heard-row", "data", allow_duplicate=True),
+        Input("page", "data"),
+        prevent_initial_call=True,
     )
     app.clientside_callback(
         own("drop"),
@@ -62,7 +69,6 @@ def add_browser_callbacks(app: dash.Dash) -> None:
     app.clientside_callback(
         own("tabs"),
         Output("view", "options"),
-        Output("view", "value"),
         Output("opened", "data"),
         Input("known-views", "data"),
         Input("picked", "data"),
@@ -71,7 +77,7 @@ def add_browser_callbacks(app: dash.Dash) -> None:
     )
     app.clientside_callback(
         own("compare"),
-        Output("view", "value", allow_duplicate=True),
+        Output("view", "value"),
         Input("compare", "n_clicks"),
         prevent_initial_call=True,
     )

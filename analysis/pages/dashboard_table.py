@@ -100,9 +100,13 @@ def add_table(app: dash.Dash, watch: Watch) -> None:
         except UserError:
             return {"rowData": [], "rowCount": 0}  # the line above the figure says what is wrong
 
-    for given in (Input("shown", "data"), Input("search", "value")):
+    # News also reach the view that is open: two callbacks with one input and one output would be the same to Dash.
+    for function, given in (
+        ("news", Input("shown", "data")),
+        ("refresh", Input("search", "value")),
+    ):
         app.clientside_callback(
-            ClientsideFunction(namespace="srsweep", function_name="refresh"),
+            ClientsideFunction(namespace="srsweep", function_name=function),
             Output("heard-row", "data", allow_duplicate=True),
             given,
             prevent_initial_call=True,

@@ -117,7 +117,7 @@ def test_a_click_on_a_point_marks_it_in_the_table_and_a_click_on_a_row_in_the_fi
     page = opened(shown, "?sweep=first")
     see(page, "Trials")
     page.wait_for(NUMBERS, lambda text: text == "0 1 2 3 4 5 6 7")
-    page.wait_for("document.querySelector('#best').textContent")  # nothing moves any more
+    page.wait_for("document.querySelector('#limits [role=slider]')?.getBoundingClientRect().width")
     page.evaluate("document.querySelector('#pareto').scrollIntoView()")
     at = page.evaluate(
         MIDDLE + "(document.querySelectorAll('#pareto .trace.scatter .points path')[0])"
@@ -141,7 +141,7 @@ def test_a_click_on_a_point_marks_it_in_the_table_and_a_click_on_a_row_in_the_fi
 def test_a_box_selects_every_point_inside(shown: tuple[Chromium, str]) -> None:
     page = opened(shown, "?sweep=first")
     page.wait_for("document.querySelectorAll('#pareto .points path').length > 5")
-    page.wait_for("document.querySelector('#best').textContent")  # nothing moves any more
+    page.wait_for("document.querySelector('#limits [role=slider]')?.getBoundingClientRect().width")
     page.evaluate("document.querySelector('#pareto').scrollIntoView()")
     box = page.evaluate(
         "(e => {const b = e.getBoundingClientRect(); return [b.x, b.y, b.right, b.bottom]})"
