@@ -343,10 +343,3 @@ def spaced(
         if inside and all(abs(position - p) >= half + letter * (len(n) + 1) for n, p in taken):
             taken.append((name, position))
     return taken
-
-
-def plotly_source() -> str:
-    """Returns the source text of plotly.js from the installed package plotly."""
-    from plotly.offline import get_plotlyjs  # takes half a second, and only pages need it
-
-    return get_plotlyjs()

@@ -21,7 +21,6 @@ from analysis.figures.cards import (
     Facts,
     curves_card,
     facts_of,
-    knob_cards,
     pair_card,
     pareto_card,
     published_cards,
@@ -30,6 +29,7 @@ from analysis.figures.cards import (
     volume_card,
 )
 from analysis.figures.int8_cards import int8_cards, int8_export, int8_note
+from analysis.figures.knob_cards import knob_cards
 from analysis.figures.pareto import MOST_POINTS, front_of, thin
 from analysis.figures.theme import nothing_yet
 from analysis.figures.timelines import volume_data

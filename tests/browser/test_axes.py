@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.browser.chromium import Chromium
-from tests.browser.test_pages import dashboard_of, quiet
+from tests.browser.serving import dashboard_of
+from tests.browser.test_pages import quiet
 from tests.stored import OBJECTIVES, Database
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]

@@ -8,7 +8,8 @@ from analysis.read.notes import load_notes
 from srsweep.noting import saver
 from sweeps.store.notes import save_note
 from tests.browser.chromium import Browser, Chromium
-from tests.browser.test_pages import dashboard_of, no_overflow, quiet
+from tests.browser.serving import dashboard_of
+from tests.browser.test_pages import no_overflow, quiet
 from tests.stored import Database
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]

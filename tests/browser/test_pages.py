@@ -4,12 +4,10 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 from urllib.request import urlopen
 
 import pytest
@@ -21,6 +19,7 @@ from analysis.read.frames import load_trials
 from srsweep.cli import main
 from sweeps.records import Measurement
 from tests.browser.chromium import Chromium
+from tests.browser.serving import dashboard_of
 from tests.stored import Database
 
 dash = pytest.importorskip("dash", reason="needs Dash: pip install srsweep[dashboard]")
@@ -71,24 +70,6 @@ def no_overflow(browser: Chromium) -> None:
 def quiet(browser: Chromium) -> None:
     assert browser.outside == []
     assert browser.errors == []
-
-
-@contextmanager
-def dashboard_of(url: str, **options: Any) -> Iterator[str]:
-    """The address of a dashboard that looks for news every second."""
-    from werkzeug.serving import make_server
-
-    from analysis.pages.dashboard import make_app
-
-    server = make_server(
-        "127.0.0.1", 0, make_app(url, seconds=1.0, **options).server, threaded=True
-    )
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 @pytest.fixture
