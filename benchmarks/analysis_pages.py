@@ -83,6 +83,43 @@ def no_news(url: str) -> int:
     return 0
 
 
+def table(url: str) -> int:
+    """Sorts, filters and searches the table of all trials, of which the page has shown the first rows."""
+    from analysis.pages.live import load_live
+    from analysis.pages.trials_table import table_block
+
+    live = load_live(url, SWEEP)
+    table_block(live, {"startRow": 0, "endRow": 100})
+    started()
+    request = {
+        "startRow": 0,
+        "endRow": 100,
+        "sortModel": [{"colId": "c3", "sort": "desc"}],
+        "filterModel": {"c4": {"filter": "<1M"}},
+    }
+    return _size(table_block(live, request, "complete"))
+
+
+def selection(url: str) -> int:
+    """Compares six selected trials, as the page does after a box has selected them."""
+    from analysis.pages.comparison import compared
+
+    found = compared(url, [f"{SWEEP}#{number}" for number in range(0, 60, 10)])
+    assert found is not None
+    return len(repr(found))
+
+
+def limits(url: str) -> int:
+    """Finds the best network within limits, after a slider was moved."""
+    from analysis.pages.limits import best_inside
+    from analysis.pages.live import load_live
+
+    live = load_live(url, SWEEP)
+    best_inside(live, {})
+    started()
+    return len(best_inside(live, {"params": 50_000.0}).text)
+
+
 def optuna(url: str) -> int:
     """Draws optuna.visualization's plot of a study in memory. The time to read the trials is not counted."""
     import optuna
@@ -109,6 +146,9 @@ MEASURES: dict[str, tuple[int, Callable[[str], int]]] = {
     "dashboard, one more trial, front": (MANY, one_more("front")),
     "dashboard, one more trial, knobs": (MANY, one_more("knobs")),
     "dashboard, one more trial, training": (MANY, one_more("training")),
+    "dashboard, table sorted, filtered and searched": (MANY, table),
+    "dashboard, six trials selected": (MANY, selection),
+    "dashboard, limit moved": (MANY, limits),
     "optuna.visualization, front": (MANY, optuna),
 }
 WHOLE = "report, whole command"

@@ -40,7 +40,12 @@ ONLY_IN = {
         "analysis/read/",
     ),
     "alembic": ("sweeps/store/migrations/",),
-    "optuna": ("sweeps/search/", "sweeps/sinks/optuna", "analysis/export/optuna_study.py"),
+    "optuna": (
+        "sweeps/search/",
+        "sweeps/sinks/optuna",
+        "analysis/export/optuna_study.py",
+        "analysis/choose/importance.py",
+    ),
     "plotly": ("analysis/",),
     "dash": ("analysis/pages/dashboard",),
     "click": ("srsweep/",),

@@ -14,8 +14,8 @@ from analysis.choose.pareto import Direction, front_mask
 from analysis.choose.tiers import Chosen
 from analysis.choose.words import noun_of
 from analysis.figures.comparison import draw_test_set
-from analysis.figures.knobs import draw_effects, draw_parallel, effects_data
 from analysis.figures.marks import mark
+from analysis.figures.pair import draw_pair
 from analysis.figures.pareto import (
     MOST_POINTS,
     ParetoData,
@@ -143,6 +143,14 @@ def pareto_card(
     return Card(name=name, title=title, text=text, figure=figure), data
 
 
+def pair_card(trials: pd.DataFrame, x: str, y: str) -> Card:
+    """Returns the card of any two columns of `trials`, qualities or costs, against each other."""
+    nouns = [noun_of(n) if n in QUALITIES else headings([n])[n] for n in (y, x)]
+    text = "The line is the front of these two alone. Outlined points are on the front of all objectives."
+    title = " against ".join(nouns)
+    return Card(name=slug(f"{y}-{x}"), title=title, text=text, figure=draw_pair(trials, x, y))
+
+
 def pareto_note(facts: Facts, left_out: int, below: int, *, seeds: bool = False) -> str:
     """Returns the caption of the Pareto plots.
 
@@ -177,49 +185,6 @@ def pareto_note(facts: Facts, left_out: int, below: int, *, seeds: bool = False)
     if below:
         text += f" {are(below, 'trial')} below the lower edge of the plots, with a far lower PSNR."
     return text
-
-
-def knob_cards(
-    trials: pd.DataFrame,
-    knobs: pd.DataFrame,
-    drawn: pd.DataFrame | None = None,
-    sampled: str = "",
-    costs: Sequence[str] = OF_PUBLISHED,
-) -> list[Card]:
-    """Returns two cards: the effect of each knob on PSNR at equal cost, and all trials as lines over their knobs.
-
-    The effects are estimated from `trials`. If `trials` are only a sample, `drawn` holds the trials to draw as
-    lines,
-    and `sampled` is a sentence about the sample for the caption. The lines also cross the axes of `costs`. A
-    card that would be empty is left out.
-    """
-    if complete(trials, "params").empty or "multadds" not in trials:
-        return []
-    cards = []
-    effects = effects_data(trials, knobs)
-    if len(effects):
-        text = (
-            "Each point shows by how much the PSNR of the trials with this value differs, on "
-            "average, from the trend "
-            "of their family at equal parameters and Mult-Adds. Bars are standard errors. A search "
-            "tries good values "
-            "more often than others, so the plot shows observations, not the results of a "
-            "controlled experiment."
-        )
-        figure = draw_effects(effects)
-        card = Card(name="effects", title="Knobs at equal cost", text=text + sampled, figure=figure)
-        cards.append(card)
-    lines = draw_parallel(trials if drawn is None else drawn, knobs, costs)
-    if lines is not None:
-        text = "Each line is a trial. The cost axes are logarithmic. Trials with the same value lie a little apart. "
-        text += (
-            "Trials of the Pareto front have the colours of their families. A knob that a family "
-            "lacks is at none."
-            if trials["family"].nunique() > 1
-            else "Trials of the Pareto front are blue."
-        )
-        cards.append(Card(name="parallel", title="Knobs, costs and PSNR", text=text, figure=lines))
-    return cards
 
 
 def measured_sets(trials: pd.DataFrame) -> list[str]:

@@ -13,6 +13,7 @@ from analysis.figures.theme import (
     log_axis,
     log_range,
 )
+from analysis.figures.trial_keys import axes_of, trial_keys
 from analysis.tables import heading
 from searchspace.quantity import format_quantity
 
@@ -45,6 +46,7 @@ def draw_test_set(trials: pd.DataFrame, published: pd.DataFrame, cost: str, data
                 "x": group[cost].tolist(),
                 "y": group[column].tolist(),
                 "text": hover_texts(group),
+                "customdata": trial_keys(group),
                 "hovertemplate": "%{text}<extra></extra>",
                 "marker": {"size": 9, "color": FAMILY_COLOURS[index % len(FAMILY_COLOURS)]},
             }
@@ -59,7 +61,7 @@ def draw_test_set(trials: pd.DataFrame, published: pd.DataFrame, cost: str, data
     traces.append(_label_trace(published, points, high - low))
     layout = base_layout(heading(cost), f"PSNR-Y on {dataset}, dB")
     layout["xaxis"] |= log_axis(low, high)
-    return {"data": traces, "layout": layout}
+    return {"data": traces, "layout": layout | axes_of(cost, column)}
 
 
 def _label_trace(published: pd.DataFrame, points: pd.DataFrame, span: float) -> Figure:

@@ -17,3 +17,24 @@ function fitted(figure, width) {
   const data = figure.data.map((trace) => trace.meta === "wide only" ? { ...trace, visible: !narrow } : trace);
   return { data, layout };
 }
+
+// The colours of a dark page for the ink, the greys and the dark colours of the light one.
+const DARK_COLOURS = {
+  "#1d2733": "#e2e7ec", "#66717d": "#9aa5b1", "#e6e9ec": "#2b333c", "#ffffff": "#161b21",
+  "rgba(255,255,255,": "rgba(22,27,33,", "#0072b2": "#4aa3df", "rgba(0,114,178,": "rgba(74,163,223,",
+  "#8a5a2b": "#d0a070", "#6a51a3": "#a08ad6",
+};
+
+// Gives a figure that `fitted` returned the colours of a dark page.
+function darkened(shown, dark) {
+  if (!dark) return shown;
+  let text = JSON.stringify(shown);
+  for (const [light, other] of Object.entries(DARK_COLOURS)) text = text.replaceAll(light, other);
+  // The shades of the learning curves become lighter.
+  text = text.replace(/rgb\((\d+),(\d+),(\d+)\)/g, (all, ...parts) =>
+    `rgb(${parts.slice(0, 3).map((part) => Math.round(90 + 0.65 * part)).join()})`);
+  const { data, layout } = JSON.parse(text);
+  layout.font = { ...layout.font, color: "#e2e7ec" };
+  layout.hoverlabel = { ...layout.hoverlabel, bgcolor: "#232a32", font: { size: 12, color: "#e2e7ec" } };
+  return { data, layout };
+}

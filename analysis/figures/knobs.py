@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from analysis.figures.pareto import thin
 from analysis.figures.theme import FAMILY_COLOURS, MUTED, Figure, base_layout, escaped
+from analysis.figures.trial_keys import trial_keys
 from analysis.tables import cell, heading
 
 LEAST_TRIALS = 8
@@ -42,7 +43,7 @@ def effects_data(trials: pd.DataFrame, knobs: pd.DataFrame) -> pd.DataFrame:
             continue
         above = pd.Series(_above_trend(own), index=own["id"])
         for knob, column in knobs.reindex(own["id"]).items():
-            groups = above.groupby(_grouped(column).to_numpy())
+            groups = above.groupby(grouped(column).to_numpy())
             named = [(str(value), part) for value, part in groups]
             kept = [(value, part) for value, part in named if len(part) >= 2 and value != "-"]
             if len(kept) < 2:
@@ -111,7 +112,7 @@ def draw_parallel(
     done = done[thin(done["on_front"].to_numpy(bool), MOST_LINES)]
     if len(done) < 2:
         return None
-    texts = knobs.reindex(done["id"]).map(_text)
+    texts = knobs.reindex(done["id"]).map(knob_text)
     varying = _varying(texts, several=len(families) > 1)
     axes = [_knob_axis(str(name), texts[name].tolist()) for name in varying]
     if len(families) > 1:
@@ -122,8 +123,11 @@ def draw_parallel(
     axes += [_number_axis(n, done[n].to_numpy(float)) for n in (*shown, "psnr_y")]
     heights = np.stack([axis["at"] for axis in axes], 1)
     front = done["on_front"].to_numpy(bool)
-    traces = [_lines(heights[~front], "dominated", "rgba(120,130,140,0.28)", 1)]
-    traces += _front_lines(heights[front], done.loc[front, "family"].tolist(), families)
+    keys = np.array(trial_keys(done), object)
+    traces = [
+        _lines(heights[~front], keys[~front], "dominated", "rgba(120,130,140,0.28)", 1),
+        *_front_lines(heights[front], keys[front], done.loc[front, "family"].tolist(), families),
+    ]
     layout = base_layout("", "")
     layout["xaxis"] |= {
         "tickvals": list(range(len(axes))),
@@ -175,7 +179,10 @@ def _varying(texts: pd.DataFrame, *, several: bool) -> list[str]:
 
 
 def _front_lines(
-    heights: NDArray[np.float64], of_family: Sequence[str], families: Sequence[str]
+    heights: NDArray[np.float64],
+    keys: NDArray[np.object_],
+    of_family: Sequence[str],
+    families: Sequence[str],
 ) -> list[Figure]:
     """Returns the lines of the front, with one trace and one colour for each family, and the legend."""
     # The lines of a long front are paler, or they would hide one another.
@@ -183,14 +190,17 @@ def _front_lines(
     width = 1.6 if len(heights) < 40 else 0.8
     traces, legend = [], [_named_line("dominated", "#a8b0b8")]
     for index, family in enumerate(families):
-        own = heights[np.array(of_family, dtype=object) == family]
+        of_this = np.array(of_family, dtype=object) == family
+        own = heights[of_this]
         if not len(own):
             continue
         colour = (
             FAMILY_COLOURS[index % len(FAMILY_COLOURS)] if len(families) > 1 else FAMILY_COLOURS[0]
         )
         name = f"front, {escaped(family)}" if len(families) > 1 else "front"
-        traces.append(_lines(own, name, colour, width) | {"opacity": round(alpha, 2)})
+        traces.append(
+            _lines(own, keys[of_this], name, colour, width) | {"opacity": round(alpha, 2)}
+        )
         legend.append(_named_line(name, colour))
     return [*traces, *legend]
 
@@ -200,9 +210,9 @@ def _done(trials: pd.DataFrame) -> pd.DataFrame:
     return trials[(trials["state"] == "complete") & known]
 
 
-def _grouped(column: "pd.Series[Any]") -> "pd.Series[Any]":
+def grouped(column: "pd.Series[Any]") -> "pd.Series[Any]":
     """Returns the values as text. More than MOST_VALUES distinct numbers become ranges with equal numbers of trials."""
-    texts = column.map(_text)
+    texts = column.map(knob_text)
     numbers = pd.to_numeric(texts, errors="coerce")
     if texts.nunique() <= MOST_VALUES or numbers.isna().any():
         return texts
@@ -250,13 +260,17 @@ def _number_axis(name: str, values: NDArray[np.float64]) -> dict[str, Any]:
     return {"name": heading(name), "at": at, "ticks": ticks, "dense": name != "psnr_y"}
 
 
-def _lines(heights: NDArray[np.float64], name: str, colour: str, width: float) -> Figure:
-    """Returns all lines of one colour as one trace, with gaps between the lines."""
+def _lines(
+    heights: NDArray[np.float64], keys: NDArray[np.object_], name: str, colour: str, width: float
+) -> Figure:
+    """Returns all lines of one colour as one trace, with gaps between the lines. `keys` name the trials."""
     x: list[int | None] = []
     y: list[float | None] = []
-    for row in heights.round(3).tolist():
+    named: list[str] = []
+    for row, key in zip(heights.round(3).tolist(), keys, strict=True):
         x += [*range(len(row)), None]
         y += [*row, None]
+        named += [key] * (len(row) + 1)
     line = {"color": colour, "width": width}
     return {
         "type": "scatter",
@@ -265,6 +279,7 @@ def _lines(heights: NDArray[np.float64], name: str, colour: str, width: float) -
         "x": x,
         "y": y,
         "line": line,
+        "customdata": named,
         "hoverinfo": "skip",
         "showlegend": False,
     }
@@ -283,9 +298,10 @@ def _named_line(name: str, colour: str) -> Figure:
     }
 
 
-def _text(value: Any) -> str:
+def knob_text(value: Any) -> str:
+    """Returns the value of a knob, of any JSON type, as short text. A missing value is "-"."""
     if isinstance(value, dict):
-        return "{" + ",".join(f"{name}:{_text(each)}" for name, each in value.items()) + "}"
+        return "{" + ",".join(f"{name}:{knob_text(each)}" for name, each in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(str, value)) + "]"
     if value is None or pd.isna(value):

@@ -29,6 +29,7 @@ from analysis.figures.theme import (
     log_range,
     quality_range,
 )
+from analysis.figures.trial_keys import axes_of, trial_keys
 from analysis.tables import cell, heading, headings
 from searchspace.quantity import format_quantity
 
@@ -60,7 +61,7 @@ class ParetoData:
     """The cost that the area of a bubble shows."""
     points: pd.DataFrame
     """One row per drawn trial: x (cost), y (quality), area (other cost), family, on_front, spread (standard deviation
-    over seeds; NaN if unknown), text (shown on hover)."""
+    over seeds; NaN if unknown), text (shown on hover), key (SWEEP#NUMBER)."""
     step: pd.DataFrame
     """x and y of the trials on the front of the quality against this cost alone, cheapest first."""
     bicubic: float | None
@@ -109,6 +110,7 @@ def pareto_data(
             "on_front": on_front[kept],
             "spread": points.get(SPREADS[quality], float("nan")),
             "text": hover_texts(points),
+            "key": trial_keys(points),
         }
     )
     floor, top = quality_range(frame["y"].to_numpy(), bicubic, LEAST_SPAN[quality])
@@ -202,7 +204,7 @@ def draw_pareto(data: ParetoData) -> Figure:
     low, high = log_range(points["x"].tolist())
     floor, top = data.range
     traces = [_step_trace(data.step, 10**high)] if len(data.step) else []
-    traces += _family_traces(points)
+    traces += family_traces(points)
     traces += _network_traces(data.networks, low, high)
     layout = base_layout(headings([data.cost])[data.cost], QUALITY_TITLES[data.quality])
     layout["xaxis"] |= log_axis(low, high) | {"anchor": "y2"}
@@ -221,10 +223,10 @@ def draw_pareto(data: ParetoData) -> Figure:
     if drawn:
         layout["shapes"] = [level_line(at) for at in drawn.values()]
         layout["annotations"] = [level_note(f"{n} {at:.2f}", at) for n, at in drawn.items()]
-    return {"data": traces, "layout": layout}
+    return {"data": traces, "layout": layout | axes_of(data.cost, data.quality)}
 
 
-def _family_traces(points: pd.DataFrame) -> list[Figure]:
+def family_traces(points: pd.DataFrame) -> list[Figure]:
     """Returns one trace per family. Points on the front are opaque and outlined, the others are pale."""
     largest = float(points["area"].max()) if len(points) else 1.0
     kind = "scattergl" if len(points) > MANY_POINTS else "scatter"
@@ -243,6 +245,7 @@ def _family_traces(points: pd.DataFrame) -> list[Figure]:
                 "x": own["x"].tolist(),
                 "y": own["y"].tolist(),
                 "text": own["text"].tolist(),
+                "customdata": own["key"].tolist(),
                 "hovertemplate": "%{text}<extra></extra>",
                 **bars,
                 "marker": {
@@ -340,10 +343,3 @@ def spaced(
         if inside and all(abs(position - p) >= half + letter * (len(n) + 1) for n, p in taken):
             taken.append((name, position))
     return taken
-
-
-def plotly_source() -> str:
-    """Returns the source text of plotly.js from the installed package plotly."""
-    from plotly.offline import get_plotlyjs  # takes half a second, and only pages need it
-
-    return get_plotlyjs()

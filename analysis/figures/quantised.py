@@ -14,6 +14,7 @@ from analysis.figures.theme import (
     log_axis,
     log_range,
 )
+from analysis.figures.trial_keys import axes_of, trial_keys
 from analysis.read.database import LATENCY
 from analysis.tables import cell, heading
 
@@ -66,12 +67,13 @@ def draw_int8_front(trials: pd.DataFrame, before: str, after: str) -> Figure:
     points = {name: at[kept] for name, at in points.items()}
     on_front = {name: mask[kept] for name, mask in on_front.items()}
     texts = _texts(own, on_front["float32"], on_front["INT8"])
+    keys = trial_keys(own)
     traces = [_moves(points["float32"], points["INT8"])]
     for name, colour, symbol in (
         ("float32", FLOAT_COLOUR, "circle"),
         ("INT8", INT8_COLOUR, "diamond"),
     ):
-        traces += _precision(name, points[name], on_front[name], texts, colour, symbol)
+        traces += _precision(name, points[name], on_front[name], texts, keys, (colour, symbol))
     old, new = on_front["float32"], on_front["INT8"]
     traces += _ring("joins the front", points["INT8"][new & ~old], JOINS)
     traces += _ring("leaves the front", points["INT8"][old & ~new], LEAVES)
@@ -79,7 +81,7 @@ def draw_int8_front(trials: pd.DataFrame, before: str, after: str) -> Figure:
     title = "latency, ms" if after.startswith(LATENCY) else heading(after)
     layout = base_layout(title, "PSNR-Y on the validation split, dB")
     layout["xaxis"] |= log_axis(low, high)
-    return {"data": traces, "layout": layout}
+    return {"data": traces, "layout": layout | axes_of(after, "psnr_y")}
 
 
 def _texts(trials: pd.DataFrame, before: np.ndarray, after: np.ndarray) -> list[str]:
@@ -129,13 +131,18 @@ def _precision(
     points: np.ndarray,
     on_front: np.ndarray,
     texts: list[str],
-    colour: str,
-    symbol: str,
+    keys: list[str],
+    look: tuple[str, str],
 ) -> list[Figure]:
-    """Returns the front of one precision as a step line, and its points: filled on the front, hollow elsewhere."""
+    """Returns the front of one precision as a step line, and its points: filled on the front, hollow elsewhere.
+
+    `look` is the colour and the symbol of the points.
+    """
+    colour, symbol = look
     # Points of the front come first, because the legend takes its look from the first point.
     order = np.argsort(~on_front, kind="stable")
     points, on_front, texts = points[order], on_front[order], [texts[i] for i in order]
+    keys = [keys[i] for i in order]
     front = points[on_front]
     front = front[np.argsort(front[:, 1])]
     step = {
@@ -155,6 +162,7 @@ def _precision(
         "x": points[:, 1].tolist(),
         "y": points[:, 0].tolist(),
         "text": texts,
+        "customdata": keys,
         "hovertemplate": "%{text}<extra></extra>",
         "marker": {
             "size": 10,
@@ -203,6 +211,7 @@ def draw_int8_ranks(trials: pd.DataFrame) -> Figure:
                 "x": [0, 1],
                 "y": [left, right],
                 "name": escaped(name),
+                "customdata": [f"{row['sweep']}#{row['number']}"] * 2,
                 "hovertemplate": f"<b>{escaped(row['label'])}</b><br>{escaped(name)}"
                 f"<br>{row['psnr_y']:.3f} dB in float32, {row['psnr_y_int8']:.3f} dB in INT8"
                 "<extra></extra>",

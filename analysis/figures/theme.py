@@ -185,3 +185,10 @@ def nothing_yet(text: str) -> Figure:
     """Returns an annotation of plotly.js: `text` in the middle of an empty figure."""
     place = {"xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5, "showarrow": False}
     return {"text": text, "font": {"size": 13, "color": MUTED}} | place
+
+
+def plotly_source() -> str:
+    """Returns the source text of plotly.js from the installed package plotly."""
+    from plotly.offline import get_plotlyjs  # takes half a second, and only pages need it
+
+    return get_plotlyjs()

@@ -28,7 +28,7 @@ MOST_STEPS, FEW_STEPS = 400, 60
 def curves_data(
     curves: pd.DataFrame, trials: pd.DataFrame, most: int = 120
 ) -> list[dict[str, Any]]:
-    """Returns the learning curves of `trials` as dicts with steps, values [dB], params, on_front, running and text.
+    """Returns the learning curves of `trials` as dicts with steps, values [dB], params, on_front, running, text and key.
 
     `curves` is the data frame that `load_curves` returns. `trials` has a boolean column on_front. At most `most` trials
     that are not on the front are kept. Curves are sorted for drawing: the curves of the front come last, and the very
@@ -48,6 +48,7 @@ def curves_data(
                 "on_front": bool(row["on_front"]),
                 "running": row["state"] == "running",
                 "text": text,
+                "key": f"{row['sweep']}#{row['number']}",
             }
         )
     return sorted(lines, key=lambda line: (line["on_front"], -line["params"]))
@@ -68,6 +69,7 @@ def draw_curves(lines: list[dict[str, Any]], bicubic: float | None = None) -> Fi
                 "mode": "lines+markers" if len(line["steps"]) == 1 else "lines",
                 "x": line["steps"],
                 "y": line["values"],
+                "customdata": [line["key"]] * len(line["steps"]),
                 "hovertemplate": line["text"] + "<br>step %{x:,}: %{y:.2f} dB<extra></extra>",
                 "showlegend": False,
                 "line": {
@@ -85,6 +87,29 @@ def draw_curves(lines: list[dict[str, Any]], bicubic: float | None = None) -> Fi
         if bicubic is not None and floor <= bicubic <= top:
             layout["shapes"] = [level_line(bicubic)]
             layout["annotations"] = [level_note(f"bicubic {bicubic:.2f}", bicubic, "left")]
+    return {"data": traces, "layout": layout}
+
+
+def draw_few_curves(curves: pd.DataFrame) -> Figure:
+    """Draws the PSNR of a few trials over optimiser steps, each in a colour of its own and named in the legend.
+
+    `curves` is the data frame that `load_curves` returns.
+    """
+    traces = [
+        {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "name": escaped(f"{own['sweep'].iloc[0]}#{own['number'].iloc[0]}"),
+            "x": own["step"].tolist(),
+            "y": own["value"].tolist(),
+            "hovertemplate": "step %{x:,}: %{y:.2f} dB",
+            "line": {"width": 2, "color": FAMILY_COLOURS[index % len(FAMILY_COLOURS)]},
+            "marker": {"size": 5},
+        }
+        for index, (_, own) in enumerate(curves.groupby("id", sort=False))
+    ]
+    layout = base_layout("optimiser steps", "PSNR-Y on the validation split, dB")
+    layout["xaxis"] |= {"rangemode": "tozero", "tickformat": "~s"}
     return {"data": traces, "layout": layout}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.figures.theme import RUNNING, Figure, base_layout, counting_axis, escaped, nothing_yet
+from analysis.figures.trial_keys import trial_keys
 from searchspace.errors import UserError
 from searchspace.quantity import parse_quantity
 from sweeps.yaml_text import read_stored
@@ -68,7 +69,7 @@ def _number(written: object, otherwise: float) -> float:
 def draw_spend(trials: pd.DataFrame, unit: str) -> Figure:
     """Draws the training cost of each trial over the number of the trial, with one trace per state.
 
-    `trials` has the columns number, state, label and spent (training cost in `unit`). Trials without any cost
+    `trials` has the columns sweep, number, state, label and spent (training cost in `unit`). Trials without any cost
     are left
     out. The cost axis is logarithmic if the costs differ by a factor of 20 or more.
     """
@@ -81,6 +82,7 @@ def draw_spend(trials: pd.DataFrame, unit: str) -> Figure:
             "x": own["number"].tolist(),
             "y": [float(f"{value:.4g}") for value in own["spent"]],
             "text": [escaped(label) for label in own["label"]],
+            "customdata": trial_keys(own),
             "hovertemplate": f"trial %{{x}}, {state}<br>%{{text}}<br>%{{y:.3~g}} {unit}<extra></extra>",
             "cliponaxis": False,
             "marker": {"size": 6, "color": colour, "symbol": symbol, "opacity": 0.75},

@@ -1,20 +1,24 @@
 """Runs the dashboard, which shows the figures of a sweep in a browser while the sweep runs.
 
 Each reading opens its own read-only connection to the database and closes it. An open page can therefore neither
-change nor lock the database of a running sweep. All scripts come from the installed packages, none from the internet.
+change nor lock the database of a running sweep. The only thing that is written is a note on a trial, when a person
+saves it. All scripts come from the installed packages, none from the internet.
 """
 
 import errno
 import logging
 import socket
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import dash
-from dash import MATCH, Input, Output, State, no_update
+from dash import Input, Output, State, html, no_update
 from werkzeug.serving import make_server
 
+from analysis.pages.comparison import compared
+from analysis.pages.dashboard_compare import compare_panel
+from analysis.pages.dashboard_limits import add_limits, limits_card
+from analysis.pages.dashboard_notes import SaveNote, add_notes
 from analysis.pages.dashboard_page import (
     PAGE,
     SCRIPT,
@@ -25,7 +29,12 @@ from analysis.pages.dashboard_page import (
     page_layout,
     paragraph,
     store_of,
+    view_choices,
 )
+from analysis.pages.dashboard_pictures import add_pictures
+from analysis.pages.dashboard_script import add_browser_callbacks
+from analysis.pages.dashboard_table import add_table, trials_panel
+from analysis.pages.limits import known_limits
 from analysis.pages.live import (
     ROWS,
     VIEWS,
@@ -33,85 +42,76 @@ from analysis.pages.live import (
     cost_choices,
     live_cards,
     live_pareto,
-    load_live,
     sentence,
 )
+from analysis.pages.pictures import FindTrained
 from analysis.pages.policy import Guard, hash_of, policy
-from analysis.read.frames import load_sweeps
+from analysis.pages.progress import progress_of
+from analysis.pages.trials_table import table_columns
+from analysis.pages.watch import Watch
 from analysis.read.points import load_reasons
 from searchspace.errors import UserError
 from sweeps.messages import visible
 
-FILL = """
-(cards, narrow, id) => {
-  const card = (cards ?? {})[id.name];
-  if (!card) return Array(3).fill(dash_clientside.no_update);
-  return [fitted(card.figure, narrow ? 400 : 1000), card.title, card.text];
-}
-"""
-WATCH_WIDTH = """
-() => {
-  const narrow = () => window.innerWidth < 500;
-  window.addEventListener("resize", () => dash_clientside.set_props("narrow", {data: narrow()}));
-  return narrow();
-}
-"""
 NO_PAGER = (True, "", True, True)
 """The outputs for the pager of a view without pages: hidden, no text, both buttons disabled."""
 
 
-class Watch:
-    """Keeps the newest state of each sweep, so that points are not read twice."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.lock = threading.Lock()
-        self.readings: dict[str, Live] = {}
-
-    def names(self) -> list[str]:
-        """Returns the names of the sweeps in the database, the newest first."""
-        return [str(name) for name in load_sweeps(self.url)["name"]][::-1]
-
-    def live(self, sweep: str) -> Live:
-        """Reads and returns the current state of `sweep`."""
-        with self.lock:
-            now = load_live(self.url, sweep, self.readings.get(sweep))
-            self.readings[sweep] = now
-            return now
-
-    def last(self, sweep: str) -> Live:
-        """Returns the state of `sweep` at its last reading, and reads it only if there was none."""
-        return self.readings.get(sweep) or self.live(sweep)
-
-
-def make_app(url: str, *, seconds: float = 5.0, host: str = "127.0.0.1") -> dash.Dash:
+def make_app(
+    url: str,
+    *,
+    seconds: float = 5.0,
+    host: str = "127.0.0.1",
+    save: SaveNote | None = None,
+    find: FindTrained | None = None,
+) -> dash.Dash:
     """Returns the dashboard of the database at `url`. An open page asks for changes every `seconds` seconds.
 
-    The dashboard answers only requests that name `host`, the address on which its server will listen. Raises UserError
+    `save` stores notes on trials; None lets nobody write any. `find` returns the trained network of a trial, with which
+    selected trials are shown on parts of validation images; None shows no pictures. The dashboard answers only requests that name `host`, the address on which its server will listen. Raises UserError
     if the database cannot be read.
     """
     watch = Watch(url)
     watch.names()  # raises now, and not in the browser, if the database cannot be read
     app = dash.Dash(
-        __name__, title="srsweep", update_title="", serve_locally=True, index_string=PAGE
+        __name__,
+        title="srsweep",
+        update_title="",
+        serve_locally=True,
+        index_string=PAGE,
+        suppress_callback_exceptions=True,  # the table is on the page only while it is looked at
     )
-    app.layout = lambda: page_layout(watch.names(), seconds)
+    app.layout = lambda: page_layout(watch.names(), seconds, limits_card())
     _choose(app, watch)
     _draw(app, watch)
-    _open(app, watch)
-    _fill(app)
+    _open(app, watch, save is None)
+    if save is not None:
+        add_notes(app, save)
+    if find is not None:
+        add_pictures(app, find)
+    add_browser_callbacks(app)
+    add_table(app, watch)
+    add_limits(app, watch)
     allowed = policy([hash_of(SCRIPT), *app.csp_hashes()], served=True)
     app.server.wsgi_app = Guard(app.server.wsgi_app, host=host, policy=allowed)
     return app
 
 
-def serve(url: str, *, host: str, port: int, announce: Callable[[str], None]) -> None:
+def serve(
+    url: str,
+    *,
+    host: str,
+    port: int,
+    announce: Callable[[str], None],
+    save: SaveNote | None = None,
+    find: FindTrained | None = None,
+) -> None:
     """Runs the dashboard until it is interrupted.
 
-    `announce` is called with the address of the dashboard as soon as a browser can open it. Raises UserError if the
+    `save` and `find` have the meaning that they have for `make_app`. `announce` is called with the address of the dashboard as soon as a browser can open it. Raises UserError if the
     database cannot be read, or if the server cannot listen on `host` and `port`.
     """
-    app = make_app(url, host=host)
+    app = make_app(url, host=host, save=save, find=find)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         taken = socket.create_server((host, port), family=family)
@@ -181,8 +181,9 @@ def _draw(app: dash.Dash, watch: Watch) -> None:
         Output("cost", "value"),
         Output("quality", "options"),
         Output("quality", "value"),
-        Output("qualities", "hidden"),
         Output("shown", "data"),
+        Output("known-views", "data"),
+        Output("points-of", "data"),
         Input("sweep", "value"),
         Input("cost", "value"),
         Input("quality", "value"),
@@ -190,27 +191,33 @@ def _draw(app: dash.Dash, watch: Watch) -> None:
         State("shown", "data"),
     )
     def draw(sweep: str | None, cost: str, quality: str, _tick: int, shown: Any) -> Any:
-        controls = [no_update] * 5
+        controls = [no_update] * 4
         if sweep is None:
-            return no_update, "No sweep yet.", *controls, no_update
+            raise dash.exceptions.PreventUpdate
         try:
             live = watch.live(sweep)
         except UserError as error:
-            return no_update, visible(str(error)), *controls, [str(error)]
+            return no_update, visible(str(error)), *controls, [str(error)], no_update, no_update
         costs = cost_choices(live) or ["params", "multadds"]
-        cost = cost if cost in costs else costs[0]
         qualities = live.facts.qualities
-        quality = quality if quality in qualities else qualities[0]
+        cost = cost if cost in (*costs, *qualities) else costs[0]
+        quality = quality if quality in (*costs, *qualities) else qualities[0]
+        if (
+            cost == quality
+        ):  # both axes cannot show the same: the axis that was not touched gives way
+            of_x = dash.ctx.triggered_id == "cost"
+            other = next(name for name in (*qualities, *costs) if name != cost)
+            cost, quality = (cost, other) if of_x else (other, quality)
         now = [cost, quality, live.stamp]
         if now == shown:
             raise dash.exceptions.PreventUpdate
         card = live_pareto(live, cost, quality)
         top = {"pareto": store_of([card])[card.name]}
-        controls = [options(costs), cost, options(qualities), quality, len(qualities) == 1]
-        return top, sentence(live), *controls, now
+        controls = [options([*costs, *qualities]), cost, options([*qualities, *costs]), quality]
+        return top, summary(live), *controls, now, view_options(live), live.points_of
 
 
-def _open(app: dash.Dash, watch: Watch) -> None:
+def _open(app: dash.Dash, watch: Watch, read_only: bool) -> None:
     """Adds the callback that fills the panel with the chosen view. The other views are neither read nor computed."""
 
     @app.callback(  # type: ignore[untyped-decorator]
@@ -221,19 +228,46 @@ def _open(app: dash.Dash, watch: Watch) -> None:
         Output("place", "children"),
         Output("previous", "disabled"),
         Output("next", "disabled"),
-        Input("shown", "data"),
         Input("view", "value"),
-        Input("page", "data"),
+        Input("asked", "data"),
+        State("shown", "data"),
+        State("page", "data"),
+        State("picked", "data"),
+        State("limits-now", "data"),
         State("sweep", "value"),
         State("built", "data"),
     )
-    def panel(shown: Any, view: str, page: int, sweep: str, built: Any) -> Any:
+    def panel(  # noqa: PLR0913 - one parameter an input
+        view: str,
+        _asked: Any,
+        shown: Any,
+        page: int,
+        picked: Any,
+        limits: Any,
+        sweep: str,
+        built: Any,
+    ) -> Any:
         if not shown:
             raise dash.exceptions.PreventUpdate
         try:
+            if view == "compare":
+                own = known_limits(watch.last(sweep), limits)
+                return _compare(watch.url, picked, own, built, read_only)
             return _panel(watch.last(sweep), view, page, built)
         except UserError as error:
             return [paragraph(str(error))], {}, [], *NO_PAGER
+
+
+def _compare(
+    url: str, picked: Any, limits: dict[str, float], built: Any, read_only: bool
+) -> tuple[Any, ...]:
+    """Returns the outputs for the view of the selected trials. What the page has already is not sent again."""
+    comparison = compared(url, picked if isinstance(picked, list) else [], limits)
+    building = ["compare", hash_of(repr(comparison))]
+    if building == built:
+        raise dash.exceptions.PreventUpdate
+    cards = [] if comparison is None or comparison.curves is None else [comparison.curves]
+    return compare_panel(comparison, read_only=read_only), store_of(cards), building, *NO_PAGER
 
 
 def _panel(live: Live, view: str, page: int, built: Any) -> tuple[Any, ...]:
@@ -245,7 +279,12 @@ def _panel(live: Live, view: str, page: int, built: Any) -> tuple[Any, ...]:
         total = live.pulse.get("failed", 0)
         panel = failures_panel(load_reasons(live.url, live.sweep), total)
         return panel, {}, [view], *NO_PAGER
-    assert view in VIEWS
+    if view == "trials":
+        building = [view, table_columns(live)]
+        parts = no_update if building == built else trials_panel(live)
+        return parts, {}, building, *NO_PAGER
+    if view not in VIEWS:
+        raise dash.exceptions.PreventUpdate
     cards, note = live_cards(live, view)
     building = [view, [card.name for card in cards], note]
     parts = no_update if building == built else figures_panel(cards, note)
@@ -261,19 +300,24 @@ def _pager(live: Live, page: int) -> tuple[int, tuple[bool, str, bool, bool]]:
     return page, (last == 0, place, page == 0, page == last)
 
 
-def _fill(app: dash.Dash) -> None:
-    """Adds callbacks in the browser that put the cards into their elements, fitted to the width of the screen."""
-    app.clientside_callback(WATCH_WIDTH, Output("narrow", "data"), Input("tick", "id"))
-    for place in ("top", "panel"):
-        ids = {
-            part: {"type": f"{place}-{part}", "name": MATCH} for part in ("graph", "title", "text")
-        }
-        app.clientside_callback(
-            FILL,
-            Output(ids["graph"], "figure"),
-            Output(ids["title"], "children"),
-            Output(ids["text"], "children"),
-            Input(f"{place}-cards", "data"),
-            Input("narrow", "data"),
-            State(ids["graph"], "id"),
-        )
+def view_options(live: Live) -> list[dict[str, str]]:
+    """Returns the options of the control that chooses what is shown below the first figure: the views that show anything."""
+    exist = {
+        "trials": bool(live.pulse),
+        "knobs": len(live.points) > 1,
+        "training": bool(live.pulse),
+        "test sets": live.has_late("test sets"),
+        "INT8": live.has_late("INT8"),
+        "failed": bool(live.pulse.get("failed")),
+    }
+    return view_choices(["front", *(name for name, exists in exist.items() if exists)])
+
+
+def summary(live: Live) -> list[Any]:
+    """Returns the line about the state of the sweep, and its progress while trials are missing."""
+    progress = progress_of(live)
+    if progress is None:
+        return [sentence(live)]
+    share = f"{100 * progress.ended / progress.planned:.1f}%"
+    bar = html.Span(html.Span(style={"width": share}), className="bar", role="presentation")
+    return [sentence(live), html.Br(), progress.text, bar]

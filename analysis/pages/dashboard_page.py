@@ -1,6 +1,7 @@
 """Builds the page of the dashboard: its style, its layout, and the elements for cards and tables."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -9,66 +10,20 @@ from dash import dcc, html
 from analysis.choose.select import selection_table
 from analysis.figures.cards import Card, pieces
 from analysis.figures.theme import FIT, SCROLL
-from analysis.pages.live import VIEWS, Live, front_rows
+from analysis.pages.live import Live, front_rows
 from analysis.tables import NO_REASON, cell, headings, notes_on
 from sweeps.messages import reason_of, visible
 
-STYLE = """
-:root { --ink: #1d2733; --muted: #5d6874; --line: #dfe3e7; --wash: #f5f6f8; --accent: #0072b2; }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--wash); color: var(--ink);
-  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
-main { max-width: 1240px; margin: 0 auto; padding: 20px 24px 48px; }
-h1 { font-size: 1.4rem; margin: 0 0 12px; }
-h2 { font-size: 1.02rem; margin: 0 0 4px; }
-.controls { display: flex; flex-wrap: wrap; gap: 12px 20px; align-items: end; margin-bottom: 8px; }
-.controls label { color: var(--muted); font-size: 0.85rem; }
-.control { min-width: min(100%, 260px); }
-.control[hidden] { display: none; }
-.quiet { color: var(--muted); font-size: 0.9rem; margin: 4px 0 10px; max-width: 90ch; }
-.card .quiet { font-size: 0.85rem; margin: 0 0 2px; }
-.grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 480px), 1fr)); gap: 16px; margin: 12px 0; }
-.card { background: #fff; border: 1px solid var(--line); border-radius: 8px; padding: 12px 12px 6px; min-width: 0; margin: 12px 0; }
-.grid .card { margin: 0; }
-.figure { height: 440px; }
-.figure.low { height: 330px; }
-.views { display: flex; flex-wrap: wrap; gap: 6px; margin: 18px 0 4px; }
-.views label { border: 1px solid var(--line); border-radius: 999px; background: #fff; padding: 4px 14px; cursor: pointer; }
-.views label:has(input:checked) { background: var(--accent); border-color: var(--accent); }
-.views label:has(input:checked), .views label:has(input:checked) * { color: #fff; }
-.views label:has(input:focus-visible) { outline: 2px solid var(--ink); outline-offset: 2px; }
-.views input { position: absolute; opacity: 0; width: 0; height: 0; margin: 0; }
-.pager { display: flex; gap: 10px; align-items: center; margin: 8px 0; color: var(--muted); font-size: 0.9rem; }
-.pager[hidden] { display: none; }
-.pager button { font: inherit; padding: 3px 12px; border: 1px solid var(--line); border-radius: 6px; background: #fff; cursor: pointer; }
-.pager button:disabled { opacity: 0.4; cursor: default; }
-.scroll { max-height: 480px; }
-table { border-collapse: collapse; width: 100%; font-size: 0.86rem; }
-th, td { padding: 5px 10px; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap;
-  font-variant-numeric: tabular-nums; }
-th { position: sticky; top: 0; background: #fff; }
-th.text, td.text { text-align: left; }
-ul { margin: 8px 0; padding-left: 1.2em; font-size: 0.9rem; }
-li { max-width: 90ch; }
-summary { cursor: pointer; overflow-wrap: anywhere; }
-code { overflow-wrap: anywhere; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 0.8rem; }
-input[type=radio] { accent-color: var(--accent); }
-@media (max-width: 600px) {
-  main { padding: 12px 10px 40px; }
-  .card { padding: 8px 4px 4px; }
-  .card h2, .card .quiet { padding: 0 8px; }
-  .figure { height: 400px; }
-}
-"""
-SCRIPT = FIT.read_text(encoding="utf-8")
+HERE = Path(__file__).parent
+STYLE = (HERE / "dashboard.css").read_text(encoding="utf-8")
+SCRIPT = FIT.read_text(encoding="utf-8") + (HERE / "dashboard.js").read_text(encoding="utf-8")
 """The script of the page, besides the scripts of Dash."""
 PAGE = (
     '<!doctype html><html lang="en"><head>{%metas%}<title>{%title%}</title>'
     '<meta name="viewport" content="width=device-width, initial-scale=1">'
     '<link rel="icon" href="data:,">{%css%}<style>'
-    + STYLE
     + SCROLL
+    + STYLE
     + "</style><script>"
     + SCRIPT
     + "</script></head><body>{%app_entry%}<footer>{%config%}{%scripts%}{%renderer%}</footer></body></html>"
@@ -76,47 +31,38 @@ PAGE = (
 CONFIG: dict[str, Any] = {"displaylogo": False, "displayModeBar": False, "responsive": True}
 
 
-def page_layout(names: list[str], seconds: float) -> html.Main:
-    """Returns the page, with the first of the sweeps `names` chosen.
+def page_layout(names: list[str], seconds: float, limits: html.Section) -> html.Main:
+    """Returns the page, with the card of the `limits` above the figure. The browser chooses one of the sweeps `names`: the one in its address, or the first.
 
     The page asks for changes every `seconds` seconds.
     """
-    sweeps = dcc.Dropdown(
-        id="sweep", options=names, value=names[0] if names else None, clearable=False
-    )
+    sweeps = dcc.Dropdown(id="sweep", options=names, value=None, clearable=False)
     cost = dcc.RadioItems(
         id="cost", options=options(["params", "multadds"]), value="params", inline=True
     )
     quality = dcc.RadioItems(id="quality", options=options(["psnr_y"]), value="psnr_y", inline=True)
-    views = dcc.RadioItems(
-        id="view",
-        options=[
-            {"label": name.capitalize() if name.islower() else name, "value": name}
-            for name in ("front", *VIEWS, "failed")
-        ],
-        value="front",
-        inline=True,
-        className="views",
-    )
     return html.Main(
         [
             html.H1("srsweep"),
+            html.P(id="notice", hidden=True),
             html.Div(
                 [
                     html.Div([html.Label("Sweep"), sweeps], className="control"),
-                    html.Div([html.Label("Cost"), cost], className="control"),
-                    html.Div(
-                        [html.Label("Quality"), quality],
-                        className="control",
-                        id="qualities",
-                        hidden=True,
-                    ),
+                    html.Div([html.Label("Horizontal axis"), cost], className="control"),
+                    html.Div([html.Label("Vertical axis"), quality], className="control"),
                 ],
                 className="controls",
             ),
-            html.P(id="sentence", className="quiet"),
-            html.Div(skeleton("top", ["pareto"]), id="pareto"),
-            views,
+            html.P("No sweep yet." * (not names), id="sentence", className="quiet"),
+            limits,
+            html.Div(skeleton("top", ["pareto"], tools=[_drag()]), id="pareto"),
+            dcc.RadioItems(
+                id="view",
+                options=[{"label": "Front", "value": "front"}],
+                value="front",
+                inline=True,
+                className="views",
+            ),
             html.Div(id="panel"),
             html.Div(
                 [
@@ -128,14 +74,58 @@ def page_layout(names: list[str], seconds: float) -> html.Main:
                 className="pager",
                 hidden=True,
             ),
+            _selection(),
             dcc.Interval(id="tick", interval=round(1000 * seconds)),
-            *(
-                dcc.Store(id=name)
-                for name in ("shown", "top-cards", "panel-cards", "built", "narrow")
-            ),
+            *(dcc.Store(id=name) for name in STORES),
             dcc.Store(id="page", data=0),
+            dcc.Store(id="picked", data=[]),
         ]
     )
+
+
+STORES = (
+    "shown",
+    "top-cards",
+    "panel-cards",
+    "built",
+    "narrow",
+    "dark",
+    "known-views",
+    "points-of",
+    "limit-steps",
+    "limits-now",
+    "asked",
+    "best-key",
+    "opened",
+    "heard-top",
+    "heard-panel",
+    "heard-row",
+)
+"""Names of the values that the page keeps in the browser, empty at first."""
+
+
+def _drag() -> dcc.RadioItems:
+    """Returns the switch that says what dragging the mouse over a figure does."""
+    return dcc.RadioItems(
+        id="drag",
+        options=[
+            {"label": "Drag selects", "value": "select"},
+            {"label": "Drag zooms", "value": "zoom"},
+        ],
+        value="select",
+        inline=True,
+        className="small views",
+    )
+
+
+def _selection() -> html.Div:
+    """Returns the bar at the lower edge of the window, which names the selected trials."""
+    parts = [
+        html.Span(id="chosen"),
+        html.Button("Compare", id="compare", className="strong"),
+        html.Button("Clear", id="clear"),
+    ]
+    return html.Div(html.Div(parts), id="selection", hidden=True)
 
 
 def options(columns: Sequence[str]) -> list[dict[str, str]]:
@@ -143,15 +133,26 @@ def options(columns: Sequence[str]) -> list[dict[str, str]]:
     return [{"label": f" {shown}", "value": name} for name, shown in headings(columns).items()]
 
 
-def skeleton(place: str, names: Sequence[str], low: Sequence[str] = ()) -> list[html.Section]:
+def view_choices(names: Sequence[str]) -> list[dict[str, str]]:
+    """Returns the options of the control that chooses one of the views `names`."""
+    return [
+        {"label": name.capitalize() if name.islower() else name, "value": name} for name in names
+    ]
+
+
+def skeleton(
+    place: str, names: Sequence[str], low: Sequence[str] = (), tools: Sequence[Any] = ()
+) -> list[html.Section]:
     """Returns empty cards with these `names`. The browser fills them from the store of `place`: 'top' or 'panel'.
 
-    Cards whose names are in `low` have a lower figure than the others.
+    Cards whose names are in `low` have a lower figure than the others. `tools` stand beside each title.
     """
     return [
         html.Section(
             [
-                html.H2(id={"type": f"{place}-title", "name": name}),
+                html.Div(
+                    [html.H2(id={"type": f"{place}-title", "name": name}), *tools], className="head"
+                ),
                 html.P(id={"type": f"{place}-text", "name": name}, className="quiet"),
                 html.Div(
                     dcc.Graph(

@@ -9,7 +9,7 @@ from analysis.figures.inspection import (
     contribution_cards,
     spectra_cards,
 )
-from analysis.figures.pareto import plotly_source
+from analysis.figures.theme import plotly_source
 from analysis.inspection.inspect import Inspection
 from analysis.pages.environment import render
 from analysis.pages.packed import packed_plotly

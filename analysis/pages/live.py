@@ -21,7 +21,7 @@ from analysis.figures.cards import (
     Facts,
     curves_card,
     facts_of,
-    knob_cards,
+    pair_card,
     pareto_card,
     published_cards,
     published_note,
@@ -29,10 +29,12 @@ from analysis.figures.cards import (
     volume_card,
 )
 from analysis.figures.int8_cards import int8_cards, int8_export, int8_note
+from analysis.figures.knob_cards import knob_cards
 from analysis.figures.pareto import MOST_POINTS, front_of, thin
 from analysis.figures.theme import nothing_yet
 from analysis.figures.timelines import volume_data
 from analysis.figures.training_cost import every, hours, spend_unit
+from analysis.figures.trial_keys import trial_keys
 from analysis.published.published import TEST_SETS, same_networks
 from analysis.read.database import LATENCY, QUALITIES
 from analysis.read.frames import load_curves, load_lives, load_sweeps
@@ -107,6 +109,23 @@ class Live:
         shown = self.points[thin(wanted, MOST_POINTS)]
         same = same_networks(self.facts.scale)
         return shown.assign(published_as=shown["architecture"].map(same).fillna(""))
+
+    def has_late(self, view: str) -> bool:
+        """Returns whether a trial of the sweep has a late measurement that `view`, 'test sets' or 'INT8', shows."""
+        sets = [f"{name}_psnr_y" for name in TEST_SETS]
+        names = sets if view == "test sets" else ["psnr_y_int8"]
+        stored = [name for name in names if self.late.get(name)]
+        return bool(stored) and len(load_late_ids(self.url, self.sweep, stored, 1)) > 0
+
+    @cached_property
+    def points_of(self) -> dict[str, str]:
+        """Key of a trial -> key of the trial whose point stands for it, for architectures with several seeds."""
+        if "num_seeds" not in self.shown:
+            return {}
+        own = dict(zip(self.shown["architecture"], trial_keys(self.shown), strict=True))
+        drawn = self.trials[self.trials["architecture"].isin(own)]
+        points = zip(trial_keys(drawn), drawn["architecture"].map(own), strict=True)
+        return {key: point for key, point in points if key != point}
 
     @property
     def front(self) -> pd.DataFrame:
@@ -188,9 +207,15 @@ def cost_choices(live: Live) -> list[str]:
 
 @lru_cache(maxsize=4)
 def live_pareto(live: Live, cost: str, quality: str = "psnr_y") -> Card:
-    """Returns the card of `quality` against `cost`, in which the chosen variants are marked."""
-    most = len(live.shown)
-    card, _ = pareto_card(live.shown, cost, live.facts, live.chosen, most=most, quality=quality)
+    """Returns the card of `quality` against `cost`, in which the chosen variants are marked.
+
+    Both may be any quality or cost of the sweep. A pair other than a quality against a cost is drawn with its own front.
+    """
+    if quality in live.facts.qualities and cost not in live.facts.qualities:
+        most = len(live.shown)
+        card, _ = pareto_card(live.shown, cost, live.facts, live.chosen, most=most, quality=quality)
+    else:
+        card = pair_card(live.shown, cost, quality)
     figure = card.figure
     figure["layout"]["uirevision"] = (
         f"{live.sweep} {cost} {quality}"  # plotly.js keeps the zoom while this stays the same

@@ -4,7 +4,7 @@ import base64
 import gzip
 from functools import lru_cache
 
-from analysis.figures.pareto import plotly_source
+from analysis.figures.theme import plotly_source
 
 
 @lru_cache

@@ -128,7 +128,7 @@ def _pictures(rows: pd.DataFrame, find: FindTrained, made: Made) -> Pictures:
             name = f"trial {row['number']}, {size} parameters"
             trained[f"{name}, {found.note}" if found.note else name] = found
     commands = _commands(rows, missing, made)
-    return Pictures(strips=_strips(trained), missing=missing, commands=commands)
+    return Pictures(strips=strips_of(trained), missing=missing, commands=commands)
 
 
 def _commands(rows: pd.DataFrame, missing: Mapping[str, Sequence[str]], made: Made) -> list[str]:
@@ -151,7 +151,11 @@ def _commands(rows: pd.DataFrame, missing: Mapping[str, Sequence[str]], made: Ma
     return [*lines, command(*words, storage=made.url)]
 
 
-def _strips(trained: Mapping[str, Trained]) -> list[Strip]:
+def strips_of(trained: Mapping[str, Trained]) -> list[Strip]:
+    """Returns the pictures of the first IMAGES validation images, with one version for each of the networks `trained`.
+
+    All networks are shown on the validation images of the first.
+    """
     if not trained:
         return []
     pairs = next(iter(trained.values())).validation

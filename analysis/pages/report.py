@@ -16,7 +16,6 @@ from analysis.figures.cards import (
     Facts,
     curves_card,
     facts_of,
-    knob_cards,
     pareto_card,
     pareto_note,
     published_cards,
@@ -25,7 +24,9 @@ from analysis.figures.cards import (
     volume_card,
 )
 from analysis.figures.int8_cards import int8_cards, int8_note
-from analysis.figures.pareto import complete, front_of, plotly_source, thin
+from analysis.figures.knob_cards import knob_cards
+from analysis.figures.pareto import complete, front_of, thin
+from analysis.figures.theme import plotly_source
 from analysis.figures.timelines import volume_data
 from analysis.figures.training_cost import every, spend_unit
 from analysis.pages.endings import reasons

@@ -4,6 +4,7 @@ That keeps the dashboard fast with 100,000 trials.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -101,6 +102,11 @@ def _ids(url: str, sweep: str, query: Select[int]) -> Ids:
         return np.array(connection.execute(own).scalars().all(), np.int64)
 
 
+def load_ids(url: str, sweep: str, numbers: Iterable[int]) -> Ids:
+    """Returns the ids of those trials of `sweep` whose numbers are in `numbers`."""
+    return _ids(url, sweep, select(Trial.id).where(Trial.number.in_(list(numbers))))
+
+
 def load_rows(url: str, ids: Ids) -> pd.DataFrame:
     """Returns the rows of `load_trials` for the trials `ids`, ordered by number.
 
@@ -123,6 +129,23 @@ def load_knobs_of(url: str, ids: Ids) -> pd.DataFrame:
             for part in chunks(ids.tolist())
         ]
     return knob_columns(pd.concat(parts, ignore_index=True))
+
+
+def load_ends(url: str, sweep: str, most: int) -> "pd.Series[Any]":
+    """Returns the times (UTC) at which the `most` newest trials of `sweep` that have ended did so."""
+    ended = ("complete", "stopped", "failed")
+    newest = func.max(Attempt.ended_at)
+    with open_database(url) as connection:
+        query = (
+            select(newest.label("at"))
+            .join(Trial, Trial.id == Attempt.trial_id)
+            .where(Trial.sweep_id == sweep_ids(connection, [sweep])[sweep])
+            .where(Trial.state.in_(ended), Attempt.ended_at.is_not(None))
+            .group_by(Trial.id)
+            .order_by(Trial.number.desc())
+            .limit(most)
+        )
+        return pd.to_datetime(read(connection, query)["at"])
 
 
 def load_seconds(url: str, sweep: str) -> float:

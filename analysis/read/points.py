@@ -78,14 +78,25 @@ def load_points(
 
     A value that was not measured is NaN. If `ids` are given, only these trials are read.
     """
+    wanted = [Trial.state == "complete"]
+    if ids is not None:
+        wanted.append(Trial.id.in_(list(ids)))
+    return _points(url, sweep, names, DETAILS, wanted)
+
+
+def load_others(url: str, sweep: str, names: Sequence[str]) -> pd.DataFrame:
+    """Returns the rows of `load_points` for the trials of `sweep` in all other states, with the column state."""
+    return _points(url, sweep, names, (*DETAILS, Trial.state), [Trial.state != "complete"])
+
+
+def _points(
+    url: str, sweep: str, names: Sequence[str], columns: Sequence[Any], wanted: Sequence[Any]
+) -> pd.DataFrame:
     with open_database(url) as connection:
         known = {column(name, dataset) for name, dataset in measured(connection)}
         found = [name for name in names if name in known]
-        query = _objectives_query(connection, sweep, found, DETAILS)
-        query = query.where(Trial.state == "complete")
-        if ids is not None:
-            query = query.where(Trial.id.in_(list(ids)))
-        points = read(connection, query)
+        query = _objectives_query(connection, sweep, found, columns)
+        points = read(connection, query.where(*wanted))
     missing = [name for name in names if name not in found]
     return points.assign(**dict.fromkeys(missing, float("nan"))).astype(dict.fromkeys(names, float))
 

@@ -20,15 +20,26 @@ from srsweep.options import DATABASE_ALONE, locate
     show_default=True,
     help="Address at which the page is served. Use this address in the browser; requests with a "
     "different Host header are refused. With an address other than the default, anyone who can "
-    "reach this machine can see the sweeps.",
+    "reach this machine can see the sweeps, and write notes unless --read-only is given.",
 )
-def dashboard(db: str | None, port: int, host: str) -> None:
+@click.option("--read-only", is_flag=True, help="Write nothing: no stars and no notes on trials.")
+def dashboard(db: str | None, port: int, host: str, read_only: bool) -> None:
     """Show the sweeps live in a browser.
 
-    The dashboard only reads the database, so you can open and close it while a sweep runs. It needs
-    Dash: `pip install 'srsweep[dashboard]'`.
+    Click points or table rows to select trials, and compare them. The address of the page then names
+    them, so it can be kept or sent. The dashboard writes only the stars and notes that you put on trials,
+    so you can open and close it while a sweep runs. It needs Dash: `pip install 'srsweep[dashboard]'`.
     """
     from analysis.pages.dashboard import serve  # Dash takes seconds to import
+    from srsweep.choice import finder
+    from srsweep.noting import saver
 
     _, url = locate([], db)
-    serve(url, host=host, port=port, announce=lambda at: click.echo(f"{at} (stop with Ctrl-C)"))
+    serve(
+        url,
+        host=host,
+        port=port,
+        announce=lambda at: click.echo(f"{at} (stop with Ctrl-C)"),
+        save=None if read_only else saver(url),
+        find=finder(url),
+    )

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from analysis.read.frames import load_trials
+from analysis.read.notes import load_notes
 from searchspace.errors import UserError
 from srsweep.choice import stored_config
 from srsweep.errors import say
@@ -33,7 +34,9 @@ def delete(name: str, yes: bool, db: str | None) -> None:
     numbers = load_trials(url, [sweep])["number"].tolist()
     files, note = _checkpoints(url, sweep, numbers)
     trials = f"{len(numbers):,} trial{'s' * (len(numbers) != 1)}"
-    what = f"sweep {sweep} with {trials} in {redacted_url(url)}, and {note}"
+    notes = len(load_notes(url, sweep))
+    noted = f" ({notes:,} with a star or a note)" if notes else ""
+    what = f"sweep {sweep} with {trials}{noted} in {redacted_url(url)}, and {note}"
     if not yes and not is_terminal():
         raise UserError(f"--yes: must be given where nobody can answer; it would delete {what}")
     if not yes:

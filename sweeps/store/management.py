@@ -11,7 +11,7 @@ from sweeps.store.lease import LEASE_SECONDS, acquire, demand, release
 from sweeps.store.provenance import holder
 from sweeps.store.store import Store
 
-OF_TRIALS = (schema.Measurement, schema.Attempt, schema.TrialKnob)
+OF_TRIALS = (schema.Measurement, schema.Attempt, schema.TrialKnob, schema.TrialNote)
 """Tables whose rows belong to a trial."""
 OF_SWEEPS = (schema.Trial, schema.SweepFact, schema.Life, schema.Lease)
 """Tables whose rows belong to a sweep."""

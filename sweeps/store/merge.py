@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
 from sweeps.records import SWEEP_NAME
-from sweeps.store import lease, migrations, schema
+from sweeps.store import lease, migrations, notes, schema
 from sweeps.store.comparability import filled
 from sweeps.store.database import StoreMistake
 from sweeps.store.provenance import git_state, source
@@ -212,7 +212,7 @@ def _merge(source: Connection, store: Store, sweep: Mapping[str, Any], called: s
             .join(schema.Trial, schema.Trial.id == table.trial_id)
             .where(schema.Trial.sweep_id == sweep["id"]),
         )
-        for table in (schema.TrialKnob, schema.Attempt, schema.Measurement)
+        for table in (schema.TrialKnob, schema.Attempt, schema.Measurement, schema.TrialNote)
     }
 
     def work(session: Session) -> int:
@@ -221,6 +221,7 @@ def _merge(source: Connection, store: Store, sweep: Mapping[str, Any], called: s
         lives = [with_commit(row) for row in parts[schema.Life]]
         _add(session, schema.Life, lives, ("started_at", "host"), sweep_id)
         ids, new = _trials(session, own, sweep_id, called)
+        before = notes.of_trials(session, ids.values())
         for table, rows in children.items():
             # Trials that were added while the tables were read are copied by the next merge.
             known = [row for row in rows if row["trial_id"] in ids]
@@ -228,6 +229,7 @@ def _merge(source: Connection, store: Store, sweep: Mapping[str, Any], called: s
             keys = tuple(column.name for column in table.__table__.primary_key)
             _add(session, table, moved, keys, sweep_id)
         _bring_up_to_date(session, own, children[schema.Attempt], ids)
+        notes.unite(session, before, children[schema.TrialNote], ids)
         return new
 
     return Merged(name=called, trials=len(own), new_trials=store.transaction(work))

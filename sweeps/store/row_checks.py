@@ -209,6 +209,12 @@ CHECKS: dict[str, dict[str, Check]] = {
         "step": _whole(0),
         "value": _number,
     },
+    "trial_notes": {
+        "trial_id": _ID,
+        "is_starred": _flag,
+        "text": _text,
+        "changed_at": _time,
+    },
 }
 """What each column must hold, by table and column. The lease of a sweep is not copied, so it is not checked."""
 
@@ -226,8 +232,11 @@ KEYS = {
     "trial_knobs": (("trial_id", "name"),),
     "attempts": (("trial_id", "attempt"),),
     "measurements": (("trial_id", "name", "dataset", "step"),),
+    "trial_notes": (("trial_id",),),
 }
 """Columns whose values together must differ between the rows of a table. The first key sorts the rows."""
+NEWER = {"trial_notes": "0004"}
+"""Tables that older databases lack, with the first revision of the schema that has them."""
 SMALL = ("sweeps", "sweep_facts", "lives")
 """The tables with a few rows for each sweep."""
 
@@ -243,7 +252,7 @@ def check_rows(
     tables = _tables(connection, database)
     known: dict[str, set[Any]] = {}
     for name in KEYS:
-        if not small or name in SMALL:
+        if name in tables and (not small or name in SMALL):
             for number, fault in _faults(connection, tables[name], known, any_name):
                 raise StoreMistake(f"storage: {database}: table {name}, row {number}: {fault}")
     if small:
@@ -259,12 +268,15 @@ def check_rows(
 def _tables(connection: Connection, database: str) -> dict[str, Table]:
     """Returns the tables with columns that have no types, so that the values are read as they are stored.
 
-    Raises StoreMistake if a table or a column is missing.
+    A table that is newer than the database is left out. Raises StoreMistake if another table or a column is missing.
     """
     found = inspect(connection)
     present = set(found.get_table_names())
     tables: dict[str, Table] = {}
+    revision = schema.revision_of(connection) or schema.OLDEST
     for name, columns in CHECKS.items():
+        if revision < NEWER.get(name, schema.OLDEST):
+            continue
         if name not in present:
             raise StoreMistake(f"storage: {database}: has no table {name}")
         missing = sorted(columns.keys() - {column["name"] for column in found.get_columns(name)})

@@ -28,7 +28,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from searchspace.errors import printed
 from sweeps.store.redacted_text import RedactedText
 
-REVISION = "0003"
+REVISION = "0004"
 """The revision of the tables below. It equals the revision of the newest file in `migrations/versions/`."""
 
 OLDEST_READABLE = "0001"
@@ -39,6 +39,9 @@ OLDEST = "0001"
 
 LONGEST_NAME = 200
 """Number of characters that fit in the columns for a measurement's name and for its dataset."""
+
+LONGEST_NOTE = 10_000
+"""Largest number of characters of a note on a trial."""
 
 OLD_MARK = "schema_version"
 """The table that held the version of the schema, a whole number, before Alembic's table replaced it."""
@@ -206,6 +209,17 @@ class Measurement(Base):
 
 
 Index("measurements_by_name", Measurement.name, Measurement.dataset, Measurement.trial_id)
+
+
+class TrialNote(Base):
+    """What people note about a trial. It is the only table that the dashboard writes, and no driver reads it."""
+
+    __tablename__ = "trial_notes"
+    trial_id: Mapped[int] = mapped_column(ForeignKey("trials.id"), primary_key=True)
+    is_starred: Mapped[bool]
+    text: Mapped[str] = mapped_column(Text)
+    """The note; '' if there is only a star."""
+    changed_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
 class Lease(Base):

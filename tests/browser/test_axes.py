@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from tests.browser.chromium import Chromium
-from tests.browser.test_pages import dashboard_of, quiet
+from tests.browser.serving import dashboard_of
+from tests.browser.test_pages import quiet
 from tests.stored import OBJECTIVES, Database
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
-SHOWN = "document.querySelector('#qualities') && !document.querySelector('#qualities').hidden"
 TITLE = "document.querySelector('#pareto .ytitle')?.textContent ?? ''"
 
 
@@ -23,8 +23,14 @@ def test_the_quality_of_the_plot_is_a_choice(browser: Chromium, tmp_path: Path) 
     with dashboard_of(database.url) as address:
         browser.open(address)
         browser.wait_for(TITLE, lambda text: text.startswith("PSNR-Y"))
-        browser.wait_for(SHOWN)
         browser.evaluate("document.querySelectorAll('#quality label')[1].click()")
         browser.wait_for(TITLE, lambda text: text.startswith("SSIM-Y"))
+        # Any pair: the quality that was on the vertical axis, on the horizontal one; then a cost against a cost.
+        browser.evaluate("document.querySelectorAll('#cost label')[2].click()")
+        browser.wait_for(TITLE.replace("ytitle", "xtitle"), lambda text: text.startswith("PSNR-Y"))
+        browser.evaluate("document.querySelectorAll('#cost label')[0].click()")
+        browser.wait_for(TITLE.replace("ytitle", "xtitle"), lambda text: text == "parameters")
+        browser.evaluate("document.querySelectorAll('#quality label')[3].click()")
+        browser.wait_for(TITLE, lambda text: text == "Mult-Adds")
         quiet(browser)
     database.store.close()

@@ -4,10 +4,9 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -20,6 +19,7 @@ from analysis.read.frames import load_trials
 from srsweep.cli import main
 from sweeps.records import Measurement
 from tests.browser.chromium import Chromium
+from tests.browser.serving import dashboard_of
 from tests.stored import Database
 
 dash = pytest.importorskip("dash", reason="needs Dash: pip install srsweep[dashboard]")
@@ -70,22 +70,6 @@ def no_overflow(browser: Chromium) -> None:
 def quiet(browser: Chromium) -> None:
     assert browser.outside == []
     assert browser.errors == []
-
-
-@contextmanager
-def dashboard_of(url: str) -> Iterator[str]:
-    """The address of a dashboard that looks for news every second."""
-    from werkzeug.serving import make_server
-
-    from analysis.pages.dashboard import make_app
-
-    server = make_server("127.0.0.1", 0, make_app(url, seconds=1.0).server, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 @pytest.fixture
@@ -178,6 +162,7 @@ def choose(browser: Chromium, name: str) -> None:
     """Pick a sweep in the drop-down list, as a person does."""
     middle = "(e => {const b = e.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]})"
     browser.wait_for("!!document.querySelector('#sweep')")
+    browser.evaluate("window.scrollTo(0, 0)")
     browser.click(*browser.evaluate(f"{middle}(document.querySelector('#sweep'))"))
     option = (
         "[...document.querySelectorAll('[role=option], .dash-dropdown-option, label')]"
@@ -250,9 +235,11 @@ def test_an_unfinished_sweep_is_drawn_empty_and_fills_itself(
         sentence = "document.querySelector('#sentence')?.textContent ?? ''"
         assert "1 failed, 1 paused, 1 running" in browser.wait_for(sentence)
         assert browser.wait_for(points("#pareto"), lambda n: n == 0) == 0
-        for view in ("failed", "knobs", "INT8", "front", "test sets", "training"):
+        for view in ("failed", "trials", "front", "training"):
             look_at(browser, view)
             browser.wait_for("document.querySelector('#panel').textContent.length > 0")
+        views = "[...document.querySelectorAll('#view label')].map((e) => e.textContent).join()"
+        assert browser.evaluate(views) == "Front,Trials,Training,Failed"  # the others are empty
         # What runs and waits has a curve and has cost something.
         assert browser.wait_for(DRAWN, lambda now: now == "curves spend")
         unfinished.trial(unfinished.sweep("young"), 3, 27.0, 5e4, 2e9)

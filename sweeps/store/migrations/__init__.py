@@ -2,14 +2,14 @@
 
 To add a column to `attempts`, for example:
 
-1. Add it to `Attempt` in `sweeps/store/schema.py`, and set REVISION there to '0004'.
-2. Write `versions/0004_peak_memory.py`:
+1. Add it to `Attempt` in `sweeps/store/schema.py`, and set REVISION there to '0005'.
+2. Write `versions/0005_peak_memory.py`:
 
        import sqlalchemy as sa
        from alembic import op
 
-       revision = "0004"
-       down_revision = "0003"
+       revision = "0005"
+       down_revision = "0004"
 
 
        def upgrade() -> None:

@@ -49,6 +49,7 @@ def test_a_column_of_costs_has_the_unit_of_its_largest(
 def test_each_state_is_a_trace_of_its_own() -> None:
     trials = pd.DataFrame(
         {
+            "sweep": ["first"] * 3,
             "number": [0, 1, 2],
             "state": ["complete", "failed", "running"],
             "label": ["a", "<b>", "c"],

@@ -1,0 +1,257 @@
+// What the dashboard does in the browser: it marks selected trials everywhere, and keeps the page's address up to date.
+// A trial is known by its key, SWEEP#NUMBER. All texts of the database reach the page as text, never as HTML.
+"use strict";
+
+const PICKED_COLOUR = "#c2185b", PICKED_ON_DARK = "#ff6fa8";
+const MOST_LINKED = 50;  // keys in an address
+const MOST_LABELLED = 8;  // rings with a number beside them
+const DARK = matchMedia("(prefers-color-scheme: dark)");
+let picked = new Set();
+let adding = false;  // whether Shift was held when the mouse button was released
+
+document.addEventListener("pointerup", (event) => { adding = event.shiftKey; }, true);
+
+const same = () => window.dash_clientside.no_update;
+const set = (id, properties) => window.dash_clientside.set_props(id, properties);
+const short = (key) => key.slice(key.lastIndexOf("#"));
+const sweepOf = (key) => key.slice(0, key.lastIndexOf("#"));
+
+function pick(keys) {
+  set("picked", { data: [...new Set(keys)] });
+}
+
+function toggle(key) {
+  const next = new Set(picked);
+  if (!next.delete(key)) next.add(key);
+  pick(next);
+}
+
+// Asks for the view anew. Were the data and the selection inputs of the view, Dash would hold the view back until all that
+// may change them has run, and would forget the view if another sweep was chosen meanwhile.
+let asked = 0;
+const ask = () => set("asked", { data: (asked += 1) });
+
+// ---- marks in figures
+
+function ringed(trace, places, colour, labels) {
+  const take = (values) => places.map((at) => values[at]);
+  return {
+    type: trace.type, mode: labels ? "markers+text" : "markers", name: "selected",
+    x: take(trace.x), y: take(trace.y), xaxis: trace.xaxis, yaxis: trace.yaxis,
+    text: labels ? take(trace.customdata).map((key) => labels.get(key).join(" ")) : undefined,
+    textposition: "top center", textfont: { size: 12, color: colour },
+    hoverinfo: "skip", showlegend: false,
+    marker: { symbol: "circle-open", size: 17, color: colour, line: { width: 2.6 } },
+  };
+}
+
+function emphasised(trace, wanted, colour) {
+  const own = trace.customdata.map((key) => wanted.has(key));
+  const take = (values) => values.map((value, at) => (own[at] ? value : null));
+  return {
+    type: trace.type, mode: "lines", name: "selected", x: take(trace.x), y: take(trace.y),
+    hoverinfo: "skip", showlegend: false, line: { ...trace.line, color: colour, width: 3 },
+  };
+}
+
+// `pointsOf` names the point that stands for a trial whose architecture was trained with several seeds.
+function marked(pointsOf, shown) {
+  if (!picked.size) return shown;
+  const wanted = new Map();  // key of a point -> numbers of the selected trials that it stands for
+  for (const key of picked) {
+    for (const point of new Set([key, pointsOf[key] ?? key])) wanted.set(point, [...(wanted.get(point) ?? []), short(key)]);
+  }
+  const colour = DARK.matches ? PICKED_ON_DARK : PICKED_COLOUR;
+  const marks = [];
+  for (const trace of shown.data) {
+    const keys = trace.customdata ?? [];
+    const places = [...keys.keys()].filter((at) => wanted.has(keys[at]));
+    if (!places.length) continue;
+    const lines = trace.mode.includes("lines");
+    marks.push(lines ? emphasised(trace, wanted, colour) : ringed(trace, places, colour, picked.size <= MOST_LABELLED ? wanted : null));
+  }
+  return { ...shown, data: [...shown.data, ...marks] };
+}
+
+// Shades what lies beyond the limits on the columns of the figure's axes.
+function shaded(shown, limits) {
+  const { layout } = shown;
+  const parts = [];
+  for (const axis of ["x", "y"]) {
+    const limit = limits[layout.meta?.[axis]];
+    const range = layout[`${axis}axis`].range;
+    if (limit === undefined || !range) continue;
+    const end = layout[`${axis}axis`].type === "log" ? 10 ** range[1] : range[1];
+    if (limit >= end) continue;
+    const other = axis === "x" ? "y" : "x";
+    parts.push({
+      type: "rect", [`${axis}ref`]: axis, [`${other}ref`]: "paper", [`${axis}0`]: limit, [`${axis}1`]: end,
+      [`${other}0`]: 0, [`${other}1`]: 1, layer: "above", line: { width: 0 },
+      fillcolor: DARK.matches ? "rgba(10,13,17,0.62)" : "rgba(120,130,140,0.25)", name: "limit",
+    });
+  }
+  layout.shapes = [...(layout.shapes ?? []), ...parts];
+  return shown;
+}
+
+// ---- functions of the table, which AG Grid calls by name
+
+window.dashAgGridFunctions = {
+  isPicked: (params) => Boolean(params.data && picked.has(params.data.key)),
+  pickRow: (params) => { toggle(params.data.key); return false; },
+};
+
+function grid() {
+  try {
+    return window.dash_ag_grid.getApi("trials");
+  } catch {
+    return null;  // the table is not shown, or not there yet
+  }
+}
+
+// ---- buttons that copy the command beside them
+
+async function copy(text, button) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {  // the page is not from this machine, or the browser does not allow it
+    const area = Object.assign(document.createElement("textarea"), { value: text });
+    document.body.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
+  button.textContent = "Copied";
+  setTimeout(() => { button.textContent = "Copy"; }, 1500);
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.(".copy");
+  if (button) copy(button.previousElementSibling.textContent, button);
+});
+
+// ---- the address of the page
+
+function linkOf(sweep, keys) {
+  const link = new URLSearchParams();
+  if (sweep) link.set("sweep", sweep);
+  for (const key of keys.slice(0, MOST_LINKED)) {
+    link.append("trial", sweepOf(key) === sweep ? short(key).slice(1) : key);
+  }
+  return link.size ? `?${link}` : window.location.pathname;
+}
+
+function linked(names) {
+  const link = new URLSearchParams(window.location.search);
+  const asked = link.get("sweep");
+  const sweep = names.includes(asked) ? asked : names[0] ?? null;
+  const unknown = asked !== null && sweep !== asked;
+  const trials = unknown ? [] : link.getAll("trial").flatMap((text) => text.split(","));
+  const keys = trials.slice(0, MOST_LINKED).filter((text) => /(^|#)\d{1,9}$/.test(text))
+    .map((text) => (text.includes("#") ? text : `${sweep}#${Number(text)}`));
+  const notice = unknown ? `The link names the sweep “${asked.slice(0, 200)}”, which this database does not have.` : "";
+  return { sweep, keys, notice };
+}
+
+// ---- callbacks, by the names under which the server registers them
+
+const callbacks = {
+  start(_once, names) {
+    const narrow = () => window.innerWidth < 500;
+    window.addEventListener("resize", () => set("narrow", { data: narrow() }));
+    DARK.addEventListener("change", () => set("dark", { data: DARK.matches }));
+    const { sweep, keys, notice } = linked(names ?? []);
+    return [narrow(), DARK.matches, sweep, keys, keys.length > 0, notice, !notice];
+  },
+
+  fill(cards, narrow, _dark, _picked, drag, pointsOf, limits, id) {
+    const card = (cards ?? {})[id.name];
+    if (!card) return Array(3).fill(same());
+    const plain = darkened(fitted(card.figure, narrow ? 400 : 1000), DARK.matches);
+    const shown = shaded(marked(pointsOf ?? {}, plain), limits ?? {});
+    if (!narrow) shown.layout.dragmode = drag ?? "select";
+    shown.layout.selectionrevision = Math.random();  // the box goes once its points are marked
+    shown.layout.selections = [];
+    return [shown, card.title, card.text];
+  },
+
+  remember(keys, sweep, view) {
+    picked = new Set(keys ?? []);
+    grid()?.redrawRows();
+    if (sweep) window.history.replaceState(null, "", linkOf(sweep, [...picked]));
+    const names = [...picked].map((key) => (sweepOf(key) === sweep ? short(key) : key));
+    const some = names.slice(0, 6).join(", ") + (names.length > 6 ? ", …" : "");
+    if (view === "compare") ask();
+    return [picked.size === 0, `${picked.size.toLocaleString("en")} selected: ${some}`];
+  },
+
+  clicked(events) {
+    const at = window.dash_clientside.callback_context.triggered[0];
+    const key = at?.value?.points?.[0]?.customdata;
+    if (typeof key === "string") toggle(key);
+    return same();
+  },
+
+  boxed(events) {
+    const at = window.dash_clientside.callback_context.triggered[0];
+    if (!at?.value?.range && !at?.value?.lassoPoints) return same();  // Plotly also reports that a box is gone
+    const keys = at.value.points.map((point) => point.customdata).filter((key) => typeof key === "string");
+    pick(adding ? [...picked, ...keys] : keys);
+    return same();
+  },
+
+  leave(sweep, keys) {
+    const kept = (keys ?? []).filter((key) => sweepOf(key) === sweep);
+    return kept.length === (keys ?? []).length ? same() : kept;
+  },
+
+  tabs(known, keys, opened, view) {
+    if (!known) return [same(), same()];
+    const several = (keys ?? []).length > 1;
+    const own = { label: several ? "Compare" : "Selected", value: "compare" };
+    const options = (keys ?? []).length ? [...known, own] : known;
+    let next = options.some((option) => option.value === view) ? view : options[0].value;
+    if (opened && (keys ?? []).length) next = "compare";
+    if (next !== view) set("view", { value: next });
+    return [options, false];
+  },
+
+  drop(clicks) {
+    const at = window.dash_clientside.callback_context.triggered_id;
+    if (clicks.some(Boolean) && at) toggle(at.key);
+    return same();
+  },
+
+  // The last step of a slider stands for no limit.
+  limit(values, ids, steps, before) {
+    const limits = {};
+    const texts = ids.map((id, at) => {
+      const own = steps?.costs?.[id.cost];
+      if (!own || values[at] >= own.values.length) return "no limit";
+      limits[id.cost] = own.values[values[at]];
+      return `at most ${own.texts[values[at]]}`;
+    });
+    if (JSON.stringify(limits) !== JSON.stringify(before ?? {})) {
+      set("limits-now", { data: limits });
+      ask();
+    }
+    return texts;
+  },
+
+  selectBest(_clicks, key) {
+    if (key) pick([...picked, key]);
+    return same();
+  },
+
+  clear: () => [],
+  compare: () => "compare",
+  refresh() { grid()?.refreshInfiniteCache(); return same(); },
+  news() { ask(); return callbacks.refresh(); },
+  again() { ask(); return same(); },
+
+  row(cell) {
+    if (cell && cell.colId !== "picked" && cell.rowId) toggle(cell.rowId);
+    return null;
+  },
+};
+window.dash_clientside = Object.assign({}, window.dash_clientside, { srsweep: callbacks });
