@@ -1,8 +1,11 @@
-"""Databases without results."""
+"""Databases without results, and one table of translations for all exports."""
 
 import pytest
 
 from tests.stored import Database
+from tests.translations import one_table_of_translations
+
+__all__ = ["fruitless", "one_table_of_translations"]
 
 
 @pytest.fixture(params=["no trial", "all failed"])
