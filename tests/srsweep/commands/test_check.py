@@ -45,8 +45,8 @@ def test_check_expects_no_time_of_a_machine_that_others_use(
 def test_check_of_a_space_in_which_few_are_feasible(tmp_path: Path) -> None:
     families = {
         "slwsr": {
-            "n_feats": {"low": 4, "high": 200},
-            "n_blocks": {"low": 5, "high": 12},
+            "n_feats": {"low": 4, "high": 24},
+            "n_blocks": {"low": 5, "high": 60},
             "compression": ["none", "head", "tail", "alternate", "all"],
             "activation_ratio": ["rare", "1/3", "1/2", "2/3", "all"],
         }
