@@ -28,6 +28,7 @@ def network() -> Rounded:
     return folded
 
 
+@pytest.mark.slow
 def test_the_file_has_the_learnt_ranges(network: Rounded, tmp_path: Path) -> None:
     path = tmp_path / "network_int8.onnx"
     # A calibration on this black image would find other ranges.
@@ -55,6 +56,7 @@ def test_the_file_has_the_learnt_ranges(network: Rounded, tmp_path: Path) -> Non
     assert given.max() <= 1
 
 
+@pytest.mark.slow
 def test_equal_weights_are_one_tensor_of_the_file(tmp_path: Path) -> None:
     # Both levels of LapSRN enlarge the image with the same bilinear weights.
     knobs = {"n_feats": 4, "n_convs": 1}
