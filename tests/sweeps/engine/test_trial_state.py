@@ -8,7 +8,7 @@ import pytest
 from searchspace.architecture import architecture
 from searchspace.cost import costs
 from searchspace.space import parse_space
-from sweeps.engine import trial_state
+from sweeps.config import sweep_config
 from sweeps.engine.trial_state import Trial
 from sweeps.records import Measurement, TrialRow
 from sweeps.search.suggester import Suggester
@@ -120,9 +120,9 @@ def test_a_restored_trial_has_its_stored_costs_and_counts_none(
         until_step=4,
         measurements=[*rows, *ROWS],
     )
-    config = small_config(tmp_path)
+    config = small_config(tmp_path, scale=4)
     lacking = Trial.restored(replace(row, measurements=[*rows[1:], *ROWS]), config)
-    assert lacking.values(4) == {
+    assert lacking.values(config) == {
         **stored,
         "psnr_y": 27.0,
     }  # a cost that is new since then is counted
@@ -130,5 +130,5 @@ def test_a_restored_trial_has_its_stored_costs_and_counts_none(
     def no_count(*_: object) -> dict[str, int]:
         raise AssertionError
 
-    monkeypatch.setattr(trial_state, "costs", no_count)
-    assert Trial.restored(row, config).values(4) == {**stored, "psnr_y": 27.0}
+    monkeypatch.setattr(sweep_config, "known_costs", no_count)
+    assert Trial.restored(row, config).values(config) == {**stored, "psnr_y": 27.0}
