@@ -1,6 +1,6 @@
-"""Gates: the least quality, such as `psnr_rgb >= 28.5` under `constraints`, with which a trained network counts.
+"""Gates: lower limits on the quality of a trained network, such as `psnr_rgb >= 28.5` under `constraints`.
 
-A quality is known only after training, so a gate never stops a trial. A complete trial below a gate is not on the
+A quality is known only after training, so a gate never stops a trial. A complete trial that misses a gate is not on the
 front, and the samplers learn that its region of the space is worth little.
 """
 
@@ -12,7 +12,7 @@ from searchspace.space import Fault
 from sweeps.search.settings import MEASURED
 
 AT_LEAST = ">="
-"""The comparison of every gate."""
+"""The comparison operator of every gate."""
 
 
 def is_gate(written: object) -> bool:
@@ -49,12 +49,12 @@ def passes(values: Mapping[str, float], gates: tuple[Constraint, ...]) -> bool:
 
 
 def least_of(gates: tuple[Constraint, ...]) -> dict[str, float]:
-    """Returns the limit of each quality that has a gate. Of several gates of one quality, the highest counts."""
+    """Returns the limit of each gated quality, by name. If a quality has several gates, the highest limit counts."""
     return {g.name: g.limit for g in sorted(gates, key=lambda gate: gate.limit)}
 
 
 def _parsed(text: object) -> Constraint | str:
-    """Returns the gate written as `text`, or why it is none."""
+    """Returns the gate written as `text`, or the reason why `text` is not a valid gate."""
     try:
         gate = parse_constraint(text, MEASURED)
     except UserError as error:

@@ -1,4 +1,4 @@
-"""`sampler: grid` suggests every architecture of the space, in the order in which the sweep file lists values."""
+"""`sampler: grid` suggests every architecture of the space, in the order of the values in the sweep file."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any

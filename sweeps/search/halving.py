@@ -3,14 +3,14 @@
 A rung is a step at which trials pause. Every trial trains to the first rung and pauses there with its checkpoint. Of
 the trials that have reached a rung, one in `factor` may go on to the next rung. They go on in this order:
 
-1. The trial of the better non-dominated rank goes first. The ranks compare both scores and costs, so small networks
-   that are good for their size are among the first.
+1. Trials of a better non-dominated rank go first. The ranks compare both scores and costs, so small networks that are
+   good for their size are among the first.
 2. Within a rank, the cost band with the smallest share of promoted trials goes first. The bands divide the trials of a
    rung by cost into groups of equal size.
-3. Within a band, the trial with the largest lead over the trials that cost no more goes first.
+3. Within a band, the trial with the largest lead goes first. A lead is measured over the trials that cost no more.
 
-A paused trial is not given up before the sweep ends, because the results of other trials can still get it promoted.
-The method extends asynchronous successive halving (Li et al. 2018, arXiv 1810.05934), which ranks trials by a single
+A paused trial stays paused until the sweep ends, because the results of other trials can still get it promoted. The
+method extends asynchronous successive halving (Li et al. 2018, arXiv 1810.05934), which ranks trials by a single
 metric. It keeps no state of its own: the choice depends only on the stored trials.
 """
 
@@ -35,7 +35,7 @@ class Candidate:
     costs: tuple[float, ...]
     """Values of the objectives that are costs. Smaller is better."""
     scores: tuple[tuple[float, ...], ...] = field(default=())
-    """For each rung that the trial has reached, from the first on, its measured objectives. Greater is better."""
+    """The measured objectives at each rung that the trial has reached, from the first rung on. Greater is better."""
     target: int = 0
     """Index of the rung that the trial was last sent to. Once it has scores at that rung, it waits for promotion."""
 
@@ -50,8 +50,8 @@ def next_promotion(
 ) -> Candidate | None:
     """Returns the paused trial to promote next, or None if no trial may be promoted now.
 
-    If several rungs have such a trial, the highest of these rungs comes first. `num_rungs` includes the last rung, which
-    is the full training. The order of `candidates` does not matter, but their numbers must differ.
+    If several rungs have such a trial, the highest of these rungs comes first. `num_rungs` includes the last rung,
+    which is the full training. The order of `candidates` does not matter, but their numbers must be unique.
     """
     # Trials of equal cost are assigned to bands in this order.
     candidates = sorted(candidates, key=lambda each: each.number)
@@ -64,7 +64,7 @@ def next_promotion(
 
 
 def _promotable(reached: Sequence[Candidate], rung: int, factor: int) -> Candidate | None:
-    """Returns the best trial that waits at `rung`, or None if no further trial may go on from there."""
+    """Returns the best trial that waits at `rung`, or None if no further trial may go on from this rung."""
     promoted = [each for each in reached if each.target > rung]
     if len(promoted) >= len(reached) // factor:
         return None
@@ -84,7 +84,7 @@ def _promotable(reached: Sequence[Candidate], rung: int, factor: int) -> Candida
 
 
 def _bands(logs: Floats, count: int) -> NDArray[np.int64]:
-    """Returns the band (N,) of each trial. Sorted by mean log cost, the trials form `count` equal bands."""
+    """Returns the band (N,) of each trial. The trials are sorted by mean log cost and cut into `count` equal bands."""
     order = np.argsort(logs.mean(1), kind="stable")
     band = np.empty(len(logs), np.int64)
     band[order] = np.arange(len(logs)) * max(1, count) // len(logs)
@@ -95,8 +95,9 @@ def _lead(logs: Floats, scores: Floats) -> Floats:
     """Returns the lead (N,) of each trial over the trials that cost no more.
 
     `logs` is (N, costs) and `scores` is (N, metrics). The lead over one trial is the largest difference of scores among
-    the metrics, in units of the metric's standard deviation. The smallest of these leads is returned. It is negative
-    for a trial that is behind one of these trials in all metrics, and infinite if no other trial costs as little.
+    the metrics, in units of the metric's standard deviation. The result is the smallest lead over any trial that costs
+    no more. It is negative if one of these trials is ahead in all metrics, and infinite if no other trial costs as
+    little.
     """
     spread = np.maximum(scores.std(0), 1e-9)
     ahead = ((scores[:, None] - scores[None]) / spread).max(2)

@@ -1,4 +1,4 @@
-"""Translates the parameters of an Optuna trial to an architecture, and an architecture to parameters."""
+"""Translates the parameters of an Optuna trial to an architecture, and back."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ FAMILY = "family"
 def suggest(trial: BaseTrial, space: Space) -> Architecture | None:
     """Returns the architecture whose knobs `trial` suggests, or None if their values form no valid network.
 
-    Optuna is asked neither for knobs that the values of other knobs rule out nor for knobs with a single value.
+    Optuna is not asked for a knob with a single value, nor for a knob that the values of other knobs rule out.
     """
     part = space.families[0]
     if len(space.families) > 1:
@@ -84,7 +84,7 @@ def _label(value: object) -> str:
 def _distribution(dimension: Dimension) -> IntDistribution | CategoricalDistribution:
     """Returns an integer distribution over the indices of ordered values, and a categorical one for other values.
 
-    Integers tell a sampler which values are neighbours.
+    From integers, a sampler knows which values are neighbours.
     """
     if dimension.ordered:
         return IntDistribution(0, len(dimension.values) - 1)

@@ -1,8 +1,8 @@
 """Lets a sweep use Optuna's samplers.
 
 Optuna suggests architectures through the ask/tell interface of a study in memory. Every trial gets a new sampler, whose
-seed comes from the sweep's seed and the trial's number. A resumed sweep adds its stored trials to a new study. It
-therefore suggests the architectures that an uninterrupted sweep would suggest.
+seed comes from the sweep's seed and the trial's number. A resumed sweep adds its stored trials to a new study. The
+sweep therefore suggests the architectures that an uninterrupted sweep would suggest.
 """
 
 import math
@@ -24,7 +24,7 @@ MAX_REFUSALS = 8
 """Number of refused suggestions in a row after which `ask` returns None."""
 
 Shortfalls = Callable[[FrozenTrial], Sequence[float]]
-"""Returns how far each gate is above the value of a trial."""
+"""A function that returns how far a trial falls short of each gate. Positive: the trial fails the gate."""
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -36,12 +36,12 @@ class OptunaSampler(Sampler):
         self.space, self.seed = problem.space, problem.seed
         self.study = optuna.create_study(directions=list(problem.objectives.values()))
         self.asked: dict[str, int] = {}
-        """Key of the architecture of a running trial -> Optuna's number of the trial."""
+        """Architecture key of a running trial -> Optuna's number of the trial."""
         self.num_complete = 0
         self.places = {name: place for place, name in enumerate(problem.objectives)}
         self.gates = problem.gates
         self.shortfalls: dict[int, list[float]] = {}
-        """Optuna's number of a complete trial -> how far each gate is above its value. Positive: the trial fails it."""
+        """Optuna's number of a complete trial -> how far the trial falls short of each gate. Positive: it fails."""
         # Unless several generations fit into the planned trials, NSGA-II is no better than random search.
         self.population = min(50, max(8, problem.trials // 8))
         if self.gates:
@@ -51,7 +51,7 @@ class OptunaSampler(Sampler):
     def make(self, seed: int, constraints: Shortfalls | None) -> BaseSampler:
         """Returns the Optuna sampler for one trial. `seed` is in 0 ... 2**32 - 1.
 
-        `constraints` returns the values of Optuna's constraints for a trial. None if there are no gates.
+        `constraints` returns the values of Optuna's constraints for a trial. It is None if there are no gates.
         """
 
     def _use_sampler(self, number: int) -> None:
@@ -64,7 +64,7 @@ class OptunaSampler(Sampler):
             self.study.sampler = self.make(seed, self._shortfalls if self.gates else None)
 
     def _shortfalls(self, trial: FrozenTrial) -> list[float]:
-        """Returns how far each gate is above the value of a trial. A trial that was stopped never counts."""
+        """Returns how far a trial falls short of each gate; infinite for a trial that is not complete."""
         return self.shortfalls.get(trial.number, [math.inf] * len(self.gates))
 
     def ask(self, number: int, is_new: Callable[[Architecture], bool]) -> Architecture | None:
@@ -158,9 +158,9 @@ class GP(OptunaSampler):
 class RedrawingTPE(TPESampler):  # type: ignore[misc]
     """A TPE sampler that suggests something else after a refusal, without reading the trials again.
 
-    Its first suggestion is Optuna's: the best of 24 candidates. Asked again, Optuna mostly suggests the refused
-    architecture once more, so this class draws each knob from the density of the values in good trials instead. A
-    refused suggestion counts as a failed trial, from which TPE learns nothing, so the densities stay valid.
+    The first suggestion is Optuna's own: the best of 24 candidates. After a refusal, Optuna would usually suggest the
+    same architecture again. This class instead draws each knob from the density of the values in good trials. A refused
+    suggestion counts as a failed trial. TPE learns nothing from failed trials, so the densities stay valid.
     """
 
     def __init__(self, seed: int, constraints: Shortfalls | None) -> None:
@@ -195,7 +195,7 @@ class RedrawingTPE(TPESampler):  # type: ignore[misc]
 
 
 class OrderedNSGAII(NSGAIISampler):  # type: ignore[misc]
-    """An NSGA-II sampler that always reads the parents of a generation in the order of the trials' numbers.
+    """An NSGA-II sampler that always reads the parents of a generation in the order of their trial numbers.
 
     Optuna sorts the parents only when it reads them from its cache. A rebuilt study has no cache, so its order would
     differ.

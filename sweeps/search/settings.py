@@ -60,25 +60,25 @@ class SearchSettings(BaseModel):
     space. tpe: Optuna's tree-structured Parzen estimator. nsga2: Optuna's genetic algorithm NSGA-II. gp: Optuna's
     Gaussian process. pareto: srsweep's own sampler, which knows all costs and predicts only the score."""
     trials: Annotated[int, Number, Field(ge=1, le=MAX_TRIALS)] = 20
-    """Number of trials in total, including the trials that earlier runs of this sweep stored. If `seeds` is above 1, the
-    number of architectures, each of which is trained as several trials."""
+    """Number of trials in total, including the trials that earlier runs of this sweep stored. If `seeds` is above 1,
+    this is the number of architectures, and each architecture is trained as several trials."""
     steps: Annotated[int, Number, Field(ge=1, le=MAX_STEPS * 1_000_000)] | None = None
-    """Largest number of optimiser steps of all trials together. The sweep starts no training that would exceed it.
-    null: no limit."""
+    """Largest number of optimiser steps of all trials together. The sweep starts no training that would exceed this
+    limit. null: no limit."""
     hours: Annotated[float, Number, Field(gt=0, le=10_000_000)] | None = None
-    """Largest training time of all trials together, in hours. Once it is reached, the sweep starts no further training.
-    null: no limit."""
+    """Largest training time of all trials together, in hours. Once this limit is reached, the sweep starts no further
+    training. null: no limit."""
     min_gain: Annotated[float, Number, Field(gt=0, lt=1)] | None = None
-    """Smallest share by which a suggestion should be expected to enlarge the hypervolume. After three
-    suggestions in a row below it, the sweep starts no further trials. Works only with sampler: pareto. null: no limit."""
+    """Smallest expected gain of a suggestion, as a share of the hypervolume. After three suggestions in a row with a
+    smaller gain, the sweep starts no further trials. Works only with sampler: pareto. null: no limit."""
     halving: HalvingSettings | None = None
-    """Successive halving: trials pause at rungs, and only the most promising trials go on. null: every trial is trained in
-    full. With several trials at once, which trials go on also depends on the order in which their results arrive."""
+    """Successive halving: trials pause at rungs, and only the most promising trials go on. null: every trial is trained
+    in full. If several trials run in parallel, the choice also depends on the order in which their results arrive."""
     keep_weights: Literal["front", "all", "none"] = "front"
     """The trials whose training states stay on disk after they end. front: the trials on the Pareto front. all: every
     trial. none: no trial."""
     max_attempts: Annotated[int, Number, Field(ge=1, le=1_000)] = 2
     """Number of attempts after which a trial counts as failed, if each attempt ended in an error."""
     max_failed_share: Annotated[float, Number, Field(gt=0, le=1)] = 0.5
-    """Largest share of the finished trials that may have failed. The sweep stops when the share is larger, but not
-    before five trials have finished."""
+    """Largest share of the finished trials that may have failed. The sweep stops when the share is larger, but only
+    after five trials have finished."""

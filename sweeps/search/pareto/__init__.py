@@ -1,1 +1,1 @@
-"""The search behind `sampler: pareto`. It knows every cost before training, so its model predicts only the PSNR."""
+"""The search behind `sampler: pareto`. Every cost is known before training, so the model predicts only the PSNR."""

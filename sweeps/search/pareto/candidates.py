@@ -1,7 +1,7 @@
-"""What the search behind `sampler: pareto` asks of the configurations that it may suggest.
+"""The interface between the search behind `sampler: pareto` and the configurations that it may suggest.
 
 A configuration is whatever is trained: an architecture of a sweep, or the parameters of an Optuna trial. The search
-knows a configuration by the number of its row, and `Candidates` translates.
+refers to a configuration by the number of its row. `Candidates` translates between rows and configurations.
 """
 
 from abc import ABC, abstractmethod
@@ -21,7 +21,7 @@ class Candidates(ABC, Generic[Item]):
     """Configurations with exact costs. Each configuration is one row."""
 
     grows = False
-    """Whether the space is too large for a table. If so, `draw` gives new rows for each suggestion."""
+    """Whether the space is too large for a table. If so, `draw` adds new rows for each suggestion."""
 
     @property
     @abstractmethod
@@ -36,9 +36,7 @@ class Candidates(ABC, Generic[Item]):
     @property
     @abstractmethod
     def feasible(self) -> Ints:
-        """(M,): rows of the configurations that meet the constraints, in ascending order. Not used if the candidates
-        grow.
-        """
+        """(M,): rows of the configurations that meet the constraints, in ascending order. Not used if `grows` is set."""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -50,7 +48,7 @@ class Candidates(ABC, Generic[Item]):
 
     @abstractmethod
     def item(self, row: int) -> Item:
-        """Returns the configuration of a row."""
+        """Returns the configuration at `row`."""
 
     @abstractmethod
     def features(self, rows: Ints) -> Floats:
@@ -58,17 +56,17 @@ class Candidates(ABC, Generic[Item]):
 
     @abstractmethod
     def costs(self, rows: Ints) -> Floats:
-        """Returns the scaled costs (N, D) of `rows` (N,) that are to be minimized. Feasible rows have costs in [0, 1]."""
+        """Returns the scaled costs to minimize (N, D), for `rows` (N,). Feasible rows have costs in [0, 1]."""
 
     @abstractmethod
     def neighbours(self, row: int) -> list[int]:
-        """Returns the rows of configurations that differ from that of `row` in one knob."""
+        """Returns the rows of the configurations that differ in one knob from the configuration at `row`."""
 
     def draw(self, near: Sequence[int], random: np.random.Generator) -> Ints:
-        """Returns feasible rows, drawn at random and among the neighbours of the rows in `near`.
+        """Returns feasible rows: random ones, and neighbours of the rows in `near`.
 
-        Rows of an earlier draw are no longer valid, except those that `keep` has returned. Called only if the
-        candidates grow.
+        A draw invalidates the rows of earlier draws, except the rows that `keep` has returned. The search calls `draw`
+        only if `grows` is set.
         """
         raise NotImplementedError
 

@@ -13,9 +13,9 @@ from sweeps.search.pareto.surrogate import Floats, Ints
 from sweeps.search.pareto.walk import Point, Space, completed, drawn, neighbours
 
 SAMPLE_MARGIN = 0.1
-"""Share of the range of a cost in a sample by which the range is widened, because a sample misses the extremes."""
+"""Share by which a cost's range in a sample is widened at both ends, because a sample misses the extremes."""
 DRAWS_PER_POINT = 50
-"""Number of configurations that are drawn for each one that is wanted, before the constraints are called too narrow."""
+"""Largest number of configurations that are drawn for each wanted one."""
 MAX_NEAR = 16
 """The largest number of members of the front whose neighbours are candidates."""
 
@@ -24,7 +24,7 @@ Counted = tuple[Point, tuple[float, ...]]
 
 
 class DrawnPoints(Points):
-    """Configurations that are drawn anew for each suggestion. Only the rows that the search knows stay."""
+    """Random configurations, redrawn for each suggestion. Only the rows that `keep` has returned remain."""
 
     grows = True
 
@@ -39,9 +39,10 @@ class DrawnPoints(Points):
         seed: int,
         size: int,
     ) -> None:
-        """Draws a sample of `size` configurations, from which the ranges of the costs are learnt.
+        """Draws a sample of `size` configurations and takes the ranges of the costs from it.
 
-        Each suggestion compares about twice as many. Raises UserError if hardly any configuration is allowed.
+        Each suggestion compares about 2 * `size` configurations. Raises UserError if hardly any configuration is
+        allowed.
         """
         self.space, self.count_costs, self.allowed = space, count_costs, allowed
         self.minimized, self.seed, self.size = tuple(minimized), seed, size

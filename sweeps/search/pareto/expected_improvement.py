@@ -1,9 +1,9 @@
-"""Computes how much a network is expected to enlarge the hypervolume, given its exact costs and an uncertain PSNR.
+"""Computes a network's expected gain in hypervolume from its exact costs and an uncertain PSNR.
 
-A budget is an upper limit on each cost, and costs run from 0 to 1. The floor is a PSNR that a network must exceed to
-be worth anything. Each budget has a height: the best PSNR among the known networks within the budget, minus the floor.
-The hypervolume is the integral of the height over all budgets. A new network raises the height of each budget that the
-network fits in and whose best PSNR it exceeds.
+A budget is an upper limit on each cost, and costs run from 0 to 1. The floor is a PSNR that a network must exceed to be
+worth anything. Each budget has a height: the best PSNR among the known networks within the budget, minus the floor. The
+hypervolume is the integral of the height over all budgets. A new network raises the height of a budget if it fits in
+the budget and exceeds the budget's best PSNR.
 
 A worked example with one cost, which `test_expected_improvement.py` checks. The floor is 28 dB and two networks are
 known:
@@ -19,7 +19,7 @@ Their costs cut the budgets into cells. The last cell ends at 1.02, so that a ne
     0.6 to 1.02    0.42     32 dB
 
 The hypervolume is 0.4 * 2 + 0.42 * 4 = 2.48. A network of cost 0.4 fits in the budgets from 0.4 to 0.6, a part of the
-second cell with width 0.2, and in the whole third cell. If its PSNR is certain, it adds
+second cell with width 0.2, and in the whole third cell. If its PSNR is certain, the network adds
 
     at 31 dB    0.2 * 1            = 0.20
     at 33 dB    0.2 * 3 + 0.42 * 1 = 1.02
@@ -29,13 +29,13 @@ If its PSNR is uncertain, each difference of PSNRs is replaced by its expected v
 PSNR is then 31.0 dB. On average, the PSNR exceeds 30 dB by 0.98 dB and 32 dB by 0.02 dB, so the expected gain is
 0.2 * 0.98 + 0.42 * 0.02 = 0.20.
 
-A further objective that is uncertain, such as a latency, is one more axis of the budgets. The coordinate of a network on
-it is a random gap, so the width of a cell is replaced by its expected overlap with the budgets that the network fits in.
-Say the gap in the example is not certainly 0.4, but log-normal with median 0.4 and standard deviation 0.5 of its
-logarithm. The network then covers on average 0.003 of the first cell, 0.190 instead of 0.2 of the second, and 0.381
-instead of 0.42 of the last. A certain PSNR of 31 dB adds 0.003 * 3 + 0.190 * 1 = 0.199. Because the objectives are
-independent in the model, the expected gain is still a sum of products.
-See Emmerich et al. 2008 and Couckuyt et al. 2014.
+A further uncertain objective, such as a latency, adds an axis to the budgets. The coordinate of a network on this axis
+is a random gap. The width of a cell is therefore replaced by the cell's expected overlap with the budgets that the
+network fits in. Say the gap in the example is not exactly 0.4, but log-normal with median 0.4, and its logarithm has
+standard deviation 0.5. The network then covers on average 0.003 of the first cell, 0.190 instead of 0.2 of the second,
+and 0.381 instead of 0.42 of the last. A certain PSNR of 31 dB adds 0.003 * 3 + 0.190 * 1 = 0.199. Because the
+objectives are independent in the model, the expected gain is still a sum of products. See Emmerich et al. 2008 and
+Couckuyt et al. 2014.
 """
 
 from collections.abc import Sequence
@@ -53,10 +53,10 @@ EDGES = {1: 160, 2: 32, 3: 10}
 
 @dataclass(frozen=True, kw_only=True)
 class Gap:
-    """The coordinates of N candidates on an axis of the budgets that is uncertain: they are log-normal."""
+    """The coordinates of N candidates on the axis of an uncertain objective. They are log-normal."""
 
     mean: Floats
-    """(N,): the mean of the logarithm of the coordinate, which is above 0 and about 1 for a poor network."""
+    """(N,): the mean of the logarithm of the coordinate. A coordinate is above 0, and about 1 for a poor network."""
     deviation: Floats
     """(N,): the standard deviation of the logarithm."""
 
@@ -97,8 +97,8 @@ class Budgets:
 
         The candidates have exact `costs` (N, D). The closeness -log(top - PSNR) of a candidate is normally distributed
         with `mean` and `deviation` (N,), so top - PSNR is log-normal. `top` is in dB. The expected excess over a given
-        PSNR is then the Black-Scholes price of a put option. `gaps` holds the coordinates on the axes that are uncertain,
-        which follow the D axes of the exact costs.
+        PSNR is then the Black-Scholes price of a put option. `gaps` holds the coordinates on the axes of the uncertain
+        objectives. These axes follow the D axes of the exact costs.
         """
         share = np.ones((len(costs), len(self.level)))
         for axis in range(costs.shape[1]):
@@ -119,8 +119,9 @@ class Budgets:
 def _put(strikes: Floats, mean: Floats, deviation: Floats) -> Floats:
     """Returns the expected value of max(strike - X, 0), where log X is normal with `mean` and `deviation` (N,).
 
-    `strikes` (K,) are at least 0. The result has shape (N, K). Its difference between two strikes is the integral of
-    the probability that X is at most u, for u between the strikes. Source: Black and Scholes 1973, without interest.
+    `strikes` (K,) are at least 0. The result has shape (N, K). The difference between the results for two strikes is
+    the integral of the probability that X is at most u, for u between the strikes. Source: Black and Scholes 1973,
+    without interest.
     """
     ahead = (np.log(np.maximum(strikes, 1e-300)) - mean[:, None]) / deviation[:, None]
     average = np.exp(0.5 * np.square(deviation) + mean)[:, None]

@@ -98,7 +98,7 @@ class ArchitectureSampler(ParetoSampler):
 
 
 class _ArchitecturePoints(Candidates[Point]):
-    """The architectures of a space, by the parameters of an Optuna trial."""
+    """The architectures of a space, each given by the parameters of an Optuna trial."""
 
     def __init__(self, own: Architectures) -> None:
         self.own = own
@@ -138,7 +138,7 @@ class _ArchitecturePoints(Candidates[Point]):
 
 
 def _architecture(item: Point, space: Space) -> Architecture | None:
-    """Returns the architecture with these parameters, or None if they are incomplete or form no network."""
+    """Returns the architecture with these parameters, or None if they are incomplete or do not form a valid network."""
     try:
         return suggest(FixedTrial(item.params), space)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The Pareto front that a search knows or believes in, and the budgets that it cuts."""
+"""The measured or predicted Pareto front of a search, and the budgets that it divides into cells."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from sweeps.search.pareto.surrogate import Floats, Ints
 
 @dataclass(frozen=True, kw_only=True)
 class Front:
-    """The configurations that are or may be trained in full."""
+    """The configurations that were trained in full, or still may be."""
 
     costs: Floats
     """(M, D): scaled costs."""
@@ -22,10 +22,10 @@ class Front:
 
 
 def budgets_of(front: Front, tops: Sequence[float]) -> Budgets:
-    """Returns the budgets that `front` cuts.
+    """Returns the budgets, divided into cells by `front`.
 
-    Each score after the first is one more axis. The coordinate of a configuration on it is the distance of its score
-    from the objective's entry of `tops`, which no score is expected to reach. It is 1 at the floor.
+    `tops` holds a score for each objective that no configuration is expected to reach. Each score after the first adds
+    an axis. The coordinate of a configuration on this axis is (top - score) / (top - floor), so it is 1 at the floor.
     """
     axes = [front.costs]
     for objective in range(1, len(tops)):
@@ -35,7 +35,7 @@ def budgets_of(front: Front, tops: Sequence[float]) -> Budgets:
 
 
 def non_dominated(costs: Floats, scores: Floats) -> Ints:
-    """Returns the indices of the configurations that no other one dominates.
+    """Returns the indices of the configurations that no other configuration dominates.
 
     `costs` (N, D) are minimized, and `scores` (N, objectives) are maximized.
     """

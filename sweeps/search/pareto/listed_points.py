@@ -29,9 +29,9 @@ class ListedPoints(Points):
         log_costs: bool,
         space: Space | None,
     ) -> None:
-        """Makes the table from the parameters `values` (rows, names) and the `costs` (rows,) by name.
+        """Builds the table from the parameters `values` (rows, names) and the `costs` (rows,) by name.
 
-        `space` is the function that gave the configurations, or None if they came from a table of a person. Raises
+        `space` is the function that produced the configurations, or None if they came from a user's table. Raises
         UserError if no configuration is allowed.
         """
         self.encoder, self.values, self.minimized = encoder, values + 0.0, tuple(minimized)
@@ -86,7 +86,7 @@ class ListedPoints(Points):
         return self._near[row]
 
     def _changed(self, row: int) -> Floats:
-        """Returns the parameters (N, names) of `row` with one value changed. They may be of no configuration."""
+        """Returns parameters (N, names) that differ from `row` in one value. They need not be in the table."""
         if self.space is not None:
             random = np.random.default_rng(row)
             return self.encoder.matrix([*neighbours(self.space, self.item(row), random)])
@@ -99,11 +99,11 @@ class ListedPoints(Points):
 
     @cached_property
     def _known(self) -> list[Floats]:
-        """For each parameter, the values that occur in the table, and NaN if it does not apply everywhere."""
+        """For each parameter, its values in the table, including NaN if the parameter does not apply everywhere."""
         return [np.unique(column) for column in self.values.T]
 
     def _find(self, wanted: Floats) -> Ints:
-        """Returns the row of each of the `wanted` (N, names) parameters. -1: it is not in the table."""
+        """Returns the row (N,) of each of the `wanted` (N, names) parameters, or -1 if they are not in the table."""
         hashes = _hashes(wanted)
         places = np.minimum(np.searchsorted(self._hashes, hashes), len(self._hashes) - 1)
         rows = self._order[places]
@@ -112,14 +112,14 @@ class ListedPoints(Points):
 
 
 def _again(space: Space, values: Mapping[str, float]) -> Point:
-    """Returns the configuration with these values, with the distributions that `space` gives to them."""
+    """Returns the configuration that `space` builds from these values, with the distributions of `space`."""
     found = run(space, lambda name, _: values[name])
     assert found is not None
     return found
 
 
 def _hashes(values: Floats) -> NDArray[np.uint64]:
-    """Returns a hash (N,) of each row of `values` (N, names). The rows of a table hardly ever share one."""
+    """Returns a hash (N,) of each row of `values` (N, names). Two rows of a table hardly ever have the same hash."""
     factors = np.random.default_rng(0).integers(1, 2**63, values.shape[1], np.uint64)
     whole = np.where(np.isnan(values), np.nan, values + 0.0).view(np.uint64)
     mixed = (whole ^ (whole >> np.uint64(29))) * (factors | np.uint64(1))
@@ -129,7 +129,7 @@ def _hashes(values: Floats) -> NDArray[np.uint64]:
 def listed_points(
     space: Space, points: Sequence[Point], count_costs: CostFunction, **settings: Any
 ) -> ListedPoints:
-    """Returns the table of all `points` of `space`. `settings` are those of ListedPoints."""
+    """Returns the table of all `points` of `space`. `settings` are passed to ListedPoints."""
     distributions: dict[str, list[BaseDistribution]] = {}
     for each in points:
         for name, of in each.distributions.items():
@@ -147,11 +147,11 @@ def tabled_points(
     columns: Mapping[str, Iterable[object]],
     **settings: Any,
 ) -> ListedPoints:
-    """Returns the configurations that a person's table holds.
+    """Returns the configurations in a user's table.
 
     `columns` has one column per parameter of `space`, with None or NaN where it does not apply. All other columns are
-    costs. `settings` are those of ListedPoints. Raises UserError if a parameter has no column, or a value outside its
-    distribution.
+    costs. `settings` are passed to ListedPoints. Raises UserError if a parameter has no column or has a value outside
+    its distribution.
     """
     missing = [name for name in space if name not in columns]
     if missing:

@@ -17,10 +17,10 @@
 
     study.optimize(objective, n_trials=50)
 
-docs/optuna.md describes everything. The sampler suggests no configuration more often than `repeats` times, and none that
-violates the constraints. When it has suggested all configurations, the study stops. The sampler reads the trials
-from the study, so a stored study can be continued. Several threads (`n_jobs`) can share a sampler. Processes that share a
-study see what the others train. If two of them ask at the same moment, they may get the same configuration.
+See docs/optuna.md for details. The sampler suggests each configuration at most `repeats` times, and only configurations
+that meet the constraints. When it has suggested all configurations, the study stops. The sampler reads the trials from
+the study, so a stored study can be continued. Several threads (`n_jobs`) can share a sampler. Processes that share a
+study see each other's running trials. Two processes that ask at the same moment may get the same configuration.
 """
 
 import math
@@ -47,12 +47,12 @@ from sweeps.search.pareto.walk import Point, Space, point
 
 Direction = Literal["minimize", "maximize"]
 FULL = 1
-"""The step at which the search records every score. It needs only one step, because an Optuna study with several
-objectives takes no intermediate values."""
+"""The step at which the search records every score. One step is enough, because an Optuna study with several objectives
+accepts no intermediate values."""
 
 
 class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
-    """Suggests configurations to an Optuna study, some of whose objectives are known before a trial."""
+    """Suggests configurations to an Optuna study in which some objectives are known before a trial."""
 
     def __init__(
         self,
@@ -71,24 +71,22 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
     ) -> None:
         """Prepares a search.
 
-        - `space` asks a trial for all parameters (`trial.suggest_*`), with conditions where they are needed. It may
-          raise optuna.TrialPruned for a combination that does not exist. A mapping of names to distributions
-          describes
-          a space without conditions.
+        - `space` is a function that asks a trial for all parameters (`trial.suggest_*`). It may ask for some of them
+          conditionally, and it may raise optuna.TrialPruned for a combination that does not exist. A space without
+          conditions may also be a mapping of names to distributions.
         - `objectives` maps the names of the objectives to 'minimize' or 'maximize', in the order of the study.
-        - `costs` returns the exact costs by name for the parameters of a configuration. Objectives with the
-        name of a
-          cost are not learnt; they must be minimized. Other costs help the model, and `constraints` may use
-          them. If
-          `space` is a mapping, `costs` may be a table: one column per parameter and per cost. Its rows are then the
+        - `costs` returns the exact costs by name for the parameters of a configuration. An objective with the name of a
+          cost is not learnt, and it must be minimized. The other costs help the model, and `constraints` may use them.
+          If `space` is a mapping, `costs` may be a table: one column per parameter and per cost. Its rows are then the
           only configurations.
         - `constraints` returns whether a configuration with these parameters and costs may be suggested.
         - `trials` is roughly the number of trials that the study will run.
         - `repeats` is the number of trials of each configuration, for noisy objectives. The model learns the means.
-        - `floors` gives values that a configuration must exceed to be worth anything, by objective.
+        - `floors` gives, by objective, the value that a configuration must exceed to be worth anything.
         - `log_costs`: whether costs are compared on a logarithmic scale.
-        - Spaces of up to `max_listed` configurations are listed. Larger ones are searched through `candidates`
-          random configurations and as many neighbours of good ones for each suggestion. `costs` is called for each.
+        - Spaces of up to `max_listed` configurations are listed. In a larger space, each suggestion compares
+          `candidates` random configurations and up to the same number of neighbours of good ones, and it calls `costs`
+          for each of them.
 
         Raises UserError if the arguments do not fit together.
         """
@@ -151,12 +149,11 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
         return list(self.objectives.values())
 
     def warm_start(self, trials: Iterable[FrozenTrial]) -> None:
-        """Lets the model learn from the complete trials of an earlier study with the same objectives.
+        """Adds the complete trials of an earlier study with the same objectives to the model.
 
-        The earlier study may have trained differently, for example for fewer epochs or with other data: the model
-        learns how far its values tell the values of this study. Call it once for each earlier study, before the
-        first
-        trial. Raises UserError if a trial has another number of objectives.
+        The earlier study may have trained differently, for example for fewer epochs or with other data. The model
+        learns how well its values predict the values of this study. Call this method once for each earlier study,
+        before the first trial. Raises UserError if a trial has a different number of objectives.
         """
         found: dict[int, Results] = {}
         for trial in trials:
@@ -218,7 +215,10 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """Returns no parameters. Which parameters apply depends on others, so Optuna asks for each one alone."""
+        """Returns no parameters, so that Optuna asks for each one separately.
+
+        Whether a parameter applies may depend on other parameters.
+        """
         return {}
 
     def sample_relative(
@@ -266,11 +266,11 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
         return None
 
     def _is_allowed(self, suggested: Point) -> bool:
-        """Returns whether a suggestion meets constraints that the candidates do not know."""
+        """Returns whether a suggestion meets the constraints that the candidates cannot check."""
         return True
 
     def _tell(self) -> None:
-        """Brings the search to the results of the study."""
+        """Updates the search with the results of the study."""
         known, results = self.search.known, self._reader.results
         for row in [row for row in known if row not in results]:
             del known[row]  # suggested, but never trained
@@ -284,7 +284,7 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
                 trial.repeats[FULL] = (len(of.scores), of.variance)
 
     def _learnt_of(self, values: Sequence[float]) -> Floats:
-        """Returns the scores among the values of a trial: those of the objectives to learn, to be maximized."""
+        """Returns a trial's values for the objectives to learn, with signs such that greater is better."""
         return np.array([sign * values[place] for place, sign in self._learnt], np.float64)
 
     def _scores(self, number: int, row: int, values: Sequence[float]) -> Floats:

@@ -1,9 +1,9 @@
-"""Encodes the parameters of Optuna trials for the model of the search: they become numbers from 0 to 1.
+"""Encodes the parameters of Optuna trials as numbers from 0 to 1, for the model of the search.
 
-The rules are those of `sweeps.search.pareto.encoding`. A numeric parameter has one column with its position in its range,
-on a logarithmic scale if the range is. Choices that are numbers in ascending order count as numeric: the column holds the
-position in the list. Any other parameter has one column per choice, with sqrt(0.5) for the chosen one and 0 for the
-others. The columns of a parameter hold 0.5 where it does not apply.
+The rules are those of `sweeps.search.pareto.encoding`. A numeric parameter has one column. It holds the position of the
+value in its range, on a logarithmic scale if the range is logarithmic. Choices that are numbers in ascending order
+count as numeric: the column holds the position in the list. Any other parameter has one column per choice, with
+sqrt(0.5) for the chosen one and 0 for the others. Where a parameter does not apply, its columns hold 0.5.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,12 +21,12 @@ class Encoder:
     """Turns parameters into features."""
 
     def __init__(self, distributions: Mapping[str, Iterable[BaseDistribution]]) -> None:
-        """`distributions` holds every distribution that a parameter may have. Other parameters have no column."""
+        """`distributions` maps each parameter to all its possible distributions. Other parameters get no columns."""
         self.names = tuple(distributions)
         self.merged = [_merged(name, list(each)) for name, each in distributions.items()]
         """For each parameter, a distribution that spans all of its distributions."""
         self.columns: list[tuple[int, int]] = []
-        """For each column, the index of its parameter, and the choice that it marks. -1: it holds a position."""
+        """For each column, the index of its parameter and of the choice that it marks, or -1 for a position."""
         for place, distribution in enumerate(self.merged):
             if count(distribution) > 1:
                 marks = [-1] if _is_ordered(distribution) else range(int(count(distribution)))
@@ -36,7 +36,7 @@ class Encoder:
         """(columns,): for each column, the number of the parameter that it encodes."""
 
     def matrix(self, points: Sequence[Point]) -> Floats:
-        """Returns the values (N, names) as Optuna stores them. NaN where a parameter does not apply."""
+        """Returns the values (N, names) as Optuna stores them, with NaN where a parameter does not apply."""
         found = [[each.values.get(name, np.nan) for name in self.names] for each in points]
         return np.array(found, np.float64).reshape(len(points), len(self.names))
 
@@ -84,15 +84,15 @@ def _positions(distribution: BaseDistribution, values: Floats) -> Floats:
 
 
 class CostScale:
-    """Scales costs so that those of feasible configurations run from 0 to 1, or near it if only a sample is known."""
+    """Scales costs so that feasible configurations have costs from 0 to 1, or nearly so if only a sample is known."""
 
     def __init__(
         self, costs: Mapping[str, Floats], feasible: NDArray[np.bool_], *, log: bool, margin: float
     ) -> None:
-        """Learns the range of `costs` (rows,), by name, over the rows that are `feasible` (rows,).
+        """Measures the range of each of the `costs` (rows,), given by name, over the `feasible` rows.
 
         `margin` is a share of the range that is added at both ends. With `log`, the scale is logarithmic. Raises
-        UserError if a cost is not finite, or not positive although the scale is logarithmic.
+        UserError if a cost is not finite, or if the scale is logarithmic and a cost is not positive.
         """
         self.names, self.log = tuple(costs), log
         self.low, self.span = np.zeros(len(costs)), np.ones(len(costs))

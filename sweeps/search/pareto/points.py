@@ -1,4 +1,4 @@
-"""The configurations of an Optuna study as candidates of the search, with the exact costs that a person gives."""
+"""The configurations of an Optuna study as candidates of the search, with exact costs from the user."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
@@ -16,11 +16,11 @@ from sweeps.search.pareto.walk import Point
 CostFunction = Callable[[Mapping[str, Any]], Mapping[str, float]]
 """A function from parameters to the exact costs by name."""
 Allowed = Callable[[Mapping[str, Any], Mapping[str, float]], bool]
-"""Whether a configuration with these parameters and costs may be suggested."""
+"""A function that returns whether a configuration with these parameters and costs may be suggested."""
 
 
 class Points(Candidates[Point]):
-    """Configurations whose parameters have an Encoder and whose costs have a CostScale."""
+    """Configurations with an Encoder for their parameters and a CostScale for their costs."""
 
     minimized: tuple[str, ...]
     """Names of the costs that are objectives, in the order of the objectives."""
@@ -32,7 +32,7 @@ class Points(Candidates[Point]):
         """Returns the parameters (N, names) and the costs (N, all costs) of `rows` (N,)."""
 
     def exact(self, row: int) -> dict[str, float]:
-        """Returns all costs of a configuration by name."""
+        """Returns all costs of the configuration at `row`, by name."""
         counted = self.raw(np.array([row]))[1][0]
         return dict(zip(self.scale.names, counted.tolist(), strict=True))
 

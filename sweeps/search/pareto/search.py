@@ -1,10 +1,10 @@
-"""The search behind `sampler: pareto`. It suggests the configuration that should enlarge the hypervolume the most.
+"""The search behind `sampler: pareto`. It suggests the configuration with the largest expected gain in hypervolume.
 
 The candidates are architectures or other configurations whose costs are known exactly. A model
-(`sweeps.search.pareto.surrogate`) predicts only what has to be measured: a score such as the PSNR, or several. It
-learns from full trainings and from shorter ones. For each untried candidate, the search computes how much the
-hypervolume is expected to grow (`sweeps.search.pareto.expected_improvement`). The first few suggestions are chosen
-without the model: their costs and knobs differ widely, so that the model can learn from them.
+(`sweeps.search.pareto.surrogate`) predicts only the scores that have to be measured, such as the PSNR. It learns from
+full training runs and from shorter ones. For each untried candidate, the search computes how much the hypervolume is
+expected to grow (`sweeps.search.pareto.expected_improvement`). The first few suggestions are chosen without the model:
+their costs and knobs differ widely, so that the model can learn from them.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,21 +20,21 @@ from sweeps.search.pareto.surrogate import Floats, Ints, Surrogate
 from sweeps.search.pareto.trials import MAX_OBSERVED, Earlier, Known, Trials
 
 MAX_CANDIDATES = 2_000
-"""The largest number of configurations that the model compares for one suggestion before it climbs. If more are
-untried, it compares neighbours of the Pareto front and a random sample."""
+"""The largest number of configurations that the model compares for one suggestion before it climbs. If more
+configurations are untried, the model compares neighbours of the Pareto front and a random sample."""
 CLIMBERS = 4
-"""Number of candidates whose neighbours are compared next if not all untried configurations could be compared."""
+"""Number of best candidates whose neighbours are compared next, unless all untried configurations were compared."""
 CLIMBS = 6
-"""The largest number of times that neighbours of the best candidates are compared."""
+"""The largest number of rounds in which neighbours of the best candidates are compared."""
 INITIAL = 4
 """The largest number of suggestions that are made without the model. It is small, to leave most trials to the model."""
 INITIAL_WHEN_WARM = 2
 """The largest number of suggestions that are made without the model if it has learnt from earlier sweeps."""
 PATIENCE = 12
-"""Number of full trainings after which the search ignores a floor if no configuration has exceeded it. Networks below
-bicubic then count too."""
+"""Number of full training runs after which the search ignores a floor that no configuration has exceeded. Networks
+below bicubic then count too."""
 _ONE_THREAD = ThreadpoolController()
-"""Limits BLAS to one thread. Small matrices are slower on several threads, especially while trainings use all
+"""Limits BLAS to one thread. Small matrices are slower on several threads, especially while training runs use all
 cores."""
 
 Rated = tuple[Ints, Floats, Floats]
@@ -58,12 +58,10 @@ class ParetoSearch(Generic[Item]):
     ) -> None:
         """Prepares a search among `candidates`.
 
-        `steps` is the length of a full training in optimiser steps, and `levels` are the lengths of shorter
-        trainings
-        that the model may learn from. `trials` is the planned number of trials, each of which is the mean of
-        `seeds`
-        trainings. `objectives` is the number of scores that have to be measured. `unit` is a difference of scores
-        that matters, such as 1 dB. None: the spread of the scores is measured.
+        `steps` is the length of a full training run in optimiser steps. `levels` are the lengths of shorter runs that
+        the model may learn from. `trials` is the planned number of trials. The result of a trial is the mean of `seeds`
+        training runs. `objectives` is the number of scores that have to be measured. `unit` is a difference of scores
+        that matters, such as 1 dB. If it is None, the spread of the measured scores replaces it.
         """
         self.candidates, self.seed, self.seeds, self.unit = candidates, seed, seeds, unit
         self.num_initial = min(INITIAL, max(1, trials // 4))
@@ -72,9 +70,9 @@ class ParetoSearch(Generic[Item]):
         """For each objective, the score that a configuration must exceed to be worth anything, such as bicubic's PSNR.
         None while it is unknown."""
         self.volume = 0.0
-        """The hypervolume of the known front when the model made the newest suggestion. Its axes are scaled."""
+        """The hypervolume of the front, on scaled axes, when the model made the newest suggestion."""
         self.gain = float("inf")
-        """The share by which the newest suggestion is expected to enlarge the hypervolume. Infinite until the model has made
+        """The expected gain of the newest suggestion, as a share of the hypervolume. Infinite until the model has made
         a suggestion."""
 
     @property
@@ -112,9 +110,8 @@ class ParetoSearch(Generic[Item]):
     def end(self, item: Item, *, failed: bool, stopped: bool = False) -> None:
         """Marks the trial of `item` as no longer running: it is complete, paused or stopped.
 
-        With `failed`, the trial ended in an error, and the model ignores its results. With `stopped`, the trial
-        will
-        never be trained in full. The model learns from its results, but it is no member of the front.
+        With `failed`, the trial ended in an error, and the model ignores its results. With `stopped`, the trial will
+        never be trained in full. The model learns from its results, but the trial is never on the front.
         """
         row = self.candidates.row(item)
         if row in self.known:
@@ -135,11 +132,10 @@ class ParetoSearch(Generic[Item]):
         count: int = 1,
         variance: float | Sequence[float] | Floats = 0.0,
     ) -> None:
-        """Adds to the model a full training run of `item`, from an earlier sweep, that reached `scores`.
+        """Adds the `scores` of a full training run of `item` in an earlier sweep to the model.
 
-        `sweep` is the number of the earlier sweep, counted from 0. The scores are means of `count` trainings,
-        with their
-        sample `variance`. The configuration still counts as untried.
+        `sweep` is the number of the earlier sweep, counted from 0. The scores are means of `count` training runs with
+        the sample variance `variance`. The configuration still counts as untried.
         """
         row = self.candidates.row(item)
         if row is not None:
@@ -180,10 +176,9 @@ class ParetoSearch(Generic[Item]):
     def _far(self, left: Ints, random: np.random.Generator) -> int:
         """Returns the row of an untried configuration that is unlike the tried ones.
 
-        The first configuration of a search has middling costs. Among a random half of the untried
-        configurations, each
-        later one has the features farthest from the tried ones. The random half makes searches with different seeds
-        differ.
+        The first configuration of a search has middling costs. Each later one is chosen from a random half of the
+        untried configurations, or from MAX_CANDIDATES of them if the half is larger. Its features are the farthest from
+        the tried ones. The random choice makes searches with different seeds differ.
         """
         if not self.known:
             total = self.candidates.costs(left).sum(1)
@@ -238,7 +233,7 @@ class ParetoSearch(Generic[Item]):
     def _gains(
         self, rows: Ints, models: Sequence[Surrogate], front: Front, budgets: Budgets
     ) -> tuple[Floats, Floats]:
-        """Returns the expected gain of each of `rows` (N,), and the deviation of its first score's closeness."""
+        """Returns the expected gains (N,) of `rows` (N,), and the deviations (N,) of the first score's closeness."""
         features = self.candidates.features(rows)
         mean, deviation = models[0].predict(features)
         gaps = []
@@ -249,9 +244,9 @@ class ParetoSearch(Generic[Item]):
         return budgets.expected_gain(costs, mean, deviation, models[0].top, gaps), deviation
 
     def _front(self, models: Sequence[Surrogate]) -> Front:
-        """Returns the configurations that are or may be trained in full.
+        """Returns the configurations that were trained in full, or still may be.
 
-        A trial that was stopped will never be a member of the front, so it is left out.
+        A trial that was stopped before its full training is left out, because it can never be on the front.
         """
         able = [known for known in self.known.values() if not known.failed]
         rows = np.array([known.row for known in able], np.int64)
@@ -270,7 +265,7 @@ class ParetoSearch(Generic[Item]):
         )
 
     def _unit(self, objective: int) -> float:
-        """Returns a difference of scores that matters."""
+        """Returns `unit`, or the spread of the measured scores if `unit` is None and several scores are known."""
         ends = np.array([scores[objective] for scores in self.trials.ends.values()])
         if self.unit is not None or len(ends) < 2:
             return self.unit or 1.0
@@ -293,7 +288,7 @@ class ParetoSearch(Generic[Item]):
         return float(max(own.min(), usual) - 1e-3 * self._unit(objective))
 
     def _some(self, left: Ints, random: np.random.Generator) -> Ints:
-        """Returns the untried rows that are compared first."""
+        """Returns the untried rows that the model compares first."""
         if len(left) <= MAX_CANDIDATES or self.candidates.grows:
             return left
         near = {other for row in self._front_rows() for other in self.candidates.neighbours(row)}
@@ -306,7 +301,7 @@ class ParetoSearch(Generic[Item]):
         return np.unique(np.concatenate([close, drawn]))
 
     def _climb(self, rated: Rated, rate: Callable[[Ints], Rated]) -> Rated:
-        """Adds the neighbours of the best candidates, the neighbours of the best of these, and so on."""
+        """Rates the neighbours of the best candidates, then the neighbours of the best of these, and so on."""
         seen = {*rated[0].tolist(), *self.known}
         climbers = rated[0][np.argsort(-rated[1], kind="stable")[:CLIMBERS]]
         for _ in range(CLIMBS):
@@ -326,7 +321,7 @@ class ParetoSearch(Generic[Item]):
         return rated
 
     def _front_rows(self) -> list[int]:
-        """Returns the rows on the Pareto front of the full trainings."""
+        """Returns the rows on the Pareto front of the full training runs."""
         ends = self.trials.ends
         if not ends:
             return []

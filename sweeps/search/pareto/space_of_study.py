@@ -15,7 +15,7 @@ from sweeps.search.pareto.points import Allowed, CostFunction
 from sweeps.search.pareto.walk import Point, Space, drawn, estimated_size, listed
 
 TRIES = 1_000
-"""Number of random runs of a space's function until one of them must give a configuration."""
+"""Largest number of random runs of a space's function in search of a first configuration."""
 
 
 def candidates_of(
@@ -29,7 +29,10 @@ def candidates_of(
     size: int,
     seed: int,
 ) -> ListedPoints | DrawnPoints:
-    """Returns the configurations of a space. The arguments are those of ParetoSampler. Raises UserError."""
+    """Returns the configurations of a space. The arguments are those of ParetoSampler.
+
+    Raises UserError if the arguments do not fit together, or if hardly any configuration is allowed.
+    """
     settings: dict[str, Any] = {"allowed": allowed, "log_costs": log_costs}
     if costs is not None and not callable(costs):
         if callable(space):
@@ -49,7 +52,7 @@ def candidates_of(
 
 
 def _first(space: Space, random: np.random.Generator) -> Point:
-    """Returns a configuration of the space. Raises UserError if it has none, or no parameters."""
+    """Returns a configuration of the space. Raises UserError if the space has no configurations or no parameters."""
     tries = (drawn(space, random) for _ in range(TRIES))
     found = next((each for each in tries if each is not None), None)
     if found is None or not found.values:

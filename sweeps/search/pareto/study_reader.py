@@ -1,4 +1,4 @@
-"""Reads the trials of an Optuna study, each finished one once, and keeps what they say about each configuration."""
+"""Reads each trial of an Optuna study until it has finished, and keeps the results of each configuration."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -13,12 +13,12 @@ from sweeps.search.pareto.surrogate import Floats
 from sweeps.search.pareto.walk import Point, point
 
 CHOSEN = "pareto:chosen"
-"""System attribute of a running trial: the configuration that it trains, for other processes."""
+"""Name of the system attribute in which other processes find the configuration of a running trial."""
 
 
 @dataclass
 class Results:
-    """What the study says about one configuration."""
+    """The results of one configuration in a study."""
 
     scores: list[Floats] = field(default_factory=list)
     """The scores (objectives to learn,) of the complete trials."""
@@ -34,7 +34,7 @@ class Results:
 
     @property
     def variance(self) -> Floats:
-        """(objectives,): the sample variance of the scores. 0 if there is a single one."""
+        """(objectives,): the sample variance of the scores. 0 if there is only one score."""
         together = np.stack(self.scores)
         return together.var(0, ddof=1) if len(together) > 1 else np.zeros(together.shape[1])
 
@@ -47,9 +47,10 @@ class StudyReader:
         row_of: Callable[[Point], int | None],
         scores_of: Callable[[int, int, Sequence[float]], Floats],
     ) -> None:
-        """`row_of` finds the row of a configuration.
+        """`row_of` returns the row of a configuration, or None if it is outside the space.
 
-        `scores_of` turns the number, the row and the values of a trial into scores. It may refuse them.
+        `scores_of` turns the number, the row and the values of a trial into scores. It may raise an error for wrong
+        values.
         """
         self.row_of, self.scores_of = row_of, scores_of
         self.results: dict[int, Results] = {}
@@ -63,8 +64,8 @@ class StudyReader:
     def read(self, study: Study, chosen: Mapping[int, Point]) -> None:
         """Reads what has changed since the last call.
 
-        `chosen` holds the configurations of running trials of this process by number. If `study` is another one than
-        before, all results are forgotten.
+        `chosen` maps the number of each running trial of this process to its configuration. If `study` is not the study
+        of the last call, all earlier results are dropped.
         """
         if study.study_name != self._study:
             self._study, self._first = study.study_name, 0

@@ -1,19 +1,18 @@
-"""Predicts the PSNR of an architecture by a Gaussian process that learns from trainings of several lengths at once.
+"""Predicts the PSNR of an architecture with a Gaussian process that learns from training runs of several lengths.
 
 Any other score that is maximized is treated like the PSNR, with a `unit` of its own in place of 1 dB.
 
 The PSNR saturates as costs grow, and it scatters more among small networks than among large ones. The model therefore
-predicts the closeness -log(top - PSNR), where `top` lies a little above the best PSNR seen. The logarithm evens out
+predicts the closeness -log(top - PSNR), where `top` lies a little above the best measured PSNR. The logarithm evens out
 both effects. The kernel is a Matern 5/2 kernel with one length per knob and per cost, plus a linear kernel in the
 logarithms of the costs.
 
 Each length of training is a task, and so is each earlier sweep. The covariance between an architecture x in task s and
 an architecture x' in task t is k(x, x') if s = t, and share_s share_t k(x, x') otherwise. Before the fit, the closeness
-of every other task is brought to the scale of full trainings. The architectures that both tasks contain give the scale.
-If architectures were
-trained with several seeds, each target is a mean of n trainings. The scatter between these trainings is measured, not
-fitted: its pooled variance, divided by n, is added to the noise of each target.
-See Rasmussen and Williams 2006, chapters 2 and 5. The tasks follow Bonilla et al. 2008 with a single common factor.
+of every other task is brought to the scale of full training runs. The architectures that both tasks contain give the
+scale. If architectures were trained with several seeds, each target is a mean of n training runs. The scatter between
+these runs is measured, not fitted: its pooled variance, divided by n, is added to the noise of each target. See
+Rasmussen and Williams 2006, chapters 2 and 5. The tasks follow Bonilla et al. 2008 with a single common factor.
 
 A worked example, which `test_surrogate.py` checks. One feature x describes two networks that were trained in full:
 
@@ -64,19 +63,19 @@ class Observations:
     features: Floats
     """(n, columns), in [0, 1]: the features of the architectures."""
     task: Ints
-    """(n,): 0 for a full training. Each shorter length of training and each earlier sweep has its own number."""
+    """(n,): 0 for a full training run. Each shorter length of training and each earlier sweep has its own number."""
     trial: Ints
-    """(n,): the number of the architecture, equal for all trainings of one architecture."""
+    """(n,): the number of the architecture, equal for all training runs of one architecture."""
     psnr: Floats
-    """(n,): the PSNR in dB, as the mean of `count` trainings."""
+    """(n,): the PSNR in dB, as the mean of `count` training runs."""
     count: Ints | None = None
-    """(n,): number of trainings, which differ only in their seeds. None: one each."""
+    """(n,): number of training runs, which differ only in their seeds. None: one run each."""
     variance: Floats | None = None
-    """(n,): sample variance in dB² of the trainings behind each mean; ignored where `count` is 1. None: unknown."""
+    """(n,): sample variance in dB² of the runs behind each mean; ignored where `count` is 1. None: unknown."""
 
 
 class Surrogate:
-    """Predicts the closeness -log(top - PSNR) that a full training reaches, with its standard deviation."""
+    """Predicts the closeness -log(top - PSNR) that a full training run reaches, with its standard deviation."""
 
     def __init__(
         self,
@@ -89,9 +88,9 @@ class Surrogate:
     ) -> None:
         """Fits the model to `seen`.
 
-        `groups` (columns,) is the number of the knob or cost that each column of the features encodes, and `is_cost`
+        `groups` (columns,) holds the number of the knob or cost that each column of the features encodes, and `is_cost`
         (columns,) marks the columns of costs. `floor` is a PSNR in dB; `top` is chosen above it. Predictions are for
-        the mean of `seeds` trainings. `unit` is a difference of scores that matters, such as 1 dB.
+        the mean of `seeds` training runs. `unit` is a difference of scores that matters, such as 1 dB.
         """
         self.groups, self.is_cost = groups, is_cost
         full = seen.psnr[seen.task == 0]
@@ -106,10 +105,10 @@ class Surrogate:
         target, slope, self.centre, self.spread = _on_one_scale(seen, closeness)
         self.seen, self.target, self.seeds = seen, target, seeds
         self.scatter = _scatter(seen, slope / steepness)
-        """Variance of a target between trainings that differ only in their seeds. 0 if no architecture was repeated."""
+        """Variance of a target between runs that differ only in their seeds. 0 if no architecture was repeated."""
         counts = np.ones(len(target)) if seen.count is None else seen.count
         self.of_mean: Floats = self.scatter / counts
-        """(n,): the part of each target's variance that is due to seeds. `noise` is the rest that no feature explains."""
+        """(n,): the part of each target's variance that is due to seeds. `noise` is the unexplained rest."""
         self.num_tasks = int(seen.task.max()) + 1
         self._fit()
         self._condition(seen.features, seen.task, target, self.of_mean)
@@ -118,7 +117,7 @@ class Surrogate:
         """Returns the mean (N,) and the standard deviation (N,) of the closeness that a full training reaches.
 
         `features` (N, columns) describes the architectures. The deviation includes the noise of the mean over `seeds`
-        trainings, which is all that the search will see of an architecture.
+        training runs, because the search only ever sees such means.
         """
         across = self._kernel(features, self.x, np.zeros(len(features), np.int64), self.task)
         mean = across @ self.weights
@@ -255,10 +254,11 @@ def _top(psnr: Floats, floor: float | None, unit: float) -> float:
 
 
 def _scatter(seen: Observations, slope: Floats) -> float:
-    """Returns the variance of a target between trainings of one architecture, pooled over all repeated architectures.
+    """Returns the variance of a target between runs of one architecture, pooled over all repeated architectures.
 
-    `slope` (n,) is the derivative of each target by its PSNR. The variance is at most 1, which is that of all targets,
-    so that one training that failed silently does not make all results look like noise. 0 if nothing was repeated.
+    `slope` (n,) is the derivative of each target with respect to its PSNR. The result is 0 if no architecture was
+    repeated. It is at most 1, the variance of all targets. Without this limit, one training run that failed silently
+    could make all results look like noise.
     """
     if seen.count is None or seen.variance is None or not (seen.count > 1).any():
         return 0.0
@@ -268,13 +268,14 @@ def _scatter(seen: Observations, slope: Floats) -> float:
 
 
 def _on_one_scale(seen: Observations, closeness: Floats) -> tuple[Floats, Floats, float, float]:
-    """Returns targets (n,) of about unit variance, their slopes, and the mean and deviation of full trainings' closeness.
+    """Returns targets (n,) of about unit variance, their slopes, and the mean and deviation of the full runs'
+    closeness.
 
-    The slope (n,) of a target is its derivative by the closeness.
+    The slope (n,) of a target is its derivative with respect to the closeness.
 
     Every other task is shifted and stretched. If at least three of its architectures were also trained in full, the
-    targets of these architectures get the mean and standard deviation of their full trainings. Otherwise the task gets
-    mean 0 and variance 1.
+    targets of these architectures get the mean and standard deviation of their full training runs. Otherwise the task
+    gets mean 0 and variance 1.
     """
     full = seen.task == 0
     reference = full if full.sum() >= 2 else np.ones(len(full), np.bool_)
@@ -303,7 +304,7 @@ def _moments(values: Floats) -> tuple[float, float]:
 
 
 def _without_outliers(values: Floats) -> Floats:
-    """Returns `values`, in which values far below the others are raised to a bound. Bad trainings give such values."""
+    """Returns `values`, with values far below the others raised to a bound. Such values come from bad training runs."""
     middle = np.median(values)
     usual = np.median(np.abs(values - middle))
     return np.maximum(values, middle - 8 * max(usual, 0.05))
@@ -312,8 +313,8 @@ def _without_outliers(values: Floats) -> Floats:
 def _some(seen: Observations, limit: int) -> Ints:
     """Returns the indices of at most `limit` observations.
 
-    Up to half of the indices are of full trainings, or all if there are only full trainings. If there are too many
-    observations, evenly spaced ones are kept.
+    If there are more observations, evenly spaced ones are kept. At most half of these are full training runs, unless
+    there are no shorter ones.
     """
     order = np.argsort(seen.task, kind="stable")
     full = order[: int((seen.task == 0).sum())]
@@ -327,7 +328,7 @@ def _some(seen: Observations, limit: int) -> Ints:
 
 
 def spaced(total: int, count: int) -> Ints:
-    """Returns `count` evenly spaced integers of 0 ... `total` - 1, in ascending order."""
+    """Returns `count` evenly spaced integers from 0 ... `total` - 1, in ascending order."""
     return np.linspace(0, total - 1, count).astype(np.int64)
 
 

@@ -1,4 +1,4 @@
-"""The trials of a search: which configurations they train, the scores that they reached, and what the model learns from.
+"""The trials of a search: their configurations, their scores, and the scores that the model learns from.
 
 A score is maximized. A search may have several scores, so a score is an array with one entry per objective.
 """
@@ -11,7 +11,7 @@ import numpy as np
 from sweeps.search.pareto.surrogate import Floats, Ints, Observations, spaced
 
 MAX_OBSERVED = 800
-"""The largest number of scores of this sweep that the model learns from. `_kept` says which ones are kept."""
+"""The largest number of scores of this sweep that the model learns from. `_kept` chooses them."""
 
 Point = tuple[int, int, Floats]
 """An optimiser step, the row of a configuration, and its scores at that step."""
@@ -25,8 +25,8 @@ class Known:
     curve: dict[int, Floats] = field(default_factory=dict)
     """Optimiser step -> scores (objectives,) at that step."""
     repeats: dict[int, tuple[int, Floats]] = field(default_factory=dict)
-    """Optimiser step -> number of trainings whose mean `curve` holds, and the sample variances (objectives,) of their
-    scores. Without an entry, there was one training."""
+    """Optimiser step -> number of training runs behind the mean in `curve`, and the sample variances (objectives,) of
+    their scores. A step without an entry has one training run."""
     running: bool = True
     failed: bool = False
     stopped: bool = False
@@ -35,23 +35,23 @@ class Known:
 
 @dataclass(frozen=True, kw_only=True)
 class Earlier:
-    """The full trainings of one configuration in an earlier sweep."""
+    """The full training runs of one configuration in an earlier sweep."""
 
     sweep: int
     """Number of the earlier sweep, counted from 0."""
     row: int
     scores: Floats
-    """(objectives,): the means over `count` trainings."""
+    """(objectives,): the means over `count` training runs."""
     count: int
     variance: Floats
-    """(objectives,): the sample variances over the trainings."""
+    """(objectives,): the sample variances over the training runs."""
 
 
 class Trials:
-    """All trials of a search, and the full trainings of earlier sweeps."""
+    """All trials of a search, and the full training runs of earlier sweeps."""
 
     def __init__(self, steps: int, levels: Iterable[int]) -> None:
-        """`steps` is the length of a full training in optimiser steps, and `levels` are shorter lengths."""
+        """`steps` is the length of a full training run in optimiser steps, and `levels` are shorter lengths."""
         self.steps = steps
         self.levels = tuple(sorted({steps, *levels}, reverse=True))
         self.known: dict[int, Known] = {}
@@ -66,7 +66,7 @@ class Trials:
 
     @property
     def rows_seen(self) -> set[int]:
-        """Rows of the configurations of which the model knows a score."""
+        """Rows of the configurations for which the model has a score."""
         return {row for _, row, _ in self._points()} | {each.row for each in self.earlier}
 
     def observations(
@@ -100,8 +100,8 @@ class Trials:
         """Returns the measured scores that count.
 
         Scores of a shorter length count only if some trial ended or paused at that length. Otherwise they are
-        evaluations on the way to a full training. They say little more than the final score and would make the model
-        too certain.
+        evaluations on the way to a full training. Such evaluations add little to the final score and would make the
+        model too certain.
         """
         halted = {
             max(k.curve) for k in self.known.values() if k.curve and not k.running and not k.failed
@@ -116,11 +116,11 @@ class Trials:
         ]
 
     def _kept(self, points: Sequence[Point], front: Container[int]) -> list[Point]:
-        """Returns at most MAX_OBSERVED of the `points`, ordered by falling step.
+        """Returns at most MAX_OBSERVED of the `points`, in descending order of step.
 
-        The longest trainings are kept. If those of one length do not all fit, half of the room goes to those on the
-        front. Half of what is left goes to the newest ones, which say what the search looks at now. The rest are evenly spaced
-        older ones, which keep it from returning to regions that were poor.
+        The longest training runs are kept. If the runs of one length do not all fit, half of the room goes to runs on
+        the front. Half of the remaining room goes to the newest runs, which show where the search is looking now. The
+        rest goes to evenly spaced older runs, which keep the search from returning to poor regions.
         """
         kept: list[Point] = []
         for level in self.levels:

@@ -1,13 +1,14 @@
 """Runs a user's function of `trial.suggest_*` calls without a study, to find the configurations of its space.
 
-A function describes a space with conditions by what it asks for:
+A function defines a space with conditions by the parameters that it asks for:
 
     def space(trial):
         kind = trial.suggest_categorical("kind", ["linear", "tree"])
         if kind == "tree":
             trial.suggest_int("depth", 1, 3)
 
-It is run once for each configuration. `listed` changes the last answer that can still change, like an odometer:
+`listed` runs the function once for each configuration. Like an odometer, it changes the last answer that can still
+change:
 
     linear    tree 1    tree 2    tree 3
 
@@ -34,9 +35,9 @@ from optuna.trial import BaseTrial, FixedTrial
 Space = Callable[[BaseTrial], object]
 """A function that asks a trial for all parameters of a configuration."""
 NEAR_STEPS = (0.02, 0.1)
-"""How far neighbours on a continuous range are from each other, as standard deviations in shares of the range."""
+"""Standard deviations of the distances between neighbours on a continuous range, as shares of the range."""
 FEW = 12
-"""The largest number of values of a numeric parameter that are all neighbours of each other."""
+"""The largest number of values of a numeric parameter for which all values are neighbours of each other."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def point(params: Mapping[str, Any], distributions: Mapping[str, BaseDistributio
 
 
 class Walk(FixedTrial):  # type: ignore[misc]
-    """A trial whose answers come from `answer`. After the function has run, `values` holds them."""
+    """A trial that gets the value of each parameter from `answer`. The values are collected in `values`."""
 
     def __init__(self, answer: Callable[[str, BaseDistribution], float]) -> None:
         super().__init__({})
@@ -108,7 +109,7 @@ def value(distribution: BaseDistribution, number: int) -> float:
 
 
 def position(distribution: BaseDistribution, internal: float) -> float:
-    """Returns where a number lies between the ends of its range, from 0 to 1. Logarithmic if the range is."""
+    """Returns the position of a number in its range, from 0 to 1. It is logarithmic if the range is logarithmic."""
     low, high = float(distribution.low), float(distribution.high)
     if distribution.log:
         low, high, internal = math.log(low), math.log(high), math.log(internal)
@@ -139,14 +140,14 @@ def draw(distribution: BaseDistribution, random: np.random.Generator) -> float:
 
 
 def drawn(space: Space, random: np.random.Generator) -> Point | None:
-    """Returns a random configuration, or None if the drawn one is not allowed."""
+    """Returns a random configuration, or None if `space` raises optuna.TrialPruned."""
     return run(space, lambda _, distribution: draw(distribution, random))
 
 
 def completed(space: Space, given: Point, random: np.random.Generator) -> Point | None:
-    """Returns the configuration with the values of `given`, and random values where it asks for more.
+    """Returns the configuration with the values of `given`, and random values for all other parameters of `space`.
 
-    None if it is not allowed.
+    Returns None if `space` raises optuna.TrialPruned.
     """
 
     def answer(name: str, distribution: BaseDistribution) -> float:
@@ -158,7 +159,7 @@ def completed(space: Space, given: Point, random: np.random.Generator) -> Point 
 
 
 def neighbours(space: Space, of: Point, random: np.random.Generator) -> Iterator[Point]:
-    """Yields configurations that differ from `of` in one parameter, and in those that depend on it."""
+    """Yields configurations that differ from `of` in one parameter, and in the parameters that depend on it."""
     for name, current in of.values.items():
         for other in others(of.distributions[name], current, random):
             changed = Point({**of.values, name: other}, of.distributions)
@@ -170,7 +171,7 @@ def neighbours(space: Space, of: Point, random: np.random.Generator) -> Iterator
 def others(
     distribution: BaseDistribution, current: float, random: np.random.Generator
 ) -> Iterator[float]:
-    """Yields values of a parameter near `current`: all other ones if they are few or unordered."""
+    """Yields values of a parameter near `current`. If the values are few or unordered, yields all other values."""
     number = count(distribution)
     if isinstance(distribution, CategoricalDistribution) or number <= FEW:
         every = (value(distribution, i) for i in range(int(number)))
@@ -189,7 +190,7 @@ def others(
 
 
 def estimated_size(space: Space, random: np.random.Generator, runs: int = 100) -> float:
-    """Returns about how many configurations a space has. Infinite if it has a continuous parameter."""
+    """Returns an estimate of the number of configurations of a space. Infinite if it has a continuous parameter."""
     total = 0.0
     for _ in range(runs):
         sizes: list[float] = []
