@@ -14,21 +14,22 @@ from sweeps.data.settings import DataSettings
 from sweeps.train.settings import TrainSettings
 
 TRAINING: dict[str, type[BaseModel]] = {"train": TrainSettings, "data": DataSettings}
-"""The sections of a sweep file that validation PSNR depends on, and their classes. Only the seed may differ."""
+"""The sections of a sweep file that validation PSNR depends on, and their classes. Comparable sweeps may differ only in
+the seed."""
 
 PLACES = {"train": {"device"}, "data": {"root"}}
-"""Settings that say where a sweep runs, by section. They are not stored, because PSNR does not depend on them."""
+"""Settings that determine where a sweep runs, by section. They are not stored, because PSNR does not depend on them."""
 
 
 SEARCHED = "recipe"
-"""The stored setting that names the training settings that the search chooses. A sweep that searches none lacks it."""
+"""Name of the stored setting that lists the training settings chosen by the search. It is missing if there are none."""
 
 
 def with_searched(settings: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     """Returns the settings that all trials of a sweep share, if the search chooses the training settings `names`.
 
-    Their values are left out, because they differ between trials, and their names are added. Trials of two sweeps are
-    therefore compared only if both search the same settings and share all others.
+    The values of these settings are left out, because they differ between trials. Their names are listed under SEARCHED
+    instead. Trials of two sweeps are therefore compared only if both search the same settings and share all others.
     """
     searched = sorted(names)
     if not searched:

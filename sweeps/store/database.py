@@ -49,7 +49,7 @@ PASSING = (
     "deadlock",
     "could not serialize",
 )
-"""Parts of error messages after which a database may accept the same statement a little later."""
+"""Parts of the messages of temporary errors. A little later, the database may accept the same statement."""
 
 PASSING_CODES = ("08", "53300", "57P0")
 """First characters of PostgreSQL's SQLSTATE codes for a lost connection, too many connections, and a server that stops
@@ -69,7 +69,7 @@ class StoreMistake(StoreError, UserError):  # noqa: N818 - a StoreError that is 
 
 
 class Database:
-    """A connection pool. It repeats a transaction that fails if the repetition may succeed.
+    """A connection pool. A failed transaction is repeated if the repetition may succeed.
 
     `retry_seconds` is the longest time for which a transaction is repeated.
     """
@@ -83,7 +83,7 @@ class Database:
     def transaction(self, work: Callable[[Session], T]) -> T:
         """Runs `work` in one transaction and returns its result.
 
-        If the failure may pass, such as a lost connection or a lock, the transaction is repeated for up to
+        If the failure may be temporary, such as a lost connection or a lock, the transaction is repeated for up to
         `retry_seconds`. A connection may be lost between a commit and its acknowledgement. `work` must therefore do no
         harm if it runs again after it was committed. Raises StoreError if repetitions cannot or do not help.
         """
@@ -104,9 +104,9 @@ class Database:
     def prepare(self) -> None:
         """Creates the tables of an empty database, or migrates the tables of an older database.
 
-        Several processes may call this method at once: one does the work, and the others wait for it. Raises
+        Several processes may call this method at the same time: one does the work, and the others wait for it. Raises
         StoreMistake if the database cannot be opened, belongs to another program, or has a schema newer than this
-        srsweep's, and StoreError if the migration fails or if the disk is full or cannot be written.
+        srsweep's. Raises StoreError if the migration fails, or if the disk is full or cannot be written.
         """
 
         def work(session: Session) -> str | None:
@@ -133,10 +133,10 @@ class Database:
             )
 
     def _looks_newest(self) -> bool:
-        """Returns what `_is_newest` finds without the lock.
+        """Returns the result of `_is_newest`, which runs here without the lock.
 
-        A process that migrates at the same time drops a table between the list of tables and the look into it. The
-        second look then finds the newest tables.
+        Another process that migrates at the same time may drop a table after this process has listed the tables and
+        before it reads from them. A second look then finds the newest tables.
         """
         try:
             with self.engine.connect() as connection:
@@ -170,7 +170,7 @@ class Database:
 def check_place(url: str) -> None:
     """Raises StoreMistake if `url` names an SQLite file that cannot exist, or a database whose driver is not installed.
 
-    SQLite makes a missing file, but no folder. No server is contacted.
+    SQLite creates a missing file, but not a missing folder. No server is contacted.
     """
     parsed = parse_url(url)
     if parsed.get_backend_name() != "sqlite":
@@ -214,9 +214,10 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _switch_to_wal(cursor: sqlite3.Cursor) -> None:
-    """Gives the SQLite file a write-ahead log. Two processes that tried this at once would block each other forever.
+    """Gives the SQLite file a write-ahead log.
 
-    SQLite therefore refuses one of them at once, whatever its busy_timeout is. This function then tries again.
+    Two processes that tried this at the same time would block each other forever. SQLite therefore refuses one of them
+    immediately, whatever its busy_timeout is. This function then tries again.
     """
     give_up = time.monotonic() + SQLITE_SECONDS
     while True:
@@ -230,7 +231,7 @@ def _switch_to_wal(cursor: sqlite3.Cursor) -> None:
 
 
 def is_passing(error: DBAPIError) -> bool:
-    """Returns whether the statement that failed may succeed later: after a lost connection, a restart or a lock."""
+    """Returns whether the failed statement may succeed later, as after a lost connection, a restart or a lock."""
     text = str(error.orig).lower()
     code = str(getattr(error.orig, "sqlstate", None) or "")
     return (

@@ -1,9 +1,9 @@
 """The lease of a sweep: the right of one driver to run the sweep, stored in the database.
 
-A lease expires unless its holder renews it. A thread of the driver renews it. Every write of the driver checks the
-lease. A driver that was suspended and has lost its lease therefore stores nothing more.
+A lease expires unless its holder renews it. A thread of the driver renews the lease, and every write of the driver
+checks it. A driver that was suspended and has lost its lease therefore stores nothing more.
 
-If the holder ran on this machine and its process has ended, another driver takes the lease at once.
+If the holder ran on this machine and its process has ended, another driver takes the lease immediately.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from sweeps.store.database import Database, StoreError
 from sweeps.store.schema import Attempt, Lease, Measurement, Trial, utc_now
 
 LEASE_SECONDS = 30.0
-"""Seconds for which a lease lasts. A driver that has not renewed its lease for so long counts as dead."""
+"""Duration of a lease in seconds. A driver that has not renewed its lease for this long counts as dead."""
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ def acquire(database: Database, sweep_id: int, holder: str, seconds: float) -> s
         new = {"token": token, "holder": holder, "expires_at": now + timedelta(seconds=seconds)}
         present = session.scalar(select(Lease.token).where(Lease.sweep_id == sweep_id))
         dead = [present] if present is not None and is_dead(present) else []
-        # A single statement decides. If two drivers try at once, only one finds the lease as it was.
+        # A single statement decides. If two drivers try at the same time, only one finds the lease as it was.
         taken = session.execute(
             update(Lease)
             .where(Lease.sweep_id == sweep_id, or_(Lease.expires_at <= now, Lease.token.in_(dead)))
@@ -73,7 +73,7 @@ def acquire(database: Database, sweep_id: int, holder: str, seconds: float) -> s
 def acquire_patiently(database: Database, sweep_id: int, holder: str, seconds: float) -> str:
     """Takes the lease like `acquire`, but waits for the lease of a dead driver to expire.
 
-    Raises SweepTaken as soon as the holder renews its lease, which a running driver does four times in `seconds`.
+    Raises SweepTaken as soon as the holder renews its lease. A running driver renews it four times in `seconds`.
     """
     first = _lease(database, sweep_id)
     announced = False
@@ -152,7 +152,7 @@ class Keeper:
 
 
 def release(database: Database, sweep_id: int, token: str) -> None:
-    """Ends the lease with this `token` now, so that the next driver can start at once."""
+    """Ends the lease with this `token` now, so that the next driver can start immediately."""
     database.transaction(
         lambda session: session.execute(
             update(Lease)
@@ -204,11 +204,11 @@ class Driver:
     """A driver that runs a sweep."""
 
     holder: str
-    """Its machine and process, in words."""
+    """The driver's machine and process, as text."""
     process: int | None
-    """The number of its process if it runs on this machine, or None."""
+    """The driver's process number if the driver runs on this machine, otherwise None."""
     token: str
-    """The token of its lease."""
+    """The token of the driver's lease."""
 
 
 def driver_of(database: Database, sweep_id: int) -> Driver | None:

@@ -26,7 +26,7 @@ def last_life(session: Session, name: str) -> schema.Life | None:
 
 
 def facts(session: Session, sweep_id: int) -> dict[str, str]:
-    """Returns what the table `sweep_facts` says about a sweep: values by name, such as the PSNR of bicubic enlargement."""
+    """Returns the facts about a sweep in the table `sweep_facts`, by name, such as the PSNR of bicubic upscaling."""
     query = select(schema.SweepFact).where(schema.SweepFact.sweep_id == sweep_id)
     return {row.name: row.value for row in session.scalars(query)}
 
@@ -45,7 +45,7 @@ def others(session: Session, sweep_id: int) -> list[int]:
 
 
 def newest_attempt(session: Session, trial_id: int) -> int | None:
-    """Returns the number of a trial's newest attempt, which alone may write; None before the first attempt."""
+    """Returns the number of a trial's newest attempt, the only one that may write; None before the first attempt."""
     newest = func.max(schema.Attempt.attempt)
     return session.scalar(select(newest).where(schema.Attempt.trial_id == trial_id))
 
@@ -105,7 +105,7 @@ def trials(session: Session, sweep_id: int, ids: Collection[int] | None = None) 
 def _rows(session: Session, table: Any, own: Any, *columns: str) -> Iterable[Any]:
     """Returns (trial_id, *columns) of the rows in `table` that belong to the trials for which the condition `own` holds.
 
-    They are sorted by the first of `columns`.
+    The rows are sorted by the first of `columns`.
     """
     chosen = [getattr(table, name) for name in columns]
     trials = select(schema.Trial.id).where(own)
@@ -114,7 +114,7 @@ def _rows(session: Session, table: Any, own: Any, *columns: str) -> Iterable[Any
 
 
 def _by_trial(pairs: Iterable[tuple[int, T]]) -> dict[int, list[T]]:
-    """Returns the values of each trial, in the order of `pairs`, by the trial's id."""
+    """Returns a mapping from a trial's id to the trial's values, in the order of `pairs`."""
     found: dict[int, list[T]] = {}
     for trial_id, value in pairs:
         found.setdefault(trial_id, []).append(value)

@@ -11,7 +11,7 @@ from sweeps.messages import redacted
 class RedactedText(TypeDecorator[str]):
     """A text column. Secrets are replaced by *** before a value is stored.
 
-    They are replaced when a value is read, too, because earlier versions of srsweep stored them.
+    Secrets are also replaced when a value is read, because earlier versions of srsweep stored them.
     """
 
     impl = Text

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class Store:
-    """An object that reads and writes results.db, or another database by its SQLAlchemy URL.
+    """Reads and writes results.db, or the database at another SQLAlchemy URL.
 
     The constructor creates the tables of an empty database and migrates an older database (see
     `sweeps.store.migrations`). It raises StoreMistake if the database cannot be opened, belongs to another program or
@@ -69,7 +69,7 @@ class Store:
         git_dirty: bool,
         versions: Mapping[str, str],
     ) -> None:
-        """Stores a run of a driver that starts now. `schema.Life` describes the arguments."""
+        """Records that a run of a driver starts now. `schema.Life` describes the arguments."""
         started_at = utc_now()
         same = (schema.Life.sweep_id == sweep_id) & (schema.Life.started_at == started_at)
 
@@ -223,7 +223,7 @@ class Store:
     ) -> None:
         """Closes an attempt with its outcome, stores its last measurements, and sets the state of its trial.
 
-        If a newer attempt has begun, the attempt is only closed.
+        If a newer attempt has begun, the attempt is closed, but its measurements and `state` are not stored.
         """
         rows = [asdict(measurement) for measurement in measurements]
         end = {
@@ -261,9 +261,9 @@ class Store:
         """Takes the lease of the sweep for this driver and returns the lease's token, which `release_lease` needs.
 
         `holder` names this driver in messages to other drivers. The lease expires after `seconds` without a renewal.
-        With `patient`, the method waits until the lease of a dead driver expires. It closes the attempts that the last
-        driver left open. Raises SweepTaken if another driver holds the lease. From then on, every write through this
-        store renews the lease and raises SweepTaken if another driver has taken it.
+        With `patient`, the method waits until the lease of a dead driver expires. The method also closes the attempts
+        that the last driver left open. Raises SweepTaken if another driver holds the lease. From then on, every write
+        through this store renews the lease and raises SweepTaken if another driver has taken it.
         """
         acquire = lease.acquire_patiently if patient else lease.acquire
         died_at = lease.last_sign(self.database, sweep_id, seconds)
@@ -282,7 +282,7 @@ class Store:
         return lease.Keeper(self.database, *self.held)
 
     def release_lease(self, sweep_id: int, token: str) -> None:
-        """Ends the lease of the sweep, so that the next driver can start at once."""
+        """Ends the lease of the sweep, so that the next driver can start immediately."""
         self.held = None
         lease.release(self.database, sweep_id, token)
 

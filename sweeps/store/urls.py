@@ -22,7 +22,7 @@ _KINDS = ((list, "a list"), (Mapping, "a mapping"), (bool, "true or false"), (ty
 
 
 SUPPORTED = ("sqlite", "postgresql")
-"""Kinds of databases on which srsweep runs. ARCHITECTURE.md says what another one would need."""
+"""Kinds of databases on which srsweep runs. ARCHITECTURE.md lists the changes that another database would need."""
 ASYNCHRONOUS = ("aiosqlite", "asyncpg", "psycopg_async")
 """Python drivers that only asynchronous programs can use."""
 
@@ -37,10 +37,11 @@ SQLITE_OPTIONS = {
 
 
 def check_url(url: object) -> str:
-    """Returns `url`, in which ~ and $VAR are expanded if it names an SQLite file.
+    """Returns `url`. If it names an SQLite file, ~ and $VAR are expanded.
 
-    Raises UserError if `url` is not the text of a database URL, or if its database would not be one file. Only the text
-    is checked: no driver is loaded, and no server is contacted. No message shows a password.
+    Raises UserError if `url` is not the text of a database URL, names a database that is not SUPPORTED or an
+    asynchronous driver, or names an SQLite database that would not be one file. Only the text is checked: no driver is
+    loaded, and no server is contacted. No message shows a password.
     """
     parsed = parse_url(url, "")
     assert isinstance(url, str)  # parse_url refuses everything else

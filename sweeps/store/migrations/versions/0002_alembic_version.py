@@ -1,4 +1,4 @@
-"""The table `schema_version` is dropped; Alembic's table `alembic_version` replaces it. No other table changes."""
+"""Replaces the table `schema_version` by Alembic's table `alembic_version`. No other table changes."""
 
 from alembic import op
 

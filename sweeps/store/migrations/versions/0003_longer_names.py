@@ -1,4 +1,4 @@
-"""Names and datasets of measurements may have 200 characters, because a phone's latency names runtime and delegate."""
+"""Allows 200 characters in names and datasets of measurements. A phone's latency names its runtime and delegate."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Widens both columns. SQLite cannot alter a column, so there the table is copied, in the same transaction."""
+    """Widens both columns. SQLite cannot alter a column, so an SQLite table is copied in the same transaction."""
     with op.batch_alter_table("measurements") as table:
         for name in ("name", "dataset"):
             table.alter_column(
