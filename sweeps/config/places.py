@@ -11,7 +11,7 @@ from sweeps.paths import expanded, with_variables
 SETS = ("train", "validation")
 """Keys under `data` whose value names image sets or folders, joined by + or as a list."""
 FILE_ENDINGS = (".yaml", ".yml")
-"""Endings by which a command tells a sweep file from the name of a sweep. Letter case does not matter."""
+"""Endings that distinguish a sweep file from the name of a sweep on the command line. Letter case does not matter."""
 
 
 def is_sweep_file(name: str) -> bool:

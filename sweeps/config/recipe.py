@@ -1,4 +1,4 @@
-"""The block `recipe` of a sweep file: settings under `train` that the search chooses anew for each trial.
+"""The block `recipe` of a sweep file: settings under `train` that the search chooses for each trial.
 
     recipe:
       learning_rate: [1e-3, 2e-3]
@@ -85,7 +85,11 @@ def _dimension(name: object, values: object, train: TrainSettings) -> Dimension:
 def _combined(
     settings: list[Dimension], train: TrainSettings, scale: int
 ) -> tuple[list[Recipe], dict[tuple[str, Any], str]]:
-    """Returns the valid combinations, and by setting and value why the first invalid combination with it is refused."""
+    """Returns the valid combinations, and the reasons for the refusal of the others.
+
+    The key of a reason is a setting and its value. The reason explains the first invalid combination that has this
+    value.
+    """
     names = [each.name.removeprefix(PREFIX) for each in settings]
     valid: list[Recipe] = []
     why: dict[tuple[str, Any], str] = {}
@@ -100,7 +104,7 @@ def _combined(
 
 
 def _fault(recipe: Recipe, train: TrainSettings, scale: int) -> str:
-    """Returns why no training has these settings; '' if one has."""
+    """Returns why `train` refuses these settings; '' if they are valid."""
     try:
         settings = training_with(train, recipe)
     except UserError as error:
@@ -114,9 +118,9 @@ def _fault(recipe: Recipe, train: TrainSettings, scale: int) -> str:
 def with_restarts(
     train: TrainSettings, rungs: tuple[int, ...], *, halving: bool, at: tuple[str, ...]
 ) -> tuple[TrainSettings, list[Fault]]:
-    """Returns the settings with all rungs but the last as restarts if `schedule: cosine_restarts` lists no restarts.
+    """Returns the settings, with restarts filled in if `schedule: cosine_restarts` lists none, and the faults.
 
-    Without halving there is no such rung, which is a fault.
+    The restarts are all rungs but the last. Without halving there are no such rungs, which is a fault.
     """
     if train.schedule != "cosine_restarts" or train.restarts is not None:
         return train, []

@@ -16,8 +16,8 @@ SWEEP = ("metadata", "sweep")
 def line_number(node: yaml.Node | None, path: tuple[str, ...]) -> int | None:
     """Returns the line of the key at `path`, counted from 1.
 
-    If the file lacks the last keys of `path`, returns the line of the deepest key that it has, or None if it has none.
-    Of two equal keys, the last counts, as for YAML.
+    If the file lacks the last keys of `path`, returns the line of the deepest key of `path` that the file has, or None
+    if it has none of them. If a key occurs twice, the last one counts, as in YAML.
     """
     line = None
     for part in path:
@@ -71,6 +71,6 @@ def _key(name: str) -> str:
 
 
 def touches(path: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """Returns whether one of two paths leads to the other. A refused value causes faults above and below it."""
+    """Returns whether one of two paths begins with the other. A refused value causes faults above and below it."""
     shared = min(len(path), len(other))
     return path[:shared] == other[:shared]
