@@ -67,7 +67,7 @@ class Sweep(Roster):
         self.freed: set[int] = set()
         """Numbers of the trials whose training states were deleted."""
         self._holding: dict[str, Repeats] = {}
-        """The architectures that have ended trials whose training states are still there, by key."""
+        """Architecture key -> its trials, for the architectures with ended trials whose training states still exist."""
         self._has_failures = False
         """Whether a trial has failed. Without failures, their share need not be counted."""
         self._due: Trial | None = None
@@ -127,7 +127,7 @@ class Sweep(Roster):
         return trial.segment(self.config, self.share, self.latency_key)
 
     def _note_neighbours(self, begun: Trial) -> None:
-        """Sets `had_neighbours` of all running trials if more than one runs. It stays set during the attempt."""
+        """Sets `had_neighbours` of all running trials if more than one runs. The flag stays set during the attempt."""
         begun.had_neighbours = len(self.running) > 1
         for trial in self.running.values():
             trial.had_neighbours |= begun.had_neighbours
@@ -194,10 +194,10 @@ class Sweep(Roster):
             trial.error += f"; traceback in {log}"
 
     def _next_trial(self) -> Trial | None:
-        """Returns a trial that waits for an attempt, else one with a further seed, else one to promote, else a new one.
+        """Returns the next trial: one that waits for an attempt, a further seed, one to promote, or a new one.
 
-        Returns None if there is no such trial, or if a trial that must run alone is running. If the next trial must run
-        alone, returns None until no other trial is running.
+        The kinds are tried in this order. Returns None if there is no such trial, or if a trial that must run alone is
+        running. If the next trial must run alone, returns None until no other trial is running.
         """
         if any(trial.alone for trial in self.running.values()):
             return None
@@ -218,7 +218,7 @@ class Sweep(Roster):
         return None if new is None else self._unless_alone(new)
 
     def _unless_alone(self, new: Trial) -> Trial | None:
-        """Returns the new trial. If it must run alone and another trial is running, lets it wait and returns None."""
+        """Returns the new trial. If it must run alone and another trial is running, makes it wait and returns None."""
         if new.alone and self.running:
             new.state = "paused"
             self.waiting.append(new)
@@ -239,7 +239,10 @@ class Sweep(Roster):
             self._due = self.trials[chosen.number]
 
     def _give_up_paused(self) -> None:
-        """Stores every trial that still waits for promotion as stopped, once the sweep has ended. No seed is due then."""
+        """Once the sweep has ended, records the trials that still wait for promotion as stopped.
+
+        No seed is due at that point.
+        """
         if not self.done:
             return
         self.give_up_seeds()
@@ -253,8 +256,9 @@ class Sweep(Roster):
     def _free_weights(self) -> None:
         """Deletes the training states that `search.keep_weights` does not keep.
 
-        It looks at the architectures in `_holding` alone. One whose states were all deleted is dominated, and whatever
-        it dominates is dominated by one on the front as well. The time therefore does not grow with the sweep.
+        Only the architectures in `_holding` are compared. An architecture whose states were all deleted is dominated by
+        one on the front. The one on the front also dominates everything that the other dominates. The time therefore
+        does not grow with the sweep.
         """
         for trial in without_weights(self._holding.values(), self.config):
             if trial.number not in self.freed:
@@ -269,7 +273,7 @@ class Sweep(Roster):
         self.keeper.check()
 
     def close(self) -> None:
-        """Stores the running attempts as interrupted and releases the lease, so that the next driver can start at once.
+        """Stores the running attempts as interrupted, and releases the lease so that the next driver can start.
 
         If the database does not answer or the lease is lost, the attempts stay open and no error is raised.
         """
