@@ -1,1 +1,1 @@
-"""How many trials run at once on a machine: what a trial asks for, how many fit, and how many are fastest."""
+"""Decides how many trials run in parallel: the resources of a trial, how many trials fit, and how many are fastest."""

@@ -1,8 +1,8 @@
 """Resolves `resources.gpu: auto`: how many trials share a GPU, and how much memory each trial has.
 
-Three things limit the number of trials: the number that was measured to be fastest on this kind of GPU, the GPU's
-memory divided by the largest network's, and the processor cores. The measurement (`sweeps.capacity.throughput`) takes
-about a minute, at the start of the first run that needs it. Its result is stored in the sweep's cache.
+Three things limit the number of trials: the number measured to be fastest on this kind of GPU, the GPU's memory divided
+by that of the largest network, and the cores. The measurement (`sweeps.capacity.throughput`) takes about a minute, at
+the start of the first run that needs it. Its result is stored in the sweep's cache.
 """
 
 import json
@@ -104,7 +104,7 @@ class Plan:
 
     @cached_property
     def train(self) -> TrainSettings:
-        """The settings of a training. If the sweep searches some of them, those that need the most memory."""
+        """The training settings. Those that the sweep searches have the values that need the most memory."""
         return heaviest(self.config.trainings)
 
     @cached_property
@@ -113,7 +113,7 @@ class Plan:
         return largest_teacher(self.config.trainings, self.config.scale)
 
     def load(self, gpu: Gpu | None, *, lowered: bool = False) -> Load:
-        """Returns the load of a training on `gpu`, or on a processor if `gpu` is None.
+        """Returns the load of a training run on `gpu`, or on a processor if `gpu` is None.
 
         `lowered` says whether the processor computes in bfloat16 under `precision: auto`.
         """
@@ -133,7 +133,7 @@ class Plan:
         )
 
     def most_on(self, gpu: Gpu, cores: float) -> int:
-        """Returns how many trials at once the GPU's memory and `cores` processor cores allow, at least one."""
+        """Returns how many parallel trials the GPU's memory and `cores` processor cores allow, at least one."""
         load = self.load(gpu)
         largest = max(predicted_bytes(each, load) for each in self.drawn)
         by_memory = int(USABLE * gpu.memory / largest)
@@ -209,7 +209,7 @@ def settle(
     known: int | None,
     measure: Callable[[Plan, Site, int], tuple[Ladder, str]],
 ) -> Share:
-    """Returns the share of one trial under `gpu: auto`, if at most `most` trials may run at once on the GPU.
+    """Returns the share of one trial under `gpu: auto`, if at most `most` trials may run in parallel on the GPU.
 
     `known` is the number of trials that an earlier measurement found to be fastest. If it is None and `most` is above
     1, `measure` is called.
@@ -232,7 +232,7 @@ def settle(
 
 
 def measure_here(plan: Plan, site: Site, most: int) -> tuple[Ladder, str]:
-    """Measures a GPU of this machine with up to `most` trials at once, and stores the result.
+    """Measures a GPU of this machine with up to `most` parallel trials, and stores the result.
 
     Returns the ladder and a sentence that says where the result is stored. Raises RungFailed if not even one trial
     runs.
@@ -258,10 +258,9 @@ def key_of(plan: Plan, site: Site) -> str:
 
 
 def recall(plan: Plan, site: Site, most: int) -> int | None:
-    """Returns the number of trials at once that an earlier measurement found to be fastest.
+    """Returns the number of parallel trials that an earlier measurement found to be fastest.
 
-    Returns None if no measurement is stored, or if the stored one neither tried `most` trials nor showed that more
-    trials are not faster.
+    Returns None if no measurement is stored, or if the stored one was cut short below `most` trials.
     """
     entry = _read(plan.cache).get(key_of(plan, site))
     if not isinstance(entry, dict):
@@ -279,7 +278,7 @@ def _whole(stored: object) -> int:
 def remember(plan: Plan, site: Site, ladder: Ladder) -> str:
     """Stores a measurement in the sweep's cache for later runs.
 
-    Returns a sentence for the person: where the measurement is stored, or why it could not be. A measurement during
+    Returns a sentence for the person: where the measurement is stored, or why it was not stored. A measurement during
     which other processes used the machine is not stored.
     """
     if ladder.disturbance:

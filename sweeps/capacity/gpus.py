@@ -9,7 +9,7 @@ from multiprocessing import get_context
 from sweeps.capacity.settings import AUTO, ResourceSettings
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-"""Environment variable that says which GPUs a process sees. CUDA reads it when the process first uses CUDA."""
+"""Environment variable that lists the GPUs that a process sees. CUDA reads it when the process first uses CUDA."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ def share_of(trials: int) -> float:
 
 
 def places(gpus: Sequence[str], each: float) -> list[str]:
-    """Returns a value of CUDA_VISIBLE_DEVICES for every trial that fits at once.
+    """Returns a value of CUDA_VISIBLE_DEVICES for each trial that fits on the GPUs at the same time.
 
     A trial takes `each` GPUs, or a share of one GPU if `each` is below 1. As in Ray, a share never spans two GPUs: two
     GPUs have room for four shares of 0.4, not five.
@@ -87,7 +87,7 @@ def of_workers(num_workers: int, resources: ResourceSettings) -> list[str]:
     """Returns the value of CUDA_VISIBLE_DEVICES for each worker.
 
     The value is empty, which leaves the variable unchanged, if trials take no GPU or the machine has none. If there are
-    more workers than trials fit on the GPUs, the workers share the GPUs evenly.
+    more workers than trials that fit on the GPUs, the workers share the GPUs evenly.
     """
     each = number_of(resources)
     room = places(visible_gpus(), each) if each else []
@@ -95,7 +95,7 @@ def of_workers(num_workers: int, resources: ResourceSettings) -> list[str]:
 
 
 def number_of(resources: ResourceSettings) -> float:
-    """Returns the number of GPUs of a trial.
+    """Returns the number of GPUs that a trial takes.
 
     If `gpu` is still 'auto', the number is 1 on a machine with GPUs and 0 on any other.
     """

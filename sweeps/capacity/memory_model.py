@@ -1,4 +1,4 @@
-"""Predicts the peak memory of a training from the counted costs of a network.
+"""Predicts the peak memory of a training run from the counted costs of a network.
 
 The prediction is made before a trial starts, so it is arithmetic and never runs the network. The memory that a training
 step saves for its gradients is proportional to the outputs of the convolutions (factor SAVED). The memory that the step
@@ -21,11 +21,11 @@ recursions."""
 AVERAGE_BYTES = 8
 """Additional bytes per parameter if the weights are averaged: the average, and its difference from the weight."""
 SAVED = 2.5
-"""Elements saved for the gradients per element that a convolution outputs. The saved elements are the input of the
-convolution, the inputs of norms and activations, sums and concatenations. Measured values range from 1.0 (VDSR: a
-convolution and a ReLU) to 3.6 (MemNet)."""
+"""Number of elements saved for the gradients, per output element of the convolutions. The saved elements are the input
+of the convolution, the inputs of norms and activations, sums and concatenations. Measured values range from 1.0 (VDSR:
+a convolution and a ReLU) to 3.6 (MemNet)."""
 HELD = 2.0
-"""Elements and gradients held at the end of the forward pass per element that inference holds at its peak."""
+"""Number of elements and gradients held at the end of the forward pass, per element held at the peak of inference."""
 PIXEL_BYTES = 60
 """Bytes per pixel of the high-resolution patches: input, target, output and loss, with gradients, in float32."""
 SCORED_BYTES = 160
@@ -50,7 +50,7 @@ which keeps its peak size."""
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """Everything besides the network that the memory of a training depends on."""
+    """The properties of a training run that its memory depends on, apart from the network."""
 
     scale: int
     batch_size: int
@@ -59,9 +59,9 @@ class Load:
     bfloat16: bool
     """Whether training steps compute under bfloat16 autocast. Evaluation never does."""
     averaged: bool = False
-    """Whether the training keeps an average of the weights."""
+    """Whether the training run keeps an average of the weights."""
     teacher: Architecture | None = None
-    """The network that the training imitates. None: no distillation."""
+    """The network that the trained network imitates. None: no distillation."""
     image_pixels: int = 0
     """High-resolution pixels of the validation images that are evaluated together. 0: no evaluation."""
     resident_bytes: int = 0
@@ -119,9 +119,9 @@ def teacher_bytes(load: Load) -> int:
 
 
 def evaluation_bytes(counted: Mapping[str, int], load: Load) -> int:
-    """Returns the memory in bytes that an evaluation needs for images of `load.image_pixels` enlarged pixels in total.
+    """Returns the memory in bytes that an evaluation needs for images of `load.image_pixels` upscaled pixels in total.
 
-    The network enlarges the images in float32, and they are scored in float64.
+    The network upscales the images in float32, and they are scored in float64.
     """
     inference = counted["memory"] * load.image_pixels // (OUTPUT_SIZE[0] * OUTPUT_SIZE[1])
     return inference + SCORED_BYTES * load.image_pixels

@@ -1,4 +1,4 @@
-"""The section `resources` of a sweep file: what one trial takes of a machine, and how many trials run at once."""
+"""The section `resources` of a sweep file: what one trial takes of a machine, and how many trials run in parallel."""
 
 from typing import Annotated, Literal
 
@@ -42,7 +42,7 @@ def parse_gpus(written: object) -> Gpus:
 
 
 class ResourceSettings(BaseModel):
-    """The resources of a machine that one trial takes, and the number of trials that run at once."""
+    """The resources of a machine that one trial takes, and the number of trials that run in parallel."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
@@ -57,8 +57,9 @@ class ResourceSettings(BaseModel):
     the largest network fits into it. srsweep measures this share once for each kind of GPU, and `srsweep pack` shows
     it. On a machine without a GPU, auto means 0."""
     concurrent: Annotated[int, Number, Field(ge=1, le=100_000)] | None = None
-    """Number of trials at once. null: as many as the cores and GPUs of the machine or the cluster allow. For a cluster
-    that grows on demand, give the number of trials at its full size, because it grows only while trials are waiting."""
+    """Number of trials that run in parallel. null: the largest number that the cores and GPUs of the machine or the
+    cluster allow. For a cluster that grows on demand, give the number for its full size, because the cluster grows only
+    while trials are waiting."""
     hours_per_attempt: Annotated[float, Number, Field(gt=0, le=100_000)] | None = None
     """Hours after which an attempt at a trial counts as hanging and is killed. The next attempt continues from the
     trial's checkpoint. null: no limit."""

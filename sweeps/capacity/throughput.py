@@ -1,9 +1,9 @@
-"""Measures how many trials at once take the most training steps per second in total on this machine.
+"""Measures how many parallel trials take the most training steps per second in total on this machine.
 
-The measurement tries 1, 2, 4, ... trials at once. These numbers form a ladder, and each number is a rung. For a rung,
-that many processes build the same network, warm up, start the clock together and take real training steps of the sweep.
-The ladder ends at a rung that gains less than the factor GROWTH, or at a rung that fails, for example because memory
-runs out.
+The measurement tries 1, 2, 4, ... trials in parallel. These numbers form a ladder, and each number is a rung. For a
+rung of k trials, k processes build the same network, warm up, start the clock together and take real training steps of
+the sweep. The ladder ends at a rung that gains less than the factor GROWTH, or at a rung that fails, for example
+because memory runs out.
 """
 
 import contextlib
@@ -42,21 +42,21 @@ from sweeps.train.step import Step, make_step
 from sweeps.train.teacher import teacher_of
 
 GROWTH = 1.05
-"""Factor by which the total steps per second must rise to make more trials at once worthwhile."""
+"""Factor by which the total steps per second must rise to make more parallel trials worthwhile."""
 TOGETHER = 20
 """Steps that a process queues on a GPU before it waits for the GPU. Training does not wait after each step either."""
 
 MEASURE_SECONDS = 900.0
-"""Seconds that a process may take to build and warm up its network. The same limit holds for the answer that it sends
+"""Seconds that a process may take to build and warm up its network. The same limit applies to the wait for its answer
 after its steps have been counted."""
 TRIES = 3
-"""Number of times that a rung is measured if other processes use the machine."""
+"""Largest number of times that a rung is measured if other processes use the machine."""
 DEATH_SECONDS = 10.0
 """Seconds to wait for a killed process to end. A process that hangs in a device driver may never end."""
 
 
 class RungFailed(Exception):  # noqa: N818 - reads as what happened
-    """Raised if a number of trials cannot run at once on this machine. The message gives the reason in one line."""
+    """Raised if a number of trials cannot run in parallel on this machine. The message gives the reason in one line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Rung:
-    """The measurement for one number of trials at once."""
+    """The measurement for one number of parallel trials."""
 
     trials: int
     threads: int
@@ -99,7 +99,7 @@ Measure = Callable[[Job, int], Rung]
 
 @dataclass(frozen=True, kw_only=True)
 class Ladder:
-    """The rungs that were measured, in ascending order of trials at once."""
+    """The measured rungs, in ascending order of the number of parallel trials."""
 
     rungs: tuple[Rung, ...]
     failure: str = ""
@@ -107,9 +107,9 @@ class Ladder:
 
     @property
     def best(self) -> Rung:
-        """The rung whose number of trials at once is fastest.
+        """The rung with the fastest number of parallel trials.
 
-        It is the highest rung such that every rung up to it gained at least the factor GROWTH over the rung below.
+        It is the highest rung up to which every rung gained at least the factor GROWTH over the rung below.
         """
         chosen = self.rungs[0]
         for rung in self.rungs[1:]:
@@ -145,7 +145,7 @@ def climb(
     on_rung: Callable[[Rung], None] = lambda rung: None,
     measure: Measure | None = None,
 ) -> Ladder:
-    """Measures the ladder for `job`, up to `most` trials at once. Raises RungFailed if not even one trial runs.
+    """Measures the ladder for `job`, up to `most` parallel trials. Raises RungFailed if not even one trial runs.
 
     If `cores` is given, the trials divide these cores among them. Otherwise each trial has the threads of the job.
     `on_rung` is called after each rung. `measure` replaces `measure_rung`. A rung during which other processes used
@@ -175,12 +175,11 @@ def _quietest(measure: Measure, job: Job, count: int) -> Rung:
 
 
 def measure_rung(job: Job, count: int) -> Rung:
-    """Measures `count` processes that take training steps at once for `job.seconds`.
+    """Measures `count` processes that take training steps in parallel for `job.seconds`.
 
-    Other computations of this user on this machine pause for these seconds, but for no more than
-    `sweeps.measure.turns.STALE_SECONDS`. All processes have been killed on return. Raises RungFailed if a
-    process reports an
-    error, dies or hangs.
+    Other computations of this user on this machine pause during the measurement, but for at most
+    `sweeps.measure.turns.STALE_SECONDS`. All processes have been killed on return. Raises RungFailed if a process
+    reports an error, dies or hangs.
     """
     # spawn, since neither torch's thread pools nor CUDA survive a fork.
     context = get_context("spawn")
@@ -263,8 +262,7 @@ def _told(process: BaseProcess, pipe: Connection, until: float) -> Any:
 def work(pipe: Connection, job: Job) -> None:
     """Runs in each process of a rung.
 
-    Sends an empty tuple when the network is warm, waits for a message, takes the steps, then sends (steps per
-    second,
+    Sends an empty tuple when the network is warm, waits for a message, takes the steps, then sends (steps per second,
     peak bytes). If an error occurs, sends a line of text that describes the error instead.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
