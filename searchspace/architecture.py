@@ -25,8 +25,8 @@ class Architecture:
     spec: Spec
     """The knobs as the user gave them. Comparisons use `canonical` instead."""
     recipe: Recipe = Recipe()  # noqa: RUF009 - a recipe is never changed
-    """Settings of the training that a sweep chose together with the network. Empty unless the sweep searches settings.
-    The same network with two recipes counts as two architectures, with two keys."""
+    """Training settings that the sweep chose together with the network. Empty unless the sweep searches training
+    settings. The same network with two recipes counts as two architectures, which have different keys."""
 
     @cached_property
     def canonical(self) -> Spec:
@@ -35,7 +35,7 @@ class Architecture:
 
     @cached_property
     def key(self) -> str:
-        """Sixteen hexadecimal digits that identify the architecture, with its recipe, in the database."""
+        """Sixteen hexadecimal digits that identify the architecture and its recipe in the database."""
         network = digest(self.family.name, self.canonical)
         if not self.recipe:
             return network
@@ -49,18 +49,18 @@ class Architecture:
 
     @property
     def values(self) -> dict[str, Any]:
-        """The knobs, and the settings of the recipe with PREFIX before their names, as the database stores them."""
+        """Knobs and training settings by name, as the database stores them. Names of settings begin with PREFIX."""
         return self.knobs | {f"{PREFIX}{name}": value for name, value in self.recipe.items()}
 
     def value(self, name: str) -> Any:
-        """Returns the value of the knob `name`, or of the setting `name`, which begins with PREFIX."""
+        """Returns the value of the knob or training setting called `name`. Names of settings begin with PREFIX."""
         if name.startswith(PREFIX):
             return self.recipe[name.removeprefix(PREFIX)]
         return getattr(self.spec, name)
 
     @cached_property
     def without_recipe(self) -> "Architecture":
-        """The network alone."""
+        """The same architecture with an empty recipe."""
         return replace(self, recipe=Recipe()) if self.recipe else self
 
     @cached_property
@@ -81,7 +81,7 @@ class Architecture:
         return " ".join(shown)
 
     def network(self, scale: int) -> nn.Module:
-        """Returns a freshly initialised network that enlarges images by `scale`.
+        """Returns a freshly initialised network that upscales images by `scale`.
 
         Raises UserError if the family does not support this scale.
         """
@@ -128,7 +128,7 @@ def architecture(family_name: str, values: Mapping[str, Any]) -> Architecture:
 
 
 def stored_architecture(family_name: str, values: Mapping[str, Any]) -> Architecture:
-    """Returns the architecture with its recipe from its stored `values`. Raises UserError like `architecture`."""
+    """Returns the architecture and recipe that the stored `values` describe. Raises UserError like `architecture`."""
     chosen, recipe = split(values)
     return replace(architecture(family_name, chosen), recipe=recipe)
 

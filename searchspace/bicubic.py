@@ -1,8 +1,8 @@
-"""Bicubic enlargement as MATLAB's imresize computes it. Papers train and test their networks with it.
+"""Bicubic upscaling as MATLAB's imresize computes it. Papers train and test their networks with this method.
 
 The cubic kernel has a parameter a. MATLAB uses a = -0.5. PyTorch uses a = -0.75 and repeats border pixels instead of
-mirroring them. On Set5, with pixel values in [0, 1], images that PyTorch enlarges differ from MATLAB's by up to 0.065. A
-network loses quality if its training images and its test images were enlarged with different kernels.
+mirroring them. On Set5, with pixel values in [0, 1], images that PyTorch upscales differ from MATLAB's by up to 0.065. A
+network loses quality if its training images and its test images were upscaled with different kernels.
 """
 
 import math
@@ -18,7 +18,7 @@ _by_convolution: ContextVar[bool] = ContextVar("by_convolution", default=False)
 
 
 def enlarge_as_matlab(x: Tensor, scale: int) -> Tensor:
-    """Enlarges (N, C, H, W) to (N, C, sH, sW), where s is `scale`, with the cubic kernel of a = -0.5 (docs/facts.md 9).
+    """Upscales (N, C, H, W) to (N, C, sH, sW), where s is `scale`. The cubic kernel has a = -0.5 (docs/facts.md 9).
 
     Pixels beyond the border are mirrored. The function adds shifted copies of the image. It uses no convolution, so it
     costs no Mult-Adds, and every exporter supports its operators.
@@ -26,7 +26,7 @@ def enlarge_as_matlab(x: Tensor, scale: int) -> Tensor:
     if _by_convolution.get():
         mirrored = _mirrored_for_export(_mirrored_for_export(x).transpose(2, 3)).transpose(2, 3)
         channels = x.shape[1]
-        # Made from a list: an export then takes it as a constant, not as operators.
+        # Built from a list, so that an export stores a constant instead of operators.
         weight = torch.tensor(cubic_weight(scale, 1, channels, a=-0.5), dtype=x.dtype)
         return F.pixel_shuffle(F.conv2d(mirrored, weight.to(x.device), groups=channels), scale)
     wider = _enlarge_columns(x, scale)
@@ -49,7 +49,7 @@ def _enlarge_columns(x: Tensor, scale: int) -> Tensor:
 
 
 def _mirrored(x: Tensor) -> Tensor:
-    """Adds the first two columns, mirrored, before (N, C, H, W), and the last two behind it."""
+    """Pads (N, C, H, W) on the left with its first two columns, and on the right with its last two, both mirrored."""
     size = x.shape[3]
     first, last, step = x[..., :1], x[..., -1:], min(1, size - 1)
     second, last_but_one = x[..., step : step + 1], x[..., size - 1 - step : size - step]
@@ -57,9 +57,10 @@ def _mirrored(x: Tensor) -> Tensor:
 
 
 def _mirrored_for_export(x: Tensor) -> Tensor:
-    """Returns what `_mirrored` returns, by operators whose result does not depend on the size that is traced.
+    """Returns the same result as `_mirrored`. The traced graph works for images of every size.
 
-    It needs more memory. In an image of one column, the second column and the last but one are that column.
+    This function needs more memory. If the image has one column, that column also serves as the second and the last but
+    one.
     """
     wider = torch.cat([x[..., :1], x, x[..., -1:]], 3)
     return torch.cat([wider[..., 2:3], wider, wider[..., -3:-2]], 3)
@@ -70,7 +71,7 @@ def by_convolution() -> Iterator[None]:
     """Makes `enlarge_as_matlab` use a convolution and a pixel shuffle, until the end of the `with` block.
 
     The result is the same except for rounding errors. Runtimes on phones execute these two operators faster than many
-    sums, quantise them better, and refuse the rank-5 tensors of the usual form.
+    sums, and quantise them better. They refuse the rank-5 tensors of the usual form.
     """
     token = _by_convolution.set(True)
     try:
@@ -80,16 +81,18 @@ def by_convolution() -> Iterator[None]:
 
 
 def reach(p: int, q: int) -> tuple[int, int]:
-    """Returns how many further pixels before and behind an image the weight of `cubic_weight` needs."""
+    """Returns the numbers of padding pixels before and after an image that the weight of `cubic_weight` needs."""
     first, last = 0.5 * q / p - 0.5, (p - 0.5) * q / p - 0.5
     return 1 - math.floor(first), max(0, math.floor(last) + 3 - q)
 
 
 def cubic_weight(p: int, q: int, channels: int, *, a: float) -> list[list[list[list[float]]]]:
-    """Returns the weight of a depthwise convolution of stride q, after which a pixel shuffle by p gives a resized image.
+    """Returns the weight of a depthwise convolution of stride q. A pixel shuffle by p turns its output into a resized
+    image.
 
-    The convolution resizes (N, C, q * h, q * w), with as many further rows and columns on each side as `reach` says, by
-    the factor p / q, with the cubic kernel of parameter `a`. Its weight is (C * p * p, 1, k, k), where C is `channels`.
+    The image (N, C, q * h, q * w) must be padded on each side by the pixels that `reach` returns. The two operators
+    resize it by the factor p / q with the cubic kernel of parameter `a`. The weight is (C * p * p, 1, k, k), where C is
+    `channels`.
     """
     centres = [(phase + 0.5) * q / p - 0.5 for phase in range(p)]
     before = 1 - math.floor(min(centres))

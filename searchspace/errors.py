@@ -3,16 +3,16 @@
 LONGEST_LINE = 1_000
 """Largest number of characters in a line of a message. The middle of a longer line is left out."""
 LONGEST_VALUE = 100
-"""Largest number of characters with which a message shows a value."""
+"""Largest number of characters of a value in a message."""
 KEPT_DIGITS = 4_000
-"""Python refuses to write an int with more than 4,300 digits."""
+"""Largest number of digits of an int that `shown` writes out. Python refuses to write more than 4,300 digits."""
 
 
 class UserError(ValueError):
     """A user's mistake, raised where input enters the program: a file, a command line, an argument.
 
-    The message has one line per mistake. Each line says where the mistake is, what must hold, and which value was
-    given. The command line prints only the message and exits with code 2. Every other exception is a fault of the
+    The message has one line per mistake. Each line gives the place of the mistake, what must hold, and the value that
+    was given. The command line prints only the message and exits with code 2. Every other exception is a fault of the
     program: its traceback goes to a log file, and the exit code is 1.
     """
 
@@ -21,14 +21,14 @@ class UserError(ValueError):
 
 
 def cut(text: str) -> str:
-    """Returns `text` without the middle of each line that is longer than LONGEST_LINE characters."""
+    """Returns `text` with the middle left out of each line that is longer than LONGEST_LINE characters."""
     if len(text) <= LONGEST_LINE:
         return text
     return "\n".join(_shortened(line, LONGEST_LINE) for line in text.split("\n"))
 
 
 def shown(value: object) -> str:
-    """Returns `value` as Python writes it, cut to about LONGEST_VALUE characters, for a message."""
+    """Returns the repr of `value` for a message, cut to about LONGEST_VALUE characters."""
     if isinstance(value, int) and value.bit_length() > 3 * KEPT_DIGITS:
         return f"a number of more than {KEPT_DIGITS:,} digits"
     # Only the beginning and the end are shown, so a long text need not be escaped as a whole.
@@ -39,7 +39,7 @@ def shown(value: object) -> str:
 
 
 def printed(name: str) -> str:
-    """Returns a name from a file for a message: as it is, or as `shown` writes it if it is long or has control characters."""
+    """Returns `name` for a message. A long or empty name, or one with control characters, is written as by `shown`."""
     return name if name.isprintable() and 0 < len(name) <= LONGEST_VALUE else shown(name)
 
 

@@ -61,8 +61,8 @@ class PublicCode:
     A layer with a weight is named without '.weight' and '.bias'. Any other tensor has its full name. The mean shift
     is left out. Returns no names if the code cannot build the spec."""
     rewrite: Callable[[Any, Mapping[str, Tensor]], Mapping[str, Tensor]] | None = None
-    """Takes the spec and the tensors of a file by name, and returns them in the form in which our network trains: for
-    example, a folded convolution as its branches. `layers` names the layers in this form."""
+    """Takes the spec and the tensors of a file by name. Returns the tensors in the form in which our network trains,
+    for example a folded convolution as its branches. `layers` names the layers in this form."""
     adapt: Callable[[nn.Module], None] | None = None
     """Changes our network so that it computes what the code computes. Called after the code's weights are loaded."""
     open_knobs: tuple[str, ...] = ()
@@ -70,10 +70,10 @@ class PublicCode:
     note: str = ""
     """What a user of the code's weights should know."""
     unused: str = ""
-    """A regular expression that finds the code's names of layers without effect and of constants that our network
-    computes itself. They are not loaded. Empty if there are none."""
+    """A regular expression that matches the code's names of layers without effect, and of constants that our network
+    computes itself. These tensors are not loaded. Empty if there are none."""
     refused: str = ""
-    """Why our network cannot compute what the code computes, so that the code's weights are refused. Empty if it can."""
+    """Why our network cannot compute what the code computes. The code's weights are then refused. Empty if it can."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,5 +98,6 @@ class Family:
     stages: Stages = Stages()
     """The parts of the network that `srsweep inspect` looks at: blocks, pool layers and parallel paths."""
     parts: Parts | None = None
-    """Which knobs affect the costs together. From this, `searchspace.table.space_table` computes the costs of millions of
-    networks; it first checks the result on a few networks. If None, the table counts all networks one by one."""
+    """Which knobs affect the costs together. `searchspace.table.space_table` computes the costs of millions of networks
+    from these groups. It first checks the result on a few networks. If None, the table counts all networks one by
+    one."""

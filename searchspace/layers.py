@@ -135,8 +135,8 @@ def fold(network: nn.Module) -> nn.Module:
 def _fold_parametrizations(part: nn.Module) -> None:
     """Turns the parametrised weights of `part` into plain parameters.
 
-    It does not use torch's `remove_parametrizations`, which edits the class of the module. A deep copy shares its class
-    with the original module, so the original would lose its weight.
+    The function does not use torch's `remove_parametrizations`, which edits the class of the module. A deep copy shares
+    its class with the original module, so the original would lose its weight.
     """
     weights = {name: getattr(part, name).detach() for name in part.parametrizations}  # type: ignore[union-attr]
     part.__class__ = type(part).__bases__[0]

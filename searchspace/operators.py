@@ -13,9 +13,10 @@ Example: a network for 320x180 pixels with a 3x3 convolution from 3 to 16 channe
     move            57,600 * 48                       =   2,764,800 elements
     operators       4
 
-Processors compute several channels at once: 4 with NEON's float32 or in a phone's GPU, 16 with AVX-512. A layer of 12
-channels then takes as long as one of 16. With `lanes`, the amounts of convolutions count such empty channels too: with 16
-lanes, those of the example stay as they are, and a last convolution from 48 to 3 channels would count as one to 16.
+Processors compute several channels at the same time: 4 with NEON's float32 or in a phone's GPU, 16 with AVX-512. A
+layer of 12 channels then takes as long as one of 16. With `lanes`, the amounts of convolutions include such empty
+channels. 16 lanes change nothing in the example, but a last convolution from 48 to 3 channels would count as one from
+48 to 16.
 """
 
 from collections import Counter
@@ -50,7 +51,7 @@ OTHERS = {
     "move": "cat stack pixel_shuffle pixel_unshuffle clone copy constant_pad_nd reflection_pad2d replication_pad2d "
     "roll repeat index upsample_nearest2d upsample_bilinear2d upsample_bicubic2d im2col col2im channel_shuffle",
 }
-"""Maps each kind to the names in aten of its operators. All others are of the kind `other`."""
+"""Maps each kind to the aten names of its operators. All other operators are of the kind `other`."""
 _KIND = {name: kind for kind, names in OTHERS.items() for name in names.split()}
 
 
@@ -62,8 +63,8 @@ def operators(
 ) -> Mapping[str, int]:
     """Returns the table of `architecture` at `scale`: for each kind of UNITS, the amount of one forward pass.
 
-    `low_res` is the (height, width) of the input image; by default that for a 1280x720 output. The output channels of
-    convolutions are rounded up to a multiple of `lanes`. The network is the deployed one.
+    `low_res` is the (height, width) of the input image. By default, the output has 1280x720 pixels. The output channels
+    of convolutions are rounded up to a multiple of `lanes`. The deployed network is counted.
     """
     return _rounded(
         _counted(architecture.without_recipe, scale, low_res or low_res_size(scale)), lanes
@@ -85,7 +86,7 @@ def amounts(trace: Trace, lanes: int = 1) -> dict[str, int]:
 
 
 def _by_channels(trace: Trace) -> dict[tuple[str, int], int]:
-    """Returns the amounts by kind and number of output channels, which is 0 for all but convolutions."""
+    """Returns the amounts by kind and number of output channels. The number is 0 for everything except convolutions."""
     found: Counter[tuple[str, int]] = Counter()
     for operator in trace.operators:
         channels = 0 if operator.kind == "matmul" else operator.channels

@@ -11,7 +11,7 @@ from searchspace.family import Convention, Family, Published
 from searchspace.quantity import SUFFIXES
 
 Agreement = Literal["yes", "rounded twice", "no", "not printed"]
-"""Whether our counts agree with the printed counts; `agreement` says what each value means."""
+"""Whether our counts agree with the printed counts; `agreement` explains each value."""
 
 RULES: dict[Convention, str] = {
     "trained": "the parameters are counted in training, including the scales g of weight norm",
@@ -42,7 +42,8 @@ def rounds_to(count: int, printed: str) -> bool:
 
 
 def rounds_twice_to(count: int, printed: str) -> bool:
-    """Whether `count` gives the printed number if it is rounded twice: first to one more digit than printed, then again.
+    """Whether `count` gives the printed number after two roundings: to one digit more than printed, then to the printed
+    digits.
 
     For example, 1446 gives '1.5K' by way of 1.45K, although it rounds to 1.4K.
     """
@@ -54,9 +55,9 @@ def rounds_twice_to(count: int, printed: str) -> bool:
 def agreement(row: Published, family: Family) -> Agreement:
     """Returns whether our counts of a published network round to the printed counts.
 
-    'yes': each count rounds to its printed number. 'rounded twice': the paper made a rounding error; all counts match,
-    but at least one only if it is rounded twice (`rounds_twice_to`). 'no': at least one count does not match.
-    'not printed': the paper prints neither parameters nor Mult-Adds.
+    'yes': each count rounds to its printed number. 'rounded twice': all counts match, but at least one matches only if
+    it is rounded twice (`rounds_twice_to`), which is a rounding error of the paper. 'no': at least one count does not
+    match. 'not printed': the paper prints neither parameters nor Mult-Adds.
     """
     pairs = zip((row.params, row.multadds), counted(row, family), strict=True)
     given = [(count, printed) for printed, count in pairs if printed is not None]

@@ -1,4 +1,4 @@
-"""The recipe: settings of the training that a sweep searches together with the network.
+"""The recipe: the training settings that a sweep searches together with the network.
 
 This package does not know what the settings mean. A space treats them as further dimensions, whose names begin with
 PREFIX, and an architecture carries the values that were chosen for it.
@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 PREFIX = "train."
-"""The beginning of the name of a setting, where it stands beside knobs. Names of knobs have no dot."""
+"""The prefix of a setting's name in mappings that also hold knobs. Names of knobs have no dot."""
 
 
 class Recipe(dict[str, Any]):
-    """Settings of a training by name, without PREFIX. Equal recipes have equal hashes, so a recipe must not be changed.
+    """Training settings by name, without PREFIX. Equal recipes have equal hashes, so a recipe must not be changed.
 
-    Lists among the values are tuples, and mappings are of this class, so that each value has a hash.
+    Lists among the values are stored as tuples, and mappings as Recipe, so that every value has a hash.
     """
 
     def __hash__(self) -> int:  # type: ignore[override]
@@ -35,5 +35,5 @@ def split(values: Mapping[str, Any]) -> tuple[dict[str, Any], Recipe]:
 
 
 def has_settings(recipe: Recipe, names: Iterable[str]) -> bool:
-    """Returns whether the settings of `recipe` are those among `names`, where their names begin with PREFIX."""
+    """Returns whether `recipe` has exactly the settings that begin with PREFIX in `names`."""
     return {f"{PREFIX}{name}" for name in recipe} == {n for n in names if n.startswith(PREFIX)}

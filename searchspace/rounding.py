@@ -1,17 +1,17 @@
 """Networks that simulate the rounding of INT8 while they train, so that their weights adapt to it.
 
-A tensor of INT8 holds whole numbers q from 0 to 255, which stand for the values scale * (q - zero_point). The simulation
-rounds a tensor to these values and keeps it in float32. Its gradient is that of the identity inside the range and 0
-outside (the straight-through estimator, as in `torch.fake_quantize_per_tensor_affine`). An example with the range
-[-1, 1.55], whose scale is 2.55 / 255 = 0.01 and whose zero_point is 100:
+A tensor of INT8 holds whole numbers q from 0 to 255, which stand for the values scale * (q - zero_point). The
+simulation rounds a tensor to these values and keeps it in float32. The gradient is 1 inside the range and 0 outside
+(the straight-through estimator, as in `torch.fake_quantize_per_tensor_affine`). An example with the range [-1, 1.55],
+whose scale is 2.55 / 255 = 0.01 and whose zero_point is 100:
 
     value       q                                      rounded value     gradient
     0.2537      round(0.2537 / 0.01) + 100 = 125       0.25              1
     0           100                                    0                 1
     2.0         300, clipped to 255                    1.55              0
 
-`rounded` folds the network first (`searchspace.layers.deployed`), because a phone runs the folded network, then changes
-four things:
+`rounded` first folds the network (`searchspace.layers.deployed`), because a phone runs the folded network. Then it
+changes four things:
 
 1. The weights of each convolution are rounded, with one scale for each output channel: its largest absolute weight is 127.
 2. The outputs of convolutions, activations, sums, products and concatenations are rounded, and so are all other inputs
@@ -43,7 +43,7 @@ from searchspace.tracer import Tracer
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 """Layers whose weights and inputs are rounded."""
 RELUS = (nn.ReLU, F.relu, torch.relu, "relu", "relu_")
-"""Operators that a runtime computes together with the one before."""
+"""Operators that a runtime computes together with the operator before them."""
 ROUNDED = (
     *CONVOLUTIONS,
     *RELUS,
@@ -60,17 +60,17 @@ MOVES = (
     *("chunk", "split", "flatten", "reshape", "view", "movedim", "permute", "transpose"),
     *("contiguous", "expand", "repeat", "repeat_interleave", "unsqueeze", "squeeze"),
 )
-"""Operators whose output holds only values of their input, and zeros."""
+"""Operators whose output holds nothing but values of their input and zeros."""
 WHOLE = (enlarge_as_matlab, rgb_to_ycbcr, ycbcr_to_rgb)
 """Functions that are traced as one operator and compute in full precision."""
 AVERAGING = 0.01
-"""How far each step moves a range towards the range of its batch."""
+"""The share of the distance to its batch's range by which each step moves a range."""
 LARGEST = 127
 """Absolute value of the largest rounded weight. -128 is left out, so that the values lie evenly around 0."""
 SMALLEST = 1e-12
 """Scale of a channel whose weights are all 0, and the smallest value whose root has a gradient."""
 EXAMPLE = (1, 3, 16, 16)
-"""Shape of the image that shows which operators return numbers with fractions."""
+"""Shape of the image on which `rounded` runs a network to find the operators that return real numbers."""
 
 
 class Rounding(FusedMovingAvgObsFakeQuantize):
@@ -85,7 +85,7 @@ class Rounding(FusedMovingAvgObsFakeQuantize):
             averaging_constant=AVERAGING,
         )
 
-        # The mode decides both, not a checkpoint.
+        # The mode sets these two flags. A checkpoint must not.
         for name in ("observer_enabled", "fake_quant_enabled"):
             self.register_buffer(name, getattr(self, name), persistent=False)
 
@@ -147,9 +147,9 @@ class Learnt:
     name: str
     """Name of the layer in `Rounded`. A layer that runs several times has one entry for each time, in order."""
     source: Grid | None
-    """Grid of the input, or None if it is not rounded."""
+    """Grid of the input, or None if the input is not rounded."""
     result: Grid | None
-    """Grid of the output, or of the ReLU behind it. None if it is not rounded."""
+    """Grid of the output, or of the ReLU after it. None if neither is rounded."""
 
 
 class Rounded(nn.Module):
@@ -158,7 +158,7 @@ class Rounded(nn.Module):
     built: Built
     """The architecture and the scale of the network."""
     quantize = "int8"
-    """The setting `train.quantize` of its training. Networks without rounding lack this attribute."""
+    """The value of the setting `train.quantize` that builds this class. Other networks lack this attribute."""
 
     def __init__(self, graph: fx.GraphModule, built: Built) -> None:
         super().__init__()
@@ -173,7 +173,7 @@ class Rounded(nn.Module):
         return torch.fake_quantize_per_tensor_affine(colours, grid.scale, grid.zero_point, 0, 255)
 
     def is_finite(self) -> bool:
-        """Returns whether all weights and ranges are numbers. Rounding turns NaN into numbers, so the loss does not tell."""
+        """Returns whether all weights and ranges are finite. Rounding hides NaN from the loss."""
         tensors = [
             *self.parameters(),
             *(m.scale for m in self.modules() if isinstance(m, Rounding)),
@@ -194,7 +194,7 @@ class Rounded(nn.Module):
         ]
 
     def without_rounding(self) -> "Rounded":
-        """Returns a copy that rounds no activations. The weights are as they were, and the output is still clipped."""
+        """Returns a copy that rounds no activations. The copy keeps the weights, and still clips its output."""
         copied = copy.deepcopy(self)
         copied.rounds_output = False
         modules = dict(copied.net.named_modules())
@@ -243,7 +243,7 @@ def rounded(network: nn.Module) -> Rounded:
 
 
 def _round_weights(graph: fx.GraphModule) -> None:
-    """Rounds the weights of all layers, also inside parts that are traced as one."""
+    """Rounds the weights of all layers, including layers inside parts that are traced as one operator."""
     for part in list(graph.modules()):
         if isinstance(part, CONVOLUTIONS):
             axis = 1 if isinstance(part, nn.ConvTranspose2d) else 0
@@ -297,7 +297,7 @@ def _is(node: fx.Node, kinds: tuple[object, ...], modules: dict[str, nn.Module])
 
 
 def _origin(node: Any, modules: dict[str, nn.Module]) -> fx.Node:
-    """Returns the node whose values `node` holds, perhaps in other places."""
+    """Returns the node that computed the values of `node`. Operators of MOVES between the two are passed over."""
     assert isinstance(node, fx.Node)
     while node.args and isinstance(node.args[0], fx.Node) and _is(node, MOVES, modules):
         node = node.args[0]
@@ -310,14 +310,14 @@ def _only_relu(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
 
 
 def _reader(node: fx.Node, modules: dict[str, nn.Module]) -> fx.Node | None:
-    """Returns the only reader of a node, or of the ReLU that is its only reader."""
+    """Returns the only reader of a node, or None. If this reader is a ReLU, returns the only reader of the ReLU."""
     if _only_relu(node, modules):
         (node,) = node.users
     return next(iter(node.users)) if len(node.users) == 1 else None
 
 
 def _grid(node: fx.Node | None, modules: dict[str, nn.Module]) -> Grid | None:
-    """Returns the grid of a node that rounds, or that is the image."""
+    """Returns the grid of a node that rounds or that is the image. Returns None for any other node."""
     if node is None:
         return None
     if node.op == "placeholder":

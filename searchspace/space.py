@@ -38,7 +38,8 @@ Fault = tuple[Path, str]
 """A mistake in a sweep file: where it is, and a sentence that explains it."""
 
 MAX_ENUMERATED = 200_000
-"""The largest number of combinations that are enumerated to count and sample the architectures of a space exactly."""
+"""The largest number of combinations that are enumerated. Counts and samples of architectures are exact up to this
+size."""
 MAX_DRAWS = 10_000
 """The largest number of random combinations that are tried in the search for a valid one."""
 
@@ -65,7 +66,7 @@ class FamilySpace:
 
     family: Family
     dimensions: tuple[Dimension, ...]
-    """The knobs, then the searched settings of the training, whose names begin with PREFIX."""
+    """The knobs, then the searched training settings. Names of settings begin with PREFIX."""
     recipes: frozenset[Recipe] = frozenset()
     """The valid combinations of the searched settings. Empty if no setting is searched."""
 
@@ -150,7 +151,7 @@ class Space:
 
     @property
     def recipes(self) -> frozenset[Recipe]:
-        """The valid combinations of the searched settings of the training. Empty if no setting is searched."""
+        """The valid combinations of the searched training settings. Empty if no setting is searched."""
         return self.families[0].recipes if self.families else frozenset()
 
     @property
@@ -185,8 +186,9 @@ class Space:
     def sample(self, random: Random) -> Architecture:
         """Draws one architecture at random.
 
-        If the space is enumerable, all architectures are equally likely. Otherwise all valid combinations of knob values
-        are. Raises UserError if the space has no architecture, or if none of MAX_DRAWS random combinations is valid.
+        If the space is enumerable, all architectures are equally likely. Otherwise, all valid combinations of knob
+        values are equally likely. Raises UserError if the space has no architecture, or if none of MAX_DRAWS random
+        combinations is valid.
         """
         if self.enumerable:
             if not self.architectures:
@@ -222,7 +224,7 @@ class Space:
 def with_recipes(
     space: Space, settings: tuple[Dimension, ...], recipes: frozenset[Recipe]
 ) -> Space:
-    """Returns `space` with the searched `settings` of the training as further dimensions of each family."""
+    """Returns `space` with the searched training `settings` as further dimensions of each family."""
     parts = (
         replace(part, dimensions=(*part.dimensions, *settings), recipes=recipes)
         for part in space.families
@@ -281,7 +283,7 @@ def _parse_family(
 
 
 def _conditions_first(dimensions: list[Dimension]) -> tuple[Dimension, ...]:
-    """Sorts the dimensions so that each knob follows the knobs in its conditions, and changes the order no further.
+    """Sorts the dimensions so that each knob follows the knobs in its conditions. Otherwise keeps their order.
 
     Raises UserError if the conditions form a circle.
     """

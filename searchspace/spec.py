@@ -2,7 +2,7 @@
 
 A Spec is a frozen pydantic model with one field per knob. The default values describe the published network. The
 `Search` annotation of a field lists the values that a sweep tries if its file says `auto`. The docstring under a field
-says what the knob does. This module does not import torch.
+describes the knob. This module does not import torch.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ from searchspace.errors import UserError, shown
 from searchspace.synonyms import guess, meant, nearest, note
 
 MISSING = "is missing"
-"""The sentence about a key that must be given."""
+"""The message about a required key that is not given."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ class Search:
 
     values: tuple[Any, ...]
     only_if_named: bool = False
-    """Whether a sweep tries the values only if its file says `auto` for this knob, and not if it says `auto` for the
-    family. Knobs that a family gained later have this set, so that sweep files keep their space."""
+    """Whether a sweep tries the values only if its file says `auto` for this knob. `auto` for the family does not
+    suffice. True for knobs that a family gained later, so that older sweep files keep their space."""
 
 
 @dataclass(frozen=True)
 class OneOf:
-    """A validator that accepts only `names`, and states them in the JSON schema of a sweep file."""
+    """A validator that accepts only `names`, and lists them in the JSON schema of a sweep file."""
 
     names: tuple[str, ...]
 
@@ -109,7 +109,7 @@ def name_or_numbers(*names: str) -> NameOrNumbers:
 
 @dataclass(frozen=True)
 class OrText:
-    """States in the JSON schema of a sweep file that a setting may be text too. An earlier validator reads the text."""
+    """Makes the JSON schema of a sweep file accept text for a setting too. An earlier validator parses the text."""
 
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
@@ -223,7 +223,7 @@ def explain(
     """Returns every mistake in `error` as (path, sentence). The sentence about an unknown key suggests a known key.
 
     `known` takes a path and returns the keys that are valid there. `elsewhere` takes the name of an unknown key and
-    returns the full path of a key of that meaning in another section, or None. A missing key is not reported if an
+    returns the full path of a key with that meaning in another section, or None. A missing key is not reported if an
     unknown key beside it stands for that key.
     """
     faults, stood_for = [], set()
@@ -248,7 +248,7 @@ def explain(
 
 
 def _hint(name: str, keys: list[str], elsewhere: Callable[[str], str | None]) -> str:
-    """Returns a hint for an unknown key. A synonym in another section comes before a similar key of this one."""
+    """Returns a hint for an unknown key. A synonym in another section is preferred to a similar key in this section."""
     path = None if meant(name, keys, similar=False) else elsewhere(name)
     if path is None:
         return nearest(name, keys)

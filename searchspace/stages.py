@@ -25,17 +25,17 @@ class Stages:
     """The patterns of one family. The defaults fit most families."""
 
     blocks: tuple[str, ...] = ("blocks.*",)
-    """The modules with which a block begins. Each call of such a module begins the next block, so a module that is called
-    several times is several blocks. The input of the block is the first argument."""
+    """The modules with which a block begins. Each call of such a module begins the next block, so a module that is
+    called several times counts as several blocks. The input of the block is the first argument of the call."""
     ends: tuple[str, ...] = ("attention",)
-    """Further modules whose output may be the output of a block. The output of a block is that of the last module that
-    fits `blocks` or `ends` before the next block begins. With `attention`, a block includes the attention on its
-    output, as in "Two strategies toward lightweight image super-resolution" (docs/facts.md 3.1)."""
+    """Further modules whose output may be the output of a block. The last module that fits `blocks` or `ends` before
+    the next block begins gives the output of the block. With `attention`, a block includes the attention on its output,
+    as in "Two strategies toward lightweight image super-resolution" (docs/facts.md 3.1)."""
     pools: tuple[str, ...] = ()
     """Layers that fuse several features, which they get as one concatenated tensor."""
     paths: tuple[str, ...] = ()
-    """Modules whose outputs are added to make the image, or whose output is added to an image that has no module of its
-    own, such as the bicubic enlargement. The paths inside an upsampler are named by its attribute `paths`."""
+    """Modules whose outputs are added to make the image. The sum may include an image that no module computes, such as
+    the bicubically upscaled input. The paths inside an upsampler are named by its attribute `paths`."""
 
     def first(self, network: nn.Module) -> list[str]:
         """Returns the names of the modules of `network` with which a block begins, in the order of registration."""
@@ -50,7 +50,7 @@ class Stages:
         return list(fitting(network, self.pools))
 
     def parallel_paths(self, network: nn.Module) -> list[str]:
-        """Returns the names of the modules of `network` that are paths, those inside its upsampler included."""
+        """Returns the names of the modules of `network` that are paths, including those inside its upsampler."""
         found = list(fitting(network, self.paths))
         for name, part in network.named_modules():
             if inner := getattr(part, "paths", ()):

@@ -10,7 +10,7 @@ class Tracer(fx.Tracer):
     """A tracer that does not look into modules whose attribute `traced_as_one` is true.
 
     The forward of such a module depends on the size or the device of the image, which are unknown while a network is
-    traced. For the same reason it takes each function in `whole` as one operator.
+    traced. For the same reason, the tracer records each function in `whole` as one operator.
     """
 
     def __init__(self, whole: tuple[Callable[..., Any], ...] = ()) -> None:

@@ -46,7 +46,7 @@ def subject(architecture: Architecture, scale: int) -> Subject:
 
 
 def costs(architecture: Architecture, scale: int) -> dict[str, int]:
-    """Returns all costs of `architecture` at `scale` by name, in a dict of the caller's own."""
+    """Returns all costs of `architecture` at `scale` by name, in a new dict."""
     return dict(counted_once(architecture.without_recipe, scale))
 
 

@@ -29,7 +29,7 @@ def _trained(network: nn.Module) -> int:
 
 
 def _three_scales(subject: Subject, count: Callable[[nn.Module], int]) -> int:
-    """Counts one network for x2, x3 and x4 that shares everything except `upsample` (CARN, docs/facts.md 6)."""
+    """Counts one network for x2, x3 and x4, whose scales share everything except `upsample` (CARN, docs/facts.md 6)."""
     assert subject.at_scale is not None
     with torch.device("meta"):
         others = [subject.at_scale(scale) for scale in (2, 3, 4)]
@@ -85,5 +85,5 @@ CONVENTIONS: dict[Convention, Callable[[Subject], int]] = {
     "multadds_exact_third": _multadds_exact_third,
     "multadds_at_256": _multadds_at_256,
 }
-"""Name of a convention -> the function that counts by it. The function returns parameters, or Mult-Adds for one
+"""Maps each convention to the function that counts by it. The function returns parameters, or Mult-Adds for one
 1280x720 output image."""

@@ -145,7 +145,7 @@ def _resized_shape(x: Tensor, size: list[int], *rest: Any) -> list[int] | None:
 def _pooled_shape(
     x: Tensor, kernel: list[int], stride: list[int] | None = None, *rest: Any
 ) -> list[int] | None:
-    """Returns the shape after pooling without padding, or None if more is asked for or the window is too large."""
+    """Returns the shape after pooling without padding. Returns None for other arguments and for too large a window."""
     steps = stride or kernel
     if rest or x.dim() != 4 or len(kernel) != 2 or len(steps) != 2 or min(*kernel, *steps) < 1:
         return None

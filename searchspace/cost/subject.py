@@ -51,8 +51,9 @@ class Trace:
     peak_bytes: int = 0
     """The largest total size in bytes of the input and the activations that existed at the same time."""
     others: list[tuple[str, int]] = field(default_factory=list)
-    """All other operators that read or write elements, in the order in which they ran: the name in aten, without the
-    underscore of an operator in place, and the number of elements of the largest tensor that it reads or writes."""
+    """All other operators that read or write elements, in the order in which they ran. Each entry holds the name in
+    aten, without the underscore of in-place operators, and the size in elements of the largest tensor that is read or
+    written."""
 
 
 @dataclass(kw_only=True)
@@ -125,8 +126,8 @@ def _sharing(module: nn.Module, known: dict[int, nn.Module] | None = None) -> nn
 class Unfilled(TorchFunctionMode):
     """A context in which initialisers do nothing. Tensors on the meta device hold no values that could be initialised.
 
-    Outside this context, torch runs the initialisers in Python. This takes twice as long as all other work, and loads
-    torch's compiler.
+    Outside this context, torch runs the initialisers in Python. The initialisers take twice as long as all other work,
+    and load torch's compiler.
     """
 
     def __torch_function__(
@@ -195,7 +196,7 @@ class _Recorder(TorchDispatchMode):
 
 @lru_cache(maxsize=10_000)
 def _is_view(func: Any) -> bool:
-    """Returns whether an operator returns a view of an argument, which reads and writes no element."""
+    """Returns whether an operator returns a view of an argument. Such an operator reads and writes no elements."""
     returns = func._schema.returns
     aliases = [each.alias_info for each in returns]
     return func.overloadpacket is aten._unsafe_view or any(

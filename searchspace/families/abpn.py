@@ -31,15 +31,15 @@ class AbpnSpec(Spec):
     n_blocks: Annotated[int, Field(ge=1, le=256), Search((2, 4, 6, 8))] = 4
     """Number of convolutions that keep the number of channels."""
     image_conv: Annotated[bool, Search((True, False))] = True
-    """Whether a ReLU and another 3x3 convolution follow the convolution that makes the s x s pixels of every pixel, at
-    scale s."""
+    """Whether a ReLU and another 3x3 convolution follow the convolution that makes s x s output pixels from every
+    pixel. s is the scale."""
     clip: bool = True
     """Whether the output is clipped to the range of colours. The clipping is meant for INT8."""
     block: Annotated[str, one_of(BLOCKS), Search(tuple(BLOCKS))] = "plain"
-    """Kind of the 3x3 convolutions. Each kind is one 3x3 convolution as deployed. repvgg, ecb and rrrb have more
+    """Kind of the 3x3 convolutions. Each kind is deployed as one 3x3 convolution. repvgg, ecb and rrrb have more
     parameters in training."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 3
-    """Number of colours that the network sees. 3: RGB, as published. 1: only Y; Cb and Cr are enlarged bicubically."""
+    """Number of colours that the network sees. 3: RGB, as published. 1: only Y; Cb and Cr are upscaled bicubically."""
     attention: AttentionName = "none"
     """Attention on the output of every convolution that keeps the number of channels."""
 
@@ -47,8 +47,8 @@ class AbpnSpec(Spec):
 class Abpn(nn.Module):
     """The network from (N, C, H, W) in [0, 1] to (N, C, sH, sW) at scale s. C is the number of colours.
 
-    Inside, colours run from 0 to 255, as in the authors' code. Departure: the authors' code starts with Glorot's normal
-    distribution, this network with PyTorch's default.
+    Inside, colours run from 0 to 255, as in the authors' code. Departure: the authors' code draws the initial weights
+    from Glorot's normal distribution. This network uses PyTorch's default.
     """
 
     def __init__(self, spec: AbpnSpec, scale: int) -> None:
@@ -76,7 +76,7 @@ class Abpn(nn.Module):
 
 
 def network(spec: AbpnSpec, scale: int) -> nn.Module:
-    """Builds ABPN for RGB or for Y alone, as the spec says. In both cases, the result takes and returns RGB."""
+    """Builds ABPN for RGB or for Y alone, as `spec.colours` chooses. The network takes and returns RGB."""
     return on_colours(Abpn(spec, scale), spec.colours, scale)
 
 

@@ -41,31 +41,33 @@ class BsrnSpec(Spec):
     n_blocks: Annotated[int, Field(ge=1, le=64), Search((2, 5, 8))] = 8
     """Number of distillation blocks. A 1x1 convolution fuses the outputs of all blocks."""
     n_steps: Annotated[int, Field(ge=2, le=16), Search((3, 4))] = 4
-    """Number of 3x3 convolutions in a block. The input of each, except the last, is also distilled by a 1x1 convolution."""
+    """Number of 3x3 convolutions in a block. A 1x1 convolution also distils the input of each, except the last."""
     distillation_rate: Annotated[float, Field(gt=0, le=1), Search((0.25, 0.5))] = 0.5
     """Share of n_feats that each step distils, rounded to a whole number of channels."""
     convolution: Annotated[str, one_of(CONVOLUTIONS), Search(CONVOLUTIONS)] = "blueprint"
-    """Kind of the 3x3 convolutions. blueprint: 1x1, then depthwise. depthwise: depthwise, then 1x1. plain: an ordinary one."""
+    """Kind of the 3x3 convolutions. blueprint: 1x1, then depthwise. depthwise: depthwise, then 1x1. plain: an ordinary
+    convolution."""
     pointwise_bias: Annotated[bool, Search((False, True))] = False
     """Whether the 1x1 convolution of a blueprint or depthwise convolution has a bias (true in BSRN-S)."""
     image_copies: Annotated[int, Field(ge=1, le=16), Search((1, 4))] = 4
     """Number of copies of the image that the first convolution reads."""
     spatial_attention: Annotated[str, one_of(SPATIAL), Search(SPATIAL)] = "separable"
     """Spatial attention (ESA) in every block. separable: all its 3x3 convolutions are of the kind `convolution`.
-    strided_plain: all but the strided one (BSRN-S)."""
+    strided_plain: all except the strided one, which is plain (BSRN-S)."""
     channel_attention: Annotated[str, one_of(CHANNEL), Search(CHANNEL)] = "contrast"
     """Channel attention in every block. weights: one learnt weight for each channel, then a 1x1 convolution (BSRN-S)."""
     activation: ActivationName = "gelu"
-    """Activation everywhere but inside the channel attention."""
+    """Activation everywhere except inside the channel attention."""
     attention: AttentionName = "none"
     """Attention on the output of every block, after the block's own attention."""
     residual_scaling: ScalingName = "none"
     """Learnt scaling applied to the input of every block."""
     upsampler: UpsamplerName = "direct"
-    """The layers that turn the features into the enlarged image."""
+    """The layers that turn the features into the upscaled image."""
     block: BlockName = "plain"
-    """Kind of the 3x3 convolutions in the blocks, apart from the spatial attention: of the depthwise ones, or of the ordinary
-    ones if `convolution` is plain. Each kind is one 3x3 convolution as deployed. repvgg, ecb and rrrb train more branches."""
+    """Kind of the 3x3 convolutions in the blocks, except in the spatial attention. The choice applies to depthwise
+    convolutions, or to ordinary ones if `convolution` is plain. Each kind is deployed as one 3x3 convolution. repvgg,
+    ecb and rrrb train more branches."""
 
     @model_validator(mode="after")
     def _distils_a_channel(self) -> "BsrnSpec":
@@ -82,9 +84,9 @@ class BsrnSpec(Spec):
         return round(self.n_feats * self.distillation_rate)
 
     def canonical(self) -> "BsrnSpec":
-        """Returns the spec with the rate `distilled` / `n_feats`, and without choices that have no effect.
+        """Returns the spec with the rate `distilled` / `n_feats`, and with one value for choices that have no effect.
 
-        Plain convolutions have no pointwise bias, and make both spatial attentions equal.
+        Plain convolutions have no pointwise bias, and the two spatial attentions are then equal.
         """
         values = dict(self) | {"distillation_rate": self.distilled / self.n_feats}
         if self.convolution == "plain":
@@ -96,7 +98,9 @@ class BsrnSpec(Spec):
     def conv3(
         self, inputs: int, outputs: int, *, stride: int = 1, padding: int = 1, plain: bool = False
     ) -> nn.Module:
-        """Builds a 3x3 convolution of the kind `convolution`, or an ordinary one if `plain` is true. It has no branches."""
+        """Builds a 3x3 convolution of the kind `convolution`, or an ordinary one if `plain` is true. Neither has
+        branches.
+        """
         if plain or self.convolution == "plain":
             return nn.Conv2d(inputs, outputs, 3, stride, padding)
         point = conv(1, inputs, outputs, bias=self.pointwise_bias)
@@ -107,7 +111,7 @@ class BsrnSpec(Spec):
         return nn.Sequential(nn.Conv2d(inputs, inputs, 3, stride, padding, groups=inputs), point)
 
     def branched(self, inputs: int, outputs: int) -> nn.Module:
-        """Builds a 3x3 convolution of the kind `convolution`, whose part of 3x3 pixels is of the kind `block`."""
+        """Builds a 3x3 convolution of the kind `convolution`. Its 3x3 part is of the kind `block`."""
         if self.convolution == "plain":
             return block_conv(self.block, inputs, outputs)
         point = conv(1, inputs, outputs, bias=self.pointwise_bias)

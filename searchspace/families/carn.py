@@ -51,10 +51,10 @@ class CarnSpec(Spec):
     residual_scaling: ScalingName = "none"
     """Learnt scaling applied to the input of every residual block."""
     upsampler: Annotated[str, one_of(CARN_UPSAMPLERS), Search(CARN_UPSAMPLERS)] = OWN_UPSAMPLER
-    """The layers that turn the features into the enlarged image. grouped: stepwise, with grouped convolutions and a
+    """The layers that turn the features into the upscaled image. grouped: stepwise, with grouped convolutions and a
     ReLU before each shuffle."""
     block: BlockName = "plain"
-    """Kind of the 3x3 convolutions in the residual blocks. Each kind is one 3x3 convolution as deployed. repvgg, ecb
+    """Kind of the 3x3 convolutions in the residual blocks. Each kind is deployed as one 3x3 convolution. repvgg, ecb
     and rrrb have more parameters in training."""
 
     @model_validator(mode="after")
@@ -120,7 +120,7 @@ class CascadingBlock(nn.Module):
 
 
 class GroupedShuffle(nn.Sequential):
-    """Enlarges (N, C, H, W) to (N, C, sH, sW) by grouped convolutions, ReLUs and pixel shuffles by 2 or 3."""
+    """Upscales (N, C, H, W) to (N, C, sH, sW) by grouped convolutions, ReLUs and pixel shuffles by 2 or 3."""
 
     def __init__(self, channels: int, scale: int, groups: int) -> None:
         layers: list[nn.Module] = []

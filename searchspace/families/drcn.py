@@ -30,9 +30,9 @@ class DrcnSpec(Spec):
     recursions: Annotated[int, Field(ge=1, le=64), Search((4, 9, 16))] = 16
     """Number of times that the recursive convolution is applied."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 1
-    """Number of colours that the network sees. 1: only Y, as published; Cb and Cr are enlarged bicubically. 3: RGB."""
+    """Number of colours that the network sees. 1: only Y, as published; Cb and Cr are upscaled bicubically. 3: RGB."""
     block: BlockName = "plain"
-    """Kind of the recursive 3x3 convolution. Each kind is one 3x3 convolution as deployed. repvgg, ecb and rrrb have
+    """Kind of the recursive 3x3 convolution. Each kind is deployed as one 3x3 convolution. repvgg, ecb and rrrb have
     more parameters in training."""
 
 
@@ -62,7 +62,7 @@ class Drcn(nn.Module):
 
 
 def network(spec: DrcnSpec, scale: int) -> nn.Module:
-    """Builds the network that enlarges by the factor `scale`. The network takes and returns RGB."""
+    """Builds the network that upscales by the factor `scale`. The network takes and returns RGB."""
     return on_colours(Drcn(spec, scale), spec.colours, scale)
 
 

@@ -2,8 +2,8 @@
 
 Source: Tai et al. 2017, "Image Super-Resolution via Deep Recursive Residual Network" (docs/facts.md 6). The default is
 B1U25, one recursive block of 25 units. Like the public code jt827859032/DRRN-pytorch, this network has no biases and no
-batch norm, and it has a ReLU before every convolution. The ReLU of that code works in place, so its skips add
-activated features. The skips of this network do so only if the weights of that code are loaded.
+batch norm, and it has a ReLU before every convolution. The ReLU of that code works in place, so its skips add activated
+features. The skips of this network add activated features only if weights of that code are loaded.
 """
 
 from typing import Annotated, Literal
@@ -33,14 +33,14 @@ class DrrnSpec(Spec):
     recursions: Annotated[int, Field(ge=1, le=100), Search((9, 17, 25))] = 25
     """Number of times that the unit is applied (U)."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 1
-    """Number of colours that the network sees. 1: only Y, as published; Cb and Cr are enlarged bicubically. 3: RGB."""
+    """Number of colours that the network sees. 1: only Y, as published; Cb and Cr are upscaled bicubically. 3: RGB."""
     attention: AttentionName = "none"
     """Attention after every application of the unit. global uses one map for all applications. Every other
     attention has its own gate for each application."""
     residual_scaling: ScalingName = "none"
     """Learnt scaling applied to the first features, before the outputs of the unit are added to them."""
     block: BlockName = "plain"
-    """Kind of the 3x3 convolutions in the unit. Each kind is one 3x3 convolution as deployed. repvgg, ecb
+    """Kind of the 3x3 convolutions in the unit. Each kind is deployed as one 3x3 convolution. repvgg, ecb
     and rrrb have more parameters in training."""
 
 
@@ -74,7 +74,7 @@ class Drrn(nn.Module):
 
 
 def network(spec: DrrnSpec, scale: int) -> nn.Module:
-    """Builds the network that enlarges by the factor `scale`. The network takes and returns RGB."""
+    """Builds the network that upscales by the factor `scale`. The network takes and returns RGB."""
     return on_colours(Drrn(spec, scale), spec.colours, scale)
 
 

@@ -37,12 +37,12 @@ class EcbsrSpec(Spec):
     n_blocks: Annotated[int, Field(ge=1, le=256), Search((4, 8, 10, 16))] = 4
     """Number of convolutions between the first and the last convolution (M)."""
     block: Annotated[str, one_of(BLOCKS), Search(tuple(BLOCKS))] = "ecb"
-    """Kind of the 3x3 convolutions. Each kind is one 3x3 convolution as deployed. repvgg, ecb and rrrb have more
+    """Kind of the 3x3 convolutions. Each kind is deployed as one 3x3 convolution. repvgg, ecb and rrrb have more
     parameters in training."""
     activation: Annotated[str, one_of(ACTIVATIONS), Search(tuple(ACTIVATIONS))] = "prelu"
     """Activation after every convolution except the last. prelu has one slope per channel."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 1
-    """Number of colours that the network sees. 1: only Y, as published; Cb and Cr are enlarged bicubically. 3: RGB."""
+    """Number of colours that the network sees. 1: only Y, as published; Cb and Cr are upscaled bicubically. 3: RGB."""
     attention: AttentionName = "none"
     """Attention on the output of every activation except the first."""
 
@@ -76,7 +76,7 @@ class Ecbsr(nn.Module):
 
 
 def network(spec: EcbsrSpec, scale: int) -> nn.Module:
-    """Builds ECBSR for RGB or for Y alone, as the spec says. In both cases, the result takes and returns RGB."""
+    """Builds ECBSR for RGB or for Y alone, as `spec.colours` chooses. The network takes and returns RGB."""
     return on_colours(Ecbsr(spec, scale), spec.colours, scale)
 
 
@@ -95,7 +95,8 @@ CONFIGS = "xindongzhang/ECBSR, configs"
 EDGE_NAMES = ("sbx", "sby", "lpl")
 """The names of the edge filters in the authors' code, in the order of EDGES."""
 UNUSED = r"\.conv1x1_(sbx|sby|lpl)\.(b0|mask)$"
-"""Finds the edge filters themselves, and biases before them, which have no effect (`searchspace.strategies.reparam`)."""
+"""Matches the names of the edge filters themselves and of the biases before them, which have no effect
+(`searchspace.strategies.reparam`)."""
 
 
 def _layers(spec: EcbsrSpec, places: Sequence[str]) -> Iterator[str]:
@@ -125,7 +126,9 @@ def _layers_on_luma(spec: EcbsrSpec, _scale: int) -> list[str]:
 
 
 def _layers_at_first(spec: EcbsrSpec, _scale: int) -> list[str]:
-    """Returns the names in the authors' first code, which divides the chain. It has no plain form."""
+    """Returns the names in the authors' first code, which splits the chain into head, body and tail and has no plain
+    form.
+    """
     if spec.colours != 1 or spec.block != "ecb":
         return []
     return list(_layers(spec, ["head.0", *(f"body.{i}" for i in range(spec.n_blocks)), "tail.0"]))

@@ -36,7 +36,7 @@ CONVOLUTIONS: dict[str, Callable[[int, int], nn.Module]] = {
 """The builder of a 3x3 convolution for each value of `block`. A builder takes (input channels, output channels)."""
 
 OWN_BLOCKS = ("edbb", "plain")
-"""The values of `block` that the author's code has. `auto` for the whole family tries these alone."""
+"""The values of `block` in the author's code. With `auto`, a sweep tries only these."""
 
 ACTIVATIONS: dict[str, Callable[[int], nn.Module]] = {
     "prelu": nn.PReLU,
@@ -58,13 +58,13 @@ class EfdnSpec(Spec):
     """Knobs of EFDN. The defaults are the published network."""
 
     n_feats: Annotated[int, Field(ge=2, le=512), Search((16, 24, 32, 48))] = 48
-    """Number of channels between blocks. Inside a block, four feature maps are reduced to half as many channels."""
+    """Number of channels between blocks. Inside a block, four feature maps are reduced to half this number."""
     n_blocks: Annotated[int, Field(ge=2, le=64), Search((2, 3, 4, 6))] = 4
     """Number of blocks. A 1x1 convolution fuses the output of every block after the first with an earlier output."""
     block: Annotated[str, one_of(CONVOLUTIONS), Search(OWN_BLOCKS)] = "edbb"
     """The form in which the 3x3 convolutions of the blocks train. edbb: with a 1x1 convolution and three edge filters
-    beside them, which are folded into one convolution for deployment. plain: as one. repvgg, ecb and rrrb: with the
-    branches of other papers; name them to search them."""
+    beside each. All are folded into one convolution for deployment. plain: as one convolution. repvgg, ecb and rrrb:
+    with branches from other papers. A sweep searches these three only if its file names them."""
     activation: Annotated[str, one_of(ACTIVATIONS), Search(tuple(ACTIVATIONS))] = "prelu"
     """The activation after each of the first three convolutions of a block."""
     block_attention: Annotated[str, one_of(BLOCK_ATTENTIONS), Search(tuple(BLOCK_ATTENTIONS))] = (
@@ -76,11 +76,13 @@ class EfdnSpec(Spec):
     residual_scaling: ScalingName = "none"
     """Learnt scaling applied to the input of every block."""
     upsampler: UpsamplerName = "direct"
-    """The layers that turn the features into the enlarged image."""
+    """The layers that turn the features into the upscaled image."""
 
 
 class Block(nn.Module):
-    """A 1x1 and two 3x3 convolutions in a row. Their input and their outputs are reduced, fused, gated and added."""
+    """A 1x1 and two 3x3 convolutions in a row. Their input and outputs are reduced, fused and gated. The input is
+    added.
+    """
 
     def __init__(self, spec: EfdnSpec) -> None:
         super().__init__()

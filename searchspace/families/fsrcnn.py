@@ -36,14 +36,14 @@ class FsrcnnSpec(Spec):
     first_kernel: Annotated[Literal[3, 5], Search((3, 5))] = 5
     """Kernel size of the first convolution."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 3
-    """Number of colours that the network sees. 3: RGB. 1: only Y; Cb and Cr are enlarged bicubically."""
+    """Number of colours that the network sees. 3: RGB. 1: only Y; Cb and Cr are upscaled bicubically."""
     attention: AttentionName = "none"
     """Attention on the output of every mapping layer. global computes its map from the
     features after shrinking."""
     upsampler: UpsamplerName = "transposed"
-    """The layers that turn the features into the enlarged image."""
+    """The layers that turn the features into the upscaled image."""
     block: BlockName = "plain"
-    """Kind of the 3x3 convolutions in the mapping layers. Each kind is one 3x3 convolution as deployed. repvgg, ecb
+    """Kind of the 3x3 convolutions in the mapping layers. Each kind is deployed as one 3x3 convolution. repvgg, ecb
     and rrrb have more parameters in training."""
 
     @model_validator(mode="after")
@@ -86,7 +86,7 @@ class Fsrcnn(nn.Module):
 
 
 def network(spec: FsrcnnSpec, scale: int) -> nn.Module:
-    """Builds FSRCNN for RGB or for Y alone, as the spec says. In both cases, the result takes and returns RGB."""
+    """Builds FSRCNN for RGB or for Y alone, as `spec.colours` chooses. The network takes and returns RGB."""
     return on_colours(Fsrcnn(spec, scale), spec.colours, scale)
 
 

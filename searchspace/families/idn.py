@@ -45,16 +45,16 @@ class IdnSpec(Spec):
     groups: Annotated[int, Field(ge=1, le=64), Search((1, 2, 4))] = 4
     """Number of groups in the middle convolution of each half of a block. It must divide n, n - d and n - 2d."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 3
-    """Number of colours that the network sees. 3: RGB. 1: only Y; Cb and Cr are enlarged bicubically."""
+    """Number of colours that the network sees. 3: RGB. 1: only Y; Cb and Cr are upscaled bicubically."""
     attention: AttentionName = "none"
     """Attention on the output of every block."""
     residual_scaling: ScalingName = "none"
     """Learnt scaling applied to the input of every block."""
     upsampler: Annotated[str, one_of(IDN_UPSAMPLERS), Search(IDN_UPSAMPLERS)] = "subpixel"
-    """The layers that turn the features into the enlarged image. subpixel: a 3x3 convolution and the direct
+    """The layers that turn the features into the upscaled image. subpixel: a 3x3 convolution and the direct
     upsampler. deconv17: the transposed 17x17 convolution of the original network."""
     block: BlockName = "plain"
-    """Kind of the 3x3 convolutions in the distillation blocks. Each kind is one 3x3 convolution as deployed. repvgg, ecb
+    """Kind of the 3x3 convolutions in the distillation blocks. Each kind is deployed as one 3x3 convolution. repvgg, ecb
     and rrrb have more parameters in training."""
 
     @model_validator(mode="after")
@@ -128,7 +128,7 @@ def _upsampler(spec: IdnSpec, scale: int) -> nn.Module:
 class Idn(nn.Module):
     """The network from (N, C, H, W) in [0, 1] to (N, C, sH, sW) at scale s. C is 3 or 1.
 
-    Its layers compute the difference from a bicubic enlargement. Inside, colours run from 0 to 255, as in the
+    The layers compute the difference from the bicubically upscaled image. Inside, colours run from 0 to 255, as in the
     authors' code. Modules are registered in the order of that code.
     """
 
@@ -150,7 +150,7 @@ class Idn(nn.Module):
 
 
 def network(spec: IdnSpec, scale: int) -> nn.Module:
-    """Builds IDN for RGB or for Y alone, as the spec says. In both cases, the result takes and returns RGB."""
+    """Builds IDN for RGB or for Y alone, as `spec.colours` chooses. The network takes and returns RGB."""
     return on_colours(Idn(spec, scale), spec.colours, scale)
 
 

@@ -55,9 +55,9 @@ class ImdnSpec(Spec):
     residual_scaling: ScalingName = "none"
     """Learnt scaling applied to the input of every block."""
     upsampler: UpsamplerName = "direct"
-    """The layers that turn the features into the enlarged image."""
+    """The layers that turn the features into the upscaled image."""
     block: BlockName = "plain"
-    """Kind of the 3x3 convolutions in the blocks. Each kind is one 3x3 convolution as deployed. repvgg, ecb
+    """Kind of the 3x3 convolutions in the blocks. Each kind is deployed as one 3x3 convolution. repvgg, ecb
     and rrrb have more parameters in training."""
 
     @model_validator(mode="after")

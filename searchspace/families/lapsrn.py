@@ -1,4 +1,4 @@
-"""LapSRN: each level enlarges the features and the image by 2 and adds detail to the image.
+"""LapSRN: each level upscales the features and the image by 2 and adds detail to the image.
 
 Source: Lai et al. 2017, "Deep Laplacian Pyramid Networks for Fast and Accurate Super-Resolution", and the released
 weights (docs/facts.md 6). The paper also trains on the images of the lower levels; this implementation returns only
@@ -30,19 +30,19 @@ class LapsrnSpec(Spec):
     n_convs: Annotated[int, Field(ge=1, le=64), Search((3, 5, 10))] = 10
     """Number of 3x3 convolutions in a level, before its transposed convolution."""
     enlarging_kernel: Annotated[Literal[3, 4], Search((3, 4))] = 3
-    """Kernel size of the transposed convolution that enlarges the features (4 in twtygqyy/pytorch-LapSRN)."""
+    """Kernel size of the transposed convolution that upscales the features (4 in twtygqyy/pytorch-LapSRN)."""
     bias: Annotated[bool, Search((True, False))] = True
     """Whether the convolutions have biases (false in twtygqyy/pytorch-LapSRN). The convolution that
-    enlarges the image never has a bias."""
+    upscales the image never has a bias."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 1
-    """Number of colours that the network sees. 1: only Y, as published; Cb and Cr are enlarged bicubically. 3: RGB."""
+    """Number of colours that the network sees. 1: only Y, as published; Cb and Cr are upscaled bicubically. 3: RGB."""
     block: BlockName = "plain"
-    """Kind of the 3x3 convolutions before the transposed convolutions. Each kind is one 3x3 convolution as deployed. repvgg, ecb
-    and rrrb have more parameters in training."""
+    """Kind of the 3x3 convolutions before the transposed convolutions. Each kind is deployed as one 3x3 convolution.
+    repvgg, ecb and rrrb have more parameters in training."""
 
 
 class Level(nn.Module):
-    """One level of the pyramid: enlarges the features and the image by 2 and adds detail to the image."""
+    """One level of the pyramid: upscales the features and the image by 2 and adds detail to the image."""
 
     def __init__(self, spec: LapsrnSpec) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class Lapsrn(nn.Module):
 
 
 def _make_bilinear(image: nn.ConvTranspose2d) -> None:
-    """Sets the weights of the transposed convolution `image` to a bilinear enlargement of each colour by 2."""
+    """Sets the weights of the transposed convolution `image` so that it upscales each colour bilinearly by 2."""
     sides = torch.tensor([0.25, 0.75, 0.75, 0.25])
     colours = torch.eye(image.in_channels)
     with torch.no_grad():
@@ -89,7 +89,7 @@ def _make_bilinear(image: nn.ConvTranspose2d) -> None:
 
 
 def network(spec: LapsrnSpec, scale: int) -> nn.Module:
-    """Builds the network that enlarges by the factor `scale`. The network takes and returns RGB."""
+    """Builds the network that upscales by the factor `scale`. The network takes and returns RGB."""
     return on_colours(Lapsrn(spec, scale), spec.colours, scale)
 
 

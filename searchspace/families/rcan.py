@@ -40,13 +40,13 @@ class RcanSpec(Spec):
     residual_scaling: ScalingName = "none"
     """Learnt scaling applied to the input of every residual block and of every residual group."""
     upsampler: UpsamplerName = "stepwise"
-    """The layers that turn the features into the enlarged image."""
+    """The layers that turn the features into the upscaled image."""
     block: BlockName = "plain"
-    """Kind of the 3x3 convolutions in the residual blocks. Each kind is one 3x3 convolution as deployed. repvgg, ecb
+    """Kind of the 3x3 convolutions in the residual blocks. Each kind is deployed as one 3x3 convolution. repvgg, ecb
     and rrrb have more parameters in training."""
 
     def canonical(self) -> "RcanSpec":
-        """Returns the spec in which all reductions that give the same number of middle channels are one value.
+        """Returns the spec with one common value for all reductions that give the same number of middle channels.
 
         Without channel attention inside the blocks, the reduction is the default.
         """

@@ -28,7 +28,7 @@ class RlfnSpec(Spec):
     n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 32, 48, 52))] = 52
     """Number of channels between blocks."""
     inner_feats: Annotated[int, Field(ge=0, le=512), Search((0, 32, 48))] = 0
-    """Number of channels between the convolutions of a block. 0: as many as n_feats."""
+    """Number of channels between the convolutions of a block. 0: n_feats channels."""
     n_blocks: Annotated[int, Field(ge=1, le=64), Search((2, 4, 6))] = 6
     """Number of residual local feature blocks."""
     n_convs: Annotated[int, Field(ge=2, le=8), Search((2, 3))] = 3
@@ -42,10 +42,10 @@ class RlfnSpec(Spec):
     residual_scaling: ScalingName = "none"
     """Learnt scaling applied to the input of every block."""
     upsampler: UpsamplerName = "direct"
-    """The layers that turn the features into the enlarged image."""
+    """The layers that turn the features into the upscaled image."""
     block: BlockName = "plain"
-    """Kind of the 3x3 convolutions in the blocks, apart from the gate. Each kind is one 3x3 convolution as deployed. repvgg,
-    ecb and rrrb have more parameters in training."""
+    """Kind of the 3x3 convolutions in the blocks, apart from the gate. Each kind is deployed as one 3x3 convolution.
+    repvgg, ecb and rrrb have more parameters in training."""
 
     @property
     def inner(self) -> int:

@@ -1,4 +1,4 @@
-"""SPAN: blocks of three convolutions whose output is its own attention map, and its successor SPANV2.
+"""SPAN, whose blocks of three convolutions use their output as an attention map, and its successor SPANV2.
 
 Source: Wan et al. 2024, "Swift Parameter-free Attention Network for Efficient Super-Resolution", the authors' code
 (hongyuanyu/SPAN, basicsr/archs/span_arch.py at e19736ddab983d4787ef24d4b9c64b5e6bc5fee4), and for SPANV2
@@ -33,7 +33,7 @@ CONVOLUTIONS: dict[str, Callable[[int, int, bool], nn.Module]] = {
 """The builder of a 3x3 convolution for each value of `block`. A builder takes (input channels, output channels, bias)."""
 
 OWN_BLOCKS = ("conv3xc", "plain")
-"""The values of `block` that the authors' code has. `auto` for the whole family tries these alone."""
+"""The values of `block` in the authors' code. With `auto`, a sweep tries only these."""
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"silu": F.silu, "relu": torch.relu}
 """The activation for each value of `activation`."""
@@ -67,11 +67,12 @@ class SpanSpec(Spec):
     n_blocks: Annotated[int, Field(ge=1, le=64), Search((2, 4, 5, 6, 8))] = 6
     """Number of blocks of three convolutions."""
     layout: Annotated[Literal["span", "v2"], Search(("span", "v2"))] = "span"
-    """What stands around the blocks. span: a convolution before them, and a 1x1 convolution that fuses four feature maps
-    behind them. v2: the first block reads the image, and the upsampler reads the image beside the features."""
+    """The layers around the blocks. span: a convolution before them, and a 1x1 convolution after them that fuses four
+    feature maps. v2: the first block reads the image, and the upsampler reads the image and the features."""
     block: Annotated[str, one_of(CONVOLUTIONS), Search(OWN_BLOCKS)] = "conv3xc"
     """The form in which every 3x3 convolution before the upsampler trains. conv3xc: as four convolutions, which are
-    deployed as one. plain: as one. repvgg, ecb and rrrb: with the branches of other papers; name them to search them."""
+    deployed as one. plain: as one. repvgg, ecb and rrrb: with branches from other papers. A sweep searches these three
+    only if its file names them."""
     activation: Annotated[str, one_of(ACTIVATIONS), Search(tuple(ACTIVATIONS))] = "silu"
     """The activation between the convolutions of a block."""
     block_attention: Annotated[Gate, Search(("parameter_free", "guided", "none"))] = (
@@ -89,7 +90,7 @@ class SpanSpec(Spec):
     residual_scaling: ScalingName = "none"
     """Learnt scaling applied to the input of every block."""
     upsampler: Annotated[str, one_of(SPAN_UPSAMPLERS), Search(tuple(SPAN_UPSAMPLERS))] = "direct"
-    """The layers that turn the features into the enlarged image. SPANV2 uses separable."""
+    """The layers that turn the features into the upscaled image. SPANV2 uses separable."""
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
@@ -100,7 +101,7 @@ class SpanSpec(Spec):
         return self
 
     def canonical(self) -> Self:
-        """Returns the spec with defaults for knobs without effect: in the layout v2, the first block has no residual."""
+        """Returns the spec with defaults for knobs without effect. In layout v2, the first block has no residual."""
         if self.layout == "span":
             return self
         idle = ["image_range"]
@@ -126,7 +127,7 @@ class Block(nn.Module):
         self.scaling = RESIDUAL_SCALINGS[spec.residual_scaling](n)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns the output and the activated features of the first convolution, both (N, C, H, W)."""
+        """Returns the output of the block, and the first convolution's features after activation, both (N, C, H, W)."""
         x = self.scaling(x)
         first = self._first(x)
         last = self._last(first)
@@ -168,7 +169,8 @@ def _upsampler(spec: SpanSpec, channels: int, scale: int) -> nn.Module:
 class Span(nn.Module):
     """The network from (N, 3, H, W) in [0, 1] to (N, 3, sH, sW) at scale s.
 
-    It subtracts the mean colour, and does not add it again. Modules are registered in the order of the authors' code.
+    The network subtracts the mean colour and does not add it back. Modules are registered in the order of the authors'
+    code.
     """
 
     mean: Tensor
@@ -203,8 +205,9 @@ class Span(nn.Module):
 class SpanV2(nn.Module):
     """The network from (N, 3, H, W) in [0, 1] to (N, 3, sH, sW) at scale s, in the layout of SPANV2.
 
-    The image beside the features has 3 s^2 channels, so that a pixel shuffle gives the image enlarged by repetition. Its
-    convolution starts as this repetition and is trained.
+    The upsampler reads the features and 3 s^2 channels, which a convolution computes from the image. At first, each
+    colour is repeated s^2 times, so a pixel shuffle would give the image upscaled by repetition. The convolution is
+    trained.
     """
 
     def __init__(self, spec: SpanSpec, scale: int) -> None:
@@ -229,7 +232,7 @@ class SpanV2(nn.Module):
 
 
 def network(spec: SpanSpec, scale: int) -> nn.Module:
-    """Builds the network that enlarges by the factor `scale`."""
+    """Builds the network that upscales by the factor `scale`."""
     return SpanV2(spec, scale) if spec.layout == "v2" else Span(spec, scale)
 
 

@@ -1,4 +1,4 @@
-"""SRCNN: three convolutions on the bicubically enlarged image.
+"""SRCNN: three convolutions on the bicubically upscaled image.
 
 Source: Dong et al. 2014, "Learning a Deep Convolutional Network for Image Super-Resolution" (docs/facts.md 6). The
 paper's network works on Y. With `colours: 3` the network works on RGB.
@@ -41,7 +41,7 @@ class SrcnnSpec(Spec):
     tail_kernel: Annotated[Kernel, Search((3, 5))] = 5
     """Kernel size of the last convolution."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 1
-    """Number of colours that the network sees. 1: only Y, as published; Cb and Cr are enlarged bicubically. 3: RGB."""
+    """Number of colours that the network sees. 1: only Y, as published; Cb and Cr are upscaled bicubically. 3: RGB."""
 
 
 class Srcnn(nn.Module):
@@ -63,7 +63,7 @@ class Srcnn(nn.Module):
 
 
 def network(spec: SrcnnSpec, scale: int) -> nn.Module:
-    """Builds the network that enlarges by the factor `scale`. The network takes and returns RGB."""
+    """Builds the network that upscales by the factor `scale`. The network takes and returns RGB."""
     return on_colours(Srcnn(spec, scale), spec.colours, scale)
 
 

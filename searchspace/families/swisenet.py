@@ -40,13 +40,13 @@ class SwisenetSpec(Spec):
     residual_scaling: ScalingName = "none"
     """Learnt scaling applied to the input of each of the two residual connections in every block."""
     upsampler: UpsamplerName = "scale_wise"
-    """The layers that turn the features into the enlarged image. Their convolutions are
+    """The layers that turn the features into the upscaled image. Their convolutions are
     weight-normalised, except transposed convolutions."""
     upsampler_groups: Annotated[int, Field(ge=1, le=64), Search((1, 2, 4))] = 4
-    """Number of groups in the enlarging convolutions of the upsampler scale_wise. It must divide n_feats."""
+    """Number of groups in the upscaling convolutions of the upsampler scale_wise. It must divide n_feats."""
     block: BlockName = "plain"
-    """Kind of the depthwise 3x3 convolutions in the gated blocks. Each kind is one 3x3 convolution as deployed. repvgg, ecb
-    and rrrb train more branches."""
+    """Kind of the depthwise 3x3 convolutions in the gated blocks. Each kind is deployed as one 3x3 convolution. repvgg,
+    ecb and rrrb train more branches."""
 
     @model_validator(mode="after")
     def _groups_fit(self) -> "SwisenetSpec":
@@ -188,7 +188,7 @@ class Swisenet(nn.Module):
 
 
 def _enlarge(x: Tensor, scale: int) -> Tensor:
-    """Enlarges (N, C, H, W) to (N, C, sH, sW) with PyTorch's bicubic, as the authors' code does, not MATLAB's."""
+    """Upscales (N, C, H, W) to (N, C, sH, sW) with PyTorch's bicubic interpolation, as the authors' code does."""
     return F.interpolate(x, scale_factor=scale, mode="bicubic", align_corners=False)
 
 

@@ -72,7 +72,7 @@ def _published(scale: int, convention: Convention, source: str) -> Published:
 
 
 def _layers(spec: VdsrSpec, _scale: int) -> list[str]:
-    """Returns the names of the public code's layers. It registers the inner layers before the first and the last."""
+    """Returns the layers' names in the public code, which registers the inner layers before the first and the last."""
     inner = [f"residual_layer.{i}.conv" for i in range(spec.n_convs - 2)]
     return ["input", *inner, "output"]
 

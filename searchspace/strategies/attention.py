@@ -119,8 +119,8 @@ class EnhancedSpatialGate(nn.Module):
     ) -> None:
         """Builds the gate for features of `channels` channels.
 
-        `middle` is the number of channels of the small map, by default `channels // reduction`. `strided` and `body`
-        replace the strided 3x3 convolution, which has no padding, and the layers after the pooling.
+        `middle` is the number of channels of the small map, by default `channels // reduction`. `strided` replaces the
+        strided 3x3 convolution, which has no padding. `body` replaces the layers after the pooling.
         """
         super().__init__()
         middle = middle or max(1, channels // reduction)
@@ -148,11 +148,12 @@ class EnhancedSpatialGate(nn.Module):
         return self.strided(_at_least_3(squeezed))
 
     def _shrunk_for_export(self, squeezed: Tensor) -> Tensor:
-        """Returns what `_shrunk` returns, with at least 7 rows and columns, whatever size is traced.
+        """Returns the result of `_shrunk` with at least 7 rows and columns. The traced graph works for every image
+        size.
 
-        The input is padded by two zeros on each side, so that the convolution accepts every size, and the first and last
-        row and column of its output are dropped. A map that is smaller than the pooling window repeats its border, which has no effect on
-        a maximum.
+        The input is padded by two zeros on each side, so that the convolution accepts every size. Then the first and
+        last rows and columns of its output are dropped. A map smaller than the pooling window is padded with copies of
+        its border, which do not change a maximum.
         """
         small = self.strided(F.pad(squeezed, (2, 2, 2, 2)))
         for axis in (2, 3):

@@ -1,8 +1,8 @@
 """Convolutions that train with several linear branches and are deployed as one 3x3 convolution.
 
 All branches are linear, so their kernels add up to one 3x3 kernel. Training also computes this kernel and applies it to
-the features: it takes fewer Mult-Adds and less memory than to apply each branch, and autograd passes the gradient on
-to the branches. The result equals the sum of the branches up to rounding.
+the features. This takes fewer Mult-Adds and less memory than applying each branch. Autograd passes the gradient on to
+the branches. The result equals the sum of the branches up to rounding.
 """
 
 import copy
@@ -24,7 +24,8 @@ class Branched(Folding):
     """A 3x3 convolution with zero padding whose kernel is computed from branches. Maps (N, I, H, W) to (N, O, H, W)."""
 
     traced_as_one = True
-    """`sweeps.train.fast_cpu.graph_rewrites` takes the layer as one operator, because its forward pass asks for the device."""
+    """`sweeps.train.fast_cpu.graph_rewrites` takes the layer as one operator, because the layer's forward pass depends
+    on the device."""
 
     def __init__(
         self, in_channels: int, out_channels: int, *, groups: int = 1, bias: bool = True
@@ -49,7 +50,7 @@ class Branched(Folding):
         return F.conv2d(x, weight, bias, padding=1, groups=self.groups)
 
     def folded(self) -> nn.Conv2d:
-        """Returns the convolution that the branches equal. Its kernel is computed in float64.
+        """Returns the convolution that equals the sum of the branches. Its kernel is computed in float64.
 
         On the meta device, only the shape of the convolution is right.
         """

@@ -38,7 +38,7 @@ class Centred(nn.Module):
 
 
 class OnLuma(nn.Module):
-    """A network from RGB to RGB that applies `network` to Y and MATLAB's bicubic enlargement to Cb and Cr.
+    """A network from RGB to RGB that applies `network` to Y and MATLAB's bicubic upscaling to Cb and Cr.
 
     Neither the interpolation nor the colour conversion has a convolution, so a network that was published on the Y
     channel keeps its published counts.
@@ -50,7 +50,7 @@ class OnLuma(nn.Module):
         self.scale = scale
 
     def forward(self, low_res: Tensor) -> Tensor:
-        """Enlarges (N, 3, H, W) in [0, 1] to (N, 3, sH, sW). The inner network gets Y in [16, 235]/255."""
+        """Upscales (N, 3, H, W) in [0, 1] to (N, 3, sH, sW). The inner network gets Y in [16, 235]/255."""
         luma, chroma = rgb_to_ycbcr(low_res).split([1, 2], 1)
         return ycbcr_to_rgb(
             torch.cat([self.network(luma), enlarge_as_matlab(chroma, self.scale)], 1)
@@ -63,7 +63,9 @@ def on_colours(network: nn.Module, colours: int, scale: int) -> nn.Module:
 
 
 def take_colours_up_to_1(built: nn.Module) -> None:
-    """Lets a network whose parts multiply colours by `largest` work on colours up to 1, as some forks of its code do."""
+    """Sets the factor `largest` of each part to 1. The network then works on colours up to 1, as some forks of its code
+    do.
+    """
     for part in built.modules():
         if hasattr(part, "largest"):
             part.largest = 1.0  # type: ignore[assignment]

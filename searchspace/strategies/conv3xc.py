@@ -5,7 +5,8 @@ authors pad the input of the first 1x1 convolution with zeros, so that its bias 
 convolution reads. Therefore the folded convolution is exact at the border too.
 
 A checkpoint of this code holds the branches (`sk`, `conv.0` to `conv.2`), the folded convolution (`eval_conv`), or
-both. The code computes `eval_conv` from the branches before it uses it, so where a file has branches, they count.
+both. The code computes `eval_conv` from the branches before it uses this convolution. So the branches take precedence
+in a file that has both.
 """
 
 from collections.abc import Mapping
@@ -63,7 +64,7 @@ def unfolded(weight: Tensor, bias: Tensor | None) -> dict[str, Tensor]:
     """Returns tensors of a `Conv3XC` that computes what the 3x3 convolution (`weight`, `bias`) computes.
 
     The inner channels are copies of the channels outside, and only the first copy contributes. The result is exact.
-    After the first step of a training, every weight has a gradient.
+    After the first training step, every weight has a gradient.
     """
     outer, inner = weight.shape[:2]
     first = torch.eye(inner, dtype=weight.dtype).repeat(GAIN, 1)
@@ -118,7 +119,7 @@ def without_branches(
 
 
 def _parts(name: str, deployed: str) -> tuple[str, bool, str]:
-    """Splits the name of a tensor into its layer, whether it belongs to the folded convolution, and its kind."""
+    """Splits the name of a tensor. Returns its layer, whether it belongs to the folded convolution, and its kind."""
     rest, _, kind = name.rpartition(".")
     folded = rest == deployed or rest.endswith(f".{deployed}")
     return rest.removesuffix(deployed) if folded else rest, folded, kind

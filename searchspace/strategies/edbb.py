@@ -4,10 +4,11 @@ Source: icandle/EFDN, models/unitv2.py at 322cada4527dedd45370b358a2c75abcab6d2d
 arguments: without a branch that returns the input, and without a branch of 1x1 and 3x3 convolutions. Each edge branch
 is a 1x1 convolution and a fixed 3x3 filter for each channel (Sobel in x, Sobel in y, Laplace) with a learnt factor.
 
-Departure from the code: the 1x1 convolutions before the filters have no bias. In the code, they have one that also fills
-the border that the filter reads. It has no effect, because the taps of every filter add up to 0.
+Departure from the code: the 1x1 convolutions before the filters have no bias. In the code, they have a bias, which also
+fills the border that the filter reads. That bias has no effect, because the taps of every filter add up to 0.
 
-The training network of EFDN is not public. This class follows the block, and the checkpoints are deployed ones.
+The training network of EFDN is not public. This class follows the authors' class EDBB. The public checkpoints hold
+deployed networks.
 """
 
 from collections.abc import Mapping

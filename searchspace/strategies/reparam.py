@@ -5,9 +5,9 @@ of this convolution from the parameters of the branches in every step, and then 
 parameters of every branch as if each branch had been applied to the image, but the additional work is done on kernels
 and does not grow with the image. `searchspace.layers.deployed` replaces the block by the convolution itself.
 
-A 1x1 convolution with a bias that precedes a padded 3x3 convolution folds exactly only if the padding holds this bias, as
-in ECBSR and FMEN. The block computes the same function: its one convolution pads the input with zeros, which a 1x1
-convolution with a bias would turn into that bias.
+In ECBSR and FMEN, a 1x1 convolution with a bias precedes a 3x3 convolution, whose padding holds this bias. The two fold
+exactly into one only with such padding. The block computes the same function. Its single convolution pads the input
+with zeros, which the 1x1 convolution would turn into its bias.
 
 A block starts with the kernel and the bias that a plain convolution would have had, because one of its branches takes up
 the difference. With the same seed, a network therefore computes the same image before its first step, whatever its
@@ -91,7 +91,9 @@ class Reparameterised(Branched):
         return torch.einsum("gomyx,gmi->goiyx", *both).flatten(0, 1)
 
     def of_constant(self, kernel: Tensor, constant: Tensor) -> Tensor:
-        """Returns what a convolution with `kernel` (O, M / groups, 3, 3) makes of an image that is `constant` (M,)."""
+        """Returns the outputs (O,) of a convolution with `kernel` (O, M / groups, 3, 3) for an image of `constant`
+        colour (M,).
+        """
         both = (self.by_group(kernel.sum((2, 3))), self.by_group(constant))
         return torch.einsum("gom,gm->go", *both).flatten()
 
@@ -190,7 +192,7 @@ class Ecb(Reparameterised):
 
 
 class Rrrb(Reparameterised):
-    """RRRB: x + reduce(e + 3x3 convolution of e) with e = expand(x). The skip of x exists only if C' = C.
+    """RRRB: x + reduce(e + 3x3 convolution of e), where e = expand(x). The skip of x exists only if C' = C.
 
     expand and reduce are 1x1 convolutions, and e has C + C' channels. Before the first step, part of e is the input, and
     reduce passes the last C' channels on. So one piece of the 3x3 kernel maps the input to the output.
@@ -234,7 +236,9 @@ class Rrrb(Reparameterised):
         return weight, bias
 
     def add_to_kernel(self, difference: Tensor) -> None:
-        """Adds `difference` to the piece of the 3x3 kernel that maps the input to the output. Holds only at the start."""
+        """Adds `difference` to the piece of the 3x3 kernel that maps the input to the output. Valid before the first
+        step.
+        """
         inputs = self.in_channels // self.groups
         self.by_group(self.inner)[:, inputs:, :inputs].add_(self.by_group(difference))
 
@@ -255,7 +259,7 @@ BlockName = Annotated[str, one_of(BLOCKS), Search(tuple(BLOCKS), only_if_named=T
 
 
 def ungrouped(block: str) -> Callable[..., nn.Module]:
-    """Returns a builder of kind `block` that takes (channels in, channels out, bias), the last of which may be left out."""
+    """Returns a builder of kind `block` that takes (channels in, channels out, bias). The bias may be left out."""
 
     def build(in_channels: int, out_channels: int, bias: bool = True) -> nn.Module:
         return BLOCKS[block](in_channels, out_channels, 1, bias)

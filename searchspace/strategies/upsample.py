@@ -33,12 +33,12 @@ class DirectShuffle(nn.Sequential):
 
 
 def transposed(channels: int, scale: int, out_channels: int = 3) -> nn.ConvTranspose2d:
-    """Returns a transposed 9x9 convolution of stride s, which enlarges (N, C, H, W) to (N, out, sH, sW) (FSRCNN)."""
+    """Returns a transposed 9x9 convolution of stride s, which upscales (N, C, H, W) to (N, out, sH, sW) (FSRCNN)."""
     return nn.ConvTranspose2d(channels, out_channels, 9, scale, 4, output_padding=scale - 1)
 
 
 class NearestConv(nn.Sequential):
-    """Nearest-neighbour enlargement, then two 3x3 convolutions with a ReLU between them."""
+    """Nearest-neighbour upscaling, then two 3x3 convolutions with a ReLU between them."""
 
     def __init__(self, channels: int, scale: int, out_channels: int = 3) -> None:
         super().__init__(
@@ -142,7 +142,7 @@ def _resize(x: Tensor, size: tuple[int, int]) -> Tensor:
 def anchor(image: Tensor, scale: int) -> Tensor:
     """Returns each colour of `image` (N, C, H, W) repeated s^2 times, (N, C s^2, H, W).
 
-    A pixel shuffle by s turns the result into the nearest-neighbour enlargement of the image. Source: ABPN.
+    A pixel shuffle by s turns the result into the image upscaled by nearest neighbour. Source: ABPN.
     """
     return torch.stack([image] * scale**2, 2).flatten(1, 2)
 

@@ -88,7 +88,7 @@ class Grid:
         return dict(zip(names, digits, strict=True))
 
     def recipes(self) -> "Field | None":
-        """Returns a table of the recipe of all combinations, or None if the space searches no setting of the training."""
+        """Returns a table of the recipe of all combinations, or None if the space searches no training setting."""
         own = [
             (place, dimension)
             for place, dimension in enumerate(self.part.dimensions)

@@ -53,9 +53,9 @@ def spread(num_blocks: int, local_blocks: int) -> Layout:
     """Spreads `num_blocks` residual blocks over `local_blocks` local blocks in the encoder and one fewer in the decoder.
 
     Residual blocks are dealt out in rounds, one to each local block. The first round deals to the encoder, then to the
-    decoder. Later rounds deal to the last local block of the encoder after the decoder, so that this local block is the
-    first to get fewer residual blocks. For 26 residual blocks and 5
-    local blocks the result is the published 3-3-3-3-2/3-3-3-3.
+    decoder. Later rounds deal to the last local block of the encoder after the decoder. If residual blocks run out,
+    this local block therefore gets fewer first. For 26 residual blocks and 5 local blocks the result is the published
+    3-3-3-3-2/3-3-3-3.
     """
     encoder = [1] * local_blocks
     decoder = [0] * (local_blocks - 1)

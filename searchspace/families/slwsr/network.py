@@ -105,7 +105,7 @@ class Slwsr(nn.Module):
     def _encode(self, head: Tensor, guide: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Returns two lists of the encoder's features.
 
-        The first holds `head` and the outputs of all residual blocks, the second the outputs of all local blocks.
+        The first holds `head` and the outputs of all residual blocks. The second holds the outputs of all local blocks.
         """
         features, ends = [head], []
         blocks = iter(self.encoder)
