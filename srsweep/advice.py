@@ -1,4 +1,4 @@
-"""Builds the commands that the command line advises, with the name under which the person calls the program."""
+"""Builds the commands that srsweep recommends. Each begins with the words with which the person started srsweep."""
 
 import shlex
 import shutil
@@ -11,9 +11,9 @@ from sweeps.advice import command
 
 
 def advised(*words: object, storage: str | None = None) -> str:
-    """Returns the command line `srsweep words...`, which works when it is pasted into the person's shell.
+    """Returns the command line `srsweep words...`, quoted so that it can be pasted into the person's shell.
 
-    `storage` is the URL of the database that the command must use; None if it uses none.
+    `storage` is the URL of the database that the command must use; None if the command uses no database.
     """
     return command(*words, storage=storage, program=_program())
 

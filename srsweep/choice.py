@@ -126,9 +126,10 @@ def _keep_all(variant: Variant) -> str:
 def finder(url: str, folders: Sequence[Path] = ()) -> FindTrained:
     """Returns a function that finds the trained network and the validation images of a trial (sweep, number).
 
-    `folders` are output folders of `srsweep train`. If one of them holds the network of the trial, its weights are
-    used instead of the sweep's checkpoint. The function fetches nothing from an object store, and writes only to a
-    temporary folder, because a database of others must not decide what a report reads from a network or writes. Raises UserError if a folder is not an output folder of `srsweep train`.
+    `folders` are output folders of `srsweep train`. If one of them holds the network of the trial, its weights are used
+    instead of the sweep's checkpoint. The function fetches nothing from an object store, and writes only to a temporary
+    folder. A database from someone else must not decide what a report downloads or where it writes. Raises UserError if
+    a folder is not an output folder of `srsweep train`.
     """
     for folder in folders:
         if not (folder / NOTE).is_file():
@@ -157,7 +158,7 @@ def finder(url: str, folders: Sequence[Path] = ()) -> FindTrained:
 
 
 def _is_same(other: Variant, own: Variant) -> bool:
-    """Returns whether the variant `other` has the network of the trial `own`, and its recipe if the trial has one."""
+    """Returns whether the variant `other` has the network of the trial `own`, and the same recipe if `own` has one."""
     recipe = own.architecture.recipe
     settings = frozen(other.train.model_dump(mode="json", include={*recipe}))
     networks = other.architecture.without_recipe, own.architecture.without_recipe

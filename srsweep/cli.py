@@ -1,4 +1,4 @@
-"""The command `srsweep`. Its arguments say what to do and on which files; settings belong in the sweep file."""
+"""The command `srsweep`. Its arguments choose the action and the files. Settings belong in the sweep file."""
 
 from importlib import import_module
 
@@ -48,7 +48,7 @@ seconds.
 """
 
 SUBCOMMANDS = {"latency import": "Store latencies that were measured on another device."}
-"""Commands below a command that is none of the groups, so that no list of commands in a help shows them."""
+"""Commands below a command that is not a group. No list of commands in a help text shows them."""
 
 EPILOG = """
 \b
@@ -70,7 +70,7 @@ class Commands(OneLineErrors):
     """The group of all COMMANDS. It imports a command only when that command is needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Returns the names of all commands in alphabetical order, in which the help lists them."""
+        """Returns the names of all commands in alphabetical order, for the help."""
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

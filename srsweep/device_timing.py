@@ -29,9 +29,10 @@ NO_ADB = click.option(
     help="Do not use adb, even if it is installed. You copy the folder to the device yourself.",
 )
 RESULTS_HERE = "results-here"
-"""Folder in FOLDER with the results of `run --here`, apart from those that a person brings back from a device."""
+"""Folder in FOLDER for the results of `run --here`. It keeps them apart from results that a person brings back from a
+device."""
 LONGEST = 40
-"""Largest number of characters that the folder on the device takes over from the name of FOLDER."""
+"""Largest number of characters of FOLDER's name in the name of the folder on the device."""
 
 
 @click.command()
@@ -95,7 +96,7 @@ def _push(kit: Kit, device: adb.Device) -> None:
 
 
 def _remote(folder: Path) -> str:
-    """Returns the folder on the device for `folder`. Two folders of this computer never share one."""
+    """Returns the folder on the device for `folder`. Two folders of this computer never share a folder there."""
     whole = folder.resolve()
     name = re.sub(r"[^\w.-]", "_", whole.name, flags=re.ASCII)[:LONGEST]
     return f"{adb.ROOM}/{name}-{digest_of(str(whole).encode())[:8]}"
@@ -159,7 +160,7 @@ def run(  # noqa: PLR0913 - one parameter an option
 
 
 def _why(device: adb.Device, code: int, remote: str) -> str:
-    """Returns a line that says why the script ended with this exit code."""
+    """Returns a line that explains why the script ended with this exit code."""
     if code == WRONG:
         return f"{device.serial}: not started; see the line above"
     if code in (2, 127):  # shells differ in the code for a script that does not exist
@@ -244,7 +245,7 @@ def pull(  # noqa: PLR0913 - one parameter an option
 
 
 def _fetched(folder: Path, serial: str | None, *, here: bool, local: bool) -> tuple[Results, str]:
-    """Returns the results, and the model of the device that they come from; '' if no device was asked."""
+    """Returns the results and the model of their device. The model is '' if no device was asked."""
     if here or local:
         return read_results(folder / (RESULTS_HERE if here else RESULTS)), ""
     found = _connected(serial)

@@ -43,11 +43,11 @@ class Finding:
     part: str
     state: State
     detail: str
-    """What was found, and for a problem what to do."""
+    """What was found. For a problem, also what to do."""
 
 
 def examine(url: str, root: Path) -> Iterator[Finding]:
-    """Yields what is found about each part. `url` is the database, and `root` the folder of the image sets."""
+    """Yields one Finding for each part of the installation. `url` is the database, and `root` the images' folder."""
     installed = _is_installed()
     yield _python(_about()["Requires-Python"] if installed else "")
     yield _required() if installed else Finding(part="srsweep", state="problem", detail=BARE)
@@ -72,7 +72,7 @@ def _python(wanted: str | None) -> Finding:
 
 
 def _required() -> Finding:
-    """Looks at the packages that srsweep cannot do without."""
+    """Checks the packages that srsweep cannot do without."""
     number = _about()["Version"]
     faults = {str(each): fault for each in _requirements("") if (fault := _fault(each))}
     if faults:
@@ -115,7 +115,7 @@ def _is_installed() -> bool:
 
 
 def _about() -> metadata.PackageMetadata:
-    """Returns what the installed srsweep says of itself."""
+    """Returns the metadata of the installed srsweep."""
     return metadata.metadata(DISTRIBUTION)
 
 
@@ -124,7 +124,7 @@ def _extras() -> list[str]:
 
 
 def _requirements(extra: str, distribution: str = DISTRIBUTION) -> list[Requirement]:
-    """Returns the packages that a distribution, or its `extra`, needs on this machine. '' is the distribution without extras."""
+    """Returns the packages that a distribution needs on this machine, or that its `extra` adds if `extra` is not ''."""
     found = map(Requirement, metadata.requires(distribution) or [])
     if not extra:
         return [
@@ -140,7 +140,7 @@ def _requirements(extra: str, distribution: str = DISTRIBUTION) -> list[Requirem
 
 
 def _extra(name: str) -> Finding:
-    """Looks at the packages of one extra of srsweep."""
+    """Checks the packages of one extra of srsweep."""
     wanted = _requirements(name)
     if faults := [fault for each in wanted if (fault := _fault(each))]:
         detail = f"{'; '.join(faults)}; `pip install '{DISTRIBUTION}[{name}]'`"
@@ -150,7 +150,7 @@ def _extra(name: str) -> Finding:
 
 
 def _fault(wanted: Requirement) -> str:
-    """Returns why a package is not installed as it is wanted, or ''."""
+    """Returns why a package does not meet the requirement `wanted`; '' if it does."""
     try:
         number = metadata.version(wanted.name)
     except metadata.PackageNotFoundError:

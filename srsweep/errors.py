@@ -57,12 +57,12 @@ class OneLineErrors(click.Group):
     """A group of commands that shows any error as one line, without secrets and control characters."""
 
     def make_context(self, *arguments: Any, **settings: Any) -> click.Context:
-        """Parses the command line. click's own errors repeat what a person wrote, which may hold a password."""
+        """Parses the command line. Hides secrets in click's own errors, which repeat what a person wrote."""
         with _shown_errors():
             return super().make_context(*arguments, **settings)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Runs a command. Every error leaves it as one of click's errors, with a message for the terminal."""
+        """Runs a command. Turns every error into one of click's errors, with a message for the terminal."""
         with _shown_errors():
             try:
                 return super().invoke(ctx)
@@ -107,7 +107,7 @@ def as_expected(error: Exception) -> click.ClickException | None:
 
 
 def missing_extra(error: ModuleNotFoundError) -> str:
-    """Returns a line that says how to install the optional package that is missing, or '' for any other package."""
+    """Returns a line that explains how to install the missing package if it is optional, otherwise ''."""
     package = (error.name or "").partition(".")[0]
     if package not in EXTRAS:
         return ""
@@ -117,8 +117,8 @@ def missing_extra(error: ModuleNotFoundError) -> str:
 def as_unexpected(error: Exception) -> click.ClickException:
     """Writes the traceback of `error` to the log. Returns a RunFailed whose message names the error and the log.
 
-    If the database of the command has a row that srsweep cannot have written, that row is the cause. Then a Mistake is
-    returned, which names the row, and nothing is logged.
+    If the database of the command has a row that srsweep cannot have written, that row is the cause. Then the function
+    returns a Mistake that names the row, and logs nothing.
     """
     if row := _wrong_row():
         return Mistake(row)

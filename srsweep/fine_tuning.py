@@ -1,4 +1,4 @@
-"""The settings of a training that fine-tunes a variant with simulated rounding."""
+"""The settings of a training run that fine-tunes a variant with simulated rounding."""
 
 from collections.abc import Mapping
 
@@ -6,15 +6,16 @@ from searchspace.errors import UserError
 from srsweep.variant import Variant
 
 SHORTER = 4
-"""How many times fewer steps a training with --quantize takes than the training of its weights."""
+"""The steps of the training run that made the weights, divided by the steps of fine-tuning with --quantize."""
 GENTLER = 5
-"""How many times lower its learning rate is."""
+"""The learning rate of the training run that made the weights, divided by that of fine-tuning."""
 
 
 def fine_tuned(variant: Variant, changed: Mapping[str, object], quantize: str) -> dict[str, object]:
-    """Returns the changed settings of a training of `variant` with simulated rounding, which starts from its weights.
+    """Returns the settings to change for training with simulated rounding that starts from the weights of `variant`.
 
-    Raises UserError if it has no weights and no others are given, or if its weights were trained with rounding.
+    `changed` holds the person's own settings, which take precedence. Raises UserError if there are no weights to start
+    from, if the weights of `variant` were trained with rounding, or if `changed` asks for other rounding.
     """
     if changed.get("quantize", quantize) != quantize:
         raise UserError("--set quantize: is given by --quantize too; leave one of them out")

@@ -29,7 +29,7 @@ KEY = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Again:
-    """A trial whose latency is measured anew."""
+    """A trial whose latency is measured again."""
 
     variant: Variant
     trial: TrialReference
@@ -41,14 +41,15 @@ class Again:
     """Whether the trial was stopped because of its latency."""
 
     def measure(self) -> Latency:
-        """Returns the latency, measured as the sweep did. Raises UserError on a machine of another kind."""
+        """Returns the latency under the sweep's conditions. Raises UserError if this machine cannot provide them."""
         network = self.variant.architecture.network(self.variant.scale)
         return latency_under(self.key, network, "--replace", self.limit)
 
     def store(self, measured: Latency) -> str:
         """Stores a reliable latency in place of the earlier one. Returns a sentence on its consequences, or ''.
 
-        A trial that was stopped because of its latency waits for training again if it is not surely above the budget.
+        A trial that was stopped because of its latency waits for training again, unless the new latency is surely above
+        the budget.
         """
         if measured.doubt:
             return (
@@ -73,7 +74,7 @@ class Again:
 
 
 def latency_under(key: str, network: nn.Module, where: str, limit: float | None = None) -> Latency:
-    """Returns the latency of `network`, measured as the latencies with the key `key` were.
+    """Returns the latency of `network` under the conditions that `key`, the key of a latency, names.
 
     Raises UserError, with a message that starts with `where`, if the measurement cannot be repeated here.
     """
@@ -90,7 +91,7 @@ def latency_under(key: str, network: nn.Module, where: str, limit: float | None 
 
 
 def _device(name: str, key: str, where: str) -> torch.device:
-    """Returns the device of this machine whose model is `name`. Raises UserError if it has none."""
+    """Returns the device of this machine whose model is `name`. Raises UserError if there is no such device."""
     kinds = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
     models = {device_model(torch.device(kind))[:MOST_CHARACTERS].strip(): kind for kind in kinds}
     if name not in models:

@@ -21,7 +21,7 @@ from sweeps.records import Measurement
 from sweeps.store.store import Store
 
 KEY = re.compile(r"[0-9a-f]{8,16}")
-"""The key of an architecture, or its beginning."""
+"""Matches the key of an architecture, or the beginning of a key."""
 
 
 @click.command(name="import")
@@ -168,8 +168,8 @@ def _refuse_twice(found: Sequence[tuple[Row, pd.DataFrame]], file: Path) -> None
 def _refuse_stored(found: Sequence[tuple[Row, pd.DataFrame]], file: Path, *, replace: bool) -> None:
     """Raises UserError if another value of a latency is stored, unless `replace` is True.
 
-    It is raised in any case if the stored latency has quartiles and the new one has none, because the old quartiles
-    would stay beside the new median.
+    Even with `replace`, raises UserError if the stored latency has quartiles and the new one has none. Otherwise, the
+    old quartiles would stay beside the new median.
     """
     for row, own in found:
         name, device, value = row.latency.rows()[0]

@@ -17,13 +17,12 @@ def open_models(
     db: str | None,
     device: str = "auto",
 ) -> list[Model]:
-    """Returns the network that each of `words` names, in order. All of them have the same scale and different names.
+    """Returns the network that each of `words` names, in order. All of them have the same scale and unique names.
 
-    A word is what `srsweep.load` takes: a trial, a folder, a file, or a network such as "imdn n_feats=48". The
-    first of
-    `weights` belongs to the first word that is a network, the second to the second, and so on. With a single
-    word, the only
-    file belongs to it whatever it is. Raises UserError if the numbers do not fit, or if a network cannot be loaded.
+    A word is what `srsweep.load` takes: a trial, a folder, a file, or a network such as "imdn n_feats=48". The first
+    file of `weights` belongs to the first word that is a network, the second file to the second such word, and so on.
+    If there is a single word, the single file belongs to it, whatever the word is. Raises UserError if there are too
+    few or too many files, or if a network cannot be loaded.
     """
     takers = [word for word in words if word.partition(" ")[0] in FAMILIES]
     if len(words) == 1 and weights:

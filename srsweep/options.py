@@ -47,12 +47,12 @@ class ExpandedPath(click.Path):
 
 
 class RealRange(click.FloatRange):
-    """A range of numbers. `click.FloatRange` takes nan, which is in no range."""
+    """A range of numbers that rejects nan, which `click.FloatRange` accepts."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Returns the number. Ends the command if it is outside the range or is no number."""
+        """Returns the number. Ends the command if the value is not a number or is outside the range."""
         number: float = super().convert(value, param, ctx)
         if math.isnan(number):
             self.fail(f"must be a number, got {value}", param, ctx)
@@ -115,7 +115,7 @@ def _database(fallbacks: str) -> Callable[[Command], Command]:
 
 DATABASE = _database("the database of the sweep file that you name. If you name no sweep file: ")
 DATABASE_ALONE = _database("")
-"""The same option for commands that take no sweep file."""
+"""The option --db for commands that take no sweep file."""
 MAX_THREADS = 1_024
 """The largest number of threads that an option takes."""
 MAX_SIDE = 65_536
@@ -176,7 +176,7 @@ def print_table(frame: pd.DataFrame, form: Format | None) -> None:
 
 
 def is_terminal() -> bool:
-    """Returns whether a person can answer questions."""
+    """Returns whether stdin is a terminal, where a person can answer questions."""
     return sys.stdin.isatty()
 
 
@@ -204,7 +204,7 @@ def with_trials(config: SweepConfig, trials: int | None) -> SweepConfig:
 def by_line(file: Path) -> Iterator[None]:
     """Turns a UserError of the `with` block into a ConfigError that names the line of the mistake in `file`.
 
-    It is for mistakes that appear only when the settings are used.
+    Use it for mistakes that appear only when the settings are used.
     """
     try:
         yield
@@ -263,7 +263,7 @@ def parse_architecture(family: str, knob_values: Sequence[str]) -> Architecture:
 
 
 def read_value(text: str, value: str) -> Any:
-    """Returns `value` parsed like a value in a sweep file. Raises UserError whose message begins with `text`."""
+    """Returns `value` parsed like a value in a sweep file. Raises a UserError that begins with `text`."""
     try:
         read = read_yaml(value)
     except YamlError:

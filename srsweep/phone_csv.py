@@ -15,11 +15,11 @@ from sweeps.measure.device_latency import DeviceLatency, DeviceSetting
 NETWORKS = ("trial", "file", "architecture")
 """Columns that name the network of a row. A file has exactly one of them."""
 CONDITIONS = ("device", "runtime", "delegate", "dtype", "size", "threads")
-"""Columns, or options instead of them, that state how all or single rows were measured."""
+"""Columns that hold the conditions of each measurement. An option can give a condition for all rows instead."""
 VALUES = ("latency_ms", "lower_ms", "upper_ms", "runs")
 """Columns with numbers. Only the first is needed."""
 SIZED = re.compile(r"_(\d+x\d+)$")
-"""The end of the name of a file of one size, without its suffix."""
+"""Matches the end of the name, without suffix, of an exported file that accepts only one size."""
 LARGEST_FILE = 10_000_000
 """Largest size of a CSV file in bytes."""
 
@@ -32,15 +32,15 @@ class Row:
     kind: str
     """One of NETWORKS."""
     network: str
-    """What the row calls its network."""
+    """The name by which the row refers to its network."""
     latency: DeviceLatency
 
 
 def read_rows(path: Path, given: Mapping[str, str | None]) -> list[Row]:
     """Returns the rows of a CSV file. `given` holds the CONDITIONS that options give for all rows, None for the others.
 
-    A file of `srsweep export` tells its precision, and its size if it has only one. Raises UserError, which names the
-    line, for a wrong row, for an unknown column, and for a condition that is missing or given twice.
+    The name of a file from `srsweep export` gives its precision, and its size if it accepts only one. Raises UserError,
+    which names the line, for a wrong row, for an unknown column, and for a condition that is missing or given twice.
     """
     try:
         if path.stat().st_size > LARGEST_FILE:
@@ -115,7 +115,7 @@ def _row(
 
 
 def _with_file(stated: dict[str, str], name: str) -> dict[str, str]:
-    """Returns the conditions with those that the name of an exported file tells. Raises UserError if they disagree."""
+    """Returns the conditions and those that the name of an exported file gives. Raises UserError if they disagree."""
     target = target_of(Path(name))
     if target is None:
         raise UserError(f"file: must end like a file of `srsweep export`, got {shown(name)}")

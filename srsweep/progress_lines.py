@@ -44,8 +44,8 @@ def _width(name: str) -> int:
 def trial_line(sweep: Sweep, trial: Trial, columns: Sequence[str], joined: int = 0) -> str:
     """Returns the line about a trial whose attempt has ended.
 
-    `joined` is the size of the front if the trial has joined it, otherwise 0. A trial that waits at a rung has its step as
-    its state. The reason of a failure replaces the numbers.
+    `joined` is the size of the front if the trial has joined it, otherwise 0. For a trial that waits at a rung, the
+    state is the step. For a failed trial, the reason replaces the numbers.
     """
     if trial.error and trial.state in ("failed", "stopped"):
         return f"#{trial.number:<5} {trial.state:8}  {reason_of(trial.error)}; {trial.architecture.label}"
@@ -62,7 +62,7 @@ def trial_line(sweep: Sweep, trial: Trial, columns: Sequence[str], joined: int =
 
 
 def _as_column(name: str) -> str:
-    """Returns the name of the column whose number format `name` has."""
+    """Returns the name of the column whose number format applies to `name`."""
     return "latency_ms" if name == LATENCY else name
 
 
@@ -84,7 +84,7 @@ def _numbers(numbers: Sequence[int]) -> str:
 
 
 def planned_steps(config: SweepConfig, architectures: int) -> int:
-    """Returns the optimiser steps of a sweep of so many architectures, if halving promotes one in `factor` at each rung."""
+    """Returns the optimiser steps of a sweep of `architectures`, if halving promotes one in `factor` at each rung."""
     rungs, halving = config.rungs, config.search.halving
     reach, total = architectures, architectures * rungs[0]
     for before, rung in zip(rungs, rungs[1:], strict=False):
@@ -164,7 +164,7 @@ class Front:
 
 
 def counts(sweep: Sweep) -> str:
-    """Returns the number of complete trials of the planned ones, and the numbers of the trials in other states."""
+    """Returns the numbers of complete and planned trials, and of trials in other states, as text."""
     states = [trial.state for trial in sweep.trials.values()]
     parts = [f"{states.count('complete')}/{sweep.config.planned_trials} complete"]
     parts += [f"{states.count(s)} {s}" for s in ("paused", "stopped", "failed") if s in states]

@@ -1,4 +1,4 @@
-"""What `srsweep upscale` works on: the network that a person names, and the image files."""
+"""Opens the network and finds the image files for `srsweep upscale`."""
 
 import glob
 from collections.abc import Iterable, Sequence
@@ -25,22 +25,22 @@ from sweeps.paths import expanded
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    """A network that is ready to enlarge images."""
+    """A network that is ready to upscale images."""
 
     name: str
     upscaler: Upscaler
     architecture: Architecture | None
-    """None for a file whose network is unknown."""
+    """The architecture, or None for a file whose network is unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """An image file, and the file for the enlarged image."""
+    """An image file, and the file for the upscaled image."""
 
     source: Path
     target: Path
     form: str
-    """The format of the enlarged image, as Pillow names it."""
+    """The format of the upscaled image, as Pillow names it."""
     size: tuple[int, int]
     """Height and width of the image in the file, upright."""
 
@@ -100,7 +100,8 @@ def _of_file(path: Path, scale: int | None, threads: int, tile: int) -> Opened:
 def with_overlap(opened: Opened, images: Sequence[Image]) -> tuple[Upscaler, str]:
     """Returns the upscaler for `images` and a line about its tiles.
 
-    The tiles overlap as far as the network sees. The line says that tiles change the result. It is '' if they do not.
+    The overlap of the tiles is the distance in pixels that the network sees, where this is known. The line reports why
+    tiles change the result. It is '' if they do not.
     """
     upscaler = opened.upscaler
     tiled = [image for image in images if len(upscaler.tiles(*image.size)) > 1]
@@ -143,8 +144,9 @@ def find_images(
 ) -> list[Image]:
     """Returns the images that `words` name: files, folders of images, and patterns with *, ? or **.
 
-    `output` is the folder of the enlarged images, or the file for a single one if it ends like an image file. Raises
-    UserError if a word names no image, if an image cannot be used, or if two images would get the same file.
+    `output` is the folder of the upscaled images. If its name ends like that of an image file, it is the file for a
+    single image. Raises UserError if a word names no image, if an image cannot be used, or if two images would get the
+    same file.
     """
     words = [expanded(word) for word in words]
     sources = list(dict.fromkeys(path for word in words for path in _files(word)))
@@ -191,10 +193,10 @@ def _files(word: str) -> list[Path]:
 
 
 def without_finished(images: Sequence[Image], *, overwrite: bool, skip: bool) -> list[Image]:
-    """Returns the images to enlarge. With `skip`, those whose enlarged image exists are left out.
+    """Returns the images to upscale. With `skip`, images whose upscaled image exists are left out.
 
     Raises UserError if a file exists and neither `overwrite` nor `skip` is given, and if an image would replace one of
-    the images to enlarge.
+    the images to upscale.
     """
     sources = {image.source.resolve() for image in images}
     for image in images:

@@ -1,4 +1,4 @@
-"""A variant: a network, its weights, and what is known about its training.
+"""A variant: a network, its weights, and the known facts about its training run.
 
 `srsweep train` describes the network that it trains in the file `variant.json` beside the checkpoint. Other commands
 can therefore read a variant from its output folder.
@@ -73,7 +73,7 @@ class Variant:
     remote: bool = False
     """Whether the sweep of the trial keeps its checkpoints in an object store."""
     data: DataSettings | None = None
-    """The images of its training, or None if they are unknown."""
+    """The images that the network was trained on, or None if they are unknown."""
 
     def checkpoint(self) -> Path:
         """Returns the path of the weights. Raises UserError if the variant has no weights or if they are damaged."""
@@ -96,7 +96,8 @@ class Variant:
     def loaded(self) -> tuple[nn.Module, Loaded]:
         """Returns the network with its weights, and what their assignment relied on. Raises UserError like `network`.
 
-        Prints what the assignment relied on, unless a checkpoint of srsweep states this variant.
+        Prints what the assignment relied on, unless the weights come from a checkpoint of srsweep that names this
+        variant.
         """
         network = network_to_train(self.architecture, self.scale, self.train)
         loaded = load_weights(network, self.checkpoint())
@@ -125,7 +126,7 @@ class Variant:
 
 
 def note_of(variant: Variant) -> dict[str, object]:
-    """Returns the content of `variant.json` for a variant whose training images are known, in JSON types."""
+    """Returns the content of `variant.json`, in JSON types. The training images of `variant` must be known."""
     assert variant.data is not None
     return {
         "family": variant.architecture.family.name,
@@ -172,7 +173,7 @@ def variant_in(folder: Path) -> Variant:
 
 
 def of_checkpoint(path: Path) -> Variant | None:
-    """Returns the network that a checkpoint of srsweep states, with its weights. None for any other file."""
+    """Returns the variant that a checkpoint of srsweep names, with its weights. Returns None for any other file."""
     stated = stated_architecture(path)
     if stated is None:
         return None
@@ -239,7 +240,7 @@ def _names(option: str, text: str) -> str | list[Any]:
 def split_of(data: DataSettings, scale: int, aside: Path | None = None) -> DataSplit:
     """Returns the training and validation images that `data` names, decoded into the image cache.
 
-    The first time, it prints a line about each set on stderr. With `aside`, nothing is written to the image cache:
+    Prints a line about each set on stderr, once per command. With `aside`, nothing is written to the image cache:
     images that it lacks are decoded into the folder `aside`.
     """
     split = open_data(data, scale, image_cache(), aside)

@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 
 
 def with_user_errors(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Returns `function`, which raises UserError if it needs an optional package that is not installed."""
+    """Wraps `function` so that it raises UserError if it needs an optional package that is not installed."""
 
     @wraps(function)
     def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:

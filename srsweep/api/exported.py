@@ -1,4 +1,4 @@
-"""Says which images an exported file takes, before it runs."""
+"""Refuses images that an exported file does not accept, before the file runs."""
 
 from analysis.export.files import ExportedFile
 from searchspace.errors import UserError

@@ -34,7 +34,9 @@ PAGE = "inspect.html"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Inspected(Inspection):
-    """What `srsweep.inspect` found: the data frames `scores`, `blocks`, `spectra`, `activations` and `contributions`."""
+    """The result of `srsweep.inspect`: the data frames `scores`, `blocks`, `spectra`, `activations` and
+    `contributions`.
+    """
 
     def figures(self) -> dict[str, Any]:
         """Returns the figures of the page by name, such as "psd-0" and "residual", as `plotly.graph_objects.Figure`."""
@@ -61,13 +63,13 @@ def inspect(
     name: str | None = None,
     tick: "Callable[[], None]" = lambda: None,
 ) -> Inspected:
-    """Looks inside networks while they enlarge one image, and returns what it found.
+    """Looks inside networks while they upscale one image, and returns the results.
 
-    `models` come from `srsweep.load`. They need a known family, so an exported file cannot be inspected, and they must have
-    the same scale s. `image` is the original: it is cropped to multiples of s and reduced by MATLAB's bicubic resize, and
-    the networks enlarge the result. `name` is the name of the image; by default that of its file. `tick` is called after each
-    network. docs/inspect.md explains what is measured. Raises UserError if there is no model, if a model or the image
-    cannot be used, or if the image is too small.
+    `models` come from `srsweep.load`. An exported file cannot be inspected. All models must have the same scale s.
+    `image` is the original. It is cropped to multiples of s and downscaled by MATLAB's bicubic resize, and the networks
+    upscale the result. `name` is the name of the image; the default is the name of its file. `tick` is called after
+    each network. docs/inspect.md explains what is measured. Raises UserError if there is no model, if a model or the
+    image cannot be used, or if the image is too small.
     """
     if not models:
         raise UserError("inspect: needs at least one model; srsweep.load returns one")
@@ -86,7 +88,7 @@ def inspect(
 
 
 def pair_of(image: Original, scale: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Returns `image` reduced by `scale`, (h, w, 3), and `image` cropped to multiples of the scale, (s h, s w, 3).
+    """Returns `image` downscaled by `scale`, (h, w, 3), and `image` cropped to multiples of the scale, (s h, s w, 3).
 
     Raises UserError if the image cannot be read or is too small.
     """
@@ -103,7 +105,7 @@ def pair_of(image: Original, scale: int) -> tuple[NDArray[np.uint8], NDArray[np.
 
 
 def name_of(image: Original) -> str:
-    """Returns the name of an image: that of its file, otherwise 'image'."""
+    """Returns the file name of an image, or 'image' if it does not come from a file."""
     return Path(os.fspath(image)).name if isinstance(image, str | os.PathLike) else "image"
 
 

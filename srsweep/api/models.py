@@ -1,4 +1,4 @@
-"""Loads networks with their weights, and enlarges images with them."""
+"""Loads networks with their weights, and upscales images with them."""
 
 import os
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Model:
     """The network on `device`. It maps images (N, 3, H, W) in [0, 1] to (N, 3, scale * H, scale * W). For an exported
     file, it is a module without parameters that runs the file."""
     device: torch.device
-    """The device on which images are enlarged."""
+    """The device on which images are upscaled."""
     architecture: Architecture | None
     """The family and the knobs. None if they are unknown, which only happens for an exported file."""
     exported: ExportedFile | None = None
@@ -47,12 +47,12 @@ class Model:
     def upscale(
         self, image: Picture, *, tile: int | None = None, self_ensemble: bool = False
     ) -> Picture:
-        """Returns `image`, enlarged by `scale`, as the same kind of image.
+        """Returns `image`, upscaled by `scale`, as the same kind of image.
 
-        `image` is a PIL image of mode RGB or L, or a NumPy array uint8 of shape (H, W, 3) or (H, W). With `tile`, squares of
-        that many pixels, with a border around each, go through the network one by one, which saves memory. With `self_ensemble`,
-        the outputs for the eight flips and rotations of the image are averaged. Raises UserError for any other kind of image,
-        and if an exported file does not accept an image of this size.
+        `image` is a PIL image of mode RGB or L, or a NumPy array uint8 of shape (H, W, 3) or (H, W). With `tile`, the
+        network processes squares of `tile` x `tile` pixels, each with a border, one after another. This saves memory.
+        With `self_ensemble`, the outputs for the eight flips and rotations of the image are averaged. Raises UserError
+        for any other kind of image, and if an exported file does not accept an image of this size.
         """
         if self.exported is not None:
             refuse(self.exported, size_of(image), tile)
@@ -103,14 +103,14 @@ def load(
 
     - a trial, such as "first#11": SWEEP#NUMBER, whose weights are on this machine or in the object store of its sweep,
     - the output folder of `srsweep train`,
-    - a file that `srsweep export` wrote, such as "out/slwsr-d0af09ba_x4.onnx". It runs on the processor,
+    - a file that `srsweep export` wrote, such as "out/slwsr-d0af09ba_x4.onnx". It runs on the CPU,
     - a checkpoint of srsweep, such as "best/attempt-1.pt",
     - a network, such as "imdn" or "slwsr n_feats=16", with the file `weights`.
 
-    `weights` replaces the weights of a trial or a folder. It takes a checkpoint of srsweep or of the authors of a paper.
-    `scale` is the upscaling factor of a network that is named by its family; the default is 4. `db` is the URL of the
-    database of a trial; by default the environment variable SRSWEEP_DB, otherwise sqlite:///results.db. `device` is
-    "auto", "cpu" or "cuda". Raises UserError if `source` names nothing that can be loaded.
+    `weights` replaces the weights of a trial or a folder. It takes a checkpoint of srsweep or of the authors of a
+    paper. `scale` is the upscaling factor of a network that is named by its family; the default is 4. `db` is the URL
+    of the database of a trial; the default is the environment variable SRSWEEP_DB, or sqlite:///results.db if it is not
+    set. `device` is "auto", "cpu" or "cuda". Raises UserError if `source` names nothing that can be loaded.
     """
     text = expanded(os.fspath(source))
     path = Path(text)

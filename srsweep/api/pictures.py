@@ -1,4 +1,4 @@
-"""Enlarges one image with a network. Images come as PIL images or as NumPy arrays and leave as the same kind."""
+"""Upscales one image with a network. Images come as PIL images or as NumPy arrays and leave as the same kind."""
 
 from typing import TypeVar
 
@@ -15,7 +15,7 @@ from sweeps.measure.evaluate import enlarge
 Picture = TypeVar("Picture", Image.Image, NDArray[np.uint8])
 """A PIL image of mode RGB or L, or an array uint8 (H, W, 3) or (H, W)."""
 MODES = ("RGB", "L")
-"""Modes of the PIL images that can be enlarged."""
+"""Modes of the PIL images that can be upscaled."""
 
 
 def upscaled(
@@ -26,7 +26,7 @@ def upscaled(
     tile: int | None = None,
     self_ensemble: bool = False,
 ) -> Picture:
-    """Returns `image`, enlarged by `network` on `device`, as the same kind of image.
+    """Returns `image`, upscaled by `network` on `device`, as the same kind of image.
 
     A gray image enters the network as three equal channels. The result is the luma of the output, as PIL converts RGB to
     L. A PIL image keeps its `info`, such as a colour profile, as in PIL's own `resize`. `inference` explains `tile` and

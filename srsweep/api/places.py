@@ -23,13 +23,13 @@ def database_url(db: str | None) -> str | None:
 
 
 def located(names: tuple[str | os.PathLike[str], ...], db: str | None) -> tuple[list[str], str]:
-    """Returns the names of sweeps, each given by its name or its sweep file, and the URL of their database."""
+    """Returns the names of the sweeps that `names` (sweeps or sweep files) refer to, and the URL of their database."""
     return locate([os.fspath(name) for name in names], database_url(db))
 
 
 @contextmanager
 def configured(source: Source) -> Iterator[SweepConfig]:
-    """Yields the sweep that `source` describes. Mistakes that appear in the `with` block name their line in the file."""
+    """Yields the sweep that `source` describes. A UserError in the block names the line in the sweep file."""
     if isinstance(source, SweepConfig):
         yield source
     elif isinstance(source, Mapping):

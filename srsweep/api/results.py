@@ -26,11 +26,12 @@ def trials(
 ) -> pd.DataFrame:
     """Returns one row per trial of the sweeps, ordered by sweep and number.
 
-    Each of `sweeps` is the name of a sweep, or a sweep file; without any, the trials of all sweeps are returned. `db` is
-    the URL of the database; by default that of a sweep file, or of the environment variable SRSWEEP_DB, otherwise
-    sqlite:///results.db. Columns: sweep, number, state, family, label, seed, step, psnr_y and ssim_y (on the validation
-    images), one column per cost and per measured latency, and others that docs/api.md lists. With `knobs`, each knob has a
-    column too, such as knob_n_feats. Raises UserError if there is no such sweep or database.
+    Each of `sweeps` is the name of a sweep, or a sweep file. If none is given, the trials of all sweeps are returned.
+    `db` is the URL of the database. The default is the environment variable SRSWEEP_DB, otherwise the database of the
+    first sweep file, otherwise sqlite:///results.db. Columns: sweep, number, state, family, label, seed, step, psnr_y
+    and ssim_y (on the validation images), one column per cost and per measured latency, and others that docs/api.md
+    lists. With `knobs`, each knob has a column too, such as knob_n_feats. Raises UserError if there is no such sweep or
+    database.
     """
     names, url = located(sweeps, db)
     frame = _with_whole_costs(load_trials(url, names or None))
@@ -69,10 +70,11 @@ def compare(
 ) -> Compared:
     """Compares two or more sweeps, as `srsweep compare` does.
 
-    Each of `sweeps` is the name of a sweep, or a sweep file. `objectives` are as for `pareto`; by default those that all
-    sweeps have. `budgets` are upper limits on the first objective that is not a quality. `db` is the URL of the database.
-    Returns the data frames `summary`, `fronts`, `budgets` and `settings`, and the lines `notes`. Raises UserError if the
-    sweeps cannot be compared: they have different scales, different validation images or no common objective.
+    Each of `sweeps` is the name of a sweep, or a sweep file. `objectives` are as for `pareto`. The default is the
+    objectives that all sweeps share. `budgets` are upper limits on the first objective that is not a quality. `db` is
+    the URL of the database. Returns the data frames `summary`, `fronts`, `budgets` and `settings`, and the lines
+    `notes`. Raises UserError if the sweeps cannot be compared: they have different scales, different validation images
+    or no common objective.
     """
     names, url = located(sweeps, db)
     wanted = [objectives] if isinstance(objectives, str) else objectives
@@ -92,9 +94,9 @@ def figures(sweep: str | os.PathLike[str], *, db: str | None = None) -> dict[str
 
 
 def _with_whole_costs(frame: pd.DataFrame) -> pd.DataFrame:
-    """Returns `frame` with costs as integers, which the database holds as floating-point numbers.
+    """Returns `frame` with costs as integers. The database holds them as floating-point numbers.
 
-    A cost that some trial lacks, or that is not a whole number, stays as it is.
+    A column of costs stays as it is if a trial lacks the cost or if a value is not a whole number.
     """
     whole = {
         name: "int64"

@@ -37,12 +37,12 @@ def run(
     """Runs a sweep to its end, or resumes it, and returns its trials as `srsweep.trials` does.
 
     `config` is the path of a sweep file, its settings as a mapping, or a SweepConfig. `trials` replaces search.trials.
-    `driver` is "local" or "ray", and `address` is that of a Ray cluster. With `progress`, the progress is shown on
+    `driver` is "local" or "ray". `address` is the address of a Ray cluster. With `progress`, the progress is shown on
     stdout.
 
-    Raises UserError for a mistake in the settings or the images, SweepTaken if another process runs the sweep, SweepFailed
-    if it cannot go on or has no result, and StoreError if the database cannot be used. After KeyboardInterrupt, the same
-    call resumes the sweep.
+    Raises UserError for a mistake in the settings or the images, SweepTaken if another process runs the sweep,
+    SweepFailed if the sweep cannot go on or has no result, and StoreError if the database cannot be used. After
+    KeyboardInterrupt, the same call resumes the sweep.
     """
     with configured(config) as found:
         wanted = with_trials(found, trials)

@@ -1,4 +1,4 @@
-"""The command `claims`: says which claims of the papers hold in the trainings of a database."""
+"""The command `claims`: reports which claims of the papers hold in the training runs of a database."""
 
 import click
 

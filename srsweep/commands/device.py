@@ -14,7 +14,7 @@ COMMANDS = {
 }
 """Maps each command of the group to the first line of its help."""
 MODULES = {"push": "timing", "run": "timing", "pull": "timing"}
-"""The modules `srsweep.device_...` of commands that have not one of their own."""
+"""Maps each command without a module of its own to the end of its module's name, `srsweep.device_...`."""
 
 
 class DeviceCommands(click.Group):

@@ -1,4 +1,4 @@
-"""The command `doctor`: says what srsweep found on this machine."""
+"""The command `doctor`: reports what srsweep found on this machine."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +12,7 @@ from srsweep.errors import RunFailed, say
 from srsweep.options import DATABASE_ALONE, ExpandedPath, locate, print_table, tabular
 
 MARKS = {"ok": "ok", "missing": "-", "problem": "!!"}
-"""How each state is shown."""
+"""The mark that the table shows for each state."""
 
 
 @click.command()

@@ -174,7 +174,7 @@ def _measure(
     self_ensemble: bool,
     tile: int | None,
 ) -> list[Measured]:
-    """Returns the network's scores on each set. With `self_ensemble`, the scores of the ensemble follow those scores."""
+    """Returns the network's scores on each set. With `self_ensemble`, the ensemble's scores follow for each set."""
     device = pick_device("auto")
     network = network.to(device)
     return [
@@ -229,7 +229,7 @@ def _image_rows(variant: Variant, one: Measured) -> list[dict[str, object]]:
 
 
 def _remember(trial: TrialReference, measured: Sequence[Measured]) -> None:
-    """Stores PSNR and SSIM for each set and image, without the ensemble, which costs eight forward passes."""
+    """Stores PSNR and SSIM for each set and image. Leaves out the ensemble, which costs eight forward passes."""
     rows = []
     for one in measured:
         if one.ensemble:

@@ -151,7 +151,7 @@ def export(  # noqa: PLR0913 - one parameter an option
 
 
 def _refuse_same_files(variants: Sequence[Variant]) -> None:
-    """Raises UserError if two variants are the same network, whose files would overwrite each other."""
+    """Raises UserError if two variants are the same network. Their files would overwrite each other."""
     first: dict[tuple[str, int], Variant] = {}
     for each in variants:
         other = first.setdefault((each.architecture.key, each.scale), each)
@@ -189,7 +189,7 @@ def _ship(  # noqa: PLR0913
     threads: int,
     size: tuple[int, int],
 ) -> Iterator[Shipped]:
-    """Yields each file of a variant once it is verified. Raises ExportFailed for the first that fails."""
+    """Yields each file of a variant after verification. Raises ExportFailed for the first file that fails."""
     network, loaded = variant.loaded()
     if not loaded.verified:
         origin = replace(origin, weights=f"{origin.weights} (matched by order, not verified)")
@@ -213,7 +213,7 @@ def _ship(  # noqa: PLR0913
 
 
 def _tell_replaced(path: Path, target: Target, origin: Origin) -> None:
-    """Prints a line if `path` is an older file of the same network with weights of another training."""
+    """Prints a line if `path` is an older file of the same network with weights of another training run."""
     if not path.is_file():
         return
     found, new = card_of(path, target)[0].get("origin"), asdict(origin)

@@ -99,7 +99,7 @@ def init(output: Path, replace: bool, **given: str | None) -> None:
 
 
 def _answers(given: dict[str, str | None]) -> Answers:
-    """Returns the answers that options give, that the person types, or that are the defaults."""
+    """Returns the answers. Each comes from an option, from the person's typing, or from the defaults."""
     found = {}
     for name, read in READERS.items():
         option = given[name]
@@ -126,7 +126,7 @@ def _read(option: str, read: Callable[[str], Any], text: str) -> Any:
 
 
 def _asked(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Returns `read` as click wants it, which then asks again after a wrong answer."""
+    """Wraps `read` for click, which asks again after a wrong answer."""
 
     def answer(text: str) -> Any:
         try:
@@ -172,12 +172,12 @@ READERS: dict[str, Callable[[str], Any]] = {
 
 
 def _check(text: str, output: Path) -> SweepConfig:
-    """Returns the sweep in the file. Raises UserError if `srsweep check` would refuse the file, for example because no network meets the budget."""
+    """Returns the sweep that `text` describes. Raises UserError if `srsweep check` would refuse it."""
     try:
         config = read_config_text(text, str(output))
         check_feasible(config, sample=True)
     except UserError as error:
-        # The file is not written, so the mistake is that of the option behind the key.
+        # The file does not exist yet, so the message names the option that gave the value.
         found = re.search(r"metadata\.sweep\.(data|budget)[\w.]*: (.*)", str(error))
         if found is None:
             raise

@@ -1,4 +1,4 @@
-"""The command `inspect`: looks inside networks while they enlarge one image."""
+"""The command `inspect`: looks inside networks while they upscale one image."""
 
 from pathlib import Path
 

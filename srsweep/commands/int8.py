@@ -1,4 +1,4 @@
-"""The command `int8`: compares quantisation after training with training with simulated rounding."""
+"""The command `int8`: compares quantisation after training to training with simulated rounding."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -76,9 +76,9 @@ def int8(
 
 
 def _before(name: str, variant: Variant) -> Variant:
-    """Returns the variant without rounding: `variant` itself, or the one whose weights its training started from.
+    """Returns the variant without rounding: `variant` itself, or the variant whose weights its training started from.
 
-    Raises UserError if the training with rounding started from random weights.
+    Raises UserError if the training run with rounding started from random weights.
     """
     if variant.train.quantize is None:
         return variant

@@ -31,7 +31,9 @@ from sweeps.measure.latency import Latency, torch_latency
 
 
 class _OrImport(click.Command):
-    """The command, or `latency import` if that is its first word. A folder of this name is written ./import."""
+    """The command `latency`, or `latency import` if the first word is `import`. Write ./import for a folder of this
+    name.
+    """
 
     def make_context(
         self,
@@ -40,7 +42,7 @@ class _OrImport(click.Command):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        """Parses the words of the command that they call."""
+        """Parses `args` with the command that they call."""
         if args[:1] == [str(import_latency.name)]:
             name = f"{info_name} {args[0]}"
             return import_latency.make_context(name, args[1:], parent, **extra)
@@ -158,7 +160,7 @@ def _refuse_conditions() -> None:
 
 
 def _replace(words: Sequence[str], db: str | None, form: Format | None) -> None:
-    """Measures the sweep's own latency of trials anew, and prints them. Raises RunFailed if one of them is unreliable."""
+    """Measures the latency of trials again, as their sweep did, and prints it. Raises RunFailed if it is unreliable."""
     rows, failures = [], []
     try:
         for again in latencies_of(words, db):

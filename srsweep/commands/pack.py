@@ -1,4 +1,4 @@
-"""The command `pack`: measures how many trials at once do the most training steps per second on this machine."""
+"""The command `pack`: finds the number of parallel trials with the most training steps per second on this machine."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -151,12 +151,14 @@ class Bench:
         return pd.DataFrame(rows)
 
     def advice(self, ladder: Ladder) -> str:
-        """Returns the line `resources: {...}` for the sweep file. If the measurement ended early, a line above says why."""
+        """Returns the line `resources: {...}` for the sweep file. If the measurement ended early, a line above explains
+        why.
+        """
         lines = [f"ended early: {ladder.failure}"] if ladder.failure else []
         return "\n".join([*lines, f"resources: {{{self._settings(ladder.best)}}}"])
 
     def _settings(self, best: Rung) -> str:
-        """Returns settings that make `srsweep run` use as many trials at once and threads as `best` on this machine."""
+        """Returns settings that make `srsweep run` use the parallel trials and threads of `best` on this machine."""
         gpu = 0.0
         if self.site is not None:
             gpu = 1.0 if best.trials == 1 else share_of(best.trials)

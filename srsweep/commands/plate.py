@@ -1,4 +1,4 @@
-"""The command `plate`: the same part of one image from bicubic, from several networks and from the original."""
+"""The command `plate`: shows one part of an image from bicubic upscaling, several networks and the original."""
 
 import re
 from pathlib import Path
@@ -27,7 +27,7 @@ from srsweep.options import (
 from sweeps.files import write_bytes, write_text
 
 KINDS = (".png", ".html")
-"""Endings of the files that are written."""
+"""Suffixes of the files that the command can write."""
 
 
 @click.command()

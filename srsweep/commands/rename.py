@@ -67,8 +67,9 @@ def rename(name: str, new: str, db: str | None) -> None:
 
 
 def _folders(url: str, sweep: str, new: str) -> tuple[Path | None, Path | None]:
-    """Returns the folder of the sweep's checkpoints on this machine before and after. Both are None if the sweep has no readable
-    settings.
+    """Returns the folder of the sweep's checkpoints on this machine, before and after the renaming.
+
+    Both are None if the sweep has no readable settings.
 
     Raises UserError if the checkpoints are in an object store, which cannot rename a folder.
     """

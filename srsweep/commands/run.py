@@ -67,7 +67,7 @@ def resumption(config: SweepConfig, driver: DriverName, address: str | None) -> 
 
 
 def _given(trials: int | None, driver: DriverName, address: str | None) -> list[str]:
-    """Returns the options of a command that runs a sweep."""
+    """Returns the arguments as options of `srsweep run` or `srsweep resume`. Leaves out defaults."""
     words = [] if trials is None else ["--trials", str(trials)]
     words += [] if driver == "local" else ["--driver", driver]
     return words + ([] if address is None else ["--address", address])
@@ -75,7 +75,7 @@ def _given(trials: int | None, driver: DriverName, address: str | None) -> list[
 
 @contextmanager
 def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """Raises KeyboardInterrupt on SIGTERM, which schedulers and containers send before they kill."""
+    """Raises KeyboardInterrupt on SIGTERM, which schedulers and containers send before they kill a process."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
@@ -92,7 +92,7 @@ def run_config(
     verbose: bool = False,
     log: Path | None = None,
 ) -> None:
-    """Runs a sweep, shows its progress, and prints a summary at the end. `verbose` and `log` are those of `Watcher`.
+    """Runs a sweep, shows its progress, and prints a summary at the end. `verbose` and `log` are passed to `Watcher`.
 
     Ctrl-C or SIGTERM ends the process with exit code 130 and prints `again`, the command that continues the sweep.
     """

@@ -37,7 +37,7 @@ def schema(output: Path | None) -> None:
 
 
 def write_schema(path: Path) -> str:
-    """Writes the schema to `path` and returns a line that says so. An older schema is replaced.
+    """Writes the schema to `path` and returns a line that reports it. An older schema is replaced.
 
     Raises UserError if there is another file at `path`.
     """

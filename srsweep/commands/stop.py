@@ -15,7 +15,7 @@ from sweeps.store.lease import Driver, SweepTaken, driver_of
 from sweeps.store.store import Store
 
 LOOK_SECONDS = 0.2
-"""Time between two looks at the lease."""
+"""Seconds between two checks of the lease."""
 
 
 @click.command()
@@ -77,7 +77,7 @@ def _ask(sweep: str, driver: Driver) -> None:
 
 
 def _signal_for(process: int) -> signal.Signals:
-    """Returns SIGINT, or SIGTERM for a process that ignores SIGINT, as a job in the background of a script does."""
+    """Returns SIGINT, or SIGTERM for a process that ignores SIGINT, such as a background job of a script."""
     try:
         status = Path(f"/proc/{process}/status").read_text()
     except OSError:

@@ -1,4 +1,4 @@
-"""The command `train`: trains one network. The training can be stopped and resumed."""
+"""The command `train`: trains one network. The training run can be stopped and resumed."""
 
 import json
 import os
@@ -199,7 +199,7 @@ def _weights(option: str, text: str, db: str | None) -> str:
 
 
 def _settings(variant: Variant, steps: int | None, changed: Mapping[str, object]) -> TrainSettings:
-    """Returns the settings of the earlier training, otherwise the defaults, changed by the options."""
+    """Returns the settings of the earlier training run or else the defaults, changed by the options."""
     # Only a trial or a folder knows its images, and it knows its settings too.
     values = variant.train.model_dump() if variant.data is not None else {"steps": 20_000}
     values |= {n: value for n, value in changed.items() if n in TrainSettings.model_fields}
@@ -219,7 +219,7 @@ def _settings(variant: Variant, steps: int | None, changed: Mapping[str, object]
 
 
 def _note(variant: Variant, folder: Path) -> None:
-    """Writes `variant.json` into `folder`. Raises UserError if the folder holds a training with other settings."""
+    """Writes `variant.json` into `folder`. Raises UserError if the folder holds other settings."""
     path, note = folder / NOTE, note_of(variant)
     if path.is_file():
         before = read_note(folder)
@@ -284,10 +284,10 @@ def _train(variant: Variant, folder: Path) -> None:
 
 @contextmanager
 def _opened(variant: Variant, folder: Path) -> Iterator[None]:
-    """Opens the images, says what they are, and writes `variant.json`.
+    """Opens the images, prints what they are, and writes `variant.json`.
 
-    Raises UserError before anything is written if the images cannot be used or if the folder holds another
-    training.
+    Raises UserError before anything is written if the images cannot be used or if the folder holds another training
+    run.
     """
     assert variant.data is not None
     split = open_data(variant.data, variant.scale, image_cache())
@@ -300,9 +300,9 @@ def _opened(variant: Variant, folder: Path) -> Iterator[None]:
 
 
 def _started(variant: Variant, folder: Path) -> list[str]:
-    """Returns a line about the weights that a new training starts from, if any. Raises UserError if they do not fit.
+    """Returns a line about the weights that a new run starts from, if any. Raises UserError if they do not fit.
 
-    A training that `folder` holds already no longer needs them.
+    A training run that `folder` already holds no longer needs them.
     """
     path = variant.train.warm_start
     if checkpoint_path(folder, 1).exists():
@@ -318,7 +318,7 @@ def _started(variant: Variant, folder: Path) -> list[str]:
 
 
 def _show(record: Record, bar: Bar, task: TaskID, full: int) -> None:
-    """Moves the bar to a record, and prints a line for an evaluation. Raises RunFailed for an outcome with an error."""
+    """Advances the bar to a record, and prints a line for an evaluation. Raises RunFailed for a failed outcome."""
     if isinstance(record, Progress):
         bar.update(task, completed=record.step, note=f"loss {record.loss:.4f}")
     elif isinstance(record, Evaluation):

@@ -1,4 +1,4 @@
-"""The command `upscale`: enlarges image files with a trained network or an exported file."""
+"""The command `upscale`: upscales image files with a trained network or an exported file."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -128,7 +128,7 @@ def _padded(upscaler: Upscaler, images: list[Image]) -> str:
 
 
 def _enlarge_all(upscaler: Upscaler, images: list[Image]) -> None:
-    """Enlarges the images one by one. Raises RunFailed, with a line for each, if some cannot be enlarged."""
+    """Upscales the images one by one. Raises RunFailed, with a line for each, if some cannot be upscaled."""
     failures = []
     total = sum(len(upscaler.tiles(*image.size)) for image in images)
     with progress_bar("tiles, image {task.fields[note]}") as bar:
@@ -155,7 +155,7 @@ def _enlarge_all(upscaler: Upscaler, images: list[Image]) -> None:
 
 
 def _enlarged(upscaler: Upscaler, image: Image, tick: Callable[[], None]) -> Picture:
-    """Returns the enlarged picture. Raises UserError and NotFinite as its parts do, and if the memory does not suffice."""
+    """Returns the upscaled picture. Raises UserError if memory does not suffice, and NotFinite as `upscaler` does."""
     picture = read_picture(image.source)
     try:
         colours = upscaler.enlarged(picture.colours, tick)
