@@ -18,14 +18,16 @@ from searchspace.errors import UserError
 from sweeps.store.comparability import TRAINING, differences, filled
 
 MOST_BUDGETS = 8
-"""Largest number of budgets that are compared unless the caller names them."""
+"""Maximum number of budgets that are chosen by default."""
 PLACES = 4
-"""Decimals in dB to which two sweeps must agree in the PSNR of bicubic to have the same validation images."""
+"""Decimals to which the PSNR of bicubic [dB] is rounded before the PSNRs of two sweeps are compared. Sweeps with
+different rounded PSNRs have different validation images.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """What a comparison of sweeps found."""
+    """The tables and notes of a comparison of sweeps."""
 
     objectives: Mapping[str, Direction]
     summary: pd.DataFrame
@@ -39,7 +41,7 @@ class Compared:
     settings: pd.DataFrame
     """One row per setting that differs: setting, and its value per sweep as JSON text; '' if it has none."""
     notes: Sequence[str]
-    """Lines that say how far the numbers can be compared."""
+    """Notes on how comparable the numbers are, one per line."""
 
 
 def compare_sweeps(
@@ -50,9 +52,10 @@ def compare_sweeps(
 ) -> Compared:
     """Compares the complete trials of two or more sweeps. With several seeds, an architecture counts with its mean.
 
-    `objectives` are by default those that all sweeps have. `budgets` limit the first objective that is not a quality; by
-    default they are round numbers between the cheapest and the dearest network. Hypervolumes are taken of the logarithms
-    of minimized objectives, from one corner for all sweeps: the worst value of each objective on any of the fronts.
+    By default, `objectives` are those that all sweeps have. `budgets` limit the first objective that is not a quality.
+    By default, they are round numbers between the costs of the cheapest and the most expensive network. Hypervolumes
+    use the logarithms of minimized objectives. All sweeps share one reference point: the worst value of each objective
+    on any of the fronts.
 
     Raises UserError if fewer than two sweeps are named, and if they have different scales, different validation images, no
     common objective, or an objective that a sweep has not measured.
@@ -78,7 +81,7 @@ def compare_sweeps(
 
 
 def _refuse(stored: pd.DataFrame) -> None:
-    """Raises UserError if the sweeps' scores are of different things."""
+    """Raises UserError if the scores of the sweeps are not comparable."""
     for name, what in (("scale", "scale"), (BICUBIC, "validation images")):
         known = stored[name].dropna() if name == "scale" else stored[name].dropna().round(PLACES)
         if known.nunique() > 1:
@@ -110,7 +113,9 @@ def _check_measured(name: str, points: pd.DataFrame, objectives: Sequence[str]) 
 
 
 def _fronts(fronts: Mapping[str, pd.DataFrame], ways: Mapping[str, Direction]) -> pd.DataFrame:
-    """Returns the fronts as one table, which says of each network whether another sweep dominates it, and with which."""
+    """Returns the fronts as one table. For each network, it names the network of another sweep that dominates it, if
+    any.
+    """
     names = list(ways)
     table = pd.concat([own.assign(sweep=name) for name, own in fronts.items()], ignore_index=True)
     lower = _minimized(table, ways)
@@ -128,7 +133,7 @@ def _fronts(fronts: Mapping[str, pd.DataFrame], ways: Mapping[str, Direction]) -
 
 
 def _minimized(table: pd.DataFrame, ways: Mapping[str, Direction]) -> np.ndarray[Any, Any]:
-    """Returns the objectives (N, K) such that smaller is better."""
+    """Returns the objectives (N, K), with signs chosen so that smaller values are better."""
     signs = [-1.0 if way == "maximize" else 1.0 for way in ways.values()]
     return table[list(ways)].to_numpy(float) * signs
 

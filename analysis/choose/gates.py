@@ -1,4 +1,6 @@
-"""The gates of stored sweeps: the least qualities with which their trials count (`sweeps.search.gates`)."""
+"""Reads the gates of stored sweeps. A gate is the minimum quality that a trial must reach to count
+(`sweeps.search.gates`).
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -31,7 +33,7 @@ def gates_in(text: str) -> Gates:
 
 
 def common_gates(of_sweeps: Iterable[Gates]) -> Gates:
-    """Returns the gates that all of several sweeps have, for a front of all their trials."""
+    """Returns the gates that all the sweeps share. They apply to a joint front of all their trials."""
     first, *others = [*of_sweeps] or [()]
     return tuple(gate for gate in first if all(gate in other for other in others))
 
@@ -48,7 +50,9 @@ def passing(frame: pd.DataFrame, gates: Gates) -> NDArray[np.bool_]:
 
 
 def within_gates(frame: pd.DataFrame, gates: Mapping[str, Gates]) -> pd.DataFrame:
-    """Returns the variants in `frame` that pass the gates of the sweep of their best trial."""
+    """Returns the variants in `frame` that pass their gates. The gates of a variant are those of the sweep that holds
+    its best trial.
+    """
     own = [name for name in dict.fromkeys(frame["sweep"]) if gates.get(str(name))]
     mask = np.ones(len(frame), np.bool_)
     for name in own:

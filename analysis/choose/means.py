@@ -23,7 +23,7 @@ def averaged(trials: pd.DataFrame, quality: str = "psnr_y") -> pd.DataFrame:
     - num_seeds: the number of complete trials with a value of `quality`,
     - seconds and spent are sums,
     - all other columns are those of the trial with the best `quality`, whose weights `srsweep select` and `export` use.
-      A cost or latency that this trial lacks comes from another one.
+      A cost or latency that this trial lacks is taken from another trial of the architecture.
 
     Rows of other states stay as they are. The order of the rows is kept.
     """

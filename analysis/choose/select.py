@@ -25,9 +25,9 @@ from searchspace.quantity import format_quantity
 
 ONLY = "is the only variant"
 ONLY_ON_FRONT = f"{ONLY} on the front"
-"""Sentences for a variant that is chosen without a comparison, because it is the only candidate."""
+"""Sentences for a variant that is the only candidate, so that there is nothing to compare it with."""
 SHOWN_TIES = 3
-"""Largest number of tied variants that the reason of a choice names."""
+"""Maximum number of tied variants that the reason for a choice lists by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +52,9 @@ def best_within(
 ) -> Selection:
     """Chooses the best variant whose costs are within `limits` and whose quality is at least `minimum`.
 
-    Among variants that are tied with the best, it chooses the cheapest. It compares the costs named in `limits` first,
-    in their order, then parameters, then Mult-Adds. Given a minimum and no limits, it chooses the cheapest variant
-    that reaches the minimum. Raises UserError for an unknown cost.
+    Among variants that are tied with the best, it chooses the cheapest. It compares costs in this order: those named in
+    `limits`, then parameters, then Mult-Adds. Given a minimum and no limits, it chooses the cheapest variant that
+    reaches the minimum. Raises UserError for an unknown cost.
     """
     known = cost_names(frame)
     limits = {cost_name(known, name): limit for name, limit in limits.items()}
@@ -101,8 +101,8 @@ def tiers(
 def at_knee(frame: pd.DataFrame, cost: str = "params", quality: str = "psnr_y") -> Selection:
     """Chooses the variant at which the front of quality against `cost` bends most.
 
-    Beyond this knee, each further dB costs more than before. The front is the one that `coarse_front` returns,
-    without steps smaller than the seeds' spread. Raises UserError for an unknown cost.
+    Beyond this knee, each further dB costs more than before. The front comes from `coarse_front`, which drops steps
+    smaller than the seeds' spread. Raises UserError for an unknown cost.
     """
     cost = cost_name(cost_names(frame), cost)
     rule = f"knee of {noun_of(quality)} against {heading(cost)}"
@@ -179,7 +179,7 @@ def selection_table(
 
 
 def note_on_spread(frame: pd.DataFrame, quality: str = "psnr_y") -> str:
-    """Returns sentences that give the seeds' spread, or call it unknown, and say which variants count as tied."""
+    """Returns sentences about the seeds' spread, which may be unknown, and about which variants count as tied."""
     several = int((frame["num_seeds"] > 1).sum()) if len(frame) else 0
     if several:
         return (
@@ -243,7 +243,7 @@ def _chosen(
 
 
 def _below_bicubic(taken: Mapping[str, Any], quality: str) -> str:
-    """Returns a warning if bicubic enlargement reaches a higher PSNR on the same images, otherwise ''."""
+    """Returns a warning if bicubic upscaling reaches a higher PSNR on the same images, otherwise ''."""
     measure = "psnr_y" if quality in ("ssim_y", "psnr_rgb") else quality
     return below_bicubic(
         noun_of(measure), float(taken[measure]), float(taken.get("bicubic", float("nan")))
@@ -279,7 +279,7 @@ def _apart(frame: pd.DataFrame) -> str:
 
 
 def _nothing(frame: pd.DataFrame) -> str:
-    """Returns a sentence that says why there is no variant to choose from, even without limits."""
+    """Returns a sentence with the reason why there is no variant to choose from, even without limits."""
     if frame.empty:
         return "There is no complete trial to choose from."
     return (

@@ -14,7 +14,7 @@ from searchspace.errors import UserError
 from sweeps.yaml_text import YamlError, read_stored
 
 TIERS = (50e3, 150e3, 600e3)
-"""Largest numbers of parameters of the default tiers of sweeps that do not limit the number of parameters."""
+"""Maximum number of parameters of each default tier, for sweeps that do not limit the number of parameters."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +32,8 @@ class Chosen:
 def tiers_within(texts: Iterable[str]) -> tuple[float, ...]:
     """Returns the default tiers of sweeps, given the texts of their sweep files.
 
-    They are TIERS. If all sweeps limit the number of parameters, tiers above the largest of the limits are left out,
-    and this limit is the last tier.
+    The default tiers are TIERS. If all sweeps limit the number of parameters, the largest of these limits becomes the
+    last tier, and tiers above it are left out.
     """
     limits = [_limit_on_params(text) for text in texts]
     known = [limit for limit in limits if limit is not None]
@@ -93,7 +93,7 @@ def choose_tiers(
 def tier_candidates(
     trials: pd.DataFrame, limits: Sequence[float] = TIERS, cost: str = "params"
 ) -> pd.DataFrame:
-    """Returns those of the complete `trials` that `choose_tiers` needs: a few hundred out of 100,000.
+    """Returns the subset of the complete `trials` that `choose_tiers` needs: a few hundred out of 100,000.
 
     `choose_tiers` chooses the same variants from the result as from all trials. The result has all trials of
     architectures with several seeds, because they determine the seeds' spread. For each tier, it also has the trials
