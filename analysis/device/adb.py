@@ -1,8 +1,8 @@
-"""Talks to a connected Android device through `adb`, and turns what `adb` says into one line that says what to do.
+"""Talks to a connected Android device through `adb`. An error of `adb` becomes one line that tells the user what to do.
 
-The words of `adb` are those of its source, aosp-mirror/platform_system_core: adb/transport.cpp at 95af641 (which device,
-and in which state) and adb/client/file_sync_client.cpp at 1f40b2c (copies). Android's documentation describes the
-command (developer.android.com/tools/adb).
+The messages of `adb` are copied from its source, aosp-mirror/platform_system_core: adb/transport.cpp at 95af641 (which
+device, and in which state) and adb/client/file_sync_client.cpp at 1f40b2c (copies). Android's documentation describes
+the command (developer.android.com/tools/adb).
 """
 
 import os
@@ -27,7 +27,7 @@ STATES = {
     "bootloader": "is in its bootloader; start Android on it",
     "no permissions": "cannot be opened by this user; on Linux, its udev rule is missing",
 }
-"""What a state of a device means, for each state in which it cannot be used."""
+"""Explanation of each device state in which the device cannot be used."""
 SAYINGS = (
     ("No space left on device", "the device is full; free storage on it, and try again"),
     ("device unauthorized", f"the device {STATES['unauthorized']}"),
@@ -37,11 +37,11 @@ SAYINGS = (
     ("error: closed", "the connection to the device broke"),
     ("Permission denied", "the device refuses the access"),
 )
-"""Words of `adb`, each with what they mean."""
+"""Messages of `adb`, each with an explanation."""
 
 
 class AdbFailed(Exception):  # noqa: N818 - reads as what happened
-    """The error of a command of `adb` that failed. Its message is one line."""
+    """Raised when an `adb` command fails. Its message is one line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,9 @@ class Device:
         return _adb("-s", self.serial, "shell", shlex.join(words))
 
     def follow(self, *words: str, say: Callable[[str], None]) -> int:
-        """Runs a command in the shell of the device, gives each line of its output to `say`, and returns its exit code."""
+        """Runs a command in the shell of the device, passes each line of its output to `say`, and returns its exit
+        code.
+        """
         command = [_program(), "-s", self.serial, "shell", shlex.join(words)]
         with subprocess.Popen(
             command,
@@ -72,11 +74,11 @@ class Device:
         return process.returncode
 
     def push(self, files: Sequence[Path], remote: str) -> None:
-        """Copies files into the folder `remote` of the device, which must exist. Raises AdbFailed if one is not copied."""
+        """Copies files into the existing folder `remote` on the device. Raises AdbFailed if a file is not copied."""
         _adb("-s", self.serial, "push", *map(str, files), f"{remote}/")
 
     def pull(self, remote: str, folder: Path) -> None:
-        """Copies the folder `remote` of the device into `folder`. Raises AdbFailed if it cannot."""
+        """Copies the folder `remote` on the device into `folder`. Raises AdbFailed if the copy fails."""
         _adb("-s", self.serial, "pull", remote, str(folder))
 
 

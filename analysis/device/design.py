@@ -61,10 +61,10 @@ def spread_out(
 ) -> list[Architecture]:
     """Returns `count` architectures of `pool` whose tables of operators are as different as possible.
 
-    Families take turns. The first network of a family is its most usual one. Each further one is the one that is
-    farthest from all chosen networks (Gonzalez, "Clustering to minimize the maximum intercluster distance", 1985).
-    Fewer networks are returned if the pool has no more different tables. Raises UserError if `count` is below the number
-    of families.
+    Families take turns. The first network of a family is its most typical one. Each further network is the one farthest
+    from all networks chosen so far (Gonzalez, "Clustering to minimize the maximum intercluster distance", 1985). Fewer
+    networks are returned if the pool has no more different tables. Raises UserError if `count` is below the number of
+    families.
     """
     places = _logarithms(table_of(pool, scale, low_res))
     names = np.array([each.family.name for each in pool])
@@ -92,10 +92,10 @@ def spread_out(
 
 
 def _logarithms(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the logarithms of `table` (networks, kinds), so that an amount counts by its factor.
+    """Returns the logarithms of `table` (networks, kinds), so that distances measure ratios of amounts.
 
-    A kind that a network lacks counts as a quarter of the smallest amount in the table. With its real logarithm, the
-    networks would differ in what they lack, and hardly in size.
+    A kind that a network lacks counts as a quarter of the smallest amount in the table. A logarithm near that of 0
+    would make missing kinds outweigh all differences in size.
     """
     least = np.where(table > 0, table, np.inf).min(axis=0)
     least[np.isinf(least)] = 1
@@ -152,7 +152,7 @@ def write_untrained(
 
 
 def _refuse_others(path: Path, target: Target) -> None:
-    """Raises UserError if `path` exists and its model card does not say that its weights are random.
+    """Raises UserError if `path` exists and its model card does not mark the weights as random.
 
     `srsweep export` gives the file of a trained network the same name.
     """
@@ -173,9 +173,11 @@ def written(
     folder: Path,
     failed: Callable[[Architecture, str], None],
 ) -> list[Path]:
-    """Writes all `networks` and returns the paths of their files. `failed` learns which one failed, and why.
+    """Writes all `networks` and returns the paths of their files. `failed` is called with each network that failed and
+    the reason.
 
-    Raises UserError, before anything is written, if `folder` has a file of one of these names with other weights.
+    Raises UserError, before anything is written, if `folder` already has a file with one of these names and with other
+    weights.
     """
     for each in networks:
         _refuse_others(folder / target.file_name(naming(each, scale), size), target)

@@ -22,7 +22,7 @@ PACKAGES = {
     "mnn": ("MNN", "cpu"),
     "torch.export": ("torch", "cpu"),
 }
-"""For each runtime, the package whose version counts, and the delegate that it uses here."""
+"""For each runtime, the package that determines its version, and the delegate that the runtime uses on this machine."""
 
 
 def time_here(
@@ -30,8 +30,8 @@ def time_here(
 ) -> Iterator[tuple[Path, Latency | None]]:
     """Times each file for an image of `size` (height, width) and writes a result into the folder `results`.
 
-    Yields each path and its latency; None if it has a result already and `again` is False. Raises UserError for a file
-    that this machine cannot run.
+    Yields each path and its latency. The latency is None if the file already has a result and `again` is False. Raises
+    UserError for a file that this machine cannot run.
     """
     for path in paths:
         target = target_of(path)

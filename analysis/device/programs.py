@@ -24,20 +24,20 @@ import numpy as np
 from searchspace.errors import UserError, shown
 
 WARM_UP = 5
-"""Number of runs before those that count."""
+"""Number of warm-up runs before the timed runs."""
 NUMBER = r"([\d.]+(?:e[+-]?\d+)?)"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Times:
-    """What a program says about the runs of one file, in milliseconds."""
+    """The times that a program reports for the runs of one file, in milliseconds."""
 
     typical: float
     """The median, or the mean if `is_mean`."""
     is_mean: bool = False
-    """Whether the program states no median."""
+    """Whether the program reports the mean and no median."""
     lower: float | None = None
-    """Lower quartile; None if the program does not state it."""
+    """Lower quartile. None if the program does not report it."""
     upper: float | None = None
     runs: int | None = None
 
@@ -55,13 +55,16 @@ class Program:
     delegates: Mapping[str, str]
     """The parts of a device that can compute, each with the value of $flags that chooses it. The first is the default."""
     parse: Callable[[str], Times | None]
-    """A function that reads the output of the program. It returns None if the output states no time."""
+    """A function that reads the output of the program. It returns None if the output holds no time."""
     source: str
-    """Where a person gets the program."""
+    """Where to get the program."""
     fell_back: str = ""
-    """Words in its output that say that the delegate did not run the file, so that the time is another part's."""
+    """Words in the program's output which show that the delegate did not run the file. The time then belongs to another
+    part of the device.
+    """
     log: str = ""
-    """On Android, the tag of the system's log to which it writes the times. '' if it prints them."""
+    """On Android, the tag under which the program writes the times to the system's log. '' if the program prints them.
+    """
 
 
 def _benchmark_model(text: str) -> Times | None:
@@ -179,9 +182,9 @@ PROGRAMS = {
 
 
 def program_of(path: Path) -> Program:
-    """Returns the program whose name is in the name of `path`, such as android_aarch64_benchmark_model.
+    """Returns the program whose name is part of the file name of `path`, such as android_aarch64_benchmark_model.
 
-    Raises UserError if there is none.
+    Raises UserError if there is no such program.
     """
     for name, program in PROGRAMS.items():
         if name.removesuffix(".out") in path.name:

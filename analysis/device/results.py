@@ -1,4 +1,4 @@
-"""Reads what `run.sh` wrote about each file, and turns it into the rows of the CSV file for `srsweep latency import`."""
+"""Reads the result that `run.sh` wrote for each file, and builds the CSV file for `srsweep latency import`."""
 
 import csv
 import io
@@ -21,7 +21,8 @@ FAILED = ".failed"
 COLUMNS = ("file", "latency_ms", "lower_ms", "upper_ms", "runs")
 CONDITIONS = ("device", "runtime", "delegate", "size", "threads")
 MEAN = " (mean)"
-"""What the name of the runtime gets if its program states the mean instead of the median, so that they never mix."""
+"""Suffix of the runtime's name if its program reports the mean instead of the median. It keeps means and medians apart.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +36,11 @@ class Result:
     """WIDTHxHEIGHT of the image in pixels."""
     times: Times
     device: str = ""
-    """Name of the device; '' if the result does not state it."""
+    """Name of the device. '' if the result does not name it."""
     runtime: str = ""
-    """Name and version of the runtime; '' if the result does not state them."""
+    """Name and version of the runtime. '' if the result does not hold them."""
     doubt: str = ""
-    """Why the latency is unreliable; '' if it is reliable or if the program does not say."""
+    """Why the latency is unreliable. '' if it is reliable, or if the program does not report on that."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,7 @@ class Results:
 def read_results(folder: Path) -> Results:
     """Returns the results in `folder`, the folder `results` that `run.sh` wrote.
 
-    Raises UserError if it has none, neither of a file that was timed nor of one that failed.
+    Raises UserError if the folder holds no result at all, neither a time nor a failure.
     """
     read, faults = [], []
     for path in sorted(folder.glob("*/*.txt")):
@@ -72,7 +73,7 @@ def read_results(folder: Path) -> Results:
 
 
 def _read(path: Path) -> Result | str:
-    """Returns the result in a file, or why it holds none."""
+    """Returns the result in a file, or the reason why the file holds none."""
     text = path.read_text(encoding="utf-8", errors="replace")
     head, _, output = text.partition("\n")
     try:
@@ -94,7 +95,7 @@ def _read(path: Path) -> Result | str:
 
 
 def _times(name: str, output: str) -> Times | str:
-    """Returns the times in the output of the program `name`, or why it states none."""
+    """Returns the times in the output of the program `name`, or the reason why the output holds none."""
     if name == HERE:
         return Times(**json.loads(output))
     program = PROGRAMS[name]
@@ -105,7 +106,7 @@ def _times(name: str, output: str) -> Times | str:
 
 
 def _reason(output: str) -> str:
-    """Returns the line of a program's output that most likely tells why it failed, after its exit code."""
+    """Returns a program's exit code, followed by the line of its output that most likely explains the failure."""
     lines = [line.strip() for line in output.splitlines()[-50:] if line.strip()]
     lines = [line for line in lines if not line.startswith(MARK)]
     telling = [line for line in lines if re.search(r"error|fail|abort|killed", line, re.I)]
@@ -123,8 +124,8 @@ def words_of(model: str) -> str:
 def as_csv(results: Sequence[Result], device: str, runtime: str) -> str:
     """Returns the results as the CSV text that `srsweep latency import` reads.
 
-    `device` and `runtime` name the device and the runtime with its version where they are not ''; otherwise the
-    results state them. Raises UserError if a name is missing or too long.
+    `device` is the name of the device, and `runtime` the name and version of the runtime. If one is '', it is taken
+    from each result. Raises UserError if a name is missing or too long.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -1,7 +1,8 @@
 """Writes `run.sh`, the shell script that times the files of a folder with a benchmark program on a device.
 
-It runs in the shells of Android and Linux. A file that it has timed is not timed again, so that after a stop the same
-command goes on. Each result is written beside and renamed, so that a stop leaves no half of one.
+It runs in the shells of Android and Linux. The script skips files that it has already timed, so the same command
+resumes after an interruption. Each result is written to a temporary file and then renamed, so an interruption leaves no
+partial result.
 """
 
 import json
@@ -20,14 +21,14 @@ from sweeps.files import write_text, written_beside
 
 SCRIPT = "run.sh"
 RESULTS = "results"
-"""Folder, beside the script, of what it writes."""
+"""Folder beside the script into which the script writes its results."""
 RUNS = 50
-"""Number of runs of each file unless a person asks for another."""
+"""Default number of runs of each file."""
 CANNOT_WRITE, WRONG = 3, 64
 """Exit codes of the script: it cannot write a result; its arguments are wrong."""
 
 MADE = "Usage: sh run.sh [DELEGATE [THREADS [RUNS [again]]]]"
-"""Words by which a script of srsweep is known."""
+"""Words by which srsweep recognises its own scripts."""
 
 TEXT = """\
 #!/bin/sh
@@ -83,7 +84,7 @@ echo "srsweep: $((number - failed)) of $number files timed"
 
 @dataclass(frozen=True, kw_only=True)
 class Kit:
-    """A folder that can be copied to a device: files, a script and, unless the device has it, a program."""
+    """A folder that can be copied to a device. It holds files, a script and, unless the device has one, a program."""
 
     folder: Path
     program: Program
@@ -96,16 +97,17 @@ class Kit:
 
     @property
     def contents(self) -> list[Path]:
-        """All paths that the device needs."""
+        """The paths of all files that the device needs."""
         return [self.folder / name for name in (SCRIPT, *self.own, *self.files)]
 
 
 def prepare(folder: Path, programs: Sequence[Path], size: tuple[int, int] | None) -> Kit:
     """Writes the script into `folder`, beside the exported files, and copies the program and its libraries there.
 
-    The first of `programs` is the program, and the others are its libraries. A bare name such as litert-benchmark,
-    which is no file here, is a program in the PATH of the device. Only files of its runtime are timed. `size` is the
-    (height, width) of the image; by default that of files of one size, otherwise the size for a 1280x720 output.
+    The first of `programs` is the program, and the others are its libraries. A bare name such as litert-benchmark that
+    is not a file on this machine is looked up in the PATH of the device. Only files of the program's runtime are timed.
+    `size` is the (height, width) of the image; by default, it is the size of files of fixed size, otherwise the size
+    for a 1280x720 output.
 
     Raises UserError if there is no such file or program, if the files do not fit together, or if the folder has another `run.sh`.
     """
@@ -138,7 +140,7 @@ def _refuse_other_script(path: Path) -> None:
 def files_of(folder: Path, runtime: str = "") -> tuple[str, ...]:
     """Returns the names of the exported files in `folder` that `runtime` runs, or any runtime if it is ''.
 
-    Raises UserError if there are none, or if one has not the name that srsweep gave it.
+    Raises UserError if there are none, or if one no longer has the name that srsweep gave it.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder; `srsweep device design` makes one")
@@ -203,7 +205,9 @@ def script(kit: Kit) -> str:
 
 
 def _call(kit: Kit) -> str:
-    """Returns the line of the script that calls the program, and reads the system's log of its process if it must."""
+    """Returns the line of the script that calls the program. If the program writes its times to the system's log, the
+    line reads them from there.
+    """
     program = kit.program
     path = f"./{program.name}" if kit.own[:1] == (program.name,) else program.name
     called = f"{path} {program.words} 2>&1"
