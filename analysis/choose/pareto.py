@@ -14,8 +14,8 @@ Points = NDArray[np.float64]
 def front_mask(points: ArrayLike, directions: Sequence[Direction]) -> NDArray[np.bool_]:
     """Returns a mask (N,) that is True for each of the `points` (N, K) that no other point dominates.
 
-    A point dominates another if it is better in at least one objective and no worse in the others. If points on the
-    front are equal in every objective, all of them are on it. A point with a NaN is never on the front.
+    A point dominates another if it is better in at least one objective and no worse in the others. Equal points do not
+    dominate each other, so they are on the front together. A point with a NaN is never on the front.
     """
     lower = _minimised(points, directions)
     mask: NDArray[np.bool_] = np.logical_not(np.isnan(lower).any(axis=1))

@@ -1,6 +1,6 @@
 """Talks to a connected Android device through `adb`. An error of `adb` becomes one line that tells the user what to do.
 
-The messages of `adb` are copied from its source, aosp-mirror/platform_system_core: adb/transport.cpp at 95af641 (which
+The messages of `adb` are quoted from its source, aosp-mirror/platform_system_core: adb/transport.cpp at 95af641 (which
 device, and in which state) and adb/client/file_sync_client.cpp at 1f40b2c (copies). Android's documentation describes
 the command (developer.android.com/tools/adb).
 """

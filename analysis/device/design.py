@@ -94,8 +94,8 @@ def spread_out(
 def _logarithms(table: NDArray[np.float64]) -> NDArray[np.float64]:
     """Returns the logarithms of `table` (networks, kinds), so that distances measure ratios of amounts.
 
-    A kind that a network lacks counts as a quarter of the smallest amount in the table. A logarithm near that of 0
-    would make missing kinds outweigh all differences in size.
+    An amount of 0 counts as a quarter of the smallest positive amount of that kind in the table. The logarithm of a
+    value near 0 would make missing kinds outweigh all differences in size.
     """
     least = np.where(table > 0, table, np.inf).min(axis=0)
     least[np.isinf(least)] = 1

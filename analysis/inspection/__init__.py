@@ -1,1 +1,3 @@
-"""Looks inside trained networks: what each block adds, what activations remove, and what each pool layer or path contributes."""
+"""Inspects trained networks: what each block adds, what activations remove, and what each pool layer or path
+contributes.
+"""

@@ -1,7 +1,7 @@
 """Measures what each input of a pool layer and each parallel path contributes, by leaving it out.
 
-A feature is left out by replacing each of its channels by the mean of that channel over the image. What the network then
-lacks is what the feature says about places in the image, not its brightness.
+A feature is left out by replacing each of its channels by the mean of that channel over the image. The network then
+lacks the spatial detail of the feature, but not its mean level.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True, kw_only=True)
 class Contribution:
-    """What is lost without one part of a network."""
+    """The loss when one part of a network is left out."""
 
     kind: str
     """'pool' for an input of a pool layer or a whole pool layer, 'path' for a parallel path."""
@@ -32,7 +32,7 @@ class Contribution:
     change: float
     """The root mean square of the change of the output image, in levels of 255."""
     psnr_loss: float
-    """By how much the PSNR of the luma falls, in dB. Below 0 if the image is better without the part."""
+    """Loss of luma PSNR [dB]. Negative if the image is better without the part."""
 
 
 def contributions(

@@ -1,4 +1,4 @@
-"""Inspects networks on one image, and returns what was found as data frames."""
+"""Inspects networks on one image, and returns the measurements as data frames."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Inspection:
-    """What was found in networks on one image. The column `network` of each frame holds the names of the networks."""
+    """The measurements of networks on one image. The column `network` of each frame holds the names of the networks."""
 
     image: str
     """The name of the image."""

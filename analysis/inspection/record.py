@@ -1,7 +1,7 @@
 """Records what happens in one forward pass of a network: the output of each block, activations, and concatenations.
 
-The hooks are the same for every family. `Family.stages` says which modules are blocks. Activations and concatenations are
-seen as torch calls them, whether a module or a function calls them.
+The hooks are the same for every family. `Family.stages` says which modules are blocks. Activations and concatenations
+are intercepted as calls of torch, whether they are made by a module or by a function.
 """
 
 from collections.abc import Callable, Iterator
@@ -33,15 +33,17 @@ ACTIVATIONS: dict[Any, str] = {
     F.elu: "elu",
     F.hardswish: "hardswish",
 }
-"""The activations that are recorded. Gates such as a sigmoid are not: they multiply features."""
+"""The activations that are recorded. Gates such as a sigmoid are not recorded, because they multiply features."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """What one block does to its input. All means are over all elements of a feature map."""
+    """Measurements of one block: its output, and the difference from its input. All means are over all elements of a
+    feature map.
+    """
 
     number: int
-    """Its place in the order of the calls, from 1. The input of the first block has the number 0."""
+    """Position of the block in the order of the calls, from 1. The input of the first block has the number 0."""
     module: str
     """The name of the module with which the block begins. For number 0, 'input'."""
     shape: tuple[int, int, int]

@@ -1,1 +1,3 @@
-"""Shows the same part of an image as several networks enlarge it, beside bicubic and the original: the plates of papers."""
+"""Makes plates like those in papers: the same crop of an image, upscaled by several networks, beside bicubic and the
+original.
+"""

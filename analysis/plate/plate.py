@@ -1,4 +1,5 @@
-"""Makes the parts of a plate: the whole image with a box, and the crop in the box from each version, with its scores."""
+"""Makes the parts of a plate: the whole image with a box, and the crop inside the box with its scores for each version.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ class Version:
 
     @property
     def scores(self) -> str:
-        """Both scores as papers print them, such as '33.77 / 0.8934'. 'PSNR / SSIM' for the original."""
+        """PSNR and SSIM as papers print them, such as '33.77 / 0.8934'. For the original, the text 'PSNR / SSIM'."""
         if self.psnr_y is None:
             return "PSNR / SSIM"
         return f"{self.psnr_y:.2f} / {self.ssim_y:.4f}"
@@ -55,7 +56,7 @@ class Version:
 
 @dataclass(frozen=True, kw_only=True)
 class Plate:
-    """A plate."""
+    """The content of a plate."""
 
     image: str
     """The name of the image."""
@@ -72,9 +73,9 @@ def make_plate(
 ) -> Plate:
     """Returns the plate of the image called `image`.
 
-    `high_res` (s h, s w, 3) is the original, `low_res` (h, w, 3) what the networks got, and `enlarged` the image that each
-    network made, by its name. Without `box`, the crop is the part that the networks restore most differently. Raises
-    UserError if the box is not inside the image, or if the image is too small for SSIM.
+    `high_res` (s h, s w, 3) is the original and `low_res` (h, w, 3) the input of the networks. `enlarged` maps the name
+    of each network to its output image. Without `box`, the crop is the part that the networks restore most differently.
+    Raises UserError if the box is not inside the image, or if the image is too small for SSIM.
     """
     scale = high_res.shape[0] // low_res.shape[0]
     height, width = high_res.shape[:2]

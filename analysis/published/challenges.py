@@ -1,4 +1,5 @@
-"""The printed results of NTIRE's challenges on efficient super-resolution. They are kept apart from those of papers.
+"""The printed results of NTIRE's challenges on efficient super-resolution. They are kept apart from the results of
+papers.
 
 `challenges.csv` holds the table results.txt of Amazingren/NTIRE2026_ESR (commit f839501) as printed. Its PSNR is measured on the
 challenge's images, its Mult-Adds are those of a 256x256 input, and its times are averages on one GPU of the organisers.
@@ -21,7 +22,7 @@ FILE = Path(__file__).with_name("challenges.csv")
 def challenge_table(year: int, gate: float = GATE) -> pd.DataFrame:
     """Returns the printed entries of a year with their scores, the best score first. Entries below the gate are left out.
 
-    The scores compare with the baseline of the same table. The gate applies to the PSNR on DIV2K-LSDIR validation.
+    The scores are relative to the baseline in the same table. The gate applies to the PSNR on DIV2K-LSDIR validation.
     Raises UserError if there is no table of that year.
     """
     frame = pd.read_csv(FILE, dtype={"params": str, "multadds": str})

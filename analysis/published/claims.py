@@ -1,6 +1,6 @@
-"""Compares the designs that a paper's claim is about, with the trainings in a database.
+"""Checks the claims of papers: compares the designs that a claim is about, based on the training runs in a database.
 
-Two trainings with the same seed see the same patches, so designs are compared seed by seed.
+Two training runs with the same seed see the same patches, so designs are compared seed by seed.
 
 A worked example, which `test_claims.py` checks. Two designs have these PSNRs with three seeds:
 
@@ -39,9 +39,9 @@ from searchspace.errors import UserError
 LEVEL = 0.05
 """Probability that an interval misses the true difference."""
 POWER = 0.8
-"""Probability with which a difference is to be found, in every statement on the number of seeds."""
+"""Probability of finding a difference (the power of the test) that all estimates of the number of seeds assume."""
 MOST_SEEDS = 1_000
-"""The largest number of seeds that is given as the number that would tell."""
+"""Maximum number of seeds that is reported as sufficient to find a difference."""
 HOLDS, FAILS, UNKNOWN, UNTRAINED = "holds", "does not hold", "cannot be told", "no rows yet"
 
 
@@ -65,7 +65,7 @@ class Interval:
         return FAILS if self.high < 0 else UNKNOWN
 
     def refutes(self, comparisons: int) -> bool:
-        """Returns whether the mean lies below 0 when the level is shared by so many comparisons."""
+        """Returns whether the mean lies significantly below 0 when several comparisons share the level."""
         return self.mean + _half_width(self.deviation, self.number, LEVEL / comparisons) < 0
 
 
@@ -82,7 +82,8 @@ def interval(differences: Sequence[float]) -> Interval:
 
 
 def power(difference: float, deviation: float, seeds: int) -> float:
-    """Returns how probably a paired t test of so many `seeds` finds a true `difference` [dB] in its direction.
+    """Returns the probability that a paired t test with `seeds` seeds finds a true `difference` [dB] with the right
+    sign.
 
     `deviation` is the true standard deviation of the differences of single seeds [dB].
     """
@@ -109,7 +110,7 @@ def seeds_for(difference: float, deviation: float) -> int | None:
 
 
 def detectable(deviation: float, seeds: int) -> float:
-    """Returns the true difference [dB] that so many `seeds` find with probability POWER. NaN with one seed."""
+    """Returns the true difference [dB] that `seeds` seeds find with probability POWER. NaN with one seed."""
     if seeds < 2:
         return math.nan
     # In units of the deviation. 100 is found even by two seeds.
@@ -125,11 +126,11 @@ def load_claims(url: str, claims: Iterable[Claim]) -> pd.DataFrame:
     - claim, source, design, against: the names of the claim, of its paper and of both designs,
     - seeds: the number of seeds with which both designs were trained,
     - difference_db, low_db, high_db: the mean difference of their PSNR [dB], and the ends of its 95 % interval,
-    - multadds_ratio: the Mult-Adds of the preferred design divided by those of the other,
-    - steps: the number of optimiser steps of each training,
+    - multadds_ratio: the Mult-Adds of the preferred design divided by those of the other, - steps: the number of
+      optimiser steps of each training run,
     - verdict: HOLDS, FAILS, UNKNOWN or UNTRAINED, for this comparison alone,
-    - claim_verdict: the same for the whole claim (`judged`),
-    - detectable_db: the true difference [dB] that so many seeds find with probability POWER,
+    - claim_verdict: the same for the whole claim (`judged`), - detectable_db: the true difference [dB] that `seeds`
+      seeds find with probability POWER,
     - seeds_needed: number of seeds that would find a difference as large as `difference_db`; NaN unless the verdict is
       UNKNOWN, and if more than MOST_SEEDS are needed,
     - printed_db: the difference that the paper prints [dB]; NaN if it prints none,
@@ -143,7 +144,9 @@ def load_claims(url: str, claims: Iterable[Claim]) -> pd.DataFrame:
 
 
 def load_trainings(url: str, claims: Iterable[Claim]) -> pd.DataFrame:
-    """Returns the complete trials of the claims' sweeps, as rows of `load_trials`. Raises UserError if it cannot."""
+    """Returns the complete trials of the claims' sweeps, as rows of `load_trials`. Raises UserError if they cannot be
+    loaded.
+    """
     claims = list(claims)
     known = list(load_sweeps(url)["name"])
     own = [name for name in known if any(claim.owns(name) for claim in claims)]
@@ -179,7 +182,8 @@ def trained(claim: Claim, trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def judged(intervals: Sequence[Interval | None], rows: Sequence[dict[str, Any]]) -> str:
-    """Returns the verdict on a claim from its comparisons: their intervals, None where none is known, and their rows."""
+    """Returns the verdict on a claim, based on the intervals of its comparisons (None where unknown) and on their rows.
+    """
     if all(each is None for each in intervals):
         return UNTRAINED
     for each, row in zip(intervals, rows, strict=True):
@@ -189,7 +193,7 @@ def judged(intervals: Sequence[Interval | None], rows: Sequence[dict[str, Any]])
 
 
 def _compared(claim: Claim, trials: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Yields a row for each design other than the preferred one, with its `Interval` under the key interval."""
+    """Yields one row for each design other than the preferred one. The key interval of a row holds its `Interval`."""
     scores = {name: of_design(network.key, trials) for name, network in claim.networks().items()}
     preferred, *others = scores
     for other in others:
@@ -207,7 +211,9 @@ def _compared(claim: Claim, trials: pd.DataFrame) -> Iterator[dict[str, Any]]:
 
 
 def _measured(pair: pd.DataFrame, printed: float | None) -> dict[str, Any]:
-    """Returns the columns that come from the trainings. `pair` has psnr_y and psnr_y_other by seed, among others."""
+    """Returns the columns that come from training runs. `pair` is indexed by seed and has psnr_y and psnr_y_other,
+    among other columns.
+    """
     if pair.empty:
         measured = "difference_db low_db high_db multadds_ratio steps detectable_db"
         columns = f"{measured} seeds_needed seeds_for_printed".split()
@@ -240,7 +246,7 @@ def _number(difference: float | None, found: Interval) -> float:
 
 
 def of_design(key: str, trials: pd.DataFrame) -> pd.DataFrame:
-    """Returns the newest training of the architecture with this key for each seed.
+    """Returns, for each seed, the newest training run of the architecture with this key.
 
     The columns are psnr_y, multadds, params, step and bicubic, and the index is the seed.
     """
@@ -252,7 +258,8 @@ def of_design(key: str, trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _half_width(deviation: float, number: int, level: float) -> float:
-    """Returns half the width of the interval of a mean that misses the true one with the probability `level`."""
+    """Returns half the width of an interval around a mean. The interval misses the true mean with probability `level`.
+    """
     if number < 2:
         return math.inf
     return float(student.ppf(1 - level / 2, number - 1)) * deviation / math.sqrt(number)

@@ -1,7 +1,7 @@
-"""The claims of the papers that srsweep has sweep files for, in `configs/claims/`.
+"""Lists claims of papers. Their sweep files are in `configs/claims/`.
 
 To add one, add an entry to CLAIMS and sweep files named claim-NAME-seed0, claim-NAME-seed1, ... that train its designs.
-A claim about designs that another claim's sweeps train names that claim in `trained_by`, and needs no files.
+If another claim's sweeps already train the designs, name that claim in `trained_by`. No sweep files are needed then.
 """
 
 from collections.abc import Mapping, Sequence
@@ -51,7 +51,9 @@ class Claim:
         return sweep.startswith(PREFIX) and own
 
     def printed_gain(self, other: str) -> float | None:
-        """Returns by how many dB the preferred design leads the design `other` in the paper; None if it is not printed."""
+        """Returns the lead [dB] of the preferred design over the design `other` in the paper. None if the paper does
+        not print it.
+        """
         preferred = next(iter(self.designs))
         if preferred not in self.printed or other not in self.printed:
             return None

@@ -85,8 +85,8 @@ def count(network: Architecture, scale: int) -> dict[str, int]:
 def stored_counts() -> Mapping[tuple[str, int], Mapping[str, int]]:
     """Returns the results of `count` that counted.csv stores, by (architecture key, scale).
 
-    The counts are stored because counting takes seconds. A network that the file lacks is counted when it is needed.
-    `python -m analysis.published.published` writes the file again.
+    The counts are stored because counting takes seconds. If a network is missing from the file, it is counted on
+    demand. `python -m analysis.published.published` writes the file again.
     """
     rows = pd.read_csv(COUNTED_FILE, dtype={"architecture": str}).to_dict("records")
     return {

@@ -12,7 +12,7 @@ from sweeps.messages import visible
 
 TableFormat = Literal["table", "json", "csv", "markdown", "latex"]
 SIZE_CLASS = 1.35
-"""Largest ratio between the numbers of parameters of two networks that are compared as equally large."""
+"""Two networks count as equally large if their numbers of parameters differ by at most this factor."""
 UNKNOWN = "as in its paper"
 """Text shown if published.csv does not name the training set."""
 
@@ -112,7 +112,7 @@ def show(rows: pd.DataFrame, form: TableFormat, *, width: int | None = None) -> 
     """Returns `rows`, which have one row per network and test set, as text.
 
     JSON and CSV show these rows with all digits. The other formats show one row per network with rounded numbers, as
-    papers do. `width` is the width of a terminal table in characters. None stands for the width of the terminal.
+    papers do. `width` is the width of a terminal table in characters. None means the width of the terminal.
     """
     if form in ("json", "csv"):
         plain: Format = "json" if form == "json" else "csv"
@@ -168,7 +168,7 @@ LATEX = {character: f"\\{character}" for character in "&%#_{}$"} | {
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
 }
-"""What LaTeX shows as these characters. By itself, each of them is a command."""
+"""The LaTeX code for each character that would be a command by itself."""
 
 
 def _escaped(text: str) -> str:

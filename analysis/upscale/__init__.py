@@ -1,1 +1,1 @@
-"""Enlarges image files with a network or with an exported file."""
+"""Upscales image files with a network or with an exported file."""

@@ -1,4 +1,6 @@
-"""Enlarges one image of any size, in tiles where it is large or where a file accepts images of one size only."""
+"""Upscales one image of any size. The image is split into tiles if it is large, or if an exported file accepts one size
+only.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,27 +17,29 @@ TILE = 512
 OVERLAP = 32
 """Overlap of the tiles of a network whose reach is unknown or is the whole image, in low-resolution pixels."""
 MOST_OVERLAP = 3 / 8
-"""Largest share of a tile's side that the overlap at one end may have. At this share a quarter of the side is kept."""
+"""Maximum overlap at one end of a tile, as a share of the tile's side. At this share, a quarter of the side is kept."""
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
-"""Weights of R, G and B in the grey of an image (BT.601), with which Pillow makes grey images too."""
+"""Weights of R, G and B in a grey value (BT.601). Pillow uses the same weights."""
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 class NotFinite(Exception):  # noqa: N818 - reads as what happened
-    """The error of a network that returned a value that is not a finite number."""
+    """Raised when a network returns NaN or an infinite value."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Upscaler:
-    """A network, and the images that go through it at once."""
+    """A network, and the image sizes that it takes in one piece."""
 
     run: Run
     scale: int
     tile: int = TILE
-    """Largest side of a part of an image that goes through the network at once, in low-resolution pixels."""
+    """Maximum side of a tile, in low-resolution pixels."""
     overlap: int = OVERLAP
-    """Width of the border of a tile whose output is discarded, in low-resolution pixels, unless the tile is small."""
+    """Width of a tile's border, in low-resolution pixels. The output for the border is discarded. In small tiles the
+    border is narrower.
+    """
     smallest: int = 1
     """Smallest side that the network accepts. Smaller images are padded."""
     fixed: tuple[int, int] | None = None
@@ -100,7 +104,7 @@ class Upscaler:
 
 
 def bicubic(channel: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
-    """Returns a channel (H, W), such as the alpha channel, enlarged by Pillow's bicubic interpolation."""
+    """Returns a channel (H, W), such as the alpha channel, upscaled by Pillow's bicubic interpolation."""
     height, width = channel.shape
     image = Image.fromarray(channel)
     return np.asarray(image.resize((scale * width, scale * height), Image.Resampling.BICUBIC))

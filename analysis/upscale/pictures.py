@@ -1,7 +1,7 @@
-"""Reads and writes the image files that are enlarged, with their alpha channel, EXIF data and ICC profile.
+"""Reads images to upscale and writes the results, with alpha channel, EXIF data and ICC profile.
 
-A picture is upright: where the EXIF data says that it lies on its side, the pixels are turned and the tag is removed. A
-viewer that knows no EXIF then shows the result as it should be, whatever the format.
+A picture is upright: if its EXIF data holds an orientation, the pixels are turned and the tag is removed. A viewer
+without support for EXIF then shows the result upright in every format.
 """
 
 import io
@@ -26,7 +26,7 @@ SUFFIXES = {
 """The formats that are written, by Pillow's names, with the suffixes of their files. Each holds EXIF data and an ICC
 profile. Images in other formats become PNG."""
 LARGEST = {"JPEG": 65_535, "WEBP": 16_383}
-"""Largest height and width that a format can hold, if it is not in the millions."""
+"""Maximum height and width of each format whose limit is below a million."""
 ADDED: dict[str, dict[str, object]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
     "WEBP": {"lossless": True},
@@ -57,7 +57,7 @@ class Picture:
     icc: bytes | None = None
     """The ICC profile."""
     notes: tuple[str, ...] = ()
-    """What of the file is lost, in words."""
+    """What is lost from the file, in words."""
 
 
 def read_picture(path: Path) -> Picture:
@@ -101,7 +101,7 @@ def write_picture(picture: Picture, path: Path, form: str) -> None:
 
 
 def format_of(path: Path, image_format: str | None = None) -> str:
-    """Returns the format in which the enlarged image at `path` is written: that of the suffix, or PNG."""
+    """Returns the format in which the upscaled image is written to `path`: the format of the suffix, or PNG."""
     if image_format is not None:
         return image_format
     found = [form for form, suffixes in SUFFIXES.items() if path.suffix.lower() in suffixes]
@@ -111,8 +111,8 @@ def format_of(path: Path, image_format: str | None = None) -> str:
 def size_of(path: Path, form: str, scale: int) -> tuple[int, int]:
     """Returns the (height, width) of the upright image in a file, from its header.
 
-    Raises UserError as `read_picture` does, except for broken pixels, and if the format `form` cannot hold the image
-    enlarged by `scale`.
+    Raises UserError as `read_picture` does, except that broken pixels go unnoticed. Also raises UserError if the format
+    `form` cannot hold the image upscaled by `scale`.
     """
     with opened(path) as image:
         _refuse_unsuitable(path, image)
@@ -191,7 +191,7 @@ def _exif(image: Image.Image) -> tuple[Image.Exif | None, bool]:
 
 
 def _resized(exif: Image.Exif, size: tuple[int, int]) -> Image.Exif:
-    """Writes the (width, height) of the enlarged image into those tags of `exif` that hold a size, and returns it."""
+    """Writes the (width, height) of the upscaled image into the tags of `exif` that hold a size. Returns `exif`."""
     inner = exif.get_ifd(ExifTags.IFD.Exif)
     for values, tags in (
         (exif, (ExifTags.Base.ImageWidth, ExifTags.Base.ImageLength)),

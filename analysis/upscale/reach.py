@@ -1,6 +1,7 @@
-"""Finds how far the pixels lie on which an output pixel of a network depends, so that tiles can overlap by as much.
+"""Finds the reach of a network: the distance of the farthest input pixel on which an output pixel depends. Tiles
+overlap by the reach.
 
-The reach is read off the network itself: one input pixel is NaN, and every output pixel that depends on it becomes NaN,
+The reach is measured on the network. One input pixel is set to NaN. Every output pixel that depends on it becomes NaN,
 whatever the weights are. A convolution with a weight of 0 passes NaN on too.
 """
 
@@ -20,12 +21,12 @@ NARROWEST, WIDEST = 64, 512
 SHIFT = 5
 """Columns by which a strip is cut for the second test. 5 shares no factor with the usual strides and windows."""
 LARGEST_DIFFERENCE = 1e-9
-"""Largest difference, relative to the largest value, that rounding in double precision may cause."""
+"""Maximum difference that counts as a rounding error in double precision, relative to the largest value."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reach:
-    """How far a network sees."""
+    """The reach of a network."""
 
     pixels: int | None
     """Largest distance, along rows or columns, between an output pixel and an input pixel on which it depends, in
@@ -36,14 +37,15 @@ class Reach:
 
     @property
     def is_local(self) -> bool:
-        """Whether tiles that overlap by `pixels` give the image that the network gives at once, up to rounding."""
+        """Whether tiles that overlap by `pixels` give the same image, up to rounding, as the whole image in one piece.
+        """
         return self.pixels is not None and self.is_position_free
 
 
 def reach_of(architecture: Architecture, scale: int) -> Reach:
     """Returns the reach of the deployed network of `architecture`. Its weights do not matter.
 
-    The random numbers of torch are left as they were.
+    The state of torch's random number generator stays unchanged.
     """
     # Strips are too small for several threads, which only wait for each other.
     with torch.random.fork_rng(devices=[]), torch.no_grad(), num_threads(1):
@@ -66,7 +68,9 @@ def _farthest(network: nn.Module) -> int | None:
 
 
 def _along(network: nn.Module, width: int, turned: bool) -> int:
-    """Returns the reach along the rows of a strip of `width` columns, or along the columns of a `turned` one."""
+    """Returns the reach along the rows of a strip of `width` columns. If `turned`, returns the reach along the columns
+    of a turned strip.
+    """
     low_res = torch.rand(1, 3, ROWS, width)
     middle = width // 2
     low_res[..., ROWS // 2, middle] = float("nan")
