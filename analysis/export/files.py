@@ -1,7 +1,6 @@
-"""Opens a file that `srsweep export` wrote: runs it, and says which images it accepts.
-
-The runtime follows from the end of the file's name. The limits come from the model card beside the file if the card
-belongs to it. Otherwise they come from the file itself, as far as it states them.
+"""Opens a file that `srsweep export` wrote, runs it, and finds the image sizes that it accepts. The ending of the file
+name determines the runtime. The limits on the size come from the model card beside the file, if the card belongs to the
+file. Otherwise they come from the file itself, as far as it holds them.
 """
 
 import json
@@ -35,7 +34,7 @@ class ExportedFile:
     fixed: tuple[int, int] | None = None
     """Height and width of the only image that the file accepts. None for a file of free size."""
     architecture: Architecture | None = None
-    """The network in the file. None if no model card states it."""
+    """The network in the file. None if no model card names it."""
     unknown: str = ""
     """Why the network is unknown, or ''."""
 
@@ -46,18 +45,18 @@ STEM = re.compile(r"(?P<family>\w+)-(?P<key>[0-9a-f]{8})_x(?P<scale>\d+)(?:_(?P<
 
 @dataclass(frozen=True, kw_only=True)
 class Named:
-    """What the name of an exported file tells."""
+    """The facts that the name of an exported file holds."""
 
     family: str
     key: str
     """The first eight digits of the architecture's key."""
     scale: int
     size: tuple[int, int] | None
-    """Height and width of the only image that the file accepts; None if the name states no size."""
+    """Height and width of the only image that the file accepts. None if the name holds no size."""
 
 
 def named(path: Path) -> Named | None:
-    """Returns what the name of `path` tells; None if `srsweep export` gives no file such a name."""
+    """Returns the facts in the file name of `path`. None if the name is not one that `srsweep export` gives."""
     target = target_of(path)
     match = STEM.fullmatch(path.name.removesuffix("" if target is None else target.suffix))
     if match is None:
@@ -72,7 +71,7 @@ def named(path: Path) -> Named | None:
 
 
 def target_of(path: Path) -> Target | None:
-    """Returns the export target whose files are named like `path`; None if there is none."""
+    """Returns the export target whose file names end like `path`. None if there is no such target."""
     fitting = [target for target in TARGETS.values() if path.name.endswith(target.suffix)]
     return max(fitting, key=lambda target: len(target.suffix), default=None)
 
@@ -121,7 +120,9 @@ def open_exported(path: Path, threads: int) -> ExportedFile:
 
 
 def _guarded(run: Run, path: Path) -> Run:
-    """Returns `run`, whose errors become a UserError that names the file and the size of the image."""
+    """Returns a version of `run` that turns errors into a UserError. The UserError names the file and the size of the
+    image.
+    """
 
     def guarded(low_res: NDArray[np.float32]) -> NDArray[np.float32]:
         try:
@@ -138,7 +139,9 @@ def _guarded(run: Run, path: Path) -> Run:
 
 
 def card_of(path: Path, target: Target) -> tuple[dict[str, Any], str]:
-    """Returns the model card beside the exported file `path` and '', or {} and why no card belongs to the file."""
+    """Returns the model card beside the exported file `path`, and ''. If no card belongs to the file, returns {} and
+    the reason.
+    """
     beside = path.with_name(f"{path.name.removesuffix(target.suffix)}-{target.name}.json")
     try:
         card = json.loads(beside.read_text(encoding="utf-8"))
@@ -155,7 +158,9 @@ def card_of(path: Path, target: Target) -> tuple[dict[str, Any], str]:
 
 
 def _scale(run: Run, size: tuple[int, int]) -> int:
-    """Returns the scale of a file, found with an image of `size`. Raises ValueError if the output is not an enlarged image."""
+    """Returns the scale of a file, found with an image of `size`. Raises ValueError if the output is not an upscaled
+    image.
+    """
     output = run(np.zeros((1, 3, *size), np.float32))
     scale = output.shape[2] // size[0] if output.ndim == 4 else 0
     expected = (1, 3, scale * size[0], scale * size[1])

@@ -20,7 +20,7 @@ from searchspace.quantity import format_quantity
 from sweeps.files import write_text
 
 PACKAGES = ("srsweep", "torch", "onnx", "onnxruntime", "numpy")
-"""Names of the packages whose versions every card states."""
+"""Names of the packages whose versions every card lists."""
 
 
 @dataclass(frozen=True, kw_only=True)

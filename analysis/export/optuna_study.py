@@ -15,7 +15,7 @@ from sweeps.sinks.optuna_trials import create_study, frozen_trials
 def export_study(url: str, sweep: str, path: Path) -> int:
     """Writes `sweep` to the new SQLite file `path` as an Optuna study with the name of the sweep.
 
-    Returns the number of trials in the study. `sweeps.sinks.optuna_trials` says what they are. Raises UserError if `path`
+    Returns the number of trials in the study. `sweeps.sinks.optuna_trials` describes them. Raises UserError if `path`
     exists.
     """
     if path.exists():

@@ -59,7 +59,7 @@ def ship(
 
     `network` may be in training or in evaluation mode, and stays unchanged. `psnr_torch` is its PSNR on the validation
     split in torch [dB]. `size` is the (height, width) of the image for which the latency is measured, and the only size
-    that a file of fixed size accepts. By default, the enlarged image has about 1280x720 pixels.
+    that a file of fixed size accepts. By default, the upscaled image has about 1280x720 pixels.
 
     Raises ExportFailed if the file fails its check. Files with the same names in `folder` are then deleted, so that no
     older file is mistaken for the result. Raises OSError, which names the file, if it cannot be written. Older files
@@ -113,7 +113,7 @@ def write_unverified(
 
 
 def _to_write(network: nn.Module, target: Target) -> tuple[nn.Module, Sequence[Learnt]]:
-    """Returns the network that a target writes, and the ranges that its training has learnt.
+    """Returns the network that a target writes, and the ranges learnt in the network's training.
 
     Raises ExportFailed if the network was trained with simulated rounding and the target cannot use the ranges.
     """
@@ -129,7 +129,8 @@ def _to_write(network: nn.Module, target: Target) -> tuple[nn.Module, Sequence[L
 
 @contextmanager
 def in_one_line(target: Target) -> Iterator[None]:
-    """Turns an error of a phone's converter or runtime into ExportFailed, because its authors must mend it.
+    """Turns an error of a phone's converter or runtime into ExportFailed, because only the authors of that library can
+    fix it.
 
     Errors of other targets keep their traceback.
     """

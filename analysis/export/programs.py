@@ -13,13 +13,16 @@ from analysis.export.target import EXAMPLE_SIZE, Job, traced
 from searchspace.bicubic import by_convolution
 
 LEAST = (1, 8, 16)
-"""Smallest height and width that a program of free size may promise to accept. The first that torch can promise counts."""
+"""Candidates for the smallest height and width that a program of free size accepts. The first one for which torch can
+trace the program is used.
+"""
 
 
 def plain_program(job: Job, *, fixed: bool) -> torch.export.ExportedProgram:
     """Returns the traced and rewritten network of `job`.
 
-    If `fixed`, the program accepts images of `job.size` only, otherwise of any height and width up to `job.largest`.
+    If `fixed`, the program accepts images of `job.size` only. Otherwise it accepts any height and width up to
+    `job.largest`.
     """
     size = job.size if fixed else EXAMPLE_SIZE
     job = replace(job, network=in_order(job.network))
@@ -40,7 +43,9 @@ def in_order(network: nn.Module) -> nn.Module:
 
 
 def retraced(module: nn.Module, job: Job, *, fixed: bool) -> torch.export.ExportedProgram:
-    """Returns `module`, which a quantiser has made from a `plain_program`, traced with the same sizes."""
+    """Traces `module`, which a quantiser has made from a `plain_program`, again with the same sizes. Returns the
+    result.
+    """
     return _traced(module, job, job.size if fixed else EXAMPLE_SIZE, fixed)
 
 
@@ -70,9 +75,8 @@ def without_aliases(module: GraphModule) -> GraphModule:
 
 
 def unshared(module: GraphModule) -> GraphModule:
-    """Gives each use of a parameter a copy of its own, and returns `module`.
-
-    The quantiser of XNNPACK quantises the first use only, and ExecuTorch cannot load what it makes of the others.
+    """Gives each use of a parameter its own copy, and returns `module`. Without copies, the quantiser of XNNPACK
+    quantises only the first use, and ExecuTorch cannot load the file.
     """
     editor = Editor(module)
     for node in [node for node in module.graph.nodes if node.op == "get_attr"]:

@@ -31,7 +31,9 @@ ATEN = torch.ops.aten
 SIDES = (6, 7, 24, 35)
 """Sides of the images at which two symbolic sizes are compared, in pixels. Two of them are odd."""
 TINY = 1e-12
-"""Largest constant whose addition is dropped. It protects a square root of 0 in training; its root is 1e-6."""
+"""Largest constant whose addition is dropped. In training, such a constant keeps the gradient of a square root finite
+at 0. The root of the constant is 1e-6.
+"""
 PYTORCH_CUBIC = -0.75
 """The parameter of the cubic kernel with which PyTorch resizes."""
 
@@ -63,7 +65,7 @@ class Editor:
         self.tracer = GraphAppendingTracer(module.graph)
 
     def proxy(self, node: Any) -> Any:
-        """Returns a stand-in for the result of `node`. What is computed from it becomes operators of the graph."""
+        """Returns a stand-in for the result of `node`. Computations on the stand-in become operators of the graph."""
         return Proxy(node, self.tracer)
 
     def constant(self, like: Node, value: Tensor) -> Any:
@@ -85,7 +87,7 @@ class Editor:
 
 
 def _arguments(node: Node, count: int) -> list[Any]:
-    """Returns the first `count` arguments of `node`, with None for those that the node does not state."""
+    """Returns the first `count` arguments of `node`, with None for missing ones."""
     return [*node.args, *(None,) * count][:count]
 
 
@@ -237,7 +239,8 @@ def _crop(editor: Editor, node: Node) -> Any:
 def _unshuffle(editor: Editor, node: Node) -> Any:
     """Rewrites a pixel unshuffle as a depthwise convolution that selects pixels.
 
-    ExecuTorch plans its memory by the largest value of each symbolic size. For the usual form, it plans gigabytes.
+    ExecuTorch plans its memory for the largest value of each symbolic size. For the usual form of a pixel unshuffle, it
+    plans gigabytes.
     """
     x, factor = _arguments(node, 2)
     channels = x.meta["val"].shape[1]
@@ -263,7 +266,9 @@ def _border(editor: Editor, node: Node) -> Any:
 
 
 def _tiny_sum(editor: Editor, node: Node) -> Any:
-    """Drops the addition of a tiny constant, whose quantisation scale would be 0. LiteRT's runtime aborts then."""
+    """Drops the addition of a tiny constant. The quantisation scale of the constant would be 0, and LiteRT's runtime
+    would abort.
+    """
     x, constant = _arguments(node, 2)
     tiny = isinstance(constant, float) and abs(constant) <= TINY
     return editor.proxy(x) if tiny else None

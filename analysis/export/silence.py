@@ -12,7 +12,7 @@ from analysis.export.target import quiet
 
 @contextmanager
 def silent() -> Iterator[None]:
-    """Discards warnings, log messages and all that libraries print, until the end of the `with` block.
+    """Discards warnings, log messages and the printed output of libraries, until the end of the `with` block.
 
     These libraries report missing GPU libraries, the processor's features and each step of a conversion, some of it from
     C++. Errors are still raised.

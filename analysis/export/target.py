@@ -38,7 +38,7 @@ class Job:
     learnt: Sequence[Learnt] = ()
     """The ranges of a training with simulated rounding. Empty if the network was trained without it."""
     size: tuple[int, int] = EXAMPLE_SIZE
-    """Height and width of the images that the file is for. Other sizes are refused by files of a fixed size."""
+    """Height and width of the images for which the file is made. A file of fixed size refuses other sizes."""
 
     @property
     def largest(self) -> int:
@@ -59,7 +59,7 @@ class Target:
     suffix: str
     """End of the file name, such as '.onnx'. The part before it names the network."""
     description: str
-    """The format, its version and its precision, as the model card states them."""
+    """The format, its version and its precision, as the model card gives them."""
     runtime: str
     """The program that runs the file, as a latency names it, such as 'onnxruntime'."""
     dtype: str
@@ -73,13 +73,13 @@ class Target:
     largest_loss: float
     """Largest allowed loss of PSNR on the validation split [dB]."""
     fixed: bool = False
-    """Whether the file accepts images of one size only, `Job.size`. The file name then states the size."""
+    """Whether the file accepts images of one size only, `Job.size`. The file name then holds the size."""
     input_size: Callable[[Path], tuple[int, int]] | None = None
     """For a file of a fixed size: a function that reads the (height, width) of the images that the file accepts."""
     bounded: bool = False
     """Whether the file accepts heights and widths up to `Job.largest` only."""
     packages: tuple[str, ...] = ()
-    """Further packages whose versions the model card states."""
+    """Further packages whose versions the model card lists."""
     takes_learnt: bool = False
     """Whether `write` uses the ranges of a training with simulated rounding (`Job.learnt`)."""
     fault: Callable[[Path, tuple[int, ...], tuple[int, ...]], str] | None = None
@@ -99,7 +99,7 @@ class Target:
 
 
 def largest_side(size: tuple[int, int]) -> int:
-    """Returns the largest height and width that a file with planned memory, made for `size`, accepts."""
+    """Returns the largest height and width that a file with planned memory accepts, if the file was made for `size`."""
     return max(LARGEST, *size)
 
 

@@ -1,4 +1,4 @@
-"""Runs networks that take images up to a size, or of one size only, on images of any size."""
+"""Runs networks on images of any size, even if the networks accept only one size or sizes up to a limit."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,10 @@ from torch.nn import functional as F
 
 
 class InTiles(nn.Module):
-    """A network that enlarges an image tile by tile, so that the inner network never gets more than a given size.
+    """A network that upscales an image tile by tile, so that no input of the inner network exceeds a given size.
 
-    The tiles do not overlap, so the result differs at their borders from that for the image at once. Compare it with
-    other networks in equal tiles only.
+    The tiles do not overlap, so the result differs at their borders from the result for the image in one piece. Compare
+    networks only if they use equal tiles.
     """
 
     def __init__(self, network: nn.Module, size: tuple[int, int], *, padded: bool) -> None:
@@ -20,7 +20,7 @@ class InTiles(nn.Module):
         self.network, self.size, self.padded = network, size, padded
 
     def forward(self, low_res: Tensor) -> Tensor:
-        """Enlarges (N, C, H, W) to (N, C, sH, sW)."""
+        """Upscales (N, C, H, W) to (N, C, sH, sW)."""
         height, width = self.size
         rows = [
             torch.cat([self._enlarged(tile) for tile in row.split(width, 3)], 3)
@@ -53,8 +53,9 @@ class Span:
 def spans(length: int, side: int, overlap: int) -> list[Span]:
     """Returns tiles of `side` pixels that cover `length` pixels, or one shorter tile if `side` is larger than `length`.
 
-    What is kept of a tile has at least `overlap` pixels of the tile on either side, or reaches the end of the image. The
-    last tile is moved back so that it ends where the image ends. Raises ValueError if two overlaps fill a tile.
+    On either side of the kept part, the tile has at least `overlap` more pixels, unless the kept part reaches the end
+    of the image. The last tile is moved back so that it ends where the image ends. Raises ValueError if two overlaps
+    fill a tile.
     """
     if overlap < 0 or side <= 2 * overlap:
         raise ValueError(f"side must be above 2 * overlap, got {side} and {overlap}")

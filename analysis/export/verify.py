@@ -22,16 +22,16 @@ from sweeps.measure.latency import Latency, Setting, measure
 SIZES = ((24, 24), (17, 31), (48, 40))
 """(height, width) of the images on which a file is compared with torch. One of the sizes is odd."""
 LARGE = 24
-"""Height and width that every file must accept. The smallest size is searched for below it."""
+"""Height and width that every file must accept. The search for the smallest accepted size starts from it."""
 
 
 class ExportFailed(Exception):  # noqa: N818 - reads as what happened
-    """The error that is raised if an exported file differs too much from its network. The message says by how much."""
+    """Raised if an exported file differs too much from its network. The message gives the difference."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What was measured on an exported file."""
+    """The measurements of an exported file."""
 
     differences: dict[str, float]
     """Largest difference from torch in any colour value, on a scale from 0 to 1, by image size ('WxH')."""
@@ -51,7 +51,9 @@ class Verdict:
     largest: int | None = None
     """Largest height and width that the file accepts. None if there is no limit."""
     tile: tuple[int, int] | None = None
-    """Height and width of the tiles in which the PSNR of the file and of torch was measured. None: images at once."""
+    """Height and width of the tiles in which the PSNR of the file and of torch was measured. None if whole images were
+    used.
+    """
 
     @property
     def largest_difference(self) -> float | None:
@@ -77,9 +79,9 @@ def verify(
     """Compares the exported file at `path` with the deployed `network` from which it was made.
 
     `psnr_torch` is the PSNR of the network on `validation` in torch [dB]. The caller measures it once for all files of
-    the network. It is measured again, in tiles, if the file does not take all validation images at once. `latency_size`
-    is the (height, width) of the image for which the latency is measured, and for which the file was written. Raises
-    ExportFailed if the file differs from the network by more than `target` allows.
+    the network. If the file does not take all validation images in one piece, the PSNR in torch is measured again, in
+    tiles. `latency_size` is the (height, width) of the image for which the latency is measured, and for which the file
+    was written. Raises ExportFailed if the file differs from the network by more than `target` allows.
     """
     if target.fault is not None:
         return _not_run(target, path, network, psnr_torch, latency_size)
@@ -162,7 +164,7 @@ def difference(network: nn.Module, run: Run, low_res: NDArray[np.float32]) -> fl
 def smallest_size(
     network: nn.Module, run: Run, image: NDArray[np.uint8], most: float | None
 ) -> int:
-    """Returns the smallest side in pixels so that the file accepts all images whose height and width are at least that side.
+    """Returns the smallest side, in pixels, such that the file accepts all images with at least this height and width.
 
     The result is at most LARGE.
 
@@ -229,7 +231,7 @@ class AsNetwork(nn.Module):
 
 
 def _tile(target: Target, validation: PairSet, size: tuple[int, int]) -> tuple[int, int] | None:
-    """Returns the (height, width) of the tiles for a file that does not take every validation image at once."""
+    """Returns the (height, width) of the tiles for a file that does not take every validation image in one piece."""
     if target.fixed:
         return size
     side = largest_side(size)
@@ -237,7 +239,7 @@ def _tile(target: Target, validation: PairSet, size: tuple[int, int]) -> tuple[i
 
 
 def _refuse_small(target: Target, validation: PairSet, smallest: int) -> None:
-    """Raises ExportFailed if a validation image is smaller than the file accepts."""
+    """Raises ExportFailed if a validation image is too small for the file."""
     for name, size in zip(validation.names, validation.sizes.tolist(), strict=True):
         if min(size) < smallest:
             raise ExportFailed(

@@ -65,7 +65,7 @@ class Interval:
         return FAILS if self.high < 0 else UNKNOWN
 
     def refutes(self, comparisons: int) -> bool:
-        """Returns whether the mean lies significantly below 0 when several comparisons share the level."""
+        """Returns whether the mean lies significantly below 0 at the level LEVEL divided by `comparisons`."""
         return self.mean + _half_width(self.deviation, self.number, LEVEL / comparisons) < 0
 
 
@@ -182,8 +182,7 @@ def trained(claim: Claim, trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def judged(intervals: Sequence[Interval | None], rows: Sequence[dict[str, Any]]) -> str:
-    """Returns the verdict on a claim, based on the intervals of its comparisons (None where unknown) and on their rows.
-    """
+    """Returns the verdict on a claim, based on the intervals of its comparisons (None where unknown) and on their rows."""
     if all(each is None for each in intervals):
         return UNTRAINED
     for each, row in zip(intervals, rows, strict=True):
@@ -258,8 +257,7 @@ def of_design(key: str, trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _half_width(deviation: float, number: int, level: float) -> float:
-    """Returns half the width of an interval around a mean. The interval misses the true mean with probability `level`.
-    """
+    """Returns half the width of an interval around a mean. The interval misses the true mean with probability `level`."""
     if number < 2:
         return math.inf
     return float(student.ppf(1 - level / 2, number - 1)) * deviation / math.sqrt(number)

@@ -1,7 +1,8 @@
 """Exports a network as a Core ML program (.mlpackage, zipped) in float16, for iOS 17 and macOS 14 and later.
 
-A file accepts images of one size only, because the Neural Engine executes a range of sizes at one size only. Core ML
-predicts on macOS. Elsewhere the structure of the file is checked, but the file is not run, and its card says so.
+A file accepts images of one size only, because the Neural Engine runs a file with a range of sizes at only one of these
+sizes. Core ML predicts on macOS. Elsewhere the structure of the file is checked, but the file is not run, and its card
+says so.
 """
 
 import platform

@@ -15,7 +15,7 @@ from analysis.export.silence import silent
 from analysis.export.target import Job, Run, Target
 
 PACKAGES = ("litert-torch", "ai-edge-litert", "ai-edge-quantizer")
-"""The packages whose versions a model card states."""
+"""The packages whose versions a model card lists."""
 
 
 def write(job: Job, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 Weights have one quantisation scale per output channel. Activations have one per tensor, computed from the values that
 the network produces on images of the training split. Quantise the image with the scale and the zero point of the input
-tensor, and turn the output into colours with those of the output tensor.
+tensor. Dequantise the output with the scale and the zero point of the output tensor.
 """
 
 import tempfile
@@ -23,7 +23,7 @@ MOST_IMAGES = 16
 """Largest number of images used for calibration. An image of 320x180 pixels has as many pixels as 14 patches of 64x64."""
 
 NARROWEST = 1e-3
-"""Smallest difference between the largest and the smallest value of a quantised tensor."""
+"""Minimum width of the range of a quantised tensor: its largest minus its smallest value."""
 
 
 def write(job: Job, path: Path) -> None:
@@ -47,7 +47,8 @@ def write(job: Job, path: Path) -> None:
 def widen(ranges: Mapping[str, MutableMapping[str, Any]]) -> None:
     """Widens every range of values, by the name of the tensor, that is narrower than NARROWEST.
 
-    The output of dead units is always 0. Its scale would be 0, for which LiteRT's runtime aborts the process.
+    The output of dead units is always 0. Without widening, the scale would be 0, and LiteRT's runtime would abort the
+    process.
     """
     for found in ranges.values():
         if "min" in found and "max" in found:

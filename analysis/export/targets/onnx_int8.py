@@ -96,7 +96,9 @@ def learnt_ranges(path: Path, job: Job) -> dict[str, list[dict[str, object]]]:
 
 
 def _same_weights(job: Job) -> dict[str, str]:
-    """Maps the weight of each layer to the first weight with equal values, because a file stores equal weights once."""
+    """Maps the weight of each layer to the first weight with equal values, because a file stores equal weights only
+    once.
+    """
     state = job.network.state_dict()
     names = dict.fromkeys(f"{each.name}.weight" for each in job.learnt)
     first: dict[bytes, str] = {}
