@@ -1,4 +1,4 @@
-"""Draws what was found inside networks: spectra, residuals, activations and contributions, as cards.
+"""Draws the measurements of an inspection as cards: spectra, residuals, activations and contributions.
 
 The functions take the data frames of an inspection (`analysis/inspection/inspect.py`), in which the column `network` names
 the networks. All frames are of the same image and scale. `networks` names all networks in order, so that each has the same
@@ -274,7 +274,9 @@ def activation_card(activations: pd.DataFrame, networks: Sequence[str]) -> Card 
 
 
 def contribution_cards(contributions: pd.DataFrame, networks: Sequence[str]) -> list[Card]:
-    """Returns one card per network that has a pool layer or parallel paths: the PSNR that is lost without each part."""
+    """Returns one card per network that has a pool layer or parallel paths. A card shows the loss of PSNR without each
+    part.
+    """
     cards = []
     for place, network in enumerate(networks):
         own = contributions[contributions["network"] == network]

@@ -76,7 +76,7 @@ def int8_note(trials: pd.DataFrame, url: str) -> str:
 
 
 def _adding(trials: pd.DataFrame, own: pd.DataFrame, url: str) -> str:
-    """Returns a sentence with a command that adds a trial to the trials `own`, or '' if `own` are all trials."""
+    """Returns a sentence with a command that exports a complete trial outside `own`, or '' if there is no such trial."""
     others = trials[(trials["state"] == "complete") & ~trials["id"].isin(own["id"])]
     if others.empty:
         return ""

@@ -28,7 +28,7 @@ KINDS = {
 }
 """Words for each kind of error, by a pattern of the error's line."""
 HALVED = "early by halving"
-"""Words for a stopped trial without an error. Halving stores none."""
+"""Words for a stopped trial without an error. Halving stores no error."""
 OTHER = "for other reasons"
 
 
@@ -37,7 +37,7 @@ def states_in_words(trials: pd.DataFrame, texts: Mapping[str, str] | None = None
 
     `trials` has the columns state and error. Trials that an error ended are counted by the kind of their error. `texts`
     are the newest sweep files by sweep. With them, `trials` also has the columns sweep, seconds and step, and the words
-    say that a limit on training, such as search.hours, may have stopped the trials instead of halving.
+    mention that a limit on training, such as search.hours, may have stopped the trials instead of halving.
     """
     kinds: dict[str, Counter[str]] = {}
     limits = {
@@ -56,7 +56,9 @@ def states_in_words(trials: pd.DataFrame, texts: Mapping[str, str] | None = None
 
 
 def _kind(state: str, error: str) -> str:
-    """Returns words that say how a trial in `state` ended, or '' if the state alone says it or the kind of error is unknown."""
+    """Returns a description of how a trial in `state` ended. '' if the state is description enough, or if the kind of
+    error is unknown.
+    """
     if state not in ("stopped", "failed"):
         return ""
     line = reason_of(error)
@@ -105,10 +107,11 @@ def reasons(
     texts: Mapping[str, str],
     objectives: Mapping[str, Direction],
 ) -> "pd.Series[str]":
-    """Returns for each of `trials` why it ended as it did, in a line; '' for complete and running trials.
+    """Returns, for each of `trials`, one line with the reason for its ending. '' for complete and running trials.
 
     `trials` is a data frame of `load_trials`, `curves` one of `load_curves`, and `texts` are the newest sweep files by
-    sweep. A trial that halving did not promote is told with its rank at its last step, if `curves` has the trial.
+    sweep. For a trial that halving did not promote, the line gives the rank at its last step, if `curves` has the
+    trial.
     """
     ranks = _ranks(trials, curves, objectives)
     limits = {

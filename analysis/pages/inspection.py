@@ -26,7 +26,7 @@ OF_PARTS = (
 
 
 def inspection_page(found: Inspection) -> str:
-    """Returns the page about `found` as HTML."""
+    """Returns the page about the inspection `found` as HTML."""
     grids = _grids(found)
     return render(
         "inspection.html.j2",
@@ -44,7 +44,7 @@ def inspection_page(found: Inspection) -> str:
 
 
 def inspection_cards(found: Inspection) -> list[Card]:
-    """Returns all figures of the page. Their names differ."""
+    """Returns all figures of the page. Their names are unique."""
     return [card for grid in _grids(found) for card in grid.cards]
 
 

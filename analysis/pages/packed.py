@@ -1,4 +1,4 @@
-"""Packs plotly.js into a page (gzip, base64), which a browser unpacks. It takes 1.9 MB instead of 4.8 MB."""
+"""Packs plotly.js (gzip, base64) for a page. The browser unpacks it. The packed text has 1.9 MB instead of 4.8 MB."""
 
 import base64
 import gzip
@@ -9,5 +9,5 @@ from analysis.figures.theme import plotly_source
 
 @lru_cache
 def packed_plotly() -> str:
-    """Returns the text that the script of a page unpacks to plotly.js."""
+    """Returns plotly.js as packed text, which the script of a page unpacks."""
     return base64.b64encode(gzip.compress(plotly_source().encode(), 9, mtime=0)).decode()

@@ -9,7 +9,7 @@ from analysis.plate.plate import Pixels, Plate
 from analysis.plate.png import enlarged_crop, png_of
 
 WIDEST = 1200
-"""Largest width and height in pixels of the whole image on the page. A larger image is reduced."""
+"""Largest width and height in pixels of the whole image on the page. A larger image is downscaled."""
 
 
 def plate_page(plate: Plate) -> str:

@@ -1,8 +1,8 @@
 """Restricts what a browser may do on srsweep's pages, and which requests the server of the dashboard answers.
 
 A page runs only its own scripts, loads nothing from elsewhere and cannot be framed. The dashboard has no password. Its
-server therefore answers only requests that name its own address: a foreign page whose host name was made to point to
-this machine (DNS rebinding) still sends its own host name.
+server therefore answers only requests that name the server's own address. A foreign page may make its host name point
+to this machine (DNS rebinding), but its requests still carry the foreign host name.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""Makes the table of all trials of a page, of every state, with the reason of each that did not complete."""
+"""Makes a page's table of trials in every state, with the reason for each trial that did not complete."""
 
 from dataclasses import replace
 
@@ -19,10 +19,11 @@ ROWS = 2_000
 def all_trials(
     trials: pd.DataFrame, endings: "pd.Series[str]", facts: Facts, unit: str
 ) -> Table | None:
-    """Returns the trials of every state as a table, with the reason of each that did not complete; None without trials.
+    """Returns the trials in every state as a table, with the reason for each trial that did not complete. None without
+    trials.
 
-    `trials` has the columns on_front and spent (training cost in `unit`), and `endings` is from `reasons`. The table has
-    at most ROWS trials. Those of the front come first then.
+    `trials` has the columns on_front and spent (training cost in `unit`), and `endings` is from `reasons`. The table
+    has at most ROWS trials. If there are more, trials on the front take precedence.
     """
     if trials.empty:
         return None

@@ -1,5 +1,4 @@
-"""Makes the parts of a plate: the whole image with a box, and the crop inside the box with its scores for each version.
-"""
+"""Makes the parts of a plate: the whole image with a box, and the crop inside the box with its scores for each version."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Loads the trials of a sweep as a driver sees them."""
+"""Loads the trials of a sweep in the form in which drivers use them."""
 
 from sqlalchemy.orm import Session
 

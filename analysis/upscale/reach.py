@@ -37,8 +37,7 @@ class Reach:
 
     @property
     def is_local(self) -> bool:
-        """Whether tiles that overlap by `pixels` give the same image, up to rounding, as the whole image in one piece.
-        """
+        """Whether tiles that overlap by `pixels` give the same image, up to rounding, as the whole image in one piece."""
         return self.pixels is not None and self.is_position_free
 
 
