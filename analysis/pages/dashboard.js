@@ -16,8 +16,56 @@ const set = (id, properties) => window.dash_clientside.set_props(id, properties)
 const short = (key) => key.slice(key.lastIndexOf("#"));
 const sweepOf = (key) => key.slice(0, key.lastIndexOf("#"));
 
+// What the page shows apart from the data. It is kept here and not in Dash's graph of callbacks: Dash holds a callback back
+// while another one that may change its inputs runs, and forgets it if that one changes nothing, as most ticks do.
+const page = { sweep: null, view: "front", views: null, opened: false, narrow: false, drag: "select", pointsOf: {}, limits: {} };
+const cards = new Map();  // id of a graph, as text -> its id and its card
+
 function pick(keys) {
-  set("picked", { data: [...new Set(keys)] });
+  picked = new Set(keys);
+  set("picked", { data: [...picked] });
+  showPicked();
+}
+
+function showPicked() {
+  const { sweep } = page;
+  if (sweep) window.history.replaceState(null, "", linkOf(sweep, [...picked]));
+  const names = [...picked].map((key) => (sweepOf(key) === sweep ? short(key) : key));
+  const some = names.slice(0, 6).join(", ") + (names.length > 6 ? ", …" : "");
+  set("selection", { hidden: picked.size === 0 });
+  set("chosen", { children: `${picked.size.toLocaleString("en")} selected: ${some}` });
+  grid()?.redrawRows();
+  showTabs();
+  redraw();
+  if (page.view === "compare") ask();
+}
+
+// The view of the selected trials is a choice only while there are any.
+function showTabs() {
+  if (!page.views) return;
+  const own = { label: picked.size > 1 ? "Compare" : "Selected", value: "compare" };
+  const options = picked.size ? [...page.views, own] : page.views;
+  set("view", { options });
+  let next = options.some((option) => option.value === page.view) ? page.view : options[0].value;
+  if (page.opened && picked.size) next = "compare";
+  page.opened = false;
+  if (next !== page.view) set("view", { value: next });
+}
+
+function drawn(card) {
+  const plain = darkened(fitted(card.figure, page.narrow ? 400 : 1000), DARK.matches);
+  const shown = shaded(marked(page.pointsOf, plain), page.limits);
+  if (!page.narrow) shown.layout.dragmode = page.drag;
+  shown.layout.selectionrevision = Math.random();  // the box goes once its points are marked
+  shown.layout.selections = [];
+  return shown;
+}
+
+function redraw() {
+  for (const [name, { id, card }] of cards) {
+    if (document.getElementById(name)) set(id, { figure: drawn(card) });
+    else cards.delete(name);  // its view is closed
+  }
 }
 
 function toggle(key) {
@@ -157,33 +205,40 @@ function linked(names) {
 
 const callbacks = {
   start(_once, names) {
-    const narrow = () => window.innerWidth < 500;
-    window.addEventListener("resize", () => set("narrow", { data: narrow() }));
-    DARK.addEventListener("change", () => set("dark", { data: DARK.matches }));
+    const measure = () => { page.narrow = window.innerWidth < 500; };
+    measure();
+    window.addEventListener("resize", () => {
+      const before = page.narrow;
+      measure();
+      if (page.narrow !== before) redraw();
+    });
+    DARK.addEventListener("change", redraw);
     const { sweep, keys, notice } = linked(names ?? []);
-    return [narrow(), DARK.matches, sweep, keys, keys.length > 0, notice, !notice];
+    page.sweep = sweep;
+    page.opened = keys.length > 0;
+    pick(keys);
+    return [sweep, notice, !notice];
   },
 
-  fill(cards, narrow, _dark, _picked, drag, pointsOf, limits, id) {
-    const card = (cards ?? {})[id.name];
+  fill(given, id) {
+    const card = (given ?? {})[id.name];
     if (!card) return Array(3).fill(same());
-    const plain = darkened(fitted(card.figure, narrow ? 400 : 1000), DARK.matches);
-    const shown = shaded(marked(pointsOf ?? {}, plain), limits ?? {});
-    if (!narrow) shown.layout.dragmode = drag ?? "select";
-    shown.layout.selectionrevision = Math.random();  // the box goes once its points are marked
-    shown.layout.selections = [];
-    return [shown, card.title, card.text];
+    cards.set(JSON.stringify({ name: id.name, type: id.type }), { id, card });
+    return [drawn(card), card.title, card.text];
   },
 
-  remember(keys, sweep, view) {
-    picked = new Set(keys ?? []);
-    grid()?.redrawRows();
-    if (sweep) window.history.replaceState(null, "", linkOf(sweep, [...picked]));
-    const names = [...picked].map((key) => (sweepOf(key) === sweep ? short(key) : key));
-    const some = names.slice(0, 6).join(", ") + (names.length > 6 ? ", …" : "");
-    if (view === "compare") ask();
-    return [picked.size === 0, `${picked.size.toLocaleString("en")} selected: ${some}`];
+  // Values of the page that a person or the server changes.
+  sweep(name) {
+    if (name && name !== page.sweep) {
+      page.sweep = name;
+      pick([...picked].filter((key) => sweepOf(key) === name));
+    }
+    return same();
   },
+  view(name) { page.view = name; return same(); },
+  views(known) { if (known) { page.views = known; showTabs(); } return same(); },
+  drag(what) { page.drag = what; redraw(); return same(); },
+  points(pointsOf) { page.pointsOf = pointsOf ?? {}; redraw(); return same(); },
 
   clicked(events) {
     const at = window.dash_clientside.callback_context.triggered[0];
@@ -200,22 +255,6 @@ const callbacks = {
     return same();
   },
 
-  leave(sweep, keys) {
-    const kept = (keys ?? []).filter((key) => sweepOf(key) === sweep);
-    return kept.length === (keys ?? []).length ? same() : kept;
-  },
-
-  tabs(known, keys, opened, view) {
-    if (!known) return [same(), same()];
-    const several = (keys ?? []).length > 1;
-    const own = { label: several ? "Compare" : "Selected", value: "compare" };
-    const options = (keys ?? []).length ? [...known, own] : known;
-    let next = options.some((option) => option.value === view) ? view : options[0].value;
-    if (opened && (keys ?? []).length) next = "compare";
-    if (next !== view) set("view", { value: next });
-    return [options, false];
-  },
-
   drop(clicks) {
     const at = window.dash_clientside.callback_context.triggered_id;
     if (clicks.some(Boolean) && at) toggle(at.key);
@@ -223,7 +262,7 @@ const callbacks = {
   },
 
   // The last step of a slider stands for no limit.
-  limit(values, ids, steps, before) {
+  limit(values, ids, steps) {
     const limits = {};
     const texts = ids.map((id, at) => {
       const own = steps?.costs?.[id.cost];
@@ -231,9 +270,11 @@ const callbacks = {
       limits[id.cost] = own.values[values[at]];
       return `at most ${own.texts[values[at]]}`;
     });
-    if (JSON.stringify(limits) !== JSON.stringify(before ?? {})) {
+    if (JSON.stringify(limits) !== JSON.stringify(page.limits)) {
+      page.limits = limits;
       set("limits-now", { data: limits });
-      ask();
+      redraw();
+      if (page.view === "compare") ask();
     }
     return texts;
   },
@@ -243,15 +284,15 @@ const callbacks = {
     return same();
   },
 
-  clear: () => [],
-  compare: () => "compare",
+  clear() { pick([]); return same(); },
+  compare() { set("view", { value: "compare" }); return same(); },
   refresh() { grid()?.refreshInfiniteCache(); return same(); },
   news() { ask(); return callbacks.refresh(); },
   again() { ask(); return same(); },
 
   row(cell) {
     if (cell && cell.colId !== "picked" && cell.rowId) toggle(cell.rowId);
-    return null;
+    return same();
   },
 };
 window.dash_clientside = Object.assign({}, window.dash_clientside, { srsweep: callbacks });

@@ -76,11 +76,10 @@ def add_limits(app: dash.Dash, watch: Watch) -> None:
         Input({"type": "limit", "cost": ALL}, "value"),
         State({"type": "limit", "cost": ALL}, "id"),
         State("limit-steps", "data"),
-        State("limits-now", "data"),
     )
     app.clientside_callback(
         ClientsideFunction(namespace="srsweep", function_name="selectBest"),
-        Output("heard-row", "data", allow_duplicate=True),
+        Output("heard", "data", allow_duplicate=True),
         Input("select-best", "n_clicks"),
         State("best-key", "data"),
         prevent_initial_call=True,

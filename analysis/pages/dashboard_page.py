@@ -88,18 +88,13 @@ STORES = (
     "top-cards",
     "panel-cards",
     "built",
-    "narrow",
-    "dark",
     "known-views",
     "points-of",
     "limit-steps",
     "limits-now",
     "asked",
     "best-key",
-    "opened",
-    "heard-top",
-    "heard-panel",
-    "heard-row",
+    "heard",
 )
 """Names of the values that the page keeps in the browser, empty at first."""
 

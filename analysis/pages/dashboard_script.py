@@ -1,5 +1,7 @@
 """Registers the callbacks of the dashboard that run in the browser. `dashboard.js` holds their code."""
 
+from typing import Any
+
 import dash
 from dash import ALL, MATCH, ClientsideFunction, Input, Output, State
 
@@ -12,11 +14,7 @@ def add_browser_callbacks(app: dash.Dash) -> None:
     own = _by_name
     app.clientside_callback(
         own("start"),
-        Output("narrow", "data"),
-        Output("dark", "data"),
         Output("sweep", "value", allow_duplicate=True),
-        Output("picked", "data", allow_duplicate=True),
-        Output("opened", "data", allow_duplicate=True),
         Output("notice", "children"),
         Output("notice", "hidden"),
         Input("tick", "id"),
@@ -25,60 +23,31 @@ def add_browser_callbacks(app: dash.Dash) -> None:
     )
     for place in PLACES:
         _fill(app, place)
+    heard: dict[str, Any] = {
+        "sweep": Input("sweep", "value"),
+        "view": Input("view", "value"),
+        "views": Input("known-views", "data"),
+        "drag": Input("drag", "value"),
+        "points": Input("points-of", "data"),
+        "again": Input("page", "data"),
+        "drop": Input({"type": "drop", "key": ALL}, "n_clicks"),
+        "clear": Input("clear", "n_clicks"),
+        "compare": Input("compare", "n_clicks"),
+    }
+    for function, event in heard.items():
+        _hear(app, function, event)
+    for place in PLACES:
         graphs = {"type": f"{place}-graph", "name": ALL}
-        for function, event in (("clicked", "clickData"), ("boxed", "selectedData")):
-            app.clientside_callback(
-                own(function),
-                Output(f"heard-{place}", "data", allow_duplicate=True),
-                Input(graphs, event),
-                prevent_initial_call=True,
-            )
+        _hear(app, "clicked", Input(graphs, "clickData"))
+        _hear(app, "boxed", Input(graphs, "selectedData"))
+
+
+def _hear(app: dash.Dash, function: str, event: Input) -> None:
+    """Adds a callback that tells the browser's `function` of an `event`. Dash demands an output, which never changes."""
     app.clientside_callback(
-        own("remember"),
-        Output("selection", "hidden"),
-        Output("chosen", "children"),
-        Input("picked", "data"),
-        Input("sweep", "value"),
-        State("view", "value"),
-    )
-    app.clientside_callback(
-        own("again"),
-        Output("heard-row", "data", allow_duplicate=True),
-        Input("page", "data"),
-        prevent_initial_call=True,
-    )
-    app.clientside_callback(
-        own("drop"),
-        Output("heard-row", "data", allow_duplicate=True),
-        Input({"type": "drop", "key": ALL}, "n_clicks"),
-        prevent_initial_call=True,
-    )
-    app.clientside_callback(
-        own("leave"),
-        Output("picked", "data", allow_duplicate=True),
-        Input("sweep", "value"),
-        State("picked", "data"),
-        prevent_initial_call=True,
-    )
-    app.clientside_callback(
-        own("clear"),
-        Output("picked", "data", allow_duplicate=True),
-        Input("clear", "n_clicks"),
-        prevent_initial_call=True,
-    )
-    app.clientside_callback(
-        own("tabs"),
-        Output("view", "options"),
-        Output("opened", "data"),
-        Input("known-views", "data"),
-        Input("picked", "data"),
-        State("opened", "data"),
-        State("view", "value"),
-    )
-    app.clientside_callback(
-        own("compare"),
-        Output("view", "value"),
-        Input("compare", "n_clicks"),
+        _by_name(function),
+        Output("heard", "data", allow_duplicate=True),
+        event,
         prevent_initial_call=True,
     )
 
@@ -96,11 +65,5 @@ def _fill(app: dash.Dash, place: str) -> None:
         Output(ids["title"], "children"),
         Output(ids["text"], "children"),
         Input(f"{place}-cards", "data"),
-        Input("narrow", "data"),
-        Input("dark", "data"),
-        Input("picked", "data"),
-        Input("drag", "value"),
-        Input("points-of", "data"),
-        Input("limits-now", "data"),
         State(ids["graph"], "id"),
     )

@@ -107,13 +107,13 @@ def add_table(app: dash.Dash, watch: Watch) -> None:
     ):
         app.clientside_callback(
             ClientsideFunction(namespace="srsweep", function_name=function),
-            Output("heard-row", "data", allow_duplicate=True),
+            Output("heard", "data", allow_duplicate=True),
             given,
             prevent_initial_call=True,
         )
     app.clientside_callback(
         ClientsideFunction(namespace="srsweep", function_name="row"),
-        Output("heard-row", "data"),
+        Output("heard", "data", allow_duplicate=True),
         Input("trials", "cellClicked"),
         prevent_initial_call=True,
     )
