@@ -1,4 +1,4 @@
-"""Builds the commands that srsweep advises, so that each of them works when it is pasted into a shell."""
+"""Builds the commands that srsweep suggests. Each command is quoted so that it works when pasted into a shell."""
 
 import os
 import re
@@ -11,17 +11,17 @@ STORAGE_VARIABLE = "SRSWEEP_DB"
 """Environment variable that holds the database URL. It overrides `storage` in the file. A URL with a password belongs
 here, not in the file."""
 DEFAULT_STORAGE = "sqlite:///results.db"
-"""URL of the database if neither the command line, nor the environment, nor a sweep file names one."""
+"""URL of the database that is used if the command line, the environment and the sweep file all name none."""
 
 
 def command(*words: object, storage: str | None = None, program: str = "srsweep") -> str:
     """Returns the command line `program words...`, quoted for the shell.
 
     `storage` is the URL of the database that the command must use, or None if the command uses no database. The option
-    --db is added unless this database is the default. A URL with a password is never printed: unless the environment holds it, the
-    command begins with the variable that a person has to fill in.
+    --db is added unless this database is the default. A URL with a password is never printed. Unless the environment
+    already holds this URL, the command begins with an assignment of STORAGE_VARIABLE that the person has to fill in.
 
-    A path that begins with "-" gets the prefix "./", so that it is not taken for an option.
+    A path that begins with "-" gets the prefix "./", so that the program does not read it as an option.
     """
     parts = [_word(word) for word in words]
     given, before = os.environ.get(STORAGE_VARIABLE), ""
@@ -41,7 +41,7 @@ def has_secret(url: str) -> bool:
 
 
 def folder_for(name: str) -> str:
-    """Returns a name for a new folder, made from `name`, such as 'first-12' from the trial 'first#12'."""
+    """Returns a folder name derived from `name`, such as 'first-12' for the trial 'first#12'."""
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "network"
 
 

@@ -1,4 +1,4 @@
-"""Chooses the device and the precision of a computation, and recognises errors that a lack of memory caused."""
+"""Chooses the device and the precision of a computation, and recognises out-of-memory errors."""
 
 import ctypes
 import platform
@@ -42,13 +42,14 @@ def device_model(device: torch.device | None = None) -> str:
 
 
 NO_MEMORY = ("out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
-"""Phrases with which a RuntimeError reports a lack of memory: from CUDA, torch on a processor, cuDNN and cuBLAS."""
+"""Phrases in the message of a RuntimeError that report a lack of memory. They come from CUDA, torch on a CPU, cuDNN and
+cuBLAS."""
 
 
 def pick_autocast(precision: str, device: torch.device) -> bool:
-    """Returns whether to compute in bfloat16 under autocast.
+    """Returns True if the computation should run in bfloat16 under autocast.
 
-    `precision` is the setting `train.precision`. Its value 'auto' means bfloat16 if the device computes it natively.
+    `precision` is the setting `train.precision`. The value 'auto' selects bfloat16 if the device supports it natively.
     """
     if precision != "auto":
         return precision == "bfloat16"
@@ -59,7 +60,7 @@ def pick_autocast(precision: str, device: torch.device) -> bool:
 
 @contextmanager
 def without_tf32() -> Iterator[None]:
-    """Makes float32 convolutions in the block compute in full precision.
+    """Makes float32 convolutions compute in full precision during the `with` block.
 
     By default cuDNN uses TF32, whose mantissa has 10 bits.
     """
@@ -71,7 +72,7 @@ def without_tf32() -> Iterator[None]:
 
 @contextmanager
 def num_threads(number: int) -> Iterator[None]:
-    """Lets torch compute with `number` threads in this process during the `with` block."""
+    """Sets torch's number of threads in this process to `number` during the `with` block."""
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:
@@ -91,8 +92,8 @@ def sent(batch: Tensor, device: torch.device) -> Tensor:
 def keep_freed_memory() -> None:
     """Makes the C library keep freed memory instead of returning it to the kernel (Linux with glibc only).
 
-    Otherwise, the kernel maps and clears the memory of all activations again at every training step. This took 8 % of
-    the time of a step for s-LWSR16 and 11 % for s-LWSR32 (batch 16, patch 48).
+    Without this setting, the kernel maps and clears the memory of all activations again at every training step. The
+    extra work took 8 % of the time of a step for s-LWSR16 and 11 % for s-LWSR32 (batch 16, patch 48).
     """
     if not sys.platform.startswith("linux"):
         return
@@ -104,9 +105,9 @@ def keep_freed_memory() -> None:
 
 
 def lacks_memory(error: BaseException | None) -> bool:
-    """Returns whether an error, or an error that caused it, reports a lack of memory.
+    """Returns whether `error`, or any error in its chain of causes, reports a lack of memory.
 
-    Some parts of torch report it only in the message of a RuntimeError.
+    Some parts of torch report a lack of memory only in the message of a RuntimeError.
     """
     if error is None:
         return False

@@ -1,4 +1,4 @@
-"""Writes files completely or not at all, and computes the digests with which readers check what was written.
+"""Writes each file completely or not at all, and computes digests, so that readers can verify a file.
 
 A new file is written beside the old one under a temporary name, flushed to the disk, and then renamed. If the disk is
 full or the process is killed, the old file stays as it was.
@@ -15,20 +15,21 @@ from functools import lru_cache
 from pathlib import Path
 
 TEMPORARY = ".tmp"
-"""The last part of the name of a file that is not complete yet."""
+"""The suffix of a file that is still being written."""
 LONGEST_NAME = 200
-"""Largest number of bytes that the name of a temporary file takes over from the name of the file."""
+"""Maximum number of bytes of the final file's name that are reused in the name of its temporary file."""
 NEARLY_FULL = 100_000
-"""Number of free bytes below which a disk counts as full when a library could not write to it."""
+"""Free space in bytes below which a failed write by a library is attributed to a full disk."""
 
 
 @contextlib.contextmanager
 def written_beside(path: Path) -> Iterator[Path]:
-    """Yields the path of a new file in the folder of `path`. At the end of the `with` block it replaces `path`.
+    """Yields the path of a new file in the folder of `path`. At the end of the `with` block, the new file replaces
+    `path`.
 
     If the block raises an exception, or if the new file cannot be written, the new file is deleted and `path` stays as
-    it was. An OSError of the block is raised again with the name of `path`. A symbolic link stays, and the file that it
-    names is replaced. A device or a pipe is written directly.
+    it was. An OSError from the block is raised again with the name of `path`. If `path` is a symbolic link, the link
+    stays and its target is replaced. A device or a pipe is written directly.
     """
     if path.exists() and not path.is_file() and not path.is_dir():
         with _naming(path):
@@ -51,9 +52,10 @@ def written_beside(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, content: bytes | memoryview, *, mode: int = 0o666) -> None:
-    """Writes `content` to `path` as `written_beside` does. A new file has the permissions `mode` without the umask.
+    """Writes `content` to `path` as `written_beside` does. A new file gets the permissions `mode`, reduced by the
+    umask.
 
-    Raises OSError, which names `path`, if the file cannot be written. The old file then stays.
+    If the file cannot be written, raises an OSError that names `path`, and leaves the old file in place.
     """
     with written_beside(path) as temporary:
         # Created with its permissions, because a secret must not be readable for a moment.
@@ -63,14 +65,15 @@ def write_bytes(path: Path, content: bytes | memoryview, *, mode: int = 0o666) -
 
 
 def write_text(path: Path, text: str, *, mode: int = 0o666) -> None:
-    """Encodes `text` as UTF-8 and writes it to `path` with `write_bytes`, so that an old file is replaced as a whole."""
+    """Encodes `text` as UTF-8 and writes it to `path` with `write_bytes`, which replaces an old file as a whole."""
     write_bytes(path, text.encode(), mode=mode)
 
 
 def remove_unfinished(folder: Path, pattern: str = "*") -> None:
-    """Deletes the temporary files that killed processes left in `folder` for files whose names match `pattern`.
+    """Deletes temporary files that killed processes left in `folder`. Only files whose final names match `pattern` are
+    deleted.
 
-    Call it only if no process writes such a file now. File system errors are ignored.
+    Call this function only while no process is writing such a file. File system errors are ignored.
     """
     with contextlib.suppress(OSError):
         for path in folder.glob(f"{pattern}.*{TEMPORARY}"):
@@ -85,8 +88,8 @@ def digest_of(content: bytes | memoryview) -> str:
 def digest_of_file(path: Path) -> str:
     """Returns the SHA-256 of the content of a file as 64 hexadecimal digits.
 
-    A process reads a file once, and again only after its size or its time of change has changed. Raises OSError if the
-    file cannot be read.
+    Digests are cached for each process: a file is read again only if its size or its modification time has changed.
+    Raises OSError if the file cannot be read.
     """
     found = path.stat()
     return _digest_once(path, found.st_ino, found.st_mtime_ns, found.st_size)
@@ -100,10 +103,10 @@ def _digest_once(path: Path, _inode: int, _modified: int, _size: int) -> str:
 
 @contextlib.contextmanager
 def naming_full_disk(path: Path) -> Iterator[None]:
-    """Raises OSError, which names `path`, if the `with` block fails while the disk of `path` is full.
+    """Raises an OSError that names `path` if the `with` block fails while the disk of `path` is full.
 
-    It is for libraries that write a file themselves and whose errors do not say that the disk is full. An OSError of
-    the block is raised again with the name of `path`. Every other error passes if the disk is not full.
+    Use it around libraries that write files themselves and do not report a full disk in their errors. An OSError from
+    the block is raised again with the name of `path`. If the disk is not full, every other error passes unchanged.
     """
     try:
         with _naming(path):
@@ -118,7 +121,7 @@ def naming_full_disk(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Raises an OSError of the `with` block again, with the name of `path` in place of a temporary name."""
+    """Raises an OSError from the `with` block again, with the name of `path` instead of a temporary name."""
     try:
         yield
     except OSError as error:
@@ -131,7 +134,7 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 def flush(path: Path) -> None:
-    """Writes the content of a file from memory to the disk. Some disks report that they are full only then."""
+    """Writes the content of a file from memory to the disk. Some file systems report a full disk only at this point."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 GROUPS = Path("/sys/fs/cgroup")
-"""The folder where Linux shows a container its own control group."""
+"""The folder in which a container on Linux finds its own control group."""
 
 
 def num_cores(groups: Path = GROUPS) -> int:
@@ -18,13 +18,16 @@ def num_cores(groups: Path = GROUPS) -> int:
 
 
 def allowed_cores() -> list[int]:
-    """Returns the numbers of the processor cores on which the system may place this process."""
+    """Returns the indices of the processor cores that the operating system may run this process on."""
     has_affinity = hasattr(os, "sched_getaffinity")
     return sorted(os.sched_getaffinity(0)) if has_affinity else list(range(os.cpu_count() or 1))
 
 
 def _quota(groups: Path) -> float:
-    """Returns the CPU quota of the container in cores, read from its control group (version 2 or 1). inf: no limit."""
+    """Returns the container's CPU quota in cores, or inf if there is no limit.
+
+    It is read from the control group, version 2 or 1.
+    """
     for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
         with suppress(OSError, ValueError):
             quota, period = " ".join((groups / name).read_text() for name in names).split()
@@ -33,9 +36,9 @@ def _quota(groups: Path) -> float:
 
 
 def free_memory(groups: Path = GROUPS, meminfo: Path = Path("/proc/meminfo")) -> float:
-    """Returns the bytes of memory that a new process can take on this machine, or infinity if they are unknown.
+    """Returns the memory in bytes that is available to a new process on this machine, or infinity if it is unknown.
 
-    A container may have less than the machine.
+    A container may have less memory than the machine.
     """
     free = math.inf
     with suppress(OSError, ValueError, StopIteration):
@@ -52,8 +55,8 @@ def free_memory(groups: Path = GROUPS, meminfo: Path = Path("/proc/meminfo")) ->
 
 
 def threads_here(asked: int) -> int:
-    """Returns the number of threads of a trial on this machine: `asked`, but at most the number of cores.
+    """Returns the number of threads for a trial on this machine: the smaller of `asked` and the number of cores.
 
-    More threads than cores are slower, and OpenMP crashes if it is asked for millions of threads.
+    More threads than cores slow a trial down. OpenMP crashes if millions of threads are requested.
     """
     return min(asked, num_cores())

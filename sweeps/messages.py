@@ -18,7 +18,7 @@ _URL = re.compile(
     re.IGNORECASE,
 )
 _LOCAL = ("sqlite", "file")
-"""Schemes whose URLs with three slashes or more hold only a path."""
+"""Schemes of local files. A URL with one of them and three or more slashes contains only a path."""
 # A URL within the query of another URL.
 _ENCODED = re.compile(r"(?P<head>%3A(?:%2F){1,3}[^%\s&]{0,200}%3A)[^\s&]*(?=%40)", re.IGNORECASE)
 # A URL that lacks the colon of its scheme.
@@ -52,11 +52,13 @@ _WHOLE = re.compile(
 
 
 def redacted(text: str) -> str:
-    """Returns `text` with every password, token and key in it replaced by ***. A second call changes nothing.
+    """Returns `text` with every password, token and key in it replaced by ***. Redacting the result again changes
+    nothing.
 
     `text` may be of any kind: a message, a traceback, a sweep file. Secrets are found in URLs ("://user:SECRET@host",
-    where the secret may itself contain "@"), in parameters ("sslpassword=SECRET"), in mappings
-    ("'password': 'SECRET'") and after a colon and a blank ("password: SECRET"). For a value that can only be a URL, use `redacted_url`, which finds more.
+    where the secret may itself contain "@"), in parameters ("sslpassword=SECRET"), in mappings ("'password': 'SECRET'")
+    and after a colon and a blank ("password: SECRET"). If the value is known to be a URL, use `redacted_url`, which
+    also finds secrets in misspelt URLs.
     """
     text = _URL.sub(_without_secret, text)
     text = _BARE.sub(rf"\g<head>{HIDDEN}", text)
@@ -69,7 +71,8 @@ def redacted(text: str) -> str:
 def redacted_url(url: str) -> str:
     """Returns a URL with its secrets replaced by ***.
 
-    The URL may be misspelt: without its scheme or its slashes, or with blanks, quotes or slashes in the password.
+    The URL may be misspelt: its scheme or slashes may be missing, and its password may contain blanks, quotes or
+    slashes.
     """
     scheme, _, rest = url.partition(":")
     if _is_local(scheme, rest[: len(rest) - len(rest.lstrip("/"))]):
@@ -82,14 +85,14 @@ def redacted_url(url: str) -> str:
 
 
 def is_control(character: str) -> bool:
-    """Returns whether a character acts on a terminal or a reader instead of being shown, such as ESC or a line end."""
+    """Returns whether a character controls a terminal instead of being shown, such as ESC or a line end."""
     return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def visible(text: str) -> str:
     """Returns `text` with every control character except tab and line end written as an escape such as \\x1b.
 
-    Texts from a database or a file must not move the cursor of a terminal or hide other text.
+    This keeps a text from a database or a file from moving the terminal's cursor or hiding other text.
     """
     if text.isprintable():
         return text
@@ -97,7 +100,7 @@ def visible(text: str) -> str:
 
 
 def reason_of(error: str) -> str:
-    """Returns the error of an attempt in one line: the last line of a traceback, the first line of any other error."""
+    """Returns an attempt's error in one line: the last line of a traceback, or the first line of any other error."""
     lines = error.strip().splitlines() or [""]
     # In an error that does not count against its trial, a few words precede the traceback on its first line.
     return lines[-1 if lines[0].endswith(TRACEBACK) else 0]
@@ -108,7 +111,7 @@ def _is_local(scheme: str, slashes: str) -> bool:
 
 
 def _without_secret(found: re.Match[str]) -> str:
-    """Returns `text`, a URL and the rest of its line, without the password of the URL."""
+    """Returns the text that `found` matched, a URL and the rest of its line, with the password of the URL hidden."""
     scheme, slashes, rest = found["scheme"], found["slashes"], found["rest"]
     user = _USER.match(rest)
     assert user is not None  # the pattern also matches the empty text
@@ -125,9 +128,9 @@ def _without_secret(found: re.Match[str]) -> str:
 
 
 def _length_of_secret(text: str, is_url: bool) -> int:
-    """Returns how many characters at the beginning of `text`, which follows "//user:", are a password.
+    """Returns the length in characters of the password at the beginning of `text`, the text after "//user:".
 
-    `is_url` says that two slashes precede the user, so that a password need not be followed by "@".
+    `is_url` is True if two slashes precede the user. The password then need not be followed by "@".
     """
     word = _WORD.match(text)
     assert word is not None  # the pattern also matches the empty text

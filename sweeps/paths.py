@@ -11,10 +11,10 @@ _VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")
 
 
 def expanded(path: str) -> str:
-    """Returns `path` with a leading ~ or ~user and with $VAR and ${VAR} replaced, as a shell replaces them.
+    """Returns `path` with a leading ~ or ~user, $VAR and ${VAR} expanded as in a shell.
 
-    Raises UserError if the user or the variable is unknown, if the path is too long for a system, and if it has a
-    control character, which no program shows and some systems refuse.
+    Raises UserError if the user or the variable is unknown, if the path is too long for an operating system, or if it
+    contains a control character. Programs do not show control characters, and some systems refuse them.
     """
     found = os.path.expanduser(path)  # noqa: PTH111 - the text may be part of a URL, which Path would change
     if found.startswith("~"):
@@ -36,8 +36,8 @@ def expanded(path: str) -> str:
 def with_variables(text: str) -> str:
     """Returns `text` with $VAR and ${VAR} replaced.
 
-    Raises UserError if a variable is not set or is empty, and for other forms that a shell would expand, such as
-    ${VAR:-x} and $(command).
+    Raises UserError if a variable is unset or empty. Also raises UserError for other forms that a shell would expand,
+    such as ${VAR:-x} and $(command).
     """
     if re.search(r"\$[{(]", _VARIABLE.sub("", text)):
         raise UserError(f"must use only $VAR and ${{VAR}} of a shell's forms, got {shown(text)}")

@@ -48,19 +48,21 @@ class Ready:
 
     found: Found
     split: DataSplit | None
-    """The images. None: an image set is not on this machine."""
+    """The training and validation images. None if an image set is not on this machine."""
     missing_set: str = ""
-    """Which image set is not on this machine and where it was searched, or ''."""
+    """A line about an image set that is not on this machine, with the places that were searched. '' if all are here."""
     lacks: tuple[str, ...] = ()
-    """Other things that this machine lacks, one line each. The sweep may run on another machine that has them."""
+    """One line for each other thing that this machine lacks. The sweep may still run on a machine that has all of
+    them."""
 
 
 def prepare(config: SweepConfig, *, sample: bool = False, elsewhere: bool = False) -> Ready:
-    """Makes every check that is possible before the first trial. `run`, `pack` and `check` share these checks.
+    """Makes every check that is possible before the first trial. The commands `run`, `pack` and `check` share these
+    checks.
 
-    With `elsewhere`, the sweep may run on another machine, so that the result says which image set, folder or package
-    this machine lacks. `sample` is passed to `check_feasible`. Raises ConfigError or UserError for a
-    mistake in the settings or the images.
+    With `elsewhere`, the sweep may run on another machine. An image set, folder or package that this machine lacks is
+    then reported in the result instead of raising an error. `sample` is passed to `check_feasible`. Raises ConfigError
+    or UserError if the settings or the images are wrong.
     """
     lacks: list[str] = []
     with _may_be_elsewhere(elsewhere, lacks):
@@ -94,7 +96,9 @@ def prepare(config: SweepConfig, *, sample: bool = False, elsewhere: bool = Fals
 
 @contextmanager
 def _searched_under_recipe(recipe: Container[str]) -> Iterator[None]:
-    """Lets a message about a setting begin with `recipe` instead of `train` if the sweep file has the setting there."""
+    """Makes error messages about a setting begin with `recipe` instead of `train` if the sweep file gives the setting
+    under `recipe`.
+    """
     try:
         yield
     except UserError as error:
@@ -115,7 +119,7 @@ def _may_be_elsewhere(elsewhere: bool, lacks: list[str]) -> Iterator[None]:
 
 
 def _check_folder(key: str, folder: Path) -> None:
-    """Raises UserError if `folder` cannot be made, because it or a folder above it is a file."""
+    """Raises UserError if `folder` cannot be created, because it or one of its parent folders is a file."""
     for place in (folder, *folder.parents):
         if place.is_dir():
             return
@@ -146,14 +150,14 @@ def run_sweep(
     patient: bool = False,
     lease_seconds: float = LEASE_SECONDS,
 ) -> Sweep:
-    """Runs a sweep to its end and returns it. If the sweep is stored already, trains only what is missing.
+    """Runs a sweep to its end and returns it. If the database has the sweep already, only the missing training is done.
 
-    With `driver="ray"`, `address` is the address of a Ray cluster; None starts a new Ray on this machine. `on_change`
-    is called after each change of the sweep, with the record that caused the change or None. `say` receives lines to
-    show to the person, for example before a slow measurement. With `patient`, the run waits until the lease of a dead
-    driver has expired. A lease lasts `lease_seconds` unless it is renewed.
+    With `driver="ray"`, `address` is the address of a Ray cluster. None starts Ray on this machine. `on_change` is
+    called after each change of the sweep, with the sweep and the record that caused the change, or None. `say` receives
+    lines to show to the person, for example before a slow measurement. With `patient`, the run waits until the lease of
+    a dead driver has expired. A lease expires after `lease_seconds` unless it is renewed.
 
-    Raises ConfigError or UserError for a mistake in the file or the images, StoreError if the database cannot be used,
+    Raises ConfigError or UserError if the file or the images are wrong, StoreError if the database cannot be used,
     SweepTaken if another driver holds the lease, and SweepFailed if the sweep cannot go on or has no result. On
     KeyboardInterrupt, the lease is released and everything stored so far is kept.
     """
@@ -198,7 +202,10 @@ def run_sweep(
 
 
 def _changed(on_change: OnChange, feeds: list[Feed], sweep: Sweep, record: Record | None) -> None:
-    """Passes a change of the sweep to its sinks and to `on_change`. The progress between two evaluations is not stored."""
+    """Passes a change of the sweep to its sinks and to `on_change`.
+
+    Progress between two evaluations goes only to `on_change`.
+    """
     if not isinstance(record, Progress):
         for feed in feeds:
             feed.update()
@@ -232,7 +239,7 @@ def _drive(
 def share_here(config: SweepConfig, plan: Callable[[], Plan], say: Say) -> Share:
     """Returns the share of this machine's GPUs that one trial takes.
 
-    With `resources.gpu: auto`, the share is measured now unless an earlier measurement is stored.
+    With `resources.gpu: auto`, the share is measured in this call, unless a stored measurement can be used.
     """
     wanted = resources_of(config).gpu
     # Whole GPUs, or none, need no look at the model or memory of the GPUs.
@@ -241,9 +248,9 @@ def share_here(config: SweepConfig, plan: Callable[[], Plan], say: Say) -> Share
 
 
 def local_slots(resources: ResourceSettings) -> int:
-    """Returns how many trials run at once on this machine.
+    """Returns the number of trials to run in parallel on this machine.
 
-    This is `resources.concurrent` if it is set, otherwise the number that the machine's cores and GPUs allow.
+    The number is `resources.concurrent` if that is set. Otherwise it follows from the machine's cores and GPUs.
     """
     if resources.concurrent is not None:
         return resources.concurrent
@@ -285,7 +292,7 @@ def lacking(config: SweepConfig) -> list[str]:
 
 
 def _record_provenance(sweep: Sweep, split: DataSplit) -> None:
-    """Stores what the sweep's numbers depend on: its text, the code, package versions, images, and bicubic scores.
+    """Stores the sweep's text, the version of the code, package versions, facts about the images, and bicubic scores.
 
     Raises UserError if the images have changed since the sweep began.
     """
@@ -310,7 +317,7 @@ def _record_provenance(sweep: Sweep, split: DataSplit) -> None:
 
 
 def _watch_functions(sweep: Sweep, say: Say) -> None:
-    """Stores a digest of the file of each training function, and says so if a file has changed since the sweep began."""
+    """Stores a digest of each training function's file, and calls `say` if a file has changed since the sweep began."""
     for function in functions_of(sweep.config.trainings):
         file = function.rpartition(":")[0]
         fact, digest = f"file of {function}"[:100], content_digest(Path(file))
@@ -323,7 +330,10 @@ def _watch_functions(sweep: Sweep, say: Say) -> None:
 
 
 def refuse_other_images(name: str, known: str, split: DataSplit) -> None:
-    """Raises UserError if the stored fingerprint `known` of the sweep's images is not that of `split`. '': not stored."""
+    """Raises UserError if `known`, the stored fingerprint of the sweep's images, differs from that of `split`.
+
+    An empty `known` means that no fingerprint is stored.
+    """
     if known not in ("", split.fingerprint):
         raise UserError(
             f"data: the images of sweep {name!r} must stay the same; they have changed since it began "

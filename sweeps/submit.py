@@ -40,12 +40,11 @@ from sweeps.store.store import Store, StoreError
 from sweeps.yaml_text import YamlError, read_stored, read_text
 
 BOOTSTRAP = "ray_bootstrap_config.yaml"
-"""Name of the file in the head node's home folder that holds the cluster file of the last `ray up`, as JSON."""
+"""Name, in the head node's home folder, of the JSON file to which the last `ray up` wrote the cluster file."""
 UPLOADED = "sweep.yaml"
-"""Name of the file in the home folder that `ray rsync-up sweep.yaml sweep.yaml '~/sweep.yaml'` uploads."""
+"""Name, in the home folder, of the file that `ray rsync-up sweep.yaml sweep.yaml '~/sweep.yaml'` uploads."""
 FOLDER_VARIABLE = "SRSWEEP_FOLDER"
-"""Environment variable that names the folder at which relative paths of the sweep begin. The default is the home
-folder.
+"""Environment variable that holds the base folder of the sweep's relative paths. The default is the home folder.
 
 `sweeps.drivers.ray_this_machine` sets this variable.
 """
@@ -53,7 +52,7 @@ folder.
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """A sweep and the file that holds it. `notes` are lines to print for the person."""
+    """A sweep and the file that holds it. `notes` are lines to print for the user."""
 
     config: SweepConfig
     path: Path
@@ -61,7 +60,7 @@ class Found:
 
     @property
     def line(self) -> str:
-        """One line that shows which text will run: the sweep's name and digest, and the file's path and age."""
+        """One line that identifies the text to run: the sweep's name and digest, and the file's path and age."""
         age = _duration(time.time() - self.path.stat().st_ctime)
         return f"sweep {self.config.name}, text {self.config.digest}, from {self.path}, {age} old"
 
@@ -116,7 +115,7 @@ def main(arguments: list[str] | None = None) -> int:
 def find(file: Path | None, home: Path) -> Found:
     """Returns the sweep in `file`. Without `file`, returns the sweep in the newer of BOOTSTRAP and UPLOADED in `home`.
 
-    Raises ConfigError if there is no file, or if a file is wrong. The message has one line for each fault.
+    Raises ConfigError if there is no file or if a file has faults. The message has one line for each fault.
     """
     if file is not None:
         return read(file)
@@ -135,7 +134,10 @@ def find(file: Path | None, home: Path) -> Found:
 
 
 def read(path: Path) -> Found:
-    """Returns the sweep in a YAML or JSON file with any suffix. Raises ConfigError if the file is wrong."""
+    """Returns the sweep in a YAML or JSON file, whatever the file's suffix.
+
+    Raises ConfigError if the file has faults.
+    """
     try:
         text = read_text(path)
     except YamlError as error:
@@ -155,7 +157,7 @@ def read(path: Path) -> Found:
 
 
 def text_changes(config: SweepConfig) -> list[str]:
-    """Returns one line that says how the sweep's text differs from the text of its last run.
+    """Returns one line that describes how the sweep's text differs from the text of its last run.
 
     Returns [] if the sweep never ran, or if its database cannot be opened.
     """
@@ -188,7 +190,7 @@ def text_changes(config: SweepConfig) -> list[str]:
 def snapshot(config: SweepConfig) -> Path:
     """Writes a copy of the sweep to ~/.srsweep and returns the path of the copy.
 
-    A driver runs the copy, so that a later `ray up` cannot change the text of a running sweep.
+    The driver runs this copy, so a later `ray up` cannot change the text of a running sweep.
     """
     folder = Path.home() / ".srsweep"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -221,7 +223,7 @@ def run_here(path: Path, secret: Path | None = None) -> int:
 
 
 def run_as_job(client: Any, found: Found, path: Path) -> int:
-    """Submits the driver as a Ray job, or finds the job that runs the sweep already, and shows the job's log.
+    """Submits the driver as a Ray job and shows the job's log. If a job runs the sweep already, shows its log instead.
 
     Returns the exit code of the job. Returns 2 if the sweep is running with another text, and 130 after Ctrl-C, which
     leaves the job running.

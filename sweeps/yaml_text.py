@@ -1,10 +1,10 @@
-"""Reads YAML: a file or a value that a person wrote, and texts that a database stores.
+"""Reads YAML from files and values that a person wrote, and from texts that a database stores.
 
-PyYAML reads YAML 1.1, and so does Ray, which gives cluster files to the head node as JSON. Most people and editors
-expect YAML 1.2. A plain scalar that both read as the same value, or as the same number once `parse_quantity` has read
-it, is taken as it is. Any other plain scalar is refused: `1:30` is 90 in YAML 1.1 and text in YAML 1.2.
+PyYAML reads YAML 1.1. So does Ray, which gives cluster files to the head node as JSON. Most people and editors expect
+YAML 1.2. A plain scalar is accepted if both versions read the same value, or the same number after `parse_quantity`.
+Any other plain scalar is refused: `1:30`, for example, is 90 in YAML 1.1 and text in YAML 1.2.
 
-A text has bounds on its size, its depth and the size that its aliases expand to, so that no text takes long to read.
+A text's size, its depth and its size after the expansion of aliases are bounded, so that reading never takes long.
 """
 
 import re
@@ -19,15 +19,15 @@ import yaml
 from searchspace.errors import UserError, shown
 
 MAX_BYTES = 1_000_000
-"""The largest size of a text, and the largest number of characters after its aliases are expanded."""
+"""Maximum size of a text in bytes. Also the maximum number of characters after aliases are expanded."""
 MAX_NODES = 50_000
-"""The largest number of values, keys included, before and after aliases are expanded. PyYAML reads 10,000 values per
+"""Maximum number of values, including keys, before and after aliases are expanded. PyYAML reads 10,000 values per
 second."""
 MAX_DEPTH = 100
-"""The largest depth of nested lists and mappings."""
+"""Maximum depth of nested lists and mappings."""
 TOO_DEEP = "too deeply nested for a sweep file"
 LONGEST_NUMBER = 100
-"""The largest number of characters in a plain number."""
+"""Maximum number of characters in a plain number."""
 
 Keys = tuple[str, ...]
 Fault = tuple[Keys, str]
@@ -45,11 +45,11 @@ _INT = re.compile(r"[-+]?[0-9]+|0x[0-9a-fA-F]+|0o[0-7]+")
 _FLOAT = re.compile(
     r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
 )
-"""Plain scalars of the core schema of YAML 1.2, section 10.3.2. Everything else is text."""
+"""Plain scalars that are floating-point numbers in the core schema of YAML 1.2, section 10.3.2."""
 
 _DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]*(?:_[0-9]+)*)")
 _UNDERSCORED = re.compile(r"[-+]?[0-9]+(?:_[0-9]+)*(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?")
-"""Numbers such as 100_000, which YAML 1.2 reads as text and `parse_quantity` as the number that YAML 1.1 reads."""
+"""Numbers such as 100_000. YAML 1.2 reads them as text. `parse_quantity` reads the same number as YAML 1.1."""
 _WITH_TAG = {
     "str": re.compile(r".*", re.DOTALL),
     "null": _NULL,
@@ -66,14 +66,14 @@ class YamlError(UserError):
 
 @dataclass(frozen=True, kw_only=True)
 class Yaml:
-    """A text that was read."""
+    """The result of reading a YAML text."""
 
     value: Any
-    """The value of the text. Only the part at the path that was asked for is complete. All other keys have the value None."""
+    """The value of the text. Only the part at the requested path is complete. All other keys have the value None."""
     node: yaml.Node | None
-    """The same value as PyYAML nodes, which record their lines. None if the text is empty."""
+    """The same value as PyYAML nodes, which record line numbers. None if the text is empty."""
     faults: tuple[Fault, ...]
-    """Scalars, tags and keys that are refused. In `value`, such a scalar is text."""
+    """Mistakes for the scalars, tags and keys that are refused. In `value`, a refused scalar is text."""
 
 
 def read_text(path: Path) -> str:
@@ -90,10 +90,10 @@ def read_text(path: Path) -> str:
 
 
 def read_yaml(text: str, at: Keys = ()) -> Yaml:
-    """Reads what a person wrote. Raises YamlError if it is not YAML or exceeds a bound.
+    """Returns the content of a YAML text that a person wrote. Raises YamlError if it is not YAML or exceeds a bound.
 
-    Scalars, tags and keys are checked in the value at the path `at`. Outside of it, only keys that appear twice are
-    faults, because the rest of a cluster file is for Ray.
+    Scalars, tags and keys are checked in the value at the path `at`. Elsewhere, only duplicate keys are faults, because
+    the rest of a cluster file is for Ray.
     """
     loader = _Loader(text)
     with _one_line():
@@ -136,7 +136,7 @@ def duplicates(node: yaml.Node | None, at: Keys = ()) -> list[Keys]:
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's loader with bounds that hold while the text is being read."""
+    """PyYAML's loader, extended by bounds that are checked while the text is being read."""
 
     def __init__(self, text: str) -> None:
         _check_size(len(text))
@@ -146,7 +146,8 @@ class _Loader(yaml.SafeLoader):
         """The explicit tags of nodes, by the id of the node."""
         self._depth = self._count = 0
         self._expanded: dict[int, tuple[int, int, int]] = {}
-        """Values, characters and depth of each complete node, by its id, with its aliases expanded."""
+        """Number of values, number of characters, and depth of each complete node with its aliases expanded, by the
+        node's id."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
@@ -204,7 +205,7 @@ class _Found:
     faults: list[Fault]
 
     def along(self, node: yaml.Node | None, at: Keys, path: Keys) -> Any:
-        """Returns the value of `node`, in which only the key at the path `at` has its value. All other keys have None."""
+        """Returns the value of `node`. Only the key at the path `at` has its value; all other keys have None."""
         if node is None:
             return None
         if not at:
@@ -220,7 +221,10 @@ class _Found:
         return inner
 
     def _check(self, node: yaml.Node, path: Keys, seen: set[int]) -> None:
-        """Adds the faults of `node` and of everything inside it. Makes refused scalars text and drops refused keys."""
+        """Adds the faults of `node` and of everything inside it.
+
+        Turns refused scalars into text and drops refused keys.
+        """
         if id(node) in seen:
             return
         seen.add(id(node))
@@ -241,7 +245,7 @@ class _Found:
         return f"the tag {_written(node.tag)} must be left out"
 
     def _takes(self, pair: tuple[yaml.Node, yaml.Node], path: Keys, seen: set[int]) -> bool:
-        """Returns whether the key of `pair` is text or a merge key, and checks the key and its value."""
+        """Checks the key and the value of `pair`, and returns whether the key is text or a merge key."""
         key, value = pair
         if isinstance(key, yaml.ScalarNode) and key.tag == f"{_TAG}merge":
             merged = value.value if isinstance(value, yaml.SequenceNode) else [value]
@@ -271,7 +275,7 @@ class _Found:
 
 
 def _differently_read(node: yaml.ScalarNode) -> str | None:
-    """Returns why a plain scalar is refused: YAML 1.1 and YAML 1.2 read it as different values."""
+    """Returns why a plain scalar is refused: usually, YAML 1.1 and 1.2 read it differently. None if it is accepted."""
     text, old, new = node.value, node.tag.removeprefix(_TAG), _kind(node.value)
     # 07 is 7 for both. 010 is 8 and 10.
     octal = re.fullmatch(r"[-+]?0[0-9_]+", text) and not re.fullmatch(r"[-+]?0+[0-7]?", text)
@@ -318,7 +322,7 @@ def _written(tag: str) -> str:
 
 
 def _outline(node: yaml.Node) -> Any:
-    """Returns a value of the type of `node`, for a message that names the type."""
+    """Returns a sample value of the type of `node`, for a message that names the type."""
     if isinstance(node, yaml.SequenceNode):
         return []
     return None if node.tag == f"{_TAG}null" else str(node.value)
@@ -331,7 +335,10 @@ def _check_size(size: int) -> None:
 
 @contextmanager
 def _one_line() -> Iterator[None]:
-    """Turns PyYAML's errors into a YamlError. PyYAML's own text shows a part of the file, which may hold a password."""
+    """Turns PyYAML's errors into a YamlError.
+
+    PyYAML's own messages quote a part of the file, which may hold a password.
+    """
     try:
         yield
     except yaml.MarkedYAMLError as error:

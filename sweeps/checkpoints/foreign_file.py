@@ -1,9 +1,9 @@
 """Reads the tensors of a checkpoint file without running code from it.
 
 Authors save tensors in many forms: as a plain state dict, as a dict that also has other values, or as a whole module.
-`torch.load` with `weights_only` refuses every class that it does not know. This module puts an inert stand-in in the
-place of each such class. The tensors beside or inside the objects of the class can then be read, and the class itself
-is never imported.
+`torch.load` with `weights_only` refuses every class that it does not know. This module replaces each such class by an
+inert stand-in. The tensors beside or inside the objects of the class can then be read, and the class itself is never
+imported.
 """
 
 import _compat_pickle
@@ -47,7 +47,8 @@ WRAPPERS = (
     "module",
     "weights",
 )
-"""Keys under which checkpoints keep their tensors. The key that srsweep writes comes first. Keys of averaged weights come before keys of plain weights."""
+"""Keys under which checkpoints store their tensors. The key that srsweep writes comes first. Keys of averaged weights
+come before keys of plain weights."""
 
 PREFIX = "module."
 """The prefix that nn.DataParallel puts before every name."""
@@ -61,24 +62,25 @@ class StoredWeights:
     """The tensors of a checkpoint file."""
 
     tensors: dict[str, Tensor]
-    """Tensors by name, on the CPU and in the order of the file, without wrappers and 'module.'."""
+    """Tensors by name, on the CPU and in the order of the file. Wrappers and the prefix 'module.' are removed."""
     own: bool = False
     """Whether srsweep wrote the file."""
     variant: Mapping[str, Any] | None = None
-    """The family, knobs and scale that a file of srsweep states. None for a file of another program or of an older srsweep."""
+    """The family, knobs and scale that srsweep recorded in the file. None for a file of another program or of an older
+    srsweep."""
     training: Mapping[str, Any] | None = None
-    """The training that a file of srsweep states, as `Training.stored` returns it. None if the file states none."""
+    """The result of `Training.stored` that srsweep recorded in the file. None if the file has none."""
 
 
 class StandIn:
     """An object of a class that is not imported. It keeps the attributes of the object and has no behaviour."""
 
     of = ""
-    """The full name of the class or function that the object stands for."""
+    """The full name of the class or function that the stand-in replaces."""
     attributes: dict[str, Any]
 
     def __new__(cls, *args: object, **options: object) -> Self:
-        """Accepts every argument, because each class has its own."""
+        """Accepts any arguments, because each class has its own."""
         stand_in = super().__new__(cls)
         stand_in.attributes = {}
         return stand_in
@@ -103,7 +105,8 @@ class StandIn:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Returns the tensors of a checkpoint by name, on the CPU and in order, without wrappers and 'module.'.
+    """Returns the tensors of a checkpoint by name, on the CPU and in the order of the file. Wrappers and the prefix
+    'module.' are removed.
 
     Raises UserError if the file is not a checkpoint or holds no tensors.
     """
@@ -111,7 +114,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def read_file(path: Path) -> StoredWeights:
-    """Returns the tensors of a checkpoint and, if srsweep wrote it, what it states about them.
+    """Returns the tensors of a checkpoint and, if srsweep wrote it, the facts recorded about them.
 
     Raises UserError if the file is not a checkpoint or holds no tensors.
     """
@@ -151,14 +154,14 @@ def read_file(path: Path) -> StoredWeights:
 
 
 def _refuse_unusual(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Raises UserError if a tensor holds something other than plain real numbers, which no network here can take."""
+    """Raises UserError if a tensor holds anything other than plain real numbers, because no network here can use it."""
     for name, tensor in tensors.items():
         if kind := unusual(tensor):
             raise UserError(f"{path}: {name[:100]!a} must hold plain real numbers, got {kind}")
 
 
 def _read(path: Path) -> object:
-    """Returns the content of a file. Objects of classes that torch does not allow are stand-ins."""
+    """Returns the content of a file. Objects of classes that torch does not allow are replaced by stand-ins."""
     if not path.exists():  # torch looks at the ending before it looks for the file
         raise UserError(f"{path}: no such file")
     _refuse_torchscript(path)
@@ -193,7 +196,7 @@ def _stand_in(name: str, of: str) -> type[StandIn]:
 
 
 def _foreign(names: Mapping[str, str]) -> str:
-    """Returns the first of the classes in a file that are neither torch's nor Python's, in parentheses."""
+    """Returns, in parentheses, the first class in a file that belongs neither to torch nor to Python."""
     known = ("torch.", "collections.", "builtins.", "_codecs.", "copyreg.")
     foreign = sorted({of for of in names.values() if not of.startswith(known)})
     return f" (it refers to {', '.join(foreign[:3])})" if foreign else ""
@@ -214,7 +217,8 @@ def _refuse_torchscript(path: Path) -> None:
 def _globals(path: Path) -> dict[str, str]:
     """Returns the full names of all classes and functions that the pickles of a file refer to.
 
-    A key is a name as torch may look it up, in the spelling of Python 2 or 3. Its value is the spelling of Python 3.
+    A key is a name that torch may look up, in the spelling of Python 2 or 3. The value is the name in the spelling of
+    Python 3.
     """
     if not zipfile.is_zipfile(path):
         with path.open("rb") as file:
@@ -238,7 +242,7 @@ def _named(file: BinaryIO) -> Iterator[tuple[str, str]]:
 
 
 def _unwrapped(content: object) -> dict[str, Tensor]:
-    """Returns the tensors of a state dict, of a module, or of the first wrapper that has any."""
+    """Returns the tensors of a state dict, of a module, or of the first wrapper that contains any."""
     if isinstance(content, StandIn):
         return content.tensors or _unwrapped(content.attributes)
     if not isinstance(content, Mapping):

@@ -12,7 +12,7 @@ from sweeps.checkpoints.state import is_damaged
 from sweeps.files import written_beside
 
 PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs"}
-"""The Python package that fsspec needs for each scheme of a URL."""
+"""The Python package that fsspec needs, by URL scheme."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +24,8 @@ class Mirror:
     def fetch(self, folder: Path, names: Iterable[str]) -> None:
         """Copies the files `names` from the store to `folder` on this machine.
 
-        Skips files that are intact in `folder` already, and files that the store lacks. Replaces a damaged file
-        in `folder`.
+        Skips files that are already intact in `folder` and files that the store lacks. Replaces damaged files in
+        `folder`.
         """
         store, root = self._open()
         folder.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,10 @@ class Mirror:
                     store.get_file(f"{root}/{name}", str(beside))
 
     def push(self, path: Path) -> None:
-        """Copies a file to the store, where it appears once it is complete. Does nothing if the file does not exist."""
+        """Copies a file to the store.
+
+        The file appears there only when it is complete. Does nothing if `path` does not exist.
+        """
         if not path.exists():
             return  # a resumed training yields its earlier evaluations before it writes a checkpoint
         store, root = self._open()
@@ -75,12 +78,15 @@ def _schemes(store: Any) -> tuple[str, ...]:
 
 
 def is_url(checkpoints: str) -> bool:
-    """Returns whether `checkpoints` is the URL of an object store and not a folder."""
+    """Returns True if `checkpoints` is the URL of an object store, and False if it is a folder."""
     return "://" in checkpoints
 
 
 def check_store(checkpoints: str) -> None:
-    """Raises UserError if fsspec cannot use this kind of store here. The message names the package to install."""
+    """Raises UserError if fsspec on this machine cannot use this kind of store.
+
+    The message names the package to install.
+    """
     scheme = checkpoints.partition("://")[0]
     try:
         importlib.import_module("fsspec").get_filesystem_class(scheme)

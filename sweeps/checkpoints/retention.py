@@ -1,4 +1,4 @@
-"""Deletes training states that `search.keep_weights` does not ask to keep."""
+"""Deletes training states that the setting `search.keep_weights` does not keep."""
 
 import contextlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Keeps weights that were trained with simulated rounding apart from others, which have other tensors."""
+"""Prevents mix-ups of weights trained with and without simulated rounding, because their tensors differ."""
 
 from pathlib import Path
 
@@ -7,14 +7,17 @@ from sweeps.checkpoints.foreign_file import StoredWeights, read_file
 
 
 def stated_rounding(path: Path) -> str | None:
-    """Returns the setting `train.quantize` that a checkpoint of srsweep states, or None. Raises UserError like `read_file`."""
+    """Returns the setting `train.quantize` recorded in a checkpoint of srsweep, or None.
+
+    Raises UserError under the same conditions as `read_file`.
+    """
     return _stated(read_file(path))
 
 
 def refuse_other_rounding(path: Path, file: StoredWeights, own: str | None) -> None:
-    """Raises UserError if only one of a file and a network comes from a training with simulated rounding.
+    """Raises UserError if the file was trained with simulated rounding and the network was not, or the other way round.
 
-    `own` is the setting `train.quantize` of the network's training.
+    `own` is the setting `train.quantize` with which the network is trained.
     """
     theirs = _stated(file)
     if theirs == own:

@@ -1,7 +1,7 @@
-"""The seal of a state file: a digest of the content, checked before anything in the file is used.
+"""The seal of a state file: a digest of its content, which is checked before anything in the file is used.
 
-torch writes a zip archive. The seal is the comment at the end of this archive, which torch ignores. The seal is
-part of the file, so no crash or copy can separate the two. It covers every byte before it.
+torch writes a zip archive. The seal is the comment at the end of this archive, which torch ignores. The seal is part of
+the file, so no crash or copy can separate the two. The digest covers every byte before the seal.
 """
 
 import io
@@ -10,7 +10,7 @@ import zipfile
 from sweeps.files import digest_of
 
 MARK = b"srsweep sha256 "
-"""The beginning of the seal. 64 hexadecimal digits follow it."""
+"""The beginning of the seal. It is followed by 64 hexadecimal digits."""
 LENGTH = len(MARK) + 64
 END = b"PK\x05\x06"
 """The first bytes of the last record of a zip archive. The record has 22 bytes and ends with the length of the comment."""
@@ -30,9 +30,9 @@ def seal(archive: io.BytesIO) -> None:
 
 
 def check_seal(content: bytes) -> None:
-    """Raises Damaged if a file of srsweep does not have the content that was written.
+    """Raises Damaged if the content of a file of srsweep has changed since it was written.
 
-    Earlier versions wrote no seal. The parts of their archives have checksums (CRC-32), which are compared instead.
+    Earlier versions wrote no seal. For their files, the checksums (CRC-32) of the archive's parts are compared instead.
     """
     whole = memoryview(content)
     if _has_no_comment(whole):
@@ -46,7 +46,7 @@ def check_seal(content: bytes) -> None:
 
 
 def is_sealed(content: bytes) -> bool:
-    """Returns whether a file ends with a seal, of which one byte may be damaged."""
+    """Returns whether a file ends with a seal. A seal with one damaged byte is recognised too."""
     found = content[-LENGTH : len(MARK) - LENGTH]
     return sum(a == b for a, b in zip(found, MARK, strict=False)) >= len(MARK) - 1
 

@@ -1,7 +1,7 @@
 """Training states on disk.
 
-A state is written to its file completely or not at all, together with a digest of its content. A training resumes only
-from its own states, and skips damaged ones.
+A state is written to its file completely or not at all, together with a digest of its content. A training run resumes
+only from its own states, and skips damaged ones.
 """
 
 import hashlib
@@ -35,15 +35,15 @@ FIRST_SETTINGS = frozenset(
         "precision",
     ]
 )
-"""The training settings, without the device, that existed when state files held a digest of the settings instead of the
-settings themselves."""
+"""The training settings, except the device, that existed when state files still held a digest of the settings instead
+of the settings themselves."""
 
 
 PLAIN = (str, int, float, type(None))
-"""The types of single values that a training setting may have in a state file."""
+"""The allowed types of a single value in the training settings of a state file."""
 
 DEEPEST = 10
-"""The largest number of nested lists and mappings in the training settings of a state file."""
+"""Maximum nesting depth of lists and mappings in the training settings of a state file."""
 
 
 class CheckpointFailed(Exception):  # noqa: N818 - reads as what happened
@@ -52,9 +52,9 @@ class CheckpointFailed(Exception):  # noqa: N818 - reads as what happened
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """Everything that the weights of a training depend on, except the device.
+    """Everything, except the device, on which the weights of a training run depend.
 
-    A training resumes from the state of another training only if all these values are equal.
+    A training run resumes from a state only if all these values are equal.
     """
 
     architecture: str
@@ -76,7 +76,7 @@ class Training:
         }
 
     def owns(self, state: Mapping[str, Any]) -> bool:
-        """Returns whether `state` belongs to this training. A setting that the state lacks counts as its default."""
+        """Returns whether `state` belongs to this training. If the state lacks a setting, its default is assumed."""
         stored = state.get("training")
         if stored is None:
             return state.get("identity") == self._digest_before_2026_11_26()
@@ -95,10 +95,11 @@ class Training:
         return theirs.keys() == mine.keys() and all(repr(theirs[n]) == repr(mine[n]) for n in mine)
 
     def _digest_before_2026_11_26(self) -> str:
-        """Returns the digest that state files held before that day, instead of what `stored` returns.
+        """Returns the digest that state files before that day held instead of the result of `stored`.
 
-        The digest covers the settings that existed then. A setting that was added later had its default in those
-        trainings. With any other value, this training has no old states, and a text that equals no digest is returned.
+        The digest covers the settings that existed then. Settings that were added later had their defaults in those
+        training runs. If one of them has another value here, this training has no old states, and the result is a text
+        that equals no digest.
         """
         settings = _plain(self.settings)
         later = {name: settings.pop(name) for name in settings.keys() - FIRST_SETTINGS}
@@ -112,7 +113,8 @@ class Training:
 
 
 def _is_plain(value: object, levels: int = DEEPEST) -> bool:
-    """Returns whether a value consists of plain values only, also inside lists and mappings of at most `levels` levels.
+    """Returns whether a value is plain, or a nesting of lists and mappings of plain values with at most `levels`
+    levels.
 
     A list in a damaged file may be nested deeply, or may contain itself.
     """
@@ -125,31 +127,35 @@ def _is_plain(value: object, levels: int = DEEPEST) -> bool:
 
 
 def _plain(settings: TrainSettings) -> dict[str, Any]:
-    """Returns the settings that weights depend on, in JSON types. Leaves out settings that say where a training runs."""
+    """Returns the settings on which weights depend, in JSON types.
+
+    Settings that choose where training runs are left out.
+    """
     return settings.model_dump(mode="json", exclude=PLACES["train"])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoints:
-    """The files that a training resumes from and writes its state to."""
+    """The files from which a training run resumes, and the file to which it writes its state."""
 
     write: Path
     read: tuple[Path, ...] = ()
     """Files to resume from, newest first. Files that are unreadable or belong to another training are skipped."""
     training: Training | None = None
-    """The training that the states belong to. None: states are written without this information, and only states
-    without it are read."""
+    """The training that the states belong to. None: states are written without this information, and only such states
+    are read."""
     variant: Mapping[str, Any] | None = None
-    """Family, knobs and scale of the network, in JSON types. The file records them, so that it says what it holds."""
+    """Family, knobs and scale of the network, in JSON types. They are recorded in the state file to identify its
+    network."""
     computed: str = ""
     """How this machine rounds numbers, such as '2 threads, float32'. The state file records this text. A state that was
-    computed with another rounding can still be resumed."""
+    computed with other rounding can still be resumed."""
 
 
 def checkpoint_path(folder: Path, attempt: int) -> Path:
     """Returns the path of the state file of one attempt.
 
-    Each attempt has its own file, because an older attempt that was given up may still be running.
+    Each attempt has its own file, because an older attempt that the driver has given up may still be running.
     """
     return folder / f"attempt-{attempt}.pt"
 
@@ -161,10 +167,10 @@ def newest_state(
     fault: Callable[[Mapping[str, Any]], str] = lambda state: "",
     say: Callable[[str], object] = lambda line: None,
 ) -> dict[str, Any] | None:
-    """Returns the newest state that the training can resume from, loaded to `device`. Returns None if there is none.
+    """Returns the newest state from which the training can resume, loaded to `device`, or None if there is none.
 
-    `fault` returns why a state cannot be used, or ''. `say` gets one line for each file that is skipped. The line gives
-    the reason and says from which state the training continues.
+    `fault` returns why a state cannot be used, or ''. `say` is called with one line for each skipped file. The line
+    gives the reason and names the state from which the training continues.
     """
     passed: list[str] = []
     found, goes_on = None, "the training starts from the beginning"
@@ -195,8 +201,8 @@ def read_checkpoint(
 ) -> dict[str, Any] | None:
     """Returns the training state in a file: a dict with the network, the optimizer, the step and the history.
 
-    Returns None if there is no such file. It also returns None, after `say` got the reason, if the file cannot be read,
-    if its content is not what was written, or if it holds no training state.
+    Returns None if there is no such file. If the file cannot be read, has changed since it was written, or holds no
+    training state, calls `say` with the reason and returns None.
     """
     try:
         content = _content(path)
@@ -221,7 +227,7 @@ def read_checkpoint(
 
 
 def is_damaged(path: Path) -> bool:
-    """Returns whether a file exists and is not a training state as srsweep wrote it."""
+    """Returns whether a file exists but is not an intact training state of srsweep."""
     try:
         check_seal(_content(path))
     except FileNotFoundError:
@@ -234,7 +240,7 @@ def is_damaged(path: Path) -> bool:
 def refuse_damaged(path: Path) -> None:
     """Raises UserError if a training state of srsweep has changed since it was written.
 
-    Files of other programs have no digest, and nothing is checked in them.
+    Files of other programs have no digest, so they are not checked.
     """
     try:
         content = _content(path)
@@ -258,7 +264,7 @@ def _content(path: Path) -> bytes:
 
 
 def write_state(state: dict[str, Any], path: Path) -> None:
-    """Writes `state` with its digest to `path`. If that fails, the old file is unharmed.
+    """Writes `state` with its digest to `path`. If writing fails, the old file stays as it was.
 
     Raises CheckpointFailed if the file cannot be written.
     """

@@ -1,7 +1,7 @@
-"""Checks the content of a training state before a training takes it over.
+"""Checks the content of a training state before a training run resumes from it.
 
-A state file may be damaged, edited, or written by another program. A training must then start from an older state
-instead of failing at a missing key or going on from the state of another training.
+A state file may be damaged, edited, or written by another program. A training run must then resume from an older state.
+It must not fail at a missing key or go on from the state of another training.
 """
 
 import math
@@ -81,11 +81,11 @@ def content_fault(state: Mapping[str, Any]) -> str:
 
 
 def training_fault(state: Mapping[str, Any], network: nn.Module, settings: TrainSettings) -> str:
-    """Returns why the training of `network` cannot go on from `state`; '' if it can.
+    """Returns why the training of `network` cannot go on from `state`, or '' if it can.
 
-    The state must have every tensor of the network with its shape and type, and the evaluations of all steps that it
-    has passed. Unless the training has ended, it must also have the moments of the optimizer and, if the network is an
-    average, the weights that training continues with. Nothing is changed.
+    The state must contain every tensor of the network with its shape and type, and the evaluations of all steps so far.
+    Unless the training has ended, the state must also contain the moments of the optimizer. If its network holds
+    averaged weights, the raw weights are required too. The network and the state are not changed.
     """
     if fault := content_fault(state):
         return fault
@@ -109,7 +109,7 @@ def training_fault(state: Mapping[str, Any], network: nn.Module, settings: Train
 
 
 def _tensors_fault(state: Mapping[str, Any], key: str, network: nn.Module) -> str:
-    """Returns why the tensors under `key` of a state do not fit the network; '' if they do."""
+    """Returns why the tensors under `key` of a state do not fit the network, or '' if they fit."""
     stored: Mapping[str, Tensor] | None = state.get(key)
     if stored is None:
         return f"{key}: must not be missing before the last step"

@@ -1,4 +1,4 @@
-"""Assigns the tensors of a file to the tensors of a network in order, layer by layer."""
+"""Matches the tensors of a file to the tensors of a network in order, layer by layer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ KINDS = {
     "parametrizations.weight.original0": "g",
     "parametrizations.weight.original1": "v",
 }
-"""Names of weight norm's two tensors, in old and new versions of torch."""
+"""Maps the names of weight norm's two tensors, in old and new versions of torch, to their kinds."""
 
 
 class Misfit(UserError):  # noqa: N818 - reads as what happened
@@ -22,7 +22,10 @@ class Misfit(UserError):  # noqa: N818 - reads as what happened
 
 
 def by_order(own: Mapping[str, Tensor], stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Returns values for the tensors `own` by name, taken from `stored` in order. Raises Misfit."""
+    """Returns values for the tensors `own`, by name.
+
+    The values are taken from `stored` in order. Raises Misfit if they do not fit.
+    """
     mine, theirs = _entries(own), _entries(stored)
     counts = f"the network has {len(mine)} tensors, the file {len(theirs)}"
     filled: dict[str, Tensor] = {}
@@ -39,7 +42,10 @@ def by_order(own: Mapping[str, Tensor], stored: Mapping[str, Tensor]) -> dict[st
 
 
 def units_of(tensors: Mapping[str, Tensor]) -> dict[str, list[str]]:
-    """Returns the names of tensors by unit, in order. A unit is a layer with a weight, or any other single tensor."""
+    """Returns the names of the tensors of each unit, in order.
+
+    A unit is a layer with a weight, or any other single tensor.
+    """
     units: dict[str, list[str]] = {}
     for name in tensors:
         layer, kind = _split(name)
@@ -50,12 +56,15 @@ def units_of(tensors: Mapping[str, Tensor]) -> dict[str, list[str]]:
 
 
 def _bare(shape: torch.Size) -> tuple[int, ...]:
-    """Returns the shape of the linear layer that a 1x1 convolution is. Returns any other shape unchanged."""
+    """Returns the shape of the linear layer that is equivalent to a 1x1 convolution.
+
+    Returns any other shape unchanged.
+    """
     return tuple(shape[:2] if len(shape) == 4 and shape[2:] == (1, 1) else shape)
 
 
 def _split(name: str) -> tuple[str, str]:
-    """Splits the name of a tensor into its layer, with the dot, and its kind."""
+    """Splits the name of a tensor into the name of its layer, including the dot, and its kind."""
     kind = next((kind for kind in KINDS if name.endswith(f".{kind}")), name.rpartition(".")[2])
     return name.removesuffix(kind), kind
 
@@ -76,7 +85,7 @@ class _Entry:
 
 
 def _entries(tensors: Mapping[str, Tensor]) -> list[_Entry]:
-    """The entries in order, layer by layer. In each layer the weight comes before its bias."""
+    """Returns the entries in order, layer by layer. In each layer, the weight comes before its bias."""
     layers: dict[str, dict[str, str]] = {}
     for name in tensors:
         layer, kind = _split(name)
@@ -95,7 +104,7 @@ def _entries(tensors: Mapping[str, Tensor]) -> list[_Entry]:
 
 
 def _converted(entry: _Entry, other: _Entry) -> tuple[Tensor, ...]:
-    """Convert the tensors of `other` to the form that `entry` has: plain, or under weight norm."""
+    """Converts the tensors of `other` to the form of `entry`: plain, or under weight norm."""
     for e in (entry, other):
         # Their shapes are those of v. The sizes of g are compared here.
         if len(e.names) == 2 and e.tensors[0].numel() != e.shape[0]:
@@ -113,13 +122,13 @@ def _converted(entry: _Entry, other: _Entry) -> tuple[Tensor, ...]:
 
 
 def _norm(weight: Tensor) -> Tensor:
-    """The Euclidean norm of each output channel. All dimensions are kept."""
+    """Returns the Euclidean norm of each output channel. All dimensions are kept."""
     weight = weight if weight.is_floating_point() else weight.float()
     return torch.linalg.vector_norm(weight, dim=tuple(range(1, weight.ndim)), keepdim=True)
 
 
 def _hint(entry: _Entry, other: _Entry) -> str:
-    """A guess at why a tensor does not fit, or an empty string."""
+    """Returns a likely reason why a tensor does not fit, or ''."""
     bias = [e.names[-1].endswith("bias") for e in (entry, other)]
     if bias[0] != bias[1]:
         owner = "file" if bias[1] else "network"

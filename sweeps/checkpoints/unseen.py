@@ -1,4 +1,4 @@
-"""Finds what the tensors in a file do not show: the scale, and knobs that change a network's output but none of its tensors."""
+"""Finds properties that the tensors in a file do not reveal: the scale, and knobs that change only a network's output."""
 
 from collections.abc import Iterator
 
@@ -14,11 +14,12 @@ Shapes = dict[str, torch.Size]
 
 
 def unseen(built: Built, code: PublicCode | None = None) -> tuple[str, ...]:
-    """Returns notes for people about a file that holds only tensors: which of the scale and the knobs it does not show.
+    """Returns notes for people about a file that holds only tensors. They list the knobs, and possibly the scale, that
+    the file does not reveal.
 
-    A file shows a knob if every other value that a sweep would try gives tensors with other names or shapes. A file of
-    a public code is taken to hold the published network, so only the code's open knobs and knobs that differ from
-    their defaults are named.
+    A file reveals a knob if every other value that a sweep would try gives tensors with other names or shapes. A file
+    of a public code is assumed to hold the published network. For such a file, the notes name only the code's open
+    knobs and knobs that differ from their defaults.
     """
     own = shapes_of(built.architecture, built.scale)
     scales = [s for s in built.architecture.family.scales if s != built.scale]
@@ -47,7 +48,9 @@ def unseen(built: Built, code: PublicCode | None = None) -> tuple[str, ...]:
 
 
 def _named_alike(other: Architecture, built: Built, code: PublicCode | None) -> bool:
-    """Returns whether a file of `code` could hold weights of `other`: whether the code's names are equal for both."""
+    """Returns whether a file of `code` could hold weights of `other`, because the code's tensor names are equal for
+    both networks.
+    """
     if code is None:
         return True
     names = (list(code.layers(a.spec, built.scale)) for a in (other, built.architecture))

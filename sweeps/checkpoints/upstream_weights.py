@@ -1,6 +1,6 @@
 """Loads weights into networks, from srsweep's own checkpoints and from checkpoints of the authors' code.
 
-`foreign_file` reads the tensors of a file; this module assigns them to a network.
+`foreign_file` reads the tensors of a file. This module assigns the tensors to a network.
 """
 
 import re
@@ -37,23 +37,23 @@ MEAN = re.compile(r"(^|\.)((rgb|image|img)_)?mean$")
 """Matches the name of a constant mean colour, which some forks store."""
 
 THEIRS = "the names and shapes in the file are those of {}"
-"""The sentence that names the published network which a file fits."""
+"""The phrase with which a message names the published network that a file fits."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:
-    """What the assignment of a file's tensors to a network relied on."""
+    """A report of how a file's tensors were assigned to a network."""
 
     file: str
     """Name of the file."""
     own: bool
-    """Whether srsweep wrote the file and it states the same family, knobs and scale as the network."""
+    """Whether srsweep wrote the file and recorded the same family, knobs and scale as the network's."""
     verified: bool
-    """Whether names decided which tensor belongs where. False: only the order and the shapes did."""
+    """Whether tensors were assigned by name. False: they were assigned only by order and shape."""
     how: str
-    """A sentence for people that says what the assignment relied on."""
+    """A sentence for people that describes how the tensors were assigned."""
     notes: tuple[str, ...] = ()
-    """Notes for people: facts that the file does not show, and facts about the code that wrote it."""
+    """Notes for people: facts that the file does not reveal, and facts about the code that wrote the file."""
 
     def __str__(self) -> str:
         return "; ".join((f"{self.file}: weights matched {self.how}", *self.notes))
@@ -63,9 +63,9 @@ def load_weights(network: nn.Module, path: Path) -> Loaded:
     """Fills `network` from one of srsweep's checkpoints or from one of the authors' code.
 
     Tensors are matched by name if all names and shapes equal the network's, or if the names are those of a public code
-    that the family knows (`Family.codes`). Then the network is changed where that code computes something else.
-    Otherwise tensors are matched layer by layer in order of registration, which cannot tell two layers of equal shape
-    apart. The returned value says so, and callers show it to the user.
+    that the family knows (`Family.codes`). In the second case, the network is changed where that code computes
+    something else. Otherwise tensors are matched layer by layer in order of registration, which cannot tell two layers
+    of equal shape apart. The result reports that, and callers show it to the user.
 
     The number of layers and every shape must agree, so that every tensor of the file is used and every tensor of the
     network is filled. There are four exceptions, all by name:
@@ -100,7 +100,7 @@ def load_weights(network: nn.Module, path: Path) -> Loaded:
 def _load_known(
     network: nn.Module, code: PublicCode, stored: dict[str, Tensor], built: Built, path: Path
 ) -> Loaded:
-    """Fills the network by the names of a public code, and lets it compute what that code computes."""
+    """Fills the network by the tensor names of a public code, and changes it to compute what that code computes."""
     if code.refused:
         raise UserError(
             f"{path}: the names of its tensors are those of {code.name}, which computes another function than "
@@ -155,7 +155,7 @@ def _load_by_order(
 def _published_fit(candidates: list[dict[str, Tensor]], built: Built) -> Architecture | None:
     """Returns the published network of the family whose public code gave the tensors these names and shapes.
 
-    Returns None if there is none apart from the network that was built.
+    Returns None if there is none. The network that was built does not count.
     """
     family = built.architecture.family
     for row in family.published if family.codes else ():
@@ -200,9 +200,9 @@ def _named(stored: dict[str, Tensor], code: PublicCode, built: Built) -> dict[st
 
 
 def _same_variant(path: Path, file: StoredWeights, built: Built) -> bool:
-    """Returns whether a file of srsweep states the variant that the network was built from.
+    """Returns whether srsweep recorded in the file the variant that the network was built from.
 
-    False for a file that states none. Raises UserError for another variant.
+    Returns False if the file records no variant. Raises UserError if it records another variant.
     """
     wanted = f"{built.architecture.label} at x{built.scale}"
     if file.variant is not None:
@@ -222,7 +222,7 @@ def _same_variant(path: Path, file: StoredWeights, built: Built) -> bool:
 
 
 def _stated(variant: Mapping[str, Any]) -> tuple[Architecture | None, str]:
-    """Returns the architecture that a file states, or None if there is no such architecture now, and its label."""
+    """Returns the architecture that a file records, and its label. The architecture is None if it no longer exists."""
     family, knobs = str(variant.get("family")), variant.get("knobs")
     try:
         stated = architecture(family, knobs if isinstance(knobs, Mapping) else {})
@@ -232,7 +232,9 @@ def _stated(variant: Mapping[str, Any]) -> tuple[Architecture | None, str]:
 
 
 def _stripped(tensors: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
-    """Yields the tensors, then the tensors without the first part of their names as long as all share it."""
+    """Yields the tensors, then repeatedly the tensors without the first part of their names, as long as all names share
+    that part.
+    """
     while tensors:
         yield tensors
         first = next(iter(tensors)).partition(".")[0] + "."
@@ -244,7 +246,9 @@ def _stripped(tensors: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
 def _code_of(
     network: nn.Module, stored: Mapping[str, Tensor], built: Built
 ) -> tuple[PublicCode, dict[str, Tensor]] | None:
-    """Returns the public code of the network's family whose names the tensors have, and the tensors in our form."""
+    """Returns the public code of the network's family that uses these tensor names, and the tensors in the form of our
+    network.
+    """
     shifts = _shift_names(network)
     rest = {name: t for name, t in network.state_dict().items() if name not in shifts}
     number = len(units_of(rest))
@@ -281,7 +285,7 @@ def _branches(stored: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
 
 
 def _filled(network: nn.Module, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Returns the network's tensors, by name, with the values in the file. Raises Misfit if the file does not fit."""
+    """Returns the network's tensors, by name, with the values from the file. Raises Misfit if the file does not fit."""
     own = network.state_dict()
     shifts = {name: t for name, t in stored.items() if SHIFT.search(name)}
     own_shifts = _shift_names(network)

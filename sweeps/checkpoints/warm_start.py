@@ -1,7 +1,8 @@
-"""Starts a training from weights that exist already, also from weights for another scale.
+"""Starts a training run from existing weights, which may be for another scale.
 
-The file is read with the network that it was trained for: the network that the file states, otherwise the network to
-train at its own scale or at another scale of its family. Weights then go from network to network by name.
+The file is first loaded into the network that it was written for. This is the network that the file records. If it
+records none, it is the network to train, at its own scale or at another scale of its family. The weights are then
+copied to the network to train by name.
 """
 
 from collections.abc import Iterator
@@ -19,15 +20,15 @@ from sweeps.checkpoints.unseen import shapes_of
 from sweeps.checkpoints.upstream_weights import load_weights
 
 MOST_NAMED = 3
-"""The largest number of tensors that a message names."""
+"""Maximum number of tensors that a message names."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Started:
-    """What a network has taken over from a file."""
+    """A report of the tensors that a network has taken over from a file."""
 
     source: str
-    """What the file holds and how its tensors were matched, for people."""
+    """A description, for people, of the file's content and of how its tensors were matched."""
     taken: tuple[str, ...]
     """Names of the tensors that were taken over."""
     fresh: tuple[str, ...]
@@ -44,7 +45,7 @@ def warm_start(network: nn.Module, path: Path) -> Started:
 
     If the file is for another scale, tensors whose shapes depend on the scale keep their values unless the file has
     them with equal names and shapes. Raises UserError if the file holds no weights, if it is damaged, or if any other
-    tensor does not fit. The network is then unchanged. The random numbers of torch are left as they were.
+    tensor does not fit. The network is then unchanged. The state of torch's random generator is unchanged in any case.
     """
     built: Built | None = getattr(network, "built", None)
     if built is None:
@@ -86,7 +87,7 @@ def check_readable(key: str, path: str | None) -> None:
 
 
 def stated_architecture(path: Path) -> tuple[Architecture, int] | None:
-    """Returns the architecture and the scale that a checkpoint of srsweep states, or None for any other checkpoint.
+    """Returns the architecture and the scale that a checkpoint of srsweep records, or None for any other checkpoint.
 
     Raises UserError if the file is not a checkpoint, or if this srsweep has no such architecture.
     """
@@ -104,7 +105,9 @@ def stated_architecture(path: Path) -> tuple[Architecture, int] | None:
 
 
 def _source(built: Built, path: Path) -> tuple[nn.Module, str]:
-    """Returns the network that a file was written for, filled from the file, and what its assignment relied on."""
+    """Returns the network that a file was written for, filled from the file, and a description of how the tensors were
+    matched.
+    """
     faults = []
     for wanted, scale in _candidates(built, path):
         network = wanted.network(scale)

@@ -1,4 +1,4 @@
-"""Image sets: how they are found, read, resized, cached, split and cut into patches."""
+"""Finds, reads, resizes, caches and splits image sets, and cuts them into patches."""
 
 import warnings
 

@@ -1,9 +1,9 @@
-"""Image sets that are decoded once: two flat files of pixels, which are mapped into memory, and an index of image
-sizes. The index holds digests of both files, and readers check them.
+"""Stores image sets so that they are decoded only once. Two flat files hold the pixels and are mapped into memory. An
+index holds the image sizes and the digests of both files, which readers check.
 
-A cache is a folder whose name is a hash of the source images and the scale, so a cache is never out of date and never
-rewritten. It is written under a temporary name and then renamed, so that several processes can write the same cache at
-once. A cache that is damaged is written anew.
+A cache is a folder. Its name is a hash of the source images and the scale, so a cache is never out of date. It is
+written under a temporary name and then renamed, so that several processes can write the same cache at the same time. A
+damaged cache is rebuilt.
 """
 
 import errno
@@ -30,21 +30,22 @@ from sweeps.files import digest_of, digest_of_file, write_text
 from sweeps.machine import num_cores
 
 FORMAT = 2
-"""Version number of the cache. Increase it when the layout of the files or the pixels from `read_pair` change."""
+"""Version number of the cache. Increase it when the file layout or the pixels that `read_pair` returns change."""
 
 logger = logging.getLogger(__name__)
 
 INDEX, LOW_RES, HIGH_RES = "index.json", "low_res.u8", "high_res.u8"
 
 ABANDONED_SECONDS = 86_400
-"""Age after which an unfinished cache is deleted, in seconds. The process that wrote it has died by then."""
+"""Age in seconds after which an unfinished cache is deleted. The process that was writing it has died by then."""
 
 
 class PairSet:
     """Pairs of a low-resolution and a high-resolution image, read from a cache.
 
-    Opening a set reads only the index. A pickled PairSet contains the path of its cache and no pixels. If `degradation` is
-    given, it is for the patches that are cut from the set. The images themselves stay as they are in the cache.
+    Opening a set reads only the index. A pickled PairSet contains the path of its cache and no pixels. If `degradation`
+    is given, it is applied to the patches that are cut from the set. The images themselves stay as they are in the
+    cache.
     """
 
     def __init__(
@@ -114,7 +115,7 @@ class PairSet:
     ) -> "PairSet":
         """Returns the pairs at the positions `indices`, in this order. `name` replaces the name of the set.
 
-        `degradation` is for the patches that are cut from the subset.
+        `degradation` is applied to the patches that are cut from the subset.
         """
         chosen = [self._indices[i] for i in indices]
         return PairSet(self.folder, name=name or self.name, indices=chosen, degradation=degradation)
@@ -135,12 +136,12 @@ def open_cache(
     aside: Path | None = None,
     degradation: Degradation | None = None,
 ) -> PairSet:
-    """Returns the pairs of `sources`. If `cache_dir` has no cache for them, they are decoded into a new one first.
+    """Returns the pairs of `sources`. If `cache_dir` has no cache for them, they are first decoded into a new cache.
 
-    A damaged cache is decoded anew, and a line is logged. With `aside`, nothing is written to `cache_dir`: images without
-    a cache there are decoded into the folder `aside`. With `degradation`, the low-resolution images are degraded before
-    they are written, into a cache of their own. Raises UserError, which names the file, if a file cannot be used. Raises
-    OSError with a message of one line if the cache cannot be written.
+    A damaged cache is rebuilt, and a line is logged. With `aside`, nothing is written to `cache_dir`: images without a
+    cache there are decoded into the folder `aside`. With `degradation`, the low-resolution images are degraded before
+    they are written, and the cache is separate from the one without degradation. Raises a UserError that names the file
+    if a file cannot be used. Raises OSError with a message of one line if the cache cannot be written.
     """
     assert sources
     fingerprint = fingerprint_of(sources, scale, degradation)
@@ -163,9 +164,9 @@ def open_cache(
 
 
 def _set_aside(folder: Path, inode: int) -> None:
-    """Removes a damaged cache, unless another process has replaced it since its folder had the number `inode`.
+    """Removes a damaged cache, unless another process has replaced it. `inode` is the number of the damaged folder.
 
-    It is renamed first, because another process may be reading it.
+    The folder is renamed first, because another process may be reading it.
     """
     aside = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
     try:
@@ -181,7 +182,7 @@ def fingerprint_of(
 ) -> str:
     """Returns sixteen hexadecimal digits that identify the sources, the scale, the degradation and FORMAT.
 
-    They depend on the name, the crop and the bytes of each source, but not on where its files are.
+    The digits depend on the name, the crop and the bytes of each source, but not on the location of its files.
     """
     parts = [str(FORMAT), str(scale)]
     for source in sources:
@@ -193,7 +194,7 @@ def fingerprint_of(
 
 
 def content_digest(path: Path) -> str:
-    """Returns the SHA-256 of a file's bytes. Raises UserError, which names the file, if it cannot be read."""
+    """Returns the SHA-256 of a file's bytes. Raises a UserError that names the file if it cannot be read."""
     try:
         return digest_of_file(path)
     except OSError as error:
@@ -201,7 +202,7 @@ def content_digest(path: Path) -> str:
 
 
 def digest(*parts: str) -> str:
-    """Returns sixteen hexadecimal digits that identify the texts `parts` in this order."""
+    """Returns sixteen hexadecimal digits that identify the sequence of texts `parts`."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
@@ -248,7 +249,7 @@ def _write_pixels(
 def _read_pairs(
     sources: Sequence[ImageSource], scale: int, degradation: Degradation | None
 ) -> Iterator[tuple[Pixels, Pixels]]:
-    """Yields the pairs in order. All cores decode them, a few pairs at a time so that they fit in memory."""
+    """Yields the pairs in order. All cores decode a few pairs at a time, so that the pairs fit in memory."""
     workers = num_cores()
 
     def read(source: ImageSource) -> tuple[Pixels, Pixels]:
@@ -295,11 +296,11 @@ def _read_index(folder: Path) -> dict[str, Any]:
 
 
 def fault_of(folder: Path, fingerprint: str = "", scale: int = 0) -> str:
-    """Returns a phrase that says what is wrong with a cache, or '' if it is intact.
+    """Returns a phrase that describes what is wrong with a cache, or '' if it is intact.
 
-    The function compares the content of the files with the digests in the index. A process reads each file only once. Caches of earlier
-    versions have no digests, and only the sizes of their files are compared. `fingerprint` and `scale` are compared
-    with those of the index if they are given.
+    The function compares the files with the digests in the index. A process reads each file only once. Caches of
+    earlier versions have no digests, so only their file sizes are compared. If `fingerprint` and `scale` are given,
+    they are compared with the values in the index.
     """
     try:
         index = json.loads((folder / INDEX).read_text())
@@ -323,7 +324,7 @@ def fault_of(folder: Path, fingerprint: str = "", scale: int = 0) -> str:
 
 
 def _pixels_fault(folder: Path, index: dict[str, Any]) -> str:
-    """Returns a phrase that says what is wrong with the two files of pixels, or '' if they are intact."""
+    """Returns a phrase that describes what is wrong with the two files of pixels, or '' if they are intact."""
     pixels = sum(height * width for height, width in index["sizes"])
     expected = {LOW_RES: 3 * pixels, HIGH_RES: 3 * pixels * index["scale"] ** 2}
     for file, size in expected.items():
@@ -336,6 +337,6 @@ def _pixels_fault(folder: Path, index: dict[str, Any]) -> str:
 
 
 def _digest_of_index(index: dict[str, Any]) -> str:
-    """Returns the digest of the index without its own digest."""
+    """Returns the digest of the index, computed without the entry that holds this digest."""
     rest = {name: value for name, value in index.items() if name != "digest"}
     return digest_of(json.dumps(rest, sort_keys=True).encode())

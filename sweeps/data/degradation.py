@@ -1,8 +1,8 @@
-"""Degrades low-resolution images as the camera of a phone does: blur, then noise, then JPEG.
+"""Degrades low-resolution images like a phone's camera: blur, then noise, then JPEG.
 
-How strongly an image is degraded is drawn from the ranges of `data.degradation`. All random numbers are raw output of the
-generator Philox, so they are the same in every version of numpy. Pixels after JPEG also depend on the version of libjpeg
-that Pillow contains.
+The strength of each degradation is drawn from its range in `data.degradation`. All random numbers come from raw output
+of the generator Philox, so they are the same in every version of numpy. After JPEG, the pixels also depend on the
+version of libjpeg that Pillow contains.
 """
 
 import io
@@ -19,10 +19,10 @@ VERSION = 1
 """Version number of the degradation. Increase it when the pixels change."""
 
 STREAM = 1
-"""Third word of Philox's counter. The positions of patches are drawn with the word 0."""
+"""Third word of Philox's counter. It is 0 for the positions of patches, so the two random streams differ."""
 
 REACH = 3.0
-"""Reach of the blur's Gaussian in standard deviations."""
+"""Radius, in standard deviations, at which the Gaussian of the blur is cut off."""
 
 
 class Degradation:
@@ -33,11 +33,12 @@ class Degradation:
 
     @property
     def key(self) -> str:
-        """Text that identifies what the degradation does to an image, for fingerprints."""
+        """Text that identifies the degradation, as a part of fingerprints."""
         return f"degradation {VERSION}: {self.settings.model_dump_json()}"
 
     def patches(self, low_res: Pixels, *, seed: int, step: int) -> Pixels:
-        """Returns the patches of one training step (N, p, p, 3), each degraded on its own.
+        """Returns degraded copies of the patches of one training step (N, p, p, 3). Each patch is degraded
+        independently.
 
         The result depends only on the patches, their order, the seed and the step.
         """
@@ -49,7 +50,7 @@ class Degradation:
         )
 
     def image(self, low_res: Pixels, digest: str) -> Pixels:
-        """Returns a validation image (h, w, 3), degraded.
+        """Returns a degraded copy of the validation image `low_res` (h, w, 3).
 
         The result depends only on the image and on `digest`, hexadecimal digits that identify its file.
         """

@@ -1,7 +1,7 @@
 """The default images: photographs that come with scikit-image, so that nothing has to be downloaded.
 
-They are meant for first runs and tests. Networks trained on nine photographs are much worse than networks trained on
-DIV2K or BSDS400, so results with these images are labelled 'embedded'.
+The images are meant for first runs and tests. Networks trained on nine photographs are much worse than networks trained
+on DIV2K or BSDS400. Results with these images are therefore labelled 'embedded'.
 """
 
 import importlib.util
@@ -62,7 +62,7 @@ def _sources(files: dict[str, tuple[int, int, int, int] | None]) -> list[ImageSo
 
 
 def _folder() -> Path:
-    """Returns scikit-image's folder of images without importing scikit-image, which would take a second."""
+    """Returns scikit-image's folder of images. The package is not imported, because the import would take a second."""
     found = importlib.util.find_spec("skimage")
     if found is None or not found.submodule_search_locations:
         raise UserError("embedded images: scikit-image must be installed")

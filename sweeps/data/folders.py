@@ -1,4 +1,4 @@
-"""Lists folders of images and resolves their paths. The result names every file in a folder that is not read."""
+"""Lists folders of images and resolves their paths. Listings also name the files that are not read."""
 
 import os
 import re
@@ -14,7 +14,7 @@ SYSTEM_FILES = {"thumbs.db", "desktop.ini"}
 """Files that file managers leave behind. Notes about a folder do not mention them."""
 
 SHARD = re.compile(r"\d+")
-"""Name of a subfolder that holds a part of a set, as in LSDIR: `HR/train/0001000/0000001.png`."""
+"""Pattern for the name of a subfolder that holds a part of a set, as in LSDIR: `HR/train/0001000/0000001.png`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class Listing:
 
     folder: Path
     images: tuple[Path, ...]
-    """Files with the suffix of an image."""
+    """Files with a suffix of an image format."""
     folders: tuple[Path, ...]
     others: tuple[Path, ...]
 
@@ -41,16 +41,17 @@ class Listing:
         return named
 
     def folder_called(self, name: str) -> Path | None:
-        """Returns the subfolder that is spelled exactly `name`, or else the only subfolder whose name differs from it in case.
+        """Returns the subfolder named exactly `name`. Without one, returns the only subfolder whose name differs from
+        `name` just in case.
 
-        Raises UserError if several differ only in case.
+        Raises UserError if several subfolders qualify.
         """
         return _one_of(self.folder, [path.name for path in self.folders], name)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """The images of a folder and of those subfolders that hold parts of it."""
+    """The images of a folder and of the subfolders that hold parts of the same set."""
 
     images: dict[str, Path]
     """Image files by name without suffix."""
@@ -61,7 +62,7 @@ class Contents:
 def listing(folder: Path) -> Listing:
     """Lists the files and subfolders of `folder`. Raises UserError if the folder cannot be read.
 
-    The result leaves out SYSTEM_FILES and hidden files, unless they have the suffix of an image.
+    SYSTEM_FILES are left out. Hidden files are left out too, unless they have a suffix of an image format.
     """
     images, folders, others = [], [], []
     for path in _entries(folder):
@@ -109,7 +110,7 @@ def contents(folder: Path) -> Contents:
 
 
 def resolve(path: Path) -> Path | None:
-    """Returns the folder `path`, with each part spelled as on the disk. The case of letters may differ.
+    """Returns the folder `path`, with each part spelled as on the disk. The letter case of `path` does not matter.
 
     Returns None if there is no such folder. Raises UserError if several folders differ only in case.
     """
@@ -134,7 +135,7 @@ def expanded(text: str | Path) -> Path:
 
 
 def is_folder(path: Path) -> bool:
-    """Returns whether `path` is a folder. Raises UserError if this user lacks the permission to find out."""
+    """Returns whether `path` is a folder. Raises UserError if this user has no permission to find out."""
     try:
         return path.is_dir()
     except PermissionError:
@@ -153,7 +154,7 @@ def subfolders(folder: Path) -> list[Path]:
 
 
 def shown(text: object) -> str:
-    """Returns `text` with every character that a terminal cannot show written as an escape."""
+    """Returns `text` with unprintable characters replaced by escapes."""
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode()
         for c in str(text)
@@ -186,7 +187,7 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _refuse_irregular(path: Path) -> None:
-    """Raises UserError for a link to nothing and for a FIFO, a socket or a device, which cannot be read as a file."""
+    """Raises UserError if `path` is a broken link, or a FIFO, socket or device, which cannot be read as a file."""
     try:
         path.stat()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Finds image sets: the folders of a set, its high-resolution images, and the low-resolution images stored for them.
+"""Finds an image set: its folders, its high-resolution images, and the low-resolution images stored for them.
 
 A set is a folder of images, or a folder in one of the following layouts of public archives. Letter case does not matter.
 
@@ -57,10 +57,10 @@ __all__ = [
 ]
 
 JOINED = {"df2k": ("DIV2K", "Flickr2K")}
-"""Sets that consist of other sets."""
+"""Image sets that are composed of other sets."""
 
 HIGH_FOLDERS = ("HR", "{name}_train_HR", "{name}_HR", "train_HR")
-"""Names of the folder of high-resolution images in the folder of a set, in the order of preference."""
+"""Names, in order of preference, of the folder of high-resolution images inside the folder of a set."""
 
 TEST_FOLDERS = (
     "GT",
@@ -72,27 +72,27 @@ TEST_FOLDERS = (
     "high",
     "{name}",
 )
-"""Further names, for a folder that has no images of its own."""
+"""Further such names. They count only if the folder of the set contains no images itself."""
 
 OTHER_NAMES = (re.compile(r".+_train_HR", re.I), re.compile(r".+_HR", re.I))
 """Patterns for the name of the folder of high-resolution images. They count only if exactly one folder matches."""
 
 CROPPED = re.compile(r"GTmod(\d+)", re.I)
-"""Folder of high-resolution images whose sides are multiples of a number."""
+"""Pattern for a folder of high-resolution images that were cropped so that their sides are multiples of a number."""
 
 SPLIT_NAME = re.compile(r"(?P<set>.+?)_(?:train_|valid_|test_)?HR(?:_sub)?", re.I)
-"""Name of a folder that is inside the folder of its set, such as DIV2K_valid_HR."""
+"""Pattern for a folder inside the folder of its set, such as DIV2K_valid_HR."""
 
 HEADER_FACTS: dict[str, Callable[[Header], bool]] = {
     "transparency is dropped": lambda header: header.alpha,
     "EXIF orientation is not applied": lambda header: header.orientation != 1,
     "only the first frame is read": lambda header: header.frames > 1,
 }
-"""Sentences about images, each with the test that selects the images it is about."""
+"""Notes about images, each with a function that selects the images to which the note applies."""
 
 
 class SetNotFound(UserError):  # noqa: N818 - reads as what happened
-    """The error for a name that no image set has."""
+    """The error for a name under which no image set was found."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +104,8 @@ class ImageSet:
     folders: tuple[Path, ...]
     """The folders of the high-resolution images."""
     note: str
-    """One line that says which images were found, which low-resolution images will be made, and which files are not read."""
+    """One line that reports which images were found, which low-resolution images will be made, and which files are not
+    read."""
 
 
 def read_set(root: Path, name: str, scale: int) -> ImageSet:
@@ -118,8 +119,8 @@ def read_set(root: Path, name: str, scale: int) -> ImageSet:
 def find_images(folder: Path, scale: int) -> list[ImageSource]:
     """Returns the images of the set in `folder`, sorted by name.
 
-    An image has a low-resolution file if the set stores one for `scale`. Raises UserError if the folder is missing,
-    contains no image, or contains two images with the same name.
+    A source's `low_res` is set if the image set stores a low-resolution image for `scale`. Raises UserError if the
+    folder is missing, contains no image, or contains two images with the same name.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: folder does not exist")
@@ -128,7 +129,7 @@ def find_images(folder: Path, scale: int) -> list[ImageSource]:
 
 def find_folders(root: Path, name: str) -> list[Path]:
     """Returns the folder of the set `name`: the first of `root/name`, `root/benchmark/name` and the path `name` that
-    exists, whatever the case of its letters. DF2K may be the folders of DIV2K and Flickr2K.
+    exists. Letter case does not matter. For DF2K, the result may be the folders of DIV2K and Flickr2K.
 
     Raises SetNotFound if none exists. The message lists the folders that were searched and the sets that exist.
     """
@@ -216,8 +217,9 @@ class _Part:
 
 
 def _prefixed(part: _Part) -> _Part:
-    """Returns the images with the folder's name in front of their names. It is for a set in which two folders have images of
-    the same name.
+    """Returns the part with its folder's name prefixed to the images' names.
+
+    This is needed if two folders of a set have images with the same name.
     """
     names = [f"{part.folder.name}/{source.name}" for source in part.sources]
     renamed = [replace(s, name=name) for s, name in zip(part.sources, names, strict=True)]
@@ -278,14 +280,19 @@ def _first_called(here: Listing, patterns: Sequence[str], scale: int) -> Path | 
 
 
 def _unpacked(folder: Path) -> Path:
-    """Returns the subfolder with the same name if `folder` has no images itself. Some archives unpack in this way."""
+    """Returns the subfolder with the same name if `folder` has no images itself, because some archives unpack in this
+    way.
+    """
     here = listing(folder)
     inner = None if here.images else here.folder_called(folder.name)
     return folder if inner is None else inner
 
 
 def _cropped(here: Listing, scale: int) -> Path | None:
-    """Returns the folder of images that were cropped to multiples of the scale, or else of another number, if there is one."""
+    """Returns the folder of images whose sides were cropped to multiples of the scale.
+
+    Without one, returns a folder for another number, if there is one.
+    """
     sizes = {int(m[1]): path for path in here.folders if (m := CROPPED.fullmatch(path.name))}
     fitting = [size for size in sizes if size % scale == 0] or list(sizes)
     # BasicSR's images for x2, x3 and x4 are made from GTmod12.
@@ -293,7 +300,10 @@ def _cropped(here: Listing, scale: int) -> Path | None:
 
 
 def _joined(here: Listing, parts: Sequence[str], scale: int) -> list[Path]:
-    """Returns the folders of high-resolution images of several sets in one folder, or nothing if one is missing."""
+    """Returns the folders of high-resolution images of the sets `parts`, which lie in the folder `here`.
+
+    Returns [] if a set is missing.
+    """
     found: list[Path] = []
     for part in parts:
         if (high := _first_called(here, (f"{part}_train_HR", f"{part}_HR"), scale)) is not None:

@@ -1,6 +1,6 @@
 """MATLAB's `imresize(image, factor)` with its default kernel, the antialiased bicubic kernel (docs/facts.md 9).
 
-All low-resolution benchmark images were made with MATLAB's function, and a similar filter shifts PSNR by tenths of a
+All low-resolution benchmark images were made with MATLAB's function. Even a similar filter changes PSNR by tenths of a
 dB. Like MATLAB, this function rounds 8-bit images after each of the two passes.
 """
 
@@ -47,7 +47,9 @@ def _resize_rows(image: NDArray[Number], factor: float) -> NDArray[Number]:
 
 @lru_cache(maxsize=256)
 def _taps(size: int, factor: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Returns the input rows of each output row and their weights: two arrays of shape (taps, output size)."""
+    """Returns, for each output row, the input rows that contribute to it and their weights: two arrays (taps, output
+    size).
+    """
     shrink = min(factor, 1.0)
     support = 4 / shrink
     # MATLAB counts pixels from 1.
@@ -62,7 +64,7 @@ def _taps(size: int, factor: float) -> tuple[NDArray[np.int64], NDArray[np.float
 
 
 def _cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns Keys' cubic kernel with a = -0.5."""
+    """Returns Keys' cubic kernel with a = -0.5, evaluated at `x`."""
     x = np.abs(x)
     near = (1.5 * x - 2.5) * x**2 + 1
     far = ((-0.5 * x + 2.5) * x - 4) * x + 2

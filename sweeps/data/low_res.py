@@ -24,16 +24,18 @@ from sweeps.data.pixels import read_header
 HIGH_NAME = re.compile(
     r"(?P<prefix>.*?)(?:HR|GT(?:mod\d+)?|original|high(?:[_-]?res)?)(?P<tail>[_-].*)?", re.I
 )
-"""Name of a folder of high-resolution images. Its low-resolution folders begin with the same prefix."""
+"""Pattern for a folder of high-resolution images. The names of its low-resolution folders begin with the same
+prefix."""
 
 LOW_NAME = re.compile(
     r"(?P<low>LR|LQ|low(?:[_-]?res)?)?[_-]?(?P<kind>[a-z]*?)[_-]?(?:X(?P<scale>\d+)|(?P<times>\d+)X)?",
     re.I,
 )
-"""Name of a folder of low-resolution images, after its prefix."""
+"""Pattern for a folder of low-resolution images, without the prefix."""
 
 BICUBIC = ("bicubic", "bic", "bi")
-"""Names of bicubic degradation, for which the networks are made. A folder that names no degradation counts as bicubic."""
+"""Names of bicubic degradation, which the networks are designed for. A folder that names no degradation counts as
+bicubic."""
 
 LOW_SUFFIX = r"(?:[_-]?(?:LR|LQ|bic|bicubic|BI|LRBI|LRbic|bicLR))*[_-]?(?:X{scale}|{scale}X)"
 HIGH_SUFFIX = re.compile(r"[_-](?:HR|GT)(?:[_-]?X\d+)?$", re.I)
@@ -48,14 +50,15 @@ class LowRes:
     """The stored low-resolution images of a folder of high-resolution images."""
 
     files: dict[str, Path]
-    """The low-resolution file of each high-resolution image, by the name of the latter. Empty if the set stores none for the
+    """The low-resolution files, by the name of the high-resolution image. Empty if the set stores none for the
     scale."""
     folder: Path | None = None
     """The folder of `files`."""
     other_scales: tuple[int, ...] = ()
     """Other scales for which the set stores files. Filled in only if `files` is empty."""
     degraded: tuple[Path, ...] = ()
-    """Folders for the scale whose images were degraded in another way, such as `LR_unknown/X4`. They are not read."""
+    """Folders for the scale with images that were degraded in another way, such as `LR_unknown/X4`. They are not
+    read."""
     spare: tuple[Path, ...] = ()
     """Further folders with bicubic images for the scale. They are not read either."""
     belonging: frozenset[Path] = frozenset()
@@ -69,14 +72,14 @@ class _Leaf:
     folder: Path
     kind: str
     scale: int | None
-    """Upscaling factor that the folder's name states. None if it states none."""
+    """Upscaling factor in the folder's name. None if the name contains none."""
 
 
 def find_low_res(high_folder: Path, high: Mapping[str, Path], scale: int) -> LowRes:
-    """Returns the low-resolution images for `scale` that are stored for the images `high` of `high_folder`.
+    """Returns the stored low-resolution images at `scale` of the high-resolution images `high` in `high_folder`.
 
-    Raises UserError, which names the first image without a partner, if a folder for the scale does not match the
-    high-resolution images one to one.
+    If a folder for the scale does not match the high-resolution images one to one, raises a UserError that names the
+    first image without a partner.
     """
     leaves, belonging = _leaves(high_folder)
     usable = [leaf for leaf in leaves if not leaf.kind or leaf.kind in BICUBIC]
@@ -115,7 +118,8 @@ def find_low_res(high_folder: Path, high: Mapping[str, Path], scale: int) -> Low
 def split_same_folder(
     images: Mapping[str, Path], scale: int
 ) -> tuple[dict[str, Path], dict[int, dict[str, Path]]]:
-    """Separates low-resolution images that lie among the high-resolution images, as `NAMEx4.png` beside `NAME.png`.
+    """Separates low-resolution images from high-resolution images in the same folder, such as `NAMEx4.png` and
+    `NAME.png`.
 
     Returns the high-resolution images, and the low-resolution images of each scale by the name of their
     high-resolution image. An image counts as low-resolution only if its size fits as well.
@@ -146,7 +150,9 @@ def refuse_unmatched(low: Mapping[str, Path], high: Mapping[str, Path], where: P
 
 
 def _leaves(high_folder: Path) -> tuple[list[_Leaf], frozenset[Path]]:
-    """Returns the folders of low-resolution images that belong to a folder, and the folders beside it that contain them."""
+    """Returns the folders of low-resolution images that belong to `high_folder`, and the folders beside it that contain
+    them.
+    """
     named = HIGH_NAME.fullmatch(high_folder.name)
     prefix, tail = (named["prefix"], named["tail"] or "") if named else ("", "")
     places = [(high_folder.parent, prefix)] if named else [(high_folder, "")]
@@ -173,7 +179,10 @@ def _leaves(high_folder: Path) -> tuple[list[_Leaf], frozenset[Path]]:
 
 
 def _walk(folder: Path, name: str, tail: str, kind: str, scale: int | None) -> Iterator[_Leaf]:
-    """Yields the folders of low-resolution images in `folder`, which `name` describes."""
+    """Yields the folders of low-resolution images in `folder`.
+
+    `name` is the part of the folder's name that describes its images.
+    """
     if tail and name.casefold().endswith(tail.casefold()):
         name, tail = name[: -len(tail)], ""
     parsed = LOW_NAME.fullmatch(name)
@@ -192,7 +201,10 @@ def _walk(folder: Path, name: str, tail: str, kind: str, scale: int | None) -> I
 
 
 def _innermost(folder: Path) -> Path:
-    """Returns the innermost folder if each folder contains only the next, as in `LR_bicubic_X4/X4`. Some archives unpack so."""
+    """Follows folders that contain only one subfolder, such as `LR_bicubic_X4/X4`, and returns the innermost.
+
+    Some archives unpack in this way.
+    """
     here = listing(folder)
     while not here.images and len(here.folders) == 1:
         here = listing(here.folders[0])
@@ -200,13 +212,16 @@ def _innermost(folder: Path) -> Path:
 
 
 def _preference(leaf: _Leaf) -> tuple[bool, bool, bool, str]:
-    """Returns a sort key. Folders whose names say most about their images come first."""
+    """Returns a sort key. Folders whose names describe their images most precisely come first."""
     exact = leaf.folder.parent.name.endswith("LR_bicubic") and leaf.folder.name.startswith("X")
     return not exact, not leaf.kind, leaf.scale is None, str(leaf.folder)
 
 
 def _scales_of(low: Mapping[str, Path], high: Mapping[str, Path], scale: int) -> set[int]:
-    """Returns the scales of the images in a folder whose name states no scale. They follow from the images' names or sizes."""
+    """Returns the scales of the images in a folder whose name contains no scale.
+
+    The scales are derived from the images' names or sizes.
+    """
     if not low:
         return set()
     suffixes = {_suffix_scale(name, high) for name in low}
@@ -225,7 +240,10 @@ def _scales_of(low: Mapping[str, Path], high: Mapping[str, Path], scale: int) ->
 
 
 def _suffix_scale(name: str, high: Mapping[str, Path]) -> int | None:
-    """Returns 4 for `0001x4`, and None if the name has no such ending or is the name of a high-resolution image."""
+    """Returns the scale at the end of `name`, such as 4 for `0001x4`.
+
+    None if there is none, or if a high-resolution image has this name.
+    """
     found = re.search(r"x(\d+)$|(\d+)x$", name, re.I)
     return int(found[1] or found[2]) if found and name not in high else None
 
@@ -239,7 +257,10 @@ def _has_size(low: Path, high: Path, scale: int) -> bool:
 def _matched(
     low: Mapping[str, Path], high: Mapping[str, Path], scale: int, where: Path
 ) -> dict[str, Path]:
-    """Returns the file of `low` for each image of `high`. Raises UserError for the first without a partner."""
+    """Returns the file in `low` for each image in `high`.
+
+    Raises a UserError that names the first image without a partner.
+    """
     keys = _keys(high)
     matched: dict[str, Path] = {}
     strangers = []
@@ -274,7 +295,10 @@ def _two_for(high: Path, first: Path, second: Path) -> UserError:
 
 
 def _owner(name: str, keys: Mapping[str, str], scale: int) -> str | None:
-    """Returns the name of the high-resolution image whose name, with a suffix, is the name of a low-resolution image."""
+    """Returns the name of the high-resolution image to which the low-resolution image `name` belongs.
+
+    `name` may have a suffix or prefix that marks low-resolution images.
+    """
     suffix = LOW_SUFFIX.format(scale=scale)
     shorter = (
         re.sub(f"{suffix}$", "", name, flags=re.I),
@@ -287,7 +311,7 @@ def _owner(name: str, keys: Mapping[str, str], scale: int) -> str | None:
 
 
 def _keys(high: Mapping[str, Path]) -> dict[str, str]:
-    """Maps what a low-resolution image may be named after to the name of the high-resolution image."""
+    """Maps each base name that a low-resolution image may have to the name of its high-resolution image."""
     without = {_folded(HIGH_SUFFIX.sub("", name)): name for name in high}
     return without | {_folded(name): name for name in high}
 

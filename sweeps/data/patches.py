@@ -15,8 +15,8 @@ from searchspace.errors import UserError
 from sweeps.data.cache import PairSet
 
 SYMMETRIES = 8
-"""Number of flips and rotations of a square. In the number of a symmetry, bit 0 mirrors left and right, bit 1 mirrors
-top and bottom, and bit 2 then swaps rows and columns."""
+"""Number of flips and rotations of a square. A symmetry's number has three bits. Bit 0 mirrors left and right, bit 1
+mirrors top and bottom, and bit 2 then swaps rows and columns."""
 
 PIXEL = np.dtype("V3")
 """Data type of a pixel: its three colours as one item, so that numpy copies whole pixels."""
@@ -37,7 +37,7 @@ def draw_patches(
 ) -> Draw:
     """Returns the positions and symmetries of the patches of one step.
 
-    All images are equally likely, and so are all positions within an image and all symmetries. `sizes` (images, 2) are
+    All images are equally likely. So are all positions within an image, and all symmetries. `sizes` (images, 2) are
     heights and widths in low-resolution pixels. The numbers are raw output of the generator Philox with the step in its
     counter, so they are the same in every version of numpy.
     """
@@ -72,7 +72,7 @@ class PatchSampler:
         self.batch_size, self.seed = batch_size, seed
 
     def draw(self, step: int) -> Draw:
-        """Returns where the patches of the batch at `step` are cut."""
+        """Returns the positions and symmetries of the patches in the batch at `step`."""
         return draw_patches(
             self.pairs.sizes,
             patch_size=self.patch_size,
@@ -104,11 +104,11 @@ class PatchSampler:
 
 
 def addresses(sampler: PatchSampler, step: int) -> NDArray[np.int64]:
-    """Returns where the patches of the batch at `step` lie in the flat pixels of the cache: (2, 3, N).
+    """Returns the addresses (2, 3, N) of the patches of the batch at `step` in the flat pixels of the cache.
 
-    The first axis is the low, then the high resolution. Each patch has three numbers: the index of the pixel in its
-    upper left corner, the offset from one row to the next, and the offset from one column to the next. These numbers
-    also encode how the patch is flipped or rotated.
+    Index 0 of the first axis is the low resolution, and index 1 is the high resolution. Each patch has three numbers:
+    the index of the pixel in its upper left corner, the offset from one row to the next, and the offset from one column
+    to the next. These numbers also encode how the patch is flipped or rotated.
     """
     draw, pairs = sampler.draw(step), sampler.pairs
     width = pairs.sizes[draw.image, 1]
@@ -127,7 +127,8 @@ def addresses(sampler: PatchSampler, step: int) -> NDArray[np.int64]:
 def cut(pixels: Tensor, places: Tensor, side: int) -> Tensor:
     """Returns patches uint8 (N, 3, side, side), channels-last, cut from `pixels` (P, 3) on the same device.
 
-    `places` (3, N) is one of the two resolutions in `addresses`. The patches equal the patches of `PatchSampler.batch`.
+    `places` (3, N) is one of the two items of the result of `addresses`. The patches equal those of
+    `PatchSampler.batch`.
     """
     corner, down, right = places[:, :, None, None]
     steps = torch.arange(side, device=pixels.device)

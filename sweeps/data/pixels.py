@@ -17,7 +17,7 @@ from sweeps.data.imresize import imresize
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm")
 
 FORMATS = ("PNG", "JPEG", "BMP", "DIB", "TIFF", "WEBP", "PPM", "GIF")
-"""Pillow's names of the formats that are read, whatever the suffix of the file."""
+"""Pillow's names of the formats that are read. The suffix of a file does not matter."""
 
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "YCbCr")
 """Pillow's modes that convert to RGB in only one way. CMYK and LAB would need a colour profile."""
@@ -43,7 +43,7 @@ class ImageSource:
     low_res: Path | None = None
     """The file of the low-resolution image. None if `imresize` makes it from the high-resolution image."""
     crop: tuple[int, int, int, int] | None = None
-    """Top, left, height and width in pixels of the part of the high-resolution image that is used. None: the whole
+    """The part of the high-resolution image that is used: top, left, height and width in pixels. None: the whole
     image."""
 
 
@@ -66,9 +66,9 @@ class Header:
 def read_pair(source: ImageSource, scale: int) -> tuple[Pixels, Pixels]:
     """Returns the low-resolution image (h, w, 3) and the high-resolution image (scale * h, scale * w, 3).
 
-    The high-resolution image is cropped at the right and bottom to multiples of the scale. Raises UserError, which
-    names the file, if an image cannot be read, is too small, or if a stored low-resolution image does not have the size
-    (h, w).
+    The high-resolution image is cropped at the right and bottom to multiples of the scale. Raises a UserError that
+    names the file if an image cannot be read or is too small, or if a stored low-resolution image does not have the
+    size (h, w).
     """
     high_res = read_image(source.high_res)
     if source.crop:
@@ -93,7 +93,7 @@ def read_pair(source: ImageSource, scale: int) -> tuple[Pixels, Pixels]:
 
 
 def check_pair(source: ImageSource, scale: int) -> None:
-    """Raises UserError if the headers of a pair say that its stored low-resolution image does not fit."""
+    """Raises UserError if, according to the headers of a pair, its stored low-resolution image does not fit."""
     if source.low_res is None:
         return
     high_res, low_res = read_header(source.high_res), read_header(source.low_res)
@@ -113,8 +113,8 @@ def check_pair(source: ImageSource, scale: int) -> None:
 def read_image(path: Path) -> Pixels:
     """Returns the pixels of an 8-bit image. Gray becomes three equal channels, and transparency is dropped.
 
-    Raises UserError, which names the file, if it is missing or broken, if it has more than 8 bits per channel, or if
-    its colours are neither RGB nor gray.
+    Raises a UserError that names the file if it is missing or broken, has more than 8 bits per channel, or has colours
+    other than RGB and gray.
     """
     with opened(path) as image:
         _refuse_unsuitable(path, image)
@@ -124,7 +124,10 @@ def read_image(path: Path) -> Pixels:
 
 
 def read_header(path: Path) -> Header:
-    """Returns the header of an image file. Raises UserError as `read_image` does, except for broken pixels."""
+    """Returns the header of an image file.
+
+    Raises UserError under the same conditions as `read_image`, except for broken pixels.
+    """
     try:
         stat = path.stat()
     except OSError as error:
@@ -158,7 +161,7 @@ def is_gray(path: Path) -> bool:
 def opened(path: Path) -> Iterator[Image.Image]:
     """Opens an image file of one of the FORMATS for one `with` block.
 
-    Raises UserError, which names the file, if it cannot be opened, and for errors of Pillow in the block.
+    Raises a UserError that names the file if it cannot be opened or if Pillow raises an error in the block.
     """
     try:
         with Image.open(path, formats=FORMATS) as image:
@@ -182,7 +185,10 @@ def _refuse_unsuitable(path: Path, image: Image.Image) -> None:
 
 
 def bits_of(path: Path, image: Image.Image) -> int:
-    """Returns the bits per channel of the file. Pillow's mode does not say it: 16-bit colours are opened as RGB."""
+    """Returns the file's number of bits per channel.
+
+    Pillow's mode does not show it: 16-bit colours are opened as RGB.
+    """
     if image.mode.startswith("F"):
         return 32
     if image.mode.startswith("I"):
@@ -202,7 +208,7 @@ def bits_of(path: Path, image: Image.Image) -> int:
 
 
 def _orientation(image: Image.Image) -> int:
-    """Returns the EXIF orientation of an image whose pixels Pillow does not turn."""
+    """Returns the EXIF orientation of an image. Returns 1 if Pillow rotates the pixels itself."""
     # Pillow turns the pixels of a TIFF itself. For a PNG, it would decode all pixels to look for EXIF behind them.
     if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
         return 1
@@ -222,7 +228,7 @@ def _frames(image: Image.Image) -> int:
 
 
 def _short(error: Exception) -> str:
-    """Returns the error in one line without the path, which the message contains already."""
+    """Returns the error in one line, without the path, which the caller's message already contains."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     lines = str(error).splitlines()

@@ -1,4 +1,4 @@
-"""Keeps the pixels of images on a GPU, where all trainings and evaluations of one process share them."""
+"""Keeps the pixels of images on a GPU, where all training runs and evaluations of one process share them."""
 
 import warnings
 from collections.abc import Sequence
@@ -11,20 +11,20 @@ from torch import Tensor
 from sweeps.data.cache import PairSet
 
 RESIDENT_SHARE = 0.25
-"""Largest share of the GPU's free memory that images may take. Images that need more stay in the host's memory."""
+"""Maximum share of the GPU's free memory for images. Images that need more stay in the host's memory."""
 
 _kept: dict[tuple[Path, torch.device], tuple[Tensor, Tensor]] = {}
-"""The pixels of one cache, which holds both sets of a split."""
+"""The pixels of one cache on one device. A cache holds both sets of a split."""
 
 _told: set[Path] = set()
-"""Caches that did not fit. A process warns once about each cache, not at every trial."""
+"""Caches that did not fit on the GPU. A process warns once about each cache, not at every trial."""
 
 
 def resident(pairs: PairSet, device: torch.device) -> tuple[Tensor, Tensor] | None:
     """Returns all pixels of the cache of `pairs` on `device`: uint8 (pixels, 3) at low and at high resolution.
 
-    Returns None if the pixels would take too much memory of a GPU, and warns once about each such cache. The pixels
-    stay on the device until the function is called for another cache or device.
+    Returns None if the pixels would take too much GPU memory, and warns once about each such cache. The pixels stay on
+    the device until the function is called for another cache or device.
     """
     device = torch.empty(0, device=device).device  # "cuda" is "cuda:0"
     key = pairs.folder, device

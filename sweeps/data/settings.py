@@ -25,24 +25,24 @@ EMBEDDED = "embedded"
 """Name of the photographs that come with scikit-image."""
 
 TEST_SETS = ("Set5", "Set14", "B100", "BSD100", "BSDS100", "Urban100", "Manga109")
-"""Names of the test sets. No network is trained on them, and no choice between networks depends on them."""
+"""Names of the test sets. Test sets are never used to train networks or to choose between them."""
 
 DEFAULT_HOLD_OUT = 20
-"""Number of images that are held out if no other number is set. Sets of so few images hold out a fifth instead."""
+"""Default number of held-out images. From a set of this size or smaller, a fifth of the images is held out instead."""
 
 SetNames = str | tuple[str, ...]
 """Names of image sets: text such as 'BSDS400+T91', or a list if a name contains '+'."""
 
 
 Range = tuple[float, float]
-"""Smallest and largest value of a quantity that is drawn uniformly."""
+"""Minimum and maximum of a quantity that is drawn uniformly."""
 
 LIMITS: dict[str, Range] = {"blur": (0, 20), "noise": (0, 255), "jpeg": (1, 100)}
-"""Smallest and largest number in each range of DegradationSettings."""
+"""Minimum and maximum of the numbers in each range of DegradationSettings."""
 
 
 def _written_range(name: str) -> dict[str, Any]:
-    """Returns the JSON schema of a range in DegradationSettings, which may be one number."""
+    """Returns the JSON schema of a range in DegradationSettings. A single number is allowed too."""
     least, most = LIMITS[name]
     number = {"type": "number", "minimum": least, "maximum": most}
     listed = {"type": "array", "minItems": 2, "maxItems": 2, "items": number}
@@ -50,10 +50,10 @@ def _written_range(name: str) -> dict[str, Any]:
 
 
 class DegradationSettings(BaseModel):
-    """How low-resolution images are degraded, as by the camera of a phone: blurred, then noisy, then compressed.
+    """How low-resolution images are degraded, like those of a phone's camera: by blur, then noise, then compression.
 
     Each value is drawn uniformly from its range, for each training patch and for each validation image. A range is a
-    list [low, high], or one number. Without a range, that step is left out.
+    list [low, high] or a single number. A degradation without a range is left out.
     """
 
     model_config = ConfigDict(
@@ -65,7 +65,7 @@ class DegradationSettings(BaseModel):
     noise: Range | None = Field(default=None, json_schema_extra=_written_range("noise"))
     """Standard deviation of Gaussian noise, in 8-bit levels, from 0 to 255."""
     jpeg: Range | None = Field(default=None, json_schema_extra=_written_range("jpeg"))
-    """Quality of JPEG compression, from 1 (worst) to 100. A whole number is drawn."""
+    """Quality of JPEG compression, from 1 (worst) to 100. Only whole numbers are drawn."""
 
     @field_validator("blur", "noise", "jpeg", mode="before")
     @classmethod
@@ -129,15 +129,15 @@ class DataSettings(BaseModel):
     """Folder that contains the image sets."""
     hold_out: Annotated[int, Number] = Field(default=DEFAULT_HOLD_OUT, ge=1, le=1_000_000)
     """Number of training images to hold out for validation, evenly spaced in the order of their names. With the
-    default, 20, a set of 20 images or fewer holds out a fifth of its images, and at least one. It has no effect if the
-    embedded images are the only ones, because their split is fixed."""
+    default, 20, a set of 20 images or fewer holds out a fifth of its images, and at least one. The setting has no
+    effect if only the embedded images are used, because their split is fixed."""
     degradation: DegradationSettings | None = None
-    """Blur, noise and JPEG that the low-resolution images get in training and validation, as in {blur: [0.2, 1.5], noise:
-    [0, 10], jpeg: [60, 95]}. null: none."""
+    """Blur, noise and JPEG compression of the low-resolution images in training and validation, such as {blur: [0.2,
+    1.5], noise: [0, 10], jpeg: [60, 95]}. null: none."""
 
     @model_serializer(mode="wrap")
     def _leave_out_no_degradation(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leaves out a degradation that is null, so that stored settings are equal to those of earlier versions."""
+        """Leaves out a degradation that is null, so that stored settings equal those of earlier versions."""
         dumped: dict[str, Any] = dump(self)
         if dumped.get("degradation") is None:
             dumped.pop("degradation", None)
@@ -181,7 +181,7 @@ class DataSettings(BaseModel):
 
 
 def set_names(named: SetNames) -> list[str]:
-    """Returns the names of the sets: ['BSDS400', 'T91'] for 'BSDS400+T91'. The items of a list are names as they are."""
+    """Returns the names of the sets: ['BSDS400', 'T91'] for 'BSDS400+T91'. The items of a list are used unchanged."""
     return list(named) if isinstance(named, tuple) else [part.strip() for part in named.split("+")]
 
 
@@ -191,7 +191,7 @@ def sets_label(named: SetNames) -> str:
 
 
 def read_names(text: str) -> str | list[Any]:
-    """Returns the sets that a command-line option names. Text in brackets is a list, as in a sweep file."""
+    """Returns the image sets that a command-line option names. Text in brackets is a list, as in a sweep file."""
     if not text.lstrip().startswith("["):
         return text
     try:

@@ -1,6 +1,6 @@
 """Splits images into a training set and a validation set that share no image.
 
-Neither set contains images of test sets, because test sets judge networks after the choice has been made.
+Neither set contains images of test sets, because test sets serve to judge the chosen networks.
 """
 
 import os
@@ -33,7 +33,7 @@ from sweeps.data.settings import (
 )
 
 BSDS_VALIDATION = ("B100", "BSD100", "BSDS100")
-"""Three names of the same test set, the 100 validation images of BSDS500."""
+"""Three names of one test set: the 100 validation images of BSDS500."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +47,12 @@ class DataSplit:
     description: str
     """One line for people: the names of the sets, the numbers of images, and how the images were split.
 
-    It is stored with a sweep, and sweeps with different descriptions are not compared. Do not change its wording.
+    The description is stored with a sweep, and sweeps with different descriptions are not compared. Do not change its
+    wording.
     """
     notes: tuple[str, ...] = ()
-    """One line for each set, for people: what was found, which low-resolution images are stored and which are made,
-    and what is not read."""
+    """One line for people about each set: what was found, which low-resolution images are stored or made, and what is
+    not read."""
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -64,8 +65,8 @@ def open_split(
 ) -> DataSplit:
     """Returns the training set and the validation set at `scale`.
 
-    Images that are not in `cache_dir` yet are decoded into it, or into the folder `aside` if it is given. Raises
-    UserError with one line, which begins with the name of the wrong setting.
+    Images that are not in `cache_dir` yet are decoded into it, or into the folder `aside` if that is given. Raises a
+    UserError whose message is one line and begins with the name of the wrong setting.
     """
     train, validation, how, notes = _split(settings, scale)
     _refuse_shared(train, validation, expanded(settings.root))
@@ -116,7 +117,7 @@ def open_test_images(found: ImageSet, name: str, scale: int, cache_dir: Path) ->
 def _split(
     settings: DataSettings, scale: int
 ) -> tuple[list[ImageSource], list[ImageSource], str, list[str]]:
-    """Returns the training images, the validation images, a phrase that says how they were split, and notes."""
+    """Returns the training images, the validation images, a phrase that describes the split, and notes."""
     root = expanded(settings.root)
     with _located("data.train"):
         sets, notes = _gather(settings.train, root, scale, embedded_train)
@@ -160,7 +161,8 @@ def _gather(
 ) -> tuple[dict[str, list[ImageSource]], list[str]]:
     """Returns the images of each set, and a note for each set.
 
-    If there are several sets, the name of an image begins with its set. Raises UserError if two sets share a folder.
+    If there are several sets, the name of each image is prefixed with the name of its set. Raises UserError if two sets
+    share a folder.
     """
     parts = set_names(named)
     sets: dict[str, list[ImageSource]] = {}
@@ -192,7 +194,9 @@ def _gather(
 
 
 def plus_hint(named: SetNames, root: Path) -> str:
-    """Returns advice, after a semicolon, if text that names several sets is also the name of one set."""
+    """Returns advice that begins with a semicolon if `named`, a text that names several sets, is also the name of one
+    set.
+    """
     one = isinstance(named, str) and "+" in named and search_folders(root, named)
     return f"; for the one set {named}, write a list: [{named}]" if one else ""
 
@@ -202,7 +206,10 @@ def _embedded_note(name: str, sources: Sequence[ImageSource]) -> str:
 
 
 def _evenly(sources: list[ImageSource], count: int) -> list[ImageSource]:
-    """Returns `count` images: the middle one of each of `count` equal parts of the sorted names."""
+    """Returns `count` images.
+
+    The images, sorted by name, are divided into `count` equal parts, and the middle of each is chosen.
+    """
     total = len(sources)
     if count >= total:
         return sources
@@ -241,7 +248,7 @@ def _refuse_shared(
 def _refuse_test_images(
     where: str, sources: Sequence[ImageSource], test_set: str, root: Path
 ) -> None:
-    """Raises UserError if one of `sources` is a file of a test set, in whatever layout the set is."""
+    """Raises UserError if one of `sources` is a file of a test set, whatever the layout of that set."""
     tested = [path for folder in _test_folders(root, test_set) for path in _all_images(folder)]
     contents = {content_digest(path) for path in tested}
     # B100 has the file names of BSDS500's validation images, but is often saved in another format.
@@ -288,7 +295,7 @@ def open_data(
 ) -> DataSplit:
     """Returns the split of a sweep's images, as `open_split` does. A process opens each split only once.
 
-    With `aside`, images that the cache lacks are decoded into that folder instead, and each call opens the split.
+    With `aside`, images that the cache lacks are decoded into that folder instead, and each call opens the split again.
     """
     if aside is not None:
         return open_split(settings, scale, cache, aside)

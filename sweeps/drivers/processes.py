@@ -1,4 +1,4 @@
-"""The driver for several trials at once on one machine.
+"""The driver for several trials in parallel on one machine.
 
 Each trial runs in a worker process. A worker trains one segment after another.
 """
@@ -22,7 +22,8 @@ from sweeps.train import segment as segments
 from sweeps.train.segment import Segment
 
 LISTEN_SECONDS = 1.0
-"""Longest wait for a worker's message, in seconds. Then the driver checks its lease and gives work to idle workers."""
+"""Maximum wait for a worker's message, in seconds. After it, the driver checks its lease and gives work to idle
+workers."""
 
 
 @dataclass(kw_only=True)
@@ -41,9 +42,9 @@ def run(sweep: Sweep, gpus: Sequence[str]) -> None:
     """Runs the sweep to its end with one worker process for each entry of `gpus`.
 
     An entry is the CUDA_VISIBLE_DEVICES of its worker; '' leaves the variable as it is. A worker that dies is replaced.
-    Before a trial that must run alone starts, all workers except the one that will train it are ended. This frees the
-    memory that idle workers hold on the machine and its GPUs (images, torch, CUDA contexts). Raises SweepFailed or
-    StoreError if the sweep cannot go on.
+    Before a trial that must run alone starts, all other workers are ended. This frees the memory that idle workers hold
+    on the machine and its GPUs (images, torch, CUDA contexts). Raises SweepFailed or StoreError if the sweep cannot go
+    on.
     """
     # spawn, not fork: torch's thread pools do not survive a fork.
     context = multiprocessing.get_context("spawn")
@@ -79,7 +80,7 @@ def _hand_out(
 
 
 def _end(workers: list[Worker]) -> list[Worker]:
-    """Ends the processes of `workers` and returns `workers`."""
+    """Ends the processes of `workers` and returns the list `workers`."""
     for worker in workers:
         worker.process.terminate()
     for worker in workers:
@@ -90,7 +91,7 @@ def _end(workers: list[Worker]) -> list[Worker]:
 def _idle(
     workers: list[Worker], gpus: Sequence[str], context: multiprocessing.context.SpawnContext
 ) -> Worker:
-    """Returns a worker without a segment. If every worker has a segment, it starts a new worker."""
+    """Returns a worker without a segment. If every worker has a segment, starts a new worker."""
     for worker in workers:
         if worker.segment is None:
             return worker
@@ -113,10 +114,10 @@ def _give(worker: Worker, segment: Segment) -> bool:
 
 @contextmanager
 def _without_script() -> Iterator[None]:
-    """Keeps the script that runs this process out of processes that start in the `with` block.
+    """Prevents processes that start in the `with` block from importing the main script of this process.
 
-    spawn imports the script again in each process. A script that calls `srsweep.run` without
-    `if __name__ == "__main__":` would then run the sweep again. Workers need nothing from it.
+    By default, spawn imports the main script in each new process. A script that calls `srsweep.run` without `if
+    __name__ == "__main__":` would then run the sweep again. Workers need nothing from the script.
     """
     script = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
@@ -141,7 +142,7 @@ def _with_news(workers: list[Worker]) -> list[Worker]:
 
 
 def _listen(sweep: Sweep, worker: Worker) -> bool:
-    """Passes the worker's records to the sweep. If the worker has died, it ends the segment and returns False."""
+    """Passes the worker's records to the sweep. If the worker has died, ends its segment and returns False."""
     segment = worker.segment
     try:
         records = worker.pipe.recv()
@@ -160,8 +161,8 @@ def _listen(sweep: Sweep, worker: Worker) -> bool:
 def _death(segment: Segment, code: int | None) -> Outcome:
     """Returns the outcome of a segment whose worker process died with exit code `code`.
 
-    The kernel sends SIGKILL when memory is short, and the parent does not learn why. Every SIGKILL therefore counts as
-    possible lack of memory.
+    The kernel sends SIGKILL when memory is short, and the parent does not learn the reason. Every SIGKILL therefore
+    counts as a possible lack of memory.
     """
     killed = code == -signal.SIGKILL
     seen = (
@@ -175,7 +176,7 @@ def _death(segment: Segment, code: int | None) -> Outcome:
 def work(pipe: Connection, parent: int, gpus: str) -> None:
     """Runs in the worker process: receives segments from `pipe`, trains them, and sends their records back.
 
-    It returns when the pipe closes or when the process number of its parent is no longer `parent`. `gpus` is the
+    The function returns when the pipe closes or when the id of its parent process is no longer `parent`. `gpus` is the
     worker's CUDA_VISIBLE_DEVICES; '' leaves the variable as it is.
     """
     show_only(gpus)

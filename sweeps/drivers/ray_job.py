@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 FINAL = ("SUCCEEDED", "FAILED", "STOPPED")
-"""States of a job that has ended, as Ray calls them."""
+"""Ray's names of the states of a job that has ended."""
 READY_SECONDS = 120.0
-"""Longest wait, in seconds, for a new head node to start a job. The node answers requests before it can start jobs."""
+"""Maximum wait, in seconds, for a new head node to start a job. A node answers requests before it can start jobs."""
 STOP_SECONDS = 60
-"""Time, in seconds, in which a stopped driver must close its attempts and release its lease. Ray then kills it.
+"""Time limit, in seconds, for a stopped driver to close its attempts and release its lease. After that, Ray kills it.
 
-Ray's default of 3 seconds is too short on a busy machine: the next driver must then wait until the lease expires.
+Ray's default of 3 seconds is too short on a busy machine. A driver that is killed keeps its lease, so the next driver
+must wait until the lease expires.
 """
 
 
@@ -27,7 +28,7 @@ class Job:
 
 
 def job_client() -> Any | None:
-    """Returns a client of Ray's job server; None if no job server runs or Ray is not installed."""
+    """Returns a client of Ray's job server, or None if no job server runs or Ray is not installed."""
     try:
         from ray.job_submission import JobSubmissionClient
 
@@ -38,7 +39,7 @@ def job_client() -> Any | None:
 
 
 def find_live(client: Any, sweep: str) -> Job | None:
-    """Returns the job that runs the sweep named `sweep` now; None if no job does."""
+    """Returns the job that is running the sweep named `sweep`, or None if there is none."""
     for details in client.list_jobs():
         if _number(details.submission_id, sweep) and details.status not in FINAL:
             digest = (details.metadata or {}).get("digest", "")
@@ -49,8 +50,8 @@ def find_live(client: Any, sweep: str) -> Job | None:
 def submit(client: Any, sweep: str, digest: str, command: str) -> Job:
     """Starts `command` as a new job and returns it.
 
-    Each job has a name of its own, sweep-NAME.1, sweep-NAME.2 and so on, so that each run of a driver keeps its log.
-    Raises RuntimeError if the job server refuses the job.
+    Jobs are named sweep-NAME.1, sweep-NAME.2 and so on, so each run of a driver keeps its own log. Raises RuntimeError
+    if the job server refuses the job.
     """
     used = [_number(details.submission_id, sweep) for details in client.list_jobs()]
     name = f"sweep-{sweep}.{max(used, default=0) + 1}"
@@ -95,6 +96,6 @@ async def _tail(client: Any, job: Job) -> None:
 
 
 def _number(submission: str | None, sweep: str) -> int:
-    """Returns the number in the job's submission id, such as 3 for 'sweep-NAME.3'; 0 for a job of another sweep."""
+    """Returns the number in a job's submission id, such as 3 for 'sweep-NAME.3', or 0 for a job of another sweep."""
     start, _, number = (submission or "").rpartition(".")
     return int(number) if start == f"sweep-{sweep}" and number.isdigit() else 0

@@ -1,6 +1,7 @@
-"""Works out the share of a GPU that each trial takes on a cluster.
+"""Determines the share of a GPU that each trial takes on a cluster.
 
-It inspects the GPUs of the nodes. With `resources.gpu: auto`, it also measures how many concurrent trials are fastest.
+The module inspects the GPUs of the nodes. With `resources.gpu: auto`, it also measures which number of concurrent
+trials is fastest.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -27,14 +28,14 @@ from sweeps.config.sweep_config import SweepConfig
 from sweeps.engine.outcomes import SweepFailed
 
 LOOK = 0.01
-"""Share of a GPU that a task takes to inspect the GPU."""
+"""Share of a GPU that is reserved for the task that inspects the GPU."""
 LOOK_SECONDS = 120.0
-"""Longest wait for the task that inspects a GPU, in seconds. A measurement may take MEASURE_SECONDS."""
+"""Maximum wait, in seconds, for the task that inspects a GPU. If the task also measures, MEASURE_SECONDS applies."""
 
 Node = Mapping[str, Any]
-"""The description of a node that `ray.nodes()` returns."""
+"""The description of a node, as `ray.nodes()` returns it."""
 Look = Callable[[], tuple[Gpu, ...]]
-"""Finds the GPUs of the machine on which it is called."""
+"""A function that finds the GPUs of the machine on which it is called."""
 
 
 def cluster_share(
@@ -46,13 +47,13 @@ def cluster_share(
 ) -> Share:
     """Returns the share of a GPU that each trial takes on a cluster of `nodes`.
 
-    All trials take the same share, because a worker trains one trial after another. If the nodes have several kinds
-    of GPU, each kind needs a share of its own, and the largest of these shares is used. The memory of the share is
-    the memory that it has on the smallest GPU. `plan` makes the plan that a measurement needs. `say` is called with
-    each line to be shown to the user. `look` runs on a node and finds that node's GPUs.
+    All trials take the same share, because a worker trains one trial after another. If the nodes have several kinds of
+    GPU, the share is computed for each kind, and the largest share is used. The memory of the share is its memory on
+    the smallest GPU. `plan` makes the plan that a measurement needs. `say` is called with each line to be shown to the
+    user. `look` runs on a node and finds that node's GPUs.
 
-    Raises SweepFailed if the sweep says `resources.gpu: auto` and all GPUs of a node stay busy, so that none can be
-    inspected or measured.
+    Raises SweepFailed if the sweep sets `resources.gpu: auto` and no GPU of a node becomes free for the inspection or
+    measurement.
     """
     wanted = resources_of(config).gpu
     given = None if wanted == AUTO else float(wanted)
@@ -83,7 +84,10 @@ def shortage(nodes: Iterable[Node], cpu: float, gpu: float) -> str:
 
 
 def _one_of_each_kind(nodes: Iterable[Node]) -> list[Node]:
-    """Returns one node for each kind of GPU. Nodes are of one kind if Ray names the same accelerator types for them."""
+    """Returns one node for each kind of GPU.
+
+    Two nodes are of the same kind if Ray reports the same accelerator types for them.
+    """
     found: dict[frozenset[str], Node] = {}
     for node in nodes:
         resources = node["Resources"]
@@ -96,7 +100,7 @@ def _one_of_each_kind(nodes: Iterable[Node]) -> list[Node]:
 def _seen(
     plan: Plan, node: Node, look: Look, given: float | None
 ) -> tuple[Site | None, int | None]:
-    """Returns a node's GPU, and how many concurrent trials are fastest on it (None if that was never measured).
+    """Returns a node's GPU, and the number of concurrent trials that is fastest on it (None if never measured).
 
     Returns (None, None) if torch sees no GPU on the node, or if the GPU is busy and `given` is the share to use.
     """
@@ -111,10 +115,11 @@ def _seen(
 
 
 def look_there(plan: Plan, cores: float, look: Look) -> tuple[Site | None, int | None]:
-    """Returns the GPU of the node on which it runs, and how many concurrent trials are fastest on this GPU.
+    """Returns the GPU of the node on which the function runs, and the number of concurrent trials that is fastest on
+    this GPU.
 
-    `cores` is the number of the node's processor cores for each of its GPUs. The number of trials is None if it was
-    never measured. Both are None if `look` finds no GPU.
+    `cores` is the number of processor cores of the node divided by its number of GPUs. The number of trials is None if
+    it was never measured. Both are None if `look` finds no GPU.
     """
     gpus = look()
     if not gpus:
@@ -136,7 +141,10 @@ def _settled(plan: Plan, node: Node, site: Site, known: int | None, say: Say) ->
 
 
 def _result(task: Any, seconds: float) -> Any:
-    """Returns the result of a task. After `seconds`, it cancels the task and raises GetTimeoutError."""
+    """Returns the result of a task.
+
+    If that takes longer than `seconds`, cancels the task and raises GetTimeoutError.
+    """
     try:
         return ray.get(task, timeout=seconds)
     except GetTimeoutError:

@@ -1,4 +1,4 @@
-"""A node provider for Ray's cluster launcher whose cluster is the machine that `ray` runs on.
+"""A node provider for Ray's cluster launcher. Its cluster consists of the machine that `ray` runs on.
 
 The `sweep.yaml` in the repository's root names `ThisMachine` as its provider. Ray's own provider `local` needs the
 user's name in the file (`auth.ssh_user`, in which no variable is expanded) and a `python` on the PATH of every login
@@ -19,9 +19,9 @@ from ray.autoscaler._private.command_runner import SSHCommandRunner
 from ray.autoscaler._private.local.node_provider import LocalNodeProvider
 
 FOLDER_VARIABLE = "SRSWEEP_FOLDER"
-"""Environment variable with the folder that relative paths of the sweep start from. `sweeps/submit.py` reads it."""
+"""Environment variable that holds the base folder of the sweep's relative paths. `sweeps/submit.py` reads it."""
 SSH_SECONDS = 10
-"""Longest wait for an answer of this machine's ssh server, in seconds."""
+"""Maximum wait, in seconds, for an answer from this machine's ssh server."""
 
 
 class ThisMachine(LocalNodeProvider):  # type: ignore[misc]
@@ -53,7 +53,7 @@ class ThisMachine(LocalNodeProvider):  # type: ignore[misc]
 
 
 class ThisMachineRunner(SSHCommandRunner):  # type: ignore[misc]
-    """Runs each of Ray's commands over ssh, in the current folder and with the Python of the calling process."""
+    """Runs each of Ray's commands over ssh, in the folder and with the Python of the calling process."""
 
     def run(self, cmd: str | None = None, *options: Any, **more: Any) -> Any:
         """Runs `cmd` in a login shell. Raises SystemExit for `--stop`, which would switch this machine off."""
@@ -62,7 +62,8 @@ class ThisMachineRunner(SSHCommandRunner):  # type: ignore[misc]
         return super().run(f"{surroundings()}; {cmd}" if cmd else cmd, *options, **more)
 
     def check(self) -> None:
-        """Raises SystemExit with one line unless rsync is installed and ssh reaches this machine without a password.
+        """Raises SystemExit with one line if rsync is not installed, or if ssh cannot reach this machine without a
+        password.
 
         Without this check, Ray would try to connect for 15 minutes.
         """
@@ -101,8 +102,8 @@ class ThisMachineRunner(SSHCommandRunner):  # type: ignore[misc]
 def surroundings() -> str:
     """Returns shell commands that change to this process's folder, select its Python and set Ray's variables.
 
-    Without Ray's variables, Ray may demand a token, depending on the files in ~/.ray, and asks whether to send usage
-    statistics.
+    Without Ray's variables, Ray may demand a token, depending on the files in ~/.ray. It would also ask whether to send
+    usage statistics.
     """
     folder = shlex.quote(str(Path.cwd()))
     exports = {

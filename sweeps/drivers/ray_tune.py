@@ -2,9 +2,9 @@
 
 The training itself happens in `sweeps.drivers.ray_worker`.
 
-Tune places segments on nodes, shares GPUs and notices lost nodes. It does not decide what is trained.
-`SegmentSearcher` hands the segments to Tune and passes the results to the sweep. A restarted driver reads the
-database, not Tune's experiment folder.
+Tune places segments on nodes, shares GPUs and notices lost nodes, but does not decide what is trained.
+`SegmentSearcher` hands the segments to Tune and passes the results to the sweep. A restarted driver reads the database,
+not Tune's experiment folder.
 """
 
 import gc
@@ -56,14 +56,16 @@ from sweeps.train.segment import Segment
 CLUSTER_SECONDS = 5.0
 """Seconds between two checks of the lease and of the cluster's size."""
 REACH_SECONDS = 2.0
-"""Longest wait, in seconds, for a node to accept a connection. Nodes are tested after a trial was lost."""
+"""Maximum wait, in seconds, for a node to accept a connection. Nodes are tested when a trial has been lost."""
 STARTING_SECONDS = 30.0
-"""Seconds for which a trial waits for the worker that is starting for it. Then it takes any worker that comes free."""
+"""Seconds for which a trial waits for the worker that is being started for it. After that, the trial takes the next
+freed worker."""
 FORGIVEN_LOSSES = 10
-"""Number of times that a trial may lose its node under one driver. Further losses count as errors of the trial."""
+"""Number of times that a trial may lose its node during one run of the driver. Further losses count as errors of the
+trial."""
 
 LOW_MEMORY = "running low on memory"
-"""Part of Ray's message when Ray kills a worker because the node is short of memory."""
+"""A part of the message with which Ray kills a worker because its node is short of memory."""
 
 
 def run(
@@ -76,12 +78,9 @@ def run(
 ) -> None:
     """Runs the sweep to its end on the cluster at `address`. If `address` is None, Ray is started on this machine.
 
-    If Ray is connected already, `address` is ignored. `plan` makes the plan from which the driver works out the
-    share
-    of a GPU that each trial takes. If `plan` is None, GPUs are not inspected. `look` runs on a node and finds that
-    node's GPUs. `say` is called with each line to be shown to the user. Raises SweepFailed or StoreError if the
-    sweep
-    cannot go on.
+    If Ray is connected already, `address` is ignored. `plan` makes the plan from which the driver determines each
+    trial's share of a GPU. If `plan` is None, GPUs are not inspected. `look` runs on a node and finds that node's GPUs.
+    `say` is called with each line to be shown to the user. Raises SweepFailed or StoreError if the sweep cannot go on.
     """
     started_here = not ray.is_initialized()
     if started_here:
@@ -110,7 +109,7 @@ def run(
 
 @contextmanager
 def _loaded_for_good() -> Iterator[None]:
-    """Hides all objects that exist now from the garbage collector. Those of torch and Ray cost it 0.2 s per run."""
+    """Excludes all existing objects from garbage collection. Those of torch and Ray cost 0.2 s in each collection."""
     gc.freeze()
     try:
         yield
@@ -119,7 +118,7 @@ def _loaded_for_good() -> Iterator[None]:
 
 
 def _tuner(searcher: "SegmentSearcher", folder: str) -> tune.Tuner:
-    """Returns the tuner that runs the searcher's segments. Tune writes files to `folder`, which nobody reads."""
+    """Returns the tuner that runs the searcher's segments. Tune writes its own files to `folder`. Nobody reads them."""
     config = searcher.sweep.config
     resources = {"cpu": config.resources.cpu, "gpu": searcher.sweep.share.gpu}
     return tune.Tuner(
@@ -150,14 +149,14 @@ def _connect(address: str | None) -> None:
 
 
 def alive_nodes() -> dict[str, dict[str, Any]]:
-    """Returns Ray's description of each node that Ray believes to be alive, by the node's id."""
+    """Returns Ray's descriptions of the nodes that it believes to be alive, by node id."""
     return {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
 
 
 def slots(nodes: Iterable[dict[str, Any]], cpu: float, gpu: float) -> int:
-    """Returns how many trials of `cpu` cores and `gpu` GPUs the nodes can run at once.
+    """Returns the number of trials with `cpu` cores and `gpu` GPUs each that the nodes can run in parallel.
 
-    The number is at least 1, because a waiting trial makes an empty cluster start a node.
+    The number is at least 1, because only a waiting trial makes an empty cluster start a node.
     """
     return max(1, sum(_slots_of(node["Resources"], cpu, gpu) for node in nodes))
 
@@ -190,13 +189,13 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
         self.handed_out: dict[str, float] = {}
         """Time (`time.monotonic`) at which each segment in progress was handed out, keyed by the id of Tune's trial."""
         self.losses: Counter[int] = Counter()
-        """How often each trial of the sweep has lost its node, by the trial's number."""
+        """Number of times that each trial of the sweep has lost its node, by the trial's number."""
         self.error: Exception | None = None
-        """Why the sweep cannot go on; None while it can."""
+        """The error that prevents the sweep from going on. None if there is none."""
         self.look()
 
     def look(self) -> None:
-        """Checks that this driver still holds the lease, and works out how many trials the cluster can run at once."""
+        """Checks that this driver still holds the lease, and updates the number of trials to run in parallel."""
         try:
             self.sweep.check_lease()
         except StoreError as error:
@@ -210,7 +209,7 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Returns the configuration of Tune's trial `trial_id`, which holds the next segment.
 
-        It returns None if no segment can start now, so that Tune asks again, and FINISHED if the sweep has ended.
+        Returns None if no segment can start now; Tune then asks again later. Returns FINISHED if the sweep has ended.
         """
         if self.error is not None:
             return self.FINISHED
@@ -233,7 +232,7 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Passes the last message of a segment to the sweep. It ignores errors, which `lost` handles."""
+        """Passes the last message of a segment to the sweep. Errors are ignored here, because `lost` handles them."""
         if error:
             return
         segment = self._forget(trial_id)
@@ -243,7 +242,7 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
             self._handle(segment, Outcome(step=0, interrupted=True))
 
     def lost(self, trial_id: str, text: str) -> None:
-        """Ends a segment whose worker or node was lost, or whose worker could not start. `text` is Ray's error."""
+        """Ends a segment whose worker or node was lost or whose worker could not start. `text` is Ray's error."""
         segment = self._forget(trial_id)
         if self._is_lost_node(text) and self.losses[segment.number] < FORGIVEN_LOSSES:
             self.losses[segment.number] += 1
@@ -258,7 +257,7 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
         return self.segments.pop(trial_id)
 
     def _is_lost_node(self, text: str) -> bool:
-        """Returns whether a node was lost. Ray may not have noticed yet, so every node is tested."""
+        """Returns whether a node was lost. Every node is tested, because Ray may not have noticed the loss yet."""
         if "node has died" in text:
             return True
         alive = alive_nodes()
@@ -285,10 +284,9 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
 class Placer(FIFOScheduler):  # type: ignore[misc]
     """A scheduler that assigns a freed worker to the newest waiting trial instead of the oldest.
 
-    The older trials wait for workers that are still starting. By default, Tune gives the free worker to the oldest
-    trial, stops the worker that is starting for this trial, and starts a further worker for the next trial. If
-    trials
-    are short, one worker then trains all of them.
+    The older trials wait for workers that are still starting. By default, Tune gives the freed worker to the oldest
+    trial, stops the worker that is starting for that trial, and starts another worker for the next trial. With short
+    trials, a single worker would then train all of them.
     """
 
     def __init__(self, searcher: SegmentSearcher) -> None:
@@ -296,7 +294,7 @@ class Placer(FIFOScheduler):  # type: ignore[misc]
         self.searcher = searcher
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
-        """Returns the newest trial that waits for a worker; None if no trial waits.
+        """Returns the newest trial that is waiting for a worker, or None if there is none.
 
         If the oldest waiting trial has waited for STARTING_SECONDS, it is returned instead.
         """
@@ -311,7 +309,7 @@ class Placer(FIFOScheduler):  # type: ignore[misc]
 
 
 class Overseer(tune.Callback):  # type: ignore[misc]
-    """A callback in Tune's loop that checks the cluster and finds out why a segment was lost."""
+    """A callback in Tune's loop that checks the cluster and reports lost segments to the searcher."""
 
     def __init__(self, searcher: SegmentSearcher) -> None:
         self.searcher = searcher
@@ -328,7 +326,10 @@ class Overseer(tune.Callback):  # type: ignore[misc]
 
 
 class StopOnError(tune.Stopper):  # type: ignore[misc]
-    """A stopper that ends Tune's run at once if the sweep cannot go on. Otherwise Tune would wait for running trials."""
+    """A stopper that ends Tune's run immediately if the sweep cannot go on.
+
+    By default, Tune waits for running trials.
+    """
 
     def __init__(self, searcher: SegmentSearcher) -> None:
         self.searcher = searcher
@@ -338,5 +339,5 @@ class StopOnError(tune.Stopper):  # type: ignore[misc]
         return False
 
     def stop_all(self) -> bool:
-        """Returns whether the sweep cannot go on: the sweep or its database failed, or another driver took it over."""
+        """Returns whether the sweep cannot go on. It or its database failed, or another driver took it over."""
         return self.searcher.error is not None

@@ -1,7 +1,7 @@
 """The worker of Ray Tune: it runs one segment after another and reports evaluations and outcomes in plain JSON types.
 
-A worker imports this module first. It imports torch and the families, and loads the images, only once it trains a
-segment.
+A worker imports this module first. The worker imports torch and the families, and loads the images, when it trains its
+first segment.
 """
 
 import json
@@ -16,7 +16,8 @@ from ray import tune
 from sweeps.records import Activity, Evaluation, Measurement, Outcome, Record, together
 
 TELL_SECONDS = 10.0
-"""Seconds between two activities that a worker sends to the driver. A message costs a round trip in which nothing trains."""
+"""Seconds between two activities that a worker sends to the driver. Each message costs a round trip, during which
+training pauses."""
 NETWORK, SEGMENT = "network", "segment"
 """Keys of a Tune trial's configuration: the network's label, for people, and the pickled segment.
 
@@ -55,10 +56,10 @@ class SegmentTrainable(tune.Trainable):  # type: ignore[misc]
 def messages(records: Iterable[Record], until_step: int) -> Iterator[dict[str, Any]]:
     """Yields a message for each evaluation, and a last message with the outcome and `done`.
 
-    What the worker does in between is told at most every TELL_SECONDS.
+    The worker's activity in between is reported at most once in TELL_SECONDS.
 
-    An evaluation at `until_step` is part of the last message. The last message comes once `records` is exhausted, so
-    that the segment has released its memory by then.
+    An evaluation at `until_step` is part of the last message. The last message is yielded once `records` is exhausted,
+    so the segment has released its memory by then.
     """
     last: dict[str, Any] = {}
     told = -TELL_SECONDS
@@ -76,7 +77,7 @@ def messages(records: Iterable[Record], until_step: int) -> Iterator[dict[str, A
 
 
 def _message(group: Sequence[Record]) -> dict[str, Any]:
-    """Returns the evaluations and outcomes among `group` as one flat mapping; {} if there are none."""
+    """Returns the evaluations and outcomes in `group` as one flat mapping, or {} if there are none."""
     message: dict[str, Any] = {}
     for record in group:
         if isinstance(record, Activity):
@@ -91,7 +92,7 @@ def _message(group: Sequence[Record]) -> dict[str, Any]:
 
 
 def records_in(message: Mapping[str, Any]) -> list[Record]:
-    """Returns the evaluation and the outcome that a message holds. It inverts `_message`."""
+    """Returns the evaluation and the outcome in a message. This function is the inverse of `_message`."""
     found: list[Record] = []
     if "doing" in message:
         found.append(Activity(step=message["step"], doing=message["doing"]))

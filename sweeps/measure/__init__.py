@@ -1,1 +1,1 @@
-"""Measures one network: PSNR and SSIM of the images that it enlarges, and its latency."""
+"""Measures one network: PSNR and SSIM of its upscaled images, and its latency."""

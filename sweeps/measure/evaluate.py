@@ -1,7 +1,7 @@
 """Scores of a network on whole images: PSNR and SSIM of the luma, and PSNR of RGB.
 
 On a GPU, images of equal size go through the network in one batch. Outputs and scores stay on the GPU, and the host
-waits only once, for the scores. On a CPU, images go one by one, because batches are no faster there.
+waits only once, for the scores. On a CPU, images are processed one by one, because batches are no faster there.
 """
 
 import math
@@ -25,7 +25,7 @@ from sweeps.measure.metrics import psnr, psnrs_rgb, rgb_to_y, scores_y, ssim
 from sweeps.measure.turns import computing, give_way
 
 BATCH_PIXELS = 1 << 16
-"""Largest number of low-resolution pixels in one batch on a GPU. A larger image is a batch of its own."""
+"""Maximum number of low-resolution pixels in one batch on a GPU. A larger image forms a batch of its own."""
 
 Pixels = NDArray[np.uint8]
 Images = Callable[[Sequence[int]], tuple[Tensor, Tensor]]
@@ -35,7 +35,7 @@ originals (N, s * h, s * w, 3)."""
 
 @dataclass(frozen=True, kw_only=True)
 class ImageScore:
-    """The scores of one enlarged image."""
+    """The scores of one upscaled image."""
 
     psnr_y: float
     """PSNR of the luma in dB."""
@@ -56,7 +56,7 @@ class Scores:
     psnr_rgb: float
     """Mean over the images of the PSNR of all three channels, in dB. NaN if only the luma was compared."""
     per_image: Mapping[str, ImageScore]
-    """The scores of each image, by the image's name."""
+    """The scores of each image, by image name."""
 
 
 def evaluate(
@@ -71,12 +71,12 @@ def evaluate(
     """Returns the scores of `network`, which must be on `device`, on all images of `pairs`.
 
     Images of equal size form batches of up to `batch_pixels` low-resolution pixels. The default is BATCH_PIXELS on a
-    GPU and one image per batch on a CPU. The size of the batches changes scores only by rounding errors. If a GPU
-    lacks the memory for a batch, the images of the batch go one by one. `inference` explains `tile` and
+    GPU and one image per batch on a CPU. The batch size changes the scores only by rounding errors. If a GPU has too
+    little memory for a batch, the batch's images are processed one by one. `inference` explains `tile` and
     `self_ensemble`. The network keeps its mode (training or evaluation).
 
-    Raises UserError, which names the image, if an output is not finite, differs in size from the high-resolution image,
-    or is too small for SSIM. If a single image does not fit in memory, torch's RuntimeError is raised with a note that
+    Raises a UserError that names the image if an output is not finite, differs in size from the high-resolution image,
+    or is too small for SSIM. If a single image does not fit in memory, raises torch's RuntimeError with a note that
     names the image.
     """
     device = torch.device(device)
@@ -94,7 +94,7 @@ def evaluate(
 
 
 def batches(sizes: NDArray[np.int64], most_pixels: int) -> list[list[int]]:
-    """Returns the positions of the images in groups. The images of a group have equal size.
+    """Groups images of equal size, and returns the positions of the images of each group.
 
     `sizes` (images, 2) holds the height and width of each image in pixels. A group has at most `most_pixels` pixels,
     unless it is a single image.
@@ -110,7 +110,7 @@ def batches(sizes: NDArray[np.int64], most_pixels: int) -> list[list[int]]:
 
 
 def bicubic_scores(pairs: PairSet) -> Scores:
-    """Returns the scores that a network must beat: those of bicubic enlargement of the 8-bit low-resolution images.
+    """Returns the scores that a network must beat: those of bicubic upscaling of the 8-bit low-resolution images.
 
     Papers compute bicubic scores in another way; see `published_bicubic_scores`.
     """
@@ -125,11 +125,11 @@ def bicubic_scores(pairs: PairSet) -> Scores:
 
 
 def published_bicubic_scores(pairs: PairSet) -> Scores:
-    """Returns the scores of bicubic enlargement as papers compute them (docs/facts.md 9).
+    """Returns the scores of bicubic upscaling as papers compute them (docs/facts.md 9).
 
-    Use these scores only for comparison with tables in papers. The luma of each original is rounded to 8 bits, shrunk
-    and enlarged in floating point, and rounded at the end. The single channel of a gray file serves as its luma. No RGB
-    image is made, so psnr_rgb is NaN.
+    Use these scores only for comparison with tables in papers. The luma of each original is rounded to 8 bits,
+    downscaled and upscaled in floating point, and then rounded. For a gray file, the single channel is used as the
+    luma. No RGB image is made, so psnr_rgb is NaN.
     """
     scale, rows = pairs.scale, []
     for i in range(len(pairs)):
@@ -151,7 +151,7 @@ def enlarge(
     overlap: int = OVERLAP,
     self_ensemble: bool = False,
 ) -> Pixels:
-    """Returns the uint8 image `low_res` (h, w, 3), enlarged by `network` on `device` to uint8 (s * h, s * w, 3).
+    """Returns the uint8 image `low_res` (h, w, 3), upscaled by `network` on `device` to uint8 (s * h, s * w, 3).
 
     `inference` explains `tile`, `overlap` and `self_ensemble`. Raises UserError if the output is not finite.
     """
@@ -165,7 +165,9 @@ def enlarge(
 
 
 def _images(pairs: PairSet, device: torch.device) -> Images:
-    """Returns a function that takes images from GPU memory if all of `pairs` fit there, otherwise from host memory."""
+    """Returns a function that takes images from GPU memory if all of `pairs` fit into it, and otherwise from host
+    memory.
+    """
     kept = resident(pairs, device) if device.type == "cuda" else None
     if kept is not None:
         return lambda indices: images_of(kept, pairs, indices)
@@ -181,7 +183,7 @@ def _images(pairs: PairSet, device: torch.device) -> Images:
 
 
 def _judged(pairs: PairSet, images: Images, enlarged: Enlarge, batch: Sequence[int]) -> Tensor:
-    """Returns the PSNR and SSIM of the luma and the PSNR of RGB (N, 3) of the N images at the positions `batch`.
+    """Returns the scores (N, 3) of the N images at the positions `batch`: PSNR and SSIM of the luma, and PSNR of RGB.
 
     The scores of an output that is not finite are NaN.
     """
@@ -211,7 +213,7 @@ def _judged(pairs: PairSet, images: Images, enlarged: Enlarge, batch: Sequence[i
 def _means(pairs: PairSet, rows: Sequence[Sequence[float]]) -> Scores:
     """Returns the scores of an image set. `rows` (images, 3) holds psnr_y, ssim_y and psnr_rgb of each image.
 
-    Raises UserError if a PSNR is NaN, because the output for that image was not finite. The message names the image.
+    Raises a UserError that names the image if a PSNR is NaN, because its output was not finite.
     """
     for name, (psnr_y, *_) in zip(pairs.names, rows, strict=True):
         if psnr_y != psnr_y:

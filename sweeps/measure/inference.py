@@ -1,4 +1,4 @@
-"""Enlarges whole images with a network in evaluation mode and float32, in one pass or in tiles.
+"""Upscales whole images with a network in evaluation mode and float32, in one pass or in tiles.
 
 A network maps images (N, 3, h, w) in [0, 1] to images (N, 3, s * h, s * w), whose values may lie slightly outside
 [0, 1]. Its output is clipped and rounded to 8 bits (docs/facts.md 9).
@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 OVERLAP = 32
-"""Width, in low-resolution pixels, of the border around a tile that goes through the network with the tile."""
+"""Width, in low-resolution pixels, of the border that is added around each tile of the network's input."""
 
 Forward = Callable[[Tensor], Tensor]
 Enlarge = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""Maps images uint8 (N, h, w, 3) to enlarged images uint8 (N, s * h, s * w, 3) and to booleans (N,), which say
-whether all values of an image's output were finite."""
+"""Maps images, uint8 (N, h, w, 3), to upscaled images, uint8 (N, s * h, s * w, 3), and booleans (N,). A boolean is True
+if all values of the network's output for that image were finite."""
 
 
 @contextmanager
@@ -27,15 +27,15 @@ def inference(
     overlap: int = OVERLAP,
     self_ensemble: bool = False,
 ) -> Iterator[Enlarge]:
-    """Yields a function that enlarges images with `network` on the images' device, without waiting for a GPU.
+    """Yields a function that upscales images with `network` on the images' device, without waiting for a GPU.
 
-    With `tile`, squares with sides of `tile` low-resolution pixels go through the network one by one, each together
-    with `overlap` pixels on every side. The result differs from the output for the whole image only by rounding
-    errors if each output pixel depends on input pixels at most `overlap` away. Otherwise it differs a little more:
+    With `tile`, the image is processed in squares with sides of `tile` low-resolution pixels, each extended by
+    `overlap` pixels on every side. If each output pixel depends only on input pixels at most `overlap` away, the result
+    equals the output for the whole image except for rounding errors. Otherwise the difference is a little larger:
     global attention, for example, sees only the tile and its overlap.
 
     With `self_ensemble`, the outputs for the eight flips and rotations of an image are averaged (the "+" in papers).
-    After the block, the network has its earlier mode again (training or evaluation). Raises ValueError if `tile` is
+    After the block, the network is in its earlier mode again (training or evaluation). Raises ValueError if `tile` is
     below 1 or `overlap` below 0.
     """
     if tile is not None and (tile < 1 or overlap < 0):
@@ -73,7 +73,10 @@ def _one_tile(
     tile: int,
     overlap: int,
 ) -> Tensor:
-    """Returns the enlarged tile whose top left corner is `corner`. The tile's surroundings are part of the input."""
+    """Returns the upscaled tile whose top left corner is `corner`.
+
+    The network's input also contains the tile's surroundings.
+    """
     ends = [
         min(start + tile, size) for start, size in zip(corner, image_nchw.shape[2:], strict=True)
     ]
@@ -108,7 +111,7 @@ def _ensembled(network: nn.Module) -> Forward:
 
 @contextmanager
 def _evaluating(network: nn.Module) -> Iterator[None]:
-    """Sets the network to evaluation mode in the block, and restores the mode of each submodule afterwards."""
+    """Puts the network into evaluation mode during the block, and restores the mode of each submodule afterwards."""
     modes = [(part, part.training) for part in network.modules()]
     network.eval()
     try:
@@ -120,7 +123,7 @@ def _evaluating(network: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _full_precision() -> Iterator[None]:
-    """Computes in true float32 in the block: without TF32, autocast, and cuDNN's tuning for each new image size."""
+    """Makes the block compute in true float32, without TF32, autocast, or cuDNN's tuning for each new image size."""
     with (
         torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
         torch.autocast("cuda", enabled=False),

@@ -1,11 +1,11 @@
 """Measures the latency of a network on this machine: the median and the quartiles of several runs after a warm-up.
 
 A latency depends on the device, the runtime, the precision, the image size and the number of threads. All five are
-stored with the measurement, so that only latencies under equal conditions are compared.
+stored with the measurement, so that only latencies measured under equal conditions are compared.
 
-A latency also depends on what else the cores do. Other computations of srsweep pause for the measurement
-(`sweeps.measure.turns`). The load of all other processes is measured (`sweeps.measure.load`): a latency that was measured under load,
-or whose rounds disagree, is unreliable and says so.
+A latency also depends on other work on the cores. Other computations of srsweep pause for the measurement
+(`sweeps.measure.turns`). The load of all other processes is measured (`sweeps.measure.load`). A latency is marked as
+unreliable if it was measured under load or if its rounds disagree.
 """
 
 import math
@@ -28,28 +28,28 @@ PREFIX = "latency_ms"
 """The first word in the name of every stored latency."""
 LOWER, UPPER, LOW, HIGH = "latency_q1", "latency_q3", "latency_lo", "latency_hi"
 """First words of further measurements of a latency, in milliseconds: its quartiles, and the ends of the confidence
-interval of its median. The other words and the dataset are those of the latency."""
+interval of its median. The rest of the name and the dataset are the same as for the latency."""
 RUNS, OTHERS, RELIABLE = "latency_n", "lat_others", "latency_ok"
 """First words of further measurements of a latency: its number of runs, the number of cores that other processes used,
 and whether it is reliable (1 or 0)."""
 WORDS = (PREFIX, LOWER, UPPER, LOW, HIGH, RUNS, OTHERS, RELIABLE)
 """The first words of all measurements of a latency."""
 ROUND_SECONDS = 0.5
-"""Shortest duration of a round, in seconds, unless the round has MOST_ROUND_RUNS runs."""
+"""Minimum duration of a round, in seconds. A round with MOST_ROUND_RUNS runs may be shorter."""
 ROUND_RUNS, MOST_ROUND_RUNS = 3, 1000
 """Smallest and largest number of runs in a round."""
 ROUNDS = 3
 """Number of rounds that must agree."""
 AGREEMENT = 0.1
-"""Width of the band in which all quartiles of agreeing rounds lie, as a share of the median. With this
-value, two reliable measurements differ by less than a tenth, unless the machine itself changes."""
+"""Maximum distance between any two quartiles of agreeing rounds, as a fraction of the median. With this value, two
+reliable measurements differ by less than a tenth, unless the machine itself changes."""
 MOST_SECONDS = 15.0
-"""Seconds after which no further round begins. All computations of the user wait meanwhile."""
+"""Time in seconds after which no further round begins. All other computations of the user wait during a measurement."""
 MOST_EXACT = 70
-"""Largest number of values for which `median_interval` uses the binomial distribution. For more values it uses the normal
-distribution."""
+"""Maximum number of values for which `median_interval` uses the binomial distribution. For more values, it uses the
+normal distribution."""
 MOST_CHARACTERS = 50
-"""Number of characters that fit in the database columns for a measurement's name and for its dataset."""
+"""Maximum number of characters in the database columns for a measurement's name and dataset."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,13 +65,13 @@ class Setting:
     width: int
     """Width of the low-resolution image, in pixels."""
     threads: int
-    """Processor threads that the network may use; 1 on a GPU."""
+    """Number of processor threads that the network may use; 1 on a GPU."""
     device: str
     """Model name of the processor or GPU."""
 
     @property
     def name(self) -> str:
-        """Name of the measurement in the database. It states all conditions except the device."""
+        """Name of the measurement in the database. It contains all conditions except the device."""
         size = f"{self.width}x{self.height}"
         text = f"{PREFIX} {self.runtime} {self.dtype} {size} {self.threads} threads"
         assert len(text) <= MOST_CHARACTERS, text
@@ -93,7 +93,7 @@ class Latency:
     upper: float
     """Upper quartile."""
     runs: int
-    """Number of runs that the figures come from."""
+    """Number of runs from which the quartiles and the median were computed."""
     setting: Setting
     low: float
     """Lower end of the confidence interval of the median (see `median_interval`)."""
@@ -131,10 +131,10 @@ class Latency:
 
 @dataclass(frozen=True, kw_only=True)
 class Round:
-    """Some consecutive runs of a network."""
+    """A group of consecutive runs of a network."""
 
     times: tuple[float, ...]
-    """Milliseconds of each run."""
+    """Duration of each run in milliseconds."""
     load: Load
 
     @property
@@ -156,10 +156,10 @@ def measure(
     """Returns the latency of `run`, measured while no other computation of this user runs on this machine.
 
     The first `warm_up` calls are not timed. Then `run` is called in rounds, timed with `clock` (in seconds), until the
-    quartiles of the last ROUNDS rounds agree. A round during which other processes used the cores, as `meter` sees
-    them, does not count. If the confidence interval of the median contains `limit` (in milliseconds), further rounds
-    narrow it. After MOST_SECONDS and at least ROUNDS rounds, no further round begins; a latency whose rounds do not
-    agree by then is unreliable. `setting` describes the conditions of the measurement.
+    quartiles of the last ROUNDS rounds agree. A round does not count if `meter` reports that other processes used the
+    cores during it. If the confidence interval of the median contains `limit` (in milliseconds), further rounds narrow
+    the interval. No further round begins after MOST_SECONDS and at least ROUNDS rounds. If the rounds do not agree by
+    then, the latency is unreliable. `setting` describes the conditions of the measurement.
     """
     # A process that has trained keeps freed memory. Without that, page faults take a third of a run of torch.
     keep_freed_memory()
@@ -194,7 +194,8 @@ def _round(
 
 
 def agreeing(rounds: Sequence[Round]) -> list[Round]:
-    """Returns the newest rounds whose quartiles agree, at least ROUNDS of them; [] if the newest ROUNDS do not agree.
+    """Returns the newest rounds whose quartiles agree, at least ROUNDS rounds, or [] if the newest ROUNDS rounds do not
+    agree.
 
     Rounds agree if all their quartiles lie within a band whose width is AGREEMENT times the median of their runs.
     Rounds during which other processes used the cores are left out.
@@ -211,7 +212,11 @@ def agreeing(rounds: Sequence[Round]) -> list[Round]:
 
 
 def _latency(rounds: Sequence[Round], setting: Setting, why_not_alone: str) -> Latency:
-    """Returns the latency of the rounds that agree, or a doubtful latency of the rounds with the least load."""
+    """Returns the latency from the rounds that agree.
+
+    If none agree, returns an unreliable latency from the quiet rounds, or from the rounds with the least load if fewer
+    than ROUNDS are quiet.
+    """
     used, doubt = agreeing(rounds), why_not_alone
     if not used:
         quiet = [each for each in rounds if not each.load.is_busy]
@@ -254,8 +259,8 @@ def median_interval(values: Sequence[float]) -> tuple[float, float]:
     """Returns a 95 % confidence interval of the median of the distribution that `values` come from.
 
     The ends are two of the values, chosen by rank (Hoefler and Belli, "Scientific benchmarking of parallel computing
-    systems", 2015, section 3.1.3), so the distribution may have any shape. Fewer than six values give their smallest
-    and largest value, with less confidence.
+    systems", 2015, section 3.1.3), so the distribution may have any shape. For fewer than six values, the ends are the
+    smallest and the largest value, and the confidence is below 95 %.
     """
     ordered, count = sorted(values), len(values)
     # The number of values below the median has a binomial distribution.
@@ -280,8 +285,8 @@ def torch_latency(
 ) -> Latency:
     """Returns the latency of a deployed network in torch for one random low-resolution image.
 
-    The network itself is moved to `device`, converted to `dtype` and set to evaluation mode. `threads` has an effect
-    only on a CPU. `measure` explains `limit`, which is in milliseconds.
+    This function moves the network itself to `device`, converts it to `dtype` and puts it into evaluation mode.
+    `threads` has an effect only on a CPU. `measure` explains `limit`, which is in milliseconds.
     """
     setting = Setting(
         runtime="torch",

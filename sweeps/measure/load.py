@@ -1,4 +1,4 @@
-"""Measures how much processor time other processes use while this process measures something else."""
+"""Measures the processor time that other processes use while this process measures something else."""
 
 import os
 import time
@@ -11,13 +11,13 @@ from pathlib import Path
 from sweeps.machine import allowed_cores
 
 PROC = Path("/proc")
-"""The folder where Linux shows the processor time of the cores and of processes."""
+"""The folder in which Linux reports the processor time of cores and processes."""
 QUIET_CORES = 0.1
-"""Cores that other processes may use during a measurement without distorting it. A few background services of an
-operating system use less."""
+"""Number of cores that other processes may use without distorting a measurement. The background services of an
+operating system usually need less."""
 QUIET_SHARE = 0.05
-"""Share of the allowed cores that other processes may use without distorting a measurement. The larger of this share and
-QUIET_CORES counts."""
+"""Share of the allowed cores that other processes may use without distorting a measurement. The limit is the larger of
+QUIET_CORES and this share."""
 UNCERTAIN_SECONDS = 0.03
 """Uncertainty of the processor time of other processes, in seconds. The kernel counts in steps of 0.01 s."""
 
@@ -27,12 +27,12 @@ class Load:
     """The processor time that other processes used during the measured interval."""
 
     others: float
-    """Mean number of cores that other processes used, among the cores that this process may use. NaN if the system does
-    not report it."""
+    """Mean number of cores that other processes used. Only the cores that this process may use are counted. NaN if the
+    system does not report the load."""
     cores: int
     """Number of cores that this process may use."""
     seconds: float
-    """Time over which the load was seen, in seconds."""
+    """Length of the measured interval in seconds."""
 
     @property
     def is_known(self) -> bool:
@@ -41,7 +41,10 @@ class Load:
 
     @property
     def is_busy(self) -> bool:
-        """Whether other processes used so much processor time that a measurement of time is worthless. False if the load is unknown."""
+        """Whether other processes used too much processor time for a reliable measurement.
+
+        False if the load is unknown.
+        """
         allowed = max(QUIET_CORES, QUIET_SHARE * self.cores)
         return self.others * self.seconds > allowed * self.seconds + UNCERTAIN_SECONDS
 
@@ -54,10 +57,10 @@ class Load:
 
 
 class Meter:
-    """Measures the load of other processes since the object was made, or since the last call of `restart`.
+    """Measures the load of other processes since the meter was created or last restarted.
 
-    The processor time of this process and of the processes `own` does not count. On a virtual machine, time that
-    the host gave to other virtual machines counts as load, because this machine lacked it.
+    Processor time of this process and of the processes `own` is not counted. On a virtual machine, time that the host
+    gave to other virtual machines counts as load, because it was not available here.
     """
 
     def __init__(self, own: Sequence[int] = ()) -> None:
@@ -80,7 +83,9 @@ class Meter:
         )
 
     def _others(self) -> float:
-        """Returns the processor seconds that other processes have used on the cores so far; NaN if unknown."""
+        """Returns the processor time in seconds that other processes have used on the cores so far, or NaN if it is
+        unknown.
+        """
         with suppress(OSError, ValueError, IndexError):
             used = busy_seconds((PROC / "stat").read_text(), self.cores)
             return used - time.process_time() - sum(map(process_seconds, self.own))

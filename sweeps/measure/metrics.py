@@ -1,14 +1,13 @@
 """PSNR and SSIM of the luma, and PSNR of RGB, as super-resolution papers report them (docs/facts.md 9).
 
-Images are 8-bit RGB. Y is BT.601's luma in [16, 235], in double precision and not rounded: rounding it would lower
+Images are 8-bit RGB. Y is BT.601's luma in [16, 235], in double precision and not rounded. Rounding would lower the
 PSNR on Set5 x2 by 0.09 dB. Before images are compared, `scale` pixels are cropped on each side. Everything is computed
 in torch on the device that holds the images. The functions that take numpy arrays convert them to tensors first.
 
-The PSNR of RGB has one mean squared error over all pixels and channels. The efficiency challenges of NTIRE compute it on
-DIV2K's validation images from 8-bit images with `scale` pixels cropped on each side (Amazingren/NTIRE2024_ESR at 2cefc5d,
-test_demo.py: `border = sf`). EDSR's code crops `scale` + 6 pixels there (sanghyun-son/EDSR-PyTorch at 075eeec,
-src/utility.py: `shave`), so its figures
-are for a smaller part of each image.
+The PSNR of RGB is computed from one mean squared error over all pixels and channels. The efficiency challenges of NTIRE
+compute it on DIV2K's validation images from 8-bit images with `scale` pixels cropped on each side
+(Amazingren/NTIRE2024_ESR at 2cefc5d, test_demo.py: `border = sf`). EDSR's code crops `scale` + 6 pixels there
+(sanghyun-son/EDSR-PyTorch at 075eeec, src/utility.py: `shave`), so its values refer to a smaller part of each image.
 """
 
 from functools import cache
@@ -31,7 +30,7 @@ PEAK = 255.0
 
 
 def scores_y(super_res: Tensor, high_res: Tensor, scale: int) -> Tensor:
-    """Returns the PSNR in dB and the SSIM between the lumas of N pairs of uint8 images, as float64 (N, 2).
+    """Returns float64 (N, 2): the PSNR in dB and the SSIM between the lumas of N pairs of uint8 images.
 
     Both batches have shape (N, H, W, 3). `scale` pixels are cropped on each side. The result is on the device of the
     images, and the host does not wait for a GPU. Raises UserError if the sizes of the batches differ, or if a cropped
@@ -43,7 +42,7 @@ def scores_y(super_res: Tensor, high_res: Tensor, scale: int) -> Tensor:
 
 
 def psnrs_rgb(super_res: Tensor, high_res: Tensor, scale: int) -> Tensor:
-    """Returns the PSNR in dB over all three channels of N pairs of uint8 images, as float64 (N,).
+    """Returns float64 (N,): the PSNR in dB over all three channels of N pairs of uint8 images.
 
     Both batches have shape (N, H, W, 3). `scale` pixels are cropped on each side. Squared errors are summed as integers,
     so the result is equal on every device. The PSNR of equal images is infinite. Raises UserError if the sizes of the
@@ -126,7 +125,7 @@ def ssim(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 def _blurred(images: Tensor) -> Tensor:
     """Returns the Gaussian-weighted local means (..., H - 10, W - 10) at all positions where the window fits.
 
-    It adds shifted images, because torch's float64 convolution takes three times as long on a processor.
+    The function adds shifted images, because torch's float64 convolution takes three times as long on a CPU.
     """
     for axis in (-2, -1):
         size = images.shape[axis] - WINDOW + 1

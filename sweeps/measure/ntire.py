@@ -1,12 +1,13 @@
-"""The efficiency score of NTIRE's challenges on efficient super-resolution, also as an objective of a sweep.
+"""The efficiency score of NTIRE's challenges on efficient super-resolution. A sweep can use it as an objective.
 
-Source: README.md of Amazingren/NTIRE2025_ESR (commit 0b5be94) and Amazingren/NTIRE2026_ESR (commit 12df396), and for the
-baseline of 2024 its code, models/team00_RLFN.py in sunny2109/SAFMN/NTIRE2024_ESR (commit ed962b6). A network
-below a PSNR, the gate, is not ranked. For the others, each of running time, Mult-Adds and parameters gives a score
-exp(2 x / x of the baseline), and the final score is their weighted sum. Lower is better; the baseline has e^2 = 7.39.
+Source: README.md of Amazingren/NTIRE2025_ESR (commit 0b5be94) and Amazingren/NTIRE2026_ESR (commit 12df396), and for
+the baseline of 2024 its code, models/team00_RLFN.py in sunny2109/SAFMN/NTIRE2024_ESR (commit ed962b6). A network whose
+PSNR is below a threshold, the gate, is not ranked. Each other network gets three scores, for its running time,
+Mult-Adds and parameters. For a quantity x, the score is exp(2 x / x of the baseline). The final score is the weighted
+sum of the three. Lower is better; the baseline has e^2 = 7.39.
 
-A sweep names the score of a year as its objective, such as `ntire_2026`. Each trial then measures the baseline right
-after its own network, on the same machine and in the same way, before it trains.
+A sweep's objective names the year, as in `ntire_2026`. Before training, each trial measures its own network and then
+the baseline, on the same machine and in the same way.
 """
 
 import math
@@ -52,9 +53,9 @@ CHALLENGES = {
 PREFIX = "ntire"
 """The beginning of the names of the objectives."""
 RULES = {f"{PREFIX}_{year}": rule for year, rule in CHALLENGES.items()}
-"""The rules by the names of the objectives. A trial's score is stored as a measurement with this name."""
+"""The rules by the names of the objectives. A trial's score is stored as a measurement with the objective's name."""
 MOST = 1e300
-"""The largest score that is stored, for a network that is several hundred times as large as the baseline."""
+"""Maximum score that is stored. Only a network several hundred times larger than the baseline reaches it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,13 +63,16 @@ class Use:
     """The latency, Mult-Adds and parameters of one network."""
 
     latency: float
-    """Milliseconds for one image. Two uses are compared only if their latencies were measured in the same way."""
+    """Milliseconds for one image. Compare two uses only if their latencies were measured in the same way."""
     multadds: float
     params: float
 
 
 def partial_score(value: float, baseline: float) -> float:
-    """Returns the score of one quantity: e^2 for the baseline's value, and less for less. It is inf beyond all floats."""
+    """Returns the score of one quantity.
+
+    It is e^2 for the baseline's value, lower for smaller values, and inf on overflow.
+    """
     try:
         return math.exp(2 * value / baseline)
     except OverflowError:
@@ -90,20 +94,23 @@ def scores(use: Use, baseline: Use, challenge: Challenge) -> dict[str, float]:
 
 
 def use_of(network: Architecture, scale: int, latency: Latency) -> Use:
-    """Returns what a network takes at `scale`, with its counted costs and its measured latency."""
+    """Returns the use of a network at `scale`, from its counted costs and its measured latency."""
     known = costs(network, scale)
     return Use(latency=latency.median, multadds=known["multadds"], params=known["params"])
 
 
 def with_doubt_of(latency: Latency, baseline: Latency) -> Latency:
-    """Returns the latency of a trial, marked as unreliable if that of the baseline is. It is then measured again."""
+    """Returns a trial's latency.
+
+    It is marked as unreliable, and is measured again, if the baseline's latency is unreliable.
+    """
     if latency.doubt or not baseline.doubt:
         return latency
     return replace(latency, doubt=f"the latency of the baseline: {baseline.doubt}")
 
 
 def measurement_of(name: str, use: Use, baseline: Use) -> Measurement:
-    """Returns the score under the objective `name` as a measurement before training."""
+    """Returns the score for the objective `name` as a measurement at step 0."""
     score = min(scores(use, baseline, RULES[name])["score"], MOST)
     return Measurement(step=0, dataset="", name=name, value=score)
 
@@ -111,10 +118,10 @@ def measurement_of(name: str, use: Use, baseline: Use) -> Measurement:
 def objective_fault(
     objectives: Mapping[str, Any], name: str, learnt: tuple[str, ...], scale: object
 ) -> str | None:
-    """Returns why a sweep cannot have the objective `name`, which begins with PREFIX, or None if it can.
+    """Returns why a sweep cannot have the objective `name`, or None if it can. `name` begins with PREFIX.
 
-    `learnt` are the objectives that say how good an output is. `scale` is the upscaling factor as written in
-    the file.
+    `learnt` are the objectives that measure the quality of the output. `scale` is the upscaling factor as written in
+    the sweep file.
     """
     years = " or ".join(RULES)
     if name not in RULES:

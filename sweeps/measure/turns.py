@@ -1,12 +1,13 @@
-"""Lets a measurement of time run while no other computation of the same user runs on this machine.
+"""Lets a measurement of time run while all other computations of the same user on this machine pause.
 
-Two lock files coordinate all processes of a user on a machine, whatever sweep or command they belong to. A process
-holds `busy` shared while it computes. A measurement takes `turn` exclusively, which asks the others to pause, and then
-`busy` exclusively, which it gets once all others have paused. A process that computes checks `turn` between two
-steps, at most once in LOOK_SECONDS. If a measurement holds `turn`, the process releases `busy` and waits.
+Two lock files, `busy` and `turn`, coordinate all processes of a user on a machine, whatever sweep or command they
+belong to. A process that computes holds a shared lock on `busy`. A measurement first takes an exclusive lock on `turn`,
+which asks the other processes to pause. Then it takes an exclusive lock on `busy`, which it gets once all others have
+paused. A process that computes checks `turn` between two steps, at most once in LOOK_SECONDS. If a measurement holds
+`turn`, the process releases `busy` and waits.
 
 The kernel frees the locks of a process that dies. All waits are bounded, because a process may be stopped (SIGSTOP)
-while it holds a lock. The seconds that a process has waited are not part of its `clock`.
+while it holds a lock. `clock` does not count the time for which a process has waited.
 """
 
 import fcntl
@@ -21,25 +22,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LOOK_SECONDS = 0.2
-"""Seconds of computing after which a process looks whether a measurement wants the machine."""
+"""Seconds of computation between two checks for a measurement that wants the machine."""
 POLL_SECONDS = 0.02
 """Seconds between two attempts to take a lock that another process holds."""
 PAUSE_SECONDS = 60.0
-"""Longest time, in seconds, that a measurement waits for the other processes to pause. A step or the evaluation of one
-image rarely takes longer."""
+"""Maximum time, in seconds, for which a measurement waits until the other processes pause. A training step or the
+evaluation of one image rarely takes longer."""
 STALE_SECONDS = 180.0
-"""Seconds without a sign of life after which a measurement counts as stopped, and other processes go on."""
+"""Seconds without a sign of life after which a measurement counts as stopped. Other processes then go on."""
 
 
 LOCKS_VARIABLE = "SRSWEEP_LOCKS"
-"""The environment variable that names another folder for the lock files."""
+"""Environment variable that overrides the folder of the lock files."""
 
 
 def runtime_folder() -> Path:
     """Returns the folder of the lock files, which all processes of this user on this machine share.
 
-    It does not depend on environment variables such as TMPDIR, because they may differ between the processes. Only
-    LOCKS_VARIABLE changes it, for jobs that are pinned to different cores and need not wait for each other.
+    The folder does not depend on environment variables such as TMPDIR, because they may differ between the processes.
+    Only LOCKS_VARIABLE changes it. Set that for jobs that are pinned to different cores and need not wait for each
+    other.
     """
     if chosen := os.environ.get(LOCKS_VARIABLE):
         return Path(chosen).expanduser().absolute()
@@ -49,13 +51,16 @@ def runtime_folder() -> Path:
 
 
 class _Lock:
-    """A lock file. The lock can be held by several processes if all of them hold it shared."""
+    """A lock file. Several processes can hold the lock at the same time if all of them hold it shared."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.file, self.held = path, -1, False
 
     def take(self, *, shared: bool) -> bool:
-        """Takes the lock if it is free, and returns whether this object holds it. Raises OSError without lock files."""
+        """Takes the lock if it is free, and returns whether this object holds it.
+
+        Raises OSError if lock files cannot be used.
+        """
         kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         while True:
             self._open()
@@ -71,29 +76,29 @@ class _Lock:
             self.close()
 
     def free(self) -> None:
-        """Lets go of the lock."""
+        """Releases the lock."""
         if self.held:
             fcntl.flock(self.file, fcntl.LOCK_UN)
             self.held = False
 
     def is_current(self) -> bool:
-        """Returns whether the lock is held on the file that other processes open now."""
+        """Returns whether the locked file is still the file that other processes would open now."""
         try:
             return self.held and os.path.samestat(os.fstat(self.file), self.path.stat())
         except OSError:
             return False
 
     def stamp(self, text: str) -> None:
-        """Writes `text` into the file, as the sign of life of the holder."""
+        """Writes `text` into the file as the holder's sign of life."""
         os.pwrite(self.file, text.ljust(40).encode(), 0)
 
     def read(self) -> bytes:
-        """Returns the last sign of life in the file."""
+        """Returns the last sign of life that was written to the file."""
         self._open()
         return os.pread(self.file, 40, 0)
 
     def close(self) -> None:
-        """Closes the file, which frees the lock."""
+        """Closes the file, which releases the lock."""
         if self.file >= 0:
             os.close(self.file)
         self.file, self.held = -1, False
@@ -120,30 +125,30 @@ class Alone:
     """A measurement's hold on the machine."""
 
     beat: Callable[[], None]
-    """Tells the waiting processes that the measurement is alive. A measurement calls it every few seconds."""
+    """Signals to the waiting processes that the measurement is alive. A measurement calls it every few seconds."""
     why_not: str = ""
     """Why other computations of this user may run at the same time; '' if none runs."""
 
 
 class _Turns(threading.local):
-    """The state of the current thread. Two threads of a process treat each other like two processes."""
+    """The state of the current thread. Threads of one process treat each other like separate processes."""
 
     def __init__(self) -> None:
         folder = runtime_folder()
         self.turn, self.busy = _Lock(folder / "turn"), _Lock(folder / "busy")
         self.depth = 0
-        """Number of nested blocks that compute."""
+        """Nesting depth of `computing` blocks."""
         self.is_measuring = False
-        """Whether the thread measures, or is a part of a measurement."""
+        """Whether the thread makes a measurement or takes part in one."""
         self.around: Around = nullcontext
         self.looked = 0.0
         self.waited = 0.0
         """Seconds that this thread has waited for others so far."""
         self.ignored: bytes | None = None
-        """The sign of life of a measurement that has stopped; None if none has."""
+        """The last sign of life of a measurement that has stopped. None if no measurement has stopped."""
 
     def look(self) -> None:
-        """Goes on computing, once no measurement holds `turn`."""
+        """Waits until no measurement holds `turn`. Returns immediately if none does."""
         try:
             if not self._admitted():
                 self._wait()
@@ -161,7 +166,7 @@ class _Turns(threading.local):
             self.turn.free()
 
     def _wait(self) -> None:
-        """Lets go of `busy` until no measurement holds `turn`, or until the measurement has stopped."""
+        """Releases `busy` and waits until no measurement holds `turn`, or until that measurement counts as stopped."""
         if self.turn.read() == self.ignored:
             return
         with self._waiting():
@@ -180,7 +185,10 @@ class _Turns(threading.local):
             self.waited += time.perf_counter() - began
 
     def _polled(self, ready: Callable[[], bool]) -> bool:
-        """Returns whether `ready` returned True before the holder of `turn` stopped giving signs of life."""
+        """Calls `ready` until it returns True, and returns True.
+
+        Returns False if the holder of `turn` gives no more signs of life.
+        """
         seen, since = self.turn.read(), time.perf_counter()
         while not ready():
             time.sleep(POLL_SECONDS)
@@ -195,7 +203,7 @@ class _Turns(threading.local):
             self.turn.stamp(f"{os.getpid()} {time.monotonic_ns()}")
 
     def take_machine(self) -> str:
-        """Takes both locks. Returns why other computations may go on; '' if none can."""
+        """Takes both locks. Returns why other computations may still run, or '' if none can."""
         try:
             with self._waiting():
                 self.busy.free()
@@ -224,10 +232,10 @@ _turns = _Turns()
 
 @contextmanager
 def computing(around: Around = nullcontext) -> Iterator[None]:
-    """Marks the block as a computation that pauses for measurements. It begins once no measurement runs.
+    """Marks the block as a computation that pauses for measurements. The block begins once no measurement runs.
 
-    Within the block, `give_way` must be called often. `around` makes the context of each wait. Blocks may be nested;
-    an inner block changes nothing. Nothing happens in a process or block that measures.
+    Within the block, `give_way` must be called often. Each wait happens inside the context manager that `around`
+    returns. Blocks may be nested; an inner block has no effect. Within a measurement, the block has no effect either.
     """
     turns = _turns
     if turns.is_measuring:
@@ -249,7 +257,7 @@ def computing(around: Around = nullcontext) -> Iterator[None]:
 def give_way() -> None:
     """Waits while a measurement runs on this machine. Does nothing outside a block of `computing`.
 
-    A call costs less than a microsecond, and every LOOK_SECONDS some microseconds.
+    A call usually takes less than a microsecond. Once in LOOK_SECONDS, it takes a few microseconds.
     """
     turns = _turns
     if not turns.depth or turns.is_measuring:
@@ -260,10 +268,11 @@ def give_way() -> None:
 
 @contextmanager
 def alone() -> Iterator[Alone]:
-    """Begins the block once all other computations of this user on this machine have paused. They wait until its end.
+    """Begins the block once all other computations of this user on this machine have paused. They wait until the block
+    ends.
 
     Measurements take turns. If the other computations do not pause within PAUSE_SECONDS, the block begins anyway, and
-    `Alone.why_not` says why. A block inside another block is part of the outer measurement.
+    `Alone.why_not` says why. A nested block is part of the outer measurement.
     """
     turns = _turns
     if turns.is_measuring:
@@ -284,12 +293,12 @@ def join_measurement() -> None:
 
 
 def clock() -> float:
-    """Returns seconds like `time.perf_counter`, without those that this thread has waited for measurements."""
+    """Returns the value of `time.perf_counter` minus the seconds for which this thread has waited for measurements."""
     return time.perf_counter() - _turns.waited
 
 
 def _named(lock: _Lock) -> str:
-    """Returns words for the processes that hold a lock: 'process 12 (stopped)' if the kernel names them."""
+    """Returns a phrase for the processes that hold a lock, such as 'process 12 (stopped)' if the kernel names them."""
     try:
         inode = os.fstat(lock.file).st_ino
         lines = Path("/proc/locks").read_text().splitlines()

@@ -1,1 +1,4 @@
-"""Copies of a sweep's records for other programs, such as TensorBoard and MLflow. The database stays the truth."""
+"""Copies of a sweep's records for other programs, such as TensorBoard and MLflow.
+
+The database remains the authoritative record.
+"""

@@ -1,6 +1,6 @@
 """Passes the trials of a running sweep to its sinks, each in a thread of its own.
 
-A sink may be slow, because a server answers late, and it may fail. Neither the sweep nor another sink must notice.
+A sink may fail, or may be slow because a server answers late. Neither must affect the sweep or another sink.
 """
 
 import queue
@@ -16,17 +16,17 @@ from sweeps.sinks.sink import Sink, Subject, sink_class
 from sweeps.store.store import Store
 
 CLOSING_SECONDS = 60.0
-"""Longest time, in seconds, for which a sweep that ends waits for a slow sink."""
+"""Maximum time, in seconds, for which a sweep waits for slow sinks at its end."""
 LONGEST_REASON = 200
-"""Number of characters of an error that are shown."""
+"""Maximum number of characters of an error that are shown."""
 MAX_NAMED = 500
-"""Largest number of trials that a query names. Databases limit it."""
+"""Maximum number of trials in one query. Databases limit the number of parameters of a query."""
 
 Rows = Sequence[TrialRow]
 
 
 class Pipe(threading.Thread):
-    """The thread that writes trials to one sink, until None comes or the sink fails."""
+    """The thread that writes trials to one sink, until it receives None or the sink fails."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Pipe(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        """Writes what comes. A failure ends the thread, not the program."""
+        """Writes the trials that arrive. A failure ends the thread, not the program."""
         try:
             sink = self.make()
             try:
@@ -64,9 +64,9 @@ class Feed:
     def __init__(
         self, config: SweepConfig, store: Store, sweep_id: int, say: Callable[[str], None]
     ) -> None:
-        """Gives all stored trials to the sinks that `config.log` names, so that they catch up.
+        """Passes all stored trials to the sinks that `config.log` names, so that the sinks catch up.
 
-        `say` receives one line for each sink that fails. The thread of the driver calls it. Raises UserError if the package
+        `say` is called in the driver's thread, with one line for each sink that fails. Raises UserError if the package
         of a sink is missing.
         """
         self.store, self.sweep_id, self.say = store, sweep_id, say
@@ -90,7 +90,7 @@ class Feed:
             self._pass_on(self.store.trials(self.sweep_id, touched if few else None))
 
     def close(self) -> None:
-        """Passes on the last changes, and waits until each sink has written them, at most CLOSING_SECONDS."""
+        """Passes on the last changes, and waits at most CLOSING_SECONDS until each sink has written them."""
         try:
             self.update()
         finally:

@@ -1,4 +1,7 @@
-"""MLflow: the sweep is an experiment, and each trial a run with its knobs as parameters and its measurements as metrics."""
+"""The sink for MLflow.
+
+The sweep is an experiment, and each trial is a run. Knobs are parameters, and measurements are metrics.
+"""
 
 import math
 import re
@@ -22,19 +25,19 @@ STATUS = {
 """MLflow's status for each state of a trial. The tag srsweep.state has the state itself."""
 SWEEP, TRIAL, STATE, ERROR = "srsweep.sweep", "srsweep.trial", "srsweep.state", "srsweep.error"
 MOST_METRICS, MOST_OTHERS = 1000, 100
-"""Largest number of metrics, and of parameters or tags, in one request."""
+"""Maximum number of metrics, and of parameters or tags, in one request."""
 LONGEST_TAG, LONGEST_PARAM = 5_000, 6_000
-"""Number of characters that MLflow keeps of a tag and of a parameter."""
+"""Maximum length in characters of a tag and of a parameter in MLflow."""
 
 T = TypeVar("T")
 Key = tuple[str, int]
 
 
 class MLflow:
-    """Writes to a tracking server or a database of MLflow. A run is found again by the tag srsweep.trial."""
+    """Writes to a tracking server or a database of MLflow. The tag srsweep.trial identifies the run of a trial."""
 
     def __init__(self, target: str, subject: Subject) -> None:
-        """Opens the experiment with the name of the sweep at the tracking URI `target`, or makes it."""
+        """Opens the experiment that has the sweep's name at the tracking URI `target`. Creates it if there is none."""
         self.client = MlflowClient(tracking_uri=target)
         self.subject = subject
         found = self.client.get_experiment_by_name(subject.name)
@@ -44,7 +47,7 @@ class MLflow:
         self.runs: dict[int, Any] = {}
         """The runs of earlier processes, by the number of the trial."""
         self.written: dict[int, dict[Key, float]] = {}
-        """The newest value of each metric, by the number of the trial, then by key and step."""
+        """The newest value of each metric, first by the number of the trial, then by key and step."""
         self.states: dict[int, tuple[str, str]] = {}
         """State and error of each run."""
         for run in self._stored():
@@ -65,7 +68,7 @@ class MLflow:
                 return
 
     def write(self, rows: Sequence[TrialRow]) -> None:
-        """Adds the measurements and the state that the runs of these trials lack."""
+        """Adds missing measurements and states to the runs of these trials."""
         for row in rows:
             run_id = self._run_of(row)
             known = self.written[row.number]
@@ -82,7 +85,10 @@ class MLflow:
             self._set_state(run_id, row)
 
     def _run_of(self, row: TrialRow) -> str:
-        """Returns the id of the run of a trial. A new run gets its knobs, and of an old run the metrics are read."""
+        """Returns the id of a trial's run.
+
+        If the run is new, its knobs are written. If the run is old, its metrics are read.
+        """
         if row.number not in self.runs:
             tags = {SWEEP: self.subject.name, TRIAL: str(row.number)}
             self.runs[row.number] = self.client.create_run(
@@ -130,7 +136,7 @@ class MLflow:
 def key_of(measured: Measurement) -> str:
     """Returns the key of a measurement: validation/psnr_y, train/loss, or cost/params for a number without a dataset.
 
-    MLflow takes letters, digits and _ - . / and blanks. Any other character becomes _.
+    MLflow accepts letters, digits, blanks and the characters _ - . /. Any other character becomes _.
     """
     return re.sub(r"[^\w\-./ ]", "_", f"{measured.dataset or 'cost'}/{measured.name}")
 

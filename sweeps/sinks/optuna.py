@@ -1,8 +1,8 @@
-"""Optuna: a study with the name of the sweep, which optuna-dashboard shows while the sweep runs.
+"""The sink for Optuna. It writes a study with the sweep's name, which optuna-dashboard shows while the sweep runs.
 
-The study has the trials that `srsweep export-optuna` would write. Optuna cannot change a trial that has ended, and cannot
-add a choice to a parameter. If that is needed, because a knob takes a new value or a further seed changes a mean, the
-study is deleted and written anew. Only a study that this sink has made is ever deleted.
+The study has the trials that `srsweep export-optuna` would write. Optuna cannot change a trial that has ended, and
+cannot add a choice to a parameter. Both become necessary at times: a further seed changes a mean, or a knob takes a new
+value. The study is then deleted and rebuilt. Only a study that this sink has made is ever deleted.
 """
 
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ from sweeps.sinks.optuna_trials import STATES, create_study, frozen_trials
 from sweeps.sinks.sink import Subject
 
 MARK = "srsweep"
-"""The user attribute of a study that this sink has made. Its value is the list of the study's objectives."""
+"""The user attribute that marks a study as made by this sink. Its value is the list of the study's objectives."""
 
 
 class Optuna:
-    """Keeps a study in an Optuna storage current."""
+    """Keeps a study in an Optuna storage up to date."""
 
     def __init__(self, target: str, subject: Subject) -> None:
         """Opens the storage with the database URL `target`. Raises UserError if another study has the sweep's name."""
@@ -40,7 +40,7 @@ class Optuna:
                 )
 
     def write(self, rows: Sequence[TrialRow]) -> None:
-        """Adds the trials that have ended. Writes the study anew if a trial in it has changed."""
+        """Adds the trials that have ended. Rebuilds the study if one of its trials has changed."""
         self.rows |= {row.number: row for row in rows}
         if self.study is not None and not any(row.state in STATES for row in rows):
             return
@@ -58,7 +58,10 @@ class Optuna:
         self.study.add_trials([trial for key, trial in wanted.items() if key not in present])
 
     def _objectives(self, rows: Sequence[TrialRow]) -> dict[str, str]:
-        """Returns the directions by objective, in which a latency has the name of its key, once one is known."""
+        """Returns the directions by objective.
+
+        Once a trial has a latency, the objective for latency is named by that latency's key.
+        """
         keys = (key_of(each) for row in rows for each in row.measurements if is_timing(each))
         latency = next(keys, LATENCY) if LATENCY in self.subject.objectives else LATENCY
         return {
@@ -77,7 +80,7 @@ def _key(trial: FrozenTrial) -> Any:
 
 
 def _content(trial: FrozenTrial | None) -> object:
-    """Returns what must be equal for a trial in the study to be the one that is wanted."""
+    """Returns the content of a trial, for comparing a trial in the study with the wanted trial."""
     if trial is None:
         return None
     return (

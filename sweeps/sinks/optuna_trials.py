@@ -1,8 +1,8 @@
 """The trials of a sweep as trials of an Optuna study, for the sink `optuna` and for `srsweep export-optuna`.
 
-An architecture that was trained with several seeds is one trial with its means, and its trials that failed are left out.
-The values of a trial are the sweep's objectives. Its parameters are the knobs whose values differ between trials. Costs and
-other facts become user attributes. Running and paused trials are left out.
+An architecture that was trained with several seeds becomes one trial with the means over its seeds. Its failed trials
+are left out. The values of a trial are the sweep's objectives. Its parameters are the knobs whose values differ between
+trials. Costs and other facts become user attributes. Running and paused trials are left out.
 """
 
 import math
@@ -29,10 +29,11 @@ NAN = float("nan")
 
 
 def frozen_trials(rows: Sequence[TrialRow], objectives: Iterable[str]) -> list[FrozenTrial]:
-    """Returns the trials of a study for the trials `rows` of one sweep, in the order of their numbers.
+    """Returns the study's trials for `rows`, the trials of one sweep, in the order of their numbers.
 
-    `objectives` are names of measurements; a latency is named as `key_of` names it. A complete trial that lacks one of them
-    counts as failed. With a single objective, the curve of psnr_y becomes intermediate values.
+    `objectives` are names of measurements; a latency is named as `key_of` names it. A complete trial that lacks one of
+    the objectives counts as failed. With a single objective, the values of psnr_y during training become intermediate
+    values.
     """
     names = list(objectives)
     domains = _domains(rows)
@@ -67,7 +68,10 @@ def _frozen(
     domains: Mapping[str, CategoricalDistribution],
     repeated: bool,
 ) -> FrozenTrial:
-    """Returns the study's trial for the trials `group` of one architecture, of which `row` is the best."""
+    """Returns the study's trial for one architecture.
+
+    `group` holds the trials of the architecture, and `row` is the best of them.
+    """
     params = {name: plain(row.knobs[name]) for name in domains if name in row.knobs}
     values = [_mean(group, name) for name in names]
     complete = row.state == "complete" and not any(map(math.isnan, values))
@@ -83,7 +87,7 @@ def _frozen(
 
 
 def value_of(row: TrialRow, name: str) -> float:
-    """Returns the newest value of an objective, a cost or a latency of a trial; NaN if it has none."""
+    """Returns the newest value of a trial's objective, cost or latency, or NaN if it has none."""
     found = [each for each in row.measurements if _is_called(each, name)]
     return float(found[-1].value) if found else NAN
 
@@ -95,7 +99,10 @@ def _is_called(measured: Measurement, name: str) -> bool:
 
 
 def _mean(group: Sequence[TrialRow], name: str) -> float:
-    """Returns the mean of a quality over an architecture's trials. Any other value is that of the best one, if it has one."""
+    """Returns the mean of a quality measure over an architecture's trials.
+
+    For any other quantity, returns the value of the best trial, if it has one.
+    """
     known = [value for row in group if not math.isnan(value := value_of(row, name))]
     if not known:
         return NAN
@@ -138,7 +145,7 @@ def _attributes(row: TrialRow, group: Sequence[TrialRow], repeated: bool) -> dic
 
 
 def _domains(rows: Iterable[TrialRow]) -> dict[str, CategoricalDistribution]:
-    """Returns the values of each knob that has several values in the sweep.
+    """Returns the domain of each knob that has several values in the sweep.
 
     Lists and mappings become text, because Optuna cannot store them.
     """
@@ -159,7 +166,7 @@ def _domains(rows: Iterable[TrialRow]) -> dict[str, CategoricalDistribution]:
 
 
 def plain(value: Any) -> Any:
-    """Returns a knob's value as Optuna can store it."""
+    """Returns a knob's value in a form that Optuna can store."""
     return str(value) if isinstance(value, list | dict) else value
 
 

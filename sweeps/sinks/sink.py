@@ -1,4 +1,4 @@
-"""What a sink is: a place outside the database that gets the records of a sweep's trials."""
+"""Defines a sink: a place outside the database that gets the records of a sweep's trials."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,20 +23,20 @@ class Subject:
 class Sink(Protocol):
     """A copy of a sweep's records for another program.
 
-    `write` gets whole trials, as the database stores them, and again whenever they have changed. A sink adds what its
-    copy lacks and nothing twice, also when the copy comes from an earlier process that was killed at any moment. Any
-    exception ends the sink for this run of the sweep, but neither the sweep nor another sink. All methods are called by
-    one thread.
+    `write` gets complete trials, as the database stores them, and gets a trial again whenever it has changed. A sink
+    adds what its copy lacks, and adds nothing twice. This also holds if an earlier process that wrote the copy was
+    killed at any moment. An exception ends only this sink, for the current run of the sweep. All methods are called
+    from one thread.
     """
 
     def __init__(self, target: str, subject: Subject) -> None:
         """Prepares a sink that writes to `target`, the value in the sweep file."""
 
     def write(self, rows: Sequence[TrialRow]) -> None:
-        """Adds what the copy lacks of these trials."""
+        """Adds the records of these trials that the copy lacks."""
 
     def close(self) -> None:
-        """Releases files and connections. Everything that was written can be read now."""
+        """Releases files and connections. After this, other programs can read everything that was written."""
 
 
 def sink_class(name: str) -> type[Sink]:

@@ -1,4 +1,4 @@
-"""The sinks that `log` of a sweep file can name.
+"""The sinks that the setting `log` of a sweep file can name.
 
 To add a sink, write a class that keeps the promises of `sweeps.sinks.sink.Sink` and add one entry here. If it needs an
 optional package, add an extra with the name of the sink to pyproject.toml.
@@ -17,11 +17,11 @@ class Entry:
     """A sink in the table."""
 
     place: str
-    """'module:class'. The class is imported when it is first needed, because most need an optional package."""
+    """'module:class'. The class is imported when it is first needed, because most sinks need an optional package."""
     package: str
-    """The distribution that the class needs."""
+    """The Python distribution that the class needs."""
     takes: str
-    """What the setting names, for the JSON schema."""
+    """The description of the setting for the JSON schema."""
 
 
 SINKS: dict[str, Entry] = {
@@ -48,7 +48,7 @@ SINKS: dict[str, Entry] = {
 def parse_log(value: object) -> dict[str, str]:
     """Returns the setting `log`: the target of each sink by the sink's name, with ~ and $VAR expanded.
 
-    Raises UserError for an unknown sink, and for a target that is no text.
+    Raises UserError if a sink is unknown or a target is not a text.
     """
     if not isinstance(value, Mapping):
         raise UserError(

@@ -1,6 +1,7 @@
-"""TensorBoard event files: one run per trial in FOLDER/SWEEP/NUMBER, with its measurements as scalars and its knobs as hparams.
+"""The sink for TensorBoard. It writes one run per trial to FOLDER/SWEEP/NUMBER. Measurements are scalars, and knobs are
+hparams.
 
-TensorBoard keeps a scalar as float32. An event file is a sequence of TFRecords: the length of the data (uint64, little
+TensorBoard stores a scalar as float32. An event file is a sequence of TFRecords: the length of the data (uint64, little
 endian), a checksum of 4 bytes, the data (an Event), and another checksum of 4 bytes.
 """
 
@@ -23,14 +24,14 @@ from sweeps.sinks.sink import Subject
 
 LENGTH, CHECKSUM = struct.Struct("<Q"), 4
 STATE = "state"
-"""The tag of the text that says how a trial ended."""
+"""The tag of the text that reports how a trial ended."""
 HPARAMS = "_hparams_/session_start_info"
-"""The tag under which TensorBoard keeps the knobs of a run."""
+"""The tag under which TensorBoard stores the knobs of a run."""
 ENDED = ("complete", "stopped", "failed")
 
 
 class TensorBoard:
-    """Writes event files. It reads those that are there first, so that it writes nothing twice."""
+    """Writes event files. Existing event files are read first, so that nothing is written twice."""
 
     def __init__(self, target: str, subject: Subject) -> None:
         """Prepares the folder `target`. Raises UserError if it is a URL."""
@@ -40,7 +41,7 @@ class TensorBoard:
         self.runs: dict[int, Run] = {}
 
     def write(self, rows: Sequence[TrialRow]) -> None:
-        """Adds the measurements, the knobs and the final state that the event files of these trials lack."""
+        """Adds missing measurements, knobs and final states to the event files of these trials."""
         for row in rows:
             run = self.runs.get(row.number)
             if run is None:
@@ -62,7 +63,7 @@ class Run:
         self.scalars: dict[tuple[str, int], float] = {}
         """The newest value of each scalar in the files, by tag and step."""
         self.state = ""
-        """The newest text about the end of the trial."""
+        """The newest text in the files about the end of the trial."""
         self.has_knobs = False
         for event in events_in(folder):
             for value in event.summary.value:
@@ -77,7 +78,7 @@ class Run:
             self.scalars[value.tag, step] = value.simple_value
 
     def add(self, row: TrialRow, subject: Subject) -> None:
-        """Adds what the files lack, and makes it visible to readers."""
+        """Adds what the files lack of the trial `row`, and makes it visible to readers."""
         if not self.has_knobs:
             for each in self._hparams(row, subject)[:2]:
                 self._write(each, 0)
@@ -100,7 +101,9 @@ class Run:
         self._write(summary.text(STATE, ended), max(each.step for each in row.measurements))
 
     def _hparams(self, row: TrialRow, subject: Subject) -> tuple[Any, Any, Any]:
-        """Returns the summaries of TensorBoard's table of hparams: its columns, the knobs of the run, and its good end."""
+        """Returns three summaries for TensorBoard's table of hparams: the table's columns, the run's knobs, and the
+        run's successful end.
+        """
         found: tuple[Any, Any, Any] = summary.hparams(
             _knobs(row), dict.fromkeys(_metrics(row, subject))
         )
@@ -131,7 +134,7 @@ def tag_of(measured: Measurement) -> str:
 
 
 def is_same(known: float | None, value: float) -> bool:
-    """Returns whether `known` is the scalar that TensorBoard keeps of `value`, which has 24 significant bits."""
+    """Returns whether `known` is the scalar that TensorBoard stores for `value`, rounded to 24 significant bits."""
     if known is None:
         return False
     kept = event_pb2.Event(
@@ -144,7 +147,7 @@ def is_same(known: float | None, value: float) -> bool:
 def events_in(folder: Path) -> Iterator[Any]:
     """Yields the events in the files of `folder`, in the order in which they were written.
 
-    A file ends early where a killed process has cut its last event.
+    If a process was killed while it wrote an event, reading of that file ends before this event.
     """
     for file in sorted(folder.glob("events.out.tfevents.*")):
         data = file.read_bytes()
@@ -161,7 +164,10 @@ def events_in(folder: Path) -> Iterator[Any]:
 
 
 def _knobs(row: TrialRow) -> dict[str, bool | int | float | str]:
-    """Returns the knobs, the family and the seed. Lists and mappings become text, which is all that TensorBoard takes."""
+    """Returns the knobs, the family and the seed.
+
+    Lists and mappings become text, because TensorBoard accepts only single values.
+    """
     values = {"family": row.family, **row.knobs, "seed": row.seed}
     return {
         name: value if isinstance(value, bool | int | float | str) else str(value)

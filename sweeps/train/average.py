@@ -1,4 +1,4 @@
-"""An exponential moving average of the weights (EMA), which many papers evaluate instead of the weights themselves."""
+"""An exponential moving average (EMA) of the weights. Many papers evaluate the averaged weights."""
 
 import copy
 
@@ -12,13 +12,13 @@ from sweeps.train.settings import TrainSettings
 class Average:
     """A copy of a network whose weights are the moving average of the network's weights over the steps.
 
-    Step number t, counted from 0, moves each averaged weight towards the new weight by 1 - d, where d is the smaller
-    of `decay` and (1 + t) / (10 + t). The second value forgets the random weights of the beginning, so that short
-    trainings can use a large decay. TensorFlow's ExponentialMovingAverage has the same ramp under `num_updates`.
-    Buffers with fractions, such as the statistics of batch norm, are averaged too. All others are copied, and so are the
-    ranges of simulated rounding, which are infinite before the first step.
+    At step t, counted from 0, each averaged weight a becomes d * a + (1 - d) * w, where w is the new weight and d is
+    the smaller of `decay` and (1 + t) / (10 + t). The second value makes the average forget the random initial weights
+    quickly, so short training runs can use a large decay. TensorFlow's ExponentialMovingAverage has the same ramp under
+    `num_updates`. Floating-point buffers, such as the statistics of batch norm, are averaged too. All other buffers are
+    copied. The ranges of simulated rounding are also copied, because they are infinite before the first step.
 
-    The number of the step is a tensor on the device, so a CUDA graph can replay an update.
+    The step number is a tensor on the device, so a CUDA graph can replay an update.
     """
 
     def __init__(self, network: nn.Module, decay: float, step: int = 0) -> None:
@@ -60,5 +60,5 @@ def _ranges(network: nn.Module) -> set[int]:
 
 
 def _tensors(network: nn.Module) -> list[Tensor]:
-    """Returns each parameter and buffer once, also if several modules share it."""
+    """Returns each parameter and buffer once, even if several modules share it."""
     return [tensor.detach() for tensor in (*network.parameters(), *network.buffers())]

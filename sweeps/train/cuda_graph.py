@@ -1,4 +1,4 @@
-"""Training steps that need nothing from the host: images stay on the GPU, and one step is one CUDA graph."""
+"""Training steps that run without the host: images stay on the GPU, and each step is one CUDA graph."""
 
 import warnings
 from collections.abc import Callable
@@ -17,7 +17,7 @@ Work = Callable[[], None]
 
 
 BLOCK = 256
-"""Number of steps whose patch positions and learning rates are copied to the GPU together."""
+"""Number of steps whose patch positions and learning rates are copied to the GPU in one transfer."""
 
 
 WARM_UP = 3
@@ -25,7 +25,7 @@ WARM_UP = 3
 
 
 class ResidentSteps:
-    """Takes training steps whose data are on the device: pixels, patch positions and learning rates.
+    """Takes training steps whose inputs (pixels, patch positions and learning rates) are already on the device.
 
     Positions and learning rates are copied to the device for BLOCK steps at a time. A counter on the device points to
     the entries for the next step. Every step therefore runs the same kernels on the same addresses, so a CUDA graph can
@@ -57,7 +57,7 @@ class ResidentSteps:
     def __call__(self, step: int) -> Tensor:
         """Takes step number `step` and returns its loss, a scalar tensor that the next call overwrites.
 
-        Each call must pass a number one higher than the last call did.
+        `step` must be one higher than in the previous call.
         """
         if step not in self.block:
             self._load(range(step, step + BLOCK))
@@ -83,7 +83,7 @@ class ResidentSteps:
 
 
 class Recorder(Protocol):
-    """Records work, a function that launches kernels, so that it can be replayed."""
+    """Records a function that launches kernels, called the work, so that the kernels can be replayed."""
 
     def warm_up(self, work: Work) -> None:
         """Runs the work kernel by kernel."""
@@ -121,10 +121,11 @@ class CudaRecorder:
 
 
 def graphed(work: Work, recorder: Recorder) -> Work:
-    """Returns a function that does what `work` does, but records it after WARM_UP calls and then replays the recording.
+    """Returns a function that does what `work` does. After WARM_UP calls, the function records `work` and then replays
+    the recording.
 
-    `work` must launch the same kernels at each call. If it cannot be recorded, the function warns once and keeps calling
-    `work`. If the device lacks memory, it raises the error of the recording.
+    `work` must launch the same kernels at each call. If `work` cannot be recorded, the function warns once and keeps
+    calling `work`. If recording fails because the device lacks memory, the function raises that error.
     """
     calls, again = 0, work
 

@@ -1,9 +1,9 @@
 """Trains one network. The training loop yields records, and resumes from a checkpoint file.
 
 The loop knows neither Ray nor SQL. Its caller stores the records and decides when to stop. Batches and learning rates
-are functions of the settings, the seed and the step. A training that is interrupted and resumed therefore ends with the
-weights of an uninterrupted training. The weights are equal bit for bit on the same kind of device, with the same number
-of threads and the same precision.
+are functions of the settings, the seed and the step. A training run that is interrupted and resumed therefore ends with
+the same weights as an uninterrupted one. The weights are equal bit for bit on the same kind of device, with the same
+number of threads and the same precision.
 """
 
 import itertools
@@ -41,13 +41,13 @@ from sweeps.train.teacher import teacher_of
 from sweeps.train.teller import Teller
 
 DIVERGED = 50.0
-"""Factor by which the mean loss must exceed the smallest mean loss so far for the training to count as diverged."""
+"""Training counts as diverged if the mean loss exceeds this number times the smallest mean loss so far."""
 
 logger = logging.getLogger(__name__)
 
 
 class TrainingFailed(Exception):  # noqa: N818 - reads as what happened
-    """The training cannot continue. The message says why and at which step."""
+    """The error for a training run that cannot continue. The message gives the reason and the step."""
 
 
 def train(
@@ -62,19 +62,21 @@ def train(
     clock: Callable[[], float] = working_clock,
     tell_seconds: float | None = None,
 ) -> Iterator[Progress | Activity | Evaluation]:
-    """Trains `network` in place up to `until_step` and yields records. By default it trains to the full length.
+    """Trains `network` in place up to `until_step` and yields records. By default, it trains for all `settings.steps`.
 
-    With `settings.ema`, the averaged weights are evaluated and stored as the network. At the end of the full length,
-    `network` has the averaged weights.
+    With `settings.ema`, the averaged weights are evaluated and stored as the network. After the last of
+    `settings.steps`, `network` has the averaged weights.
 
-    If `checkpoints` holds a state, the training resumes from it. Otherwise it starts from `settings.warm_start`, if that
-    is set. Each `Evaluation` is yielded once its checkpoint is on
-    disk. A resumed training first yields all earlier evaluations again, because the process that should have stored
-    them may have died first. `is_stopped` is called before each step. If it returns True, the state is saved and
-    KeyboardInterrupt is raised. `clock` returns seconds. While another process measures a latency, the training waits;
-    the default `clock` does not count this time. With `tell_seconds`, an Activity is yielded before each evaluation and
-    every so many seconds between them. Raises TrainingFailed if the loss is not finite or has
-    diverged or if the weights of `warm_start` or of the teacher do not fit, and CheckpointFailed if a checkpoint cannot be written.
+    If `checkpoints` holds a state, the training resumes from it. Otherwise it starts from the weights in
+    `settings.warm_start`, if that is set. Each `Evaluation` is yielded once its checkpoint is on disk. A resumed
+    training run first yields all earlier evaluations again, because the earlier process may have died before they were
+    stored. `is_stopped` is called before each step. If it returns True, the state is saved and KeyboardInterrupt is
+    raised. `clock` returns seconds. While another process measures a latency, the training waits; the default `clock`
+    does not count this time. With `tell_seconds`, an Activity is yielded before each evaluation, and every
+    `tell_seconds` seconds between evaluations.
+
+    Raises TrainingFailed if the loss is not finite or has diverged, or if the weights of `warm_start` or of the teacher
+    do not fit. Raises CheckpointFailed if a checkpoint cannot be written.
     """
     until_step = settings.steps if until_step is None else until_step
     device = pick_device(settings.device)
@@ -141,7 +143,7 @@ def train(
 def time_step(network: nn.Module, scale: int, settings: TrainSettings, steps: int = 3) -> float:
     """Returns the duration of one optimiser step on this machine in seconds: the median of `steps` steps.
 
-    One step is taken before these steps and is not counted. The function changes the weights of `network`.
+    One untimed step is taken first. The function changes the weights of `network`.
     """
     device = pick_device(settings.device)
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -181,7 +183,7 @@ def _evaluation(step: int, scores: Scores, loss: float, seconds: float) -> Evalu
 
 
 class _LossWatch:
-    """Computes the mean loss since the last evaluation. Reading the mean makes the host wait for the GPU."""
+    """Accumulates the mean loss since the last evaluation. Reading the mean makes the host wait for the GPU."""
 
     def __init__(self, settings: TrainSettings) -> None:
         self.total: Tensor | None = None
@@ -226,9 +228,9 @@ def _refuse_not_finite(network: nn.Module, step: int, settings: TrainSettings) -
 def _newest(
     network: nn.Module, checkpoints: Checkpoints, settings: TrainSettings
 ) -> dict[str, Any] | None:
-    """Returns the newest checkpoint that is whole and belongs to this training, or None.
+    """Returns the newest checkpoint that is intact and belongs to this training run, or None if there is none.
 
-    A line is logged for each other one.
+    A line is logged for each checkpoint that is skipped.
     """
     return newest_state(
         checkpoints,
@@ -239,7 +241,7 @@ def _newest(
 
 
 def _start(network: nn.Module, settings: TrainSettings) -> None:
-    """Fills the network from the weights that the settings name, if any. Raises TrainingFailed if they do not fit."""
+    """Loads the weights that the settings name, if any. Raises TrainingFailed if they do not fit the network."""
     if settings.warm_start is None:
         return
     with _final_mistakes("train.warm_start: "):
@@ -256,10 +258,11 @@ def _steps(
     state: Mapping[str, Any] | None,
     average: Average | None,
 ) -> tuple[Step, Callable[[], dict[str, Any]]]:
-    """Returns the function that takes a step from `step` on, and one that returns what else the checkpoint must hold.
+    """Returns two functions. The first takes one training step, beginning with `step`. The second returns the
+    additional content of a checkpoint.
 
-    Without an optimizer, the user's own function takes the steps. Raises TrainingFailed if it, or a teacher, cannot be
-    loaded.
+    Without an optimizer, the user's own training function takes the steps. Raises TrainingFailed if this function or a
+    teacher cannot be loaded.
     """
     device = next(network.parameters()).device
     if optimizer is not None:
@@ -294,7 +297,7 @@ def _steps(
 
 @contextmanager
 def _final_mistakes(where: str = "") -> Iterator[None]:
-    """Turns UserError into TrainingFailed, whose message begins with `where`: the next attempt would make the same mistake."""
+    """Turns a UserError into a TrainingFailed whose message begins with `where`. Another attempt would fail too."""
     try:
         yield
     except UserError as error:
@@ -308,9 +311,11 @@ def _resume(
     settings: TrainSettings,
     state: Mapping[str, Any] | None,
 ) -> tuple[int, float, list[Measurement]]:
-    """Loads a checkpoint, without the average of the weights. Without a checkpoint, loads the weights to start from.
+    """Loads the checkpoint `state` except for the averaged weights. If `state` is None, loads the weights to start
+    from.
 
-    Returns its step, the training time in seconds, and the measurements so far. Without a checkpoint, the step is 0.
+    Returns the step reached, the training time in seconds, and the measurements so far. The step is 0 without a
+    checkpoint.
     """
     if state is None:
         _start(network, settings)
@@ -330,14 +335,15 @@ def _resume(
 
 
 def _raw(network: nn.Module, average: Average | None, ended: bool) -> dict[str, Any]:
-    """Returns the part of a checkpoint that only a training with an average has: the weights that it continues with."""
+    """Returns the part of a checkpoint that exists only with averaging: the raw weights that training continues with.
+    """
     return {} if average is None or ended else {"raw": network.state_dict()}
 
 
 def _averaged(
     network: nn.Module, settings: TrainSettings, state: Mapping[str, Any] | None
 ) -> Average | None:
-    """Returns the average of the weights as the checkpoint has it, or None if the settings ask for no average."""
+    """Returns the averaged weights, loaded from the checkpoint if there is one; None without averaging."""
     average = average_of(network, settings, 0 if state is None else state["step"])
     if average is not None and state is not None:
         average.network.load_state_dict(state["network"])

@@ -1,4 +1,4 @@
-"""The network that a training trains: plain, or with simulated rounding."""
+"""Builds the network to train: plain, or with simulated rounding."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from sweeps.train.settings import TrainSettings
 
 
 def network_to_train(architecture: Architecture, scale: int, settings: TrainSettings) -> nn.Module:
-    """Returns the freshly initialised network whose tensors a training with these settings trains and stores.
+    """Returns a newly initialised network. A training run with these settings trains and stores its tensors.
 
     Raises UserError if the family does not support the scale, or cannot be quantised although the settings ask for it.
     """
@@ -21,9 +21,9 @@ def network_to_train(architecture: Architecture, scale: int, settings: TrainSett
 
 
 def start(network: nn.Module, path: Path) -> Started:
-    """Fills `network` from a file of weights that were trained without rounding, and returns what was taken over.
+    """Loads weights that were trained without rounding from `path` into `network`, and returns what was taken over.
 
-    Raises UserError like `warm_start`. The random numbers of torch are left as they were.
+    Raises UserError under the same conditions as `warm_start`. The state of torch's random generator is unchanged.
     """
     if not isinstance(network, Rounded):
         return warm_start(network, path)

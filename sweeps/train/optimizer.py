@@ -12,7 +12,7 @@ Rate = Callable[[int], float]
 """A function that returns the learning rate of a step. Steps count from 0."""
 
 DECAY = {"adam": 0.0, "adamw": 0.01}
-"""The weight decay of each optimizer if the settings leave it open. These are the defaults of PyTorch."""
+"""The weight decay of each optimizer if the settings give none. These are PyTorch's defaults."""
 
 
 def make_optimizer(
@@ -38,8 +38,7 @@ def make_optimizer(
 def learning_rate_at(settings: TrainSettings, step: int) -> float:
     """Returns the learning rate of `step`, counted from 0.
 
-    The first step of a warm-up of n steps takes 1/n of the learning rate of the schedule, and step n - 1 takes all of
-    it.
+    In a warm-up of n steps, step 0 uses 1/n of the schedule's learning rate, and step n - 1 uses all of it.
     """
     rate = settings.learning_rate * SCHEDULES[settings.schedule](settings, step)
     return rate * (step + 1) / settings.warmup if step < settings.warmup else rate

@@ -1,9 +1,10 @@
-"""A training function of the user's own, which takes the optimiser steps in the place of srsweep's.
+"""Runs a training function that the user wrote, which replaces srsweep's own optimiser steps.
 
-`train.function: FILE.py:NAME` names it. It is a generator: it gets a `TrainingJob` and yields the loss of each step.
-srsweep counts the steps, evaluates and stores the network, and stops or resumes the training between two of them.
+The setting `train.function: FILE.py:NAME` names the function. It is a generator that gets a `TrainingJob` and yields
+the loss of each step. srsweep counts the steps, and evaluates and stores the network. Between two steps, it may stop or
+resume the training.
 
-Worked example. A training of three steps that is stopped after the second:
+Worked example. A training run of three steps is stopped after the second step:
 
     def train(job):                                  # job.steps is range(0, 3)
         optimizer = torch.optim.Adam(job.network.parameters())
@@ -13,8 +14,8 @@ Worked example. A training of three steps that is stopped after the second:
             ...
             yield loss                               # called for twice, then the generator is closed
 
-The resumed training calls `train` again with job.steps = range(2, 3) and the network as it was, and `keep` fills the
-optimizer from the checkpoint before it returns.
+The resumed training run calls `train` again with job.steps = range(2, 3) and the network as it was. `keep` then loads
+the state of the optimizer from the checkpoint before it returns.
 """
 
 import importlib.util
@@ -35,7 +36,7 @@ from sweeps.train.settings import TrainSettings, differing
 from sweeps.train.step import to_float
 
 STEP_SEEDS = 1_000_003
-"""Distance between the random seeds of two trials. It is larger than most numbers of steps."""
+"""Factor by which the trial's seed is multiplied before the step is added. It is larger than most numbers of steps."""
 
 
 class Stateful(Protocol):
@@ -45,34 +46,35 @@ class Stateful(Protocol):
         """Returns the state: tensors, numbers and texts in dicts and lists."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> object:
-        """Takes over a state that `state_dict` returned."""
+        """Restores a state that `state_dict` returned."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrainingJob:
-    """What a training function gets."""
+    """The argument of a training function: the network, the settings, and the training images."""
 
     network: nn.Module
-    """The network on `device`, with the weights that it has before the first of `steps`. It is in training mode at each step."""
+    """The network on `device`, with its weights before the first of `steps`. It is in training mode at each step."""
     scale: int
     """The upscaling factor."""
     seed: int
-    """The seed of the trial. Before each step, srsweep seeds torch's random numbers by it and the number of the step."""
+    """The seed of the trial. Before each step, srsweep seeds torch's random generator with a number that depends on
+    this seed and the step."""
     steps: range
-    """The numbers of the steps to take. A resumed training begins above 0."""
+    """The numbers of the steps to take. In a resumed training run, they begin above 0."""
     settings: TrainSettings
-    """The settings under `train`, such as `learning_rate`. Those that shape srsweep's own step, such as `optimizer`, have
-    the effect that the function gives them."""
+    """The settings under `train`, such as `learning_rate`. Settings of srsweep's own step, such as `optimizer`, have an
+    effect only if the function uses them."""
     device: torch.device
     """The device to train on."""
     pairs: PairSet = field(repr=False)
     """The training images."""
     stored: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """The states in the checkpoint, by the names that `keep` got."""
+    """The states in the checkpoint, by the names passed to `keep`."""
     kept: dict[str, Stateful] = field(default_factory=dict, repr=False)
-    """The objects that `keep` got."""
+    """The objects passed to `keep`, by name."""
     samplers: dict[int, PatchSampler] = field(default_factory=dict, repr=False)
-    """The samplers of `batch`, by the size of their patches."""
+    """The patch samplers that `batch` has made, by patch size."""
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """Returns the patches of `step`: low_res (N, 3, p, p) and high_res (N, 3, sp, sp) for scale s, float32 in [0, 1].
@@ -88,9 +90,10 @@ class TrainingJob:
         return to_float(sent(low_res, self.device)), to_float(sent(high_res, self.device))
 
     def keep(self, **objects: Stateful) -> None:
-        """Puts the state of each object into every checkpoint, and fills it from the checkpoint of a resumed training.
+        """Stores the state of each object in every checkpoint. In a resumed training run, restores each object from the
+        checkpoint.
 
-        Raises UserError if the checkpoint of a resumed training lacks one of them.
+        Raises UserError if the checkpoint of a resumed training run lacks the state of an object.
         """
         for name, kept in objects.items():
             self.kept[name] = kept
@@ -113,9 +116,10 @@ TrainingFunction = Callable[[TrainingJob], Iterator[Tensor | float]]
 
 
 def own_step(job: TrainingJob) -> Callable[[int], Tensor]:
-    """Returns the function that takes one step of the job with the training function that the settings name.
+    """Returns a function that takes one step of the job. It uses the training function that the settings name.
 
-    The result raises UserError if the training function ends too early or yields something that is no loss.
+    The returned function raises UserError if the training function ends too early or yields something other than a
+    loss.
     """
     text = job.settings.function
     assert text is not None
@@ -148,7 +152,8 @@ def own_step(job: TrainingJob) -> Callable[[int], Tensor]:
 def load_function(text: str) -> TrainingFunction:
     """Imports FILE.py:NAME and returns the function. The file may import modules that lie beside it.
 
-    Raises UserError if there is no such file or function, and what the file raises while it is imported.
+    Raises UserError if there is no such file or function. Exceptions that the file raises during its import pass
+    through.
     """
     file, _, name = text.rpartition(":")
     path = Path(file).absolute()
@@ -177,12 +182,12 @@ def load_function(text: str) -> TrainingFunction:
 
 
 def functions_of(trainings: Iterable[TrainSettings]) -> list[str]:
-    """Returns the different functions that the trainings of a sweep name, as FILE.py:NAME."""
+    """Returns the distinct training functions that `trainings` name, as FILE.py:NAME."""
     return [each.function for each in differing(trainings, "function") if each.function is not None]
 
 
 def check_function(text: str) -> None:
-    """Raises UserError with one line if the function of a sweep cannot be imported here."""
+    """Raises UserError with a message of one line if the training function `text` cannot be imported on this machine."""
     try:
         load_function(text)
     except UserError:

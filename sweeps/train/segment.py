@@ -1,6 +1,6 @@
 """Runs one segment of a trial: builds the network, trains it and evaluates it.
 
-A segment is the part of a trial from its newest checkpoint up to a given step. The `Segment` contains all settings that
+A segment is the part of a trial from its newest checkpoint up to a given step. A `Segment` contains all settings that
 its training needs, so a driver can send it to another process or machine. The results come back as records.
 """
 
@@ -49,7 +49,7 @@ from sweeps.train.settings import TrainSettings
 from sweeps.train.time_limit import read_note, time_limit
 
 DEVICE_LENGTH = 100
-"""Number of characters that fit in the database column `device` of an attempt."""
+"""Maximum number of characters in the database column `device` of an attempt."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,8 @@ class Segment:
     """Folder of decoded images, on the machine's own disk."""
     threads: int = 1
     mirror: Mirror | None = None
-    """Object store through which machines exchange checkpoints if they share no folder. None if none is used."""
+    """Object store through which machines exchange checkpoints if they share no folder. None: no object store is
+    used."""
     seconds_allowed: float | None = None
     """Seconds after which the worker process is killed. None: no limit."""
     timing: Timing | None = None
@@ -81,7 +82,7 @@ class Segment:
 
     @property
     def note(self) -> Path:
-        """Path of the file that holds the stack of the attempt if its time limit killed it."""
+        """Path of the file to which the time limit writes the stack of the attempt before it kills the process."""
         return self.folder / f"attempt-{self.attempt}.timeout"
 
 
@@ -91,12 +92,12 @@ def run(
     is_stopped: Callable[[], bool] = lambda: False,
     tell_seconds: float | None = None,
 ) -> Iterator[Record]:
-    """Trains a segment and yields its records. The last record is an Outcome, which holds the error if training failed.
+    """Trains a segment and yields its records. The last record is an Outcome. It holds the error if training failed.
 
-    `is_stopped` is called before each step. If it returns True, the state is saved and KeyboardInterrupt is raised. With
-    `tell_seconds`, the segment also yields what it does, while it trains every so many seconds. If
-    the segment takes longer than its time limit, the process is killed. At the end, torch releases the GPU memory that
-    it has cached, because the worker process goes on and other trials on the GPU may need the memory.
+    `is_stopped` is called before each step. If it returns True, the state is saved and KeyboardInterrupt is raised.
+    With `tell_seconds`, the segment also yields activities, every `tell_seconds` seconds during training. If the
+    segment takes longer than its time limit, the process is killed. At the end, torch releases its cached GPU memory,
+    because the worker process goes on and other trials on the GPU may need the memory.
 
     The segment pauses while another process of this user measures a latency on this machine (`sweeps.measure.turns`). The
     pauses count neither as training time nor towards the time limit. Between two records the segment holds no turn.
@@ -116,7 +117,7 @@ def run(
 
 @contextmanager
 def _resting(waiting: Callable[[], AbstractContextManager[object]]) -> Iterator[None]:
-    """Lets the GPU finish the steps that were queued, then waits in the context that `waiting` makes."""
+    """Waits until the GPU has finished the queued steps, then enters the context that `waiting` returns."""
     if torch.cuda.is_initialized():
         torch.cuda.synchronize()
     with waiting():
@@ -126,8 +127,8 @@ def _resting(waiting: Callable[[], AbstractContextManager[object]]) -> Iterator[
 def death(segment: Segment, how: str) -> str:
     """Returns the error to store for an attempt whose worker died.
 
-    `how` is what the driver saw, such as an exit code. If the time limit killed the worker, the error holds the limit
-    and the worker's stack instead.
+    `how` describes what the driver observed, such as an exit code. If the time limit killed the worker, the error gives
+    the limit and the worker's stack instead.
     """
     stood = read_note(segment.note)
     if not stood:
@@ -140,7 +141,9 @@ def death(segment: Segment, how: str) -> str:
 
 
 class MachineFault(Exception):  # noqa: N818 - reads as what happened
-    """The machine lacks something that every trial needs: the device, the images, or the store of checkpoints."""
+    """The error for a machine without something that every trial needs: the device, the images, or the store of
+    checkpoints.
+    """
 
 
 def _run(
@@ -188,9 +191,9 @@ def _run(
 
 
 def _time(segment: Segment, timing: Timing) -> tuple[Latency, list[Measurement]]:
-    """Measures the latency of the segment's network, and returns it with NTIRE's scores that are objectives.
+    """Returns the measured latency of the segment's network, and the NTIRE scores that are objectives of the sweep.
 
-    Raises MachineFault if the other latencies of the sweep were measured on a different device or in a different way.
+    Raises MachineFault if the sweep's other latencies were measured on another device or in another way.
     """
 
     def time_here(network: Architecture, limit: float | None) -> Latency:
@@ -232,9 +235,10 @@ def _judged(error: Exception) -> dict[str, Any]:
 
 
 def _prepare(segment: Segment) -> tuple[DataSplit, str]:
-    """Fetches earlier checkpoints and opens the images.
+    """Fetches the trial's earlier checkpoints and opens the images.
 
-    Returns the images and the model name of the device. Raises MachineFault if the machine lacks any of these.
+    Returns the images and the model name of the device. Raises MachineFault if the device, the images or the store of
+    checkpoints is not available.
     """
     try:
         device = device_name(segment.train)
@@ -260,7 +264,7 @@ def _push(segment: Segment) -> None:
 def _blaming(mirror: Mirror) -> Iterator[None]:
     """Turns every error of an object store into a MachineFault.
 
-    It catches all types of errors, because the package of each object store has its own types.
+    All types of exceptions are caught, because the package of each object store defines its own.
     """
     try:
         yield
@@ -274,7 +278,8 @@ def device_name(settings: TrainSettings) -> str:
 
 
 def computed(settings: TrainSettings, threads: int) -> str:
-    """Returns a text that names what rounding depends on, such as '2 threads, float32' or 'CUDA, bfloat16'.
+    """Returns a text that names the conditions on which rounding depends, such as '2 threads, float32' or 'CUDA,
+    bfloat16'.
 
     If this text differs between two runs, the last bits of their results may differ.
     """
@@ -286,9 +291,9 @@ def computed(settings: TrainSettings, threads: int) -> str:
 
 
 def computed_on(device: str, checkpoints: Checkpoints) -> str:
-    """Returns the text for the attempt's column `device`: the device, and what rounding depends on (see `computed`).
+    """Returns the text for the attempt's column `device`: the device and the result of `computed`.
 
-    If the attempt resumes from a state that was rounded differently, the text says that too.
+    If the attempt resumes from a state that was computed with other rounding, the text mentions it.
     """
     state = newest_state(checkpoints, "cpu")
     before = checkpoints.computed if state is None else str(state.get("computed", "unknown"))
@@ -299,7 +304,10 @@ def computed_on(device: str, checkpoints: Checkpoints) -> str:
 
 
 def training_of(segment: Segment, split: DataSplit) -> Training:
-    """Returns the training that the segment is a part of. Only checkpoints of this training can be resumed."""
+    """Returns a description of the training run that the segment belongs to.
+
+    Only checkpoints of this run can be resumed.
+    """
     return Training(
         architecture=architecture(segment.family, segment.knobs).key,
         scale=segment.scale,
@@ -321,14 +329,16 @@ def _checkpoints(segment: Segment, split: DataSplit) -> Checkpoints:
 
 
 def _variant(segment: Segment) -> dict[str, Any]:
-    """Returns what a checkpoint states about its network: family, knobs, scale and, if it is rounded, `quantize`."""
+    """Returns what a checkpoint records about its network: family, knobs, scale and, with simulated rounding,
+    `quantize`.
+    """
     variant = {"family": segment.family, "knobs": segment.knobs, "scale": segment.scale}
     quantize = segment.train.quantize
     return variant if quantize is None else variant | {"quantize": quantize}
 
 
 def _forget_older(segment: Segment) -> None:
-    """Deletes the checkpoints of older attempts, if this attempt has written a checkpoint."""
+    """Deletes the checkpoints of older attempts once this attempt has written a checkpoint."""
     if checkpoint_path(segment.folder, segment.attempt).exists():
         older = [checkpoint_path(segment.folder, attempt) for attempt in range(1, segment.attempt)]
         for path in older:

@@ -1,4 +1,4 @@
-"""Settings under `train` in a sweep file."""
+"""The settings under `train` in a sweep file."""
 
 import json
 import re
@@ -32,12 +32,12 @@ Beta = Annotated[float, Number, Field(ge=0, lt=1)]
 OPTIMIZERS = ("adam", "adamw")
 LARGEST_PATCH = 4_096
 MAX_PIXELS = 2**28
-"""The largest number of high-resolution pixels in the batch of one step. At this number, a step of the smallest network
+"""Maximum number of high-resolution pixels in the batch of one step. With this number, a step of the smallest network
 takes 15 GiB of memory."""
 
 
 def batch_fault(settings: "TrainSettings", scale: int) -> str | None:
-    """Returns why a batch of patches is too large for any machine, or None if it is not."""
+    """Returns a message if a batch of patches is too large for any machine, or None if it is not."""
     side = settings.patch_size * scale
     pixels = settings.batch_size * side**2
     if pixels <= MAX_PIXELS:
@@ -52,7 +52,7 @@ def batch_fault(settings: "TrainSettings", scale: int) -> str | None:
 
 
 def _size(stage: object) -> int | None:
-    """Returns the size in a stage that has not been checked yet, or None if it has no whole number there."""
+    """Returns the `size` of a stage that has not been validated yet, or None if that is not a whole number."""
     written = stage.get("size") if isinstance(stage, Mapping) else getattr(stage, "size", None)
     try:
         size = parse_quantity(written)
@@ -62,30 +62,30 @@ def _size(stage: object) -> int | None:
 
 
 class PatchStage(BaseModel):
-    """A part of a training during which patches have one size."""
+    """A part of a training run in which all patches have the same size."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     size: Annotated[int, Number, Field(ge=4, le=LARGEST_PATCH)]
     """Height and width of the training patches, in low-resolution pixels."""
     until: Annotated[float, Number, Field(gt=0, le=1)] = 1.0
-    """Share of all steps after which the stage ends. The last stage ends at 1."""
+    """Fraction of all steps at which the stage ends. The last stage ends at 1."""
 
 
 def _with_weights(teacher: object) -> object:
-    """Returns the setting of a teacher as a mapping, also if only the file of its weights is given."""
+    """Returns the setting `teacher` as a mapping. A text becomes a mapping with the file of the weights."""
     return {"weights": teacher} if isinstance(teacher, str) else teacher
 
 
 class TeacherSettings(BaseModel):
-    """A trained network whose output a training imitates."""
+    """A trained network whose output the network in training imitates."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     weights: Annotated[str, AfterValidator(expanded)]
-    """File of the teacher's weights: a checkpoint of srsweep, or one of a public code."""
+    """File of the teacher's weights: a checkpoint of srsweep or of a public code."""
     family: str | None = None
-    """Family of the teacher. null: a checkpoint of srsweep states it."""
+    """Family of the teacher. null: the family that a checkpoint of srsweep names."""
     knobs: dict[str, Any] = {}
     """Knobs of the teacher that differ from the published network of its family."""
 
@@ -107,9 +107,11 @@ class DistillSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     teacher: Annotated[TeacherSettings, BeforeValidator(_with_weights), OrText()]
-    """The teacher: the file of its weights, or a mapping with weights, family and knobs. Its scale must be the sweep's."""
+    """The teacher: the file of its weights, or a mapping with weights, family and knobs. It must have the sweep's
+    scale."""
     weight: Annotated[float, Number, Field(gt=0, le=1e6)] = 1.0
-    """Weight of the loss between output and teacher, beside 1 for the loss between output and original."""
+    """Weight of the loss between the output and the teacher's output. The loss between the output and the original has
+    weight 1."""
 
 
 class TrainSettings(BaseModel):
@@ -120,60 +122,65 @@ class TrainSettings(BaseModel):
     )
 
     steps: Annotated[int, Number, Field(ge=1, le=MAX_STEPS)] = 4000
-    """Number of steps of a full training."""
+    """Number of steps in a full training run."""
     patch_size: Annotated[int, Number, Field(ge=4, le=LARGEST_PATCH)] = 24
     """Height and width of the training patches, in low-resolution pixels."""
     patch_stages: tuple[PatchStage, ...] | None = None
     """Stages with patches of different sizes, such as [{until: 0.5, size: 24}, {size: 48}]. patch_size is then the
     largest size and need not be given. null: all patches have patch_size."""
     batch_size: Annotated[int, Number, Field(ge=1, le=65_536)] = 16
-    """Number of patches in the batch of one step. Together, the high-resolution patches of a batch have at most 2^28 pixels."""
+    """Number of patches in the batch of one step. The high-resolution patches of a batch may have at most 2^28 pixels
+    in total."""
     learning_rate: Annotated[float, Number, Field(gt=0, le=1e6)] = 1e-3
-    """Largest learning rate."""
+    """Maximum learning rate."""
     loss: Annotated[
         str | dict[str, Annotated[float, Field(gt=0, le=HEAVIEST)]], BeforeValidator(parse_loss)
     ] = "l1"
     """The loss that training minimizes. l1: the mean absolute difference between output and original. charbonnier: a
-    smooth form of l1. mse: the mean squared difference. fft: the mean absolute difference of their spectra. A mapping
-    from these names to weights is a weighted sum, such as {l1: 1.0, fft: 0.05}."""
+    smooth form of l1. mse: the mean squared difference. fft: the mean absolute difference between the spectra of output
+    and original. A mapping from names to weights, such as {l1: 1.0, fft: 0.05}, gives a weighted sum."""
     schedule: Annotated[str, one_of(SCHEDULES)] = "one_cycle"
-    """How the learning rate changes during a training. constant: it does not change. halve: it halves every
-    `halve_every` steps, as in many papers. cosine: it falls to zero along a cosine. one_cycle: it rises linearly over
-    the first 30 % of the training, then falls to zero along a cosine. cosine_restarts: it falls to zero along a cosine
-    several times, and returns to its largest value at each step in `restarts`."""
+    """How the learning rate changes during training. constant: it does not change. halve: it halves every `halve_every`
+    steps, as in many papers. cosine: it falls to zero along a cosine. one_cycle: it rises linearly over the first 30 %
+    of the training, then falls to zero along a cosine. cosine_restarts: it falls to zero along a cosine several times,
+    and returns to its largest value at each step in `restarts`."""
     restarts: tuple[Annotated[int, Number, Field(ge=1, le=MAX_STEPS)], ...] | None = None
     """Steps at which `schedule: cosine_restarts` restarts. The network is also evaluated at these steps. null: the schedule
     restarts at the rungs of search.halving."""
     halve_every: Annotated[int, Number, Field(ge=1, le=MAX_STEPS)] = 200_000
-    """Number of steps between two halvings of the learning rate with `schedule: halve`."""
+    """Number of steps after which `schedule: halve` halves the learning rate."""
     warmup: Annotated[int, Number, Field(ge=0, le=MAX_STEPS)] = 0
-    """Number of steps at the beginning during which the learning rate of the schedule is multiplied by a factor that
-    rises linearly to 1. It must be 0 with schedule: one_cycle, which rises by itself."""
+    """Number of steps at the beginning during which a factor for the learning rate rises linearly to 1. It must be 0
+    with schedule: one_cycle, whose learning rate rises by itself."""
     optimizer: Annotated[str, one_of(OPTIMIZERS)] = "adam"
-    """The optimizer. adam: Adam; it adds weight decay to the gradient. adamw: AdamW; it shrinks the weights by
-    learning_rate times weight_decay at each step, apart from the gradient."""
+    """The optimizer. adam: Adam; it adds weight decay to the gradient. adamw: AdamW; at each step, it shrinks the
+    weights by learning_rate times weight_decay, independently of the gradient."""
     betas: tuple[Beta, Beta] = (0.9, 0.999)
-    """How much of the running means of the gradient and of its square the optimizer keeps at each step."""
+    """Fractions of two running means that the optimizer keeps at each step: the mean of the gradient and the mean of
+    its square."""
     weight_decay: Annotated[float, Number, Field(ge=0, le=1e6)] | None = None
     """Strength of the pull of all weights towards 0. null: 0 with adam, 0.01 with adamw, as in PyTorch."""
     ema: Annotated[float, Number, Field(gt=0, lt=1)] | None = None
     """Decay of an exponential moving average of the weights, such as 0.999. The averaged weights are evaluated, stored
     and exported as the network, and training continues with the weights themselves. null: no average."""
     warm_start: Annotated[str, AfterValidator(expanded)] | None = None
-    """File of weights that each training starts from: a checkpoint of srsweep, or one of a public code. It may be for
-    another scale; layers whose shapes depend on the scale then start new. null: all weights start at random."""
+    """File of weights from which each training run starts: a checkpoint of srsweep or of a public code. The file may be
+    for another scale. Layers whose shapes depend on the scale then start with random weights. null: all weights start
+    at random."""
     distill: DistillSettings | None = None
     """Distillation from a trained network, such as {teacher: runs/large/3/attempt-1.pt, weight: 1}. null: none."""
     function: Annotated[str, AfterValidator(expanded)] | None = None
-    """A training function of your own, as FILE.py:NAME, that takes the steps in the place of srsweep's. Losses, optimizers and
-    schedules are then its own. null: srsweep's own step."""
+    """Your own training function, as FILE.py:NAME. It replaces srsweep's steps and chooses its own loss, optimizer and
+    schedule. null: srsweep takes the steps."""
     quantize: Literal["int8"] | None = None
-    """Simulated rounding. int8: the folded network trains with its weights and activations rounded as in INT8, and its
-    output clipped to [0, 1], so that an INT8 file loses less. It trains in float32. null: no rounding."""
+    """Simulated rounding. int8: the folded network trains with weights and activations rounded as in INT8 and with its
+    output clipped to [0, 1]. An exported INT8 file then loses less quality. Training runs in float32. null: no
+    rounding."""
     clip_gradient: Annotated[float, Number, Field(gt=0, le=1e6)] | None = None
-    """Largest norm of the gradient of all weights. A longer gradient is scaled down. null: gradients are not clipped."""
+    """Maximum norm of the gradient of all weights. A larger gradient is scaled down. null: gradients are not
+    clipped."""
     evaluate_every: Annotated[int, Number, Field(ge=1, le=MAX_STEPS)] = 1000
-    """Number of steps between two evaluations on the validation images. Each evaluation also writes a checkpoint."""
+    """Number of steps between two evaluations on the validation images. A checkpoint is written at each evaluation."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Precision of the computation. bfloat16: mixed precision by autocast. float32: full precision, without TF32 on a GPU.
     auto: bfloat16 if the processor or GPU computes it natively, else float32."""
@@ -187,7 +194,7 @@ class TrainSettings(BaseModel):
 
     @property
     def mean_patch_area(self) -> float:
-        """The mean over all steps of the number of low-resolution pixels in a patch."""
+        """The number of low-resolution pixels in a patch, averaged over all steps."""
         if self.patch_stages is None:
             return self.patch_size**2
         starts = (0.0, *(stage.until for stage in self.patch_stages))
@@ -218,7 +225,7 @@ class TrainSettings(BaseModel):
 
     @property
     def computed_precision(self) -> str:
-        """The setting `precision`, or float32 if the training simulates rounding."""
+        """The setting `precision`, or 'float32' if training simulates rounding."""
         return self.precision if self.quantize is None else "float32"
 
     @field_validator("patch_stages")
@@ -289,9 +296,9 @@ class TrainSettings(BaseModel):
 
 
 def training_with(train: TrainSettings, recipe: Recipe) -> TrainSettings:
-    """Returns the settings `train`, which all trials of a sweep share, with those of a trial's recipe.
+    """Returns a trial's training settings: `train`, which all trials of a sweep share, updated by the trial's `recipe`.
 
-    Raises UserError with one line if they do not fit together.
+    Raises UserError with a message of one line if the two do not fit together.
     """
     if not recipe:
         return train
@@ -303,7 +310,7 @@ def training_with(train: TrainSettings, recipe: Recipe) -> TrainSettings:
 
 
 def differing(trainings: Iterable[TrainSettings], *names: str) -> list[TrainSettings]:
-    """Returns the first of the trainings with each combination of values of the settings `names`."""
+    """Returns, for each combination of values of the settings `names`, the first of `trainings` that has it."""
     found: dict[str, TrainSettings] = {}
     for each in trainings:
         chosen = each.model_dump(mode="json", include={*names})
@@ -312,10 +319,10 @@ def differing(trainings: Iterable[TrainSettings], *names: str) -> list[TrainSett
 
 
 def heaviest(trainings: Sequence[TrainSettings]) -> TrainSettings:
-    """Returns settings that need at least the memory of each of the trainings, apart from the size of a teacher.
+    """Returns settings that need at least as much memory as each of `trainings`, not counting the teacher.
 
-    They are those of the training with the largest batch, with averaged weights and a teacher if any training has
-    these. A single training is returned as it is.
+    The result is the item of `trainings` with the largest batch. It gets averaged weights and a teacher if any item has
+    these. A single item is returned unchanged.
     """
     largest = max(trainings, key=lambda each: each.batch_size * each.patch_size**2)
     missing = {
@@ -328,9 +335,9 @@ def heaviest(trainings: Sequence[TrainSettings]) -> TrainSettings:
 
 
 def work_of(settings: TrainSettings) -> str:
-    """Returns the settings that change the work of a step besides its batch, such as ', ema 0.9'.
+    """Returns a text with the settings, apart from the batch, that change the work of a step, such as ', ema 0.9'.
 
-    Settings that have their default are left out, so the text is usually empty.
+    Settings with default values are left out, so the text is usually empty.
     """
     names = {"loss", "ema", "distill", "quantize"}
     values, defaults = (

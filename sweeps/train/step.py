@@ -1,11 +1,11 @@
-"""One optimiser step, as fast as plain PyTorch allows on the device.
+"""Builds the function that takes one optimiser step, as fast as plain PyTorch allows on the device.
 
 On every device, images are channels-last in memory and Adam is fused. On a CPU, freed memory is kept for the next step.
 A CPU that computes in bfloat16 also gets a network whose slow operators are rewritten
 (`sweeps.train.fast_cpu.graph_rewrites`). On CUDA, the images stay on the device if they fit there. Patches are then cut
 on the device, and the whole step is one CUDA graph (`sweeps.train.cuda_graph`). Patches that are degraded
-(`data.degradation`) are cut on the host, and a process says so once. Each step returns its loss as a tensor,
-so that the host need not wait for the GPU.
+(`data.degradation`) are cut on the host, and each process logs that once. Each step returns its loss as a tensor, so
+that the host need not wait for the GPU.
 """
 
 import warnings
@@ -45,9 +45,9 @@ def make_step(
 ) -> Step:
     """Returns the function that takes one optimiser step on patches from `sampler` with the learning rate `rate(step)`.
 
-    If the settings have stages, the patches of each stage have their own size, and only that differs from `sampler`.
-    If `average` is given, each step updates it too. `teacher` is the network of `sweeps.train.teacher.teacher_of`. If a training resumes, the state of `optimizer` must be loaded
-    before the call.
+    If the settings have stages, each stage uses a copy of `sampler` with its own patch size. If `average` is given,
+    each step updates it too. `teacher` is the result of `sweeps.train.teacher.teacher_of`. In a resumed training run,
+    the state of `optimizer` must be loaded before this function is called.
     """
     update = make_update(network, optimizer, settings, average, teacher)
 
@@ -86,8 +86,8 @@ def _make_step(
 def _staged(settings: TrainSettings, of_size: Callable[[int], Step]) -> Step:
     """Returns a step function whose patches have the size of the stage that the step belongs to.
 
-    Each stage gets a step function of its own, because a CUDA graph works on tensors of fixed shapes. The function of
-    the stage before is released first, and with it the memory of its graph.
+    Each stage gets a step function of its own, because a CUDA graph works on tensors of fixed shapes. The previous
+    stage's function and the memory of its graph are released first.
     """
     size, current = 0, None
 
@@ -102,7 +102,10 @@ def _staged(settings: TrainSettings, of_size: Callable[[int], Step]) -> Step:
 
 
 def _can_be_cut_there(sampler: PatchSampler, device: torch.device) -> bool:
-    """Returns whether patches can be cut on a GPU. If they are degraded, they cannot, and a process warns once."""
+    """Returns whether patches can be cut on `device`.
+
+    Degraded patches cannot be cut on a GPU; each process warns once.
+    """
     if sampler.pairs.degradation is None:
         return resident(sampler.pairs, device) is not None
     global _told_of_degradation  # noqa: PLW0603 - once a process
@@ -160,6 +163,6 @@ def make_update(
 def to_float(batch: Tensor) -> Tensor:
     """Converts uint8 (N, 3, H, W) to float32 in [0, 1].
 
-    The result is channels-last in memory, because training on a CPU is three times as fast in that layout.
+    The result is channels-last in memory, because training on a CPU is three times faster in that layout.
     """
     return batch.to(torch.float32, memory_format=torch.channels_last).div_(255)

@@ -1,4 +1,4 @@
-"""The teacher of a distillation: a trained network whose output the trained network imitates."""
+"""The teacher of a distillation: a trained network whose output the network in training imitates."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,7 +20,7 @@ KEY = "train.distill.teacher"
 def teacher_architecture(settings: TrainSettings) -> Architecture | None:
     """Returns the architecture of the teacher, or None if the settings name no teacher.
 
-    Raises UserError if neither the settings nor the file of the weights state it.
+    Raises UserError if neither the settings nor the weights file gives the architecture.
     """
     if settings.distill is None:
         return None
@@ -39,9 +39,10 @@ def teacher_architecture(settings: TrainSettings) -> Architecture | None:
 
 
 def largest_teacher(trainings: Iterable[TrainSettings], scale: int) -> Architecture | None:
-    """Returns the architecture of the teacher that needs the most memory in any of the trainings; None without a teacher.
+    """Returns the architecture of the teacher in `trainings` that needs the most memory, or None if there is no
+    teacher.
 
-    Raises UserError like `teacher_architecture`.
+    Raises UserError under the same conditions as `teacher_architecture`.
     """
     found = map(teacher_architecture, differing(trainings, "distill"))
     known = [each for each in found if each is not None]
@@ -49,10 +50,11 @@ def largest_teacher(trainings: Iterable[TrainSettings], scale: int) -> Architect
 
 
 def teacher_of(settings: TrainSettings, scale: int, device: torch.device) -> nn.Module | None:
-    """Returns the teacher on `device`, in evaluation mode and without gradients. None if the settings name none.
+    """Returns the teacher on `device`, in evaluation mode and without gradients. Returns None if the settings name no
+    teacher.
 
-    Raises UserError if the weights cannot be read, or if they do not fit the teacher at `scale`. The random numbers of
-    torch are left as they were.
+    Raises UserError if the weights cannot be read, or if they do not fit the teacher at `scale`. The state of torch's
+    random generator is unchanged.
     """
     wanted = teacher_architecture(settings)
     if wanted is None or settings.distill is None:

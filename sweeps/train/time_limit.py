@@ -1,6 +1,7 @@
 """A time limit that ends a process even if it hangs.
 
-A timer outside Python code writes the stack of every thread to a file, the note, and kills the process.
+A timer that does not depend on the Python interpreter writes the stack of every thread to a file, the note. Then it
+kills the process.
 """
 
 import faulthandler
@@ -12,21 +13,22 @@ from pathlib import Path
 from typing import TextIO
 
 GRACE = 10.0
-"""Seconds that writing the note may take. After that, the process is killed even if the note is not written."""
+"""Time limit for writing the note, in seconds. After that, the process is killed even if the note is not complete."""
 
 
 LONGEST_WAIT = 3600.0
-"""Seconds that a wait for others may take in addition to the limit. The process is killed after that: it hangs."""
+"""Maximum duration, in seconds, of a wait for other processes, in addition to the time limit. A process that waits
+longer counts as hanging and is killed."""
 
 
 @contextmanager
 def time_limit(
     seconds: float | None, note: Path
 ) -> Iterator[Callable[[], AbstractContextManager[object]]]:
-    """Kills this process if the block of the `with` statement takes longer than `seconds`. None: no limit.
+    """Kills this process if the `with` block takes longer than `seconds`. None: no limit.
 
-    The file `note` then holds the stack of every thread. Only a worker may use this function, never the driver.
-    Yields a function whose result is a context: the time that the process spends in it does not count.
+    The file `note` then holds the stack of every thread. Only a worker may use this function, never the driver. Yields
+    a function that returns a context manager. Time spent in this context does not count.
     """
     if seconds is None:
         yield nullcontext
@@ -70,7 +72,10 @@ def time_limit(
 
 
 def _open(note: Path) -> TextIO | None:
-    """Opens the note, or returns None if it cannot be written. If the disk is at fault, training will report that."""
+    """Opens the note for writing.
+
+    Returns None if that fails; if the disk is at fault, training will report it later.
+    """
     try:
         note.parent.mkdir(parents=True, exist_ok=True)
         return note.open("w", encoding="utf-8")
@@ -79,7 +84,7 @@ def _open(note: Path) -> TextIO | None:
 
 
 def read_note(note: Path) -> str:
-    """Returns the stack of a process that its time limit killed. Empty if something else ended the process."""
+    """Returns the stack of a process that its time limit killed, or '' if something else ended the process."""
     try:
         return note.read_text(encoding="utf-8")
     except OSError:
