@@ -335,8 +335,7 @@ def _resume(
 
 
 def _raw(network: nn.Module, average: Average | None, ended: bool) -> dict[str, Any]:
-    """Returns the part of a checkpoint that exists only with averaging: the raw weights that training continues with.
-    """
+    """Returns the part of a checkpoint that exists only with averaging: the raw weights that training continues with."""
     return {} if average is None or ended else {"raw": network.state_dict()}
 
 
