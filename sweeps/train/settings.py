@@ -122,7 +122,7 @@ class TrainSettings(BaseModel):
     )
 
     steps: Annotated[int, Number, Field(ge=1, le=MAX_STEPS)] = 4000
-    """Number of steps in a full training run."""
+    """Number of steps of a full training."""
     patch_size: Annotated[int, Number, Field(ge=4, le=LARGEST_PATCH)] = 24
     """Height and width of the training patches, in low-resolution pixels."""
     patch_stages: tuple[PatchStage, ...] | None = None
