@@ -163,7 +163,7 @@ class RedrawingTPE(TPESampler):  # type: ignore[misc]
     suggestion counts as a failed trial. TPE learns nothing from failed trials, so the densities stay valid.
     """
 
-    def __init__(self, seed: int, constraints: Shortfalls | None) -> None:
+    def __init__(self, seed: int, constraints: Shortfalls | None = None) -> None:
         super().__init__(seed=seed, constraints_func=constraints)
         self._halves: dict[bool, list[FrozenTrial]] = {}
         """True -> the good trials. False -> the other trials."""
