@@ -222,6 +222,7 @@ const callbacks = {
 
   fill(given, id) {
     const card = (given ?? {})[id.name];
+    page.pointsOf = given?.pointsOf ?? page.pointsOf;
     if (!card) return Array(3).fill(same());
     cards.set(JSON.stringify({ name: id.name, type: id.type }), { id, card });
     return [drawn(card), card.title, card.text];
@@ -238,7 +239,6 @@ const callbacks = {
   view(name) { page.view = name; return same(); },
   views(known) { if (known) { page.views = known; showTabs(); } return same(); },
   drag(what) { page.drag = what; redraw(); return same(); },
-  points(pointsOf) { page.pointsOf = pointsOf ?? {}; redraw(); return same(); },
 
   clicked(events) {
     const at = window.dash_clientside.callback_context.triggered[0];

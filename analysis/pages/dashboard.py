@@ -183,7 +183,6 @@ def _draw(app: dash.Dash, watch: Watch) -> None:
         Output("quality", "value"),
         Output("shown", "data"),
         Output("known-views", "data"),
-        Output("points-of", "data"),
         Input("sweep", "value"),
         Input("cost", "value"),
         Input("quality", "value"),
@@ -197,7 +196,7 @@ def _draw(app: dash.Dash, watch: Watch) -> None:
         try:
             live = watch.live(sweep)
         except UserError as error:
-            return no_update, visible(str(error)), *controls, [str(error)], no_update, no_update
+            return no_update, visible(str(error)), *controls, [str(error)], no_update
         costs = cost_choices(live) or ["params", "multadds"]
         qualities = live.facts.qualities
         cost = cost if cost in (*costs, *qualities) else costs[0]
@@ -212,9 +211,9 @@ def _draw(app: dash.Dash, watch: Watch) -> None:
         if now == shown:
             raise dash.exceptions.PreventUpdate
         card = live_pareto(live, cost, quality)
-        top = {"pareto": store_of([card])[card.name]}
+        top = {"pareto": store_of([card])[card.name], "pointsOf": live.points_of}
         controls = [options([*costs, *qualities]), cost, options([*qualities, *costs]), quality]
-        return top, summary(live), *controls, now, view_options(live), live.points_of
+        return top, summary(live), *controls, now, view_options(live)
 
 
 def _open(app: dash.Dash, watch: Watch, read_only: bool) -> None:

@@ -89,7 +89,6 @@ STORES = (
     "panel-cards",
     "built",
     "known-views",
-    "points-of",
     "limit-steps",
     "limits-now",
     "asked",

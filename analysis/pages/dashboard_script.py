@@ -28,7 +28,6 @@ def add_browser_callbacks(app: dash.Dash) -> None:
         "view": Input("view", "value"),
         "views": Input("known-views", "data"),
         "drag": Input("drag", "value"),
-        "points": Input("points-of", "data"),
         "again": Input("page", "data"),
         "drop": Input({"type": "drop", "key": ALL}, "n_clicks"),
         "clear": Input("clear", "n_clicks"),

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from analysis.read.notes import load_notes
+from searchspace.architecture import architecture
 from srsweep.noting import saver
 from sweeps.store.notes import save_note
 from tests.browser.chromium import Browser, Chromium
@@ -42,6 +43,10 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
         database.trial(first, number, 26 + 0.3 * number, 2e4 * (number + 1), 1e9 * (number + 1))
     database.trial(first, 6, 25.0, 9e4, 1e9, state="running")
     database.trial(first, 7, None, 9e4, 1e9, state="failed", error="ValueError: no")
+    seeds = database.sweep("seeds")
+    network = architecture("slwsr", {"n_feats": 9})
+    for number in range(2):
+        database.trial(seeds, number, 26.0 + number, 2e4, 1e9, network=network, seed=number)
     yield database
     database.store.close()
 
@@ -100,6 +105,15 @@ def test_a_link_selects_its_trials_and_compares_them(shown: tuple[Chromium, str]
     page.wait_for(RINGS, lambda text: text == "#4")
     assert "trial=4" in page.evaluate("location.search")
     assert "trial=1" not in page.evaluate("location.search")
+
+
+def test_a_trial_of_another_seed_is_marked_at_the_point_of_its_architecture(
+    shown: tuple[Chromium, str],
+) -> None:
+    page = opened(shown, "?sweep=seeds&trial=0")
+    assert page.wait_for(RINGS) == "#0"
+    point = "document.querySelector('#pareto .js-plotly-plot').data.find((t) => t.name === 'slwsr')"
+    assert page.evaluate(f"{point}.customdata.join()") == "seeds#1"  # the better one of two
 
 
 def test_a_link_to_no_sweep_of_this_database_is_said_to_be_one(
