@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from analysis.choose.front import load_front
 from analysis.read.frames import load_sweeps, load_trials
 from analysis.tables import front_table, spread_columns
+from searchspace.quantity import parse_milliseconds
 from sweeps.config.sweep_config import ConfigError, SweepConfig, parse_config
 from sweeps.engine.outcomes import SweepFailed
 from sweeps.engine.sweep import Sweep
@@ -20,7 +21,6 @@ from sweeps.measure.latency_objective import (
     is_timing,
     key_of,
     measurements_of,
-    parse_milliseconds,
     refuse_slow,
 )
 from sweeps.measure.load import Load, Meter
