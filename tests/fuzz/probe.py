@@ -29,7 +29,7 @@ def reader(folder: Path) -> Callable[[Path], None]:
         raise Long("refused")
 
     def grow() -> None:
-        bytearray(1_200_000_000)[::4096] = b"x" * 292_969
+        bytes(range(256)) * (60 << 12)  # 60 MiB
 
     def busy() -> None:
         until = time.process_time() + 1.1

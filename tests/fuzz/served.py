@@ -70,8 +70,8 @@ IMPORTED = [
 class Reader:
     """The child process for one kind of input. Its memory and its time are limited."""
 
-    def __init__(self, kind: str, folder: Path) -> None:
-        self.kind, self.folder = kind, folder
+    def __init__(self, kind: str, folder: Path, memory: int = MEMORY) -> None:
+        self.kind, self.folder, self.memory = kind, folder, memory
         self.process: ForkServerProcess | None = None
         self.pipe: Connection | None = None
         self.stacks: IO[str] = tempfile.NamedTemporaryFile("w+")  # noqa: SIM115 - closed by __exit__
@@ -115,7 +115,7 @@ class Reader:
     def _start(self) -> ForkServerProcess:
         self.started += 1
         self.pipe, theirs = _context().Pipe()
-        work = (self.kind, self.folder, theirs, self.stacks.name)
+        work = (self.kind, self.folder, theirs, self.stacks.name, self.memory)
         self.process = _context().Process(target=serve, args=work, daemon=True)
         single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         with mock.patch.dict(os.environ, single | {"PYTHONPATH": str(ROOT)}):
@@ -169,8 +169,8 @@ def _context() -> ForkServerContext:
     return context
 
 
-def judged(read: Callable[[Path], None], path: Path) -> Result:
-    """Calls `read` with `path` in this process and returns what came out."""
+def judged(read: Callable[[Path], None], path: Path, memory: int = MEMORY) -> Result:
+    """Calls `read` with `path` in this process and returns what came out. `memory` is in bytes."""
     from searchspace.errors import UserError
     from sweeps.store.store import StoreError
 
@@ -191,8 +191,8 @@ def judged(read: Callable[[Path], None], path: Path) -> Result:
         if not issubclass(one.category, (DeprecationWarning, ResourceWarning)):
             cause = cause or f"{one.category.__name__} at {_short(one.filename)}"
             text = text or str(one.message)
-    if grown > MEMORY:  # first, because filling a gigabyte takes a second too on a busy machine
-        cause = cause or "memory: takes more than a gigabyte"
+    if grown > memory:  # first, because filling a gigabyte takes a second too on a busy machine
+        cause = cause or f"memory: takes more than {memory >> 20} MiB"
     if seconds > SECONDS:
         cause = cause or "slow: takes more than a second"
     return Result("fault" if cause else verdict, cause, text[:8_000], seconds, grown)
@@ -249,7 +249,7 @@ def _status(name: str) -> int:
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 
-def serve(kind: str, folder: Path, answers: Connection, stacks: str) -> None:
+def serve(kind: str, folder: Path, answers: Connection, stacks: str, memory: int) -> None:
     """Is the child: reads the path of each input from `answers` and sends its Result. The file `stacks` is its output."""
     from tests.fuzz.kinds import KINDS, PROBE
 
@@ -270,4 +270,4 @@ def serve(kind: str, folder: Path, answers: Connection, stacks: str) -> None:
             path = answers.recv()
         except EOFError:
             return
-        answers.send(judged(read, path))
+        answers.send(judged(read, path, memory))
