@@ -15,7 +15,7 @@ from srsweep.errors import say
 from srsweep.latency_import import complete_of
 from srsweep.options import (
     DATABASE,
-    SCALE,
+    SCALES,
     ExpandedPath,
     locate,
     parse_architectures,
@@ -30,7 +30,12 @@ from sweeps.store.store import Store
 @click.command()
 @click.argument("file", type=ExpandedPath(path_type=Path, dir_okay=False, exists=True))
 @click.argument("network", metavar="NETWORK...", nargs=-1, required=True)
-@SCALE
+@click.option(
+    "--scale",
+    type=click.Choice(SCALES),
+    help="Upscaling factor of networks given as FAMILY KNOB=VALUE. Default: that of the model, "
+    "otherwise 4. A sweep has a scale of its own.",
+)
 @DATABASE
 @tabular
 def predict(

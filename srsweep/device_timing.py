@@ -139,8 +139,8 @@ def run(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Time the files that `srsweep device push` copied to the device.
 
-    If the command stops midway, run it again: files that already have a result are skipped. To try another delegate
-    or thread count, run the command again with it.
+    If the command stops midway, run it again: files that already have a result are skipped. Results are kept separately
+    for each delegate and thread count. To try another one, run the command again with that option.
 
     \b
     srsweep device run bench --delegate gpu --threads 4

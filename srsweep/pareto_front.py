@@ -75,7 +75,7 @@ def below_bicubic_line(url: str, sweep: str, table: pd.DataFrame) -> str:
         return ""
     which = ", ".join(f"#{number}" for number in below["number"])
     return (
-        f"below bicubic: {which}: bicubic enlargement reaches {bicubic:.2f} dB on the same images; train longer, or with another "
+        f"below bicubic: {which}: bicubic upscaling reaches {bicubic:.2f} dB on the same images; train longer, or with another "
         "learning rate"
     )
 

@@ -184,9 +184,9 @@ def cost_name(known: Sequence[str], name: str) -> str:
 def coarse_front(frame: pd.DataFrame, quality: str, costs: Sequence[str]) -> pd.DataFrame:
     """Returns the Pareto front of `quality` against `costs`, without variants that are tied with a cheaper variant.
 
-    The front is followed from the cheapest variant to the most expensive. A variant is kept if its quality is
-    higher, by more than the spread, than the quality of every kept variant that costs no more. If the spread is
-    unknown, the result is the Pareto front, with only one of several equal variants.
+    Variants are visited from the cheapest to the most expensive. A variant is kept if it beats, by more than the
+    spread, every variant kept so far that is no more expensive in any cost. If the spread is unknown, the
+    result is the Pareto front, with only one of several equal variants.
     """
     logs = np.column_stack([log_cost(frame[name]) for name in costs])
     points = np.column_stack([frame[quality], logs])

@@ -45,7 +45,7 @@ STEM = re.compile(r"(?P<family>\w+)-(?P<key>[0-9a-f]{8})_x(?P<scale>\d+)(?:_(?P<
 
 @dataclass(frozen=True, kw_only=True)
 class Named:
-    """The facts that the name of an exported file holds."""
+    """The information encoded in the name of an exported file."""
 
     family: str
     key: str
@@ -132,7 +132,7 @@ def _guarded(run: Run, path: Path) -> Run:
         except Exception as error:  # each runtime has its own errors
             height, width = low_res.shape[2:]
             raise UserError(
-                f"{path}: cannot enlarge {width}x{height} pixels ({reason(error)})"
+                f"{path}: cannot upscale {width}x{height} pixels ({reason(error)})"
             ) from None
 
     return guarded

@@ -85,7 +85,7 @@ class Facts:
 
     @property
     def qualities(self) -> list[str]:
-        """The qualities that have a plot: PSNR, and SSIM and PSNR of RGB if the sweep optimises them."""
+        """The quality metrics to plot: always PSNR-Y; SSIM-Y and RGB PSNR only if the sweep optimises them."""
         return ["psnr_y", *(n for n in ("ssim_y", "psnr_rgb") if n in self.objectives)]
 
 

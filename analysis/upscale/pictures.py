@@ -70,7 +70,7 @@ def read_picture(path: Path) -> Picture:
     with opened(path) as image:
         _refuse_unsuitable(path, image)
         if getattr(image, "n_frames", 1) > 1:
-            notes.append("only the first frame is enlarged")
+            notes.append("only the first frame is upscaled")
         icc = image.info.get("icc_profile") or None
         image.load()
         exif, broken = _exif(image)
@@ -123,7 +123,7 @@ def size_of(path: Path, form: str, scale: int) -> tuple[int, int]:
     most = LARGEST.get(form)
     if most is not None and scale * max(width, height) > most:
         raise UserError(
-            f"{path}: the enlarged image has {scale * width}x{scale * height} pixels, and {form} holds at most "
+            f"{path}: the upscaled image has {scale * width}x{scale * height} pixels, and {form} holds at most "
             f"{most:,} each way; add --format png"
         )
     if (has_alpha and form == "JPEG") or (deep and form in ("JPEG", "WEBP")):

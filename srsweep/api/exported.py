@@ -20,5 +20,5 @@ def refuse(file: ExportedFile, size: tuple[int, int], tile: int | None) -> None:
         most = file.largest - 2 * OVERLAP
         raise UserError(
             f"image: the file accepts at most {file.largest}x{file.largest} pixels at once, {got}"
-            + (f"; enlarge it in squares with tile={most}" if most > 0 else "")
+            + (f"; upscale it in squares with tile={most}" if most > 0 else "")
         )

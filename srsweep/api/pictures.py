@@ -45,7 +45,7 @@ def upscaled(
             raise
         height, width = pixels.shape[:2]
         raise UserError(
-            f"image: {width}x{height} pixels do not fit in memory at once; enlarge it in squares with tile=256"
+            f"image: {width}x{height} pixels do not fit in memory at once; upscale it in squares with tile=256"
         ) from error
     made = Image.fromarray(large)
     made = made.convert("L") if gray else made

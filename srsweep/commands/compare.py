@@ -22,9 +22,8 @@ from srsweep.pareto_front import named_objectives
 @click.option(
     "--budgets",
     metavar="50k,150k",
-    help="Budgets at which the best networks are compared: upper limits on the first objective that is "
-    "not a quality. "
-    "Default: round numbers between the cheapest and the most expensive network of the fronts.",
+    help="Budgets at which the best networks are compared. They limit the first cost among the "
+    "objectives, such as params. Default: round numbers between the cheapest and the most expensive network of the fronts.",
 )
 @DATABASE
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, without rounding.")

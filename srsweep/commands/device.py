@@ -5,11 +5,11 @@ from importlib import import_module
 import click
 
 COMMANDS = {
-    "design": "Choose networks of a sweep file's space and write them as files to time.",
+    "design": "Choose representative networks from a search space and export them for timing.",
     "push": "Copy exported files and a benchmark program to a device.",
     "run": "Time the files on the device to which `srsweep device push` has copied them.",
     "pull": "Read the results of `srsweep device run`, and write a CSV file that `latency import` reads.",
-    "model": "Learn from the latencies of a device how to predict others, and state the error.",
+    "model": "Fit a latency model to a device's measurements and report its error.",
     "predict": "Predict the latency of networks on a device, and store it for the trials of a sweep.",
 }
 """Maps each command of the group to the first line of its help."""

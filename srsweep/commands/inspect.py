@@ -49,8 +49,8 @@ def inspect(
     or a network in quotes ("FAMILY KNOB=VALUE...") with its --weights. Several networks are overlaid.
 
     For each block, the page shows the power spectral density of its output and the size of its residual. It also
-    shows the share of zeros after each activation, and how much the PSNR drops when an input of an information-pool
-    layer or a parallel path is removed. The output folder receives the page inspect.html and one CSV file for each
+    shows the share of zeros after each activation. Finally, it shows how much the PSNR drops when a parallel path, or
+    one input of an information-pool layer, is removed. The output folder receives the page inspect.html and one CSV file for each
     table. The table of the blocks is also printed to the terminal. docs/inspect.md explains the measurements.
 
     \b

@@ -33,10 +33,10 @@ from sweeps.search.gates import least_of
     type=RealRange(min=0),
     default=None,
     metavar="DB",
-    help="Minimum RGB PSNR on the sweep's validation images. Variants below it are not ranked. The "
-    "default is the "
-    f"gate of the sweeps on psnr_rgb. Without one, it is the challenge's own limit, {GATE:.2f} dB, "
-    "which applies to other images.",
+    help="Minimum RGB PSNR on the sweep's validation images. Variants below it are not ranked. "
+    "Default: the minimum psnr_rgb that the sweep files set (their gate). If the sweeps set no gate, the "
+    f"challenge's limit of {GATE:.2f} dB is used. The challenge measures it on different images, so it "
+    "may not suit yours.",
 )
 @click.option(
     "--latency",

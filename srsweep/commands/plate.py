@@ -46,9 +46,8 @@ KINDS = (".png", ".html")
     "--box",
     "box_text",
     metavar="LEFT,TOP,WIDTH,HEIGHT",
-    help="Part of the image to show, in pixels of the original. Default: the square of 64 pixels in "
-    "which the versions differ "
-    "most.",
+    help="Part of the image to show, in pixels of the original. Default: the 64x64 square "
+    "in which the upscaled images differ most.",
 )
 @REPLACE
 @EACH_WEIGHTS
@@ -72,9 +71,8 @@ def plate(
     is a trial (SWEEP#NUMBER), an output folder of `srsweep train`, a checkpoint of srsweep, a file of
     `srsweep export`, or a network in quotes ("FAMILY KNOB=VALUE...") with its --weights.
 
-    The plate shows the original with a box, and beside it that crop for bicubic, each network and the original.
-    PSNR
-    and SSIM (Y channel) are for the whole image.
+    The figure shows the whole original with a box around the crop. Beside it are the crops from bicubic
+    interpolation, from each network and from the original. PSNR and SSIM (Y channel) are for the whole image.
 
     \b
     srsweep plate baby.png imdn --weights IMDN_x4.pth -o baby_x4.png

@@ -85,9 +85,9 @@ def upscale(  # noqa: PLR0913 - one parameter an option
     rotated
     upright before saving. 16-bit colour images and CMYK images are refused.
 
-    Tiles overlap by the receptive field, so the result equals that of the whole image up to rounding. A line is
-    printed
-    if tiling changes the result, because of the network or because the file has a fixed input size.
+    Tiles overlap by the receptive field, so the result equals that of the whole image up to rounding. There are
+    two exceptions: networks that use the whole image, such as those with global pooling, and files with a fixed
+    input size. If tiling changes the result, the command prints a note.
 
     \b
     srsweep upscale out/slwsr-d0af09ba_x4.onnx photo.jpg -o large.png

@@ -309,7 +309,10 @@ class Placer(FIFOScheduler):  # type: ignore[misc]
 
 
 class Overseer(tune.Callback):  # type: ignore[misc]
-    """A callback in Tune's loop that checks the cluster and reports lost segments to the searcher."""
+    """A callback in Tune's loop. It checks the cluster, and tells the searcher which segments Ray has lost.
+
+    A segment is the part of a trial's training that one worker carries out (see `sweeps.train.segment`).
+    """
 
     def __init__(self, searcher: SegmentSearcher) -> None:
         self.searcher = searcher

@@ -65,7 +65,7 @@ def teach_earlier_sweeps(suggester: Suggester, store: Store, sweep_id: int) -> N
 
 
 def bicubic_score(suggester: Suggester, facts: Mapping[str, str]) -> float | None:
-    """Returns the score of bicubic enlargement on the validation images, which a useful network must beat.
+    """Returns the score of bicubic upscaling on the validation images, which a useful network must beat.
 
     The score is a value of the objective that the sampler's model learns. Returns None if it is not stored yet.
     """

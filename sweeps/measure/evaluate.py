@@ -203,7 +203,7 @@ def _judged(pairs: PairSet, images: Images, enlarged: Enlarge, batch: Sequence[i
             height, width = pairs.sizes[batch[0]]
             error.add_note(
                 f"{pairs.name}: {pairs.names[batch[0]]}: {width}x{height} low-resolution pixels do not fit in memory "
-                "at once; `srsweep evaluate` enlarges the image in squares with --tile N"
+                "at once; `srsweep evaluate` upscales the image in squares with --tile N"
             )
             raise
     # Outside the handler, because the error's traceback keeps the tensors of the failed batch alive.

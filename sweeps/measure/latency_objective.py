@@ -82,7 +82,7 @@ def time_network(
 
 
 def measurements_of(latency: Latency) -> tuple[Measurement, ...]:
-    """Returns the measurements of a latency that was measured for the sweep. The median is the first."""
+    """Returns the measurements of a latency that was measured for the sweep. The first one is the median."""
     return tuple(
         Measurement(step=0, dataset=dataset, name=name, value=value)
         for name, dataset, value in latency.rows()

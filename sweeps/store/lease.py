@@ -174,9 +174,9 @@ def seconds_left(database: Database, sweep_id: int) -> float:
 
 @cache
 def this_machine() -> str:
-    """Returns twelve hexadecimal digits that identify this machine since its last boot, or this container.
+    """Returns twelve hexadecimal digits that identify this machine or, inside a container, the container.
 
-    A process number is unique only among processes for which these digits are the same.
+    They change at each boot. A process number is unique only among processes for which these digits are the same.
     """
     try:
         start = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")

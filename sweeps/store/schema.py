@@ -114,7 +114,7 @@ class Sweep(Base):
 
 
 class SweepFact(Base):
-    """A fact about a sweep, such as the fingerprint of its images or the PSNR of bicubic enlargement."""
+    """A fact about a sweep, such as the fingerprint of its images or the PSNR of bicubic upscaling."""
 
     __tablename__ = "sweep_facts"
     sweep_id: Mapped[int] = mapped_column(ForeignKey("sweeps.id"), primary_key=True)

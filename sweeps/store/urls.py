@@ -1,4 +1,4 @@
-"""Reads database URLs, and names databases and their errors in messages without passwords.
+"""Parses database URLs, and removes passwords from the database names and errors that messages show.
 
 This module opens no connection. The programs that write the database and those that read it share it.
 """

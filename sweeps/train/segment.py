@@ -1,6 +1,6 @@
 """Runs one segment of a trial: builds the network, trains it and evaluates it.
 
-A segment is the part of a trial from its newest checkpoint up to a given step. A `Segment` contains all settings that
+A segment is the part of a trial's training from its newest checkpoint up to a given step. A `Segment` contains all settings that
 its training needs, so a driver can send it to another process or machine. The results come back as records.
 """
 

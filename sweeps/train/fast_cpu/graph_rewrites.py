@@ -71,7 +71,7 @@ class ConvShuffle(nn.Module):
         self.conv, self.factor = conv, factor
 
     def forward(self, x: Tensor) -> Tensor:
-        """Returns the enlarged features (N, C', rH, rW) of `x` (N, C, H, W)."""
+        """Returns the upscaled features (N, C', rH, rW) of `x` (N, C, H, W)."""
         return spread(convolve_by_place(self.conv, x, self.factor), self.factor)
 
 
