@@ -15,13 +15,13 @@ from srsweep.errors import say
 from srsweep.latency_import import complete_of
 from srsweep.options import (
     DATABASE,
-    SCALES,
     ExpandedPath,
     locate,
     parse_architectures,
     print_table,
     tabular,
 )
+from sweeps.config.sweep_config import SCALES
 from sweeps.measure.latency_model import LatencyModel, read_model
 from sweeps.records import Measurement
 from sweeps.store.store import Store

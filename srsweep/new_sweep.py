@@ -4,7 +4,7 @@ import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import yaml
 
@@ -12,10 +12,9 @@ from searchspace.discover import FAMILIES
 from searchspace.errors import UserError, shown
 from searchspace.quantity import parse_limit, parse_milliseconds
 from srsweep.progress_lines import format_duration
-from sweeps.config.sweep_config import Scale
+from sweeps.config.sweep_config import SCALES
 
 Device = Literal["auto", "cpu", "cuda"]
-SCALES = get_args(Scale)
 SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
 """Units of a duration, in seconds."""
 LONGEST = 10_000 * SECONDS["d"]

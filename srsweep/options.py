@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import click
 import pandas as pd
@@ -21,8 +21,8 @@ from srsweep.errors import use_database
 from sweeps.advice import DEFAULT_STORAGE, STORAGE_VARIABLE
 from sweeps.config.places import is_sweep_file
 from sweeps.config.sweep_config import (
+    SCALES,
     ConfigError,
-    Scale,
     SweepConfig,
     read_config,
 )
@@ -59,8 +59,6 @@ class RealRange(click.FloatRange):
         return number
 
 
-SCALES = get_args(Scale)
-"""Upscaling factors that at least one family is built for."""
 FILE = click.argument("file", type=ExpandedPath(path_type=Path, dir_okay=False))
 VARIANT = click.argument("variant", metavar="VARIANT...", nargs=-1, required=True)
 VERBOSE = click.option(

@@ -19,7 +19,7 @@ from searchspace.stages import Stages
 from searchspace.strategies.adaptive import SUMS
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import Centred
-from searchspace.strategies.reparam import BlockName, block_conv
+from searchspace.strategies.reparam import BlockName, block_conv, check_normalised_once
 from searchspace.strategies.scaling import RESIDUAL_SCALINGS, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
 from searchspace.table.cost_parts import Parts
@@ -52,11 +52,7 @@ class AwsrnSpec(Spec):
 
     @model_validator(mode="after")
     def _normalised_once(self) -> "AwsrnSpec":
-        if self.weight_norm and self.block != "plain":
-            raise ValueError(
-                f"block must be plain unless weight_norm is false, got block={self.block}: weight normalisation already "
-                "re-parameterises the convolutions"
-            )
+        check_normalised_once(self.block, self.weight_norm)
         return self
 
 

@@ -18,7 +18,7 @@ from searchspace.stages import Stages
 from searchspace.strategies.adaptive import AdaptiveSum, spread_evenly
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
 from searchspace.strategies.colours import Centred
-from searchspace.strategies.reparam import BlockName, block_conv
+from searchspace.strategies.reparam import BlockName, block_conv, check_normalised_once
 from searchspace.strategies.scaling import Residual, ScalingName
 from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
 from searchspace.table.cost_parts import Parts
@@ -56,11 +56,7 @@ class WdsrSpec(Spec):
 
     @model_validator(mode="after")
     def _normalised_once(self) -> "WdsrSpec":
-        if self.weight_norm and self.block != "plain":
-            raise ValueError(
-                f"block must be plain unless weight_norm is false, got block={self.block}: weight normalisation already "
-                "re-parameterises the convolutions"
-            )
+        check_normalised_once(self.block, self.weight_norm)
         return self
 
     @model_validator(mode="after")

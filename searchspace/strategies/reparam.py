@@ -258,6 +258,15 @@ BlockName = Annotated[str, one_of(BLOCKS), Search(tuple(BLOCKS), only_if_named=T
 """The type of the knob `block`. A sweep tries all names if its file says `block: auto`."""
 
 
+def check_normalised_once(block: str, weight_norm: bool) -> None:
+    """Raises ValueError if a network would have both branched convolutions and weight normalisation."""
+    if weight_norm and block != "plain":
+        raise ValueError(
+            f"block must be plain unless weight_norm is false, got block={block}: weight normalisation already "
+            "re-parameterises the convolutions"
+        )
+
+
 def ungrouped(block: str) -> Callable[..., nn.Module]:
     """Returns a builder of kind `block` that takes (channels in, channels out, bias). The bias may be left out."""
 

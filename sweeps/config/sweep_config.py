@@ -44,6 +44,8 @@ from sweeps.train.settings import TrainSettings, batch_fault, training_with
 from sweeps.yaml_text import YamlError, read_stored, read_text, read_yaml
 
 Scale = Literal[2, 3, 4, 8]
+SCALES: tuple[int, ...] = get_args(Scale)
+"""Upscaling factors that at least one family is built for."""
 Number = BeforeValidator(parse_quantity)
 Url = Annotated[str, BeforeValidator(check_url)]
 Folder = Annotated[str, AfterValidator(expand_folder)]
@@ -291,7 +293,7 @@ def _parse_sweep(
     faults += new
     faults += gate_faults(sweep.get("constraints"), objectives, at)
     faults += check.constraint_faults(limits, space, (*at, "constraints"))
-    if sweep.get("scale") in get_args(Scale):
+    if sweep.get("scale") in SCALES:
         faults += check.scale_faults(sweep.get("scale"), space, (*at, "families"))
     faults += [((*at, name), "no such key") for name in sorted(set(INTERNAL) & set(sweep))]
     whole = sweep if model is None else {**sweep, "device": model.content}

@@ -21,6 +21,23 @@ ROWS = [
 ]
 
 
+def complete_row(measurements: list[Measurement]) -> TrialRow:
+    return TrialRow(
+        id=1,
+        number=0,
+        family="slwsr",
+        knobs=NETWORK.knobs,
+        architecture=NETWORK.key,
+        label=NETWORK.label,
+        seed=0,
+        state="complete",
+        attempts=1,
+        errors=0,
+        until_step=4,
+        measurements=measurements,
+    )
+
+
 def test_a_restored_trial_is_scored_on_the_validation_images_only() -> None:
     for rows in (ROWS, ROWS[::-1]):
         trial = Trial(id=1, number=0, architecture=NETWORK)
@@ -84,20 +101,7 @@ def test_an_earlier_sweep_teaches_by_its_validation_images_only(
     )
     heard: list[float] = []
     monkeypatch.setattr(suggester.sampler, "warm_start", lambda *told: heard.append(told[2]))
-    row = TrialRow(
-        id=1,
-        number=0,
-        family="slwsr",
-        knobs=NETWORK.knobs,
-        architecture=NETWORK.key,
-        label=NETWORK.label,
-        seed=0,
-        state="complete",
-        attempts=1,
-        errors=0,
-        measurements=ROWS,
-    )
-    suggester.warm_start(0, [row])
+    suggester.warm_start(0, [complete_row(ROWS)])
     assert heard == [27.0]
 
 
@@ -106,20 +110,7 @@ def test_a_restored_trial_has_its_stored_costs_and_counts_none(
 ) -> None:
     stored = costs(NETWORK, 4)
     rows = [Measurement(step=0, dataset="", name=name, value=v) for name, v in stored.items()]
-    row = TrialRow(
-        id=1,
-        number=0,
-        family="slwsr",
-        knobs=NETWORK.knobs,
-        architecture=NETWORK.key,
-        label=NETWORK.label,
-        seed=0,
-        state="complete",
-        attempts=1,
-        errors=0,
-        until_step=4,
-        measurements=[*rows, *ROWS],
-    )
+    row = complete_row([*rows, *ROWS])
     config = small_config(tmp_path, scale=4)
     lacking = Trial.restored(replace(row, measurements=[*rows[1:], *ROWS]), config)
     assert lacking.values(config) == {
