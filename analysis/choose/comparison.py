@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.choose.front import load_front
+from analysis.choose.gates import Gates, common_gates, load_gates, passing, words_of
 from analysis.choose.means import averaged
 from analysis.choose.pareto import Direction, hypervolume
 from analysis.read.database import QUALITIES
@@ -55,7 +56,7 @@ def compare_sweeps(
     By default, `objectives` are those that all sweeps have. `budgets` limit the first objective that is not a quality.
     By default, they are round numbers between the costs of the cheapest and the most expensive network. Hypervolumes
     use the logarithms of minimized objectives. All sweeps share one reference point: the worst value of each objective
-    on any of the fronts.
+    on any of the fronts. Networks that miss a gate that all sweeps share are left out.
 
     Raises UserError if fewer than two sweeps are named, and if they have different scales, different validation images, no
     common objective, or an objective that a sweep has not measured.
@@ -66,17 +67,17 @@ def compare_sweeps(
     _refuse(stored)
     ways = dict(objectives or _shared(stored["settings"].tolist()))
     quality = next((name for name in ways if name in QUALITIES), "psnr_y")
-    points = {name: averaged(load_points(url, name, list(ways)), quality) for name in names}
-    for name, own in points.items():
-        _check_measured(name, own, list(ways))
-    fronts = _fronts({name: load_front(url, name, ways) for name in names}, ways)
+    of_sweeps = load_gates(url, names)
+    gates = common_gates(of_sweeps.values())
+    points = {name: _points(url, name, list(ways), quality, gates) for name in names}
+    fronts = _fronts({name: load_front(url, name, ways, (), gates) for name in names}, ways)
     return Compared(
         objectives=ways,
         summary=_summary(points, fronts, ways).assign(seconds=_seconds(url, names)),
         fronts=fronts,
         budgets=_budgets(points, fronts, ways, budgets),
         settings=_settings(stored),
-        notes=_notes(stored),
+        notes=[*_notes(stored), *_notes_on_gates(of_sweeps, gates)],
     )
 
 
@@ -104,12 +105,21 @@ def _shared(settings: Sequence[Mapping[str, Any]]) -> dict[str, Direction]:
     return shared
 
 
-def _check_measured(name: str, points: pd.DataFrame, objectives: Sequence[str]) -> None:
+def _points(
+    url: str, name: str, objectives: Sequence[str], quality: str, gates: Gates
+) -> pd.DataFrame:
+    """Returns one row per complete architecture of a sweep that passes the `gates`. Raises UserError if there is none."""
+    wanted = list(dict.fromkeys([*objectives, *(gate.name for gate in gates)]))
+    points = averaged(load_points(url, name, wanted), quality)
     if points.empty:
         raise UserError(f"sweeps: {name} has no complete trial")
     for objective in objectives:
         if points[objective].isna().all():
             raise UserError(f"sweeps: no complete trial of {name} has the objective {objective}")
+    points = points[passing(points, gates)]
+    if points.empty:
+        raise UserError(f"sweeps: no complete trial of {name} passes the gate {words_of(gates)}")
+    return points
 
 
 def _fronts(fronts: Mapping[str, pd.DataFrame], ways: Mapping[str, Direction]) -> pd.DataFrame:
@@ -230,6 +240,16 @@ def _at(settings: Mapping[str, Any], path: str) -> str:
             return ""
         found = found[part]
     return json.dumps(found)
+
+
+def _notes_on_gates(of_sweeps: Mapping[str, Gates], shared: Gates) -> list[str]:
+    """Returns notes on the gates, because they decide which networks are compared."""
+    notes = [f"networks that miss the gate {words_of(shared)} are left out"] * bool(shared)
+    other = {name: [g for g in own if g not in shared] for name, own in of_sweeps.items()}
+    told = "; ".join(f"{name}: {words_of(tuple(own))}" for name, own in other.items() if own)
+    if told:
+        notes.append(f"not all sweeps have these gates, so they are not applied ({told})")
+    return notes
 
 
 def _notes(stored: pd.DataFrame) -> list[str]:

@@ -4,7 +4,7 @@ import pandas as pd
 
 from analysis.read.database import QUALITIES
 
-OF_QUALITY = ("psnr_y", "ssim_y", "psnr_y_int8")
+OF_QUALITY = QUALITIES
 """Endings of the columns that are averaged: the qualities on the validation split and on test sets."""
 SUMMED = ("seconds", "spent")
 """Columns whose values are added up over the trials of an architecture."""

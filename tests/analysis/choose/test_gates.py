@@ -6,13 +6,17 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from analysis.choose.comparison import compare_sweeps
+from analysis.choose.front import load_front
 from analysis.choose.gates import common_gates, gates_in, load_gates
 from analysis.pages.live import load_live
 from analysis.pages.report import cards_of, load_groups
 from searchspace.architecture import architecture
+from searchspace.errors import UserError
 from srsweep.choice import choose_several
 from srsweep.cli import main
 from srsweep.variant import Variant
+from sweeps.records import Measurement
 from tests.stored import Database
 
 
@@ -83,3 +87,54 @@ def test_gates_of_several_sweeps_are_those_that_all_have() -> None:
 
 def test_a_sweep_without_a_gate_has_none(small: Database) -> None:
     assert load_gates(small.url) == {"small": ()}
+
+
+def test_compared_sweeps_count_only_networks_above_the_gate_that_all_share(gated: Database) -> None:
+    sweep_id = gated.sweep("rival")
+    gated.trial(sweep_id, 0, 26.2, 9_000, 0.9e9)
+    gated.trial(sweep_id, 1, 26.8, 95_000, 4e9)
+
+    def found(gate: str) -> tuple[list[tuple[str, int]], list[str]]:
+        about = {"host": "box", "git_commit": "c" * 40, "git_dirty": False, "versions": {}}
+        gated.store.add_life(sweep_id, text=f"constraints: [{gate}]", **about)
+        compared = compare_sweeps(gated.url, ["small", "rival"])
+        fronts = compared.fronts
+        return list(zip(fronts["sweep"], fronts["number"], strict=True)), list(compared.notes)
+
+    assert found("psnr_y >= 26.5") == (
+        [("rival", 1), ("small", 1), ("small", 2)],
+        ["networks that miss the gate PSNR >= 26.50 dB are left out"],
+    )
+    assert found("psnr_y >= 26.6") == (
+        [("rival", 0), ("small", 0), ("rival", 1), ("small", 1), ("small", 2)],
+        [
+            "not all sweeps have these gates, so they are not applied (small: PSNR >= 26.50 dB; "
+            "rival: PSNR >= 26.60 dB)"
+        ],
+    )
+
+
+def test_a_comparison_without_a_network_above_the_gate_is_refused(gated: Database) -> None:
+    sweep_id = gated.sweep("rival")
+    gated.trial(sweep_id, 0, 26.2, 9_000, 0.9e9)
+    about = {"host": "box", "git_commit": "c" * 40, "git_dirty": False, "versions": {}}
+    gated.store.add_life(sweep_id, text="constraints: [psnr_y >= 26.5]", **about)
+    with pytest.raises(
+        UserError, match=r"no complete trial of rival passes the gate PSNR >= 26\.50"
+    ):
+        compare_sweeps(gated.url, ["small", "rival"])
+
+
+def test_a_gate_judges_the_mean_over_seeds(database: Database) -> None:
+    sweep_id = database.sweep("repeated")
+    network = architecture("slwsr", {"n_feats": 8})
+    for number, rgb in enumerate((26.95, 26.75, 26.7)):
+        trial_id = database.trial(
+            sweep_id, number, 28.0 - number / 10, 10_000, 1e9, seed=number, network=network
+        )
+        row = Measurement(step=1_000, dataset="validation", name="psnr_rgb", value=rgb)
+        database.store.record(trial_id, 1, [row])
+    (row,) = load_front(database.url, "repeated", {"psnr_rgb": "maximize"}).to_dict("records")
+    assert row["psnr_rgb"] == pytest.approx(26.8)
+    (gate,) = gates_in("constraints: [psnr_rgb >= 26.9]")
+    assert load_front(database.url, "repeated", {"psnr_rgb": "maximize"}, (), (gate,)).empty
