@@ -202,17 +202,17 @@ def test_check_passes(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 
 def lightened(path: Path, folder: Path) -> Path:
-    """Returns a copy of the file with two trials of two steps and one seed on the embedded images.
+    """Returns a copy of the file with one trial of two steps and one seed on the embedded images.
 
-    From a grid it takes the two cheapest networks.
+    From a grid it takes the cheapest network.
     """
     document = yaml.safe_load(path.read_text())
     sweep: dict[str, Any] = document["metadata"]["sweep"]
     config = read_config(path)
     multadds = sorted(costs(a, config.scale)["multadds"] for a in allowed(config))
     wide = config.search.sampler != "grid"
-    sweep["budget"] = {"multadds": multadds[len(multadds) // 2 if wide else 1]}
-    sweep["search"]["trials"] = 2
+    sweep["budget"] = {"multadds": multadds[len(multadds) // 2 if wide else 0]}
+    sweep["search"]["trials"] = 1
     sweep.pop("seeds", None)
     sweep["train"] |= {"steps": 2, "patch_size": 8, "batch_size": 2, "evaluate_every": 2}
     sweep["train"] |= {"halve_every": 1, "precision": "float32", "device": "cpu"}
@@ -226,9 +226,8 @@ def lightened(path: Path, folder: Path) -> Path:
 
 
 @each_kind
-def test_two_trials_run_on_the_embedded_images(path: Path, tmp_path: Path) -> None:
+def test_a_trial_runs_on_the_embedded_images(path: Path, tmp_path: Path) -> None:
     sweep = run_sweep(read_config(lightened(path, tmp_path)))
-    assert [trial.state for trial in sweep.trials.values()] == ["complete", "complete"]
-    for trial in sweep.trials.values():
-        assert trial.step == 2
-        assert trial.scores["psnr_y"] > 0
+    (trial,) = sweep.trials.values()
+    assert (trial.state, trial.step) == ("complete", 2)
+    assert trial.scores["psnr_y"] > 0

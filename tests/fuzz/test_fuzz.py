@@ -16,12 +16,12 @@ from tests.fuzz.served import Reader, unreadable
 
 pytestmark = pytest.mark.slow
 COUNTS = {
-    "sweep": 150,
+    "sweep": 80,
     "check": 12,
-    "checkpoint": 60,
-    "upstream": 60,
-    "database": 25,
-    "image": 80,
+    "checkpoint": 30,
+    "upstream": 30,
+    "database": 15,
+    "image": 50,
 }
 
 

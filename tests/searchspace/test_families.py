@@ -197,8 +197,10 @@ def test_canonical_spec_is_valid_and_its_own_canonical_spec(family: Family) -> N
 def test_canonical_spec_builds_the_same_network(family: Family) -> None:
     for row in family.published:
         spec, scale = row.spec, row.scale
-        assert meta_shapes(family, spec.canonical(), scale) == meta_shapes(family, spec, scale)
-    for spec in (small(family), *(spec for _, spec in single_changes(small(family)))):
+        if spec.canonical() != spec:
+            assert meta_shapes(family, spec.canonical(), scale) == meta_shapes(family, spec, scale)
+    specs = (small(family), *(spec for _, spec in single_changes(small(family))))
+    for spec in (spec for spec in specs if spec.canonical() != spec):
         assert seen(family, spec.canonical()).equals(seen(family, spec)), spec
 
 

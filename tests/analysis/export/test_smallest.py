@@ -114,10 +114,14 @@ def test_enhanced_spatial_attention_is_exported_for_every_size(
             assert difference(network, run, cut(noise(64, 64), size)) <= most, (name, size)
 
 
+# Each operator that may refuse a small image is in one of these families; `srsweep export` measures every file anyway.
+OF_ALL_KINDS = ("bsrn", "efdn", "fsrcnn", "lapsrn", "rlfn", "safmn", "slwsr", "srcnn", "swisenet")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("family", FAMILIES)
-def test_every_family_is_exported_for_every_size(family: str, tmp_path: Path) -> None:
-    """Case E3, for every family, in the file's own runtime."""
+@pytest.mark.parametrize("family", OF_ALL_KINDS)
+def test_a_family_is_exported_for_every_size(family: str, tmp_path: Path) -> None:
+    """Case E3, for families with pooling, strides, windows or transposed convolutions, in the file's own runtime."""
     trained = trained_a_little(small(family), min(FAMILIES[family].scales))
     network = deployed(trained)
     # Bicubic enlargement as sums is a hundred operators, and tracing them takes ten seconds. One family is enough.

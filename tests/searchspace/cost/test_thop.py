@@ -18,11 +18,13 @@ from searchspace.spec import knobs
 
 SCALES = [(family, scale) for family in FAMILIES.values() for scale in family.scales]
 
+OF_BLOCKS = {"bsrn", "edsr", "safmn", "slwsr", "swisenet", "wdsr"}
+"""Hosts of blocks. As deployed, a block is one convolution in every host."""
 STRATEGIES = [
     (family, knob)
     for family in FAMILIES.values()
     for knob in ("attention", "upsampler", "block")
-    if knob in knobs(family.spec)
+    if knob in knobs(family.spec) and (knob != "block" or family.name in OF_BLOCKS)
 ]
 
 

@@ -173,7 +173,7 @@ def test_ctrl_c_saves_at_once_and_says_how_to_go_on(tmp_path: Path) -> None:
         "fsrcnn",
         "n_shrunk=8",
         "--steps",
-        "600",
+        "150",
         "--set",
         "batch_size=2",
         "--set",
@@ -198,16 +198,16 @@ def test_ctrl_c_saves_at_once_and_says_how_to_go_on(tmp_path: Path) -> None:
     assert started.returncode == 130, said
     line = said.strip().splitlines()[-1]
     assert re.fullmatch(
-        r"stopped, saved at step \d+ of 600; to continue, run `.*srsweep train cut -o cut` or the same command again",
+        r"stopped, saved at step \d+ of 150; to continue, run `.*srsweep train cut -o cut` or the same command again",
         line,
     )
     state = read_checkpoint(tmp_path / "cut" / "attempt-1.pt")
     assert state is not None
-    assert 0 <= state["step"] < 600
+    assert 0 <= state["step"] < 150
     assert state["history"] == []
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path)
-        assert "step 600/600" in srsweep("train", "cut", "-o", "cut")
+        assert "step 150/150" in srsweep("train", "cut", "-o", "cut")
 
 
 def test_test_set_scores_of_a_trial_are_stored(shared: Path) -> None:

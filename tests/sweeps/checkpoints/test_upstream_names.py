@@ -55,7 +55,7 @@ def test_vdsr_loads_although_its_inner_layers_come_first(tmp_path: Path) -> None
     ("upstream", "feed", "family", "knobs", "scale", "sort"),
     [
         (*case, (sorted, reversed)[number % 2])
-        for number, case in enumerate(case for case in CASES if case[2] != "idn")
+        for number, case in enumerate([case for case in CASES if case[2] != "idn"][::2])
     ],
     ids=lambda value: value if isinstance(value, str) else getattr(value, "__name__", None),
 )

@@ -1,10 +1,6 @@
 """Whose fault a failure is, what is recorded of it, and what becomes of the sweep."""
 
-import os
-import shutil
 import sqlite3
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -179,39 +175,3 @@ def test_a_sweep_that_another_drives_ends_with_one_and_one_line(tmp_path: Path) 
     assert result.exit_code == 1
     (error,) = result.stderr.splitlines()
     assert error.startswith("Error: name: this sweep is being driven by host-a; stop that process")
-
-
-@pytest.mark.skipif(
-    os.geteuid() != 0
-    or shutil.which("unshare") is None
-    or subprocess.run(["unshare", "--mount", "true"], check=False, capture_output=True).returncode,
-    reason="needs root and mount namespaces, for a disk that is full",
-)
-@pytest.mark.slow
-@pytest.mark.parametrize("what", ["storage", "checkpoints"])
-def test_a_full_disk_ends_the_sweep_with_one_line(tmp_path: Path, what: str) -> None:
-    """A real file system without room, in a mount namespace that ends with the sweep."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    on_disk = {"storage": f"sqlite:///{disk / 'results.db'}", "checkpoints": str(disk / "runs")}
-    large = {
-        "slwsr": {"n_feats": {"low": 8, "high": 40, "step": 1}, "n_blocks": 2, "local_blocks": 2}
-    }
-    search = {"sampler": "random", "trials": 30}
-    file = sweep_file(tmp_path, families=large, search=search, **{what: on_disk[what]})
-    run = f"{sys.executable} -m srsweep run {file}"
-    size = "300k" if what == "storage" else "140k"
-    mount = f"mount -t tmpfs -o size={size} tmpfs {disk}"
-    save = f"cp {disk}/results.db* {tmp_path}/ 2>/dev/null"
-    done = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", f"{mount}; {run}; code=$?; {save}; exit $code"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
-    assert ("is full" if what == "storage" else "No space left") in done.stderr
-    assert "failed" not in states(tmp_path)
-    assert states(tmp_path)  # it was full in mid-sweep, not before

@@ -89,13 +89,13 @@ def test_suggestions_hold_no_duplicate_and_none_over_budget(sampler: SamplerName
 @pytest.mark.parametrize(
     ("sampler", "count", "told"),
     [
-        ("random", 500, range(500)),
-        ("tpe", 200, range(40)),
-        ("nsga2", 500, range(500)),
-        ("pareto", 200, range(40)),
+        ("random", 200, range(200)),
+        ("tpe", 100, range(40)),
+        ("nsga2", 200, range(200)),
+        ("pareto", 100, range(40)),
         # Most of what gp suggests later on is known, and each suggestion is a fit of its model: 100 take half a
         # minute of processor time.
-        ("gp", 30, range(8)),
+        ("gp", 15, range(8)),
     ],
 )
 def test_hundreds_of_suggestions_hold_no_duplicate_and_none_over_budget(
