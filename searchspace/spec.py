@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     BaseModel,
@@ -26,6 +26,9 @@ from pydantic_core import core_schema
 from searchspace.errors import UserError, shown
 from searchspace.synonyms import guess, meant, nearest, note
 
+Scale = Literal[2, 3, 4, 8]
+SCALES: tuple[int, ...] = get_args(Scale)
+"""Upscaling factors that at least one family is built for."""
 MISSING = "is missing"
 """The message about a required key that is not given."""
 

@@ -11,6 +11,7 @@ from analysis.tables import Format
 from searchspace.architecture import stored_architecture
 from searchspace.discover import FAMILIES
 from searchspace.errors import UserError
+from searchspace.spec import SCALES
 from srsweep.errors import say
 from srsweep.latency_import import complete_of
 from srsweep.options import (
@@ -21,7 +22,6 @@ from srsweep.options import (
     print_table,
     tabular,
 )
-from sweeps.config.sweep_config import SCALES
 from sweeps.measure.latency_model import LatencyModel, read_model
 from sweeps.records import Measurement
 from sweeps.store.store import Store

@@ -17,11 +17,11 @@ from searchspace.architecture import Architecture, architecture
 from searchspace.cost import low_res_size
 from searchspace.errors import UserError, cut, shown
 from searchspace.quantity import parse_quantity
+from searchspace.spec import SCALES
 from srsweep.errors import use_database
 from sweeps.advice import DEFAULT_STORAGE, STORAGE_VARIABLE
 from sweeps.config.places import is_sweep_file
 from sweeps.config.sweep_config import (
-    SCALES,
     ConfigError,
     SweepConfig,
     read_config,

@@ -7,8 +7,8 @@ import pandas as pd
 
 from analysis.tables import Format, records
 from searchspace.cost import COSTS, costs
+from searchspace.spec import SCALES
 from srsweep.options import parse_architectures, print_table, tabular
-from sweeps.config.sweep_config import SCALES
 
 
 @click.command()

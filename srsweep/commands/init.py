@@ -9,6 +9,7 @@ import click
 import torch
 
 from searchspace.errors import UserError, shown
+from searchspace.spec import SCALES
 from srsweep.advice import advised
 from srsweep.commands.schema import write_schema
 from srsweep.errors import say
@@ -23,7 +24,7 @@ from srsweep.options import ExpandedPath, check_folder_of, is_terminal
 from sweeps.capacity.settings import ResourceSettings
 from sweeps.config.feasibility import check_feasible
 from sweeps.config.places import is_sweep_file
-from sweeps.config.sweep_config import SCALES, SweepConfig, read_config_text
+from sweeps.config.sweep_config import SweepConfig, read_config_text
 from sweeps.files import write_text
 from sweeps.run import local_slots, missing_set
 

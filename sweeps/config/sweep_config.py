@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -20,7 +20,7 @@ from searchspace.errors import UserError, shown
 from searchspace.predicted import Rates, known_costs
 from searchspace.quantity import parse_milliseconds, parse_quantity
 from searchspace.space import Fault, Space, parse_space, with_recipes
-from searchspace.spec import explain
+from searchspace.spec import SCALES, Scale, explain
 from sweeps.advice import STORAGE_VARIABLE
 from sweeps.capacity.settings import ResourceSettings
 from sweeps.checkpoints.object_store import is_url
@@ -43,9 +43,6 @@ from sweeps.store.urls import check_url
 from sweeps.train.settings import TrainSettings, batch_fault, training_with
 from sweeps.yaml_text import YamlError, read_stored, read_text, read_yaml
 
-Scale = Literal[2, 3, 4, 8]
-SCALES: tuple[int, ...] = get_args(Scale)
-"""Upscaling factors that at least one family is built for."""
 Number = BeforeValidator(parse_quantity)
 Url = Annotated[str, BeforeValidator(check_url)]
 Folder = Annotated[str, AfterValidator(expand_folder)]
