@@ -7,11 +7,11 @@ Real are: the driver's decisions (`sweeps.engine.sweep`), the search, the costs 
 SQLite file on the disk, with its lease. Simulated are: the clock, the workers, and the trainings, which only wait and invent
 a PSNR. Ray is left out; `benchmarks.driver_overhead` measures what a trial costs with Ray.
 
-The simulated clock jumps from event to event. The driver is one server: each time it decides or stores, the clock goes on by
-the processor time that this took in fact, and all messages of workers wait meanwhile. Processor time hardly depends on the
-load of the machine, but leaves out the driver's waits for the disk; the column wall_ms has the time with all waits. In the middle of the sweep, half of the workers
-are lost at once for ten minutes. The trials that they trained go on from their last evaluation. At the end, the driver starts
-again from the database.
+The simulated clock jumps from event to event. The driver is one server: each time it decides or stores, the clock goes
+on by the processor time that this took in fact, and all messages of workers wait meanwhile. Processor time hardly
+depends on the load of the machine, but leaves out the driver's waits for the disk; the column wall_ms has the time with
+all waits. In the middle of the sweep, half of the workers are lost at once for ten minutes. The trials that they
+trained go on from their last evaluation. At the end, the driver starts again from the database.
 
 Each sampler runs in a new process. One row of the CSV file describes a tenth of the sweep.
 """

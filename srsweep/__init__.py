@@ -1,4 +1,5 @@
-"""The command line, and the Python API that docs/api.md describes. Only this package imports searchspace, sweeps and analysis together.
+"""The command line, and the Python API that docs/api.md describes. Only this package imports searchspace, sweeps and
+analysis together.
 
 `import srsweep` imports nothing else. torch, pandas and the rest are imported when a name of the API is first used.
 """

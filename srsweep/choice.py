@@ -50,9 +50,9 @@ def choose(
     """Returns the variant that the command-line arguments `words` name.
 
     If `weights` is given, it replaces the checkpoint of the trial or folder. A network that `words` describe by its
-    family gets `scale`, or 4 if `scale` is None. With `fetch`, the weights of a trial are downloaded if its sweep keeps them in an
-    object store. Raises UserError if there is no such variant, or if a trial or folder
-    has a scale other than `scale`.
+    family gets `scale`, or 4 if `scale` is None. With `fetch`, the weights of a trial are downloaded if its sweep keeps
+    them in an object store. Raises UserError if there is no such variant, or if a trial or folder has a scale other
+    than `scale`.
     """
     if len(words) == 2 and words[0] not in FAMILIES and words[1].isdigit():
         words = ["#".join(words)]

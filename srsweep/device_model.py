@@ -72,11 +72,12 @@ def model(
 ) -> None:
     """Fit a latency model to a device's measurements and report its error.
 
-    SOURCE is a CSV file of `srsweep device pull`, or a sweep whose trials have an imported latency. The networks named in a CSV file are looked up through the model cards in its folder, otherwise among
-    the trials in the database.
+    SOURCE is a CSV file of `srsweep device pull`, or a sweep whose trials have an imported latency. The networks named
+    in a CSV file are looked up through the model cards in its folder, otherwise among the trials in the database.
 
-    The model has one rate for each kind of operator: milliseconds for each unit of its work. The error comes
-    from cross-validation: each network is predicted by a model that was fitted without it. The table has one row for each network.
+    The model has one rate for each kind of operator: milliseconds for each unit of its work. The error comes from
+    cross-validation: each network is predicted by a model that was fitted without it. The table has one row for each
+    network.
 
     \b
     srsweep device model bench/latencies.csv -o pixel.json

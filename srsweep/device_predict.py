@@ -47,9 +47,9 @@ def predict(
     FAMILY KNOB=VALUE..., with alternatives such as 'n_feats=16|32'. For networks given this way, the
     prediction is only printed.
 
-    For a sweep, a prediction is stored for each complete trial, under a name with the word `predicted`, so
-    that it never mixes with a measured latency. Use that word to refer to it in
-    `srsweep front` and `srsweep select`. A prediction of an older model is replaced.
+    For a sweep, a prediction is stored for each complete trial, under a name with the word `predicted`, so that it
+    never mixes with a measured latency. Use that word to refer to it in `srsweep front` and `srsweep select`. A
+    prediction of an older model is replaced.
 
     \b
     srsweep device predict pixel.json slwsr 'n_feats=16|32' compression=all

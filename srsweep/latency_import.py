@@ -64,9 +64,8 @@ def import_latency(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Store latencies that were measured on another device, such as a phone.
 
-    FILE is a CSV file with a header row. The column `latency_ms` holds the median in milliseconds. The network is
-    named by one of these columns: `file` (a file of `srsweep export`), `trial` (SWEEP#NUMBER) or `architecture`
-    (the
+    FILE is a CSV file with a header row. The column `latency_ms` holds the median in milliseconds. The network is named
+    by one of these columns: `file` (a file of `srsweep export`), `trial` (SWEEP#NUMBER) or `architecture` (the
     network's key in the database). `lower_ms`, `upper_ms` (the quartiles) and `runs` may be left out.
 
     Give device, runtime, delegate, dtype, size and threads either as a column or as an option. The dtype is read

@@ -89,9 +89,8 @@ def parse_budget(text: str) -> dict[str, str]:
 def sweep_text(answers: Answers, file: Path, *, on_gpu: bool, at_once: int, schema: str) -> str:
     """Returns the text of the sweep file `file`.
 
-    `on_gpu` says whether its trials run on a GPU, and `at_once` how many trials run at once. `schema` is the
-    path of the
-    JSON schema, as seen from the sweep file.
+    `on_gpu` says whether its trials run on a GPU, and `at_once` how many trials run at once. `schema` is the path of
+    the JSON schema, as seen from the sweep file.
     """
     name, typed = name_for(file, answers.scale), shlex.quote(file.name)
     kind = "cuda" if on_gpu else "cpu"

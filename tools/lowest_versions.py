@@ -5,9 +5,9 @@ python tools/lowest_versions.py --torch 2.13.0 > lowest.txt
 `make test-lowest` installs the printed file into a separate environment and runs the quick tests there.
 The script uses only the standard library, so that it can run before anything is installed.
 
-There are three exceptions. The runtimes for phones are left out. The development tools (the extra `dev`) keep the versions in constraints.txt.
-torch has the version of the normal environment by default, because its lowest allowed version pulls
-several gigabytes of CUDA packages from most indexes. `--torch lowest` pins that version.
+There are three exceptions. The runtimes for phones are left out. The development tools (the extra `dev`) keep the
+versions in constraints.txt. torch has the version of the normal environment by default, because its lowest allowed
+version pulls several gigabytes of CUDA packages from most indexes. `--torch lowest` pins that version.
 """
 
 import argparse

@@ -163,7 +163,8 @@ def selection_table(
 ) -> pd.DataFrame:
     """Returns one row per selection: its rule, the columns of its variant, the tied variants and its sentence.
 
-    `latencies` names columns of `frame` to add, each with its quartiles if they are known. If a selection found no variant, only its rule and its sentence are filled in.
+    `latencies` names columns of `frame` to add, each with its quartiles if they are known. If a selection found no
+    variant, only its rule and its sentence are filled in.
     """
     frame, timed = with_spreads(frame, latencies)
     names = ["sweep", "number", quality, "psnr_y", "num_seeds", "spread", *timed]

@@ -97,8 +97,8 @@ def tier_candidates(
 
     `choose_tiers` chooses the same variants from the result as from all trials. The result has all trials of
     architectures with several seeds, because they determine the seeds' spread. For each tier, it also has the trials
-    that differ from the tier's best trial by no more than the spread. If `choose_tiers`
-    gets this result, do not show its explanations to people: their counts and comparisons leave out all other trials.
+    that differ from the tier's best trial by no more than the spread. If `choose_tiers` gets this result, do not show
+    its explanations to people: their counts and comparisons leave out all other trials.
     """
     several = trials["architecture"].duplicated(keep=False)
     repeated = trials[several]

@@ -1,9 +1,9 @@
 """Averages the architectures of one or several sweeps over their seeds. Each averaged architecture is a variant.
 
 A variant's quality is its PSNR, its SSIM, or its PSNR after INT8 quantisation, averaged over its seeds. If several
-sweeps trained an architecture with the same seed, the newest trial is used. The spread of the seeds says by how much trainings of the same
-architecture differ. It is the standard deviation over seeds, pooled over all architectures with several seeds. Two
-variants are tied if their qualities differ by no more than the spread.
+sweeps trained an architecture with the same seed, the newest trial is used. The spread of the seeds says by how much
+trainings of the same architecture differ. It is the standard deviation over seeds, pooled over all architectures with
+several seeds. Two variants are tied if their qualities differ by no more than the spread.
 """
 
 import json
@@ -33,9 +33,9 @@ OF_TRIALS = ("state", "error", "attempts", "seed")
 def variants(trials: pd.DataFrame, quality: str = "psnr_y") -> pd.DataFrame:
     """Returns one row per architecture of the complete `trials` (rows of `load_trials`), the best `quality` first.
 
-    Architectures without a value of `quality` come last. The qualities are means over
-    the seeds that have a value. A latency that was measured for one seed only is the latency of the architecture. These
-    columns are added or have a new meaning:
+    Architectures without a value of `quality` come last. The qualities are means over the seeds that have a value. A
+    latency that was measured for one seed only is the latency of the architecture. These columns are added or have a
+    new meaning:
 
     - num_seeds: the number of seeds that have a value of `quality`,
     - spread: the pooled standard deviation over seeds, in the unit of `quality`; NaN if each architecture has one seed,
@@ -156,8 +156,7 @@ def cost_name(known: Sequence[str], name: str) -> str:
 
     `name` is a column, or 'latency' followed by words that occur in the name of only one measured latency, as in
     'latency int8'. If only one latency was measured, 'latency' alone is enough. A predicted latency is meant only if no
-    measured one fits, as with the word 'predicted'. Raises UserError if no column fits or
-    several do.
+    measured one fits, as with the word 'predicted'. Raises UserError if no column fits or several do.
     """
     if name in known:
         return name

@@ -109,7 +109,8 @@ def prepare(folder: Path, programs: Sequence[Path], size: tuple[int, int] | None
     `size` is the (height, width) of the image; by default, it is the size of files of fixed size, otherwise the size
     for a 1280x720 output.
 
-    Raises UserError if there is no such file or program, if the files do not fit together, or if the folder has another `run.sh`.
+    Raises UserError if there is no such file or program, if the files do not fit together, or if the folder has another
+    `run.sh`.
     """
     program = program_of(programs[0])
     on_device = programs[0].name == str(programs[0]) in PROGRAMS and not programs[0].is_file()

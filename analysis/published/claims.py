@@ -12,9 +12,10 @@ A worked example, which `test_claims.py` checks. Two designs have these PSNRs wi
 With three seeds, the 97.5 % quantile of Student's t is 4.303. The 95 % interval of the mean difference is
 0.15 +- 4.303 * 0.05 / sqrt(3), that is, from 0.026 to 0.274 dB. It lies above 0, so A restores better than B.
 
-A paired t test with three seeds and a standard deviation of 0.05 dB finds a true difference of 0.163 dB with a probability of 80 %
-(`detectable`). If the true difference is 0.05 dB, 10 seeds find it with this probability (`seeds_for`). Both follow
-from the noncentral t distribution (Cohen, Statistical Power Analysis for the Behavioral Sciences, 2nd ed., 1988, ch. 2).
+A paired t test with three seeds and a standard deviation of 0.05 dB finds a true difference of 0.163 dB with a
+probability of 80 % (`detectable`). If the true difference is 0.05 dB, 10 seeds find it with this probability
+(`seeds_for`). Both follow from the noncentral t distribution (Cohen, Statistical Power Analysis for the Behavioral
+Sciences, 2nd ed., 1988, ch. 2).
 
 A claim prefers one design to several others. It holds if every comparison holds; this needs no correction. It does not hold if
 one comparison fails; here the level is divided by the number of comparisons (Bonferroni), because one of many may fail by

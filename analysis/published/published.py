@@ -98,10 +98,9 @@ def stored_counts() -> Mapping[tuple[str, int], Mapping[str, int]]:
 def published_networks(scale: int, cost: str) -> pd.DataFrame:
     """Returns published networks at `scale`, cheapest first, with the columns network, cost, counted and own.
 
-    If one of our families builds the network, the cost is our own count and counted is True. Otherwise the cost is
-    the printed cost, and a network has one row for each different cost that papers print. own is True if
-    published.csv names the training set of the network, which it does only if the authors of a paper trained the
-    network themselves.
+    If one of our families builds the network, the cost is our own count and counted is True. Otherwise the cost is the
+    printed cost, and a network has one row for each different cost that papers print. own is True if published.csv
+    names the training set of the network, which it does only if the authors of a paper trained the network themselves.
     Self-ensembles ('+') are left out, because they use a network that is listed already.
     """
     frame = load_published(scale)

@@ -98,7 +98,8 @@ class Contents:
 
 
 def load_contents(url: str) -> Contents:
-    """Returns the numbers of sweeps and trials in the database at `url`, and its schema revision. Raises UserError as `open_database` does."""
+    """Returns the numbers of sweeps and trials in the database at `url`, and its schema revision. Raises UserError as
+    `open_database` does."""
     with open_database(url) as connection:
         counts = [connection.scalar(select(func.count(each.id))) or 0 for each in (Sweep, Trial)]
         revision = str(revision_of(connection))
@@ -239,8 +240,7 @@ def newest(name: str, dataset: str, column: Any = Measurement.value) -> Any:
 def trials_query(*columns: Any) -> Any:
     """Returns a query with one row per trial and extra `columns` at the end.
 
-    The other columns are id, sweep_id, sweep (its name), scale, number, state, family, label, architecture,
-    seed and
+    The other columns are id, sweep_id, sweep (its name), scale, number, state, family, label, architecture, seed and
     step. step is the largest step at which the PSNR on the validation split was measured.
     """
     return select(
@@ -271,9 +271,8 @@ def measured_columns(connection: Connection) -> list[Any]:
 def filled(trials: pd.DataFrame) -> pd.DataFrame:
     """Returns `trials` with missing values filled in. `trials` are rows of `trials_query` with a column seconds.
 
-    A missing psnr_y or ssim_y becomes NaN. A missing step or seconds becomes 0. Raises ValueError if a column
-    of numbers
-    holds a text.
+    A missing psnr_y or ssim_y becomes NaN. A missing step or seconds becomes 0. Raises ValueError if a column of
+    numbers holds a text.
     """
     for name in ("psnr_y", "ssim_y"):
         trials[name] = trials[name] if name in trials else float("nan")

@@ -24,10 +24,8 @@ from sweeps.store.store import Store
 def delete(name: str, yes: bool, db: str | None) -> None:
     """Delete a sweep with its trials and checkpoints.
 
-    NAME is the name of a sweep, or a sweep file. The command shows what it would delete and asks for
-    confirmation. It
-    deletes the rows of the sweep and the checkpoints of its trials on this machine. Output folders of `srsweep
-    train`
+    NAME is the name of a sweep, or a sweep file. The command shows what it would delete and asks for confirmation. It
+    deletes the rows of the sweep and the checkpoints of its trials on this machine. Output folders of `srsweep train`
     and exported files stay. A sweep that is currently running is left alone.
     """
     (sweep,), url = locate([name], db)
@@ -56,8 +54,7 @@ def delete(name: str, yes: bool, db: str | None) -> None:
 def _checkpoints(url: str, sweep: str, numbers: list[int]) -> tuple[list[Path], str]:
     """Returns the checkpoints of the trials `numbers` on this machine, and words about them.
 
-    Only files that srsweep names itself are returned, because the folder comes from the database, which others
-    may have
+    Only files that srsweep names itself are returned, because the folder comes from the database, which others may have
     written.
     """
     try:

@@ -28,10 +28,9 @@ MARKS = {"ok": "ok", "missing": "-", "problem": "!!"}
 def doctor(root: Path, db: str | None, form: Format | None) -> None:
     """Show what srsweep found on this machine.
 
-    The command shows Python, torch, cores, GPUs, optional packages, image sets, the database and the terminal. It
-    says how to install optional packages that are missing. It changes nothing. "ok" means usable, "-" means
-    optional
-    and missing, and "!!" means a problem.
+    The command shows Python, torch, cores, GPUs, optional packages, image sets, the database and the terminal. It says
+    how to install optional packages that are missing. It changes nothing. "ok" means usable, "-" means optional and
+    missing, and "!!" means a problem.
 
     \b
     Exit codes:

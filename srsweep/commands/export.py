@@ -105,15 +105,14 @@ def export(  # noqa: PLR0913 - one parameter an option
     VARIANT is a network (FAMILY KNOB=VALUE..., with --weights), one or several trials (SWEEP#NUMBER), or
     an output folder of `srsweep train`. With --front or --all, VARIANT is a sweep.
 
-    The output of each file is compared with PyTorch's output at three image sizes, and its PSNR is
-    measured on the validation images. If a file differs too much, it is not kept, and the exit code
-    is 1. A model card is written beside each file. INT8 files are calibrated on the training images.
-    Some formats fix the input size. Set it with --size; it becomes part of the file name.
-    For a trial, the latency of each file and the PSNR of its INT8 file are stored in the database.
+    The output of each file is compared with PyTorch's output at three image sizes, and its PSNR is measured on the
+    validation images. If a file differs too much, it is not kept, and the exit code is 1. A model card is written
+    beside each file. INT8 files are calibrated on the training images. Some formats fix the input size. Set it with
+    --size; it becomes part of the file name. For a trial, the latency of each file and the PSNR of its INT8 file are
+    stored in the database.
 
-    --front uses the Pareto front for the sweep's own objectives. A front computed from the PSNR of INT8 files
-    or from measured
-    latency may hold other trials. Use --all to measure those trials too.
+    --front uses the Pareto front for the sweep's own objectives. A front computed from the PSNR of INT8 files or from
+    measured latency may hold other trials. Use --all to measure those trials too.
 
     \b
     srsweep export SWEEP#12 --to onnx --to int8 -o out

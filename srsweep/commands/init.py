@@ -66,10 +66,9 @@ QUESTIONS = {
 def init(output: Path, replace: bool, **given: str | None) -> None:
     """Write a sweep file from the answers to five questions.
 
-    On a terminal, the command asks each question that no option answers. Without a terminal, unanswered
-    questions get their defaults: scale 4, the embedded photographs, 150k parameters, device auto, one hour. The
-    file has
-    comments that explain how to change it. Its JSON schema is written beside it, for editors.
+    On a terminal, the command asks each question that no option answers. Without a terminal, unanswered questions get
+    their defaults: scale 4, the embedded photographs, 150k parameters, device auto, one hour. The file has comments
+    that explain how to change it. Its JSON schema is written beside it, for editors.
 
     \b
     srsweep init

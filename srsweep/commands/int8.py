@@ -43,10 +43,9 @@ def int8(
 ) -> None:
     """Compare the PSNR of networks in float32 and as INT8 files.
 
-    VARIANT is a trial (SWEEP#NUMBER) or an output folder of `srsweep train`. For a `--quantize int8` run, the
-    table compares the INT8 file of the starting weights (post_training) with that of the fine-tuned weights
-    (aware).
-    PSNR is PSNR-Y in dB, on the validation images of the training run. Nothing is stored.
+    VARIANT is a trial (SWEEP#NUMBER) or an output folder of `srsweep train`. For a `--quantize int8` run, the table
+    compares the INT8 file of the starting weights (post_training) with that of the fine-tuned weights (aware). PSNR is
+    PSNR-Y in dB, on the validation images of the training run. Nothing is stored.
 
     \b
     srsweep train best --quantize int8 -o best-int8

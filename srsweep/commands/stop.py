@@ -31,10 +31,9 @@ LOOK_SECONDS = 0.2
 def stop(name: str, wait: float, db: str | None) -> None:
     """Stop a sweep that runs on this machine, as Ctrl-C does.
 
-    NAME is the name of a sweep, or a sweep file. Running trials save their training state. To continue, use
-    `srsweep resume` with the name, or `srsweep run` with the file. Exit code 1 means that the process running
-    the sweep
-    is on another machine or did not stop in time.
+    NAME is the name of a sweep, or a sweep file. Running trials save their training state. To continue, use `srsweep
+    resume` with the name, or `srsweep run` with the file. Exit code 1 means that the process running the sweep is on
+    another machine or did not stop in time.
     """
     (sweep,), url = locate([name], db)
     # Raises for a mistyped name, which must not make a new database.

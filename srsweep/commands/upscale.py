@@ -80,10 +80,9 @@ def upscale(  # noqa: PLR0913 - one parameter an option
     train`, a trial (SWEEP#NUMBER), or, with --weights, a network in quotes ("FAMILY KNOB=VALUE...").
     IMAGE is an image, a folder of images, or a pattern in quotes ("photos/**/*.jpg").
 
-    Grayscale images (8 or 16 bits) stay grayscale. The network upscales the colours, and bicubic interpolation
-    upscales the alpha channel. EXIF data and ICC profiles are carried over. Images with an EXIF orientation are
-    rotated
-    upright before saving. 16-bit colour images and CMYK images are refused.
+    Grayscale images (8 or 16 bits) stay grayscale. The network upscales the colours, and bicubic interpolation upscales
+    the alpha channel. EXIF data and ICC profiles are carried over. Images with an EXIF orientation are rotated upright
+    before saving. 16-bit colour images and CMYK images are refused.
 
     Tiles overlap by the receptive field, so the result equals that of the whole image up to rounding. There are
     two exceptions: networks that use the whole image, such as those with global pooling, and files with a fixed
