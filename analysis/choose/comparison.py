@@ -32,15 +32,18 @@ class Compared:
 
     objectives: Mapping[str, Direction]
     summary: pd.DataFrame
-    """One row per sweep: sweep, complete (architectures), front (its size), dominated (how many networks of its front another
-    sweep dominates), volume (share of the hypervolume of all fronts together), seconds (of training)."""
+    """One row per sweep: sweep, complete (architectures), front (its size), dominated (the number of networks on its
+    front that another sweep dominates), volume (the hypervolume of its front divided by that of all fronts together),
+    seconds (of training)."""
     fronts: pd.DataFrame
-    """One row per network on a front, the cheapest first: sweep, number, the objectives, dominated_by (SWEEP#NUMBER or
-    ''), label."""
+    """One row per network on a front, the cheapest first: sweep, number, the objectives, dominated_by (SWEEP#NUMBER of
+    a network that dominates it, '' if there is none), label."""
     budgets: pd.DataFrame
-    """One row per budget: cost, budget, and per sweep the best quality within it (NaN: no network fits); best."""
+    """One row per budget: cost, budget, one column per sweep with its best quality within the budget (NaN if no network
+    fits), and best (the sweep with the best quality, 'equal' if several share it)."""
     settings: pd.DataFrame
-    """One row per setting that differs: setting, and its value per sweep as JSON text; '' if it has none."""
+    """One row per setting that differs: setting, and one column per sweep with its value as JSON text ('' if it is not
+    set)."""
     notes: Sequence[str]
     """Notes on how comparable the numbers are, one per line."""
 
@@ -51,15 +54,17 @@ def compare_sweeps(
     objectives: Mapping[str, Direction] | None = None,
     budgets: Sequence[float] = (),
 ) -> Compared:
-    """Compares the complete trials of two or more sweeps. With several seeds, an architecture counts with its mean.
+    """Compares the complete trials of two or more sweeps.
 
-    By default, `objectives` are those that all sweeps have. `budgets` limit the first objective that is not a quality.
-    By default, they are round numbers between the costs of the cheapest and the most expensive network. Hypervolumes
-    use the logarithms of minimized objectives. All sweeps share one reference point: the worst value of each objective
-    on any of the fronts. Networks that miss a gate that all sweeps share are left out.
+    An architecture with several seeds counts once, with its means. By default, `objectives` are those that all sweeps
+    have. `budgets` limit the first objective that is not a quality. The default budgets are round numbers between the
+    costs of the cheapest and the most expensive network. Hypervolumes use the logarithms of minimized objectives. All
+    sweeps share one reference point: the worst value of each objective on any of the fronts. Networks that miss a gate
+    that all sweeps share are left out.
 
-    Raises UserError if fewer than two sweeps are named, and if they have different scales, different validation images, no
-    common objective, or an objective that a sweep has not measured.
+    Raises UserError if fewer than two sweeps are named, if their scales or their validation images differ, if they have
+    no objective in common, or if a sweep has no complete trial, no trial that passes the gates, or no value of an
+    objective.
     """
     if len(set(names)) < 2 or len(set(names)) < len(names):
         raise UserError(f"sweeps: two or more different ones must be named, got {', '.join(names)}")
@@ -123,8 +128,9 @@ def _points(
 
 
 def _fronts(fronts: Mapping[str, pd.DataFrame], ways: Mapping[str, Direction]) -> pd.DataFrame:
-    """Returns the fronts as one table. For each network, it names the network of another sweep that dominates it, if
-    any.
+    """Returns the fronts as one table.
+
+    The column dominated_by names a network of another sweep that dominates the row's network.
     """
     names = list(ways)
     table = pd.concat([own.assign(sweep=name) for name, own in fronts.items()], ignore_index=True)
@@ -205,9 +211,10 @@ def _budgets(
 
 
 def round_budgets(low: float, high: float) -> list[float]:
-    """Returns at most MOST_BUDGETS limits between `low` and `high`, of the form 1, 2 or 5 times a power of ten.
+    """Returns at most MOST_BUDGETS limits that span `low` to `high`. Each is 1, 2 or 5 times a power of ten.
 
-    The last one is at least `high`, so that every network is within it.
+    The smallest limit is at least `low`. The largest is the first one that is at least `high`, so every network is
+    within it. If there are more than MOST_BUDGETS, the smallest are left out.
     """
     if not 0 < low <= high:
         return [high]
@@ -219,7 +226,7 @@ def round_budgets(low: float, high: float) -> list[float]:
 
 
 def _settings(stored: pd.DataFrame) -> pd.DataFrame:
-    """Returns the settings in which the sweeps differ, and whether their images do."""
+    """Returns the settings in which the sweeps differ. If their images differ, the last row holds the fingerprints."""
     whole = {name: filled(own) for name, own in stored["settings"].items()}
     first, *others = whole.values()
     paths = list(dict.fromkeys(path for other in others for path, *_ in differences(first, other)))

@@ -22,10 +22,10 @@ def load_front(
 
     The columns are the columns of `load_details`, the `objectives` and the `extra` costs. psnr_y and ssim_y are
     measured on the validation split. Texts such as labels are read only for trials on the front, because reading the
-    texts of all 100,000 trials of a large sweep would take most of the time. If architectures were trained with several
-    seeds, each is one row, as `averaged` makes it, with the columns num_seeds and, if known, psnr_spread and
-    ssim_spread. Trials below one of the `gates` are not on the front. Raises UserError for an objective or an extra
-    cost that is not the name of a stored measurement.
+    texts of 100,000 trials would take most of the time. If architectures were trained with several seeds, each
+    architecture has one row, as `averaged` returns it. The columns num_seeds and, if known, psnr_spread and ssim_spread
+    are then added. Trials that miss one of the `gates` are left out. Raises UserError for an objective or an extra cost
+    that is not the name of a stored measurement.
     """
     names = list(dict.fromkeys([*objectives, *extra, *(gate.name for gate in gates)]))
     points = load_objectives(url, sweep, names)

@@ -1,5 +1,6 @@
-"""Reads the gates of stored sweeps. A gate is the minimum quality that a trial must reach to count
-(`sweeps.search.gates`).
+"""Reads the gates of stored sweeps.
+
+A gate is the minimum quality that a trial must reach to count (`sweeps.search.gates`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,13 +19,13 @@ Gates = tuple[Constraint, ...]
 
 
 def load_gates(url: str, sweeps: Sequence[str] | None = None) -> dict[str, Gates]:
-    """Returns the gates of each sweep, by its name, from the newest sweep file of each. Raises UserError as `load_lives`."""
+    """Returns the gates of each sweep by its name, read from its newest sweep file. Raises UserError like `load_lives`."""
     lives = load_lives(url, sweeps)
     return {str(n): gates_in(str(t)) for n, t in zip(lives["sweep"], lives["text"], strict=True)}
 
 
 def gates_in(text: str) -> Gates:
-    """Returns the gates in the text of a sweep file. A text that is not valid has none."""
+    """Returns the gates in the text of a sweep file, or none if the text is not valid."""
     try:
         sweep = read_stored(text)
     except YamlError:
@@ -39,7 +40,10 @@ def common_gates(of_sweeps: Iterable[Gates]) -> Gates:
 
 
 def passing(frame: pd.DataFrame, gates: Gates) -> NDArray[np.bool_]:
-    """Returns a mask (N,) of the rows that pass all `gates`. A row without the quality of a gate does not pass it."""
+    """Returns a mask (N,) of the rows that pass all `gates`.
+
+    A row with a missing quality does not pass the gate on that quality.
+    """
     mask = np.ones(len(frame), np.bool_)
     for gate in gates:
         values = (
@@ -50,8 +54,9 @@ def passing(frame: pd.DataFrame, gates: Gates) -> NDArray[np.bool_]:
 
 
 def within_gates(frame: pd.DataFrame, gates: Mapping[str, Gates]) -> pd.DataFrame:
-    """Returns the variants in `frame` that pass their gates. The gates of a variant are those of the sweep that holds
-    its best trial.
+    """Returns the variants in `frame` that pass their gates.
+
+    A variant has the gates of the sweep that holds its best trial.
     """
     own = [name for name in dict.fromkeys(frame["sweep"]) if gates.get(str(name))]
     mask = np.ones(len(frame), np.bool_)

@@ -14,9 +14,10 @@ import pandas as pd
 from analysis.choose.pareto import Direction
 
 LEAST_TRIALS = 20
-"""Smallest number of trials of a family of which the best tenth says anything."""
+"""Minimum number of trials of a family. With fewer, the best tenth is too small to be meaningful."""
 MOST_TRIALS = 500
-"""Largest number of trials of a family that are measured. More are drawn at random, because a page must not wait."""
+"""Maximum number of trials of a family that are used. A random sample of this size replaces a larger family, so that a
+page does not wait."""
 
 
 def importances(
@@ -25,9 +26,9 @@ def importances(
     """Returns the importance of each knob for each of the `targets`: family, knob, target, share.
 
     `trials` are complete trials with the columns id, family and the targets. `knobs` has one row per trial, indexed by
-    id, with one column per knob, whose values are texts. share is the knob's part of the importance of all knobs for
-    the target, from 0 to 1. Each family is measured on its own, because families have different knobs. Families with
-    fewer than LEAST_TRIALS trials, knobs that do not vary and targets that do not vary are left out.
+    id, and one column of texts per knob. share is the importance of the knob divided by that of all knobs for the same
+    target, from 0 to 1. Each family is measured on its own, because families have different knobs. Families with fewer
+    than LEAST_TRIALS trials, knobs that do not vary and targets that do not vary are left out.
     """
     rows = []
     for family, every in trials.groupby("family"):

@@ -1,4 +1,4 @@
-"""Averages the trials of one architecture in one sweep, which a sweep with `seeds: 3` trains with several seeds."""
+"""Averages the trials of one architecture in one sweep. A sweep with `seeds: 3` trains an architecture with three seeds."""
 
 import pandas as pd
 
@@ -15,15 +15,15 @@ SPREADS = {"psnr_y": "psnr_spread", "ssim_y": "ssim_spread"}
 def averaged(trials: pd.DataFrame, quality: str = "psnr_y") -> pd.DataFrame:
     """Returns `trials` with one row for the complete trials of each architecture in each sweep.
 
-    `trials` are rows of `load_trials` or `load_points`. If no architecture has several complete trials, they are
+    `trials` are rows of `load_trials` or `load_points`. If no architecture has several complete trials, `trials` is
     returned unchanged. Otherwise, in the rows of complete trials:
 
     - all qualities are means over the trials that have a value,
     - psnr_spread, ssim_spread: the sample standard deviations (divided by n - 1); NaN for a single trial,
     - num_seeds: the number of complete trials with a value of `quality`,
     - seconds and spent are sums,
-    - all other columns are those of the trial with the best `quality`, whose weights `srsweep select` and `export` use.
-      A cost or latency that this trial lacks is taken from another trial of the architecture.
+    - all other columns come from the trial with the best `quality`, because `srsweep select` and `export` use its
+      weights. A cost or latency that this trial lacks is taken from another trial of the architecture.
 
     Rows of other states stay as they are. The order of the rows is kept.
     """

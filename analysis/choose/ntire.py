@@ -14,8 +14,8 @@ def ranking(
     """Returns the variants of `frame` that pass the gate and have a latency, the best score first.
 
     `frame` comes from `analysis.choose.variants.variants`, and `latency` is the name of its column of latencies. The
-    columns are trial, label, psnr_rgb, latency_ms, multadds, params and the columns of `scores`. As in the challenges,
-    the gate applies to the PSNR of RGB. The PSNR of RGB is 1 to 2 dB lower than the PSNR of luma.
+    returned columns are trial, label, psnr_rgb, latency_ms, multadds, params and the columns of `scores`. As in the
+    challenges, the gate applies to the PSNR of RGB. The PSNR of RGB is 1 to 2 dB lower than the PSNR of luma.
     """
     ranked = frame[(frame["psnr_rgb"] >= gate) & frame[latency].notna()]
     rows = []

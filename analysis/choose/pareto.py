@@ -12,7 +12,7 @@ Points = NDArray[np.float64]
 
 
 def front_mask(points: ArrayLike, directions: Sequence[Direction]) -> NDArray[np.bool_]:
-    """Returns a mask (N,) that is True for each of the `points` (N, K) that no other point dominates.
+    """Returns a mask (N,) of the `points` (N, K) that no other point dominates.
 
     A point dominates another if it is better in at least one objective and no worse in the others. Equal points do not
     dominate each other, so they are on the front together. A point with a NaN is never on the front.
@@ -57,7 +57,7 @@ def growing_volumes(
     reference: ArrayLike,
     directions: Sequence[Direction],
 ) -> Points:
-    """Returns, for each index in `places`, the hypervolume of the `points` (N, K) up to and including that index."""
+    """Returns one hypervolume per index in `places`: that of the `points` (N, K) up to and including the index."""
     given = np.asarray(points, float)
     return np.array([hypervolume(given[: at + 1], reference, directions) for at in places])
 

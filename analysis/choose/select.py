@@ -25,7 +25,7 @@ from searchspace.quantity import format_quantity
 
 ONLY = "is the only variant"
 ONLY_ON_FRONT = f"{ONLY} on the front"
-"""Sentences for a variant that is the only candidate, so that there is nothing to compare it with."""
+"""Phrases for a variant that is the only candidate and cannot be compared with others."""
 SHOWN_TIES = 3
 """Maximum number of tied variants that the reason for a choice lists by name."""
 
@@ -53,7 +53,7 @@ def best_within(
     """Chooses the best variant whose costs are within `limits` and whose quality is at least `minimum`.
 
     Among variants that are tied with the best, it chooses the cheapest. It compares costs in this order: those named in
-    `limits`, then parameters, then Mult-Adds. Given a minimum and no limits, it chooses the cheapest variant that
+    `limits`, then parameters, then Mult-Adds. With a minimum and no limits, it chooses the cheapest variant that
     reaches the minimum. Raises UserError for an unknown cost.
     """
     known = cost_names(frame)
@@ -126,9 +126,9 @@ def weighted(
 ) -> Selection:
     """Chooses the variant nearest to the ideal point and farthest from the worst (TOPSIS; Hwang and Yoon 1981).
 
-    `weights` maps column names to weights, and `quality` is one of the names. The candidates are the variants that
-    `coarse_front` returns for these columns. Over the candidates, the quality and the logarithm of each cost are scaled to
-    [0, 1] before they are weighted. Raises UserError for an unknown cost.
+    `weights` maps column names to weights, and one of the names is `quality`. The candidates are the variants that
+    `coarse_front` returns for these columns. The quality and the logarithm of each cost are scaled so that the
+    candidates span [0, 1], and then weighted. Raises UserError for an unknown cost.
     """
     known = cost_names(frame)
     weights = {n if n == quality else cost_name(known, n): w for n, w in weights.items()}
@@ -180,7 +180,7 @@ def selection_table(
 
 
 def note_on_spread(frame: pd.DataFrame, quality: str = "psnr_y") -> str:
-    """Returns sentences about the seeds' spread, which may be unknown, and about which variants count as tied."""
+    """Returns sentences that give the seeds' spread, if it is known, and explain which variants count as tied."""
     several = int((frame["num_seeds"] > 1).sum()) if len(frame) else 0
     if several:
         return (
@@ -229,7 +229,7 @@ def _chosen(
 ) -> Selection:
     """Returns the selection of the variant at `row`. Its sentence compares the variant with the rest of `pool`.
 
-    The tied variants are looked for in `ties_among`, or in `pool` if `ties_among` is None.
+    The tied variants come from `ties_among`, or from `pool` if `ties_among` is None.
     """
     taken = row_of(pool, row)
     others = pool.drop(index=row)
@@ -280,7 +280,7 @@ def _apart(frame: pd.DataFrame) -> str:
 
 
 def _nothing(frame: pd.DataFrame) -> str:
-    """Returns a sentence with the reason why there is no variant to choose from, even without limits."""
+    """Returns a sentence that explains why there would be no variant to choose from even without limits."""
     if frame.empty:
         return "There is no complete trial to choose from."
     return (

@@ -26,7 +26,7 @@ class Chosen:
     selections: list[Selection]
     """The selections that found a variant. If several tiers choose the same variant, only the smallest tier is kept."""
     limits: Sequence[float] = TIERS
-    """Limits of the tiers: the largest number of parameters in each tier."""
+    """Maximum number of parameters of each tier."""
 
 
 def tiers_within(texts: Iterable[str]) -> tuple[float, ...]:
@@ -60,7 +60,7 @@ def _limit_on_params(text: str) -> float | None:
 
 
 def _parsed(parse: Callable[[], Constraint]) -> Constraint | None:
-    """Returns what `parse` returns, or None for a constraint that is not valid or limits a knob."""
+    """Calls `parse` and returns its constraint, or None if the constraint is not valid or limits a knob."""
     try:
         return parse()
     except UserError:
@@ -95,10 +95,10 @@ def tier_candidates(
 ) -> pd.DataFrame:
     """Returns the subset of the complete `trials` that `choose_tiers` needs: a few hundred out of 100,000.
 
-    `choose_tiers` chooses the same variants from the result as from all trials. The result has all trials of
-    architectures with several seeds, because they determine the seeds' spread. For each tier, it also has the trials
-    that differ from the tier's best trial by no more than the spread. If `choose_tiers` gets this result, do not show
-    its explanations to people: their counts and comparisons leave out all other trials.
+    `choose_tiers` chooses the same variants from this subset as from all trials. The subset holds all trials of
+    architectures with several seeds, because they determine the seeds' spread. It also holds, for each tier, the trials
+    that are at most the spread below the tier's best trial. Do not show people the explanations that `choose_tiers`
+    gives for the subset: their counts and comparisons leave out all other trials.
     """
     several = trials["architecture"].duplicated(keep=False)
     repeated = trials[several]

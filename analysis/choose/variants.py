@@ -1,9 +1,9 @@
 """Averages the architectures of one or several sweeps over their seeds. Each averaged architecture is a variant.
 
 A variant's quality is its PSNR, its SSIM, or its PSNR after INT8 quantisation, averaged over its seeds. If several
-sweeps trained an architecture with the same seed, the newest trial is used. The spread of the seeds says by how much
-trainings of the same architecture differ. It is the standard deviation over seeds, pooled over all architectures with
-several seeds. Two variants are tied if their qualities differ by no more than the spread.
+sweeps trained an architecture with the same seed, the newest trial is used. The seeds' spread measures how much
+training runs of the same architecture differ. It is the standard deviation over seeds, pooled over all architectures
+with several seeds. Two variants are tied if their qualities differ by no more than the spread.
 """
 
 import json
@@ -25,7 +25,7 @@ from sweeps.measure.ntire import RULES
 from sweeps.store.comparability import differences
 
 COMPARABLE = ("scale", "data_fingerprint", "train_data", "training", "step")
-"""Columns in which trials must agree before their validation PSNR may be compared."""
+"""Columns that must be equal in all trials whose validation PSNR is compared."""
 OF_TRIALS = ("state", "error", "attempts", "seed")
 """Columns of `load_trials` that describe a single trial. Variants do not have them."""
 
@@ -34,8 +34,8 @@ def variants(trials: pd.DataFrame, quality: str = "psnr_y") -> pd.DataFrame:
     """Returns one row per architecture of the complete `trials` (rows of `load_trials`), the best `quality` first.
 
     Architectures without a value of `quality` come last. The qualities are means over the seeds that have a value. A
-    latency that was measured for one seed only is the latency of the architecture. These columns are added or have a
-    new meaning:
+    latency that was measured for a single seed counts as the latency of the architecture. These columns are added or
+    have a new meaning:
 
     - num_seeds: the number of seeds that have a value of `quality`,
     - spread: the pooled standard deviation over seeds, in the unit of `quality`; NaN if each architecture has one seed,
@@ -76,10 +76,10 @@ def variants(trials: pd.DataFrame, quality: str = "psnr_y") -> pd.DataFrame:
 
 
 def _one_run_a_seed(complete: pd.DataFrame, quality: str) -> pd.DataFrame:
-    """Returns the newest trial of each architecture and seed, if possible one that has a value of `quality`.
+    """Returns one trial per architecture and seed: the newest with a value of `quality`, or the newest if none has one.
 
-    Measurements that this trial lacks come from the seed's other trials. A second trial with the same seed must not
-    count as a second seed, because it says nothing about how seeds differ.
+    Measurements that this trial lacks come from other trials with the same architecture and seed. A second trial with
+    the same seed must not count as a second seed, because it says nothing about how seeds differ.
     """
     keys = ["architecture", "seed"]
     if not complete.duplicated(keys).any():
@@ -120,7 +120,10 @@ def _refuse_other_models(complete: pd.DataFrame) -> None:
 
 
 def _difference(name: str, values: Sequence[str]) -> str:
-    """Returns a clause that says what differs. Among the training settings, it names only the settings that differ."""
+    """Returns a clause that names what differs.
+
+    If the training settings differ, the clause lists only the different ones.
+    """
     if name != "training":
         return f"{name} differs ({', '.join(values)})"
     pairs = differences(json.loads(values[0]), json.loads(values[1]))
@@ -137,7 +140,7 @@ def _pooled_spread(variances: "pd.Series[float]", sizes: "pd.Series[int]") -> fl
 
 
 def spread_of(frame: pd.DataFrame) -> float:
-    """Returns the standard deviation of one quality over the seeds, in its unit. It is the same for all variants in `frame`.
+    """Returns the seeds' spread in `frame`, in the unit of the quality. All variants in `frame` share one spread.
 
     Returns 0 if the spread is unknown, so that only variants of equal quality are tied.
     """
@@ -146,7 +149,7 @@ def spread_of(frame: pd.DataFrame) -> float:
 
 
 def cost_names(frame: pd.DataFrame) -> list[str]:
-    """Returns the columns of `frame` that hold a cost, a latency, or a score that holds a latency."""
+    """Returns the columns of `frame` that hold a cost, a latency, or a score computed from a latency."""
     known = (*COSTS, *RULES, PREDICTED_LATENCY)
     return [str(n) for n in frame if n in known or str(n).startswith(LATENCY)]
 
@@ -155,8 +158,8 @@ def cost_name(known: Sequence[str], name: str) -> str:
     """Returns the column among the `known` costs that a user means by `name`.
 
     `name` is a column, or 'latency' followed by words that occur in the name of only one measured latency, as in
-    'latency int8'. If only one latency was measured, 'latency' alone is enough. A predicted latency is meant only if no
-    measured one fits, as with the word 'predicted'. Raises UserError if no column fits or several do.
+    'latency int8'. If only one latency was measured, 'latency' alone is enough. A predicted latency is returned only if
+    no measured one fits, for example because of the word 'predicted'. Raises UserError if no column fits or several do.
     """
     if name in known:
         return name
@@ -183,9 +186,9 @@ def cost_name(known: Sequence[str], name: str) -> str:
 def coarse_front(frame: pd.DataFrame, quality: str, costs: Sequence[str]) -> pd.DataFrame:
     """Returns the Pareto front of `quality` against `costs`, without variants that are tied with a cheaper variant.
 
-    Variants are visited from the cheapest to the most expensive. A variant is kept if it beats, by more than the
-    spread, every variant kept so far that is no more expensive in any cost. If the spread is unknown, the
-    result is the Pareto front, with only one of several equal variants.
+    Variants are visited from the cheapest to the most expensive. A variant is kept if its quality exceeds, by more than
+    the spread, that of every kept variant that is no more expensive in any cost. If the spread is unknown, the result
+    is the Pareto front without duplicates.
     """
     logs = np.column_stack([log_cost(frame[name]) for name in costs])
     points = np.column_stack([frame[quality], logs])

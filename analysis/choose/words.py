@@ -27,7 +27,7 @@ def rules_of(known: Sequence[str], limits: Mapping[str, float]) -> list[str]:
 
 
 def alternative(taken: Mapping[str, Any], others: pd.DataFrame, quality: str) -> str:
-    """Returns a sentence about the nearest of the `others`, or about their lack. It begins with a space."""
+    """Returns a sentence about the nearest of the `others`, or one saying that there is none. It begins with a space."""
     if others.empty:
         return " No other variant qualifies."
     better = others[quality] > taken[quality]
@@ -67,7 +67,7 @@ def _change(name: str, old: float, new: float) -> str:
 
 
 def noun_of(quality: str) -> str:
-    """Returns the name of a quality in a sentence."""
+    """Returns the name by which sentences refer to a quality."""
     return {
         "psnr_y": "PSNR",
         "ssim_y": "SSIM",
@@ -82,5 +82,5 @@ def value_of(quality: str, value: float) -> str:
 
 
 def count_of(number: int) -> str:
-    """Returns a number of variants, such as '3 variants'."""
+    """Returns a number of variants in words, such as '3 variants'."""
     return f"{number} variant{'s' if number != 1 else ''}"
