@@ -1,7 +1,7 @@
 """Opens read-only connections to the database, and holds the queries that other modules share.
 
-Nothing here can create, change or lock a database. Each reading function opens a connection and closes it again.
-A page that is open in a browser therefore never holds a connection to the database of a running sweep.
+No function here can create, change or lock a database. Each reading function opens a connection and closes it again. A
+page that is open in a browser therefore never holds a connection to the database of a running sweep.
 """
 
 import os
@@ -37,8 +37,8 @@ from sweeps.store.urls import first_line, name_of, parse_url, unusable
 VALIDATION = "validation"
 """Name under which the database stores the validation split, whose PSNR and SSIM a sweep optimises."""
 QUALITIES = ("psnr_y", "ssim_y", "psnr_rgb", "psnr_y_int8")
-"""Measurements that rate the images that a network enlarges: PSNR and SSIM of the luma, PSNR of RGB, and PSNR of the luma
-after INT8 quantisation."""
+"""Measurements of the quality of upscaled images: PSNR and SSIM of the luma, PSNR of RGB, and PSNR of the luma after
+INT8 quantisation."""
 PER_IMAGE = "image_"
 """Prefix of the names of measurements of one test image. Their dataset has the form SET/IMAGE, as in 'Set5/baby'."""
 LATENCY = "latency_ms"
@@ -61,7 +61,10 @@ ON = " on "
 
 
 class TooOld(UserError):  # noqa: N818 - reads as what happened
-    """The error for a database whose schema no reader knows any more. A command that writes migrates it."""
+    """Raised for a database whose schema is too old for the readers.
+
+    Any command that writes to the database migrates it.
+    """
 
 
 @contextmanager
@@ -89,17 +92,16 @@ def open_database(url: str) -> Iterator[Connection]:
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """How much a database holds."""
+    """The numbers of sweeps and trials in a database, and its schema revision."""
 
     revision: str
-    """The revision of its schema, such as '0002'."""
+    """The revision of the schema, such as '0002'."""
     sweeps: int
     trials: int
 
 
 def load_contents(url: str) -> Contents:
-    """Returns the numbers of sweeps and trials in the database at `url`, and its schema revision. Raises UserError as
-    `open_database` does."""
+    """Returns the contents of the database at `url`. Raises UserError as `open_database` does."""
     with open_database(url) as connection:
         counts = [connection.scalar(select(func.count(each.id))) or 0 for each in (Sweep, Trial)]
         revision = str(revision_of(connection))
@@ -132,7 +134,7 @@ def _engine(url: str) -> Engine:
 
 
 def _has_write_ahead_log(path: Path) -> bool:
-    """Returns whether the header of an SQLite file says that its changes go to a write-ahead log first."""
+    """Returns whether an SQLite file uses a write-ahead log, according to its header."""
     try:
         with path.open("rb") as file:
             return file.read(20)[18:] == b"\2\2"
@@ -141,7 +143,10 @@ def _has_write_ahead_log(path: Path) -> bool:
 
 
 def _stamp(engine: Engine) -> tuple[int, int, int] | None:
-    """Returns a value that changes when a driver writes into a file that was opened as immutable. None for other databases."""
+    """Returns a value that changes when a driver writes to the SQLite file.
+
+    Returns None unless the file was opened as immutable.
+    """
     path = engine.get_execution_options().get("srsweep_sealed")
     found = None if path is None else path.stat()
     return found and (found.st_ino, found.st_mtime_ns, found.st_size)
@@ -163,11 +168,11 @@ def _check_schema(connection: Connection, name: str) -> None:
 
 
 _checked: set[object] = set()
-"""The states of databases whose small tables this process has checked."""
+"""The states of the databases that this process has already checked."""
 
 
 def _check_rows_once(connection: Connection, name: str) -> None:
-    """Raises UserError for a row that srsweep cannot have written: in the small tables, or a state of a trial.
+    """Raises UserError if srsweep cannot have written a row of the small tables or the state of a trial.
 
     A process checks a database once, and an SQLite file again after a change.
     """
@@ -183,13 +188,13 @@ def _check_rows_once(connection: Connection, name: str) -> None:
 
 
 def check_database(url: str) -> None:
-    """Raises UserError, which names the table and the row, for a row that srsweep cannot have written."""
+    """Raises UserError if srsweep cannot have written one of the rows. The message names the table and the row."""
     with open_database(url) as connection:
         check_rows(connection, name_of(connection.engine), any_name=True)
 
 
 def sweep_ids(connection: Connection, names: Sequence[str] | None) -> dict[str, int]:
-    """Returns the database ids of the sweeps `names`, by name. None stands for all sweeps.
+    """Returns the database ids of the sweeps `names`, by name. If `names` is None, returns those of all sweeps.
 
     Raises UserError if one of `names` is not the name of a sweep in the database.
     """
@@ -238,7 +243,7 @@ def newest(name: str, dataset: str, column: Any = Measurement.value) -> Any:
 
 
 def trials_query(*columns: Any) -> Any:
-    """Returns a query with one row per trial and extra `columns` at the end.
+    """Returns a query with one row per trial. The extra `columns` come last.
 
     The other columns are id, sweep_id, sweep (its name), scale, number, state, family, label, architecture, seed and
     step. step is the largest step at which the PSNR on the validation split was measured.
@@ -282,7 +287,7 @@ def filled(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def chunks(ids: Sequence[int], most: int = 500) -> Iterator[list[int]]:
-    """Yields the `ids` in lists that are short enough for one query, or one empty list if there are no `ids`."""
+    """Yields the `ids` in lists of at most `most`, short enough for one query. Without `ids`, yields one empty list."""
     for start in range(0, max(len(ids), 1), most):
         yield list(ids[start : start + most])
 

@@ -1,8 +1,8 @@
 """Loads sweeps, trials, learning curves and knobs from the database as pandas data frames.
 
 Every `load_*` function takes the URL of the database and opens its own connection. The argument `sweeps` names the
-sweeps to read. None stands for all sweeps, and an unknown name raises UserError. Functions that must stay fast with
-100,000 trials are in `analysis.read.points` and `analysis.read.live_rows`.
+sweeps to read; None means all of them. An unknown name raises UserError. Functions that must stay fast with 100,000
+trials are in `analysis.read.points` and `analysis.read.live_rows`.
 """
 
 import json
@@ -36,13 +36,13 @@ from sweeps.store.schema import Attempt, Life, Measurement, Sweep, SweepFact, Tr
 BICUBIC = "validation_bicubic_psnr_y"
 """Name of the sweep fact that holds the PSNR of bicubic on the validation images [dB]."""
 OF_IMAGES = ("train_data", "data_fingerprint")
-"""Names of the sweep facts that say on which images a sweep was trained and measured."""
+"""Names of the sweep facts that identify the images on which a sweep was trained and measured."""
 
 
 def load_comparable(url: str, name: str) -> tuple[dict[str, Any], str] | None:
-    """Returns the stored settings of a sweep as they are, and the fingerprint of its images; '' if none is stored.
+    """Returns the settings of a sweep, exactly as stored, and the fingerprint of its images ('' if none is stored).
 
-    Returns None if the database has no such sweep, or if its schema is so old that only commands that write know it.
+    Returns None if the database has no such sweep, or if its schema is too old for readers (`TooOld`).
     """
     with suppress(TooOld), open_database(url) as connection:
         own = select(Sweep.id, Sweep.settings).where(Sweep.name == name)
@@ -77,14 +77,14 @@ def load_sweeps(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
 
 
 def _fill_facts(frame: pd.DataFrame, bicubic: str) -> None:
-    """Fills in the facts that every reader asks for: '' for a missing text, NaN for a missing PSNR."""
+    """Adds the facts that every reader needs, if they are missing: '' for a text, NaN for the PSNR."""
     for name in OF_IMAGES:
         frame[name] = frame[name].fillna("") if name in frame else ""
     frame[bicubic] = pd.to_numeric(frame[bicubic]) if bicubic in frame else float("nan")
 
 
 def _named(settings: Any, latency: object) -> Any:
-    """Returns `settings` with the objective `latency` renamed to its column, whose name states the device."""
+    """Returns `settings` with the objective `latency` renamed to its data frame column, whose name includes the device."""
     if not isinstance(settings, dict) or not isinstance(latency, str):
         return settings
     objectives = settings.get("objectives") or {}
@@ -117,7 +117,8 @@ def load_trials(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
     - id, sweep, scale, number, state, family, label, architecture, seed,
     - step: the largest step at which the trial was evaluated,
     - psnr_y, ssim_y, psnr_rgb and psnr_y_int8 on the validation split; `<set>_psnr_y` and `<set>_ssim_y` on each test set,
-    - one column per cost and per measured latency, and per quartile and reliability of a latency (`spread_columns`),
+    - one column per cost and per measured latency, and columns for the quartiles and the reliability of a latency
+      (`spread_columns`),
     - seconds and attempts: the training time of all attempts together [s], and the number of attempts,
     - error: the error of the newest attempt; '' if there is none.
 
@@ -249,7 +250,7 @@ def load_knobs(url: str, sweeps: Sequence[str] | None = None) -> pd.DataFrame:
 
 
 def knob_columns(rows: pd.DataFrame) -> pd.DataFrame:
-    """Turns `rows` of the table TrialKnob into one row per trial and one column per knob. Values have JSON types."""
+    """Converts `rows` of the table TrialKnob to one row per trial and one column per knob. Values have JSON types."""
     known = {text: json.loads(text) for text in rows["value"].unique()}  # many trials, few values
     # As objects, because pandas would turn integers into floats beside missing values.
     values = rows["value"].map(known).astype(object)
@@ -257,7 +258,7 @@ def knob_columns(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _attempts(connection: Connection, chosen: dict[str, int]) -> pd.DataFrame:
-    """Returns, indexed by trial id: seconds over all attempts, the number of attempts, the newest error."""
+    """Returns a frame indexed by trial id: the seconds of all attempts, the number of attempts, and the newest error."""
     query = (
         select(Attempt.trial_id, Attempt.seconds, Attempt.error)
         .join(Trial, Trial.id == Attempt.trial_id)

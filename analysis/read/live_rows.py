@@ -32,11 +32,11 @@ Ids = NDArray[np.int64]
 
 
 def load_late(url: str) -> dict[str, int]:
-    """Returns the number of stored values of each late measurement, by column name, over all sweeps of the database.
+    """Returns, by column name, how many values of each late measurement the database stores, over all sweeps.
 
     Late measurements are usually made after training: qualities on test sets, PSNR after INT8 quantisation, latencies.
-    Replacing a stored value leaves the number unchanged, so the dashboard shows the replacement only once another value
-    is added.
+    Replacing a stored value leaves the number unchanged. The dashboard then shows the new value only after another
+    value is added.
     """
     with open_database(url) as connection:
         return {
@@ -103,7 +103,7 @@ def _ids(url: str, sweep: str, query: Select[int]) -> Ids:
 
 
 def load_ids(url: str, sweep: str, numbers: Iterable[int]) -> Ids:
-    """Returns the ids of those trials of `sweep` whose numbers are in `numbers`."""
+    """Returns the ids of the trials of `sweep` with these `numbers`."""
     return _ids(url, sweep, select(Trial.id).where(Trial.number.in_(list(numbers))))
 
 
@@ -132,7 +132,7 @@ def load_knobs_of(url: str, ids: Ids) -> pd.DataFrame:
 
 
 def load_ends(url: str, sweep: str, most: int) -> "pd.Series[Any]":
-    """Returns the times (UTC) at which the `most` newest trials of `sweep` that have ended did so."""
+    """Returns the end times (UTC) of the `most` newest trials of `sweep` that have ended."""
     ended = ("complete", "stopped", "failed")
     newest = func.max(Attempt.ended_at)
     with open_database(url) as connection:

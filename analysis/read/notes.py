@@ -1,4 +1,4 @@
-"""Reads what people note about trials."""
+"""Reads the stars and notes that people put on trials."""
 
 import pandas as pd
 from sqlalchemy import select
@@ -11,7 +11,7 @@ from sweeps.store.schema import Trial, TrialNote, revision_of
 def load_notes(url: str, sweep: str) -> pd.DataFrame:
     """Returns one row per trial of `sweep` with a star or a text: id, number, is_starred, note.
 
-    A database that is older than the table of notes has none.
+    Returns no rows if the database is older than the table of notes.
     """
     with open_database(url) as connection:
         if (revision_of(connection) or "") < NEWER[TrialNote.__tablename__]:

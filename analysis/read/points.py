@@ -41,8 +41,9 @@ DETAILS = (
 def load_objectives(url: str, sweep: str, names: Sequence[str]) -> pd.DataFrame:
     """Returns one row per complete trial of `sweep`, ordered by number: id, and one column per measurement in `names`.
 
-    psnr_y and ssim_y are measured on the validation split. Each value is the one at the largest step. No texts are read,
-    which saves much time with 100,000 trials. Raises UserError for a name that no measurement has.
+    psnr_y and ssim_y are measured on the validation split. Each value was measured at the largest step. No texts are
+    read, which saves much time with 100,000 trials. Raises UserError if a name in `names` is not the name of a
+    measurement.
     """
     with open_database(url) as connection:
         query = _objectives_query(connection, sweep, names, [Trial.id])
@@ -85,7 +86,7 @@ def load_points(
 
 
 def load_others(url: str, sweep: str, names: Sequence[str]) -> pd.DataFrame:
-    """Returns the rows of `load_points` for the trials of `sweep` in all other states, with the column state."""
+    """Returns rows like those of `load_points`, plus the column state, for the trials of `sweep` that are not complete."""
     return _points(url, sweep, names, (*DETAILS, Trial.state), [Trial.state != "complete"])
 
 
@@ -102,7 +103,7 @@ def _points(
 
 
 def load_has_seeds(url: str, sweep: str) -> bool:
-    """Returns whether trials of `sweep` differ in their seeds, because it has trained architectures several times."""
+    """Returns whether `sweep` has trials with different seeds, as a sweep with several seeds per architecture has."""
     with open_database(url) as connection:
         query = select(func.min(Trial.seed) != func.max(Trial.seed))
         own = query.where(Trial.sweep_id == sweep_ids(connection, [sweep])[sweep])
@@ -119,7 +120,7 @@ def load_details(url: str, ids: Sequence[int]) -> pd.DataFrame:
 
 
 def load_pulse(url: str, sweep: str) -> dict[str, int]:
-    """Returns the number of trials of `sweep` in each state that at least one trial has.
+    """Returns the number of trials of `sweep` by state. States without trials are left out.
 
     The numbers change whenever a trial starts or ends, so they show whether a sweep has new results.
     """

@@ -1,4 +1,4 @@
-"""Loads the trials of a sweep in the form in which drivers use them."""
+"""Loads the trials of a sweep in the form that drivers use."""
 
 from sqlalchemy.orm import Session
 
