@@ -1,8 +1,9 @@
-"""Talks to a connected Android device through `adb`. An error of `adb` becomes one line that tells the user what to do.
+"""Talks to a connected Android device through `adb`.
 
-The messages of `adb` are quoted from its source, aosp-mirror/platform_system_core: adb/transport.cpp at 95af641 (which
-device, and in which state) and adb/client/file_sync_client.cpp at 1f40b2c (copies). Android's documentation describes
-the command (developer.android.com/tools/adb).
+An error of `adb` becomes a one-line message that tells the user what to do. The messages of `adb` are quoted from its
+source, aosp-mirror/platform_system_core: adb/transport.cpp at 95af641 (choice and state of the device) and
+adb/client/file_sync_client.cpp at 1f40b2c (copies). Android's documentation describes the command
+(developer.android.com/tools/adb).
 """
 
 import os
@@ -27,7 +28,7 @@ STATES = {
     "bootloader": "is in its bootloader; start Android on it",
     "no permissions": "cannot be opened by this user; on Linux, its udev rule is missing",
 }
-"""Explanation of each device state in which the device cannot be used."""
+"""An explanation of each state in which a device cannot be used."""
 SAYINGS = (
     ("No space left on device", "the device is full; free storage on it, and try again"),
     ("device unauthorized", f"the device {STATES['unauthorized']}"),
@@ -56,9 +57,7 @@ class Device:
         return _adb("-s", self.serial, "shell", shlex.join(words))
 
     def follow(self, *words: str, say: Callable[[str], None]) -> int:
-        """Runs a command in the shell of the device, passes each line of its output to `say`, and returns its exit
-        code.
-        """
+        """Runs a command in the shell of the device, passes each line of its output to `say`, and returns its exit code."""
         command = [_program(), "-s", self.serial, "shell", shlex.join(words)]
         with subprocess.Popen(
             command,
@@ -118,7 +117,7 @@ def connected(serial: str | None = None) -> Device:
 
 
 def _states(listed: str) -> dict[str, str]:
-    """Returns the state of each device by serial number, as `adb devices` lists them."""
+    """Returns the state of each device by its serial number, parsed from the output of `adb devices`."""
     lines = listed.splitlines()
     return dict(line.split("\t", 1) for line in lines if "\t" in line and line[0] != "*")
 

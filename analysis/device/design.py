@@ -24,19 +24,19 @@ from searchspace.space import Space, feasible
 from sweeps.files import digest_of_file, flush, naming_full_disk, write_text
 
 POOL = 400
-"""Largest number of architectures among which the networks are chosen."""
+"""Maximum number of architectures to choose the networks from."""
 UNTRAINED = "none: random numbers, only for measuring latency"
-"""What the model card of a designed file says of its weights."""
+"""The text about the weights in the model card of a designed file."""
 DRAWS = 20
-"""Number of draws per architecture of the pool after which a space counts as exhausted."""
+"""Number of random draws per wanted architecture. After these draws, a space counts as exhausted."""
 
 
 def pool_of(
     space: Space, limits: tuple[Constraint, ...], scale: int, seed: int
 ) -> list[Architecture]:
-    """Returns different architectures of `space` that meet all limits, drawn at random, at most about POOL.
+    """Returns at most about POOL different architectures of `space` that meet all limits, drawn at random.
 
-    Each family has an equal share, however many combinations its knobs have.
+    Each family has an equal share of the pool, regardless of the size of its space.
     """
     found: dict[str, Architecture] = {}
     share = -(-POOL // max(1, len(space.families)))
@@ -61,10 +61,10 @@ def spread_out(
 ) -> list[Architecture]:
     """Returns `count` architectures of `pool` whose tables of operators are as different as possible.
 
-    Families take turns. The first network of a family is its most typical one. Each further network is the one farthest
-    from all networks chosen so far (Gonzalez, "Clustering to minimize the maximum intercluster distance", 1985). Fewer
-    networks are returned if the pool has no more different tables. Raises UserError if `count` is below the number of
-    families.
+    Families take turns. The first network of a family is its most typical one: the nearest to the family's median. Each
+    further network is the one farthest from all networks chosen so far (Gonzalez, "Clustering to minimize the maximum
+    intercluster distance", 1985). Fewer than `count` are returned if all remaining tables equal a chosen one. Raises
+    UserError if `count` is below the number of families.
     """
     places = _logarithms(table_of(pool, scale, low_res))
     names = np.array([each.family.name for each in pool])
@@ -94,8 +94,8 @@ def spread_out(
 def _logarithms(table: NDArray[np.float64]) -> NDArray[np.float64]:
     """Returns the logarithms of `table` (networks, kinds), so that distances measure ratios of amounts.
 
-    An amount of 0 counts as a quarter of the smallest positive amount of that kind in the table. The logarithm of a
-    value near 0 would make missing kinds outweigh all differences in size.
+    An amount of 0 counts as a quarter of the smallest positive amount of that kind in the table. A smaller substitute
+    would make missing kinds outweigh all differences in size.
     """
     least = np.where(table > 0, table, np.inf).min(axis=0)
     least[np.isinf(least)] = 1
@@ -108,7 +108,9 @@ def table_of(
     low_res: tuple[int, int] | None = None,
     lanes: int = 1,
 ) -> NDArray[np.float64]:
-    """Returns the amounts of all kinds of operators: (networks, kinds), with the kinds in the order of UNITS."""
+    """Returns the amount of each kind of operator in each network: (networks, kinds), with the kinds in the order of
+    UNITS.
+    """
     rows = [operators(each, scale, low_res, lanes) for each in networks]
     return np.array([[row[kind] for kind in UNITS] for row in rows], dtype=np.float64)
 
@@ -118,8 +120,8 @@ def write_untrained(
 ) -> Path:
     """Writes the network of `architecture` with random weights as a file of `target`, and its model card.
 
-    `size` is the (height, width) of the image. INT8 files are calibrated on noise. An older file stays if the new one
-    cannot be written or cannot be run. Returns the path of the file.
+    `size` is the (height, width) of the image. INT8 files are calibrated on noise. If the new file cannot be written or
+    cannot be run, an older file of the same name stays. Returns the path of the file.
     """
     stem = naming(architecture, scale)
     name = target.file_name(stem, size)
@@ -173,11 +175,10 @@ def written(
     folder: Path,
     failed: Callable[[Architecture, str], None],
 ) -> list[Path]:
-    """Writes all `networks` and returns the paths of their files. `failed` is called with each network that failed and
-    the reason.
+    """Writes all `networks` and returns the paths of their files.
 
-    Raises UserError, before anything is written, if `folder` already has a file with one of these names and with other
-    weights.
+    For each network that fails, calls `failed` with the network and the reason. Raises UserError, before anything is
+    written, if `folder` holds a file of the same name whose weights are not random.
     """
     for each in networks:
         _refuse_others(folder / target.file_name(naming(each, scale), size), target)

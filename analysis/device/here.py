@@ -1,4 +1,4 @@
-"""Times exported files on this machine in their own runtimes, with srsweep's measurement instead of another program."""
+"""Times exported files on this machine. srsweep itself measures them in their runtimes, without a benchmark program."""
 
 import json
 from collections.abc import Iterator

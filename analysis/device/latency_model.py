@@ -1,17 +1,17 @@
-"""A model of the latency on one device, learnt from the measured latencies of a few dozen networks.
+"""Models the latency on one device, learnt from the measured latencies of a few dozen networks.
 
-The latency is a sum: for each kind of operator (`searchspace.operators`), the amount in the network times a rate.
-No rate is negative. Example: a phone that needs 0.2 ms for 1e6 Mult-Adds of 3x3 convolutions and 0.1 ms for 1e6 elements
-of activations, with 2 ms for each run, takes 0.2 * 423 + 0.1 * 0.9 + 2 = 86.7 ms for the network in the docstring of
-`searchspace.operators`.
+The predicted latency is a sum over the kinds of operators (`searchspace.operators`): the amount in the network times a
+rate. No rate is negative. Example: a phone that needs 0.2 ms for 1e6 Mult-Adds of 3x3 convolutions and 0.1 ms for 1e6
+elements of activations, and 2 ms for each run, takes 0.2 * 423 + 0.1 * 0.9 + 2 = 86.7 ms for the network in the
+docstring of `searchspace.operators`.
 
-The rates minimise the sum of the squares of the relative errors, with scipy's non-negative least squares (Lawson and
-Hanson, "Solving Least Squares Problems", 1974, chapter 23), so that small networks count as much as large ones. The
-error is that of cross-validation: each network is predicted by a model that was fitted without it.
+The rates minimise the sum of the squared relative errors, so that small networks count as much as large ones. scipy's
+non-negative least squares finds them (Lawson and Hanson, "Solving Least Squares Problems", 1974, chapter 23). The
+reported error comes from cross-validation: each network is predicted by a model that was fitted without it.
 
-A device computes several channels at once (`lanes` of `searchspace.operators`), and does not say how many. The model
-takes the number among LANES with the smallest error of cross-validation. The stated error is that of models that chose
-their number without the network that they predict, so that it is not too small.
+A device computes several channels in parallel (`lanes` of `searchspace.operators`), but it does not report how many.
+The model takes the number among LANES with the smallest cross-validation error. For the reported error, the number is
+chosen anew without the network that is predicted. Otherwise the error would be too small.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,31 +29,31 @@ from sweeps.measure.device_latency import DeviceSetting
 from sweeps.measure.latency_model import LANES, RUN, LatencyModel
 
 LEAST = 8
-"""Smallest number of networks from which a model is learnt."""
+"""Minimum number of networks to learn a model from."""
 FOLDS = 10
 """Number of parts into which networks are split to choose the number of lanes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Learnt:
-    """A model, and how it does on each network."""
+    """A model, with the measured and the predicted latency of each network."""
 
     model: LatencyModel
     measured: NDArray[np.float64]
-    """Milliseconds of each network."""
+    """Measured latency of each network in milliseconds."""
     predicted: NDArray[np.float64]
-    """Milliseconds of each network, from a model that was fitted without it."""
+    """Predicted latency of each network in milliseconds, from a model that was fitted without the network."""
 
     @property
     def errors(self) -> NDArray[np.float64]:
-        """Relative errors: 0.05 for a prediction that is 5 % too high."""
+        """The relative error of each prediction: 0.05 if the prediction is 5 % too high."""
         return self.predicted / self.measured - 1
 
 
 def learn(
     setting: DeviceSetting, networks: Sequence[Architecture], scale: int, measured: Sequence[float]
 ) -> Learnt:
-    """Returns a model of the latencies `measured`, in milliseconds, of different networks at `scale`.
+    """Returns a model of the latencies `measured` [ms] of distinct `networks` at `scale`.
 
     Raises UserError if there are fewer than LEAST networks.
     """
@@ -94,7 +94,7 @@ def _columns(
 
 
 def _best(columns: Mapping[int, NDArray[np.float64]], times: NDArray[np.float64]) -> int:
-    """Returns the number of lanes whose models have the smallest mean error of cross-validation in FOLDS parts."""
+    """Returns the number of lanes with the smallest mean error in a cross-validation with FOLDS parts."""
     part = np.arange(len(times)) % FOLDS
     errors = {}
     for lanes, table in columns.items():
@@ -108,7 +108,7 @@ def _best(columns: Mapping[int, NDArray[np.float64]], times: NDArray[np.float64]
 
 
 def _fit(columns: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the non-negative rates with the least squares of relative errors."""
+    """Returns the non-negative rates that minimise the sum of the squared relative errors."""
     relative = columns / times[:, None]
     # Mult-Adds are 1e9 times as many as runs; with equal scales, the solver's tolerances fit all of them.
     scales = np.linalg.norm(relative, axis=0)

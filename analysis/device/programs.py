@@ -1,7 +1,8 @@
-"""The benchmark programs of the runtimes: how a shell script calls each of them, and how its output is read.
+"""Describes the benchmark programs of the runtimes: how a shell script calls each program, and how srsweep reads its
+output.
 
-The Python packages of the runtimes ship one of them, `litert-benchmark` (ai-edge-litert 2.3.0). The others are built
-from the runtime's sources for the device. Their options and their output are those of
+Only `litert-benchmark` comes with a Python package (ai-edge-litert 2.3.0). The others are built for the device from the
+runtime's sources. Options and output formats are taken from
 
     benchmark_model         google-ai-edge/LiteRT, tflite/tools/benchmark: README.md at 383870e,
                             benchmark_tflite_model.cc at b057fa3
@@ -53,18 +54,18 @@ class Program:
     words: str
     """Its arguments in a shell script, with the variables $file, $threads, $runs, $width, $height and $flags."""
     delegates: Mapping[str, str]
-    """The parts of a device that can compute, each with the value of $flags that chooses it. The first is the default."""
+    """Maps each delegate (the part of the device that computes) to the value of $flags that selects it. The first is
+    the default."""
     parse: Callable[[str], Times | None]
     """A function that reads the output of the program. It returns None if the output holds no time."""
     source: str
-    """Where to get the program."""
+    """Tells a person where to get the program."""
     fell_back: str = ""
-    """Words in the program's output which show that the delegate did not run the file. The time then belongs to another
-    part of the device.
+    """Words in the program's output. If they occur, the delegate did not run the file, and another part of the device
+    was timed.
     """
     log: str = ""
-    """On Android, the tag under which the program writes the times to the system's log. '' if the program prints them.
-    """
+    """On Android, the tag under which the program writes the times to the system's log. '' if the program prints them."""
 
 
 def _benchmark_model(text: str) -> Times | None:

@@ -17,11 +17,12 @@ MARK = "srsweep "
 HERE = "srsweep"
 """Name of the program in results that `srsweep device run --here` wrote."""
 FAILED = ".failed"
-"""End of the name of the output of a program that failed."""
+"""Suffix of the file that holds the output of a failed program."""
 COLUMNS = ("file", "latency_ms", "lower_ms", "upper_ms", "runs")
 CONDITIONS = ("device", "runtime", "delegate", "size", "threads")
 MEAN = " (mean)"
-"""Suffix of the runtime's name if its program reports the mean instead of the median. It keeps means and medians apart.
+"""Suffix of the runtime's name if its program reports the mean instead of the median. The suffix keeps means and
+medians apart.
 """
 
 
@@ -38,9 +39,9 @@ class Result:
     device: str = ""
     """Name of the device. '' if the result does not name it."""
     runtime: str = ""
-    """Name and version of the runtime. '' if the result does not hold them."""
+    """Name and version of the runtime. '' if the result does not name them."""
     doubt: str = ""
-    """Why the latency is unreliable. '' if it is reliable, or if the program does not report on that."""
+    """Why the latency is unreliable. '' if it is reliable, or if the program does not report its reliability."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +74,7 @@ def read_results(folder: Path) -> Results:
 
 
 def _read(path: Path) -> Result | str:
-    """Returns the result in a file, or the reason why the file holds none."""
+    """Returns the result in a file, or the reason why the file has no result."""
     text = path.read_text(encoding="utf-8", errors="replace")
     head, _, output = text.partition("\n")
     try:
@@ -95,7 +96,7 @@ def _read(path: Path) -> Result | str:
 
 
 def _times(name: str, output: str) -> Times | str:
-    """Returns the times in the output of the program `name`, or the reason why the output holds none."""
+    """Returns the times in the output of the program `name`, or the reason why there are none."""
     if name == HERE:
         return Times(**json.loads(output))
     program = PROGRAMS[name]
@@ -116,7 +117,7 @@ def _reason(output: str) -> str:
 
 
 def words_of(model: str) -> str:
-    """Returns the name of a device without the characters that `DeviceSetting.device` must not have."""
+    """Returns the name of a device without the characters that `DeviceSetting.device` forbids."""
     words = " ".join(re.sub(r"[^\w.+()-]", " ", model).split())
     return words[: MOST_CHARACTERS // 2].strip()
 
@@ -124,7 +125,7 @@ def words_of(model: str) -> str:
 def as_csv(results: Sequence[Result], device: str, runtime: str) -> str:
     """Returns the results as the CSV text that `srsweep latency import` reads.
 
-    `device` is the name of the device, and `runtime` the name and version of the runtime. If one is '', it is taken
+    `device` is the name of the device, and `runtime` the name and version of the runtime. If either is '', it is read
     from each result. Raises UserError if a name is missing or too long.
     """
     text = io.StringIO()

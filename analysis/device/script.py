@@ -1,6 +1,6 @@
 """Writes `run.sh`, the shell script that times the files of a folder with a benchmark program on a device.
 
-It runs in the shells of Android and Linux. The script skips files that it has already timed, so the same command
+The script runs in the shells of Android and Linux. It skips files that it has already timed, so the same command
 resumes after an interruption. Each result is written to a temporary file and then renamed, so an interruption leaves no
 partial result.
 """
@@ -25,7 +25,7 @@ RESULTS = "results"
 RUNS = 50
 """Default number of runs of each file."""
 CANNOT_WRITE, WRONG = 3, 64
-"""Exit codes of the script: it cannot write a result; its arguments are wrong."""
+"""Exit codes of the script for two failures: a result cannot be written, and the arguments are wrong."""
 
 MADE = "Usage: sh run.sh [DELEGATE [THREADS [RUNS [again]]]]"
 """Words by which srsweep recognises its own scripts."""
@@ -139,9 +139,9 @@ def _refuse_other_script(path: Path) -> None:
 
 
 def files_of(folder: Path, runtime: str = "") -> tuple[str, ...]:
-    """Returns the names of the exported files in `folder` that `runtime` runs, or any runtime if it is ''.
+    """Returns the names of the exported files in `folder` for `runtime`, or for any runtime if `runtime` is ''.
 
-    Raises UserError if there are none, or if one no longer has the name that srsweep gave it.
+    Raises UserError if there are none, or if a file no longer has the name that srsweep gave it.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder; `srsweep device design` makes one")
@@ -160,9 +160,10 @@ def files_of(folder: Path, runtime: str = "") -> tuple[str, ...]:
 
 
 def image_size(folder: Path, files: Sequence[str], size: tuple[int, int] | None) -> tuple[int, int]:
-    """Returns the (height, width) of the image with which all `files` are timed: `size` if it is given.
+    """Returns the (height, width) of the image for timing all `files`: `size` if it is given, otherwise the default of
+    `prepare`.
 
-    Raises UserError if a file does not accept it, or if the files are for different sizes.
+    Raises UserError if a file does not accept this size, or if the files have different fixed sizes.
     """
     for name in files:
         told = named(folder / name)
@@ -206,8 +207,9 @@ def script(kit: Kit) -> str:
 
 
 def _call(kit: Kit) -> str:
-    """Returns the line of the script that calls the program. If the program writes its times to the system's log, the
-    line reads them from there.
+    """Returns the line of the script that calls the program.
+
+    If the program writes its times to the system's log, the line reads them from there.
     """
     program = kit.program
     path = f"./{program.name}" if kit.own[:1] == (program.name,) else program.name
