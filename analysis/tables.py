@@ -19,12 +19,12 @@ from sweeps.measure.latency import PREFIX
 from sweeps.messages import visible
 
 LATENCY = f"{PREFIX} "
-"""Text with which the columns of measured latencies begin. The setting of the measurement follows."""
+"""Prefix of the columns of measured latencies. The setting of the measurement follows."""
 Format = Literal["table", "json", "csv"]
 
 SPREAD = ("latency_q1", "latency_q3", "latency_ok")
-"""First words of a latency's lower quartile, its upper quartile, and whether it is reliable (1 or 0). The name and
-the dataset of the latency supply the rest."""
+"""Prefixes of the columns with a latency's lower quartile, upper quartile and reliability (1 or 0). The name and the
+dataset of the latency supply the rest of the column name."""
 
 HEADINGS = {
     "psnr_y": "PSNR-Y dB",
@@ -62,19 +62,19 @@ EXACT = frozenset(
     {"number", "trial", "block", "step", "seed", "scale", "num_convs", "num_seeds", "attempts"}
     | {"running", "paused", "complete", "stopped", "failed"}  # counts of trials in each state
 )
-"""Columns of whole numbers, which are shown with all digits and without a suffix such as K."""
+"""Columns of whole numbers that are shown with all digits, without a suffix such as K."""
 
 LONGEST = 24
-"""Largest number of characters by which the heading of one latency differs from the heading of another."""
+"""Maximum number of characters in the words that tell the headings of latencies apart. Beyond it, numbers are used."""
 FORMULA = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")
-"""First characters of a text that spreadsheets take for a formula, or skip before they look for one."""
+"""First characters of a text that a spreadsheet interprets as a formula, or skips before it looks for one."""
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|-")
-"""A number as text, or a dash in place of a number. No spreadsheet runs them."""
+"""Matches a number, or a dash in place of a number. Spreadsheets do not run these as formulas."""
 
 MARKUP = re.compile(
     r"([\\`*\[\]<>|~&@]|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.|:(?=//))", re.IGNORECASE
 )
-"""Characters that mean something to Markdown. An underscore inside a word means nothing."""
+"""Matches characters with a meaning in Markdown. An underscore inside a word has none."""
 
 FORMS = {
     ("ssim_y", "ssim_spread"): ".4f",
@@ -103,8 +103,8 @@ def heading(name: str) -> str:
 def headings(names: Iterable[str]) -> dict[str, str]:
     """Returns the heading of each of the columns `names` of one table, with short headings for latencies.
 
-    The heading of a latency is 'latency ms'. If there are several, the words in which their settings differ follow, or
-    a number if these words are long. `notes_on` gives the settings in full.
+    The heading of a latency is 'latency ms'. If there are several latencies, the heading also has the words in which
+    their settings differ, or a number if these words are too long. `notes_on` gives the full settings.
     """
     known = list(dict.fromkeys(map(str, names)))
     timed = [name for name in known if name.startswith(LATENCY)]
@@ -176,7 +176,7 @@ def cell(name: str, value: Any) -> str:
 def render(frame: pd.DataFrame, form: Format = "table", *, width: int | None = None) -> str:
     """Returns `frame` as text: as a table of rounded numbers, or as JSON or CSV with all digits.
 
-    `width` is the width of the table in characters. None stands for the width of the terminal.
+    `width` is the width of the table in characters. None means the width of the terminal.
     """
     if form == "json":
         return json.dumps(records(frame), indent=2, allow_nan=False)
@@ -192,8 +192,8 @@ def render(frame: pd.DataFrame, form: Format = "table", *, width: int | None = N
 def as_csv(frame: pd.DataFrame) -> str:
     """Returns `frame` as CSV that is also safe to open in a spreadsheet.
 
-    A spreadsheet takes a text that begins with one of FORMULA for a formula and runs it. Such a text gets an apostrophe
-    before it, which spreadsheets do not show. Numbers stay unchanged, even if they are stored as text.
+    A spreadsheet runs a text that begins with one of FORMULA as a formula. Such a text gets a leading apostrophe, which
+    spreadsheets do not show. Numbers stay unchanged, even if they are stored as text.
     """
     texts = frame.select_dtypes(exclude=["number", "bool", "datetime"]).columns
     safe = frame.assign(**{name: frame[name].map(_inert) for name in texts})
@@ -202,7 +202,7 @@ def as_csv(frame: pd.DataFrame) -> str:
 
 
 def _inert(value: Any) -> Any:
-    """Returns `value`, with an apostrophe before a text that a spreadsheet would run as a formula.
+    """Returns `value`, with a leading apostrophe if it is a text that a spreadsheet would run as a formula.
 
     Control characters, which a terminal would obey, become visible escapes.
     """
@@ -234,16 +234,18 @@ def rich_table(frame: pd.DataFrame) -> Table:
 
 
 def as_markdown(text: str) -> str:
-    """Returns Markdown that shows `text` as it is, in one line. No part of it is a link, HTML or the end of a cell.
+    """Returns Markdown that shows `text` literally, on one line.
 
-    GitHub makes links of web addresses too. They stay text.
+    No part of `text` acts as a link, HTML or the end of a cell. Web addresses, which GitHub would turn into links, stay
+    text as well.
     """
     line = " ".join(visible(text).split())
     return re.sub(MARKUP, r"\\\1", line)
 
 
 def plain(text: str) -> Text:
-    """Returns `text` for rich's console, as it is. A plain str would be read as markup: '[/data]' as the end of a style.
+    """Returns `text` for rich's console, to be printed literally. rich would read a plain str as markup: '[/data]'
+    would end a style.
 
     Control characters, which a terminal would obey, become visible escapes.
     """
@@ -265,10 +267,11 @@ def front_table(
     """Returns the most useful columns of `front`, with the trials sorted by cost, the cheapest first.
 
     `front` has rows of `load_trials` or `load_front`. The columns are the trial's number, the `objectives`, the label
-    and the `extra` columns. If the qualities are means over seeds, a quality is followed by its standard deviation
-    (psnr_spread, ssim_spread), and num_seeds follows the first of them. After a latency whose quartiles are known comes a
-    column with them. PSNR, PSNR of RGB, SSIM, PSNR after INT8 quantisation, parameters and Mult-Adds are added if at least
-    one trial has a value. The first objective that is a cost decides the order, or the first objective if none is.
+    and the `extra` columns. If the qualities are means over seeds, each quality is followed by its standard deviation
+    (psnr_spread, ssim_spread), and num_seeds follows the first one. A latency with known quartiles is followed by a
+    column that shows them. PSNR, PSNR of RGB, SSIM, PSNR after INT8 quantisation, parameters and Mult-Adds are added if
+    at least one trial has a value. The rows are sorted by the first objective that is a cost. If none is, they are
+    sorted by the first objective.
     """
     front, objectives = with_spreads(front, objectives)
     costs = [
@@ -296,9 +299,10 @@ def spread_columns(names: Iterable[str]) -> list[str]:
 
 
 def with_spreads(frame: pd.DataFrame, names: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
-    """Returns `frame` and the columns `names`, with a column of text after each latency whose quartiles are known.
+    """Returns `frame` and `names`, with a text column added after each latency whose quartiles are known.
 
-    The text is 'LOWER to UPPER', in milliseconds, and says if the latency is unreliable. '' if the row has none.
+    The text is 'LOWER to UPPER' in milliseconds, with a remark if the latency is unreliable. It is '' if the row has no
+    quartiles.
     """
     found: list[str] = []
     for name in names:

@@ -1,3 +1,1 @@
-"""Makes plates like those in papers: the same crop of an image, upscaled by several networks, beside bicubic and the
-original.
-"""
+"""Makes plates like those in papers: one crop of an image from several networks, beside bicubic and the original."""

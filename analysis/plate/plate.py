@@ -12,7 +12,7 @@ from sweeps.measure.metrics import WINDOW, psnr_y, ssim_y
 
 Pixels = NDArray[np.uint8]
 SIDE = 64
-"""Width and height of the box in pixels of the original, if none is given. It is smaller in a smaller image."""
+"""Default width and height of the box, in pixels of the original. In a smaller image, the box is as large as fits."""
 BICUBIC, ORIGINAL = "bicubic", "original"
 
 
@@ -98,10 +98,10 @@ def make_plate(
 
 
 def telling_box(images: list[Pixels], high_res: Pixels) -> Box:
-    """Returns the square in which the squared errors of `images` (bicubic first) differ most.
+    """Returns the square in which the squared errors of `images` differ most. Bicubic is the first image.
 
-    The difference at a pixel is the largest minus the smallest squared error over all images. Squares of the side SIDE
-    are tried at every eighth row and column, 8 pixels away from the borders if the image is large enough.
+    The difference at a pixel is the largest minus the smallest squared error over all images. The search tries squares
+    of side SIDE at every eighth row and column. It stays 8 pixels away from the borders if the image is large enough.
     """
     height, width = high_res.shape[:2]
     side = min(SIDE, height, width)

@@ -9,9 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from analysis.plate.plate import Pixels, Plate, Version
 
 CELL = 200
-"""Width of the frame of a crop, in pixels. A crop is upscaled by an integer factor, without smoothing, to fit the
-frame.
-"""
+"""Width of the frame of a crop, in pixels. A crop is upscaled by an integer factor, without smoothing, to fit the frame."""
 GAP = 14
 TEXT = 15
 """Size of the text in pixels."""
@@ -54,8 +52,8 @@ def png_of(image: Image.Image | Pixels) -> bytes:
 
 
 def enlarged_crop(crop: Pixels) -> Pixels:
-    """Returns `crop`, upscaled without smoothing by the largest integer factor, at least 1, with which it fits a frame
-    of CELL pixels.
+    """Returns `crop`, upscaled without smoothing by the largest integer factor that fits a frame of CELL pixels, at
+    least 1.
     """
     factor = max(1, CELL // max(crop.shape[:2]))
     return np.ascontiguousarray(crop.repeat(factor, 0).repeat(factor, 1))
