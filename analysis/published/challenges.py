@@ -1,9 +1,8 @@
-"""The printed results of NTIRE's challenges on efficient super-resolution. They are kept apart from the results of
-papers.
+"""Loads the printed results of NTIRE's challenges on efficient super-resolution.
 
-`challenges.csv` holds the table results.txt of Amazingren/NTIRE2026_ESR (commit f839501) as printed. Its PSNR is
-measured on the challenge's images, its Mult-Adds are those of a 256x256 input, and its times are averages on one GPU of
-the organisers. None of these numbers is compared with a measurement of ours.
+They are kept apart from the results of papers. `challenges.csv` holds the table results.txt of Amazingren/NTIRE2026_ESR
+(commit f839501) as printed. Its PSNR is measured on the challenge's images, its Mult-Adds are those of a 256x256 input,
+and its times are averages on one GPU of the organisers. We compare none of these numbers with our own measurements.
 """
 
 from pathlib import Path

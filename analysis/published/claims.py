@@ -1,4 +1,4 @@
-"""Checks the claims of papers: compares the designs that a claim is about, based on the training runs in a database.
+"""Checks the claims of papers against the training runs in a database, by comparing the designs of each claim.
 
 Two training runs with the same seed see the same patches, so designs are compared seed by seed.
 
@@ -17,9 +17,9 @@ probability of 80 % (`detectable`). If the true difference is 0.05 dB, 10 seeds 
 (`seeds_for`). Both follow from the noncentral t distribution (Cohen, Statistical Power Analysis for the Behavioral
 Sciences, 2nd ed., 1988, ch. 2).
 
-A claim prefers one design to several others. It holds if every comparison holds; this needs no correction. It does not hold if
-one comparison fails; here the level is divided by the number of comparisons (Bonferroni), because one of many may fail by
-chance.
+A claim prefers one design to one or several others. The claim holds if every comparison holds. This test needs no
+correction. The claim does not hold if at least one comparison fails. For this test, the level is divided by the number
+of comparisons (Bonferroni), because one of many may fail by chance.
 """
 
 import math
@@ -40,9 +40,10 @@ from searchspace.errors import UserError
 LEVEL = 0.05
 """Probability that an interval misses the true difference."""
 POWER = 0.8
-"""Probability of finding a difference (the power of the test) that all estimates of the number of seeds assume."""
+"""The power of the test: the probability of finding a difference. All estimates of the number of seeds assume this
+power."""
 MOST_SEEDS = 1_000
-"""Maximum number of seeds that is reported as sufficient to find a difference."""
+"""Maximum number of seeds that an estimate reports."""
 HOLDS, FAILS, UNKNOWN, UNTRAINED = "holds", "does not hold", "cannot be told", "no rows yet"
 
 
@@ -60,7 +61,7 @@ class Interval:
 
     @property
     def verdict(self) -> str:
-        """Whether the interval lies above 0, below 0, or neither."""
+        """HOLDS if the interval lies above 0, FAILS if it lies below 0, otherwise UNKNOWN."""
         if self.low > 0:
             return HOLDS
         return FAILS if self.high < 0 else UNKNOWN
@@ -96,7 +97,7 @@ def power(difference: float, deviation: float, seeds: int) -> float:
 def seeds_for(difference: float, deviation: float) -> int | None:
     """Returns the smallest number of seeds that find a true `difference` [dB] with probability POWER.
 
-    None if MOST_SEEDS do not find it.
+    Returns None if MOST_SEEDS seeds are not enough.
     """
     if not math.isfinite(deviation) or power(difference, deviation, MOST_SEEDS) < POWER:
         return None
@@ -111,7 +112,10 @@ def seeds_for(difference: float, deviation: float) -> int | None:
 
 
 def detectable(deviation: float, seeds: int) -> float:
-    """Returns the true difference [dB] that `seeds` seeds find with probability POWER. NaN with one seed."""
+    """Returns the true difference [dB] that `seeds` seeds find with probability POWER.
+
+    Returns NaN for fewer than 2 seeds.
+    """
     if seeds < 2:
         return math.nan
     # In units of the deviation. 100 is found even by two seeds.
@@ -120,33 +124,35 @@ def detectable(deviation: float, seeds: int) -> float:
 
 
 def load_claims(url: str, claims: Iterable[Claim]) -> pd.DataFrame:
-    """Returns a table in which each row compares two designs: the one that the claim prefers, and another.
+    """Returns one row per comparison. Each compares the design that a claim prefers with another design.
 
     The columns are:
 
     - claim, source, design, against: the names of the claim, of its paper and of both designs,
     - seeds: the number of seeds with which both designs were trained,
     - difference_db, low_db, high_db: the mean difference of their PSNR [dB], and the ends of its 95 % interval,
-    - multadds_ratio: the Mult-Adds of the preferred design divided by those of the other, - steps: the number of
-      optimiser steps of each training run,
+    - multadds_ratio: the Mult-Adds of the preferred design divided by those of the other,
+    - steps: the number of optimiser steps of each training run,
     - verdict: HOLDS, FAILS, UNKNOWN or UNTRAINED, for this comparison alone,
-    - claim_verdict: the same for the whole claim (`judged`), - detectable_db: the true difference [dB] that `seeds`
-      seeds find with probability POWER,
-    - seeds_needed: number of seeds that would find a difference as large as `difference_db`; NaN unless the verdict is
-      UNKNOWN, and if more than MOST_SEEDS are needed,
+    - claim_verdict: the verdict on the whole claim (`judged`),
+    - detectable_db: the true difference [dB] that `seeds` seeds find with probability POWER,
+    - seeds_needed: the number of seeds that would find a difference as large as `difference_db`; NaN if the verdict is
+      not UNKNOWN, if a design is below bicubic, or if more than MOST_SEEDS are needed,
     - printed_db: the difference that the paper prints [dB]; NaN if it prints none,
-    - seeds_for_printed: number of seeds that would find a difference as large as `printed_db`,
+    - seeds_for_printed: the number of seeds that would find a difference as large as `printed_db`,
     - note: '' or 'below bicubic'. A design below bicubic has not learnt yet, so the verdict is UNKNOWN.
 
-    Raises UserError if the database cannot be read, or if the trainings of one claim differ in more than the seed.
+    Raises UserError if the database cannot be read, or if the training runs of one claim differ in more than the design
+    and the seed.
     """
     claims = list(claims)
     return compare(load_trainings(url, claims), claims)
 
 
 def load_trainings(url: str, claims: Iterable[Claim]) -> pd.DataFrame:
-    """Returns the complete trials of the claims' sweeps, as rows of `load_trials`. Raises UserError if they cannot be
-    loaded.
+    """Returns the complete trials of the claims' sweeps, as rows of `load_trials`.
+
+    Raises UserError if they cannot be loaded.
     """
     claims = list(claims)
     known = list(load_sweeps(url)["name"])
@@ -168,7 +174,7 @@ def compare(trials: pd.DataFrame, claims: Iterable[Claim]) -> pd.DataFrame:
 
 
 def trained(claim: Claim, trials: pd.DataFrame) -> pd.DataFrame:
-    """Returns those of the `trials` that train designs of the claim.
+    """Returns the subset of `trials` that train designs of the claim.
 
     Raises UserError if they differ in more than the architecture and the seed.
     """
@@ -183,7 +189,7 @@ def trained(claim: Claim, trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def judged(intervals: Sequence[Interval | None], rows: Sequence[dict[str, Any]]) -> str:
-    """Returns the verdict on a claim, based on the intervals of its comparisons (None where unknown) and on their rows."""
+    """Returns the verdict on a claim from the intervals of its comparisons (None if unknown) and from their rows."""
     if all(each is None for each in intervals):
         return UNTRAINED
     for each, row in zip(intervals, rows, strict=True):
@@ -193,7 +199,7 @@ def judged(intervals: Sequence[Interval | None], rows: Sequence[dict[str, Any]])
 
 
 def _compared(claim: Claim, trials: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Yields one row for each design other than the preferred one. The key interval of a row holds its `Interval`."""
+    """Yields one row for each design other than the preferred one. A row holds its `Interval` under the key interval."""
     scores = {name: of_design(network.key, trials) for name, network in claim.networks().items()}
     preferred, *others = scores
     for other in others:
@@ -211,8 +217,10 @@ def _compared(claim: Claim, trials: pd.DataFrame) -> Iterator[dict[str, Any]]:
 
 
 def _measured(pair: pd.DataFrame, printed: float | None) -> dict[str, Any]:
-    """Returns the columns that come from training runs. `pair` is indexed by seed and has psnr_y and psnr_y_other,
-    among other columns.
+    """Returns the columns that come from training runs.
+
+    `pair` is indexed by seed. It has the columns of `of_design` for the preferred design, and the same columns with the
+    suffix _other for the other design.
     """
     if pair.empty:
         measured = "difference_db low_db high_db multadds_ratio steps detectable_db"
@@ -258,7 +266,7 @@ def of_design(key: str, trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _half_width(deviation: float, number: int, level: float) -> float:
-    """Returns half the width of an interval around a mean. The interval misses the true mean with probability `level`."""
+    """Returns half the width of the interval around a mean that misses the true mean with probability `level`."""
     if number < 2:
         return math.inf
     return float(student.ppf(1 - level / 2, number - 1)) * deviation / math.sqrt(number)

@@ -1,7 +1,8 @@
 """Lists claims of papers. Their sweep files are in `configs/claims/`.
 
-To add one, add an entry to CLAIMS and sweep files named claim-NAME-seed0, claim-NAME-seed1, ... that train its designs.
-If another claim's sweeps already train the designs, name that claim in `trained_by`. No sweep files are needed then.
+To add a claim, add an entry to CLAIMS, and sweep files named claim-NAME-seed0, claim-NAME-seed1, ... that train its
+designs. If another claim's sweeps already train the designs, name that claim in `trained_by` instead of adding sweep
+files.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,15 +30,15 @@ class Claim:
     designs: Mapping[str, Mapping[str, Any]]
     """The knobs in which the designs differ, by the name of the design. The claim prefers the first design."""
     cost: str
-    """How the costs of the designs compare, in the paper and here: one sentence."""
+    """One sentence that compares the costs of the designs, in the paper and here."""
     printed: Mapping[str, float] = field(default_factory=dict)
     """The PSNR [dB] that the paper prints, by the name of the design. Designs without a printed PSNR are left out."""
     printed_on: str = ""
     """The network, test set and scale of the `printed` figures."""
     trained_by: str = ""
-    """Name of the claim whose sweeps train the designs; '' if they are this claim's own."""
+    """Name of the claim whose sweeps train the designs; '' if this claim has sweeps of its own."""
     remark: str = ""
-    """What a reader must know to judge the comparison; '' if nothing."""
+    """A remark that a reader needs to judge the comparison; '' if there is none."""
 
     @property
     def trainings(self) -> str:
@@ -51,8 +52,9 @@ class Claim:
         return sweep.startswith(PREFIX) and own
 
     def printed_gain(self, other: str) -> float | None:
-        """Returns the lead [dB] of the preferred design over the design `other` in the paper. None if the paper does
-        not print it.
+        """Returns the printed PSNR of the preferred design minus that of the design `other` [dB].
+
+        Returns None if the paper does not print both.
         """
         preferred = next(iter(self.designs))
         if preferred not in self.printed or other not in self.printed:

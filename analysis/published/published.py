@@ -1,7 +1,7 @@
 """Loads the results that papers report. They are kept apart from our own measurements.
 
 `published.csv` holds every number as its paper prints it, with the paper, the table and a note. A printed PSNR depends
-on the training set and the test set of its paper. It is never compared with a PSNR on a validation split.
+on the training set and the test set of its paper. It is never compared with the PSNR on a validation split.
 """
 
 import re
@@ -52,10 +52,10 @@ def load_published(scale: int | None = None, dataset: str | None = None) -> pd.D
 
 @lru_cache
 def counted(scale: int) -> Mapping[str, Mapping[str, object]]:
-    """Returns the published networks that our families build at `scale`, by their names in the papers.
+    """Returns the published networks that our families can build at `scale`, by their names in the papers.
 
     Each entry holds architecture (the architecture's key) and our own counts of params and multadds. We count all
-    networks by one rule, whereas papers use several rules. If several networks share a name, the first is returned.
+    networks by the same rule; papers use different rules. If several networks share a name, the first is returned.
     """
     stored = stored_counts()
     found: dict[str, Mapping[str, object]] = {}
@@ -100,8 +100,8 @@ def published_networks(scale: int, cost: str) -> pd.DataFrame:
 
     If one of our families builds the network, the cost is our own count and counted is True. Otherwise the cost is the
     printed cost, and a network has one row for each different cost that papers print. own is True if published.csv
-    names the training set of the network, which it does only if the authors of a paper trained the network themselves.
-    Self-ensembles ('+') are left out, because they use a network that is listed already.
+    names the training set of the network. It does so only if the authors of a paper trained the network themselves.
+    Self-ensembles ('+') are left out, because they run a network that is already listed.
     """
     frame = load_published(scale)
     ours = counted(scale)

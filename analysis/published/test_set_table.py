@@ -20,9 +20,9 @@ UNKNOWN = "as in its paper"
 def published_rows(scale: int, params: float, sets: Sequence[str]) -> pd.DataFrame:
     """Returns one row per test set in `sets` and per published network with about `params` parameters.
 
-    The numbers of parameters differ by at most the factor SIZE_CLASS. The columns are origin, network, params, multadds,
-    train_data, set, scale, psnr_y and ssim_y, as in the rows of our own networks. If one of our families builds the
-    network, its costs are our own counts. Otherwise they are the printed costs.
+    Their numbers of parameters differ from `params` by at most the factor SIZE_CLASS. The columns are origin, network,
+    params, multadds, train_data, set, scale, psnr_y and ssim_y, as in the rows of our own networks. If one of our
+    families builds the network, its costs are our own counts. Otherwise they are the printed costs.
     """
     parts = []
     for name in sets:
@@ -74,8 +74,8 @@ def published_bicubic(scale: int, sets: Sequence[str]) -> pd.DataFrame:
 def wide(rows: pd.DataFrame) -> pd.DataFrame:
     """Returns one row per network: origin, network, costs, training set, then 'PSNR / SSIM' on every test set.
 
-    The PSNR of RGB follows for sets on which papers report it: sets other than TEST_SETS, such as DIV2K's validation
-    images. `rows` has one row per network and test set. Our networks come last, as in papers.
+    For sets other than TEST_SETS, such as DIV2K's validation images, the PSNR of RGB follows, because papers report it
+    there. `rows` has one row per network and test set. Our networks come last, as in papers.
     """
     order = {name: index for index, name in enumerate(dict.fromkeys(rows["set"]))}
     table = []
@@ -109,7 +109,7 @@ def wide(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def show(rows: pd.DataFrame, form: TableFormat, *, width: int | None = None) -> str:
-    """Returns `rows`, which have one row per network and test set, as text.
+    """Returns `rows` as text. They hold one row per network and test set.
 
     JSON and CSV show these rows with all digits. The other formats show one row per network with rounded numbers, as
     papers do. `width` is the width of a terminal table in characters. None means the width of the terminal.
@@ -168,7 +168,7 @@ LATEX = {character: f"\\{character}" for character in "&%#_{}$"} | {
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
 }
-"""The LaTeX code for each character that would be a command by itself."""
+"""The LaTeX code for each character that LaTeX would otherwise interpret as a command."""
 
 
 def _escaped(text: str) -> str:
