@@ -1,3 +1,1 @@
-"""Inspects trained networks: what each block adds, what activations remove, and what each pool layer or path
-contributes.
-"""
+"""Inspects trained networks: what blocks add, what activations remove, and what pool layers and paths contribute."""

@@ -1,4 +1,4 @@
-"""Measures what each input of a pool layer and each parallel path contributes, by leaving it out.
+"""Measures what the inputs of pool layers and parallel paths contribute, by leaving each of them out.
 
 A feature is left out by replacing each of its channels by the mean of that channel over the image. The network then
 lacks the spatial detail of the feature, but not its mean level.
@@ -21,7 +21,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True, kw_only=True)
 class Contribution:
-    """The loss when one part of a network is left out."""
+    """The effect of leaving out one part of a network."""
 
     kind: str
     """'pool' for an input of a pool layer or a whole pool layer, 'path' for a parallel path."""
@@ -46,8 +46,8 @@ def contributions(
 ) -> list[Contribution]:
     """Returns the contributions of all inputs of pool layers, whole pool layers and parallel paths.
 
-    `sources` names the inputs of the pool layers (`Record.sources`). `enlarged` runs the network and returns its image.
-    `whole` is that image without any part left out, with the shape of `high_res` (H, W, 3).
+    `sources` names the inputs of the pool layers (`Record.sources`). `enlarged` runs the network and returns its output
+    image. `whole` is the output image of the complete network, with the shape of `high_res` (H, W, 3).
     """
     best = psnr_y(whole, high_res, scale)
     found = []
@@ -70,7 +70,10 @@ def contributions(
 def parts(
     network: nn.Module, stages: Stages, sources: dict[str, list[tuple[str, int]]]
 ) -> list[tuple[str, str, str, slice | None]]:
-    """Returns (kind, layer, source, channels) of each part. `channels` are those of the layer's input, None for its output."""
+    """Returns (kind, layer, source, channels) of each part.
+
+    `channels` selects channels of the layer's input; None means its output.
+    """
     found: list[tuple[str, str, str, slice | None]] = []
     for layer in stages.pool_layers(network):
         start = 0
@@ -85,7 +88,10 @@ def parts(
 
 @contextmanager
 def leaving_out(module: nn.Module, channels: slice | None) -> Iterator[None]:
-    """Replaces `channels` of the first input of `module`, or its output if None, by their means over the image."""
+    """Replaces features of `module` by their means over the image, until the end of the `with` block.
+
+    `channels` selects channels of the first input. If `channels` is None, the whole output is replaced.
+    """
 
     def before(_module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
         entry = args[0].clone()

@@ -53,25 +53,25 @@ class Subject:
     """A network to inspect."""
 
     name: str
-    """A name that no other network of the same inspection has."""
+    """The name of the network, unique within the inspection."""
     network: nn.Module
     stages: Stages
-    """The stages of its family."""
+    """The stages of the network's family."""
     device: torch.device | str = "cpu"
     """The device of the network."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Inspection:
-    """The measurements of networks on one image. The column `network` of each frame holds the names of the networks."""
+    """The measurements of networks on one image. Each frame names the networks in its column `network`."""
 
     image: str
     """The name of the image."""
     scale: int
     scores: pd.DataFrame
-    """One row per network: `psnr_y` [dB] and `ssim_y` of the image."""
+    """One row per network: `psnr_y` [dB] and `ssim_y` of the upscaled image."""
     blocks: pd.DataFrame
-    """One row per block, the input of the first block as number 0. `Block` explains the columns."""
+    """One row per block. The input of the first block has the number 0. `Block` explains the columns."""
     spectra: pd.DataFrame
     """One row per block and frequency: `frequency` in cycles per pixel, and `psd`, the power spectral density."""
     activations: pd.DataFrame

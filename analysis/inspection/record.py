@@ -1,7 +1,7 @@
 """Records what happens in one forward pass of a network: the output of each block, activations, and concatenations.
 
 The hooks are the same for every family. `Family.stages` says which modules are blocks. Activations and concatenations
-are intercepted as calls of torch, whether they are made by a module or by a function.
+are intercepted as calls of torch functions, whether a module or a plain function makes them.
 """
 
 from collections.abc import Callable, Iterator
@@ -38,14 +38,15 @@ ACTIVATIONS: dict[Any, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """Measurements of one block: its output, and the difference from its input. All means are over all elements of a
-    feature map.
+    """Measurements of one block: its output, and the difference from its input.
+
+    All means are over all elements of a feature map.
     """
 
     number: int
-    """Position of the block in the order of the calls, from 1. The input of the first block has the number 0."""
+    """Position of the block in the order of the calls, starting at 1. The input of the first block has the number 0."""
     module: str
-    """The name of the module with which the block begins. For number 0, 'input'."""
+    """The name of the first module of the block; 'input' for number 0."""
     shape: tuple[int, int, int]
     """Channels, rows and columns of the output."""
     spectrum: Spectrum
@@ -57,7 +58,7 @@ class Block:
     residual_share: float = float("nan")
     """`residual` divided by the mean absolute value of the input."""
     residual_high_share: float = float("nan")
-    """The share of the variance of output minus input at high frequencies."""
+    """The share of high frequencies in the variance of the output minus the input."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,21 +66,21 @@ class Activation:
     """One call of an activation."""
 
     block: int
-    """The number of the block in which it was called. 0 outside all blocks."""
+    """The number of the block in which the activation was called; 0 outside all blocks."""
     module: str
-    """The name of the innermost module that called it."""
+    """The name of the innermost module that called the activation."""
     function: str
     zeros: float
-    """The share of its outputs that are exactly 0."""
+    """The share of the outputs that are exactly 0."""
     negative: float
-    """The share of its inputs that are below 0."""
+    """The share of the inputs that are below 0."""
     pixels: int
-    """The number of places of the feature map. 1 inside a gate, behind its global pooling."""
+    """Height times width of the feature map. It is 1 inside a gate, after the gate's global pooling."""
 
 
 @dataclass(kw_only=True)
 class Record:
-    """What was recorded in one forward pass."""
+    """The measurements recorded in one forward pass."""
 
     blocks: list[Block] = field(default_factory=list)
     activations: list[Activation] = field(default_factory=list)
@@ -89,9 +90,9 @@ class Record:
 
 @contextmanager
 def recording(network: nn.Module, stages: Stages) -> Iterator[Record]:
-    """Yields a record, which is filled by the forward pass of `network` in the `with` block.
+    """Yields a record, which the forward pass of `network` in the `with` block fills.
 
-    The record is complete after the block. Its results are for a batch of one image.
+    The record is complete after the `with` block. The pass must run a batch of one image.
     """
     recorder = _Recorder(network, stages)
     with ExitStack() as stack:
@@ -110,7 +111,7 @@ def recording(network: nn.Module, stages: Stages) -> Iterator[Record]:
 
 @dataclass(kw_only=True)
 class _Open:
-    """The block that is being computed."""
+    """The block that is currently running."""
 
     module: str
     entry: Tensor
@@ -125,7 +126,7 @@ class _Recorder(TorchFunctionMode):
         self.last = set(stages.last(network))
         self.pools = set(stages.pool_layers(network))
         self.path: list[str] = []
-        """The names of the modules that are being computed, the innermost last."""
+        """The names of the modules that are currently running, the innermost last."""
         self.open: _Open | None = None
         self.number = 0
         self.names = WeakIdKeyDictionary()
@@ -211,7 +212,7 @@ class _Recorder(TorchFunctionMode):
 
 
 def _tensor(value: Any) -> Tensor | None:
-    """Returns `value`, or its first element if it is a tuple. None if that is no feature map (N, C, H, W)."""
+    """Returns `value`, or its first element if it is a tuple. Returns None if this is not a feature map (N, C, H, W)."""
     value = value[0] if isinstance(value, tuple) and value else value
     return value if isinstance(value, Tensor) and value.ndim == 4 else None
 
