@@ -1,5 +1,6 @@
-"""Upscales one image of any size. The image is split into tiles if it is large, or if an exported file accepts one size
-only.
+"""Upscales one image of any size.
+
+The image is split into tiles if it is large, or if an exported file accepts one size only.
 """
 
 from collections.abc import Callable
@@ -13,11 +14,11 @@ from analysis.export.target import Run
 from analysis.export.tiles import Span, spans
 
 TILE = 512
-"""Default side of a tile, in low-resolution pixels, with its overlap."""
+"""Default side of a tile, including its overlaps, in low-resolution pixels."""
 OVERLAP = 32
-"""Overlap of the tiles of a network whose reach is unknown or is the whole image, in low-resolution pixels."""
+"""Overlap of tiles, in low-resolution pixels, for a network whose reach is unknown or spans the whole image."""
 MOST_OVERLAP = 3 / 8
-"""Maximum overlap at one end of a tile, as a share of the tile's side. At this share, a quarter of the side is kept."""
+"""Maximum overlap at each end of a tile, as a share of the tile's side. At the maximum, a quarter of the side is kept."""
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of R, G and B in a grey value (BT.601). Pillow uses the same weights."""
 
@@ -43,7 +44,7 @@ class Upscaler:
     smallest: int = 1
     """Smallest side that the network accepts. Smaller images are padded."""
     fixed: tuple[int, int] | None = None
-    """Height and width of the only image that the network accepts. None: any."""
+    """Height and width of the only image that the network accepts. None if it accepts other sizes."""
 
     @property
     def sides(self) -> tuple[int, int]:
@@ -52,7 +53,7 @@ class Upscaler:
 
     @property
     def overlaps(self) -> tuple[int, int]:
-        """The overlap of tiles along the height and along the width, which a small tile limits."""
+        """The overlap of tiles along the height and along the width. It is smaller in small tiles."""
         height, width = (min(self.overlap, int(MOST_OVERLAP * side)) for side in self.sides)
         return height, width
 
@@ -67,9 +68,10 @@ class Upscaler:
         return [(row, column) for row in rows for column in columns]
 
     def enlarged(self, colours: Pixels, tick: Callable[[], None] = lambda: None) -> Pixels:
-        """Returns `colours`, uint8 or uint16 of shape (H, W, 3), or (H, W) for grey, upscaled by `scale` and rounded.
+        """Returns `colours` upscaled by `scale` and rounded.
 
-        `tick` is called after each tile. Raises NotFinite if the network returns NaN or an infinite value.
+        They are uint8 or uint16 of shape (H, W, 3), or (H, W) for grey. `tick` is called after each tile. Raises
+        NotFinite if the network returns NaN or an infinite value.
         """
         peak = np.iinfo(colours.dtype).max
         height, width = colours.shape[:2]
@@ -92,7 +94,7 @@ class Upscaler:
         return result
 
     def _output(self, colours: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Returns the network's output (scale * h, scale * w, 3) for (h, w, 3) or (h, w) in [0, 1]."""
+        """Returns the network's output (scale * h, scale * w, 3) for an input (h, w, 3) or (h, w) in [0, 1]."""
         rgb = colours if colours.ndim == 3 else np.repeat(colours[..., None], 3, axis=2)
         height, width = rgb.shape[:2]
         least = self.fixed or (max(height, self.smallest), max(width, self.smallest))

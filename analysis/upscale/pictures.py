@@ -1,7 +1,7 @@
 """Reads images to upscale and writes the results, with alpha channel, EXIF data and ICC profile.
 
-A picture is upright: if its EXIF data holds an orientation, the pixels are turned and the tag is removed. A viewer
-without support for EXIF then shows the result upright in every format.
+A picture is upright: if its EXIF data holds an orientation, the pixels are rotated and the tag is removed. Viewers that
+ignore EXIF data then show the result upright too.
 """
 
 import io
@@ -26,13 +26,13 @@ SUFFIXES = {
 """The formats that are written, by Pillow's names, with the suffixes of their files. Each holds EXIF data and an ICC
 profile. Images in other formats become PNG."""
 LARGEST = {"JPEG": 65_535, "WEBP": 16_383}
-"""Maximum height and width of each format whose limit is below a million."""
+"""Maximum height and width of the formats whose limit is below a million."""
 ADDED: dict[str, dict[str, object]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
     "WEBP": {"lossless": True},
     "TIFF": {"compression": "tiff_adobe_deflate"},
 }
-"""How a format is written. All but JPEG are written without loss."""
+"""Pillow's options for writing each format. All formats except JPEG are lossless."""
 DEEP = ("I;16", "I;16B", "I;16L", "I;16N")
 """Pillow's modes of grey images with 16 bits."""
 STRUCTURE = frozenset(
@@ -47,7 +47,7 @@ ORIENTATION = 274
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """An image and what belongs to it."""
+    """An image with its alpha channel, its metadata and notes on what is lost."""
 
     colours: Pixels
     """RGB (H, W, 3) in uint8, or grey (H, W) in uint8 or uint16."""
@@ -57,7 +57,7 @@ class Picture:
     icc: bytes | None = None
     """The ICC profile."""
     notes: tuple[str, ...] = ()
-    """What is lost from the file, in words."""
+    """What the upscaled image does not take over from the file, in words."""
 
 
 def read_picture(path: Path) -> Picture:
@@ -84,7 +84,7 @@ def read_picture(path: Path) -> Picture:
 def write_picture(picture: Picture, path: Path, form: str) -> None:
     """Writes a picture to `path` in the format `form`, one of SUFFIXES. An older file is replaced as a whole.
 
-    Raises OSError, which names `path`, if it cannot be written.
+    Raises OSError, which names `path`, if the file cannot be written.
     """
     image = Image.fromarray(picture.colours)
     if picture.alpha is not None:
@@ -101,7 +101,7 @@ def write_picture(picture: Picture, path: Path, form: str) -> None:
 
 
 def format_of(path: Path, image_format: str | None = None) -> str:
-    """Returns the format in which the upscaled image is written to `path`: the format of the suffix, or PNG."""
+    """Returns the format of the upscaled image at `path`: the format that its suffix names, otherwise PNG."""
     if image_format is not None:
         return image_format
     found = [form for form, suffixes in SUFFIXES.items() if path.suffix.lower() in suffixes]
@@ -109,7 +109,7 @@ def format_of(path: Path, image_format: str | None = None) -> str:
 
 
 def size_of(path: Path, form: str, scale: int) -> tuple[int, int]:
-    """Returns the (height, width) of the upright image in a file, from its header.
+    """Returns the (height, width) of the upright image in a file. Only the header is read.
 
     Raises UserError as `read_picture` does, except that broken pixels go unnoticed. Also raises UserError if the format
     `form` cannot hold the image upscaled by `scale`.
@@ -176,7 +176,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _exif(image: Image.Image) -> tuple[Image.Exif | None, bool]:
-    """Returns the EXIF data to carry over, and whether it is broken and therefore lost."""
+    """Returns the EXIF data to carry over, and whether the data is broken and therefore lost."""
     try:
         found = image.getexif()
         dropped = {*STRUCTURE, ORIENTATION} if image.format == "TIFF" else {ORIENTATION}

@@ -1,8 +1,7 @@
-"""Finds the reach of a network: the distance of the farthest input pixel on which an output pixel depends. Tiles
-overlap by the reach.
+"""Finds the reach of a network: the distance of the farthest input pixel on which an output pixel depends.
 
-The reach is measured on the network. One input pixel is set to NaN. Every output pixel that depends on it becomes NaN,
-whatever the weights are. A convolution with a weight of 0 passes NaN on too.
+Tiles overlap by the reach. The reach is measured by running the network. One input pixel is set to NaN. Every output
+pixel that depends on it becomes NaN, whatever the weights are. Even a convolution with a weight of 0 passes NaN on.
 """
 
 from dataclasses import dataclass
@@ -15,11 +14,11 @@ from searchspace.layers import deployed
 from sweeps.device import num_threads
 
 ROWS = 4
-"""Height of the strips that go through the network, in low-resolution pixels. Their width grows until the reach fits."""
+"""Height, in low-resolution pixels, of the strips that go through the network. Their width grows until the reach fits."""
 NARROWEST, WIDEST = 64, 512
-"""Smallest and largest width of a strip. A reach that does not fit into the widest counts as the whole image."""
+"""Smallest and largest width of a strip. A reach that does not fit into the widest strip counts as the whole image."""
 SHIFT = 5
-"""Columns by which a strip is cut for the second test. 5 shares no factor with the usual strides and windows."""
+"""Number of columns that are cut off a strip for the second test. 5 shares no factor with the usual strides and windows."""
 LARGEST_DIFFERENCE = 1e-9
 """Maximum difference that counts as a rounding error in double precision, relative to the largest value."""
 
@@ -30,19 +29,19 @@ class Reach:
 
     pixels: int | None
     """Largest distance, along rows or columns, between an output pixel and an input pixel on which it depends, in
-    low-resolution pixels. None if it is the whole image, because of global pooling for example."""
+    low-resolution pixels. None if the reach spans the whole image, for example because of global pooling."""
     is_position_free: bool
-    """Whether an output pixel depends only on its surroundings, not on its place in the image. It depends on its place
-    after strided pooling and after attention in windows."""
+    """Whether an output pixel depends only on its surroundings, not on its position in the image. Strided pooling and
+    attention in windows make it depend on its position."""
 
     @property
     def is_local(self) -> bool:
-        """Whether tiles that overlap by `pixels` give the same image, up to rounding, as the whole image in one piece."""
+        """Whether tiles that overlap by `pixels` give, up to rounding, the same result as the image in one piece."""
         return self.pixels is not None and self.is_position_free
 
 
 def reach_of(architecture: Architecture, scale: int) -> Reach:
-    """Returns the reach of the deployed network of `architecture`. Its weights do not matter.
+    """Returns the reach of the deployed network of `architecture`, which does not depend on the weights.
 
     The state of torch's random number generator stays unchanged.
     """
@@ -67,8 +66,8 @@ def _farthest(network: nn.Module) -> int | None:
 
 
 def _along(network: nn.Module, width: int, turned: bool) -> int:
-    """Returns the reach along the rows of a strip of `width` columns. If `turned`, returns the reach along the columns
-    of a turned strip.
+    """Returns the reach along the rows of a strip of `width` columns, or along the columns of a transposed strip if
+    `turned`.
     """
     low_res = torch.rand(1, 3, ROWS, width)
     middle = width // 2
@@ -86,7 +85,7 @@ def _enlarged(network: nn.Module, low_res: Tensor, turned: bool) -> Tensor:
 
 
 def _is_position_free(network: nn.Module, pixels: int) -> bool:
-    """Returns whether the middle of a strip comes out the same when the strip is cut at one end."""
+    """Returns whether the output for the middle of a strip stays the same when the strip is cut at one end."""
     network = network.double()
     for parameter in network.parameters():
         # Zeros, with which some families start, would hide a difference.
