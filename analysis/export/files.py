@@ -1,6 +1,7 @@
-"""Opens a file that `srsweep export` wrote, runs it, and finds the image sizes that it accepts. The ending of the file
-name determines the runtime. The limits on the size come from the model card beside the file, if the card belongs to the
-file. Otherwise they come from the file itself, as far as it holds them.
+"""Opens a file that `srsweep export` wrote, runs it, and finds the image sizes that it accepts.
+
+The ending of the file name determines the runtime. The size limits come from the model card beside the file, if the
+card belongs to the file. Otherwise they come from the file itself. Limits that the file does not hold are unknown.
 """
 
 import json
@@ -56,7 +57,7 @@ class Named:
 
 
 def named(path: Path) -> Named | None:
-    """Returns the facts in the file name of `path`. None if the name is not one that `srsweep export` gives."""
+    """Returns the information in the file name of `path`, or None if `srsweep export` does not give such names."""
     target = target_of(path)
     match = STEM.fullmatch(path.name.removesuffix("" if target is None else target.suffix))
     if match is None:
@@ -71,16 +72,16 @@ def named(path: Path) -> Named | None:
 
 
 def target_of(path: Path) -> Target | None:
-    """Returns the export target whose file names end like `path`. None if there is no such target."""
+    """Returns the export target whose file names end like `path`, or None if there is no such target."""
     fitting = [target for target in TARGETS.values() if path.name.endswith(target.suffix)]
     return max(fitting, key=lambda target: len(target.suffix), default=None)
 
 
 def open_exported(path: Path, threads: int) -> ExportedFile:
-    """Opens the exported file `path`, which then runs with this number of `threads`.
+    """Opens the exported file `path`, to run it with this number of `threads`.
 
-    Raises UserError if it is not a file of `srsweep export`, or if this machine cannot run it, and ModuleNotFoundError
-    if its runtime is not installed.
+    Raises UserError if `path` is not a file of `srsweep export`, or if this machine cannot run it. Raises
+    ModuleNotFoundError if its runtime is not installed.
     """
     target = target_of(path)
     if target is None:
@@ -120,9 +121,7 @@ def open_exported(path: Path, threads: int) -> ExportedFile:
 
 
 def _guarded(run: Run, path: Path) -> Run:
-    """Returns a version of `run` that turns errors into a UserError. The UserError names the file and the size of the
-    image.
-    """
+    """Returns a version of `run` that turns errors into a UserError, which names the file and the size of the image."""
 
     def guarded(low_res: NDArray[np.float32]) -> NDArray[np.float32]:
         try:
@@ -139,8 +138,9 @@ def _guarded(run: Run, path: Path) -> Run:
 
 
 def card_of(path: Path, target: Target) -> tuple[dict[str, Any], str]:
-    """Returns the model card beside the exported file `path`, and ''. If no card belongs to the file, returns {} and
-    the reason.
+    """Returns the model card beside the exported file `path`, and ''.
+
+    If no card belongs to the file, returns {} and the reason.
     """
     beside = path.with_name(f"{path.name.removesuffix(target.suffix)}-{target.name}.json")
     try:
@@ -158,8 +158,9 @@ def card_of(path: Path, target: Target) -> tuple[dict[str, Any], str]:
 
 
 def _scale(run: Run, size: tuple[int, int]) -> int:
-    """Returns the scale of a file, found with an image of `size`. Raises ValueError if the output is not an upscaled
-    image.
+    """Returns the scale of a file, found by running it on an image of `size`.
+
+    Raises ValueError if the output is not an upscaled image.
     """
     output = run(np.zeros((1, 3, *size), np.float32))
     scale = output.shape[2] // size[0] if output.ndim == 4 else 0

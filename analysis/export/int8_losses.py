@@ -1,4 +1,4 @@
-"""Compares two ways to INT8: quantisation after training, and training with simulated rounding."""
+"""Compares two ways to make INT8 files: quantisation after training, and training with simulated rounding."""
 
 import tempfile
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Losses:
     """PSNR of the INT8 file after training with simulated rounding. None if there was no such training."""
 
     def row(self) -> dict[str, float | None]:
-        """Returns the columns of a table. A loss is the PSNR of float32 minus that of the file."""
+        """Returns a table row: column name -> value. A loss is the PSNR in float32 minus the PSNR of the file."""
         after = self.aware
         return {
             "float32": self.float32,

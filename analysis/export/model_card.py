@@ -36,7 +36,7 @@ class Origin:
     seed: int | None = None
     """Seed of the trial. None if no trial trained the weights."""
     validation: str
-    """Images on which the PSNR of the network was measured, in words."""
+    """The images on which the PSNR was measured, in words."""
     bicubic: float
     """PSNR of bicubic on the validation images [dB]."""
 
@@ -93,7 +93,7 @@ def card(
 
 
 def _sizes(verdict: Verdict) -> str:
-    """Returns in words which heights and widths the file accepts."""
+    """Returns a phrase about the heights and widths that the file accepts."""
     if verdict.fixed:
         return "H={} and W={} only".format(*verdict.fixed)
     upper = f" to {verdict.largest}" if verdict.largest else ""

@@ -15,8 +15,8 @@ from sweeps.sinks.optuna_trials import create_study, frozen_trials
 def export_study(url: str, sweep: str, path: Path) -> int:
     """Writes `sweep` to the new SQLite file `path` as an Optuna study with the name of the sweep.
 
-    Returns the number of trials in the study. `sweeps.sinks.optuna_trials` describes them. Raises UserError if `path`
-    exists.
+    Returns the number of trials in the study. `sweeps.sinks.optuna_trials` describes their content. Raises UserError if
+    `path` exists.
     """
     if path.exists():
         raise UserError(f"-o: {path} exists already; name another file")

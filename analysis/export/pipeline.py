@@ -1,4 +1,6 @@
-"""Turns a trained network into a verified file: writes the file to a temporary folder, checks it, then moves it."""
+"""Turns a trained network into a verified file: writes the file to a temporary folder, checks it, and moves it to the
+output folder.
+"""
 
 import tempfile
 import traceback
@@ -38,7 +40,7 @@ class Shipped:
 
 
 def naming(architecture: Architecture, scale: int) -> str:
-    """Returns the name of the files of a network, without their size and ending."""
+    """Returns the stem of the names of a network's files: the part without image size and suffix."""
     return f"{architecture.family.name}-{architecture.key[:8]}_x{scale}"
 
 
@@ -58,12 +60,12 @@ def ship(
     """Exports the trained `network` to a file in `folder`, checks the file, and writes its model card beside it.
 
     `network` may be in training or in evaluation mode, and stays unchanged. `psnr_torch` is its PSNR on the validation
-    split in torch [dB]. `size` is the (height, width) of the image for which the latency is measured, and the only size
+    split in torch [dB]. The latency is measured for an image of `size` (height, width), which is also the only size
     that a file of fixed size accepts. By default, the upscaled image has about 1280x720 pixels.
 
-    Raises ExportFailed if the file fails its check. Files with the same names in `folder` are then deleted, so that no
-    older file is mistaken for the result. Raises OSError, which names the file, if it cannot be written. Older files
-    then stay.
+    If the file fails its check, raises ExportFailed and deletes the files with the same names in `folder`, so that no
+    older file is mistaken for the result. If the file cannot be written, raises OSError, which names the file. Older
+    files then stay.
     """
     stem = naming(architecture, scale)
     size = size or low_res_size(scale)
@@ -113,7 +115,7 @@ def write_unverified(
 
 
 def _to_write(network: nn.Module, target: Target) -> tuple[nn.Module, Sequence[Learnt]]:
-    """Returns the network that a target writes, and the ranges learnt in the network's training.
+    """Returns the network that a target writes, and the ranges that it learnt during training.
 
     Raises ExportFailed if the network was trained with simulated rounding and the target cannot use the ranges.
     """
@@ -129,10 +131,10 @@ def _to_write(network: nn.Module, target: Target) -> tuple[nn.Module, Sequence[L
 
 @contextmanager
 def in_one_line(target: Target) -> Iterator[None]:
-    """Turns an error of a phone's converter or runtime into ExportFailed, because only the authors of that library can
-    fix it.
+    """Turns errors of a phone's converter or runtime into ExportFailed.
 
-    Errors of other targets keep their traceback.
+    Only the authors of that library can fix such an error, so its traceback would not help. Errors of other targets
+    keep their traceback.
     """
     try:
         yield
@@ -145,7 +147,10 @@ def in_one_line(target: Target) -> Iterator[None]:
 
 
 def reason(error: BaseException) -> str:
-    """Returns the kind and the first line of the error that caused `error`, or the name of the function that raised it."""
+    """Returns the type of the error that caused `error`, and its first line.
+
+    If it has no message, returns the name of the function that raised it instead.
+    """
     while error.__cause__ is not None:
         error = error.__cause__
     first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
@@ -156,6 +161,6 @@ def reason(error: BaseException) -> str:
 
 
 def training_images(pairs: PairSet) -> Sequence[NDArray[np.uint8]]:
-    """Returns low-resolution images (h, w, 3), at most CALIBRATION_IMAGES, spread evenly over the `pairs`."""
+    """Returns at most CALIBRATION_IMAGES low-resolution images (h, w, 3), spread evenly over the `pairs`."""
     indices = np.linspace(0, len(pairs) - 1, min(CALIBRATION_IMAGES, len(pairs))).round()
     return [pairs.low_res(int(i)) for i in indices]

@@ -13,8 +13,8 @@ from analysis.export.target import EXAMPLE_SIZE, Job, traced
 from searchspace.bicubic import by_convolution
 
 LEAST = (1, 8, 16)
-"""Candidates for the smallest height and width that a program of free size accepts. The first one for which torch can
-trace the program is used.
+"""Candidates for the smallest height and width that a program of free size accepts. They are tried in order until torch
+can trace the program.
 """
 
 
@@ -43,9 +43,7 @@ def in_order(network: nn.Module) -> nn.Module:
 
 
 def retraced(module: nn.Module, job: Job, *, fixed: bool) -> torch.export.ExportedProgram:
-    """Traces `module`, which a quantiser has made from a `plain_program`, again with the same sizes. Returns the
-    result.
-    """
+    """Traces `module` again with the sizes of the `plain_program` from which a quantiser made it. Returns the result."""
     return _traced(module, job, job.size if fixed else EXAMPLE_SIZE, fixed)
 
 
@@ -65,7 +63,10 @@ def _traced(
 
 
 def without_aliases(module: GraphModule) -> GraphModule:
-    """Removes the operators of `module` that return their argument, and returns `module`. Core ML lacks them."""
+    """Removes operators that only return their argument from `module`, and returns `module`.
+
+    Core ML lacks these operators.
+    """
     for node in list(module.graph.nodes):
         if node.target is ATEN.alias.default:
             node.replace_all_uses_with(node.args[0])
@@ -75,8 +76,9 @@ def without_aliases(module: GraphModule) -> GraphModule:
 
 
 def unshared(module: GraphModule) -> GraphModule:
-    """Gives each use of a parameter its own copy, and returns `module`. Without copies, the quantiser of XNNPACK
-    quantises only the first use, and ExecuTorch cannot load the file.
+    """Gives each use of a parameter its own copy, and returns `module`.
+
+    Without the copies, the quantiser of XNNPACK quantises only the first use, and ExecuTorch cannot load the file.
     """
     editor = Editor(module)
     for node in [node for node in module.graph.nodes if node.op == "get_attr"]:

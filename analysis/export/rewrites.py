@@ -31,8 +31,8 @@ ATEN = torch.ops.aten
 SIDES = (6, 7, 24, 35)
 """Sides of the images at which two symbolic sizes are compared, in pixels. Two of them are odd."""
 TINY = 1e-12
-"""Largest constant whose addition is dropped. In training, such a constant keeps the gradient of a square root finite
-at 0. The root of the constant is 1e-6.
+"""Largest constant whose addition is dropped. Networks add such a constant so that the gradient of a square root stays
+finite at 0 in training. The square root of the constant is 1e-6.
 """
 PYTORCH_CUBIC = -0.75
 """The parameter of the cubic kernel with which PyTorch resizes."""
@@ -58,7 +58,7 @@ def rewritten(program: torch.export.ExportedProgram) -> GraphModule:
 
 
 class Editor:
-    """Writes new operators into the graph of a module, where the graph's insertion point is."""
+    """Adds new operators to the graph of a module, at the graph's insertion point."""
 
     def __init__(self, module: GraphModule) -> None:
         self.module = module
@@ -92,10 +92,11 @@ def _arguments(node: Node, count: int) -> list[Any]:
 
 
 def shuffle_weight(weight: Tensor, stride: int, padding: int, groups: int) -> tuple[Tensor, int]:
-    """Returns the weight and the padding of a convolution that, before a pixel shuffle, equals a transposed one.
+    """Returns the weight and the padding of a convolution.
 
-    `weight` (in, out / groups, k, k) and the other arguments belong to the transposed convolution, whose output must
-    have `stride` times the height and width of its input. The new weight is (out * stride**2, in / groups, m, m).
+    Followed by a pixel shuffle, it equals a transposed convolution. `weight` (in, out / groups, k, k) and the other
+    arguments describe the transposed convolution. Its output must have `stride` times the height and width of its
+    input. The new weight is (out * stride**2, in / groups, m, m).
     """
     inputs, outputs, kernel, _ = weight.shape
     phases = range(stride)
@@ -168,13 +169,13 @@ def _bicubic(editor: Editor, node: Node) -> Any:
 
 
 def _ratio(larger: Any, smaller: Any) -> Fraction | None:
-    """Returns the ratio of two sizes, which may be symbols; None if it depends on the size of the image."""
+    """Returns the ratio of two sizes, which may be symbolic, or None if the ratio depends on the size of the image."""
     found = {Fraction(_at(larger, side), _at(smaller, side)) for side in SIDES}
     return found.pop() if len(found) == 1 else None
 
 
 def _at(size: Any, side: int) -> int:
-    """Returns the value of a size, which may be a symbol, for a square image with sides of `side` pixels."""
+    """Returns the value of a size, which may be symbolic, for a square image with sides of `side` pixels."""
     if isinstance(size, int):
         return size
     expression = size.node.expr
@@ -226,7 +227,7 @@ def _channel_shuffle(editor: Editor, node: Node) -> Any:
 
 
 def _crop(editor: Editor, node: Node) -> Any:
-    """Rewrites the crop of an image that was padded to an even size, because torch cannot prove the result's size."""
+    """Rewrites the crop of an image that was padded to an even size. torch cannot prove the size of the cropped image."""
     x, dim, start, end = _arguments(node, 4)
     if start not in (None, 0) or not isinstance(end, Node) or len(node.args) > 4:
         return None
@@ -240,7 +241,7 @@ def _unshuffle(editor: Editor, node: Node) -> Any:
     """Rewrites a pixel unshuffle as a depthwise convolution that selects pixels.
 
     ExecuTorch plans its memory for the largest value of each symbolic size. For the usual form of a pixel unshuffle, it
-    plans gigabytes.
+    would reserve gigabytes.
     """
     x, factor = _arguments(node, 2)
     channels = x.meta["val"].shape[1]
@@ -249,10 +250,10 @@ def _unshuffle(editor: Editor, node: Node) -> Any:
 
 
 def _border(editor: Editor, node: Node) -> Any:
-    """Rewrites the selection of all rows or columns but the first and the last, which the enhanced spatial gate makes.
+    """Rewrites the enhanced spatial gate's selection of all rows or columns except the first and the last.
 
-    The selection repeats the last row of maps with fewer than 7 rows. The program of free size that has lost it accepts
-    larger images only.
+    The original selection repeats the last row of maps with fewer than 7 rows. The rewritten program of free size does
+    not, so it accepts larger images only.
     """
     x, dim, index = _arguments(node, 3)
     if index.target is not ATEN.add.Tensor or index.args[1] != 1:
@@ -266,8 +267,9 @@ def _border(editor: Editor, node: Node) -> Any:
 
 
 def _tiny_sum(editor: Editor, node: Node) -> Any:
-    """Drops the addition of a tiny constant. The quantisation scale of the constant would be 0, and LiteRT's runtime
-    would abort.
+    """Drops the addition of a tiny constant.
+
+    The quantisation scale of the constant would be 0, and LiteRT's runtime would abort.
     """
     x, constant = _arguments(node, 2)
     tiny = isinstance(constant, float) and abs(constant) <= TINY
@@ -284,4 +286,4 @@ REWRITES: dict[Any, Callable[[Editor, Node], Any]] = {
     ATEN.add.Tensor: _tiny_sum,
     ATEN.flatten.using_ints: _channel_shuffle,
 }
-"""Maps an operator to the function that rewrites it. The function returns None where it has no exact replacement."""
+"""Maps an operator to the function that rewrites it. The function returns None if there is no exact replacement."""

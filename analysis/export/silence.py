@@ -14,8 +14,8 @@ from analysis.export.target import quiet
 def silent() -> Iterator[None]:
     """Discards warnings, log messages and the printed output of libraries, until the end of the `with` block.
 
-    These libraries report missing GPU libraries, the processor's features and each step of a conversion, some of it from
-    C++. Errors are still raised.
+    These libraries print messages about missing GPU libraries, the processor's features and each step of a conversion.
+    Some messages come from C++. Errors are still raised.
     """
     before = logging.root.manager.disable
     sys.stdout.flush()

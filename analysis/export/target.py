@@ -22,8 +22,8 @@ EXAMPLE_SIZE = (24, 32)
 LARGEST = 256
 """Largest height and width of an image for a file that plans its memory in advance, unless `Job.size` is larger.
 
-The runtime allocates the planned memory when it loads the file: for a network of 64 channels at x4 and images of 512x512
-pixels, 2 GB.
+The runtime allocates the planned memory when it loads the file. A network of 64 channels at x4 needs 2 GB for images of
+512x512 pixels.
 """
 
 
@@ -36,13 +36,15 @@ class Job:
     calibration: Sequence[NDArray[np.uint8]]
     """Low-resolution images (h, w, 3) of the training split. Only targets that quantise need them."""
     learnt: Sequence[Learnt] = ()
-    """The ranges of a training with simulated rounding. Empty if the network was trained without it."""
+    """The ranges learnt in training with simulated rounding. Empty if the network was trained without it."""
     size: tuple[int, int] = EXAMPLE_SIZE
     """Height and width of the images for which the file is made. A file of fixed size refuses other sizes."""
 
     @property
     def largest(self) -> int:
-        """Largest height and width that a file with planned memory accepts: LARGEST, or a side of `size` if larger."""
+        """Largest height and width that a file with planned memory accepts: LARGEST, or the longer side of `size` if
+        that is larger.
+        """
         return largest_side(self.size)
 
     def program(self) -> torch.export.ExportedProgram:
@@ -81,17 +83,17 @@ class Target:
     packages: tuple[str, ...] = ()
     """Further packages whose versions the model card lists."""
     takes_learnt: bool = False
-    """Whether `write` uses the ranges of a training with simulated rounding (`Job.learnt`)."""
+    """Whether `write` uses the ranges learnt in training with simulated rounding (`Job.learnt`)."""
     fault: Callable[[Path, tuple[int, ...], tuple[int, ...]], str] | None = None
-    """If this machine cannot run the file: a function that checks its structure instead. It takes the file and the shapes
-    of the input and the output, and returns what is wrong, or ''."""
+    """A function that checks the structure of a file that this machine cannot run. It takes the file and the shapes of
+    the input and the output. It returns what is wrong, or ''."""
 
     def file_name(self, stem: str, size: tuple[int, int]) -> str:
         """Returns the name of the file of the network `stem` for images of `size` (height, width)."""
         return f"{self._sized(stem, size)}{self.suffix}"
 
     def card_name(self, stem: str, size: tuple[int, int]) -> str:
-        """Returns the name of the model card of that file, without its suffix."""
+        """Returns the name, without suffix, of the model card of the file that `file_name` names."""
         return f"{self._sized(stem, size)}-{self.name}"
 
     def _sized(self, stem: str, size: tuple[int, int]) -> str:
@@ -99,7 +101,7 @@ class Target:
 
 
 def largest_side(size: tuple[int, int]) -> int:
-    """Returns the largest height and width that a file with planned memory accepts, if the file was made for `size`."""
+    """Returns the largest height and width that a file with planned memory for images of `size` accepts."""
     return max(LARGEST, *size)
 
 
@@ -108,8 +110,8 @@ def traced(
 ) -> torch.export.ExportedProgram:
     """Returns `network`, traced with an image of `size` (height, width).
 
-    `free` holds the dimensions, as `torch.export` defines them, of the heights and widths that the program accepts.
-    Without it, the program accepts images of `size` only.
+    `free` holds two dimensions of `torch.export`: the heights and the widths that the program accepts. Without `free`,
+    the program accepts images of `size` only.
     """
     example = torch.rand((1, 3, *size), generator=torch.Generator().manual_seed(0))
     shapes = ({2: free[0], 3: free[1]},) if free else None
@@ -121,8 +123,8 @@ def traced(
 def _every_size() -> Iterator[None]:
     """Lets `torch.export` trace without the assumption that no size is 0 or 1, until the end of the `with` block.
 
-    Otherwise the program refuses each image for which one of its maps has a single row or column. Versions of torch
-    without this setting trace with the assumption. The smallest size of each file is measured in any case.
+    With the assumption, the program refuses every image for which one of its maps has a single row or column. Versions
+    of torch without this setting keep the assumption. This is safe, because the smallest size of each file is measured.
     """
     from torch.fx.experimental import _config as config
 

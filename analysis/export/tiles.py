@@ -1,4 +1,4 @@
-"""Runs networks on images of any size, even if the networks accept only one size or sizes up to a limit."""
+"""Runs networks on images of any size, even if a network accepts only one size, or only sizes up to a limit."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,15 @@ from torch.nn import functional as F
 class InTiles(nn.Module):
     """A network that upscales an image tile by tile, so that no input of the inner network exceeds a given size.
 
-    The tiles do not overlap, so the result differs at their borders from the result for the image in one piece. Compare
-    networks only if they use equal tiles.
+    The tiles do not overlap. At their borders, the result therefore differs from that for the image in one piece.
+    Compare networks only if they use equal tiles.
     """
 
     def __init__(self, network: nn.Module, size: tuple[int, int], *, padded: bool) -> None:
-        """Takes the (height, width) of a tile. If `padded`, smaller tiles repeat their border up to this size."""
+        """`size` is the (height, width) of a tile.
+
+        If `padded`, smaller tiles are padded to this size by repeating their border.
+        """
         super().__init__()
         self.network, self.size, self.padded = network, size, padded
 
@@ -44,18 +47,18 @@ class Span:
 
     begin: int
     end: int
-    """The part `begin` to `end` goes through the network."""
+    """The part `begin` to `end` of the image goes through the network."""
     start: int
     stop: int
-    """The part `start` to `stop` of its output is kept."""
+    """The part `start` to `stop` of the tile's output is kept."""
 
 
 def spans(length: int, side: int, overlap: int) -> list[Span]:
     """Returns tiles of `side` pixels that cover `length` pixels, or one shorter tile if `side` is larger than `length`.
 
-    On either side of the kept part, the tile has at least `overlap` more pixels, unless the kept part reaches the end
-    of the image. The last tile is moved back so that it ends where the image ends. Raises ValueError if two overlaps
-    fill a tile.
+    Each tile extends beyond its kept part by at least `overlap` pixels on both sides, except at the ends of the image.
+    The last tile is moved back so that it ends where the image ends. Raises ValueError if `side` is at most twice the
+    `overlap`.
     """
     if overlap < 0 or side <= 2 * overlap:
         raise ValueError(f"side must be above 2 * overlap, got {side} and {overlap}")

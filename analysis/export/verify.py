@@ -20,13 +20,13 @@ from sweeps.measure.evaluate import evaluate
 from sweeps.measure.latency import Latency, Setting, measure
 
 SIZES = ((24, 24), (17, 31), (48, 40))
-"""(height, width) of the images on which a file is compared with torch. One of the sizes is odd."""
+"""(height, width) of the images on which a file is compared with torch. One image has odd sides."""
 LARGE = 24
 """Height and width that every file must accept. The search for the smallest accepted size starts from it."""
 
 
 class ExportFailed(Exception):  # noqa: N818 - reads as what happened
-    """Raised if an exported file differs too much from its network. The message gives the difference."""
+    """Raised if an exported file fails its check, for example because it differs too much from its network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,15 +44,14 @@ class Verdict:
     latency: Latency | None
     """Latency of the file on this machine's processor. None if this machine cannot run the file."""
     smallest: int = 1
-    """The file gives the network's output for all images whose height and width are at least this number of pixels,
-    unless `fixed` says otherwise."""
+    """Minimum height and width, in pixels, from which on the file gives the network's output. `fixed` takes precedence."""
     fixed: tuple[int, int] | None = None
     """Height and width of the only image that the file accepts. None for a file of free size."""
     largest: int | None = None
     """Largest height and width that the file accepts. None if there is no limit."""
     tile: tuple[int, int] | None = None
-    """Height and width of the tiles in which the PSNR of the file and of torch was measured. None if whole images were
-    used.
+    """Height and width of the tiles that were used to measure the PSNR of the file and of torch. None if whole images
+    were used.
     """
 
     @property
@@ -80,8 +79,8 @@ def verify(
 
     `psnr_torch` is the PSNR of the network on `validation` in torch [dB]. The caller measures it once for all files of
     the network. If the file does not take all validation images in one piece, the PSNR in torch is measured again, in
-    tiles. `latency_size` is the (height, width) of the image for which the latency is measured, and for which the file
-    was written. Raises ExportFailed if the file differs from the network by more than `target` allows.
+    tiles. `latency_size` is the (height, width) for which the file was written. The latency is measured for an image of
+    this size. Raises ExportFailed if the file differs from the network by more than `target` allows.
     """
     if target.fault is not None:
         return _not_run(target, path, network, psnr_torch, latency_size)
@@ -115,9 +114,10 @@ def verify(
 
 
 def file_psnr(target: Target, run: Run, validation: PairSet, size: tuple[int, int]) -> float:
-    """Returns the PSNR [dB] of an exported file on the validation images, in tiles if it does not take all of them.
+    """Returns the PSNR [dB] of an exported file on the validation images.
 
-    `size` is the (height, width) for which the file was written.
+    The images are split into tiles unless the file takes all of them whole. `size` is the (height, width) for which the
+    file was written.
     """
     judged: nn.Module = AsNetwork(run)
     if tile := _tile(target, validation, size):
@@ -164,13 +164,13 @@ def difference(network: nn.Module, run: Run, low_res: NDArray[np.float32]) -> fl
 def smallest_size(
     network: nn.Module, run: Run, image: NDArray[np.uint8], most: float | None
 ) -> int:
-    """Returns the smallest side, in pixels, such that the file accepts all images with at least this height and width.
+    """Returns the minimum height and width, in pixels, of the images that the file accepts.
 
     The result is at most LARGE.
 
-    It is found by bisection with parts of `image` (H, W, 3), assuming that a file that accepts a size accepts all
-    larger ones. An output is accepted if it differs from the network's by at most `most` in any colour value; None
-    allows any difference.
+    Bisection with parts of `image` (H, W, 3) finds it. This assumes that a file that accepts a size accepts all larger
+    sizes. A size counts as accepted if the output differs from the network's by at most `most` in any colour value;
+    None allows any difference.
     """
 
     def works(side: int) -> bool:
@@ -220,7 +220,7 @@ def onnx_latency(network: nn.Module, size: tuple[int, int], threads: int) -> Lat
 
 
 class AsNetwork(nn.Module):
-    """A torch network that runs an exported file, so that `evaluate` can measure the file."""
+    """Wraps an exported file as a torch network, so that `evaluate` can measure the file."""
 
     def __init__(self, run: Run) -> None:
         super().__init__()
@@ -231,7 +231,7 @@ class AsNetwork(nn.Module):
 
 
 def _tile(target: Target, validation: PairSet, size: tuple[int, int]) -> tuple[int, int] | None:
-    """Returns the (height, width) of the tiles for a file that does not take every validation image in one piece."""
+    """Returns the (height, width) of the tiles, or None if the file takes every validation image in one piece."""
     if target.fixed:
         return size
     side = largest_side(size)

@@ -1,8 +1,8 @@
 """Discovers the export targets: each module in this folder defines one, named TARGET.
 
 An exported network takes `low_res`, float32 (1, 3, H, W) in [0, 1], and returns `super_res`, float32 (1, 3, scale * H,
-scale * W). H and W may have any value from the minimum in the model card, usually 1. Values of `super_res` may be
-slightly outside [0, 1]: clip them before you round them to 8 bits.
+scale * W). H and W must be at least the minimum in the model card, usually 1. Values of `super_res` may be slightly
+outside [0, 1]: clip them before you round them to 8 bits.
 """
 
 import importlib

@@ -1,8 +1,8 @@
 """Exports a network as a Core ML program (.mlpackage, zipped) in float16, for iOS 17 and macOS 14 and later.
 
-A file accepts images of one size only, because the Neural Engine runs a file with a range of sizes at only one of these
-sizes. Core ML predicts on macOS. Elsewhere the structure of the file is checked, but the file is not run, and its card
-says so.
+A file accepts images of one size only, because the Neural Engine would run a file with a range of sizes at only one of
+them. Core ML runs on macOS only. On other systems, the structure of the file is checked, and the model card says that
+the file was not run.
 """
 
 import platform

@@ -1,7 +1,7 @@
-"""Exports a network as an ExecuTorch program in float32, whose convolutions XNNPACK executes on the processor of a phone.
+"""Exports a network as an ExecuTorch program in float32.
 
-The file accepts images of any size up to `Job.largest`. Its input must be contiguous: with channels last in memory, the
-runtime returns a wrong image and reports no error.
+XNNPACK executes its convolutions on the processor of a phone. The file accepts images of any size up to `Job.largest`.
+Its input must be contiguous: with channels last in memory, the runtime returns a wrong image and reports no error.
 """
 
 from pathlib import Path

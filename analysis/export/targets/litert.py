@@ -1,6 +1,7 @@
 """Exports a network as a LiteRT file (.tflite) in float32, for Android and other devices.
 
-A file accepts images of one size only, which is part of its name. The converter refuses dynamic heights and widths.
+A file accepts images of one size only, and the size is part of the file name. The converter refuses dynamic heights and
+widths.
 """
 
 from pathlib import Path
@@ -50,7 +51,7 @@ def load(path: Path, threads: int) -> Run:
 
 
 def input_size(path: Path) -> tuple[int, int]:
-    """Returns the (height, width) of the images that the file accepts. Raises ValueError if it takes no RGB image."""
+    """Returns the (height, width) of the images that the file accepts. Raises ValueError if it does not take RGB images."""
     with silent():
         from ai_edge_litert.interpreter import Interpreter
 

@@ -1,4 +1,4 @@
-"""Exports a network as a LiteRT file with weights in float16, which take half the space.
+"""Exports a network as a LiteRT file with weights in float16, which halves the size of the file.
 
 A processor computes in float32 with these weights. A GPU delegate computes in float16.
 """

@@ -45,7 +45,7 @@ def write(job: Job, path: Path) -> None:
 
 
 def widen(ranges: Mapping[str, MutableMapping[str, Any]]) -> None:
-    """Widens every range of values, by the name of the tensor, that is narrower than NARROWEST.
+    """Widens every range that is narrower than NARROWEST. `ranges` maps the name of each tensor to its range.
 
     The output of dead units is always 0. Without widening, the scale would be 0, and LiteRT's runtime would abort the
     process.
@@ -58,9 +58,9 @@ def widen(ranges: Mapping[str, MutableMapping[str, Any]]) -> None:
 def calibration_images(
     images: Sequence[NDArray[np.uint8]], size: tuple[int, int]
 ) -> list[NDArray[np.float32]]:
-    """Returns at most MOST_IMAGES images (1, 3, h, w) in [0, 1] of `size` (h, w), cut or tiled from `images` (H, W, 3).
+    """Returns at most MOST_IMAGES images (1, 3, h, w) in [0, 1].
 
-    Raises UserError if there are no images.
+    They are cut or tiled from `images` (H, W, 3) to `size` (h, w). Raises UserError if there are no images.
     """
     if not images:
         raise UserError("calibration: INT8 needs images of the training split, got none")

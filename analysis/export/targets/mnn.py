@@ -1,7 +1,7 @@
 """Exports a network as an MNN file in float32, converted from its ONNX file. MNN is the lightest runtime for phones.
 
-The file accepts images of any height and width. There is no INT8: the quantiser in the package MNN 3.6.1 aborts the
-process (std::length_error) for networks with images of free size and of fixed size alike.
+The file accepts images of any height and width. There is no INT8 target for MNN, because the quantiser in the package
+MNN 3.6.1 aborts the process (std::length_error). It does so for networks of free size and of fixed size.
 """
 
 import tempfile

@@ -7,7 +7,7 @@ import torch
 from analysis.export.target import Job, Run, Target, quiet
 
 OPSET = 18
-"""Version of the ONNX operators in the file. onnxruntime can run them from version 1.14 on."""
+"""Version of the ONNX operator set in the file. onnxruntime 1.14 and later can run it."""
 INPUT, OUTPUT = "low_res", "super_res"
 """Names of the network's input and output in the file."""
 
@@ -29,7 +29,7 @@ def write(job: Job, path: Path) -> None:
 
 
 def _name_sizes(model: object) -> None:
-    """Renames the symbols for the free sizes to 'height' and 'width', in the shapes of the input and the output."""
+    """Renames the symbolic sizes in the shapes of the input and the output to 'height' and 'width'."""
     import onnx_ir
 
     assert isinstance(model, onnx_ir.Model)

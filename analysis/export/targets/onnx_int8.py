@@ -2,7 +2,7 @@
 
 Weights have one quantisation scale per output channel. Activations have one per tensor, computed from the values that
 the network produces on images of the training split. Only convolutions and matrix products are quantised. Sums and the
-image itself stay in float32, because residuals as small as a hundredth of a grey level must survive.
+image itself stay in float32, so that residuals as small as a hundredth of a grey level are preserved.
 """
 
 import tempfile
@@ -58,12 +58,14 @@ def write(job: Job, path: Path) -> None:
 
 
 def learnt_ranges(path: Path, job: Job) -> dict[str, list[dict[str, object]]]:
-    """Returns the scale and the zero point of tensors in the float32 file of a job, by name, as onnxruntime takes them.
+    """Returns the learnt scales and zero points of tensors in the float32 file `path`, by tensor name, as onnxruntime
+    takes them.
 
-    They are the inputs and outputs of the convolutions that a training with simulated rounding has learnt. A layer that
-    runs several times is a node several times, in the same order. Other tensors are calibrated. If a tensor has two
-    grids, the one of its input is kept: a ReLU lies between a convolution and the grid of its output, and both agree on
-    all values that the ReLU passes. Raises ValueError if the file lacks a convolution.
+    The tensors are the inputs and outputs of convolutions whose ranges were learnt in training with simulated rounding.
+    All other tensors are calibrated. A layer that runs several times has one node per run, in the same order. If a
+    tensor is the output of one convolution and the input of another, the grid of the input is kept. The grid of the
+    output may belong to a ReLU after the convolution. Both grids agree on all values that the ReLU passes. Raises
+    ValueError if the file lacks a convolution.
     """
     import onnx as onnx_file
 
@@ -96,9 +98,7 @@ def learnt_ranges(path: Path, job: Job) -> dict[str, list[dict[str, object]]]:
 
 
 def _same_weights(job: Job) -> dict[str, str]:
-    """Maps the weight of each layer to the first weight with equal values, because a file stores equal weights only
-    once.
-    """
+    """Maps the weight of each layer to the first weight with equal values. A file stores equal weights only once."""
     state = job.network.state_dict()
     names = dict.fromkeys(f"{each.name}.weight" for each in job.learnt)
     first: dict[bytes, str] = {}
@@ -114,7 +114,7 @@ def _unsigned() -> object:
 def calibration_patches(images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
     """Returns at most MOST_PATCHES patches (1, 3, h, w) in [0, 1], spread evenly over the images (H, W, 3).
 
-    h and w are PATCH, or the size of the image if that is smaller. Raises UserError if there are no images.
+    h and w are PATCH, or the side of the image if that is smaller. Raises UserError if there are no images.
     """
     corners = [
         (image, top, left)
