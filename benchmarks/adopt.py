@@ -2,8 +2,8 @@
 
     python -m benchmarks.adopt benchmarks/runs/training_CPU_torch-2.13.0_2026-11-26.csv
 
-Then the tables in benchmarks/README.md are written anew. A run with a name that the results have already gets the next
-free number. Files of benchmarks/runs/search replace their namesakes in benchmarks/search/results.
+Then the tables in benchmarks/README.md are rebuilt. If the results already have a file of the same name, the run gets
+the next free number. Files of benchmarks/runs/search replace files of the same name in benchmarks/search/results.
 """
 
 import argparse
@@ -18,7 +18,7 @@ NAME = re.compile(r"(?P<stem>[a-z0-9-]+_[a-z0-9-]+_torch-[^_]+_\d{4}-\d{2}-\d{2}
 
 
 class NotAdopted(Exception):  # noqa: N818 - reads as what happened
-    """The error for a file that cannot become a result. The message is one line."""
+    """Raised for a file that cannot become a result. The message is one line."""
 
 
 def adopt(path: Path) -> Path:
@@ -35,7 +35,7 @@ def adopt(path: Path) -> Path:
 
 
 def _result_of(path: Path) -> Path:
-    """Returns the path of a run among the results. Raises NotAdopted if the tables cannot be made with it."""
+    """Returns the path that a run gets among the results. Raises NotAdopted if the tables cannot use the run."""
     if path.name.startswith("analysis_") and path.suffix == ".csv":
         return folders.HERE / path.name  # benchmarks/README.md quotes these by hand
     named = NAME.fullmatch(path.name)

@@ -1,12 +1,12 @@
-"""Measures the PSNR that INT8 quantisation loses and the time that it saves, for each family.
+"""Measures, for each family, the PSNR that INT8 quantisation loses and the time that it saves.
 
     python -m benchmarks.analysis_exports -o benchmarks/runs/analysis_exports_HARDWARE_DATE.csv
     python -m benchmarks.analysis_exports --families fsrcnn,imdn -o FILE      # keeps the rows of other families
 
-Each network is trained until it beats bicubic enlargement, then exported, verified and timed. The training is far too
-short for a good network, but only the difference before and after the export matters. The script ends with an error if
-a network does not beat bicubic, because the PSNR that such a network loses in INT8 would mean little. A format that
-fails verification gets a row with the reason.
+Each network is trained until it beats bicubic upscaling, then exported, verified and timed. The training is far too
+short for a good network, but only the difference between before and after the export matters. The script ends with an
+error if a network does not beat bicubic upscaling, because the INT8 loss of such a network would mean little. A format
+that fails verification gets a row with the reason.
 """
 
 import argparse
@@ -40,7 +40,7 @@ SCALE = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A network, and training settings long enough for it to beat bicubic enlargement."""
+    """A network, and training settings with which it beats bicubic upscaling."""
 
     knobs: dict[str, object] = field(default_factory=dict)
     """Knobs that differ from the family's defaults."""

@@ -1,11 +1,11 @@
-"""Measures the time that report and dashboard take with many trials, and the time of Optuna's plot of the same trials.
+"""Measures how long the report, the dashboard and Optuna's plot take with the same large number of trials.
 
     python -m benchmarks.analysis_pages --folder /tmp/pages -o benchmarks/runs/analysis_pages_HARDWARE_DATE.csv
 
-makes two databases of invented trials in the folder (10,000 and 100,000 trials) unless they exist, and writes
-wall-clock and processor seconds. On a busy machine only the processor seconds are meaningful. Every measurement runs
-in a new process. `report, whole command` counts everything from the start of Python to the file on disk. The
-other measurements start after the imports.
+The command makes two databases of invented trials in the folder (10,000 and 100,000 trials) unless they exist. It
+records wall-clock and processor seconds. On a busy machine only the processor seconds are meaningful. Every measurement
+runs in a new process. `report, whole command` counts everything from the start of Python to the file on disk. The other
+measurements start after the imports.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def first_figure(url: str) -> int:
 
 
 def one_more(view: str) -> Callable[[str], int]:
-    """Returns a function that adds one complete trial and then updates the dashboard, in which `view` is open."""
+    """Returns a function that adds one complete trial and then updates the dashboard with `view` open."""
 
     def tick(url: str) -> int:
         from analysis.pages.live import front_rows, live_cards, live_pareto, load_live, sentence
@@ -74,7 +74,7 @@ def one_more(view: str) -> Callable[[str], int]:
 
 
 def no_news(url: str) -> int:
-    """Updates the dashboard although nothing has changed."""
+    """Updates the dashboard when nothing has changed."""
     from analysis.pages.live import load_live
 
     live = load_live(url, SWEEP)
@@ -84,7 +84,7 @@ def no_news(url: str) -> int:
 
 
 def table(url: str) -> int:
-    """Sorts, filters and searches the table of all trials, of which the page has shown the first rows."""
+    """Sorts, filters and searches the table of all trials. The page has already shown its first rows."""
     from analysis.pages.live import load_live
     from analysis.pages.trials_table import table_block
 

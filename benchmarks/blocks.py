@@ -2,10 +2,10 @@
 
     python -m benchmarks.blocks --root data --train BSDS400      # 3 minutes on one idle core
 
-The networks and trainings are those of configs/recipe/reparam-*.yaml. All blocks of a network train in one process on
-one thread. Each round takes a few steps with every block in turn, in another order, so that other programs on the
-machine slow all of them down alike. Ratios are computed within a round. The time is processor time, from which other
-programs take less than from wall-clock time.
+The networks and training settings are those of configs/recipe/reparam-*.yaml. All variants of a network train in one
+process on one thread. Each round takes a few steps with every block in turn, in a different order each time, so that
+other programs on the machine slow all blocks down alike. Ratios are computed within a round. The time is processor
+time, because other programs distort it less than wall-clock time.
 """
 
 import time
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def measured(family: str, pairs: PairSet, rounds: int, steps: int) -> list[dict[str, float]]:
-    """Returns for each round the processor time [ms] of a training step with each block, the mean of `steps` steps."""
+    """Returns, for each round, the processor time [ms] of a training step with each block, averaged over `steps` steps."""
     trainings = {block: training(family, block, pairs) for block in BLOCKS}
     for step in trainings.values():
         for number in range(WARM_UP):
@@ -76,7 +76,7 @@ def measured(family: str, pairs: PairSet, rounds: int, steps: int) -> list[dict[
 
 
 def training(family: str, block: str, pairs: PairSet) -> Callable[[int], Tensor]:
-    """Returns the function that takes one step of the training of a network with this block."""
+    """Returns a function that takes one training step of a network with this block."""
     torch.manual_seed(0)
     network = architecture(family, NETWORKS[family] | {"block": block}).network(SCALE)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,12 +1,12 @@
-"""Measures the time that a trial takes besides training, in srsweep on Ray Tune and in Tune with OptunaSearch.
+"""Measures the time per trial beyond training: srsweep on Ray Tune against Tune with OptunaSearch.
 
     python -m benchmarks.driver_overhead
 
 Each of 200 trials trains nothing and reports two objectives once. Actors are reused, and all cores work. Each
-contestant runs in a new process with a new instance of Ray. The start of the workers is counted, but not the start and
-the stop of Ray. srsweep suggests, counts costs, rejects duplicates and stores every trial in SQLite. Tune with
-OptunaSearch keeps its study in memory. The processor time of the driver's process is recorded as well as wall-clock
-time, because processor time is more meaningful on a busy machine.
+contestant runs in a new process with a new instance of Ray. The measured time includes the start of the workers, but
+not the start and the stop of Ray. srsweep suggests, counts costs, rejects duplicates and stores every trial in SQLite.
+Tune with OptunaSearch keeps its study in memory. Both wall-clock time and the processor time of the driver's process
+are recorded, because processor time is more meaningful on a busy machine.
 """
 
 import argparse
@@ -162,7 +162,7 @@ def quality(knobs: Mapping[str, Any]) -> float:
 
 
 class profiled:  # noqa: N801 - reads as what happens
-    """A context that, if `wanted`, prints a profile of its body to stderr."""
+    """A context manager that prints a profile of its body to stderr if `wanted`."""
 
     def __init__(self, wanted: bool) -> None:
         import cProfile

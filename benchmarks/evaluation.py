@@ -1,12 +1,13 @@
-"""Measures how fast whole images are evaluated, by srsweep with a single-threaded process per core and by a plain loop.
+"""Measures how fast whole images are evaluated: by srsweep with one single-threaded process per core, and by a plain
+loop.
 
     python -m benchmarks.evaluation --root data --train BSDS400      # 8 minutes on two idle cores
 
 The plain loop runs in one process with all cores. It decodes both PNG files of every image, runs the network on
-contiguous memory and scores with scikit-image. Each round runs all contestants once, one after the other, each in new
-processes. Ratios are computed within a round. Wall-clock time suffers more from other programs on the machine than the
-processor time of one thread does, so both times are recorded. On a GPU both loops use one process, and all times are
-wall-clock times.
+contiguous memory and scores with scikit-image. Each round runs all contestants once, one after the other. Each
+contestant runs in new processes. Ratios are computed within a round. Both wall-clock time and the processor time of one
+thread are recorded, because other programs on the machine distort wall-clock time more. On a GPU both loops use one
+process, and all times are wall-clock times.
 """
 
 import time

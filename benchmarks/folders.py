@@ -1,7 +1,7 @@
-"""Where the numbers of benchmarks are: runs that git ignores, and adopted results that the pages quote.
+"""Defines where the numbers of benchmarks are stored: runs that git ignores, and adopted results that the pages quote.
 
-A benchmark writes into RUNS. `python -m benchmarks.adopt FILE` moves a file from there into the results, which are
-tracked. This module imports nothing but the standard library, because some scripts run in environments without srsweep.
+A benchmark writes into RUNS. `python -m benchmarks.adopt FILE` moves a file from there into the results, which git
+tracks. This module imports only the standard library, because some scripts run in environments without srsweep.
 """
 
 import os
@@ -9,11 +9,11 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ELSEWHERE = "SRSWEEP_BENCHMARK_RUNS"
-"""Environment variable that names another folder for the files of benchmarks."""
+"""Environment variable with a folder that replaces the default folder of runs."""
 RUNS = Path(os.environ.get(ELSEWHERE) or HERE / "runs")
-"""Runs of anybody, which git ignores."""
+"""Runs that have not been adopted. git ignores them."""
 RESULTS = HERE / "results"
-"""Adopted runs. The tables in benchmarks/README.md are made of them."""
+"""Adopted runs. The tables in benchmarks/README.md are made from them."""
 SEARCH_RUNS = RUNS / "search"
 SEARCH_RESULTS = HERE / "search" / "results"
 """Adopted results of benchmarks/search."""
@@ -26,14 +26,14 @@ def known_at(name: str) -> Path:
 
 
 def own_at(name: str) -> Path:
-    """Returns the path to which a file of benchmarks/search is written. Makes its folder."""
+    """Creates the user's own folder for files of benchmarks/search, and returns the path of the file in it."""
     path = SEARCH_RUNS / name
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
 
 def unused(folder: Path, stem: str) -> Path:
-    """Returns the path of a new CSV file. The name of the second file of a day ends in '-2'."""
+    """Returns an unused path for a CSV file. The name of the second file of a day ends in '-2'."""
     path, number = folder / f"{stem}.csv", 1
     while path.exists():
         number += 1

@@ -1,14 +1,14 @@
-"""Runs everything that awaits a GPU, in pieces of less than ten minutes that can be resumed: `make gpu`.
+"""Runs everything that needs a GPU, in resumable pieces of less than ten minutes: `make gpu`.
 
     make gpu                                            # on a machine with a CUDA device
     make gpu WHEELS=wheels                              # without a network: installs from a folder of wheels
     python -m benchmarks.gpu --minutes 25               # starts no further piece after 25 minutes
     python -m benchmarks.gpu --device cpu --short       # rehearses every piece on a processor
 
-Each piece is one command with a time limit. Its output goes to OUT/PIECE.log as it comes, and OUT/PIECE.json says how it
-ended. The CSV files of benchmarks go to OUT as well, row by row. A second call runs only what has not succeeded with the
-same command. What time is left goes to the study of claims with longer trainings: its sweeps resume where they stopped, and
-OUT/claims.csv holds the verdicts so far.
+Each piece is one command with a time limit. Its output is appended to OUT/PIECE.log while it runs, and OUT/PIECE.json
+reports how it ended. The CSV files of benchmarks go to OUT as well, row by row. A second call runs only the pieces that
+have not succeeded with the same command. The remaining time goes to the study of claims with longer training runs. Its
+sweeps resume where they stopped, and OUT/claims.csv holds the verdicts so far.
 
     python -m benchmarks.adopt OUT/FILE.csv             # afterwards: makes a run a result of the project
 """
@@ -35,11 +35,12 @@ from sweeps.files import write_text
 
 ROOT = Path(__file__).parents[1]
 PIECE_SECONDS = 570.0
-"""Longest time of one piece: a session on a borrowed machine often allows ten minutes for a command."""
+"""Maximum duration of one piece. On a borrowed machine, a command may often take ten minutes at most."""
 GRACE = 20.0
-"""Seconds that a piece has for its end after it was asked to stop."""
+"""Seconds that a piece has to end after it was asked to stop."""
 LONGER = {"steps": 20_000, "batch_size": 16, "patch_size": 48, "evaluate_every": 4_000}
-"""How the study of claims trains on a GPU: 20 to 50 times as many steps as in configs/claims, on larger batches and patches."""
+"""Training settings of the study of claims on a GPU: 20 to 50 times the steps of configs/claims, with larger batches
+and patches."""
 SHORT = {"steps": 2, "batch_size": 1, "patch_size": 8, "evaluate_every": 2}
 GPU_TESTS = ("train/test_step.py", "measure/test_metrics.py", "measure/test_evaluate_batches.py")
 
@@ -51,14 +52,14 @@ class Piece:
     name: str
     command: tuple[str, ...]
     resumable: bool = False
-    """Whether a call after a stop goes on where it stopped. Such a piece may be stopped and run again."""
+    """Whether the piece, when it is run again after a stop, continues where it stopped."""
     fine: tuple[int, ...] = (0,)
     """Exit codes that count as success."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What the command line says."""
+    """The options of the command line."""
 
     device: str
     short: bool
@@ -70,7 +71,7 @@ class Options:
 
 
 def pieces(options: Options) -> Iterator[Piece]:
-    """Yields the pieces in the order in which they run. Those of the study of claims come last."""
+    """Yields the pieces in the order in which they run. The study of claims comes last."""
     short = options.short
     images = ("--root", options.root, "--train", options.train)
     tests = tuple(f"tests/sweeps/{name}" for name in GPU_TESTS)
@@ -105,7 +106,7 @@ def _python(
 
 
 def claim_files(options: Options) -> list[Path]:
-    """Returns the sweep files of the study of claims with longer trainings, all claims with one seed before the next seed."""
+    """Returns the sweep files of the study of claims with longer training runs. They are sorted by seed, then by claim."""
     folder = options.out / "claims"
     found = sorted((ROOT / "configs" / "claims").glob("claim-*-seed[0-9].yaml"), key=_by_seed)
     return [folder / path.name for path in (found[:1] if options.short else found)]
@@ -151,7 +152,7 @@ def prepare(options: Options) -> None:
 
 
 def run(options: Options) -> int:
-    """Runs the pieces that have not succeeded yet. Returns the number of those that failed or had no time left."""
+    """Runs the pieces that have not succeeded yet. Returns the number of pieces that failed or had no time left."""
     prepare(options)
     ends = time.monotonic() + 60 * options.minutes
     left = 0
@@ -173,7 +174,7 @@ def run(options: Options) -> int:
 
 
 def run_piece(piece: Piece, options: Options, seconds: float) -> bool:
-    """Runs one piece for at most so many seconds and writes how it ended. Returns whether it succeeded."""
+    """Runs one piece for at most `seconds` and records how it ended. Returns whether it succeeded."""
     environment = {**os.environ, ELSEWHERE: str(options.out)}
     if options.device == "cpu":
         environment["CUDA_VISIBLE_DEVICES"] = ""
@@ -207,7 +208,10 @@ def run_piece(piece: Piece, options: Options, seconds: float) -> bool:
 
 
 def _wait(process: "subprocess.Popen[bytes]", seconds: float) -> int | None:
-    """Waits for a process and returns its exit code. After `seconds` it and its children are ended; then returns None."""
+    """Waits for a process and returns its exit code.
+
+    After `seconds`, ends the process and its children and returns None.
+    """
     try:
         return process.wait(None if math.isinf(seconds) else seconds)
     except subprocess.TimeoutExpired:
@@ -236,7 +240,7 @@ def succeeded(piece: Piece, out: Path) -> bool:
 
 
 def _write_verdicts(options: Options) -> None:
-    """Writes the verdicts on the claims from the trainings so far to OUT/claims.csv."""
+    """Writes the current verdicts on the claims to OUT/claims.csv."""
     url = f"sqlite:///{options.out / 'claims.db'}"
     command = [sys.executable, "-m", "srsweep", "claims", "--csv", "--db", url]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

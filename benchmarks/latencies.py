@@ -1,10 +1,10 @@
-"""Measures the latency of networks in every runtime that this machine has: torch, and onnxruntime by its providers.
+"""Measures the latency of networks in every runtime of this machine: torch, and onnxruntime with each of its providers.
 
     python -m benchmarks.latencies --device cuda
     python -m benchmarks.latencies --device cpu --size 36x64 --networks "fsrcnn"
 
-On a GPU, onnxruntime's CUDA and TensorRT providers are used if the installed onnxruntime has them and they can be loaded.
-The image is on the device already and the result stays there, in every runtime.
+On a GPU, onnxruntime's CUDA and TensorRT providers are used if the installed onnxruntime has them and they can be
+loaded. In every runtime, the image is already on the device and the result stays there.
 """
 
 import argparse
@@ -73,7 +73,10 @@ def named(text: str) -> Architecture:
 def latencies(
     network: Architecture, size: tuple[int, int], device: str
 ) -> Iterator[tuple[str, str, Latency | str]]:
-    """Yields runtime, dtype and latency of a network in each runtime; the reason in the place of a latency that failed."""
+    """Yields (runtime, dtype, latency) of a network for each runtime.
+
+    If a measurement fails, the reason replaces the latency.
+    """
     where = torch.device(device)
     for dtype in (torch.float32, torch.bfloat16 if device == "cpu" else torch.float16):
         built = deployed(network.network(SCALE))
@@ -103,7 +106,7 @@ def latencies(
 def session_of(path: Path, provider: str, size: tuple[int, int]) -> Callable[[], object]:
     """Returns a function that runs the file with one provider of onnxruntime, without copies from or to the device.
 
-    Raises RuntimeError if the provider is not installed or did not load.
+    Raises RuntimeError if the provider is not installed or cannot be loaded.
     """
     import onnxruntime
 

@@ -1,16 +1,17 @@
-"""Compares the latency of a network in a busy sweep with its latency alone, round by round.
+"""Compares, round by round, the latency of a network in a busy sweep with its latency alone.
 
-In each round, the network is measured as a sweep would: while two other processes train without a pause but those that
-`sweeps.measure.turns` asks for, and alone, before and after that. The latency in the sweep is compared with the mean of the two
-alone. A virtual machine may slow down by a third within a minute, without a sign inside it. So a round counts only if
-its two latencies alone agree within TOLERANCE; the other rounds are printed and tell nothing.
+In each round, the network is measured three times: alone, as in a sweep, and alone again. As in a sweep, two other
+processes train meanwhile, and pause only when `sweeps.measure.turns` asks them to. The latency in the sweep is compared
+with the mean of the two latencies alone. A virtual machine may slow down by a third within a minute, without any sign
+of it inside. A round therefore counts only if its two latencies alone agree within TOLERANCE. The other rounds are
+printed, but prove nothing.
 
 Worked example: 100 ms alone, 104 ms in the sweep and 102 ms alone again are a difference of 104 / 101 - 1 = +3.0 %. With
 130 ms at the end, the round does not count.
 
-With --contrast, the round also measures it beside trainings that do not pause, as srsweep did before. The rows hold the
-cores that the trainings used during the measurement, and the cores that all other processes used, because they distort
-the results.
+With --contrast, each round also measures the network beside training processes that do not pause, as in earlier
+versions of srsweep. The rows also hold the cores that the training processes and all other processes used during the
+measurement, because their load distorts the results.
 """
 
 import multiprocessing
@@ -41,15 +42,15 @@ from sweeps.train.settings import TrainSettings
 NETWORK = ("slwsr", {"n_feats": 8, "n_blocks": 8, "local_blocks": 4})
 SCALE = 4
 STEPS = 1_000_000
-"""More steps than the trainings can take."""
+"""More steps than a training process can take during the benchmark."""
 TOLERANCE = 0.10
-"""How much the latencies alone, before and after, may differ in a round that counts."""
+"""Maximum relative difference between the two latencies alone in a round that counts."""
 STARTING_SECONDS = 300
-"""Seconds within which a training must have taken its first steps."""
+"""Seconds within which a training process must take its first steps."""
 
 
 def segment(folder: Path, number: int, data: DataSettings, cache: Path) -> Segment:
-    """Returns a training that does not end, as a sweep hands it to a worker."""
+    """Returns an endless training segment, in the form in which a sweep gives it to a worker."""
     train = TrainSettings(steps=STEPS, patch_size=24, batch_size=8, evaluate_every=50)
     family, knobs = NETWORK
     return Segment(
@@ -70,7 +71,10 @@ def segment(folder: Path, number: int, data: DataSettings, cache: Path) -> Segme
 
 
 def work(wanted: Segment, pauses: bool, started: Event, stopped: Event) -> None:
-    """Trains in a process of its own until `stopped` is set. Without `pauses`, it never waits for a measurement."""
+    """Trains in a process of its own until `stopped` is set.
+
+    Without `pauses`, the process never waits for a measurement.
+    """
     if not pauses:
         turns.join_measurement()
     steps = 0
@@ -93,7 +97,7 @@ def work(wanted: Segment, pauses: bool, started: Event, stopped: Event) -> None:
 def trainings(
     folder: Path, *, pauses: bool, data: DataSettings, cache: Path
 ) -> Iterator[list[int]]:
-    """Trains in two processes during the block. Yields their process numbers."""
+    """Trains in two processes during the `with` block. Yields their process ids."""
     context = multiprocessing.get_context("spawn")
     stopped = context.Event()
     started = [context.Event() for _ in range(2)]
@@ -113,7 +117,7 @@ def trainings(
 
 
 def measured(trainings: Sequence[int], priority: int) -> tuple[Latency, float]:
-    """Returns the latency of the network with one thread, and the cores that the `trainings` used meanwhile."""
+    """Returns the latency of the network with one thread, and how many cores the processes `trainings` used meanwhile."""
     torch.set_num_threads(1)
     with turns.alone():
         os.setpriority(os.PRIO_PROCESS, 0, priority)
@@ -126,7 +130,7 @@ def measured(trainings: Sequence[int], priority: int) -> tuple[Latency, float]:
 
 
 def counts(before: float, after: float) -> bool:
-    """Tells whether two latencies alone, of any unit, agree within TOLERANCE."""
+    """Returns whether two latencies alone, in the same unit, agree within TOLERANCE."""
     return max(before, after) / min(before, after) - 1 <= TOLERANCE
 
 

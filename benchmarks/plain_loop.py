@@ -1,9 +1,9 @@
 """The baseline: a plain training loop, as research code for super-resolution is commonly written.
 
-The loop does in a few lines what BasicSR does by default with PNG files. The workers of a data loader decode a pair of
-PNG files for every patch. Training runs in float32 on contiguous memory with torch's default Adam, one trial at a
-time with all cores. On CUDA the loop pins memory and lets cuDNN benchmark its kernels. EDSR-PyTorch works differently:
-it decodes the images once and stores the pixels in its own file format. The loop uses no part of srsweep's training.
+In a few lines, the loop does what BasicSR does by default with PNG files. For every patch, the workers of a data loader
+decode a pair of PNG files. Training runs in float32 on contiguous memory with torch's default Adam, one trial at a time
+with all cores. On CUDA the loop pins memory and lets cuDNN benchmark its kernels. EDSR-PyTorch works differently: it
+decodes the images once and stores the pixels in its own file format. The loop uses no part of srsweep's training.
 """
 
 import random
@@ -35,7 +35,7 @@ def write_pngs(pairs: PairSet, folder: Path) -> list[tuple[Path, Path]]:
 
 
 class PngPatches(Dataset[tuple[Tensor, Tensor]]):
-    """A data set of random pairs of patches. For each pair of patches, both PNG files of an image are decoded."""
+    """A data set of random pairs of patches. Each item decodes both PNG files of an image."""
 
     def __init__(self, paths: list[tuple[Path, Path]], scale: int, patch_size: int) -> None:
         self.paths, self.scale, self.patch_size = paths, scale, patch_size
@@ -81,7 +81,7 @@ def train_plainly(
     learning_rate: float,
     workers: int,
 ) -> Generator[Tensor, None, None]:
-    """Trains for as long as the caller iterates. Yields the loss of every step."""
+    """Trains while the caller iterates. Yields the loss of every step."""
     on_cuda = torch.cuda.is_available()
     loader = DataLoader(
         PngPatches(paths, scale, patch_size),
@@ -132,7 +132,7 @@ def luma(image: np.ndarray) -> np.ndarray:
 
 
 def timed(losses: Iterator[Tensor], seconds: float) -> tuple[int, float]:
-    """Takes steps for about `seconds`. Returns the number of steps and their exact duration in seconds."""
+    """Takes training steps for about `seconds`. Returns the number of steps and their exact duration in seconds."""
     started = time.perf_counter()
     steps = 0
     for loss in losses:

@@ -1,10 +1,11 @@
-"""Compares the PSNR that srsweep's training step and a plain step reach after the same steps on the same patches.
+"""Compares the PSNR of srsweep's training step with that of a plain step, after equal numbers of steps on equal
+patches.
 
     python -m benchmarks.quality --root data --train BSDS400 --steps 500
 
-The plain step runs in float32 on contiguous memory with torch's default Adam. Both trainings start from the same
-weights and see the same batches, so only the arithmetic differs. For every seed, the losses during the training and the
-PSNR at its end are recorded.
+The plain step runs in float32 on contiguous memory with torch's default Adam. Both runs start from the same weights and
+see the same batches, so only the arithmetic differs. For every seed, the losses during training and the final PSNR are
+recorded.
 """
 
 import copy
@@ -63,7 +64,7 @@ def main() -> None:
 
 
 def train(take_step: Callable[[int], Tensor], steps: int) -> list[tuple[int, float]]:
-    """Trains for `steps` steps. Returns (last step, mean loss) for every WINDOW steps."""
+    """Trains for `steps` steps. Returns (last step, mean loss) for each window of WINDOW steps."""
     losses = [float(take_step(step)) for step in range(steps)]
     starts = range(0, steps, WINDOW)
     return [(min(i + WINDOW, steps), fmean(losses[i : i + WINDOW])) for i in starts]

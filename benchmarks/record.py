@@ -50,7 +50,7 @@ class Record:
 
 
 def _unused(name: str) -> Path:
-    """Returns the path of a new file with today's date. The name of the second file of a day ends in '-2'."""
+    """Returns an unused path with today's date. The name of the second file of a day ends in '-2'."""
     version = torch.__version__.partition("+")[0]
     stem = f"{name}_{hardware()}_torch-{version}_{datetime.datetime.now(datetime.UTC).date()}"
     return unused(RUNS, stem)
@@ -63,7 +63,10 @@ def hardware() -> str:
 
 
 def commit() -> str:
-    """Returns the first 8 digits of the commit, with '+' if the code differs from it, or '' outside a checkout."""
+    """Returns the first 8 digits of the commit, followed by '+' if the code has changed since.
+
+    Returns '' outside a checkout.
+    """
     sha, differs = git_state()
     if not differs:
         return sha[:8]

@@ -1,19 +1,20 @@
-"""Simulates a cluster of 64 workers and a sweep of thousands of trials, to find out when the driver saturates.
+"""Simulates a cluster of 64 workers and a sweep of thousands of trials, to find the load at which the driver saturates.
 
     python -m benchmarks.simulated_cluster --trials 10000 --samplers random
     python -m benchmarks.simulated_cluster --trials 2000 --samplers random,tpe
 
-Real are: the driver's decisions (`sweeps.engine.sweep`), the search, the costs of each network, and the database, which is an
-SQLite file on the disk, with its lease. Simulated are: the clock, the workers, and the trainings, which only wait and invent
-a PSNR. Ray is left out; `benchmarks.driver_overhead` measures what a trial costs with Ray.
+These parts are real: the driver's decisions (`sweeps.engine.sweep`), the search, the costs of each network, and the
+database with its lease, an SQLite file on disk. The clock, the workers and the training runs are simulated. A training
+run only waits and invents a PSNR. Ray is left out; `benchmarks.driver_overhead` measures the overhead of a trial with
+Ray.
 
-The simulated clock jumps from event to event. The driver is one server: each time it decides or stores, the clock goes
-on by the processor time that this took in fact, and all messages of workers wait meanwhile. Processor time hardly
-depends on the load of the machine, but leaves out the driver's waits for the disk; the column wall_ms has the time with
-all waits. In the middle of the sweep, half of the workers are lost at once for ten minutes. The trials that they
-trained go on from their last evaluation. At the end, the driver starts again from the database.
+The simulated clock jumps from event to event. The driver is a single server: each time it decides or stores, the clock
+advances by the processor time that it really used, and all messages of workers wait meanwhile. Processor time hardly
+depends on the load of the machine, but leaves out the driver's waits for the disk. The column wall_ms includes these
+waits. In the middle of the sweep, half of the workers disappear for ten minutes. Their trials continue from the last
+evaluation. At the end, the driver restarts from the database.
 
-Each sampler runs in a new process. One row of the CSV file describes a tenth of the sweep.
+Each sampler runs in a new process. Each row of the CSV file describes a tenth of the sweep.
 """
 
 import argparse
@@ -45,7 +46,7 @@ from sweeps.store.store import Store
 from sweeps.train.segment import Segment
 
 STEPS, EVALUATIONS = 4_000, 4
-"""Optimiser steps of a trial, and how often it is evaluated."""
+"""Optimiser steps of a trial, and its number of evaluations."""
 SPREAD = 0.3
 """Standard deviation of the logarithm of a trial's duration."""
 AWAY = 600.0
@@ -56,16 +57,16 @@ T = TypeVar("T")
 
 @dataclass
 class Worker:
-    """A machine of the simulated cluster, and what it trains."""
+    """A machine of the simulated cluster, and the segment that it trains."""
 
     segment: Segment | None = None
     life: int = 0
-    """Number of times that the worker was lost. Its messages from an earlier life count no more."""
+    """Number of times that the worker was lost. Messages from an earlier life are ignored."""
 
 
 @dataclass
 class Spent:
-    """What the driver used since the last row."""
+    """The time and the database operations that the driver used since the last row."""
 
     decide: list[float] = field(default_factory=list)
     store: list[float] = field(default_factory=list)
@@ -91,14 +92,14 @@ class Cluster:
         self.away: set[int] = set()
         self.seconds, self.random, self.now = seconds, random.Random(0), 0.0
         self.events: list[tuple[float, int, int, int, int]] = []
-        """Time, order, worker, the worker's life, and the step that the worker reports."""
+        """The events to come: time, order, worker, the worker's life, and the step that the worker reports."""
         self.order = 0
         self.pace: dict[int, float] = {}
         """Seconds of a step, by the number of the trial."""
         self.recovered = math.nan
-        """Simulated seconds from the loss of the workers until every lost trial trains again."""
+        """Simulated seconds from the loss of the workers until every interrupted trial trains again."""
         self.loss_seconds = math.nan
-        """The driver's seconds to store the lost attempts."""
+        """Processor seconds of the driver for storing the interrupted attempts."""
 
     def _committed(self, *_: object) -> None:
         self.spent.transactions += 1
@@ -107,7 +108,7 @@ class Cluster:
         self.spent.statements += 1
 
     def run(self, trials: int) -> Iterator[dict[str, object]]:
-        """Runs the sweep to its end and yields a row for each tenth of the trials."""
+        """Runs the sweep to its end. Yields a row for each tenth of the trials."""
         lost: set[int] = set()
         back = lost_at = math.inf
         finished = reported = 0
@@ -136,7 +137,7 @@ class Cluster:
         assert finished == trials, (finished, trials)
 
     def _hand_out(self) -> None:
-        """Gives each free worker a segment, as long as the sweep has one."""
+        """Gives each free worker a segment, until the sweep has no more."""
         for number, worker in enumerate(self.workers):
             if worker.segment is not None or number in self.away:
                 continue
@@ -155,7 +156,10 @@ class Cluster:
                     heapq.heappush(self.events, (at, self.order, number, worker.life, step))
 
     def _report(self, number: int, step: int) -> bool:
-        """Passes an evaluation to the sweep, and the outcome with the last one. Returns whether the trial is complete."""
+        """Passes an evaluation to the sweep.
+
+        After the last evaluation, passes the outcome too. Returns whether the trial is complete.
+        """
         worker = self.workers[number]
         segment = worker.segment
         assert segment is not None
@@ -197,7 +201,7 @@ class Cluster:
         return lost
 
     def _timed(self, into: list[float], work: Callable[[], T]) -> T:
-        """Returns what `work` returns. The simulated clock goes on by the processor time that this takes."""
+        """Calls `work` and returns its result. Advances the simulated clock by the processor time of the call."""
         began, used = time.perf_counter(), time.process_time()
         result = work()
         into.append(time.process_time() - used)
@@ -239,7 +243,7 @@ def _resident() -> float:
 def simulate(
     sampler: str, trials: int, workers: int, seconds: float
 ) -> Iterator[dict[str, object]]:
-    """Yields the rows of one simulated sweep. The last one also has the time of a restart and the size of the database."""
+    """Yields the rows of one simulated sweep. The last row also has the time of a restart and the size of the database."""
     with tempfile.TemporaryDirectory() as folder:
         settings = {
             "name": "simulated",

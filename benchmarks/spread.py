@@ -1,4 +1,4 @@
-"""Medians, quartiles and ratios of what was measured in several rounds."""
+"""Computes medians, quartiles and ratios of measurements from several rounds."""
 
 from collections.abc import Sequence
 from statistics import median, quantiles

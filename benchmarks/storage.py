@@ -1,4 +1,4 @@
-"""Measures how fast a database with a million measurements is written and read, in SQLite and in PostgreSQL.
+"""Measures how fast SQLite and PostgreSQL write and read a database with a million measurements.
 
     python -m benchmarks.storage sqlite:////tmp/million.db [postgresql+psycopg://...]
 

@@ -1,4 +1,4 @@
-"""Measures trials per hour in a fixed sweep of 16 networks: `srsweep run` and the plain loop.
+"""Measures the trials per hour of `srsweep run` and of the plain loop in a fixed sweep of 16 networks.
 
     python -m benchmarks.sweep16 --root data --train BSDS400 --steps 100
 

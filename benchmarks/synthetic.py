@@ -1,9 +1,9 @@
-"""Makes a database of invented trials, to measure how fast srsweep reads it. The numbers in it are no results.
+"""Makes a database of invented trials, to measure how fast srsweep reads it. Its numbers are not results.
 
     python -m benchmarks.synthetic sqlite:////tmp/synthetic.db --trials 10000 --evaluations 24
 
-writes the tables of a sweep called `synthetic` by bulk insert. 10,000 trials with 24 evaluations each give about a
-million measurements.
+The command writes the tables of a sweep called `synthetic` by bulk insert. 10,000 trials with 24 evaluations each give
+about a million measurements.
 """
 
 import argparse

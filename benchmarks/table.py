@@ -23,7 +23,7 @@ def main() -> None:
 
 
 def write_page() -> None:
-    """Replaces the tables in benchmarks/README.md by those of the adopted results."""
+    """Rebuilds the tables in benchmarks/README.md from the adopted results."""
     page = PAGE.read_text()
     before, after = page.split(BEGIN)[0], page.split(END)[1]
     PAGE.write_text(f"{before}{BEGIN}\n\n{tables(RESULTS)}\n\n{END}{after}")
@@ -70,13 +70,13 @@ def source(path: Path, rows: Sequence[Row]) -> str:
 
 
 def line(what: str, unit: str, slow: list[float], fast: list[float], *, less: bool) -> str:
-    """Returns a row of the table of results. `less` says that a smaller number is better."""
+    """Returns a row of the table of results. `less` means that smaller numbers are better."""
     ratio = ratios(fast, slow) if less else ratios(slow, fast)
     return f"| {what} | {spread(slow)[1]:.3g} {unit} | {spread(fast)[1]:.3g} {unit} | {ratio} |"
 
 
 def training(rows: Sequence[Row]) -> Iterator[str]:
-    """Yields a row for each split of the cores, compared with the faster split of the plain loop in each round."""
+    """Yields a row for each split of the cores. Each is compared with the plain loop's faster split in the same round."""
     for shape, own in by("shape", rows).items():
         plain = [row for row in own if row["loop"] == "plain"]
         best = of_better_split(plain, "patches_per_second")
@@ -100,7 +100,7 @@ def training(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def share(splits: dict[str, list[Row]], column: str) -> float:
-    """Returns the rate in `column` divided by the rate of a large matrix product, for the best split of the cores."""
+    """Returns the rate in `column` relative to that of a large matrix product, for the best split of the cores."""
     return max(
         spread([float(row[column]) / float(row["matmul_gmacs_per_second"]) for row in rows])[1]
         for rows in splits.values()
@@ -162,7 +162,10 @@ def training_memory(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def blocks(rows: Sequence[Row]) -> Iterator[str]:
-    """Yields a row for each block but the plain one. The ratio is that of times, so a larger one is slower."""
+    """Yields a row for each block except the plain one.
+
+    It shows the ratio of times: a larger ratio means a slower block.
+    """
     for family, times in of_blocks(rows).items():
         for block in (name for name in times if name != "plain"):
             what = f"a training step of {family} with block {block}, processor time over plain"
@@ -178,7 +181,9 @@ def of_blocks(rows: Sequence[Row]) -> dict[str, dict[str, list[float]]]:
 
 
 def simulated(rows: Sequence[Row]) -> Iterator[str]:
-    """Yields the rows of a simulated cluster: the driver's time at the beginning and the end, and what it would saturate."""
+    """Yields the rows about a simulated cluster, such as the driver's time per trial and the load at which it would
+    saturate.
+    """
     for sampler, own in by("sampler", rows).items():
         first, last = own[0], own[-1]
         workers, trials = int(first["workers"]), int(first["trials"])
@@ -203,7 +208,7 @@ def simulated(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def latencies(rows: Sequence[Row]) -> Iterator[str]:
-    """Yields a row for each network with its latency in each runtime."""
+    """Yields one row per network, with its latency in each runtime."""
     for network, own in by("network", rows).items():
         found = [
             f"{row['runtime']} {row['dtype']} {float(row['median_ms']):.3g} ms"
@@ -216,7 +221,7 @@ def latencies(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def of_better_split(plain: Sequence[Row], rate: str) -> list[float]:
-    """Returns the rate of the plain loop in each round, for the number of threads that was faster in that round."""
+    """Returns the plain loop's best rate in each round, over its numbers of threads."""
     return [max(numbers(of_round, rate)) for of_round in by("round", plain).values()]
 
 

@@ -1,15 +1,16 @@
-"""Exports a trained network of each family to every format, and measures what is lost, the bytes and the milliseconds.
+"""Exports a trained network of each family to every format, and measures loss of PSNR, file size and latency.
 
     python -m benchmarks.targets                                    # all families, all formats
     python -m benchmarks.targets --families edsr,slwsr --to onnx,int8,executorch-int8
     python -m benchmarks.targets --table benchmarks/runs/analysis_targets_HARDWARE_torch-VERSION_DATE.csv
 
-The first two commands train one small network per family on the embedded photographs, long enough for the loss by
-quantisation to mean something, and write a CSV file into benchmarks/runs. Each file is exported, verified and timed in
-a process of its own, one after the other, because a runtime may end its process. A format that fails gets a row with
-the reason. The last command writes the table in docs/export.md.
+The first two commands train one small network per family on the embedded photographs and write a CSV file into
+benchmarks/runs. The training is long enough for the INT8 loss to be meaningful. The files are exported, verified and
+timed one after the other. Each has a process of its own, because a runtime may abort its process. A format that fails
+gets a row with the reason. The last command writes the table in docs/export.md.
 
-It needs the packages of all formats: `pip install -c constraints-litert.txt -e '.[export,executorch,litert,mnn,coreml]'`.
+The script needs the packages of all formats: `pip install -c constraints-litert.txt -e
+'.[export,executorch,litert,mnn,coreml]'`.
 """
 
 import argparse
@@ -47,18 +48,18 @@ SMALL = {
     "blocks_per_group": 2,
     "units_per_block": 2,
 }
-"""Values for the knobs of a family that has them. Fewer of them are set if the family refuses them together."""
+"""Small values for knobs. A family gets the values of the knobs that it has, or fewer if it refuses their combination."""
 OTHERS: dict[str, dict[str, object]] = {
     "slwsr": {"n_feats": 16, "n_blocks": 6, "compression": "alternate"},
     "edsr": {"n_feats": 16, "n_blocks": 8},
 }
-"""Families with other knobs: networks whose latency in these runtimes is known from elsewhere."""
+"""Networks of families with other knobs. Their latency in these runtimes is known from other measurements."""
 PLANS = {
     # Without a skip from the input image, a network must first learn to copy the image.
     "fsrcnn": Plan(steps=3_000, learning_rate=4e-3),
     "imdn": Plan(steps=1_500),
 }
-"""Families whose training differs from `Plan(steps=1_000)`."""
+"""Training plans of the families that do not use `Plan(steps=1_000)`."""
 MOST_SECONDS = 1800
 """Seconds after which the export of one file counts as failed."""
 PAGE = Path(__file__).parents[1] / "docs" / "export.md"
@@ -89,7 +90,7 @@ def network_of(family: str) -> Architecture:
 
 
 def one(family: str, target: str, weights: Path, folder: Path) -> dict[str, object]:
-    """Exports, verifies and times one file, and returns what was measured."""
+    """Exports, verifies and times one file, and returns the measurements."""
     torch.set_num_threads(1)
     chosen = network_of(family)
     network = chosen.network(SCALE)
@@ -118,7 +119,7 @@ def one(family: str, target: str, weights: Path, folder: Path) -> dict[str, obje
 
 
 def in_own_process(family: str, target: str, weights: Path, folder: Path) -> dict[str, object]:
-    """Returns what `one` returns in a process of its own, or the reason why it failed."""
+    """Runs `one` in a process of its own and returns its result, or a row with the reason why it failed."""
     command = [sys.executable, "-m", "benchmarks.targets", "--one", family, target]
     try:
         done = subprocess.run(
@@ -203,7 +204,7 @@ def _cell(row: dict[str, str], failures: list[str]) -> str:
 
 
 def write_page(path: Path) -> None:
-    """Replaces the table in docs/export.md by the table of the CSV file at `path`."""
+    """Replaces the table in docs/export.md with that of the CSV file at `path`."""
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     page = PAGE.read_text()

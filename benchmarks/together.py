@@ -1,4 +1,4 @@
-"""Runs a contestant in several processes, such as one per core, which begin their measurements at the same time."""
+"""Runs a contestant in several processes, for example one per core. All begin their measurements at the same time."""
 
 import multiprocessing
 from collections.abc import Callable
@@ -22,7 +22,7 @@ class Job:
     """The settings of the work that every process of a contestant does."""
 
     plain: bool
-    """Whether the plain loop does the work, not srsweep."""
+    """True for the plain loop, False for srsweep."""
     threads: int
     """Number of threads of the process."""
     seconds: float
@@ -49,7 +49,7 @@ def together(work: Callable[[AnyJob], Result], job: AnyJob, processes: int) -> l
 
 
 def wait_for_others() -> None:
-    """Waits until all processes have reached this call. `work` makes the call before each measurement."""
+    """Waits until all processes have reached this call. `work` must call it before each measurement."""
     _barrier.wait(PATIENCE)
 
 

@@ -1,10 +1,10 @@
-"""Measures training patches per second: srsweep's step, at every split of the cores, and the plain loop.
+"""Measures training patches per second of srsweep's step, at every split of the cores, and of the plain loop.
 
     python -m benchmarks.training --root data --train BSDS400      # 4 minutes on two idle cores
 
 A contestant is a loop with a number of processes and a number of threads per process. Each round runs all contestants
 for the same time, one after the other. Ratios are computed within a round. On a busy machine, patches per second mean
-little, because threads that wait for each other are slowed down most. The processor time per patch, with one thread
+little, because load slows down threads that wait for each other the most. The processor time per patch, with one thread
 per process, depends less on the load. The ratio of processor times assumes that the plain loop scales perfectly with
 its threads.
 """
@@ -107,11 +107,11 @@ def main() -> None:
 
 
 def run(job: Steps, processes: int) -> dict[str, float]:
-    """Returns patches per second of all processes, processor time per patch, and three rates of multiply-adds.
+    """Returns the patches per second of all processes, the processor time per patch, and three rates of multiply-adds.
 
-    The first rate counts three forward passes of the published network, the second all operations of a step, and the
-    third a large matrix product. On a CPU a rate belongs to one process and its processor time. On a GPU a rate belongs
-    to all processes and wall-clock time.
+    The first rate counts three forward passes of the published network per step, the second all operations of a step,
+    and the third a large matrix product. On a CPU, a rate is per process and second of processor time. On a GPU, a rate
+    is the total of all processes per second of wall-clock time.
     """
     results = together(_work, job, processes)
     patches, cpu_ms, computed, peak = zip(*results, strict=True)
@@ -183,7 +183,9 @@ def _cpu_seconds() -> float:
 
 
 def _matmul_gmacs(dtype: torch.dtype, seconds: float = 0.5) -> float:
-    """Returns billions of multiply-adds per second in a large matrix product, the practical limit of this machine."""
+    """Returns the rate of a large matrix product in billions of multiply-adds per second: the practical limit of this
+    machine.
+    """
     device = pick_device("auto")
     side = 8192 if device.type == "cuda" else 1024
     clock = time.perf_counter if device.type == "cuda" else time.process_time

@@ -1,11 +1,11 @@
-"""Compares the predicted memory of a training step with the peak of the memory that torch allocates.
+"""Compares the predicted memory of a training step with torch's peak memory.
 
     python -m benchmarks.training_memory 2>/dev/null      # 3 minutes on one core; hides kineto's messages
 
 The first published network of every family takes a step with a small batch, in bfloat16 and in float32. The network
 runs unchanged, as on a GPU. The rewrites for CPUs (`sweeps.train.fast_cpu.graph_rewrites`) are left out, because they
 need less memory. On a CPU, torch's profiler records each allocation. On a GPU, the allocator reports its own peak.
-Neither number includes memory that a process holds before it trains, such as the interpreter and CUDA's context.
+Neither number includes memory that a process already holds before training, such as the interpreter and CUDA's context.
 """
 
 import argparse
