@@ -1,9 +1,10 @@
-"""Writes the part of docs/claims.md that comes from recorded trainings: the verdicts, the comparisons and the designs.
+"""Writes the part of docs/claims.md that comes from recorded training runs: the verdicts, the comparisons and the
+designs.
 
     python -m tools.claims_page
 
-Run it after rows were merged into configs/claims/recorded.db. It replaces what is between the two markers in the page;
-the words before and after them stay. A test compares the page with the rows.
+Run the script after rows were merged into configs/claims/recorded.db. It replaces the text between the two markers in
+the page. The text outside the markers stays. A test compares the page with the rows.
 """
 
 import math
@@ -65,7 +66,7 @@ def _section(claim: Claim, rows: pd.DataFrame, trials: pd.DataFrame) -> Iterator
 
 
 def _reason(rows: pd.DataFrame) -> str:
-    """Returns how many comparisons came out which way, as ': 1 of 2 does not hold'; '' without trainings."""
+    """Returns how many comparisons have each verdict, as in ': 1 of 2 does not hold', or '' without training runs."""
     counts = rows["verdict"].value_counts(sort=False)
     if rows["claim_verdict"].iloc[0] == UNTRAINED:
         return ""
@@ -100,7 +101,9 @@ def _with(verdict: str, note: str) -> str:
 
 
 def _seeds(row: Mapping[Any, Any]) -> str:
-    """Returns the number of seeds that would tell; '-' where the verdict is known or no number can be given."""
+    """Returns the number of seeds that would settle the comparison, 'over 1,000' if it is larger, or '-' if none is
+    needed.
+    """
     undecided = row["verdict"] == "cannot be told" and not row["note"]
     needed = row["seeds_needed"]
     if math.isnan(needed):
@@ -109,7 +112,7 @@ def _seeds(row: Mapping[Any, Any]) -> str:
 
 
 def _printed(row: Mapping[Any, Any]) -> str:
-    """Returns the printed difference, and whether the interval leaves room for it."""
+    """Returns the printed difference, with a remark if it lies outside the interval."""
     if math.isnan(row["printed_db"]):
         return "-"
     inside = row["low_db"] <= row["printed_db"] <= row["high_db"]

@@ -1,6 +1,6 @@
-"""Writes the sweep files in configs/recipe: each setting of the training recipe beside the default, with three seeds.
+"""Writes the sweep files in configs/recipe: the default training recipe and its alternatives, each with three seeds.
 
-Run `python -m tools.recipe_configs` after a change of this file. A test compares the files with it.
+Run `python -m tools.recipe_configs` after changing this file. A test compares the sweep files with its output.
 """
 
 from collections.abc import Iterator, Mapping
@@ -32,7 +32,7 @@ RECIPES: Mapping[str, tuple[str, str]] = {
         "Distillation from the published IMDN, which has seen DIV2K.",
     ),
 }
-"""Settings under `train` that differ from the default, and a sentence about them, by the name of the recipe."""
+"""Maps the name of each recipe to its settings under `train` that differ from the default, and a sentence about them."""
 
 TEXT = """# {sentence}
 # Part of the comparison of training recipes at equal steps: configs/recipe/README.md.

@@ -1,8 +1,8 @@
 """Prints the table of the training recipes in configs/recipe/README.md, from the rows in configs/recipe/recorded.db.
 
-Run `python -m tools.recipe_table` after new rows were merged into recorded.db. A test compares the page with it. The time of
-a training step with a block comes from the newest adopted run of benchmarks/blocks.py, because the trainings of the rows
-shared their machines with other work.
+Run `python -m tools.recipe_table` after new rows were merged into recorded.db. A test compares the page with the
+printed table. The time of a training step with a block comes from the newest adopted run of benchmarks/blocks.py,
+because the training runs of the rows shared their machines with other work.
 """
 
 from collections.abc import Iterator
@@ -23,9 +23,9 @@ HEAD = """| setting | PSNR-Y dB | difference from the default | 95 % interval | 
 
 
 def rows(url: str = URL) -> Iterator[str]:
-    """Yields one line of Markdown for each recipe, then for each block, then for each loss of the longer trainings.
+    """Yields one line of Markdown for each recipe, then for each block, then for each loss of the longer training runs.
 
-    The difference is the mean over the seeds. The time of a step is that with the block over that with plain convolutions.
+    The difference is the mean over the seeds. The time of a step is relative to that with plain convolutions.
     """
     slower = times_of_blocks()
     trials = load_trials(url)
@@ -52,7 +52,7 @@ def rows(url: str = URL) -> Iterator[str]:
 
 
 def times_of_blocks() -> dict[tuple[str, str], str]:
-    """Returns, by family and block, how many times as long a training step takes as with plain convolutions.
+    """Returns, by family and block, the time of a training step relative to that with plain convolutions.
 
     Each text holds the median and the quartiles over the rounds of the newest adopted run of benchmarks/blocks.py.
     """
@@ -66,7 +66,7 @@ def times_of_blocks() -> dict[tuple[str, str], str]:
 
 
 def _in_words(loss: object) -> str:
-    """Returns a loss as text, such as 'l1 + 0.05 fft'. A missing one is the default."""
+    """Returns a loss as text, such as 'l1 + 0.05 fft'. A missing loss means the default."""
     if not isinstance(loss, dict):
         return loss if isinstance(loss, str) else "l1"
     parts = sorted(loss.items(), key=lambda part: -part[1])

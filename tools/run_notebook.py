@@ -1,6 +1,6 @@
 """Executes docs/notebook.ipynb and stores its outputs, with figures as small PNG files for pages that show no plotly.
 
-It needs `pip install nbclient ipykernel kaleido` and a Chromium, whose path may stand in BROWSER_PATH:
+The script needs `pip install nbclient ipykernel kaleido` and Chromium. BROWSER_PATH may hold the path of Chromium.
 
     python -m tools.run_notebook
 """
@@ -16,7 +16,7 @@ from PIL import Image
 
 NOTEBOOK = Path(__file__).parents[1] / "docs/notebook.ipynb"
 COLOURS = 64
-"""Number of colours to which a figure is reduced. A figure takes a fifth of its bytes then."""
+"""Number of colours in a stored figure. The reduction shrinks a figure to a fifth of its bytes."""
 
 
 def small_png(text: str) -> str:
@@ -28,7 +28,7 @@ def small_png(text: str) -> str:
 
 
 def main() -> None:
-    """Executes the notebook in its folder and writes it back."""
+    """Executes the notebook in its folder and saves it with its outputs."""
     os.environ["PLOTLY_RENDERER"] = "plotly_mimetype+png"
     book = nbformat.read(NOTEBOOK, as_version=4)
     place = {"metadata": {"path": str(NOTEBOOK.parent)}}
