@@ -1,7 +1,7 @@
-"""The command line, and the Python API that docs/api.md describes. Only this package imports searchspace, sweeps and
-analysis together.
+"""The command line, and the Python API that docs/api.md describes.
 
-`import srsweep` imports nothing else. torch, pandas and the rest are imported when a name of the API is first used.
+Only this package imports searchspace, sweeps and analysis together. `import srsweep` imports nothing else. torch,
+pandas and the rest are imported when a name of the API is first used.
 """
 
 from importlib import import_module
@@ -59,7 +59,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> object:
-    """Imports and returns the name `name` of the API."""
+    """Imports the API name `name` when it is first used, and returns its value."""
     if name not in _MODULES:
         raise AttributeError(f"module 'srsweep' has no attribute {name!r}")
     found = getattr(import_module(_MODULES[name]), name)

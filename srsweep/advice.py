@@ -1,4 +1,4 @@
-"""Builds the commands that srsweep recommends. Each begins with the words with which the person started srsweep."""
+"""Builds the commands that srsweep recommends. Each begins with the words that the person used to start srsweep."""
 
 import shlex
 import shutil
@@ -19,7 +19,7 @@ def advised(*words: object, storage: str | None = None) -> str:
 
 
 def _program() -> str:
-    """Returns the words with which the shell starts this program, quoted."""
+    """Returns the words that start this program in a shell, quoted."""
     context = click.get_current_context(silent=True)
     name = context.find_root().info_name if context else None
     if name is not None and name.endswith("-m srsweep"):

@@ -35,7 +35,7 @@ from sweeps.train.settings import training_with
 from sweeps.yaml_text import read_stored
 
 Whole = Literal["front", "all"]
-"""The complete trials that a sweep's name stands for: those on its Pareto front, or all."""
+"""Which complete trials the name of a sweep stands for: those on its Pareto front, or all."""
 REFERENCE = re.compile(r"(?P<sweep>.+)#(?P<number>\d+)")
 
 
@@ -49,10 +49,10 @@ def choose(
 ) -> Variant:
     """Returns the variant that the command-line arguments `words` name.
 
-    If `weights` is given, it replaces the checkpoint of the trial or folder. A network that `words` describe by its
-    family gets `scale`, or 4 if `scale` is None. With `fetch`, the weights of a trial are downloaded if its sweep keeps
-    them in an object store. Raises UserError if there is no such variant, or if a trial or folder has a scale other
-    than `scale`.
+    If `weights` is given, it replaces the checkpoint of the trial or folder. If `words` are a family and its knobs, the
+    network gets `scale`, or 4 if `scale` is None. If `fetch`, downloads the weights of a trial whose sweep keeps them
+    in an object store. Raises UserError if there is no such variant, or if a trial or folder has a scale other than
+    `scale`.
     """
     if len(words) == 2 and words[0] not in FAMILIES and words[1].isdigit():
         words = ["#".join(words)]
@@ -86,7 +86,7 @@ def choose_several(
     db: str | None,
     whole: Whole | None,
 ) -> list[Variant]:
-    """Returns the variants that `words` name: one variant as `choose` finds it, or several trials (SWEEP#NUMBER).
+    """Returns the variants that `words` name: one variant as in `choose`, or several trials (SWEEP#NUMBER).
 
     If `whole` is given, `words` are sweeps instead. "front" returns the trials on their Pareto fronts. "all" returns
     their complete trials that have weights on this machine. Raises UserError if one of several trials has no weights
@@ -128,8 +128,8 @@ def finder(url: str, folders: Sequence[Path] = ()) -> FindTrained:
 
     `folders` are output folders of `srsweep train`. If one of them holds the network of the trial, its weights are used
     instead of the sweep's checkpoint. The function fetches nothing from an object store, and writes only to a temporary
-    folder. A database from someone else must not decide what a report downloads or where it writes. Raises UserError if
-    a folder is not an output folder of `srsweep train`.
+    folder. Otherwise a database from someone else could decide what a report downloads and where it writes. Raises
+    UserError if a folder is not an output folder of `srsweep train`.
     """
     for folder in folders:
         if not (folder / NOTE).is_file():
@@ -158,7 +158,7 @@ def finder(url: str, folders: Sequence[Path] = ()) -> FindTrained:
 
 
 def _is_same(other: Variant, own: Variant) -> bool:
-    """Returns whether the variant `other` has the network of the trial `own`, and the same recipe if `own` has one."""
+    """Returns whether the variant `other` has the same network as the trial `own`, and the same recipe if `own` has one."""
     recipe = own.architecture.recipe
     settings = frozen(other.train.model_dump(mode="json", include={*recipe}))
     networks = other.architecture.without_recipe, own.architecture.without_recipe
@@ -184,7 +184,9 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _complete(name: str, db: str | None, whole: Whole) -> list[tuple[str, int]]:
-    """Returns (sweep, number) of each complete trial, or of each trial on the front of the sweep's own objectives."""
+    """Returns (sweep, number) of each complete trial, or of each trial on the Pareto front of the sweep's own
+    objectives.
+    """
     (sweep,), url = locate([name], db)
     if whole == "all":
         return [(sweep, int(number)) for number in load_points(url, sweep, [])["number"]]

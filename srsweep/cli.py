@@ -48,7 +48,7 @@ seconds.
 """
 
 SUBCOMMANDS = {"latency import": "Store latencies that were measured on another device."}
-"""Commands below a command that is not a group. No list of commands in a help text shows them."""
+"""Commands below a command that is not a group. The lists of commands in the help texts do not show them."""
 
 EPILOG = """
 \b

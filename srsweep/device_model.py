@@ -114,7 +114,10 @@ def _table(networks: Sequence[Architecture], learnt: Learnt) -> pd.DataFrame:
 
 
 def _said(learnt: Learnt, output: Path, shared: int) -> Iterator[str]:
-    """Yields what was learnt. `shared` is the number of latencies of networks that have another latency already."""
+    """Yields lines about the learnt model.
+
+    `shared` is the number of latencies of networks that already have another latency.
+    """
     model = learnt.model
     if shared:
         yield (
@@ -141,9 +144,10 @@ def _said(learnt: Learnt, output: Path, shared: int) -> Iterator[str]:
 
 
 def _one_scale(samples: Sequence[Sample], source: str) -> tuple[int, dict[Architecture, float]]:
-    """Returns the scale of all networks, and the latency of each. Raises UserError if there are several scales.
+    """Returns the scale that all networks share, and the latency of each network.
 
-    Trials that differ only in their seed or recipe share a network. It counts once, with the mean of their latencies.
+    Raises UserError if the scales differ. Trials that differ only in their seed or recipe share a network. Such a
+    network counts once, with its mean latency.
     """
     scales = sorted({scale for _, scale, _ in samples})
     if len(scales) != 1:
@@ -202,7 +206,7 @@ def _key(row: Row) -> str:
 
 
 def _cards(folder: Path) -> dict[str, tuple[Architecture, int]]:
-    """Returns the networks of the exported files in `folder`, by family and key as the names of the files have them."""
+    """Returns the network and the scale of each exported file in `folder`, by the family and key in the file name."""
     found = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         target = target_of(path)

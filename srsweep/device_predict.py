@@ -70,7 +70,7 @@ def predict(
 
 
 def _tell(model: LatencyModel, predicted: Sequence[float], *, err: bool) -> None:
-    """Says how large the error of the predictions is, and how many are outside the range of the model."""
+    """Prints the error of the predictions, and how many of them are outside the range of the model."""
     outside = sum(not model.shortest <= each <= model.longest for each in predicted)
     if outside:
         say(
@@ -89,7 +89,10 @@ def _tell(model: LatencyModel, predicted: Sequence[float], *, err: bool) -> None
 def _stored(
     model: LatencyModel, sweep: str, db: str | None
 ) -> tuple[list[dict[str, str]], list[float]]:
-    """Stores the predicted latency of each complete trial of a sweep. Returns trials and labels, and the milliseconds."""
+    """Stores the predicted latency of each complete trial of a sweep.
+
+    Returns rows with the trials and their labels, and the predictions in milliseconds.
+    """
     (name,), url = locate([sweep], db)
     trials = complete_of(load_trials(url, [name]))
     if trials.empty:

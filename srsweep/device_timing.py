@@ -29,10 +29,10 @@ NO_ADB = click.option(
     help="Do not use adb, even if it is installed. You copy the folder to the device yourself.",
 )
 RESULTS_HERE = "results-here"
-"""Folder in FOLDER for the results of `run --here`. It keeps them apart from results that a person brings back from a
-device."""
+"""Subfolder of FOLDER for the results of `run --here`. It keeps them apart from results that a person copies back from
+a device."""
 LONGEST = 40
-"""Largest number of characters of FOLDER's name in the name of the folder on the device."""
+"""Maximum number of characters that the folder on the device takes over from FOLDER's name."""
 
 
 @click.command()
@@ -96,7 +96,10 @@ def _push(kit: Kit, device: adb.Device) -> None:
 
 
 def _remote(folder: Path) -> str:
-    """Returns the folder on the device for `folder`. Two folders of this computer never share a folder there."""
+    """Returns the folder on the device for `folder`.
+
+    Different folders of this computer get different folders on the device.
+    """
     whole = folder.resolve()
     name = re.sub(r"[^\w.-]", "_", whole.name, flags=re.ASCII)[:LONGEST]
     return f"{adb.ROOM}/{name}-{digest_of(str(whole).encode())[:8]}"
@@ -245,7 +248,10 @@ def pull(  # noqa: PLR0913 - one parameter an option
 
 
 def _fetched(folder: Path, serial: str | None, *, here: bool, local: bool) -> tuple[Results, str]:
-    """Returns the results and the model of their device. The model is '' if no device was asked."""
+    """Returns the results and the model name of the device.
+
+    The name is '' if the results do not come from a connected device.
+    """
     if here or local:
         return read_results(folder / (RESULTS_HERE if here else RESULTS)), ""
     found = _connected(serial)

@@ -27,7 +27,8 @@ from sweeps.store.schema import REVISION
 from sweeps.store.urls import parse_url
 
 State = Literal["ok", "missing", "problem"]
-"""ok: it can be used. missing: an optional thing is not there. problem: srsweep or one of its commands will fail."""
+"""ok: the part can be used. missing: the part is optional and not there. problem: srsweep or one of its commands will
+fail."""
 DISTRIBUTION = "srsweep"
 LEFT_OUT = ("dev",)
 """Extras that only developers of srsweep need."""
@@ -38,12 +39,12 @@ DRIVER = Path("/proc/driver/nvidia/version")
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What was found about one part of the installation."""
+    """The finding about one part of the installation."""
 
     part: str
     state: State
     detail: str
-    """What was found. For a problem, also what to do."""
+    """The finding in words. For a problem, also advice."""
 
 
 def examine(url: str, root: Path) -> Iterator[Finding]:
@@ -72,7 +73,7 @@ def _python(wanted: str | None) -> Finding:
 
 
 def _required() -> Finding:
-    """Checks the packages that srsweep cannot do without."""
+    """Checks the packages that srsweep always needs."""
     number = _about()["Version"]
     faults = {str(each): fault for each in _requirements("") if (fault := _fault(each))}
     if faults:
@@ -124,7 +125,10 @@ def _extras() -> list[str]:
 
 
 def _requirements(extra: str, distribution: str = DISTRIBUTION) -> list[Requirement]:
-    """Returns the packages that a distribution needs on this machine, or that its `extra` adds if `extra` is not ''."""
+    """Returns the packages that a distribution needs on this machine.
+
+    If `extra` is not '', returns only those that the extra adds.
+    """
     found = map(Requirement, metadata.requires(distribution) or [])
     if not extra:
         return [
@@ -150,7 +154,7 @@ def _extra(name: str) -> Finding:
 
 
 def _fault(wanted: Requirement) -> str:
-    """Returns why a package does not meet the requirement `wanted`; '' if it does."""
+    """Returns why the installed package does not meet the requirement `wanted`, or '' if it does."""
     try:
         number = metadata.version(wanted.name)
     except metadata.PackageNotFoundError:

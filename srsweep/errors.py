@@ -34,7 +34,7 @@ _DATABASE = "srsweep.database"
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Prints `text`, which may come from data, on stdout, or on stderr if `err`.
+    """Prints `text`, which may come from data, to stdout, or to stderr if `err`.
 
     Secrets are hidden, and control characters, which a terminal would obey, are shown as escapes.
     """
@@ -57,7 +57,7 @@ class OneLineErrors(click.Group):
     """A group of commands that shows any error as one line, without secrets and control characters."""
 
     def make_context(self, *arguments: Any, **settings: Any) -> click.Context:
-        """Parses the command line. Hides secrets in click's own errors, which repeat what a person wrote."""
+        """Parses the command line. Hides secrets in click's own errors, which quote the command line."""
         with _shown_errors():
             return super().make_context(*arguments, **settings)
 
@@ -75,7 +75,7 @@ class OneLineErrors(click.Group):
 
 @contextmanager
 def _shown_errors() -> Iterator[None]:
-    """Cuts long lines in the message of an error that the block raises, and hides secrets and control characters."""
+    """Cuts long lines in the message of an error from the `with` block, and hides secrets and control characters."""
     try:
         yield
     except click.ClickException as error:
@@ -117,8 +117,8 @@ def missing_extra(error: ModuleNotFoundError) -> str:
 def as_unexpected(error: Exception) -> click.ClickException:
     """Writes the traceback of `error` to the log. Returns a RunFailed whose message names the error and the log.
 
-    If the database of the command has a row that srsweep cannot have written, that row is the cause. Then the function
-    returns a Mistake that names the row, and logs nothing.
+    A row in the command's database that srsweep cannot have written is taken as the cause. If there is one, the
+    function logs nothing and returns a Mistake that names the row.
     """
     if row := _wrong_row():
         return Mistake(row)

@@ -6,13 +6,14 @@ from searchspace.errors import UserError
 from srsweep.variant import Variant
 
 SHORTER = 4
-"""The steps of the training run that made the weights, divided by the steps of fine-tuning with --quantize."""
+"""Steps of the original training run divided by the steps of fine-tuning with --quantize."""
 GENTLER = 5
-"""The learning rate of the training run that made the weights, divided by that of fine-tuning."""
+"""Learning rate of the original training run divided by that of fine-tuning."""
 
 
 def fine_tuned(variant: Variant, changed: Mapping[str, object], quantize: str) -> dict[str, object]:
-    """Returns the settings to change for training with simulated rounding that starts from the weights of `variant`.
+    """Returns the settings to change in order to fine-tune `variant` with simulated rounding, starting from its
+    weights.
 
     `changed` holds the person's own settings, which take precedence. Raises UserError if there are no weights to start
     from, if the weights of `variant` were trained with rounding, or if `changed` asks for other rounding.

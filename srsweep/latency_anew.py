@@ -1,4 +1,6 @@
-"""Measures a sweep's latency again, under the conditions that the sweep used, and replaces the stored value."""
+"""Measures the latency of a sweep's trials again, under the conditions that the sweep used, and replaces the stored
+values.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -38,7 +40,7 @@ class Again:
     limit: float | None
     """The latency budget of the sweep in milliseconds; None if it has none."""
     was_too_slow: bool
-    """Whether the trial was stopped because of its latency."""
+    """Whether the trial was stopped because its latency was above the budget."""
 
     def measure(self) -> Latency:
         """Returns the latency under the sweep's conditions. Raises UserError if this machine cannot provide them."""
@@ -48,8 +50,8 @@ class Again:
     def store(self, measured: Latency) -> str:
         """Stores a reliable latency in place of the earlier one. Returns a sentence on its consequences, or ''.
 
-        A trial that was stopped because of its latency waits for training again, unless the new latency is surely above
-        the budget.
+        A trial that was stopped because of its latency becomes paused, and the next run trains it, unless the new
+        latency is surely above the budget.
         """
         if measured.doubt:
             return (
@@ -74,7 +76,7 @@ class Again:
 
 
 def latency_under(key: str, network: nn.Module, where: str, limit: float | None = None) -> Latency:
-    """Returns the latency of `network` under the conditions that `key`, the key of a latency, names.
+    """Measures the latency of `network` under the conditions in `key`, the key of a latency.
 
     Raises UserError, with a message that starts with `where`, if the measurement cannot be repeated here.
     """
@@ -103,7 +105,7 @@ def _device(name: str, key: str, where: str) -> torch.device:
 def latencies_of(words: Sequence[str], db: str | None) -> Iterator[Again]:
     """Yields the trials that `words` name: SWEEP#NUMBER, or SWEEP for all its trials that have the sweep's latency.
 
-    Raises UserError if there is no such sweep or trial, or if the sweep has measured no latency.
+    Raises UserError if there is no such sweep or trial, or if the sweep has not measured latency.
     """
     for word in words:
         found = REFERENCE.fullmatch(word)

@@ -122,7 +122,7 @@ def complete_of(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def trials_of(row: Row, complete: pd.DataFrame, file: Path) -> pd.DataFrame:
-    """Returns the complete trials of the network that a row names. Raises UserError if there are none."""
+    """Returns the complete trials with the network that `row` names. Raises UserError if there are none."""
     where = f"{file}, line {row.line}: {row.kind}"
     if row.kind == "trial":
         match = REFERENCE.fullmatch(row.network)
@@ -152,7 +152,7 @@ def trials_of(row: Row, complete: pd.DataFrame, file: Path) -> pd.DataFrame:
 
 
 def _refuse_twice(found: Sequence[tuple[Row, pd.DataFrame]], file: Path) -> None:
-    """Raises UserError if two rows give the same latency of the same trial."""
+    """Raises UserError if two rows give the same kind of latency for the same trial."""
     seen: dict[tuple[int, str, str], int] = {}
     for row, own in found:
         name, device, _ = row.latency.rows()[0]

@@ -1,4 +1,4 @@
-"""Opens several networks that a person names on one command line, each perhaps with a file of weights."""
+"""Opens the networks that a person names on one command line, some of them with a file of weights."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,12 +17,12 @@ def open_models(
     db: str | None,
     device: str = "auto",
 ) -> list[Model]:
-    """Returns the network that each of `words` names, in order. All of them have the same scale and unique names.
+    """Returns the networks that `words` name, in order. They have the same scale and unique names.
 
     A word is what `srsweep.load` takes: a trial, a folder, a file, or a network such as "imdn n_feats=48". The first
-    file of `weights` belongs to the first word that is a network, the second file to the second such word, and so on.
-    If there is a single word, the single file belongs to it, whatever the word is. Raises UserError if there are too
-    few or too many files, or if a network cannot be loaded.
+    file of `weights` belongs to the first word that is a network, the second file to the second such word, and so on. A
+    single file belongs to a single word, whatever the word is. Raises UserError if there are too few or too many files,
+    or if a network cannot be loaded.
     """
     takers = [word for word in words if word.partition(" ")[0] in FAMILIES]
     if len(words) == 1 and weights:

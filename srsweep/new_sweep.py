@@ -18,9 +18,9 @@ Device = Literal["auto", "cpu", "cuda"]
 SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
 """Units of a duration, in seconds."""
 LONGEST = 10_000 * SECONDS["d"]
-"""The longest time that an answer may give, in seconds."""
+"""Maximum duration of a new sweep, in seconds."""
 TRIALS = 200
-"""Number of trials of a new sweep. Most sweeps end earlier, because their time is over."""
+"""Number of trials of a new sweep. Most sweeps run out of time earlier."""
 SPACES: dict[str, dict[str, list[Any]]] = {
     "slwsr": {
         "n_feats": [8, 16, 24, 32, 48, 64],
@@ -32,12 +32,12 @@ SPACES: dict[str, dict[str, list[Any]]] = {
     "imdn": {"n_feats": [16, 24, 32, 48, 64], "n_blocks": [2, 4, 6]},
     "span": {"n_feats": [16, 20, 28, 48], "n_blocks": [4, 6]},
 }
-"""The families and knobs of a new sweep, from 1K to 2M parameters. Families that lack the scale are left out."""
+"""The families and knobs of a new sweep, from 1K to 2M parameters. Families that do not support the scale are left out."""
 STEPS = {
     "cpu": ((1, 1_000), (12, 3_000), (float("inf"), 10_000)),
     "cuda": ((1, 5_000), (12, 20_000), (72, 100_000), (float("inf"), 200_000)),
 }
-"""(hours, steps) by device: the steps of one training if the sweep may take at most so many hours."""
+"""Pairs (hours, steps) by device. A sweep of at most `hours` trains each network for `steps` steps."""
 LEARNING = {
     "cpu": {"patch_size": 24, "batch_size": 8, "learning_rate": "2.0e-3"},
     "cuda": {"patch_size": 48, "batch_size": 32, "learning_rate": "1.0e-3"},
@@ -46,16 +46,16 @@ LEARNING = {
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """What a person wants of a new sweep."""
+    """A person's answers about a new sweep."""
 
     scale: int
     data: str
     """Training images: 'embedded', the name of a set, or a folder."""
     budget: str
-    """Largest number of parameters, largest latency such as '30 ms', or 'none'."""
+    """Maximum number of parameters, maximum latency such as '30 ms', or 'none'."""
     device: Device
     seconds: float
-    """How long the sweep may take, in seconds."""
+    """Maximum duration of the sweep, in seconds."""
 
 
 def parse_duration(text: str) -> float:
@@ -89,8 +89,8 @@ def parse_budget(text: str) -> dict[str, str]:
 def sweep_text(answers: Answers, file: Path, *, on_gpu: bool, at_once: int, schema: str) -> str:
     """Returns the text of the sweep file `file`.
 
-    `on_gpu` says whether its trials run on a GPU, and `at_once` how many trials run at once. `schema` is the path of
-    the JSON schema, as seen from the sweep file.
+    `on_gpu` is True if the trials run on a GPU, and `at_once` is the number of parallel trials. `schema` is the path of
+    the JSON schema, relative to the folder of the sweep file.
     """
     name, typed = name_for(file, answers.scale), shlex.quote(file.name)
     kind = "cuda" if on_gpu else "cpu"

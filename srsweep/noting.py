@@ -8,13 +8,13 @@ from sweeps.store.schema import REVISION
 from sweeps.store.store import Store, StoreError
 
 SECONDS = 10.0
-"""Longest time for which a failed transaction is repeated while a person waits."""
+"""Maximum number of seconds for which a failed transaction is repeated while a person waits."""
 
 
 def saver(url: str) -> SaveNote:
     """Returns the function with which the dashboard stores notes in the database at `url`.
 
-    An older database is migrated before the first note. The function raises UserError if the note is refused (see
+    The first note migrates a database with an older schema. The function raises UserError if the note is refused (see
     `save_note`), or if the database cannot be written.
     """
 

@@ -35,7 +35,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class ExpandedPath(click.Path):
-    """A path in which ~ and $VAR are expanded. A shell leaves ~ as it is in --output=~/folder."""
+    """A path in which ~ and $VAR are expanded. A shell does not expand ~ in --output=~/folder."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Returns the expanded path. Ends the command if a variable is not set or the path has control characters."""
@@ -115,9 +115,9 @@ DATABASE = _database("the database of the sweep file that you name. If you name 
 DATABASE_ALONE = _database("")
 """The option --db for commands that take no sweep file."""
 MAX_THREADS = 1_024
-"""The largest number of threads that an option takes."""
+"""Maximum number of threads that an option accepts."""
 MAX_SIDE = 65_536
-"""The largest side of an image or a tile, in pixels, that an option takes."""
+"""Maximum side of an image or a tile, in pixels, that an option accepts."""
 DRIVER = click.option(
     "--driver",
     type=click.Choice(["local", "ray"]),
@@ -142,7 +142,7 @@ THREADS = click.option(
 
 
 def tabular(command: Command) -> Command:
-    """Adds the options --json and --csv to a command. It receives "json", "csv" or None as `form`."""
+    """Adds the options --json and --csv to a command. The command receives "json", "csv" or None as `form`."""
     as_json = click.option(
         "--json", "form", flag_value="json", help="Print JSON, without rounding."
     )
@@ -154,7 +154,10 @@ def tabular(command: Command) -> Command:
 
 
 def size_of(text: str | None, scale: int) -> tuple[int, int]:
-    """Returns (height, width) of 'WIDTHxHEIGHT'. For None it returns the size that gives a 1280x720 output."""
+    """Returns the (height, width) that 'WIDTHxHEIGHT' describes.
+
+    For None, returns the size that gives a 1280x720 output.
+    """
     if text is None:
         return low_res_size(scale)
     parts = text.lower().split("x")
@@ -298,7 +301,7 @@ def check_folder_of(option: str, file: Path) -> None:
 
 
 def check_new(option: str, file: Path, *, replace: bool) -> None:
-    """Raises UserError like `check_folder_of`, and if `file` exists and `replace` is False."""
+    """Raises UserError if `file` exists and `replace` is False, or if its folder does not exist."""
     check_folder_of(option, file)
     if file.is_file() and not replace:
         raise UserError(f"{option}: {file} exists already; add --replace, or name another file")

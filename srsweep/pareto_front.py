@@ -32,9 +32,9 @@ def front_of(
     """Returns the columns of `front_table` for the trials on the Pareto front of `sweep`, the cheapest trial first.
 
     `objectives` replace the sweep's own. A quality without a direction is maximized, and any other name is minimized.
-    With `int8`, the PSNR after INT8 quantisation takes the place of psnr_y. Prints how many complete trials
-    the front leaves out because an objective was not measured. Raises UserError if an objective was not measured in any
-    trial. Trials below a gate of the sweep are not on the front.
+    With `int8`, the PSNR after INT8 quantisation takes the place of psnr_y. Trials that miss a gate of the sweep are
+    not on the front. Prints how many complete trials are left out, because they miss a gate or because an objective was
+    not measured. Raises UserError if an objective was not measured in any trial.
     """
     wanted = named_objectives(url, objectives) if objectives else _own(url, sweep)
     if int8:
@@ -64,9 +64,9 @@ def named_objectives(
 
 
 def below_bicubic_line(url: str, sweep: str, table: pd.DataFrame) -> str:
-    """Returns a line about the networks in `table`, which `front_of` returned, that bicubic beats; '' if there is none.
+    """Returns a line about the networks that bicubic beats; '' if there are none. `table` comes from `front_of`.
 
-    A network can be on the front for its cost alone.
+    Such a network can be on the front because of its cost alone.
     """
     stored = load_sweeps(url, [sweep])
     bicubic = float(stored.get("validation_bicubic_psnr_y", pd.Series([float("nan")])).iloc[0])
@@ -81,7 +81,10 @@ def below_bicubic_line(url: str, sweep: str, table: pd.DataFrame) -> str:
 
 
 def predicted_line(url: str, sweep: str) -> str:
-    """Returns a line that says on which device `sweep` predicts latencies, and with which error; '' if it predicts none."""
+    """Returns a line that names the device for which `sweep` predicts latencies, and the error.
+
+    Returns '' if it predicts none.
+    """
     told = told_by(load_sweeps(url, [sweep])["settings"].iloc[0])
     return told and f"{PREDICTED_LATENCY}: {told}"
 
@@ -120,7 +123,7 @@ def _tell_missing(url: str, sweep: str, names: Sequence[str]) -> None:
 
 
 def _tell_gates(url: str, sweep: str, gates: Gates) -> None:
-    """Prints how many complete trials are below the gates of the sweep, and the best of them if all are."""
+    """Prints how many complete trials miss the gates of the sweep. If all do, prints the best of them too."""
     points = load_points(url, sweep, [gate.name for gate in gates])
     below = int((~passing(points, gates)).sum())
     if not below:

@@ -15,9 +15,10 @@ from sweeps.measure.device_latency import DeviceLatency, DeviceSetting
 NETWORKS = ("trial", "file", "architecture")
 """Columns that name the network of a row. A file has exactly one of them."""
 CONDITIONS = ("device", "runtime", "delegate", "dtype", "size", "threads")
-"""Columns that hold the conditions of each measurement. An option can give a condition for all rows instead."""
+"""Columns that hold the conditions of each measurement. An option can replace a column and set the condition for all
+rows."""
 VALUES = ("latency_ms", "lower_ms", "upper_ms", "runs")
-"""Columns with numbers. Only the first is needed."""
+"""Columns with numbers. Only the first is required."""
 SIZED = re.compile(r"_(\d+x\d+)$")
 """Matches the end of the name, without suffix, of an exported file that accepts only one size."""
 LARGEST_FILE = 10_000_000
@@ -37,10 +38,11 @@ class Row:
 
 
 def read_rows(path: Path, given: Mapping[str, str | None]) -> list[Row]:
-    """Returns the rows of a CSV file. `given` holds the CONDITIONS that options give for all rows, None for the others.
+    """Returns the rows of a CSV file. `given` maps each of CONDITIONS to the value of its option, or to None.
 
-    The name of a file from `srsweep export` gives its precision, and its size if it accepts only one. Raises UserError,
-    which names the line, for a wrong row, for an unknown column, and for a condition that is missing or given twice.
+    The name of a file from `srsweep export` determines the precision, and the size if the file accepts only one. Raises
+    UserError for a wrong row, for an unknown column, and for a condition that is missing or given twice. The message
+    names the line.
     """
     try:
         if path.stat().st_size > LARGEST_FILE:
@@ -115,7 +117,10 @@ def _row(
 
 
 def _with_file(stated: dict[str, str], name: str) -> dict[str, str]:
-    """Returns the conditions and those that the name of an exported file gives. Raises UserError if they disagree."""
+    """Returns `stated` with the conditions in the name of an exported file added.
+
+    Raises UserError if they contradict it.
+    """
     target = target_of(Path(name))
     if target is None:
         raise UserError(f"file: must end like a file of `srsweep export`, got {shown(name)}")

@@ -40,18 +40,19 @@ from sweeps.messages import redacted, visible
 from sweeps.records import Outcome, Record
 
 QUIET_SECONDS = 600.0
-"""Seconds after which plain output states the progress if no trial has ended meanwhile."""
+"""Seconds without an ended trial after which plain output reports the progress."""
 LOOK_SECONDS = 0.25
-"""Shortest time, in seconds, between two looks at a sweep whose trials have not changed their state."""
+"""Minimum number of seconds between two updates of the panel if no trial has changed its state."""
 BAR_COLUMNS = 46
-"""Narrowest terminal, in columns, that gets a bar."""
+"""Minimum width of a terminal, in columns, to show a bar."""
 
 
 @contextmanager
 def progress_bar(unit: str) -> Iterator[Bar]:
-    """Yields a progress bar with the time left. Without a terminal it prints lines only.
+    """Yields a progress bar with the time left. Without a terminal, the bar prints lines instead.
 
-    `unit` follows the numbers. It names what is counted, and may hold a field of the task: "steps {task.fields[note]}".
+    `unit` is the text after the numbers. It names the counted things, and may hold a field of the task: "steps
+    {task.fields[note]}".
     """
     console = Console(stderr=True)
     columns = (
@@ -66,20 +67,20 @@ def progress_bar(unit: str) -> Iterator[Bar]:
 
 
 def is_live(console: Console) -> bool:
-    """Returns whether `console` may move the cursor. NO_COLOR and TERM=dumb ask for plain text."""
+    """Returns whether `console` may move the cursor. It may not if NO_COLOR or TERM=dumb asks for plain text."""
     return console.is_terminal and not console.is_dumb_terminal and not console.no_color
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """What the panel shows of a sweep. The thread that draws must not read the sweep, which changes meanwhile."""
+    """A snapshot of a sweep for the panel. The drawing thread must not read the sweep itself, which changes meanwhile."""
 
     at: float
-    """Time (`time.monotonic`) of the look."""
+    """Time (`time.monotonic`) of the snapshot."""
     share: float
-    """The part of all expected steps that is done, from 0 to 1."""
+    """The completed share of all expected steps, from 0 to 1."""
     left: float | None
-    """Expected seconds left at that time; None before the first step."""
+    """Expected remaining seconds at the time `at`; None before the first step."""
     name: str
     counts: str
     front: str
@@ -95,8 +96,8 @@ class Shown:
 class Watcher:
     """Shows the progress of a sweep. Pass its method `update` as `on_change` to `run_sweep`.
 
-    With `verbose`, it also prints what each worker begins and every evaluation. The file `log` gets all of that, with
-    the time, whatever the terminal shows.
+    If `verbose`, the watcher also prints each segment that a worker begins, and every evaluation. The file `log` gets
+    all of these lines with timestamps, regardless of what the terminal shows.
     """
 
     def __init__(self, console: Console, *, verbose: bool = False, log: Path | None = None) -> None:
@@ -110,9 +111,9 @@ class Watcher:
         self.started = self.said = self.looked = time.monotonic()
         self.steps_at_start: int | None = None
         self.told: set[int] = set()
-        """Numbers of the trials that have ended and were told of."""
+        """Numbers of the ended trials that have been reported."""
         self.seen: dict[int, tuple[Trial, str]] = {}
-        """The running trials at the last look, by number, each with what was last told of it."""
+        """The running trials at the last update, by number, each with the last reported state."""
         self.front = Front()
         self.grown: int | None = None
         self.has_heading = False
@@ -136,7 +137,7 @@ class Watcher:
             self.file.close()
 
     def update(self, sweep: Sweep, record: Record | None) -> None:
-        """Shows the current state of the sweep. Each attempt that ends leaves a permanent line."""
+        """Shows the current state of the sweep. Prints a permanent line for each attempt that has ended."""
         now = time.monotonic()
         ends = isinstance(record, Outcome)
         if self.steps_at_start is None:
@@ -160,7 +161,7 @@ class Watcher:
         self.console.print(plain(redacted(text)), soft_wrap=True)
 
     def _say_row(self, text: str) -> None:
-        """Prints a permanent line, cut to the width of a terminal. The log gets all of it."""
+        """Prints a permanent line, cut to the width of the terminal. The log gets the whole line."""
         self._write(text)
         self.said = time.monotonic()
         line = plain(redacted(text))
@@ -175,7 +176,10 @@ class Watcher:
             self._write(text)
 
     def _write(self, text: str) -> None:
-        """Writes a line to the log. A full disk does not end a sweep: it ends the log, and says so."""
+        """Writes a line to the log.
+
+        If this fails, for example because the disk is full, the log ends with a message, and the sweep goes on.
+        """
         if self.file is None:
             return
         stamp = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
@@ -218,7 +222,7 @@ class Watcher:
             self._say_row(given_up_line(given_up))
 
     def _joined(self, sweep: Sweep, trial: Trial) -> int:
-        """Brings the front up to date. Returns its size if the trial has joined it, otherwise 0."""
+        """Updates the front. Returns the size of the front if the trial has joined it, otherwise 0."""
         if trial.state != "complete":
             return 0
         key, before = trial.architecture.key, self.front.keys
@@ -248,7 +252,7 @@ class Watcher:
         return ", ".join(word for word in words if word)
 
     def _panel(self) -> RenderableType:
-        """Returns the panel: the bar with the time left, the front, and a line for each worker that has room."""
+        """Returns the panel: the bar with the time left, the front, and lines for as many workers as fit."""
         shown = self.shown
         if shown is None:
             return Spinner("line", text="reads the images and checks the space")
@@ -282,7 +286,7 @@ def _one_line(text: str) -> Text:
 
 
 def _opened(log: Path | None) -> TextIO | None:
-    """Opens a log to append to; None if there is none. Raises UserError if that is impossible."""
+    """Opens the file `log` for appending. Returns None if `log` is None. Raises UserError if the file cannot be opened."""
     if log is None:
         return None
     try:

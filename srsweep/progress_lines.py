@@ -1,4 +1,4 @@
-"""Writes the lines about a running sweep: one for each trial that ends, and the summary above the workers."""
+"""Writes the lines about a running sweep: one for each ended trial, and the summary above the workers."""
 
 from collections.abc import Sequence
 
@@ -15,9 +15,9 @@ from sweeps.messages import reason_of
 from sweeps.search.gates import passes
 
 HEADS = {"latency": "latency ms", "params": "params"}
-"""Headings of columns that are shorter than on the pages."""
+"""Headings that are shorter here than on the pages, by column."""
 SUMMARY = 12
-"""Largest number of trials that a line names one by one."""
+"""Maximum number of trials that a line lists by number."""
 
 
 def columns_of(config: SweepConfig) -> list[str]:
@@ -45,7 +45,7 @@ def trial_line(sweep: Sweep, trial: Trial, columns: Sequence[str], joined: int =
     """Returns the line about a trial whose attempt has ended.
 
     `joined` is the size of the front if the trial has joined it, otherwise 0. For a trial that waits at a rung, the
-    state is the step. For a failed trial, the reason replaces the numbers.
+    line shows the step in place of the state. For a failed trial, it shows the reason in place of the numbers.
     """
     if trial.error and trial.state in ("failed", "stopped"):
         return f"#{trial.number:<5} {trial.state:8}  {reason_of(trial.error)}; {trial.architecture.label}"
@@ -67,7 +67,7 @@ def _as_column(name: str) -> str:
 
 
 def given_up_line(trials: Sequence[Trial]) -> str:
-    """Returns a line about trials that halving had paused and that the sweep's end has stopped."""
+    """Returns a line about the trials that halving had paused and that were stopped at the end of the sweep."""
     steps: dict[int, list[int]] = {}
     for trial in trials:
         steps.setdefault(trial.step, []).append(trial.number)
@@ -84,7 +84,10 @@ def _numbers(numbers: Sequence[int]) -> str:
 
 
 def planned_steps(config: SweepConfig, architectures: int) -> int:
-    """Returns the optimiser steps of a sweep of `architectures`, if halving promotes one in `factor` at each rung."""
+    """Returns the total optimiser steps of a sweep of this number of `architectures`.
+
+    If the sweep uses halving, one trial in `factor` is promoted at each rung.
+    """
     rungs, halving = config.rungs, config.search.halving
     reach, total = architectures, architectures * rungs[0]
     for before, rung in zip(rungs, rungs[1:], strict=False):
@@ -97,7 +100,8 @@ def planned_steps(config: SweepConfig, architectures: int) -> int:
 def steps_left(sweep: Sweep) -> float:
     """Returns the expected number of optimiser steps until the sweep ends.
 
-    A trial that failed, or whose latency was above the budget, counts as if it had taken its share of the steps.
+    A trial that failed, or whose latency was above the budget, counts as if it had taken the mean number of steps of a
+    trial.
     """
     config, trials = sweep.config, sweep.trials.values()
     due = sum(config.rungs[trial.target] - trial.step for trial in sweep.running.values())
@@ -119,7 +123,7 @@ def steps_done(sweep: Sweep) -> int:
 def seconds_left(sweep: Sweep, pace: float) -> float:
     """Returns the expected seconds until the sweep ends at `pace` steps per second, which is above 0.
 
-    `search.hours` bounds the training that the running trials can still do.
+    The rest of `search.hours` limits the training that is still possible.
     """
     left = steps_left(sweep) / pace
     if sweep.config.search.hours is not None:
@@ -130,7 +134,7 @@ def seconds_left(sweep: Sweep, pace: float) -> float:
 
 
 class Front:
-    """The Pareto front of the complete architectures, brought up to date trial by trial."""
+    """The Pareto front of the complete architectures, updated after each trial."""
 
     def __init__(self) -> None:
         self.values: dict[str, list[float]] = {}
@@ -143,7 +147,7 @@ class Front:
         """The best value of each objective; empty before the first complete trial."""
 
     def take(self, sweep: Sweep, all_of: Sequence[Repeats]) -> None:
-        """Enters the complete architectures among `all_of`. Others keep the values that they had."""
+        """Adds the complete architectures among `all_of`. All others keep their earlier values."""
         config = sweep.config
         for each in all_of:
             known = each.values(config) if each.complete else {}
@@ -172,7 +176,7 @@ def counts(sweep: Sweep) -> str:
 
 
 def front_words(sweep: Sweep, front: Front, grown: int | None) -> str:
-    """Returns the size of the front, when it last grew and the best value of each objective; '' before the first result.
+    """Returns the size of the front, how long it has been unchanged, and the best values; '' before the first result.
 
     `grown` is the number of trials that have ended since the front last changed; None if this process saw no change.
     """
@@ -190,7 +194,7 @@ def front_words(sweep: Sweep, front: Front, grown: int | None) -> str:
 
 
 def worker_cells(sweep: Sweep, trial: Trial) -> tuple[str, str, str, str]:
-    """Returns a running trial's number, what its worker does, its newest PSNR and its architecture."""
+    """Returns a running trial's number, the activity of its worker, its newest PSNR and its architecture."""
     target = sweep.config.rungs[trial.target]
     doing = trial.doing or "starting"
     if doing == "training":

@@ -48,9 +48,9 @@ class Image:
 def open_network(
     text: str, *, weights: Path | None, scale: int | None, db: str | None, threads: int, tile: int
 ) -> Opened:
-    """Returns the network that `text` names: an exported file, a checkpoint, or a variant as `choose` finds it.
+    """Returns the network that `text` names: an exported file, a checkpoint, or a variant as in `choose`.
 
-    Raises UserError if there is none, if its weights are missing, or if this machine cannot run the file.
+    Raises UserError if there is no such network, if its weights are missing, or if this machine cannot run the file.
     """
     path = Path(expanded(text))
     if weights is None and not path.is_dir() and target_of(path) is not None:
@@ -100,8 +100,8 @@ def _of_file(path: Path, scale: int | None, threads: int, tile: int) -> Opened:
 def with_overlap(opened: Opened, images: Sequence[Image]) -> tuple[Upscaler, str]:
     """Returns the upscaler for `images` and a line about its tiles.
 
-    The overlap of the tiles is the distance in pixels that the network sees, where this is known. The line reports why
-    tiles change the result. It is '' if they do not.
+    The overlap of the tiles is the reach of the network, if the reach is known. The line explains why tiles change the
+    result. It is '' if they do not change it.
     """
     upscaler = opened.upscaler
     tiled = [image for image in images if len(upscaler.tiles(*image.size)) > 1]
@@ -144,9 +144,9 @@ def find_images(
 ) -> list[Image]:
     """Returns the images that `words` name: files, folders of images, and patterns with *, ? or **.
 
-    `output` is the folder of the upscaled images. If its name ends like that of an image file, it is the file for a
-    single image. Raises UserError if a word names no image, if an image cannot be used, or if two images would get the
-    same file.
+    `output` is the folder for the upscaled images. If it has the suffix of an image format, it is the file for a single
+    image. Raises UserError if a word names no image, if an image cannot be used, or if two images would be written to
+    the same file.
     """
     words = [expanded(word) for word in words]
     sources = list(dict.fromkeys(path for word in words for path in _files(word)))
@@ -193,7 +193,7 @@ def _files(word: str) -> list[Path]:
 
 
 def without_finished(images: Sequence[Image], *, overwrite: bool, skip: bool) -> list[Image]:
-    """Returns the images to upscale. With `skip`, images whose upscaled image exists are left out.
+    """Returns the images to upscale. If `skip`, leaves out the images whose upscaled image exists.
 
     Raises UserError if a file exists and neither `overwrite` nor `skip` is given, and if an image would replace one of
     the images to upscale.

@@ -90,7 +90,7 @@ class Variant:
         return self.weights
 
     def network(self) -> nn.Module:
-        """Returns the network with its weights. Raises UserError if it has none or they do not fit."""
+        """Returns the network with its weights. Raises UserError if the weights are missing or do not fit."""
         return self.loaded()[0]
 
     def loaded(self) -> tuple[nn.Module, Loaded]:
@@ -185,10 +185,10 @@ def of_checkpoint(path: Path) -> Variant | None:
 def validated(
     kind: type[Settings], values: dict[str, Any], options: dict[str, str], prefix: str = ""
 ) -> Settings:
-    """Returns an instance of the settings class `kind`. Raises UserError with one line for each wrong value.
+    """Returns an instance of the settings class `kind` with these `values`.
 
-    `options` maps fields to command-line options. A line begins with the option of the wrong field. If the field has
-    no option, the line begins with `prefix` and the name of the field.
+    Raises UserError with one line for each wrong value. `options` maps fields to command-line options. A line begins
+    with the option of the wrong field, or with `prefix` and the name of the field if it has no option.
     """
     try:
         return kind.model_validate(values)
@@ -266,10 +266,11 @@ def image_cache() -> Path:
 
 
 def remember(trial: TrialReference, measurements: Sequence[tuple[str, str, float]]) -> bool:
-    """Stores measurements (name, dataset, value) of a trial. Returns False if a newer attempt at the trial has begun.
+    """Stores measurements (name, dataset, value) of a trial.
 
-    A new value replaces the old one, which may have been measured on a busy machine. The latency that the sweep uses
-    as an objective or as a budget is never replaced.
+    Returns False if a newer attempt at the trial has begun. A new value replaces the old one, because the old one may
+    have been measured on a busy machine. The latency that the sweep uses as an objective or as a budget is never
+    replaced.
     """
     own = load_sweeps(trial.url, [trial.sweep]).get(FACT, pd.Series([""])).iloc[0]
     rows = [

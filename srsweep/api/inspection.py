@@ -34,9 +34,7 @@ PAGE = "inspect.html"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Inspected(Inspection):
-    """The result of `srsweep.inspect`: the data frames `scores`, `blocks`, `spectra`, `activations` and
-    `contributions`.
-    """
+    """The result of `srsweep.inspect`: the data frames `scores`, `blocks`, `spectra`, `activations`, `contributions`."""
 
     def figures(self) -> dict[str, Any]:
         """Returns the figures of the page by name, such as "psd-0" and "residual", as `plotly.graph_objects.Figure`."""
@@ -88,7 +86,8 @@ def inspect(
 
 
 def pair_of(image: Original, scale: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Returns `image` downscaled by `scale`, (h, w, 3), and `image` cropped to multiples of the scale, (s h, s w, 3).
+    """Returns the pair (low, high): `image` downscaled by `scale`, (h, w, 3), and cropped to multiples of it, (s h, s
+    w, 3).
 
     Raises UserError if the image cannot be read or is too small.
     """

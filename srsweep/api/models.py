@@ -39,7 +39,7 @@ class Model:
     device: torch.device
     """The device on which images are upscaled."""
     architecture: Architecture | None
-    """The family and the knobs. None if they are unknown, which only happens for an exported file."""
+    """The family and the knobs. None for an exported file whose network is unknown."""
     exported: ExportedFile | None = None
     """The exported file. None for a network in PyTorch."""
 
@@ -50,9 +50,9 @@ class Model:
         """Returns `image`, upscaled by `scale`, as the same kind of image.
 
         `image` is a PIL image of mode RGB or L, or a NumPy array uint8 of shape (H, W, 3) or (H, W). With `tile`, the
-        network processes squares of `tile` x `tile` pixels, each with a border, one after another. This saves memory.
-        With `self_ensemble`, the outputs for the eight flips and rotations of the image are averaged. Raises UserError
-        for any other kind of image, and if an exported file does not accept an image of this size.
+        network processes overlapping squares of `tile` x `tile` pixels one after another, to save memory. With
+        `self_ensemble`, the outputs for the eight flips and rotations of the image are averaged. Raises UserError for
+        any other kind of image, and if an exported file does not accept an image of this size.
         """
         if self.exported is not None:
             refuse(self.exported, size_of(image), tile)
@@ -101,16 +101,16 @@ def load(
 
     `source` is one of these:
 
-    - a trial, such as "first#11": SWEEP#NUMBER, whose weights are on this machine or in the object store of its sweep,
+    - a trial SWEEP#NUMBER, such as "first#11". Its weights are on this machine or in the object store of its sweep,
     - the output folder of `srsweep train`,
-    - a file that `srsweep export` wrote, such as "out/slwsr-d0af09ba_x4.onnx". It runs on the CPU,
+    - a file that `srsweep export` wrote, such as "out/slwsr-d0af09ba_x4.onnx", which runs on the CPU,
     - a checkpoint of srsweep, such as "best/attempt-1.pt",
     - a network, such as "imdn" or "slwsr n_feats=16", with the file `weights`.
 
     `weights` replaces the weights of a trial or a folder. It takes a checkpoint of srsweep or of the authors of a
-    paper. `scale` is the upscaling factor of a network that is named by its family; the default is 4. `db` is the URL
-    of the database of a trial; the default is the environment variable SRSWEEP_DB, or sqlite:///results.db if it is not
-    set. `device` is "auto", "cpu" or "cuda". Raises UserError if `source` names nothing that can be loaded.
+    paper. If `source` is a network, `scale` is its upscaling factor; the default is 4. `db` is the URL of the database
+    of a trial; the default is the environment variable SRSWEEP_DB, or sqlite:///results.db if it is not set. `device`
+    is "auto", "cpu" or "cuda". Raises UserError if `source` cannot be loaded.
     """
     text = expanded(os.fspath(source))
     path = Path(text)
@@ -139,10 +139,10 @@ def load(
 def network(family: str, /, *, scale: int = 4, **knobs: Any) -> nn.Module:
     """Returns a freshly initialised network of a family, such as `network("imdn", n_feats=16, scale=4)`.
 
-    `knobs` are the knobs of the family; `srsweep families imdn` lists them. All others keep the published default. The
-    network maps images (N, 3, H, W) in [0, 1] to (N, 3, scale * H, scale * W). Its weights come from the random numbers
-    of torch, so `torch.manual_seed` makes them repeatable. Raises UserError if there is no such family, knob or value, or
-    if the family does not support the scale.
+    `knobs` are the knobs of the family; `srsweep families imdn` lists them. All other knobs keep their published
+    defaults. The network maps images (N, 3, H, W) in [0, 1] to (N, 3, scale * H, scale * W). Its weights are drawn with
+    torch's random number generator, so `torch.manual_seed` makes them repeatable. Raises UserError if there is no such
+    family, knob or value, or if the family does not support the scale.
     """
     return architecture(family, knobs).network(scale)
 

@@ -1,4 +1,4 @@
-"""Upscales one image with a network. Images come as PIL images or as NumPy arrays and leave as the same kind."""
+"""Upscales one image with a network. The input is a PIL image or a NumPy array, and the output is of the same kind."""
 
 from typing import TypeVar
 
@@ -28,10 +28,10 @@ def upscaled(
 ) -> Picture:
     """Returns `image`, upscaled by `network` on `device`, as the same kind of image.
 
-    A gray image enters the network as three equal channels. The result is the luma of the output, as PIL converts RGB to
-    L. A PIL image keeps its `info`, such as a colour profile, as in PIL's own `resize`. `inference` explains `tile` and
-    `self_ensemble`. Raises UserError for any other kind of image, if the image does not fit in memory, or if the output
-    is not finite.
+    A gray image enters the network as three equal channels. The result is then the luma of the output, computed like
+    PIL's conversion of RGB to L. A PIL image keeps its `info`, such as a colour profile, as in PIL's own `resize`.
+    `inference` explains `tile` and `self_ensemble`. Raises UserError for any other kind of image, if the image does not
+    fit in memory, or if the output is not finite.
     """
     pixels = pixels_of(image)
     gray = pixels.ndim == 2
@@ -62,7 +62,7 @@ def size_of(image: Image.Image | NDArray[np.uint8]) -> tuple[int, int]:
 
 
 def pixels_of(image: object) -> NDArray[np.uint8]:
-    """Returns the pixels uint8 (H, W, 3) or (H, W) of an image. Raises UserError if it is of another kind."""
+    """Returns the pixels of an image: uint8 of shape (H, W, 3) or (H, W). Raises UserError for any other kind of image."""
     if isinstance(image, Image.Image):
         if image.mode not in MODES:
             raise UserError(

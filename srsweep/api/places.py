@@ -18,7 +18,7 @@ SweepConfig."""
 
 
 def database_url(db: str | None) -> str | None:
-    """Returns `db`, or the URL in the environment variable SRSWEEP_DB if `db` is None. None if neither is given."""
+    """Returns `db`, or the URL in the environment variable SRSWEEP_DB if `db` is None. Returns None if neither is given."""
     return db or os.environ.get(STORAGE_VARIABLE) or None
 
 
@@ -29,7 +29,7 @@ def located(names: tuple[str | os.PathLike[str], ...], db: str | None) -> tuple[
 
 @contextmanager
 def configured(source: Source) -> Iterator[SweepConfig]:
-    """Yields the sweep that `source` describes. A UserError in the block names the line in the sweep file."""
+    """Yields the sweep that `source` describes. A UserError in the `with` block gets the line number in the sweep file."""
     if isinstance(source, SweepConfig):
         yield source
     elif isinstance(source, Mapping):

@@ -28,10 +28,10 @@ def trials(
 
     Each of `sweeps` is the name of a sweep, or a sweep file. If none is given, the trials of all sweeps are returned.
     `db` is the URL of the database. The default is the environment variable SRSWEEP_DB, otherwise the database of the
-    first sweep file, otherwise sqlite:///results.db. Columns: sweep, number, state, family, label, seed, step, psnr_y
-    and ssim_y (on the validation images), one column per cost and per measured latency, and others that docs/api.md
-    lists. With `knobs`, each knob has a column too, such as knob_n_feats. Raises UserError if there is no such sweep or
-    database.
+    first sweep file, otherwise sqlite:///results.db. The columns are sweep, number, state, family, label, seed, step,
+    psnr_y and ssim_y (on the validation images), one column per cost and per measured latency, and others that
+    docs/api.md lists. With `knobs`, each knob has a column too, such as knob_n_feats. Raises UserError if there is no
+    such sweep or database.
     """
     names, url = located(sweeps, db)
     frame = _with_whole_costs(load_trials(url, names or None))
@@ -51,10 +51,10 @@ def pareto(
 ) -> pd.DataFrame:
     """Returns the Pareto front of a sweep, one row per trial, the cheapest first, as `srsweep front --csv` prints it.
 
-    `sweep` is the name of a sweep, or a sweep file. `objectives` replace the sweep's own: names such as
-    ["psnr_y", "params"], of which qualities are maximized and all others minimized, or a mapping from names to
-    "maximize" or "minimize". With `int8`, the PSNR after INT8 quantisation takes the place of psnr_y. `db` is the URL of
-    the database. Raises UserError if there is no such sweep, objective or database.
+    `sweep` is the name of a sweep, or a sweep file. `objectives` replace the sweep's own. They are a mapping from names
+    to "maximize" or "minimize", or a list of names such as ["psnr_y", "params"]. In a list, qualities are maximized and
+    all others are minimized. With `int8`, the PSNR after INT8 quantisation takes the place of psnr_y. `db` is the URL
+    of the database. Raises UserError if there is no such sweep, objective or database.
     """
     (name,), url = located((sweep,), db)
     wanted = [objectives] if isinstance(objectives, str) else objectives
@@ -73,8 +73,8 @@ def compare(
     Each of `sweeps` is the name of a sweep, or a sweep file. `objectives` are as for `pareto`. The default is the
     objectives that all sweeps share. `budgets` are upper limits on the first objective that is not a quality. `db` is
     the URL of the database. Returns the data frames `summary`, `fronts`, `budgets` and `settings`, and the lines
-    `notes`. Raises UserError if the sweeps cannot be compared: they have different scales, different validation images
-    or no common objective.
+    `notes`. Raises UserError if the sweeps cannot be compared, because they have different scales, different validation
+    images or no common objective.
     """
     names, url = located(sweeps, db)
     wanted = [objectives] if isinstance(objectives, str) else objectives

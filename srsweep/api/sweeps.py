@@ -16,7 +16,7 @@ from sweeps.run import DriverName, run_sweep
 
 @with_user_errors
 def check(config: Source) -> dict[str, Any]:
-    """Returns what a sweep would do, as `srsweep check` prints it: facts by name, such as "feasible" or "expected time".
+    """Returns the facts that `srsweep check` prints about a sweep, by name, such as "feasible" or "expected time".
 
     `config` is the path of a sweep file, its settings as a mapping, or a SweepConfig. No trial is trained. Raises
     UserError with one line for each mistake.
@@ -37,7 +37,7 @@ def run(
     """Runs a sweep to its end, or resumes it, and returns its trials as `srsweep.trials` does.
 
     `config` is the path of a sweep file, its settings as a mapping, or a SweepConfig. `trials` replaces search.trials.
-    `driver` is "local" or "ray". `address` is the address of a Ray cluster. With `progress`, the progress is shown on
+    `driver` is "local" or "ray". `address` is the address of a Ray cluster. If `progress`, shows the progress on
     stdout.
 
     Raises UserError for a mistake in the settings or the images, SweepTaken if another process runs the sweep,

@@ -45,23 +45,23 @@ from sweeps.train.settings import TrainSettings, heaviest
 from sweeps.train.teacher import largest_teacher
 
 SHOWN = ("params", "multadds", "activations", "num_convs", "memory")
-"""Costs whose range is shown."""
+"""Costs whose range `check` shows."""
 MAX_SEARCHED = 20_000
-"""Largest number of knob combinations in a space that is searched for unused values."""
+"""Maximum size of a space, in knob combinations, that is searched for unused values."""
 COUNTED = 500
-"""Number of architectures to sample from a large space to estimate the feasible share."""
+"""Number of architectures that are sampled from a large space to estimate the feasible share."""
 COUNTING_SECONDS = 10
 """Time limit, in seconds, for sampling the COUNTED architectures."""
 ENOUGH = 30
-"""Smallest number of architectures to sample, whatever the time limit, and largest number to draw from a cost table."""
+"""Minimum number of architectures to sample, regardless of time, and maximum number to draw from a cost table."""
 TIMED_MULTADDS = 2e10
-"""Largest number of multiply-adds of a training step that `check` times on a CPU. It takes about a second."""
+"""Maximum number of multiply-adds of a training step that `check` times on a CPU. Such a step takes about a second."""
 TIMED_PIXELS = 2e6
-"""Largest number of high-resolution pixels of a training step that `check` times on a CPU."""
+"""Maximum number of high-resolution pixels of a training step that `check` times on a CPU."""
 TIMING_SECONDS = 20
-"""Seconds after which `check` starts to time no further network."""
+"""Seconds after which `check` does not start to time another network."""
 TRIES = 3
-"""Largest number of timings of the networks if other processes use the machine."""
+"""Maximum number of times that the networks are timed if other processes use the machine."""
 
 
 @click.command()
@@ -91,8 +91,8 @@ def check(file: Path, form: Format | None) -> None:
 def describe(config: SweepConfig) -> dict[str, Any]:
     """Returns facts about a sweep by name, such as 'feasible' or 'expected time', as JSON types.
 
-    Raises UserError if no architecture is feasible, if the images cannot be used, or if the database holds the sweep with
-    other settings or images. A missing image set is named in 'data' instead: the sweep may run on another machine.
+    Raises UserError if no architecture is feasible, if the images cannot be used, or if the database holds the sweep
+    with other settings or images. If an image set is missing on this machine, 'data' names it.
     """
     ready = prepare(config, sample=True, elsewhere=True)
     _refuse_stored(config, ready.split)
@@ -196,7 +196,7 @@ def _advice(config: SweepConfig) -> str:
 
 
 def _unfinished_at_a_rung(train: TrainSettings, config: SweepConfig) -> bool:
-    """Returns whether the learning rate anneals at the end of a training but not at each rung."""
+    """Returns whether the learning rate is annealed at the end of training but not at each rung."""
     anneals = train.schedule in ("cosine", "one_cycle", "cosine_restarts")
     return anneals and not {*config.rungs[:-1]} <= {*(train.restarts or ())}
 
@@ -209,7 +209,7 @@ def _unused(config: SweepConfig) -> str:
 
 
 def _data(ready: Ready) -> str:
-    """Describes the images in one line, or names a set that is missing."""
+    """Describes the images in one line, or names the missing set."""
     if ready.split is None:
         return f"not found: {ready.missing_set}; the sweep needs it to run"
     return ready.split.description
@@ -255,7 +255,7 @@ def _multiply_adds(config: SweepConfig, allowed: list[Architecture]) -> float:
 
 
 def _step_pixels(config: SweepConfig) -> float:
-    """Returns the low-resolution pixels in the batch of one step, as a mean over steps and recipes."""
+    """Returns the low-resolution pixels in the batch of one step, averaged over steps and recipes."""
     return fmean(each.mean_patch_area * each.batch_size for each in config.trainings)
 
 
@@ -288,15 +288,15 @@ def _expected_time(config: SweepConfig, allowed: list[Architecture]) -> str:
 
 
 class TooLarge(Exception):  # noqa: N818 - reads as what happened
-    """The error of a training step that needs more memory than this machine has."""
+    """Raised for a training step that needs more memory than this machine has."""
 
 
 def _time_step(config: SweepConfig, architecture: Architecture) -> float:
     """Returns the duration of one training step in seconds. Raises TooLarge if the step does not fit into memory.
 
-    If a step would take the CPU very long, a smaller batch is timed, and the duration is multiplied. With patch stages,
-    a step with the largest patches is timed, and the result is for patches of mean area. If the sweep searches training
-    settings, those that need the most memory are timed.
+    If a step would take very long on the CPU, a smaller batch is timed, and the duration is scaled up. With patch
+    stages, a step with the largest patches is timed, and the duration is scaled to patches of mean area. If the sweep
+    searches training settings, those that need the most memory are timed.
     """
     train, scale = heaviest(config.trainings), config.scale
     on_cuda = pick_device(train.device).type == "cuda"
@@ -329,9 +329,9 @@ def _time_step(config: SweepConfig, architecture: Architecture) -> float:
 def _seconds(
     config: SweepConfig, allowed: list[Architecture], slots: int
 ) -> tuple[float, OtherLoad]:
-    """Returns the expected seconds of the whole sweep with `slots` trials at once, and the load of other processes.
+    """Returns the expected seconds of the whole sweep with `slots` parallel trials, and the load of other processes.
 
-    It times steps of the networks with the median and the largest Mult-Adds. Other computations of this user pause.
+    Times the networks with the median and the largest Mult-Adds. Your other srsweep processes pause meanwhile.
     """
     ranked = sorted(allowed, key=lambda a: costs(a, config.scale)["multadds"])
     threads = threads_here(config.resources.threads)

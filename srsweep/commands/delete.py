@@ -52,10 +52,10 @@ def delete(name: str, yes: bool, db: str | None) -> None:
 
 
 def _checkpoints(url: str, sweep: str, numbers: list[int]) -> tuple[list[Path], str]:
-    """Returns the checkpoints of the trials `numbers` on this machine, and words about them.
+    """Returns the checkpoints of the trials `numbers` on this machine, and a phrase about them.
 
-    Only files that srsweep names itself are returned, because the folder comes from the database, which others may have
-    written.
+    The folder comes from the database, which somebody else may have written. Only files with names that srsweep gives
+    are therefore returned.
     """
     try:
         config = stored_config(url, sweep)

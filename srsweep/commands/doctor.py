@@ -12,7 +12,7 @@ from srsweep.errors import RunFailed, say
 from srsweep.options import DATABASE_ALONE, ExpandedPath, locate, print_table, tabular
 
 MARKS = {"ok": "ok", "missing": "-", "problem": "!!"}
-"""The mark that the table shows for each state."""
+"""Maps each state to its mark in the table."""
 
 
 @click.command()

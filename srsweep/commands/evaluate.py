@@ -171,7 +171,7 @@ def _measure(
     self_ensemble: bool,
     tile: int | None,
 ) -> list[Measured]:
-    """Returns the network's scores on each set. With `self_ensemble`, the ensemble's scores follow for each set."""
+    """Returns the network's scores on each set. If `self_ensemble`, the ensemble's scores follow those of each set."""
     device = pick_device("auto")
     network = network.to(device)
     return [
@@ -226,7 +226,7 @@ def _image_rows(variant: Variant, one: Measured) -> list[dict[str, object]]:
 
 
 def _remember(trial: TrialReference, measured: Sequence[Measured]) -> None:
-    """Stores PSNR and SSIM for each set and image. Leaves out the ensemble, which costs eight forward passes."""
+    """Stores PSNR and SSIM for each set and image. Leaves out the self-ensemble, which costs eight forward passes."""
     rows = []
     for one in measured:
         if one.ensemble:

@@ -150,7 +150,7 @@ def export(  # noqa: PLR0913 - one parameter an option
 
 
 def _refuse_same_files(variants: Sequence[Variant]) -> None:
-    """Raises UserError if two variants are the same network. Their files would overwrite each other."""
+    """Raises UserError if two variants are the same network, because their files would overwrite each other."""
     first: dict[tuple[str, int], Variant] = {}
     for each in variants:
         other = first.setdefault((each.architecture.key, each.scale), each)

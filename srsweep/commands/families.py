@@ -1,4 +1,4 @@
-"""The command `families`: lists families, their knobs, and the counts that papers print."""
+"""The command `families`: lists the families, their knobs, and the costs that papers print."""
 
 import shutil
 import textwrap
@@ -59,7 +59,7 @@ def families(family: str | None, published: bool, form: Format | None) -> None:
 
 
 def _print_published(rows: list[dict[str, Any]], form: Format | None) -> None:
-    """Prints the table. For people, each caveat and rule of counting is a numbered note below it."""
+    """Prints the table. In the form for people, numbered notes below it hold the caveats and counting rules."""
     if form is not None:
         print_table(pd.DataFrame(rows), form)
         return

@@ -98,7 +98,7 @@ def init(output: Path, replace: bool, **given: str | None) -> None:
 
 
 def _answers(given: dict[str, str | None]) -> Answers:
-    """Returns the answers. Each comes from an option, from the person's typing, or from the defaults."""
+    """Returns the answers. Each comes from an option, from the keyboard, or from the defaults."""
     found = {}
     for name, read in READERS.items():
         option = given[name]
@@ -125,7 +125,7 @@ def _read(option: str, read: Callable[[str], Any], text: str) -> Any:
 
 
 def _asked(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Wraps `read` for click, which asks again after a wrong answer."""
+    """Wraps `read` so that click asks again after a wrong answer."""
 
     def answer(text: str) -> Any:
         try:
@@ -167,7 +167,8 @@ READERS: dict[str, Callable[[str], Any]] = {
     "device": _device,
     "time": parse_duration,
 }
-"""The questions in their order, and the functions that read the answers. They raise UserError for a wrong answer."""
+"""The questions in order, each with the function that reads its answer. The function raises UserError for a wrong
+answer."""
 
 
 def _check(text: str, output: Path) -> SweepConfig:

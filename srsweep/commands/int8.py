@@ -75,7 +75,8 @@ def int8(
 
 
 def _before(name: str, variant: Variant) -> Variant:
-    """Returns the variant without rounding: `variant` itself, or the variant whose weights its training started from.
+    """Returns the variant without rounding: `variant` itself, or the variant from whose weights its fine-tuning
+    started.
 
     Raises UserError if the training run with rounding started from random weights.
     """

@@ -31,8 +31,9 @@ from sweeps.measure.latency import Latency, torch_latency
 
 
 class _OrImport(click.Command):
-    """The command `latency`, or `latency import` if the first word is `import`. Write ./import for a folder of this
-    name.
+    """The command `latency`, or `latency import` if the first word is `import`.
+
+    A folder of that name must be written as ./import.
     """
 
     def make_context(
@@ -42,7 +43,7 @@ class _OrImport(click.Command):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        """Parses `args` with the command that they call."""
+        """Parses `args` with `latency` or with `latency import`."""
         if args[:1] == [str(import_latency.name)]:
             name = f"{info_name} {args[0]}"
             return import_latency.make_context(name, args[1:], parent, **extra)
@@ -148,7 +149,7 @@ def _row(variant: Variant, measured: Latency) -> dict[str, object]:
 
 
 def _refuse_conditions() -> None:
-    """Raises UserError if an option of the measurement is given, because --replace measures as the sweep did."""
+    """Raises UserError if an option of the measurement is given. --replace uses the settings of the sweep instead."""
     context = click.get_current_context()
     for name in ("scale", "device", "runtime", "dtype", "threads", "size"):
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
@@ -158,7 +159,10 @@ def _refuse_conditions() -> None:
 
 
 def _replace(words: Sequence[str], db: str | None, form: Format | None) -> None:
-    """Measures the latency of trials again, as their sweep did, and prints it. Raises RunFailed if it is unreliable."""
+    """Measures the latency of trials again, as their sweep did, and prints it.
+
+    Raises RunFailed if a latency is unreliable.
+    """
     rows, failures = [], []
     try:
         for again in latencies_of(words, db):

@@ -96,13 +96,13 @@ def pack(file: Path, seconds: float, most: int | None, form: Format | None) -> N
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
-    """The device to measure on, and the largest number of parallel trials."""
+    """The device to measure on, and the maximum number of parallel trials."""
 
     plan: Plan
     site: Site | None
     """The GPU to measure on, or None to measure on the CPU."""
     most: int
-    """Largest number of parallel trials."""
+    """Maximum number of parallel trials."""
 
     def measure(self, seconds: float) -> Ladder:
         """Measures the throughput at each degree of parallelism, for `seconds` seconds each, and returns all results.
@@ -128,7 +128,7 @@ class Bench:
         return f"{cores} core{'s' * (cores > 1)} without a GPU"
 
     def table(self, ladder: Ladder) -> pd.DataFrame:
-        """Returns one row for each number of trials that was measured."""
+        """Returns one row for each measured number of parallel trials."""
         gpu: Gpu | None = None if self.site is None else self.site.gpu
         lowered = pick_autocast("auto", torch.device("cpu"))
         predicted = predicted_bytes(self.plan.middle, self.plan.load(gpu, lowered=lowered))
@@ -149,14 +149,17 @@ class Bench:
         return pd.DataFrame(rows)
 
     def advice(self, ladder: Ladder) -> str:
-        """Returns the line `resources: {...}` for the sweep file. If the measurement ended early, a line above explains
-        why.
+        """Returns the line `resources: {...}` for the sweep file.
+
+        If the measurement ended early, a line above it explains why.
         """
         lines = [f"ended early: {ladder.failure}"] if ladder.failure else []
         return "\n".join([*lines, f"resources: {{{self._settings(ladder.best)}}}"])
 
     def _settings(self, best: Rung) -> str:
-        """Returns settings that make `srsweep run` use the parallel trials and threads of `best` on this machine."""
+        """Returns settings with which `srsweep run` uses the number of parallel trials and threads of `best` on this
+        machine.
+        """
         gpu = 0.0
         if self.site is not None:
             gpu = 1.0 if best.trials == 1 else share_of(best.trials)

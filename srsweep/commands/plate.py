@@ -1,4 +1,4 @@
-"""The command `plate`: shows one part of an image from bicubic upscaling, several networks and the original."""
+"""The command `plate`: compares one part of an image from bicubic upscaling, several networks and the original."""
 
 import re
 from pathlib import Path

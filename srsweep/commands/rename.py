@@ -67,7 +67,7 @@ def rename(name: str, new: str, db: str | None) -> None:
 
 
 def _folders(url: str, sweep: str, new: str) -> tuple[Path | None, Path | None]:
-    """Returns the folder of the sweep's checkpoints on this machine, before and after the renaming.
+    """Returns the folders of the sweep's checkpoints on this machine: the one before and the one after the renaming.
 
     Both are None if the sweep has no readable settings.
 

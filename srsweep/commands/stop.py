@@ -76,7 +76,7 @@ def _ask(sweep: str, driver: Driver) -> None:
 
 
 def _signal_for(process: int) -> signal.Signals:
-    """Returns SIGINT, or SIGTERM for a process that ignores SIGINT, such as a background job of a script."""
+    """Returns SIGINT, or SIGTERM if the process ignores SIGINT, as a background job of a script does."""
     try:
         status = Path(f"/proc/{process}/status").read_text()
     except OSError:

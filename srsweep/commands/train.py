@@ -156,7 +156,7 @@ def train(  # noqa: PLR0913 - one parameter an option
 
 
 def _changed(changes: tuple[str, ...]) -> dict[str, object]:
-    """Returns the settings that --set gives, by name. Raises UserError for a name that neither section has."""
+    """Returns the settings of --set by name. Raises UserError for a name that neither `train` nor `data` has."""
     known = [*TrainSettings.model_fields, *DataSettings.model_fields]
     values: dict[str, object] = {}
     for text in changes:
@@ -174,7 +174,7 @@ def _changed(changes: tuple[str, ...]) -> dict[str, object]:
 def _with_weights(
     changed: Mapping[str, object], start: str | None, teacher: str | None, db: str | None
 ) -> dict[str, object]:
-    """Returns the settings that --set gives, with `warm_start` and `distill` as --from and --teacher give them."""
+    """Returns the settings of --set, with `warm_start` and `distill` taken from --from and --teacher."""
     given = {"warm_start": ("--from", start), "distill": ("--teacher", teacher)}
     found = dict(changed)
     for key, (option, text) in given.items():
@@ -284,7 +284,7 @@ def _train(variant: Variant, folder: Path) -> None:
 
 @contextmanager
 def _opened(variant: Variant, folder: Path) -> Iterator[None]:
-    """Opens the images, prints what they are, and writes `variant.json`.
+    """Opens the images, describes them on stderr, and writes `variant.json`.
 
     Raises UserError before anything is written if the images cannot be used or if the folder holds another training
     run.
@@ -300,9 +300,9 @@ def _opened(variant: Variant, folder: Path) -> Iterator[None]:
 
 
 def _started(variant: Variant, folder: Path) -> list[str]:
-    """Returns a line about the weights that a new run starts from, if any. Raises UserError if they do not fit.
+    """Returns lines about the weights that a new run starts from, if any. Raises UserError if they do not fit.
 
-    A training run that `folder` already holds no longer needs them.
+    A training run that `folder` already holds no longer needs these weights.
     """
     path = variant.train.warm_start
     if checkpoint_path(folder, 1).exists():
@@ -318,7 +318,7 @@ def _started(variant: Variant, folder: Path) -> list[str]:
 
 
 def _show(record: Record, bar: Bar, task: TaskID, full: int) -> None:
-    """Advances the bar to a record, and prints a line for an evaluation. Raises RunFailed for a failed outcome."""
+    """Advances the bar to the record's step. Prints a line for an evaluation. Raises RunFailed for a failed outcome."""
     if isinstance(record, Progress):
         bar.update(task, completed=record.step, note=f"loss {record.loss:.4f}")
     elif isinstance(record, Evaluation):

@@ -18,7 +18,7 @@ from sweeps.machine import num_cores
 from sweeps.messages import redacted
 
 SMALLEST_TILE = 16
-"""Smallest side of a tile that the option takes, in pixels."""
+"""Minimum side of a tile, in pixels, that the option accepts."""
 
 
 @click.command()
@@ -127,7 +127,7 @@ def _padded(upscaler: Upscaler, images: list[Image]) -> str:
 
 
 def _enlarge_all(upscaler: Upscaler, images: list[Image]) -> None:
-    """Upscales the images one by one. Raises RunFailed, with a line for each, if some cannot be upscaled."""
+    """Upscales the images one by one. If some cannot be upscaled, raises RunFailed with a line for each of them."""
     failures = []
     total = sum(len(upscaler.tiles(*image.size)) for image in images)
     with progress_bar("tiles, image {task.fields[note]}") as bar:
@@ -154,7 +154,7 @@ def _enlarge_all(upscaler: Upscaler, images: list[Image]) -> None:
 
 
 def _enlarged(upscaler: Upscaler, image: Image, tick: Callable[[], None]) -> Picture:
-    """Returns the upscaled picture. Raises UserError if memory does not suffice, and NotFinite as `upscaler` does."""
+    """Returns the upscaled picture. Raises UserError if there is too little memory, and NotFinite as `upscaler` does."""
     picture = read_picture(image.source)
     try:
         colours = upscaler.enlarged(picture.colours, tick)
