@@ -13,7 +13,7 @@ COMMANDS = {
     "init": "Write a sweep file from the answers to five questions.",
     "schema": "Print the JSON schema of sweep files.",
     "check": "Check a sweep file and show what the sweep would do.",
-    "pack": "Measure how many trials to run at once on this machine.",
+    "pack": "Measure how many trials to run in parallel on this machine.",
     "families": "List all network families, or the knobs of one family.",
     "claims": "Report which claims of the four papers hold in your training runs.",
     "cost": "Count the costs of a network.",

@@ -51,8 +51,8 @@ def design(
     """Choose representative networks from a search space and export them for timing.
 
     FILE is the sweep file, and the networks meet its limits. The choice starts with the most typical network of each
-    family, then repeatedly adds the network whose operators differ most from those already chosen. The networks have
-    random weights, because a latency does not depend on the weights.
+    family, then repeatedly adds the network whose operators differ most from those of the networks already chosen. The
+    networks have random weights, because a latency does not depend on the weights.
 
     \b
     srsweep device design sweep.yaml --to litert --size 320x180 -o bench

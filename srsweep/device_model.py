@@ -51,7 +51,7 @@ Sample = tuple[Architecture, int, float]
     "words",
     metavar="WORDS",
     default="",
-    help="Words that choose the latencies if SOURCE has several, such as 'gpu int8'.",
+    help="Words from the name of the latency to use if SOURCE has several, such as 'gpu int8'.",
 )
 @click.option(
     "--networks",
@@ -72,10 +72,10 @@ def model(
 ) -> None:
     """Fit a latency model to a device's measurements and report its error.
 
-    SOURCE is a CSV file of `srsweep device pull`, or a sweep whose trials have an imported latency. The networks named
-    in a CSV file are looked up through the model cards in its folder, otherwise among the trials in the database.
+    SOURCE is a CSV file of `srsweep device pull`, or a sweep whose trials have an imported latency. The networks in a
+    CSV file are looked up in the model cards in its folder, and then among the trials in the database.
 
-    The model has one rate for each kind of operator: milliseconds for each unit of its work. The error comes from
+    The model has one rate for each kind of operator: milliseconds per unit of work. The error comes from
     cross-validation: each network is predicted by a model that was fitted without it. The table has one row for each
     network.
 

@@ -33,8 +33,8 @@ from sweeps.store.store import Store
 @click.option(
     "--scale",
     type=click.Choice(SCALES),
-    help="Upscaling factor of networks given as FAMILY KNOB=VALUE. Default: that of the model, "
-    "otherwise 4. A sweep has a scale of its own.",
+    help="Upscaling factor of networks given as FAMILY KNOB=VALUE. Default: the scale of the model, "
+    "otherwise 4. Leave the option out for a sweep, which has its own scale.",
 )
 @DATABASE
 @tabular
@@ -47,9 +47,9 @@ def predict(
     FAMILY KNOB=VALUE..., with alternatives such as 'n_feats=16|32'. For networks given this way, the
     prediction is only printed.
 
-    For a sweep, a prediction is stored for each complete trial, under a name with the word `predicted`, so that it
-    never mixes with a measured latency. Use that word to refer to it in `srsweep front` and `srsweep select`. A
-    prediction of an older model is replaced.
+    For a sweep, a prediction is stored for each complete trial. Its name contains the word `predicted`, so predictions
+    never mix with measured latencies. Use this word to refer to the prediction in `srsweep front` and `srsweep select`.
+    Predictions of an older model are replaced.
 
     \b
     srsweep device predict pixel.json slwsr 'n_feats=16|32' compression=all

@@ -56,11 +56,11 @@ def push(
 ) -> None:
     """Copy exported files and a benchmark program to a device.
 
-    FOLDER holds files of `srsweep device design` or `srsweep export`. Only files that the benchmark program can run
-    are copied. The command also writes a script to FOLDER, `run.sh`, that times the files.
+    FOLDER holds files of `srsweep device design` or `srsweep export`. Only files that the benchmark program can run are
+    copied. The command also writes `run.sh`, a script that times the files, to FOLDER.
 
-    Without adb, the program is also copied into FOLDER. Copy FOLDER to the device, run `sh run.sh` there, and
-    copy its folder `results` back.
+    Without adb, the program is also copied into FOLDER. Then copy FOLDER to the device, run `sh run.sh` there, and copy
+    its folder `results` back.
 
     \b
     srsweep device push bench --program ./benchmark_model
@@ -110,9 +110,8 @@ def _remote(folder: Path) -> str:
 @click.option(
     "--delegate",
     metavar="NAME",
-    help="Backend (delegate), by the benchmark program's name for it: xnnpack, gpu, nnapi, npu, opencl, "
-    "vulkan or cpu. "
-    "Default: the usual one of the program, xnnpack or cpu.",
+    help="Backend (delegate), as the benchmark program names it: xnnpack, gpu, nnapi, npu, opencl, vulkan "
+    "or cpu. Default: the program's usual backend, xnnpack or cpu.",
 )
 @THREADS
 @click.option(
@@ -143,7 +142,8 @@ def run(  # noqa: PLR0913 - one parameter an option
     """Time the files that `srsweep device push` copied to the device.
 
     If the command stops midway, run it again: files that already have a result are skipped. Results are kept separately
-    for each delegate and thread count. To try another one, run the command again with that option.
+    for each delegate and thread count. To try another delegate or thread count, run the command again with --delegate
+    or --threads.
 
     \b
     srsweep device run bench --delegate gpu --threads 4

@@ -31,7 +31,7 @@ KEY = re.compile(r"[0-9a-f]{8,16}")
 @click.option(
     "--delegate",
     metavar="NAME",
-    help="Backend (delegate), by the runtime's name for it, such as cpu, xnnpack, gpu or npu.",
+    help="Backend (delegate), as the runtime names it, such as cpu, xnnpack, gpu or npu.",
 )
 @click.option("--dtype", metavar="NAME", help="Precision of the files, such as float32 or int8.")
 @click.option("--size", metavar="WxH", help="Width and height of the input image in pixels.")
@@ -42,10 +42,10 @@ KEY = re.compile(r"[0-9a-f]{8,16}")
     metavar="NAME",
     multiple=True,
     help="Store the latencies for trials of this sweep only. Default: all sweeps. Repeat the option for "
-    "several.",
+    "several sweeps.",
 )
 @click.option(
-    "--replace", is_flag=True, help="Replace latencies of the same device and conditions."
+    "--replace", is_flag=True, help="Replace stored latencies of the same device and conditions."
 )
 @DATABASE
 @tabular
@@ -64,16 +64,17 @@ def import_latency(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Store latencies that were measured on another device, such as a phone.
 
-    FILE is a CSV file with a header row. The column `latency_ms` holds the median in milliseconds. The network is named
-    by one of these columns: `file` (a file of `srsweep export`), `trial` (SWEEP#NUMBER) or `architecture` (the
-    network's key in the database). `lower_ms`, `upper_ms` (the quartiles) and `runs` may be left out.
+    FILE is a CSV file with a header row. The column `latency_ms` holds the median in milliseconds. One of these columns
+    names the network: `file` (a file of `srsweep export`), `trial` (SWEEP#NUMBER) or `architecture` (the network's key
+    in the database). The columns `lower_ms` and `upper_ms` (the quartiles) and `runs` are optional.
 
     Give device, runtime, delegate, dtype, size and threads either as a column or as an option. The dtype is read
     from the file name, and so is the size if the file has a fixed input size. All six become part of the stored
     latency's name, so that different measurements never mix. A latency is stored for each complete trial of the
     network. Refer to it in `srsweep front` and `srsweep select` by words from its name.
 
-    Nothing is stored if a row is wrong, or if another value is stored already and --replace is not given.
+    If any row is wrong, nothing is stored. Without --replace, nothing is stored if another value is already stored for
+    one of the trials.
 
     \b
     srsweep latency import pixel.csv --device "Pixel 9" --runtime "LiteRT 2.3" --delegate gpu --threads 1

@@ -130,8 +130,8 @@ metadata:
     # predicted_latency: 30 ms (on a phone; needs device: FILE of `srsweep device model`).
     budget: {_flow(budget)}
 
-    # At most so many trials, and at most so many hours of training of all trials together: {format_duration(answers.seconds)} with
-    # {at_once} at once.
+    # The sweep ends after these trials, or after these hours of training, summed over all trials. That is
+    # {format_duration(answers.seconds)} with {at_once} trial{"s in parallel" if at_once > 1 else " at a time"}.
     search: {{sampler: pareto, trials: {TRIALS}, hours: {hours * at_once:.4g}}}
 
     # How each network is trained. More steps give better networks and fewer trials.

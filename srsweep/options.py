@@ -65,7 +65,7 @@ VERBOSE = click.option(
     "-v",
     "--verbose",
     is_flag=True,
-    help="Also show when each worker starts a trial, and each evaluation.",
+    help="Also show each evaluation, and when a worker starts a trial.",
 )
 LOG = click.option(
     "--log",

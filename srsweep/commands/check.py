@@ -70,11 +70,11 @@ TRIES = 3
 def check(file: Path, form: Format | None) -> None:
     """Check a sweep file and show what the sweep would do.
 
-    FILE is the sweep file. The command shows the size of the search space, the share of it within the
-    budget, the range of each cost and the expected time. No trial is trained.
+    FILE is the sweep file. The command shows the size of the search space, the share of networks within the budget, the
+    range of each cost and the expected time. No trial is trained.
 
-    To estimate the time, the command times a few training steps. Your other srsweep processes on this
-    machine pause meanwhile. If other processes use the cores, the command shows their load and no expected time.
+    To estimate the time, the command times a few training steps. Your other srsweep processes on this machine pause
+    meanwhile. If other processes use the cores, the command shows their load instead of an expected time.
     """
     config = read_file(file)
     with by_line(file):

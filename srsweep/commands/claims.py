@@ -20,13 +20,14 @@ LEFT_OUT = ["source", "steps", "printed_db", "seeds_for_printed", "claim_verdict
 def claims(names: tuple[str, ...], db: str | None, form: Format | None) -> None:
     """Report which claims of the four papers hold in your training runs.
 
-    CLAIM is the name of a claim, such as pool. Without it, the command lists all claims. Each row compares the design
-    that a paper prefers with another design, seed by seed. It shows the mean difference of PSNR-Y (in dB, on the
+    CLAIM is the name of a claim, such as pool. Without CLAIM, the command lists all claims. Each row compares the
+    design that a paper prefers with another design, seed by seed. It shows the mean difference of PSNR-Y (in dB, on the
     validation images) and the 95 % interval of this difference. A comparison holds if the interval lies above 0, and
-    does not hold if it lies below 0. Otherwise the result is inconclusive, and seeds_needed estimates how many seeds
-    would settle it with a probability of 80 %. A line for each claim follows.
+    does not hold if it lies below 0. Otherwise the verdict is "cannot be told", and seeds_needed estimates how many
+    seeds would settle the comparison with a probability of 80 %. Below the table, the command prints a line for each
+    claim.
 
-    Run the sweep files in configs/claims to train these designs. docs/claims.md says what short training runs can
+    Run the sweep files in configs/claims to train these designs. docs/claims.md explains what short training runs can
     show.
     """
     known = {claim.name: claim for claim in CLAIMS}

@@ -23,7 +23,8 @@ from srsweep.pareto_front import named_objectives
     "--budgets",
     metavar="50k,150k",
     help="Budgets at which the best networks are compared. They limit the first cost among the "
-    "objectives, such as params. Default: round numbers between the cheapest and the most expensive network of the fronts.",
+    "objectives, such as params. Default: round numbers between the costs of the cheapest and the most "
+    "expensive network on the fronts.",
 )
 @DATABASE
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, without rounding.")
@@ -36,9 +37,9 @@ def compare(
 ) -> None:
     """Compare the fronts of two or more sweeps.
 
-    SWEEP is the name of a sweep, or a sweep file. All sweeps are in one database; `srsweep merge` copies sweeps from
-    another one. The command prints the fronts side by side, marks networks that another sweep dominates, and gives the
-    hypervolume of each front as a share of the hypervolume of all fronts together. It also prints the best network of
+    SWEEP is the name of a sweep, or a sweep file. All sweeps must be in one database; `srsweep merge` copies sweeps
+    from another one. The command prints the fronts side by side, marks networks that another sweep dominates, and gives
+    the hypervolume of each front as a share of the joint hypervolume of all fronts. It also prints the best network of
     each sweep at equal budgets, and the settings that differ. Sweeps with different scales or validation images are
     refused, because PSNR cannot be compared there.
 

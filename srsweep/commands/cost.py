@@ -21,9 +21,9 @@ from srsweep.options import parse_architectures, print_table, tabular
 def cost(family: str, knob_values: tuple[str, ...], scale: int, form: Format | None) -> None:
     """Count the costs of a network.
 
-    The counts are exact and need no training. A knob that you leave out has its published default. To compare networks,
-    give alternatives in quotes, such as 'n_feats=16|32'. Each network then has its own row. With --json, one network is
-    printed as an object and several networks are printed as a list.
+    The counts are exact and need no training. A knob that you leave out keeps its published default. To compare
+    networks, give alternatives in quotes, such as 'n_feats=16|32'. Each network then has its own row. With --json, one
+    network is printed as an object and several networks are printed as a list.
 
     \b
     srsweep cost slwsr n_feats=16 --scale 4

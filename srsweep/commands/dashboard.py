@@ -18,17 +18,21 @@ from srsweep.options import DATABASE_ALONE, locate
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Address at which the page is served. Use this address in the browser; requests with a "
-    "different Host header are refused. With an address other than the default, anyone who can "
-    "reach this machine can see the sweeps, and write notes unless --read-only is given.",
+    help="Address at which the page is served. Use this address in the browser; requests with a different "
+    "Host header are refused. With an address other than the default, anyone who can reach this machine "
+    "can see the sweeps. Unless --read-only is given, they can also write notes.",
 )
-@click.option("--read-only", is_flag=True, help="Write nothing: no stars and no notes on trials.")
+@click.option(
+    "--read-only",
+    is_flag=True,
+    help="Write nothing to the database. Stars and notes cannot be changed.",
+)
 def dashboard(db: str | None, port: int, host: str, read_only: bool) -> None:
     """Show the sweeps live in a browser.
 
-    Click points or table rows to select trials, and compare them. The address of the page then names
-    them, so it can be kept or sent. The dashboard writes only the stars and notes that you put on trials,
-    so you can open and close it while a sweep runs. It needs Dash: `pip install 'srsweep[dashboard]'`.
+    Click points or table rows to select trials and compare them. The address of the page then names the selected
+    trials, so you can bookmark it or send it. You can open and close the dashboard while a sweep runs: it writes only
+    the stars and notes that you put on trials. It needs Dash: `pip install 'srsweep[dashboard]'`.
     """
     from analysis.pages.dashboard import serve  # Dash takes seconds to import
     from srsweep.choice import finder

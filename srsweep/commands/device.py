@@ -7,7 +7,7 @@ import click
 COMMANDS = {
     "design": "Choose representative networks from a search space and export them for timing.",
     "push": "Copy exported files and a benchmark program to a device.",
-    "run": "Time the files on the device to which `srsweep device push` has copied them.",
+    "run": "Time the files that `srsweep device push` copied to the device.",
     "pull": "Read the results of `srsweep device run`, and write a CSV file that `latency import` reads.",
     "model": "Fit a latency model to a device's measurements and report its error.",
     "predict": "Predict the latency of networks on a device, and store it for the trials of a sweep.",

@@ -53,9 +53,8 @@ assert set(SETS) <= set(TEST_SETS)
     "--sets",
     default=",".join(SETS),
     show_default=True,
-    help="Names of test sets in the folder --root, separated by commas (Set5,Set14) or as a list ([Set5,"
-    " Set14]). With the "
-    "default, sets that are not there are left out.",
+    help="Names of test sets in the folder --root, separated by commas (Set5,Set14) or as a list ([Set5, "
+    "Set14]). If you do not give this option, missing sets are left out.",
 )
 @click.option(
     "--self-ensemble",

@@ -68,9 +68,9 @@ from sweeps.measure.evaluate import bicubic_scores, evaluate
 @click.option(
     "--data",
     "train_set",
-    help="Images for calibrating INT8 and for measuring PSNR. It takes the same values as data.train in "
-    "a sweep file. Default: the images "
-    "that the network was trained with, otherwise `embedded`, the photographs that come with scikit-image.",
+    help="Images for calibrating INT8 and for measuring PSNR. The option takes the same values as "
+    "data.train in a sweep file. Default: the images that the network was trained with, otherwise "
+    "`embedded`, the photographs that come with scikit-image.",
 )
 @click.option(
     "--root",
@@ -81,7 +81,7 @@ from sweeps.measure.evaluate import bicubic_scores, evaluate
     type=click.IntRange(1, MAX_THREADS),
     default=1,
     show_default=True,
-    help="Number of CPU threads with which the latency is measured.",
+    help="Number of CPU threads for measuring the latency.",
 )
 @SIZE
 @DATABASE

@@ -16,8 +16,8 @@ EACH_WEIGHTS = click.option(
     "--weights",
     type=ExpandedPath(path_type=Path, dir_okay=False),
     multiple=True,
-    help="Checkpoint for a network given as FAMILY KNOB=VALUE. Repeat the option, in the order of the "
-    "networks.",
+    help="Checkpoint for a network given as FAMILY KNOB=VALUE. For several networks, repeat the option in "
+    "their order.",
 )
 
 
@@ -45,8 +45,8 @@ def inspect(
 ) -> None:
     """Look inside networks while they upscale one image.
 
-    Each VARIANT is a trial (SWEEP#NUMBER), an output folder of `srsweep train`, a checkpoint of srsweep,
-    or a network in quotes ("FAMILY KNOB=VALUE...") with its --weights. Several networks are overlaid.
+    Each VARIANT is a trial (SWEEP#NUMBER), an output folder of `srsweep train`, a checkpoint of srsweep, or a network
+    in quotes ("FAMILY KNOB=VALUE...") with its --weights. Several networks share each plot.
 
     For each block, the page shows the power spectral density of its output and the size of its residual. It also shows
     the share of zeros after each activation. Finally, it shows how much the PSNR drops when a parallel path, or one

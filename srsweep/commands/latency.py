@@ -111,10 +111,10 @@ def latency(  # noqa: PLR0913 - one parameter an option
     The latency of a trial is stored in the database. `srsweep front` can then use it as an objective,
     and `srsweep select` can use it as a limit.
 
-    With --replace, VARIANT is one or several trials, or a sweep, meaning all of its trials that have a latency. The
-    latency is measured with the sweep's own settings. This machine must be of the same kind as the one that the sweep
-    used. A reliable latency replaces the stored one. If a trial was rejected because its latency exceeded the budget,
-    and the new latency is within it, the next `srsweep run` or `srsweep resume` trains the trial.
+    With --replace, VARIANT is one or several trials, or a sweep. A sweep stands for all of its trials that have a
+    latency. The latency is measured with the sweep's own settings. This machine must be of the same kind as the one
+    that the sweep used. A reliable latency replaces the stored one. If the new latency of a trial that was rejected as
+    too slow is within the budget, the next `srsweep run` or `srsweep resume` trains the trial.
 
     \b
     srsweep latency SWEEP#12

@@ -63,13 +63,13 @@ def ntire(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Rank the variants of a sweep by NTIRE's efficiency score.
 
-    Each NAME is the name of a sweep, or a sweep file; --published needs none. Only complete trials with a measured
-    latency in torch are ranked. A sweep measures it if latency is an objective or in the budget. Otherwise use `srsweep
-    latency`.
+    Each NAME is the name of a sweep, or a sweep file. With --published, leave NAME out. Only complete trials with a
+    measured latency in torch are ranked. A sweep measures this latency if it is an objective or in the budget.
+    Otherwise use `srsweep latency`.
 
     The score is a weighted sum of three terms exp(2 * r). In these terms, r is the running time, the Mult-Adds or the
-    parameters of the network, divided by those of the baseline. Lower is better, and the baseline scores 7.39. The
-    baseline is timed when you run this command, with the sweep's latency settings. This machine must be of the same
+    parameters of the network, divided by those of the baseline. A lower score is better, and the baseline scores 7.39.
+    The baseline is timed when you run this command, with the sweep's latency settings. This machine must be of the same
     kind as the machine on which the sweep's latencies were measured.
 
     \b

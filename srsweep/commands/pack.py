@@ -42,12 +42,12 @@ from sweeps.run import local_slots, prepare
 )
 @tabular
 def pack(file: Path, seconds: float, most: int | None, form: Format | None) -> None:
-    """Measure how many trials to run at once on this machine.
+    """Measure how many trials to run in parallel on this machine.
 
-    FILE is a sweep file. The command trains 1, 2, 4, ... copies of one network at once, each in its own process, with
-    the sweep's images and settings. The network has the median Mult-Adds of a sample of the search space. The
-    measurement ends when twice as many copies raise the total steps per second by less than 5 %, or when a copy runs
-    out of memory. The last line of the output is a `resources` setting; copy it into FILE.
+    FILE is a sweep file. The command trains 1, 2, 4, ... copies of one network in parallel, each in its own process,
+    with the sweep's images and settings. The network has the median Mult-Adds of a sample of the search space. The
+    measurement ends when doubling the number of copies raises the total steps per second by less than 5 %, or when a
+    copy runs out of memory. The last line of the output is a `resources` setting; copy it into FILE.
 
     Your other srsweep processes on this machine pause during each measurement. Stop all other work on
     the machine first. If other processes use the cores, the command repeats a measurement, up to three

@@ -21,9 +21,9 @@ from sweeps.files import write_text
 def schema(output: Path | None) -> None:
     """Print the JSON schema of sweep files.
 
-    An editor with the YAML language server uses the schema to complete keys, to explain them, and to
-    underline mistakes. It finds the schema through the first line of the sweep file. `srsweep init` writes that
-    line. -o overwrites an existing file only if that file is a srsweep schema.
+    An editor with the YAML language server uses the schema to complete keys, to explain them, and to underline
+    mistakes. The editor finds the schema through the first line of the sweep file. `srsweep init` writes that line. -o
+    overwrites an existing file only if that file is a srsweep schema.
 
     \b
     srsweep schema -o sweep.schema.json

@@ -54,7 +54,7 @@ from sweeps.measure.latency_objective import LATENCY
     "--tiers",
     "tier_limits",
     metavar="50k,150k",
-    help="Limits on the cost --tier-cost; the best variant within each limit is chosen.",
+    help="Limits on the cost that --tier-cost names. For each limit, the best variant within it is chosen.",
 )
 @click.option("--tier-cost", default="params", show_default=True, help="Cost that --tiers limits.")
 @click.option(

@@ -66,9 +66,8 @@ from sweeps.train.teacher import teacher_of
     "start",
     metavar="TRIAL|FOLDER|FILE",
     help="Start from existing weights: those of a trial (SWEEP#NUMBER), of an output folder of `srsweep "
-    "train`, or of a file, "
-    "such as a checkpoint from a public implementation. They may be for another scale. Default: the"
-    " value that VARIANT was trained with, otherwise random weights.",
+    "train`, or of a file, such as a checkpoint from a public implementation. The weights may be for "
+    "another scale. Default: the value that VARIANT was trained with, otherwise random weights.",
 )
 @click.option(
     "--quantize",
@@ -80,17 +79,16 @@ from sweeps.train.teacher import teacher_of
 @click.option(
     "--teacher",
     metavar="TRIAL|FOLDER|FILE",
-    help="Also learn from the output of a trained network. It takes the same values as --from. A file "
-    "must be a checkpoint of srsweep; "
-    "docs/training.md shows how --set distill=... takes other checkpoints. Default: the value that "
-    "VARIANT was trained with, otherwise no teacher.",
+    help="Also learn from the output of a trained network. The option takes the same values as --from. A "
+    "file must be a checkpoint of srsweep; docs/training.md shows how --set distill=... takes other "
+    "checkpoints. Default: the value that VARIANT was trained with, otherwise no teacher.",
 )
 @click.option(
     "--data",
     "train_set",
-    help="Training images. It takes the same values as data.train in a sweep file. Default: the value "
-    "that VARIANT was trained with, otherwise "
-    "`embedded`, the photographs that come with scikit-image.",
+    help="Training images. The option takes the same values as data.train in a sweep file. Default: the "
+    "value that VARIANT was trained with, otherwise `embedded`, the photographs that come with "
+    "scikit-image.",
 )
 @click.option(
     "--root",
