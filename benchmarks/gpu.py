@@ -78,7 +78,7 @@ def pieces(options: Options) -> Iterator[Piece]:
     # pytest's code 5 says that no test was selected. A rehearsal without a GPU skips all of them.
     yield _python("tests", "pytest", "-q", "-m", "gpu", *tests)
     shape = "s-LWSR16 b8 p16" if short else "s-LWSR16 b16 p48"
-    # Threads that wait for each other take minutes on a busy machine, which a rehearsal may meet.
+    # A rehearsal may run on a busy machine, where threads that wait for each other take minutes.
     few = ("--rounds", "1", "--seconds", "0.2", "--one-thread")
     rounds = few if short else ("--rounds", "5")
     yield _python("training", "benchmarks.training", *images, "--shapes", shape, *rounds)

@@ -20,9 +20,9 @@ def open_models(
     """Returns the networks that `words` name, in order. They have the same scale and unique names.
 
     A word is what `srsweep.load` takes: a trial, a folder, a file, or a network such as "imdn n_feats=48". The first
-    file of `weights` belongs to the first word that is a network, the second file to the second such word, and so on. A
-    single file belongs to a single word, whatever the word is. Raises UserError if there are too few or too many files,
-    or if a network cannot be loaded.
+    file of `weights` belongs to the first word that is a network, the second file to the second such word, and so on.
+    If there is only one word and one file, the file belongs to the word, whatever the word is. Raises UserError if
+    there are too few or too many files, or if a network cannot be loaded.
     """
     takers = [word for word in words if word.partition(" ")[0] in FAMILIES]
     if len(words) == 1 and weights:

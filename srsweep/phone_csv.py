@@ -15,8 +15,8 @@ from sweeps.measure.device_latency import DeviceLatency, DeviceSetting
 NETWORKS = ("trial", "file", "architecture")
 """Columns that name the network of a row. A file has exactly one of them."""
 CONDITIONS = ("device", "runtime", "delegate", "dtype", "size", "threads")
-"""Columns that hold the conditions of each measurement. An option can replace a column and set the condition for all
-rows."""
+"""Columns that hold the conditions of each measurement. An option can take the place of a column and give the condition
+for all rows."""
 VALUES = ("latency_ms", "lower_ms", "upper_ms", "runs")
 """Columns with numbers. Only the first is required."""
 SIZED = re.compile(r"_(\d+x\d+)$")
@@ -119,7 +119,7 @@ def _row(
 def _with_file(stated: dict[str, str], name: str) -> dict[str, str]:
     """Returns `stated` with the conditions in the name of an exported file added.
 
-    Raises UserError if they contradict it.
+    Raises UserError if the two disagree.
     """
     target = target_of(Path(name))
     if target is None:

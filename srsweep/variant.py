@@ -94,10 +94,10 @@ class Variant:
         return self.loaded()[0]
 
     def loaded(self) -> tuple[nn.Module, Loaded]:
-        """Returns the network with its weights, and what their assignment relied on. Raises UserError like `network`.
+        """Returns the network with its weights, and a report of how they were assigned.
 
-        Prints what the assignment relied on, unless the weights come from a checkpoint of srsweep that names this
-        variant.
+        Raises UserError like `network`. Prints the report unless the weights come from a checkpoint of srsweep that
+        names this variant.
         """
         network = network_to_train(self.architecture, self.scale, self.train)
         loaded = load_weights(network, self.checkpoint())

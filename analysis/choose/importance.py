@@ -73,7 +73,7 @@ def _importance(study: Any, losses: Sequence[float]) -> dict[str, float]:
     import optuna
 
     with warnings.catch_warnings():
-        # Optuna calls the evaluator experimental, and says that the target is minimised, which it is.
+        # Optuna warns that the evaluator is experimental and that the target is minimised. Both are intended.
         warnings.simplefilter("ignore")
         evaluator = optuna.importance.PedAnovaImportanceEvaluator()
         return dict(

@@ -110,7 +110,7 @@ def _best(columns: Mapping[int, NDArray[np.float64]], times: NDArray[np.float64]
 def _fit(columns: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
     """Returns the non-negative rates that minimise the sum of the squared relative errors."""
     relative = columns / times[:, None]
-    # Mult-Adds are 1e9 times as many as runs; with equal scales, the solver's tolerances fit all of them.
+    # The amounts differ by factors up to 1e9. With equal scales, the solver's tolerances suit all of them.
     scales = np.linalg.norm(relative, axis=0)
     scales[scales == 0] = 1
     rates, _ = nnls(relative / scales, np.ones(len(times)))

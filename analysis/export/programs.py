@@ -43,7 +43,10 @@ def in_order(network: nn.Module) -> nn.Module:
 
 
 def retraced(module: nn.Module, job: Job, *, fixed: bool) -> torch.export.ExportedProgram:
-    """Traces `module` again with the sizes of the `plain_program` from which a quantiser made it. Returns the result."""
+    """Traces `module`, which a quantiser made from a `plain_program`, again with the same sizes.
+
+    Returns the new program.
+    """
     return _traced(module, job, job.size if fixed else EXAMPLE_SIZE, fixed)
 
 

@@ -227,7 +227,7 @@ def _channel_shuffle(editor: Editor, node: Node) -> Any:
 
 
 def _crop(editor: Editor, node: Node) -> Any:
-    """Rewrites the crop of an image that was padded to an even size. torch cannot prove the size of the cropped image."""
+    """Rewrites the crop of an image that was padded to an even size, because torch cannot prove the size of the result."""
     x, dim, start, end = _arguments(node, 4)
     if start not in (None, 0) or not isinstance(end, Node) or len(node.args) > 4:
         return None

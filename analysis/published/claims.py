@@ -118,7 +118,7 @@ def detectable(deviation: float, seeds: int) -> float:
     """
     if seeds < 2:
         return math.nan
-    # In units of the deviation. 100 is found even by two seeds.
+    # The ratio is in units of the deviation. Even two seeds find a ratio of 100.
     found = brentq(lambda ratio: power(ratio, 1.0, seeds) - POWER, 1e-3, 100.0)
     return float(found) * deviation
 

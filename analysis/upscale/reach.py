@@ -45,7 +45,7 @@ def reach_of(architecture: Architecture, scale: int) -> Reach:
 
     The state of torch's random number generator stays unchanged.
     """
-    # Strips are too small for several threads, which only wait for each other.
+    # Strips are so small that several threads would only wait for each other.
     with torch.random.fork_rng(devices=[]), torch.no_grad(), num_threads(1):
         torch.manual_seed(0)
         network = deployed(architecture.network(scale)).cpu().eval()

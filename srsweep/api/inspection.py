@@ -86,8 +86,7 @@ def inspect(
 
 
 def pair_of(image: Original, scale: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Returns the pair (low, high): `image` downscaled by `scale`, (h, w, 3), and cropped to multiples of it, (s h, s
-    w, 3).
+    """Returns `image` cropped to multiples of `scale`, in two sizes: downscaled (h, w, 3) and original (s h, s w, 3).
 
     Raises UserError if the image cannot be read or is too small.
     """

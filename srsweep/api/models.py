@@ -50,9 +50,9 @@ class Model:
         """Returns `image`, upscaled by `scale`, as the same kind of image.
 
         `image` is a PIL image of mode RGB or L, or a NumPy array uint8 of shape (H, W, 3) or (H, W). With `tile`, the
-        network processes overlapping squares of `tile` x `tile` pixels one after another, to save memory. With
-        `self_ensemble`, the outputs for the eight flips and rotations of the image are averaged. Raises UserError for
-        any other kind of image, and if an exported file does not accept an image of this size.
+        network processes squares of `tile` x `tile` pixels, each with a border, one after another. This saves memory.
+        With `self_ensemble`, the outputs for the eight flips and rotations of the image are averaged. Raises UserError
+        for any other kind of image, and if an exported file does not accept an image of this size.
         """
         if self.exported is not None:
             refuse(self.exported, size_of(image), tile)
@@ -139,10 +139,10 @@ def load(
 def network(family: str, /, *, scale: int = 4, **knobs: Any) -> nn.Module:
     """Returns a freshly initialised network of a family, such as `network("imdn", n_feats=16, scale=4)`.
 
-    `knobs` are the knobs of the family; `srsweep families imdn` lists them. All other knobs keep their published
-    defaults. The network maps images (N, 3, H, W) in [0, 1] to (N, 3, scale * H, scale * W). Its weights are drawn with
-    torch's random number generator, so `torch.manual_seed` makes them repeatable. Raises UserError if there is no such
-    family, knob or value, or if the family does not support the scale.
+    `knobs` are values for knobs of the family, which `srsweep families imdn` lists. Knobs that are left out keep their
+    published defaults. The network maps images (N, 3, H, W) in [0, 1] to (N, 3, scale * H, scale * W). Its weights are
+    drawn with torch's random number generator, so `torch.manual_seed` makes them repeatable. Raises UserError if there
+    is no such family, knob or value, or if the family does not support the scale.
     """
     return architecture(family, knobs).network(scale)
 

@@ -46,7 +46,7 @@ def device() -> None:
     srsweep device design sweep.yaml --to litert -o bench     choose networks that represent the search space
     srsweep device push bench --program ./benchmark_model     copy them to the phone
     srsweep device run bench --threads 4                      time them
-    srsweep device pull bench --runtime "LiteRT 2.3"          a CSV file
+    srsweep device pull bench --runtime "LiteRT 2.3"          read the results into a CSV file
     srsweep device model bench/latencies.csv -o pixel.json    fit a latency model and report its error
     srsweep device predict pixel.json SWEEP                   predict the sweep's trials
     srsweep select SWEEP --max "latency predicted=30ms"

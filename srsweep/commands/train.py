@@ -198,7 +198,7 @@ def _weights(option: str, text: str, db: str | None) -> str:
 
 def _settings(variant: Variant, steps: int | None, changed: Mapping[str, object]) -> TrainSettings:
     """Returns the settings of the earlier training run or else the defaults, changed by the options."""
-    # Only a trial or a folder knows its images, and it knows its settings too.
+    # A trial or a folder knows its images and its settings. Other variants know neither.
     values = variant.train.model_dump() if variant.data is not None else {"steps": 20_000}
     values |= {n: value for n, value in changed.items() if n in TrainSettings.model_fields}
     if steps is not None:
