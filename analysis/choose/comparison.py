@@ -62,9 +62,9 @@ def compare_sweeps(
     sweeps share one reference point: the worst value of each objective on any of the fronts. Networks that miss a gate
     that all sweeps share are left out.
 
-    Raises UserError if fewer than two sweeps are named, if their scales or their validation images differ, if they have
-    no objective in common, or if a sweep has no complete trial, no trial that passes the gates, or no value of an
-    objective.
+    Raises UserError if fewer than two sweeps are named, if their scales or their validation images differ, or if they
+    have no objective in common. Also raises UserError if a sweep has no complete trial, no trial that passes the gates,
+    or no value of an objective.
     """
     if len(set(names)) < 2 or len(set(names)) < len(names):
         raise UserError(f"sweeps: two or more different ones must be named, got {', '.join(names)}")

@@ -1,9 +1,9 @@
 """Models the latency on one device, learnt from the measured latencies of a few dozen networks.
 
 The predicted latency is a sum over the kinds of operators (`searchspace.operators`): the amount in the network times a
-rate. No rate is negative. Example: a phone that needs 0.2 ms for 1e6 Mult-Adds of 3x3 convolutions and 0.1 ms for 1e6
-elements of activations, and 2 ms for each run, takes 0.2 * 423 + 0.1 * 0.9 + 2 = 86.7 ms for the network in the
-docstring of `searchspace.operators`.
+rate. No rate is negative. Example: a phone needs 0.2 ms for 1e6 Mult-Adds of 3x3 convolutions, 0.1 ms for 1e6 elements
+of activations, and 2 ms for each run. For the network in the docstring of `searchspace.operators`, the model predicts
+0.2 * 423 + 0.1 * 0.9 + 2 = 86.7 ms.
 
 The rates minimise the sum of the squared relative errors, so that small networks count as much as large ones. scipy's
 non-negative least squares finds them (Lawson and Hanson, "Solving Least Squares Problems", 1974, chapter 23). The

@@ -38,10 +38,10 @@ def compare(
     """Compare the fronts of two or more sweeps.
 
     SWEEP is the name of a sweep, or a sweep file. All sweeps must be in one database; `srsweep merge` copies sweeps
-    from another one. The command prints the fronts side by side, marks networks that another sweep dominates, and gives
-    the hypervolume of each front as a share of the joint hypervolume of all fronts. It also prints the best network of
-    each sweep at equal budgets, and the settings that differ. Sweeps with different scales or validation images are
-    refused, because PSNR cannot be compared there.
+    from another one. The command prints the fronts side by side and marks networks that another sweep dominates. It
+    gives the hypervolume of each front as a share of the joint hypervolume of all fronts. It also prints the best
+    network of each sweep at equal budgets, and the settings that differ. Sweeps with different scales or validation
+    images are refused, because PSNR cannot be compared there.
 
     For the hypervolume, minimized objectives are on logarithmic axes. The reference point is the worst value of
     each objective on any of the fronts. To compare pictures, use `srsweep plate`.
