@@ -130,7 +130,7 @@ metadata:
     # predicted_latency: 30 ms (on a phone; needs device: FILE of `srsweep device model`).
     budget: {_flow(budget)}
 
-    # The sweep ends after these trials, or after these hours of training, summed over all trials. That is
+    # The sweep ends after this number of trials, or after this many hours of training in total. That is
     # {format_duration(answers.seconds)} with {at_once} trial{"s in parallel" if at_once > 1 else " at a time"}.
     search: {{sampler: pareto, trials: {TRIALS}, hours: {hours * at_once:.4g}}}
 

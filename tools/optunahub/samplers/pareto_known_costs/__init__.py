@@ -1,4 +1,4 @@
-"""The package of OptunaHub for `srsweep.ParetoSampler`. README.md beside this file describes it."""
+"""Offers `srsweep.ParetoSampler` as an OptunaHub package. README.md beside this file describes the package."""
 
 from srsweep import ParetoSampler
 

@@ -10,7 +10,7 @@ PACKAGE = "samplers/pareto_known_costs"
 
 
 def space(trial: optuna.Trial) -> None:
-    """Asks for the highest power and for which powers are used."""
+    """Suggests the highest power, and which powers the polynomial uses."""
     trial.suggest_int("degree", 0, 9)
     trial.suggest_categorical("parity", ["all", "odd", "even"])
 
