@@ -55,7 +55,7 @@ class Vdsr(nn.Module):
 
 
 def network(spec: VdsrSpec, scale: int) -> nn.Module:
-    """Builds the network that enlarges by the factor `scale`. The network takes and returns RGB."""
+    """Builds the network that upscales by the factor `scale`. The network takes and returns RGB."""
     return on_colours(Vdsr(spec, scale), spec.colours, scale)
 
 
