@@ -23,12 +23,12 @@ PREDICTED_LATENCY = "predicted_latency"
 
 @dataclass(frozen=True, kw_only=True)
 class Rates:
-    """What a device needs for the operators of a network."""
+    """The time that a device takes for each unit of work of each kind of operator."""
 
     low_res: tuple[int, int]
     """(height, width) of the input image in pixels."""
     lanes: int
-    """Number of channels that the device computes at once (see `searchspace.operators`)."""
+    """Number of channels that the device computes at the same time (see `searchspace.operators`)."""
     per_unit: tuple[tuple[str, float], ...]
     """Milliseconds for one unit of each kind of `searchspace.operators.UNITS`. Kinds that take no time are left out."""
     each_run: float

@@ -45,7 +45,7 @@ class AwsrnSpec(Spec):
     residual_scaling: ScalingName = "none"
     """Learnt scaling applied to the input of every residual unit and of every local fusion block."""
     upsampler: UpsamplerName = "multi_kernel"
-    """The layers that turn the features into the enlarged image."""
+    """The layers that turn the features into the upscaled image."""
     block: BlockName = "plain"
     """Kind of the 3x3 convolutions in the local fusion blocks. Each kind is one 3x3 convolution as deployed. repvgg, ecb
     and rrrb train more branches, and need weight_norm: false."""

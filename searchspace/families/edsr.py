@@ -38,7 +38,7 @@ class EdsrSpec(Spec):
     residual_scaling: ScalingName = "none"
     """Learnt scaling applied to the input of every residual block."""
     upsampler: UpsamplerName = "stepwise"
-    """The layers that turn the features into the enlarged image."""
+    """The layers that turn the features into the upscaled image."""
     block: BlockName = "plain"
     """Kind of the 3x3 convolutions in the residual blocks. Each kind is one 3x3 convolution as deployed. repvgg, ecb
     and rrrb have more parameters in training."""

@@ -47,15 +47,15 @@ class MemnetSpec(Spec):
     norm: Annotated[Literal["batch", "none"], Search(("batch", "none"))] = "batch"
     """Normalisation before every activation."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 3
-    """Number of colours that the network sees. 3: RGB. 1: only Y; Cb and Cr are enlarged bicubically."""
+    """Number of colours that the network sees. 3: RGB. 1: only Y; Cb and Cr are upscaled bicubically."""
     interpolated: Annotated[bool, Search((False, True))] = False
-    """Whether the network works on a bicubic enlargement of the image and adds this enlargement to its output."""
+    """Whether the network works on the bicubically upscaled image and adds that image to its output."""
     attention: AttentionName = "none"
     """Attention on the output of every memory block."""
     residual_scaling: ScalingName = "none"
     """Learnt scaling applied to the input of every residual block."""
     upsampler: Annotated[str, one_of(MEMNET_UPSAMPLERS), Search(MEMNET_UPSAMPLERS)] = OWN_UPSAMPLER
-    """The layers that turn the features into the enlarged image. Has no effect if `interpolated` is true. shuffle: the
+    """The layers that turn the features into the upscaled image. Has no effect if `interpolated` is true. shuffle: the
     direct upsampler without a bias."""
     block: BlockName = "plain"
     """Kind of the 3x3 convolutions in the residual blocks. Each kind is one 3x3 convolution as deployed. repvgg, ecb

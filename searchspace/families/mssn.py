@@ -58,7 +58,7 @@ class MssnSpec(Spec):
     residual_scaling: ScalingName = "none"
     """Learnt scaling applied to the input of every mawru, mobilenet_v2 or shufflenet_v1. Other units have no scaling."""
     upsampler: UpsamplerName = "direct"
-    """The layers that turn the features into the enlarged image."""
+    """The layers that turn the features into the upscaled image."""
 
     @model_validator(mode="after")
     def _channels_fit(self) -> "MssnSpec":

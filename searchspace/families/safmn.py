@@ -45,7 +45,7 @@ class SafmnSpec(Spec):
     """Normalisation. layer: over channels, twice in every block. response: once, after the first convolution
     (NTIRE 2023)."""
     skip: Annotated[str, one_of(SKIPS), Search(SKIPS)] = "features"
-    """The long skip. features: the first features are added after the last block. image: the bilinearly enlarged image is
+    """The long skip. features: the first features are added after the last block. image: the bilinearly upscaled image is
     added to the output (NTIRE 2023)."""
     activation: ActivationName = "gelu"
     """Activation in both parts of a block."""
@@ -54,7 +54,7 @@ class SafmnSpec(Spec):
     residual_scaling: ScalingName = "none"
     """Learnt scaling applied to the input of each of the two residual connections in every block."""
     upsampler: UpsamplerName = "direct"
-    """The layers that turn the features into the enlarged image."""
+    """The layers that turn the features into the upscaled image."""
     block: BlockName = "plain"
     """Kind of the 3x3 convolutions in the blocks: the depthwise ones of every size, and that of the channel mixer. Each kind
     is one 3x3 convolution as deployed. repvgg, ecb and rrrb train more branches."""

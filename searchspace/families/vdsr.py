@@ -31,7 +31,7 @@ class VdsrSpec(Spec):
     bias: Annotated[bool, Search((False, True))] = False
     """Whether the convolutions have biases."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 1
-    """Number of colours that the network sees. 1: only Y, as published; Cb and Cr are enlarged bicubically. 3: RGB."""
+    """Number of colours that the network sees. 1: only Y, as published; Cb and Cr are upscaled bicubically. 3: RGB."""
     block: BlockName = "plain"
     """Kind of the convolutions. Deployed, each is one 3x3 convolution. repvgg, ecb and rrrb train more parameters."""
 

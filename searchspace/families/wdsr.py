@@ -49,7 +49,7 @@ class WdsrSpec(Spec):
     residual_scaling: ScalingName = "none"
     """Learnt scaling applied to the input of every residual block."""
     upsampler: UpsamplerName = "direct"
-    """The layers that turn the features into the enlarged image."""
+    """The layers that turn the features into the upscaled image."""
     block: BlockName = "plain"
     """Kind of the 3x3 convolutions in the residual blocks. Each kind is one 3x3 convolution as deployed. repvgg, ecb
     and rrrb train more branches, and need weight_norm: false."""

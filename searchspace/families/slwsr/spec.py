@@ -74,7 +74,7 @@ class SlwsrSpec(Spec):
     residual_scaling: ScalingName = "none"
     """Learnt scaling applied to the input of every residual connection."""
     upsampler: UpsamplerName = "stepwise"
-    """The layers that turn the features into the enlarged image."""
+    """The layers that turn the features into the upscaled image."""
     block: BlockName = "plain"
     """Kind of the 3x3 convolutions in the residual blocks that are not compressed. Each kind is one 3x3 convolution as deployed. repvgg, ecb
     and rrrb have more parameters in training."""
