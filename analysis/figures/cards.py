@@ -112,14 +112,14 @@ def pareto_card(
     *,
     most: int = MOST_POINTS,
     quality: str = "psnr_y",
+    others: Sequence[ParetoData] = (),
 ) -> tuple[Card, ParetoData]:
     """Returns the card of `quality`, psnr_y, ssim_y or psnr_rgb, against `cost`, and the data of its figure.
 
     The figure marks the `chosen` variants and the costs of published networks. It shows at most `most` of the
-    trials
-    that are not on a front.
+    trials that are not on a front. `others` are further sweeps to draw, with the same cost and quality.
     """
-    other = "multadds" if cost == "params" else "params"
+    other = area_of(cost)
     data = pareto_data(
         trials,
         cost,
@@ -131,7 +131,7 @@ def pareto_card(
         most=most,
         quality=quality,
     )
-    figure = draw_pareto(data)
+    figure = draw_pareto(data, others)
     if chosen is not None:
         mark(figure, chosen, cost, quality)
     text = f"The area of a bubble shows its {heading(other)}."
@@ -143,12 +143,22 @@ def pareto_card(
     return Card(name=name, title=title, text=text, figure=figure), data
 
 
-def pair_card(trials: pd.DataFrame, x: str, y: str) -> Card:
-    """Returns the card of any two columns of `trials`, qualities or costs, against each other."""
+def area_of(cost: str) -> str:
+    """Returns the cost that the areas of bubbles show in a plot against `cost`."""
+    return "multadds" if cost == "params" else "params"
+
+
+def pair_card(trials: pd.DataFrame, x: str, y: str, others: Sequence[pd.DataFrame] = ()) -> Card:
+    """Returns the card of any two columns of `trials`, qualities or costs, against each other.
+
+    `others` are the trials of further sweeps to draw.
+    """
     nouns = [noun_of(n) if n in QUALITIES else headings([n])[n] for n in (y, x)]
     text = "The line is the front of these two alone. Outlined points are on the front of all objectives."
     title = " against ".join(nouns)
-    return Card(name=slug(f"{y}-{x}"), title=title, text=text, figure=draw_pair(trials, x, y))
+    return Card(
+        name=slug(f"{y}-{x}"), title=title, text=text, figure=draw_pair(trials, x, y, others)
+    )
 
 
 def pareto_note(facts: Facts, left_out: int, below: int, *, seeds: bool = False) -> str:

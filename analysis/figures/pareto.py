@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from analysis.choose.gates import Gates, passing
 from analysis.choose.means import SPREADS
 from analysis.choose.pareto import Direction, front_mask
+from analysis.figures.layers import layered
+from analysis.figures.published_strip import strip_traces
 from analysis.figures.theme import (
     FAMILY_COLOURS,
     FAMILY_SYMBOLS,
     INK,
-    PUBLISHED_COLOUR,
     Figure,
     base_layout,
     escaped,
@@ -31,7 +32,6 @@ from analysis.figures.theme import (
 )
 from analysis.figures.trial_keys import axes_of, trial_keys
 from analysis.tables import cell, heading, headings
-from searchspace.quantity import format_quantity
 
 MOST_POINTS = 2_000
 """Largest number of dominated points that are drawn. Points on a front are always drawn."""
@@ -60,8 +60,8 @@ class ParetoData:
     other_cost: str
     """The cost that the area of a bubble shows."""
     points: pd.DataFrame
-    """One row per drawn trial: x (cost), y (quality), area (other cost), family, on_front, spread (standard deviation
-    over seeds; NaN if unknown), text (shown on hover), key (SWEEP#NUMBER)."""
+    """One row per drawn trial: x (cost), y (quality), area (other cost), sweep, family, on_front, spread (standard
+    deviation over seeds; NaN if unknown), text (shown on hover), key (SWEEP#NUMBER)."""
     step: pd.DataFrame
     """x and y of the trials on the front of the quality against this cost alone, cheapest first."""
     bicubic: float | None
@@ -106,6 +106,7 @@ def pareto_data(
             "x": points[cost],
             "y": points[quality],
             "area": points.get(other_cost, 1.0),
+            "sweep": points["sweep"],
             "family": points["family"],
             "on_front": on_front[kept],
             "spread": points.get(SPREADS[quality], float("nan")),
@@ -195,17 +196,26 @@ def hover_texts(trials: pd.DataFrame) -> list[str]:
     return texts
 
 
-def draw_pareto(data: ParetoData) -> Figure:
+def draw_pareto(data: ParetoData, others: Sequence[ParetoData] = ()) -> Figure:
     """Draws PSNR or SSIM against a cost on a logarithmic axis.
 
-    The area of a bubble shows the other cost. A strip below the plot shows the costs of published networks.
+    The area of a bubble shows the other cost. A strip below the plot shows the costs of published networks. `others`
+    are further sweeps with the same cost and quality. If there are any, a colour stands for a sweep and not for a family.
     """
-    points = data.points
+    layers = [data, *others]
+    points = pd.concat([layer.points for layer in layers])
     low, high = log_range(points["x"].tolist())
-    floor, top = data.range
-    traces = [_step_trace(data.step, 10**high)] if len(data.step) else []
-    traces += family_traces(points)
-    traces += _network_traces(data.networks, low, high)
+    ranges = [layer.range for layer in layers if len(layer.points)] or [data.range]
+    floor, top = min(ends[0] for ends in ranges), max(ends[1] for ends in ranges)
+    drawn = [
+        [_step_trace(layer.step, 10**high), *family_traces(layer.points, points)]
+        if len(layer.points)
+        else []
+        for layer in layers
+    ]
+    names = [next(iter(layer.points["sweep"]), "") for layer in layers]
+    traces = layered(list(zip(names, drawn, strict=True))) if others else drawn[0]
+    traces += strip_traces(data.networks, low, high)
     layout = base_layout(headings([data.cost])[data.cost], QUALITY_TITLES[data.quality])
     layout["xaxis"] |= log_axis(low, high) | {"anchor": "y2"}
     layout["yaxis"] |= {"domain": [0.17, 1], "range": [floor, top]}
@@ -226,13 +236,20 @@ def draw_pareto(data: ParetoData) -> Figure:
     return {"data": traces, "layout": layout | axes_of(data.cost, data.quality)}
 
 
-def family_traces(points: pd.DataFrame) -> list[Figure]:
-    """Returns one trace per family. Points on the front are opaque and outlined, the others are pale."""
-    largest = float(points["area"].max()) if len(points) else 1.0
-    kind = "scattergl" if len(points) > MANY_POINTS else "scatter"
-    ceiling = 24 if len(points) <= 300 else 14
+def family_traces(points: pd.DataFrame, among: pd.DataFrame | None = None) -> list[Figure]:
+    """Returns one trace per family. Points on the front are opaque and outlined, the others are pale.
+
+    `among` are all points of the figure, `points` included: families and sizes look the same in all traces made with
+    them.
+    """
+    among = points if among is None else among
+    largest = float(among["area"].max()) if len(among) else 1.0
+    kind = "scattergl" if len(among) > MANY_POINTS else "scatter"
+    ceiling = 24 if len(among) <= 300 else 14
+    places = {family: index for index, family in enumerate(sorted(among["family"].unique()))}
     traces = []
-    for index, (family, own) in enumerate(points.groupby("family", sort=True)):
+    for family, own in points.groupby("family", sort=True):
+        index = places[str(family)]
         own = own.sort_values("on_front")  # draws the front on top
         front = own["on_front"].to_numpy()
         size = np.sqrt(own["area"] / largest) * ceiling
@@ -285,61 +302,3 @@ def _step_trace(step: pd.DataFrame, right: float) -> Figure:
         "line": {"shape": "hv", "width": 1.6, "color": INK},
         "hoverinfo": "skip",
     }
-
-
-def _network_traces(networks: pd.DataFrame, low: float, high: float) -> list[Figure]:
-    """Returns marks at the costs of published networks, in the strip below the plot, with names where there is room."""
-    inside = networks[(networks["cost"] >= 10**low) & (networks["cost"] <= 10**high)]
-    if inside.empty:
-        return []
-    texts = [
-        f"<b>{escaped(name)}</b> (published)<br>{format_quantity(cost)}, "
-        + ("counted by us" if own else "as printed")
-        for name, cost, own in zip(
-            inside["network"], inside["cost"], inside["counted"], strict=True
-        )
-    ]
-    common = {"type": "scatter", "yaxis": "y2", "name": "published"}
-    ticks = common | {
-        "mode": "markers",
-        "x": inside["cost"].tolist(),
-        "y": [0.25] * len(inside),
-        "text": texts,
-        "hovertemplate": "%{text}<extra></extra>",
-        "marker": {
-            "symbol": "line-ns-open",
-            "size": 11,
-            "line": {"width": 2, "color": PUBLISHED_COLOUR},
-            "color": PUBLISHED_COLOUR,
-        },
-    }
-    order = inside.sort_values("own", ascending=False, kind="stable")
-    named = spaced(order["network"].tolist(), np.log10(order["cost"]).tolist(), low, high)
-    labels = common | {
-        "mode": "text",
-        "meta": "wide only",
-        "x": [10**at for _, at in named],
-        "y": [0.75] * len(named),
-        "text": [escaped(name) for name, _ in named],
-        "textfont": {"size": 11, "color": PUBLISHED_COLOUR},
-        "hoverinfo": "skip",
-        "showlegend": False,
-    }
-    return [ticks, labels]
-
-
-def spaced(
-    names: Sequence[str], at: Sequence[float], low: float, high: float
-) -> list[tuple[str, float]]:
-    """Returns those `names`, with their positions `at`, that fit side by side on an axis from `low` to `high`.
-
-    If two names would overlap, the earlier of them in `names` is kept.
-    """
-    letter = 0.0075 * (high - low)
-    taken: list[tuple[str, float]] = []
-    for name, position in zip(names, at, strict=True):
-        half = letter * (len(name) + 1)
-        inside = low + half <= position <= high - half
-        if inside and all(abs(position - p) >= half + letter * (len(n) + 1) for n, p in taken):
-            taken.append((name, position))
-    return taken

@@ -15,10 +15,11 @@ const same = () => window.dash_clientside.no_update;
 const set = (id, properties) => window.dash_clientside.set_props(id, properties);
 const short = (key) => key.slice(key.lastIndexOf("#"));
 const sweepOf = (key) => key.slice(0, key.lastIndexOf("#"));
+const named = (key) => (sweepOf(key) === page.sweep ? short(key) : key);
 
 // What the page shows apart from the data. It is kept here and not in Dash's graph of callbacks: Dash holds a callback back
 // while another one that may change its inputs runs, and forgets it if that one changes nothing, as most ticks do.
-const page = { sweep: null, view: "front", views: null, opened: false, narrow: false, drag: "select", pointsOf: {}, limits: {} };
+const page = { sweep: null, over: [], view: "front", views: null, opened: false, narrow: false, drag: "select", pointsOf: {}, limits: {} };
 const cards = new Map();  // id of a graph, as text -> its id and its card
 
 function pick(keys) {
@@ -28,9 +29,8 @@ function pick(keys) {
 }
 
 function showPicked() {
-  const { sweep } = page;
-  if (sweep) window.history.replaceState(null, "", linkOf(sweep, [...picked]));
-  const names = [...picked].map((key) => (sweepOf(key) === sweep ? short(key) : key));
+  showAddress();
+  const names = [...picked].map(named);
   const some = names.slice(0, 6).join(", ") + (names.length > 6 ? ", …" : "");
   set("selection", { hidden: picked.size === 0 });
   set("chosen", { children: `${picked.size.toLocaleString("en")} selected: ${some}` });
@@ -107,7 +107,7 @@ function marked(pointsOf, shown) {
   if (!picked.size) return shown;
   const wanted = new Map();  // key of a point -> numbers of the selected trials that it stands for
   for (const key of picked) {
-    for (const point of new Set([key, pointsOf[key] ?? key])) wanted.set(point, [...(wanted.get(point) ?? []), short(key)]);
+    for (const point of new Set([key, pointsOf[key] ?? key])) wanted.set(point, [...(wanted.get(point) ?? []), named(key)]);
   }
   const colour = DARK.matches ? PICKED_ON_DARK : PICKED_COLOUR;
   const marks = [];
@@ -180,9 +180,14 @@ document.addEventListener("click", (event) => {
 
 // ---- the address of the page
 
-function linkOf(sweep, keys) {
+function showAddress() {
+  if (page.sweep) window.history.replaceState(null, "", linkOf(page.sweep, page.over, [...picked]));
+}
+
+function linkOf(sweep, over, keys) {
   const link = new URLSearchParams();
   if (sweep) link.set("sweep", sweep);
+  for (const name of over) link.append("over", name);
   for (const key of keys.slice(0, MOST_LINKED)) {
     link.append("trial", sweepOf(key) === sweep ? short(key).slice(1) : key);
   }
@@ -194,11 +199,14 @@ function linked(names) {
   const asked = link.get("sweep");
   const sweep = names.includes(asked) ? asked : names[0] ?? null;
   const unknown = asked !== null && sweep !== asked;
+  const layers = link.getAll("over").flatMap((text) => (names.includes(text) ? [text] : text.split(","))).slice(0, MOST_LINKED);
+  const over = unknown ? [] : layers.filter((name) => names.includes(name) && name !== sweep);
+  const missing = unknown ? [asked] : layers.filter((name) => !names.includes(name));
   const trials = unknown ? [] : link.getAll("trial").flatMap((text) => text.split(","));
   const keys = trials.slice(0, MOST_LINKED).filter((text) => /(^|#)\d{1,9}$/.test(text))
     .map((text) => (text.includes("#") ? text : `${sweep}#${Number(text)}`));
-  const notice = unknown ? `The link names the sweep “${asked.slice(0, 200)}”, which this database does not have.` : "";
-  return { sweep, keys, notice };
+  const notice = missing.length ? `The link names the sweep “${missing[0].slice(0, 200)}”, which this database does not have.` : "";
+  return { sweep, over, keys, notice };
 }
 
 // ---- callbacks, by the names under which the server registers them
@@ -213,16 +221,21 @@ const callbacks = {
       if (page.narrow !== before) redraw();
     });
     DARK.addEventListener("change", redraw);
-    const { sweep, keys, notice } = linked(names ?? []);
+    const { sweep, over, keys, notice } = linked(names ?? []);
     page.sweep = sweep;
+    page.over = over;
     page.opened = keys.length > 0;
     pick(keys);
-    return [sweep, notice, !notice];
+    return [sweep, over, notice, !notice];
   },
 
   fill(given, id) {
     const card = (given ?? {})[id.name];
     page.pointsOf = given?.pointsOf ?? page.pointsOf;
+    if (given?.over) {
+      page.over = given.over;
+      showAddress();
+    }
     if (!card) return Array(3).fill(same());
     cards.set(JSON.stringify({ name: id.name, type: id.type }), { id, card });
     return [drawn(card), card.title, card.text];
@@ -232,6 +245,7 @@ const callbacks = {
   sweep(name) {
     if (name && name !== page.sweep) {
       page.sweep = name;
+      page.over = page.over.filter((other) => other !== name);
       pick([...picked].filter((key) => sweepOf(key) === name));
     }
     return same();

@@ -26,6 +26,7 @@ from analysis.pages.dashboard_page import (
     figures_panel,
     front_panel,
     options,
+    over_notes,
     page_layout,
     paragraph,
     store_of,
@@ -41,9 +42,9 @@ from analysis.pages.live import (
     Live,
     cost_choices,
     live_cards,
-    live_pareto,
     sentence,
 )
+from analysis.pages.overlay import over_options, overlaid_card, overlay
 from analysis.pages.pictures import FindTrained
 from analysis.pages.policy import Guard, hash_of, policy
 from analysis.pages.progress import progress_of
@@ -71,8 +72,7 @@ def make_app(
     selected trials are shown on parts of validation images; None shows no pictures. The dashboard answers only requests that name `host`, the address on which its server will listen. Raises UserError
     if the database cannot be read.
     """
-    watch = Watch(url)
-    watch.names()  # raises now, and not in the browser, if the database cannot be read
+    watch = Watch(url)  # raises now, and not in the browser, if the database cannot be read
     app = dash.Dash(
         __name__,
         title="srsweep",
@@ -183,37 +183,63 @@ def _draw(app: dash.Dash, watch: Watch) -> None:
         Output("quality", "value"),
         Output("shown", "data"),
         Output("known-views", "data"),
+        Output("over", "options"),
+        Output("over", "value"),
+        Output("over-control", "hidden"),
+        Output("over-notes", "children"),
         Input("sweep", "value"),
         Input("cost", "value"),
         Input("quality", "value"),
+        Input("over", "value"),
         Input("tick", "n_intervals"),
         State("shown", "data"),
     )
-    def draw(sweep: str | None, cost: str, quality: str, _tick: int, shown: Any) -> Any:
-        controls = [no_update] * 4
+    def draw(  # noqa: PLR0913 - one parameter an input
+        sweep: str | None, cost: str, quality: str, over: Any, _tick: int, shown: Any
+    ) -> Any:
         if sweep is None:
             raise dash.exceptions.PreventUpdate
         try:
             live = watch.live(sweep)
+            cost, quality = _axes(live, cost, quality)
+            drawn = overlay(watch, live, over, (cost, quality))
         except UserError as error:
-            return no_update, visible(str(error)), *controls, [str(error)], no_update
-        costs = cost_choices(live) or ["params", "multadds"]
-        qualities = live.facts.qualities
-        cost = cost if cost in (*costs, *qualities) else costs[0]
-        quality = quality if quality in (*costs, *qualities) else qualities[0]
-        if (
-            cost == quality
-        ):  # both axes cannot show the same: the axis that was not touched gives way
-            of_x = dash.ctx.triggered_id == "cost"
-            other = next(name for name in (*qualities, *costs) if name != cost)
-            cost, quality = (cost, other) if of_x else (other, quality)
-        now = [cost, quality, live.stamp]
-        if now == shown:
+            kept = [no_update] * 4
+            return no_update, visible(str(error)), *kept, [str(error)], no_update, *kept
+        costs, qualities = _axis_choices(live)
+        stamps = [each.stamp for each in (live, *drawn.lives)]
+        now = [cost, quality, stamps, watch.sweeps["name"].tolist()]
+        if now == shown and (over or []) == drawn.names:
             raise dash.exceptions.PreventUpdate
-        card = live_pareto(live, cost, quality)
-        top = {"pareto": store_of([card])[card.name], "pointsOf": live.points_of}
+        card = overlaid_card(live, drawn.lives, cost, quality)
+        points = {k: v for each in (live, *drawn.lives) for k, v in each.points_of.items()}
+        top = {
+            "pareto": store_of([card])[card.name],
+            "pointsOf": points,
+            "over": drawn.names,
+        }
         controls = [options([*costs, *qualities]), cost, options([*qualities, *costs]), quality]
-        return top, summary(live), *controls, now, view_options(live)
+        choices = over_options(watch.sweeps, sweep)
+        layers = [choices, drawn.names, not choices, over_notes(drawn)]
+        return top, summary(live), *controls, now, view_options(live), *layers
+
+
+def _axes(live: Live, cost: str, quality: str) -> tuple[str, str]:
+    """Returns the names on the axes: those that a person chose if the sweep has them, never twice the same."""
+    costs, qualities = _axis_choices(live)
+    known = [*costs, *qualities]
+    cost = cost if cost in known else costs[0]
+    quality = quality if quality in known else qualities[0]
+    if cost != quality:
+        return cost, quality
+    other = next(name for name in (*qualities, *costs) if name != cost)
+    # The axis that was not touched gives way.
+    return (cost, other) if dash.ctx.triggered_id == "cost" else (other, quality)
+
+
+def _axis_choices(live: Live) -> tuple[list[str], list[str]]:
+    """Returns the costs and the qualities that the axes of the first figure can show."""
+    return cost_choices(live) or ["params", "multadds"], live.facts.qualities
 
 
 def _open(app: dash.Dash, watch: Watch, read_only: bool) -> None:

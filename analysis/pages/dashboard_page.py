@@ -11,6 +11,7 @@ from analysis.choose.select import selection_table
 from analysis.figures.cards import Card, pieces
 from analysis.figures.theme import FIT, SCROLL
 from analysis.pages.live import Live, front_rows
+from analysis.pages.overlay import Overlay
 from analysis.tables import NO_REASON, cell, headings, notes_on
 from sweeps.messages import reason_of, visible
 
@@ -37,6 +38,8 @@ def page_layout(names: list[str], seconds: float, limits: html.Section) -> html.
     The page asks for changes every `seconds` seconds.
     """
     sweeps = dcc.Dropdown(id="sweep", options=names, value=None, clearable=False)
+    # All names at first: Dash drops a value, such as one from the address, that is no option.
+    over = dcc.Dropdown(id="over", options=names, value=[], multi=True, placeholder="None")
     cost = dcc.RadioItems(
         id="cost", options=options(["params", "multadds"]), value="params", inline=True
     )
@@ -48,12 +51,19 @@ def page_layout(names: list[str], seconds: float, limits: html.Section) -> html.
             html.Div(
                 [
                     html.Div([html.Label("Sweep"), sweeps], className="control"),
+                    html.Div(
+                        [html.Label("Sweeps drawn over it"), over],
+                        className="control",
+                        id="over-control",
+                        hidden=True,
+                    ),
                     html.Div([html.Label("Horizontal axis"), cost], className="control"),
                     html.Div([html.Label("Vertical axis"), quality], className="control"),
                 ],
                 className="controls",
             ),
             html.P("No sweep yet." * (not names), id="sentence", className="quiet"),
+            html.Div(id="over-notes"),
             limits,
             html.Div(skeleton("top", ["pareto"], tools=[_drag()]), id="pareto"),
             dcc.RadioItems(
@@ -176,10 +186,15 @@ def figures_panel(cards: Sequence[Card], note: str) -> list[Any]:
     return [grid] * bool(cards) + [paragraph(note)] * bool(note)
 
 
-def paragraph(note: str) -> html.P:
-    """Returns `note` as a paragraph, in which text between backticks is shown as code."""
+def paragraph(note: str, look: str = "quiet") -> html.P:
+    """Returns `note` as a paragraph of the class `look`, in which text between backticks is shown as code."""
     parts = [html.Code(text) if code else text for text, code in pieces(visible(note))]
-    return html.P(parts, className="quiet")
+    return html.P(parts, className=look)
+
+
+def over_notes(drawn: Overlay) -> list[html.P]:
+    """Returns the lines about sweeps that are not drawn over the chosen one, and about qualities that do not compare."""
+    return [paragraph(text, "trouble") for text in (*drawn.doubts, *drawn.left_out)]
 
 
 def front_panel(live: Live, page: int) -> list[Any]:

@@ -15,6 +15,7 @@ def add_browser_callbacks(app: dash.Dash) -> None:
     app.clientside_callback(
         own("start"),
         Output("sweep", "value", allow_duplicate=True),
+        Output("over", "value", allow_duplicate=True),
         Output("notice", "children"),
         Output("notice", "hidden"),
         Input("tick", "id"),

@@ -7,16 +7,22 @@ from analysis.read.frames import load_sweeps
 
 
 class Watch:
-    """Keeps the newest state of each sweep, so that points are not read twice."""
+    """Keeps the newest state of each sweep, so that points are not read twice.
+
+    Raises UserError if the database at `url` cannot be read.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.lock = threading.Lock()
         self.readings: dict[str, Live] = {}
+        self.sweeps = load_sweeps(url)
+        """The sweeps at the last call of `names`, as `load_sweeps` returns them."""
 
     def names(self) -> list[str]:
         """Returns the names of the sweeps in the database, the newest first."""
-        return [str(name) for name in load_sweeps(self.url)["name"]][::-1]
+        self.sweeps = load_sweeps(self.url)
+        return [str(name) for name in self.sweeps["name"]][::-1]
 
     def live(self, sweep: str) -> Live:
         """Reads and returns the current state of `sweep`."""

@@ -10,7 +10,7 @@ from srsweep.noting import saver
 from sweeps.store.notes import save_note
 from tests.browser.chromium import Browser, Chromium
 from tests.browser.serving import dashboard_of
-from tests.browser.test_pages import no_overflow, quiet
+from tests.browser.test_pages import choose, hover, no_overflow, quiet
 from tests.stored import Database
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
@@ -47,6 +47,9 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     network = architecture("slwsr", {"n_feats": 9})
     for number in range(2):
         database.trial(seeds, number, 26.0 + number, 2e4, 1e9, network=network, seed=number)
+    elsewhere = database.sweep("elsewhere", validation_bicubic_psnr_y="24.0")
+    database.trial(elsewhere, 0, 25.0, 3e4, 1e9)
+    database.sweep("double", scale=2)
     yield database
     database.store.close()
 
@@ -114,6 +117,28 @@ def test_a_trial_of_another_seed_is_marked_at_the_point_of_its_architecture(
     assert page.wait_for(RINGS) == "#0"
     point = "document.querySelector('#pareto .js-plotly-plot').data.find((t) => t.name === 'slwsr')"
     assert page.evaluate(f"{point}.customdata.join()") == "seeds#1"  # the better one of two
+
+
+def test_a_link_draws_several_sweeps_and_a_further_one_is_chosen(
+    shown: tuple[Chromium, str],
+) -> None:
+    page = opened(shown, "?sweep=first&over=seeds,double&trial=seeds%230")
+    legend = "[...document.querySelectorAll('#pareto .legendtext')].map((e) => e.textContent)"
+    names = legend + ".filter((text) => text !== 'published' && text !== 'chosen').join()"
+    page.wait_for(names, lambda text: text == "first,seeds")
+    assert page.wait_for(RINGS) == "seeds#0"
+    told = "document.querySelector('#over-notes').textContent"
+    assert page.evaluate(told) == "double is not drawn: x2, not x4."
+    page.wait_for("location.search", lambda text: text.startswith("?sweep=first&over=seeds&trial"))
+    assert "seeds, trial 1" in hover(page, "#pareto", 6)  # after the six of the first sweep
+    choose(page, "elsewhere", "#over")
+    page.wait_for(names, lambda text: text == "first,seeds,elsewhere")
+    page.wait_for(told, lambda text: "first and elsewhere were validated on different" in text)
+    page.wait_for("location.search", lambda text: "over=seeds&over=elsewhere" in text)
+    refused = "[...document.querySelectorAll('.dash-dropdown-option, label')].map((e) => e.textContent).join('|')"
+    assert "double (x2, not x4)" in page.evaluate(refused)
+    page.resize(400)
+    no_overflow(page)
 
 
 def test_a_link_to_no_sweep_of_this_database_is_said_to_be_one(

@@ -43,10 +43,10 @@ def points(plot: str) -> str:
     return POINTS.replace("ID", plot)
 
 
-def hover(browser: Chromium, plot: str) -> str:
-    """What is shown when the mouse rests on the first trial; the page may still be moving at first."""
+def hover(browser: Chromium, plot: str, trial: int = 0) -> str:
+    """What is shown when the mouse rests on a trial, by its place; the page may still be moving at first."""
     place = f"""(() => {{
-      const path = document.querySelector('{plot} .trace.scatter .points path');
+      const path = document.querySelectorAll('{plot} .trace.scatter .points path')[{trial}];
       if (!path) return null;
       path.scrollIntoView({{block: 'center'}});
       const box = path.getBoundingClientRect();
@@ -158,12 +158,12 @@ def test_the_dashboard_follows_the_choice_and_the_sweep(
     quiet(browser)
 
 
-def choose(browser: Chromium, name: str) -> None:
+def choose(browser: Chromium, name: str, control: str = "#sweep") -> None:
     """Pick a sweep in the drop-down list, as a person does."""
     middle = "(e => {const b = e.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]})"
-    browser.wait_for("!!document.querySelector('#sweep')")
+    browser.wait_for(f"!!document.querySelector('{control}')")
     browser.evaluate("window.scrollTo(0, 0)")
-    browser.click(*browser.evaluate(f"{middle}(document.querySelector('#sweep'))"))
+    browser.click(*browser.evaluate(f"{middle}(document.querySelector('{control}'))"))
     option = (
         "[...document.querySelectorAll('[role=option], .dash-dropdown-option, label')]"
         f".find((e) => e.textContent.trim() === '{name}')"

@@ -1,7 +1,8 @@
 import numpy as np
 from plotly.graph_objects import Figure
 
-from analysis.figures.pareto import draw_pareto, pareto_data, spaced, thin
+from analysis.figures.pareto import draw_pareto, pareto_data, thin
+from analysis.figures.published_strip import spaced
 from analysis.published.published import published_networks
 
 OBJECTIVES = {"psnr_y": "maximize", "params": "minimize", "multadds": "minimize"}
