@@ -16,6 +16,7 @@ from rich.text import Text
 from searchspace.predicted import PREDICTED_LATENCY
 from searchspace.quantity import format_quantity
 from sweeps.measure.latency import PREFIX
+from sweeps.measure.ntire import RULES
 from sweeps.messages import visible
 
 LATENCY = f"{PREFIX} "
@@ -38,6 +39,7 @@ HEADINGS = {
     "num_convs": "convolutions",
     "memory": "memory B",
     PREDICTED_LATENCY: "predicted latency ms",
+    **{name: f"NTIRE {name.rpartition('_')[2]} score" for name in RULES},
     "num_seeds": "seeds",
     "psnr_spread": "spread dB",
     "ssim_spread": "SSIM spread",

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.choose.pareto import front_mask
+from analysis.read.columns import is_cost
 from analysis.read.database import LATENCY, QUALITIES
 from analysis.tables import spread_columns
 from searchspace.cost import COSTS
@@ -21,7 +22,6 @@ from searchspace.errors import UserError
 from searchspace.predicted import PREDICTED_LATENCY
 from searchspace.synonyms import nearest
 from sweeps.measure.device_latency import PREDICTED
-from sweeps.measure.ntire import RULES
 from sweeps.store.comparability import differences
 
 COMPARABLE = ("scale", "data_fingerprint", "train_data", "training", "step")
@@ -150,8 +150,7 @@ def spread_of(frame: pd.DataFrame) -> float:
 
 def cost_names(frame: pd.DataFrame) -> list[str]:
     """Returns the columns of `frame` that hold a cost, a latency, or a score computed from a latency."""
-    known = (*COSTS, *RULES, PREDICTED_LATENCY)
-    return [str(n) for n in frame if n in known or str(n).startswith(LATENCY)]
+    return [name for name in map(str, frame) if is_cost(name)]
 
 
 def cost_name(known: Sequence[str], name: str) -> str:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.tables import LATENCY, heading, headings
-from searchspace.predicted import PREDICTED_LATENCY
+from analysis.read.columns import is_latency
+from analysis.tables import heading, headings
 from searchspace.quantity import format_quantity
 
 
@@ -20,7 +20,7 @@ def rules_of(known: Sequence[str], limits: Mapping[str, float]) -> list[str]:
     shown = headings(known)
     return [
         f"{shown[name].replace('latency ms', 'latency')} <= {limit:g} ms"
-        if name.startswith(LATENCY) or name == PREDICTED_LATENCY
+        if is_latency(name)
         else f"{shown[name]} <= {format_quantity(limit)}"
         for name, limit in limits.items()
     ]

@@ -10,8 +10,7 @@ from analysis.figures.cards import OF_PUBLISHED, Card
 from analysis.figures.importance import draw_importance, knob_values
 from analysis.figures.knobs import draw_effects, draw_parallel, effects_data
 from analysis.figures.pareto import complete
-from analysis.read.database import LATENCY
-from searchspace.cost import COSTS
+from analysis.read.columns import is_cost
 
 
 def knob_cards(
@@ -69,6 +68,6 @@ def knob_cards(
 
 def _importances(trials: pd.DataFrame, knobs: pd.DataFrame) -> pd.DataFrame:
     done = complete(trials, "params")
-    costs = [name for name in map(str, done) if name in COSTS or name.startswith(LATENCY)]
+    costs = [name for name in map(str, done) if is_cost(name)]
     targets: dict[str, Direction] = {"psnr_y": "maximize", **dict.fromkeys(costs, "minimize")}
     return importances(done, knob_values(knobs.reindex(done["id"])), targets)

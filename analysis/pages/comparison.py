@@ -13,12 +13,11 @@ from analysis.figures.knobs import knob_text
 from analysis.figures.timelines import draw_few_curves
 from analysis.figures.training_cost import hours
 from analysis.figures.trial_keys import trial_keys
-from analysis.read.database import LATENCY
+from analysis.read.columns import is_cost
 from analysis.read.frames import load_curves, load_sweeps
 from analysis.read.live_rows import load_ids, load_knobs_of, load_rows
 from analysis.read.notes import load_notes
 from analysis.tables import SPREAD, cell, headings
-from searchspace.cost import COSTS
 from sweeps.advice import command, folder_for
 from sweeps.messages import visible
 
@@ -133,7 +132,7 @@ def _steps(rows: pd.DataFrame) -> list[str]:
 
 
 def _is_number(name: str) -> bool:
-    measured = name in COSTS or name.startswith(LATENCY) or name.endswith(BETTER_HIGH)
+    measured = is_cost(name) or name.endswith(BETTER_HIGH)
     return measured and not name.startswith(SPREAD)
 
 

@@ -36,7 +36,8 @@ from analysis.figures.timelines import volume_data
 from analysis.figures.training_cost import every, hours, spend_unit
 from analysis.figures.trial_keys import trial_keys
 from analysis.published.published import TEST_SETS, same_networks
-from analysis.read.database import LATENCY, QUALITIES
+from analysis.read.columns import is_cost, is_measured
+from analysis.read.database import QUALITIES
 from analysis.read.frames import load_curves, load_lives, load_sweeps
 from analysis.read.live_rows import (
     load_complete_ids,
@@ -49,8 +50,6 @@ from analysis.read.live_rows import (
 )
 from analysis.read.points import load_points, load_pulse
 from analysis.tables import front_table, spread_columns
-from searchspace.cost import COSTS
-from searchspace.predicted import PREDICTED_LATENCY
 
 SAMPLE = 3_000
 """Largest number of trials from which the effects of knobs are estimated.
@@ -174,9 +173,7 @@ def load_live(url: str, sweep: str, before: Live | None = None) -> Live:
     gates = load_gates(url, [sweep]).get(sweep, ())
     facts = facts_of(load_sweeps(url, [sweep]).iloc[0].to_dict(), gates)
     names = dict.fromkeys(["psnr_y", *facts.objectives, *facts.costs])
-    read = [
-        name for name in names if name in ("psnr_y", "ssim_y", "psnr_rgb", *COSTS) or _latency(name)
-    ]
+    read = [name for name in names if is_measured(name)]
     if before is not None and list(before.facts.objectives) == list(facts.objectives):
         known = before.trials["id"].to_numpy()
         new = np.setdiff1d(load_complete_ids(url, sweep), known)
@@ -195,13 +192,9 @@ def load_live(url: str, sweep: str, before: Live | None = None) -> Live:
     )
 
 
-def _latency(name: str) -> bool:
-    return name.startswith(LATENCY) or name == PREDICTED_LATENCY
-
-
 def cost_choices(live: Live) -> list[str]:
     """Returns the names of the costs that the first plot can have on its x axis."""
-    known = [n for n in map(str, live.points) if n in COSTS or _latency(n)]
+    known = [name for name in map(str, live.points) if is_cost(name)]
     return [name for name in known if live.points[name].any()]
 
 

@@ -14,11 +14,11 @@ import pandas as pd
 
 from analysis.figures.trial_keys import trial_keys
 from analysis.pages.live import Live
-from analysis.read.database import LATENCY, QUALITIES
+from analysis.read.columns import is_cost, is_measured
+from analysis.read.database import QUALITIES
 from analysis.read.notes import load_notes
 from analysis.read.points import load_others, load_points
 from analysis.tables import cell, heading, headings
-from searchspace.cost import COSTS
 from searchspace.errors import UserError
 from searchspace.quantity import parse_quantity
 from sweeps.messages import visible
@@ -42,7 +42,7 @@ def table_columns(live: Live) -> list[str]:
     """Returns the columns of the table: number, star, state, qualities, costs, seed if seeds differ, family, label, note."""
     known = [str(name) for name in live.trials]
     qualities = [name for name in known if name in QUALITIES]
-    costs = [name for name in known if name in COSTS or name.startswith(LATENCY)]
+    costs = [name for name in known if is_cost(name)]
     seed = ["seed"] if live.trials["seed"].nunique() > 1 else []
     return ["number", "star", "state", *qualities, *costs, *seed, "family", "label", "note"]
 
@@ -53,7 +53,7 @@ def all_trials(live: Live) -> pd.DataFrame:
 
     A trial that is not complete has the costs, and the PSNR of its last evaluation if there was one.
     """
-    names = [name for name in table_columns(live) if name in live.trials and _is_measured(name)]
+    names = [name for name in table_columns(live) if name in live.trials and is_measured(name)]
     parts = [live.trials, load_others(live.url, live.sweep, names)]
     # A training function of the user may report no PSNR. Such a trial is complete and is not among the points.
     missing = live.pulse.get("complete", 0) - len(live.trials)
@@ -62,10 +62,6 @@ def all_trials(live: Live) -> pd.DataFrame:
         parts.append(complete[complete["psnr_y"].isna()].assign(state="complete"))
     whole = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     return whole.assign(sweep=live.sweep).sort_values("number", ignore_index=True)
-
-
-def _is_measured(name: str) -> bool:
-    return name in QUALITIES or name in COSTS or name.startswith(LATENCY)
 
 
 def column_definitions(live: Live) -> list[dict[str, Any]]:
