@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from searchspace.errors import UserError, shown
@@ -101,6 +101,26 @@ def format_quantity(value: float) -> str:
         if abs(value) >= factor:
             return f"{value / factor:.4g}{suffix}"
     return f"{value:.4g}"
+
+
+def format_duration(seconds: float) -> str:
+    """Returns a duration such as '45 s', '12 min' or '3 h 05 min'."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def round_numbers(
+    low: float, high: float, digits: Sequence[float] = (1.0, 2.0, 5.0)
+) -> list[float]:
+    """Returns the numbers from `low` to `high`, both included, that are one of `digits` times a power of ten, ascending.
+
+    `low` must be positive. `digits` must ascend and lie in [1, 10).
+    """
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    numbers = [digit * 10.0**power for power in powers for digit in digits]
+    return [number for number in numbers if low <= number <= high]
 
 
 def parse_range(domain: Mapping[str, object]) -> list[int | float]:

@@ -10,9 +10,8 @@ import yaml
 
 from searchspace.discover import FAMILIES
 from searchspace.errors import UserError, shown
-from searchspace.quantity import parse_limit, parse_milliseconds
+from searchspace.quantity import format_duration, parse_limit, parse_milliseconds
 from searchspace.spec import SCALES
-from srsweep.progress_lines import format_duration
 
 Device = Literal["auto", "cpu", "cuda"]
 SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}

@@ -20,11 +20,11 @@ from rich.text import Text
 
 from analysis.tables import plain
 from searchspace.errors import UserError
+from searchspace.quantity import format_duration
 from srsweep.progress_lines import (
     Front,
     columns_of,
     counts,
-    format_duration,
     front_words,
     given_up_line,
     heading_line,

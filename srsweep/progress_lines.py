@@ -204,11 +204,3 @@ def worker_cells(sweep: Sweep, trial: Trial) -> tuple[str, str, str, str]:
     psnr = trial.scores.get("psnr_y")
     shown = "" if psnr is None else f"{psnr:.2f} dB"
     return f"#{trial.number}", doing, shown, trial.architecture.label
-
-
-def format_duration(seconds: float) -> str:
-    """Returns a duration such as '45 s', '12 min' or '3 h 05 min'."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"

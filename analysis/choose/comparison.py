@@ -16,6 +16,7 @@ from analysis.read.database import QUALITIES
 from analysis.read.frames import BICUBIC, load_sweeps, load_trials
 from analysis.read.points import load_points
 from searchspace.errors import UserError
+from searchspace.quantity import round_numbers
 from sweeps.store.comparability import TRAINING, differences, filled
 
 MOST_BUDGETS = 8
@@ -218,11 +219,9 @@ def round_budgets(low: float, high: float) -> list[float]:
     """
     if not 0 < low <= high:
         return [high]
-    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    ladder = [digit * 10.0**decade for decade in decades for digit in (1, 2, 5)]
+    ladder = round_numbers(low, 10 * high)
     above = next(step for step in ladder if step >= high)
-    found = [step for step in ladder if low <= step <= above]
-    return found[-MOST_BUDGETS:]
+    return [step for step in ladder if step <= above][-MOST_BUDGETS:]
 
 
 def _settings(stored: pd.DataFrame) -> pd.DataFrame:

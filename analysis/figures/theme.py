@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from searchspace.quantity import format_quantity
+from searchspace.quantity import format_quantity, round_numbers
 from sweeps.messages import visible
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def base_layout(x_title: str, y_title: str) -> Figure:
 def log_axis(low: float, high: float) -> Figure:
     """Returns a logarithmic axis from 10**low to 10**high with a few readable ticks."""
     mantissas = (1, 2, 5) if high - low <= 1.6 else (1, 3) if high - low <= 2.6 else (1,)
-    values = [m * 10.0**e for e in range(int(low) - 1, int(high) + 2) for m in mantissas]
+    values = round_numbers(10 ** (low - 1), 10 ** (high + 1), mantissas)
     inside = [value for value in values if low <= np.log10(value) <= high]
     return {
         "type": "log",

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
 import pandas as pd
 
 from analysis.choose.select import best_within
@@ -12,6 +11,7 @@ from analysis.choose.variants import spread_of, variants
 from analysis.pages.live import Live, cost_choices
 from analysis.tables import cell, heading
 from searchspace.errors import UserError
+from searchspace.quantity import round_numbers
 from sweeps.messages import visible
 
 NICE = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
@@ -30,9 +30,7 @@ def limit_steps(live: Live) -> dict[str, list[float]]:
         if values.empty:
             continue
         low, high = float(values.min()), float(values.max())
-        powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-        rounded = [digits * 10.0**power for power in powers for digits in NICE]
-        inside = [value for value in rounded if low <= value < high]
+        inside = [value for value in round_numbers(low, high, NICE) if value < high]
         if inside:
             found[cost] = inside
     return found

@@ -8,7 +8,7 @@ import pandas as pd
 from analysis.pages.live import Live
 from analysis.read.live_rows import load_ends
 from searchspace.errors import UserError
-from searchspace.quantity import parse_quantity
+from searchspace.quantity import format_duration, parse_quantity
 from sweeps.search.settings import MAX_TRIALS, SearchSettings
 from sweeps.yaml_text import read_stored
 
@@ -31,11 +31,9 @@ class Progress:
     def text(self) -> str:
         """Returns the progress as text, such as '12 of 40 trials have ended · about 25 min left'."""
         text = f"{self.ended:,} of {self.planned:,} trials have ended"
-        return (
-            text
-            if self.seconds_left is None
-            else f"{text} · about {_duration(self.seconds_left)} left"
-        )
+        if self.seconds_left is None:
+            return text
+        return f"{text} · about {format_duration(self.seconds_left)} left"
 
 
 def progress_of(live: Live) -> Progress | None:
@@ -79,10 +77,3 @@ def _seconds_left(live: Live, trials: int) -> float | None:
     if pace <= 0 or since > 10 * pace + 60:
         return None  # its driver seems to be gone
     return max(trials * pace - since, 0.0)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"

@@ -18,10 +18,9 @@ from searchspace.architecture import Architecture
 from searchspace.cost import costs, low_res_size
 from searchspace.errors import UserError
 from searchspace.predicted import PREDICTED_LATENCY
-from searchspace.quantity import format_quantity
+from searchspace.quantity import format_duration, format_quantity
 from searchspace.space import feasible
 from srsweep.options import FILE, by_line, print_table, read_file, tabular
-from srsweep.progress_lines import format_duration
 from sweeps.capacity.gpu_share import resources_of
 from sweeps.capacity.memory_model import Load, predicted_bytes
 from sweeps.capacity.settings import AUTO

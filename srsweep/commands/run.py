@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from searchspace.quantity import format_duration
 from srsweep.advice import advised
 from srsweep.errors import say
 from srsweep.options import ADDRESS, DRIVER, FILE, LOG, VERBOSE, by_line, read_file, with_trials
 from srsweep.progress import Watcher
-from srsweep.progress_lines import format_duration
 from sweeps.advice import has_secret
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.run import DriverName, run_sweep
