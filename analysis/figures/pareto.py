@@ -16,7 +16,7 @@ from analysis.choose.gates import Gates, passing
 from analysis.choose.means import SPREADS
 from analysis.choose.pareto import Direction, front_mask
 from analysis.figures.layers import layered
-from analysis.figures.published_strip import strip_traces
+from analysis.figures.published_strip import STRIP_AXIS, strip_traces
 from analysis.figures.theme import (
     FAMILY_COLOURS,
     FAMILY_SYMBOLS,
@@ -215,19 +215,14 @@ def draw_pareto(data: ParetoData, others: Sequence[ParetoData] = ()) -> Figure:
     ]
     names = [next(iter(layer.points["sweep"]), "") for layer in layers]
     traces = layered(list(zip(names, drawn, strict=True))) if others else drawn[0]
-    traces += strip_traces(data.networks, low, high)
     layout = base_layout(headings([data.cost])[data.cost], QUALITY_TITLES[data.quality])
-    layout["xaxis"] |= log_axis(low, high) | {"anchor": "y2"}
-    layout["yaxis"] |= {"domain": [0.17, 1], "range": [floor, top]}
-    layout["yaxis2"] = {
-        "domain": [0, 0.13],
-        "range": [0, 1],
-        "showticklabels": False,
-        "showgrid": False,
-        "zeroline": False,
-        "fixedrange": True,
-        "anchor": "x",
-    }
+    layout["xaxis"] |= log_axis(low, high)
+    layout["yaxis"] |= {"range": [floor, top]}
+    if strip := strip_traces(data.networks, low, high):
+        traces += strip
+        layout["xaxis"]["anchor"] = "y2"
+        layout["yaxis"]["domain"] = [0.17, 1]
+        layout["yaxis2"] = STRIP_AXIS
     levels = {"bicubic": data.bicubic, "gate": data.gate}
     drawn = {n: at for n, at in levels.items() if at is not None and floor <= at <= top}
     if drawn:
@@ -268,16 +263,19 @@ def family_traces(points: pd.DataFrame, among: pd.DataFrame | None = None) -> li
                 "marker": {
                     "size": np.maximum(size, 5).round(1).tolist(),
                     "color": FAMILY_COLOURS[index % len(FAMILY_COLOURS)],
-                    # From the eighth family on, a colour comes back with another symbol.
-                    "symbol": FAMILY_SYMBOLS[
-                        (index + index // len(FAMILY_COLOURS)) % len(FAMILY_SYMBOLS)
-                    ],
+                    "symbol": family_symbol(index),
                     "opacity": np.where(front, 0.95, 0.32).tolist(),
                     "line": {"width": np.where(front, 1.4, 0.3).tolist(), "color": INK},
                 },
             }
         )
     return traces
+
+
+def family_symbol(index: int) -> str:
+    """Returns the symbol of family number `index`, from 0, of the families of a figure in the order of their names."""
+    # From the eighth family on, a colour comes back with another symbol.
+    return FAMILY_SYMBOLS[(index + index // len(FAMILY_COLOURS)) % len(FAMILY_SYMBOLS)]
 
 
 def _error_bars(spread: "pd.Series[float]") -> Figure:

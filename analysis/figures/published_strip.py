@@ -8,6 +8,17 @@ import pandas as pd
 from analysis.figures.theme import PUBLISHED_COLOUR, Figure, escaped
 from searchspace.quantity import format_quantity
 
+STRIP_AXIS: Figure = {
+    "domain": [0, 0.13],
+    "range": [0, 1],
+    "showticklabels": False,
+    "showgrid": False,
+    "zeroline": False,
+    "fixedrange": True,
+    "anchor": "x",
+}
+"""The y axis of the strip. It has no values."""
+
 
 def strip_traces(networks: pd.DataFrame, low: float, high: float) -> list[Figure]:
     """Returns marks at the costs of published networks, in the strip below the plot, with names where there is room."""

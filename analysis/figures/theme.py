@@ -22,10 +22,21 @@ FAMILY_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f0
 """Colours of families: the palette of Okabe and Ito, which colour-blind people can tell apart, and a purple."""
 FAMILY_SYMBOLS = ("circle", "square", "triangle-up", "cross", "hexagon", "star", "triangle-down")
 """Symbols of families, which tell the families apart without colour."""
+SYMBOL_TEXTS = dict(zip(FAMILY_SYMBOLS, "●■▲✚⬢★▼", strict=True))
+"""The same symbols as characters."""
 PUBLISHED_COLOUR = "#8a5a2b"
 """Colour of published networks."""
 RUNNING = "#009e73"
 """Colour of trials that are being trained."""
+FINE_TICKS: tuple[tuple[float, ...], ...] = (
+    tuple(n / 10 for n in range(10, 100)),
+    tuple(n / 5 for n in range(5, 50)),
+    tuple(n / 2 for n in range(2, 20)),
+    (1, 1.5, 2, 3, 4, 5, 6, 8),
+)
+"""First digits of the ticks of a logarithmic axis that spans less than a decade, the finest first."""
+MOST_TICKS = 7
+"""Largest number of ticks with FINE_TICKS."""
 FIT = Path(__file__).with_name("fit.js")
 """Path of the script with which the report and the dashboard fit a figure to a narrow screen."""
 SCROLL = """
@@ -103,9 +114,14 @@ def base_layout(x_title: str, y_title: str) -> Figure:
 
 def log_axis(low: float, high: float) -> Figure:
     """Returns a logarithmic axis from 10**low to 10**high with a few readable ticks."""
-    mantissas = (1, 2, 5) if high - low <= 1.6 else (1, 3) if high - low <= 2.6 else (1,)
-    values = round_numbers(10 ** (low - 1), 10 ** (high + 1), mantissas)
-    inside = [value for value in values if low <= np.log10(value) <= high]
+    coarse: tuple[float, ...] = (
+        (1, 2, 5) if high - low <= 1.6 else (1, 3) if high - low <= 2.6 else (1,)
+    )
+    for digits in (*FINE_TICKS, coarse) if high - low <= 0.8 else (coarse,):
+        values = round_numbers(10 ** (low - 1), 10 ** (high + 1), digits)
+        inside = [value for value in values if low <= np.log10(value) <= high]
+        if len(inside) <= MOST_TICKS:
+            break
     return {
         "type": "log",
         "range": [low, high],

@@ -10,7 +10,8 @@ import pandas as pd
 from analysis.choose.comparison import PLACES
 from analysis.figures.cards import Card, area_of, facts_of, pair_card, pareto_card
 from analysis.figures.layers import MOST_LAYERS
-from analysis.figures.pareto import ParetoData, pareto_data
+from analysis.figures.pareto import ParetoData, family_symbol, pareto_data
+from analysis.figures.theme import SYMBOL_TEXTS
 from analysis.pages.live import Live, live_pareto
 from analysis.pages.watch import Watch
 from analysis.read.frames import BICUBIC
@@ -159,10 +160,20 @@ def overlaid_card(live: Live, others: tuple[Live, ...], cost: str, quality: str)
     names = ", ".join(other.sweep for other in drawn)
     made.figure["layout"]["uirevision"] = f"{live.sweep} {cost} {quality} {names}"
     text = (
-        f"{card.text} Each colour is a sweep. An outlined point is on the front of its own sweep. Limits, tables and the "
-        f"views below show {live.sweep} alone."
+        f"{card.text} Each colour is a sweep{_symbols(live, *drawn)}. An outlined point is on the front of its own sweep. "
+        f"Limits, tables and the views below show {live.sweep} alone."
     )
     return replace(made, name=card.name, text=visible(text))
+
+
+def _symbols(*lives: Live) -> str:
+    """Returns words on the symbols of the families in a figure of these sweeps; '' if there is one family."""
+    families = sorted({str(family) for live in lives for family in live.shown["family"]})
+    if len(families) < 2:
+        return ""
+    symbols = [SYMBOL_TEXTS[family_symbol(index)] for index in range(len(families))]
+    named = ", ".join(f"{symbol} {name}" for symbol, name in zip(symbols, families, strict=True))
+    return f", and each symbol a family: {named}"
 
 
 def _data(live: Live, cost: str, quality: str) -> ParetoData:
