@@ -86,7 +86,7 @@ def no_news(url: str) -> int:
 def table(url: str) -> int:
     """Sorts, filters and searches the table of all trials. The page has already shown its first rows."""
     from analysis.pages.live import load_live
-    from analysis.pages.trials_table import table_block
+    from analysis.pages.trial_blocks import table_block
 
     live = load_live(url, SWEEP)
     table_block(live, {"startRow": 0, "endRow": 100})
@@ -102,7 +102,7 @@ def table(url: str) -> int:
 
 def selection(url: str) -> int:
     """Compares six selected trials, as the page does after a box has selected them."""
-    from analysis.pages.comparison import compared
+    from analysis.pages.side_by_side import compared
 
     found = compared(url, [f"{SWEEP}#{number}" for number in range(0, 60, 10)])
     assert found is not None

@@ -15,7 +15,6 @@ import dash
 from dash import Input, Output, State, html, no_update
 from werkzeug.serving import make_server
 
-from analysis.pages.comparison import compared
 from analysis.pages.dashboard_compare import compare_panel
 from analysis.pages.dashboard_limits import add_limits, limits_card
 from analysis.pages.dashboard_notes import SaveNote, add_notes
@@ -48,7 +47,8 @@ from analysis.pages.overlay import over_options, overlaid_card, overlay
 from analysis.pages.pictures import FindTrained
 from analysis.pages.policy import Guard, hash_of, policy
 from analysis.pages.progress import progress_of
-from analysis.pages.trials_table import table_columns
+from analysis.pages.side_by_side import compared
+from analysis.pages.trial_blocks import table_columns
 from analysis.pages.watch import Watch
 from analysis.read.points import load_reasons
 from searchspace.errors import UserError

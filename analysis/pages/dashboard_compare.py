@@ -4,9 +4,9 @@ from typing import Any
 
 from dash import html
 
-from analysis.pages.comparison import MOST_COMPARED, Comparison, Row
 from analysis.pages.dashboard_notes import note_cell
 from analysis.pages.dashboard_page import skeleton
+from analysis.pages.side_by_side import MOST_COMPARED, Comparison, Row
 
 WHAT = ("train", "export", "select")
 """What the commands of a trial do, in the order of `Comparison.commands`."""

@@ -6,8 +6,8 @@ from typing import Any
 import dash
 from dash import Input, Output, State, html
 
-from analysis.pages.comparison import KEY, MOST_COMPARED
 from analysis.pages.pictures import FindTrained, Strip, Trained, strips_of
+from analysis.pages.side_by_side import KEY, MOST_COMPARED
 from sweeps.messages import visible
 
 MOST_KEPT = 8

@@ -7,7 +7,7 @@ import dash_ag_grid
 from dash import ClientsideFunction, Input, Output, State, dcc, html
 
 from analysis.pages.live import Live
-from analysis.pages.trials_table import column_definitions, table_block
+from analysis.pages.trial_blocks import column_definitions, table_block
 from analysis.pages.watch import Watch
 from searchspace.errors import UserError
 

@@ -257,9 +257,9 @@ def test_a_note_and_a_star_are_stored_and_found(
 
 
 def test_a_dashboard_that_only_reads_has_no_way_to_write(filled: Database) -> None:
-    from analysis.pages.comparison import compared
     from analysis.pages.dashboard import make_app
     from analysis.pages.dashboard_compare import compare_panel
+    from analysis.pages.side_by_side import compared
 
     writing, reading = (make_app(filled.url, save=save) for save in (saver(filled.url), None))
     assert any("told" in name for name in writing.callback_map)

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from analysis.figures.knob_cards import knob_cards
-from analysis.pages.comparison import compared
 from analysis.pages.limits import best_inside, known_limits, limit_steps
 from analysis.pages.live import Live, cost_choices, front_rows, live_pareto, load_live
-from analysis.pages.trials_table import column_definitions, table_columns
+from analysis.pages.side_by_side import compared
+from analysis.pages.trial_blocks import column_definitions, table_columns
 from analysis.read.columns import is_cost, is_latency
 from analysis.read.live_rows import load_knobs_of
 from searchspace.predicted import PREDICTED_LATENCY

@@ -4,9 +4,9 @@ import shlex
 
 import pytest
 
-from analysis.pages.comparison import MOST_COMPARED, Comparison, compared
 from analysis.pages.limits import best_inside, known_limits, limit_steps
 from analysis.pages.live import load_live
+from analysis.pages.side_by_side import MOST_COMPARED, Comparison, compared
 from tests.stored import Database
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from analysis.pages.live import Live, load_live
-from analysis.pages.trials_table import BLOCK, column_definitions, table_block, table_columns
+from analysis.pages.trial_blocks import BLOCK, column_definitions, table_block, table_columns
 from sweeps.store.notes import save_note
 from sweeps.store.store import Store
 from tests.stored import Database
