@@ -26,6 +26,9 @@ MOST_DOMINATED = 400
 MOST_RANKED = 24
 """Largest number of trials in the plot of ranks. The trials that are best in float32 are drawn."""
 
+LONGEST = 12
+"""Largest number of characters of a sweep's name beside the plot of ranks, where a card has room for no more."""
+
 
 def exported(trials: pd.DataFrame) -> pd.DataFrame:
     """Returns the complete trials whose PSNR after INT8 quantisation was measured."""
@@ -204,6 +207,11 @@ def draw_int8_ranks(trials: pd.DataFrame) -> Figure:
     traces, notes = [], []
     for row, left, right, colour in zip(own.to_dict("records"), old, new, colours, strict=True):
         name = f"{row['sweep']}#{row['number']}" if several else f"trial {row['number']}"
+        shown = (
+            f"{row['sweep'][:LONGEST]}…#{row['number']}"
+            if several and len(row["sweep"]) > LONGEST + 1
+            else name
+        )
         traces.append(
             {
                 "type": "scatter",
@@ -221,7 +229,7 @@ def draw_int8_ranks(trials: pd.DataFrame) -> Figure:
             }
         )
         notes += [
-            _end(f"{name}  {row['psnr_y']:.2f}", 0, float(left)),
+            _end(f"{shown}  {row['psnr_y']:.2f}", 0, float(left)),
             _end(f"{row['psnr_y_int8']:.2f}", 1, float(right)),
         ]
     layout = base_layout("", "")

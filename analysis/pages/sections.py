@@ -30,7 +30,8 @@ class Named:
     """The facts by which a sentence names a trial."""
 
     label: str
-    number: int
+    trial: str
+    """'trial 7', or 'first#7' on a page about several sweeps."""
     psnr: str
     """PSNR with its unit."""
     sizes: list[str]
@@ -117,7 +118,8 @@ class Table:
 class Failed:
     """A failed trial and the reason."""
 
-    number: int
+    trial: str
+    """'trial 7', or 'first#7' on a page about several sweeps."""
     label: str
     reason: str
     traceback: str | None
@@ -168,14 +170,14 @@ def headlines(
 def _results(trials: pd.DataFrame, done: pd.DataFrame, facts: Facts) -> Results:
     done = averaged(done)
     best = row_of(done, done["psnr_y"].idxmax())
-    small = _smaller(done, best)
+    small, several = _smaller(done, best), trials["sweep"].nunique() > 1
     front = int(done["on_front"].sum())
     return Results(
-        best=_named(best, facts),
+        best=_named(best, facts, several),
         against_bicubic=_against(facts.bicubic, best["psnr_y"]) if facts.bicubic else None,
         on_front=_counted(front, "trial"),
         objectives=in_words(list(facts.objectives)),
-        smaller=None if small is None else _named(small, facts),
+        smaller=None if small is None else _named(small, facts, several),
         saved=None if small is None else f"{1 - small['params'] / best['params']:.0%}",
         knee=_knee(trials, _first_cost(facts), facts.gates) if "params" in done else None,
     )
@@ -215,13 +217,17 @@ def _knee(trials: pd.DataFrame, cost: str, gates: Gates) -> Selection | None:
     return replace(chosen, rule=rule) if chosen.row is not None else None
 
 
-def _named(row: Mapping[str, object], facts: Facts) -> Named:
+def _trial(row: Mapping[Any, object], several: bool) -> str:
+    return f"{row['sweep']}#{row['number']}" if several else f"trial {row['number']}"
+
+
+def _named(row: Mapping[str, object], facts: Facts, several: bool) -> Named:
     units = {"params": "parameters", "multadds": "Mult-Adds"}
     if facts.latency in row and not math.isnan(float(str(row[facts.latency]))):
         units |= {facts.latency: "ms"}
     return Named(
         label=str(row["label"]),
-        number=int(str(row["number"])),
+        trial=_trial(row, several),
         psnr=f"{row['psnr_y']:.2f} dB",
         sizes=[f"{cell(name, row[name])} {unit}" for name, unit in units.items() if name in row],
     )
@@ -252,9 +258,12 @@ def front_of_page(
     spent, unit = fitting(front["spent"], unit)
     front = front.assign(spent=spent)
     extra = [unit]
-    extra += ["sweep"] if front["sweep"].nunique() > 1 else []
     extra += ["published_as"] if front["published_as"].any() else []
-    return table(front_table(front.rename(columns={"spent": unit}), list(objectives), extra))
+    rows = front_table(front.rename(columns={"spent": unit}), list(objectives), ["sweep", *extra])
+    sweep = rows.pop("sweep")
+    if sweep.nunique() > 1:
+        rows.insert(0, "sweep", sweep)
+    return table(rows)
 
 
 def table(frame: pd.DataFrame) -> Table:
@@ -277,17 +286,18 @@ def failures(trials: pd.DataFrame) -> Failures | None:
     failed = trials[trials["state"] == "failed"]
     if failed.empty:
         return None
-    shown = [_failed(row) for row in failed.head(FAILURES).to_dict("records")]
+    several = trials["sweep"].nunique() > 1
+    shown = [_failed(row, several) for row in failed.head(FAILURES).to_dict("records")]
     more = len(failed) - len(shown)
     return Failures(
         total=_counted(len(failed), "trial"), shown=shown, more=f"{more:,}" if more else None
     )
 
 
-def _failed(row: Mapping[object, object]) -> Failed:
+def _failed(row: Mapping[Any, object], several: bool) -> Failed:
     error = str(row["error"]).strip()
     return Failed(
-        number=int(str(row["number"])),
+        trial=_trial(row, several),
         label=str(row["label"]),
         reason=reason_of(error) or NO_REASON,
         traceback=error if "\n" in error else None,

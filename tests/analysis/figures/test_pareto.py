@@ -1,8 +1,10 @@
 import numpy as np
+import pytest
 from plotly.graph_objects import Figure
 
 from analysis.figures.pareto import draw_pareto, pareto_data, thin
 from analysis.figures.published_strip import spaced
+from analysis.figures.theme import MOST_TICKS, log_axis, log_range
 from analysis.published.published import published_networks
 
 OBJECTIVES = {"psnr_y": "maximize", "params": "minimize", "multadds": "minimize"}
@@ -68,3 +70,15 @@ def test_names_in_the_strip_do_not_overlap() -> None:
 def test_the_figure_is_valid_to_plotly(trials) -> None:
     data = data_of(trials, bicubic=25.5, networks=published_networks(4, "params"))
     Figure(draw_pareto(data)).to_json()
+
+
+def test_without_published_networks_the_plot_has_the_room_of_the_strip(trials) -> None:
+    layout = draw_pareto(data_of(trials))["layout"]
+    assert "yaxis2" not in layout
+    assert "domain" not in layout["yaxis"]
+
+
+@pytest.mark.parametrize("ends", [(861, 1_047), (4, 5), (2e4, 5e4), (1e6, 1e6), (1e4, 3e4)])
+def test_a_short_logarithmic_axis_has_several_ticks(ends: tuple[float, float]) -> None:
+    ticks = log_axis(*log_range(ends))["tickvals"]
+    assert 4 <= len(ticks) <= MOST_TICKS

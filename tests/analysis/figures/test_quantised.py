@@ -98,3 +98,11 @@ def test_the_report_draws_the_front_anew_after_int8(small: Database) -> None:
     assert "After INT8" in page
     assert {"g0-int8-params", "g0-int8-multadds", "g0-int8-ranks"} <= set(figures(page))
     assert "The median loss through INT8 is 0.300 dB" in page
+
+
+def test_long_names_of_sweeps_are_shortened_beside_the_ranks(trials: pd.DataFrame) -> None:
+    sweeps = ["wide-search-of-families", "short", "wide-search-of-families", "short", "short"]
+    drawn = draw_int8_ranks(exported(trials.assign(sweep=sweeps)))
+    texts = [note["text"].split()[0] for note in drawn["layout"]["annotations"]][::2]
+    assert texts == ["short#3", "short#1", "wide-search-…#2", "wide-search-…#0"]
+    assert drawn["data"][2]["name"] == "wide-search-of-families#2"

@@ -225,3 +225,15 @@ def test_a_sweep_whose_objectives_nobody_measured_is_refused(database: Database)
     database.trial(sweep_id, 1, 30.0, 1e4, 1e9)
     with pytest.raises(UserError, match=r"no trial of 'odd' has any of its objectives, \['nope'\]"):
         report_page(database.url)
+
+
+def test_a_page_about_several_sweeps_names_the_sweep_of_each_trial(small: Database) -> None:
+    other = small.sweep("other")
+    small.trial(other, 0, 29.0, 400_000, 2e9)
+    small.trial(other, 1, None, 60_000, 3e9, state="failed", error="ValueError: no")
+    text = report_page(small.url)
+    assert "slwsr n_feats=1 (other#0, 400K parameters" in text
+    assert "other#1, slwsr n_feats=2: ValueError: no" in text
+    heads = re.findall(r"<h2>The front</h2>.*?<thead>(.*?)</thead>", text, re.DOTALL)
+    names = re.findall(r"<button[^>]*>([^<]*)</button>", heads[0])
+    assert [name.strip() for name in names[:2]] == ["sweep", "number"]
