@@ -30,6 +30,16 @@ PAGE = (
     + "</script></head><body>{%app_entry%}<footer>{%config%}{%scripts%}{%renderer%}</footer></body></html>"
 )
 CONFIG: dict[str, Any] = {"displaylogo": False, "displayModeBar": False, "responsive": True}
+BLANK: dict[str, Any] = {
+    "data": [],
+    "layout": {
+        "xaxis": {"visible": False},
+        "yaxis": {"visible": False},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+    },
+}
+"""What a card shows before its figure comes. By default, plotly.js would draw empty axes on white."""
 
 
 def page_layout(names: list[str], seconds: float, limits: html.Section) -> html.Main:
@@ -161,6 +171,7 @@ def skeleton(
                 html.Div(
                     dcc.Graph(
                         id={"type": f"{place}-graph", "name": name},
+                        figure=BLANK,
                         config=CONFIG,
                         style={"height": "100%"},
                     ),
