@@ -207,14 +207,14 @@ def draw_pareto(data: ParetoData, others: Sequence[ParetoData] = ()) -> Figure:
     low, high = log_range(points["x"].tolist())
     ranges = [layer.range for layer in layers if len(layer.points)] or [data.range]
     floor, top = min(ends[0] for ends in ranges), max(ends[1] for ends in ranges)
-    drawn = [
+    of_layers = [
         [_step_trace(layer.step, 10**high), *family_traces(layer.points, points)]
         if len(layer.points)
         else []
         for layer in layers
     ]
     names = [next(iter(layer.points["sweep"]), "") for layer in layers]
-    traces = layered(list(zip(names, drawn, strict=True))) if others else drawn[0]
+    traces = layered(list(zip(names, of_layers, strict=True))) if others else of_layers[0]
     layout = base_layout(headings([data.cost])[data.cost], QUALITY_TITLES[data.quality])
     layout["xaxis"] |= log_axis(low, high)
     layout["yaxis"] |= {"range": [floor, top]}

@@ -78,7 +78,9 @@ def overlay(watch: Watch, live: Live, wanted: object, axes: Sequence[str]) -> Ov
     known = [name for name in dict.fromkeys(names) if name in rows and name != live.sweep]
     if main is None or not known:
         return Overlay(lives=(), left_out=[], doubts=[])
-    lives, left_out, doubts = [], [], []
+    lives: list[Live] = []
+    left_out: list[str] = []
+    doubts: list[str] = []
     for name in known:
         why = refusal(main, rows[name])
         if not why and len(lives) == MOST_OVER:
@@ -171,6 +173,8 @@ def _symbols(*lives: Live) -> str:
     families = sorted({str(family) for live in lives for family in live.shown["family"]})
     if len(families) < 2:
         return ""
+    if len(families) > len(SYMBOL_TEXTS):  # symbols come back, so a list would mislead
+        return ", and hovering over a point names its family"
     symbols = [SYMBOL_TEXTS[family_symbol(index)] for index in range(len(families))]
     named = ", ".join(f"{symbol} {name}" for symbol, name in zip(symbols, families, strict=True))
     return f", and each symbol a family: {named}"

@@ -90,6 +90,14 @@ def test_one_family_has_one_symbol_in_all_sweeps(watch: Watch, first: Live) -> N
     assert "each symbol a family: ● fsrcnn, ■ slwsr." in card.text
 
 
+def test_symbols_that_come_back_are_not_listed(
+    watch: Watch, first: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("analysis.pages.overlay.SYMBOL_TEXTS", {"circle": "●"})
+    card = overlaid_card(first, (watch.live("mixed"), watch.live("second")), *AXES)
+    assert "Each colour is a sweep, and hovering over a point names its family." in card.text
+
+
 def test_any_two_axes_are_overlaid(watch: Watch, first: Live) -> None:
     card = overlaid_card(first, over(watch, first, "second").lives, "params", "multadds")
     assert [trace["name"] for trace in card.figure["data"]] == [*["first"] * 2, *["second"] * 2]
