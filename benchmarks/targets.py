@@ -205,7 +205,7 @@ def _cell(row: dict[str, str], failures: list[str]) -> str:
 
 
 def write_page(paths: list[Path]) -> None:
-    """Replaces the table in docs/export.md with that of the CSV files at `paths`. Later files take precedence."""
+    """Replaces the table in docs/export.md with the table of the CSV files at `paths`. Later files take precedence."""
     rows, sources = [], []
     for path in paths:
         with path.open(newline="") as file:
