@@ -206,7 +206,8 @@ def _cell(row: dict[str, str], failures: list[str]) -> str:
 
 def write_page(paths: list[Path]) -> None:
     """Replaces the table in docs/export.md with the table of the CSV files at `paths`. Later files take precedence."""
-    rows, sources = [], []
+    rows: list[dict[str, str]] = []
+    sources: list[str] = []
     for path in paths:
         with path.open(newline="") as file:
             own = list(csv.DictReader(file))
