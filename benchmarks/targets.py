@@ -2,12 +2,13 @@
 
     python -m benchmarks.targets                                    # all families, all formats
     python -m benchmarks.targets --families edsr,slwsr --to onnx,int8,executorch-int8
-    python -m benchmarks.targets --table benchmarks/runs/analysis_targets_HARDWARE_torch-VERSION_DATE.csv
+    python -m benchmarks.targets --table benchmarks/runs/analysis_targets_HARDWARE_torch-VERSION_DATE.csv...
 
 The first two commands train one small network per family on the embedded photographs and write a CSV file into
 benchmarks/runs. The training is long enough for the INT8 loss to be meaningful. The files are exported, verified and
 timed one after the other. Each has a process of its own, because a runtime may abort its process. A format that fails
-gets a row with the reason. The last command writes the table in docs/export.md.
+gets a row with the reason. The last command writes the table in docs/export.md, from one file or from the files of
+several runs with other families or formats.
 
 The script needs the packages of all formats: `pip install -c constraints-litert.txt -e
 '.[export,executorch,litert,mnn,coreml]'`.
@@ -203,14 +204,19 @@ def _cell(row: dict[str, str], failures: list[str]) -> str:
     return f"{lost}, {size}, {float(row['latency_ms']):.0f} ms{doubt}"
 
 
-def write_page(path: Path) -> None:
-    """Replaces the table in docs/export.md with that of the CSV file at `path`."""
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+def write_page(paths: list[Path]) -> None:
+    """Replaces the table in docs/export.md with the table of the CSV files at `paths`. Later files take precedence."""
+    rows: list[dict[str, str]] = []
+    sources: list[str] = []
+    for path in paths:
+        with path.open(newline="") as file:
+            own = list(csv.DictReader(file))
+        rows += own
+        sources.append(f"`{path.name}`, commit {own[0]['commit']}, {own[0]['settings']}")
     page = PAGE.read_text()
     before, after = page.split(BEGIN)[0], page.split(END)[1]
-    source = f"`{path.name}`, commit {rows[0]['commit']}, {rows[0]['settings']}"
-    PAGE.write_text(f"{before}{BEGIN}\n\n{table(rows)}\n\n{source}\n\n{END}{after}")
+    lines = "\n\n".join([table(rows), *sources])
+    PAGE.write_text(f"{before}{BEGIN}\n\n{lines}\n\n{END}{after}")
 
 
 def main() -> None:
@@ -220,7 +226,7 @@ def main() -> None:
     parser.add_argument("--families", default=",".join(FAMILIES), help="default: all")
     parser.add_argument("--to", default=",".join(TARGETS), help="formats, default: all")
     parser.add_argument(
-        "--table", type=Path, metavar="FILE", help="writes the table of this CSV file"
+        "--table", type=Path, nargs="+", metavar="FILE", help="writes the table of these CSV files"
     )
     parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
     given = parser.parse_args()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import adopt, folders, quality, record, table
+from benchmarks import adopt, folders, quality, record, rounding, table, targets
 from benchmarks.record import Record
 from benchmarks.table import evaluation, tables, training
 
@@ -48,6 +48,42 @@ def test_the_time_of_a_block_is_compared_with_the_plain_one_of_its_round() -> No
         "| a training step of edsr with block ecb, processor time over plain | 20 ms | 26 ms | "
         "1.20x (1.15 to 1.25, 3 rounds) |"
     )
+
+
+def test_the_gain_of_rounding_is_over_as_many_steps_without_it() -> None:
+    psnrs = {"float32": ("27.00", "27.20"), "int8": ("26.90", "27.00"), "bicubic": ("26", "26")}
+    psnrs |= {"more_float32": ("27.30", "27.40"), "more_int8": ("27.10", "27.30")}
+    psnrs |= {"aware_int8": ("27.25", "27.35")}
+    rows = [
+        {"network": "net", "seed": str(seed)} | {name: both[seed] for name, both in psnrs.items()}
+        for seed in range(2)
+    ]
+    *_, line = rounding.table(rows)
+    assert line == (
+        "| net | 2 | 27.10 ± 0.141 | 0.150 ± 0.071 | 27.35 ± 0.071 | 0.150 ± 0.071 | "
+        "0.050 ± 0.000 | +0.100 ± 0.071 |"
+    )
+
+
+def test_the_table_of_formats_joins_two_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {"family": "edsr", "network": "edsr", "target": "int8", "failed": "", "bytes": "9000"}
+    row |= {"lost_db": "0.1", "largest_difference": "", "latency_ms": "7", "reliable": "False"}
+    row |= {"commit": "1234", "settings": "threads=1"}
+    for number, own in enumerate((row, row | {"target": "mnn", "failed": "no memory"})):
+        with (tmp_path / f"{number}.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(own))
+            writer.writeheader()
+            writer.writerow(own)
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{targets.BEGIN}\n{targets.END}\nafter\n")
+    monkeypatch.setattr(targets, "PAGE", page)
+    targets.write_page([tmp_path / "0.csv", tmp_path / "1.csv"])
+    written = page.read_text()
+    assert "| edsr | 0.10 dB, 9 KB, 7 ms (?) | failed (1) |\n\n1. no memory\n" in written
+    assert "`0.csv`, commit 1234, threads=1\n\n`1.csv`" in written
+    assert written.endswith(f"{targets.END}\nafter\n")
 
 
 def test_a_gpu_has_no_line_of_one_thread() -> None:
