@@ -143,6 +143,39 @@ class Surrogate:
             np.concatenate([self.of_mean, np.full(len(features), self.scatter / self.seeds)]),
         )
 
+    def target_of(self, psnr: Floats) -> Floats:
+        """Returns the target (N,) of a full training with each `psnr` (N,) in dB, which must be below `top`."""
+        target: Floats = (-np.log(self.top - psnr) - self.centre) / self.spread
+        return np.clip(target, -5, 5)
+
+    def hear(self, features: Floats, target: Floats, variance: Floats) -> None:
+        """Adds hints: trials with `features` (N, columns) that are expected to end at `target` (N,).
+
+        `variance` (N,) tells how wrong a hint may be. Both are in units of the targets.
+        """
+        self.hinted = np.arange(len(self.x), len(self.x) + len(features))
+        task = np.zeros(len(features), np.int64)
+        self._condition(
+            np.concatenate([self.x, features]),
+            np.concatenate([self.task, task]),
+            np.concatenate([self.y, target]),
+            np.concatenate([self.of_mean, variance]),
+        )
+
+    def predict_heard(self) -> tuple[Floats, Floats]:
+        """Returns mean (N,) and standard deviation (N,) of the closeness that the trials of `hear` reach.
+
+        Unlike `predict`, this knows that the hint is about the very training that will go on, with all that its
+        features do not explain. With the inverse matrix Q, the weights w and the variance v of a hint, the mean is
+        target - v w and the variance v - v^2 Q.
+        """
+        variance, weights = self.of_mean[self.hinted], self.weights[self.hinted]
+        unit = np.eye(len(self.x))[:, self.hinted]
+        inverse = cho_solve(self.factor, unit, check_finite=False)[self.hinted].diagonal()
+        mean = self.y[self.hinted] - variance * weights
+        own = np.maximum(variance * (1 - variance * inverse), 1e-10)
+        return self.centre + self.spread * mean, self.spread * np.sqrt(own)
+
     def _condition(self, x: Floats, task: Ints, y: Floats, of_mean: Floats) -> None:
         self.x, self.task, self.y, self.of_mean = x, task, y, of_mean
         matrix = self._kernel(x, x, task, task)
@@ -244,6 +277,11 @@ def _share_gradient(product: Floats, same: NDArray[np.bool_], share: Floats, tas
     by_task = np.bincount(task, weights=between, minlength=len(share))
     # Entries between tasks s and t already hold share_s share_t, and d share / d logit = share (1 - share).
     return (by_task * (1 - share))[1:]
+
+
+def closeness_at(psnr: Floats, unit: float) -> Floats:
+    """Returns the closeness (n,) of PSNRs (n,) that were all measured at the same step, without low outliers."""
+    return _without_outliers(-np.log(_top(psnr, None, unit) - psnr))
 
 
 def _top(psnr: Floats, floor: float | None, unit: float) -> float:
