@@ -57,7 +57,15 @@ class Roster:
     def may_ask(self) -> bool:
         """Whether the sweep may ask for a new architecture."""
         few = len(self.repeats) < self.config.search.trials
-        return few and not self.exhausted and self.affordable(0)
+        return few and not self.exhausted and self.may_start
+
+    @property
+    def may_start(self) -> bool:
+        """Whether the budget allows another architecture.
+
+        A sampler that promotes trials itself expects that a new trial can be trained in full.
+        """
+        return self.affordable_in_full(0) if self.suggester.sampler.promotes else self.affordable(0)
 
     @property
     def repeatable(self) -> Repeats | None:
@@ -73,9 +81,16 @@ class Roster:
 
         At the last rung, the further seeds of the architecture follow. Those of other architectures come first.
         """
+        return self._affordable(rung, rung)
+
+    def affordable_in_full(self, rung: int) -> bool:
+        """Returns whether a trial may train from the rung before `rung` to its end, with all that follows from it."""
+        return self._affordable(rung, len(self.config.rungs) - 1)
+
+    def _affordable(self, rung: int, until: int) -> bool:
         rungs, further = self.config.rungs, self.config.seeds - 1
-        steps = rungs[rung] - (rungs[rung - 1] if rung else 0)
-        steps += further * rungs[-1] if rung == len(rungs) - 1 else 0
+        steps = rungs[until] - (rungs[rung - 1] if rung else 0)
+        steps += further * rungs[-1] if until == len(rungs) - 1 else 0
         owed = owed_steps(self.repeats.values(), self.config)
         return affordable(self.trials.values(), self.config, steps + owed)
 
@@ -85,9 +100,8 @@ class Roster:
             self.note_limit()
             return None
         number = next_number(self.trials, self.repeats.values(), self.config)
+        self.set_floor()
         sampler = self.suggester.sampler
-        if sampler.lacks_floor:
-            sampler.set_floor(bicubic_score(self.suggester, self.store.facts(self.id)))
         suggested = self.suggester.ask(len(self.repeats))
         self.patience.note(sampler.gain)
         if suggested is None or self.patience.is_over:
@@ -99,10 +113,16 @@ class Roster:
             self.store.set_fact(self.id, f"{GAIN} {number}", repr(sampler.gain))
         return trial
 
+    def set_floor(self) -> None:
+        """Tells the sampler the score of bicubic, if the sampler lacks it and the database holds it."""
+        sampler = self.suggester.sampler
+        if sampler.lacks_floor:
+            sampler.set_floor(bicubic_score(self.suggester, self.store.facts(self.id)))
+
     def note_limit(self) -> None:
         """Says in `why_ended` which limit has ended the search before `search.trials` did, if one has."""
         few = len(self.repeats) < self.config.search.trials
-        if few and not self.exhausted and not self.affordable(0):
+        if few and not self.exhausted and not self.may_start:
             hours = self.config.search.hours
             spent = sum(trial.seconds for trial in self.trials.values())
             over = hours is not None and spent >= hours * 3600

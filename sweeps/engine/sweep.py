@@ -72,6 +72,8 @@ class Sweep(Roster):
         """Whether a trial has failed. Without failures, their share need not be counted."""
         self._due: Trial | None = None
         """The trial that halving promotes next; None if there is none."""
+        self._is_undecided = False
+        """Whether the sampler has to be asked for `_due` first."""
         self._blocked = ""
         """What the user must repair before the sweep can continue; '' if nothing."""
         try:
@@ -91,8 +93,9 @@ class Sweep(Roster):
     @property
     def done(self) -> bool:
         """Whether the sweep has ended: no trial runs, and no trial is left to start."""
-        more = self._due or self.repeatable or self.may_ask
-        return not (self.waiting or self.running or more)
+        if self.waiting or self.running or self.repeatable or self.may_ask:
+            return False
+        return self._promotion() is None
 
     def reserve(self, share: Share) -> None:
         """Sets the share of a GPU that one trial gets. A network that needs more memory is trained alone."""
@@ -207,10 +210,11 @@ class Sweep(Roster):
         further = self.further_trial()
         if further is not None:
             return self._unless_alone(further)
-        if self._due is not None:
-            if self._due.alone and self.running:
+        trial = self._promotion()
+        if trial is not None:
+            if trial.alone and self.running:
                 return None
-            trial, self._due = self._due, None
+            self._due = None
             trial.target += 1
             self.suggester.resume(trial.architecture)
             return trial
@@ -231,12 +235,36 @@ class Sweep(Roster):
         if halving is None:
             return
         firsts = [each.first for each in self.repeats.values() if each.first.state != "failed"]
+        self._due = None
+        if self.suggester.sampler.promotes:
+            self._is_undecided = True
+            return
         chosen = next_promotion(
             [trial.candidate(self.config) for trial in firsts], len(rungs), halving.factor
         )
-        self._due = None
         if chosen is not None and self.affordable(chosen.target + 1):
             self._due = self.trials[chosen.number]
+
+    def _promotion(self) -> Trial | None:
+        """Returns the trial that halving promotes next; None if there is none.
+
+        A sampler that promotes trials itself is asked no earlier than here, because its answer takes time.
+        """
+        if self._is_undecided:
+            self._is_undecided = False
+            able = {
+                trial.architecture.key: trial
+                for trial in (each.first for each in self.repeats.values())
+                if trial.state == "paused"
+                and trial.candidate(self.config).waits
+                and self.affordable_in_full(trial.target + 1)
+            }
+            self.set_floor()
+            chosen = self.suggester.promote(
+                len(self.repeats), [trial.architecture for trial in able.values()]
+            )
+            self._due = None if chosen is None else able[chosen.key]
+        return self._due
 
     def _give_up_paused(self) -> None:
         """Once the sweep has ended, records the trials that still wait for promotion as stopped.

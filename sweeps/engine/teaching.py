@@ -30,6 +30,7 @@ def make_suggester(config: SweepConfig, table: SpaceTable | None) -> Suggester:
         trials=config.search.trials,
         steps=config.train.steps,
         levels=config.levels,
+        rungs=config.rungs[:-1],
         table=table,
         rates=config.rates,
     )

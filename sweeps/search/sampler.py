@@ -56,6 +56,8 @@ class Problem:
     """Optimiser steps of a full training."""
     levels: tuple[int, ...]
     """Optimiser steps at which a model may read the scores of trainings that are not complete."""
+    rungs: tuple[int, ...] = ()
+    """Optimiser steps at which halving pauses a training, without the full training. Empty without halving."""
     table: SpaceTable | None = None
     """The exact costs of the space. None if they have not been computed yet."""
     rates: Rates | None = None
@@ -85,6 +87,9 @@ class Sampler(ABC):
     is_exhaustive: ClassVar[bool] = False
     """Whether `ask` returns None only if no untried architecture is left. If False, the suggester draws an architecture at
     random when `ask` returns None."""
+
+    promotes: ClassVar[bool] = False
+    """Whether the sampler itself chooses the paused trials that halving trains further, by `promote`."""
 
     @abstractmethod
     def __init__(self, problem: Problem) -> None: ...
@@ -141,6 +146,13 @@ class Sampler(ABC):
 
     def pause(self, architecture: Architecture) -> None:
         """Called when a trial pauses at a rung of successive halving."""
+
+    def promote(self, number: int, waiting: Sequence[Architecture]) -> Architecture | None:
+        """Returns the paused trial to train further, or None if trial `number`, a new one, should start instead.
+
+        `waiting` are the trials that may go on. Called only if `promotes` is True. A call changes nothing.
+        """
+        return None
 
     def resume(self, architecture: Architecture) -> None:
         """Called when a paused trial starts to train again."""

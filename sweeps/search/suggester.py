@@ -42,6 +42,7 @@ class Suggester:
         seeds: int = 1,
         steps: int = 1,
         levels: Sequence[int] = (),
+        rungs: Sequence[int] = (),
         table: SpaceTable | None = None,
         rates: Rates | None = None,
     ) -> None:
@@ -57,6 +58,7 @@ class Suggester:
             seeds=seeds,
             steps=steps,
             levels=tuple(levels),
+            rungs=tuple(rungs),
             table=table,
             rates=rates,
         )
@@ -130,6 +132,10 @@ class Suggester:
     def pause(self, suggested: Architecture) -> None:
         """Tells the sampler that a trial pauses at a rung and waits for promotion."""
         self.sampler.pause(suggested)
+
+    def promote(self, number: int, waiting: Sequence[Architecture]) -> Architecture | None:
+        """Returns the paused trial to train further, or None if trial `number`, a new one, should start instead."""
+        return self.sampler.promote(number, waiting)
 
     def resume(self, suggested: Architecture) -> None:
         """Tells the sampler that a paused trial was promoted and is training again."""

@@ -11,12 +11,12 @@ from sweeps.search.pareto.surrogate import Floats, Ints
 
 @dataclass(frozen=True, kw_only=True)
 class Front:
-    """The configurations that were trained in full, or still may be."""
+    """The configurations that were trained in full or are training now."""
 
     costs: Floats
     """(M, D): scaled costs."""
     scores: Floats
-    """(M, objectives): the scores. For a trial that is running or paused, they are predictions."""
+    """(M, objectives): the scores. For a trial that is running, they are predictions."""
     floors: list[float]
     """For each objective, the score that a configuration must exceed to be worth anything."""
 

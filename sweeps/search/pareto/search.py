@@ -8,6 +8,7 @@ their costs and knobs differ widely, so that the model can learn from them.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Generic
 
 import numpy as np
@@ -39,6 +40,16 @@ cores."""
 
 Rated = tuple[Ints, Floats, Floats]
 """Rows (N,), their expected gains (N,) and the standard deviations (N,) of the first score's closeness."""
+
+
+@dataclass(frozen=True)
+class Belief:
+    """What the search believes about all trials, at one moment."""
+
+    models: Sequence[Surrogate]
+    """One fitted model per objective."""
+    front: Front
+    budgets: Budgets
 
 
 class ParetoSearch(Generic[Item]):
@@ -191,6 +202,16 @@ class ParetoSearch(Generic[Item]):
         return int(drawn[np.argmax(distance)])
 
     def _best(self, left: Ints, random: np.random.Generator) -> int:
+        belief = self._belief()
+        self.volume = belief.budgets.volume
+        rows, gains, deviations = self._compared(left, belief, random)
+        best = int(np.argmax(gains))
+        self.gain = float(gains[best] / max(self.volume, 1e-12))
+        if gains[best] <= 0:  # no candidate is expected to help: learn the most instead
+            best = int(np.argmax(deviations))
+        return int(rows[best])
+
+    def _belief(self) -> Belief:
         models = self._models()
         running = np.array([k.row for k in self.known.values() if k.running], np.int64)
         if len(running):
@@ -198,21 +219,18 @@ class ParetoSearch(Generic[Item]):
             for model in models:
                 model.believe(features, model.predict(features)[0])
         front = self._front(models)
-        budgets = budgets_of(front, [model.top for model in models])
-        self.volume = budgets.volume
+        return Belief(models, front, budgets_of(front, [model.top for model in models]))
+
+    def _compared(self, left: Ints, belief: Belief, random: np.random.Generator) -> Rated:
+        """Returns the untried rows that were compared, and what is expected of each. `left` holds all untried rows."""
 
         def rate(rows: Ints) -> Rated:
-            return rows, *self._gains(rows, models, front, budgets)
+            return rows, *self._gains(rows, belief)
 
         rated = rate(self._some(left, random))
         if len(left) > len(rated[0]) or self.candidates.grows:
             rated = self._climb(rated, rate)
-        rows, gains, deviations = rated
-        best = int(np.argmax(gains))
-        self.gain = float(gains[best] / max(budgets.volume, 1e-12))
-        if gains[best] <= 0:  # no candidate is expected to help: learn the most instead
-            best = int(np.argmax(deviations))
-        return int(rows[best])
+        return rated
 
     def _models(self) -> list[Surrogate]:
         """Returns one fitted model per objective."""
@@ -230,23 +248,24 @@ class ParetoSearch(Generic[Item]):
             for objective in range(len(self.floors))
         ]
 
-    def _gains(
-        self, rows: Ints, models: Sequence[Surrogate], front: Front, budgets: Budgets
-    ) -> tuple[Floats, Floats]:
+    def _gains(self, rows: Ints, belief: Belief) -> tuple[Floats, Floats]:
         """Returns the expected gains (N,) of `rows` (N,), and the deviations (N,) of the first score's closeness."""
         features = self.candidates.features(rows)
+        models = belief.models
         mean, deviation = models[0].predict(features)
         gaps = []
-        for model, floor in zip(models[1:], front.floors[1:], strict=True):
+        for model, floor in zip(models[1:], belief.front.floors[1:], strict=True):
             other, apart = model.predict(features)
             gaps.append(Gap(mean=-other - np.log(model.top - floor), deviation=apart))
         costs = self.candidates.costs(rows)
-        return budgets.expected_gain(costs, mean, deviation, models[0].top, gaps), deviation
+        gains = belief.budgets.expected_gain(costs, mean, deviation, models[0].top, gaps)
+        return gains, deviation
 
     def _front(self, models: Sequence[Surrogate]) -> Front:
-        """Returns the configurations that were trained in full, or still may be.
+        """Returns the configurations that were trained in full or are training now.
 
-        A trial that was stopped before its full training is left out, because it can never be on the front.
+        A trial that was stopped or is paused before its full training is left out. A stopped trial can never be on the
+        front, and a paused one may never be trained further.
         """
         able = [known for known in self.known.values() if not known.failed]
         rows = np.array([known.row for known in able], np.int64)
@@ -255,7 +274,7 @@ class ParetoSearch(Generic[Item]):
         for place, known in enumerate(able):
             scores[place] = known.curve.get(self.trials.steps, scores[place])
         counts = np.array(
-            [not known.stopped or self.trials.steps in known.curve for known in able], np.bool_
+            [known.running or self.trials.steps in known.curve for known in able], np.bool_
         )
         worst = scores[counts] if counts.any() else scores
         return Front(

@@ -43,6 +43,8 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.optimize import minimize
 
+from sweeps.search.pareto.posterior import logistic, matern, negative_posterior
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -143,6 +145,39 @@ class Surrogate:
             np.concatenate([self.of_mean, np.full(len(features), self.scatter / self.seeds)]),
         )
 
+    def target_of(self, psnr: Floats) -> Floats:
+        """Returns the target (N,) of a full training with each `psnr` (N,) in dB, which must be below `top`."""
+        target: Floats = (-np.log(self.top - psnr) - self.centre) / self.spread
+        return np.clip(target, -5, 5)
+
+    def hear(self, features: Floats, target: Floats, variance: Floats) -> None:
+        """Adds hints: trials with `features` (N, columns) that are expected to end at `target` (N,).
+
+        `variance` (N,) tells how wrong a hint may be. Both are in units of the targets.
+        """
+        self.hinted = np.arange(len(self.x), len(self.x) + len(features))
+        task = np.zeros(len(features), np.int64)
+        self._condition(
+            np.concatenate([self.x, features]),
+            np.concatenate([self.task, task]),
+            np.concatenate([self.y, target]),
+            np.concatenate([self.of_mean, variance]),
+        )
+
+    def predict_heard(self) -> tuple[Floats, Floats]:
+        """Returns mean (N,) and standard deviation (N,) of the closeness that the trials of `hear` reach.
+
+        Unlike `predict`, this knows that the hint is about the very training that will go on, with all that its
+        features do not explain. With the inverse matrix Q, the weights w and the variance v of a hint, the mean is
+        target - v w and the variance v - v^2 Q.
+        """
+        variance, weights = self.of_mean[self.hinted], self.weights[self.hinted]
+        unit = np.eye(len(self.x))[:, self.hinted]
+        inverse = cho_solve(self.factor, unit, check_finite=False)[self.hinted].diagonal()
+        mean = self.y[self.hinted] - variance * weights
+        own = np.maximum(variance * (1 - variance * inverse), 1e-10)
+        return self.centre + self.spread * mean, self.spread * np.sqrt(own)
+
     def _condition(self, x: Floats, task: Ints, y: Floats, of_mean: Floats) -> None:
         self.x, self.task, self.y, self.of_mean = x, task, y, of_mean
         matrix = self._kernel(x, x, task, task)
@@ -152,12 +187,12 @@ class Surrogate:
 
     def _kernel(self, a: Floats, b: Floats, task_a: Ints, task_b: Ints) -> Floats:
         scale = 1 / self.lengths[self.groups]
-        matern = _matern(np.sqrt(_squared(a * scale, b * scale)))
+        near = matern(np.sqrt(_squared(a * scale, b * scale)))
         linear = LINEAR * (a[:, self.is_cost] - 0.5) @ (b[:, self.is_cost] - 0.5).T
         shared = np.where(
             task_a[:, None] == task_b, 1.0, np.outer(self.share[task_a], self.share[task_b])
         )
-        return self.signal * (matern + linear) * shared
+        return self.signal * (near + linear) * shared
 
     def _fit(self) -> None:
         """Fits lengths, shares, noise and signal by maximizing the posterior.
@@ -181,69 +216,20 @@ class Surrogate:
         )
 
         def loss(logs: Floats) -> tuple[float, Floats]:
-            return _negative_posterior(
-                logs, prior, width, distances, linear, same, task, y, of_mean
-            )
+            return negative_posterior(logs, prior, width, distances, linear, same, task, y, of_mean)
 
         # Without bounds, the line search would try values that overflow.
         bounds = list(zip(prior - 5 * width, prior + 5 * width, strict=True))
         options = {"maxiter": 25}
         found = minimize(loss, prior, jac=True, bounds=bounds, method="L-BFGS-B", options=options).x
         self.lengths = np.exp(found[:num_groups])
-        self.share = np.concatenate([[1.0], _logistic(found[num_groups:-2])])
+        self.share = np.concatenate([[1.0], logistic(found[num_groups:-2])])
         self.noise, self.signal = float(np.exp(found[-2])), float(np.exp(found[-1]))
 
 
-def _negative_posterior(
-    logs: Floats,
-    prior: Floats,
-    width: Floats,
-    distances: Floats,
-    linear: Floats,
-    same: NDArray[np.bool_],
-    task: Ints,
-    y: Floats,
-    of_mean: Floats,
-) -> tuple[float, Floats]:
-    """Returns the negative logarithm of the posterior, and its gradient.
-
-    `logs` holds the logarithms of the lengths, the logits of the shares, and the logarithms of noise and signal. The
-    prior of each is normal, with mean `prior` and standard deviation `width`.
-    """
-    num_groups = len(distances)
-    inverse = np.exp(-2 * logs[:num_groups])
-    share = np.concatenate([[1.0], _logistic(logs[num_groups:-2])])
-    noise, signal = np.exp(logs[-2:])
-    distance = np.sqrt(np.tensordot(inverse, distances, 1))
-    shared = np.where(same, 1.0, np.outer(share[task], share[task]))
-    alike = signal * shared * (_matern(distance) + linear)
-    matrix = alike + (noise + 1e-8) * np.eye(len(y)) + np.diag(of_mean)
-    try:
-        factor = cho_factor(matrix, lower=True, check_finite=False)
-    except np.linalg.LinAlgError:
-        return 1e10, np.zeros_like(logs)
-    weights = cho_solve(factor, y, check_finite=False)
-    inverted = cho_solve(factor, np.eye(len(y)), check_finite=False)
-    outer = inverted - np.outer(weights, weights)
-    # d matern / d log(length of g) = 5/3 (1 + sqrt5 r) exp(-sqrt5 r) distance_g / length_g^2
-    slope = 5 / 3 * (1 + np.sqrt(5) * distance) * np.exp(-np.sqrt(5) * distance)
-    pull = (outer * signal * shared * slope).ravel()
-    by_length = 0.5 * inverse * (distances.reshape(num_groups, -1) @ pull)
-    by_share = _share_gradient(outer * alike, same, share, task)
-    by_noise = 0.5 * noise * np.trace(outer)
-    by_signal = 0.5 * (outer * alike).sum()
-    offset = (logs - prior) / width
-    value = 0.5 * y @ weights + np.log(np.diag(factor[0])).sum() + 0.5 * offset @ offset
-    gradient = np.concatenate([by_length, by_share, [by_noise, by_signal]]) + offset / width
-    return float(value), gradient
-
-
-def _share_gradient(product: Floats, same: NDArray[np.bool_], share: Floats, task: Ints) -> Floats:
-    """Returns the gradient with respect to the logit of each share, without the first share, which is always 1."""
-    between = np.where(same, 0.0, product).sum(1)
-    by_task = np.bincount(task, weights=between, minlength=len(share))
-    # Entries between tasks s and t already hold share_s share_t, and d share / d logit = share (1 - share).
-    return (by_task * (1 - share))[1:]
+def closeness_at(psnr: Floats, unit: float) -> Floats:
+    """Returns the closeness (n,) of PSNRs (n,) that were all measured at the same step, without low outliers."""
+    return _without_outliers(-np.log(_top(psnr, None, unit) - psnr))
 
 
 def _top(psnr: Floats, floor: float | None, unit: float) -> float:
@@ -332,15 +318,6 @@ def spaced(total: int, count: int) -> Ints:
     return np.linspace(0, total - 1, count).astype(np.int64)
 
 
-def _matern(distance: Floats) -> Floats:
-    scaled = np.sqrt(5) * distance
-    return (1 + scaled + np.square(scaled) / 3) * np.exp(-scaled)
-
-
 def _squared(a: Floats, b: Floats) -> Floats:
     squared = np.square(a).sum(1)[:, None] + np.square(b).sum(1) - 2 * a @ b.T
     return np.maximum(squared, 0.0)
-
-
-def _logistic(logits: Floats) -> Floats:
-    return 1 / (1 + np.exp(-logits))

@@ -137,7 +137,7 @@ def test_model_learns_from_shorter_trainings() -> None:
 def test_gradient_of_the_fit_is_that_of_its_loss() -> None:
     from scipy.optimize import approx_fprime
 
-    from sweeps.search.pareto.surrogate import _negative_posterior
+    from sweeps.search.pareto.posterior import negative_posterior
 
     random = np.random.default_rng(1)
     x, task = random.uniform(0, 1, (12, 2)), np.array([0] * 5 + [1] * 4 + [2] * 3)
@@ -147,8 +147,8 @@ def test_gradient_of_the_fit_is_that_of_its_loss() -> None:
     given = (prior, np.ones(6), distances, x @ x.T, task[:, None] == task, task, y)
     given = (*given, random.uniform(0, 0.2, 12))
     at = prior + random.normal(0, 0.3, 6)
-    gradient = _negative_posterior(at, *given)[1]
-    numeric = approx_fprime(at, lambda logs: _negative_posterior(logs, *given)[0], 1e-6)
+    gradient = negative_posterior(at, *given)[1]
+    numeric = approx_fprime(at, lambda logs: negative_posterior(logs, *given)[0], 1e-6)
     assert gradient == pytest.approx(numeric, rel=1e-3, abs=1e-3)
 
 

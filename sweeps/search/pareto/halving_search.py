@@ -1,0 +1,138 @@
+"""`sampler: pareto` together with halving: chooses the paused trial that is worth training further, if any is.
+
+A paused trial is one more candidate beside the untried configurations. Each of them has an expected gain in
+hypervolume. The gain of a paused trial takes into account its score at the rung (`sweeps.search.pareto.rungs`). The
+candidate with the largest gain per optimiser step that is left to train goes first. If the scores at a rung say nothing,
+a trial is thus always trained to its end, because it has fewer steps left than a new one. Until LEARNT trials were
+trained in full, too little is known about the rungs, and every trial is trained to its end.
+
+The method replaces the quota of successive halving (`sweeps.search.halving`), with which `pareto` needed more steps
+than without halving. `benchmarks/search/README.md` has the comparison.
+"""
+
+from collections.abc import Sequence
+from copy import copy
+
+import numpy as np
+
+from sweeps.search.pareto.candidates import Candidates, Item
+from sweeps.search.pareto.rungs import calibrated
+from sweeps.search.pareto.search import _ONE_THREAD, ParetoSearch
+from sweeps.search.pareto.surrogate import Surrogate, closeness_at
+from sweeps.search.pareto.trials import Known
+
+LEARNT = 12
+"""Number of full training runs from which the relation between the scores at a rung and the final scores is learnt."""
+DOUBT = 2.0
+"""A paused trial goes on if its gain per step is at least that of a new one, divided by this number. A poor score at
+a rung can mislead, so a trial should be clearly worse than a new one before it stays paused."""
+MAX_HEARD = 400
+"""The largest number of trials whose scores at a rung the model takes into account. The newest ones are kept."""
+
+
+class HalvingSearch(ParetoSearch[Item]):
+    """Also says which trial should go on. It measures a single score."""
+
+    def __init__(
+        self,
+        candidates: Candidates[Item],
+        *,
+        seed: int,
+        trials: int,
+        steps: int,
+        rungs: Sequence[int],
+        seeds: int = 1,
+    ) -> None:
+        """`rungs` are the optimiser steps at which trials pause, all below `steps`.
+
+        `ParetoSearch` describes the other arguments.
+        """
+        super().__init__(candidates, seed=seed, trials=trials, steps=steps, seeds=seeds)
+        self.rungs = tuple(rungs)
+        self._fitted: tuple[object, list[Surrogate]] | None = None
+        """The results to which the models were fitted last, and these models."""
+
+    def promote(self, number: int, waiting: Sequence[Item]) -> Item | None:
+        """Returns the paused trial among `waiting` to train further, or None if trial `number`, a new one, is worth more."""
+        if not waiting:
+            return None
+        if len(self.trials.ends) < LEARNT or not self._halted():
+            return waiting[0]
+        with _ONE_THREAD.limit(limits=1, user_api="blas"):
+            return self._promoted(number, waiting)
+
+    def _promoted(self, number: int, waiting: Sequence[Item]) -> Item | None:
+        belief = self._belief()
+        rows = np.array([known.row for known in self._halted()], np.int64)
+        mean, deviation = belief.models[0].predict_heard()
+        costs, top = self.candidates.costs(rows), belief.models[0].top
+        gains = belief.budgets.expected_gain(costs, mean, deviation, top)
+        worth = {
+            row: gain / (self.trials.steps - max(self._reached(self.known[row]), default=0))
+            for row, gain in zip(rows.tolist(), gains.tolist(), strict=True)
+        }
+        random = np.random.default_rng([self.seed, number])
+        left = self._untried(random)
+        new = float(self._compared(left, belief, random)[1].max()) if len(left) else 0.0
+        places = [self.candidates.row(each) for each in waiting]
+        of = [0.0 if row is None else worth.get(row, 0.0) for row in places]
+        best = int(np.argmax(of))
+        is_best = of[best] > 0 and of[best] * DOUBT >= new / self.trials.steps
+        return waiting[best] if is_best else None
+
+    def _models(self) -> list[Surrogate]:
+        # Only full trainings change the fit, and trials pause more often than they are complete.
+        results = self._results()
+        if self._fitted is None or self._fitted[0] != results:
+            self._fitted = results, super()._models()
+        models = [copy(model) for model in self._fitted[1]]
+        halted = self._halted()
+        if halted and len(self.trials.ends) >= LEARNT:
+            self._hear(models[0], halted)
+        return models
+
+    def _results(self) -> object:
+        """Returns a copy of all that the fit depends on."""
+        steps = self.trials.steps
+        ends = []
+        for known in self.known.values():
+            if steps in known.curve and not known.failed:
+                count, apart = known.repeats.get(steps, (1, np.zeros(1)))
+                ends.append((known.row, *known.curve[steps], count, *apart))
+        return list(self.floors), len(self.trials.earlier), ends
+
+    def _hear(self, model: Surrogate, halted: Sequence[Known]) -> None:
+        """Tells the model the newest score at a rung of each trial."""
+        rows = np.array([known.row for known in halted], np.int64)
+        newest = np.array([max(self._reached(known)) for known in halted])
+        target, variance = np.empty(len(halted)), np.empty(len(halted))
+        for rung in np.unique(newest):
+            ended = [
+                k
+                for k in self.known.values()
+                if not k.failed and {rung, self.trials.steps} <= k.curve.keys()
+            ]
+            own = [known for known, at in zip(halted, newest, strict=True) if at == rung]
+            scores = np.array([known.curve[rung][0] for known in [*ended, *own]])
+            closeness = closeness_at(scores, self._unit(0))
+            of = np.array([known.row for known in [*ended, *own]], np.int64)
+            costs = self.candidates.costs(of).mean(1)
+            ends = model.target_of(np.array([k.curve[self.trials.steps][0] for k in ended]))
+            split = len(ended)
+            target[newest == rung], variance[newest == rung] = calibrated(
+                ends, closeness[:split], costs[:split], closeness[split:], costs[split:]
+            )
+        model.hear(self.candidates.features(rows), target, variance)
+
+    def _halted(self) -> list[Known]:
+        """Returns the newest trials that have a score at a rung and none of a full training."""
+        able = [
+            known
+            for known in self.known.values()
+            if not known.failed and self.trials.steps not in known.curve and self._reached(known)
+        ]
+        return able[-MAX_HEARD:]
+
+    def _reached(self, known: Known) -> list[int]:
+        """Returns the rungs at which the trial has a score."""
+        return [rung for rung in self.rungs if rung in known.curve]
