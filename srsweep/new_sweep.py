@@ -16,6 +16,11 @@ from searchspace.spec import SCALES
 Device = Literal["auto", "cpu", "cuda"]
 SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
 """Units of a duration, in seconds."""
+UNITS = {
+    **{unit: unit for unit in SECONDS},
+    "sec": "s", "second": "s", "minute": "min", "hr": "h", "hour": "h", "day": "d",
+}  # fmt: skip
+"""Maps each spelling of a unit, without a plural s, to its key in SECONDS."""
 LONGEST = 10_000 * SECONDS["d"]
 """Maximum duration of a new sweep, in seconds."""
 TRIALS = 200
@@ -58,9 +63,10 @@ class Answers:
 
 
 def parse_duration(text: str) -> float:
-    """Returns the seconds in a text such as '30 min', '8h' or '2 d'. Raises UserError for any other text."""
+    """Returns the seconds in a text such as '30 min', '8h' or '2 days'. Raises UserError for any other text."""
     match = re.fullmatch(r"\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*([a-z]+)\s*", text)
-    seconds = float(match[1]) * SECONDS.get(match[2], 0) if match else 0.0
+    unit = UNITS.get(match[2].removesuffix("s") or "s", "") if match else ""
+    seconds = float(match[1]) * SECONDS[unit] if match and unit else 0.0
     if not 0 < seconds <= LONGEST:
         raise UserError(f"must be a time such as 30 min, 8 h or 2 d, got {shown(text)}")
     return seconds

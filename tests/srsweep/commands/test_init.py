@@ -96,7 +96,17 @@ def test_a_budget_is_a_number_of_parameters_a_latency_or_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("90 s", 90), ("30min", 1800), ("8 h", 28_800), ("1.5 d", 129_600)]
+    ("text", "seconds"),
+    [
+        ("90 s", 90),
+        ("30min", 1800),
+        ("8 h", 28_800),
+        ("1.5 d", 129_600),
+        ("3 minutes", 180),
+        ("1 hour", 3600),
+        ("2 days", 172_800),
+        ("45 seconds", 45),
+    ],
 )
 def test_a_duration_has_a_unit(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
