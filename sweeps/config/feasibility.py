@@ -19,13 +19,13 @@ from sweeps.config.sweep_config import ConfigError, SweepConfig
 from sweeps.search.sampler import sampler_class
 
 FEW = 500
-"""The largest number of combinations of knob values that are checked one by one, without a table of costs."""
+"""Maximum number of combinations of knob values that are checked one by one, without a table of costs."""
 MAX_COUNTED = 1_500
-"""The largest number of networks of one family that are counted to build a table. Counting them takes a few seconds."""
+"""Maximum number of networks of one family whose costs are counted to build a table. This takes a few seconds."""
 LOOKING_SECONDS = 20.0
 """Longest search for a feasible architecture in a space without a table of its costs, in seconds."""
 MAX_LOOKED_AT = 2_000
-"""The largest number of architectures drawn in that time from a space that is too large to list."""
+"""Maximum number of architectures that one search draws from a space that is too large to list."""
 
 
 @dataclass(frozen=True, kw_only=True)
