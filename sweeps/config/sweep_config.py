@@ -70,9 +70,9 @@ class SweepConfig(BaseModel):
     seed: Annotated[int, Number, Field(ge=0, lt=2**31)] = 0
     """Seed for the choice of architectures, the initial weights and the training batches."""
     seeds: Annotated[int, Number, Field(ge=1, le=MAX_SEEDS)] = 1
-    """Number of trainings of each architecture, with the seeds `seed`, `seed` + 1 and so on. Each training is a trial of
+    """Number of training runs of each architecture, with the seeds `seed`, `seed` + 1 and so on. Each run is a trial of
     its own. The search and the front use the means over the trials of an architecture. `search.trials` counts
-    architectures. It may be raised when a sweep resumes."""
+    architectures. `seeds` may be raised when a sweep resumes."""
     families: Any
     """The search space: families of networks, each with the values that its knobs may take."""
     objectives: Annotated[dict[str, Direction], Field(min_length=1)] = {
@@ -101,7 +101,7 @@ class SweepConfig(BaseModel):
     data: DataSettings = DataSettings()
     """Images for training and validation."""
     resources: ResourceSettings = ResourceSettings()
-    """Processor cores and GPUs that one trial uses, and the number of trials at once."""
+    """Processor cores and GPUs that one trial uses, and the number of trials that run in parallel."""
     storage: Url = "sqlite:///results.db"
     """Database URL. A relative SQLite path starts at the working directory."""
     checkpoints: Folder = "runs"

@@ -182,7 +182,7 @@ def _taps(r: int) -> Tensor:
 class _Spread(torch.autograd.Function):
     """The computation of `spread`.
 
-    Its backward pass moves one row of places at a time, which is three times as fast as moving all places at once.
+    Its backward pass moves one row of places at a time, which is three times as fast as moving all places together.
     """
 
     @staticmethod
