@@ -157,9 +157,9 @@ def read(path: Path) -> Found:
 
 
 def text_changes(config: SweepConfig) -> list[str]:
-    """Returns one line that describes how the sweep's text differs from the text of its last run.
+    """Returns a list of one line that describes how the sweep's text differs from the text of its last run.
 
-    Returns [] if the sweep never ran, or if its database cannot be opened.
+    Returns [] if the sweep never ran, if its database cannot be opened, or if the stored text cannot be read.
     """
     try:
         store = Store(config.storage)

@@ -104,12 +104,12 @@ class Plan:
 
     @cached_property
     def train(self) -> TrainSettings:
-        """The training settings. Those that the sweep searches have the values that need the most memory."""
+        """The training settings. Each setting that the sweep searches has the value that needs the most memory."""
         return heaviest(self.config.trainings)
 
     @cached_property
     def teacher(self) -> Architecture | None:
-        """The architecture of the largest teacher, or None if the sweep has none. It may be read from a file."""
+        """The architecture of the largest teacher, or None if the sweep has none. The weights file may give it."""
         return largest_teacher(self.config.trainings, self.config.scale)
 
     def load(self, gpu: Gpu | None, *, lowered: bool = False) -> Load:

@@ -91,7 +91,7 @@ class Rung:
     """Peak memory of the largest process, in bytes. On a GPU, this is the memory that torch reserved, without CUDA's
     own context. On a processor, this is the resident memory. None if the system does not report it."""
     load: Load = Load(others=0.0, cores=1, seconds=1.0)
-    """The load of all processes that are not a part of the measurement."""
+    """The load of all processes outside the measurement."""
 
 
 Measure = Callable[[Job, int], Rung]

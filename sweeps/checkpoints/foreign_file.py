@@ -204,7 +204,7 @@ def _foreign(names: Mapping[str, str]) -> str:
 
 def _refuse_torchscript(path: Path) -> None:
     names: list[str] = []
-    # A broken archive has errors of many types. torch then says what is wrong with the file.
+    # A broken archive has errors of many types. torch then reports what is wrong with the file.
     with contextlib.suppress(Exception), zipfile.ZipFile(path) as archive:
         names = archive.namelist()
     if any(name.rpartition("/")[2] == TORCHSCRIPT for name in names):

@@ -1,7 +1,7 @@
 """The key `device` of a sweep file: the model of a device's latency, as the path of its file or as the file's content.
 
-The text of a sweep that the database stores has the content. So a sweep resumes on a machine without the file, and a
-cluster needs only the text.
+The database stores a sweep's text with the content of the file. A sweep can therefore resume on a machine that lacks
+the file, and a cluster needs only the text.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from sweeps.measure.latency_model import DEVICE, LatencyModel, model_of, read_mo
 from sweeps.paths import expanded
 
 NO_RATES = Rates(low_res=(1, 1), lanes=1, per_unit=(), each_run=0.0)
-"""Rates in place of those of a wrong file, so that limits on the latency are checked all the same."""
+"""Stand-ins for the rates of a faulty file. With them, limits on the latency are still checked."""
 
 
 def parse_device(

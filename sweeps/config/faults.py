@@ -45,7 +45,7 @@ OBJECTIVES = tuple(BETTER)
 def search_faults(
     search: object, objectives: Mapping[str, Any], space: Space, at: At
 ) -> Iterator[Fault]:
-    """Yields the faults in what a sweep asks of its sampler.
+    """Yields the faults in the choice of the sampler and in the settings that the sampler must support.
 
     `search` and `objectives` are the values in the file before pydantic has checked them.
     """
@@ -96,7 +96,7 @@ def plan_faults(search: SearchSettings, seeds: int, rungs: tuple[int, ...], at: 
 def objective_faults(
     objectives: object, scale: object, at: At, rates: Rates | None = None
 ) -> list[Fault]:
-    """Returns one fault for each objective that srsweep does not know, cannot measure, or whose direction is the worse one.
+    """Returns one fault for each objective that is unknown, cannot be measured, or has the wrong direction.
 
     `rates` predict latencies on a device.
     """

@@ -19,13 +19,13 @@ from sweeps.config.sweep_config import ConfigError, SweepConfig
 from sweeps.search.sampler import sampler_class
 
 FEW = 500
-"""The largest number of combinations of knob values that are checked one by one, without a table of costs."""
+"""Maximum number of combinations of knob values that are checked one by one, without a table of costs."""
 MAX_COUNTED = 1_500
-"""The largest number of networks of one family that are counted to build a table. Counting them takes a few seconds."""
+"""Maximum number of networks of one family whose costs are counted to build a table. This takes a few seconds."""
 LOOKING_SECONDS = 20.0
-"""Longest search for a feasible architecture in a space without a table of its costs, in seconds."""
+"""Maximum time, in seconds, of the search for a feasible architecture in a space without a table of costs."""
 MAX_LOOKED_AT = 2_000
-"""The largest number of architectures drawn in that time from a space that is too large to list."""
+"""Maximum number of architectures that one search draws from a space that is too large to list."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ def check_feasible(config: SweepConfig, *, sample: bool = False) -> Found:
     """
     sample = sample or sampler_class(config.search.sampler).needs_table
     if not config.limits and not sample:
-        # `spell` fails if no draw is a valid network. The search below tells whether the space holds any.
+        # `spell` fails if no draw is a valid network. The search below finds out whether the space holds any.
         with contextlib.suppress(ValueError):
             return Found(example=config.space.spell(Random(config.seed)))
     table = space_table(config, sample=sample) if config.space.num_spellings > FEW else None

@@ -80,7 +80,7 @@ def _shared() -> Schema:
 
 
 class _Generate(GenerateJsonSchema):
-    """Leaves the type of a setting open if JSON has no such type, which only fields have that a file must not contain."""
+    """Leaves a type open if JSON has no such type. Only fields that a file must not contain have such types."""
 
     def handle_invalid_for_json_schema(self, schema: Any, error_info: str) -> Schema:
         return {}
@@ -147,9 +147,9 @@ def _references(node: Any) -> Iterable[str]:
 
 
 def _family(family: Family, definitions: Schema) -> Schema:
-    """Returns the schema of one family's entry under `families`. Adds what the entry refers to to `definitions`.
+    """Returns the schema of one family's entry under `families`. Adds the definitions that it needs to `definitions`.
 
-    For a knob, these are `family.knob` (one value), `family.knob.values` (a value or a list of values) and
+    Each knob has three definitions: `family.knob` (one value), `family.knob.values` (a value or a list of values) and
     `family.knob.domain` (every form of an entry without a condition, see `searchspace.space`).
     """
     known = knobs(family.spec)

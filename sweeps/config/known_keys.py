@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from searchspace.synonyms import meant
 
 SECTIONS = ("train", "search", "data", "resources", "search.halving", "")
-"""Parts of a sweep file in which a misplaced key is looked for."""
+"""Parts of a sweep file in which `elsewhere` looks for a misplaced key."""
 
 
 def known_keys(
@@ -23,7 +23,10 @@ def known_keys(
 
 
 def elsewhere(sweep: type[BaseModel], name: str, internal: Collection[str]) -> str | None:
-    """Returns the path of the setting that `name` or a synonym is called, as train.steps or metadata.sweep.seed."""
+    """Returns the path of the setting called `name` or a synonym of it, such as train.steps or metadata.sweep.seed.
+
+    Returns None if there is no such setting.
+    """
     for section in SECTIONS:
         keys = known_keys(sweep, tuple(filter(None, section.split("."))), internal)
         if found := meant(name, keys, similar=False):

@@ -118,9 +118,9 @@ def _fault(recipe: Recipe, train: TrainSettings, scale: int) -> str:
 def with_restarts(
     train: TrainSettings, rungs: tuple[int, ...], *, halving: bool, at: tuple[str, ...]
 ) -> tuple[TrainSettings, list[Fault]]:
-    """Returns the settings, with restarts filled in if `schedule: cosine_restarts` lists none, and the faults.
+    """Returns the settings and the faults. If `schedule: cosine_restarts` lists no restarts, they are filled in.
 
-    The restarts are all rungs but the last. Without halving there are no such rungs, which is a fault.
+    The filled-in restarts are all rungs but the last. Without halving there are no such rungs, which is a fault.
     """
     if train.schedule != "cosine_restarts" or train.restarts is not None:
         return train, []

@@ -47,7 +47,7 @@ Number = BeforeValidator(parse_quantity)
 Url = Annotated[str, BeforeValidator(check_url)]
 Folder = Annotated[str, AfterValidator(expand_folder)]
 MAX_SEEDS = 100
-"""The largest number of trainings of one architecture."""
+"""Maximum number of training runs of one architecture."""
 INTERNAL = ("space", "limits", "text", "model")
 """Fields that the parser fills in. A file must not contain them."""
 
@@ -70,9 +70,9 @@ class SweepConfig(BaseModel):
     seed: Annotated[int, Number, Field(ge=0, lt=2**31)] = 0
     """Seed for the choice of architectures, the initial weights and the training batches."""
     seeds: Annotated[int, Number, Field(ge=1, le=MAX_SEEDS)] = 1
-    """Number of trainings of each architecture, with the seeds `seed`, `seed` + 1 and so on. Each training is a trial of
+    """Number of training runs of each architecture, with the seeds `seed`, `seed` + 1 and so on. Each run is a trial of
     its own. The search and the front use the means over the trials of an architecture. `search.trials` counts
-    architectures. It may be raised when a sweep resumes."""
+    architectures. `seeds` may be raised when a sweep resumes."""
     families: Any
     """The search space: families of networks, each with the values that its knobs may take."""
     objectives: Annotated[dict[str, Direction], Field(min_length=1)] = {
@@ -101,7 +101,7 @@ class SweepConfig(BaseModel):
     data: DataSettings = DataSettings()
     """Images for training and validation."""
     resources: ResourceSettings = ResourceSettings()
-    """Processor cores and GPUs that one trial uses, and the number of trials at once."""
+    """Processor cores and GPUs that one trial uses, and the number of trials that run in parallel."""
     storage: Url = "sqlite:///results.db"
     """Database URL. A relative SQLite path starts at the working directory."""
     checkpoints: Folder = "runs"
@@ -154,12 +154,12 @@ class SweepConfig(BaseModel):
 
     @property
     def scores(self) -> tuple[str, ...]:
-        """NTIRE's scores among the objectives. Each of them is computed from a latency."""
+        """NTIRE's scores among the objectives. Each score is computed from a latency."""
         return tuple(name for name in self.objectives if name in RULES)
 
     @property
     def gates(self) -> tuple[Constraint, ...]:
-        """The gates among `constraints`: the least qualities with which a trained network counts."""
+        """The gates among `constraints`: minimum qualities that a trained network must reach to count."""
         return gates_of(self.constraints)
 
     def rung_at(self, step: int) -> int:
@@ -170,8 +170,7 @@ class SweepConfig(BaseModel):
     def levels(self) -> tuple[int, ...]:
         """Steps of training whose scores the sampler's model learns from, besides the final scores.
 
-        With halving, these are the rungs. Without halving, these are the evaluations nearest to a quarter and
-        to half
+        With halving, these are the rungs. Without halving, these are the evaluations nearest to a quarter and to half
         of the training, or none if the steps between two evaluations exceed a quarter of the training.
         """
         steps, every = self.train.steps, self.train.evaluate_every
@@ -181,7 +180,7 @@ class SweepConfig(BaseModel):
 
     @property
     def trainings(self) -> list[TrainSettings]:
-        """How trials may be trained: one entry for each recipe, or a single one if the sweep searches no setting."""
+        """The possible training settings of a trial: one entry for each recipe, or one if the sweep has no recipe."""
         recipes = sorted(self.space.recipes, key=lambda each: json.dumps(each, sort_keys=True))
         return [training_with(self.train, recipe) for recipe in recipes] or [self.train]
 
@@ -209,7 +208,7 @@ class SweepConfig(BaseModel):
         return None if self.model is None else self.model.per_unit
 
     def known_costs(self, architecture: Architecture) -> dict[str, float]:
-        """Returns all that is known of a network before training: its costs, and its predicted latency if `device` is set."""
+        """Returns the costs of a network, which are known before training, and with `device` its predicted latency."""
         return known_costs(architecture, self.scale, self.rates)
 
 

@@ -72,7 +72,7 @@ TEST_FOLDERS = (
     "high",
     "{name}",
 )
-"""Further such names. They count only if the folder of the set contains no images itself."""
+"""Further names of that folder. They count only if the folder of the set contains no images itself."""
 
 OTHER_NAMES = (re.compile(r".+_train_HR", re.I), re.compile(r".+_HR", re.I))
 """Patterns for the name of the folder of high-resolution images. They count only if exactly one folder matches."""

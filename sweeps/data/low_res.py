@@ -242,7 +242,7 @@ def _scales_of(low: Mapping[str, Path], high: Mapping[str, Path], scale: int) ->
 def _suffix_scale(name: str, high: Mapping[str, Path]) -> int | None:
     """Returns the scale at the end of `name`, such as 4 for `0001x4`.
 
-    None if there is none, or if a high-resolution image has this name.
+    Returns None if `name` ends with no scale, or if a high-resolution image has this name.
     """
     found = re.search(r"x(\d+)$|(\d+)x$", name, re.I)
     return int(found[1] or found[2]) if found and name not in high else None

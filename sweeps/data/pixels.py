@@ -25,7 +25,7 @@ MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "YCbCr")
 BITS_PER_SAMPLE, ORIENTATION = 258, 274
 """Numbers of TIFF and EXIF tags."""
 
-# Photographs of more than 89 million pixels are no attack. Pillow still refuses twice as many.
+# Photographs of more than 89 million pixels are no attack. Pillow still refuses twice that number.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 # Nothing but the orientation is read from EXIF, and no orientation is applied.
 warnings.filterwarnings("ignore", message="Corrupt EXIF data", category=UserWarning)
@@ -119,7 +119,9 @@ def read_image(path: Path) -> Pixels:
     with opened(path) as image:
         _refuse_unsuitable(path, image)
         if image.mode == "P" and "transparency" in image.info:
-            image = image.convert("RGBA")  # Pillow would warn of what the line about the set says
+            image = image.convert(
+                "RGBA"
+            )  # the line about the set already reports what Pillow would warn of
         return np.asarray(image.convert("RGB"))
 
 

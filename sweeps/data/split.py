@@ -206,9 +206,9 @@ def _embedded_note(name: str, sources: Sequence[ImageSource]) -> str:
 
 
 def _evenly(sources: list[ImageSource], count: int) -> list[ImageSource]:
-    """Returns `count` images.
+    """Returns `count` images, evenly spaced in the order of their names.
 
-    The images, sorted by name, are divided into `count` equal parts, and the middle of each is chosen.
+    The images are divided into `count` equal parts in this order, and the middle of each part is chosen.
     """
     total = len(sources)
     if count >= total:

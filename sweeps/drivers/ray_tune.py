@@ -109,7 +109,7 @@ def run(
 
 @contextmanager
 def _loaded_for_good() -> Iterator[None]:
-    """Excludes all existing objects from garbage collection. Those of torch and Ray cost 0.2 s in each collection."""
+    """Excludes all existing objects from garbage collection. The objects of torch and Ray cost 0.2 s per collection."""
     gc.freeze()
     try:
         yield
@@ -342,5 +342,5 @@ class StopOnError(tune.Stopper):  # type: ignore[misc]
         return False
 
     def stop_all(self) -> bool:
-        """Returns whether the sweep cannot go on. It or its database failed, or another driver took it over."""
+        """Returns whether the sweep cannot go on: the sweep or its database failed, or another driver took it over."""
         return self.searcher.error is not None

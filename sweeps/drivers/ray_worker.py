@@ -56,7 +56,7 @@ class SegmentTrainable(tune.Trainable):  # type: ignore[misc]
 def messages(records: Iterable[Record], until_step: int) -> Iterator[dict[str, Any]]:
     """Yields a message for each evaluation, and a last message with the outcome and `done`.
 
-    The worker's activity in between is reported at most once in TELL_SECONDS.
+    Between evaluations, the worker's activity is reported at most once in TELL_SECONDS.
 
     An evaluation at `until_step` is part of the last message. The last message is yielded once `records` is exhausted,
     so the segment has released its memory by then.

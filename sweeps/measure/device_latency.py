@@ -13,7 +13,7 @@ from searchspace.quantity import MAX_MILLISECONDS
 from sweeps.measure.latency import LOWER, PREFIX, RUNS, UPPER
 
 MOST_CHARACTERS = 100
-"""Largest number of characters of the device, and of runtime and delegate together."""
+"""Maximum number of characters in the name of the device, and in the names of runtime and delegate together."""
 WORD = re.compile(r"[\w.+()-]+(?: [\w.+()-]+)*")
 """A name of a device, a runtime or a delegate: words with single spaces between them."""
 PREDICTED = "predicted"
@@ -53,7 +53,7 @@ class DeviceSetting:
 
     @property
     def name(self) -> str:
-        """Name of the measurement in the database, without its first word. It states all conditions but the device."""
+        """Name of the measurement in the database, without its first word. It gives all conditions but the device."""
         # Readers split a name at spaces and underscores, so runtime and delegate are one word.
         runtime, delegate, dtype = (
             "-".join(text.replace("_", " ").split())
@@ -65,11 +65,11 @@ class DeviceSetting:
 NAME = re.compile(
     r"(?P<runtime>[^ /]+)/(?P<delegate>[^ /]+) (?P<dtype>[^ ]+) (?P<width>\d+)x(?P<height>\d+) (?P<threads>\d+) threads"
 )
-"""`DeviceSetting.name`."""
+"""Matches a name that `DeviceSetting.name` returns."""
 
 
 def setting_of(name: str, device: str) -> DeviceSetting | None:
-    """Returns the setting whose name is `name`, with hyphens in place of spaces; None if it is not that of a device."""
+    """Returns the setting that `name` describes, with hyphens for spaces; None if `name` does not match NAME."""
     match = NAME.fullmatch(name)
     if match is None:
         return None

@@ -1,6 +1,6 @@
-"""A model of the latency on one device: its rates, what it was learnt from, and its error.
+"""A model of the latency on one device: its rates, the measurements behind it, and its error.
 
-`analysis.device.latency_model` learns it from measured latencies, and `searchspace.predicted` predicts with its rates.
+`analysis.device.latency_model` fits the model to measured latencies. `searchspace.predicted` predicts with its rates.
 """
 
 import hashlib
@@ -25,13 +25,13 @@ from sweeps.measure.device_latency import PREDICTED, DeviceLatency, DeviceSettin
 DEVICE = "device"
 """The key of a sweep file that names a model, and the stored setting that identifies it."""
 LANES = (1, 4, 8, 16)
-"""Numbers of channels that a device may compute at once."""
+"""Numbers of channels that a device may compute in parallel."""
 RUN = "each run"
 """Name of the rate that does not depend on the network, in milliseconds."""
 FORM = 1
 """Version of the file format."""
 MOST_CHARACTERS = 1_000_000
-"""Largest number of characters of a file that is read as a model."""
+"""Maximum number of characters that are read from the file of a model."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,20 +40,20 @@ class LatencyModel:
 
     setting: DeviceSetting
     lanes: int
-    """Number of channels that the device seems to compute at once."""
+    """Number of channels that the device seems to compute in parallel."""
     rates: dict[str, float]
     """Milliseconds for one unit of each kind of operator, and for RUN."""
     networks: int
-    """Number of networks that it was learnt from."""
+    """Number of networks to which the model was fitted."""
     shortest: float
-    """Shortest latency that it was learnt from, in milliseconds."""
+    """Shortest latency to which the model was fitted, in milliseconds."""
     longest: float
     median_error: float
     """Median of the absolute relative errors of cross-validation: 0.05 is 5 %."""
     high_error: float
-    """Their 90th percentile."""
+    """90th percentile of the absolute relative errors of cross-validation."""
     scale: int | None = None
-    """Upscaling factor of the networks that it was learnt from. None in files of older versions."""
+    """Upscaling factor of the networks to which the model was fitted. None in files of older versions."""
 
     @property
     def per_unit(self) -> Rates:
@@ -108,7 +108,7 @@ def write_model(model: LatencyModel, path: Path) -> None:
 
 
 def read_model(path: Path) -> LatencyModel:
-    """Returns the model in a JSON file that `write_model` wrote. Raises UserError if it holds none."""
+    """Returns the model in a JSON file that `write_model` wrote. Raises UserError if the file holds none."""
     try:
         with path.open(encoding="utf-8") as file:
             content: Any = json.loads(file.read(MOST_CHARACTERS))
@@ -123,7 +123,10 @@ def read_model(path: Path) -> LatencyModel:
 
 
 def model_of(content: object) -> LatencyModel:
-    """Returns the model in `LatencyModel.content`, which may have gone through YAML. Raises UserError if it holds none."""
+    """Returns the model that `content` holds: a `LatencyModel.content`, which may have gone through YAML.
+
+    Raises UserError if `content` holds no model of this version.
+    """
     try:
         if not isinstance(content, Mapping):
             raise TypeError
@@ -149,7 +152,7 @@ def model_of(content: object) -> LatencyModel:
 
 
 def settings_of(model: LatencyModel | None) -> dict[str, Any]:
-    """Returns the stored settings of a sweep that say how it predicts latencies: {} if it predicts none.
+    """Returns the settings to store for a sweep that predicts latencies with `model`; {} if `model` is None.
 
     Trials whose settings differ must not be compared by their predicted latency.
     """
@@ -159,13 +162,13 @@ def settings_of(model: LatencyModel | None) -> dict[str, Any]:
 
 
 def told_by(settings: object) -> str:
-    """Returns how a sweep with these stored `settings` predicts latencies, in words; '' if it predicts none."""
+    """Returns the description of the latency model in a sweep's stored `settings`; '' if they name no model."""
     device = settings.get(DEVICE) if isinstance(settings, Mapping) else None
     told = device.get(PREDICTED_LATENCY) if isinstance(device, Mapping) else None
     return str(told or "")
 
 
 def model_in(settings: object) -> str:
-    """Returns the digest of the model with which a sweep with these stored `settings` predicts; '' if it predicts none."""
+    """Returns the digest of the latency model in a sweep's stored `settings`; '' if they name no model."""
     device = settings.get(DEVICE) if isinstance(settings, Mapping) else None
     return str(device.get("model", "")) if isinstance(device, Mapping) else ""

@@ -59,7 +59,10 @@ def is_timing(measurement: Measurement) -> bool:
 
 
 def key_in_doubt(measurement: Measurement) -> tuple[str, bool] | None:
-    """Returns the key of a latency and whether the latency is unreliable, if `measurement` says so; otherwise None."""
+    """Returns (key of a latency, whether the latency is unreliable) for a measurement of reliability before training.
+
+    Returns None for any other measurement.
+    """
     if measurement.step or measurement.name.partition(" ")[0] != RELIABLE:
         return None
     return key_of(measurement), not measurement.value
@@ -90,7 +93,7 @@ def measurements_of(latency: Latency) -> tuple[Measurement, ...]:
 
 
 def another_key(found: str, key: str) -> str:
-    """Returns one line that says why a machine is refused: its latencies have the key `found` instead of `key`."""
+    """Returns the one-line reason for refusing a machine: its latencies have the key `found` instead of `key`."""
     return (
         f"latency: this machine measures {found!r}, but the sweep's latencies are {key!r}; latencies of different "
         "devices cannot be compared: give each kind of machine its own sweep"

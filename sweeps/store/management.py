@@ -1,4 +1,4 @@
-"""Deletes or renames a whole sweep, in one transaction and only if no driver runs it."""
+"""Deletes or renames a whole sweep in one transaction. A sweep that a driver runs is refused."""
 
 from collections.abc import Callable
 
@@ -35,10 +35,10 @@ def delete_sweep(store: Store, name: str) -> None:
 
 
 def rename_sweep(store: Store, name: str, new: str, move: Callable[[], None]) -> None:
-    """Renames the sweep called `name`, and calls `move` in the same transaction to rename what lies on disks.
+    """Renames the sweep called `name`, and calls `move` in the same transaction. `move` renames the sweep's files.
 
-    Raises UserError if there is no such sweep or another one is called `new`, SweepTaken if a driver runs the sweep, and
-    what `move` raises. Then the sweep keeps its name.
+    Raises UserError if there is no such sweep or another one is called `new`. Raises SweepTaken if a driver runs the
+    sweep. An error of `move` is passed on. After any error, the sweep keeps its name.
     """
 
     def work(session: Session, sweep_id: int) -> None:
@@ -58,7 +58,10 @@ def _id_of(name: str) -> Select[int]:
 
 
 def _alone(store: Store, name: str, work: Callable[[Session, int], None]) -> tuple[str, int]:
-    """Calls `work` with the sweep's lease, so that no driver can begin meanwhile. Returns the lease's token and the sweep's id."""
+    """Takes the sweep's lease, so that no driver can begin, and calls `work` in a transaction under this lease.
+
+    Returns the lease's token and the sweep's id.
+    """
     sweep_id = store.transaction(lambda session: session.scalar(_id_of(name)))
     if sweep_id is None:
         raise UserError(f"sweep: there is none called {name!r} in {store.name}")

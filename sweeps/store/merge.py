@@ -44,7 +44,7 @@ FINALITY = {"running": 0, "paused": 0, "stopped": 1, "failed": 2, "complete": 3}
 
 
 def merge(other: str, store: Store, renamed: Mapping[str, str] | None = None) -> list[Merged]:
-    """Copies every sweep of the database `other` into `store`, as `opened` and `Source.copy_to` do."""
+    """Copies every sweep of the database `other` into `store`. `opened` and `Source.copy_to` describe the details."""
     with opened(other, renamed) as source:
         return source.copy_to(store)
 
@@ -55,7 +55,7 @@ class Source:
 
     connection: Connection
     sweeps: tuple[tuple[dict[str, Any], str], ...]
-    """The row of each of its sweeps, and the name that the sweep gets in the store."""
+    """For each sweep of the other database: its row, and its name in the store."""
 
     def copy_to(self, store: Store) -> list[Merged]:
         """Copies every sweep into `store`.
@@ -158,7 +158,7 @@ def _copy(connection: Connection) -> sqlite3.Connection:
 def _new_names(
     sweeps: list[dict[str, Any]], renamed: Mapping[str, str], database: str
 ) -> list[str]:
-    """Returns the name that each of the `sweeps` gets in the store. `database` names the other database in messages."""
+    """Returns the names of `sweeps` in the store. `database` is the name of the other database in messages."""
     unknown = sorted(renamed.keys() - {sweep["name"] for sweep in sweeps})
     if unknown:
         raise StoreMistake(f"--rename: {database} has no sweep {unknown[0]!r}")

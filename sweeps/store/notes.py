@@ -1,4 +1,4 @@
-"""Stores what people note about trials: a star and a text. Nobody's text is replaced unseen."""
+"""Stores people's notes on trials: a star and a text. A text that the writer has not seen is never replaced."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -17,8 +17,8 @@ def save_note(
 ) -> str:
     """Stores the star and the note of a trial in place of the earlier ones. Returns the note as it is stored.
 
-    `seen` is the earlier note, as the writer has seen it. Raises UserError if there is no such trial, if `text` is too
-    long, or if somebody else has changed the note meanwhile. Nothing is stored then.
+    `seen` is the earlier text that the writer saw. Raises UserError and stores nothing if there is no such trial, if
+    `text` is too long, or if somebody else has changed the text since then.
     """
     if len(text) > schema.LONGEST_NOTE:
         raise UserError(
@@ -63,10 +63,10 @@ def unite(
     others: Sequence[Mapping[str, Any]],
     ids: Mapping[int, int],
 ) -> None:
-    """Adds what another database notes about trials that had a note `before` the merge.
+    """Adds the notes of another database to the notes `before`, which this database had before the merge.
 
-    `others` are rows of the other database, and `ids` maps its ids of trials to ours. A star of either side stays. A
-    text that ours does not hold follows below ours.
+    `before` is keyed by our ids of trials. `others` are rows of the other database, and `ids` maps its ids of trials
+    to ours. A trial keeps a star from either side. The other text is appended to ours unless ours contains it.
     """
     for row in others:
         note = before.get(ids.get(row["trial_id"], -1))

@@ -21,12 +21,12 @@ from sweeps.store import schema
 from sweeps.store.database import StoreMistake
 
 Check = Callable[[Any], str]
-"""A function that checks a value. It returns '' if the value is right, otherwise what it must be, such as 'a number'."""
+"""A function that checks a value. It returns '' if the value is right, else the requirement, such as 'a number'."""
 
 LARGEST = 2**31 - 1
 """Largest whole number that a column can hold, because PostgreSQL uses 32 bits."""
 SHORT, LONG = 1_000, 1_000_000
-"""Largest numbers of characters of a name, and of a text such as a sweep file or a traceback."""
+"""Maximum number of characters in a name, and in a text such as a sweep file or a traceback."""
 
 NAME = re.compile(r"[\w][\w.+ ()-]{0,199}")
 """A name of a sweep. The rule for a new sweep is stricter than this pattern, because earlier versions accepted more names."""

@@ -38,10 +38,10 @@ OLDEST = "0001"
 """The first revision of the schema."""
 
 LONGEST_NAME = 200
-"""Number of characters that fit in the columns for a measurement's name and for its dataset."""
+"""Maximum number of characters in a measurement's name, and in its dataset."""
 
 LONGEST_NOTE = 10_000
-"""Largest number of characters of a note on a trial."""
+"""Maximum number of characters in a note on a trial."""
 
 OLD_MARK = "schema_version"
 """The table that held the version of the schema, a whole number, before Alembic's table replaced it."""

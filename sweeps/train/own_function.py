@@ -12,7 +12,7 @@ Worked example. A training run of three steps is stopped after the second step:
         for step in job.steps:
             low_res, high_res = job.batch(step)
             ...
-            yield loss                               # called for twice, then the generator is closed
+            yield loss                               # reached twice, then the generator is closed
 
 The resumed training run calls `train` again with job.steps = range(2, 3) and the network as it was. `keep` then loads
 the state of the optimizer from the checkpoint before it returns.
@@ -36,7 +36,7 @@ from sweeps.train.settings import TrainSettings, differing
 from sweeps.train.step import to_float
 
 STEP_SEEDS = 1_000_003
-"""Factor by which the trial's seed is multiplied before the step is added. It is larger than most numbers of steps."""
+"""Factor by which the trial's seed is multiplied before the step is added. Most training runs have fewer steps."""
 
 
 class Stateful(Protocol):

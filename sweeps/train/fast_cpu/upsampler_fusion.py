@@ -54,7 +54,7 @@ class ShuffleToColours(nn.Module):
     """
 
     taps: Tensor
-    """A matrix of 0 and 1 that tells which taps of the two kernels combine along one axis.
+    """A matrix of 0 and 1 that selects which taps of the two kernels combine along one axis.
 
     Its shape is (3 * r * 5, 3 * r * 3), with rows (e, a, u) and columns (k, i, p). An entry is 1 if output place a uses
     the input pixel at offset u by way of tap k of the second kernel, place i of the large image, and tap p of the first
@@ -182,7 +182,7 @@ def _taps(r: int) -> Tensor:
 class _Spread(torch.autograd.Function):
     """The computation of `spread`.
 
-    Its backward pass moves one row of places at a time, which is three times as fast as moving all places at once.
+    Its backward pass moves one row of places at a time, which is three times as fast as moving all places together.
     """
 
     @staticmethod

@@ -26,7 +26,7 @@ HEAVIEST = 1e6
 
 
 def parse_loss(value: object) -> str | dict[str, float]:
-    """Returns the setting `train.loss` in its one spelling: a name, or weights by name in alphabetical order.
+    """Returns the setting `train.loss` in its canonical form: a name, or weights by name in alphabetical order.
 
     `value` is a name, or a mapping from names to weights. A mapping with a single loss of weight 1 becomes its name.
     Raises UserError for an unknown name, for an empty mapping, and for a weight that is not above 0.

@@ -2,7 +2,8 @@
 
 The definition is that of FFTLoss in `basicsr/losses/losses.py` of https://github.com/sunny2109/SAFMN (commit abe5ffd):
 the real two-dimensional transform of each channel without normalisation, its real and imaginary parts as separate
-numbers, and the mean over all of them. `options/train/SAFMN/train_DF2K_X4.yml` there weighs it 0.05 beside l1.
+numbers, and the mean over all of them. In that repository, `options/train/SAFMN/train_DF2K_X4.yml` gives the loss the
+weight 0.05 beside l1.
 """
 
 import torch

@@ -1,8 +1,8 @@
 """Learning-rate schedules by name. To add one, write a file here and add it to SCHEDULES.
 
 A schedule is a function of the training settings and the number of the step, counted from 0. It returns the learning
-rate of that step as a share of the largest learning rate, from 0 to 1. It must depend on nothing else, so that a resumed
-training uses the learning rates of an uninterrupted one.
+rate of that step as a share of the largest learning rate, from 0 to 1. The share must depend on nothing else, so that a
+resumed training run uses the learning rates of an uninterrupted one.
 """
 
 from collections.abc import Callable, Mapping

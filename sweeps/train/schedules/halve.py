@@ -4,5 +4,5 @@ from sweeps.train.schedules.timetable import Timetable
 
 
 def halve(training: Timetable, step: int) -> float:
-    """Returns the share of the largest learning rate at `step`: 1 at the start, and half as much after every `halve_every` steps."""
+    """Returns the share of the largest learning rate at `step`: 1 at first, halved after every `halve_every` steps."""
     return 0.5 ** (step // training.halve_every)

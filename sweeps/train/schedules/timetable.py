@@ -1,4 +1,4 @@
-"""The training settings that a learning-rate schedule may look at."""
+"""The training settings that a learning-rate schedule may read."""
 
 from typing import Protocol
 
@@ -8,7 +8,7 @@ class Timetable(Protocol):
 
     @property
     def steps(self) -> int:
-        """Length of a full training."""
+        """Number of steps of a full training run."""
 
     @property
     def halve_every(self) -> int:
