@@ -112,7 +112,7 @@ class Root(nn.Module):
 
 
 class WeightRounding(nn.Module):
-    """Rounds a weight to 255 values for each output channel, which is dimension `axis`."""
+    """Rounds a weight to 255 values for each output channel. `axis` is the dimension of the output channels."""
 
     def __init__(self, axis: int) -> None:
         super().__init__()

@@ -9,7 +9,7 @@ The entry of a knob has one of five forms:
 - values with a condition: `expand_ratio: {values: [2, 3], when: {compression: [head, tail]}}`
 
 If a value is itself a list, it goes inside the list of choices: `compression: [none, [0, 1, 2]]`. A knob without an entry
-keeps its published default. `slwsr: auto` searches every knob of slwsr with several listed values, except `block`.
+keeps its published default. `slwsr: auto` searches every knob of slwsr that has several listed values, except `block`.
 """
 
 import itertools

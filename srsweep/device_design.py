@@ -50,8 +50,8 @@ def design(
 ) -> None:
     """Choose representative networks from a search space and export them for timing.
 
-    FILE is the sweep file, and the networks meet its limits. The choice starts with the most typical network of each
-    family, then repeatedly adds the network whose operators differ most from those of the networks already chosen. The
+    FILE is a sweep file. Only networks within its limits are chosen. The command starts with the most typical network of
+    each family. Then it adds, one at a time, the network whose operators differ most from those of the networks already chosen. The
     networks have random weights, because a latency does not depend on the weights.
 
     \b

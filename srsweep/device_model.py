@@ -51,7 +51,7 @@ Sample = tuple[Architecture, int, float]
     "words",
     metavar="WORDS",
     default="",
-    help="Words from the name of the latency to use if SOURCE has several, such as 'gpu int8'.",
+    help="The latency to use if SOURCE has several: words from its name, such as 'gpu int8'.",
 )
 @click.option(
     "--networks",

@@ -44,7 +44,7 @@ LONGEST = 40
     multiple=True,
     required=True,
     metavar="PATH",
-    help=f"The runtime's benchmark program, built for the device: {', '.join(PROGRAMS)}. Repeat the "
+    help=f"The runtime's benchmark program, built for the device: one of {', '.join(PROGRAMS)}. Repeat the "
     "option for its "
     "libraries. A name without a path is a program in the PATH of the device.",
 )
@@ -59,8 +59,8 @@ def push(
     FOLDER holds files of `srsweep device design` or `srsweep export`. Only files that the benchmark program can run are
     copied. The command also writes `run.sh`, a script that times the files, to FOLDER.
 
-    Without adb, the program is also copied into FOLDER. Then copy FOLDER to the device, run `sh run.sh` there, and copy
-    its folder `results` back.
+    Without adb, the program is also copied into FOLDER. In that case, copy FOLDER to the device yourself, run
+    `sh run.sh` in it, and copy FOLDER/results back.
 
     \b
     srsweep device push bench --program ./benchmark_model
@@ -121,7 +121,7 @@ def _remote(folder: Path) -> str:
     show_default=True,
     help="Number of timed runs of each file. With --here, srsweep chooses the number itself.",
 )
-@click.option("--again", is_flag=True, help="Time again files that already have a result.")
+@click.option("--again", is_flag=True, help="Also time files that already have a result.")
 @click.option(
     "--here",
     is_flag=True,

@@ -68,13 +68,13 @@ def import_latency(  # noqa: PLR0913 - one parameter an option
     names the network: `file` (a file of `srsweep export`), `trial` (SWEEP#NUMBER) or `architecture` (the network's key
     in the database). The columns `lower_ms` and `upper_ms` (the quartiles) and `runs` are optional.
 
-    Give device, runtime, delegate, dtype, size and threads either as a column or as an option. The dtype is read
-    from the file name, and so is the size if the file has a fixed input size. All six become part of the stored
+    Give device, runtime, delegate, dtype, size and threads either as a column or as an option. If the column
+    `file` names an exported file, the dtype comes from its name, and so does a fixed input size. All six become part of the stored
     latency's name, so that different measurements never mix. A latency is stored for each complete trial of the
     network. Refer to it in `srsweep front` and `srsweep select` by words from its name.
 
-    If any row is wrong, nothing is stored. Without --replace, nothing is stored if another value is already stored for
-    one of the trials.
+    If any row is wrong, nothing is stored. If a trial already has a different value, nothing is stored unless
+    you give --replace.
 
     \b
     srsweep latency import pixel.csv --device "Pixel 9" --runtime "LiteRT 2.3" --delegate gpu --threads 1

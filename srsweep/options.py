@@ -130,7 +130,7 @@ ADDRESS = click.option(
     "--address",
     help="Address of the Ray cluster to use with --driver ray. auto: the cluster that is running on this"
     " machine. "
-    "Default: start a new Ray on this machine.",
+    "Default: start a new Ray instance on this machine.",
 )
 THREADS = click.option(
     "--threads",

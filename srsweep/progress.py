@@ -87,7 +87,7 @@ class Shown:
     workers: tuple[tuple[str, str, str, str], ...]
 
     def time_left(self, now: float) -> str:
-        """Returns the time left in words, at the time `now`."""
+        """Describes in words how much time is left at `now`."""
         if self.left is None:
             return ""
         return f"{format_duration(max(0.0, self.left - (now - self.at)))} left"

@@ -199,7 +199,7 @@ def hover_texts(trials: pd.DataFrame) -> list[str]:
 def draw_pareto(data: ParetoData, others: Sequence[ParetoData] = ()) -> Figure:
     """Draws PSNR or SSIM against a cost on a logarithmic axis.
 
-    The area of a bubble shows the other cost. A strip below the plot shows the costs of published networks. `others`
+    The area of a bubble shows the cost that is not on the axis. A strip below the plot shows the costs of published networks. `others`
     are further sweeps with the same cost and quality. If there are any, a colour stands for a sweep and not for a family.
     """
     layers = [data, *others]

@@ -326,7 +326,7 @@ def _pager(live: Live, page: int) -> tuple[int, tuple[bool, str, bool, bool]]:
 
 
 def view_options(live: Live) -> list[dict[str, str]]:
-    """Returns the options of the control that chooses what is shown below the first figure: the views that show anything."""
+    """Returns the options of the control that chooses what is shown below the first figure: the views that have something to show."""
     exist = {
         "trials": bool(live.pulse),
         "knobs": len(live.points) > 1,

@@ -68,10 +68,10 @@ class Comparison:
 def compared(
     url: str, wanted: Iterable[object], limits: Mapping[str, float] | None = None
 ) -> Comparison | None:
-    """Compares the first MOST_COMPARED trials of the keys `wanted`, SWEEP#NUMBER, which a browser sent.
+    """Compares the trials that `wanted` names, at most MOST_COMPARED. The keys (SWEEP#NUMBER) come from a browser.
 
-    `limits` are limits on costs that the command `srsweep select` repeats. Without limits, it gets the costs of the
-    trial. Returns None if `wanted` names no trial at all.
+    `limits` are limits on costs to put into the `srsweep select` command that is shown. Without them, the command has
+    the trial's own costs as limits. Returns None if no text in `wanted` has the form of a key.
     """
     keys = [key for key in wanted if isinstance(key, str) and KEY.fullmatch(key)]
     keys = list(dict.fromkeys(keys))

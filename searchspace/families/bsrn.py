@@ -111,7 +111,7 @@ class BsrnSpec(Spec):
         return nn.Sequential(nn.Conv2d(inputs, inputs, 3, stride, padding, groups=inputs), point)
 
     def branched(self, inputs: int, outputs: int) -> nn.Module:
-        """Builds a 3x3 convolution of the kind `convolution`. Its 3x3 part is of the kind `block`."""
+        """Builds a 3x3 convolution of the kind `convolution`. The 3x3 layer inside it is of the kind `block`."""
         if self.convolution == "plain":
             return block_conv(self.block, inputs, outputs)
         point = conv(1, inputs, outputs, bias=self.pointwise_bias)

@@ -80,8 +80,8 @@ class EfdnSpec(Spec):
 
 
 class Block(nn.Module):
-    """A 1x1 and two 3x3 convolutions in a row. Their input and outputs are reduced, fused and gated. The input is
-    added.
+    """A 1x1 and two 3x3 convolutions in a row. The input of the block and the output of each convolution are reduced,
+    fused and gated. The input of the block is added to the result.
     """
 
     def __init__(self, spec: EfdnSpec) -> None:

@@ -53,7 +53,7 @@ class RlfnSpec(Spec):
         return self.inner_feats or self.n_feats
 
     def canonical(self) -> "RlfnSpec":
-        """Returns the spec with inner_feats=0 if the block has n_feats channels inside."""
+        """Returns the spec with inner_feats=0 in place of inner_feats=n_feats, which means the same."""
         if self.inner_feats != self.n_feats:
             return self
         return self.model_copy(update={"inner_feats": 0})

@@ -18,9 +18,9 @@ LEFT_OUT = ["source", "steps", "printed_db", "seeds_for_printed", "claim_verdict
 @DATABASE_ALONE
 @tabular
 def claims(names: tuple[str, ...], db: str | None, form: Format | None) -> None:
-    """Report which claims of the four papers hold in your training runs.
+    """Report which claims of four papers hold in your training runs.
 
-    CLAIM is the name of a claim, such as pool. Without CLAIM, the command lists all claims. Each row compares the
+    The papers are those on s-LWSR, MSSN, global-guided attention and SwiseNet. CLAIM is the name of a claim, such as pool. Without CLAIM, the command lists all claims. Each row compares the
     design that a paper prefers with another design, seed by seed. It shows the mean difference of PSNR-Y (in dB, on the
     validation images) and the 95 % interval of this difference. A comparison holds if the interval lies above 0, and
     does not hold if it lies below 0. Otherwise the verdict is "cannot be told", and seeds_needed estimates how many

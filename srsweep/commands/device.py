@@ -40,7 +40,7 @@ class DeviceCommands(click.Group):
 
 @click.group(cls=DeviceCommands)
 def device() -> None:
-    """Time networks on a phone, and predict the latency of others.
+    """Time networks on a phone, and predict the latency of other networks.
 
     \b
     srsweep device design sweep.yaml --to litert -o bench     choose networks that represent the search space

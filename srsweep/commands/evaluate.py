@@ -109,7 +109,7 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
     VARIANT is a network (FAMILY KNOB=VALUE...), a trial (SWEEP#NUMBER), an output folder of `srsweep
     train`, or `bicubic`. A network needs --weights.
 
-    PSNR and SSIM are computed as in the papers: on the Y channel of BT.601, from 8-bit images, with s pixels cropped at
+    PSNR and SSIM are computed as is usual in papers on super-resolution: on the Y channel of BT.601, from 8-bit images, with s pixels cropped at
     each border, where s is the scale. For sets that are not test sets of the papers, such as DIV2K_valid_HR, the PSNR
     over all three RGB channels is computed too. If VARIANT is a trial and --weights is not given, the scores are stored
     in the database, for each set and for each image. Scores of the self-ensemble are not stored.

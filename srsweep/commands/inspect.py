@@ -48,10 +48,10 @@ def inspect(
     Each VARIANT is a trial (SWEEP#NUMBER), an output folder of `srsweep train`, a checkpoint of srsweep, or a network
     in quotes ("FAMILY KNOB=VALUE...") with its --weights. Several networks share each plot.
 
-    For each block, the page shows the power spectral density of its output and the size of its residual. It also shows
-    the share of zeros after each activation. Finally, it shows how much the PSNR drops when a parallel path, or one
-    input of an information-pool layer, is removed. The output folder receives the page inspect.html and one CSV file
-    for each table. The table of the blocks is also printed to the terminal. docs/inspect.md explains the measurements.
+    The output folder receives the page inspect.html and one CSV file for each table. For each block, the page shows the
+    power spectral density of its output and the size of its residual. It also shows the share of zeros after each
+    activation. Finally, it shows how much the PSNR drops when a parallel path, or one input of an information-pool
+    layer, is removed. The table of the blocks is also printed to the terminal. docs/inspect.md explains the measurements.
 
     \b
     srsweep inspect imdn --weights IMDN_x4.pth --image baby.png -o inside

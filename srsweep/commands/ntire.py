@@ -35,8 +35,8 @@ from sweeps.search.gates import least_of
     metavar="DB",
     help="Minimum RGB PSNR on the sweep's validation images. Variants below it are not ranked. "
     "Default: the minimum psnr_rgb that the sweep files set (their gate). If the sweeps set no gate, the "
-    f"challenge's limit of {GATE:.2f} dB is used. The challenge measures it on different images, so it "
-    "may not suit yours.",
+    f"challenge's limit of {GATE:.2f} dB is used. That limit was set for other images and may not "
+    "suit yours.",
 )
 @click.option(
     "--latency",
@@ -48,7 +48,7 @@ from sweeps.search.gates import least_of
 @click.option(
     "--published",
     is_flag=True,
-    help="Print the challenge's own table of that year with its scores, instead of ranking sweeps.",
+    help="Print the challenge's own table, with scores, for the year given by --year. Rank no sweeps.",
 )
 @DATABASE
 @tabular
@@ -67,8 +67,8 @@ def ntire(  # noqa: PLR0913 - one parameter an option
     measured latency in torch are ranked. A sweep measures this latency if it is an objective or in the budget.
     Otherwise use `srsweep latency`.
 
-    The score is a weighted sum of three terms exp(2 * r). In these terms, r is the running time, the Mult-Adds or the
-    parameters of the network, divided by those of the baseline. A lower score is better, and the baseline scores 7.39.
+    The score is a weighted sum of three terms exp(2 * r), one each for the running time, the Mult-Adds and the
+    parameters. In each term, r is the value of the network divided by that of the baseline. A lower score is better, and the baseline scores 7.39.
     The baseline is timed when you run this command, with the sweep's latency settings. This machine must be of the same
     kind as the machine on which the sweep's latencies were measured.
 

@@ -47,7 +47,7 @@ def run(
     \b
     Exit codes:
       0    The sweep is complete.
-      1    The sweep failed, or another process runs it. All results so far are stored.
+      1    The sweep failed, or another process is already running it. All results so far are stored.
       2    The file or the command line has a mistake.
       130  You stopped it with Ctrl-C, SIGTERM or `srsweep stop`. All results so far are stored.
     """

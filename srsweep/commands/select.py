@@ -97,7 +97,7 @@ def select(  # noqa: PLR0913 - one parameter an option
     Each NAME is the name of a sweep, or a sweep file. If several sweeps trained the same network with
     different seeds, the network counts once, with the mean of its scores. Variants whose scores differ
     by less than the spread between seeds are tied, and the cheapest of the tied variants is chosen.
-    Variants that miss a minimum quality set in their sweep file (a gate) are left out.
+    A sweep file may set a minimum quality (a gate). Variants below the gate of their sweep are left out.
 
     \b
     srsweep select NAME --max-params 150k --max-multadds 10G

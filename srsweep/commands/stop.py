@@ -25,7 +25,7 @@ LOOK_SECONDS = 0.2
     type=RealRange(min=0, max=86_400),
     default=60.0,
     show_default=True,
-    help="Seconds to wait for the process that runs the sweep to end.",
+    help="How many seconds to wait until the process of the sweep has ended.",
 )
 @DATABASE
 def stop(name: str, wait: float, db: str | None) -> None:

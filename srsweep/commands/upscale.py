@@ -84,7 +84,8 @@ def upscale(  # noqa: PLR0913 - one parameter an option
     the alpha channel. EXIF data and ICC profiles are carried over. Images with an EXIF orientation are rotated upright
     before saving. 16-bit colour images and CMYK images are refused.
 
-    Tiles overlap by the receptive field, so the result equals that of the whole image up to rounding. There are
+    Large images are processed in tiles (--tile). Tiles overlap by the receptive field, so the result is the same as
+    without tiles, up to rounding. There are
     two exceptions: networks that use the whole image, such as those with global pooling, and files with a fixed
     input size. If tiling changes the result, the command prints a note.
 

@@ -42,7 +42,7 @@ def parse_gpus(written: object) -> Gpus:
 
 
 class ResourceSettings(BaseModel):
-    """The resources of a machine that one trial takes, and the number of trials that run in parallel."""
+    """What one trial takes of a machine, and the number of trials that run in parallel."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False

@@ -1,4 +1,4 @@
-"""Finds properties that the tensors in a file do not reveal: the scale, and knobs that change only a network's output."""
+"""Finds properties that the tensors in a file do not reveal: the scale, and knobs that change the output of a network but not its tensors."""
 
 from collections.abc import Iterator
 

@@ -21,7 +21,7 @@ from sweeps.search.pareto.surrogate import Floats, Ints, Surrogate
 from sweeps.search.pareto.trials import MAX_OBSERVED, Earlier, Known, Trials
 
 MAX_CANDIDATES = 2_000
-"""The largest number of configurations that the model compares for one suggestion before it climbs. If more
+"""The largest number of configurations that the model compares for one suggestion before it moves on to neighbours of the best. If more
 configurations are untried, the model compares neighbours of the Pareto front and a random sample."""
 CLIMBERS = 4
 """Number of best candidates whose neighbours are compared next, unless all untried configurations were compared."""
