@@ -51,5 +51,5 @@ def test_a_file_with_planned_memory_is_bounded_without_a_card(
 
 def test_an_error_of_the_runtime_names_the_file_and_the_size(file: Path) -> None:
     run = open_exported(file, 1).run
-    with pytest.raises(UserError, match=r"net_x2.onnx: cannot enlarge 5x4 pixels \(InvalidArg"):
+    with pytest.raises(UserError, match=r"net_x2.onnx: cannot upscale 5x4 pixels \(InvalidArg"):
         run(np.zeros((1, 1, 4, 5), np.float32))

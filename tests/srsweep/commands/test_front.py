@@ -84,4 +84,4 @@ def test_networks_that_bicubic_beats_are_named(small: Database) -> None:
     (sweep_id,) = load_sweeps(small.url)["sweep_id"]
     small.trial(int(sweep_id), 9, 25.0, 100, 1e6)
     told = succeed("front", "small", "--db", small.url).stderr
-    assert "below bicubic: #9: bicubic enlargement reaches 25.50 dB on the same images" in told
+    assert "below bicubic: #9: bicubic upscaling reaches 25.50 dB on the same images" in told

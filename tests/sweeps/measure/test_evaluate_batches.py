@@ -130,7 +130,7 @@ def test_an_image_that_lacks_memory_alone_is_named_and_stays_a_lack_of_memory(
     assert lacks_memory(caught.value)
     assert caught.value.__notes__ == [
         "set: a: 20x16 low-resolution pixels do not fit in memory at once; "
-        "`srsweep evaluate` enlarges the image in squares with --tile N"
+        "`srsweep evaluate` upscales the image in squares with --tile N"
     ]
 
 
