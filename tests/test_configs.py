@@ -188,6 +188,7 @@ def test_published_networks_of_the_tables_are_in_the_grids() -> None:
             assert built[name] in space, (stem, name)
 
 
+@pytest.mark.slow
 @each_kind
 def test_check_passes(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     text = path.read_text()

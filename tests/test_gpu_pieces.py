@@ -19,6 +19,7 @@ def options(tmp_path: Path) -> gpu.Options:
     return gpu.parse(words)
 
 
+@pytest.mark.slow
 def test_the_smallest_piece_runs_on_a_processor_and_is_not_run_twice(
     options: gpu.Options, capfd: pytest.CaptureFixture[str]
 ) -> None:

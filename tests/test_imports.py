@@ -217,6 +217,7 @@ def test_libraries_stay_in_their_modules(library: str) -> None:
                 assert place.startswith(ONLY_IN[library]), f"{place} imports {library}"
 
 
+@pytest.mark.slow
 def test_searchspace_training_and_analysis_run_without_ray() -> None:
     names = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
@@ -230,6 +231,7 @@ def test_searchspace_training_and_analysis_run_without_ray() -> None:
     subprocess.run([sys.executable, "-W", "error::ImportWarning", "-c", script], check=True)
 
 
+@pytest.mark.slow
 def test_training_runs_without_a_database() -> None:
     script = "import sys; sys.modules['sqlalchemy'] = None; import sweeps.train.loop, sweeps.train.segment"
     subprocess.run([sys.executable, "-c", script], check=True)

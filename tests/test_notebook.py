@@ -46,6 +46,7 @@ def stored(outputs: list[dict[str, Any]], kind: str) -> str:
     return "".join(texts)
 
 
+@pytest.mark.slow
 def test_the_notebook_shows_what_its_code_gives(
     monkeypatch: pytest.MonkeyPatch, still_machine: None
 ) -> None:

@@ -52,6 +52,7 @@ def test_a_table_for_people_shows_text_as_it_is(text: str) -> None:
     assert plain.replace("_", " ") in head
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("form", [(), ("--json",), ("--csv",)])
 def test_commands_show_it_and_obey_nothing(
@@ -76,6 +77,7 @@ def test_commands_show_it_and_obey_nothing(
     assert "\x1b" not in names.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", HOSTILE)
 def test_pages_show_it_and_obey_nothing(small: Database, tmp_path: Path, text: str) -> None:
     spoil(tmp_path / "results.db", text)

@@ -88,6 +88,7 @@ def test_changes_since_the_last_run_are_told(tmp_path: Path) -> None:
     assert "'trials': 1} -> {" in line
 
 
+@pytest.mark.slow
 def test_a_wrong_file_ends_with_two_and_no_traceback(tmp_path: Path) -> None:
     """Runs the script as Ray does: alone in the home folder, beside modules that have the names of packages."""
     home = tmp_path / "home"

@@ -137,6 +137,7 @@ def key(family: Family, spec: Spec) -> str:
     return Architecture(family=family, spec=spec).key
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "scale"), SCALES, ids=_family_id)
 def test_output_is_scale_times_an_odd_input(family: Family, scale: int) -> None:
     rows, columns = ODD
@@ -148,6 +149,7 @@ def test_output_is_scale_times_an_odd_input(family: Family, scale: int) -> None:
     assert output.isfinite().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "scale"), SCALES, ids=_family_id)
 def test_output_is_scale_times_a_tiny_input_with_every_choice(family: Family, scale: int) -> None:
     for name, spec in single_changes(small(family)):
@@ -193,6 +195,7 @@ def test_canonical_spec_is_valid_and_its_own_canonical_spec(family: Family) -> N
         assert key(family, canonical) == key(family, spec), spec
 
 
+@pytest.mark.slow
 @each_family()
 def test_canonical_spec_builds_the_same_network(family: Family) -> None:
     for row in family.published:
@@ -204,6 +207,7 @@ def test_canonical_spec_builds_the_same_network(family: Family) -> None:
         assert seen(family, spec.canonical()).equals(seen(family, spec)), spec
 
 
+@pytest.mark.slow
 @each_family()
 def test_keys_are_equal_exactly_where_networks_are(family: Family) -> None:
     specs = [small(family), *(spec for _, spec in single_changes(small(family)))]
@@ -235,6 +239,7 @@ def without_gradient(network: nn.Module) -> set[str]:
     return {name for name, p in network.named_parameters() if not p.grad.any()}
 
 
+@pytest.mark.slow
 @each_family()
 def test_gradients_reach_every_parameter(family: Family) -> None:
     base = small(family)

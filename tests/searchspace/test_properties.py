@@ -109,6 +109,7 @@ def test_a_constraint_is_read_back_from_its_own_text(
         assert constraint.allows(each) is allowed[comparison]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 @settings(max_examples=2)
 @given(data=st.data())

@@ -96,6 +96,7 @@ def literals(path: Path) -> Iterator[str]:
             yield "".join(str(p.value) if isinstance(p, ast.Constant) else "X" for p in node.values)
 
 
+@pytest.mark.slow
 def test_a_command_that_is_written_in_a_message_is_complete() -> None:
     """C9: of `srsweep export SWEEP#NUMBER --to int8` the option -o was missing."""
     found = [

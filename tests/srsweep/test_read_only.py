@@ -84,6 +84,7 @@ def test_an_evaluation_fetches_and_says_from_where(trained: Path, here: Path) ->
     shutil.rmtree(trained / "cache")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["checkpoints", "cache"])
 @pytest.mark.parametrize("scheme", ["", "file://"])
 def test_c6_places_that_a_foreign_text_names_are_not_written(

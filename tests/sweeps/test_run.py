@@ -89,6 +89,7 @@ def test_running_again_tops_up_and_repeats_nothing(tmp_path: Path) -> None:
         assert connection.execute("select count(*) from attempts").fetchone() == (4,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["random", "tpe", "nsga2", "grid"])
 def test_a_sweep_in_two_lives_equals_one_in_one(tmp_path: Path, sampler: str) -> None:
     whole, parts = folder(tmp_path, "whole"), folder(tmp_path, "parts")
@@ -98,6 +99,7 @@ def test_a_sweep_in_two_lives_equals_one_in_one(tmp_path: Path, sampler: str) ->
     assert rows(whole) == rows(parts)
 
 
+@pytest.mark.slow
 def test_worker_processes_give_the_rows_of_one_process(tmp_path: Path) -> None:
     alone, workers = folder(tmp_path, "alone"), folder(tmp_path, "workers")
     run_sweep(small_config(alone))

@@ -65,6 +65,7 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAYERS)
 @pytest.mark.parametrize("fixed", [True, False])
 def test_a_rewritten_layer_gives_the_same_result(name: str, fixed: bool) -> None:

@@ -220,6 +220,7 @@ def split_of(folder: Path, side: int) -> DataSplit:
     return DataSplit(train=pairs, validation=pairs, fingerprint="0", description="noise")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("still_machine")
 @pytest.mark.parametrize("side", [8, 24])
 def test_the_card_states_the_smallest_size_and_a_smaller_image_is_one_line(

@@ -184,6 +184,7 @@ def test_hostile_text_is_text_and_adds_no_element(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_large_page_stays_small_and_says_that_it_is_thinned(tmp_path: Path) -> None:
     url, path = f"sqlite:///{tmp_path / 'many.db'}", tmp_path / "report.html"
     fill(url, trials=4_000, evaluations=2)
@@ -197,6 +198,7 @@ def test_a_large_page_stays_small_and_says_that_it_is_thinned(tmp_path: Path) ->
     assert 2_000 < sum(len(trace["x"]) for trace in trials) < 3_000
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     shutil.which("chromium") is None, reason="needs Debian's chromium to draw a page"
 )

@@ -107,6 +107,7 @@ def test_third_is_floored_to_whole_pixels(scale: int) -> None:
     assert low_res_size(scale) == {2: (360, 640), 3: (240, 426), 4: (180, 320)}[scale]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(torch.__version__ < (2, 13), reason="older versions of torch load it for norms")
 def test_counting_a_network_does_not_load_the_compiler() -> None:
     # These pad by replication, or make tensors in ways that torch works out in Python.

@@ -32,12 +32,14 @@ def _family_id(value: object) -> str | None:
     return value.name if isinstance(value, Family) else None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "scale"), SCALES[::2], ids=_family_id)
 def test_thop_counts_the_published_network_as_we_do(family: Family, scale: int) -> None:
     published = Architecture(family=family, spec=family.spec())
     assert thop_count(subject(published, scale)) == costs(published, scale)["multadds"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "knob"), STRATEGIES, ids=_family_id)
 def test_thop_counts_every_strategy_as_we_do(family: Family, knob: str) -> None:
     known = knobs(family.spec)

@@ -77,6 +77,7 @@ def assert_composed(family: Family, written: object, scale: int) -> None:
         assert table.costs(digits)[0].tolist() == expected, spec
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(FAMILIES))
 def test_composed_costs_equal_those_of_whole_networks(name: str) -> None:
     family = FAMILIES[name]

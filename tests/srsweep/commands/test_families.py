@@ -27,6 +27,7 @@ def test_every_published_row_of_every_family_is_in_the_table() -> None:
     assert max(map(len, lines)) <= 200
 
 
+@pytest.mark.slow
 def test_rounding_twice_is_said_and_explained() -> None:
     text = families("mssn", "--published")
     row = next(line.split() for line in text.splitlines() if line.startswith("S_v1 "))

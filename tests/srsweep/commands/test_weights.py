@@ -112,6 +112,7 @@ def test_an_older_checkpoint_of_ours_is_checked_by_its_training(
     evaluate(succeed, "fsrcnn", *FSRCNN, *words, 2)
 
 
+@pytest.mark.slow
 def test_evaluate_and_export_say_what_matched_the_weights(
     evaluate: Callable, images: Path, tmp_path: Path
 ) -> None:

@@ -105,6 +105,7 @@ def test_cores_are_split_between_the_trials(tmp_path: Path) -> None:
     assert [rung.threads for rung in kept.rungs] == [1, 1, 1]
 
 
+@pytest.mark.slow
 def test_a_rung_takes_real_steps_has_the_machine_to_itself_and_tells_memory_and_load(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,6 +187,7 @@ def test_a_process_that_hangs_ends_the_rung(
     assert not multiprocessing.active_children()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_same_sigint_afterwards")
 @pytest.mark.parametrize("when", ["_start", "_told"])
 def test_ctrl_c_leaves_no_process_behind(

@@ -138,6 +138,7 @@ def loaded(folder: Path, state: dict, family: str, knobs: dict, scale: int) -> n
     return network.eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("upstream", "feed", "family", "knobs", "scale"),
     CASES,

@@ -190,6 +190,7 @@ def test_a_state_dict_of_ours_without_a_variant_is_matched_by_name(tmp_path: Pat
     assert not loaded.own
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_code_names_every_layer_of_the_published_networks(family: str) -> None:
     """E1: the list of names is as long as the list of layers, at every scale, and has no name twice.

@@ -124,6 +124,7 @@ def test_the_known_names_are_few_and_the_most_similar_first(tmp_path: Path) -> N
     assert "blocks" in names[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -60,6 +60,7 @@ def test_c10_one_trial_at_a_time_gives_the_same_sweep_again(tmp_path: Path, samp
     assert ended(tmp_path / "a", 1, 0, sampler) == ended(tmp_path / "b", 1, 1, sampler)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["random", "grid"])
 def test_c10_two_at_once_give_the_same_trials_and_scores_in_any_order(
     tmp_path: Path, sampler: str

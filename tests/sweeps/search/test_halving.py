@@ -237,6 +237,7 @@ def test_hours_of_the_plan_end_the_sweep(tmp_path: Path) -> None:
     assert len(sweep.trials) == 1
 
 
+@pytest.mark.slow
 def test_sweep_ends_when_little_is_to_be_gained(tmp_path: Path) -> None:
     sweep = halving_sweep(tmp_path, "pareto", trials=20, halving=None, min_gain=0.9)
     local.run(sweep)

@@ -80,6 +80,7 @@ def assert_new_and_within_budget(sampler: SamplerName, count: int, told: range) 
     assert len(keys) == count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_suggestions_hold_no_duplicate_and_none_over_budget(sampler: SamplerName) -> None:
     assert_new_and_within_budget(sampler, 40, range(40))
@@ -104,6 +105,7 @@ def test_hundreds_of_suggestions_hold_no_duplicate_and_none_over_budget(
     assert_new_and_within_budget(sampler, count, told)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["random", "tpe", "nsga2", "pareto"])
 def test_rebuilt_from_rows_it_goes_on_as_an_undisturbed_one_does(sampler: SamplerName) -> None:
     # 40 trials are five generations of NSGA-II; the cuts lie at their ends and within them.

@@ -30,6 +30,7 @@ def test_a_lease_is_held_by_one_until_it_expires(store: Store) -> None:
     store.acquire_lease(sweep, "third")
 
 
+@pytest.mark.slow
 def test_a_lease_is_kept_while_its_holder_is_busy_and_no_longer(url: str) -> None:
     if ":memory:" in url:
         pytest.skip("one connection has no rivals")

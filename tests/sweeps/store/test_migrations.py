@@ -80,6 +80,7 @@ def test_the_stated_revision_is_the_newest_file() -> None:
     assert numbers[::-1] == [f"{number:04}" for number in range(1, len(numbers) + 1)]
 
 
+@pytest.mark.slow
 def test_migrating_from_the_first_revision_gives_the_tables_of_a_new_database(
     empty: str, tmp_path: Path
 ) -> None:
@@ -159,6 +160,7 @@ Database(sys.argv[1], retry_seconds=60).prepare()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("statement", KILLED_AFTER)
 def test_a_migration_that_is_killed_is_done_by_the_next_opening(old: Path, statement: str) -> None:
     with opened(old) as connection:
@@ -185,6 +187,7 @@ def test_the_creation_of_a_database_that_is_killed_is_done_by_the_next_opening(
     assert Store(url).sweep_names() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_old", [False, True])
 def test_drivers_that_open_one_database_at_once_all_succeed(
     empty: str, old: Path, is_old: bool

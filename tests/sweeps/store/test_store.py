@@ -161,6 +161,7 @@ def test_every_write_may_lose_the_acknowledgement_of_its_commit(store: Store) ->
     assert set(counts.values()) == {1}, counts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 def test_a_write_survives_a_restart_of_the_server(server: Server, mode: str) -> None:
     store = Store(server.url(f"restart{mode}"), retry_seconds=60)

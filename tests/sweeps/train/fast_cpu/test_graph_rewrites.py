@@ -58,6 +58,7 @@ UNCHANGED = frozenset({"abpn", "drcn", "drrn", "ecbsr", "fsrcnn", "idn", "lapsrn
 """Families whose default network at x4 has nothing to rewrite."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_every_family_computes_the_same(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upsampler_fusion, "MIN_SIZE", 0)
