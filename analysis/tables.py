@@ -15,7 +15,7 @@ from rich.text import Text
 
 from searchspace.predicted import PREDICTED_LATENCY
 from searchspace.quantity import format_quantity
-from sweeps.measure.latency import PREFIX
+from sweeps.measure.latency_names import PREFIX
 from sweeps.measure.ntire import RULES
 from sweeps.messages import visible
 

@@ -23,7 +23,8 @@ from benchmarks.record import Record
 from searchspace.architecture import Architecture, architecture
 from searchspace.layers import deployed
 from sweeps.device import device_model
-from sweeps.measure.latency import Latency, Setting, measure, torch_latency
+from sweeps.measure.latency import Latency, Setting, measure
+from sweeps.measure.torch_latency import torch_latency
 
 SCALE = 4
 NETWORKS = ("slwsr n_feats=16", "edsr n_feats=16 n_blocks=8", "imdn", "rlfn", "fsrcnn")

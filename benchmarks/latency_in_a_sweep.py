@@ -33,8 +33,8 @@ from searchspace.architecture import architecture
 from sweeps.data.settings import DataSettings
 from sweeps.measure import turns
 from sweeps.measure.latency import Latency
-from sweeps.measure.latency_objective import time_network
 from sweeps.measure.load import process_seconds
+from sweeps.measure.torch_latency import time_network
 from sweeps.records import Evaluation, Progress
 from sweeps.train.segment import Segment, run
 from sweeps.train.settings import TrainSettings

@@ -5,16 +5,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
-from torch import nn
 
 from searchspace.discover import find_family
 from searchspace.errors import UserError
 from searchspace.family import Family
 from searchspace.recipe import PREFIX, Recipe, split
 from searchspace.spec import Spec, digest, explain, knobs
+
+if TYPE_CHECKING:
+    # Commands that only read the database start seconds earlier without torch.
+    from torch import nn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +83,7 @@ class Architecture:
             shown.append(f"{PREFIX}{name}={'null' if value is None else _short(value)}")
         return " ".join(shown)
 
-    def network(self, scale: int) -> nn.Module:
+    def network(self, scale: int) -> "nn.Module":
         """Returns a freshly initialised network that upscales images by `scale`.
 
         Raises UserError if the family does not support this scale.

@@ -1,7 +1,8 @@
-"""Finds the families: imports every module and package in `searchspace.families` and reads its FAMILY."""
+"""Finds the families: every module and package in `searchspace.families` defines one family as FAMILY."""
 
 import importlib
 import pkgutil
+from collections.abc import Iterator, Mapping
 
 from searchspace import families
 from searchspace.errors import UserError
@@ -9,17 +10,37 @@ from searchspace.family import Family
 from searchspace.synonyms import nearest
 
 
-def _discover() -> dict[str, Family]:
-    found = {}
-    for module in pkgutil.iter_modules(families.__path__):
-        family = importlib.import_module(f"{families.__name__}.{module.name}").FAMILY
-        assert isinstance(family, Family), module.name
-        assert family.name not in found, module.name
-        found[family.name] = family
-    return found
+class Families(Mapping[str, Family]):
+    """All families by name. A family's module is imported when the family is first asked for.
+
+    The modules import torch, which takes seconds. Commands that only read the database never ask for a family.
+    """
+
+    def __init__(self) -> None:
+        self._names = [module.name for module in pkgutil.iter_modules(families.__path__)]
+        self._found: dict[str, Family] = {}
+
+    def __getitem__(self, name: str) -> Family:
+        if name not in self._found:
+            if name not in self._names:
+                raise KeyError(name)
+            family = importlib.import_module(f"{families.__name__}.{name}").FAMILY
+            assert isinstance(family, Family), name
+            assert family.name == name, f"the module {name} defines the family {family.name}"
+            self._found[name] = family
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
 
 
-FAMILIES: dict[str, Family] = _discover()
+FAMILIES: Mapping[str, Family] = Families()
 """All families by name."""
 
 

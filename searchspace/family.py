@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
-
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any, Literal
 
 from searchspace.spec import Spec
 from searchspace.stages import Stages
 from searchspace.table.cost_parts import Parts
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 Convention = Literal[
     "deployed",
@@ -25,7 +26,7 @@ Convention = Literal[
     "multadds_exact_third",
     "multadds_at_256",
 ]
-"""The names of the rules by which papers count parameters and Mult-Adds. `searchspace.cost.conventions` implements them."""
+"""The names of the rules by which papers count parameters and Mult-Adds. `searchspace.cost.counting.conventions` implements them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +61,10 @@ class PublicCode:
 
     A layer with a weight is named without '.weight' and '.bias'. Any other tensor has its full name. The mean shift
     is left out. Returns no names if the code cannot build the spec."""
-    rewrite: Callable[[Any, Mapping[str, Tensor]], Mapping[str, Tensor]] | None = None
+    rewrite: Callable[[Any, Mapping[str, "Tensor"]], Mapping[str, "Tensor"]] | None = None
     """Takes the spec and the tensors of a file by name. Returns the tensors in the form in which our network trains,
     for example a folded convolution as its branches. `layers` names the layers in this form."""
-    adapt: Callable[[nn.Module], None] | None = None
+    adapt: Callable[["nn.Module"], None] | None = None
     """Changes our network so that it computes what the code computes. Called after the code's weights are loaded."""
     open_knobs: tuple[str, ...] = ()
     """Knobs that the code takes as arguments and whose values cannot be seen in the tensors of a checkpoint."""
@@ -84,7 +85,7 @@ class Family:
     source: str
     """The paper and the repository of its code."""
     spec: type[Spec]
-    network: Callable[[Any, int], nn.Module]
+    network: Callable[[Any, int], "nn.Module"]
     """Builds the network from a spec and a scale s. The network maps images (N, 3, H, W) in [0, 1] to (N, 3, sH, sW). Its
     output may lie slightly outside [0, 1]."""
     scales: tuple[int, ...] = (2, 3, 4)

@@ -23,10 +23,13 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from searchspace.architecture import Architecture
 from searchspace.cost import low_res_size, subject
-from searchspace.cost.subject import Operator, Trace
+
+if TYPE_CHECKING:
+    from searchspace.cost.counting.subject import Operator, Trace
 
 UNITS = {
     "conv 1x1": "Mult-Adds",
@@ -80,12 +83,12 @@ def _counted(
     return MappingProxyType(_by_channels(counted.trace))
 
 
-def amounts(trace: Trace, lanes: int = 1) -> dict[str, int]:
+def amounts(trace: "Trace", lanes: int = 1) -> dict[str, int]:
     """Returns the amount of each kind of UNITS in the forward pass that `trace` records, as `operators` does."""
     return _rounded(_by_channels(trace), lanes)
 
 
-def _by_channels(trace: Trace) -> dict[tuple[str, int], int]:
+def _by_channels(trace: "Trace") -> dict[tuple[str, int], int]:
     """Returns the amounts by kind and number of output channels. The number is 0 for everything except convolutions."""
     found: Counter[tuple[str, int]] = Counter()
     for operator in trace.operators:
@@ -107,7 +110,7 @@ def _rounded(counted: Mapping[tuple[str, int], int], lanes: int) -> dict[str, in
     return found
 
 
-def kind_of(operator: Operator) -> str:
+def kind_of(operator: "Operator") -> str:
     """Returns the kind of a convolution or matrix product."""
     if operator.kind != "conv":
         return operator.kind

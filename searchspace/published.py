@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from searchspace.architecture import Architecture
 from searchspace.cost import subject
-from searchspace.cost.conventions import CONVENTIONS
+from searchspace.cost.counting.conventions import CONVENTIONS
 from searchspace.family import Convention, Family, Published
 from searchspace.quantity import SUFFIXES
 

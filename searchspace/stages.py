@@ -13,8 +13,10 @@ The wrapper of a network on the luma (`OnLuma`) adds `network.` to all names. Pa
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
-from torch import nn
+if TYPE_CHECKING:
+    from torch import nn
 
 WRAPPER = "network."
 """The part of a name that `OnLuma` adds."""
@@ -37,19 +39,19 @@ class Stages:
     """Modules whose outputs are added to make the image. The sum may include an image that no module computes, such as
     the bicubically upscaled input. The paths inside an upsampler are named by its attribute `paths`."""
 
-    def first(self, network: nn.Module) -> list[str]:
+    def first(self, network: "nn.Module") -> list[str]:
         """Returns the names of the modules of `network` with which a block begins, in the order of registration."""
         return list(fitting(network, self.blocks))
 
-    def last(self, network: nn.Module) -> list[str]:
+    def last(self, network: "nn.Module") -> list[str]:
         """Returns the names of the modules of `network` whose output may be the output of a block."""
         return list(fitting(network, self.blocks + self.ends))
 
-    def pool_layers(self, network: nn.Module) -> list[str]:
+    def pool_layers(self, network: "nn.Module") -> list[str]:
         """Returns the names of the pool layers of `network`."""
         return list(fitting(network, self.pools))
 
-    def parallel_paths(self, network: nn.Module) -> list[str]:
+    def parallel_paths(self, network: "nn.Module") -> list[str]:
         """Returns the names of the modules of `network` that are paths, including those inside its upsampler."""
         found = list(fitting(network, self.paths))
         for name, part in network.named_modules():
@@ -58,7 +60,7 @@ class Stages:
         return found
 
 
-def fitting(network: nn.Module, patterns: tuple[str, ...]) -> Iterator[str]:
+def fitting(network: "nn.Module", patterns: tuple[str, ...]) -> Iterator[str]:
     """Yields the name of each module of `network` that fits one of `patterns`."""
     split = [pattern.split(".") for pattern in patterns]
     for name, _ in network.named_modules():

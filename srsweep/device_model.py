@@ -29,8 +29,8 @@ from srsweep.options import (
 )
 from srsweep.phone_csv import CONDITIONS, Row, read_rows
 from sweeps.measure.device_latency import PREDICTED, DeviceSetting, setting_of
-from sweeps.measure.latency import PREFIX
 from sweeps.measure.latency_model import RUN, write_model
+from sweeps.measure.latency_names import PREFIX
 from sweeps.paths import expanded
 
 Sample = tuple[Architecture, int, float]

@@ -91,14 +91,14 @@ def use_database(url: str) -> None:
 
 def as_expected(error: Exception) -> click.ClickException | None:
     """Returns the click error to show for an expected error, or None if `error` is a fault of the program."""
-    # Imported here because the help needs none of them. Whatever raised `error` has imported them already.
-    from sweeps.engine.outcomes import SweepFailed
-    from sweeps.store.store import StoreError, SweepTaken
-
     if isinstance(error, OSError):
         return RunFailed(_line_of(error))
     if isinstance(error, UserError):
         return Mistake(str(error))
+    # Imported here because they need torch, which takes seconds. A mistake is shown without it.
+    from sweeps.engine.outcomes import SweepFailed
+    from sweeps.store.store import StoreError, SweepTaken
+
     if isinstance(error, (SweepFailed, SweepTaken, StoreError)):
         return RunFailed(str(error))
     if isinstance(error, ModuleNotFoundError) and (line := missing_extra(error)):

@@ -17,9 +17,11 @@ from srsweep.choice import REFERENCE, choose, stored_config
 from srsweep.options import locate
 from srsweep.variant import TrialReference, Variant
 from sweeps.device import device_model
-from sweeps.measure.latency import MOST_CHARACTERS, PREFIX, Latency, torch_latency
+from sweeps.measure.latency import MOST_CHARACTERS, Latency
+from sweeps.measure.latency_names import PREFIX
 from sweeps.measure.latency_objective import FACT, another_key
 from sweeps.measure.ntire import RULES
+from sweeps.measure.torch_latency import torch_latency
 from sweeps.records import Measurement
 from sweeps.store.store import Store
 

@@ -16,7 +16,7 @@ from srsweep.choice import REFERENCE
 from srsweep.errors import say
 from srsweep.options import DATABASE, ExpandedPath, locate, print_table, tabular
 from srsweep.phone_csv import Row, read_rows
-from sweeps.measure.latency import LOWER, PREFIX
+from sweeps.measure.latency_names import LOWER, PREFIX
 from sweeps.records import Measurement
 from sweeps.store.store import Store
 

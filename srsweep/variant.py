@@ -23,7 +23,8 @@ from srsweep.advice import advised
 from srsweep.errors import say
 from sweeps.advice import folder_for
 from sweeps.checkpoints.rounding import stated_rounding
-from sweeps.checkpoints.state import checkpoint_path, refuse_damaged
+from sweeps.checkpoints.seal import refuse_damaged
+from sweeps.checkpoints.state import checkpoint_path
 from sweeps.checkpoints.upstream_weights import Loaded, load_weights
 from sweeps.checkpoints.warm_start import stated_architecture
 from sweeps.config.places import expand_data

@@ -1,11 +1,8 @@
 """Chooses the device and the precision of a computation, and recognises out-of-memory errors."""
 
-import ctypes
 import platform
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 
 import torch
@@ -86,22 +83,6 @@ def sent(batch: Tensor, device: torch.device) -> Tensor:
     if device.type == "cuda":
         batch = batch.pin_memory()
     return batch.to(device, non_blocking=True)
-
-
-@cache
-def keep_freed_memory() -> None:
-    """Makes the C library keep freed memory instead of returning it to the kernel (Linux with glibc only).
-
-    Without this setting, the kernel maps and clears the memory of all activations again at every training step. The
-    extra work took 8 % of the time of a step for s-LWSR16 and 11 % for s-LWSR32 (batch 16, patch 48).
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "gnu_get_libc_version"):
-        trim_threshold, mmap_max = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of malloc.h
-        libc.mallopt(trim_threshold, 2**31 - 1)
-        libc.mallopt(mmap_max, 0)
 
 
 def lacks_memory(error: BaseException | None) -> bool:

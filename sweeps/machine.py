@@ -1,8 +1,11 @@
 """The processor cores and the memory that this process may use."""
 
+import ctypes
 import math
 import os
+import sys
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 GROUPS = Path("/sys/fs/cgroup")
@@ -60,3 +63,19 @@ def threads_here(asked: int) -> int:
     More threads than cores slow a trial down. OpenMP crashes if millions of threads are requested.
     """
     return min(asked, num_cores())
+
+
+@cache
+def keep_freed_memory() -> None:
+    """Makes the C library keep freed memory instead of returning it to the kernel (Linux with glibc only).
+
+    Without this setting, the kernel maps and clears the memory of all activations again at every training step. The
+    extra work took 8 % of the time of a step for s-LWSR16 and 11 % for s-LWSR32 (batch 16, patch 48).
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "gnu_get_libc_version"):
+        trim_threshold, mmap_max = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of malloc.h
+        libc.mallopt(trim_threshold, 2**31 - 1)
+        libc.mallopt(mmap_max, 0)

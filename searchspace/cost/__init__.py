@@ -1,7 +1,8 @@
 """The costs of an architecture, counted on the meta device before any training.
 
 Each module in this folder that defines COST adds one cost, and no list of costs has to be edited. `costs` counts all
-costs from one traced forward pass of the network. Layers have no cost formulas, so no formula can disagree with a layer.
+costs from one traced forward pass of the network, which `counting` records. Layers have no cost formulas, so no formula
+can disagree with a layer.
 """
 
 import importlib
@@ -9,11 +10,13 @@ import pkgutil
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
-
-import torch
+from typing import TYPE_CHECKING
 
 from searchspace.architecture import Architecture
-from searchspace.cost.subject import Cost, Subject, Unfilled
+from searchspace.cost.base import Cost
+
+if TYPE_CHECKING:
+    from searchspace.cost.counting.subject import Subject
 
 OUTPUT_SIZE = (720, 1280)
 """Rows and columns of the output image. Costs that depend on the image size are counted for this size (docs/facts.md 0)."""
@@ -22,6 +25,8 @@ OUTPUT_SIZE = (720, 1280)
 def _discover() -> dict[str, Cost]:
     found = {}
     for module in pkgutil.iter_modules(__path__):
+        if module.ispkg:
+            continue
         cost = getattr(importlib.import_module(f"{__name__}.{module.name}"), "COST", None)
         if cost is not None:
             found[cost.name] = cost
@@ -38,8 +43,13 @@ def low_res_size(scale: int) -> tuple[int, int]:
     return rows // scale, columns // scale
 
 
-def subject(architecture: Architecture, scale: int) -> Subject:
+def subject(architecture: Architecture, scale: int) -> "Subject":
     """Returns the network of `architecture` at `scale`, built on the meta device and ready for counting."""
+    # Importing torch takes seconds, and the names of the costs are needed without it.
+    import torch
+
+    from searchspace.cost.counting.subject import Subject, Unfilled
+
     with torch.device("meta"), Unfilled():
         network = architecture.network(scale).eval()
     return Subject(network=network, low_res=low_res_size(scale), at_scale=architecture.network)

@@ -1,9 +1,14 @@
 """Memory: the largest total size of the activations that inference holds at the same time."""
 
-from searchspace.cost.subject import Cost, Subject
+from typing import TYPE_CHECKING
+
+from searchspace.cost.base import Cost
+
+if TYPE_CHECKING:
+    from searchspace.cost.counting.subject import Subject
 
 
-def count(subject: Subject) -> int:
+def count(subject: "Subject") -> int:
     """Returns the largest total size in bytes of float32 tensors that exist at the same time, for a 1280x720 output image.
 
     The input and the output of the network count; weights do not. A tensor counts for as long as PyTorch keeps it in

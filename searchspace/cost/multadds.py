@@ -1,9 +1,14 @@
 """Mult-Adds: the number of multiply-accumulates in convolutions and matrix products."""
 
-from searchspace.cost.subject import Cost, Subject
+from typing import TYPE_CHECKING
+
+from searchspace.cost.base import Cost
+
+if TYPE_CHECKING:
+    from searchspace.cost.counting.subject import Subject
 
 
-def count(subject: Subject) -> int:
+def count(subject: "Subject") -> int:
     """Returns the number of multiply-accumulates for one 1280x720 output image.
 
     A multiplication together with its addition counts as one. Biases, activations, other additions, norms, pooling and

@@ -1,9 +1,14 @@
 """The number of parameters of the deployed network."""
 
-from searchspace.cost.subject import Cost, Subject
+from typing import TYPE_CHECKING
+
+from searchspace.cost.base import Cost
+
+if TYPE_CHECKING:
+    from searchspace.cost.counting.subject import Subject
 
 
-def count(subject: Subject) -> int:
+def count(subject: "Subject") -> int:
     """Returns the number of parameters after weight norm, batch norm and branches are folded.
 
     The constants of the mean shifts do not count.

@@ -1,9 +1,14 @@
 """The number of parameters that training changes."""
 
-from searchspace.cost.subject import Cost, Subject
+from typing import TYPE_CHECKING
+
+from searchspace.cost.base import Cost
+
+if TYPE_CHECKING:
+    from searchspace.cost.counting.subject import Subject
 
 
-def count(subject: Subject) -> int:
+def count(subject: "Subject") -> int:
     """Returns the number of trained parameters.
 
     The count includes the scales g of weight norm, all parameters of batch norm, and the parameters of all branches of

@@ -27,7 +27,8 @@ from srsweep.options import (
     tabular,
 )
 from srsweep.variant import Variant, remember_or_tell
-from sweeps.measure.latency import Latency, torch_latency
+from sweeps.measure.latency import Latency
+from sweeps.measure.torch_latency import torch_latency
 
 
 class _OrImport(click.Command):

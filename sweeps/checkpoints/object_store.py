@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from searchspace.errors import UserError
-from sweeps.checkpoints.state import is_damaged
+from sweeps.checkpoints.seal import is_damaged
 from sweeps.files import written_beside
 
 PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs"}

@@ -6,7 +6,9 @@ the file, so no crash or copy can separate the two. The digest covers every byte
 
 import io
 import zipfile
+from pathlib import Path
 
+from searchspace.errors import UserError
 from sweeps.files import digest_of
 
 MARK = b"srsweep sha256 "
@@ -49,6 +51,53 @@ def is_sealed(content: bytes) -> bool:
     """Returns whether a file ends with a seal. A seal with one damaged byte is recognised too."""
     found = content[-LENGTH : len(MARK) - LENGTH]
     return sum(a == b for a, b in zip(found, MARK, strict=False)) >= len(MARK) - 1
+
+
+def intact(path: Path) -> bytes:
+    """Returns the content of a training state of srsweep.
+
+    Raises FileNotFoundError if there is no such file, and Damaged if it cannot be read or has changed since it was written.
+    """
+    content = _content(path)
+    check_seal(content)
+    return content
+
+
+def is_damaged(path: Path) -> bool:
+    """Returns whether a file exists but is not an intact training state of srsweep."""
+    try:
+        intact(path)
+    except FileNotFoundError:
+        return False
+    except Damaged:
+        return True
+    return False
+
+
+def refuse_damaged(path: Path) -> None:
+    """Raises UserError if a training state of srsweep has changed since it was written.
+
+    Files of other programs have no digest, so they are not checked.
+    """
+    try:
+        content = _content(path)
+        if is_sealed(content):
+            check_seal(content)
+    except FileNotFoundError:
+        return
+    except Damaged as damage:
+        raise UserError(
+            f"{path}: {damage}; train the network again, or name other weights"
+        ) from None
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise Damaged(f"it cannot be read ({error.strerror or error})") from None
 
 
 def _has_no_comment(whole: memoryview) -> bool:

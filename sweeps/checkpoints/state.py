@@ -15,8 +15,7 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
-from searchspace.errors import UserError
-from sweeps.checkpoints.seal import Damaged, check_seal, is_sealed, seal
+from sweeps.checkpoints.seal import Damaged, intact, seal
 from sweeps.files import write_bytes
 from sweeps.store.comparability import PLACES
 from sweeps.train.settings import TrainSettings
@@ -205,8 +204,7 @@ def read_checkpoint(
     training state, calls `say` with the reason and returns None.
     """
     try:
-        content = _content(path)
-        check_seal(content)
+        content = intact(path)
     except FileNotFoundError:
         return None
     except Damaged as damage:
@@ -224,43 +222,6 @@ def read_checkpoint(
         say("it holds no training state")
         return None
     return state
-
-
-def is_damaged(path: Path) -> bool:
-    """Returns whether a file exists but is not an intact training state of srsweep."""
-    try:
-        check_seal(_content(path))
-    except FileNotFoundError:
-        return False
-    except Damaged:
-        return True
-    return False
-
-
-def refuse_damaged(path: Path) -> None:
-    """Raises UserError if a training state of srsweep has changed since it was written.
-
-    Files of other programs have no digest, so they are not checked.
-    """
-    try:
-        content = _content(path)
-        if is_sealed(content):
-            check_seal(content)
-    except FileNotFoundError:
-        return
-    except Damaged as damage:
-        raise UserError(
-            f"{path}: {damage}; train the network again, or name other weights"
-        ) from None
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise Damaged(f"it cannot be read ({error.strerror or error})") from None
 
 
 def write_state(state: dict[str, Any], path: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 
 from searchspace.architecture import Architecture, Built, architecture
-from searchspace.cost.subject import Unfilled
+from searchspace.cost.counting.subject import Unfilled
 from searchspace.errors import UserError
 from searchspace.family import PublicCode
 from searchspace.spec import knobs

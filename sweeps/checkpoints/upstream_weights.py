@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from searchspace.architecture import Architecture, Built, architecture
-from searchspace.cost.subject import Unfilled
+from searchspace.cost.counting.subject import Unfilled
 from searchspace.errors import UserError
 from searchspace.family import PublicCode
 from searchspace.layers import RGB_MEAN_DIV2K, ColourShift

@@ -15,7 +15,7 @@ from torch import nn
 from searchspace.architecture import Architecture, Built, architecture
 from searchspace.errors import UserError
 from sweeps.checkpoints.foreign_file import read_file
-from sweeps.checkpoints.state import refuse_damaged
+from sweeps.checkpoints.seal import refuse_damaged
 from sweeps.checkpoints.unseen import shapes_of
 from sweeps.checkpoints.upstream_weights import load_weights
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from searchspace.errors import UserError, shown
 from searchspace.quantity import MAX_MILLISECONDS
-from sweeps.measure.latency import LOWER, PREFIX, RUNS, UPPER
+from sweeps.measure.latency_names import LOWER, PREFIX, RUNS, UPPER
 
 MOST_CHARACTERS = 100
 """Maximum number of characters in the name of the device, and in the names of runtime and delegate together."""

@@ -19,7 +19,8 @@ from searchspace.errors import UserError
 from sweeps.data.cache import PairSet
 from sweeps.data.imresize import imresize
 from sweeps.data.resident import images_of, resident
-from sweeps.device import keep_freed_memory, lacks_memory, sent
+from sweeps.device import lacks_memory, sent
+from sweeps.machine import keep_freed_memory
 from sweeps.measure.inference import OVERLAP, Enlarge, inference
 from sweeps.measure.metrics import psnr, psnrs_rgb, rgb_to_y, scores_y, ssim
 from sweeps.measure.turns import computing, give_way

@@ -15,25 +15,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import torch
-from torch import nn
 
-from sweeps.device import device_model, keep_freed_memory, num_threads, without_tf32
+from sweeps.machine import keep_freed_memory
+from sweeps.measure.latency_names import HIGH, LOW, LOWER, OTHERS, PREFIX, RELIABLE, RUNS, UPPER
 from sweeps.measure.load import Load, Meter
 from sweeps.measure.turns import Alone, alone
 
 Runtime = Literal["torch", "torch.export", "onnxruntime"]
 """The library that runs the network."""
-PREFIX = "latency_ms"
-"""The first word in the name of every stored latency."""
-LOWER, UPPER, LOW, HIGH = "latency_q1", "latency_q3", "latency_lo", "latency_hi"
-"""First words of further measurements of a latency, in milliseconds: its quartiles, and the ends of the confidence
-interval of its median. The rest of the name and the dataset are the same as for the latency."""
-RUNS, OTHERS, RELIABLE = "latency_n", "lat_others", "latency_ok"
-"""First words of further measurements of a latency: its number of runs, the number of cores that other processes used,
-and whether it is reliable (1 or 0)."""
-WORDS = (PREFIX, LOWER, UPPER, LOW, HIGH, RUNS, OTHERS, RELIABLE)
-"""The first words of all measurements of a latency."""
 ROUND_SECONDS = 0.5
 """Minimum duration of a round, in seconds. A round with MOST_ROUND_RUNS runs may be shorter."""
 ROUND_RUNS, MOST_ROUND_RUNS = 3, 1000
@@ -272,37 +261,3 @@ def median_interval(values: Sequence[float]) -> tuple[float, float]:
         below += math.comb(count, rank) * 0.5**count
     place = max(rank - 1, 0)
     return ordered[place], ordered[count - 1 - place]
-
-
-def torch_latency(
-    network: nn.Module,
-    size: tuple[int, int],
-    *,
-    device: torch.device,
-    dtype: torch.dtype = torch.float32,
-    threads: int = 1,
-    limit: float | None = None,
-) -> Latency:
-    """Returns the latency of a deployed network in torch for one random low-resolution image.
-
-    This function moves the network itself to `device`, converts it to `dtype` and puts it into evaluation mode.
-    `threads` has an effect only on a CPU. `measure` explains `limit`, which is in milliseconds.
-    """
-    setting = Setting(
-        runtime="torch",
-        dtype=str(dtype).removeprefix("torch."),
-        height=size[0],
-        width=size[1],
-        threads=threads if device.type == "cpu" else 1,
-        device=device_model(device),
-    )
-    network = network.to(device, dtype).eval()
-    low_res = torch.rand((1, 3, *size)).to(device, dtype)
-
-    def run() -> None:
-        network(low_res)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-
-    with torch.inference_mode(), num_threads(threads), without_tf32():
-        return measure(run, setting, limit=limit)

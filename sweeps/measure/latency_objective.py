@@ -10,12 +10,8 @@ measures the latency again, until it is reliable.
 
 from dataclasses import dataclass
 
-import torch
-
-from searchspace.architecture import Architecture
-from searchspace.cost import low_res_size
-from searchspace.layers import deployed
-from sweeps.measure.latency import PREFIX, RELIABLE, WORDS, Latency, torch_latency
+from sweeps.measure.latency import Latency
+from sweeps.measure.latency_names import PREFIX, RELIABLE, WORDS
 from sweeps.records import Measurement
 
 LATENCY = "latency"
@@ -66,22 +62,6 @@ def key_in_doubt(measurement: Measurement) -> tuple[str, bool] | None:
     if measurement.step or measurement.name.partition(" ")[0] != RELIABLE:
         return None
     return key_of(measurement), not measurement.value
-
-
-def time_network(
-    candidate: Architecture,
-    scale: int,
-    device: torch.device,
-    threads: int,
-    limit: float | None = None,
-) -> Latency:
-    """Returns the latency of the deployed network of `candidate` for a 1280x720 output.
-
-    The network runs in torch and float32 with `threads` threads. A latency near `limit`, in milliseconds, is measured
-    for longer.
-    """
-    network = deployed(candidate.network(scale))
-    return torch_latency(network, low_res_size(scale), device=device, threads=threads, limit=limit)
 
 
 def measurements_of(latency: Latency) -> tuple[Measurement, ...]:

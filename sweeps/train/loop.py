@@ -26,7 +26,8 @@ from sweeps.checkpoints.state import Checkpoints, newest_state, write_state
 from sweeps.checkpoints.stored_state import training_fault
 from sweeps.data.patches import PatchSampler
 from sweeps.data.split import DataSplit
-from sweeps.device import keep_freed_memory, pick_device
+from sweeps.device import pick_device
+from sweeps.machine import keep_freed_memory
 from sweeps.measure.evaluate import Scores, evaluate
 from sweeps.measure.turns import clock as working_clock
 from sweeps.measure.turns import give_way

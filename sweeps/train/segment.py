@@ -38,9 +38,9 @@ from sweeps.measure.latency_objective import (
     key_of,
     measurements_of,
     refuse_slow,
-    time_network,
 )
 from sweeps.measure.ntire import RULES, measurement_of, use_of, with_doubt_of
+from sweeps.measure.torch_latency import time_network
 from sweeps.measure.turns import clock, computing
 from sweeps.records import Activity, Evaluation, Measurement, Outcome, Record
 from sweeps.train.loop import TrainingFailed, train

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from sweeps.data.patches import PatchSampler
 from sweeps.data.resident import resident
-from sweeps.device import keep_freed_memory, pick_autocast, sent, without_tf32
+from sweeps.device import pick_autocast, sent, without_tf32
+from sweeps.machine import keep_freed_memory
 from sweeps.train.average import Average
 from sweeps.train.cuda_graph import ResidentSteps
 from sweeps.train.fast_cpu.graph_rewrites import fused

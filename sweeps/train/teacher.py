@@ -9,7 +9,7 @@ from torch import nn
 from searchspace.architecture import Architecture, architecture
 from searchspace.cost import costs
 from searchspace.errors import UserError
-from sweeps.checkpoints.state import refuse_damaged
+from sweeps.checkpoints.seal import refuse_damaged
 from sweeps.checkpoints.upstream_weights import load_weights
 from sweeps.checkpoints.warm_start import stated_architecture
 from sweeps.train.settings import TrainSettings, differing

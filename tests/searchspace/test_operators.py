@@ -6,7 +6,7 @@ from torch import nn
 
 from searchspace.architecture import architecture
 from searchspace.cost import costs
-from searchspace.cost.subject import trace
+from searchspace.cost.counting.subject import trace
 from searchspace.operators import UNITS, amounts, operators
 
 

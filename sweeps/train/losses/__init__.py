@@ -1,25 +1,25 @@
-"""Training losses by name. To add one, write a file here and add it to LOSSES.
+"""Training losses by name. To add one, write a file here. It defines a function that has the name of the file.
 
 A loss takes the network's output and the original images, both float32 (N, 3, H, W). The originals are in [0, 1], and
 the output is close to that range. The loss returns the number to minimize as a scalar tensor, from which PyTorch can
 compute gradients.
 """
 
+import pkgutil
 from collections.abc import Callable, Mapping
-
-from torch import Tensor
+from importlib import import_module
+from typing import TYPE_CHECKING, TypeAlias
 
 from searchspace.errors import UserError, shown
 from searchspace.quantity import parse_quantity
-from sweeps.train.losses.charbonnier import charbonnier
-from sweeps.train.losses.fft import fft
-from sweeps.train.losses.l1 import l1
-from sweeps.train.losses.mse import mse
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
 
-LOSSES: Mapping[str, Loss] = {"l1": l1, "charbonnier": charbonnier, "mse": mse, "fft": fft}
-"""The losses that `train.loss` may name."""
+Loss: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
+
+LOSSES = tuple(module.name for module in pkgutil.iter_modules(__path__))
+"""The names that `train.loss` may have. A loss is imported when it is used, because sweep files are read without torch."""
 
 HEAVIEST = 1e6
 """The largest weight of a loss in a weighted sum."""
@@ -47,10 +47,11 @@ def parse_loss(value: object) -> str | dict[str, float]:
 def loss_of(setting: str | Mapping[str, float]) -> Loss:
     """Returns the loss that a value of `parse_loss` describes: one loss, or a weighted sum of losses."""
     if isinstance(setting, str):
-        return LOSSES[setting]
-    terms = [(weight, LOSSES[name]) for name, weight in setting.items()]
+        loss: Loss = getattr(import_module(f"{__name__}.{setting}"), setting)
+        return loss
+    terms = [(weight, loss_of(name)) for name, weight in setting.items()]
 
-    def weighted(super_res: Tensor, high_res: Tensor) -> Tensor:
+    def weighted(super_res: "Tensor", high_res: "Tensor") -> "Tensor":
         (weight, loss), *others = terms
         total = weight * loss(super_res, high_res)
         for weight, loss in others:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from searchspace.architecture import architecture
 from searchspace.cost import costs
-from searchspace.cost.subject import Subject, _Recorder, trace
+from searchspace.cost.counting.subject import Subject, _Recorder, trace
 from searchspace.discover import FAMILIES
 
 

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from searchspace.architecture import Architecture, architecture
 from searchspace.cost import costs, low_res_size, subject
-from searchspace.cost.crosscheck import thop_count, thop_multadds
-from searchspace.cost.subject import Subject, trace
+from searchspace.cost.counting.crosscheck import thop_count, thop_multadds
+from searchspace.cost.counting.subject import Subject, trace
 from searchspace.discover import FAMILIES
 from searchspace.family import Family
 from searchspace.spec import knobs
@@ -128,4 +128,4 @@ def test_nothing_but_the_cross_check_needs_thop() -> None:
         for path in sorted((ROOT / package).rglob("*.py"))
         if (imports := imports_of_thop(path))
     }
-    assert found == {"searchspace/cost/crosscheck.py": [True]}
+    assert found == {"searchspace/cost/counting/crosscheck.py": [True]}

@@ -4,7 +4,7 @@ import pytest
 
 from searchspace.architecture import Architecture
 from searchspace.cost import subject
-from searchspace.cost.conventions import CONVENTIONS
+from searchspace.cost.counting.conventions import CONVENTIONS
 from searchspace.families.awsrn import FAMILY, VARIANTS, AwsrnSpec
 from searchspace.family import Convention
 

@@ -4,7 +4,7 @@ from torch import nn
 
 from searchspace.architecture import architecture
 from searchspace.cost import costs, subject
-from searchspace.cost.conventions import CONVENTIONS
+from searchspace.cost.counting.conventions import CONVENTIONS
 from searchspace.families.carn import Carn, CarnSpec, CascadingBlock
 
 CARN_M = {"unit": "efficient", "groups": 4, "recursive": True}

@@ -6,7 +6,7 @@ import torch
 from searchspace.architecture import Architecture
 from searchspace.bicubic import enlarge_as_matlab
 from searchspace.cost import subject
-from searchspace.cost.conventions import CONVENTIONS
+from searchspace.cost.counting.conventions import CONVENTIONS
 from searchspace.families.drcn import FAMILY, DrcnSpec
 from searchspace.family import Convention
 

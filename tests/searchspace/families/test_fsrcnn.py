@@ -3,7 +3,7 @@ from torch import nn
 
 from searchspace.architecture import architecture
 from searchspace.cost import costs, subject
-from searchspace.cost.conventions import CONVENTIONS
+from searchspace.cost.counting.conventions import CONVENTIONS
 from searchspace.families.fsrcnn import Fsrcnn, FsrcnnSpec
 
 NARROW = {"first_kernel": 3, "upsampler": "direct"}

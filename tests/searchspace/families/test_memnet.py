@@ -4,7 +4,7 @@ import torch
 from searchspace.architecture import architecture
 from searchspace.bicubic import enlarge_as_matlab
 from searchspace.cost import costs, subject
-from searchspace.cost.conventions import CONVENTIONS
+from searchspace.cost.counting.conventions import CONVENTIONS
 from searchspace.families.memnet import Memnet, MemnetSpec
 
 ORIGINAL = {"colours": 1, "interpolated": True}

@@ -5,7 +5,7 @@ import torch
 
 from searchspace.architecture import Architecture
 from searchspace.cost import subject
-from searchspace.cost.conventions import CONVENTIONS
+from searchspace.cost.counting.conventions import CONVENTIONS
 from searchspace.families.mssn import FAMILY, FULL, MEDIUM, SMALL, MssnSpec
 from searchspace.family import Convention
 

@@ -7,7 +7,7 @@ import torch
 
 from searchspace.architecture import Architecture, architecture
 from searchspace.cost import costs, subject
-from searchspace.cost.conventions import CONVENTIONS
+from searchspace.cost.counting.conventions import CONVENTIONS
 from searchspace.families.slwsr import HALF_KEPT, Slwsr, SlwsrSpec, evenly, spread
 
 MEAN_SHIFTS = 24

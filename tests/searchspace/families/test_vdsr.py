@@ -9,7 +9,7 @@ import torch
 from searchspace.architecture import Architecture
 from searchspace.bicubic import enlarge_as_matlab
 from searchspace.cost import subject
-from searchspace.cost.conventions import CONVENTIONS
+from searchspace.cost.counting.conventions import CONVENTIONS
 from searchspace.families.vdsr import FAMILY, VdsrSpec
 from searchspace.family import Convention
 from sweeps.data.imresize import imresize

@@ -55,7 +55,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Measured:
             )
 
         for module in (
-            "sweeps.measure.latency_objective",
+            "sweeps.measure.torch_latency",
             "srsweep.latency_anew",
             "srsweep.commands.latency",
         ):

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from searchspace.errors import UserError
-from sweeps.checkpoints.seal import Damaged, check_seal, is_sealed, seal
-from sweeps.checkpoints.state import is_damaged, read_checkpoint, refuse_damaged, write_state
+from sweeps.checkpoints.seal import Damaged, check_seal, is_damaged, is_sealed, refuse_damaged, seal
+from sweeps.checkpoints.state import read_checkpoint, write_state
 
 STATE = {"step": 2, "network": {"weight": torch.arange(500.0)}, "history": []}
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from searchspace.architecture import architecture
-from searchspace.cost.subject import Unfilled
+from searchspace.cost.counting.subject import Unfilled
 from searchspace.discover import FAMILIES
 from searchspace.layers import ColourShift, deployed
 from searchspace.strategies.colours import rgb_to_ycbcr

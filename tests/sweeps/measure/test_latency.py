@@ -8,7 +8,7 @@ from itertools import chain, repeat
 
 import pytest
 
-from sweeps.measure import latency, turns
+from sweeps.measure import latency, latency_names, turns
 from sweeps.measure.latency import Latency, Round, Setting, agreeing, measure, median_interval
 from sweeps.measure.load import Load, Meter
 
@@ -172,7 +172,7 @@ def test_the_interval_narrows_as_the_runs_become_many() -> None:
 def test_what_is_stored_has_names_that_fit_and_no_missing_value() -> None:
     found = machine(repeat(0.2)).measure()
     rows = found.rows()
-    assert [name.split()[0] for name, _, _ in rows] == list(latency.WORDS)
+    assert [name.split()[0] for name, _, _ in rows] == list(latency_names.WORDS)
     assert rows[0] == (SETTING.name, SETTING.dataset, pytest.approx(200))
     assert all(len(name) <= latency.MOST_CHARACTERS for name, _, _ in rows)
     unknown = machine(repeat(0.2), repeat(math.nan)).measure()

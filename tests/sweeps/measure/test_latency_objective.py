@@ -15,7 +15,7 @@ from sweeps.config.sweep_config import ConfigError, SweepConfig, parse_config
 from sweeps.engine.outcomes import SweepFailed
 from sweeps.engine.sweep import Sweep
 from sweeps.measure import latency
-from sweeps.measure.latency import Latency, Setting, torch_latency
+from sweeps.measure.latency import Latency, Setting
 from sweeps.measure.latency_objective import (
     TooSlow,
     is_timing,
@@ -24,6 +24,7 @@ from sweeps.measure.latency_objective import (
     refuse_slow,
 )
 from sweeps.measure.load import Load, Meter
+from sweeps.measure.torch_latency import torch_latency
 from sweeps.records import Evaluation, Measurement, Outcome
 from sweeps.run import run_sweep
 from sweeps.store.store import Store

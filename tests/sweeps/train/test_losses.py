@@ -18,7 +18,7 @@ def test_a_loss_grows_with_the_error_and_its_gradient_points_away_from_the_targe
     losses = []
     for error in (0.01, 0.1):
         output = (target + error).requires_grad_()
-        loss = LOSSES[name](output, target)
+        loss = loss_of(name)(output, target)
         assert loss.shape == ()
         loss.backward()
         assert output.grad is not None
@@ -52,7 +52,7 @@ def test_a_loss_is_what_its_definition_says_in_each_memory_layout(
     name: str, layout: torch.memory_format
 ) -> None:
     super_res, high_res = (image.contiguous(memory_format=layout) for image in images())
-    found = LOSSES[name](super_res, high_res)
+    found = loss_of(name)(super_res, high_res)
     torch.testing.assert_close(found, plain(name, super_res, high_res))
 
 

@@ -248,7 +248,7 @@ def test_a_lack_of_memory_while_recording_is_told_as_such() -> None:
 FAULTS = """
 from pathlib import Path
 import torch
-from sweeps.train.step import keep_freed_memory
+from sweeps.machine import keep_freed_memory
 
 def faults():
     fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()

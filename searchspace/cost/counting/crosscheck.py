@@ -9,7 +9,7 @@ import warnings
 import torch
 from torch import Tensor, nn
 
-from searchspace.cost.subject import Subject
+from searchspace.cost.counting.subject import Subject
 
 COUNTED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 """The layer types that both thop and srsweep count."""

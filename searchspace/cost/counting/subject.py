@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from searchspace.cost.shapes import worked_out
+from searchspace.cost.counting.shapes import worked_out
 from searchspace.layers import Folding, fold
 
 aten = torch.ops.aten
@@ -83,15 +83,6 @@ class Subject:
     def trace(self) -> Trace:
         """The record of one forward pass of the deployed network, for one image of the size `low_res`."""
         return trace(self.deployed, torch.empty((1, 3, *self.low_res), device="meta"))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cost:
-    """One cost: its name in sweep files and in the database, its unit, and the function that counts it."""
-
-    name: str
-    unit: str
-    count: Callable[[Subject], int]
 
 
 def trace(network: nn.Module, low_res: Tensor) -> Trace:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from searchspace.cost import params, params_train
-from searchspace.cost.subject import Subject, trace
+from searchspace.cost.counting.subject import Subject, trace
 from searchspace.family import Convention
 
 MEAN_SHIFT_PARAMS = 24
