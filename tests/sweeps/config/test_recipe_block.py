@@ -95,7 +95,7 @@ def test_memory_is_predicted_for_the_heaviest_recipe(tmp_path: Path) -> None:
         ("{steps: [4, 8]}", "recipe.steps: must be the same for all trials of a sweep"),
         ("{batch_size: [2, 4]}", "recipe.batch_size: is also under train; leave it out"),
         ("{learning_rate: 1e-3}", "recipe.learning_rate: must be a list of values, got '1e-3'"),
-        ("{loss: [l3]}", "recipe.loss: must be one of l1, charbonnier, mse, fft, got 'l3'"),
+        ("{loss: [l3]}", "recipe.loss: must be one of charbonnier, fft, l1, mse, got 'l3'"),
         ("{warmup: [0, 2]}", "recipe.warmup: 2 fits no combination of the other settings: train.w"),
         ("{schedule: [cosine, cosine_restarts]}", "cosine_restarts needs restarts, the steps"),
         (

@@ -19,7 +19,7 @@ SWEEP = """metadata:
     [
         (
             "{loss: {l1: 1, l2: 1}}",
-            "train.loss: must be one of l1, charbonnier, mse, fft, got 'l2'",
+            "train.loss: must be one of charbonnier, fft, l1, mse, got 'l2'",
         ),
         (
             "{patch_stages: [{ende: 1, size: 8}]}",

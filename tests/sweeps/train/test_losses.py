@@ -75,7 +75,7 @@ def test_two_spellings_of_one_loss_are_one_setting() -> None:
 @pytest.mark.parametrize(
     ("loss", "told"),
     [
-        ("l2", r"must be one of l1, charbonnier, mse, fft, got 'l2'"),
+        ("l2", r"must be one of charbonnier, fft, l1, mse, got 'l2'"),
         ({"l1": 1, "ssim": 1}, r"must be one of .*got 'ssim'"),
         ({"l1": 0}, "the weight of l1 must be above 0 and at most 1,000,000, got 0"),
         ({"l1": True}, "the weight of l1 must be a number .*got True"),
