@@ -7,9 +7,9 @@ configs/ecbsr_x4_m4c16_prelu.yml, commit 450187c; the first code: src/model/ecbs
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Annotated, Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -17,8 +17,9 @@ from searchspace.family import Family, PublicCode, Published
 from searchspace.spec import Search, Spec, one_of
 from searchspace.stages import Stages
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
+from searchspace.strategies.branched import Kernel, at_centre
 from searchspace.strategies.colours import on_colours, take_colours_up_to_1
-from searchspace.strategies.reparam import BLOCKS, block_conv
+from searchspace.strategies.reparam import COMMON, Ecb
 from searchspace.strategies.upsample import anchor
 from searchspace.table.cost_parts import Parts
 
@@ -29,6 +30,37 @@ ACTIVATIONS: dict[str, Callable[[int], nn.Module]] = {
 """The builder for each value of the knob `activation`. A builder takes the number of channels."""
 
 
+class EcbIdentity(Ecb):
+    """ECB with one more branch: its input, if C' = C. It starts as a plain convolution plus this branch."""
+
+    def _identity(self) -> Tensor | float:
+        if self.in_channels != self.out_channels:
+            return 0.0
+        some = self.weight
+        return at_centre(
+            torch.eye(len(some), dtype=some.dtype, device=some.device)[..., None, None]
+        )
+
+    def _kernel(self) -> Kernel:
+        """Returns the sum of the kernels and of the biases of all branches."""
+        weight, bias = super()._kernel()
+        return weight + self._identity(), bias
+
+    def start_from(self, weight: Tensor, bias: Tensor | None) -> None:
+        """Changes the branches so that the block equals the convolution with `weight` and `bias`, plus its input."""
+        if not weight.is_meta:
+            super().start_from(weight + self._identity(), bias)
+
+
+CONVOLUTIONS: dict[str, Callable[..., nn.Module]] = {
+    **COMMON,
+    "ecb_identity": lambda in_channels, out_channels: EcbIdentity(
+        in_channels, out_channels, 1, True
+    ),
+}
+"""The builder for each value of the knob `block`. A builder takes (channels in, channels out)."""
+
+
 class EcbsrSpec(Spec):
     """Knobs of ECBSR. The defaults are ECBSR-M4C16."""
 
@@ -36,9 +68,10 @@ class EcbsrSpec(Spec):
     """Number of channels of every feature map (C)."""
     n_blocks: Annotated[int, Field(ge=1, le=256), Search((4, 8, 10, 16))] = 4
     """Number of convolutions between the first and the last convolution (M)."""
-    block: Annotated[str, one_of(BLOCKS), Search(tuple(BLOCKS))] = "ecb"
-    """Kind of the 3x3 convolutions. Each kind is deployed as one 3x3 convolution. repvgg, ecb and rrrb have more
-    parameters in training."""
+    block: Annotated[str, one_of(CONVOLUTIONS), Search(tuple(CONVOLUTIONS))] = "ecb"
+    """Kind of the 3x3 convolutions. Each kind is deployed as one 3x3 convolution, and all but plain have more parameters
+    in training. ecb_identity also adds its input (`with_idt` in the authors' code, false in all of their configurations).
+    Without the identity, a chain of 16 blocks passes hardly anything on before training: each block halves its input."""
     activation: Annotated[str, one_of(ACTIVATIONS), Search(tuple(ACTIVATIONS))] = "prelu"
     """Activation after every convolution except the last. prelu has one slope per channel."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 1
@@ -57,7 +90,7 @@ class Ecbsr(nn.Module):
         super().__init__()
         n, colours = spec.n_feats, spec.colours
         self.scale, self.largest = scale, 255.0
-        layer, activation = partial(block_conv, spec.block), ACTIVATIONS[spec.activation]
+        layer, activation = CONVOLUTIONS[spec.block], ACTIVATIONS[spec.activation]
         self.head = nn.Sequential(layer(colours, n), activation(n))
         self.blocks = nn.ModuleList(
             nn.Sequential(layer(n, n), activation(n)) for _ in range(spec.n_blocks)
@@ -92,6 +125,8 @@ def _published(blocks: int, feats: int, scale: int, where: str) -> Published:
 
 
 CONFIGS = "xindongzhang/ECBSR, configs"
+TRAINED = ("ecb", "ecb_identity")
+"""The values of `block` in the authors' code for training. Their checkpoints have equal names."""
 EDGE_NAMES = ("sbx", "sby", "lpl")
 """The names of the edge filters in the authors' code, in the order of EDGES."""
 UNUSED = r"\.conv1x1_(sbx|sby|lpl)\.(b0|mask)$"
@@ -100,15 +135,15 @@ UNUSED = r"\.conv1x1_(sbx|sby|lpl)\.(b0|mask)$"
 
 
 def _layers(spec: EcbsrSpec, places: Sequence[str]) -> Iterator[str]:
-    """Yields the names of the layers in the form for training (block ecb) or in the plain form (block plain).
+    """Yields the names of the layers in the form for training (block ecb or ecb_identity) or in the plain form (plain).
 
     `places` are the names of the convolutions. The bias of an edge filter is named like its layer.
     """
-    if spec.block not in ("ecb", "plain"):
+    if spec.block not in (*TRAINED, "plain"):
         return
     for index, at in enumerate(places):
         yield f"{at}.conv3x3"
-        if spec.block == "ecb":
+        if spec.block in TRAINED:
             yield from (f"{at}.conv1x1_3x3.{part}" for part in ("k0", "b0", "k1", "b1"))
             for name in EDGE_NAMES:
                 edge = f"{at}.conv1x1_{name}"
@@ -129,7 +164,7 @@ def _layers_at_first(spec: EcbsrSpec, _scale: int) -> list[str]:
     """Returns the names in the authors' first code, which splits the chain into head, body and tail and has no plain
     form.
     """
-    if spec.colours != 1 or spec.block != "ecb":
+    if spec.colours != 1 or spec.block not in TRAINED:
         return []
     return list(_layers(spec, ["head.0", *(f"body.{i}" for i in range(spec.n_blocks)), "tail.0"]))
 
