@@ -38,10 +38,18 @@ SPACES: dict[str, dict[str, list[Any]]] = {
 }
 """The families and knobs of a new sweep, from 1K to 2M parameters. Families that do not support the scale are left out."""
 STEPS = {
-    "cpu": ((1, 1_000), (12, 3_000), (float("inf"), 10_000)),
-    "cuda": ((1, 5_000), (12, 20_000), (72, 100_000), (float("inf"), 200_000)),
+    "cpu": ((0.1, 200), (0.5, 500), (1, 1_000), (12, 3_000), (float("inf"), 10_000)),
+    "cuda": (
+        (0.1, 500),
+        (0.5, 2_000),
+        (1, 5_000),
+        (12, 20_000),
+        (72, 100_000),
+        (float("inf"), 200_000),
+    ),
 }
-"""Pairs (hours, steps) by device. A sweep of at most `hours` trains each network for `steps` steps."""
+"""Pairs (hours, steps) by device. A sweep of at most `hours` trains each network for `steps` steps, so that it can train
+dozens of networks."""
 LEARNING = {
     "cpu": {"patch_size": 24, "batch_size": 8, "learning_rate": "2.0e-3"},
     "cuda": {"patch_size": 48, "batch_size": 32, "learning_rate": "1.0e-3"},
@@ -143,13 +151,13 @@ metadata:
     train:
       steps: {steps:_}
 {learning}
-      # L1 and a loss on spectra. In our trainings it was 0.1 to 0.2 dB better than l1 alone, the default (docs/training.md).
+      # L1 and a loss on spectra. In our trainings it was 0.1 to 0.2 dB better than l1 alone, the default.
       loss: {{l1: 1, fft: 0.05}}
       evaluate_every: {steps // 5:_}
       device: {answers.device}  # auto: the GPU if there is one, otherwise the processor
 
     # embedded: photographs that come with scikit-image, for a first try. Otherwise the name of a set under `root`,
-    # such as DIV2K, or the path of a folder with images (docs/data.md).
+    # such as DIV2K, or the path of a folder with images. Set `hold_out: 20` keeps 20 of them for validation.
     data: {{train: {_flow(answers.data)}, root: data}}
 
     storage: sqlite:///results.db  # where the results go

@@ -39,8 +39,10 @@ from sweeps.engine.trial_state import Trial
 from sweeps.messages import redacted, visible
 from sweeps.records import Outcome, Record
 
-QUIET_SECONDS = 600.0
-"""Seconds without an ended trial after which plain output reports the progress."""
+FIRST_SECONDS, QUIET_SECONDS = 60.0, 600.0
+"""Seconds without an ended trial after which plain output reports the progress, for the first time and later."""
+MOST_WORKERS = 4
+"""Maximum number of workers that a line of plain output describes."""
 LOOK_SECONDS = 0.25
 """Minimum number of seconds between two updates of the panel if no trial has changed its state."""
 BAR_COLUMNS = 46
@@ -109,6 +111,7 @@ class Watcher:
             console=console, transient=True, refresh_per_second=4, get_renderable=self._panel
         )
         self.started = self.said = self.looked = time.monotonic()
+        self.patience = FIRST_SECONDS
         self.steps_at_start: int | None = None
         self.told: set[int] = set()
         """Numbers of the ended trials that have been reported."""
@@ -151,7 +154,8 @@ class Watcher:
         if ends:
             self._tell_ends(sweep)
         self.shown = self._look(sweep, now)
-        if not self.is_live and now - self.said > QUIET_SECONDS:
+        if not self.is_live and now - self.said > self.patience:
+            self.patience = QUIET_SECONDS
             self.say(self._status(self.shown))
 
     def say(self, text: str) -> None:
@@ -249,6 +253,7 @@ class Watcher:
 
     def _status(self, shown: Shown) -> str:
         words = [shown.counts, shown.front, shown.time_left(time.monotonic())]
+        words += [f"{number} {doing}" for number, doing, *_ in shown.workers[:MOST_WORKERS]]
         return ", ".join(word for word in words if word)
 
     def _panel(self) -> RenderableType:

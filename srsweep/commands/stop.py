@@ -9,6 +9,7 @@ import click
 
 from analysis.read.frames import load_sweeps
 from searchspace.errors import UserError
+from srsweep.advice import advised
 from srsweep.errors import say
 from srsweep.options import DATABASE, RealRange, locate
 from sweeps.store.lease import Driver, SweepTaken, driver_of
@@ -45,6 +46,7 @@ def stop(name: str, wait: float, db: str | None) -> None:
             say(f"sweep {sweep}: no process runs it")
             return
         _ask(sweep, driver)
+        say(f"sweep {sweep}: asked {driver.holder} to stop; its trials save their states first")
         give_up = time.monotonic() + wait
         while (now := driver_of(store.database, sweep_id)) and now.token == driver.token:
             if time.monotonic() > give_up:
@@ -56,7 +58,9 @@ def stop(name: str, wait: float, db: str | None) -> None:
             time.sleep(LOOK_SECONDS)
     finally:
         store.close()
-    say(f"sweep {sweep}: {driver.holder} has stopped")
+    say(
+        f"sweep {sweep}: {driver.holder} has stopped; `{advised('resume', sweep, storage=url)}` continues it"
+    )
 
 
 def _ask(sweep: str, driver: Driver) -> None:

@@ -22,6 +22,8 @@ class Entry:
     """The Python distribution that the class needs."""
     takes: str
     """The description of the setting for the JSON schema."""
+    example: str = ""
+    """A URL such as those that the sink takes. Empty if it takes a folder."""
 
 
 SINKS: dict[str, Entry] = {
@@ -35,11 +37,13 @@ SINKS: dict[str, Entry] = {
         package="mlflow-skinny",
         takes="Tracking URI of MLflow, such as sqlite:///mlflow.db or http://host:5000. The sweep is an experiment, and "
         "each trial a run.",
+        example="sqlite:///mlflow.db",
     ),
     "optuna": Entry(
         place="sweeps.sinks.optuna:Optuna",
         package="optuna",
         takes="Database URL of an Optuna storage, such as sqlite:///study.db. The study has the name of the sweep.",
+        example="sqlite:///study.db",
     ),
 }
 """The sinks by name."""
@@ -63,7 +67,7 @@ def _known(name: object) -> str:
     raise UserError(f"must have only keys from {', '.join(SINKS)}, got {shown(name)}")
 
 
-def _target(name: object, target: object) -> str:
+def _target(name: str, target: object) -> str:
     if not isinstance(target, str) or not target.strip():
         raise UserError(f"{name} must name a folder or a URL, got {shown(target)}")
     if HIDDEN in target:
@@ -71,6 +75,11 @@ def _target(name: object, target: object) -> str:
             f"{name}: the stored address hides its password; run the sweep file with `srsweep run FILE`"
         )
     try:
-        return with_variables(target) if "://" in target else expanded(target)
+        found = with_variables(target) if "://" in target else expanded(target)
     except UserError as error:
         raise UserError(f"{name}: {error}") from None
+    example = SINKS[name].example
+    if example and ("://" not in found or found.startswith("file:")):
+        # MLflow refuses folders too, but only when the first trial is written.
+        raise UserError(f"{name} must be a URL such as {example}, got {shown(target)}")
+    return found

@@ -197,3 +197,24 @@ def test_ctrl_c_leaves_the_terminal_with_its_cursor() -> None:
     drawn, after = seen.rsplit(b"reads the images and checks the space", 1)
     assert drawn
     assert b"\x1b[2K" in after  # the panel is erased
+
+
+def test_plain_output_says_how_far_the_sweep_is_after_a_minute_and_then_every_ten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("srsweep.progress.time.monotonic", lambda: now)
+    file = io.StringIO()
+    store = Store("sqlite:///:memory:")
+    with Watcher(Console(file=file, width=80)) as watcher:
+        sweep = Sweep(small_config(tmp_path), store, holder="test", on_change=watcher.update)
+        segment = start(sweep)
+        told = []
+        for now in (59.0, 61.0, 660.0, 662.0, 1200.0, 1263.0):  # noqa: B007 - the clock
+            sweep.handle(segment, Activity(step=2, doing="training"))
+            told.append(len(file.getvalue().splitlines()))
+        sweep.close()
+    store.close()
+    assert told == [0, 1, 1, 2, 2, 3]
+    assert "0/4 complete" in file.getvalue()
+    assert "#0 step 2/" in file.getvalue()

@@ -35,7 +35,10 @@ def test_a_driver_in_the_background_of_a_script_stops_and_the_sweep_resumes(tmp_
         wait_until(lambda: _rows(url, measured), "a trial was measured")
         told = succeed("stop", "tiny", "--db", url).stdout
         assert f"process {process.pid}" in told
-        assert told.rstrip().endswith("has stopped")
+        asked, stopped = told.splitlines()
+        assert asked.endswith("to stop; its trials save their states first")
+        assert "has stopped; " in stopped
+        assert f"resume tiny --db {url}" in stopped
         _, said = process.communicate(timeout=60)
         assert process.returncode == 130
         assert "resume tiny" in said

@@ -91,6 +91,9 @@ def test_a_missing_package_is_told_before_anything_trains(
         ({"wandb": "x"}, "must have only keys from tensorboard, mlflow, optuna"),
         ({"tensorboard": 3}, "tensorboard must name a folder or a URL, got 3"),
         ({"mlflow": "http://me:***@host"}, "the stored address hides its password"),
+        ({"mlflow": "mlruns"}, "mlflow must be a URL such as sqlite:///mlflow.db, got 'mlruns'"),
+        ({"mlflow": "file:///mlruns"}, "mlflow must be a URL such as sqlite:///mlflow.db"),
+        ({"optuna": "study.db"}, "optuna must be a URL such as sqlite:///study.db"),
         ({"tensorboard": "$NO_SUCH_VARIABLE/x"}, "NO_SUCH_VARIABLE must be set"),
     ],
 )
