@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """The design of a network, for every scale that its family supports. Designs with equal keys are the same design."""
+    """The design of a network, which can be built at every scale of its family. Designs with equal keys are the same."""
 
     family: Family
     spec: Spec
-    """The knobs as the user gave them. Comparisons use `canonical` instead."""
+    """The knobs as the user gave them. To compare two architectures, use `canonical`."""
     recipe: Recipe = Recipe()  # noqa: RUF009 - a recipe is never changed
     """Training settings that the sweep chose together with the network. Empty unless the sweep searches training
-    settings. The same network with two recipes counts as two architectures, which have different keys."""
+    settings. The same network with two recipes counts as two architectures with different keys."""
 
     @cached_property
     def canonical(self) -> Spec:
@@ -68,7 +68,7 @@ class Architecture:
 
     @cached_property
     def label(self) -> str:
-        """A readable name: the family, each knob whose value makes the network differ from the published default, and the recipe."""
+        """A readable name: the family, the knobs that change the published network, and the recipe."""
         fields = type(self.spec).model_fields
         shown, spec, own = [self.family.name], self.spec, self.without_recipe.key
         for name, value in self.spec.changed().items():
@@ -110,15 +110,15 @@ class Built:
     scale: int
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Built":
-        """Returns the object itself, because it never changes and networks are copied often."""
+        """Returns the object itself. It never changes, so the many copies of a network can share it."""
         return self
 
 
 def architecture(family_name: str, values: Mapping[str, Any]) -> Architecture:
-    """Returns the architecture with these knob values. All other knobs keep the published default.
+    """Returns the architecture with the knob values `values`. All other knobs keep the published default.
 
     Raises UserError with one line per mistake. Each line starts with `family.knob`, or with `family` if several knobs
-    do not fit together.
+    are valid alone but not together.
     """
     family = find_family(family_name)
     try:

@@ -1,8 +1,8 @@
 """Bicubic upscaling as MATLAB's imresize computes it. Papers train and test their networks with this method.
 
 The cubic kernel has a parameter a. MATLAB uses a = -0.5. PyTorch uses a = -0.75 and repeats border pixels instead of
-mirroring them. On Set5, with pixel values in [0, 1], images that PyTorch upscales differ from MATLAB's by up to 0.065. A
-network loses quality if its training images and its test images were upscaled with different kernels.
+mirroring them. On Set5, with pixel values in [0, 1], images that PyTorch upscales differ from MATLAB's by up to 0.065.
+A network loses quality if its training images and its test images were resized with different kernels.
 """
 
 import math
@@ -49,7 +49,7 @@ def _enlarge_columns(x: Tensor, scale: int) -> Tensor:
 
 
 def _mirrored(x: Tensor) -> Tensor:
-    """Pads (N, C, H, W) on the left with its first two columns, and on the right with its last two, both mirrored."""
+    """Pads (N, C, H, W) with two mirrored columns on the left and two on the right."""
     size = x.shape[3]
     first, last, step = x[..., :1], x[..., -1:], min(1, size - 1)
     second, last_but_one = x[..., step : step + 1], x[..., size - 1 - step : size - step]
@@ -57,10 +57,9 @@ def _mirrored(x: Tensor) -> Tensor:
 
 
 def _mirrored_for_export(x: Tensor) -> Tensor:
-    """Returns the same result as `_mirrored`. The traced graph works for images of every size.
+    """Returns the same result as `_mirrored`, in a form whose traced graph works for images of every size.
 
-    This function needs more memory. If the image has one column, that column also serves as the second and the last but
-    one.
+    It needs more memory than `_mirrored`. If the image has one column, all four padding columns are copies of it.
     """
     wider = torch.cat([x[..., :1], x, x[..., -1:]], 3)
     return torch.cat([wider[..., 2:3], wider, wider[..., -3:-2]], 3)
@@ -68,10 +67,10 @@ def _mirrored_for_export(x: Tensor) -> Tensor:
 
 @contextmanager
 def by_convolution() -> Iterator[None]:
-    """Makes `enlarge_as_matlab` use a convolution and a pixel shuffle, until the end of the `with` block.
+    """Makes `enlarge_as_matlab` use a convolution and a pixel shuffle inside the `with` block.
 
     The result is the same except for rounding errors. Runtimes on phones execute these two operators faster than many
-    sums, and quantise them better. They refuse the rank-5 tensors of the usual form.
+    sums, and quantise them better. Those runtimes also reject the rank-5 tensors of the usual form.
     """
     token = _by_convolution.set(True)
     try:
@@ -81,18 +80,17 @@ def by_convolution() -> Iterator[None]:
 
 
 def reach(p: int, q: int) -> tuple[int, int]:
-    """Returns the numbers of padding pixels before and after an image that the weight of `cubic_weight` needs."""
+    """Returns how many pixels of padding `cubic_weight` needs before and after an image, as (before, after)."""
     first, last = 0.5 * q / p - 0.5, (p - 0.5) * q / p - 0.5
     return 1 - math.floor(first), max(0, math.floor(last) + 3 - q)
 
 
 def cubic_weight(p: int, q: int, channels: int, *, a: float) -> list[list[list[list[float]]]]:
-    """Returns the weight of a depthwise convolution of stride q. A pixel shuffle by p turns its output into a resized
-    image.
+    """Returns the weight of a depthwise convolution that resizes an image by p / q, together with a pixel shuffle by p.
 
-    The image (N, C, q * h, q * w) must be padded on each side by the pixels that `reach` returns. The two operators
-    resize it by the factor p / q with the cubic kernel of parameter `a`. The weight is (C * p * p, 1, k, k), where C is
-    `channels`.
+    The convolution has stride q, and the cubic kernel has the parameter `a`. The image (N, C, q * h, q * w) must first
+    be padded in height and width by the numbers of pixels that `reach` returns. The weight is (C * p * p, 1, k, k),
+    where C is `channels`.
     """
     centres = [(phase + 0.5) * q / p - 0.5 for phase in range(p)]
     before = 1 - math.floor(min(centres))

@@ -11,9 +11,9 @@ from searchspace.synonyms import nearest
 
 
 class Families(Mapping[str, Family]):
-    """All families by name. A family's module is imported when the family is first asked for.
+    """All families by name. The module of a family is imported at the first access to this family.
 
-    The modules import torch, which takes seconds. Commands that only read the database never ask for a family.
+    The modules import torch, which takes seconds. Commands that only read the database access no family.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ FAMILIES: Mapping[str, Family] = Families()
 
 
 def find_family(name: str) -> Family:
-    """Returns the family called `name`. If there is none, raises UserError, which suggests the closest known name."""
+    """Returns the family called `name`. If there is none, raises UserError with the closest known name."""
     if name not in FAMILIES:
         raise UserError(f"unknown family {name!r}; {nearest(name, FAMILIES)}")
     return FAMILIES[name]

@@ -1,11 +1,11 @@
 """The error type for mistakes that users make and can fix, and the form in which messages show a value."""
 
 LONGEST_LINE = 1_000
-"""Largest number of characters in a line of a message. The middle of a longer line is left out."""
+"""Maximum length of a line of a message, in characters. The middle of a longer line is left out."""
 LONGEST_VALUE = 100
-"""Largest number of characters of a value in a message."""
+"""Maximum length of a value in a message, in characters."""
 KEPT_DIGITS = 4_000
-"""Largest number of digits of an int that `shown` writes out. Python refuses to write more than 4,300 digits."""
+"""Maximum number of digits of an int that `shown` writes out. Python refuses to write more than 4,300 digits."""
 
 
 class UserError(ValueError):

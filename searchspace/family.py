@@ -26,7 +26,7 @@ Convention = Literal[
     "multadds_exact_third",
     "multadds_at_256",
 ]
-"""The names of the rules by which papers count parameters and Mult-Adds. `searchspace.cost.counting.conventions` implements them."""
+"""The names of the papers' rules for counting parameters and Mult-Adds (`searchspace.cost.counting.conventions`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,8 @@ class Published:
     multadds_convention: Convention = "multadds"
     source: str
     caveat: str = ""
-    """Why our counts differ from the printed counts, or how we read an unclear passage of the paper. Empty if neither."""
+    """Why our counts differ from the printed counts, or how we read an unclear passage of the paper. Empty if neither
+    applies."""
     reproducible: bool = True
     """Whether our counts round to the printed counts."""
 
@@ -57,24 +58,25 @@ class PublicCode:
     name: str
     """OWNER/REPOSITORY, and the file if the repository has several."""
     layers: Callable[[Any, int], Iterable[str]]
-    """Returns the code's names of the layers for (spec, scale), in the order in which our network registers the layers.
+    """Takes (spec, scale) and returns the code's names of the layers, in the order in which our network registers them.
 
-    A layer with a weight is named without '.weight' and '.bias'. Any other tensor has its full name. The mean shift
-    is left out. Returns no names if the code cannot build the spec."""
+    A layer with a weight has a name without '.weight' and '.bias'. Any other tensor has its full name. The mean shift
+    is left out. There are no names if the code cannot build the spec.
+    """
     rewrite: Callable[[Any, Mapping[str, "Tensor"]], Mapping[str, "Tensor"]] | None = None
-    """Takes the spec and the tensors of a file by name. Returns the tensors in the form in which our network trains,
-    for example a folded convolution as its branches. `layers` names the layers in this form."""
+    """Takes (spec, tensors of a file by name) and returns the tensors in the form in which our network trains. For
+    example, a folded convolution becomes its branches. `layers` gives the names for this form."""
     adapt: Callable[["nn.Module"], None] | None = None
-    """Changes our network so that it computes what the code computes. Called after the code's weights are loaded."""
+    """Changes our network so that its output equals that of the code. Called after the code's weights are loaded."""
     open_knobs: tuple[str, ...] = ()
-    """Knobs that the code takes as arguments and whose values cannot be seen in the tensors of a checkpoint."""
+    """Knobs that are arguments in the code and leave no trace in the tensors of a checkpoint."""
     note: str = ""
-    """What a user of the code's weights should know."""
+    """A note for users of the code's weights. Empty if there is none."""
     unused: str = ""
-    """A regular expression that matches the code's names of layers without effect, and of constants that our network
-    computes itself. These tensors are not loaded. Empty if there are none."""
+    """A regular expression for the code's names of tensors that are not loaded: layers without effect, and constants
+    that our network computes itself. Empty if there are none."""
     refused: str = ""
-    """Why our network cannot compute what the code computes. The code's weights are then refused. Empty if it can."""
+    """Why our network cannot reproduce the output of the code. The code's weights are then refused. Empty if it can."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,13 +94,13 @@ class Family:
     """The scales at which the network can be built."""
     published: tuple[Published, ...] = ()
     upstream_range: float = 1.0
-    """The largest colour value that the authors' network takes: 1 or 255. Our network multiplies its input by this number,
-    so that the authors' checkpoints fit."""
+    """The largest colour value in the authors' network: 1 or 255. Our network multiplies its input by this number, so
+    that the authors' checkpoints fit."""
     codes: tuple[PublicCode, ...] = ()
     """Public implementations whose checkpoints are recognised by the names of their tensors."""
     stages: Stages = Stages()
-    """The parts of the network that `srsweep inspect` looks at: blocks, pool layers and parallel paths."""
+    """The parts of the network that `srsweep inspect` examines: blocks, pool layers and parallel paths."""
     parts: Parts | None = None
-    """Which knobs affect the costs together. `searchspace.table.space_table` computes the costs of millions of networks
-    from these groups. It first checks the result on a few networks. If None, the table counts all networks one by
-    one."""
+    """The groups of knobs that affect the costs together. From these groups, `searchspace.table.space_table` computes
+    the costs of millions of networks, and checks the result on a few networks first. If None, it counts all networks
+    one by one."""

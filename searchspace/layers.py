@@ -22,7 +22,10 @@ def conv(
     bias: bool = True,
     stride: int = 1,
 ) -> nn.Conv2d:
-    """Returns a convolution with a padding of `kernel // 2` zeros. An odd kernel with stride 1 keeps the image size."""
+    """Returns a convolution with a padding of `kernel // 2` zeros.
+
+    With an odd kernel and stride 1, it keeps the image size.
+    """
     return nn.Conv2d(
         in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=bias
     )
@@ -52,8 +55,8 @@ class ColourShift(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Shifts the colours of (N, C, H, W).
 
-        The addition stays in float32 under autocast, because bfloat16 loses colour levels. Autocast does lower the
-        precision of the convolution that mixes colours.
+        The addition stays in float32 under autocast, because bfloat16 loses colour levels. The convolution that mixes
+        colours does run in the lower precision of autocast.
         """
         if self.mixes:
             return nn.functional.conv2d(x, self.weight, self.bias)
@@ -136,7 +139,7 @@ def _fold_parametrizations(part: nn.Module) -> None:
     """Turns the parametrised weights of `part` into plain parameters.
 
     The function does not use torch's `remove_parametrizations`, which edits the class of the module. A deep copy shares
-    its class with the original module, so the original would lose its weight.
+    its class with the original module, so this edit would remove the weight of the original too.
     """
     weights = {name: getattr(part, name).detach() for name in part.parametrizations}  # type: ignore[union-attr]
     part.__class__ = type(part).__bases__[0]

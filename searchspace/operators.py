@@ -1,4 +1,4 @@
-"""The costs of an architecture by kind of operator, from which the latency on a device can be predicted.
+"""The costs of an architecture by kind of operator, as input for a prediction of the latency on a device.
 
 Two networks with equal Mult-Adds may differ in latency, because devices compute some kinds of operators faster than
 others. The table has the Mult-Adds of each kind of convolution, the elements that all other kinds of operators read or
@@ -13,10 +13,10 @@ Example: a network for 320x180 pixels with a 3x3 convolution from 3 to 16 channe
     move            57,600 * 48                       =   2,764,800 elements
     operators       4
 
-Processors compute several channels at the same time: 4 with NEON's float32 or in a phone's GPU, 16 with AVX-512. A
-layer of 12 channels then takes as long as one of 16. With `lanes`, the amounts of convolutions include such empty
-channels. 16 lanes change nothing in the example, but a last convolution from 48 to 3 channels would count as one from
-48 to 16.
+Processors compute several channels at the same time: 4 with NEON's float32 or on a phone's GPU, 16 with AVX-512. With
+16 lanes, a layer of 12 channels takes as long as one of 16. The argument `lanes` adds such empty channels to the
+amounts of convolutions. 16 lanes change nothing in the example, but a convolution from 48 to 3 channels would count as
+one from 48 to 16.
 """
 
 from collections import Counter
@@ -46,7 +46,7 @@ UNITS = {
     "other": "elements",
     "operators": "operators",
 }
-"""Maps each kind of the table to its unit. `conv outputs` are the elements that convolutions and matrix products write."""
+"""Maps each kind to its unit. `conv outputs` are the elements that convolutions and matrix products write."""
 OTHERS = {
     "activation": "relu leaky_relu prelu _prelu_kernel gelu sigmoid silu hardsigmoid hardswish hardtanh tanh elu "
     "clamp clamp_min mish softplus",
@@ -54,7 +54,7 @@ OTHERS = {
     "move": "cat stack pixel_shuffle pixel_unshuffle clone copy constant_pad_nd reflection_pad2d replication_pad2d "
     "roll repeat index upsample_nearest2d upsample_bilinear2d upsample_bicubic2d im2col col2im channel_shuffle",
 }
-"""Maps each kind to the aten names of its operators. All other operators are of the kind `other`."""
+"""Maps each kind to the aten names of its operators. All operators not listed here are of the kind `other`."""
 _KIND = {name: kind for kind, names in OTHERS.items() for name in names.split()}
 
 
@@ -64,10 +64,10 @@ def operators(
     low_res: tuple[int, int] | None = None,
     lanes: int = 1,
 ) -> Mapping[str, int]:
-    """Returns the table of `architecture` at `scale`: for each kind of UNITS, the amount of one forward pass.
+    """Returns the table of `architecture` at `scale`. It maps each kind of UNITS to its amount in one forward pass.
 
     `low_res` is the (height, width) of the input image. By default, the output has 1280x720 pixels. The output channels
-    of convolutions are rounded up to a multiple of `lanes`. The deployed network is counted.
+    of convolutions are rounded up to a multiple of `lanes`. The amounts are those of the deployed network.
     """
     return _rounded(
         _counted(architecture.without_recipe, scale, low_res or low_res_size(scale)), lanes
@@ -84,7 +84,7 @@ def _counted(
 
 
 def amounts(trace: "Trace", lanes: int = 1) -> dict[str, int]:
-    """Returns the amount of each kind of UNITS in the forward pass that `trace` records, as `operators` does."""
+    """Returns the same table as `operators`, for the forward pass that `trace` records."""
     return _rounded(_by_channels(trace), lanes)
 
 

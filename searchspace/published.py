@@ -1,4 +1,4 @@
-"""Compares the counts that papers print with our counts. Each paper's network is counted by that paper's own rule."""
+"""Compares the counts that papers print with our counts. The network of a paper is counted by that paper's rule."""
 
 import re
 from decimal import ROUND_HALF_UP, Decimal
@@ -28,7 +28,7 @@ RULES: dict[Convention, str] = {
     "multadds_exact_third": "the Mult-Adds are counted for 921,600 / 9 low-resolution pixels instead of 426x240",
     "multadds_at_256": "the Mult-Adds are counted for a low-resolution image of 256x256 pixels, as in the NTIRE challenges",
 }
-"""How each counting rule of papers differs from our rules: `deployed` for parameters, `multadds` for Mult-Adds.
+"""The difference of each paper's rule from our rule, which is `deployed` for parameters and `multadds` for Mult-Adds.
 `srsweep families --published` prints these sentences as notes."""
 
 
@@ -42,10 +42,10 @@ def rounds_to(count: int, printed: str) -> bool:
 
 
 def rounds_twice_to(count: int, printed: str) -> bool:
-    """Whether `count` gives the printed number after two roundings: to one digit more than printed, then to the printed
+    """Whether `count` gives the printed number if it is first rounded to one more digit, and then to the printed
     digits.
 
-    For example, 1446 gives '1.5K' by way of 1.45K, although it rounds to 1.4K.
+    For example, 1446 becomes 1.45K and then '1.5K', although it rounds to 1.4K directly.
     """
     value, target, unit = _parsed(count, printed)
     once = value.quantize(unit / 10, ROUND_HALF_UP)
@@ -55,9 +55,9 @@ def rounds_twice_to(count: int, printed: str) -> bool:
 def agreement(row: Published, family: Family) -> Agreement:
     """Returns whether our counts of a published network round to the printed counts.
 
-    'yes': each count rounds to its printed number. 'rounded twice': all counts match, but at least one matches only if
-    it is rounded twice (`rounds_twice_to`), which is a rounding error of the paper. 'no': at least one count does not
-    match. 'not printed': the paper prints neither parameters nor Mult-Adds.
+    'yes': each count rounds to its printed number. 'rounded twice': at least one count matches only if it is rounded
+    twice (`rounds_twice_to`), which is a rounding error of the paper, and all others match. 'no': at least one count
+    does not match. 'not printed': the paper prints neither parameters nor Mult-Adds.
     """
     pairs = zip((row.params, row.multadds), counted(row, family), strict=True)
     given = [(count, printed) for printed, count in pairs if printed is not None]

@@ -1,7 +1,7 @@
 """The recipe: the training settings that a sweep searches together with the network.
 
-This package does not know what the settings mean. A space treats them as further dimensions, whose names begin with
-PREFIX, and an architecture carries the values that were chosen for it.
+This package does not know what the settings mean. A space treats them as further dimensions, with names that begin with
+PREFIX. An architecture carries the values that were chosen for it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,9 +12,9 @@ PREFIX = "train."
 
 
 class Recipe(dict[str, Any]):
-    """Training settings by name, without PREFIX. Equal recipes have equal hashes, so a recipe must not be changed.
+    """Training settings by name, without PREFIX. A recipe has a hash, so it must not be changed.
 
-    Lists among the values are stored as tuples, and mappings as Recipe, so that every value has a hash.
+    Values that are lists become tuples, and values that are mappings become Recipe, so that every value has a hash.
     """
 
     def __hash__(self) -> int:  # type: ignore[override]
@@ -22,7 +22,7 @@ class Recipe(dict[str, Any]):
 
 
 def frozen(value: Any) -> Any:
-    """Returns a value of JSON types in a form that has a hash: lists as tuples, and mappings as Recipe."""
+    """Returns a value of JSON types in a form that has a hash: lists become tuples, and mappings become Recipe."""
     if isinstance(value, Mapping):
         return Recipe({str(name): frozen(each) for name, each in sorted(value.items())})
     return tuple(map(frozen, value)) if isinstance(value, list | tuple) else value
@@ -35,5 +35,5 @@ def split(values: Mapping[str, Any]) -> tuple[dict[str, Any], Recipe]:
 
 
 def has_settings(recipe: Recipe, names: Iterable[str]) -> bool:
-    """Returns whether `recipe` has exactly the settings that begin with PREFIX in `names`."""
+    """Returns whether the settings of `recipe` are exactly those of `names` that begin with PREFIX."""
     return {f"{PREFIX}{name}" for name in recipe} == {n for n in names if n.startswith(PREFIX)}

@@ -1,9 +1,9 @@
-"""Networks that simulate the rounding of INT8 while they train, so that their weights adapt to it.
+"""Networks that simulate the rounding of INT8 during training, so that their weights adapt to the rounding.
 
 A tensor of INT8 holds whole numbers q from 0 to 255, which stand for the values scale * (q - zero_point). The
 simulation rounds a tensor to these values and keeps it in float32. The gradient is 1 inside the range and 0 outside
-(the straight-through estimator, as in `torch.fake_quantize_per_tensor_affine`). An example with the range [-1, 1.55],
-whose scale is 2.55 / 255 = 0.01 and whose zero_point is 100:
+(the straight-through estimator, as in `torch.fake_quantize_per_tensor_affine`). The example has the range [-1, 1.55],
+the scale 2.55 / 255 = 0.01 and the zero_point 100:
 
     value       q                                      rounded value     gradient
     0.2537      round(0.2537 / 0.01) + 100 = 125       0.25              1
@@ -13,13 +13,14 @@ whose scale is 2.55 / 255 = 0.01 and whose zero_point is 100:
 `rounded` first folds the network (`searchspace.layers.deployed`), because a phone runs the folded network. Then it
 changes four things:
 
-1. The weights of each convolution are rounded, with one scale for each output channel: its largest absolute weight is 127.
+1. The weights of each convolution are rounded. In each output channel, the largest absolute weight becomes 127.
 2. The outputs of convolutions, activations, sums, products and concatenations are rounded, and so are all other inputs
-   of convolutions. Each has one range: a moving average, over the steps, of the smallest and the largest value.
+   of convolutions. The range of each is a moving average of the smallest and the largest value in each step.
 3. If a ReLU is the only reader of a tensor, only the output of the ReLU is rounded. Runtimes compute both in one step.
 4. The output is clipped to [0, 1] and rounded to the 256 levels of an 8-bit image.
 
-The image itself has 8 bits already. Operators that only move values, such as a pixel shuffle, keep the rounded values.
+The image itself has 8 bits already. The outputs of operators that only move values, such as a pixel shuffle, are
+already rounded.
 """
 
 import copy
@@ -60,15 +61,15 @@ MOVES = (
     *("chunk", "split", "flatten", "reshape", "view", "movedim", "permute", "transpose"),
     *("contiguous", "expand", "repeat", "repeat_interleave", "unsqueeze", "squeeze"),
 )
-"""Operators whose output holds nothing but values of their input and zeros."""
+"""Operators whose output consists of values of their input and zeros."""
 WHOLE = (enlarge_as_matlab, rgb_to_ycbcr, ycbcr_to_rgb)
 """Functions that are traced as one operator and compute in full precision."""
 AVERAGING = 0.01
-"""The share of the distance to its batch's range by which each step moves a range."""
+"""Weight of the newest batch in the moving average of a range."""
 LARGEST = 127
-"""Absolute value of the largest rounded weight. -128 is left out, so that the values lie evenly around 0."""
+"""The largest rounded weight. -128 is not used, so that the values are symmetric around 0."""
 SMALLEST = 1e-12
-"""Scale of a channel whose weights are all 0, and the smallest value whose root has a gradient."""
+"""Scale of a channel whose weights are all 0. Also the smallest value for which `Root` has a gradient."""
 EXAMPLE = (1, 3, 16, 16)
 """Shape of the image on which `rounded` runs a network to find the operators that return real numbers."""
 
@@ -101,9 +102,9 @@ class Rounding(FusedMovingAvgObsFakeQuantize):
 
 
 class Root(nn.Module):
-    """The square root, whose gradient is 0 instead of infinite for a value of 0.
+    """The square root with a gradient of 0, instead of infinity, at 0.
 
-    Attention by contrast takes the root of a variance. After rounding, a channel may be constant, so its variance is 0.
+    Contrast attention takes the root of a variance. Rounding can make a channel constant, and its variance is then 0.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -119,7 +120,7 @@ class WeightRounding(nn.Module):
         self.axis = axis
 
     def forward(self, weight: Tensor) -> Tensor:
-        """Returns the rounded weight. Its largest absolute value in each channel stays as it is."""
+        """Returns the rounded weight. The largest absolute value of each channel does not change."""
         others = [dim for dim in range(weight.dim()) if dim != self.axis]
         scale = (weight.detach().abs().amax(others) / LARGEST).clamp_min(SMALLEST)
         zero = torch.zeros_like(scale, dtype=torch.int32)
@@ -145,7 +146,7 @@ class Learnt:
     """The grids of one execution of a convolution."""
 
     name: str
-    """Name of the layer in `Rounded`. A layer that runs several times has one entry for each time, in order."""
+    """Name of the layer in `Rounded`. A layer that runs several times has one entry for each run, in order."""
     source: Grid | None
     """Grid of the input, or None if the input is not rounded."""
     result: Grid | None
@@ -194,7 +195,7 @@ class Rounded(nn.Module):
         ]
 
     def without_rounding(self) -> "Rounded":
-        """Returns a copy that rounds no activations. The copy keeps the weights, and still clips its output."""
+        """Returns a copy that does not round activations. It still rounds weights and clips its output."""
         copied = copy.deepcopy(self)
         copied.rounds_output = False
         modules = dict(copied.net.named_modules())
@@ -272,7 +273,7 @@ def _to_round(graph: fx.GraphModule) -> list[fx.Node]:
 
 
 class _Real(fx.Interpreter):
-    """Finds the nodes whose results are tensors of real numbers with at least three dimensions."""
+    """Finds the nodes whose results are floating-point tensors with at least three dimensions."""
 
     def __init__(self, graph: fx.GraphModule) -> None:
         super().__init__(graph)
@@ -297,7 +298,7 @@ def _is(node: fx.Node, kinds: tuple[object, ...], modules: dict[str, nn.Module])
 
 
 def _origin(node: Any, modules: dict[str, nn.Module]) -> fx.Node:
-    """Returns the node that computed the values of `node`. Operators of MOVES between the two are passed over."""
+    """Returns the node that computed the values of `node`. Goes back through operators of MOVES."""
     assert isinstance(node, fx.Node)
     while node.args and isinstance(node.args[0], fx.Node) and _is(node, MOVES, modules):
         node = node.args[0]
@@ -310,14 +311,17 @@ def _only_relu(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
 
 
 def _reader(node: fx.Node, modules: dict[str, nn.Module]) -> fx.Node | None:
-    """Returns the only reader of a node, or None. If this reader is a ReLU, returns the only reader of the ReLU."""
+    """Returns the only reader of a node, or None if there are several.
+
+    If this reader is a ReLU, returns the only reader of the ReLU, or None.
+    """
     if _only_relu(node, modules):
         (node,) = node.users
     return next(iter(node.users)) if len(node.users) == 1 else None
 
 
 def _grid(node: fx.Node | None, modules: dict[str, nn.Module]) -> Grid | None:
-    """Returns the grid of a node that rounds or that is the image. Returns None for any other node."""
+    """Returns the grid of a node that rounds, or the grid of colours for the image. Returns None for any other node."""
     if node is None:
         return None
     if node.op == "placeholder":

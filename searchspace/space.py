@@ -38,10 +38,10 @@ Fault = tuple[Path, str]
 """A mistake in a sweep file: where it is, and a sentence that explains it."""
 
 MAX_ENUMERATED = 200_000
-"""The largest number of combinations that are enumerated. Counts and samples of architectures are exact up to this
-size."""
+"""Maximum number of combinations in a space that is enumerated. Up to this size, architectures are counted exactly and
+are drawn with equal probability."""
 MAX_DRAWS = 10_000
-"""The largest number of random combinations that are tried in the search for a valid one."""
+"""Maximum number of random combinations that are tried to find a valid one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ class Dimension:
 
 @dataclass(frozen=True, kw_only=True)
 class FamilySpace:
-    """The part of a space that belongs to one family: all combinations of the values of its knobs, and of its recipes."""
+    """The part of a space that belongs to one family: all combinations of its knob values and its recipes."""
 
     family: Family
     dimensions: tuple[Dimension, ...]
@@ -100,9 +100,9 @@ class FamilySpace:
         return split(chosen) if self.recipes else (chosen, Recipe())
 
     def unused(self) -> list[str]:
-        """Returns every 'family.knob=value' that occurs in no valid combination.
+        """Returns all values, as 'family.knob=value', that occur in no valid combination.
 
-        Such a value is a mistake, or its knob has a condition that never holds.
+        Such a value makes every combination invalid, or its knob has a condition that never holds.
         """
         used: set[tuple[str, int]] = set()
         for choice in self._choices():
@@ -118,7 +118,7 @@ class FamilySpace:
         ]
 
     def applies(self, dimension: Dimension, choice: Mapping[str, int]) -> bool:
-        """Whether the conditions of `dimension` hold in `choice`. Knobs that are not searched have their default values."""
+        """Whether the conditions of `dimension` hold in `choice`. Knobs that are not searched count with their default."""
         return all(self._value(name, choice) in wanted for name, wanted in dimension.when.items())
 
     def _value(self, name: str, choice: Mapping[str, int]) -> Any:
@@ -166,7 +166,7 @@ class Space:
 
     @cached_property
     def architectures(self) -> tuple[Architecture, ...]:
-        """Every architecture once. Where several combinations give the same network, the first combination is kept.
+        """Every architecture once. If several combinations give the same network, the first one is kept.
 
         Raises UserError if the space has more than MAX_ENUMERATED combinations.
         """
@@ -283,7 +283,7 @@ def _parse_family(
 
 
 def _conditions_first(dimensions: list[Dimension]) -> tuple[Dimension, ...]:
-    """Sorts the dimensions so that each knob follows the knobs in its conditions. Otherwise keeps their order.
+    """Sorts the dimensions so that each knob comes after the knobs in its conditions. Otherwise keeps the order.
 
     Raises UserError if the conditions form a circle.
     """

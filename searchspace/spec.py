@@ -39,8 +39,8 @@ class Search:
 
     values: tuple[Any, ...]
     only_if_named: bool = False
-    """Whether a sweep tries the values only if its file says `auto` for this knob. `auto` for the family does not
-    suffice. True for knobs that a family gained later, so that older sweep files keep their space."""
+    """Whether the sweep file must say `auto` for this knob itself. `auto` for the family then does not suffice. True
+    for knobs that a family gained later, so that older sweep files keep their space."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,10 @@ def name_or_numbers(*names: str) -> NameOrNumbers:
 
 @dataclass(frozen=True)
 class OrText:
-    """Makes the JSON schema of a sweep file accept text for a setting too. An earlier validator parses the text."""
+    """Makes the JSON schema of a sweep file also accept text for a setting.
+
+    Another validator, which runs earlier, parses the text.
+    """
 
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
@@ -171,7 +174,7 @@ class Spec(BaseModel):
         return self
 
     def changed(self) -> dict[str, Any]:
-        """Returns the knobs whose values differ from the published defaults, in JSON types and in order of declaration."""
+        """Returns the knobs with other values than the published defaults, in JSON types and in order of declaration."""
         return self.model_dump(mode="json", exclude_defaults=True)
 
 
@@ -182,7 +185,7 @@ class Knob:
     name: str
     default: Any
     search: tuple[Any, ...]
-    """The values that a sweep tries if its file says `auto`. If the family lists no values, this is the default alone."""
+    """The values that a sweep tries if its file says `auto`. If the family lists none, the default is the only value."""
     in_auto: bool
     """Whether a sweep searches the knob if its file says `auto` for the family."""
     description: str
@@ -212,7 +215,7 @@ def knobs(spec_class: type[Spec]) -> dict[str, Knob]:
 def digest(family: str, canonical: Spec) -> str:
     """Returns sixteen hexadecimal digits that identify an architecture. The digits are the same on every machine.
 
-    Knobs at their default do not enter the digest, so stored digests stay valid when a family gains a knob.
+    The digest leaves out knobs at their default, so stored digests stay valid when a family gains a knob.
     """
     text = json.dumps([family, canonical.changed()], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -226,8 +229,8 @@ def explain(
     """Returns every mistake in `error` as (path, sentence). The sentence about an unknown key suggests a known key.
 
     `known` takes a path and returns the keys that are valid there. `elsewhere` takes the name of an unknown key and
-    returns the full path of a key with that meaning in another section, or None. A missing key is not reported if an
-    unknown key beside it stands for that key.
+    returns the full path of a key with the same meaning in another section, or None. A missing key is not reported if
+    an unknown key in the same section is a misspelling or a synonym of it.
     """
     faults, stood_for = [], set()
     for fault in error.errors(include_url=False):

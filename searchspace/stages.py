@@ -1,4 +1,4 @@
-"""Names the parts of a family's network that the papers look at: its blocks, its pool layers and its parallel paths.
+"""Names the parts of a family's network that papers examine: its blocks, its pool layers and its parallel paths.
 
 Each name is a pattern for the names of modules, as `nn.Module.named_modules` gives them. A pattern is compared part by
 part, and * stands for any text within one part:
@@ -27,14 +27,14 @@ class Stages:
     """The patterns of one family. The defaults fit most families."""
 
     blocks: tuple[str, ...] = ("blocks.*",)
-    """The modules with which a block begins. Each call of such a module begins the next block, so a module that is
-    called several times counts as several blocks. The input of the block is the first argument of the call."""
+    """The modules with which blocks begin. Each call of such a module begins a new block, so a module that is called
+    several times counts as several blocks. The input of a block is the first argument of this call."""
     ends: tuple[str, ...] = ("attention",)
-    """Further modules whose output may be the output of a block. The last module that fits `blocks` or `ends` before
-    the next block begins gives the output of the block. With `attention`, a block includes the attention on its output,
-    as in "Two strategies toward lightweight image super-resolution" (docs/facts.md 3.1)."""
+    """Further modules whose output may be the output of a block. A block ends with the last module that fits `blocks`
+    or `ends` before the next block begins. With `attention`, a block includes the attention on its output, as in "Two
+    strategies toward lightweight image super-resolution" (docs/facts.md 3.1)."""
     pools: tuple[str, ...] = ()
-    """Layers that fuse several features, which they get as one concatenated tensor."""
+    """Layers that fuse several feature maps. They get the feature maps as one concatenated tensor."""
     paths: tuple[str, ...] = ()
     """Modules whose outputs are added to make the image. The sum may include an image that no module computes, such as
     the bicubically upscaled input. The paths inside an upsampler are named by its attribute `paths`."""

@@ -7,10 +7,10 @@ from torch import fx, nn
 
 
 class Tracer(fx.Tracer):
-    """A tracer that does not look into modules whose attribute `traced_as_one` is true.
+    """A tracer that treats each module with a true attribute `traced_as_one` as one operator.
 
-    The forward of such a module depends on the size or the device of the image, which are unknown while a network is
-    traced. For the same reason, the tracer records each function in `whole` as one operator.
+    The forward pass of such a module depends on the size or the device of the image, and both are unknown during
+    tracing. For the same reason, each function in `whole` becomes one operator.
     """
 
     def __init__(self, whole: tuple[Callable[..., Any], ...] = ()) -> None:

@@ -1,8 +1,8 @@
 """The costs of an architecture, counted on the meta device before any training.
 
-Each module in this folder that defines COST adds one cost, and no list of costs has to be edited. `costs` counts all
-costs from one traced forward pass of the network, which `counting` records. Layers have no cost formulas, so no formula
-can disagree with a layer.
+Each module in this folder that defines COST adds one cost, so there is no list of costs to edit. `costs` counts all
+costs from the trace of one forward pass, which `counting` records. Layers have no cost formulas, so no formula can
+disagree with a layer.
 """
 
 import importlib

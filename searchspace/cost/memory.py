@@ -1,4 +1,4 @@
-"""Memory: the largest total size of the activations that inference holds at the same time."""
+"""Memory: the peak memory of the activations during inference."""
 
 from typing import TYPE_CHECKING
 
@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 
 def count(subject: "Subject") -> int:
-    """Returns the largest total size in bytes of float32 tensors that exist at the same time, for a 1280x720 output image.
+    """Returns the peak memory of inference in float32, in bytes, for a 1280x720 output image.
 
-    The input and the output of the network count; weights do not. A tensor counts for as long as PyTorch keeps it in
-    eager mode. A runtime that plans its memory may need less.
+    The count includes the input, the activations and the output of the network, but no weights. A tensor counts for as
+    long as PyTorch keeps it in eager mode. A runtime that plans its memory may need less.
     """
     return subject.trace.peak_bytes
 

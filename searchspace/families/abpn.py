@@ -1,9 +1,9 @@
-"""ABPN: a plain chain of 3x3 convolutions for INT8. The image is added before the shuffle, and the output is clipped.
+"""ABPN: a plain chain of 3x3 convolutions for INT8.
 
-Source: Du et al. 2021, "Anchor-based Plain Net for Mobile Image Super-Resolution", arXiv 2105.09750, and the authors'
-code (NJU-Jet/SR_Mobile_Quantization, solvers/networks/base7.py, commit d7a6271). The authors' code is written in
-TensorFlow. quic/aimet-model-zoo has a version in PyTorch (aimet_zoo_torch/abpn, commit 59640d1) without the convolution
-in image space and without the clipping.
+The image is added before the shuffle, and the output is clipped. Source: Du et al. 2021, "Anchor-based Plain Net for
+Mobile Image Super-Resolution", arXiv 2105.09750, and the authors' code (NJU-Jet/SR_Mobile_Quantization,
+solvers/networks/base7.py, commit d7a6271). The authors' code is written in TensorFlow. quic/aimet-model-zoo has a
+version in PyTorch (aimet_zoo_torch/abpn, commit 59640d1). It lacks the convolution in image space and the clipping.
 """
 
 from collections.abc import Iterator
@@ -29,10 +29,10 @@ class AbpnSpec(Spec):
     n_feats: Annotated[int, Field(ge=1, le=512), Search((16, 28, 32, 48))] = 28
     """Number of channels of every feature map."""
     n_blocks: Annotated[int, Field(ge=1, le=256), Search((2, 4, 6, 8))] = 4
-    """Number of convolutions that keep the number of channels."""
+    """Number of convolutions from n_feats to n_feats channels."""
     image_conv: Annotated[bool, Search((True, False))] = True
-    """Whether a ReLU and another 3x3 convolution follow the convolution that makes s x s output pixels from every
-    pixel. s is the scale."""
+    """Whether a ReLU and another 3x3 convolution follow the convolution to s x s output pixels per input pixel. s is
+    the scale."""
     clip: bool = True
     """Whether the output is clipped to the range of colours. The clipping is meant for INT8."""
     block: Annotated[str, one_of(BLOCKS), Search(tuple(BLOCKS))] = "plain"
@@ -41,14 +41,14 @@ class AbpnSpec(Spec):
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 3
     """Number of colours that the network sees. 3: RGB, as published. 1: only Y; Cb and Cr are upscaled bicubically."""
     attention: AttentionName = "none"
-    """Attention on the output of every convolution that keeps the number of channels."""
+    """Attention on the output of each of the `n_blocks` convolutions."""
 
 
 class Abpn(nn.Module):
     """The network from (N, C, H, W) in [0, 1] to (N, C, sH, sW) at scale s. C is the number of colours.
 
-    Inside, colours run from 0 to 255, as in the authors' code. Departure: the authors' code draws the initial weights
-    from Glorot's normal distribution. This network uses PyTorch's default.
+    Inside, colours run from 0 to 255, as in the authors' code. Departure from the code: it draws the initial weights
+    from Glorot's normal distribution, whereas this network uses PyTorch's default.
     """
 
     def __init__(self, spec: AbpnSpec, scale: int) -> None:

@@ -41,7 +41,8 @@ class BsrnSpec(Spec):
     n_blocks: Annotated[int, Field(ge=1, le=64), Search((2, 5, 8))] = 8
     """Number of distillation blocks. A 1x1 convolution fuses the outputs of all blocks."""
     n_steps: Annotated[int, Field(ge=2, le=16), Search((3, 4))] = 4
-    """Number of 3x3 convolutions in a block. A 1x1 convolution also distils the input of each, except the last."""
+    """Number of 3x3 convolutions in a block. A 1x1 convolution beside each of them, except the last, distils the same
+    input."""
     distillation_rate: Annotated[float, Field(gt=0, le=1), Search((0.25, 0.5))] = 0.5
     """Share of n_feats that each step distils, rounded to a whole number of channels."""
     convolution: Annotated[str, one_of(CONVOLUTIONS), Search(CONVOLUTIONS)] = "blueprint"
@@ -52,8 +53,8 @@ class BsrnSpec(Spec):
     image_copies: Annotated[int, Field(ge=1, le=16), Search((1, 4))] = 4
     """Number of copies of the image that the first convolution reads."""
     spatial_attention: Annotated[str, one_of(SPATIAL), Search(SPATIAL)] = "separable"
-    """Spatial attention (ESA) in every block. separable: all its 3x3 convolutions are of the kind `convolution`.
-    strided_plain: all except the strided one, which is plain (BSRN-S)."""
+    """Spatial attention (ESA) in every block. separable: all 3x3 convolutions of the attention are of the kind
+    `convolution`. strided_plain: the strided convolution is plain, and all others are of that kind (BSRN-S)."""
     channel_attention: Annotated[str, one_of(CHANNEL), Search(CHANNEL)] = "contrast"
     """Channel attention in every block. weights: one learnt weight for each channel, then a 1x1 convolution (BSRN-S)."""
     activation: ActivationName = "gelu"
@@ -65,9 +66,9 @@ class BsrnSpec(Spec):
     upsampler: UpsamplerName = "direct"
     """The layers that turn the features into the upscaled image."""
     block: BlockName = "plain"
-    """Kind of the 3x3 convolutions in the blocks, except in the spatial attention. The choice applies to depthwise
-    convolutions, or to ordinary ones if `convolution` is plain. Each kind is deployed as one 3x3 convolution. repvgg,
-    ecb and rrrb train more branches."""
+    """Kind of the 3x3 convolutions in the blocks, except in the spatial attention. These are the depthwise
+    convolutions, or the ordinary ones if `convolution` is plain. Each kind is deployed as one 3x3 convolution. repvgg,
+    ecb and rrrb train additional branches."""
 
     @model_validator(mode="after")
     def _distils_a_channel(self) -> "BsrnSpec":
@@ -84,9 +85,10 @@ class BsrnSpec(Spec):
         return round(self.n_feats * self.distillation_rate)
 
     def canonical(self) -> "BsrnSpec":
-        """Returns the spec with the rate `distilled` / `n_feats`, and with one value for choices that have no effect.
+        """Returns the spec with the distillation rate `distilled` / `n_feats`, and with a fixed value for each knob
+        without effect.
 
-        Plain convolutions have no pointwise bias, and the two spatial attentions are then equal.
+        If `convolution` is plain, there is no pointwise bias, and the two kinds of spatial attention are equal.
         """
         values = dict(self) | {"distillation_rate": self.distilled / self.n_feats}
         if self.convolution == "plain":
@@ -98,9 +100,7 @@ class BsrnSpec(Spec):
     def conv3(
         self, inputs: int, outputs: int, *, stride: int = 1, padding: int = 1, plain: bool = False
     ) -> nn.Module:
-        """Builds a 3x3 convolution of the kind `convolution`, or an ordinary one if `plain` is true. Neither has
-        branches.
-        """
+        """Builds a 3x3 convolution without branches, of the kind `convolution` or, if `plain` is true, an ordinary one."""
         if plain or self.convolution == "plain":
             return nn.Conv2d(inputs, outputs, 3, stride, padding)
         point = conv(1, inputs, outputs, bias=self.pointwise_bias)
@@ -111,7 +111,7 @@ class BsrnSpec(Spec):
         return nn.Sequential(nn.Conv2d(inputs, inputs, 3, stride, padding, groups=inputs), point)
 
     def branched(self, inputs: int, outputs: int) -> nn.Module:
-        """Builds a 3x3 convolution of the kind `convolution`. The 3x3 layer inside it is of the kind `block`."""
+        """Builds a 3x3 convolution of the kind `convolution` whose inner 3x3 layer is of the kind `block`."""
         if self.convolution == "plain":
             return block_conv(self.block, inputs, outputs)
         point = conv(1, inputs, outputs, bias=self.pointwise_bias)
@@ -175,7 +175,7 @@ CHANNEL_ATTENTIONS: dict[str, Callable[[int], nn.Module]] = {
 
 
 class Block(nn.Module):
-    """ESDB: each step keeps a distilled part. The parts are fused and pass through attention. The input is added."""
+    """ESDB: each step distils a part. The parts are fused and pass through attention, and the input is added."""
 
     def __init__(self, spec: BsrnSpec) -> None:
         super().__init__()
@@ -225,9 +225,9 @@ class Bsrn(nn.Module):
 
 
 def _layers(spec: BsrnSpec, _scale: int) -> Iterator[str]:
-    """Yields the names of BSRN_arch.py and rfdnfinalB5_arch.py in the order in which `Bsrn` registers its layers.
+    """Yields the layers' names in BSRN_arch.py and rfdnfinalB5_arch.py, in the order of registration in `Bsrn`.
 
-    Yields none if the convolutions are plain: the authors' spatial attention then has no padding.
+    Yields no names if the convolutions are plain, because the authors' spatial attention then has no padding.
     """
     parts = {"blueprint": (".pw", ".dw"), "depthwise": (".dw", ".pw"), "plain": ()}[
         spec.convolution

@@ -1,8 +1,8 @@
-"""CARN and CARN-M: residual blocks in two nested cascades, in which 1x1 convolutions fuse all outputs so far.
+"""CARN and CARN-M: residual blocks in two nested cascades. In a cascade, 1x1 convolutions fuse all outputs so far.
 
 Source: Ahn et al. 2018, "Fast, Accurate, and Lightweight Super-Resolution with Cascading Residual Network", and the
-authors' code (nmhkahn/CARN-pytorch); docs/facts.md 6 lists the layers. Here a network has one scale, whereas the
-paper counts the parameters of one network with upsamplers for three scales.
+authors' code (nmhkahn/CARN-pytorch); docs/facts.md 6 lists the layers. Here a network has one scale. The paper counts
+the parameters of one network with upsamplers for three scales.
 """
 
 from collections.abc import Iterator
@@ -90,7 +90,7 @@ class ResidualBlock(nn.Module):
 
 
 class Fusions(nn.ModuleList):
-    """1x1 convolutions, each with a ReLU. Convolution i reduces i + 2 feature maps to `n_feats` channels."""
+    """1x1 convolutions, each with a ReLU. Convolution i, counted from 0, fuses i + 2 feature maps into one."""
 
     def __init__(self, n_feats: int, count: int) -> None:
         super().__init__(
@@ -101,7 +101,8 @@ class Fusions(nn.ModuleList):
 class CascadingBlock(nn.Module):
     """A cascade of residual blocks.
 
-    Each residual block after the first reads a fusion of the cascade's input and the outputs of all earlier blocks.
+    Each residual block after the first reads a fusion of the input of the cascade and the outputs of all earlier
+    blocks.
     """
 
     def __init__(self, spec: CarnSpec) -> None:

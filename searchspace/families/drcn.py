@@ -1,4 +1,4 @@
-"""DRCN: one convolution applied many times. Each application gives an image. The output is their weighted sum.
+"""DRCN: one convolution applied many times. The output is a weighted sum of one image per application.
 
 Source: Kim et al. 2016, "Deeply-Recursive Convolutional Network for Image Super-Resolution" (docs/facts.md 6). This
 implementation follows no public PyTorch code. The weights of the sum start equal, and nothing forces them to add up to

@@ -2,8 +2,8 @@
 
 Source: Tai et al. 2017, "Image Super-Resolution via Deep Recursive Residual Network" (docs/facts.md 6). The default is
 B1U25, one recursive block of 25 units. Like the public code jt827859032/DRRN-pytorch, this network has no biases and no
-batch norm, and it has a ReLU before every convolution. The ReLU of that code works in place, so its skips add activated
-features. The skips of this network add activated features only if weights of that code are loaded.
+batch norm, and it has a ReLU before every convolution. The ReLU of that code works in place, so the skips of that code
+add activated features. The skips of this network do so only after weights of that code are loaded.
 """
 
 from typing import Annotated, Literal
@@ -35,8 +35,8 @@ class DrrnSpec(Spec):
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 1
     """Number of colours that the network sees. 1: only Y, as published; Cb and Cr are upscaled bicubically. 3: RGB."""
     attention: AttentionName = "none"
-    """Attention after every application of the unit. global uses one map for all applications. Every other
-    attention has its own gate for each application."""
+    """Attention after every application of the unit. global uses one map for all applications. Every other kind has a
+    separate gate for each application."""
     residual_scaling: ScalingName = "none"
     """Learnt scaling applied to the first features, before the outputs of the unit are added to them."""
     block: BlockName = "plain"

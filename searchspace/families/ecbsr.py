@@ -114,7 +114,7 @@ def network(spec: EcbsrSpec, scale: int) -> nn.Module:
 
 
 def _published(blocks: int, feats: int, scale: int, where: str) -> Published:
-    """Returns a published row without printed counts."""
+    """Returns the row of a published network whose counts are not printed."""
     return Published(
         name=f"ECBSR-M{blocks}C{feats}",
         spec=EcbsrSpec(n_feats=feats, n_blocks=blocks),
@@ -130,14 +130,15 @@ TRAINED = ("ecb", "ecb_identity")
 EDGE_NAMES = ("sbx", "sby", "lpl")
 """The names of the edge filters in the authors' code, in the order of EDGES."""
 UNUSED = r"\.conv1x1_(sbx|sby|lpl)\.(b0|mask)$"
-"""Matches the names of the edge filters themselves and of the biases before them, which have no effect
+"""Matches the names of the constant edge filters and of the biases before them. Those biases have no effect
 (`searchspace.strategies.reparam`)."""
 
 
 def _layers(spec: EcbsrSpec, places: Sequence[str]) -> Iterator[str]:
     """Yields the names of the layers in the form for training (block ecb or ecb_identity) or in the plain form (plain).
 
-    `places` are the names of the convolutions. The bias of an edge filter is named like its layer.
+    `places` are the names of the convolutions. The entry for the bias of an edge filter is the name of the filter's
+    layer.
     """
     if spec.block not in (*TRAINED, "plain"):
         return
@@ -161,8 +162,9 @@ def _layers_on_luma(spec: EcbsrSpec, _scale: int) -> list[str]:
 
 
 def _layers_at_first(spec: EcbsrSpec, _scale: int) -> list[str]:
-    """Returns the names in the authors' first code, which splits the chain into head, body and tail and has no plain
-    form.
+    """Returns the layers' names in the authors' first code.
+
+    That code splits the chain into head, body and tail, and has no plain form.
     """
     if spec.colours != 1 or spec.block not in TRAINED:
         return []

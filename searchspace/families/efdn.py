@@ -1,4 +1,4 @@
-"""EFDN: blocks that fuse four reduced feature maps and pass them through a spatial attention.
+"""EFDN: blocks that fuse four narrowed feature maps and pass them through a spatial attention.
 
 Source: Wang 2022, "Edge-enhanced Feature Distillation Network for Efficient Super-Resolution", and the author's code
 (icandle/EFDN, models/EFDN_deploy.py and models/unitv2.py at 322cada4527dedd45370b358a2c75abcab6d2d6e). docs/facts.md 11
@@ -58,13 +58,13 @@ class EfdnSpec(Spec):
     """Knobs of EFDN. The defaults are the published network."""
 
     n_feats: Annotated[int, Field(ge=2, le=512), Search((16, 24, 32, 48))] = 48
-    """Number of channels between blocks. Inside a block, four feature maps are reduced to half this number."""
+    """Number of channels between blocks. Inside a block, four feature maps are narrowed to half of the channels."""
     n_blocks: Annotated[int, Field(ge=2, le=64), Search((2, 3, 4, 6))] = 4
-    """Number of blocks. A 1x1 convolution fuses the output of every block after the first with an earlier output."""
+    """Number of blocks. After each block but the first, a 1x1 convolution fuses its output with an earlier one."""
     block: Annotated[str, one_of(CONVOLUTIONS), Search(OWN_BLOCKS)] = "edbb"
-    """The form in which the 3x3 convolutions of the blocks train. edbb: with a 1x1 convolution and three edge filters
-    beside each. All are folded into one convolution for deployment. plain: as one convolution. repvgg, ecb and rrrb:
-    with branches from other papers. A sweep searches these three only if its file names them."""
+    """The form in which the 3x3 convolutions of the blocks train. edbb: each has a 1x1 convolution and three edge
+    filters beside it, which are folded into it for deployment. plain: one convolution. repvgg, ecb and rrrb: branches
+    from other papers. A sweep searches these three only if its file names them."""
     activation: Annotated[str, one_of(ACTIVATIONS), Search(tuple(ACTIVATIONS))] = "prelu"
     """The activation after each of the first three convolutions of a block."""
     block_attention: Annotated[str, one_of(BLOCK_ATTENTIONS), Search(tuple(BLOCK_ATTENTIONS))] = (
@@ -80,8 +80,10 @@ class EfdnSpec(Spec):
 
 
 class Block(nn.Module):
-    """A 1x1 and two 3x3 convolutions in a row. The input of the block and the output of each convolution are reduced,
-    fused and gated. The input of the block is added to the result.
+    """A 1x1 and two 3x3 convolutions in a row.
+
+    The input of the block and the output of each convolution are narrowed, fused and gated. The input of the block is
+    added to the result.
     """
 
     def __init__(self, spec: EfdnSpec) -> None:

@@ -1,4 +1,4 @@
-"""FSRCNN: narrow layers between a wide first layer and a wide last layer. A transposed convolution makes the image.
+"""FSRCNN: narrow layers between a wide first and a wide last layer. A transposed convolution computes the image.
 
 Source: Dong et al. 2016, "Accelerating the Super-Resolution Convolutional Neural Network". docs/facts.md 3.4 lists the
 layers. The original network works on the luma. The paper "Two strategies toward lightweight image super-resolution"

@@ -1,8 +1,8 @@
-"""IDN: blocks that set part of the channels aside half-way and bring them back at the end.
+"""IDN: blocks that set part of the channels aside half-way and use them again at the end.
 
 Source: Hui et al. 2018, "Fast and Accurate Single Image Super-Resolution via Information Distillation Network". The
 default is the authors' RGB version with a sub-pixel layer (Zheng222/IDN-tensorflow), because later papers compare with
-this version. docs/facts.md 6 lists the layers. The original network works on the luma.
+it. docs/facts.md 6 lists the layers. The original network works on the luma.
 """
 
 from collections.abc import Iterator
@@ -40,10 +40,10 @@ class IdnSpec(Spec):
     n_blocks: Annotated[int, Field(ge=1, le=64), Search((2, 3, 4, 6))] = 4
     """Number of distillation blocks."""
     distillation_rate: Annotated[float, Field(gt=0, lt=0.5), Search((0.125, 0.25))] = 0.25
-    """Share of the n channels that a block sets aside half-way. The resulting number of channels (d) is rounded. The
-    convolutions of a block also narrow and widen the features by d channels."""
+    """Share of the n channels that a block sets aside half-way. The number of these channels (d) is rounded to a whole
+    number. The convolutions of a block also narrow and widen the features by d channels."""
     groups: Annotated[int, Field(ge=1, le=64), Search((1, 2, 4))] = 4
-    """Number of groups in the middle convolution of each half of a block. It must divide n, n - d and n - 2d."""
+    """Number of groups in the middle convolution of each half of a block. n, n - d and n - 2d must be multiples of it."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 3
     """Number of colours that the network sees. 3: RGB. 1: only Y; Cb and Cr are upscaled bicubically."""
     attention: AttentionName = "none"
@@ -89,7 +89,7 @@ class IdnSpec(Spec):
 
 
 class Block(nn.Module):
-    """DBlock: three convolutions, a split, three more convolutions on the larger part, and a fusing 1x1 convolution."""
+    """DBlock: three convolutions, a split, three more convolutions on the larger part, and a 1x1 convolution that fuses."""
 
     def __init__(self, spec: IdnSpec) -> None:
         super().__init__()

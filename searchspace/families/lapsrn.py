@@ -1,8 +1,8 @@
 """LapSRN: each level upscales the features and the image by 2 and adds detail to the image.
 
 Source: Lai et al. 2017, "Deep Laplacian Pyramid Networks for Fast and Accurate Super-Resolution", and the released
-weights (docs/facts.md 6). The paper also trains on the images of the lower levels; this implementation returns only
-the last image. The printed 813K parameters belong to the network for x4 and exclude biases.
+weights (docs/facts.md 6). The paper also trains on the images of the lower levels. This implementation returns only the
+last image. The printed 813K parameters belong to the network for x4 and exclude biases.
 """
 
 from collections.abc import Iterator

@@ -33,8 +33,8 @@ class RcanSpec(Spec):
     block_attention: Annotated[Literal["channel", "none"], Search(("channel", "none"))] = "channel"
     """Attention inside every residual block. The published network uses channel."""
     reduction: Annotated[int, Field(ge=1, le=512), Search((4, 8, 16))] = 16
-    """Divisor for the middle layer of the channel attention inside the blocks. That layer has n_feats / reduction
-    channels, rounded down, and at least 1."""
+    """Divisor for the width of the middle layer in the blocks' channel attention. The layer has n_feats / reduction
+    channels, rounded down, but at least 1."""
     attention: AttentionName = "none"
     """Attention on the output of every residual group."""
     residual_scaling: ScalingName = "none"
@@ -46,9 +46,9 @@ class RcanSpec(Spec):
     and rrrb have more parameters in training."""
 
     def canonical(self) -> "RcanSpec":
-        """Returns the spec with one common value for all reductions that give the same number of middle channels.
+        """Returns the spec with one common `reduction` for all values that give the same number of middle channels.
 
-        Without channel attention inside the blocks, the reduction is the default.
+        If the blocks have no channel attention, `reduction` becomes the default.
         """
         reduction = self.n_feats // max(1, self.n_feats // self.reduction)
         if self.block_attention == "none":
@@ -57,7 +57,7 @@ class RcanSpec(Spec):
 
 
 class ChannelAttention(ChannelGate):
-    """Multiplies each channel of x by its weight in (0, 1)."""
+    """Multiplies each channel of (N, C, H, W) by a weight in (0, 1) that is computed from the features."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x * super().forward(x)

@@ -1,4 +1,4 @@
-"""RLFN: chains of three 3x3 convolutions with a small spatial gate, and no splits or concatenations.
+"""RLFN: chains of three 3x3 convolutions with a small spatial gate, without splits or concatenations.
 
 Source: Kong et al. 2022, "Residual Local Feature Network for Efficient Super-Resolution", and the authors' code
 (bytedance/RLFN). docs/facts.md 6 lists the layers.
@@ -60,7 +60,7 @@ class RlfnSpec(Spec):
 
 
 class SmallGate(EnhancedSpatialGate):
-    """The spatial gate of RLFN: one 3x3 convolution after the pooling instead of three."""
+    """The spatial gate of RLFN. It has one 3x3 convolution after the pooling, where the original gate has three."""
 
     traced_as_one = True
 
@@ -69,7 +69,7 @@ class SmallGate(EnhancedSpatialGate):
 
 
 class Block(nn.Module):
-    """RLFB: 3x3 convolutions with activations, the input added, a 1x1 convolution, and a spatial gate."""
+    """RLFB: 3x3 convolutions with activations, a sum with the block's input, a 1x1 convolution, and a spatial gate."""
 
     def __init__(self, spec: RlfnSpec) -> None:
         super().__init__()

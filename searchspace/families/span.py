@@ -1,4 +1,4 @@
-"""SPAN, whose blocks of three convolutions use their output as an attention map, and its successor SPANV2.
+"""SPAN and its successor SPANV2: blocks of three convolutions that use their own output as an attention map.
 
 Source: Wan et al. 2024, "Swift Parameter-free Attention Network for Efficient Super-Resolution", the authors' code
 (hongyuanyu/SPAN, basicsr/archs/span_arch.py at e19736ddab983d4787ef24d4b9c64b5e6bc5fee4), and for SPANV2
@@ -70,21 +70,21 @@ class SpanSpec(Spec):
     """The layers around the blocks. span: a convolution before them, and a 1x1 convolution after them that fuses four
     feature maps. v2: the first block reads the image, and the upsampler reads the image and the features."""
     block: Annotated[str, one_of(CONVOLUTIONS), Search(OWN_BLOCKS)] = "conv3xc"
-    """The form in which every 3x3 convolution before the upsampler trains. conv3xc: as four convolutions, which are
-    deployed as one. plain: as one. repvgg, ecb and rrrb: with branches from other papers. A sweep searches these three
-    only if its file names them."""
+    """The form in which every 3x3 convolution before the upsampler trains. conv3xc: four convolutions, which are
+    deployed as one. plain: one convolution. repvgg, ecb and rrrb: branches from other papers. A sweep searches these
+    three only if its file names them."""
     activation: Annotated[str, one_of(ACTIVATIONS), Search(tuple(ACTIVATIONS))] = "silu"
     """The activation between the convolutions of a block."""
     block_attention: Annotated[Gate, Search(("parameter_free", "guided", "none"))] = (
         "parameter_free"
     )
     """The map that multiplies the sum of a block's input x and last features f. parameter_free: sigmoid(f) - 0.5.
-    guided: a 1x1 convolution of f. guided needs the layout v2 or image_range 1, because features of a larger range grow
-    without bound."""
+    guided: a 1x1 convolution of f. guided needs the layout v2 or image_range 1, because features that start from a
+    larger range grow without bound."""
     bias: Annotated[bool, Search((True, False))] = True
-    """Whether the 3x3 convolutions before the upsampler, and the upsampler separable, have biases."""
+    """Whether the 3x3 convolutions before the upsampler have biases, and also those of the upsampler separable."""
     image_range: Annotated[Literal[1, 255], Search((1, 255))] = 255
-    """The largest value of a colour inside the network. The layout v2 ignores it."""
+    """The largest value of a colour inside the network. The layout v2 ignores this knob."""
     attention: AttentionName = "none"
     """Further attention on the output of every block."""
     residual_scaling: ScalingName = "none"
@@ -101,7 +101,7 @@ class SpanSpec(Spec):
         return self
 
     def canonical(self) -> Self:
-        """Returns the spec with defaults for knobs without effect. In layout v2, the first block has no residual."""
+        """Returns the spec with the default for each knob without effect. Only layout v2 has such knobs."""
         if self.layout == "span":
             return self
         idle = ["image_range"]
@@ -205,9 +205,9 @@ class Span(nn.Module):
 class SpanV2(nn.Module):
     """The network from (N, 3, H, W) in [0, 1] to (N, 3, sH, sW) at scale s, in the layout of SPANV2.
 
-    The upsampler reads the features and 3 s^2 channels, which a convolution computes from the image. At first, each
-    colour is repeated s^2 times, so a pixel shuffle would give the image upscaled by repetition. The convolution is
-    trained.
+    The upsampler reads the features and 3 s^2 channels, which a convolution computes from the image. The convolution
+    starts by repeating each colour s^2 times, so that a pixel shuffle of its output would give the nearest-neighbour
+    image. Training then changes its weights.
     """
 
     def __init__(self, spec: SpanSpec, scale: int) -> None:
@@ -268,7 +268,7 @@ def _layers_v2(spec: SpanSpec, _scale: int) -> Iterator[str]:
 def _rewrite(
     spec: SpanSpec, tensors: Mapping[str, Tensor], deployed: str = "eval_conv"
 ) -> Mapping[str, Tensor]:
-    """Returns the tensors of a file in the form in which `spec` trains: as branches, or folded."""
+    """Returns the tensors of a file in the form in which `spec` trains: branches or folded convolutions."""
     form = conv3xc.branches if spec.block == "conv3xc" else conv3xc.without_branches
     return form(tensors, deployed)
 

@@ -1,8 +1,8 @@
 """SwiseNet: gated blocks in two levels of cascade, and the scale-wise upsampler.
 
 Source: Zhao and Wu, SwiseNet (poster), and the authors' code Nerti98/SwiseNet. The released code does not run;
-docs/facts.md 5.1 explains how srsweep reads it. No way of reading the code gives the printed counts
-(docs/facts.md 5.2).
+docs/facts.md 5.1 explains how srsweep reads it. No interpretation of the code gives the printed counts (docs/facts.md
+5.2).
 """
 
 from collections.abc import Iterator
@@ -40,13 +40,13 @@ class SwisenetSpec(Spec):
     residual_scaling: ScalingName = "none"
     """Learnt scaling applied to the input of each of the two residual connections in every block."""
     upsampler: UpsamplerName = "scale_wise"
-    """The layers that turn the features into the upscaled image. Their convolutions are
-    weight-normalised, except transposed convolutions."""
+    """The layers that turn the features into the upscaled image. All their convolutions except transposed ones are
+    weight-normalised."""
     upsampler_groups: Annotated[int, Field(ge=1, le=64), Search((1, 2, 4))] = 4
-    """Number of groups in the upscaling convolutions of the upsampler scale_wise. It must divide n_feats."""
+    """Number of groups in the upscaling convolutions of the upsampler scale_wise. n_feats must be a multiple of it."""
     block: BlockName = "plain"
     """Kind of the depthwise 3x3 convolutions in the gated blocks. Each kind is deployed as one 3x3 convolution. repvgg,
-    ecb and rrrb train more branches."""
+    ecb and rrrb train additional branches."""
 
     @model_validator(mode="after")
     def _groups_fit(self) -> "SwisenetSpec":
@@ -127,7 +127,7 @@ class Reduction(nn.Sequential):
 class Group(nn.Module):
     """A cascade of gated blocks.
 
-    Each block after the first reads a reduction of the group's input and all earlier outputs.
+    Each block after the first reads a `Reduction` of the group's input and the outputs of all earlier blocks.
     """
 
     def __init__(self, spec: SwisenetSpec) -> None:

@@ -1,8 +1,8 @@
-"""VDSR: a deep chain of 3x3 convolutions that adds detail to the bicubically enlarged image.
+"""VDSR: a deep chain of 3x3 convolutions that adds detail to the bicubically upscaled image.
 
-Source: Kim et al. 2016, "Accurate Image Super-Resolution Using Very Deep Convolutional Networks" (docs/facts.md 6).
-The printed 665K parameters exclude biases. The public PyTorch code (twtygqyy/pytorch-vdsr) has no biases either. With
-biases there are 665,921 parameters.
+Source: Kim et al. 2016, "Accurate Image Super-Resolution Using Very Deep Convolutional Networks" (docs/facts.md 6). The
+printed 665K parameters exclude biases. The public PyTorch code (twtygqyy/pytorch-vdsr) has no biases either. With
+biases, the network has 665,921 parameters.
 """
 
 from functools import partial
@@ -33,7 +33,7 @@ class VdsrSpec(Spec):
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 1
     """Number of colours that the network sees. 1: only Y, as published; Cb and Cr are upscaled bicubically. 3: RGB."""
     block: BlockName = "plain"
-    """Kind of the convolutions. Deployed, each is one 3x3 convolution. repvgg, ecb and rrrb train more parameters."""
+    """Kind of the convolutions, deployed as one 3x3 convolution each. repvgg, ecb and rrrb train more parameters."""
 
 
 class Vdsr(nn.Module):

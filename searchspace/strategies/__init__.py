@@ -1,1 +1,1 @@
-"""Strategies: small modules that several families share. One knob chooses each of them."""
+"""Strategies: small modules that several families share. Each kind of strategy is chosen by one knob."""

@@ -1,4 +1,4 @@
-"""Sums of two paths, with or without learnt scalars, and the initialisation of deep plain networks."""
+"""Sums of two paths, with or without learnt scalars. Also the initialisation of deep plain networks."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -29,7 +29,7 @@ class AdaptiveSum(Sum):
 
 
 SUMS: dict[bool, Callable[[], Sum]] = {False: Sum, True: AdaptiveSum}
-"""The class of a sum, keyed by whether the sum has learnt scalars."""
+"""The class of a sum. The key is whether the sum has learnt scalars."""
 
 
 def spread_evenly(total: int, parts: int) -> list[range]:

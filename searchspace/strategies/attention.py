@@ -1,7 +1,7 @@
 """Attention on the outputs of a network's blocks, chosen by the knob `attention`.
 
-A network builds one `Attention` for all its blocks. From the first features, the network computes a tensor that all
-blocks share, the guide. Then the network passes the output of every block through the attention:
+A network builds one `Attention` for all its blocks. From the first features, it computes the guide, a tensor that all
+blocks share. Then it passes the output of every block through the attention:
 
     guide = self.attention.guide(first)
     for index, block in enumerate(self.blocks):
@@ -20,7 +20,7 @@ from searchspace.spec import Search, one_of
 
 
 class Attention(nn.Module):
-    """The base class of all attentions. It returns block outputs unchanged, so it also serves as attention `none`."""
+    """The base class of all attentions. It returns the outputs of blocks unchanged, so it also implements `none`."""
 
     def guide(self, first: Tensor) -> Tensor:
         """Returns the guide, a tensor computed from the first features (N, C, H, W), for all calls of `forward`."""
@@ -103,9 +103,9 @@ class SpatialGate(nn.Module):
 class EnhancedSpatialGate(nn.Module):
     """Computes a weight in (0, 1) per value, (N, C, H, W), from a map of about H / 6 x W / 6 (ESA; docs/facts.md 4).
 
-    Departure from the paper: an input with fewer than 15 rows or columns is too small for the 7x7 pooling, so the
-    pooling window shrinks to the map. An input with fewer than 3 rows or columns is too small for the strided
-    convolution, so it is first padded to 3 with zeros.
+    Departure from the paper: small inputs are accepted. An input with fewer than 15 rows or columns is too small for
+    the 7x7 pooling, so the pooling window shrinks to the map. An input with fewer than 3 rows or columns is too small
+    for the strided convolution, so it is first padded with zeros to 3.
     """
 
     def __init__(
@@ -148,12 +148,12 @@ class EnhancedSpatialGate(nn.Module):
         return self.strided(_at_least_3(squeezed))
 
     def _shrunk_for_export(self, squeezed: Tensor) -> Tensor:
-        """Returns the result of `_shrunk` with at least 7 rows and columns. The traced graph works for every image
-        size.
+        """Returns the result of `_shrunk`, padded to at least 7 rows and columns, from a graph that works for every
+        image size.
 
-        The input is padded by two zeros on each side, so that the convolution accepts every size. Then the first and
-        last rows and columns of its output are dropped. A map smaller than the pooling window is padded with copies of
-        its border, which do not change a maximum.
+        The input is padded by two zeros on each side, so that the convolution accepts every size. The first and last
+        row and column of the convolution's output are then dropped. A map smaller than the pooling window is padded
+        with copies of its border, which do not change a maximum.
         """
         small = self.strided(F.pad(squeezed, (2, 2, 2, 2)))
         for axis in (2, 3):

@@ -1,8 +1,8 @@
 """Convolutions that train with several linear branches and are deployed as one 3x3 convolution.
 
-All branches are linear, so their kernels add up to one 3x3 kernel. Training also computes this kernel and applies it to
-the features. This takes fewer Mult-Adds and less memory than applying each branch. Autograd passes the gradient on to
-the branches. The result equals the sum of the branches up to rounding.
+All branches are linear, so their kernels add up to one 3x3 kernel. Training computes this kernel, too, and applies only
+this kernel to the features. This takes fewer Mult-Adds and less memory than applying each branch. Autograd passes the
+gradient on to the branches. The result equals the sum of the branches up to rounding.
 """
 
 import copy
@@ -24,8 +24,7 @@ class Branched(Folding):
     """A 3x3 convolution with zero padding whose kernel is computed from branches. Maps (N, I, H, W) to (N, O, H, W)."""
 
     traced_as_one = True
-    """`sweeps.train.fast_cpu.graph_rewrites` takes the layer as one operator, because the layer's forward pass depends
-    on the device."""
+    """Makes tracers treat the layer as one operator, because the layer's forward pass depends on the device."""
 
     def __init__(
         self, in_channels: int, out_channels: int, *, groups: int = 1, bias: bool = True
@@ -81,7 +80,7 @@ def plain(in_channels: int, out_channels: int, bias: bool = True) -> nn.Conv2d:
 
 
 def at_centre(weight: Tensor) -> Tensor:
-    """Returns the 3x3 kernel (..., 3, 3) that does what the 1x1 kernel `weight`, (..., 1, 1), does."""
+    """Returns the 3x3 kernel (..., 3, 3) that is equivalent to the 1x1 kernel `weight`, (..., 1, 1)."""
     return F.pad(weight, (1, 1, 1, 1))
 
 

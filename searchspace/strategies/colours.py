@@ -14,9 +14,9 @@ RED, GREEN, BLUE = 0.299, 0.587, 0.114
 
 
 class Centred(nn.Module):
-    """Subtracts the mean colour of DIV2K from colours in [0, 1] and doubles the difference, as WDSR and AWSRN do.
+    """Subtracts the mean colour of DIV2K from colours in [0, 1] and doubles the result, as WDSR and AWSRN do.
 
-    The result lies about in [-1, 1]. The authors compute (255 x - 255 mean) / 127.5, which is the same number
+    The result lies roughly in [-1, 1]. The authors compute (255 x - 255 mean) / 127.5, which is the same number
     (docs/facts.md 2.7, 6). The mean is not in the state dict, because the authors' checkpoints lack it.
     """
 
@@ -40,8 +40,8 @@ class Centred(nn.Module):
 class OnLuma(nn.Module):
     """A network from RGB to RGB that applies `network` to Y and MATLAB's bicubic upscaling to Cb and Cr.
 
-    Neither the interpolation nor the colour conversion has a convolution, so a network that was published on the Y
-    channel keeps its published counts.
+    Neither the upscaling nor the colour conversion has a convolution. A network published on the Y channel therefore
+    keeps its published counts.
     """
 
     def __init__(self, network: nn.Module, scale: int) -> None:
@@ -63,9 +63,7 @@ def on_colours(network: nn.Module, colours: int, scale: int) -> nn.Module:
 
 
 def take_colours_up_to_1(built: nn.Module) -> None:
-    """Sets the factor `largest` of each part to 1. The network then works on colours up to 1, as some forks of its code
-    do.
-    """
+    """Sets the factor `largest` of each part to 1, so that the network works on colours up to 1 like some public forks."""
     for part in built.modules():
         if hasattr(part, "largest"):
             part.largest = 1.0  # type: ignore[assignment]

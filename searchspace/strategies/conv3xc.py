@@ -5,8 +5,8 @@ authors pad the input of the first 1x1 convolution with zeros, so that its bias 
 convolution reads. Therefore the folded convolution is exact at the border too.
 
 A checkpoint of this code holds the branches (`sk`, `conv.0` to `conv.2`), the folded convolution (`eval_conv`), or
-both. The code computes `eval_conv` from the branches before it uses this convolution. So the branches take precedence
-in a file that has both.
+both. The code computes `eval_conv` from the branches before it uses `eval_conv`. In a file that has both, the branches
+therefore take precedence.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,9 @@ BRANCHES = ("sk", "conv.0", "conv.1", "conv.2")
 
 
 class Conv3XC(Branched):
-    """A 3x3 convolution from I to O channels that trains as 1x1, 3x3 and 1x1 convolutions plus a 1x1 convolution."""
+    """A 3x3 convolution from I to O channels that trains as a chain of 1x1, 3x3 and 1x1, plus a 1x1 convolution beside
+    it.
+    """
 
     def __init__(self, in_channels: int, out_channels: int, bias: bool = True) -> None:
         super().__init__(in_channels, out_channels, bias=bias)
@@ -54,17 +56,20 @@ def chained(first: Tensor, second: Tensor, third: Tensor) -> Tensor:
 def chained_bias(
     first: Tensor | None, second: Tensor, second_bias: Tensor | None, third: Tensor
 ) -> Tensor | None:
-    """Returns what the biases of the first two convolutions add to each output channel, (O,), or None without biases."""
+    """Returns what the biases of the first two convolutions add to the output channels, (O,).
+
+    None if there are no biases.
+    """
     if first is None or second_bias is None:
         return None
     return third.flatten(1) @ (second.sum((2, 3)) @ first + second_bias)
 
 
 def unfolded(weight: Tensor, bias: Tensor | None) -> dict[str, Tensor]:
-    """Returns tensors of a `Conv3XC` that computes what the 3x3 convolution (`weight`, `bias`) computes.
+    """Returns the tensors of a `Conv3XC` that is equivalent to the 3x3 convolution (`weight`, `bias`).
 
-    The inner channels are copies of the channels outside, and only the first copy contributes. The result is exact.
-    After the first training step, every weight has a gradient.
+    The inner channels are copies of the outer channels, and only the first copy contributes. The result is exact. After
+    the first training step, every weight has a gradient.
     """
     outer, inner = weight.shape[:2]
     first = torch.eye(inner, dtype=weight.dtype).repeat(GAIN, 1)
@@ -84,9 +89,9 @@ def unfolded(weight: Tensor, bias: Tensor | None) -> dict[str, Tensor]:
 
 
 def branches(stored: Mapping[str, Tensor], deployed: str = "eval_conv") -> dict[str, Tensor]:
-    """Returns the tensors of a file with every folded convolution, named `deployed`, replaced by its branches.
+    """Returns the tensors of a file, where each folded convolution, named `deployed`, is replaced by its branches.
 
-    Where the file has the branches as well, they are kept and the folded convolution is dropped.
+    If the file also has the branches, they are kept and the folded convolution is dropped.
     """
     tensors: dict[str, Tensor] = {}
     for name, tensor in stored.items():
@@ -102,7 +107,9 @@ def branches(stored: Mapping[str, Tensor], deployed: str = "eval_conv") -> dict[
 def without_branches(
     stored: Mapping[str, Tensor], deployed: str = "eval_conv"
 ) -> dict[str, Tensor]:
-    """Returns the tensors of a file with the branches of every layer replaced by the folded convolution, `deployed`."""
+    """Returns the tensors of a file, where the branches of each layer are replaced by the folded convolution,
+    `deployed`.
+    """
     layers = {name.removesuffix("sk.weight") for name in stored if name.endswith("sk.weight")}
     whole = {layer for layer in layers if all(f"{layer}{p}.weight" in stored for p in BRANCHES)}
     parts = {

@@ -1,8 +1,8 @@
 """The re-parameterised convolution of EFDN: a 3x3 convolution, a 1x1 convolution, and three edge filters.
 
-Source: icandle/EFDN, models/unitv2.py at 322cada4527dedd45370b358a2c75abcab6d2d6e, class EDBB, with its default
-arguments: without a branch that returns the input, and without a branch of 1x1 and 3x3 convolutions. Each edge branch
-is a 1x1 convolution and a fixed 3x3 filter for each channel (Sobel in x, Sobel in y, Laplace) with a learnt factor.
+Source: icandle/EFDN, models/unitv2.py at 322cada4527dedd45370b358a2c75abcab6d2d6e, class EDBB. With its default
+arguments, it has no identity branch and no branch of 1x1 and 3x3 convolutions. Each edge branch is a 1x1 convolution
+and a fixed 3x3 filter for each channel (Sobel in x, Sobel in y, Laplace) with a learnt factor.
 
 Departure from the code: the 1x1 convolutions before the filters have no bias. In the code, they have a bias, which also
 fills the border that the filter reads. That bias has no effect, because the taps of every filter add up to 0.
@@ -46,10 +46,10 @@ class EdgeConv(Branched):
 
 
 def unfolded(weight: Tensor, bias: Tensor) -> dict[str, Tensor]:
-    """Returns tensors of an `EdgeConv` that computes what the 3x3 convolution (`weight`, `bias`) computes.
+    """Returns the tensors of an `EdgeConv` that is equivalent to the 3x3 convolution (`weight`, `bias`).
 
-    The branches beside the 3x3 convolution start at zero: the 1x1 convolution, and the factors of the edge filters.
-    The 1x1 convolutions before the edge filters pass the channels through, so that the factors have a gradient.
+    The 1x1 convolution and the factors of the edge filters start at zero. The 1x1 convolutions before the edge filters
+    start as the identity, so that the factors have a gradient.
     """
     outer, inner = weight.shape[:2]
     eye = torch.eye(outer, inner, dtype=weight.dtype)[..., None, None]
@@ -69,7 +69,7 @@ def unfolded(weight: Tensor, bias: Tensor) -> dict[str, Tensor]:
 
 
 def branches(stored: Mapping[str, Tensor], deployed: str = "rep_conv") -> dict[str, Tensor]:
-    """Returns the tensors of a file with every folded convolution, named `deployed`, replaced by its branches."""
+    """Returns the tensors of a file, where each folded convolution, named `deployed`, is replaced by its branches."""
     tensors: dict[str, Tensor] = {}
     for name, tensor in stored.items():
         layer, _, kind = name.rpartition(".")

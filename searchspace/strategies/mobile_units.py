@@ -1,7 +1,7 @@
 """Units of mobile networks, chosen by the knob `unit`. A unit maps (N, C, H, W) to (N, C, H, W) and has no biases.
 
-Source: MobileNet, MobileNetV2, ShuffleNet and ShuffleNetV2, in the variants that give the counts in Table 1 of MSSN,
-and the mobile adaptive weighted residual unit of MSSN, mawru for short (docs/facts.md 2.1, 2.5).
+Sources: MobileNet, MobileNetV2, ShuffleNet and ShuffleNetV2, in the variants that give the counts in Table 1 of MSSN.
+The unit mawru is the mobile adaptive weighted residual unit of MSSN (docs/facts.md 2.1, 2.5).
 """
 
 from collections.abc import Callable
@@ -90,7 +90,7 @@ def mobilenet_v1(shape: UnitShape) -> nn.Module:
 
 
 def mobilenet_v2(shape: UnitShape) -> nn.Module:
-    """Builds an expanding 1x1, a depthwise 3x3 and a linear 1x1 convolution, whose output is added to the input."""
+    """Builds an expanding 1x1, a depthwise 3x3 and a linear 1x1 convolution. The input is added to their output."""
     return ResidualUnit(shape, _inverted_residual(shape), adaptive=False)
 
 

@@ -1,18 +1,18 @@
-"""Re-parameterised 3x3 convolutions, chosen by the knob `block`: more parameters in training, one convolution deployed.
+"""Re-parameterised 3x3 convolutions, chosen by the knob `block`. They have more parameters only in training.
 
 A block has several branches. All branches are linear, so their sum is one 3x3 convolution. Training computes the kernel
 of this convolution from the parameters of the branches in every step, and then convolves once. Gradients reach the
-parameters of every branch as if each branch had been applied to the image, but the additional work is done on kernels
-and does not grow with the image. `searchspace.layers.deployed` replaces the block by the convolution itself.
+parameters of every branch as if each branch had been applied to the image. The additional work is on kernels, so it
+does not grow with the image. `searchspace.layers.deployed` replaces the block by the convolution itself.
 
-In ECBSR and FMEN, a 1x1 convolution with a bias precedes a 3x3 convolution, whose padding holds this bias. The two fold
-exactly into one only with such padding. The block computes the same function. Its single convolution pads the input
-with zeros, which the 1x1 convolution would turn into its bias.
+In ECBSR and FMEN, a 1x1 convolution with a bias precedes a 3x3 convolution. The padding of the 3x3 convolution holds
+this bias, because only then do the two fold exactly into one. The block computes the same function: its single
+convolution pads the input with zeros, and the 1x1 convolution would map these zeros to its bias.
 
-A block starts with the kernel and the bias that a plain convolution would have had, because one of its branches takes up
-the difference. With the same seed, a network therefore computes the same image before its first step, whatever its
-block. Departure from the sources: their branches start independently of each other, so the fixed identities of `repvgg`
-and `rrrb` would double the features in every residual block of a host.
+A block starts with the kernel and the bias of a plain convolution with the same seed, because one branch is adjusted by
+the difference. Before its first step, a network therefore computes the same image with every kind of block. Departure
+from the sources: their branches start independently of each other. The identities of `repvgg` and `rrrb` would then
+double the features in every residual block of a host.
 
 Sources:
 - repvgg: DingXiaoH/RepVGG, repvgg.py, commit 022edbe. Here without batch norm, which the hosts do not have either. The
@@ -63,7 +63,7 @@ class Reparameterised(Branched):
         raise NotImplementedError
 
     def add_to_kernel(self, difference: Tensor) -> None:
-        """Changes a branch in place so that `kernel` grows by `difference` (C', C / groups, 3, 3)."""
+        """Changes a branch in place so that `difference` (C', C / groups, 3, 3) is added to the result of `kernel`."""
         raise NotImplementedError
 
     @torch.no_grad()
@@ -91,8 +91,9 @@ class Reparameterised(Branched):
         return torch.einsum("gomyx,gmi->goiyx", *both).flatten(0, 1)
 
     def of_constant(self, kernel: Tensor, constant: Tensor) -> Tensor:
-        """Returns the outputs (O,) of a convolution with `kernel` (O, M / groups, 3, 3) for an image of `constant`
-        colour (M,).
+        """Returns the output (O,) of a convolution for a constant image.
+
+        `kernel` is (O, M / groups, 3, 3), `constant` is (M,).
         """
         both = (self.by_group(kernel.sum((2, 3))), self.by_group(constant))
         return torch.einsum("gom,gm->go", *both).flatten()
@@ -112,7 +113,7 @@ class RepVgg(Reparameterised):
         self.identity = nn.Parameter(torch.ones(self.out_channels)) if has_identity else None
 
     def _kernel(self) -> Kernel:
-        """Returns the 3x3 kernel, to whose centre the 1x1 kernel and the factors of the identity are added."""
+        """Returns the 3x3 kernel plus, at its centre, the 1x1 kernel and the factors of the identity."""
         centre = self.point
         if self.identity is not None:
             channels = self.in_channels // self.groups
@@ -153,7 +154,7 @@ class Edge(nn.Module):
 
 
 class Ecb(Reparameterised):
-    """ECB: a 3x3 convolution, an expanding 1x1 and a squeezing 3x3 convolution, and three edge filters, summed."""
+    """ECB: the sum of a 3x3 convolution, an expanding 1x1 with a squeezing 3x3 convolution, and three edge filters."""
 
     def make_branches(self, bias: bool) -> None:
         """Registers the branches in the order of the authors' code."""
@@ -194,8 +195,9 @@ class Ecb(Reparameterised):
 class Rrrb(Reparameterised):
     """RRRB: x + reduce(e + 3x3 convolution of e), where e = expand(x). The skip of x exists only if C' = C.
 
-    expand and reduce are 1x1 convolutions, and e has C + C' channels. Before the first step, part of e is the input, and
-    reduce passes the last C' channels on. So one piece of the 3x3 kernel maps the input to the output.
+    expand and reduce are 1x1 convolutions, and e has C + C' channels. Before the first step, the first C channels of e
+    are the input, and reduce passes on the last C' channels. One piece of the 3x3 kernel therefore maps the input to
+    the output.
     """
 
     def make_branches(self, bias: bool) -> None:
@@ -236,9 +238,7 @@ class Rrrb(Reparameterised):
         return weight, bias
 
     def add_to_kernel(self, difference: Tensor) -> None:
-        """Adds `difference` to the piece of the 3x3 kernel that maps the input to the output. Valid before the first
-        step.
-        """
+        """Adds `difference` to the piece of the 3x3 kernel that maps input to output. Valid only before the first step."""
         inputs = self.in_channels // self.groups
         self.by_group(self.inner)[:, inputs:, :inputs].add_(self.by_group(difference))
 
@@ -255,7 +255,7 @@ BLOCKS: dict[str, Callable[[int, int, int, bool], nn.Module]] = {
 }
 """The builder for each value of the knob `block`. A builder takes (channels in, channels out, groups, bias)."""
 BlockName = Annotated[str, one_of(BLOCKS), Search(tuple(BLOCKS), only_if_named=True)]
-"""The type of the knob `block`. A sweep tries all names if its file says `block: auto`."""
+"""The type of the knob `block`. If a sweep file says `block: auto`, the sweep tries all names."""
 
 
 def check_normalised_once(block: str, weight_norm: bool) -> None:

@@ -52,8 +52,8 @@ class NearestConv(nn.Sequential):
 class MultiKernelShuffle(nn.Module):
     """Convolutions of several kernel sizes to 3 s^2 channels, a weighted sum of their outputs, and one pixel shuffle.
 
-    The weights of the sum are learnt scalars, which start at one over the number of kernels. Source: AWSRN,
-    which calls this upsampler AWMS (docs/facts.md 6).
+    The weights of the sum are learnt scalars that start at 1 / (number of kernels). Source: AWSRN, which calls this
+    upsampler AWMS (docs/facts.md 6).
     """
 
     paths = ("convs.*",)
@@ -82,16 +82,16 @@ class MultiKernelShuffle(nn.Module):
 
 
 class ScaleWise(nn.Module):
-    """The sum of three images, computed by branches at s + 1 times, s times and half the input size.
+    """The sum of three images. Their branches work at s + 1 times, s times and half the input size.
 
     A branch consists of a convolution, a ReLU, a pixel shuffle or unshuffle, a bicubic resize to s times the input
     size, and a convolution to colours. The branch at s times the input size needs no resize. Every convolution is
     weight-normalised.
 
     Source: SwiseNet, which calls this upsampler SUM. The released code does not run; docs/facts.md 5.1 explains how
-    srsweep reads it. This class departs from the code twice. If `groups` does not divide `channels`, it uses the
-    greatest common divisor of the two numbers. If the input has an odd number of rows or columns, it pads the input
-    of the branch at half size and crops the image of this branch.
+    srsweep reads it. This class departs from the code twice. If `channels` is not a multiple of `groups`, it uses the
+    greatest common divisor of the two numbers as the number of groups. If the input has an odd number of rows or
+    columns, it pads the input of the half-size branch and crops the image of this branch.
     """
 
     paths = ("exits.*",)

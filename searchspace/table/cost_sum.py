@@ -3,8 +3,8 @@
 This continues the example of `searchspace.table.cost_parts`: cost(n, b, k) = P(n, b) + Q(n, k) - PQ(n). The grid has
 n in (4, 8), b from 1 to 10, and k in (1, 3).
 
-P(n, b) is needed for every b. But all body layers cost equally much, so for each n the cost P is a straight line in b,
-and two counted networks determine this line. With k = 1 they have these parameters:
+P(n, b) is needed for every b. But all body layers have equal costs. For each n, the cost P is therefore a straight line
+in b, and two counted networks determine this line. With k = 1 they have these parameters:
 
     n    b = 1    b = 2
     4      320      468
@@ -43,9 +43,9 @@ from searchspace.table.cost_parts import Levels, Parts
 from searchspace.table.knob_functions import MAX_ENTRIES, Field, Ints, TableTooLarge
 
 MAX_ARRAY = 2_000_000
-"""The largest number of entries in one array."""
+"""Maximum number of entries in one array."""
 UNKNOWN = -(2**57)
-"""Stands for a cost that no small network determines. The number is so low that any sum that contains it is negative."""
+"""Stands for a cost that no small network determines. It is low enough to make every sum that contains it negative."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,8 @@ class Composition:
     quantities: Mapping[str, Field]
     """For each quantity (a knob, or a property of the spec), a table of its values over the grid."""
     arrays: Mapping[tuple[str, ...], Ints]
-    """The arrays, keyed by the names of their quantities. An array has one axis per quantity and a last axis over costs."""
+    """The arrays. Each key holds the names of an array's quantities. An array has one axis per quantity and a last axis
+    over costs."""
     num_counted: int
     """Number of small networks that were counted."""
 
@@ -118,7 +119,7 @@ class _Piece:
     names: tuple[str, ...]
     coefficient: int
     nodes: Mapping[str, range]
-    """For each knob that repeats layers, the numbers of repetitions with which networks are counted."""
+    """For each knob that repeats layers, the numbers of repetitions of the counted networks."""
     shape: tuple[int, ...]
     """For each quantity, the number of its nodes if it has nodes, otherwise the number of its values."""
     networks: list[Spec | None]
@@ -175,10 +176,10 @@ def _along(axis: int, weights: Ints, array: Ints) -> Ints:
 
 
 def _interpolation(values: Sequence[int], nodes: range) -> Ints:
-    """Returns the weights (values, nodes) that evaluate the polynomial through the nodes at each of `values`.
+    """Returns the weights (values, nodes) with which the costs at `nodes` give the costs at `values`.
 
-    The cost at a value is the sum of weight times cost over the nodes. The nodes are consecutive numbers, so all weights
-    are whole numbers. For the value 10, nodes 1 and 2 have the weights -8 and 9.
+    The weights evaluate the polynomial through the costs at the nodes. The nodes are consecutive numbers, so all
+    weights are whole numbers. For the value 10, nodes 1 and 2 have the weights -8 and 9.
     """
 
     def weight(value: int, node: int) -> int:

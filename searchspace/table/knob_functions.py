@@ -1,8 +1,8 @@
-"""Tabulates functions of a spec over the few knobs that they depend on.
+"""Tabulates functions of a spec. Each table covers only the knobs that its function depends on.
 
 The space of a family is a grid: a combination of knob values is written as one digit per knob. Its validity, and each
-value of its canonical spec, are functions of these digits. Most of these functions depend on only a few digits. So a
-small table of each function is enough for all combinations.
+value of its canonical spec, are functions of these digits. Most of these functions depend on only a few digits, so a
+small table of each function covers all combinations.
 
 This continues the example of `searchspace.table.cost_parts`. The grid has n in (4, 8), b from 1 to 10, and k in (1, 3):
 2 * 10 * 2 = 40 combinations. Suppose that the toy family also refuses networks with n b > 64.
@@ -12,10 +12,10 @@ Combinations are numbered from 0. The digit of a knob is the index of its value.
     27 = (1 * 10 + 3) * 2 + 1    digits (1, 3, 1)    n = 8, b = 4, k = 3
     37 = (1 * 10 + 8) * 2 + 1    digits (1, 8, 1)    n = 8, b = 9, k = 3
 
-`dependencies` changes one digit at a time in random combinations. It finds that validity depends on the digits of n
-and b, but not on the digit of k. So `tabulate` makes a table of 2 * 10 = 20 entries instead of 40. Two of the 20 entries
-are invalid: n = 8 with b = 9, and n = 8 with b = 10. `Field.look_up` reads entry 1 * 10 + 8 = 18 for combination 37,
-which is therefore invalid. In the whole grid 4 combinations are invalid and 36 are networks.
+`dependencies` changes one digit at a time in random combinations. It finds that validity depends on the digits of n and
+b, but not on the digit of k. So `tabulate` makes a table of 2 * 10 = 20 entries instead of 40. Two of the 20 entries
+are invalid: n = 8 with b = 9, and n = 8 with b = 10. `Field.look_up` reads entry 1 * 10 + 8 = 18 for combination 37, so
+this combination is invalid. In the whole grid 4 combinations are invalid and 36 are networks.
 """
 
 import itertools
@@ -37,11 +37,11 @@ from searchspace.spec import Spec
 Ints = NDArray[np.int64]
 
 PROBES = 200
-"""Number of random combinations in which `dependencies` changes every digit once."""
+"""Number of random combinations that `dependencies` draws. In each, it changes one digit at a time."""
 COMPLETIONS = 64
 """Number of attempts to find a valid combination for a table entry. If all fail, the entry counts as invalid."""
 MAX_ENTRIES = 50_000
-"""The largest number of entries in the table of one function."""
+"""Maximum number of entries in the table of one function."""
 
 
 class TableTooLarge(UserError):  # noqa: N818 - the name says what happened
@@ -73,9 +73,9 @@ class Grid:
         return digits[::-1]
 
     def spec(self, digits: Sequence[int]) -> Spec | None:
-        """Returns the spec of the combination with these digits, or None if its knobs do not fit together.
+        """Returns the spec of the combination with these digits, or None if its knobs are not valid together.
 
-        Whether its recipe is valid does not matter.
+        The recipe is not checked.
         """
         try:
             return self.part.family.spec.model_validate(self.part.written(self.choice(digits)))
@@ -113,7 +113,7 @@ class Grid:
     def written(self, name: str) -> "Field":
         """Returns a table of the value of knob `name` in all combinations, including invalid combinations.
 
-        The knob has its default value where its conditions do not hold.
+        Where its conditions do not hold, the knob has its default value.
         """
         names = [dimension.name for dimension in self.part.dimensions]
         places = tuple(sorted(names.index(each) for each in self._deciding(name)))
@@ -157,7 +157,7 @@ Aspects = Mapping[str, Hashable]
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """A function of the combinations of a grid, as a table over the digits that the function depends on."""
+    """A function of the combinations of a grid, stored as a table over the digits that it depends on."""
 
     places: tuple[int, ...]
     """The indices of the knobs whose digits the function depends on."""
@@ -169,7 +169,7 @@ class Field:
     """For each index in `places`, the number of values of this knob."""
 
     def look_up(self, digits: Sequence[Ints]) -> Ints:
-        """Returns for N combinations the indices (N,) of the function's values in `values`, or -1 if invalid.
+        """Returns the indices (N,) in `values` of the function's values for N combinations, with -1 for invalid ones.
 
         `digits` holds one array (N,) for every knob of the grid.
         """
@@ -182,7 +182,7 @@ class Field:
 def dependencies(
     grid: Grid, aspects: Callable[[Spec], Aspects], random: Random, probes: int = PROBES
 ) -> dict[str, tuple[int, ...]]:
-    """Returns for each aspect the indices of the knobs that it depends on. An aspect that never changes has no key.
+    """Returns the indices of the knobs that each aspect depends on. An aspect that never changes has no key.
 
     The key 'valid' holds the indices of the knobs that validity depends on. The function changes one knob at a time in
     `probes` random combinations, so it may miss a rare effect.
@@ -209,8 +209,9 @@ def tabulate(
 ) -> Field:
     """Tabulates `function` over all combinations of the digits at the indices `places`.
 
-    `function` must return None if its spec is None, that is, if a combination is invalid. All other digits take any
-    values that make the combination valid. Raises TableTooLarge if the table would have more than MAX_ENTRIES entries.
+    `function` must return None if its argument is None, that is, if a combination is invalid. The digits at other
+    indices take any values that make the combination valid. Raises TableTooLarge if the table would have more than
+    MAX_ENTRIES entries.
     """
     radices = tuple(grid.radices[place] for place in places)
     if math.prod(radices) > MAX_ENTRIES:
@@ -235,7 +236,7 @@ def _completed(
     chosen: Mapping[int, int],
     random: Random,
 ) -> Hashable:
-    """Returns the value of `function` for a valid combination with the digits `chosen`, or None if no try finds one."""
+    """Returns the value of `function` for a valid combination with the digits `chosen`, or None if none is found."""
     for attempt in range(COMPLETIONS):
         digits = [0] * len(grid.radices) if attempt == 0 else grid.random_digits(random)
         for place, digit in chosen.items():

@@ -1,7 +1,7 @@
 """The rules by which papers count parameters and Mult-Adds (docs/facts.md 0), applied to the network itself.
 
-srsweep counts all networks by one rule. It counts by the rule of a paper only to check the numbers that the
-paper prints.
+srsweep counts all networks by its own rule. It uses the rule of a paper only to check the numbers that this paper
+prints.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from searchspace.cost.counting.subject import Subject, trace
 from searchspace.family import Convention
 
 MEAN_SHIFT_PARAMS = 24
-"""Parameters of two 1x1 convolutions from 3 to 3 colours, with biases. Some papers count the mean shifts in this way."""
+"""Parameters of the two mean shifts in papers that count each as a 1x1 convolution from 3 to 3 colours with a bias."""
 
 
 def _weights(network: nn.Module) -> int:
@@ -29,7 +29,7 @@ def _trained(network: nn.Module) -> int:
 
 
 def _three_scales(subject: Subject, count: Callable[[nn.Module], int]) -> int:
-    """Counts one network for x2, x3 and x4, whose scales share everything except `upsample` (CARN, docs/facts.md 6)."""
+    """Counts one network for x2, x3 and x4. The three scales share all layers except `upsample` (CARN, docs/facts.md 6)."""
     assert subject.at_scale is not None
     with torch.device("meta"):
         others = [subject.at_scale(scale) for scale in (2, 3, 4)]
@@ -55,7 +55,7 @@ def _multadds_with_mean_shift(subject: Subject) -> int:
 
 
 def _multadds_exact_third(subject: Subject) -> int:
-    """Counts the Mult-Adds for exactly 921,600 / 9 input pixels at x3, as some papers do, instead of 426x240 pixels."""
+    """Counts the Mult-Adds for exactly 921,600 / s^2 input pixels at scale s, as some papers do. Only x3 differs."""
     rows, columns = subject.low_res
     scale = 720 // rows
     pixels = Fraction(720 * 1280, scale**2)

@@ -18,9 +18,9 @@ COUNTED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 def thop_multadds(network: nn.Module, low_res: Tensor) -> int:
     """Returns the multiply-accumulates that thop counts in the convolutions and linear layers of `network`.
 
-    `low_res` is an input (N, 3, H, W). thop recognises layers by their exact type. It sees neither functional calls nor
+    `low_res` is an input (N, 3, H, W). thop recognises layers by their exact type, so it misses functional calls and
     matrix products. Its counts for norms, PReLU, leaky ReLU, pooling and interpolation are set to zero, because papers
-    do not count these layers. thop processes a copy of `network`, because it leaves buffers in every module.
+    do not count these layers. thop leaves buffers in every module, so it gets a copy of `network`.
     """
     with warnings.catch_warnings():
         # thop imports distutils, and Python 3.11 warns that it is deprecated.

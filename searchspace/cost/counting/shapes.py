@@ -1,7 +1,7 @@
-"""Computes the shapes that operators return on the meta device, faster than torch does.
+"""Computes the shapes of operators' results on the meta device, faster than torch does.
 
-torch takes about a millisecond for each operator. The functions here cover only common arguments. For all other
-arguments they return None. Then torch computes the shape, or raises an error if the network cannot run.
+torch takes about a millisecond for each operator. The functions here cover only common arguments and return None for
+all others. torch then computes the shape, or raises an error if the network cannot run.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +15,7 @@ aten = torch.ops.aten
 
 
 def worked_out(func: Any, args: tuple[Any, ...]) -> Any:
-    """Returns the result of the operator `func` as one or several empty tensors on the meta device.
+    """Returns the result of the operator `func`: one or several tensors on the meta device, without values.
 
     Returns None if torch must compute the result. Raises RuntimeError if a transposed convolution gets the wrong number
     of channels.
@@ -145,7 +145,7 @@ def _resized_shape(x: Tensor, size: list[int], *rest: Any) -> list[int] | None:
 def _pooled_shape(
     x: Tensor, kernel: list[int], stride: list[int] | None = None, *rest: Any
 ) -> list[int] | None:
-    """Returns the shape after pooling without padding. Returns None for other arguments and for too large a window."""
+    """Returns the shape after pooling without padding. Returns None for other arguments, or if the window is too large."""
     steps = stride or kernel
     if rest or x.dim() != 4 or len(kernel) != 2 or len(steps) != 2 or min(*kernel, *steps) < 1:
         return None

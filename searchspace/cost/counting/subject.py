@@ -49,16 +49,16 @@ class Trace:
     operators: list[Operator] = field(default_factory=list)
     """The convolutions and matrix products in the order in which they ran."""
     peak_bytes: int = 0
-    """The largest total size in bytes of the input and the activations that existed at the same time."""
+    """The peak memory of the input and the activations, in bytes."""
     others: list[tuple[str, int]] = field(default_factory=list)
-    """All other operators that read or write elements, in the order in which they ran. Each entry holds the name in
-    aten, without the underscore of in-place operators, and the size in elements of the largest tensor that is read or
-    written."""
+    """All other operators that read or write elements, in the order in which they ran. Each entry is (name, elements).
+    The name is that of aten, without the underscore of in-place operators. The elements are those of the largest tensor
+    that the operator reads or writes."""
 
 
 @dataclass(kw_only=True)
 class Subject:
-    """A network on the meta device, and the size of the input image for which its costs are counted."""
+    """A network on the meta device whose costs are counted, and the size of the input image to count them for."""
 
     network: nn.Module
     """The network as training builds it: weight norm and `Folding` layers are not folded."""
@@ -98,9 +98,9 @@ def trace(network: nn.Module, low_res: Tensor) -> Trace:
 
 
 def _sharing(module: nn.Module, known: dict[int, nn.Module] | None = None) -> nn.Module:
-    """Returns a copy of `module` and its children that shares tensors with the original.
+    """Returns a copy of `module` and its children. The copy shares its tensors with the original.
 
-    If a child of the copy is replaced, the original does not change.
+    Replacing a child of the copy does not change the original.
     """
     known = {} if known is None else known
     if id(module) not in known:
@@ -115,10 +115,10 @@ def _sharing(module: nn.Module, known: dict[int, nn.Module] | None = None) -> nn
 
 
 class Unfilled(TorchFunctionMode):
-    """A context in which initialisers do nothing. Tensors on the meta device hold no values that could be initialised.
+    """A context in which initialisers do nothing, because tensors on the meta device hold no values.
 
-    Outside this context, torch runs the initialisers in Python. The initialisers take twice as long as all other work,
-    and load torch's compiler.
+    Outside this context, torch runs the initialisers in Python. They take twice as long as all other work and load
+    torch's compiler.
     """
 
     def __torch_function__(

@@ -19,9 +19,9 @@ class Layout(NamedTuple):
 
 
 def parse_layout(text: str) -> Layout:
-    """Parses a layout such as '3-3-3-3-2/3-3-3-3'. Each number counts the residual blocks of one local block.
+    """Parses a layout such as '3-3-3-3-2/3-3-3-3'. Each number is the number of residual blocks in one local block.
 
-    The local blocks of the encoder come before the slash, and the local blocks of the decoder come after it.
+    The numbers before the slash belong to the encoder, and those after it to the decoder.
 
     Raises ValueError if `text` is not a layout.
     """
@@ -43,19 +43,20 @@ def parse_layout(text: str) -> Layout:
 
 
 def _digits(text: str) -> int:
-    """Parses a number written in plain digits. int() would also accept '1_0'."""
+    """Parses a number of ASCII digits. int() would also accept '1_0'."""
     if not (text.isascii() and text.isdigit()):
         raise ValueError(text)
     return int(text)
 
 
 def spread(num_blocks: int, local_blocks: int) -> Layout:
-    """Spreads `num_blocks` residual blocks over `local_blocks` local blocks in the encoder and one fewer in the decoder.
+    """Spreads `num_blocks` residual blocks over `local_blocks` local blocks of the encoder and one fewer of the
+    decoder.
 
-    Residual blocks are dealt out in rounds, one to each local block. The first round deals to the encoder, then to the
-    decoder. Later rounds deal to the last local block of the encoder after the decoder. If residual blocks run out,
-    this local block therefore gets fewer first. For 26 residual blocks and 5 local blocks the result is the published
-    3-3-3-3-2/3-3-3-3.
+    Residual blocks are dealt out in rounds, one to each local block. The first round starts with the whole encoder, and
+    the decoder follows. In later rounds, the last local block of the encoder comes after the decoder, so it is the
+    first to be left out if the residual blocks run out. For 26 residual blocks and 5 local blocks, the result is the
+    published 3-3-3-3-2/3-3-3-3.
     """
     encoder = [1] * local_blocks
     decoder = [0] * (local_blocks - 1)
@@ -69,10 +70,11 @@ def spread(num_blocks: int, local_blocks: int) -> Layout:
 
 
 def joined(layout: Layout) -> Layout:
-    """Returns the layout with the fewest local blocks that gives the same network, provided there is no attention.
+    """Returns the layout with the fewest local blocks that gives the same network.
 
-    A decoder of d local blocks reads the outputs of the first d local blocks of the encoder. A later local block with a
-    single residual block only passes its output on, so it can be merged into the next local block.
+    The networks are equal only without attention. A decoder of d local blocks reads the outputs of the first d local
+    blocks of the encoder. A later local block with a single residual block only passes on the output of this block, so
+    it can be merged into the next local block.
     """
     encoder = layout.encoder
     while len(encoder) - 2 >= len(layout.decoder) and encoder[-2:-1] == (1,):

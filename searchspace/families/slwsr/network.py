@@ -48,7 +48,9 @@ def _activation(activated: bool) -> nn.Module:
 
 
 class DecoderBlock(nn.Module):
-    """A local block of the decoder: a 1x1 convolution fuses the running features and the skip; residual blocks follow."""
+    """A local block of the decoder: a 1x1 convolution that fuses the running features with the skip, then residual
+    blocks.
+    """
 
     def __init__(self, n_feats: int, blocks: list[Residual]) -> None:
         super().__init__()
@@ -103,7 +105,7 @@ class Slwsr(nn.Module):
         return self.add_mean(self.tail(running + head)) / 255
 
     def _encode(self, head: Tensor, guide: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Returns two lists of the encoder's features.
+        """Returns two lists of features of the encoder.
 
         The first holds `head` and the outputs of all residual blocks. The second holds the outputs of all local blocks.
         """
