@@ -105,13 +105,12 @@ def _database(fallbacks: str) -> Callable[[Command], Command]:
         "--db",
         envvar=STORAGE_VARIABLE,
         default=None,
-        help=f"URL of the database. Default: the environment variable {STORAGE_VARIABLE}. If it is not "
-        f"set: {fallbacks}"
-        f"{DEFAULT_STORAGE}.",
+        help=f"URL of the database. Default: the environment variable {STORAGE_VARIABLE} if it is set, "
+        f"{fallbacks}otherwise {DEFAULT_STORAGE}.",
     )
 
 
-DATABASE = _database("the database of the sweep file that you name. If you name no sweep file: ")
+DATABASE = _database("otherwise `storage` in the sweep file if an argument names one, ")
 DATABASE_ALONE = _database("")
 """The option --db for commands that take no sweep file."""
 MAX_THREADS = 1_024
