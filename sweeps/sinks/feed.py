@@ -18,15 +18,15 @@ from sweeps.store.store import Store
 CLOSING_SECONDS = 60.0
 """Maximum time, in seconds, for which a sweep waits for slow sinks at its end."""
 LONGEST_REASON = 200
-"""Maximum number of characters of an error that are shown."""
+"""Maximum number of characters that are shown of an error."""
 MAX_NAMED = 500
-"""Maximum number of trials in one query. Databases limit the number of parameters of a query."""
+"""Maximum number of trials in one query, because databases limit the parameters of a query."""
 
 Rows = Sequence[TrialRow]
 
 
 class Pipe(threading.Thread):
-    """The thread that writes trials to one sink, until it receives None or the sink fails."""
+    """A thread that writes trials to one sink until it receives None or the sink fails."""
 
     def __init__(
         self,
@@ -34,14 +34,14 @@ class Pipe(threading.Thread):
         make: Callable[[], Sink],
         failures: deque[str],
     ) -> None:
-        """Starts the thread. `make` opens the sink, and `failures` gets a line if the sink fails."""
+        """Starts the thread. `make` opens the sink. If the sink fails, one line is appended to `failures`."""
         super().__init__(name=f"log.{name}", daemon=True)
         self.make, self.failures = make, failures
         self.trials: queue.SimpleQueue[Rows | None] = queue.SimpleQueue()
         self.start()
 
     def run(self) -> None:
-        """Writes the trials that arrive. A failure ends the thread, not the program."""
+        """Writes the trials from the queue. A failure ends only this thread."""
         try:
             sink = self.make()
             try:
@@ -81,7 +81,7 @@ class Feed:
             self._pass_on(store.trials(sweep_id))
 
     def update(self) -> None:
-        """Passes on every trial that was written to the store since the last call."""
+        """Passes on every trial written to the store since the last call, and reports the sinks that have failed."""
         while self.failures:
             self.say(self.failures.popleft())
         if self.pipes and self.store.touched:
@@ -90,7 +90,7 @@ class Feed:
             self._pass_on(self.store.trials(self.sweep_id, touched if few else None))
 
     def close(self) -> None:
-        """Passes on the last changes, and waits at most CLOSING_SECONDS until each sink has written them."""
+        """Passes on the last changes, and waits for each sink to write them, at most CLOSING_SECONDS per sink."""
         try:
             self.update()
         finally:

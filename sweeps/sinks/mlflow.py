@@ -22,7 +22,7 @@ STATUS = {
     "stopped": "KILLED",
     "failed": "FAILED",
 }
-"""MLflow's status for each state of a trial. The tag srsweep.state has the state itself."""
+"""MLflow's status for each state of a trial. The tag srsweep.state holds the exact state."""
 SWEEP, TRIAL, STATE, ERROR = "srsweep.sweep", "srsweep.trial", "srsweep.state", "srsweep.error"
 MOST_METRICS, MOST_OTHERS = 1000, 100
 """Maximum number of metrics, and of parameters or tags, in one request."""
@@ -34,10 +34,10 @@ Key = tuple[str, int]
 
 
 class MLflow:
-    """Writes to a tracking server or a database of MLflow. The tag srsweep.trial identifies the run of a trial."""
+    """Writes to a tracking server or a database of MLflow. The tag srsweep.trial of a run is the number of its trial."""
 
     def __init__(self, target: str, subject: Subject) -> None:
-        """Opens the experiment that has the sweep's name at the tracking URI `target`. Creates it if there is none."""
+        """Opens the experiment with the sweep's name at the tracking URI `target`, or creates it."""
         self.client = MlflowClient(tracking_uri=target)
         self.subject = subject
         found = self.client.get_experiment_by_name(subject.name)
@@ -45,11 +45,11 @@ class MLflow:
             self.client.create_experiment(subject.name) if found is None else found.experiment_id
         )
         self.runs: dict[int, Any] = {}
-        """The runs of earlier processes, by the number of the trial."""
+        """The runs of this sweep, by the number of the trial."""
         self.written: dict[int, dict[Key, float]] = {}
-        """The newest value of each metric, first by the number of the trial, then by key and step."""
+        """The newest value of each metric, by the number of the trial and then by key and step."""
         self.states: dict[int, tuple[str, str]] = {}
-        """State and error of each run."""
+        """The state and error of each run, by the number of the trial."""
         for run in self._stored():
             self.runs[int(run.data.tags[TRIAL])] = run
 
@@ -68,7 +68,7 @@ class MLflow:
                 return
 
     def write(self, rows: Sequence[TrialRow]) -> None:
-        """Adds missing measurements and states to the runs of these trials."""
+        """Adds the measurements and states that the runs of these trials lack."""
         for row in rows:
             run_id = self._run_of(row)
             known = self.written[row.number]
@@ -87,7 +87,8 @@ class MLflow:
     def _run_of(self, row: TrialRow) -> str:
         """Returns the id of a trial's run.
 
-        If the run is new, its knobs are written. If the run is old, its metrics are read.
+        The first call for a trial creates the run if there is none, reads its metrics, and writes the knobs that it
+        lacks.
         """
         if row.number not in self.runs:
             tags = {SWEEP: self.subject.name, TRIAL: str(row.number)}
@@ -130,11 +131,11 @@ class MLflow:
         self.states[row.number] = wanted
 
     def close(self) -> None:
-        """Does nothing, because every request has been answered."""
+        """Does nothing, because every request has already been answered."""
 
 
 def key_of(measured: Measurement) -> str:
-    """Returns the key of a measurement: validation/psnr_y, train/loss, or cost/params for a number without a dataset.
+    """Returns the key of a measurement, such as validation/psnr_y, or cost/params for a number without a dataset.
 
     MLflow accepts letters, digits, blanks and the characters _ - . /. Any other character becomes _.
     """

@@ -1,8 +1,8 @@
-"""The sink for Optuna. It writes a study with the sweep's name, which optuna-dashboard shows while the sweep runs.
+"""The sink for Optuna. It writes a study with the sweep's name. optuna-dashboard can show it while the sweep runs.
 
-The study has the trials that `srsweep export-optuna` would write. Optuna cannot change a trial that has ended, and
-cannot add a choice to a parameter. Both become necessary at times: a further seed changes a mean, or a knob takes a new
-value. The study is then deleted and rebuilt. Only a study that this sink has made is ever deleted.
+The study has the trials that `srsweep export-optuna` would write. Optuna can neither change a trial that has ended nor
+add a choice to a parameter. Both are sometimes necessary: another seed changes a mean, or a knob takes a new value. The
+study is then deleted and rebuilt. The sink deletes only studies that it made itself.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from sweeps.sinks.optuna_trials import STATES, create_study, frozen_trials
 from sweeps.sinks.sink import Subject
 
 MARK = "srsweep"
-"""The user attribute that marks a study as made by this sink. Its value is the list of the study's objectives."""
+"""The user attribute that marks the studies of this sink. Its value is the list of the study's objectives."""
 
 
 class Optuna:
@@ -40,7 +40,7 @@ class Optuna:
                 )
 
     def write(self, rows: Sequence[TrialRow]) -> None:
-        """Adds the trials that have ended. Rebuilds the study if one of its trials has changed."""
+        """Adds the trials that have ended. Rebuilds the study if one of its trials or the objectives have changed."""
         self.rows |= {row.number: row for row in rows}
         if self.study is not None and not any(row.state in STATES for row in rows):
             return
@@ -60,7 +60,7 @@ class Optuna:
     def _objectives(self, rows: Sequence[TrialRow]) -> dict[str, str]:
         """Returns the directions by objective.
 
-        Once a trial has a latency, the objective for latency is named by that latency's key.
+        As soon as a trial has a latency, the objective `latency` gets the key of that latency as its name.
         """
         keys = (key_of(each) for row in rows for each in row.measurements if is_timing(each))
         latency = next(keys, LATENCY) if LATENCY in self.subject.objectives else LATENCY
@@ -80,7 +80,7 @@ def _key(trial: FrozenTrial) -> Any:
 
 
 def _content(trial: FrozenTrial | None) -> object:
-    """Returns the content of a trial, for comparing a trial in the study with the wanted trial."""
+    """Returns the content of a trial in a form for comparisons, or None for no trial."""
     if trial is None:
         return None
     return (

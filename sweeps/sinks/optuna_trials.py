@@ -1,8 +1,9 @@
 """The trials of a sweep as trials of an Optuna study, for the sink `optuna` and for `srsweep export-optuna`.
 
-An architecture that was trained with several seeds becomes one trial with the means over its seeds. Its failed trials
-are left out. The values of a trial are the sweep's objectives. Its parameters are the knobs whose values differ between
-trials. Costs and other facts become user attributes. Running and paused trials are left out.
+An architecture that was trained with several seeds becomes one trial with the means over the seeds. If any of its
+trials is complete, its failed trials are left out. The values of a trial are the sweep's objectives. The parameters are
+the knobs whose values differ between trials. Costs and other facts become user attributes. Running and paused trials
+are left out.
 """
 
 import math
@@ -29,11 +30,11 @@ NAN = float("nan")
 
 
 def frozen_trials(rows: Sequence[TrialRow], objectives: Iterable[str]) -> list[FrozenTrial]:
-    """Returns the study's trials for `rows`, the trials of one sweep, in the order of their numbers.
+    """Returns the study's trials for `rows`, which are the trials of one sweep, in the order of their numbers.
 
-    `objectives` are names of measurements; a latency is named as `key_of` names it. A complete trial that lacks one of
-    the objectives counts as failed. With a single objective, the values of psnr_y during training become intermediate
-    values.
+    `objectives` are names of measurements. The name of a latency is its key (`key_of`). A complete trial that lacks one
+    of the objectives counts as failed. With a single objective, the values of psnr_y during training become
+    intermediate values.
     """
     names = list(objectives)
     domains = _domains(rows)
@@ -52,7 +53,7 @@ def frozen_trials(rows: Sequence[TrialRow], objectives: Iterable[str]) -> list[F
 
 
 def _best(group: Sequence[TrialRow]) -> TrialRow:
-    """Returns the trial with the highest PSNR, whose weights the other commands use."""
+    """Returns the trial with the highest PSNR. Other commands use the weights of this trial."""
 
     def rank(row: TrialRow) -> tuple[float, int]:
         psnr = value_of(row, "psnr_y")
@@ -101,7 +102,8 @@ def _is_called(measured: Measurement, name: str) -> bool:
 def _mean(group: Sequence[TrialRow], name: str) -> float:
     """Returns the mean of a quality measure over an architecture's trials.
 
-    For any other quantity, returns the value of the best trial, if it has one.
+    For any other quantity, returns the value of the best trial or, if that has none, of another trial. NaN if no trial
+    has one.
     """
     known = [value for row in group if not math.isnan(value := value_of(row, name))]
     if not known:

@@ -23,20 +23,20 @@ class Subject:
 class Sink(Protocol):
     """A copy of a sweep's records for another program.
 
-    `write` gets complete trials, as the database stores them, and gets a trial again whenever it has changed. A sink
-    adds what its copy lacks, and adds nothing twice. This also holds if an earlier process that wrote the copy was
-    killed at any moment. An exception ends only this sink, for the current run of the sweep. All methods are called
+    `write` gets whole trials, as the database stores them, and gets a trial again after each change. A sink adds what
+    its copy lacks, and adds nothing twice. It must keep this promise even if an earlier process was killed while it
+    wrote the copy. An exception ends only this sink, and only for the current run of the sweep. All methods are called
     from one thread.
     """
 
     def __init__(self, target: str, subject: Subject) -> None:
-        """Prepares a sink that writes to `target`, the value in the sweep file."""
+        """Prepares a sink that writes to `target`, which is the value in the sweep file."""
 
     def write(self, rows: Sequence[TrialRow]) -> None:
         """Adds the records of these trials that the copy lacks."""
 
     def close(self) -> None:
-        """Releases files and connections. After this, other programs can read everything that was written."""
+        """Releases files and connections. Afterwards, other programs can read everything that was written."""
 
 
 def sink_class(name: str) -> type[Sink]:

@@ -1,7 +1,7 @@
 """The sinks that the setting `log` of a sweep file can name.
 
-To add a sink, write a class that keeps the promises of `sweeps.sinks.sink.Sink` and add one entry here. If it needs an
-optional package, add an extra with the name of the sink to pyproject.toml.
+To add a sink, write a class that keeps the promises of `sweeps.sinks.sink.Sink`, and add one entry here. If the class
+needs an optional package, add an extra with the name of the sink to pyproject.toml.
 """
 
 from collections.abc import Mapping
@@ -17,13 +17,13 @@ class Entry:
     """A sink in the table."""
 
     place: str
-    """'module:class'. The class is imported when it is first needed, because most sinks need an optional package."""
+    """'module:class'. The class is imported only when it is needed, because most sinks need an optional package."""
     package: str
     """The Python distribution that the class needs."""
     takes: str
-    """The description of the setting for the JSON schema."""
+    """A description of the target, for the JSON schema."""
     example: str = ""
-    """A URL such as those that the sink takes. Empty if it takes a folder."""
+    """An example of a URL for the target. Empty if the target is a folder."""
 
 
 SINKS: dict[str, Entry] = {
@@ -50,7 +50,7 @@ SINKS: dict[str, Entry] = {
 
 
 def parse_log(value: object) -> dict[str, str]:
-    """Returns the setting `log`: the target of each sink by the sink's name, with ~ and $VAR expanded.
+    """Returns the setting `log`, which maps the names of sinks to their targets. ~ and $VAR in targets are expanded.
 
     Raises UserError if a sink is unknown or a target is not a text.
     """

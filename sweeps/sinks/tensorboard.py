@@ -78,7 +78,7 @@ class Run:
             self.scalars[value.tag, step] = value.simple_value
 
     def add(self, row: TrialRow, subject: Subject) -> None:
-        """Adds what the files lack of the trial `row`, and makes it visible to readers."""
+        """Adds the content of `row` that the files lack, and makes it visible to readers."""
         if not self.has_knobs:
             for each in self._hparams(row, subject)[:2]:
                 self._write(each, 0)
@@ -101,8 +101,8 @@ class Run:
         self._write(summary.text(STATE, ended), max(each.step for each in row.measurements))
 
     def _hparams(self, row: TrialRow, subject: Subject) -> tuple[Any, Any, Any]:
-        """Returns three summaries for TensorBoard's table of hparams: the table's columns, the run's knobs, and the
-        run's successful end.
+        """Returns TensorBoard's three summaries for its table of hparams: the columns, the run's knobs, and a
+        successful end.
         """
         found: tuple[Any, Any, Any] = summary.hparams(
             _knobs(row), dict.fromkeys(_metrics(row, subject))
@@ -127,7 +127,7 @@ class Run:
 
 
 def tag_of(measured: Measurement) -> str:
-    """Returns the tag of a measurement: validation/psnr_y, train/loss, or cost/params for a number without a dataset."""
+    """Returns the tag of a measurement, such as validation/psnr_y, or cost/params for a number without a dataset."""
     tag = f"{measured.dataset or 'cost'}/{measured.name}"
     cleaned: str = summary._clean_tag(tag)
     return cleaned
@@ -147,7 +147,7 @@ def is_same(known: float | None, value: float) -> bool:
 def events_in(folder: Path) -> Iterator[Any]:
     """Yields the events in the files of `folder`, in the order in which they were written.
 
-    If a process was killed while it wrote an event, reading of that file ends before this event.
+    If a process was killed while it wrote an event, the events of that file end before the incomplete one.
     """
     for file in sorted(folder.glob("events.out.tfevents.*")):
         data = file.read_bytes()
