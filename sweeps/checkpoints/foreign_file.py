@@ -2,8 +2,7 @@
 
 Authors save tensors in many forms: as a plain state dict, as a dict that also has other values, or as a whole module.
 `torch.load` with `weights_only` refuses every class that it does not know. This module replaces each such class by an
-inert stand-in. The tensors beside or inside the objects of the class can then be read, and the class itself is never
-imported.
+inert stand-in and never imports the class itself. The tensors beside or inside its objects can then be read.
 """
 
 import _compat_pickle
@@ -54,7 +53,7 @@ PREFIX = "module."
 """The prefix that nn.DataParallel puts before every name."""
 
 TORCHSCRIPT = "constants.pkl"
-"""The entry that only TorchScript archives have."""
+"""The name of an entry that only TorchScript archives have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,18 +68,18 @@ class StoredWeights:
     """The family, knobs and scale that srsweep recorded in the file. None for a file of another program or of an older
     srsweep."""
     training: Mapping[str, Any] | None = None
-    """The result of `Training.stored` that srsweep recorded in the file. None if the file has none."""
+    """The result of `Training.stored`, as recorded by srsweep in the file. None if the file has no such record."""
 
 
 class StandIn:
-    """An object of a class that is not imported. It keeps the attributes of the object and has no behaviour."""
+    """Stands for an object of a class that is not imported. Keeps the object's attributes and has no behaviour."""
 
     of = ""
     """The full name of the class or function that the stand-in replaces."""
     attributes: dict[str, Any]
 
     def __new__(cls, *args: object, **options: object) -> Self:
-        """Accepts any arguments, because each class has its own."""
+        """Accepts any arguments, because each replaced class takes different ones."""
         stand_in = super().__new__(cls)
         stand_in.attributes = {}
         return stand_in
@@ -90,7 +89,7 @@ class StandIn:
 
     @property
     def tensors(self) -> dict[str, Tensor]:
-        """The tensors of a module by name, in the order of its state dict. Empty if the object is not a module."""
+        """The tensors by name, in the order of the state dict, if the object is a module. Otherwise empty."""
         parts = [self.attributes.get(name) for name in ("_parameters", "_buffers", "_modules")]
         if not all(isinstance(part, Mapping) for part in parts):
             return {}
@@ -105,8 +104,7 @@ class StandIn:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Returns the tensors of a checkpoint by name, on the CPU and in the order of the file. Wrappers and the prefix
-    'module.' are removed.
+    """Returns the tensors of a checkpoint by name, as `StoredWeights.tensors` describes them.
 
     Raises UserError if the file is not a checkpoint or holds no tensors.
     """
@@ -154,14 +152,14 @@ def read_file(path: Path) -> StoredWeights:
 
 
 def _refuse_unusual(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Raises UserError if a tensor holds anything other than plain real numbers, because no network here can use it."""
+    """Raises UserError if a tensor holds anything but plain real numbers, because no network here can use such a tensor."""
     for name, tensor in tensors.items():
         if kind := unusual(tensor):
             raise UserError(f"{path}: {name[:100]!a} must hold plain real numbers, got {kind}")
 
 
 def _read(path: Path) -> object:
-    """Returns the content of a file. Objects of classes that torch does not allow are replaced by stand-ins."""
+    """Returns the content of a file, with stand-ins for objects of classes that torch does not allow."""
     if not path.exists():  # torch looks at the ending before it looks for the file
         raise UserError(f"{path}: no such file")
     _refuse_torchscript(path)
@@ -196,7 +194,10 @@ def _stand_in(name: str, of: str) -> type[StandIn]:
 
 
 def _foreign(names: Mapping[str, str]) -> str:
-    """Returns, in parentheses, the first class in a file that belongs neither to torch nor to Python."""
+    """Returns, in parentheses, up to three names in a file that belong neither to torch nor to Python.
+
+    '' if there are none.
+    """
     known = ("torch.", "collections.", "builtins.", "_codecs.", "copyreg.")
     foreign = sorted({of for of in names.values() if not of.startswith(known)})
     return f" (it refers to {', '.join(foreign[:3])})" if foreign else ""
@@ -217,8 +218,8 @@ def _refuse_torchscript(path: Path) -> None:
 def _globals(path: Path) -> dict[str, str]:
     """Returns the full names of all classes and functions that the pickles of a file refer to.
 
-    A key is a name that torch may look up, in the spelling of Python 2 or 3. The value is the name in the spelling of
-    Python 3.
+    A key is a name that torch may look up, in the spelling of Python 2 or 3. Its value is the same name in the spelling
+    of Python 3.
     """
     if not zipfile.is_zipfile(path):
         with path.open("rb") as file:

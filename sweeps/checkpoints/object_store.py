@@ -38,7 +38,7 @@ class Mirror:
     def push(self, path: Path) -> None:
         """Copies a file to the store.
 
-        The file appears there only when it is complete. Does nothing if `path` does not exist.
+        The file appears in the store only when it is complete. Does nothing if `path` does not exist.
         """
         if not path.exists():
             return  # a resumed training yields its earlier evaluations before it writes a checkpoint
@@ -83,7 +83,7 @@ def is_url(checkpoints: str) -> bool:
 
 
 def check_store(checkpoints: str) -> None:
-    """Raises UserError if fsspec on this machine cannot use this kind of store.
+    """Raises UserError if fsspec on this machine cannot open the kind of store at `checkpoints`.
 
     The message names the package to install.
     """

@@ -5,9 +5,7 @@ from torch import Tensor
 
 
 def unusual(tensor: Tensor) -> str:
-    """Returns a phrase for the content of a tensor that is not plain real numbers, such as 'no values' or 'qint8,
-    strided'. '' if the tensor is plain.
-    """
+    """Returns '' if a tensor holds plain real numbers, otherwise a phrase such as 'no values' or 'qint8, strided'."""
     if tensor.is_meta:
         return "no values"
     if tensor.is_quantized or tensor.is_complex() or tensor.layout is not torch.strided:

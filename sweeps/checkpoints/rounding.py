@@ -1,4 +1,4 @@
-"""Prevents mix-ups of weights trained with and without simulated rounding, because their tensors differ."""
+"""Keeps weights trained with simulated rounding apart from those trained without it, because their tensors differ."""
 
 from pathlib import Path
 
@@ -9,15 +9,15 @@ from sweeps.checkpoints.foreign_file import StoredWeights, read_file
 def stated_rounding(path: Path) -> str | None:
     """Returns the setting `train.quantize` recorded in a checkpoint of srsweep, or None.
 
-    Raises UserError under the same conditions as `read_file`.
+    Raises UserError like `read_file`.
     """
     return _stated(read_file(path))
 
 
 def refuse_other_rounding(path: Path, file: StoredWeights, own: str | None) -> None:
-    """Raises UserError if the file was trained with simulated rounding and the network was not, or the other way round.
+    """Raises UserError if only one of the two, the file or the network, was trained with simulated rounding.
 
-    `own` is the setting `train.quantize` with which the network is trained.
+    `own` is the setting `train.quantize` of the network.
     """
     theirs = _stated(file)
     if theirs == own:

@@ -1,4 +1,4 @@
-"""The seal of a state file: a digest of its content, which is checked before anything in the file is used.
+"""The seal of a state file: a digest of the content. It is checked before anything in the file is used.
 
 torch writes a zip archive. The seal is the comment at the end of this archive, which torch ignores. The seal is part of
 the file, so no crash or copy can separate the two. The digest covers every byte before the seal.
@@ -19,11 +19,11 @@ END = b"PK\x05\x06"
 
 
 class Damaged(Exception):  # noqa: N818 - reads as what happened
-    """The error for a file whose content differs from what srsweep wrote. The message is a phrase without the file's name."""
+    """The error for a file that differs from what srsweep wrote. The message is a phrase without the file's name."""
 
 
 def seal(archive: io.BytesIO) -> None:
-    """Adds a seal, which is a digest of the content, to a zip archive that has no comment yet."""
+    """Adds the seal to a zip archive that has no comment yet."""
     assert _has_no_comment(archive.getbuffer()), "must be a zip archive without a comment"
     archive.seek(-2, io.SEEK_END)
     archive.write(LENGTH.to_bytes(2, "little"))
@@ -48,7 +48,7 @@ def check_seal(content: bytes) -> None:
 
 
 def is_sealed(content: bytes) -> bool:
-    """Returns whether a file ends with a seal. A seal with one damaged byte is recognised too."""
+    """Returns whether a file ends with a seal. Also recognises a seal in which one byte is damaged."""
     found = content[-LENGTH : len(MARK) - LENGTH]
     return sum(a == b for a, b in zip(found, MARK, strict=False)) >= len(MARK) - 1
 
@@ -56,7 +56,8 @@ def is_sealed(content: bytes) -> bool:
 def intact(path: Path) -> bytes:
     """Returns the content of a training state of srsweep.
 
-    Raises FileNotFoundError if there is no such file, and Damaged if it cannot be read or has changed since it was written.
+    Raises FileNotFoundError if there is no such file. Raises Damaged if it cannot be read or has changed since it was
+    written.
     """
     content = _content(path)
     check_seal(content)

@@ -1,7 +1,7 @@
 """Training states on disk.
 
-A state is written to its file completely or not at all, together with a digest of its content. A training run resumes
-only from its own states, and skips damaged ones.
+A state and the digest of its content are written to the file completely or not at all. A training run resumes only from
+its own states, and skips damaged ones.
 """
 
 import hashlib
@@ -34,12 +34,12 @@ FIRST_SETTINGS = frozenset(
         "precision",
     ]
 )
-"""The training settings, except the device, that existed when state files still held a digest of the settings instead
-of the settings themselves."""
+"""The training settings, except the device, that existed when state files still held a digest instead of the settings
+themselves."""
 
 
 PLAIN = (str, int, float, type(None))
-"""The allowed types of a single value in the training settings of a state file."""
+"""The types that a single value may have in the training settings of a state file."""
 
 DEEPEST = 10
 """Maximum nesting depth of lists and mappings in the training settings of a state file."""
@@ -51,7 +51,7 @@ class CheckpointFailed(Exception):  # noqa: N818 - reads as what happened
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """Everything, except the device, on which the weights of a training run depend.
+    """Everything that determines the weights of a training run, except the device.
 
     A training run resumes from a state only if all these values are equal.
     """
@@ -75,7 +75,7 @@ class Training:
         }
 
     def owns(self, state: Mapping[str, Any]) -> bool:
-        """Returns whether `state` belongs to this training. If the state lacks a setting, its default is assumed."""
+        """Returns whether `state` belongs to this training. A setting that the state lacks counts with its default."""
         stored = state.get("training")
         if stored is None:
             return state.get("identity") == self._digest_before_2026_11_26()
@@ -94,11 +94,11 @@ class Training:
         return theirs.keys() == mine.keys() and all(repr(theirs[n]) == repr(mine[n]) for n in mine)
 
     def _digest_before_2026_11_26(self) -> str:
-        """Returns the digest that state files before that day held instead of the result of `stored`.
+        """Returns the digest that state files held before that day, when they did not hold the result of `stored`.
 
         The digest covers the settings that existed then. Settings that were added later had their defaults in those
-        training runs. If one of them has another value here, this training has no old states, and the result is a text
-        that equals no digest.
+        training runs. If one of these settings has another value here, this training has no old states. The result is
+        then a text that equals no digest.
         """
         settings = _plain(self.settings)
         later = {name: settings.pop(name) for name in settings.keys() - FIRST_SETTINGS}
@@ -112,8 +112,8 @@ class Training:
 
 
 def _is_plain(value: object, levels: int = DEEPEST) -> bool:
-    """Returns whether a value is plain, or a nesting of lists and mappings of plain values with at most `levels`
-    levels.
+    """Returns whether a value is plain, or consists of lists and mappings of plain values, nested at most `levels`
+    deep.
 
     A list in a damaged file may be nested deeply, or may contain itself.
     """
@@ -126,9 +126,9 @@ def _is_plain(value: object, levels: int = DEEPEST) -> bool:
 
 
 def _plain(settings: TrainSettings) -> dict[str, Any]:
-    """Returns the settings on which weights depend, in JSON types.
+    """Returns the settings that determine the weights, in JSON types.
 
-    Settings that choose where training runs are left out.
+    Leaves out settings that choose the device.
     """
     return settings.model_dump(mode="json", exclude=PLACES["train"])
 
@@ -147,14 +147,14 @@ class Checkpoints:
     """Family, knobs and scale of the network, in JSON types. They are recorded in the state file to identify its
     network."""
     computed: str = ""
-    """How this machine rounds numbers, such as '2 threads, float32'. The state file records this text. A state that was
-    computed with other rounding can still be resumed."""
+    """What determines rounding errors on this machine, such as '2 threads, float32'. The state file records this text.
+    A training run can also resume from a state with a different text."""
 
 
 def checkpoint_path(folder: Path, attempt: int) -> Path:
     """Returns the path of the state file of one attempt.
 
-    Each attempt has its own file, because an older attempt that the driver has given up may still be running.
+    Each attempt has a separate file, because an older attempt may still be running after the driver has given it up.
     """
     return folder / f"attempt-{attempt}.pt"
 
@@ -166,10 +166,10 @@ def newest_state(
     fault: Callable[[Mapping[str, Any]], str] = lambda state: "",
     say: Callable[[str], object] = lambda line: None,
 ) -> dict[str, Any] | None:
-    """Returns the newest state from which the training can resume, loaded to `device`, or None if there is none.
+    """Returns the newest state from which the training can resume, on `device`, or None if there is none.
 
-    `fault` returns why a state cannot be used, or ''. `say` is called with one line for each skipped file. The line
-    gives the reason and names the state from which the training continues.
+    `fault` takes a state and returns why it cannot be used, or ''. `say` is called with one line for each skipped file.
+    The line gives the reason and names the state from which the training continues.
     """
     passed: list[str] = []
     found, goes_on = None, "the training starts from the beginning"
@@ -225,7 +225,7 @@ def read_checkpoint(
 
 
 def write_state(state: dict[str, Any], path: Path) -> None:
-    """Writes `state` with its digest to `path`. If writing fails, the old file stays as it was.
+    """Writes `state` with its digest to `path`. If writing fails, the old file is unchanged.
 
     Raises CheckpointFailed if the file cannot be written.
     """

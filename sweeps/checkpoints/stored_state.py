@@ -1,7 +1,7 @@
 """Checks the content of a training state before a training run resumes from it.
 
 A state file may be damaged, edited, or written by another program. A training run must then resume from an older state.
-It must not fail at a missing key or go on from the state of another training.
+It must neither fail because of a missing key nor continue from the state of another training.
 """
 
 import math
@@ -62,7 +62,7 @@ class _State(_Strict):
 
 
 def content_fault(state: Mapping[str, Any]) -> str:
-    """Returns the first reason why `state` is not a training state, such as 'history: Field required'; '' if it is one."""
+    """Returns why `state` is not a training state, such as 'history: Field required', or '' if it is one."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's advice on tensors in place of numbers
@@ -81,11 +81,11 @@ def content_fault(state: Mapping[str, Any]) -> str:
 
 
 def training_fault(state: Mapping[str, Any], network: nn.Module, settings: TrainSettings) -> str:
-    """Returns why the training of `network` cannot go on from `state`, or '' if it can.
+    """Returns why the training of `network` cannot continue from `state`, or '' if it can.
 
     The state must contain every tensor of the network with its shape and type, and the evaluations of all steps so far.
-    Unless the training has ended, the state must also contain the moments of the optimizer. If its network holds
-    averaged weights, the raw weights are required too. The network and the state are not changed.
+    Unless the training has ended, the state must also contain the moments of the optimizer. If the training averages
+    weights, it must contain the raw weights too. The network and the state are not changed.
     """
     if fault := content_fault(state):
         return fault

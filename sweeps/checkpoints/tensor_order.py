@@ -1,4 +1,4 @@
-"""Matches the tensors of a file to the tensors of a network in order, layer by layer."""
+"""Matches the tensors of a file to those of a network by their order, layer by layer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ KINDS = {
     "parametrizations.weight.original0": "g",
     "parametrizations.weight.original1": "v",
 }
-"""Maps the names of weight norm's two tensors, in old and new versions of torch, to their kinds."""
+"""Maps the names of weight norm's two tensors to their kinds, for old and new versions of torch."""
 
 
 class Misfit(UserError):  # noqa: N818 - reads as what happened
@@ -24,7 +24,7 @@ class Misfit(UserError):  # noqa: N818 - reads as what happened
 def by_order(own: Mapping[str, Tensor], stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Returns values for the tensors `own`, by name.
 
-    The values are taken from `stored` in order. Raises Misfit if they do not fit.
+    The values are those of `stored`, matched by order. Raises Misfit if they do not fit.
     """
     mine, theirs = _entries(own), _entries(stored)
     counts = f"the network has {len(mine)} tensors, the file {len(theirs)}"
@@ -42,7 +42,7 @@ def by_order(own: Mapping[str, Tensor], stored: Mapping[str, Tensor]) -> dict[st
 
 
 def units_of(tensors: Mapping[str, Tensor]) -> dict[str, list[str]]:
-    """Returns the names of the tensors of each unit, in order.
+    """Returns the names of each unit's tensors, by the name of the unit and in order.
 
     A unit is a layer with a weight, or any other single tensor.
     """
@@ -64,7 +64,7 @@ def _bare(shape: torch.Size) -> tuple[int, ...]:
 
 
 def _split(name: str) -> tuple[str, str]:
-    """Splits the name of a tensor into the name of its layer, including the dot, and its kind."""
+    """Splits the name of a tensor into the name of its layer, with the final dot, and its kind."""
     kind = next((kind for kind in KINDS if name.endswith(f".{kind}")), name.rpartition(".")[2])
     return name.removesuffix(kind), kind
 

@@ -1,4 +1,4 @@
-"""Finds properties that the tensors in a file do not reveal: the scale, and knobs that change the output of a network but not its tensors."""
+"""Finds what the tensors in a file do not reveal: the scale, and knobs that change only the output of a network."""
 
 from collections.abc import Iterator
 
@@ -14,12 +14,11 @@ Shapes = dict[str, torch.Size]
 
 
 def unseen(built: Built, code: PublicCode | None = None) -> tuple[str, ...]:
-    """Returns notes for people about a file that holds only tensors. They list the knobs, and possibly the scale, that
-    the file does not reveal.
+    """Returns notes for people that name the knobs, and possibly the scale, that a file of tensors does not reveal.
 
     A file reveals a knob if every other value that a sweep would try gives tensors with other names or shapes. A file
-    of a public code is assumed to hold the published network. For such a file, the notes name only the code's open
-    knobs and knobs that differ from their defaults.
+    of a public code is assumed to hold the published network. For such a file, the notes name only the open knobs of
+    the code and knobs that differ from their defaults.
     """
     own = shapes_of(built.architecture, built.scale)
     scales = [s for s in built.architecture.family.scales if s != built.scale]
@@ -48,9 +47,7 @@ def unseen(built: Built, code: PublicCode | None = None) -> tuple[str, ...]:
 
 
 def _named_alike(other: Architecture, built: Built, code: PublicCode | None) -> bool:
-    """Returns whether a file of `code` could hold weights of `other`, because the code's tensor names are equal for
-    both networks.
-    """
+    """Returns whether `code` gives the tensors of `other` the same names as those of the built network."""
     if code is None:
         return True
     names = (list(code.layers(a.spec, built.scale)) for a in (other, built.architecture))
@@ -58,7 +55,7 @@ def _named_alike(other: Architecture, built: Built, code: PublicCode | None) -> 
 
 
 def _others(built: Built, name: str) -> Iterator[Architecture]:
-    """Yields the networks that differ from the built one in one knob."""
+    """Yields the networks that differ from the built one only in the knob `name`."""
     family = built.architecture.family
     for value in knobs(family.spec)[name].search:
         try:

@@ -30,14 +30,13 @@ SHIFT = re.compile(r"(^|\.)(sub_mean|add_mean)\.")
 different position."""
 
 BRANCH = re.compile(r"(?:^|\.)(?:up|x)_?([2348])\.")
-"""Matches tensors in a part of a multi-scale network that serves one scale, such as CARN's upsample.up2, up3 and up4.
-"""
+"""Matches tensors that serve only one scale of a multi-scale network, such as those of CARN's upsample.up2."""
 
 MEAN = re.compile(r"(^|\.)((rgb|image|img)_)?mean$")
 """Matches the name of a constant mean colour, which some forks store."""
 
 THEIRS = "the names and shapes in the file are those of {}"
-"""The phrase with which a message names the published network that a file fits."""
+"""The phrase in a message that names the published network that a file fits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,38 +46,40 @@ class Loaded:
     file: str
     """Name of the file."""
     own: bool
-    """Whether srsweep wrote the file and recorded the same family, knobs and scale as the network's."""
+    """Whether srsweep wrote the file and recorded in it the family, knobs and scale of the network."""
     verified: bool
-    """Whether tensors were assigned by name. False: they were assigned only by order and shape."""
+    """Whether tensors were assigned by name. False: by order and shape only."""
     how: str
     """A sentence for people that describes how the tensors were assigned."""
     notes: tuple[str, ...] = ()
-    """Notes for people: facts that the file does not reveal, and facts about the code that wrote the file."""
+    """Notes for people, about what the file does not reveal and about the code that wrote the file."""
 
     def __str__(self) -> str:
         return "; ".join((f"{self.file}: weights matched {self.how}", *self.notes))
 
 
 def load_weights(network: nn.Module, path: Path) -> Loaded:
-    """Fills `network` from one of srsweep's checkpoints or from one of the authors' code.
+    """Fills `network` from a checkpoint of srsweep or from a checkpoint of the authors' code.
 
-    Tensors are matched by name if all names and shapes equal the network's, or if the names are those of a public code
-    that the family knows (`Family.codes`). In the second case, the network is changed where that code computes
-    something else. Otherwise tensors are matched layer by layer in order of registration, which cannot tell two layers
-    of equal shape apart. The result reports that, and callers show it to the user.
+    Tensors are matched by name in two cases: if all names and shapes equal those of the network, or if the names are
+    those of a public code that the family knows (`Family.codes`). In the second case, the network is changed where that
+    code computes something else. Otherwise, tensors are matched layer by layer in order of registration, which cannot
+    tell two layers of equal shape apart. The result reports how tensors were matched, and callers show this to the
+    user.
 
     The number of layers and every shape must agree, so that every tensor of the file is used and every tensor of the
     network is filled. There are four exceptions, all by name:
-    - A weight counts as coming before its bias, whatever the order in the file. The g and v of weight norm count as
-      one weight. They are multiplied if the network has no weight norm, and computed if only the network has it.
-    - `sub_mean` and `add_mean` go to the network's mean shift, wherever the file has them. They may be missing. If the
+    - A weight counts as coming before its bias, whatever the order in the file. The g and v of weight norm count as one
+      weight. If only the file has weight norm, they are folded into the weight. If only the network has it, they are
+      computed from the weight.
+    - `sub_mean` and `add_mean` fill the network's mean shift, at any position in the file. They may be missing. If the
       network stores no mean shift, they must equal its constants.
-    - A multi-scale file (parts named up2, up3, ...) contributes the part that fits.
+    - Of a multi-scale file (parts named up2, up3, ...), only the part that fits is used.
     - The batch counters of batch norm have no effect and are ignored.
 
-    Raises UserError if the file is not a checkpoint, if reading it would run code, if its tensors do not fit, if it is
-    a checkpoint of srsweep for another family, other knobs or another scale, or if it comes from a public code that
-    computes something else. The network is then unchanged.
+    Raises UserError if the file is not a checkpoint, if reading it would run code, or if its tensors do not fit. Also
+    raises UserError for a checkpoint of srsweep with another family, other knobs or another scale, and for a public
+    code whose output our network cannot reproduce. The network is then unchanged.
     """
     file = read_file(path)
     built: Built | None = getattr(network, "built", None)
@@ -100,7 +101,9 @@ def load_weights(network: nn.Module, path: Path) -> Loaded:
 def _load_known(
     network: nn.Module, code: PublicCode, stored: dict[str, Tensor], built: Built, path: Path
 ) -> Loaded:
-    """Fills the network by the tensor names of a public code, and changes it to compute what that code computes."""
+    """Fills the network by the tensor names of a public code, and changes the network so that its output equals the
+    code's.
+    """
     if code.refused:
         raise UserError(
             f"{path}: the names of its tensors are those of {code.name}, which computes another function than "
@@ -153,9 +156,9 @@ def _load_by_order(
 
 
 def _published_fit(candidates: list[dict[str, Tensor]], built: Built) -> Architecture | None:
-    """Returns the published network of the family whose public code gave the tensors these names and shapes.
+    """Returns another published network of the family to which the names and shapes of the tensors belong.
 
-    Returns None if there is none. The network that was built does not count.
+    Returns None if there is none. The names are those of a public code.
     """
     family = built.architecture.family
     for row in family.published if family.codes else ():
@@ -173,7 +176,7 @@ def _published_fit(candidates: list[dict[str, Tensor]], built: Built) -> Archite
 
 
 def _fits(network: nn.Module, stored: dict[str, Tensor], code: PublicCode, built: Built) -> bool:
-    """Returns whether the tensors `stored`, which have the names of `code`, have the shapes of the network's tensors.
+    """Returns whether the tensors `stored`, named as in `code`, have the shapes of the network's tensors.
 
     The mean shift is not compared.
     """
@@ -190,7 +193,7 @@ def _fits(network: nn.Module, stored: dict[str, Tensor], code: PublicCode, built
 
 
 def _named(stored: dict[str, Tensor], code: PublicCode, built: Built) -> dict[str, Tensor]:
-    """Returns the tensors in the order in which our network registers them. `stored` has the names of `code`."""
+    """Returns the tensors `stored`, named as in `code`, in the order in which our network registers them."""
     units = units_of(stored)
     named = code.layers(built.architecture.spec, built.scale)
     shifts = {n: t for n, t in stored.items() if SHIFT.search(n) or MEAN.search(n)}
@@ -222,7 +225,7 @@ def _same_variant(path: Path, file: StoredWeights, built: Built) -> bool:
 
 
 def _stated(variant: Mapping[str, Any]) -> tuple[Architecture | None, str]:
-    """Returns the architecture that a file records, and its label. The architecture is None if it no longer exists."""
+    """Returns the architecture that a file records, and its label. The architecture is None if it is unknown."""
     family, knobs = str(variant.get("family")), variant.get("knobs")
     try:
         stated = architecture(family, knobs if isinstance(knobs, Mapping) else {})
@@ -232,9 +235,7 @@ def _stated(variant: Mapping[str, Any]) -> tuple[Architecture | None, str]:
 
 
 def _stripped(tensors: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
-    """Yields the tensors, then repeatedly the tensors without the first part of their names, as long as all names share
-    that part.
-    """
+    """Yields the tensors, and then again with the first part removed from their names, as long as all names share it."""
     while tensors:
         yield tensors
         first = next(iter(tensors)).partition(".")[0] + "."
@@ -246,9 +247,7 @@ def _stripped(tensors: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
 def _code_of(
     network: nn.Module, stored: Mapping[str, Tensor], built: Built
 ) -> tuple[PublicCode, dict[str, Tensor]] | None:
-    """Returns the public code of the network's family that uses these tensor names, and the tensors in the form of our
-    network.
-    """
+    """Returns the public code that uses these tensor names, and the tensors in the form of our network."""
     shifts = _shift_names(network)
     rest = {name: t for name, t in network.state_dict().items() if name not in shifts}
     number = len(units_of(rest))
@@ -277,7 +276,7 @@ def _shift_names(network: nn.Module) -> set[str]:
 
 
 def _branches(stored: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
-    """Yields all tensors of the file and then, for a multi-scale file, the tensors that each of its scales uses."""
+    """Yields all tensors of the file. For a multi-scale file, then yields the tensors that each scale uses."""
     yield stored
     scales = {name: match[1] for name in stored if (match := BRANCH.search(name))}
     for scale in sorted(set(scales.values())):
@@ -311,7 +310,7 @@ def _filled(network: nn.Module, stored: Mapping[str, Tensor]) -> dict[str, Tenso
 
 
 def _check_range(own: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
-    """Raises Misfit if one mean shift is for colours up to 1 and the other is for colours up to 255."""
+    """Raises Misfit if one of the two mean shifts is for colours up to 1 and the other for colours up to 255."""
     largest = [
         max(float(t.abs().max()) for name, t in shift.items() if name.endswith("bias"))
         for shift in (own, values)

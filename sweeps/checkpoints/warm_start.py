@@ -1,8 +1,8 @@
 """Starts a training run from existing weights, which may be for another scale.
 
-The file is first loaded into the network that it was written for. This is the network that the file records. If it
-records none, it is the network to train, at its own scale or at another scale of its family. The weights are then
-copied to the network to train by name.
+The file is first loaded into the network that it was written for. This is the network that the file records. If the
+file records none, it is the network to train, at its own scale or at another scale of the family. The weights are then
+copied by name to the network to train.
 """
 
 from collections.abc import Iterator
@@ -25,10 +25,10 @@ MOST_NAMED = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Started:
-    """A report of the tensors that a network has taken over from a file."""
+    """A report of the tensors that a network took over from a file."""
 
     source: str
-    """A description, for people, of the file's content and of how its tensors were matched."""
+    """For people: a description of the file's content and of how its tensors were matched."""
     taken: tuple[str, ...]
     """Names of the tensors that were taken over."""
     fresh: tuple[str, ...]
@@ -43,9 +43,9 @@ class Started:
 def warm_start(network: nn.Module, path: Path) -> Started:
     """Fills `network` from a checkpoint of srsweep or of a public code, and returns what was taken over.
 
-    If the file is for another scale, tensors whose shapes depend on the scale keep their values unless the file has
-    them with equal names and shapes. Raises UserError if the file holds no weights, if it is damaged, or if any other
-    tensor does not fit. The network is then unchanged. The state of torch's random generator is unchanged in any case.
+    If the file is for another scale, some tensors may not fit because their shapes depend on the scale. These tensors
+    keep their values. Raises UserError if the file holds no weights, if it is damaged, or if any other tensor does not
+    fit. The network is then unchanged. The state of torch's random generator never changes.
     """
     built: Built | None = getattr(network, "built", None)
     if built is None:
@@ -76,7 +76,7 @@ def warm_start(network: nn.Module, path: Path) -> Started:
 
 
 def check_readable(key: str, path: str | None) -> None:
-    """Raises UserError, whose message begins with `key`, if `path` is given but is not a readable file of weights."""
+    """Raises UserError if `path` is given but is not a readable file of weights. The message begins with `key`."""
     if path is None:
         return
     try:
@@ -105,9 +105,7 @@ def stated_architecture(path: Path) -> tuple[Architecture, int] | None:
 
 
 def _source(built: Built, path: Path) -> tuple[nn.Module, str]:
-    """Returns the network that a file was written for, filled from the file, and a description of how the tensors were
-    matched.
-    """
+    """Returns the network that a file was written for, filled from the file, and a description of the matching."""
     faults = []
     for wanted, scale in _candidates(built, path):
         network = wanted.network(scale)
@@ -119,7 +117,7 @@ def _source(built: Built, path: Path) -> tuple[nn.Module, str]:
 
 
 def _candidates(built: Built, path: Path) -> Iterator[tuple[Architecture, int]]:
-    """Yields the architectures and scales that a file may be for, the most likely one first."""
+    """Yields the architectures and scales for which a file may have been written, the most likely first."""
     stated = stated_architecture(path)
     if stated is not None:
         yield stated
