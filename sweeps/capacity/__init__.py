@@ -1,1 +1,1 @@
-"""Decides how many trials run in parallel: the resources of a trial, how many trials fit, and how many are fastest."""
+"""Decides how many trials run in parallel, from the resources of a trial, the machine, and measured training speeds."""

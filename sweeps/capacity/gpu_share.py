@@ -1,8 +1,9 @@
 """Resolves `resources.gpu: auto`: how many trials share a GPU, and how much memory each trial has.
 
-Three things limit the number of trials: the number measured to be fastest on this kind of GPU, the GPU's memory divided
-by that of the largest network, and the cores. The measurement (`sweeps.capacity.throughput`) takes about a minute, at
-the start of the first run that needs it. Its result is stored in the sweep's cache.
+The number of trials is the smallest of three numbers: the number that was measured to be fastest on this kind of GPU,
+the number of largest networks that fit into its memory, and the number that the cores allow. The measurement
+(`sweeps.capacity.throughput`) takes about a minute at the start of the first run that needs it. Its result is stored in
+the sweep's cache.
 """
 
 import json
@@ -31,12 +32,12 @@ from sweeps.train.settings import TrainSettings, heaviest, work_of
 from sweeps.train.teacher import largest_teacher
 
 USABLE = 0.9
-"""Share of a GPU's memory that trials may use. The rest is for the system and a screen, whose memory the predictions leave out."""
+"""Share of a GPU's memory that trials may use. The rest is for the system and a screen, which predictions leave out."""
 DRAWN = 30
-"""Number of networks drawn to represent a space. The network with the median Mult-Adds is measured, and the network
-that needs the most memory must fit."""
+"""Number of networks that are drawn to represent a space. The one with the median Mult-Adds is measured. The one that
+needs the most memory must fit."""
 REMEMBERED = "packing.json"
-"""File in the sweep's cache that stores measurements. The key of a measurement names everything that the measurement depends on."""
+"""File in the sweep's cache that stores measurements. The key of a measurement is the result of `key_of`."""
 
 Say = Callable[[str], None]
 
@@ -70,13 +71,13 @@ class Share:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The facts about a sweep that do not depend on its GPUs: its settings, some of its networks, and the size of its images."""
+    """The facts about a sweep that do not depend on GPUs: its settings, some of its networks, and its images' sizes."""
 
     config: SweepConfig
     drawn: tuple[Architecture, ...]
     """Feasible networks drawn from the space, in ascending order of Mult-Adds."""
     image_pixels: int
-    """High-resolution pixels of the largest group of validation images that a GPU evaluates together."""
+    """Number of high-resolution pixels in the largest batch of validation images that a GPU evaluates."""
     image_bytes: int
     """Size of all training and validation images, in bytes."""
     cache: Path
@@ -104,12 +105,12 @@ class Plan:
 
     @cached_property
     def train(self) -> TrainSettings:
-        """The training settings. Each setting that the sweep searches has the value that needs the most memory."""
+        """The training settings. For each setting that the sweep searches, the value that needs the most memory."""
         return heaviest(self.config.trainings)
 
     @cached_property
     def teacher(self) -> Architecture | None:
-        """The architecture of the largest teacher, or None if the sweep has none. The weights file may give it."""
+        """The architecture of the largest teacher, or None if the sweep has no teacher."""
         return largest_teacher(self.config.trainings, self.config.scale)
 
     def load(self, gpu: Gpu | None, *, lowered: bool = False) -> Load:
@@ -133,7 +134,7 @@ class Plan:
         )
 
     def most_on(self, gpu: Gpu, cores: float) -> int:
-        """Returns how many parallel trials the GPU's memory and `cores` processor cores allow, at least one."""
+        """Returns the number of parallel trials that the GPU's memory and `cores` processor cores allow, at least 1."""
         load = self.load(gpu)
         largest = max(predicted_bytes(each, load) for each in self.drawn)
         by_memory = int(USABLE * gpu.memory / largest)
@@ -166,7 +167,7 @@ def make_plan(config: SweepConfig, found: Found, split: DataSplit) -> Plan:
 
 
 def _drawn(config: SweepConfig, found: Found) -> list[Architecture]:
-    """Draws feasible networks. With a table of the space, the network with the largest Mult-Adds is among them."""
+    """Draws feasible networks. If the space has a table, the network with the most Mult-Adds is always among them."""
     random = Random(config.seed)
     if found.table is not None and len(found.rows):
         rows = found.rows
@@ -209,7 +210,7 @@ def settle(
     known: int | None,
     measure: Callable[[Plan, Site, int], tuple[Ladder, str]],
 ) -> Share:
-    """Returns the share of one trial under `gpu: auto`, if at most `most` trials may run in parallel on the GPU.
+    """Returns the share of one trial under `gpu: auto`. At most `most` trials may run in parallel on the GPU.
 
     `known` is the number of trials that an earlier measurement found to be fastest. If it is None and `most` is above
     1, `measure` is called.
@@ -234,8 +235,7 @@ def settle(
 def measure_here(plan: Plan, site: Site, most: int) -> tuple[Ladder, str]:
     """Measures a GPU of this machine with up to `most` parallel trials, and stores the result.
 
-    Returns the ladder and a sentence that says where the result is stored. Raises RungFailed if not even one trial
-    runs.
+    Returns the ladder, and a sentence about where the result is stored. Raises RungFailed if not even one trial runs.
     """
     ladder = climb(replace(plan.job, gpus=site.name), most)
     return ladder, remember(plan, site, ladder)
@@ -244,7 +244,7 @@ def measure_here(plan: Plan, site: Site, most: int) -> tuple[Ladder, str]:
 def key_of(plan: Plan, site: Site) -> str:
     """Returns the key under which a measurement is stored.
 
-    It names the GPU, the cores, the settings, and the network's Mult-Adds rounded to a power of two.
+    The key names the GPU, the cores, the settings, and the measured network's Mult-Adds rounded to a power of two.
     """
     config, load = plan.config, plan.load(site.gpu)
     multadds = costs(plan.middle, config.scale)["multadds"]
@@ -260,7 +260,7 @@ def key_of(plan: Plan, site: Site) -> str:
 def recall(plan: Plan, site: Site, most: int) -> int | None:
     """Returns the number of parallel trials that an earlier measurement found to be fastest.
 
-    Returns None if no measurement is stored, or if the stored one was cut short below `most` trials.
+    Returns None if no measurement is stored, or if the stored one ended too early to decide about `most` trials.
     """
     entry = _read(plan.cache).get(key_of(plan, site))
     if not isinstance(entry, dict):
@@ -271,15 +271,15 @@ def recall(plan: Plan, site: Site, most: int) -> int | None:
 
 
 def _whole(stored: object) -> int:
-    """Returns `stored` if it is a whole number above 0, else 0. Returns 0 for `true`, which Python counts as 1."""
+    """Returns `stored` if it is a whole number above 0, otherwise 0. `true`, which Python counts as 1, gives 0."""
     return stored if type(stored) is int and stored > 0 else 0
 
 
 def remember(plan: Plan, site: Site, ladder: Ladder) -> str:
     """Stores a measurement in the sweep's cache for later runs.
 
-    Returns a sentence for the person: where the measurement is stored, or why it was not stored. A measurement during
-    which other processes used the machine is not stored.
+    Returns a phrase for the user: where the measurement is stored, or why it is not. A measurement is not stored if
+    other processes used the machine at the same time.
     """
     if ladder.disturbance:
         return f"not remembered for later runs, because {ladder.disturbance}"

@@ -26,7 +26,7 @@ class Gpu:
 def find_gpus() -> tuple[Gpu, ...]:
     """Returns the GPUs that this process may use, in CUDA's order. The tuple is empty on a machine without CUDA.
 
-    A separate process queries the GPUs, so that this process allocates no memory on them.
+    A separate process queries the GPUs, so that this process does not allocate memory on them.
     """
     import torch
 
@@ -48,7 +48,7 @@ def describe_gpus() -> tuple[Gpu, ...]:
 def visible_gpus() -> list[str]:
     """Returns CUDA's names for the GPUs that this process may use.
 
-    They are the entries of CUDA_VISIBLE_DEVICES or, if it is not set, the numbers from 0.
+    These are the entries of CUDA_VISIBLE_DEVICES. If the variable is not set, they are the numbers from 0.
     """
     import torch
 
@@ -59,20 +59,20 @@ def visible_gpus() -> list[str]:
 
 
 def per_gpu(each: float) -> int:
-    """Returns the number of trials that fit on one GPU if each takes the share `each`, a number above 0.
+    """Returns the number of trials that fit on one GPU if each takes the share `each`, which is above 0.
 
-    `share_of` rounds shares down to the four digits that Ray keeps, so 0.1428 fits seven times.
+    `share_of` rounds shares down to the four decimals that Ray keeps, so seven trials of 0.1428 fit.
     """
     return int(1 / each)
 
 
 def share_of(trials: int) -> float:
-    """Returns the share of a GPU that each of `trials` trials takes, rounded down to four digits."""
+    """Returns the share of a GPU for each of `trials` trials, rounded down to four decimals."""
     return int(1e4 / trials) / 1e4
 
 
 def places(gpus: Sequence[str], each: float) -> list[str]:
-    """Returns a value of CUDA_VISIBLE_DEVICES for each trial that fits on the GPUs at the same time.
+    """Returns one value of CUDA_VISIBLE_DEVICES for each trial that the GPUs have room for at the same time.
 
     A trial takes `each` GPUs, or a share of one GPU if `each` is below 1. As in Ray, a share never spans two GPUs: two
     GPUs have room for four shares of 0.4, not five.
@@ -86,8 +86,8 @@ def places(gpus: Sequence[str], each: float) -> list[str]:
 def of_workers(num_workers: int, resources: ResourceSettings) -> list[str]:
     """Returns the value of CUDA_VISIBLE_DEVICES for each worker.
 
-    The value is empty, which leaves the variable unchanged, if trials take no GPU or the machine has none. If there are
-    more workers than trials that fit on the GPUs, the workers share the GPUs evenly.
+    An empty value leaves the variable unchanged. All values are empty if trials take no GPU or the machine has none. If
+    the GPUs have room for fewer trials than there are workers, the workers share the GPUs evenly.
     """
     each = number_of(resources)
     room = places(visible_gpus(), each) if each else []
@@ -97,7 +97,7 @@ def of_workers(num_workers: int, resources: ResourceSettings) -> list[str]:
 def number_of(resources: ResourceSettings) -> float:
     """Returns the number of GPUs that a trial takes.
 
-    If `gpu` is still 'auto', the number is 1 on a machine with GPUs and 0 on any other.
+    If `gpu` is still 'auto', the number is 1 on a machine with GPUs and 0 on a machine without.
     """
     return float(bool(visible_gpus())) if resources.gpu == AUTO else float(resources.gpu)
 

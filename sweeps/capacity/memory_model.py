@@ -1,10 +1,10 @@
 """Predicts the peak memory of a training run from the counted costs of a network.
 
-The prediction is made before a trial starts, so it is arithmetic and never runs the network. The memory that a training
-step saves for its gradients is proportional to the outputs of the convolutions (factor SAVED). The memory that the step
-holds at the end of its forward pass is proportional to the memory of inference (factor HELD). The two factors were
-fitted to cover the measured peaks of all families with all strategies (`benchmarks/training_memory.py`,
-`tests/sweeps/capacity/test_memory_model.py`).
+The prediction is made before a trial starts, so it uses only arithmetic and never runs the network. A training step
+saves tensors for its gradients. Their memory is proportional to the outputs of the convolutions (factor SAVED). The
+step also holds tensors at the end of its forward pass. Their memory is proportional to the memory of inference (factor
+HELD). Both factors were fitted so that the predictions cover the measured peaks of all families with all strategies
+(`benchmarks/training_memory.py`, `tests/sweeps/capacity/test_memory_model.py`).
 """
 
 from collections.abc import Mapping
@@ -16,25 +16,24 @@ from searchspace.cost import OUTPUT_SIZE, costs, low_res_size
 PARAMETER_BYTES = 16
 """Bytes per parameter in float32: the weight, its gradient, and the two moments of Adam."""
 NORM_BYTES = 12
-"""Additional bytes per parameter: the weight that weight norm computes, the gradient of that weight, and sums over
-recursions."""
+"""Additional bytes per parameter: the weight that weight norm computes, its gradient, and sums over recursions."""
 AVERAGE_BYTES = 8
 """Additional bytes per parameter if the weights are averaged: the average, and its difference from the weight."""
 SAVED = 2.5
-"""Number of elements saved for the gradients, per output element of the convolutions. The saved elements are the input
-of the convolution, the inputs of norms and activations, sums and concatenations. Measured values range from 1.0 (VDSR:
-a convolution and a ReLU) to 3.6 (MemNet)."""
+"""Number of elements saved for the gradients, per output element of the convolutions. The saved elements are the inputs
+of convolutions, norms and activations, and sums and concatenations. Measured values range from 1.0 (VDSR: a convolution
+and a ReLU) to 3.6 (MemNet)."""
 HELD = 2.0
 """Number of elements and gradients held at the end of the forward pass, per element held at the peak of inference."""
 PIXEL_BYTES = 60
 """Bytes per pixel of the high-resolution patches: input, target, output and loss, with gradients, in float32."""
 SCORED_BYTES = 160
-"""Bytes per high-resolution pixel that an evaluation scores: the lumas, their squares, products and local means in
-float64, for SSIM."""
+"""Bytes per high-resolution pixel of an evaluation. For SSIM, it holds the lumas, their squares, products and local
+means in float64."""
 PROMOTED_BYTES = 3.5
 """Bytes per element under bfloat16 autocast if a network has strategies that compute in float32. Channel-wise residual
-scaling multiplies by float32 weights, so that all blocks after it are float32. Attention keeps its statistics in
-float32."""
+scaling multiplies by float32 weights, so the features of all later blocks are float32. Attention keeps its statistics
+in float32."""
 OPERATOR_BYTES = 2 * 2**20
 """Bytes that operators take at any image size, for sums of partial gradients and reordered weights."""
 
@@ -44,13 +43,13 @@ was available to measure it. The context of a large GPU usually takes 0.5 to 0.8
 CPU_BYTES = 450 * 2**20
 """Bytes that a process on a processor takes once it has imported torch and srsweep."""
 ALLOCATOR_SHARE = 1.15
-"""Factor for the overhead of torch's allocator, which rounds block sizes up, and of the memory pool of a CUDA graph,
-which keeps its peak size."""
+"""Factor for two kinds of overhead: torch's allocator rounds block sizes up, and the memory pool of a CUDA graph keeps
+its peak size."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """The properties of a training run that its memory depends on, apart from the network."""
+    """The properties of a training run that determine its memory, apart from the network."""
 
     scale: int
     batch_size: int
@@ -61,7 +60,7 @@ class Load:
     averaged: bool = False
     """Whether the training run keeps an average of the weights."""
     teacher: Architecture | None = None
-    """The network that the trained network imitates. None: no distillation."""
+    """The teacher, which the trained network imitates. None: no distillation."""
     image_pixels: int = 0
     """High-resolution pixels of the validation images that are evaluated together. 0: no evaluation."""
     resident_bytes: int = 0
@@ -74,7 +73,7 @@ def predicted_bytes(architecture: Architecture, load: Load) -> int:
     """Returns the peak memory of one training process in bytes, evaluation included.
 
     The memory of an evaluation is added to the memory of a training step, because the pool of a CUDA graph stays
-    allocated between steps. A call takes microseconds once the costs of the architecture are counted.
+    allocated between steps. If the costs of the architecture have been counted, a call takes microseconds.
     """
     counted = costs(architecture, load.scale)
     tensors = weight_bytes(counted, load) + step_bytes(architecture, load)
@@ -105,9 +104,9 @@ def step_bytes(architecture: Architecture, load: Load) -> int:
 
 
 def teacher_bytes(load: Load) -> int:
-    """Returns the memory in bytes that the teacher of a distillation needs: its weights, and one pass without gradients.
+    """Returns the memory in bytes that a teacher needs for its weights and for one forward pass without gradients.
 
-    All elements count as float32.
+    All elements are assumed to be float32.
     """
     if load.teacher is None:
         return 0
@@ -121,7 +120,7 @@ def teacher_bytes(load: Load) -> int:
 def evaluation_bytes(counted: Mapping[str, int], load: Load) -> int:
     """Returns the memory in bytes that an evaluation needs for images of `load.image_pixels` upscaled pixels in total.
 
-    The network upscales the images in float32, and they are scored in float64.
+    The network upscales the images in float32. The scores are computed in float64.
     """
     inference = counted["memory"] * load.image_pixels // (OUTPUT_SIZE[0] * OUTPUT_SIZE[1])
     return inference + SCORED_BYTES * load.image_pixels

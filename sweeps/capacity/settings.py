@@ -1,4 +1,4 @@
-"""The section `resources` of a sweep file: what one trial takes of a machine, and how many trials run in parallel."""
+"""The section `resources` of a sweep file: the resources of one trial, and the number of trials in parallel."""
 
 from typing import Annotated, Literal
 
@@ -11,11 +11,11 @@ AUTO: Literal["auto"] = "auto"
 """The value of `gpu` that srsweep replaces by a measured share when the sweep starts."""
 Gpus = float | Literal["auto"]
 LEAST = 1e-4
-"""Smallest share of a core or a GPU that a trial can take, because Ray counts no smaller shares."""
+"""Smallest share of a core or a GPU that a trial can take. Ray does not support smaller shares."""
 MAX_CORES = 1_000_000_000
-"""The largest number of cores of a trial."""
+"""Maximum number of cores of a trial."""
 MAX_GPUS = 10_000
-"""The largest number of GPUs of a trial."""
+"""Maximum number of GPUs of a trial."""
 
 
 Number = BeforeValidator(parse_quantity)
@@ -42,23 +42,22 @@ def parse_gpus(written: object) -> Gpus:
 
 
 class ResourceSettings(BaseModel):
-    """What one trial takes of a machine, and the number of trials that run in parallel."""
+    """The resources that one trial takes, and the number of trials that run in parallel."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
     )
 
     cpu: Annotated[float, Number, Field(ge=LEAST, le=MAX_CORES)] = 1
-    """Processor cores of a trial. A trial computes with this number of threads, but with no more threads than the machine has cores.
-    """
+    """Processor cores of a trial. A trial uses one thread per core, but not more threads than the machine has cores."""
     gpu: Annotated[Gpus, BeforeValidator(parse_gpus)] = AUTO
-    """GPUs of a trial. It is a whole number, or a number below 1 if several trials share a GPU. 0: trials run on processors.
-    auto: the share with which all trials together take the most steps per second, provided that the predicted memory of
-    the largest network fits into it. srsweep measures this share once for each kind of GPU, and `srsweep pack` shows
-    it. On a machine without a GPU, auto means 0."""
+    """GPUs of a trial. It is a whole number, or a number below 1 if several trials share a GPU. 0: trials run on
+    processors. auto: the share with which all trials together take the most steps per second. The predicted memory of
+    the largest network must fit into the share. srsweep measures this share once for each kind of GPU, and `srsweep
+    pack` shows it. On a machine without a GPU, auto means 0."""
     concurrent: Annotated[int, Number, Field(ge=1, le=100_000)] | None = None
     """Number of trials that run in parallel. null: the largest number that the cores and GPUs of the machine or the
-    cluster allow. For a cluster that grows on demand, give the number for its full size, because the cluster grows only
+    cluster allow. For a cluster that grows on demand, give the number for its full size. Such a cluster grows only
     while trials are waiting."""
     hours_per_attempt: Annotated[float, Number, Field(gt=0, le=100_000)] | None = None
     """Hours after which an attempt at a trial counts as hanging and is killed. The next attempt continues from the

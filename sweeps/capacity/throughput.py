@@ -1,9 +1,9 @@
-"""Measures how many parallel trials take the most training steps per second in total on this machine.
+"""Measures the number of parallel trials with the most training steps per second in total on this machine.
 
 The measurement tries 1, 2, 4, ... trials in parallel. These numbers form a ladder, and each number is a rung. For a
 rung of k trials, k processes build the same network, warm up, start the clock together and take real training steps of
-the sweep. The ladder ends at a rung that gains less than the factor GROWTH, or at a rung that fails, for example
-because memory runs out.
+the sweep. The ladder ends at a rung that gains less than the factor GROWTH over the rung below. It also ends at a rung
+that fails, for example because memory runs out.
 """
 
 import contextlib
@@ -42,21 +42,21 @@ from sweeps.train.step import Step, make_step
 from sweeps.train.teacher import teacher_of
 
 GROWTH = 1.05
-"""Factor by which the total steps per second must rise to make more parallel trials worthwhile."""
+"""Factor by which the total steps per second must rise from one rung to the next to justify more parallel trials."""
 TOGETHER = 20
-"""Steps that a process queues on a GPU before it waits for the GPU. Training does not wait after each step either."""
+"""Number of steps that a process queues on a GPU before it waits. Training does not wait after each step either."""
 
 MEASURE_SECONDS = 900.0
-"""Seconds that a process may take to build and warm up its network. The same limit applies to the wait for its answer
-after its steps have been counted."""
+"""Seconds that a process may take to build and warm up its network. After the counted steps, the parent waits up to the
+same number of seconds for the answer of the process."""
 TRIES = 3
-"""Largest number of times that a rung is measured if other processes use the machine."""
+"""Maximum number of measurements of a rung while other processes use the machine."""
 DEATH_SECONDS = 10.0
 """Seconds to wait for a killed process to end. A process that hangs in a device driver may never end."""
 
 
 class RungFailed(Exception):  # noqa: N818 - reads as what happened
-    """Raised if a number of trials cannot run in parallel on this machine. The message gives the reason in one line."""
+    """Raised if this machine cannot run a rung's trials in parallel. The message gives the reason in one line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ class Job:
     gpus: str = ""
     """Value of CUDA_VISIBLE_DEVICES for the processes. Empty: the variable stays unchanged."""
     seconds: float = 5.0
-    """Time for which each process counts its steps, in seconds."""
+    """Seconds during which each process counts its steps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,7 @@ class Rung:
     """Peak memory of the largest process, in bytes. On a GPU, this is the memory that torch reserved, without CUDA's
     own context. On a processor, this is the resident memory. None if the system does not report it."""
     load: Load = Load(others=0.0, cores=1, seconds=1.0)
-    """The load of all processes outside the measurement."""
+    """The load of all processes that do not belong to the measurement."""
 
 
 Measure = Callable[[Job, int], Rung]
@@ -107,9 +107,9 @@ class Ladder:
 
     @property
     def best(self) -> Rung:
-        """The rung with the fastest number of parallel trials.
+        """The rung with the best number of parallel trials.
 
-        It is the highest rung up to which every rung gained at least the factor GROWTH over the rung below.
+        Every rung up to this one gained at least the factor GROWTH over the rung below. The next one did not.
         """
         chosen = self.rungs[0]
         for rung in self.rungs[1:]:
@@ -120,13 +120,13 @@ class Ladder:
 
     @property
     def ended(self) -> bool:
-        """Whether the ladder shows that more trials would not be faster. False if it was cut short before that."""
+        """Whether the ladder shows that more trials would not be faster. False if it ended too early to show this."""
         # The last rung may have fewer than twice the trials of the best, and then gains too little to decide.
         return bool(self.failure) or self.rungs[-1].trials >= 2 * self.best.trials
 
     @property
     def disturbance(self) -> str:
-        """The load of the busiest rung, in words, if this load makes the ladder useless; '' if every rung had the machine to itself."""
+        """The load that disturbed a rung most, in words. It makes the ladder useless. '' if no rung was disturbed."""
         busy = [rung.load for rung in self.rungs if rung.load.is_busy]
         return str(max(busy, key=lambda load: load.others)) if busy else ""
 
@@ -147,9 +147,9 @@ def climb(
 ) -> Ladder:
     """Measures the ladder for `job`, up to `most` parallel trials. Raises RungFailed if not even one trial runs.
 
-    If `cores` is given, the trials divide these cores among them. Otherwise each trial has the threads of the job.
-    `on_rung` is called after each rung. `measure` replaces `measure_rung`. A rung during which other processes used
-    the machine is measured up to TRIES times, and the measurement with the least load counts.
+    If `cores` is given, the trials of a rung divide these cores. Otherwise, each trial has the threads of the job.
+    `on_rung` is called after each rung. `measure` replaces `measure_rung`. If other processes use the machine during a
+    rung, it is measured up to TRIES times, and the measurement with the least load of others counts.
     """
     rungs: list[Rung] = []
     for count in counts(most):
@@ -178,8 +178,8 @@ def measure_rung(job: Job, count: int) -> Rung:
     """Measures `count` processes that take training steps in parallel for `job.seconds`.
 
     Other computations of this user on this machine pause during the measurement, but for at most
-    `sweeps.measure.turns.STALE_SECONDS`. All processes have been killed on return. Raises RungFailed if a process
-    reports an error, dies or hangs.
+    `sweeps.measure.turns.STALE_SECONDS`. All processes are killed before the function returns. Raises RungFailed if a
+    process reports an error, dies or hangs.
     """
     # spawn, since neither torch's thread pools nor CUDA survive a fork.
     context = get_context("spawn")
@@ -218,7 +218,7 @@ def measure_rung(job: Job, count: int) -> Rung:
 
 @contextlib.contextmanager
 def _unheard() -> Iterator[None]:
-    """Delays Ctrl-C until the block ends. Processes that the block starts ignore Ctrl-C: their parent ends them."""
+    """Delays Ctrl-C until the block ends. Processes started in the block ignore Ctrl-C. Their parent ends them."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -244,7 +244,7 @@ def _start(context: SpawnContext, job: Job) -> tuple[BaseProcess, Connection]:
 
 
 def _told(process: BaseProcess, pipe: Connection, until: float) -> Any:
-    """Returns the next message of a process. Raises RungFailed for an error, a death, or silence beyond `until`."""
+    """Returns the next message of a process. Raises RungFailed if the process fails, dies, or is silent until `until`."""
     try:
         if not pipe.poll(max(0.0, until - time.monotonic())):
             raise RungFailed(f"a process hangs: it did not answer for {MEASURE_SECONDS:g} s")
@@ -263,7 +263,7 @@ def work(pipe: Connection, job: Job) -> None:
     """Runs in each process of a rung.
 
     Sends an empty tuple when the network is warm, waits for a message, takes the steps, then sends (steps per second,
-    peak bytes). If an error occurs, sends a line of text that describes the error instead.
+    peak bytes). If an error occurs, sends one line of text about it instead.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     join_measurement()
@@ -284,7 +284,7 @@ def work(pipe: Connection, job: Job) -> None:
 
 
 def _prepared(job: Job, split: DataSplit) -> Callable[[], tuple[float, int | None]]:
-    """Builds and warms up the network. Returns a function that takes the counted steps."""
+    """Builds and warms up the network. Returns a function that takes the counted steps and returns what `work` sends."""
     torch.manual_seed(job.seed)
     device = pick_device(job.train.device)
     network = network_to_train(architecture(job.family, job.knobs), job.scale, job.train)
@@ -313,7 +313,7 @@ def _prepared(job: Job, split: DataSplit) -> Callable[[], tuple[float, int | Non
 
 
 def _rate(take_step: Step, step: int, seconds: float, together: int) -> float:
-    """Returns the steps per second from `step` on, measured over at least `seconds`."""
+    """Takes steps from number `step` on for at least `seconds`, and returns the steps per second."""
     done, started = 0, time.perf_counter()
     while (elapsed := time.perf_counter() - started) < seconds:
         for _ in range(together):

@@ -126,10 +126,7 @@ def _is_plain(value: object, levels: int = DEEPEST) -> bool:
 
 
 def _plain(settings: TrainSettings) -> dict[str, Any]:
-    """Returns the settings that determine the weights, in JSON types.
-
-    Leaves out settings that choose the device.
-    """
+    """Returns the settings that determine the weights, in JSON types. The device is left out."""
     return settings.model_dump(mode="json", exclude=PLACES["train"])
 
 
