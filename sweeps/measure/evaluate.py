@@ -26,7 +26,7 @@ from sweeps.measure.metrics import psnr, psnrs_rgb, rgb_to_y, scores_y, ssim
 from sweeps.measure.turns import computing, give_way
 
 BATCH_PIXELS = 1 << 16
-"""Maximum number of low-resolution pixels in one batch on a GPU. A larger image forms a batch of its own."""
+"""Maximum number of low-resolution pixels in one batch on a GPU. A larger image is a batch by itself."""
 
 Pixels = NDArray[np.uint8]
 Images = Callable[[Sequence[int]], tuple[Tensor, Tensor]]
@@ -73,12 +73,11 @@ def evaluate(
 
     Images of equal size form batches of up to `batch_pixels` low-resolution pixels. The default is BATCH_PIXELS on a
     GPU and one image per batch on a CPU. The batch size changes the scores only by rounding errors. If a GPU has too
-    little memory for a batch, the batch's images are processed one by one. `inference` explains `tile` and
+    little memory for a batch, the images of the batch are processed one by one. `inference` explains `tile` and
     `self_ensemble`. The network keeps its mode (training or evaluation).
 
-    Raises a UserError that names the image if an output is not finite, differs in size from the high-resolution image,
-    or is too small for SSIM. If a single image does not fit in memory, raises torch's RuntimeError with a note that
-    names the image.
+    Raises UserError if an output is not finite, differs in size from the high-resolution image, or is too small for
+    SSIM. Raises torch's RuntimeError if a single image does not fit in memory. Both name the image.
     """
     device = torch.device(device)
     if device.type == "cpu":
@@ -95,7 +94,7 @@ def evaluate(
 
 
 def batches(sizes: NDArray[np.int64], most_pixels: int) -> list[list[int]]:
-    """Groups images of equal size, and returns the positions of the images of each group.
+    """Groups images of equal size. Returns the positions of the images in each group.
 
     `sizes` (images, 2) holds the height and width of each image in pixels. A group has at most `most_pixels` pixels,
     unless it is a single image.
@@ -111,9 +110,9 @@ def batches(sizes: NDArray[np.int64], most_pixels: int) -> list[list[int]]:
 
 
 def bicubic_scores(pairs: PairSet) -> Scores:
-    """Returns the scores that a network must beat: those of bicubic upscaling of the 8-bit low-resolution images.
+    """Returns the scores of bicubic upscaling of the 8-bit low-resolution images. A network must beat them.
 
-    Papers compute bicubic scores in another way; see `published_bicubic_scores`.
+    Papers compute bicubic scores in another way (`published_bicubic_scores`).
     """
     images = _images(pairs, torch.device("cpu"))
 
@@ -130,7 +129,7 @@ def published_bicubic_scores(pairs: PairSet) -> Scores:
 
     Use these scores only for comparison with tables in papers. The luma of each original is rounded to 8 bits,
     downscaled and upscaled in floating point, and then rounded. For a gray file, the single channel is used as the
-    luma. No RGB image is made, so psnr_rgb is NaN.
+    luma. There is no RGB image, so psnr_rgb is NaN.
     """
     scale, rows = pairs.scale, []
     for i in range(len(pairs)):
@@ -166,9 +165,7 @@ def enlarge(
 
 
 def _images(pairs: PairSet, device: torch.device) -> Images:
-    """Returns a function that takes images from GPU memory if all of `pairs` fit into it, and otherwise from host
-    memory.
-    """
+    """Returns a function that reads images from GPU memory if all of `pairs` fit, and from host memory otherwise."""
     kept = resident(pairs, device) if device.type == "cuda" else None
     if kept is not None:
         return lambda indices: images_of(kept, pairs, indices)
@@ -214,7 +211,7 @@ def _judged(pairs: PairSet, images: Images, enlarged: Enlarge, batch: Sequence[i
 def _means(pairs: PairSet, rows: Sequence[Sequence[float]]) -> Scores:
     """Returns the scores of an image set. `rows` (images, 3) holds psnr_y, ssim_y and psnr_rgb of each image.
 
-    Raises a UserError that names the image if a PSNR is NaN, because its output was not finite.
+    A PSNR of NaN means that the output was not finite. Raises UserError with the name of the image in this case.
     """
     for name, (psnr_y, *_) in zip(pairs.names, rows, strict=True):
         if psnr_y != psnr_y:

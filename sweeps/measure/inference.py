@@ -1,7 +1,7 @@
-"""Upscales whole images with a network in evaluation mode and float32, in one pass or in tiles.
+"""Upscales whole images with a network, in one pass or in tiles. The network is in evaluation mode and float32.
 
-A network maps images (N, 3, h, w) in [0, 1] to images (N, 3, s * h, s * w), whose values may lie slightly outside
-[0, 1]. Its output is clipped and rounded to 8 bits (docs/facts.md 9).
+A network maps images (N, 3, h, w) in [0, 1] to images (N, 3, s * h, s * w). The output may lie slightly outside [0, 1],
+so it is clipped before it is rounded to 8 bits (docs/facts.md 9).
 """
 
 from collections.abc import Callable, Iterator
@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 OVERLAP = 32
-"""Width, in low-resolution pixels, of the border that is added around each tile of the network's input."""
+"""Width of the border that is added around each tile of the input, in low-resolution pixels."""
 
 Forward = Callable[[Tensor], Tensor]
 Enlarge = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Maps images, uint8 (N, h, w, 3), to upscaled images, uint8 (N, s * h, s * w, 3), and booleans (N,). A boolean is True
-if all values of the network's output for that image were finite."""
+if the network's output for that image was finite."""
 
 
 @contextmanager
@@ -27,15 +27,15 @@ def inference(
     overlap: int = OVERLAP,
     self_ensemble: bool = False,
 ) -> Iterator[Enlarge]:
-    """Yields a function that upscales images with `network` on the images' device, without waiting for a GPU.
+    """Yields a function that upscales images with `network` on the device of the images. It does not wait for a GPU.
 
     With `tile`, the image is processed in squares with sides of `tile` low-resolution pixels, each extended by
     `overlap` pixels on every side. If each output pixel depends only on input pixels at most `overlap` away, the result
-    equals the output for the whole image except for rounding errors. Otherwise the difference is a little larger:
-    global attention, for example, sees only the tile and its overlap.
+    equals the output for the whole image except for rounding errors. Otherwise, the difference is larger. For example,
+    global attention sees only the tile and its overlap.
 
     With `self_ensemble`, the outputs for the eight flips and rotations of an image are averaged (the "+" in papers).
-    After the block, the network is in its earlier mode again (training or evaluation). Raises ValueError if `tile` is
+    After the block, the network has its earlier mode again (training or evaluation). Raises ValueError if `tile` is
     below 1 or `overlap` below 0.
     """
     if tile is not None and (tile < 1 or overlap < 0):
@@ -75,7 +75,7 @@ def _one_tile(
 ) -> Tensor:
     """Returns the upscaled tile whose top left corner is `corner`.
 
-    The network's input also contains the tile's surroundings.
+    The input of the network also contains the surroundings of the tile.
     """
     ends = [
         min(start + tile, size) for start, size in zip(corner, image_nchw.shape[2:], strict=True)
@@ -123,7 +123,9 @@ def _evaluating(network: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _full_precision() -> Iterator[None]:
-    """Makes the block compute in true float32, without TF32, autocast, or cuDNN's tuning for each new image size."""
+    """Makes the block compute in true float32, without TF32 and autocast, and without cuDNN's tuning for each image
+    size.
+    """
     with (
         torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
         torch.autocast("cuda", enabled=False),

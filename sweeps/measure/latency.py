@@ -3,7 +3,7 @@
 A latency depends on the device, the runtime, the precision, the image size and the number of threads. All five are
 stored with the measurement, so that only latencies measured under equal conditions are compared.
 
-A latency also depends on other work on the cores. Other computations of srsweep pause for the measurement
+A latency also depends on other work on the cores. Other computations of srsweep pause during the measurement
 (`sweeps.measure.turns`). The load of all other processes is measured (`sweeps.measure.load`). A latency is marked as
 unreliable if it was measured under load or if its rounds disagree.
 """
@@ -30,13 +30,13 @@ ROUND_RUNS, MOST_ROUND_RUNS = 3, 1000
 ROUNDS = 3
 """Number of rounds that must agree."""
 AGREEMENT = 0.1
-"""Maximum distance between any two quartiles of agreeing rounds, as a fraction of the median. With this value, two
-reliable measurements differ by less than a tenth, unless the machine itself changes."""
+"""Maximum distance between any two quartiles of agreeing rounds, as a fraction of the median. Two reliable measurements
+therefore differ by less than a tenth, unless the machine itself changes."""
 MOST_SECONDS = 15.0
-"""Time in seconds after which no further round begins. All other computations of the user wait during a measurement."""
+"""Seconds after which no further round begins. The limit exists because all other computations of the user wait."""
 MOST_EXACT = 70
-"""Maximum number of values for which `median_interval` uses the binomial distribution. For more values, it uses the
-normal distribution."""
+"""Maximum number of values for which `median_interval` uses the binomial distribution. For more, it uses the normal
+distribution."""
 MOST_CHARACTERS = 50
 """Maximum number of characters in the database columns for a measurement's name and dataset."""
 
@@ -74,7 +74,7 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True)
 class Latency:
-    """Median and quartiles, over several runs, of the time in milliseconds that a network takes for one image."""
+    """Median and quartiles of the time for one image over several runs, in milliseconds."""
 
     median: float
     lower: float
@@ -142,13 +142,14 @@ def measure(
     clock: Callable[[], float] = time.perf_counter,
     meter: Meter | None = None,
 ) -> Latency:
-    """Returns the latency of `run`, measured while no other computation of this user runs on this machine.
+    """Returns the latency of `run`.
 
-    The first `warm_up` calls are not timed. Then `run` is called in rounds, timed with `clock` (in seconds), until the
-    quartiles of the last ROUNDS rounds agree. A round does not count if `meter` reports that other processes used the
-    cores during it. If the confidence interval of the median contains `limit` (in milliseconds), further rounds narrow
-    the interval. No further round begins after MOST_SECONDS and at least ROUNDS rounds. If the rounds do not agree by
-    then, the latency is unreliable. `setting` describes the conditions of the measurement.
+    All other computations of this user on this machine pause during the measurement. The first `warm_up` calls are not
+    timed. Then `run` is called in rounds, timed with `clock` (in seconds), until the quartiles of the last ROUNDS
+    rounds agree. A round does not count if `meter` reports that other processes used the cores during it. If the
+    confidence interval of the median contains `limit` (in milliseconds), further rounds narrow the interval. After
+    MOST_SECONDS and at least ROUNDS rounds, no further round begins. If the rounds do not agree by then, the latency is
+    unreliable. `setting` describes the conditions of the measurement.
     """
     # A process that has trained keeps freed memory. Without that, page faults take a third of a run of torch.
     keep_freed_memory()
@@ -183,8 +184,7 @@ def _round(
 
 
 def agreeing(rounds: Sequence[Round]) -> list[Round]:
-    """Returns the newest rounds whose quartiles agree, at least ROUNDS rounds, or [] if the newest ROUNDS rounds do not
-    agree.
+    """Returns as many of the newest rounds as agree, at least ROUNDS, or [] if the newest ROUNDS rounds do not agree.
 
     Rounds agree if all their quartiles lie within a band whose width is AGREEMENT times the median of their runs.
     Rounds during which other processes used the cores are left out.
@@ -203,8 +203,8 @@ def agreeing(rounds: Sequence[Round]) -> list[Round]:
 def _latency(rounds: Sequence[Round], setting: Setting, why_not_alone: str) -> Latency:
     """Returns the latency from the rounds that agree.
 
-    If none agree, returns an unreliable latency from the quiet rounds, or from the rounds with the least load if fewer
-    than ROUNDS are quiet.
+    If none agree, returns an unreliable latency. It is computed from the quiet rounds, or from the rounds with the
+    least load if fewer than ROUNDS rounds are quiet.
     """
     used, doubt = agreeing(rounds), why_not_alone
     if not used:
@@ -245,11 +245,11 @@ def _contains(interval: tuple[float, float], limit: float | None) -> bool:
 
 
 def median_interval(values: Sequence[float]) -> tuple[float, float]:
-    """Returns a 95 % confidence interval of the median of the distribution that `values` come from.
+    """Returns a 95 % confidence interval of the median of the distribution from which `values` were drawn.
 
-    The ends are two of the values, chosen by rank (Hoefler and Belli, "Scientific benchmarking of parallel computing
-    systems", 2015, section 3.1.3), so the distribution may have any shape. For fewer than six values, the ends are the
-    smallest and the largest value, and the confidence is below 95 %.
+    The ends are two of the values, chosen by rank, so the distribution may have any shape. Source: Hoefler and Belli,
+    "Scientific benchmarking of parallel computing systems", 2015, section 3.1.3. For fewer than six values, the ends
+    are the smallest and the largest value, and the confidence is below 95 %.
     """
     ordered, count = sorted(values), len(values)
     # The number of values below the median has a binomial distribution.

@@ -16,8 +16,8 @@ QUIET_CORES = 0.1
 """Number of cores that other processes may use without distorting a measurement. The background services of an
 operating system usually need less."""
 QUIET_SHARE = 0.05
-"""Share of the allowed cores that other processes may use without distorting a measurement. The limit is the larger of
-QUIET_CORES and this share."""
+"""Share of the allowed cores that other processes may use without distorting a measurement. The limit is this share or
+QUIET_CORES, whichever is larger."""
 UNCERTAIN_SECONDS = 0.03
 """Uncertainty of the processor time of other processes, in seconds. The kernel counts in steps of 0.01 s."""
 
@@ -59,8 +59,8 @@ class Load:
 class Meter:
     """Measures the load of other processes since the meter was created or last restarted.
 
-    Processor time of this process and of the processes `own` is not counted. On a virtual machine, time that the host
-    gave to other virtual machines counts as load, because it was not available here.
+    The processor time of this process and of the processes `own` is not counted. On a virtual machine, time that the
+    host gave to other virtual machines counts as load, because this machine could not use it.
     """
 
     def __init__(self, own: Sequence[int] = ()) -> None:

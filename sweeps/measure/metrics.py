@@ -1,11 +1,12 @@
 """PSNR and SSIM of the luma, and PSNR of RGB, as super-resolution papers report them (docs/facts.md 9).
 
-Images are 8-bit RGB. Y is BT.601's luma in [16, 235], in double precision and not rounded. Rounding would lower the
-PSNR on Set5 x2 by 0.09 dB. Before images are compared, `scale` pixels are cropped on each side. Everything is computed
-in torch on the device that holds the images. The functions that take numpy arrays convert them to tensors first.
+Images are 8-bit RGB. Y is BT.601's luma in [16, 235], in double precision. It is not rounded, because rounding would
+lower the PSNR on Set5 x2 by 0.09 dB. Before images are compared, `scale` pixels are cropped on each side. Everything is
+computed in torch on the device that holds the images. The functions that take numpy arrays convert them to tensors
+first.
 
 The PSNR of RGB is computed from one mean squared error over all pixels and channels. The efficiency challenges of NTIRE
-compute it on DIV2K's validation images from 8-bit images with `scale` pixels cropped on each side
+compute it on DIV2K's validation images. They use 8-bit images and crop `scale` pixels on each side
 (Amazingren/NTIRE2024_ESR at 2cefc5d, test_demo.py: `border = sf`). EDSR's code crops `scale` + 6 pixels there
 (sanghyun-son/EDSR-PyTorch at 075eeec, src/utility.py: `shave`), so its values refer to a smaller part of each image.
 """
@@ -33,8 +34,8 @@ def scores_y(super_res: Tensor, high_res: Tensor, scale: int) -> Tensor:
     """Returns float64 (N, 2): the PSNR in dB and the SSIM between the lumas of N pairs of uint8 images.
 
     Both batches have shape (N, H, W, 3). `scale` pixels are cropped on each side. The result is on the device of the
-    images, and the host does not wait for a GPU. Raises UserError if the sizes of the batches differ, or if a cropped
-    image is smaller than SSIM's window.
+    images. The host does not wait for a GPU. Raises UserError if the sizes of the batches differ, or if a cropped image
+    is smaller than SSIM's window.
     """
     _check(super_res, high_res, scale, smallest=WINDOW)
     pair = _luma_within(super_res, scale), _luma_within(high_res, scale)
@@ -91,7 +92,7 @@ def rgb_to_y(image: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def psnr_y(super_res: NDArray[np.uint8], high_res: NDArray[np.uint8], scale: int) -> float:
-    """Returns the PSNR in dB between the lumas of two uint8 images of shape (H, W, 3). It is infinite for equal images.
+    """Returns the PSNR in dB between the lumas of two uint8 images (H, W, 3). It is infinite for equal lumas.
 
     `scale` pixels are cropped on each side. Raises UserError if the sizes of the images differ, or if cropping leaves
     no pixel.

@@ -1,10 +1,10 @@
 """The efficiency score of NTIRE's challenges on efficient super-resolution. A sweep can use it as an objective.
 
-Source: README.md of Amazingren/NTIRE2025_ESR (commit 0b5be94) and Amazingren/NTIRE2026_ESR (commit 12df396), and for
-the baseline of 2024 its code, models/team00_RLFN.py in sunny2109/SAFMN/NTIRE2024_ESR (commit ed962b6). A network whose
-PSNR is below a threshold, the gate, is not ranked. Each other network gets three scores, for its running time,
+Sources: README.md of Amazingren/NTIRE2025_ESR (commit 0b5be94) and Amazingren/NTIRE2026_ESR (commit 12df396). For the
+baseline of 2024: its code, models/team00_RLFN.py in sunny2109/SAFMN/NTIRE2024_ESR (commit ed962b6). A network is not
+ranked if its PSNR is below a threshold, the gate. Every other network gets three scores, for its running time,
 Mult-Adds and parameters. For a quantity x, the score is exp(2 x / x of the baseline). The final score is the weighted
-sum of the three. Lower is better; the baseline has e^2 = 7.39.
+sum of the three. Lower is better. The baseline has e^2 = 7.39.
 
 A sweep's objective names the year, as in `ntire_2026`. Before training, each trial measures its own network and then
 the baseline, on the same machine and in the same way.
@@ -71,7 +71,7 @@ class Use:
 def partial_score(value: float, baseline: float) -> float:
     """Returns the score of one quantity.
 
-    It is e^2 for the baseline's value, lower for smaller values, and inf on overflow.
+    The score is e^2 for the baseline's value, lower for smaller values, and inf on overflow.
     """
     try:
         return math.exp(2 * value / baseline)
@@ -80,7 +80,7 @@ def partial_score(value: float, baseline: float) -> float:
 
 
 def scores(use: Use, baseline: Use, challenge: Challenge) -> dict[str, float]:
-    """Returns the three scores and their weighted sum, by the names of their columns."""
+    """Returns the three scores and their weighted sum, by column name."""
     runtime = partial_score(use.latency, baseline.latency)
     multadds = partial_score(use.multadds, baseline.multadds)
     params = partial_score(use.params, baseline.params)
@@ -94,7 +94,7 @@ def scores(use: Use, baseline: Use, challenge: Challenge) -> dict[str, float]:
 
 
 def use_of(network: Architecture, scale: int, latency: Latency) -> Use:
-    """Returns the use of a network at `scale`, from its counted costs and its measured latency."""
+    """Returns the `Use` of a network at `scale`: its counted costs and `latency`."""
     known = costs(network, scale)
     return Use(latency=latency.median, multadds=known["multadds"], params=known["params"])
 
@@ -102,7 +102,7 @@ def use_of(network: Architecture, scale: int, latency: Latency) -> Use:
 def with_doubt_of(latency: Latency, baseline: Latency) -> Latency:
     """Returns a trial's latency.
 
-    It is marked as unreliable, and is measured again, if the baseline's latency is unreliable.
+    If the baseline's latency is unreliable, the result is marked as unreliable too, and is measured again.
     """
     if latency.doubt or not baseline.doubt:
         return latency

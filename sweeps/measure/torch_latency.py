@@ -21,8 +21,8 @@ def torch_latency(
 ) -> Latency:
     """Returns the latency of a deployed network in torch for one random low-resolution image.
 
-    This function moves the network itself to `device`, converts it to `dtype` and puts it into evaluation mode.
-    `threads` has an effect only on a CPU. `measure` explains `limit`, which is in milliseconds.
+    Moves `network` itself, not a copy, to `device`, converts it to `dtype` and puts it into evaluation mode. `threads`
+    has an effect only on a CPU. `measure` explains `limit`, which is in milliseconds.
     """
     setting = Setting(
         runtime="torch",

@@ -1,13 +1,13 @@
-"""Lets a measurement of time run while all other computations of the same user on this machine pause.
+"""Pauses all other computations of the same user on this machine while a time is measured.
 
-Two lock files, `busy` and `turn`, coordinate all processes of a user on a machine, whatever sweep or command they
-belong to. A process that computes holds a shared lock on `busy`. A measurement first takes an exclusive lock on `turn`,
-which asks the other processes to pause. Then it takes an exclusive lock on `busy`, which it gets once all others have
-paused. A process that computes checks `turn` between two steps, at most once in LOOK_SECONDS. If a measurement holds
-`turn`, the process releases `busy` and waits.
+Two lock files, `busy` and `turn`, coordinate all processes of a user on a machine, across sweeps and commands. A
+process that computes holds a shared lock on `busy`. A measurement first takes an exclusive lock on `turn`, which asks
+the other processes to pause. Then it waits for an exclusive lock on `busy`, which is free once all others have paused.
+A process that computes checks `turn` between two steps, at most once in LOOK_SECONDS. If a measurement holds `turn`,
+the process releases `busy` and waits.
 
 The kernel frees the locks of a process that dies. All waits are bounded, because a process may be stopped (SIGSTOP)
-while it holds a lock. `clock` does not count the time for which a process has waited.
+while it holds a lock. `clock` does not count the time that a process has spent waiting.
 """
 
 import fcntl
@@ -26,10 +26,10 @@ LOOK_SECONDS = 0.2
 POLL_SECONDS = 0.02
 """Seconds between two attempts to take a lock that another process holds."""
 PAUSE_SECONDS = 60.0
-"""Maximum time, in seconds, for which a measurement waits until the other processes pause. A training step or the
+"""Maximum time, in seconds, that a measurement waits for the other processes to pause. A training step or the
 evaluation of one image rarely takes longer."""
 STALE_SECONDS = 180.0
-"""Seconds without a sign of life after which a measurement counts as stopped. Other processes then go on."""
+"""Seconds without a sign of life after which a measurement counts as stopped. Other processes then continue."""
 
 
 LOCKS_VARIABLE = "SRSWEEP_LOCKS"
@@ -40,8 +40,7 @@ def runtime_folder() -> Path:
     """Returns the folder of the lock files, which all processes of this user on this machine share.
 
     The folder does not depend on environment variables such as TMPDIR, because they may differ between the processes.
-    Only LOCKS_VARIABLE changes it. Set that for jobs that are pinned to different cores and need not wait for each
-    other.
+    Only LOCKS_VARIABLE changes it. Set it for jobs that are pinned to different cores and need not wait for each other.
     """
     if chosen := os.environ.get(LOCKS_VARIABLE):
         return Path(chosen).expanduser().absolute()
@@ -57,7 +56,7 @@ class _Lock:
         self.path, self.file, self.held = path, -1, False
 
     def take(self, *, shared: bool) -> bool:
-        """Takes the lock if it is free, and returns whether this object holds it.
+        """Takes the lock if it is free. Returns whether this object now holds it.
 
         Raises OSError if lock files cannot be used.
         """
@@ -116,8 +115,8 @@ class _Lock:
 
 
 Around = Callable[[], AbstractContextManager[object]]
-"""A function that returns the context manager in which a computation waits. The context may stop clocks or let a GPU
-finish its work."""
+"""A function that returns a context manager. A computation waits inside this context, which may stop clocks or let a
+GPU finish its work."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,9 +124,10 @@ class Alone:
     """A measurement's hold on the machine."""
 
     beat: Callable[[], None]
-    """Signals to the waiting processes that the measurement is alive. A measurement calls it every few seconds."""
+    """Signals to the waiting processes that the measurement is alive. A measurement calls this function every few
+    seconds."""
     why_not: str = ""
-    """Why other computations of this user may run at the same time; '' if none runs."""
+    """Why other computations of this user may run during the measurement; '' if none runs."""
 
 
 class _Turns(threading.local):
@@ -157,7 +157,7 @@ class _Turns(threading.local):
         self.looked = time.perf_counter()
 
     def _admitted(self) -> bool:
-        """Takes `busy` shared, unless a measurement holds `turn`. Returns False if one does."""
+        """Takes a shared lock on `busy` unless a measurement holds `turn`. Returns whether it has taken the lock."""
         if not self.turn.take(shared=True):
             return False
         try:
@@ -232,10 +232,11 @@ _turns = _Turns()
 
 @contextmanager
 def computing(around: Around = nullcontext) -> Iterator[None]:
-    """Marks the block as a computation that pauses for measurements. The block begins once no measurement runs.
+    """Marks the block as a computation that pauses for measurements.
 
-    Within the block, `give_way` must be called often. Each wait happens inside the context manager that `around`
-    returns. Blocks may be nested; an inner block has no effect. Within a measurement, the block has no effect either.
+    The block begins when no measurement is running. Within the block, `give_way` must be called often. Each wait
+    happens inside the context manager that `around` returns. Blocks may be nested; an inner block has no effect. Within
+    a measurement, the block has no effect either.
     """
     turns = _turns
     if turns.is_measuring:
@@ -268,11 +269,10 @@ def give_way() -> None:
 
 @contextmanager
 def alone() -> Iterator[Alone]:
-    """Begins the block once all other computations of this user on this machine have paused. They wait until the block
-    ends.
+    """Runs the block while all other computations of this user on this machine are paused.
 
     Measurements take turns. If the other computations do not pause within PAUSE_SECONDS, the block begins anyway, and
-    `Alone.why_not` says why. A nested block is part of the outer measurement.
+    `Alone.why_not` gives the reason. A nested block is part of the outer measurement.
     """
     turns = _turns
     if turns.is_measuring:
@@ -293,7 +293,7 @@ def join_measurement() -> None:
 
 
 def clock() -> float:
-    """Returns the value of `time.perf_counter` minus the seconds for which this thread has waited for measurements."""
+    """Returns `time.perf_counter()` minus the seconds that this thread has spent waiting for measurements."""
     return time.perf_counter() - _turns.waited
 
 
