@@ -1,1 +1,1 @@
-"""The engine of a sweep: it decides what is trained next, and what happens to each trial when an attempt ends."""
+"""The engine of a sweep: decides what is trained next, and what happens to a trial when an attempt at it ends."""

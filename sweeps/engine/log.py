@@ -27,7 +27,7 @@ _SQLITE_FILE = re.compile(r"sqlite(?:\+\w+)?:///(?!:memory:|file:)(?P<path>[^?]+
 def log_of(storage: str) -> Path:
     """Returns the path of the log for the database URL `storage`: results.log for sqlite:///results.db.
 
-    A database in memory or on a server has no folder of its own. Its log is `srsweep.log` in the current folder.
+    A database in memory or on a server has no folder. Its log is `srsweep.log` in the current folder.
     """
     found = _SQLITE_FILE.match(storage)
     if found is None:

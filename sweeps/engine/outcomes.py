@@ -1,4 +1,4 @@
-"""The rules for what happens to a trial when an attempt at it ends, and for when failures end the sweep.
+"""The rules for a trial whose attempt has ended, and for when failures end the sweep.
 
     how the attempt ended                       state of the trial           is it tried again?
     the trial reached its rung                  complete on the last rung,   no; halving may promote it
@@ -11,9 +11,9 @@
     any other error                             paused; failed after         yes, until it has failed
                                                 `search.max_attempts` errors
 
-Lack of memory while other trials ran and faults of the machine do not count as errors of the trial. The stored error
-text says so. `Outcome` holds what a worker reports. `sweeps.train.segment.death` makes the error text for a worker
-that was killed.
+Two kinds of ends do not count as errors of the trial: lack of memory while other trials ran, and faults of the machine.
+The stored error text mentions this. `Outcome` holds the report of a worker. `sweeps.train.segment.death` returns the
+error text for a worker that was killed.
 """
 
 from collections.abc import Collection
@@ -27,17 +27,17 @@ from sweeps.messages import reason_of
 from sweeps.records import Outcome
 
 LEAST_FINISHED = 5
-"""Smallest number of finished trials at which the share of failed trials can end a sweep."""
+"""Minimum number of finished trials before the share of failed trials can end a sweep."""
 
 
 class SweepFailed(Exception):  # noqa: N818 - reads as what happened
-    """The error of a sweep that cannot go on or has no result. Everything that is stored stays in the database."""
+    """The error of a sweep that cannot continue or has no result. Everything in the database stays there."""
 
 
 def settle(trial: Trial, outcome: Outcome, config: SweepConfig) -> tuple[Outcome, bool]:
     """Sets the state of a trial whose attempt has ended with `outcome`, and counts its errors and machine faults.
 
-    Returns the outcome to be stored, and whether the trial needs another attempt to reach its rung.
+    Returns the outcome to store, and whether the trial needs another attempt to reach its rung.
     """
     if outcome.interrupted:
         trial.state = "paused"
@@ -64,10 +64,10 @@ def settle(trial: Trial, outcome: Outcome, config: SweepConfig) -> tuple[Outcome
 
 
 def with_device_checked(trial: Trial, outcome: Outcome, latency_key: str) -> Outcome:
-    """Returns the outcome, turned into a machine fault if the trial's latency has a key other than `latency_key`.
+    """Returns `outcome`, or a machine fault if the key of the trial's latency is not `latency_key`.
 
-    The key of a latency names its device, runtime and size. All latencies of a sweep must have the same key. A worker
-    refuses a machine with another key. This function catches trials that began before the sweep's first latency was
+    The key of a latency names its device, runtime and size. All latencies of a sweep must have the same key. Workers
+    refuse a machine with another key. This function covers trials that began before the sweep's first latency was
     known.
     """
     if not trial.timed or LATENCY in trial.scores:
@@ -79,7 +79,7 @@ def with_device_checked(trial: Trial, outcome: Outcome, latency_key: str) -> Out
 def blocking_fault(trial: Trial, outcome: Outcome, config: SweepConfig) -> str:
     """Returns why the sweep must stop if the trial had `search.max_attempts` machine faults in a row, otherwise ''.
 
-    The sweep stops because it would otherwise lose trials that no machine can train.
+    Otherwise, the sweep would lose trials that no machine can train.
     """
     if not outcome.machine_fault or trial.machine_faults < config.search.max_attempts:
         return ""
@@ -89,7 +89,7 @@ def blocking_fault(trial: Trial, outcome: Outcome, config: SweepConfig) -> str:
 def check_failures(trials: Collection[Trial], config: SweepConfig) -> None:
     """Raises SweepFailed if the share of failed trials among the finished trials exceeds `search.max_failed_share`.
 
-    It raises nothing while fewer than LEAST_FINISHED trials are finished.
+    Does nothing while fewer than LEAST_FINISHED trials are finished.
     """
     failed = sum(trial.state == "failed" for trial in trials)
     finished = sum(trial.is_finished for trial in trials)

@@ -1,8 +1,8 @@
 """A sweep in progress: it decides what to train next, and stores every result.
 
-Every driver talks to a `Sweep` and to nothing else. A driver calls `next_segment`, runs the segment in any process or
-on any machine, and passes every record to `handle`. All decisions are made and all results are stored by the `Sweep`,
-in one process. After a crash, a new `Sweep` is built from the stored rows and continues.
+A driver uses only a `Sweep`. It calls `next_segment`, runs the segment in any process or on any machine, and passes
+every record to `handle`. The `Sweep` makes all decisions and stores all results, in one process. After a crash, a new
+`Sweep` is built from the stored rows and continues.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ from sweeps.store.store import LEASE_SECONDS, Store, StoreError
 from sweeps.train.segment import Segment
 
 CLOSING_SECONDS = 10.0
-"""Longest time, in seconds, for which a driver that is closing retries a database that does not answer."""
+"""Maximum time, in seconds, that a closing driver retries a database that does not answer."""
 
 
 class Sweep(Roster):
@@ -53,8 +53,9 @@ class Sweep(Roster):
         """Opens the sweep in `store`, takes its lease, and restores its trials.
 
         `holder` names this driver in messages. `on_change` is called with the sweep and each record that was handled,
-        and with the sweep and None when a segment starts. With `patient`, the constructor waits until the lease of a
-        dead driver expires. `table` holds the exact costs of the whole space; None if the caller has not computed them.
+        and with the sweep and None when a segment starts. With `patient`, the constructor waits for the lease of a dead
+        driver to expire. `table` holds the exact costs of the whole space, or is None if the caller has not computed
+        them.
 
         Raises StoreError if the sweep is stored with other settings, and SweepTaken if another driver holds the lease.
         """
@@ -67,15 +68,15 @@ class Sweep(Roster):
         self.freed: set[int] = set()
         """Numbers of the trials whose training states were deleted."""
         self._holding: dict[str, Repeats] = {}
-        """Architecture key -> its trials, for the architectures with ended trials whose training states still exist."""
+        """Maps the key of each architecture that has ended trials with training states to its trials."""
         self._has_failures = False
-        """Whether a trial has failed. Without failures, their share need not be counted."""
+        """Whether a trial has failed. If not, the share of failures need not be computed."""
         self._due: Trial | None = None
         """The trial that halving promotes next; None if there is none."""
         self._is_undecided = False
-        """Whether the sampler has to be asked for `_due` first."""
+        """Whether the sampler must first decide about `_due`."""
         self._blocked = ""
-        """What the user must repair before the sweep can continue; '' if nothing."""
+        """What the user must repair before the sweep can continue. Empty if there is nothing to repair."""
         try:
             self.restore()
             self._holding |= self.repeats
@@ -130,7 +131,7 @@ class Sweep(Roster):
         return trial.segment(self.config, self.share, self.latency_key)
 
     def _note_neighbours(self, begun: Trial) -> None:
-        """Sets `had_neighbours` of all running trials if more than one runs. The flag stays set during the attempt."""
+        """Sets `had_neighbours` of all running trials if there are several. The flag stays set during the attempt."""
         begun.had_neighbours = len(self.running) > 1
         for trial in self.running.values():
             trial.had_neighbours |= begun.had_neighbours
@@ -169,7 +170,7 @@ class Sweep(Roster):
             self.report(self.repeats[trial.architecture.key], evaluation.step)
 
     def _end(self, trial: Trial, outcome: Outcome, measured: Sequence[Measurement]) -> None:
-        """Ends the trial's attempt and stores the measurements `measured` together with its outcome."""
+        """Ends the trial's attempt. Stores its outcome together with the measurements `measured`."""
         del self.running[trial.number]
         outcome = with_device_checked(trial, outcome, self.latency_key)
         stored, again = settle(trial, outcome, self.config)
@@ -197,7 +198,7 @@ class Sweep(Roster):
             trial.error += f"; traceback in {log}"
 
     def _next_trial(self) -> Trial | None:
-        """Returns the next trial: one that waits for an attempt, a further seed, one to promote, or a new one.
+        """Returns the next trial: one that waits for an attempt, another seed, one to promote, or a new one.
 
         The kinds are tried in this order. Returns None if there is no such trial, or if a trial that must run alone is
         running. If the next trial must run alone, returns None until no other trial is running.
@@ -222,7 +223,7 @@ class Sweep(Roster):
         return None if new is None else self._unless_alone(new)
 
     def _unless_alone(self, new: Trial) -> Trial | None:
-        """Returns the new trial. If it must run alone and another trial is running, makes it wait and returns None."""
+        """Returns the trial `new`, or makes it wait and returns None if it must run alone and another trial is running."""
         if new.alone and self.running:
             new.state = "paused"
             self.waiting.append(new)
@@ -230,7 +231,7 @@ class Sweep(Roster):
         return new
 
     def _look_for_promotion(self) -> None:
-        """Finds the paused trial that halving promotes next, if any. It must be called whenever a trial changes."""
+        """Finds the paused trial that halving promotes next, if any. Must be called after each change of a trial."""
         halving, rungs = self.config.search.halving, self.config.rungs
         if halving is None:
             return
@@ -248,7 +249,7 @@ class Sweep(Roster):
     def _promotion(self) -> Trial | None:
         """Returns the trial that halving promotes next; None if there is none.
 
-        A sampler that promotes trials itself is asked no earlier than here, because its answer takes time.
+        A sampler that promotes trials itself is asked only here, because its answer takes time.
         """
         if self._is_undecided:
             self._is_undecided = False
@@ -267,7 +268,7 @@ class Sweep(Roster):
         return self._due
 
     def _give_up_paused(self) -> None:
-        """Once the sweep has ended, records the trials that still wait for promotion as stopped.
+        """At the end of the sweep, records the trials that still wait for promotion as stopped.
 
         No seed is due at that point.
         """
@@ -284,9 +285,9 @@ class Sweep(Roster):
     def _free_weights(self) -> None:
         """Deletes the training states that `search.keep_weights` does not keep.
 
-        Only the architectures in `_holding` are compared. An architecture whose states were all deleted is dominated by
-        one on the front. The one on the front also dominates everything that the other dominates. The time therefore
-        does not grow with the sweep.
+        Compares only the architectures in `_holding`. If all states of an architecture were deleted, an architecture on
+        the front dominates it. That architecture also dominates everything that the deleted one dominates, so the
+        deleted one need not be compared. The time therefore does not grow with the sweep.
         """
         for trial in without_weights(self._holding.values(), self.config):
             if trial.number not in self.freed:
@@ -301,7 +302,7 @@ class Sweep(Roster):
         self.keeper.check()
 
     def close(self) -> None:
-        """Stores the running attempts as interrupted, and releases the lease so that the next driver can start.
+        """Records the running attempts as interrupted, and releases the lease so that the next driver can start.
 
         If the database does not answer or the lease is lost, the attempts stay open and no error is raised.
         """
