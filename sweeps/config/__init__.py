@@ -1,1 +1,1 @@
-"""The sweep file: its keys, the lines of its faults, and the check that its space holds a network within the budget."""
+"""The sweep file: its keys, the line numbers of mistakes, and the check that a network is within the budget."""

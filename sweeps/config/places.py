@@ -15,14 +15,14 @@ FILE_ENDINGS = (".yaml", ".yml")
 
 
 def is_sweep_file(name: str) -> bool:
-    """Returns whether a command takes `name` for a sweep file, not for the name of a sweep."""
+    """Returns whether commands treat `name` as a sweep file instead of the name of a sweep."""
     return name.lower().endswith(FILE_ENDINGS)
 
 
 def name_fault(name: object) -> str | None:
-    """Returns why a new sweep must not have this name, or None. The pattern of names is SWEEP_NAME.
+    """Returns why a new sweep must not have this name, or None if it may. The pattern of names is SWEEP_NAME.
 
-    A sweep that is stored under such a name keeps it.
+    A sweep that is already stored under such a name keeps it.
     """
     if isinstance(name, str) and is_sweep_file(name):
         return f"must not end in .yaml or .yml, which marks a sweep file, got {shown(name)}"

@@ -24,9 +24,9 @@ from sweeps.train.settings import TrainSettings, batch_fault, training_with
 COMMON = ("steps", "evaluate_every", "precision", "device")
 """The settings that all trials of a sweep share. Rungs and learning curves need the same steps in every trial."""
 SEARCHED = tuple(name for name in TrainSettings.model_fields if name not in COMMON)
-"""The settings that a recipe may have."""
+"""The settings that a recipe may contain."""
 MAX_RECIPES = 1_000
-"""The largest number of combinations of values of the searched settings."""
+"""Maximum number of combinations of the values of the searched settings."""
 
 Settings = tuple[Dimension, ...]
 
@@ -65,7 +65,7 @@ def parse_recipe(
 
 
 def _dimension(name: object, values: object, train: TrainSettings) -> Dimension:
-    """Returns a setting with its values. Raises UserError if it cannot be searched or a value is wrong."""
+    """Returns a setting with its values. Raises UserError if the setting cannot be searched or a value is wrong."""
     if name in COMMON:
         raise UserError("must be the same for all trials of a sweep; put it under train")
     if name not in SEARCHED:
@@ -85,10 +85,9 @@ def _dimension(name: object, values: object, train: TrainSettings) -> Dimension:
 def _combined(
     settings: list[Dimension], train: TrainSettings, scale: int
 ) -> tuple[list[Recipe], dict[tuple[str, Any], str]]:
-    """Returns the valid combinations, and the reasons for the refusal of the others.
+    """Returns the valid combinations, and the reasons why the others are refused.
 
-    The key of a reason is a setting and its value. The reason explains the first invalid combination that has this
-    value.
+    The key of a reason is (setting, value). The reason belongs to the first invalid combination with this value.
     """
     names = [each.name.removeprefix(PREFIX) for each in settings]
     valid: list[Recipe] = []
@@ -118,7 +117,7 @@ def _fault(recipe: Recipe, train: TrainSettings, scale: int) -> str:
 def with_restarts(
     train: TrainSettings, rungs: tuple[int, ...], *, halving: bool, at: tuple[str, ...]
 ) -> tuple[TrainSettings, list[Fault]]:
-    """Returns the settings and the faults. If `schedule: cosine_restarts` lists no restarts, they are filled in.
+    """Returns the settings and the faults. Fills in the restarts if `schedule: cosine_restarts` lists none.
 
     The filled-in restarts are all rungs but the last. Without halving there are no such rungs, which is a fault.
     """

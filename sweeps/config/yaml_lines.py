@@ -16,8 +16,8 @@ SWEEP = ("metadata", "sweep")
 def line_number(node: yaml.Node | None, path: tuple[str, ...]) -> int | None:
     """Returns the line of the key at `path`, counted from 1.
 
-    If the file lacks the last keys of `path`, returns the line of the deepest key of `path` that the file has, or None
-    if it has none of them. If a key occurs twice, the last one counts, as in YAML.
+    If the file lacks the last keys of `path`, returns the line of the deepest key that it has, or None if it has none.
+    If a key occurs twice, the last one counts, as in YAML.
     """
     line = None
     for part in path:
@@ -34,13 +34,13 @@ def line_number(node: yaml.Node | None, path: tuple[str, ...]) -> int | None:
 
 
 def line_of(node: yaml.Node | None, path: tuple[str, ...]) -> str:
-    """Returns the line that `line_number` returns as text, such as ':12', or '' if there is none."""
+    """Returns the result of `line_number` as text, such as ':12', or '' if it is None."""
     line = line_number(node, path)
     return "" if line is None else f":{line}"
 
 
 def located(file: Path, fault: str, settings: Iterable[str]) -> str:
-    """Returns `fault` with the file, the line and the full path of its setting in front.
+    """Returns `fault` preceded by the file, the line and the full path of the setting.
 
     `fault` begins with the path of a setting, as in 'data.hold_out: ...'. It is returned unchanged if the first key of
     the path is not in `settings`, or if the file can no longer be read.
@@ -71,6 +71,6 @@ def _key(name: str) -> str:
 
 
 def touches(path: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """Returns whether one of two paths begins with the other. A refused value causes faults above and below it."""
+    """Returns whether one of two paths begins with the other. A refused value causes faults at paths above and below it."""
     shared = min(len(path), len(other))
     return path[:shared] == other[:shared]
