@@ -1,4 +1,4 @@
 """Drivers run the segments of a sweep: in this process, in several processes, or on a Ray cluster.
 
-Each driver is a module with a function `run(sweep)`. Drivers do not know how a sweep decides what to train.
+Each driver is a module with a function `run(sweep)`. A driver does not know how the sweep decides what to train.
 """

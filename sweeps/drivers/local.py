@@ -6,7 +6,7 @@ from sweeps.train import segment as segments
 
 
 def run(sweep: Sweep) -> None:
-    """Runs the sweep to its end. Raises SweepFailed or StoreError if the sweep cannot go on."""
+    """Runs the sweep to its end. Raises SweepFailed or StoreError if the sweep cannot continue."""
     while (segment := sweep.next_segment()) is not None:
         found = segments.run(segment, tell_seconds=TELL_SECONDS)
         for records in together(found, segment.until_step):

@@ -22,18 +22,18 @@ from sweeps.train import segment as segments
 from sweeps.train.segment import Segment
 
 LISTEN_SECONDS = 1.0
-"""Maximum wait for a worker's message, in seconds. After it, the driver checks its lease and gives work to idle
-workers."""
+"""Maximum wait for messages of the workers, in seconds. After the wait, the driver checks its lease and gives work to
+idle workers."""
 
 
 @dataclass(kw_only=True)
 class Worker:
-    """A worker process, which runs one segment at a time, and the driver's end of the pipe to it."""
+    """A worker process, which runs one segment at a time, and the driver's end of the pipe to this process."""
 
     process: BaseProcess
     pipe: Connection
     gpus: str
-    """CUDA_VISIBLE_DEVICES of the process; '' leaves the variable as it is."""
+    """CUDA_VISIBLE_DEVICES of the process; '' leaves the variable unchanged."""
     segment: Segment | None = None
     """The segment that the process is training; None if the worker is idle."""
 
@@ -41,10 +41,10 @@ class Worker:
 def run(sweep: Sweep, gpus: Sequence[str]) -> None:
     """Runs the sweep to its end with one worker process for each entry of `gpus`.
 
-    An entry is the CUDA_VISIBLE_DEVICES of its worker; '' leaves the variable as it is. A worker that dies is replaced.
-    Before a trial that must run alone starts, all other workers are ended. This frees the memory that idle workers hold
-    on the machine and its GPUs (images, torch, CUDA contexts). Raises SweepFailed or StoreError if the sweep cannot go
-    on.
+    An entry is the CUDA_VISIBLE_DEVICES of its worker; '' leaves the variable unchanged. Workers that die are replaced.
+    If a trial must run alone, all other workers are ended before it starts. This frees the memory that idle workers
+    hold on the machine and its GPUs (images, torch, CUDA contexts). Raises SweepFailed or StoreError if the sweep
+    cannot continue.
     """
     # spawn, not fork: torch's thread pools do not survive a fork.
     context = multiprocessing.get_context("spawn")
@@ -66,7 +66,7 @@ def _hand_out(
     gpus: Sequence[str],
     context: multiprocessing.context.SpawnContext,
 ) -> None:
-    """Gives segments to idle workers until the sweep has no segment to start, and starts workers as needed."""
+    """Gives segments to idle workers, and starts workers as needed, until the sweep has no segment to start."""
     while any(worker.segment is None for worker in workers) or len(workers) < len(gpus):
         segment = sweep.next_segment()
         if segment is None:
@@ -117,7 +117,7 @@ def _without_script() -> Iterator[None]:
     """Prevents processes that start in the `with` block from importing the main script of this process.
 
     By default, spawn imports the main script in each new process. A script that calls `srsweep.run` without `if
-    __name__ == "__main__":` would then run the sweep again. Workers need nothing from the script.
+    __name__ == "__main__":` would then run the sweep again. Workers need nothing from that script.
     """
     script = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
@@ -161,8 +161,8 @@ def _listen(sweep: Sweep, worker: Worker) -> bool:
 def _death(segment: Segment, code: int | None) -> Outcome:
     """Returns the outcome of a segment whose worker process died with exit code `code`.
 
-    The kernel sends SIGKILL when memory is short, and the parent does not learn the reason. Every SIGKILL therefore
-    counts as a possible lack of memory.
+    The kernel sends SIGKILL when memory is short, but the parent process does not get the reason. Every SIGKILL
+    therefore counts as a possible lack of memory.
     """
     killed = code == -signal.SIGKILL
     seen = (
@@ -174,10 +174,10 @@ def _death(segment: Segment, code: int | None) -> Outcome:
 
 
 def work(pipe: Connection, parent: int, gpus: str) -> None:
-    """Runs in the worker process: receives segments from `pipe`, trains them, and sends their records back.
+    """Runs in the worker process. Receives segments from `pipe`, trains them, and sends their records back.
 
-    The function returns when the pipe closes or when the id of its parent process is no longer `parent`. `gpus` is the
-    worker's CUDA_VISIBLE_DEVICES; '' leaves the variable as it is.
+    Returns when the pipe closes or when the id of the parent process is no longer `parent`. `gpus` is the worker's
+    CUDA_VISIBLE_DEVICES; '' leaves the variable unchanged.
     """
     show_only(gpus)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver handles Ctrl-C

@@ -8,9 +8,9 @@ from typing import Any
 FINAL = ("SUCCEEDED", "FAILED", "STOPPED")
 """Ray's names of the states of a job that has ended."""
 READY_SECONDS = 120.0
-"""Maximum wait, in seconds, for a new head node to start a job. A node answers requests before it can start jobs."""
+"""Maximum wait, in seconds, for a new head node to accept a job. A node answers requests before it can start jobs."""
 STOP_SECONDS = 60
-"""Time limit, in seconds, for a stopped driver to close its attempts and release its lease. After that, Ray kills it.
+"""Seconds that a stopped driver has to close its attempts and release its lease. After that, Ray kills the driver.
 
 Ray's default of 3 seconds is too short on a busy machine. A driver that is killed keeps its lease, so the next driver
 must wait until the lease expires.
@@ -50,8 +50,8 @@ def find_live(client: Any, sweep: str) -> Job | None:
 def submit(client: Any, sweep: str, digest: str, command: str) -> Job:
     """Starts `command` as a new job and returns it.
 
-    Jobs are named sweep-NAME.1, sweep-NAME.2 and so on, so each run of a driver keeps its own log. Raises RuntimeError
-    if the job server refuses the job.
+    Jobs are named sweep-NAME.1, sweep-NAME.2 and so on, so that each run of a driver has a separate log. Raises
+    RuntimeError if the job server refuses the job.
     """
     used = [_number(details.submission_id, sweep) for details in client.list_jobs()]
     name = f"sweep-{sweep}.{max(used, default=0) + 1}"
@@ -76,8 +76,8 @@ def submit(client: Any, sweep: str, digest: str, command: str) -> Job:
 def follow(client: Any, job: Job) -> int:
     """Prints the job's log until the job ends, and returns the exit code of the driver.
 
-    If Ray knows no exit code, the function returns 0 for a job that succeeded. For any other job, it prints Ray's
-    message and returns 1.
+    If Ray knows no exit code, returns 0 for a job that succeeded. For any other job, prints Ray's message and returns
+    1.
     """
     asyncio.run(_tail(client, job))
     while (info := client.get_job_info(job.name)).status not in FINAL:

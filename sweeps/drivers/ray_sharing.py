@@ -1,7 +1,7 @@
 """Determines the share of a GPU that each trial takes on a cluster.
 
-The module inspects the GPUs of the nodes. With `resources.gpu: auto`, it also measures which number of concurrent
-trials is fastest.
+The module inspects the GPUs of the nodes. With `resources.gpu: auto`, it also measures the fastest number of concurrent
+trials.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -48,9 +48,9 @@ def cluster_share(
     """Returns the share of a GPU that each trial takes on a cluster of `nodes`.
 
     All trials take the same share, because a worker trains one trial after another. If the nodes have several kinds of
-    GPU, the share is computed for each kind, and the largest share is used. The memory of the share is its memory on
-    the smallest GPU. `plan` makes the plan that a measurement needs. `say` is called with each line to be shown to the
-    user. `look` runs on a node and finds that node's GPUs.
+    GPU, the share is computed for each kind, and the largest share is used. Its memory is the memory of this share on
+    the smallest GPU. `plan` returns the plan that a measurement needs. `say` is called with each line to be shown to
+    the user. `look` runs on a node and finds that node's GPUs.
 
     Raises SweepFailed if the sweep sets `resources.gpu: auto` and no GPU of a node becomes free for the inspection or
     measurement.
@@ -73,7 +73,7 @@ def cluster_share(
 
 
 def shortage(nodes: Iterable[Node], cpu: float, gpu: float) -> str:
-    """Returns one line of warning if no node has the `cpu` cores and `gpu` GPUs of one trial; otherwise ''."""
+    """Returns a warning of one line if no node has the `cpu` cores and `gpu` GPUs for one trial, otherwise ''."""
     has = [node["Resources"] for node in nodes]
     if any(each.get("CPU", 0) >= cpu and each.get("GPU", 0) >= gpu for each in has):
         return ""
@@ -100,9 +100,10 @@ def _one_of_each_kind(nodes: Iterable[Node]) -> list[Node]:
 def _seen(
     plan: Plan, node: Node, look: Look, given: float | None
 ) -> tuple[Site | None, int | None]:
-    """Returns a node's GPU, and the number of concurrent trials that is fastest on it (None if never measured).
+    """Returns a node's GPU and the fastest number of concurrent trials on it.
 
-    Returns (None, None) if torch sees no GPU on the node, or if the GPU is busy and `given` is the share to use.
+    The number is None if it was never measured. Returns (None, None) if torch sees no GPU on the node, or if the GPU is
+    busy and `given` is the share to use.
     """
     cores = node["Resources"].get("CPU", 1) / node["Resources"]["GPU"]
     task = ray.remote(look_there).options(num_gpus=LOOK, **_placed(node))
@@ -115,8 +116,7 @@ def _seen(
 
 
 def look_there(plan: Plan, cores: float, look: Look) -> tuple[Site | None, int | None]:
-    """Returns the GPU of the node on which the function runs, and the number of concurrent trials that is fastest on
-    this GPU.
+    """Returns the GPU of the node on which the function runs, and the fastest number of concurrent trials on it.
 
     `cores` is the number of processor cores of the node divided by its number of GPUs. The number of trials is None if
     it was never measured. Both are None if `look` finds no GPU.
@@ -143,7 +143,7 @@ def _settled(plan: Plan, node: Node, site: Site, known: int | None, say: Say) ->
 def _result(task: Any, seconds: float) -> Any:
     """Returns the result of a task.
 
-    If that takes longer than `seconds`, cancels the task and raises GetTimeoutError.
+    If the task takes longer than `seconds`, cancels it and raises GetTimeoutError.
     """
     try:
         return ray.get(task, timeout=seconds)

@@ -1,9 +1,9 @@
 """A node provider for Ray's cluster launcher. Its cluster consists of the machine that `ray` runs on.
 
-The `sweep.yaml` in the repository's root names `ThisMachine` as its provider. Ray's own provider `local` needs the
-user's name in the file (`auth.ssh_user`, in which no variable is expanded) and a `python` on the PATH of every login
-shell. `ThisMachine` uses the user and the Python that run `ray`. The same file therefore works for every user, and no
-shell start-up file has to change.
+The `sweep.yaml` in the repository's root names `ThisMachine` as its provider. Ray's own provider `local` needs a
+`python` on the PATH of every login shell. It also needs the user's name in the file, because Ray expands no variables
+in `auth.ssh_user`. `ThisMachine` uses the user and the Python that run `ray`. The same file therefore works for every
+user, without changes to shell start-up files.
 """
 
 import getpass
@@ -53,7 +53,7 @@ class ThisMachine(LocalNodeProvider):  # type: ignore[misc]
 
 
 class ThisMachineRunner(SSHCommandRunner):  # type: ignore[misc]
-    """Runs each of Ray's commands over ssh, in the folder and with the Python of the calling process."""
+    """Runs Ray's commands over ssh, in the folder and with the Python of the calling process."""
 
     def run(self, cmd: str | None = None, *options: Any, **more: Any) -> Any:
         """Runs `cmd` in a login shell. Raises SystemExit for `--stop`, which would switch this machine off."""
@@ -102,8 +102,8 @@ class ThisMachineRunner(SSHCommandRunner):  # type: ignore[misc]
 def surroundings() -> str:
     """Returns shell commands that change to this process's folder, select its Python and set Ray's variables.
 
-    Without Ray's variables, Ray may demand a token, depending on the files in ~/.ray. It would also ask whether to send
-    usage statistics.
+    Without these variables, Ray may demand a token, depending on the files in ~/.ray. Ray would also ask whether to
+    send usage statistics.
     """
     folder = shlex.quote(str(Path.cwd()))
     exports = {

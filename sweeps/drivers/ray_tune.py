@@ -1,8 +1,8 @@
-"""The driver for a cluster. It runs each segment, a part of a trial's training, as one trial of Ray Tune.
+"""The driver for a cluster. Each segment, which is a part of a trial's training, becomes one trial of Ray Tune.
 
 The training itself happens in `sweeps.drivers.ray_worker`.
 
-Tune places segments on nodes, shares GPUs and notices lost nodes, but does not decide what is trained.
+Tune assigns segments to nodes, shares GPUs and detects lost nodes, but does not decide what is trained.
 `SegmentSearcher` hands the segments to Tune and passes the results to the sweep. A restarted driver reads the database,
 not Tune's experiment folder.
 """
@@ -58,14 +58,13 @@ CLUSTER_SECONDS = 5.0
 REACH_SECONDS = 2.0
 """Maximum wait, in seconds, for a node to accept a connection. Nodes are tested when a trial has been lost."""
 STARTING_SECONDS = 30.0
-"""Seconds for which a trial waits for the worker that is being started for it. After that, the trial takes the next
-freed worker."""
+"""Seconds that a trial waits for the worker that is being started for it. After that, the trial takes the next freed
+worker."""
 FORGIVEN_LOSSES = 10
-"""Number of times that a trial may lose its node during one run of the driver. Further losses count as errors of the
-trial."""
+"""Number of times that a trial may lose its node in one run of the driver. Further losses count as errors of the trial."""
 
 LOW_MEMORY = "running low on memory"
-"""A part of the message with which Ray kills a worker because its node is short of memory."""
+"""A part of Ray's message for a worker that Ray killed because the node was short of memory."""
 
 
 def run(
@@ -78,9 +77,10 @@ def run(
 ) -> None:
     """Runs the sweep to its end on the cluster at `address`. If `address` is None, Ray is started on this machine.
 
-    If Ray is connected already, `address` is ignored. `plan` makes the plan from which the driver determines each
-    trial's share of a GPU. If `plan` is None, GPUs are not inspected. `look` runs on a node and finds that node's GPUs.
-    `say` is called with each line to be shown to the user. Raises SweepFailed or StoreError if the sweep cannot go on.
+    If this process is already connected to Ray, `address` is ignored. `plan` returns the plan from which the driver
+    determines each trial's share of a GPU. If `plan` is None, GPUs are not inspected. `look` runs on a node and finds
+    that node's GPUs. `say` is called with each line to show to the user. Raises SweepFailed or StoreError if the sweep
+    cannot continue.
     """
     started_here = not ray.is_initialized()
     if started_here:
@@ -109,7 +109,7 @@ def run(
 
 @contextmanager
 def _loaded_for_good() -> Iterator[None]:
-    """Excludes all existing objects from garbage collection. The objects of torch and Ray cost 0.2 s per collection."""
+    """Excludes all existing objects from garbage collection, because those of torch and Ray cost 0.2 s per collection."""
     gc.freeze()
     try:
         yield
@@ -118,7 +118,10 @@ def _loaded_for_good() -> Iterator[None]:
 
 
 def _tuner(searcher: "SegmentSearcher", folder: str) -> tune.Tuner:
-    """Returns the tuner that runs the searcher's segments. Tune writes its own files to `folder`. Nobody reads them."""
+    """Returns the tuner that runs the searcher's segments.
+
+    Tune writes its own files to `folder`, and srsweep never reads them.
+    """
     config = searcher.sweep.config
     resources = {"cpu": config.resources.cpu, "gpu": searcher.sweep.share.gpu}
     return tune.Tuner(
@@ -154,7 +157,7 @@ def alive_nodes() -> dict[str, dict[str, Any]]:
 
 
 def slots(nodes: Iterable[dict[str, Any]], cpu: float, gpu: float) -> int:
-    """Returns the number of trials with `cpu` cores and `gpu` GPUs each that the nodes can run in parallel.
+    """Returns how many trials the nodes can run in parallel, if each takes `cpu` cores and `gpu` GPUs.
 
     The number is at least 1, because only a waiting trial makes an empty cluster start a node.
     """
@@ -191,7 +194,7 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
         self.losses: Counter[int] = Counter()
         """Number of times that each trial of the sweep has lost its node, by the trial's number."""
         self.error: Exception | None = None
-        """The error that prevents the sweep from going on. None if there is none."""
+        """The error that prevents the sweep from continuing. None if there is none."""
         self.look()
 
     def look(self) -> None:
@@ -209,7 +212,7 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Returns the configuration of Tune's trial `trial_id`, which holds the next segment.
 
-        Returns None if no segment can start now; Tune then asks again later. Returns FINISHED if the sweep has ended.
+        Returns None if no segment can start now. Tune then asks again later. Returns FINISHED if the sweep has ended.
         """
         if self.error is not None:
             return self.FINISHED
@@ -226,7 +229,7 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
         return {NETWORK: segment.label, SEGMENT: pickle.dumps(segment)}
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Passes an evaluation to the sweep. Tune calls `on_trial_complete` for a segment's last message instead."""
+        """Passes an evaluation to the sweep. For the last message of a segment, Tune calls `on_trial_complete` instead."""
         self._handle(self.segments[trial_id], *records_in(result))
 
     def on_trial_complete(
@@ -242,7 +245,7 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
             self._handle(segment, Outcome(step=0, interrupted=True))
 
     def lost(self, trial_id: str, text: str) -> None:
-        """Ends a segment whose worker or node was lost or whose worker could not start. `text` is Ray's error."""
+        """Ends a segment whose worker or node was lost, or whose worker could not start. `text` is Ray's error."""
         segment = self._forget(trial_id)
         if self._is_lost_node(text) and self.losses[segment.number] < FORGIVEN_LOSSES:
             self.losses[segment.number] += 1
@@ -275,10 +278,10 @@ class SegmentSearcher(Searcher):  # type: ignore[misc]
         return {}
 
     def save(self, checkpoint_path: str) -> None:
-        """Does nothing: the database holds the state."""
+        """Does nothing, because the database holds the state."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Does nothing: a restart builds a new searcher from the database."""
+        """Does nothing, because a restart builds a new searcher from the database."""
 
 
 class Placer(FIFOScheduler):  # type: ignore[misc]
@@ -309,7 +312,7 @@ class Placer(FIFOScheduler):  # type: ignore[misc]
 
 
 class Overseer(tune.Callback):  # type: ignore[misc]
-    """A callback in Tune's loop. It checks the cluster, and tells the searcher which segments Ray has lost.
+    """A callback in Tune's loop. Checks the cluster, and passes the segments that Ray has lost to the searcher.
 
     A segment is the part of a trial's training that one worker carries out (see `sweeps.train.segment`).
     """
@@ -323,13 +326,13 @@ class Overseer(tune.Callback):  # type: ignore[misc]
             self.searcher.look()
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Passes the text of the error to the searcher, because Tune does not do so."""
+        """Passes the text of the error to the searcher, because Tune does not."""
         text = Path(trial.error_file).read_text() if trial.error_file else ""
         self.searcher.lost(trial.trial_id, text.strip())
 
 
 class StopOnError(tune.Stopper):  # type: ignore[misc]
-    """A stopper that ends Tune's run immediately if the sweep cannot go on.
+    """A stopper that ends Tune's run immediately if the sweep cannot continue.
 
     By default, Tune waits for running trials.
     """
@@ -342,5 +345,5 @@ class StopOnError(tune.Stopper):  # type: ignore[misc]
         return False
 
     def stop_all(self) -> bool:
-        """Returns whether the sweep cannot go on: the sweep or its database failed, or another driver took it over."""
+        """Returns whether Tune must stop: the sweep or its database has failed, or another driver has taken over."""
         return self.searcher.error is not None

@@ -1,7 +1,7 @@
 """The worker of Ray Tune: it runs one segment after another and reports evaluations and outcomes in plain JSON types.
 
-A worker imports this module first. The worker imports torch and the families, and loads the images, when it trains its
-first segment.
+A worker imports this module first. Only when it trains its first segment, it imports torch and the families, and loads
+the images.
 """
 
 import json
@@ -16,12 +16,12 @@ from ray import tune
 from sweeps.records import Activity, Evaluation, Measurement, Outcome, Record, together
 
 TELL_SECONDS = 10.0
-"""Seconds between two activities that a worker sends to the driver. Each message costs a round trip, during which
-training pauses."""
+"""Seconds between two activities that a worker sends to the driver. Training pauses for a round trip during each
+message."""
 NETWORK, SEGMENT = "network", "segment"
 """Keys of a Tune trial's configuration: the network's label, for people, and the pickled segment.
 
-The segment is pickled for two reasons. Tune copies and inspects every value that is not of a plain type, and a worker
+The segment is pickled for two reasons. Tune copies and inspects every value that is not of a plain type. And a worker
 that has not trained yet need not import the types in a segment.
 """
 
@@ -29,7 +29,7 @@ that has not trained yet need not import the types in a segment.
 class SegmentTrainable(tune.Trainable):  # type: ignore[misc]
     """The trainable that Ray Tune runs. It trains one segment of a trial at a time.
 
-    A trainable that is a function would cost an extra thread and an extra round trip for each segment.
+    This is a class, because a function would cost an extra thread and an extra round trip for each segment.
     """
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -58,8 +58,8 @@ def messages(records: Iterable[Record], until_step: int) -> Iterator[dict[str, A
 
     Between evaluations, the worker's activity is reported at most once in TELL_SECONDS.
 
-    An evaluation at `until_step` is part of the last message. The last message is yielded once `records` is exhausted,
-    so the segment has released its memory by then.
+    An evaluation at `until_step` is part of the last message. The last message is yielded after `records` is exhausted,
+    when the segment has released its memory.
     """
     last: dict[str, Any] = {}
     told = -TELL_SECONDS
@@ -92,7 +92,7 @@ def _message(group: Sequence[Record]) -> dict[str, Any]:
 
 
 def records_in(message: Mapping[str, Any]) -> list[Record]:
-    """Returns the evaluation and the outcome in a message. This function is the inverse of `_message`."""
+    """Returns the evaluation and the outcome in a message, the inverse of `_message`."""
     found: list[Record] = []
     if "doing" in message:
         found.append(Activity(step=message["step"], doing=message["doing"]))
