@@ -14,9 +14,9 @@ class Average:
 
     At step t, counted from 0, each averaged weight a becomes d * a + (1 - d) * w, where w is the new weight and d is
     the smaller of `decay` and (1 + t) / (10 + t). The second value makes the average forget the random initial weights
-    quickly, so short training runs can use a large decay. TensorFlow's ExponentialMovingAverage has the same ramp under
-    `num_updates`. Floating-point buffers, such as the statistics of batch norm, are averaged too. All other buffers are
-    copied. The ranges of simulated rounding are also copied, because they are infinite before the first step.
+    quickly, so that short training runs can use a large decay. TensorFlow's ExponentialMovingAverage has the same ramp
+    (`num_updates`). Floating-point buffers, such as the statistics of batch norm, are averaged too. All other buffers
+    are copied. The ranges of simulated rounding are also copied, because they are infinite before the first step.
 
     The step number is a tensor on the device, so a CUDA graph can replay an update.
     """
@@ -38,7 +38,7 @@ class Average:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Moves the averaged weights towards the weights that a step has just changed."""
+        """Moves the averaged weights towards the weights after the newest step."""
         kept = ((1 + self.step) / (10 + self.step)).clamp_max(self.decay)
         difference = torch._foreach_sub(self.raw, self.own)
         torch._foreach_mul_(difference, (1 - kept).float())
@@ -49,7 +49,7 @@ class Average:
 
 
 def average_of(network: nn.Module, settings: TrainSettings, step: int = 0) -> Average | None:
-    """Returns the average of a network that has taken `step` steps, or None if the settings ask for no average."""
+    """Returns the average for a network that has taken `step` steps, or None if the settings ask for no average."""
     return None if settings.ema is None else Average(network, settings.ema, step)
 
 

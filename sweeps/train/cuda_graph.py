@@ -1,4 +1,4 @@
-"""Training steps that run without the host: images stay on the GPU, and each step is one CUDA graph."""
+"""Training steps that run without the host. Images stay on the GPU, and each step is one CUDA graph."""
 
 import warnings
 from collections.abc import Callable
@@ -25,7 +25,7 @@ WARM_UP = 3
 
 
 class ResidentSteps:
-    """Takes training steps whose inputs (pixels, patch positions and learning rates) are already on the device.
+    """Takes training steps whose inputs are already on the device: pixels, patch positions and learning rates.
 
     Positions and learning rates are copied to the device for BLOCK steps at a time. A counter on the device points to
     the entries for the next step. Every step therefore runs the same kernels on the same addresses, so a CUDA graph can
@@ -83,7 +83,7 @@ class ResidentSteps:
 
 
 class Recorder(Protocol):
-    """Records a function that launches kernels, called the work, so that the kernels can be replayed."""
+    """Records the kernels that a function, the work, launches, so that they can be replayed."""
 
     def warm_up(self, work: Work) -> None:
         """Runs the work kernel by kernel."""
@@ -121,11 +121,11 @@ class CudaRecorder:
 
 
 def graphed(work: Work, recorder: Recorder) -> Work:
-    """Returns a function that does what `work` does. After WARM_UP calls, the function records `work` and then replays
-    the recording.
+    """Returns a function that is equivalent to `work`.
 
-    `work` must launch the same kernels at each call. If `work` cannot be recorded, the function warns once and keeps
-    calling `work`. If recording fails because the device lacks memory, the function raises that error.
+    After WARM_UP calls, it records `work` and then replays the recording. `work` must launch the same kernels in each
+    call. If `work` cannot be recorded, the returned function warns once and keeps calling `work`. If recording fails
+    because the device lacks memory, the returned function raises that error.
     """
     calls, again = 0, work
 

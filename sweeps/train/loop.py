@@ -1,9 +1,9 @@
 """Trains one network. The training loop yields records, and resumes from a checkpoint file.
 
 The loop knows neither Ray nor SQL. Its caller stores the records and decides when to stop. Batches and learning rates
-are functions of the settings, the seed and the step. A training run that is interrupted and resumed therefore ends with
-the same weights as an uninterrupted one. The weights are equal bit for bit on the same kind of device, with the same
-number of threads and the same precision.
+are functions of the settings, the seed and the step. A training run that was interrupted and resumed therefore ends
+with the same weights as an uninterrupted one. The weights are bit-identical if the kind of device, the number of
+threads and the precision are the same.
 """
 
 import itertools
@@ -42,7 +42,7 @@ from sweeps.train.teacher import teacher_of
 from sweeps.train.teller import Teller
 
 DIVERGED = 50.0
-"""Training counts as diverged if the mean loss exceeds this number times the smallest mean loss so far."""
+"""Training counts as diverged if the mean loss exceeds the smallest mean loss so far by this factor."""
 
 logger = logging.getLogger(__name__)
 
@@ -63,18 +63,18 @@ def train(
     clock: Callable[[], float] = working_clock,
     tell_seconds: float | None = None,
 ) -> Iterator[Progress | Activity | Evaluation]:
-    """Trains `network` in place up to `until_step` and yields records. By default, it trains for all `settings.steps`.
+    """Trains `network` in place up to `until_step` and yields records.
 
-    With `settings.ema`, the averaged weights are evaluated and stored as the network. After the last of
-    `settings.steps`, `network` has the averaged weights.
+    By default, it trains for all `settings.steps`. With `settings.ema`, the averaged weights are evaluated and stored
+    as the network. After the last of `settings.steps`, `network` has the averaged weights.
 
     If `checkpoints` holds a state, the training resumes from it. Otherwise it starts from the weights in
-    `settings.warm_start`, if that is set. Each `Evaluation` is yielded once its checkpoint is on disk. A resumed
+    `settings.warm_start`, if that is set. Each `Evaluation` is yielded after its checkpoint is on disk. A resumed
     training run first yields all earlier evaluations again, because the earlier process may have died before they were
     stored. `is_stopped` is called before each step. If it returns True, the state is saved and KeyboardInterrupt is
-    raised. `clock` returns seconds. While another process measures a latency, the training waits; the default `clock`
-    does not count this time. With `tell_seconds`, an Activity is yielded before each evaluation, and every
-    `tell_seconds` seconds between evaluations.
+    raised. `clock` returns seconds. Training waits while another process measures a latency. The default `clock` does
+    not count this time. With `tell_seconds`, an Activity is yielded before each evaluation, and every `tell_seconds`
+    seconds between evaluations.
 
     Raises TrainingFailed if the loss is not finite or has diverged, or if the weights of `warm_start` or of the teacher
     do not fit. Raises CheckpointFailed if a checkpoint cannot be written.
@@ -142,7 +142,7 @@ def train(
 
 
 def time_step(network: nn.Module, scale: int, settings: TrainSettings, steps: int = 3) -> float:
-    """Returns the duration of one optimiser step on this machine in seconds: the median of `steps` steps.
+    """Returns the duration of one optimiser step on this machine, in seconds. It is the median of `steps` steps.
 
     One untimed step is taken first. The function changes the weights of `network`.
     """
@@ -184,7 +184,7 @@ def _evaluation(step: int, scores: Scores, loss: float, seconds: float) -> Evalu
 
 
 class _LossWatch:
-    """Accumulates the mean loss since the last evaluation. Reading the mean makes the host wait for the GPU."""
+    """Accumulates the losses since the last evaluation. Reading their mean makes the host wait for the GPU."""
 
     def __init__(self, settings: TrainSettings) -> None:
         self.total: Tensor | None = None
@@ -259,11 +259,11 @@ def _steps(
     state: Mapping[str, Any] | None,
     average: Average | None,
 ) -> tuple[Step, Callable[[], dict[str, Any]]]:
-    """Returns two functions. The first takes one training step, beginning with `step`. The second returns the
-    additional content of a checkpoint.
+    """Returns two functions.
 
-    Without an optimizer, the user's own training function takes the steps. Raises TrainingFailed if this function or a
-    teacher cannot be loaded.
+    The first takes one training step and is first called with `step`. The second returns the additional content of a
+    checkpoint. Without an optimizer, the user's own training function takes the steps. Raises TrainingFailed if this
+    function or a teacher cannot be loaded.
     """
     device = next(network.parameters()).device
     if optimizer is not None:
@@ -312,8 +312,7 @@ def _resume(
     settings: TrainSettings,
     state: Mapping[str, Any] | None,
 ) -> tuple[int, float, list[Measurement]]:
-    """Loads the checkpoint `state` except for the averaged weights. If `state` is None, loads the weights to start
-    from.
+    """Loads the checkpoint `state` except the averaged weights. If `state` is None, loads the weights to start from.
 
     Returns the step reached, the training time in seconds, and the measurements so far. The step is 0 without a
     checkpoint.
@@ -336,7 +335,7 @@ def _resume(
 
 
 def _raw(network: nn.Module, average: Average | None, ended: bool) -> dict[str, Any]:
-    """Returns the part of a checkpoint that exists only with averaging: the raw weights that training continues with."""
+    """Returns the part of a checkpoint that exists only with averaging: the raw weights from which training continues."""
     return {} if average is None or ended else {"raw": network.state_dict()}
 
 

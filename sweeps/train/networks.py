@@ -12,18 +12,19 @@ from sweeps.train.settings import TrainSettings
 
 
 def network_to_train(architecture: Architecture, scale: int, settings: TrainSettings) -> nn.Module:
-    """Returns a newly initialised network. A training run with these settings trains and stores its tensors.
+    """Returns a newly initialised network, in the form that `settings` train: plain, or with simulated rounding.
 
-    Raises UserError if the family does not support the scale, or cannot be quantised although the settings ask for it.
+    Raises UserError if the family does not support the scale, or if the settings ask for rounding and the family cannot
+    be quantised.
     """
     network = architecture.network(scale)
     return network if settings.quantize is None else rounded(network)
 
 
 def start(network: nn.Module, path: Path) -> Started:
-    """Loads weights that were trained without rounding from `path` into `network`, and returns what was taken over.
+    """Loads weights from `path`, which were trained without rounding, into `network`. Returns what was taken over.
 
-    Raises UserError under the same conditions as `warm_start`. The state of torch's random generator is unchanged.
+    Raises UserError like `warm_start`. The state of torch's random generator is unchanged.
     """
     if not isinstance(network, Rounded):
         return warm_start(network, path)

@@ -20,7 +20,7 @@ def make_optimizer(
 ) -> torch.optim.Optimizer:
     """Returns the fused optimizer that the settings name. By default it is Adam with betas 0.9 and 0.999.
 
-    On CUDA, its state stays on the device, so that a CUDA graph can record its step.
+    On CUDA, the optimizer's state stays on the device, so that a CUDA graph can record a step.
     """
     settings = settings or TrainSettings()
     on_cuda = next(network.parameters()).device.type == "cuda"

@@ -1,8 +1,8 @@
 """Runs a training function that the user wrote, which replaces srsweep's own optimiser steps.
 
 The setting `train.function: FILE.py:NAME` names the function. It is a generator that gets a `TrainingJob` and yields
-the loss of each step. srsweep counts the steps, and evaluates and stores the network. Between two steps, it may stop or
-resume the training.
+the loss of each step. srsweep counts the steps, and evaluates and stores the network. Between two steps, srsweep may
+stop or resume the training.
 
 Worked example. A training run of three steps is stopped after the second step:
 
@@ -36,7 +36,8 @@ from sweeps.train.settings import TrainSettings, differing
 from sweeps.train.step import to_float
 
 STEP_SEEDS = 1_000_003
-"""Factor by which the trial's seed is multiplied before the step is added. Most training runs have fewer steps."""
+"""Factor by which the trial's seed is multiplied before the step is added. Most training runs have fewer steps than
+this."""
 
 
 class Stateful(Protocol):
@@ -54,7 +55,7 @@ class TrainingJob:
     """The argument of a training function: the network, the settings, and the training images."""
 
     network: nn.Module
-    """The network on `device`, with its weights before the first of `steps`. It is in training mode at each step."""
+    """The network on `device`, with its weights before the first of `steps`. At each step, it is in training mode."""
     scale: int
     """The upscaling factor."""
     seed: int
@@ -116,7 +117,7 @@ TrainingFunction = Callable[[TrainingJob], Iterator[Tensor | float]]
 
 
 def own_step(job: TrainingJob) -> Callable[[int], Tensor]:
-    """Returns a function that takes one step of the job. It uses the training function that the settings name.
+    """Returns a function that takes one step of the job with the training function that the settings name.
 
     The returned function raises UserError if the training function ends too early or yields something other than a
     loss.

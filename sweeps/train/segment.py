@@ -78,11 +78,11 @@ class Segment:
     seconds_allowed: float | None = None
     """Seconds after which the worker process is killed. None: no limit."""
     timing: Timing | None = None
-    """If set, the worker measures the latency of the network before it trains."""
+    """If set, the worker measures the latency of the network before training."""
 
     @property
     def note(self) -> Path:
-        """Path of the file to which the time limit writes the stack of the attempt before it kills the process."""
+        """Path of a file. Before the time limit kills the process, it writes the stacks of the process to this file."""
         return self.folder / f"attempt-{self.attempt}.timeout"
 
 
@@ -97,10 +97,11 @@ def run(
     `is_stopped` is called before each step. If it returns True, the state is saved and KeyboardInterrupt is raised.
     With `tell_seconds`, the segment also yields activities, every `tell_seconds` seconds during training. If the
     segment takes longer than its time limit, the process is killed. At the end, torch releases its cached GPU memory,
-    because the worker process goes on and other trials on the GPU may need the memory.
+    because the worker process continues and other trials on the GPU may need the memory.
 
-    The segment pauses while another process of this user measures a latency on this machine (`sweeps.measure.turns`). The
-    pauses count neither as training time nor towards the time limit. Between two records the segment holds no turn.
+    The segment pauses while another process of this user measures a latency on this machine (`sweeps.measure.turns`).
+    The pauses count neither as training time nor towards the time limit. The segment does not hold a turn between two
+    records.
     """
     with time_limit(segment.seconds_allowed, segment.note) as waiting:
         records = _run(segment, is_stopped, tell_seconds)
@@ -141,9 +142,7 @@ def death(segment: Segment, how: str) -> str:
 
 
 class MachineFault(Exception):  # noqa: N818 - reads as what happened
-    """The error for a machine without something that every trial needs: the device, the images, or the store of
-    checkpoints.
-    """
+    """The error for a machine that lacks the device, the images, or the store of checkpoints. Every trial needs these."""
 
 
 def _run(
@@ -191,7 +190,8 @@ def _run(
 
 
 def _time(segment: Segment, timing: Timing) -> tuple[Latency, list[Measurement]]:
-    """Returns the measured latency of the segment's network, and the NTIRE scores that are objectives of the sweep.
+    """Returns the latency of the segment's network, measured now, and the NTIRE scores that are objectives of the
+    sweep.
 
     Raises MachineFault if the sweep's other latencies were measured on another device or in another way.
     """
@@ -278,8 +278,7 @@ def device_name(settings: TrainSettings) -> str:
 
 
 def computed(settings: TrainSettings, threads: int) -> str:
-    """Returns a text that names the conditions on which rounding depends, such as '2 threads, float32' or 'CUDA,
-    bfloat16'.
+    """Returns the conditions that rounding errors depend on, such as '2 threads, float32' or 'CUDA, bfloat16'.
 
     If this text differs between two runs, the last bits of their results may differ.
     """
@@ -293,7 +292,7 @@ def computed(settings: TrainSettings, threads: int) -> str:
 def computed_on(device: str, checkpoints: Checkpoints) -> str:
     """Returns the text for the attempt's column `device`: the device and the result of `computed`.
 
-    If the attempt resumes from a state that was computed with other rounding, the text mentions it.
+    If the attempt resumes from a state that was computed under other conditions, the text mentions this.
     """
     state = newest_state(checkpoints, "cpu")
     before = checkpoints.computed if state is None else str(state.get("computed", "unknown"))
@@ -329,9 +328,7 @@ def _checkpoints(segment: Segment, split: DataSplit) -> Checkpoints:
 
 
 def _variant(segment: Segment) -> dict[str, Any]:
-    """Returns what a checkpoint records about its network: family, knobs, scale and, with simulated rounding,
-    `quantize`.
-    """
+    """Returns what a checkpoint records about its network: family, knobs, scale and, with rounding, `quantize`."""
     variant = {"family": segment.family, "knobs": segment.knobs, "scale": segment.scale}
     quantize = segment.train.quantize
     return variant if quantize is None else variant | {"quantize": quantize}

@@ -37,7 +37,7 @@ takes 15 GiB of memory."""
 
 
 def batch_fault(settings: "TrainSettings", scale: int) -> str | None:
-    """Returns a message if a batch of patches is too large for any machine, or None if it is not."""
+    """Returns a message if a batch of patches is too large for any machine, otherwise None."""
     side = settings.patch_size * scale
     pixels = settings.batch_size * side**2
     if pixels <= MAX_PIXELS:
@@ -78,7 +78,7 @@ def _with_weights(teacher: object) -> object:
 
 
 class TeacherSettings(BaseModel):
-    """A trained network whose output the network in training imitates."""
+    """A trained network. The network in training imitates its output."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -115,7 +115,7 @@ class DistillSettings(BaseModel):
 
 
 class TrainSettings(BaseModel):
-    """How a sweep trains every trial. A step is an optimiser step."""
+    """How a sweep trains each trial. A step is an optimiser step."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
@@ -151,18 +151,18 @@ class TrainSettings(BaseModel):
     """Number of steps after which `schedule: halve` halves the learning rate."""
     warmup: Annotated[int, Number, Field(ge=0, le=MAX_STEPS)] = 0
     """Number of steps at the beginning during which a factor for the learning rate rises linearly to 1. It must be 0
-    with schedule: one_cycle, whose learning rate rises by itself."""
+    with schedule: one_cycle, which has its own rise."""
     optimizer: Annotated[str, one_of(OPTIMIZERS)] = "adam"
     """The optimizer. adam: Adam; it adds weight decay to the gradient. adamw: AdamW; at each step, it shrinks the
     weights by learning_rate times weight_decay, independently of the gradient."""
     betas: tuple[Beta, Beta] = (0.9, 0.999)
-    """Fractions of two running means that the optimizer keeps at each step: the mean of the gradient and the mean of
-    its square."""
+    """Two fractions, for the running mean of the gradient and for that of its square. At each step, the optimizer keeps
+    the given fraction of each mean."""
     weight_decay: Annotated[float, Number, Field(ge=0, le=1e6)] | None = None
     """Strength of the pull of all weights towards 0. null: 0 with adam, 0.01 with adamw, as in PyTorch."""
     ema: Annotated[float, Number, Field(gt=0, lt=1)] | None = None
     """Decay of an exponential moving average of the weights, such as 0.999. The averaged weights are evaluated, stored
-    and exported as the network, and training continues with the weights themselves. null: no average."""
+    and exported as the network. Training continues with the weights themselves. null: no average."""
     warm_start: Annotated[str, AfterValidator(expanded)] | None = None
     """File of weights from which each training run starts: a checkpoint of srsweep or of a public code. The file may be
     for another scale. Layers whose shapes depend on the scale then start with random weights. null: all weights start
@@ -298,7 +298,7 @@ class TrainSettings(BaseModel):
 def training_with(train: TrainSettings, recipe: Recipe) -> TrainSettings:
     """Returns a trial's training settings: `train`, which all trials of a sweep share, updated by the trial's `recipe`.
 
-    Raises UserError with a message of one line if the two do not fit together.
+    Raises UserError with a message of one line if the two are not valid together.
     """
     if not recipe:
         return train
@@ -310,7 +310,7 @@ def training_with(train: TrainSettings, recipe: Recipe) -> TrainSettings:
 
 
 def differing(trainings: Iterable[TrainSettings], *names: str) -> list[TrainSettings]:
-    """Returns, for each combination of values of the settings `names`, the first of `trainings` that has it."""
+    """Returns those of `trainings` that differ in the settings `names`. For equal ones, returns only the first."""
     found: dict[str, TrainSettings] = {}
     for each in trainings:
         chosen = each.model_dump(mode="json", include={*names})
@@ -319,10 +319,10 @@ def differing(trainings: Iterable[TrainSettings], *names: str) -> list[TrainSett
 
 
 def heaviest(trainings: Sequence[TrainSettings]) -> TrainSettings:
-    """Returns settings that need at least as much memory as each of `trainings`, not counting the teacher.
+    """Returns settings that need no less memory than any of `trainings`, not counting the teacher.
 
-    The result is the item of `trainings` with the largest batch. It gets averaged weights and a teacher if any item has
-    these. A single item is returned unchanged.
+    The result is the item of `trainings` with the largest batch. It gets averaged weights if any item has them, and
+    likewise a teacher. A single item is returned unchanged.
     """
     largest = max(trainings, key=lambda each: each.batch_size * each.patch_size**2)
     missing = {
@@ -335,7 +335,7 @@ def heaviest(trainings: Sequence[TrainSettings]) -> TrainSettings:
 
 
 def work_of(settings: TrainSettings) -> str:
-    """Returns a text with the settings, apart from the batch, that change the work of a step, such as ', ema 0.9'.
+    """Returns the settings that change the work of a step, except the batch, as a text such as ', ema 0.9'.
 
     Settings with default values are left out, so the text is usually empty.
     """

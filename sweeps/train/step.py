@@ -4,7 +4,7 @@ On every device, images are channels-last in memory and Adam is fused. On a CPU,
 A CPU that computes in bfloat16 also gets a network whose slow operators are rewritten
 (`sweeps.train.fast_cpu.graph_rewrites`). On CUDA, the images stay on the device if they fit there. Patches are then cut
 on the device, and the whole step is one CUDA graph (`sweeps.train.cuda_graph`). Patches that are degraded
-(`data.degradation`) are cut on the host, and each process logs that once. Each step returns its loss as a tensor, so
+(`data.degradation`) are cut on the host, and each process logs this once. Each step returns its loss as a tensor, so
 that the host need not wait for the GPU.
 """
 
@@ -85,9 +85,9 @@ def _make_step(
 
 
 def _staged(settings: TrainSettings, of_size: Callable[[int], Step]) -> Step:
-    """Returns a step function whose patches have the size of the stage that the step belongs to.
+    """Returns a step function. The patches of a step have the size of its stage.
 
-    Each stage gets a step function of its own, because a CUDA graph works on tensors of fixed shapes. The previous
+    Each stage gets a separate step function, because a CUDA graph works on tensors of fixed shapes. The previous
     stage's function and the memory of its graph are released first.
     """
     size, current = 0, None
@@ -105,7 +105,7 @@ def _staged(settings: TrainSettings, of_size: Callable[[int], Step]) -> Step:
 def _can_be_cut_there(sampler: PatchSampler, device: torch.device) -> bool:
     """Returns whether patches can be cut on `device`.
 
-    Degraded patches cannot be cut on a GPU; each process warns once.
+    Degraded patches cannot be cut on a GPU. Each process warns about this once.
     """
     if sampler.pairs.degradation is None:
         return resident(sampler.pairs, device) is not None
@@ -128,7 +128,7 @@ def make_update(
 ) -> Update:
     """Returns a function that updates the weights on a batch (low_res, high_res) and returns the loss as a scalar tensor.
 
-    low_res is uint8 (N, 3, H, W) and high_res is uint8 (N, 3, sH, sW) for scale s, both on the network's device.
+    low_res is uint8 (N, 3, H, W), and high_res is uint8 (N, 3, sH, sW) for scale s. Both are on the network's device.
     """
     parameters = list(network.parameters())
     device = parameters[0].device

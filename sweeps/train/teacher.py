@@ -1,4 +1,4 @@
-"""The teacher of a distillation: a trained network whose output the network in training imitates."""
+"""The teacher of a distillation: a trained network. The network in training imitates its output."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -39,10 +39,9 @@ def teacher_architecture(settings: TrainSettings) -> Architecture | None:
 
 
 def largest_teacher(trainings: Iterable[TrainSettings], scale: int) -> Architecture | None:
-    """Returns the architecture of the teacher in `trainings` that needs the most memory, or None if there is no
-    teacher.
+    """Returns the architecture of the teacher in `trainings` that needs the most memory, or None if none has a teacher.
 
-    Raises UserError under the same conditions as `teacher_architecture`.
+    Raises UserError like `teacher_architecture`.
     """
     found = map(teacher_architecture, differing(trainings, "distill"))
     known = [each for each in found if each is not None]

@@ -1,7 +1,7 @@
 """A time limit that ends a process even if it hangs.
 
-A timer that does not depend on the Python interpreter writes the stack of every thread to a file, the note. Then it
-kills the process.
+A timer that does not depend on the Python interpreter writes the stack of every thread to a file, the note. Then the
+timer kills the process.
 """
 
 import faulthandler
@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TextIO
 
 GRACE = 10.0
-"""Time limit for writing the note, in seconds. After that, the process is killed even if the note is not complete."""
+"""Seconds allowed for writing the note. After that, the process is killed even if the note is incomplete."""
 
 
 LONGEST_WAIT = 3600.0
-"""Maximum duration, in seconds, of a wait for other processes, in addition to the time limit. A process that waits
+"""Maximum seconds that a process may wait for other processes, in addition to the time limit. A process that waits
 longer counts as hanging and is killed."""
 
 
@@ -27,8 +27,8 @@ def time_limit(
 ) -> Iterator[Callable[[], AbstractContextManager[object]]]:
     """Kills this process if the `with` block takes longer than `seconds`. None: no limit.
 
-    The file `note` then holds the stack of every thread. Only a worker may use this function, never the driver. Yields
-    a function that returns a context manager. Time spent in this context does not count.
+    The file `note` then holds the stack of every thread. Yields a function that returns a context manager, and time
+    spent in this context does not count. Only a worker may use this function, never the driver.
     """
     if seconds is None:
         yield nullcontext
@@ -74,7 +74,7 @@ def time_limit(
 def _open(note: Path) -> TextIO | None:
     """Opens the note for writing.
 
-    Returns None if that fails; if the disk is at fault, training will report it later.
+    Returns None if that fails. If the disk is at fault, training will report this later.
     """
     try:
         note.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Rewrites the operators of a network that are slow to train on a CPU. The network keeps its parameters and its output.
+"""Rewrites operators that are slow to train on a CPU. The network keeps its parameters and its output.
 
 `torch.fx` traces the network, and three rewrites change its graph. Each rewrite is exact up to rounding.
 
@@ -42,10 +42,10 @@ Forward = Callable[[Tensor], Tensor]
 
 
 def fused(network: nn.Module) -> Forward:
-    """Returns a faster version of `network`, whose parameters must be channels-last in memory.
+    """Returns a faster version of `network`. The parameters of `network` must be channels-last in memory.
 
-    The version shares the parameters and buffers of `network`. If `network` cannot be traced, or has nothing to rewrite,
-    it is returned unchanged. Later changes of other attributes of `network` have no effect on the version. The function
+    The version shares the parameters and buffers of `network`. Later changes of other attributes of `network` do not
+    affect the version. If `network` cannot be traced or has nothing to rewrite, it is returned unchanged. The function
     sets `network` to training mode.
     """
     try:
@@ -112,7 +112,7 @@ def _shuffle_to_colours(traced: fx.GraphModule, node: fx.Node) -> bool:
 
 
 def _shuffle_pixels(traced: fx.GraphModule, node: fx.Node) -> bool:
-    """Fuses a convolution at `node` with the pixel shuffle that follows it. Returns whether it has done so."""
+    """Fuses an ungrouped convolution at `node` with the pixel shuffle after it. Returns whether there was such a pair."""
     conv, shuffle = _conv(traced, node), _only_user(node)
     factor = 0 if shuffle is None else _factor(traced, shuffle)
     if conv is None or shuffle is None or not factor or conv.groups > 1:
@@ -122,7 +122,7 @@ def _shuffle_pixels(traced: fx.GraphModule, node: fx.Node) -> bool:
 
 
 def _cut_densely(traced: fx.GraphModule, node: fx.Node) -> bool:
-    """Rewrites a concatenation of channels at `node`. Returns whether it has done so."""
+    """Rewrites a concatenation of channels at `node`. Returns whether there was one."""
     if node.target is not torch.cat or node.args[1:] != (1,) or node.kwargs:
         return False
     node.target, node.args = join, node.args[:1]

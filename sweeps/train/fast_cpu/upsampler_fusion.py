@@ -5,7 +5,7 @@ image. The product of the kernels is the kernel of one convolution. The features
 most of the time, are never computed. The parameters are still the parameters of the two convolutions, and autograd
 computes their gradients through the product.
 
-In this module, a place is a position within the r x r pixels that the shuffle makes of one pixel.
+In this module, a place is a position within the r x r pixels into which the shuffle turns one pixel.
 
 A worked example in one dimension, with factor 2, one channel and no bias. The first convolution has one kernel for
 each of the two places: w0 = (1, 2, 0) and w1 = (0, 1, 3). The second convolution has the kernel v = (1, 0, 2).
@@ -35,10 +35,10 @@ FEW_COLOURS = 4
 """The two convolutions are fused if the second has at most this number of output channels. With more output channels,
 the product may take more Mult-Adds than the two convolutions."""
 MIN_SIZE = 1 << 17
-"""Smallest number of elements in a batch of input features for which the product is faster. Multiplying the kernels takes
-1 to 2 ms."""
+"""Minimum number of elements in a batch of input features for which the product is faster. Below it, the 1 to 2 ms for
+multiplying the kernels do not pay off."""
 REACH = 2
-"""Number of pixels that the product kernel reaches to each side, because two 3x3 kernels follow each other.
+"""Number of pixels to each side that the product kernel reaches, because it combines two 3x3 kernels.
 
 The product kernel has five taps along each axis, and no place uses all five. The last place never uses the first tap,
 and the other places never use the last tap. If the kernel of the last place is shifted by one pixel, four taps are
@@ -162,7 +162,7 @@ def spread(x: Tensor, r: int) -> Tensor:
 
 
 def _four_taps(kernels: Tensor) -> Tensor:
-    """Moves the last place of `kernels` (a, u, ...) to the front, and shifts it by one tap, so that four taps remain."""
+    """Moves the last place of `kernels` (a, u, ...) to the front and shifts it by one tap. Four taps then remain."""
     return torch.cat([kernels[-1:, 1:], kernels[:-1, :-1]])
 
 

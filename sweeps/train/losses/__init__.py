@@ -1,4 +1,4 @@
-"""Training losses by name. To add one, write a file here. It defines a function that has the name of the file.
+"""Training losses by name. To add one, write a file here that defines a function with the name of the file.
 
 A loss takes the network's output and the original images, both float32 (N, 3, H, W). The originals are in [0, 1], and
 the output is close to that range. The loss returns the number to minimize as a scalar tensor, from which PyTorch can
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 Loss: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
 
 LOSSES = tuple(module.name for module in pkgutil.iter_modules(__path__))
-"""The names that `train.loss` may have. A loss is imported when it is used, because sweep files are read without torch."""
+"""The names that `train.loss` accepts. A loss is imported only when it is used, because sweep files are read without
+torch."""
 
 HEAVIEST = 1e6
-"""The largest weight of a loss in a weighted sum."""
+"""Maximum weight of a loss in a weighted sum."""
 
 
 def parse_loss(value: object) -> str | dict[str, float]:

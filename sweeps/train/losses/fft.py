@@ -1,9 +1,9 @@
 """The frequency loss: the mean absolute difference of two-dimensional spectra.
 
-The definition is that of FFTLoss in `basicsr/losses/losses.py` of https://github.com/sunny2109/SAFMN (commit abe5ffd):
-the real two-dimensional transform of each channel without normalisation, its real and imaginary parts as separate
-numbers, and the mean over all of them. In that repository, `options/train/SAFMN/train_DF2K_X4.yml` gives the loss the
-weight 0.05 beside l1.
+Source: FFTLoss in `basicsr/losses/losses.py` of https://github.com/sunny2109/SAFMN (commit abe5ffd). Each channel
+undergoes a real two-dimensional transform without normalisation. The real and imaginary parts count as separate
+numbers, and the loss is the mean over all of them. In that repository, `options/train/SAFMN/train_DF2K_X4.yml` gives
+the loss the weight 0.05 beside l1.
 """
 
 import torch

@@ -1,4 +1,4 @@
-"""The mean absolute difference, the loss of most super-resolution papers."""
+"""The mean absolute difference, which most super-resolution papers use as loss."""
 
 from typing import Any
 
