@@ -1,9 +1,9 @@
-"""Stores image sets so that they are decoded only once. Two flat files hold the pixels and are mapped into memory. An
-index holds the image sizes and the digests of both files, which readers check.
+"""Stores decoded image sets, so that each is decoded only once.
 
-A cache is a folder. Its name is a hash of the source images and the scale, so a cache is never out of date. It is
-written under a temporary name and then renamed, so that several processes can write the same cache at the same time. A
-damaged cache is rebuilt.
+Two flat files hold the pixels and are mapped into memory. An index holds the image sizes and the digests of both files.
+Readers check the digests. A cache is a folder. Its name is a hash of the source images and the scale, so a cache is
+never out of date. The folder is written under a temporary name and then renamed, so several processes can write the
+same cache at the same time. A damaged cache is rebuilt.
 """
 
 import errno
@@ -30,22 +30,21 @@ from sweeps.files import digest_of, digest_of_file, write_text
 from sweeps.machine import num_cores
 
 FORMAT = 2
-"""Version number of the cache. Increase it when the file layout or the pixels that `read_pair` returns change."""
+"""Version number of the cache. Increase it when the file layout changes, or the pixels that `read_pair` returns."""
 
 logger = logging.getLogger(__name__)
 
 INDEX, LOW_RES, HIGH_RES = "index.json", "low_res.u8", "high_res.u8"
 
 ABANDONED_SECONDS = 86_400
-"""Age in seconds after which an unfinished cache is deleted. The process that was writing it has died by then."""
+"""Age in seconds after which an unfinished cache is deleted, because the process that was writing it must have died."""
 
 
 class PairSet:
     """Pairs of a low-resolution and a high-resolution image, read from a cache.
 
     Opening a set reads only the index. A pickled PairSet contains the path of its cache and no pixels. If `degradation`
-    is given, it is applied to the patches that are cut from the set. The images themselves stay as they are in the
-    cache.
+    is given, it is applied only to the patches that are cut from the set, not to the cached images.
     """
 
     def __init__(
@@ -138,10 +137,10 @@ def open_cache(
 ) -> PairSet:
     """Returns the pairs of `sources`. If `cache_dir` has no cache for them, they are first decoded into a new cache.
 
-    A damaged cache is rebuilt, and a line is logged. With `aside`, nothing is written to `cache_dir`: images without a
+    A damaged cache is rebuilt, and a line is logged. With `aside`, nothing is written to `cache_dir`. Images without a
     cache there are decoded into the folder `aside`. With `degradation`, the low-resolution images are degraded before
-    they are written, and the cache is separate from the one without degradation. Raises a UserError that names the file
-    if a file cannot be used. Raises OSError with a message of one line if the cache cannot be written.
+    they are written, to a separate cache. Raises UserError with the name of the file if a file cannot be used. Raises
+    OSError with a message of one line if the cache cannot be written.
     """
     assert sources
     fingerprint = fingerprint_of(sources, scale, degradation)
@@ -194,7 +193,7 @@ def fingerprint_of(
 
 
 def content_digest(path: Path) -> str:
-    """Returns the SHA-256 of a file's bytes. Raises a UserError that names the file if it cannot be read."""
+    """Returns the SHA-256 of a file's bytes. Raises UserError with the name of the file if it cannot be read."""
     try:
         return digest_of_file(path)
     except OSError as error:
@@ -249,7 +248,10 @@ def _write_pixels(
 def _read_pairs(
     sources: Sequence[ImageSource], scale: int, degradation: Degradation | None
 ) -> Iterator[tuple[Pixels, Pixels]]:
-    """Yields the pairs in order. All cores decode a few pairs at a time, so that the pairs fit in memory."""
+    """Yields the pairs in order.
+
+    All cores decode in parallel, but only a few pairs ahead, so that the pairs fit in memory.
+    """
     workers = num_cores()
 
     def read(source: ImageSource) -> tuple[Pixels, Pixels]:
@@ -296,11 +298,11 @@ def _read_index(folder: Path) -> dict[str, Any]:
 
 
 def fault_of(folder: Path, fingerprint: str = "", scale: int = 0) -> str:
-    """Returns a phrase that describes what is wrong with a cache, or '' if it is intact.
+    """Returns what is wrong with a cache, as a phrase, or '' if it is intact.
 
-    The function compares the files with the digests in the index. A process reads each file only once. Caches of
-    earlier versions have no digests, so only their file sizes are compared. If `fingerprint` and `scale` are given,
-    they are compared with the values in the index.
+    Compares the files with the digests in the index. A process reads each file only once. Caches of earlier versions
+    have no digests, so only their file sizes are compared. If `fingerprint` and `scale` are given, they are also
+    compared with the index.
     """
     try:
         index = json.loads((folder / INDEX).read_text())
@@ -324,7 +326,7 @@ def fault_of(folder: Path, fingerprint: str = "", scale: int = 0) -> str:
 
 
 def _pixels_fault(folder: Path, index: dict[str, Any]) -> str:
-    """Returns a phrase that describes what is wrong with the two files of pixels, or '' if they are intact."""
+    """Returns what is wrong with the two files of pixels, as a phrase, or '' if they are intact."""
     pixels = sum(height * width for height, width in index["sizes"])
     expected = {LOW_RES: 3 * pixels, HIGH_RES: 3 * pixels * index["scale"] ** 2}
     for file, size in expected.items():

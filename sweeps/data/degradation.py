@@ -1,8 +1,8 @@
 """Degrades low-resolution images like a phone's camera: blur, then noise, then JPEG.
 
-The strength of each degradation is drawn from its range in `data.degradation`. All random numbers come from raw output
-of the generator Philox, so they are the same in every version of numpy. After JPEG, the pixels also depend on the
-version of libjpeg that Pillow contains.
+The strength of each degradation is drawn from its range in `data.degradation`. All random numbers are computed from the
+raw output of the generator Philox, so they are the same in every version of numpy. JPEG makes the pixels depend on the
+version of libjpeg in Pillow.
 """
 
 import io
@@ -19,7 +19,7 @@ VERSION = 1
 """Version number of the degradation. Increase it when the pixels change."""
 
 STREAM = 1
-"""Third word of Philox's counter. It is 0 for the positions of patches, so the two random streams differ."""
+"""Third word of Philox's counter. For the positions of patches, this word is 0, so the two random streams differ."""
 
 REACH = 3.0
 """Radius, in standard deviations, at which the Gaussian of the blur is cut off."""
@@ -33,7 +33,7 @@ class Degradation:
 
     @property
     def key(self) -> str:
-        """Text that identifies the degradation, as a part of fingerprints."""
+        """Text that identifies the degradation, for use in fingerprints."""
         return f"degradation {VERSION}: {self.settings.model_dump_json()}"
 
     def patches(self, low_res: Pixels, *, seed: int, step: int) -> Pixels:
@@ -52,7 +52,7 @@ class Degradation:
     def image(self, low_res: Pixels, digest: str) -> Pixels:
         """Returns a degraded copy of the validation image `low_res` (h, w, 3).
 
-        The result depends only on the image and on `digest`, hexadecimal digits that identify its file.
+        The result depends only on the image and on `digest`, which is the hexadecimal digest of the image's file.
         """
         return self._degraded(low_res, int(digest[:16], 16), (0, 0, STREAM, 0))
 

@@ -1,4 +1,4 @@
-"""The default images: photographs that come with scikit-image, so that nothing has to be downloaded.
+"""The default images: photographs that come with scikit-image. They need no download.
 
 The images are meant for first runs and tests. Networks trained on nine photographs are much worse than networks trained
 on DIV2K or BSDS400. Results with these images are therefore labelled 'embedded'.
@@ -23,8 +23,8 @@ TRAIN: dict[str, tuple[int, int, int, int] | None] = {
 }
 """Maps each file to the part that is used (top, left, height and width in pixels), or to None for the whole image.
 
-The images of bricks, coins, grass and gravel are gray. `motorcycle_left` is half of a stereo pair whose other half is
-not used. The package's images of the moon and of a retina are left out, because they have too little detail.
+The images of bricks, coins, grass and gravel are gray. `motorcycle_left` is half of a stereo pair. The other half is
+not used. The images of the moon and of a retina are not used either, because they have too little detail.
 """
 
 VALIDATION: dict[str, tuple[int, int, int, int] | None] = {
@@ -34,7 +34,8 @@ VALIDATION: dict[str, tuple[int, int, int, int] | None] = {
 }
 """Maps each file to the part that is used (top, left, height and width in pixels).
 
-The parts are small so that an evaluation is quick, and 288 is a multiple of every scale. `camera` is gray.
+The parts are small so that an evaluation is quick. Their sides are 288, which is a multiple of every scale. `camera` is
+gray.
 """
 
 
@@ -62,7 +63,7 @@ def _sources(files: dict[str, tuple[int, int, int, int] | None]) -> list[ImageSo
 
 
 def _folder() -> Path:
-    """Returns scikit-image's folder of images. The package is not imported, because the import would take a second."""
+    """Returns scikit-image's folder of images without importing the package, because the import would take a second."""
     found = importlib.util.find_spec("skimage")
     if found is None or not found.submodule_search_locations:
         raise UserError("embedded images: scikit-image must be installed")

@@ -41,10 +41,10 @@ class Listing:
         return named
 
     def folder_called(self, name: str) -> Path | None:
-        """Returns the subfolder named exactly `name`. Without one, returns the only subfolder whose name differs from
-        `name` just in case.
+        """Returns the subfolder `name`.
 
-        Raises UserError if several subfolders qualify.
+        If there is none, returns the only one whose name differs only in letter case. Raises UserError if several
+        subfolders qualify.
         """
         return _one_of(self.folder, [path.name for path in self.folders], name)
 
@@ -110,7 +110,7 @@ def contents(folder: Path) -> Contents:
 
 
 def resolve(path: Path) -> Path | None:
-    """Returns the folder `path`, with each part spelled as on the disk. The letter case of `path` does not matter.
+    """Returns the folder `path` in any letter case, with each part spelled as on the disk.
 
     Returns None if there is no such folder. Raises UserError if several folders differ only in case.
     """
@@ -162,7 +162,7 @@ def shown(text: object) -> str:
 
 
 def some(names: Iterable[object], most: int = 3) -> str:
-    """Returns the number of `names` and the first of them, such as '5 (a, b, c, ...)'."""
+    """Returns the number of `names` and the first `most` of them, such as '5 (a, b, c, ...)'."""
     known: Sequence[str] = [shown(name) for name in names]
     return f"{len(known)} ({', '.join(known[:most])}{', ...' if len(known) > most else ''})"
 
@@ -187,7 +187,7 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _refuse_irregular(path: Path) -> None:
-    """Raises UserError if `path` is a broken link, or a FIFO, socket or device, which cannot be read as a file."""
+    """Raises UserError if `path` cannot be read as a file: a broken link, a FIFO, a socket or a device."""
     try:
         path.stat()
     except OSError as error:

@@ -1,6 +1,7 @@
 """Finds an image set: its folders, its high-resolution images, and the low-resolution images stored for them.
 
-A set is a folder of images, or a folder in one of the following layouts of public archives. Letter case does not matter.
+A set is a folder of images, or a folder with one of the following layouts of public archives. Letter case does not
+matter.
 
 - `<set>/HR`, or `<set>/<set>_train_HR`, as DIV2K (sanghyun-son/EDSR-PyTorch, src/data/srdata.py and div2k.py);
 - `Flickr2K/Flickr2K_HR` (EDSR-PyTorch, README.md), or `Flickr2K/Flickr2K` as some copies unpack;
@@ -72,16 +73,16 @@ TEST_FOLDERS = (
     "high",
     "{name}",
 )
-"""Further names of that folder. They count only if the folder of the set contains no images itself."""
+"""Further names of the folder of high-resolution images. They count only if the folder of the set itself has no images."""
 
 OTHER_NAMES = (re.compile(r".+_train_HR", re.I), re.compile(r".+_HR", re.I))
 """Patterns for the name of the folder of high-resolution images. They count only if exactly one folder matches."""
 
 CROPPED = re.compile(r"GTmod(\d+)", re.I)
-"""Pattern for a folder of high-resolution images that were cropped so that their sides are multiples of a number."""
+"""Pattern for a folder of high-resolution images whose sides were cropped to multiples of a number."""
 
 SPLIT_NAME = re.compile(r"(?P<set>.+?)_(?:train_|valid_|test_)?HR(?:_sub)?", re.I)
-"""Pattern for a folder inside the folder of its set, such as DIV2K_valid_HR."""
+"""Pattern for a folder of high-resolution images inside the folder of its set, such as DIV2K_valid_HR."""
 
 HEADER_FACTS: dict[str, Callable[[Header], bool]] = {
     "transparency is dropped": lambda header: header.alpha,
@@ -104,7 +105,7 @@ class ImageSet:
     folders: tuple[Path, ...]
     """The folders of the high-resolution images."""
     note: str
-    """One line that reports which images were found, which low-resolution images will be made, and which files are not
+    """A line about the images that were found, the low-resolution images that will be made, and the files that are not
     read."""
 
 
@@ -128,10 +129,11 @@ def find_images(folder: Path, scale: int) -> list[ImageSource]:
 
 
 def find_folders(root: Path, name: str) -> list[Path]:
-    """Returns the folder of the set `name`: the first of `root/name`, `root/benchmark/name` and the path `name` that
-    exists. Letter case does not matter. For DF2K, the result may be the folders of DIV2K and Flickr2K.
+    """Returns the folder of the set `name`, in any letter case.
 
-    Raises SetNotFound if none exists. The message lists the folders that were searched and the sets that exist.
+    The first of these that exists is used: `root/name`, `root/benchmark/name`, and `name` as a path. For DF2K, the
+    result may be the folders of DIV2K and Flickr2K. Raises SetNotFound if none exists. The message lists the folders
+    that were searched and the sets that exist.
     """
     if found := search_folders(root, name):
         return found
@@ -217,9 +219,9 @@ class _Part:
 
 
 def _prefixed(part: _Part) -> _Part:
-    """Returns the part with its folder's name prefixed to the images' names.
+    """Returns the part with the name of its folder added in front of the names of the images.
 
-    This is needed if two folders of a set have images with the same name.
+    This is necessary if two folders of a set have images with the same name.
     """
     names = [f"{part.folder.name}/{source.name}" for source in part.sources]
     renamed = [replace(s, name=name) for s, name in zip(part.sources, names, strict=True)]
@@ -280,9 +282,7 @@ def _first_called(here: Listing, patterns: Sequence[str], scale: int) -> Path | 
 
 
 def _unpacked(folder: Path) -> Path:
-    """Returns the subfolder with the same name if `folder` has no images itself, because some archives unpack in this
-    way.
-    """
+    """Returns `folder` or, if it has no images, its subfolder of the same name. Some archives unpack in this way."""
     here = listing(folder)
     inner = None if here.images else here.folder_called(folder.name)
     return folder if inner is None else inner
@@ -291,7 +291,7 @@ def _unpacked(folder: Path) -> Path:
 def _cropped(here: Listing, scale: int) -> Path | None:
     """Returns the folder of images whose sides were cropped to multiples of the scale.
 
-    Without one, returns a folder for another number, if there is one.
+    If there is none, returns a folder for another number, or None.
     """
     sizes = {int(m[1]): path for path in here.folders if (m := CROPPED.fullmatch(path.name))}
     fitting = [size for size in sizes if size % scale == 0] or list(sizes)

@@ -47,9 +47,7 @@ def _resize_rows(image: NDArray[Number], factor: float) -> NDArray[Number]:
 
 @lru_cache(maxsize=256)
 def _taps(size: int, factor: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Returns, for each output row, the input rows that contribute to it and their weights: two arrays (taps, output
-    size).
-    """
+    """Returns the input rows that contribute to each output row, and their weights: two arrays (taps, output size)."""
     shrink = min(factor, 1.0)
     support = 4 / shrink
     # MATLAB counts pixels from 1.

@@ -24,8 +24,8 @@ from sweeps.data.pixels import read_header
 HIGH_NAME = re.compile(
     r"(?P<prefix>.*?)(?:HR|GT(?:mod\d+)?|original|high(?:[_-]?res)?)(?P<tail>[_-].*)?", re.I
 )
-"""Pattern for a folder of high-resolution images. The names of its low-resolution folders begin with the same
-prefix."""
+"""Pattern for a folder of high-resolution images. The names of the corresponding low-resolution folders begin with the
+same prefix."""
 
 LOW_NAME = re.compile(
     r"(?P<low>LR|LQ|low(?:[_-]?res)?)?[_-]?(?P<kind>[a-z]*?)[_-]?(?:X(?P<scale>\d+)|(?P<times>\d+)X)?",
@@ -34,7 +34,7 @@ LOW_NAME = re.compile(
 """Pattern for a folder of low-resolution images, without the prefix."""
 
 BICUBIC = ("bicubic", "bic", "bi")
-"""Names of bicubic degradation, which the networks are designed for. A folder that names no degradation counts as
+"""Names of bicubic degradation, for which the networks are designed. A folder that names no degradation counts as
 bicubic."""
 
 LOW_SUFFIX = r"(?:[_-]?(?:LR|LQ|bic|bicubic|BI|LRBI|LRbic|bicLR))*[_-]?(?:X{scale}|{scale}X)"
@@ -50,15 +50,13 @@ class LowRes:
     """The stored low-resolution images of a folder of high-resolution images."""
 
     files: dict[str, Path]
-    """The low-resolution files, by the name of the high-resolution image. Empty if the set stores none for the
-    scale."""
+    """The low-resolution files, by the name of the high-resolution image. Empty if the set has none for the scale."""
     folder: Path | None = None
     """The folder of `files`."""
     other_scales: tuple[int, ...] = ()
-    """Other scales for which the set stores files. Filled in only if `files` is empty."""
+    """Other scales for which the set has files. Given only if `files` is empty."""
     degraded: tuple[Path, ...] = ()
-    """Folders for the scale with images that were degraded in another way, such as `LR_unknown/X4`. They are not
-    read."""
+    """Folders with images for the scale that were degraded in another way, such as `LR_unknown/X4`. They are not read."""
     spare: tuple[Path, ...] = ()
     """Further folders with bicubic images for the scale. They are not read either."""
     belonging: frozenset[Path] = frozenset()
@@ -78,8 +76,8 @@ class _Leaf:
 def find_low_res(high_folder: Path, high: Mapping[str, Path], scale: int) -> LowRes:
     """Returns the stored low-resolution images at `scale` of the high-resolution images `high` in `high_folder`.
 
-    If a folder for the scale does not match the high-resolution images one to one, raises a UserError that names the
-    first image without a partner.
+    If a folder for the scale does not match the high-resolution images one to one, raises UserError with the name of
+    the first image without a partner.
     """
     leaves, belonging = _leaves(high_folder)
     usable = [leaf for leaf in leaves if not leaf.kind or leaf.kind in BICUBIC]
@@ -118,8 +116,7 @@ def find_low_res(high_folder: Path, high: Mapping[str, Path], scale: int) -> Low
 def split_same_folder(
     images: Mapping[str, Path], scale: int
 ) -> tuple[dict[str, Path], dict[int, dict[str, Path]]]:
-    """Separates low-resolution images from high-resolution images in the same folder, such as `NAMEx4.png` and
-    `NAME.png`.
+    """Separates low-resolution images such as `NAMEx4.png` from high-resolution images such as `NAME.png` in a folder.
 
     Returns the high-resolution images, and the low-resolution images of each scale by the name of their
     high-resolution image. An image counts as low-resolution only if its size fits as well.
@@ -140,7 +137,7 @@ def split_same_folder(
 
 
 def refuse_unmatched(low: Mapping[str, Path], high: Mapping[str, Path], where: Path) -> None:
-    """Raises UserError if an image of `high` has no partner in `low`, whose files are in `where`."""
+    """Raises UserError if an image of `high` has no partner in `low`. The files of `low` are in `where`."""
     missing = sorted(set(high) - set(low))
     if missing:
         raise UserError(
@@ -150,9 +147,7 @@ def refuse_unmatched(low: Mapping[str, Path], high: Mapping[str, Path], where: P
 
 
 def _leaves(high_folder: Path) -> tuple[list[_Leaf], frozenset[Path]]:
-    """Returns the folders of low-resolution images that belong to `high_folder`, and the folders beside it that contain
-    them.
-    """
+    """Returns the folders of low-resolution images for `high_folder`, and the folders beside it that contain them."""
     named = HIGH_NAME.fullmatch(high_folder.name)
     prefix, tail = (named["prefix"], named["tail"] or "") if named else ("", "")
     places = [(high_folder.parent, prefix)] if named else [(high_folder, "")]
@@ -212,7 +207,7 @@ def _innermost(folder: Path) -> Path:
 
 
 def _preference(leaf: _Leaf) -> tuple[bool, bool, bool, str]:
-    """Returns a sort key. Folders whose names describe their images most precisely come first."""
+    """Returns a sort key. Folders with more precise names come first."""
     exact = leaf.folder.parent.name.endswith("LR_bicubic") and leaf.folder.name.startswith("X")
     return not exact, not leaf.kind, leaf.scale is None, str(leaf.folder)
 
@@ -259,7 +254,7 @@ def _matched(
 ) -> dict[str, Path]:
     """Returns the file in `low` for each image in `high`.
 
-    Raises a UserError that names the first image without a partner.
+    Raises UserError with the name of the first image without a partner.
     """
     keys = _keys(high)
     matched: dict[str, Path] = {}

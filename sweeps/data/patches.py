@@ -1,7 +1,8 @@
 """Random patches for training.
 
-The patches depend only on the images, the seed and the step, so a resumed run sees the same patches as a run that never
-stopped. If the set has a degradation, the low-resolution patches are degraded after they are cut, flipped and rotated.
+The patches depend only on the images, the seed and the step, so a resumed training run uses the same patches as an
+uninterrupted one. If the set has a degradation, the low-resolution patches are degraded after they have been cut,
+flipped and rotated.
 """
 
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ PIXEL = np.dtype("V3")
 
 @dataclass(frozen=True, kw_only=True)
 class Draw:
-    """Where the patches of a batch are cut: four arrays (N,). Positions are in low-resolution pixels."""
+    """The places from which the patches of a batch are cut: four arrays (N,). Positions are in low-resolution pixels."""
 
     image: NDArray[np.int64]
     top: NDArray[np.int64]
@@ -38,8 +39,8 @@ def draw_patches(
     """Returns the positions and symmetries of the patches of one step.
 
     All images are equally likely. So are all positions within an image, and all symmetries. `sizes` (images, 2) are
-    heights and widths in low-resolution pixels. The numbers are raw output of the generator Philox with the step in its
-    counter, so they are the same in every version of numpy.
+    heights and widths in low-resolution pixels. The numbers are computed from the raw output of the generator Philox,
+    with the step in its counter, so they are the same in every version of numpy.
     """
     raw = np.random.Philox(key=seed % 2**64, counter=(0, step, 0, 0)).random_raw((4, batch_size))
     uniform = (raw >> np.uint64(11)) * 2.0**-53
@@ -107,8 +108,8 @@ def addresses(sampler: PatchSampler, step: int) -> NDArray[np.int64]:
     """Returns the addresses (2, 3, N) of the patches of the batch at `step` in the flat pixels of the cache.
 
     Index 0 of the first axis is the low resolution, and index 1 is the high resolution. Each patch has three numbers:
-    the index of the pixel in its upper left corner, the offset from one row to the next, and the offset from one column
-    to the next. These numbers also encode how the patch is flipped or rotated.
+    the index of its first pixel, the offset from one row to the next, and the offset from one column to the next. These
+    numbers also encode how the patch is flipped or rotated.
     """
     draw, pairs = sampler.draw(step), sampler.pairs
     width = pairs.sizes[draw.image, 1]
@@ -136,7 +137,7 @@ def cut(pixels: Tensor, places: Tensor, side: int) -> Tensor:
 
 
 def turned(image: NDArray[np.void], symmetry: int) -> NDArray[np.void]:
-    """Returns a view of `image` (side, side) under the symmetry with the number `symmetry`, from 0 to 7."""
+    """Returns a view of `image` (side, side), flipped and rotated by symmetry number `symmetry`, from 0 to 7."""
     if symmetry & 1:
         image = image[:, ::-1]
     if symmetry & 2:

@@ -41,7 +41,7 @@ class ImageSource:
     name: str
     high_res: Path
     low_res: Path | None = None
-    """The file of the low-resolution image. None if `imresize` makes it from the high-resolution image."""
+    """The file of the low-resolution image. None if `imresize` computes that image from the high-resolution image."""
     crop: tuple[int, int, int, int] | None = None
     """The part of the high-resolution image that is used: top, left, height and width in pixels. None: the whole
     image."""
@@ -54,7 +54,8 @@ class Header:
     width: int
     height: int
     gray: bool
-    """Whether the file is grayscale, with or without transparency. A colour file with three equal channels is not."""
+    """Whether the file is grayscale, with or without transparency. A colour file with three equal channels is not
+    grayscale."""
     alpha: bool
     """Whether the file has an alpha channel or a transparent colour."""
     orientation: int
@@ -66,8 +67,8 @@ class Header:
 def read_pair(source: ImageSource, scale: int) -> tuple[Pixels, Pixels]:
     """Returns the low-resolution image (h, w, 3) and the high-resolution image (scale * h, scale * w, 3).
 
-    The high-resolution image is cropped at the right and bottom to multiples of the scale. Raises a UserError that
-    names the file if an image cannot be read or is too small, or if a stored low-resolution image does not have the
+    The high-resolution image is cropped at the right and bottom to multiples of the scale. Raises UserError with the
+    name of the file if an image cannot be read or is too small, or if a stored low-resolution image does not have the
     size (h, w).
     """
     high_res = read_image(source.high_res)
@@ -93,7 +94,7 @@ def read_pair(source: ImageSource, scale: int) -> tuple[Pixels, Pixels]:
 
 
 def check_pair(source: ImageSource, scale: int) -> None:
-    """Raises UserError if, according to the headers of a pair, its stored low-resolution image does not fit."""
+    """Raises UserError if the headers of a pair show that its stored low-resolution image does not fit."""
     if source.low_res is None:
         return
     high_res, low_res = read_header(source.high_res), read_header(source.low_res)
@@ -113,8 +114,8 @@ def check_pair(source: ImageSource, scale: int) -> None:
 def read_image(path: Path) -> Pixels:
     """Returns the pixels of an 8-bit image. Gray becomes three equal channels, and transparency is dropped.
 
-    Raises a UserError that names the file if it is missing or broken, has more than 8 bits per channel, or has colours
-    other than RGB and gray.
+    Raises UserError with the name of the file if it is missing or broken, has more than 8 bits per channel, or has
+    colours other than RGB and gray.
     """
     with opened(path) as image:
         _refuse_unsuitable(path, image)
@@ -128,7 +129,7 @@ def read_image(path: Path) -> Pixels:
 def read_header(path: Path) -> Header:
     """Returns the header of an image file.
 
-    Raises UserError under the same conditions as `read_image`, except for broken pixels.
+    Raises UserError like `read_image`, except for broken pixels.
     """
     try:
         stat = path.stat()
@@ -163,7 +164,7 @@ def is_gray(path: Path) -> bool:
 def opened(path: Path) -> Iterator[Image.Image]:
     """Opens an image file of one of the FORMATS for one `with` block.
 
-    Raises a UserError that names the file if it cannot be opened or if Pillow raises an error in the block.
+    Raises UserError with the name of the file if it cannot be opened or if Pillow raises an error in the block.
     """
     try:
         with Image.open(path, formats=FORMATS) as image:
@@ -189,7 +190,7 @@ def _refuse_unsuitable(path: Path, image: Image.Image) -> None:
 def bits_of(path: Path, image: Image.Image) -> int:
     """Returns the file's number of bits per channel.
 
-    Pillow's mode does not show it: 16-bit colours are opened as RGB.
+    Pillow's mode does not show this number, because Pillow opens 16-bit colours as RGB.
     """
     if image.mode.startswith("F"):
         return 32
@@ -230,7 +231,7 @@ def _frames(image: Image.Image) -> int:
 
 
 def _short(error: Exception) -> str:
-    """Returns the error in one line, without the path, which the caller's message already contains."""
+    """Returns the error in one line, without the path, because the caller's message already contains the path."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     lines = str(error).splitlines()

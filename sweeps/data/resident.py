@@ -11,13 +11,13 @@ from torch import Tensor
 from sweeps.data.cache import PairSet
 
 RESIDENT_SHARE = 0.25
-"""Maximum share of the GPU's free memory for images. Images that need more stay in the host's memory."""
+"""Maximum share of the GPU's free memory for images. Images that need more stay in host memory."""
 
 _kept: dict[tuple[Path, torch.device], tuple[Tensor, Tensor]] = {}
 """The pixels of one cache on one device. A cache holds both sets of a split."""
 
 _told: set[Path] = set()
-"""Caches that did not fit on the GPU. A process warns once about each cache, not at every trial."""
+"""Caches that did not fit on the GPU. A process warns about each cache only once, not in every trial."""
 
 
 def resident(pairs: PairSet, device: torch.device) -> tuple[Tensor, Tensor] | None:

@@ -25,7 +25,7 @@ EMBEDDED = "embedded"
 """Name of the photographs that come with scikit-image."""
 
 TEST_SETS = ("Set5", "Set14", "B100", "BSD100", "BSDS100", "Urban100", "Manga109")
-"""Names of the test sets. Test sets are never used to train networks or to choose between them."""
+"""Names of the test sets. These sets are never used to train networks or to choose between networks."""
 
 DEFAULT_HOLD_OUT = 20
 """Default number of held-out images. From a set of this size or smaller, a fifth of the images is held out instead."""
@@ -50,10 +50,10 @@ def _written_range(name: str) -> dict[str, Any]:
 
 
 class DegradationSettings(BaseModel):
-    """How low-resolution images are degraded, like those of a phone's camera: by blur, then noise, then compression.
+    """How low-resolution images are degraded, like those of a phone's camera: blur, then noise, then compression.
 
-    Each value is drawn uniformly from its range, for each training patch and for each validation image. A range is a
-    list [low, high] or a single number. A degradation without a range is left out.
+    For each training patch and each validation image, each value is drawn uniformly from its range. A range is a list
+    [low, high] or a single number. A degradation without a range is left out.
     """
 
     model_config = ConfigDict(
@@ -129,15 +129,15 @@ class DataSettings(BaseModel):
     """Folder that contains the image sets."""
     hold_out: Annotated[int, Number] = Field(default=DEFAULT_HOLD_OUT, ge=1, le=1_000_000)
     """Number of training images to hold out for validation, evenly spaced in the order of their names. With the
-    default, 20, a set of 20 images or fewer holds out a fifth of its images, and at least one. The setting has no
-    effect if only the embedded images are used, because their split is fixed."""
+    default, 20, a fifth of the images, but at least one, is held out from a set of 20 images or fewer. The setting has
+    no effect if only the embedded images are used, because their split is fixed."""
     degradation: DegradationSettings | None = None
     """Blur, noise and JPEG compression of the low-resolution images in training and validation, such as {blur: [0.2,
     1.5], noise: [0, 10], jpeg: [60, 95]}. null: none."""
 
     @model_serializer(mode="wrap")
     def _leave_out_no_degradation(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leaves out a degradation that is null, so that stored settings equal those of earlier versions."""
+        """Leaves out a degradation of null, so that stored settings equal those of earlier versions."""
         dumped: dict[str, Any] = dump(self)
         if dumped.get("degradation") is None:
             dumped.pop("degradation", None)
@@ -191,7 +191,7 @@ def sets_label(named: SetNames) -> str:
 
 
 def read_names(text: str) -> str | list[Any]:
-    """Returns the image sets that a command-line option names. Text in brackets is a list, as in a sweep file."""
+    """Returns the image sets in the text of a command-line option. Text in brackets is a list, as in a sweep file."""
     if not text.lstrip().startswith("["):
         return text
     try:

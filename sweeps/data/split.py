@@ -1,6 +1,6 @@
 """Splits images into a training set and a validation set that share no image.
 
-Neither set contains images of test sets, because test sets serve to judge the chosen networks.
+Neither set contains images of test sets, because test sets are used to judge the chosen networks.
 """
 
 import os
@@ -45,13 +45,13 @@ class DataSplit:
     fingerprint: str
     """Sixteen hexadecimal digits that identify both sets."""
     description: str
-    """One line for people: the names of the sets, the numbers of images, and how the images were split.
+    """For people, one line: the names of the sets, the numbers of images, and how the images were split.
 
-    The description is stored with a sweep, and sweeps with different descriptions are not compared. Do not change its
-    wording.
+    The description is stored with a sweep, and sweeps with different descriptions are not compared. Its wording must
+    therefore not change.
     """
     notes: tuple[str, ...] = ()
-    """One line for people about each set: what was found, which low-resolution images are stored or made, and what is
+    """For people, one line about each set: the images found, the low-resolution images stored or made, and the files
     not read."""
 
     @property
@@ -65,8 +65,8 @@ def open_split(
 ) -> DataSplit:
     """Returns the training set and the validation set at `scale`.
 
-    Images that are not in `cache_dir` yet are decoded into it, or into the folder `aside` if that is given. Raises a
-    UserError whose message is one line and begins with the name of the wrong setting.
+    Images that are not in `cache_dir` yet are decoded into it, or into the folder `aside` if it is given. Raises
+    UserError with a message of one line that begins with the name of the wrong setting.
     """
     train, validation, how, notes = _split(settings, scale)
     _refuse_shared(train, validation, expanded(settings.root))
@@ -194,8 +194,9 @@ def _gather(
 
 
 def plus_hint(named: SetNames, root: Path) -> str:
-    """Returns advice that begins with a semicolon if `named`, a text that names several sets, is also the name of one
-    set.
+    """Returns advice, beginning with a semicolon, if `named` lists several sets but is also the name of one set.
+
+    Otherwise ''.
     """
     one = isinstance(named, str) and "+" in named and search_folders(root, named)
     return f"; for the one set {named}, write a list: [{named}]" if one else ""
@@ -208,7 +209,7 @@ def _embedded_note(name: str, sources: Sequence[ImageSource]) -> str:
 def _evenly(sources: list[ImageSource], count: int) -> list[ImageSource]:
     """Returns `count` images, evenly spaced in the order of their names.
 
-    The images are divided into `count` equal parts in this order, and the middle of each part is chosen.
+    The images in this order are divided into `count` equal parts, and the middle image of each part is chosen.
     """
     total = len(sources)
     if count >= total:
@@ -222,7 +223,7 @@ def _not_held(
 ) -> tuple[list[ImageSource], list[str]]:
     """Returns the images to train on, and the names of excluded copies of held-out images.
 
-    T91, for example, contains one image twice.
+    For example, T91 contains one image twice.
     """
     chosen, contents = set(held), {content_digest(source.high_res) for source in held}
     others = [source for source in train if source not in chosen]
@@ -248,7 +249,7 @@ def _refuse_shared(
 def _refuse_test_images(
     where: str, sources: Sequence[ImageSource], test_set: str, root: Path
 ) -> None:
-    """Raises UserError if one of `sources` is a file of a test set, whatever the layout of that set."""
+    """Raises UserError if one of `sources` is a file of a test set, in any layout of that set."""
     tested = [path for folder in _test_folders(root, test_set) for path in _all_images(folder)]
     contents = {content_digest(path) for path in tested}
     # B100 has the file names of BSDS500's validation images, but is often saved in another format.
@@ -293,7 +294,7 @@ _open_splits: dict[tuple[DataSettings, int, Path], DataSplit] = {}
 def open_data(
     settings: DataSettings, scale: int, cache: Path, aside: Path | None = None
 ) -> DataSplit:
-    """Returns the split of a sweep's images, as `open_split` does. A process opens each split only once.
+    """Returns the split of a sweep's images like `open_split`, but a process opens each split only once.
 
     With `aside`, images that the cache lacks are decoded into that folder instead, and each call opens the split again.
     """
