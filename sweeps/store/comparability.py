@@ -1,7 +1,7 @@
 """Decides which trials may be compared: trials of sweeps that trained and validated under the same settings.
 
-A setting that did not exist when a sweep was stored counts as having its default. The default of a new setting must
-therefore be what srsweep did before.
+A setting that did not exist when a sweep was stored counts with its default. The default of a new setting must
+therefore reproduce the earlier behaviour of srsweep.
 """
 
 import json
@@ -14,8 +14,8 @@ from sweeps.data.settings import DataSettings
 from sweeps.train.settings import TrainSettings
 
 TRAINING: dict[str, type[BaseModel]] = {"train": TrainSettings, "data": DataSettings}
-"""The sections of a sweep file that validation PSNR depends on, and their classes. Comparable sweeps may differ only in
-the seed."""
+"""The sections of a sweep file that validation PSNR depends on, and their classes. Comparable sweeps have equal values
+in these sections."""
 
 PLACES = {"train": {"device"}, "data": {"root"}}
 """Settings that determine where a sweep runs, by section. They are not stored, because PSNR does not depend on them."""
@@ -41,8 +41,8 @@ def with_searched(settings: Mapping[str, Any], names: Iterable[str]) -> dict[str
 def filled(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the settings of a sweep, with defaults for all training and data settings that are missing in `settings`.
 
-    The settings in PLACES are left out. A section that is missing altogether stays missing. A section that this
-    srsweep does not accept, for example because it has a setting from a newer srsweep, is returned unchanged.
+    The settings in PLACES are left out. A missing section stays missing. A section that this srsweep does not accept,
+    for example because a newer srsweep added a setting, is returned unchanged.
     """
     whole = dict(settings)
     for name, section in TRAINING.items():
@@ -70,7 +70,8 @@ def differences(
 ) -> Iterable[tuple[str, Any, Any]]:
     """Yields (dotted path, stored value, given value) for every setting whose two values differ.
 
-    A missing setting has the value None. `at` is the dotted path of the two mappings; '' for the settings of a sweep.
+    A missing setting has the value None. `at` is the dotted path of the two mappings, or '' for the settings of a
+    sweep.
     """
     for name in sorted(stored.keys() | given.keys()):
         path = f"{at}.{name}" if at else name
@@ -84,7 +85,8 @@ def differences(
 def refusal(name: str, database: str, stored: Mapping[str, Any], given: Mapping[str, Any]) -> str:
     """Returns why the sweep `name` of a database must not continue with the settings `given`; '' if it may.
 
-    Settings that are missing on either side have their defaults. `database` names the database in the message.
+    Settings that are missing on either side count with their defaults. `database` is the name of the database for the
+    message.
     """
     found = differences(filled(stored), filled(given))
     differing = [f"{path}: {old} -> {new}" for path, old, new in found]

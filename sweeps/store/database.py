@@ -24,10 +24,10 @@ from sweeps.store import migrations, schema
 from sweeps.store.urls import first_line, name_of, parse_url, unusable
 
 RACES = 5
-"""Largest number of times that a transaction is repeated because another writer has inserted the same row."""
+"""Maximum number of repetitions of a transaction because another writer has inserted the same row."""
 
 SQLITE_SECONDS = 30
-"""Longest wait, in seconds, for another process that writes the same SQLite file."""
+"""Maximum wait, in seconds, for another process that writes the same SQLite file."""
 
 PASSING = (
     "locked",
@@ -49,7 +49,7 @@ PASSING = (
     "deadlock",
     "could not serialize",
 )
-"""Parts of the messages of temporary errors. A little later, the database may accept the same statement."""
+"""Parts of the messages of temporary errors, after which the database may soon accept the same statement."""
 
 PASSING_CODES = ("08", "53300", "57P0")
 """First characters of PostgreSQL's SQLSTATE codes for a lost connection, too many connections, and a server that stops
@@ -61,7 +61,7 @@ T = TypeVar("T")
 
 
 class StoreError(Exception):
-    """The error of a database that fails or refuses a request. Its message is one line with the name and the cause."""
+    """The error of a database that fails or refuses a request. The message is one line with the database and the cause."""
 
 
 class StoreMistake(StoreError, UserError):  # noqa: N818 - a StoreError that is a UserError
@@ -71,7 +71,7 @@ class StoreMistake(StoreError, UserError):  # noqa: N818 - a StoreError that is 
 class Database:
     """A connection pool. A failed transaction is repeated if the repetition may succeed.
 
-    `retry_seconds` is the longest time for which a transaction is repeated.
+    `retry_seconds` is the maximum time for which a transaction is repeated.
     """
 
     def __init__(self, url: str, *, retry_seconds: float) -> None:
@@ -83,9 +83,9 @@ class Database:
     def transaction(self, work: Callable[[Session], T]) -> T:
         """Runs `work` in one transaction and returns its result.
 
-        If the failure may be temporary, such as a lost connection or a lock, the transaction is repeated for up to
-        `retry_seconds`. A connection may be lost between a commit and its acknowledgement. `work` must therefore do no
-        harm if it runs again after it was committed. Raises StoreError if repetitions cannot or do not help.
+        If a failure may be temporary, such as a lost connection or a lock, the transaction is repeated for up to
+        `retry_seconds`. A connection may be lost between a commit and its acknowledgement, so `work` may run again
+        after it was committed. It must do no harm then. Raises StoreError if repetitions cannot or do not help.
         """
         give_up = time.monotonic() + self.retry_seconds
         pause, races = 0.1, 0
@@ -104,7 +104,7 @@ class Database:
     def prepare(self) -> None:
         """Creates the tables of an empty database, or migrates the tables of an older database.
 
-        Several processes may call this method at the same time: one does the work, and the others wait for it. Raises
+        Several processes may call this method at the same time. One does the work, and the others wait. Raises
         StoreMistake if the database cannot be opened, belongs to another program, or has a schema newer than this
         srsweep's. Raises StoreError if the migration fails, or if the disk is full or cannot be written.
         """
@@ -133,10 +133,10 @@ class Database:
             )
 
     def _looks_newest(self) -> bool:
-        """Returns the result of `_is_newest`, which runs here without the lock.
+        """Returns the result of `_is_newest`, without the lock.
 
-        Another process that migrates at the same time may drop a table after this process has listed the tables and
-        before it reads from them. A second look then finds the newest tables.
+        Another process that migrates at the same time may drop a table between this process's listing of the tables and
+        its reading. A second attempt then finds the newest tables.
         """
         try:
             with self.engine.connect() as connection:
@@ -203,7 +203,7 @@ def connect(url: str) -> Engine:
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
-    """Sets up an SQLite connection so that readers do not wait for a writer, and a second writer waits its turn."""
+    """Sets up an SQLite connection so that readers do not wait for a writer, and a second writer waits for the first."""
     cursor = connection.cursor()
     # busy_timeout comes first, because the switch to WAL needs exclusive access to the file.
     cursor.execute(f"PRAGMA busy_timeout={1000 * SQLITE_SECONDS}")
@@ -216,8 +216,8 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 def _switch_to_wal(cursor: sqlite3.Cursor) -> None:
     """Gives the SQLite file a write-ahead log.
 
-    Two processes that tried this at the same time would block each other forever. SQLite therefore refuses one of them
-    immediately, whatever its busy_timeout is. This function then tries again.
+    Two processes that did this at the same time would block each other forever. SQLite therefore refuses one of them
+    immediately, regardless of busy_timeout. This function then tries again.
     """
     give_up = time.monotonic() + SQLITE_SECONDS
     while True:
@@ -231,7 +231,7 @@ def _switch_to_wal(cursor: sqlite3.Cursor) -> None:
 
 
 def is_passing(error: DBAPIError) -> bool:
-    """Returns whether the failed statement may succeed later, as after a lost connection, a restart or a lock."""
+    """Returns whether the failed statement may succeed later, for example after a lost connection, a restart or a lock."""
     text = str(error.orig).lower()
     code = str(getattr(error.orig, "sqlstate", None) or "")
     return (
@@ -242,7 +242,7 @@ def is_passing(error: DBAPIError) -> bool:
 
 
 def is_of_disk(error: SQLAlchemyError, engine: Engine) -> bool:
-    """Returns whether a database error comes from the disk of an SQLite file, which is full, faulty or not writable."""
+    """Returns whether a database error is caused by the disk of an SQLite file: it is full, faulty or not writable."""
     code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_CANTOPEN:
         folder = Path(engine.url.database or "").absolute().parent

@@ -1,7 +1,7 @@
 """The lease of a sweep: the right of one driver to run the sweep, stored in the database.
 
 A lease expires unless its holder renews it. A thread of the driver renews the lease, and every write of the driver
-checks it. A driver that was suspended and has lost its lease therefore stores nothing more.
+checks it. A driver that was suspended and lost its lease therefore cannot store anything.
 
 If the holder ran on this machine and its process has ended, another driver takes the lease immediately.
 """
@@ -25,7 +25,7 @@ from sweeps.store.database import Database, StoreError
 from sweeps.store.schema import Attempt, Lease, Measurement, Trial, utc_now
 
 LEASE_SECONDS = 30.0
-"""Duration of a lease in seconds. A driver that has not renewed its lease for this long counts as dead."""
+"""Duration of a lease in seconds. A driver that has not renewed its lease for this time counts as dead."""
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +114,10 @@ def demand(session: Session, sweep_id: int, token: str, seconds: float) -> None:
 
 
 class Keeper:
-    """A thread that renews a lease every `seconds` / 4 until `close` is called, a renewal fails or the process ends."""
+    """A thread that renews a lease every `seconds` / 4.
+
+    It ends when `close` is called, a renewal fails or the process ends.
+    """
 
     def __init__(self, database: Database, sweep_id: int, token: str, seconds: float) -> None:
         self.database, self.sweep_id, self.token = database, sweep_id, token
@@ -176,7 +179,7 @@ def seconds_left(database: Database, sweep_id: int) -> float:
 def this_machine() -> str:
     """Returns twelve hexadecimal digits that identify this machine or, inside a container, the container.
 
-    They change at each boot. A process number is unique only among processes for which these digits are the same.
+    The digits change at each boot. Process numbers are unique only among processes with equal digits.
     """
     try:
         start = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
@@ -187,7 +190,7 @@ def this_machine() -> str:
 
 
 def is_dead(token: str) -> bool:
-    """Returns whether the driver with this token ran on this machine and has ended; False if this is unknown."""
+    """Returns whether the driver with this token ran on this machine and has ended. False if this is unknown."""
     if token[:12] != this_machine():
         return False
     try:
@@ -212,7 +215,7 @@ class Driver:
 
 
 def driver_of(database: Database, sweep_id: int) -> Driver | None:
-    """Returns the driver that holds the lease of a sweep; None if there is none, or if it is known to be dead."""
+    """Returns the driver that holds the lease of a sweep, or None if there is none or if it is known to be dead."""
     lease = _lease(database, sweep_id)
     if lease is None or is_dead(lease.token) or seconds_left(database, sweep_id) <= 0:
         return None
@@ -221,9 +224,9 @@ def driver_of(database: Database, sweep_id: int) -> Driver | None:
 
 
 def last_sign(database: Database, sweep_id: int, seconds: float) -> datetime | None:
-    """Returns when (UTC) the sweep's last driver renewed its lease of `seconds`; None if the sweep never had a driver.
+    """Returns the time (UTC) of the last renewal of a sweep's lease of `seconds`, or None if the sweep never had one.
 
-    For a lease that was released, it returns the time of the release minus `seconds`.
+    For a lease that was released, returns the time of the release minus `seconds`.
     """
     lease = _lease(database, sweep_id)
     return None if lease is None else lease.expires_at - timedelta(seconds=seconds)
@@ -232,8 +235,7 @@ def last_sign(database: Database, sweep_id: int, seconds: float) -> datetime | N
 def end_abandoned(database: Database, sweep_id: int, died_at: datetime) -> None:
     """Closes the attempts that the sweep's last driver left open when it died at `died_at` (UTC).
 
-    The duration of each attempt ends at `died_at`. The step of an attempt is the largest step at which its trial was
-    measured.
+    Each attempt gets `died_at` as its end. The step of an attempt is the largest step at which its trial was measured.
     """
 
     def work(session: Session) -> None:

@@ -1,4 +1,4 @@
-"""Describes what results depend on besides the sweep file: the code, its commit, package versions and the platform."""
+"""Describes what results depend on apart from the sweep file: the code, its commit, package versions and the platform."""
 
 import hashlib
 import os

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def last_life(session: Session, name: str) -> schema.Life | None:
-    """Returns the row of the newest run of the sweep called `name`; None if the sweep never ran."""
+    """Returns the row of the newest run of the sweep called `name`, or None if the sweep never ran."""
     query = (
         select(schema.Life)
         .join(schema.Sweep, schema.Sweep.id == schema.Life.sweep_id)
@@ -45,7 +45,7 @@ def others(session: Session, sweep_id: int) -> list[int]:
 
 
 def newest_attempt(session: Session, trial_id: int) -> int | None:
-    """Returns the number of a trial's newest attempt, the only one that may write; None before the first attempt."""
+    """Returns the number of a trial's newest attempt, or None if there is none. Only the newest attempt may write."""
     newest = func.max(schema.Attempt.attempt)
     return session.scalar(select(newest).where(schema.Attempt.trial_id == trial_id))
 
@@ -103,7 +103,7 @@ def trials(session: Session, sweep_id: int, ids: Collection[int] | None = None) 
 
 
 def _rows(session: Session, table: Any, own: Any, *columns: str) -> Iterable[Any]:
-    """Returns (trial_id, *columns) of the rows in `table` that belong to the trials for which the condition `own` holds.
+    """Returns (trial_id, *columns) of those rows in `table` whose trial satisfies the condition `own`.
 
     The rows are sorted by the first of `columns`.
     """
@@ -114,7 +114,7 @@ def _rows(session: Session, table: Any, own: Any, *columns: str) -> Iterable[Any
 
 
 def _by_trial(pairs: Iterable[tuple[int, T]]) -> dict[int, list[T]]:
-    """Returns a mapping from a trial's id to the trial's values, in the order of `pairs`."""
+    """Groups the values in `pairs` by trial id, in the order of `pairs`."""
     found: dict[int, list[T]] = {}
     for trial_id, value in pairs:
         found.setdefault(trial_id, []).append(value)

@@ -1,4 +1,4 @@
-"""The type of database columns that hold text which may contain a password, such as a sweep file or an error."""
+"""The type of database columns for text that may contain a password, such as a sweep file or an error."""
 
 from typing import Any
 

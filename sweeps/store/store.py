@@ -38,13 +38,13 @@ class Store:
         self.held: tuple[int, str, float] | None = None
         """The lease that was taken through this store, as (id of the sweep, token, seconds); None without a lease."""
         self.touched: set[int] = set()
-        """Ids of the trials that were written through this store. The sinks of a sweep empty it."""
+        """Ids of the trials that were written through this store. The feed of a sweep's sinks empties this set."""
 
     def open_sweep(self, name: str, scale: int, settings: Mapping[str, object]) -> int:
-        """Returns the id of the sweep called `name`. If there is none, the sweep is stored with `scale` and `settings`.
+        """Returns the id of the sweep called `name`. If there is none, first stores it with `scale` and `settings`.
 
-        Raises StoreMistake if the sweep is stored with settings that differ from `settings`. Settings that are missing
-        on either side have their defaults.
+        Raises StoreMistake if the sweep is stored with other settings. Settings that are missing on either side count
+        with their defaults.
         """
 
         def work(session: Session) -> int:
@@ -89,11 +89,11 @@ class Store:
         self._write(work)
 
     def last_life(self, name: str) -> schema.Life | None:
-        """Returns the row of the newest run of the sweep called `name`; None if the sweep never ran."""
+        """Returns the row of the newest run of the sweep called `name`, or None if the sweep never ran."""
         return self.transaction(lambda session: reading.last_life(session, name))
 
     def set_fact(self, sweep_id: int, name: str, value: str) -> None:
-        """Stores a fact about the sweep. If the fact has a value already, the old value stays."""
+        """Stores a fact about the sweep. If the fact already has a value, that value is kept."""
 
         def work(session: Session) -> None:
             if session.get(schema.SweepFact, (sweep_id, name)) is None:
@@ -193,10 +193,10 @@ class Store:
         *,
         replace: bool = False,
     ) -> bool:
-        """Stores measurements of an attempt. If a newer attempt has begun, it stores nothing and returns False.
+        """Stores measurements of an attempt. If a newer attempt has begun, stores nothing and returns False.
 
-        A resumed trial repeats its last evaluations. A measurement that is already stored therefore stays unchanged,
-        unless `replace` is True.
+        A resumed trial repeats its last evaluations, so a measurement that is already stored stays unchanged unless
+        `replace` is True.
         """
         rows = [asdict(measurement) for measurement in measurements]
 
@@ -246,7 +246,7 @@ class Store:
         self._write(work)
 
     def set_state(self, trial_id: int, state: State) -> None:
-        """Sets the state of a trial that no attempt is training, such as a paused trial that halving gives up."""
+        """Sets the state of a trial that is not in training, such as a paused trial that halving gives up."""
         self._touch(trial_id)
         self._write(lambda session: session.execute(_set_state(trial_id, state)))
 
@@ -261,9 +261,9 @@ class Store:
         """Takes the lease of the sweep for this driver and returns the lease's token, which `release_lease` needs.
 
         `holder` names this driver in messages to other drivers. The lease expires after `seconds` without a renewal.
-        With `patient`, the method waits until the lease of a dead driver expires. The method also closes the attempts
-        that the last driver left open. Raises SweepTaken if another driver holds the lease. From then on, every write
-        through this store renews the lease and raises SweepTaken if another driver has taken it.
+        With `patient`, waits for the lease of a dead driver to expire. Also closes the attempts that the last driver
+        left open. Raises SweepTaken if another driver holds the lease. From then on, every write through this store
+        renews the lease, and raises SweepTaken if another driver has taken it.
         """
         acquire = lease.acquire_patiently if patient else lease.acquire
         died_at = lease.last_sign(self.database, sweep_id, seconds)
@@ -274,9 +274,9 @@ class Store:
         return token
 
     def keep_lease(self) -> lease.Keeper:
-        """Starts a thread that renews the lease of this store until its `close` is called, and returns the thread.
+        """Starts and returns a thread that renews the lease of this store until the thread's `close` is called.
 
-        A lease must have been taken before.
+        The store must hold a lease.
         """
         assert self.held is not None
         return lease.Keeper(self.database, *self.held)
@@ -295,7 +295,7 @@ class Store:
         return trial_id
 
     def _write(self, work: Callable[[Session], T]) -> T:
-        """Runs `work` in one transaction, which renews the lease that this store has taken, and returns its result."""
+        """Runs `work` in one transaction and returns its result. If this store holds a lease, the transaction renews it."""
         if self.held is None:
             return self.transaction(work)
         held = self.held

@@ -1,6 +1,6 @@
-"""Parses database URLs, and removes passwords from the database names and errors that messages show.
+"""Parses database URLs, and removes passwords from database names and errors before they are shown.
 
-This module opens no connection. The programs that write the database and those that read it share it.
+This module opens no connection. Programs that write the database and programs that read it both use this module.
 """
 
 import re
@@ -22,7 +22,7 @@ _KINDS = ((list, "a list"), (Mapping, "a mapping"), (bool, "true or false"), (ty
 
 
 SUPPORTED = ("sqlite", "postgresql")
-"""Kinds of databases on which srsweep runs. ARCHITECTURE.md lists the changes that another database would need."""
+"""The kinds of databases that srsweep supports. ARCHITECTURE.md lists the changes that another kind would need."""
 ASYNCHRONOUS = ("aiosqlite", "asyncpg", "psycopg_async")
 """Python drivers that only asynchronous programs can use."""
 
@@ -33,15 +33,15 @@ SQLITE_OPTIONS = {
     "password",
     "timeout",
 }
-"""Options that the URL of an SQLite file may have. Other options of SQLite can turn the file into a memory database."""
+"""Options that the URL of an SQLite file may have. Some other options of SQLite turn the file into a memory database."""
 
 
 def check_url(url: object) -> str:
     """Returns `url`. If it names an SQLite file, ~ and $VAR are expanded.
 
-    Raises UserError if `url` is not the text of a database URL, names a database that is not SUPPORTED or an
-    asynchronous driver, or names an SQLite database that would not be one file. Only the text is checked: no driver is
-    loaded, and no server is contacted. No message shows a password.
+    Raises UserError if `url` is not the text of a database URL, if it names an asynchronous driver or a database that
+    is not SUPPORTED, or if it names an SQLite database that would not be one file. Checks only the text, without
+    loading a driver or contacting a server. Messages never show a password.
     """
     parsed = parse_url(url, "")
     assert isinstance(url, str)  # parse_url refuses everything else
@@ -109,7 +109,7 @@ def parse_url(url: object, where: str = "storage: ") -> URL:
 
 
 def unusable(url: str, error: Exception) -> str:
-    """Returns the message about a URL whose dialect or driver SQLAlchemy cannot load, without passwords."""
+    """Returns a message, without passwords, about a URL whose dialect or driver SQLAlchemy cannot load."""
     return f"storage: {MUST}, got {shown(redacted_url(url))} ({redacted(str(error))})"
 
 
@@ -119,7 +119,7 @@ def name_of(engine: Engine) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Returns the first line of the error message from the Python driver of the database, without passwords."""
+    """Returns the first line of an error message of the database's Python driver, without passwords."""
     cause = getattr(error, "orig", None) or error
     lines = redacted(str(cause)).strip().splitlines()
     return lines[0] if lines else type(cause).__name__

@@ -1,4 +1,7 @@
-"""The script that Alembic runs. It gives Alembic the caller's connection, so that the caller's transaction is used."""
+"""The script that Alembic runs.
+
+It passes the caller's connection to Alembic, so that migrations join the caller's transaction.
+"""
 
 from alembic import context
 

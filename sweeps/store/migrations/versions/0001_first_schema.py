@@ -1,7 +1,7 @@
 """The first tables, which had version 1 in the table `schema_version`.
 
-This revision creates only the tables that are missing. It therefore works on an empty database, on a database whose
-tables were created only in part, and on a database from before Alembic, which has all tables.
+This revision creates only the tables that are missing. It therefore works on an empty database, on a database with only
+some of the tables, and on a database from before Alembic, which has all tables.
 """
 
 import sqlalchemy as sa

@@ -1,1 +1,1 @@
-"""One file for each revision. Once a file may have migrated a database, its migration never changes."""
+"""One file for each revision. After a file may have migrated a database, its migration must never change."""
