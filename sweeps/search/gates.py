@@ -1,7 +1,7 @@
 """Gates: lower limits on the quality of a trained network, such as `psnr_rgb >= 28.5` under `constraints`.
 
 A quality is known only after training, so a gate never stops a trial. A complete trial that misses a gate is not on the
-front, and the samplers learn that its region of the space is worth little.
+front. From such trials, the samplers learn that a region of the space has little value.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ def gates_of(constraints: object) -> tuple[Constraint, ...]:
 
 
 def gate_faults(constraints: object, objectives: object, at: tuple[str, ...]) -> list[Fault]:
-    """Returns the faults in the gates among `constraints`. Both values are as written in the sweep file."""
+    """Returns the faults in the gates among `constraints`. Both arguments are as written in the sweep file."""
     written = constraints if isinstance(constraints, list) else []
     faults: list[Fault] = []
     for number, text in enumerate(written):
@@ -49,7 +49,10 @@ def passes(values: Mapping[str, float], gates: tuple[Constraint, ...]) -> bool:
 
 
 def least_of(gates: tuple[Constraint, ...]) -> dict[str, float]:
-    """Returns the limit of each gated quality, by name. If a quality has several gates, the highest limit counts."""
+    """Returns the limit of each quality that has a gate, by name.
+
+    If a quality has several gates, the highest limit counts.
+    """
     return {g.name: g.limit for g in sorted(gates, key=lambda gate: gate.limit)}
 
 

@@ -1,7 +1,7 @@
 """Multi-objective asynchronous successive halving. It chooses the paused trial to train further.
 
 A rung is a step at which trials pause. Every trial trains to the first rung and pauses there with its checkpoint. Of
-the trials that have reached a rung, one in `factor` may go on to the next rung. They go on in this order:
+the trials that have reached a rung, one in `factor` may continue to the next rung. The order is this:
 
 1. Trials of a better non-dominated rank go first. The ranks compare both scores and costs, so small networks that are
    good for their size are among the first.
@@ -9,9 +9,9 @@ the trials that have reached a rung, one in `factor` may go on to the next rung.
    rung by cost into groups of equal size.
 3. Within a band, the trial with the largest lead goes first. A lead is measured over the trials that cost no more.
 
-A paused trial stays paused until the sweep ends, because the results of other trials can still get it promoted. The
-method extends asynchronous successive halving (Li et al. 2018, arXiv 1810.05934), which ranks trials by a single
-metric. It keeps no state of its own: the choice depends only on the stored trials.
+A paused trial that is not promoted stays paused until the sweep ends, because the results of other trials may still
+lead to its promotion. The method extends asynchronous successive halving (Li et al. 2018, arXiv 1810.05934), which
+ranks trials by a single metric. It keeps no state, so the choice depends only on the stored trials.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 MAX_BANDS = 4
-"""The largest number of cost bands at a rung."""
+"""Maximum number of cost bands at a rung."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +37,12 @@ class Candidate:
     scores: tuple[tuple[float, ...], ...] = field(default=())
     """The measured objectives at each rung that the trial has reached, from the first rung on. Greater is better."""
     target: int = 0
-    """Index of the rung that the trial was last sent to. Once it has scores at that rung, it waits for promotion."""
+    """Index of the rung to which the trial was last sent. As soon as the trial has scores at this rung, it waits for
+    promotion."""
 
     @property
     def waits(self) -> bool:
-        """Whether the trial has reached the rung that it was sent to, and so waits for promotion."""
+        """Whether the trial waits for promotion, because it has reached the rung to which it was sent."""
         return len(self.scores) == self.target + 1
 
 
@@ -50,8 +51,8 @@ def next_promotion(
 ) -> Candidate | None:
     """Returns the paused trial to promote next, or None if no trial may be promoted now.
 
-    If several rungs have such a trial, the highest of these rungs comes first. `num_rungs` includes the last rung,
-    which is the full training. The order of `candidates` does not matter, but their numbers must be unique.
+    If several rungs have such a trial, the highest rung is chosen. `num_rungs` includes the last rung, which is the
+    full training. The order of `candidates` does not matter, but their numbers must be unique.
     """
     # Trials of equal cost are assigned to bands in this order.
     candidates = sorted(candidates, key=lambda each: each.number)
@@ -64,7 +65,7 @@ def next_promotion(
 
 
 def _promotable(reached: Sequence[Candidate], rung: int, factor: int) -> Candidate | None:
-    """Returns the best trial that waits at `rung`, or None if no further trial may go on from this rung."""
+    """Returns the best trial that waits at `rung`, or None if no more trials may be promoted from this rung."""
     promoted = [each for each in reached if each.target > rung]
     if len(promoted) >= len(reached) // factor:
         return None
@@ -94,10 +95,10 @@ def _bands(logs: Floats, count: int) -> NDArray[np.int64]:
 def _lead(logs: Floats, scores: Floats) -> Floats:
     """Returns the lead (N,) of each trial over the trials that cost no more.
 
-    `logs` is (N, costs) and `scores` is (N, metrics). The lead over one trial is the largest difference of scores among
-    the metrics, in units of the metric's standard deviation. The result is the smallest lead over any trial that costs
-    no more. It is negative if one of these trials is ahead in all metrics, and infinite if no other trial costs as
-    little.
+    `logs` is (N, costs) and `scores` is (N, metrics). The lead over one other trial is the largest difference of scores
+    among the metrics, in units of the metric's standard deviation. The result is the smallest lead over the trials that
+    cost no more. It is negative if one of these trials is ahead in all metrics, and infinite if there are no such
+    trials.
     """
     spread = np.maximum(scores.std(0), 1e-9)
     ahead = ((scores[:, None] - scores[None]) / spread).max(2)

@@ -10,13 +10,13 @@ from searchspace.recipe import PREFIX, has_settings
 from searchspace.space import Dimension, FamilySpace, Space
 
 FAMILY = "family"
-"""Name of the Optuna parameter that holds the family, in a space of several families."""
+"""Name of the Optuna parameter for the family. Only a space of several families has this parameter."""
 
 
 def suggest(trial: BaseTrial, space: Space) -> Architecture | None:
-    """Returns the architecture whose knobs `trial` suggests, or None if their values form no valid network.
+    """Returns the architecture whose knobs `trial` suggests, or None if the values are not a valid combination.
 
-    Optuna is not asked for a knob with a single value, nor for a knob that the values of other knobs rule out.
+    Optuna is asked neither for a knob with a single value, nor for a knob that does not apply because of other knobs.
     """
     part = space.families[0]
     if len(space.families) > 1:
@@ -82,9 +82,9 @@ def _label(value: object) -> str:
 
 
 def _distribution(dimension: Dimension) -> IntDistribution | CategoricalDistribution:
-    """Returns an integer distribution over the indices of ordered values, and a categorical one for other values.
+    """Returns an integer distribution over the indices if the values are ordered, otherwise a categorical distribution.
 
-    From integers, a sampler knows which values are neighbours.
+    With integers, a sampler can tell which values are neighbours.
     """
     if dimension.ordered:
         return IntDistribution(0, len(dimension.values) - 1)

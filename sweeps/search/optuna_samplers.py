@@ -1,8 +1,8 @@
 """Lets a sweep use Optuna's samplers.
 
-Optuna suggests architectures through the ask/tell interface of a study in memory. Every trial gets a new sampler, whose
-seed comes from the sweep's seed and the trial's number. A resumed sweep adds its stored trials to a new study. The
-sweep therefore suggests the architectures that an uninterrupted sweep would suggest.
+Optuna suggests architectures through the ask/tell interface of a study in memory. Every trial gets a new sampler with a
+seed computed from the sweep's seed and the trial's number. A resumed sweep adds its stored trials to a new study. It
+therefore suggests the same architectures as an uninterrupted sweep.
 """
 
 import math
@@ -24,7 +24,7 @@ MAX_REFUSALS = 8
 """Number of refused suggestions in a row after which `ask` returns None."""
 
 Shortfalls = Callable[[FrozenTrial], Sequence[float]]
-"""A function that returns how far a trial falls short of each gate. Positive: the trial fails the gate."""
+"""A function that returns the distance by which a trial misses each gate. Positive: the trial fails the gate."""
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -36,12 +36,13 @@ class OptunaSampler(Sampler):
         self.space, self.seed = problem.space, problem.seed
         self.study = optuna.create_study(directions=list(problem.objectives.values()))
         self.asked: dict[str, int] = {}
-        """Architecture key of a running trial -> Optuna's number of the trial."""
+        """Maps the architecture key of each running trial to Optuna's number of the trial."""
         self.num_complete = 0
         self.places = {name: place for place, name in enumerate(problem.objectives)}
         self.gates = problem.gates
         self.shortfalls: dict[int, list[float]] = {}
-        """Optuna's number of a complete trial -> how far the trial falls short of each gate. Positive: it fails."""
+        """Maps Optuna's number of each complete trial to the distances by which the trial misses the gates. Positive:
+        it fails."""
         # Unless several generations fit into the planned trials, NSGA-II is no better than random search.
         self.population = min(50, max(8, problem.trials // 8))
         if self.gates:
@@ -51,11 +52,11 @@ class OptunaSampler(Sampler):
     def make(self, seed: int, constraints: Shortfalls | None) -> BaseSampler:
         """Returns the Optuna sampler for one trial. `seed` is in 0 ... 2**32 - 1.
 
-        `constraints` returns the values of Optuna's constraints for a trial. It is None if there are no gates.
+        `constraints` returns the values of Optuna's constraints for a trial. None if there are no gates.
         """
 
     def _use_sampler(self, number: int) -> None:
-        """Gives the study a new sampler, for trial `number`."""
+        """Gives the study a new sampler for trial `number`."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             # Optuna 5 prefers `Trial.set_constraint`, which neither a restored trial nor Optuna 4 has.
@@ -64,7 +65,7 @@ class OptunaSampler(Sampler):
             self.study.sampler = self.make(seed, self._shortfalls if self.gates else None)
 
     def _shortfalls(self, trial: FrozenTrial) -> list[float]:
-        """Returns how far a trial falls short of each gate; infinite for a trial that is not complete."""
+        """Returns the distance by which a trial misses each gate; infinite for a trial that is not complete."""
         return self.shortfalls.get(trial.number, [math.inf] * len(self.gates))
 
     def ask(self, number: int, is_new: Callable[[Architecture], bool]) -> Architecture | None:
@@ -156,9 +157,9 @@ class GP(OptunaSampler):
 
 
 class RedrawingTPE(TPESampler):  # type: ignore[misc]
-    """A TPE sampler that suggests something else after a refusal, without reading the trials again.
+    """A TPE sampler that makes another suggestion after a refusal, without reading the trials again.
 
-    The first suggestion is Optuna's own: the best of 24 candidates. After a refusal, Optuna would usually suggest the
+    The first suggestion is that of Optuna, the best of 24 candidates. After a refusal, Optuna would usually suggest the
     same architecture again. This class instead draws each knob from the density of the values in good trials. A refused
     suggestion counts as a failed trial. TPE learns nothing from failed trials, so the densities stay valid.
     """
@@ -166,9 +167,9 @@ class RedrawingTPE(TPESampler):  # type: ignore[misc]
     def __init__(self, seed: int, constraints: Shortfalls | None = None) -> None:
         super().__init__(seed=seed, constraints_func=constraints)
         self._halves: dict[bool, list[FrozenTrial]] = {}
-        """True -> the good trials. False -> the other trials."""
+        """The good trials (True) and the other trials (False)."""
         self._densities: dict[tuple[str, ...], dict[bool, Any]] = {}
-        """Names of knobs -> the density of their values in the good trials (True) and in the others (False)."""
+        """Maps names of knobs to the density of their values in the good trials (True) and in the others (False)."""
 
     def _build_parzen_estimator(
         self, study: optuna.Study, search_space: Any, trials: list[FrozenTrial], handle_below: bool

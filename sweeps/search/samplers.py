@@ -17,4 +17,4 @@ SAMPLERS: dict[str, str] = {
     # srsweep's own sampler: it computes the costs exactly, and its model predicts only the PSNR.
     "pareto": "sweeps.search.pareto.sampler:Pareto",
 }
-"""Name of a sampler -> 'module:class'. A class is imported when it is first needed, because some need Optuna or SciPy."""
+"""Maps the name of a sampler to 'module:class'. A class is imported only when needed, as some need Optuna or SciPy."""

@@ -11,7 +11,7 @@ from sweeps.search.samplers import SAMPLERS
 
 Number = BeforeValidator(parse_quantity)
 MAX_TRIALS = 10_000_000
-"""The largest number of trials of a sweep."""
+"""Maximum number of trials of a sweep."""
 Direction = Literal["minimize", "maximize"]
 
 MEASURED = ("psnr_y", "ssim_y", "psnr_rgb")
@@ -33,7 +33,7 @@ class HalvingSettings(BaseModel):
     min_steps: Annotated[int, Number, Field(ge=1, le=MAX_STEPS)]
     """Number of optimiser steps of the first rung."""
     factor: Annotated[int, Number, Field(ge=2, le=1_000)] = 4
-    """Each rung has `factor` times as many steps as the rung below. One in `factor` trials goes on to the next rung."""
+    """Each rung has `factor` times as many steps as the rung below. One in `factor` trials continues to the next rung."""
 
     def rungs(self, steps: int) -> tuple[int, ...]:
         """Returns the optimiser steps of all rungs in ascending order. The last rung is the full training of `steps`.
@@ -63,22 +63,23 @@ class SearchSettings(BaseModel):
     """Number of trials in total, including the trials that earlier runs of this sweep stored. If `seeds` is above 1,
     this is the number of architectures, and each architecture is trained as several trials."""
     steps: Annotated[int, Number, Field(ge=1, le=MAX_STEPS * 1_000_000)] | None = None
-    """Largest number of optimiser steps of all trials together. The sweep starts no training that would exceed this
+    """Maximum number of optimiser steps of all trials together. The sweep starts no training that would exceed this
     limit. null: no limit."""
     hours: Annotated[float, Number, Field(gt=0, le=10_000_000)] | None = None
-    """Largest training time of all trials together, in hours. Once this limit is reached, the sweep starts no further
+    """Maximum training time of all trials together, in hours. When this limit is reached, the sweep starts no further
     training. null: no limit."""
     min_gain: Annotated[float, Number, Field(gt=0, lt=1)] | None = None
-    """Smallest expected gain of a suggestion, as a share of the hypervolume. After three suggestions in a row with a
+    """Minimum expected gain of a suggestion, as a share of the hypervolume. After three suggestions in a row with a
     smaller gain, the sweep starts no further trials. Works only with sampler: pareto. null: no limit."""
     halving: HalvingSettings | None = None
-    """Successive halving: trials pause at rungs, and only the most promising trials go on. null: every trial is trained
-    in full. If several trials run in parallel, the choice also depends on the order in which their results arrive."""
+    """Successive halving: trials pause at rungs, and only the most promising trials continue. null: every trial is
+    trained in full. If several trials run in parallel, the choice also depends on the order in which their results
+    arrive."""
     keep_weights: Literal["front", "all", "none"] = "front"
     """The trials whose training states stay on disk after they end. front: the trials on the Pareto front. all: every
     trial. none: no trial."""
     max_attempts: Annotated[int, Number, Field(ge=1, le=1_000)] = 2
     """Number of attempts after which a trial counts as failed, if each attempt ended in an error."""
     max_failed_share: Annotated[float, Number, Field(gt=0, le=1)] = 0.5
-    """Largest share of the finished trials that may have failed. The sweep stops when the share is larger, but only
-    after five trials have finished."""
+    """Maximum share of failed trials among the finished trials. If the share is larger, the sweep stops, but only after
+    five trials have finished."""

@@ -1,7 +1,7 @@
 """The interface between the search behind `sampler: pareto` and the configurations that it may suggest.
 
-A configuration is whatever is trained: an architecture of a sweep, or the parameters of an Optuna trial. The search
-refers to a configuration by the number of its row. `Candidates` translates between rows and configurations.
+A configuration is the object to train: an architecture of a sweep, or the parameters of an Optuna trial. The search
+refers to a configuration by its row number. `Candidates` translates between rows and configurations.
 """
 
 from abc import ABC, abstractmethod
@@ -26,7 +26,7 @@ class Candidates(ABC, Generic[Item]):
     @property
     @abstractmethod
     def groups(self) -> Ints:
-        """(columns,): for each column of the features, the number of the knob or cost that it encodes."""
+        """(columns,): the number of the knob or cost that each column of the features encodes."""
 
     @property
     @abstractmethod
@@ -56,7 +56,7 @@ class Candidates(ABC, Generic[Item]):
 
     @abstractmethod
     def costs(self, rows: Ints) -> Floats:
-        """Returns the scaled costs to minimize (N, D), for `rows` (N,). Feasible rows have costs in [0, 1]."""
+        """Returns the scaled costs (N, D) of `rows` (N,), which are to be minimized. Feasible rows have costs in [0, 1]."""
 
     @abstractmethod
     def neighbours(self, row: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""Configurations of an Optuna study's space that is too large to list, or that has continuous parameters."""
+"""Configurations of an Optuna study whose space is too large to list or has continuous parameters."""
 
 from collections.abc import Sequence
 from zlib import crc32
@@ -13,11 +13,11 @@ from sweeps.search.pareto.surrogate import Floats, Ints
 from sweeps.search.pareto.walk import Point, Space, completed, drawn, neighbours
 
 SAMPLE_MARGIN = 0.1
-"""Share by which a cost's range in a sample is widened at both ends, because a sample misses the extremes."""
+"""Share of its width by which a cost's range in a sample is extended at both ends, because a sample misses the extremes."""
 DRAWS_PER_POINT = 50
-"""Largest number of configurations that are drawn for each wanted one."""
+"""Maximum number of configurations that are drawn to get one that is allowed."""
 MAX_NEAR = 16
-"""The largest number of members of the front whose neighbours are candidates."""
+"""Maximum number of members of the front whose neighbours become candidates."""
 
 Counted = tuple[Point, tuple[float, ...]]
 """A configuration and its costs."""

@@ -1,7 +1,7 @@
 """Computes a network's expected gain in hypervolume from its exact costs and an uncertain PSNR.
 
-A budget is an upper limit on each cost, and costs run from 0 to 1. The floor is a PSNR that a network must exceed to be
-worth anything. Each budget has a height: the best PSNR among the known networks within the budget, minus the floor. The
+A budget is an upper limit on each cost, and costs run from 0 to 1. The floor is a PSNR that a network must exceed to
+have any value. Each budget has a height: the best PSNR among the known networks within the budget, minus the floor. The
 hypervolume is the integral of the height over all budgets. A new network raises the height of a budget if it fits in
 the budget and exceeds the budget's best PSNR.
 
@@ -18,8 +18,8 @@ Their costs cut the budgets into cells. The last cell ends at 1.02, so that a ne
     0.2 to 0.6     0.4      30 dB
     0.6 to 1.02    0.42     32 dB
 
-The hypervolume is 0.4 * 2 + 0.42 * 4 = 2.48. A network of cost 0.4 fits in the budgets from 0.4 to 0.6, a part of the
-second cell with width 0.2, and in the whole third cell. If its PSNR is certain, the network adds
+The hypervolume is 0.4 * 2 + 0.42 * 4 = 2.48. A network of cost 0.4 fits in the budgets from 0.4 to 0.6, which are a
+part of width 0.2 of the second cell, and in the whole third cell. If its PSNR is certain, the network adds
 
     at 31 dB    0.2 * 1            = 0.20
     at 33 dB    0.2 * 3 + 0.42 * 1 = 1.02
@@ -29,13 +29,13 @@ If its PSNR is uncertain, each difference of PSNRs is replaced by its expected v
 PSNR is then 31.0 dB. On average, the PSNR exceeds 30 dB by 0.98 dB and 32 dB by 0.02 dB, so the expected gain is
 0.2 * 0.98 + 0.42 * 0.02 = 0.20.
 
-A further uncertain objective, such as a latency, adds an axis to the budgets. The coordinate of a network on this axis
-is a random gap. The width of a cell is therefore replaced by the cell's expected overlap with the budgets that the
-network fits in. Say the gap in the example is not exactly 0.4, but log-normal with median 0.4, and its logarithm has
-standard deviation 0.5. The network then covers on average 0.003 of the first cell, 0.190 instead of 0.2 of the second,
-and 0.381 instead of 0.42 of the last. A certain PSNR of 31 dB adds 0.003 * 3 + 0.190 * 1 = 0.199. Because the
-objectives are independent in the model, the expected gain is still a sum of products. See Emmerich et al. 2008 and
-Couckuyt et al. 2014.
+Another uncertain objective, such as a latency, adds an axis to the budgets. The coordinate of a network on this axis is
+a random gap. The width of a cell is therefore replaced by the cell's expected overlap with the budgets that the network
+fits in. Say the gap in the example is not exactly 0.4, but log-normal with median 0.4, and its logarithm has standard
+deviation 0.5. The network then covers on average 0.003 of the first cell, 0.190 instead of 0.2 of the second, and 0.381
+instead of 0.42 of the last. A certain PSNR of 31 dB adds 0.003 * 3 + 0.190 * 1 = 0.199. Because the objectives are
+independent in the model, the expected gain is still a sum of products. See Emmerich et al. 2008 and Couckuyt et al.
+2014.
 """
 
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ from scipy.special import ndtr
 from sweeps.search.pareto.surrogate import Floats
 
 EDGES = {1: 160, 2: 32, 3: 10}
-"""Number of costs -> the largest number of edges between cells on the axis of each cost."""
+"""Maps the number of costs to the maximum number of edges between cells on the axis of each cost."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +67,8 @@ class Budgets:
     def __init__(self, costs: Floats, psnr: Floats, floor: float) -> None:
         """Cuts the budgets into cells at the costs of the known networks.
 
-        The known networks have `costs` (M, D) in [0, 1] and `psnr` (M,) in dB. A PSNR up to `floor`, in dB, is worth
-        nothing. The last axes may be those of uncertain objectives. Without any axis there is one cell of volume 1.
+        The known networks have `costs` (M, D) in [0, 1] and `psnr` (M,) in dB. A PSNR up to `floor`, in dB, has no
+        value. The last axes may be those of uncertain objectives. If there is no axis, there is one cell of volume 1.
         """
         dimensions = costs.shape[1]
         limit = EDGES.get(dimensions, 6)
@@ -93,7 +93,7 @@ class Budgets:
         top: float,
         gaps: Sequence[Gap] = (),
     ) -> Floats:
-        """Returns how much each candidate is expected to add to the hypervolume (N,).
+        """Returns the expected gain (N,) in hypervolume of each candidate.
 
         The candidates have exact `costs` (N, D). The closeness -log(top - PSNR) of a candidate is normally distributed
         with `mean` and `deviation` (N,), so top - PSNR is log-normal. `top` is in dB. The expected excess over a given

@@ -54,7 +54,7 @@ class ArchitectureSampler(ParetoSampler):
         """Prepares a search of `space` at upscaling factor `scale`.
 
         `minimized` names the costs to minimize. `trials` is roughly the number of trials that the study will run. A
-        network whose PSNR in dB does not exceed `floor` is worth nothing; the PSNR of bicubic upscaling is a sensible
+        network whose PSNR in dB does not exceed `floor` has no value. The PSNR of bicubic upscaling is a sensible
         floor. Raises UserError if `minimized` is empty, or names a cost that is not a sum over the layers of a network.
         """
         self.space, self.scale = space, scale
@@ -138,7 +138,7 @@ class _ArchitecturePoints(Candidates[Point]):
 
 
 def _architecture(item: Point, space: Space) -> Architecture | None:
-    """Returns the architecture with these parameters, or None if they are incomplete or do not form a valid network."""
+    """Returns the architecture with these parameters, or None if they are incomplete or not a valid combination."""
     try:
         return suggest(FixedTrial(item.params), space)
     except ValueError:

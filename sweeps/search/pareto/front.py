@@ -18,14 +18,15 @@ class Front:
     scores: Floats
     """(M, objectives): the scores. For a trial that is running, they are predictions."""
     floors: list[float]
-    """For each objective, the score that a configuration must exceed to be worth anything."""
+    """For each objective, the score that a configuration must exceed to have any value."""
 
 
 def budgets_of(front: Front, tops: Sequence[float]) -> Budgets:
     """Returns the budgets, divided into cells by `front`.
 
-    `tops` holds a score for each objective that no configuration is expected to reach. Each score after the first adds
-    an axis. The coordinate of a configuration on this axis is (top - score) / (top - floor), so it is 1 at the floor.
+    `tops` holds one score per objective, which no configuration is expected to reach. Each objective after the first
+    adds an axis. The coordinate of a configuration on this axis is (top - score) / (top - floor), so it is 1 at the
+    floor.
     """
     axes = [front.costs]
     for objective in range(1, len(tops)):

@@ -1,13 +1,13 @@
-"""`sampler: pareto` together with halving: chooses the paused trial that is worth training further, if any is.
+"""`sampler: pareto` together with halving: chooses the paused trial to train further, if there is one worth it.
 
-A paused trial is one more candidate beside the untried configurations. Each of them has an expected gain in
-hypervolume. The gain of a paused trial takes into account its score at the rung (`sweeps.search.pareto.rungs`). The
-candidate with the largest gain per optimiser step that is left to train goes first. If the scores at a rung say nothing,
-a trial is thus always trained to its end, because it has fewer steps left than a new one. Until LEARNT trials were
-trained in full, too little is known about the rungs, and every trial is trained to its end.
+Paused trials are candidates beside the untried configurations. Each candidate has an expected gain in hypervolume. The
+gain of a paused trial takes into account its score at the rung (`sweeps.search.pareto.rungs`). The candidate with the
+largest gain per remaining optimiser step goes first. If the scores at a rung are uninformative, every trial is
+therefore trained to its end, because it has fewer steps left than a new one. Until LEARNT trials have been trained in
+full, too little is known about the rungs, so every trial is trained to its end.
 
-The method replaces the quota of successive halving (`sweeps.search.halving`), with which `pareto` needed more steps
-than without halving. `benchmarks/search/README.md` has the comparison.
+The method replaces the quota of successive halving (`sweeps.search.halving`). With that quota, `pareto` needed more
+steps than without halving. `benchmarks/search/README.md` has the comparison.
 """
 
 from collections.abc import Sequence
@@ -24,14 +24,14 @@ from sweeps.search.pareto.trials import Known
 LEARNT = 12
 """Number of full training runs from which the relation between the scores at a rung and the final scores is learnt."""
 DOUBT = 2.0
-"""A paused trial goes on if its gain per step is at least that of a new one, divided by this number. A poor score at
-a rung can mislead, so a trial should be clearly worse than a new one before it stays paused."""
+"""A paused trial continues if its gain per step is at least that of a new one, divided by this number. A poor score at
+a rung can mislead, so a trial stays paused only if it is clearly worse than a new one."""
 MAX_HEARD = 400
-"""The largest number of trials whose scores at a rung the model takes into account. The newest ones are kept."""
+"""Maximum number of trials whose scores at a rung the model takes into account. The newest trials are used."""
 
 
 class HalvingSearch(ParetoSearch[Item]):
-    """Also says which trial should go on. It measures a single score."""
+    """A search that also chooses paused trials to continue. It supports only a single score."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class HalvingSearch(ParetoSearch[Item]):
         return models
 
     def _results(self) -> object:
-        """Returns a copy of all that the fit depends on."""
+        """Returns a copy of everything that the fit depends on."""
         steps = self.trials.steps
         ends = []
         for known in self.known.values():
@@ -102,7 +102,7 @@ class HalvingSearch(ParetoSearch[Item]):
         return list(self.floors), len(self.trials.earlier), ends
 
     def _hear(self, model: Surrogate, halted: Sequence[Known]) -> None:
-        """Tells the model the newest score at a rung of each trial."""
+        """Adds the newest score at a rung of each trial in `halted` to the model."""
         rows = np.array([known.row for known in halted], np.int64)
         newest = np.array([max(self._reached(known)) for known in halted])
         target, variance = np.empty(len(halted)), np.empty(len(halted))
@@ -125,7 +125,7 @@ class HalvingSearch(ParetoSearch[Item]):
         model.hear(self.candidates.features(rows), target, variance)
 
     def _halted(self) -> list[Known]:
-        """Returns the newest trials that have a score at a rung and none of a full training."""
+        """Returns the newest trials that have a score at a rung but none of a full training run."""
         able = [
             known
             for known in self.known.values()

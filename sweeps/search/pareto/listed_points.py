@@ -86,7 +86,7 @@ class ListedPoints(Points):
         return self._near[row]
 
     def _changed(self, row: int) -> Floats:
-        """Returns parameters (N, names) that differ from `row` in one value. They need not be in the table."""
+        """Returns parameters (N, names) that differ from those of `row` in one value. They need not be in the table."""
         if self.space is not None:
             random = np.random.default_rng(row)
             return self.encoder.matrix([*neighbours(self.space, self.item(row), random)])
@@ -119,7 +119,10 @@ def _again(space: Space, values: Mapping[str, float]) -> Point:
 
 
 def _hashes(values: Floats) -> NDArray[np.uint64]:
-    """Returns a hash (N,) of each row of `values` (N, names). Two rows of a table hardly ever have the same hash."""
+    """Returns a hash (N,) of each row of `values` (N, names).
+
+    Two rows of a table are very unlikely to have the same hash.
+    """
     factors = np.random.default_rng(0).integers(1, 2**63, values.shape[1], np.uint64)
     whole = np.where(np.isnan(values), np.nan, values + 0.0).view(np.uint64)
     mixed = (whole ^ (whole >> np.uint64(29))) * (factors | np.uint64(1))

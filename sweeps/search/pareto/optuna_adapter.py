@@ -47,8 +47,8 @@ from sweeps.search.pareto.walk import Point, Space, point
 
 Direction = Literal["minimize", "maximize"]
 FULL = 1
-"""The step at which the search records every score. One step is enough, because an Optuna study with several objectives
-accepts no intermediate values."""
+"""The step at which the search records every score. One step is enough, because Optuna does not accept intermediate
+values in a study with several objectives."""
 
 
 class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
@@ -72,23 +72,23 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
         """Prepares a search.
 
         - `space` is a function that asks a trial for all parameters (`trial.suggest_*`). It may ask for some of them
-          conditionally, and it may raise optuna.TrialPruned for a combination that does not exist. A space without
-          conditions may also be a mapping of names to distributions.
+          conditionally, and may raise optuna.TrialPruned for a combination that does not exist. A space without
+          conditions may also be a mapping from names to distributions.
         - `objectives` maps the names of the objectives to 'minimize' or 'maximize', in the order of the study.
         - `costs` returns the exact costs by name for the parameters of a configuration. An objective with the name of a
-          cost is not learnt, and it must be minimized. The other costs help the model, and `constraints` may use them.
-          If `space` is a mapping, `costs` may be a table: one column per parameter and per cost. Its rows are then the
+          cost is not learnt and must be minimized. The other costs help the model, and `constraints` may use them. If
+          `space` is a mapping, `costs` may be a table: one column per parameter and per cost. Its rows are then the
           only configurations.
         - `constraints` returns whether a configuration with these parameters and costs may be suggested.
         - `trials` is roughly the number of trials that the study will run.
         - `repeats` is the number of trials of each configuration, for noisy objectives. The model learns the means.
-        - `floors` gives, by objective, the value that a configuration must exceed to be worth anything.
-        - `log_costs`: whether costs are compared on a logarithmic scale.
+        - `floors` maps objectives to the value that a configuration must exceed to have any value.
+        - `log_costs` is whether costs are compared on a logarithmic scale.
         - Spaces of up to `max_listed` configurations are listed. In a larger space, each suggestion compares
           `candidates` random configurations and up to the same number of neighbours of good ones, and it calls `costs`
           for each of them.
 
-        Raises UserError if the arguments do not fit together.
+        Raises UserError if the arguments are not valid together.
         """
         found = candidates_of(
             space,
@@ -112,7 +112,7 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
         floors: Mapping[str, float],
         seed: int,
     ) -> None:
-        """Sets up the search among `candidates`, whose exact `costs` have these names."""
+        """Sets up the search among `candidates`. `costs` are the names of their exact costs."""
         costs = tuple(costs)
         _check_objectives(objectives, costs, floors)
         self.objectives, self.repeats = dict(objectives), max(1, repeats)
@@ -140,7 +140,7 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
         self._num_earlier = 0
         self._random = RandomSampler(seed=seed)
         self._chosen: dict[int, Point] = {}
-        """Number of a running trial of this process -> its configuration."""
+        """Maps the number of each running trial of this process to its configuration."""
         self._reader = StudyReader(candidates.row, self._scores)
 
     @property
@@ -149,11 +149,11 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
         return list(self.objectives.values())
 
     def warm_start(self, trials: Iterable[FrozenTrial]) -> None:
-        """Adds the complete trials of an earlier study with the same objectives to the model.
+        """Adds the complete trials of an earlier study to the model. The study must have the same objectives.
 
-        The earlier study may have trained differently, for example for fewer epochs or with other data. The model
-        learns how well its values predict the values of this study. Call this method once for each earlier study,
-        before the first trial. Raises UserError if a trial has a different number of objectives.
+        Training in the earlier study may have been different, for example with fewer epochs or other data. The model
+        learns how well its values predict those of this study. Call this method once for each earlier study, before the
+        first trial. Raises UserError if a trial has a different number of objectives.
         """
         found: dict[int, Results] = {}
         for trial in trials:
@@ -215,7 +215,7 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """Returns no parameters, so that Optuna asks for each one separately.
+        """Returns no parameters, so that Optuna asks for each parameter separately.
 
         Whether a parameter applies may depend on other parameters.
         """
@@ -284,7 +284,7 @@ class ParetoSampler(optuna.samplers.BaseSampler):  # type: ignore[misc]
                 trial.repeats[FULL] = (len(of.scores), of.variance)
 
     def _learnt_of(self, values: Sequence[float]) -> Floats:
-        """Returns a trial's values for the objectives to learn, with signs such that greater is better."""
+        """Returns a trial's values for the learnt objectives. Signs are changed so that greater is better."""
         return np.array([sign * values[place] for place, sign in self._learnt], np.float64)
 
     def _scores(self, number: int, row: int, values: Sequence[float]) -> Floats:

@@ -1,8 +1,8 @@
 """Encodes the parameters of Optuna trials as numbers from 0 to 1, for the model of the search.
 
-The rules are those of `sweeps.search.pareto.encoding`. A numeric parameter has one column. It holds the position of the
-value in its range, on a logarithmic scale if the range is logarithmic. Choices that are numbers in ascending order
-count as numeric: the column holds the position in the list. Any other parameter has one column per choice, with
+The rules are those of `sweeps.search.pareto.encoding`. A numeric parameter has one column, which holds the position of
+the value in its range, on a logarithmic scale if the range is logarithmic. Choices that are numbers in ascending order
+count as numeric. Their column holds the position in the list. Any other parameter has one column per choice, with
 sqrt(0.5) for the chosen one and 0 for the others. Where a parameter does not apply, its columns hold 0.5.
 """
 
@@ -26,14 +26,14 @@ class Encoder:
         self.merged = [_merged(name, list(each)) for name, each in distributions.items()]
         """For each parameter, a distribution that spans all of its distributions."""
         self.columns: list[tuple[int, int]] = []
-        """For each column, the index of its parameter and of the choice that it marks, or -1 for a position."""
+        """For each column, (index of its parameter, index of the choice that it marks). The second is -1 for a position."""
         for place, distribution in enumerate(self.merged):
             if count(distribution) > 1:
                 marks = [-1] if _is_ordered(distribution) else range(int(count(distribution)))
                 self.columns += [(place, mark) for mark in marks]
         places = [place for place, _ in self.columns]
         self.groups: Ints = np.unique(np.array(places, np.int64), return_inverse=True)[1]
-        """(columns,): for each column, the number of the parameter that it encodes."""
+        """(columns,): the number of the parameter that each column encodes."""
 
     def matrix(self, points: Sequence[Point]) -> Floats:
         """Returns the values (N, names) as Optuna stores them, with NaN where a parameter does not apply."""
@@ -84,12 +84,15 @@ def _positions(distribution: BaseDistribution, values: Floats) -> Floats:
 
 
 class CostScale:
-    """Scales costs so that feasible configurations have costs from 0 to 1, or nearly so if only a sample is known."""
+    """Scales costs so that feasible configurations have costs from 0 to 1.
+
+    If only a sample is known, this holds roughly.
+    """
 
     def __init__(
         self, costs: Mapping[str, Floats], feasible: NDArray[np.bool_], *, log: bool, margin: float
     ) -> None:
-        """Measures the range of each of the `costs` (rows,), given by name, over the `feasible` rows.
+        """Determines the range of each cost over the `feasible` rows. `costs` holds the values (rows,) by name.
 
         `margin` is a share of the range that is added at both ends. With `log`, the scale is logarithmic. Raises
         UserError if a cost is not finite, or if the scale is logarithmic and a cost is not positive.

@@ -14,7 +14,7 @@ from sweeps.search.pareto.surrogate import Floats, Ints
 from sweeps.search.pareto.walk import Point
 
 CostFunction = Callable[[Mapping[str, Any]], Mapping[str, float]]
-"""A function from parameters to the exact costs by name."""
+"""A function that takes parameters and returns the exact costs by name."""
 Allowed = Callable[[Mapping[str, Any], Mapping[str, float]], bool]
 """A function that returns whether a configuration with these parameters and costs may be suggested."""
 

@@ -1,4 +1,4 @@
-"""The kernel of the surrogate, and the posterior of the kernel's parameters with its gradient."""
+"""The kernel of the surrogate, and the posterior of the kernel's parameters with the gradient of the posterior."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,5 +67,5 @@ def matern(distance: Floats) -> Floats:
 
 
 def logistic(logits: Floats) -> Floats:
-    """Returns the numbers from 0 to 1 whose logits are given."""
+    """Returns the numbers from 0 to 1 that have the given `logits`."""
     return 1 / (1 + np.exp(-logits))

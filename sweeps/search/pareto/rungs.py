@@ -1,16 +1,17 @@
-"""What the score of a trial at a rung of halving says about the score of its full training.
+"""Predicts the score of a trial's full training from its score at a rung of halving.
 
-The trials that were trained in full have a score at each rung too. Over these trials, the closeness at a rung is
-fitted as a linear function of the closeness at the end and of the costs, because large networks learn more slowly:
+The trials that were trained in full have a score at each rung too. For these trials, the closeness at a rung is fitted
+as a linear function of the closeness at the end and of the costs. The costs matter because large networks learn more
+slowly:
 
     at the rung = a + b * at the end + c * costs + error
 
 Solved for the end, this gives a hint about a trial that has only reached the rung. The variance of the hint is
-var(error) / b^2. A hint is thus the less certain, the less the rung says, and it says nothing if b is 0. The opposite
-fit, of the end as a function of the rung, would draw each hint towards the mean of all trials. The model of the
-search, which predicts the end from the features, would then count this mean twice.
+var(error) / b^2. An uninformative rung therefore gives uncertain hints, and useless ones if b is 0. The opposite fit,
+of the end as a function of the rung, would draw each hint towards the mean of all trials. The model of the search
+predicts the end from the features. It would then count this mean twice.
 
-Because b is estimated from few trials, its square is too large on average by the squared standard error of b. The
+b is estimated from few trials. On average, its square is therefore too large by the squared standard error of b. The
 variance of the hint takes this into account.
 """
 
@@ -19,7 +20,7 @@ import numpy as np
 from sweeps.search.pareto.surrogate import Floats
 
 LARGEST = 1e3
-"""Variance of a hint that says nothing, where the targets of the model have a variance of about 1."""
+"""Variance of a useless hint. The targets of the model have a variance of about 1."""
 Hints = tuple[Floats, Floats]
 """Targets (N,) of the model, and their variances (N,)."""
 

@@ -2,9 +2,9 @@
 
 The candidates are architectures or other configurations whose costs are known exactly. A model
 (`sweeps.search.pareto.surrogate`) predicts only the scores that have to be measured, such as the PSNR. It learns from
-full training runs and from shorter ones. For each untried candidate, the search computes how much the hypervolume is
-expected to grow (`sweeps.search.pareto.expected_improvement`). The first few suggestions are chosen without the model:
-their costs and knobs differ widely, so that the model can learn from them.
+full training runs and from shorter ones. For each untried candidate, the search computes the expected gain in
+hypervolume (`sweeps.search.pareto.expected_improvement`). The first few suggestions are chosen without the model. Their
+costs and knobs differ widely, so that the model can learn from them.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,19 +21,19 @@ from sweeps.search.pareto.surrogate import Floats, Ints, Surrogate
 from sweeps.search.pareto.trials import MAX_OBSERVED, Earlier, Known, Trials
 
 MAX_CANDIDATES = 2_000
-"""The largest number of configurations that the model compares for one suggestion before it moves on to neighbours of the best. If more
-configurations are untried, the model compares neighbours of the Pareto front and a random sample."""
+"""Maximum number of configurations that the model compares first for a suggestion, before neighbours of the best ones.
+If more configurations are untried, it compares neighbours of the Pareto front and a random sample."""
 CLIMBERS = 4
-"""Number of best candidates whose neighbours are compared next, unless all untried configurations were compared."""
+"""Number of best candidates whose neighbours are compared next, unless all untried configurations have been compared."""
 CLIMBS = 6
-"""The largest number of rounds in which neighbours of the best candidates are compared."""
+"""Maximum number of rounds in which neighbours of the best candidates are compared."""
 INITIAL = 4
-"""The largest number of suggestions that are made without the model. It is small, to leave most trials to the model."""
+"""Maximum number of suggestions without the model. It is small, so that most trials are left to the model."""
 INITIAL_WHEN_WARM = 2
-"""The largest number of suggestions that are made without the model if it has learnt from earlier sweeps."""
+"""Maximum number of suggestions without the model if it has learnt from earlier sweeps."""
 PATIENCE = 12
 """Number of full training runs after which the search ignores a floor that no configuration has exceeded. Networks
-below bicubic then count too."""
+below the PSNR of bicubic then count too."""
 _ONE_THREAD = ThreadpoolController()
 """Limits BLAS to one thread. Small matrices are slower on several threads, especially while training runs use all
 cores."""
@@ -44,7 +44,7 @@ Rated = tuple[Ints, Floats, Floats]
 
 @dataclass(frozen=True)
 class Belief:
-    """What the search believes about all trials, at one moment."""
+    """The fitted models, and the front and the budgets that they give, at one moment."""
 
     models: Sequence[Surrogate]
     """One fitted model per objective."""
@@ -72,13 +72,13 @@ class ParetoSearch(Generic[Item]):
         `steps` is the length of a full training run in optimiser steps. `levels` are the lengths of shorter runs that
         the model may learn from. `trials` is the planned number of trials. The result of a trial is the mean of `seeds`
         training runs. `objectives` is the number of scores that have to be measured. `unit` is a difference of scores
-        that matters, such as 1 dB. If it is None, the spread of the measured scores replaces it.
+        that matters, such as 1 dB. If `unit` is None, the spread of the measured scores is used.
         """
         self.candidates, self.seed, self.seeds, self.unit = candidates, seed, seeds, unit
         self.num_initial = min(INITIAL, max(1, trials // 4))
         self.trials = Trials(steps, levels)
         self.floors: list[float | None] = [None] * objectives
-        """For each objective, the score that a configuration must exceed to be worth anything, such as bicubic's PSNR.
+        """For each objective, the score that a configuration must exceed to have any value, such as bicubic's PSNR.
         None while it is unknown."""
         self.volume = 0.0
         """The hypervolume of the front, on scaled axes, when the model made the newest suggestion."""
@@ -88,7 +88,7 @@ class ParetoSearch(Generic[Item]):
 
     @property
     def known(self) -> dict[int, Known]:
-        """Row of a configuration -> its trial."""
+        """Maps the row of each configuration to its trial."""
         return self.trials.known
 
     def add(self, item: Item) -> None:
@@ -104,7 +104,7 @@ class ParetoSearch(Generic[Item]):
             self.known.pop(row, None)
 
     def observe(self, item: Item, step: int, scores: float | Sequence[float] | Floats) -> None:
-        """Stores the scores, one per objective, that the trial of `item` reached after `step` optimiser steps."""
+        """Records the scores of the trial of `item` after `step` optimiser steps, one per objective."""
         row = self.candidates.row(item)
         if row in self.known:
             self.known[row].curve[step] = np.atleast_1d(np.asarray(scores, np.float64))
@@ -119,7 +119,7 @@ class ParetoSearch(Generic[Item]):
             self.known[row].repeats[step] = (count, apart)
 
     def end(self, item: Item, *, failed: bool, stopped: bool = False) -> None:
-        """Marks the trial of `item` as no longer running: it is complete, paused or stopped.
+        """Marks the trial of `item` as no longer running. It is complete, paused or stopped.
 
         With `failed`, the trial ended in an error, and the model ignores its results. With `stopped`, the trial will
         never be trained in full. The model learns from its results, but the trial is never on the front.
@@ -187,9 +187,9 @@ class ParetoSearch(Generic[Item]):
     def _far(self, left: Ints, random: np.random.Generator) -> int:
         """Returns the row of an untried configuration that is unlike the tried ones.
 
-        The first configuration of a search has middling costs. Each later one is chosen from a random half of the
-        untried configurations, or from MAX_CANDIDATES of them if the half is larger. Its features are the farthest from
-        the tried ones. The random choice makes searches with different seeds differ.
+        The first configuration of a search has medium costs. Each later one is chosen from a random half of the untried
+        configurations, but from at most MAX_CANDIDATES. It is the one whose features are the farthest from the tried
+        ones. The random choice makes searches with different seeds differ.
         """
         if not self.known:
             total = self.candidates.costs(left).sum(1)
@@ -222,7 +222,7 @@ class ParetoSearch(Generic[Item]):
         return Belief(models, front, budgets_of(front, [model.top for model in models]))
 
     def _compared(self, left: Ints, belief: Belief, random: np.random.Generator) -> Rated:
-        """Returns the untried rows that were compared, and what is expected of each. `left` holds all untried rows."""
+        """Returns the untried rows that were compared, with their ratings. `left` holds all untried rows."""
 
         def rate(rows: Ints) -> Rated:
             return rows, *self._gains(rows, belief)
@@ -299,7 +299,7 @@ class ParetoSearch(Generic[Item]):
         return None if in_vain else floor
 
     def _least(self, objective: int, scores: Floats) -> float:
-        """Returns the floor of the hypervolume: the given floor, or else about the lowest of `scores` (M, objectives)."""
+        """Returns the known floor of an objective, otherwise roughly the lowest of its `scores` (M, objectives)."""
         floor, own = self._worthless(objective), scores[:, objective]
         if floor is not None:
             return floor
@@ -320,7 +320,7 @@ class ParetoSearch(Generic[Item]):
         return np.unique(np.concatenate([close, drawn]))
 
     def _climb(self, rated: Rated, rate: Callable[[Ints], Rated]) -> Rated:
-        """Rates the neighbours of the best candidates, then the neighbours of the best of these, and so on."""
+        """Rates the neighbours of the best candidates, then the neighbours of the best of those, and so on."""
         seen = {*rated[0].tolist(), *self.known}
         climbers = rated[0][np.argsort(-rated[1], kind="stable")[:CLIMBERS]]
         for _ in range(CLIMBS):

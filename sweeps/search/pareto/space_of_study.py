@@ -1,4 +1,4 @@
-"""Turns a person's description of an Optuna study's space and costs into candidates of the search."""
+"""Turns a user's description of the space and the costs of an Optuna study into candidates of the search."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
@@ -15,7 +15,7 @@ from sweeps.search.pareto.points import Allowed, CostFunction
 from sweeps.search.pareto.walk import Point, Space, drawn, estimated_size, listed
 
 TRIES = 1_000
-"""Largest number of random runs of a space's function in search of a first configuration."""
+"""Maximum number of random runs of a space's function to find a first configuration."""
 
 
 def candidates_of(
@@ -31,7 +31,7 @@ def candidates_of(
 ) -> ListedPoints | DrawnPoints:
     """Returns the configurations of a space. The arguments are those of ParetoSampler.
 
-    Raises UserError if the arguments do not fit together, or if hardly any configuration is allowed.
+    Raises UserError if the arguments are not valid together, or if hardly any configuration is allowed.
     """
     settings: dict[str, Any] = {"allowed": allowed, "log_costs": log_costs}
     if costs is not None and not callable(costs):

@@ -54,15 +54,15 @@ class StudyReader:
         """
         self.row_of, self.scores_of = row_of, scores_of
         self.results: dict[int, Results] = {}
-        """Row -> results of its trials."""
+        """Maps each row to the results of its trials."""
         self._study = ""
         self._first = 0
         """All trials with a smaller number have finished and were read."""
         self._finished: set[int] = set()
-        """Numbers of further trials that have finished and were read."""
+        """Numbers of all other trials that have finished and were read."""
 
     def read(self, study: Study, chosen: Mapping[int, Point]) -> None:
-        """Reads what has changed since the last call.
+        """Reads the trials that have changed since the last call.
 
         `chosen` maps the number of each running trial of this process to its configuration. If `study` is not the study
         of the last call, all earlier results are dropped.

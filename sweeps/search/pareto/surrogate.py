@@ -1,18 +1,18 @@
 """Predicts the PSNR of an architecture with a Gaussian process that learns from training runs of several lengths.
 
-Any other score that is maximized is treated like the PSNR, with a `unit` of its own in place of 1 dB.
+Any other score that is maximized is treated like the PSNR, with its own `unit` instead of 1 dB.
 
-The PSNR saturates as costs grow, and it scatters more among small networks than among large ones. The model therefore
-predicts the closeness -log(top - PSNR), where `top` lies a little above the best measured PSNR. The logarithm evens out
-both effects. The kernel is a Matern 5/2 kernel with one length per knob and per cost, plus a linear kernel in the
-logarithms of the costs.
+The PSNR saturates as costs grow, and it varies more among small networks than among large ones. The model therefore
+predicts the closeness -log(top - PSNR), where `top` lies slightly above the best measured PSNR. The logarithm
+compensates for both effects. The kernel is a Matern 5/2 kernel with one length per knob and per cost, plus a linear
+kernel in the logarithms of the costs.
 
 Each length of training is a task, and so is each earlier sweep. The covariance between an architecture x in task s and
 an architecture x' in task t is k(x, x') if s = t, and share_s share_t k(x, x') otherwise. Before the fit, the closeness
-of every other task is brought to the scale of full training runs. The architectures that both tasks contain give the
-scale. If architectures were trained with several seeds, each target is a mean of n training runs. The scatter between
-these runs is measured, not fitted: its pooled variance, divided by n, is added to the noise of each target. See
-Rasmussen and Williams 2006, chapters 2 and 5. The tasks follow Bonilla et al. 2008 with a single common factor.
+of every other task is rescaled to match full training runs, by means of the architectures that both tasks contain. If
+architectures were trained with several seeds, each target is a mean of n training runs. The variance between these runs
+is measured, not fitted. It is pooled, divided by n, and added to the noise of each target. See Rasmussen and Williams
+2006, chapters 2 and 5. The tasks follow Bonilla et al. 2008 with a single common factor.
 
 A worked example, which `test_surrogate.py` checks. One feature x describes two networks that were trained in full:
 
@@ -49,11 +49,11 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 MAX_FITTED = 160
-"""The largest number of observations used to fit the kernel's parameters. Predictions use all observations."""
+"""Maximum number of observations used to fit the kernel's parameters. Predictions use all observations."""
 MARGIN = 0.3
 """The distance from the best PSNR up to `top`, as a share of the distance from the median PSNR to the best PSNR."""
 LEAST_MARGIN = 0.05
-"""The smallest distance from the best PSNR up to `top`, in units of the score (1 dB for a PSNR)."""
+"""Minimum distance from the best PSNR up to `top`, in units of the score (1 dB for a PSNR)."""
 LINEAR = 1.0
 """Prior variance of the slope along a cost that runs from 0 to 1, in units of the targets' variance."""
 
@@ -91,7 +91,7 @@ class Surrogate:
         """Fits the model to `seen`.
 
         `groups` (columns,) holds the number of the knob or cost that each column of the features encodes, and `is_cost`
-        (columns,) marks the columns of costs. `floor` is a PSNR in dB; `top` is chosen above it. Predictions are for
+        (columns,) marks the columns of costs. `floor` is a PSNR in dB. `top` is chosen above it. Predictions are for
         the mean of `seeds` training runs. `unit` is a difference of scores that matters, such as 1 dB.
         """
         self.groups, self.is_cost = groups, is_cost
@@ -116,10 +116,10 @@ class Surrogate:
         self._condition(seen.features, seen.task, target, self.of_mean)
 
     def predict(self, features: Floats) -> tuple[Floats, Floats]:
-        """Returns the mean (N,) and the standard deviation (N,) of the closeness that a full training reaches.
+        """Returns the mean (N,) and the standard deviation (N,) of the closeness after a full training run.
 
         `features` (N, columns) describes the architectures. The deviation includes the noise of the mean over `seeds`
-        training runs, because the search only ever sees such means.
+        training runs, because the search only uses such means.
         """
         across = self._kernel(features, self.x, np.zeros(len(features), np.int64), self.task)
         mean = across @ self.weights
@@ -135,7 +135,7 @@ class Surrogate:
         return np.asarray(self.top - np.exp(-closeness))
 
     def believe(self, features: Floats, closeness: Floats) -> None:
-        """Adds running trials with `features` (N, columns) to the data, as if they had reached `closeness` (N,)."""
+        """Adds running trials with `features` (N, columns) to the data, as if their results were `closeness` (N,)."""
         task = np.zeros(len(features), np.int64)
         target = (closeness - self.centre) / self.spread
         self._condition(
@@ -146,14 +146,14 @@ class Surrogate:
         )
 
     def target_of(self, psnr: Floats) -> Floats:
-        """Returns the target (N,) of a full training with each `psnr` (N,) in dB, which must be below `top`."""
+        """Returns the targets (N,) of full training runs that reach `psnr` (N,) in dB. Each must be below `top`."""
         target: Floats = (-np.log(self.top - psnr) - self.centre) / self.spread
         return np.clip(target, -5, 5)
 
     def hear(self, features: Floats, target: Floats, variance: Floats) -> None:
         """Adds hints: trials with `features` (N, columns) that are expected to end at `target` (N,).
 
-        `variance` (N,) tells how wrong a hint may be. Both are in units of the targets.
+        `variance` (N,) is the uncertainty of each hint. `target` and `variance` are in units of the targets.
         """
         self.hinted = np.arange(len(self.x), len(self.x) + len(features))
         task = np.zeros(len(features), np.int64)
@@ -165,11 +165,11 @@ class Surrogate:
         )
 
     def predict_heard(self) -> tuple[Floats, Floats]:
-        """Returns mean (N,) and standard deviation (N,) of the closeness that the trials of `hear` reach.
+        """Returns the mean (N,) and the standard deviation (N,) of the final closeness of the trials of `hear`.
 
-        Unlike `predict`, this knows that the hint is about the very training that will go on, with all that its
-        features do not explain. With the inverse matrix Q, the weights w and the variance v of a hint, the mean is
-        target - v w and the variance v - v^2 Q.
+        A hint belongs to the very training run that will continue, so it also covers what the features do not explain.
+        This method takes that into account, unlike `predict`. With the inverse matrix Q, the weights w and the variance
+        v of a hint, the mean is target - v w and the variance is v - v^2 Q.
         """
         variance, weights = self.of_mean[self.hinted], self.weights[self.hinted]
         unit = np.eye(len(self.x))[:, self.hinted]
@@ -260,8 +260,8 @@ def _on_one_scale(seen: Observations, closeness: Floats) -> tuple[Floats, Floats
     The slope (n,) of a target is its derivative with respect to the closeness.
 
     Every other task is shifted and stretched. If at least three of its architectures were also trained in full, the
-    targets of these architectures get the mean and standard deviation of their full training runs. Otherwise the task
-    gets mean 0 and variance 1.
+    targets of these architectures get the mean and the standard deviation of the corresponding full training runs.
+    Otherwise, the task gets mean 0 and variance 1.
     """
     full = seen.task == 0
     reference = full if full.sum() >= 2 else np.ones(len(full), np.bool_)
@@ -290,7 +290,10 @@ def _moments(values: Floats) -> tuple[float, float]:
 
 
 def _without_outliers(values: Floats) -> Floats:
-    """Returns `values`, with values far below the others raised to a bound. Such values come from bad training runs."""
+    """Returns `values`, where values far below the others are raised to a bound.
+
+    Such values come from bad training runs.
+    """
     middle = np.median(values)
     usual = np.median(np.abs(values - middle))
     return np.maximum(values, middle - 8 * max(usual, 0.05))

@@ -11,7 +11,7 @@ import numpy as np
 from sweeps.search.pareto.surrogate import Floats, Ints, Observations, spaced
 
 MAX_OBSERVED = 800
-"""The largest number of scores of this sweep that the model learns from. `_kept` chooses them."""
+"""Maximum number of scores of this sweep that the model learns from. `_kept` chooses them."""
 
 Point = tuple[int, int, Floats]
 """An optimiser step, the row of a configuration, and its scores at that step."""
@@ -23,14 +23,14 @@ class Known:
 
     row: int
     curve: dict[int, Floats] = field(default_factory=dict)
-    """Optimiser step -> scores (objectives,) at that step."""
+    """Maps an optimiser step to the scores (objectives,) at this step."""
     repeats: dict[int, tuple[int, Floats]] = field(default_factory=dict)
-    """Optimiser step -> number of training runs behind the mean in `curve`, and the sample variances (objectives,) of
-    their scores. A step without an entry has one training run."""
+    """Maps an optimiser step to the number of training runs behind the mean in `curve`, and to the sample variances
+    (objectives,) of their scores. A step without an entry has one training run."""
     running: bool = True
     failed: bool = False
     stopped: bool = False
-    """Whether the trial was stopped for good before its full training."""
+    """Whether the trial was stopped before its full training and will not continue."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +55,12 @@ class Trials:
         self.steps = steps
         self.levels = tuple(sorted({steps, *levels}, reverse=True))
         self.known: dict[int, Known] = {}
-        """Row of a configuration -> its trial."""
+        """Maps the row of each configuration to its trial."""
         self.earlier: list[Earlier] = []
 
     @property
     def ends(self) -> dict[int, Floats]:
-        """Row -> scores of its full training, for the configurations that were trained in full."""
+        """Maps the row of each configuration that was trained in full to its final scores."""
         steps = self.steps
         return {row: k.curve[steps] for row, k in self.known.items() if steps in k.curve}
 
@@ -99,9 +99,9 @@ class Trials:
     def _points(self) -> list[Point]:
         """Returns the measured scores that count.
 
-        Scores of a shorter length count only if some trial ended or paused at that length. Otherwise they are
-        evaluations on the way to a full training. Such evaluations add little to the final score and would make the
-        model too certain.
+        Scores of a shorter length count only if some trial ended or paused at that length. Otherwise, they are
+        evaluations in the course of a full training run. Such evaluations add little information to the final score and
+        would make the model too certain.
         """
         halted = {
             max(k.curve) for k in self.known.values() if k.curve and not k.running and not k.failed
@@ -119,8 +119,8 @@ class Trials:
         """Returns at most MAX_OBSERVED of the `points`, in descending order of step.
 
         The longest training runs are kept. If the runs of one length do not all fit, half of the room goes to runs on
-        the front. Half of the remaining room goes to the newest runs, which show where the search is looking now. The
-        rest goes to evenly spaced older runs, which keep the search from returning to poor regions.
+        the front. Half of the remaining room goes to the newest runs, which show the region where the search is now.
+        The rest goes to evenly spaced older runs, which keep the search from returning to poor regions.
         """
         kept: list[Point] = []
         for level in self.levels:

@@ -7,8 +7,8 @@ A function defines a space with conditions by the parameters that it asks for:
         if kind == "tree":
             trial.suggest_int("depth", 1, 3)
 
-`listed` runs the function once for each configuration. Like an odometer, it changes the last answer that can still
-change:
+`listed` runs the function once for each configuration. Like an odometer, it advances the last answer that can still
+advance:
 
     linear    tree 1    tree 2    tree 3
 
@@ -37,7 +37,7 @@ Space = Callable[[BaseTrial], object]
 NEAR_STEPS = (0.02, 0.1)
 """Standard deviations of the distances between neighbours on a continuous range, as shares of the range."""
 FEW = 12
-"""The largest number of values of a numeric parameter for which all values are neighbours of each other."""
+"""Maximum number of values of a numeric parameter for which all values are neighbours of each other."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,12 @@ class Point:
     """The parameters of a configuration. A parameter that does not apply is absent."""
 
     values: Mapping[str, float]
-    """Name of a parameter -> its value as Optuna stores it: the index of a choice, or a number."""
+    """Maps the name of each parameter to its value as Optuna stores it: the index of a choice, or a number."""
     distributions: Mapping[str, BaseDistribution]
 
     @property
     def params(self) -> dict[str, Any]:
-        """Name of a parameter -> its value, like `params` of an Optuna trial."""
+        """Maps the name of each parameter to its value, like `params` of an Optuna trial."""
         of = self.distributions
         return {name: of[name].to_external_repr(value) for name, value in self.values.items()}
 
@@ -109,7 +109,7 @@ def value(distribution: BaseDistribution, number: int) -> float:
 
 
 def position(distribution: BaseDistribution, internal: float) -> float:
-    """Returns the position of a number in its range, from 0 to 1. It is logarithmic if the range is logarithmic."""
+    """Returns the position of a number in its range, from 0 to 1. The scale is logarithmic if the range is logarithmic."""
     low, high = float(distribution.low), float(distribution.high)
     if distribution.log:
         low, high, internal = math.log(low), math.log(high), math.log(internal)
