@@ -1,1 +1,1 @@
-"""Runs sweeps: decides which networks to train next, trains them, and stores their scores."""
+"""Runs sweeps: decides which networks to train next, trains them, and stores the scores."""

@@ -8,20 +8,21 @@ from pathlib import PurePath
 from sweeps.messages import redacted_url
 
 STORAGE_VARIABLE = "SRSWEEP_DB"
-"""Environment variable that holds the database URL. It overrides `storage` in the file. A URL with a password belongs
-here, not in the file."""
+"""Environment variable that holds the database URL. It overrides `storage` in the sweep file. A URL with a password
+belongs in this variable, not in the file."""
 DEFAULT_STORAGE = "sqlite:///results.db"
-"""URL of the database that is used if the command line, the environment and the sweep file all name none."""
+"""URL of the database if neither the command line nor the environment nor the sweep file names one."""
 
 
 def command(*words: object, storage: str | None = None, program: str = "srsweep") -> str:
     """Returns the command line `program words...`, quoted for the shell.
 
     `storage` is the URL of the database that the command must use, or None if the command uses no database. The option
-    --db is added unless this database is the default. A URL with a password is never printed. Unless the environment
-    already holds this URL, the command begins with an assignment of STORAGE_VARIABLE that the person has to fill in.
+    --db is added unless this database is the default. A URL with a password is never printed. Instead, the command
+    begins with an assignment of STORAGE_VARIABLE that the user must complete, unless the environment already holds this
+    URL.
 
-    A path that begins with "-" gets the prefix "./", so that the program does not read it as an option.
+    A path that begins with "-" gets the prefix "./", so that the program does not mistake it for an option.
     """
     parts = [_word(word) for word in words]
     given, before = os.environ.get(STORAGE_VARIABLE), ""

@@ -28,7 +28,7 @@ def pick_device(wanted: str) -> torch.device:
 def device_model(device: torch.device | None = None) -> str:
     """Returns the model name of the GPU `device`.
 
-    For any other device, and by default, returns the model name of this machine's processor.
+    For any other device or None, returns the model name of this machine's processor.
     """
     if device is not None and device.type == "cuda":
         return torch.cuda.get_device_name(device)
@@ -39,7 +39,7 @@ def device_model(device: torch.device | None = None) -> str:
 
 
 NO_MEMORY = ("out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
-"""Phrases in the message of a RuntimeError that report a lack of memory. They come from CUDA, torch on a CPU, cuDNN and
+"""Phrases that report a lack of memory in the message of a RuntimeError. They come from CUDA, torch on a CPU, cuDNN and
 cuBLAS."""
 
 
@@ -57,9 +57,9 @@ def pick_autocast(precision: str, device: torch.device) -> bool:
 
 @contextmanager
 def without_tf32() -> Iterator[None]:
-    """Makes float32 convolutions compute in full precision during the `with` block.
+    """Makes float32 convolutions compute in full precision inside the `with` block.
 
-    By default cuDNN uses TF32, whose mantissa has 10 bits.
+    By default, cuDNN uses TF32, which has a mantissa of only 10 bits.
     """
     with torch.backends.cudnn.flags(
         enabled=None, benchmark=None, benchmark_limit=None, deterministic=None, allow_tf32=False
@@ -69,7 +69,7 @@ def without_tf32() -> Iterator[None]:
 
 @contextmanager
 def num_threads(number: int) -> Iterator[None]:
-    """Sets torch's number of threads in this process to `number` during the `with` block."""
+    """Sets torch's number of threads in this process to `number` inside the `with` block."""
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:

@@ -1,7 +1,7 @@
 """Writes each file completely or not at all, and computes digests, so that readers can verify a file.
 
 A new file is written beside the old one under a temporary name, flushed to the disk, and then renamed. If the disk is
-full or the process is killed, the old file stays as it was.
+full or the process is killed, the old file is unchanged.
 """
 
 import contextlib
@@ -17,19 +17,19 @@ from pathlib import Path
 TEMPORARY = ".tmp"
 """The suffix of a file that is still being written."""
 LONGEST_NAME = 200
-"""Maximum number of bytes of the final file's name that are reused in the name of its temporary file."""
+"""Maximum number of bytes of a file's name that are reused in the name of its temporary file."""
 NEARLY_FULL = 100_000
-"""Free space in bytes below which a failed write by a library is attributed to a full disk."""
+"""If less space than this number of bytes is free, a failed write by a library is attributed to a full disk."""
 
 
 @contextlib.contextmanager
 def written_beside(path: Path) -> Iterator[Path]:
-    """Yields the path of a new file in the folder of `path`. At the end of the `with` block, the new file replaces
-    `path`.
+    """Yields the path of a new file in the folder of `path`.
 
-    If the block raises an exception, or if the new file cannot be written, the new file is deleted and `path` stays as
-    it was. An OSError from the block is raised again with the name of `path`. If `path` is a symbolic link, the link
-    stays and its target is replaced. A device or a pipe is written directly.
+    At the end of the `with` block, that file replaces `path`. If the block raises an exception or the new file cannot
+    be written, the new file is deleted and `path` is unchanged. An OSError from the block is raised again with the name
+    of `path`. If `path` is a symbolic link, the link stays and its target is replaced. A device or a pipe is written
+    directly.
     """
     if path.exists() and not path.is_file() and not path.is_dir():
         with _naming(path):
@@ -52,10 +52,10 @@ def written_beside(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, content: bytes | memoryview, *, mode: int = 0o666) -> None:
-    """Writes `content` to `path` as `written_beside` does. A new file gets the permissions `mode`, reduced by the
-    umask.
+    """Writes `content` to `path` like `written_beside`.
 
-    If the file cannot be written, raises an OSError that names `path`, and leaves the old file in place.
+    A new file gets the permissions `mode`, reduced by the umask. If the file cannot be written, raises an OSError that
+    names `path`, and leaves the old file in place.
     """
     with written_beside(path) as temporary:
         # Created with its permissions, because a secret must not be readable for a moment.
@@ -65,13 +65,12 @@ def write_bytes(path: Path, content: bytes | memoryview, *, mode: int = 0o666) -
 
 
 def write_text(path: Path, text: str, *, mode: int = 0o666) -> None:
-    """Encodes `text` as UTF-8 and writes it to `path` with `write_bytes`, which replaces an old file as a whole."""
+    """Writes `text` to `path` as UTF-8, with `write_bytes`. An old file is replaced as a whole."""
     write_bytes(path, text.encode(), mode=mode)
 
 
 def remove_unfinished(folder: Path, pattern: str = "*") -> None:
-    """Deletes temporary files that killed processes left in `folder`. Only files whose final names match `pattern` are
-    deleted.
+    """Deletes temporary files that killed processes left in `folder`, if the final names match `pattern`.
 
     Call this function only while no process is writing such a file. File system errors are ignored.
     """
@@ -105,8 +104,8 @@ def _digest_once(path: Path, _inode: int, _modified: int, _size: int) -> str:
 def naming_full_disk(path: Path) -> Iterator[None]:
     """Raises an OSError that names `path` if the `with` block fails while the disk of `path` is full.
 
-    Use it around libraries that write files themselves and do not report a full disk in their errors. An OSError from
-    the block is raised again with the name of `path`. If the disk is not full, every other error passes unchanged.
+    Use it around libraries that write files themselves and whose errors do not mention a full disk. An OSError from the
+    block is raised again with the name of `path`. If the disk is not full, every other error passes unchanged.
     """
     try:
         with _naming(path):
@@ -121,7 +120,7 @@ def naming_full_disk(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Raises an OSError from the `with` block again, with the name of `path` instead of a temporary name."""
+    """Raises an OSError from the `with` block again, with `path` instead of a temporary name."""
     try:
         yield
     except OSError as error:

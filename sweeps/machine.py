@@ -21,7 +21,7 @@ def num_cores(groups: Path = GROUPS) -> int:
 
 
 def allowed_cores() -> list[int]:
-    """Returns the indices of the processor cores that the operating system may run this process on."""
+    """Returns the indices of the processor cores on which the operating system may run this process."""
     has_affinity = hasattr(os, "sched_getaffinity")
     return sorted(os.sched_getaffinity(0)) if has_affinity else list(range(os.cpu_count() or 1))
 
@@ -29,7 +29,7 @@ def allowed_cores() -> list[int]:
 def _quota(groups: Path) -> float:
     """Returns the container's CPU quota in cores, or inf if there is no limit.
 
-    It is read from the control group, version 2 or 1.
+    Reads the quota from the control group, version 2 or 1.
     """
     for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
         with suppress(OSError, ValueError):
@@ -60,7 +60,7 @@ def free_memory(groups: Path = GROUPS, meminfo: Path = Path("/proc/meminfo")) ->
 def threads_here(asked: int) -> int:
     """Returns the number of threads for a trial on this machine: the smaller of `asked` and the number of cores.
 
-    More threads than cores slow a trial down. OpenMP crashes if millions of threads are requested.
+    A trial with more threads than cores is slower, and OpenMP crashes if millions of threads are requested.
     """
     return min(asked, num_cores())
 
@@ -69,8 +69,8 @@ def threads_here(asked: int) -> int:
 def keep_freed_memory() -> None:
     """Makes the C library keep freed memory instead of returning it to the kernel (Linux with glibc only).
 
-    Without this setting, the kernel maps and clears the memory of all activations again at every training step. The
-    extra work took 8 % of the time of a step for s-LWSR16 and 11 % for s-LWSR32 (batch 16, patch 48).
+    Otherwise, the kernel maps and clears the memory of all activations anew in every training step. This took 8 % of a
+    step of s-LWSR16 and 11 % of a step of s-LWSR32 (batch 16, patch 48).
     """
     if not sys.platform.startswith("linux"):
         return

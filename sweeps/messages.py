@@ -1,7 +1,7 @@
 """Prepares text for people: hides secrets, shows control characters as escapes, and shortens errors to one line.
 
-Text that enters the program passes through this module before it is stored, logged or shown, because many people can
-read the logs of a cluster, a report, and a database.
+Text that enters the program passes through this module before it is stored, logged or shown. The reason is that many
+people can read the logs of a cluster, a report, or a database.
 """
 
 import re
@@ -18,7 +18,7 @@ _URL = re.compile(
     re.IGNORECASE,
 )
 _LOCAL = ("sqlite", "file")
-"""Schemes of local files. A URL with one of them and three or more slashes contains only a path."""
+"""Schemes of local files. A URL with such a scheme and three or more slashes contains only a path."""
 # A URL within the query of another URL.
 _ENCODED = re.compile(r"(?P<head>%3A(?:%2F){1,3}[^%\s&]{0,200}%3A)[^\s&]*(?=%40)", re.IGNORECASE)
 # A URL that lacks the colon of its scheme.
@@ -52,13 +52,12 @@ _WHOLE = re.compile(
 
 
 def redacted(text: str) -> str:
-    """Returns `text` with every password, token and key in it replaced by ***. Redacting the result again changes
-    nothing.
+    """Returns `text` with every password, token and key in it replaced by ***.
 
-    `text` may be of any kind: a message, a traceback, a sweep file. Secrets are found in URLs ("://user:SECRET@host",
-    where the secret may itself contain "@"), in parameters ("sslpassword=SECRET"), in mappings ("'password': 'SECRET'")
-    and after a colon and a blank ("password: SECRET"). If the value is known to be a URL, use `redacted_url`, which
-    also finds secrets in misspelt URLs.
+    Applying the function again changes nothing. `text` may be of any kind: a message, a traceback, a sweep file.
+    Secrets are found in URLs ("://user:SECRET@host", where the secret may itself contain "@"), in parameters
+    ("sslpassword=SECRET"), in mappings ("'password': 'SECRET'") and after a colon and a blank ("password: SECRET"). If
+    the value is known to be a URL, use `redacted_url`, which also finds secrets in misspelt URLs.
     """
     text = _URL.sub(_without_secret, text)
     text = _BARE.sub(rf"\g<head>{HIDDEN}", text)
@@ -85,14 +84,14 @@ def redacted_url(url: str) -> str:
 
 
 def is_control(character: str) -> bool:
-    """Returns whether a character controls a terminal instead of being shown, such as ESC or a line end."""
+    """Returns whether a character, such as ESC or a line end, controls a terminal instead of being shown."""
     return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def visible(text: str) -> str:
     """Returns `text` with every control character except tab and line end written as an escape such as \\x1b.
 
-    This keeps a text from a database or a file from moving the terminal's cursor or hiding other text.
+    Otherwise, a text from a database or a file could move the terminal's cursor or hide other text.
     """
     if text.isprintable():
         return text
@@ -111,7 +110,7 @@ def _is_local(scheme: str, slashes: str) -> bool:
 
 
 def _without_secret(found: re.Match[str]) -> str:
-    """Returns the text that `found` matched, a URL and the rest of its line, with the password of the URL hidden."""
+    """Returns the text that `found` matched, with the password hidden. The text is a URL and the rest of its line."""
     scheme, slashes, rest = found["scheme"], found["slashes"], found["rest"]
     user = _USER.match(rest)
     assert user is not None  # the pattern also matches the empty text
@@ -128,9 +127,9 @@ def _without_secret(found: re.Match[str]) -> str:
 
 
 def _length_of_secret(text: str, is_url: bool) -> int:
-    """Returns the length in characters of the password at the beginning of `text`, the text after "//user:".
+    """Returns the length in characters of the password at the beginning of `text`, which follows "//user:".
 
-    `is_url` is True if two slashes precede the user. The password then need not be followed by "@".
+    `is_url` is whether two slashes precede the user. If so, the password need not be followed by "@".
     """
     word = _WORD.match(text)
     assert word is not None  # the pattern also matches the empty text

@@ -6,7 +6,7 @@ import re
 from searchspace.errors import UserError, shown
 
 LONGEST_NAME, LONGEST_PATH = 255, 4_095
-"""The largest number of bytes in the name of a file, and in a path, on Linux and macOS."""
+"""Maximum number of bytes in a file name and in a path on Linux and macOS."""
 _VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")
 
 
@@ -14,7 +14,7 @@ def expanded(path: str) -> str:
     """Returns `path` with a leading ~ or ~user, $VAR and ${VAR} expanded as in a shell.
 
     Raises UserError if the user or the variable is unknown, if the path is too long for an operating system, or if it
-    contains a control character. Programs do not show control characters, and some systems refuse them.
+    contains a control character. Control characters are invisible in most programs, and some systems refuse them.
     """
     found = os.path.expanduser(path)  # noqa: PTH111 - the text may be part of a URL, which Path would change
     if found.startswith("~"):

@@ -1,4 +1,4 @@
-"""Plain data classes that training yields and that the database returns. This module imports neither SQL nor Ray."""
+"""Plain data classes for what training yields and what the database returns. This module imports neither SQL nor Ray."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -8,14 +8,14 @@ MAX_STEPS = 1_000_000_000
 """Maximum number of optimiser steps in one training run."""
 
 SWEEP_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
-"""Pattern for the name of a new sweep. `sweeps.config.places.name_fault` adds a further rule."""
+"""Pattern for the name of a new sweep. `sweeps.config.places.name_fault` adds another rule."""
 
 State = Literal["running", "paused", "complete", "stopped", "failed"]
 """The state of a trial.
 
 running: an attempt is training the trial. paused: no attempt is training it, and a later attempt may continue it.
 complete: it was trained for the full number of steps. stopped: halving ended it before the full number of steps, or its
-latency exceeded the budget; its scores do not count as final. failed: an error ended it.
+latency exceeded the budget. Its scores do not count as final. failed: an error ended it.
 """
 VALIDATION = "validation"
 """Dataset name of the validation images, which guide a search. Each test set has its own dataset name."""
@@ -31,8 +31,8 @@ class Measurement:
     dataset: str
     """'train', 'validation' or the name of a test set. For a latency, the name of the device. '' for a cost."""
     name: str
-    """What was measured: 'psnr_y' or 'psnr_rgb' in dB, 'ssim_y', 'loss', 'seconds' of training so far, the name of a
-    cost, or the name of a latency in milliseconds."""
+    """The measured quantity: 'psnr_y' or 'psnr_rgb' in dB, 'ssim_y', 'loss', 'seconds' of training so far, a cost, or a
+    latency in milliseconds."""
     value: float
 
 
@@ -57,7 +57,7 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class Activity:
-    """What a worker is doing now. It is yielded only if a driver asks for it, for the progress display."""
+    """The current activity of a worker, for the progress display. Yielded only if a driver asks for it."""
 
     step: int
     doing: Literal["timing", "training", "evaluating"]
@@ -80,8 +80,8 @@ class Outcome:
     """Whether a cause outside the trial ended the segment, such as Ctrl-C or a lost worker. The trial is not at fault,
     so it runs again."""
     out_of_memory: bool = False
-    """Whether memory ran out or may have run out. A process that is killed from outside gives no reason, so its memory
-    may have run out. If other trials ran at the same time, the trial gets another attempt on its own."""
+    """Whether memory ran out or may have run out. A process that was killed from outside gives no reason, so its memory
+    may have run out. If other trials ran at the same time, the trial gets another attempt, in which it runs alone."""
     final: bool = False
     """Whether the error would occur again on any machine, because the loss is not a number or training has diverged."""
     machine_fault: bool = False
@@ -90,14 +90,14 @@ class Outcome:
     """Whether the error is a latency above the budget. The trial's state is then 'stopped', not 'failed'."""
 
     def excused(self) -> "Outcome":
-        """Returns a copy whose error is marked as not counted against the trial.
+        """Returns a copy whose error is marked as not counting against the trial.
 
         An outcome without an error is returned unchanged.
         """
         return replace(self, error=f"{EXCUSED}{self.error}") if self.error else self
 
     def completed(self, step: int, seconds: float) -> "Outcome":
-        """Returns this outcome. If the worker died before it could report its step and seconds, they are filled in.
+        """Returns this outcome, with step and seconds filled in if the worker died before it could report them.
 
         `step` and `seconds` are the values that the driver observed from outside.
         """
@@ -120,7 +120,7 @@ class TrialRow:
     number: int
     family: str
     knobs: dict[str, Any]
-    """The values of the knobs, by name. Settings of the recipe are included, with `train.` before their names."""
+    """The values of the knobs and of the recipe's settings, by name. Names of settings begin with `train.`."""
     architecture: str
     """Key of the trial's canonical architecture and its recipe."""
     label: str
@@ -140,7 +140,7 @@ class TrialRow:
 
 
 def together(records: Iterable[Record], until_step: int) -> Iterator[tuple[Record, ...]]:
-    """Yields each record in a tuple of its own, but puts the last evaluation and the outcome after it into one tuple.
+    """Yields each record in a separate tuple, except that the last evaluation and the next outcome share one.
 
     The last evaluation is the evaluation at `until_step`, where the segment ends.
     """

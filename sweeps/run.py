@@ -52,17 +52,15 @@ class Ready:
     missing_set: str = ""
     """A line about an image set that is not on this machine, with the places that were searched. '' if all are here."""
     lacks: tuple[str, ...] = ()
-    """One line for each other thing that this machine lacks. The sweep may still run on a machine that has all of
-    them."""
+    """One line for everything else that this machine lacks. The sweep may still run on a machine that has it."""
 
 
 def prepare(config: SweepConfig, *, sample: bool = False, elsewhere: bool = False) -> Ready:
-    """Makes every check that is possible before the first trial. The commands `run`, `pack` and `check` share these
-    checks.
+    """Makes all checks that are possible before the first trial.
 
-    With `elsewhere`, the sweep may run on another machine. An image set, folder or package that this machine lacks is
-    then reported in the result instead of raising an error. `sample` is passed to `check_feasible`. Raises ConfigError
-    or UserError if the settings or the images are wrong.
+    The commands `run`, `pack` and `check` share this function. With `elsewhere`, the sweep may run on another machine.
+    The result then reports an image set, folder or package that this machine lacks. Otherwise, it causes an error.
+    `sample` is passed to `check_feasible`. Raises ConfigError or UserError if the settings or the images are wrong.
     """
     lacks: list[str] = []
     with _may_be_elsewhere(elsewhere, lacks):
@@ -96,9 +94,7 @@ def prepare(config: SweepConfig, *, sample: bool = False, elsewhere: bool = Fals
 
 @contextmanager
 def _searched_under_recipe(recipe: Container[str]) -> Iterator[None]:
-    """Makes error messages about a setting begin with `recipe` instead of `train` if the sweep file gives the setting
-    under `recipe`.
-    """
+    """Makes error messages about a setting in the sweep file's `recipe` begin with `recipe` instead of `train`."""
     try:
         yield
     except UserError as error:
@@ -119,7 +115,7 @@ def _may_be_elsewhere(elsewhere: bool, lacks: list[str]) -> Iterator[None]:
 
 
 def _check_folder(key: str, folder: Path) -> None:
-    """Raises UserError if `folder` cannot be created, because it or one of its parent folders is a file."""
+    """Raises UserError if `folder` cannot be created because a file is in its place or in that of a parent folder."""
     for place in (folder, *folder.parents):
         if place.is_dir():
             return
@@ -150,15 +146,15 @@ def run_sweep(
     patient: bool = False,
     lease_seconds: float = LEASE_SECONDS,
 ) -> Sweep:
-    """Runs a sweep to its end and returns it. If the database has the sweep already, only the missing training is done.
+    """Runs a sweep to its end and returns it. If the database already has the sweep, does only the missing training.
 
     With `driver="ray"`, `address` is the address of a Ray cluster. None starts Ray on this machine. `on_change` is
     called after each change of the sweep, with the sweep and the record that caused the change, or None. `say` receives
-    lines to show to the person, for example before a slow measurement. With `patient`, the run waits until the lease of
-    a dead driver has expired. A lease expires after `lease_seconds` unless it is renewed.
+    lines to show to the user, for example before a slow measurement. With `patient`, the run waits for the lease of a
+    dead driver to expire. A lease expires after `lease_seconds` unless it is renewed.
 
     Raises ConfigError or UserError if the file or the images are wrong, StoreError if the database cannot be used,
-    SweepTaken if another driver holds the lease, and SweepFailed if the sweep cannot go on or has no result. On
+    SweepTaken if another driver holds the lease, and SweepFailed if the sweep cannot continue or has no result. On
     KeyboardInterrupt, the lease is released and everything stored so far is kept.
     """
     ready = prepare(config)
@@ -239,7 +235,7 @@ def _drive(
 def share_here(config: SweepConfig, plan: Callable[[], Plan], say: Say) -> Share:
     """Returns the share of this machine's GPUs that one trial takes.
 
-    With `resources.gpu: auto`, the share is measured in this call, unless a stored measurement can be used.
+    With `resources.gpu: auto`, this call measures the share unless a stored measurement can be used.
     """
     wanted = resources_of(config).gpu
     # Whole GPUs, or none, need no look at the model or memory of the GPUs.
@@ -250,7 +246,7 @@ def share_here(config: SweepConfig, plan: Callable[[], Plan], say: Say) -> Share
 def local_slots(resources: ResourceSettings) -> int:
     """Returns the number of trials to run in parallel on this machine.
 
-    The number is `resources.concurrent` if that is set. Otherwise it follows from the machine's cores and GPUs.
+    The number is `resources.concurrent` if it is set. Otherwise, it follows from the machine's cores and GPUs.
     """
     if resources.concurrent is not None:
         return resources.concurrent
@@ -263,7 +259,7 @@ def local_slots(resources: ResourceSettings) -> int:
 
 
 def _by_cores(resources: ResourceSettings) -> int:
-    """Returns the number of trials that this machine has enough cores for, at least 1."""
+    """Returns the number of trials for which this machine has enough cores, at least 1."""
     return max(1, int(num_cores() / resources.cpu))
 
 

@@ -1,11 +1,13 @@
-"""The script that `ray submit sweep.yaml sweeps/submit.py` runs on the head node. It finds the sweep file and runs it.
+"""The script that `ray submit sweep.yaml sweeps/submit.py` runs on the head node.
+
+It finds the sweep file and runs it.
 
     python submit.py [FILE] [--here]
 
-Without FILE, the script reads the file that `ray up` left on the head node, or `~/sweep.yaml` if that file is newer. If
-Ray's job server is running (it is part of the dashboard), the driver becomes a Ray job and this script shows the job's
-log. A lost connection then does no harm: run the same command again to see the log. With --here, or without a job
-server, the driver runs in this process. If the sweep has stopped, running the script again resumes it.
+Without FILE, the script reads the file that `ray up` left on the head node, or `~/sweep.yaml` if that is newer. If
+Ray's job server is running, which is part of the dashboard, the driver becomes a Ray job and this script shows the
+job's log. A lost connection then does no harm. Run the same command again to see the log. With --here, or without a job
+server, the driver runs in this process. If the sweep has stopped, run the script again to resume it.
 
 Exit codes: 0 the sweep is done; 1 the sweep failed, or another driver runs it; 2 the file is wrong, or the sweep is
 running with another text. `ray submit` turns every code except 0 into 1.
@@ -40,9 +42,9 @@ from sweeps.store.store import Store, StoreError
 from sweeps.yaml_text import YamlError, read_stored, read_text
 
 BOOTSTRAP = "ray_bootstrap_config.yaml"
-"""Name, in the head node's home folder, of the JSON file to which the last `ray up` wrote the cluster file."""
+"""Name of the JSON file in the head node's home folder to which the last `ray up` wrote the cluster file."""
 UPLOADED = "sweep.yaml"
-"""Name, in the home folder, of the file that `ray rsync-up sweep.yaml sweep.yaml '~/sweep.yaml'` uploads."""
+"""Name of the file in the home folder that `ray rsync-up sweep.yaml sweep.yaml '~/sweep.yaml'` uploads."""
 FOLDER_VARIABLE = "SRSWEEP_FOLDER"
 """Environment variable that holds the base folder of the sweep's relative paths. The default is the home folder.
 
@@ -134,7 +136,7 @@ def find(file: Path | None, home: Path) -> Found:
 
 
 def read(path: Path) -> Found:
-    """Returns the sweep in a YAML or JSON file, whatever the file's suffix.
+    """Returns the sweep in a YAML or JSON file with any suffix.
 
     Raises ConfigError if the file has faults.
     """
@@ -157,7 +159,7 @@ def read(path: Path) -> Found:
 
 
 def text_changes(config: SweepConfig) -> list[str]:
-    """Returns a list of one line that describes how the sweep's text differs from the text of its last run.
+    """Returns the difference between the sweep's text and the text of its last run, as a list of one line.
 
     Returns [] if the sweep never ran, if its database cannot be opened, or if the stored text cannot be read.
     """
@@ -205,7 +207,7 @@ def run_here(path: Path, secret: Path | None = None) -> int:
     """Runs `srsweep run` on the snapshot at `path` in this process and returns its exit code.
 
     The driver is this process, so killing this process kills the driver. If the file `secret` exists, it holds the
-    database URL, which is passed on in the environment variable STORAGE_VARIABLE unless that is set already.
+    database URL. The URL is then passed on in the environment variable STORAGE_VARIABLE unless this is already set.
     """
     # ssh gives this process a terminal, but its output is read as a log.
     os.environ["TTY_COMPATIBLE"] = "0"
@@ -223,10 +225,10 @@ def run_here(path: Path, secret: Path | None = None) -> int:
 
 
 def run_as_job(client: Any, found: Found, path: Path) -> int:
-    """Submits the driver as a Ray job and shows the job's log. If a job runs the sweep already, shows its log instead.
+    """Submits the driver as a Ray job and shows the job's log.
 
-    Returns the exit code of the job. Returns 2 if the sweep is running with another text, and 130 after Ctrl-C, which
-    leaves the job running.
+    If a job already runs the sweep, shows the log of that job. Returns the exit code of the job. Returns 2 if the sweep
+    is running with another text, and 130 after Ctrl-C, which leaves the job running.
     """
     config = found.config
     job = ray_job.find_live(client, config.name)

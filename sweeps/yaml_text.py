@@ -1,10 +1,10 @@
 """Reads YAML from files and values that a person wrote, and from texts that a database stores.
 
-PyYAML reads YAML 1.1. So does Ray, which gives cluster files to the head node as JSON. Most people and editors expect
-YAML 1.2. A plain scalar is accepted if both versions read the same value, or the same number after `parse_quantity`.
-Any other plain scalar is refused: `1:30`, for example, is 90 in YAML 1.1 and text in YAML 1.2.
+PyYAML reads YAML 1.1, and so does Ray, which passes cluster files to the head node as JSON. Most people and editors
+expect YAML 1.2. A plain scalar is accepted if both versions read the same value, or the same number after
+`parse_quantity`. Any other plain scalar is refused. For example, `1:30` is 90 in YAML 1.1 and text in YAML 1.2.
 
-A text's size, its depth and its size after the expansion of aliases are bounded, so that reading never takes long.
+To keep reading fast, there are bounds on a text's size, on its depth, and on its size after the expansion of aliases.
 """
 
 import re
@@ -49,7 +49,7 @@ _FLOAT = re.compile(
 
 _DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]*(?:_[0-9]+)*)")
 _UNDERSCORED = re.compile(r"[-+]?[0-9]+(?:_[0-9]+)*(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?")
-"""Numbers such as 100_000. YAML 1.2 reads them as text. `parse_quantity` reads the same number as YAML 1.1."""
+"""Numbers such as 100_000. YAML 1.2 reads them as text. `parse_quantity` reads them as the same numbers as YAML 1.1."""
 _WITH_TAG = {
     "str": re.compile(r".*", re.DOTALL),
     "null": _NULL,
@@ -73,7 +73,7 @@ class Yaml:
     node: yaml.Node | None
     """The same value as PyYAML nodes, which record line numbers. None if the text is empty."""
     faults: tuple[Fault, ...]
-    """Mistakes for the scalars, tags and keys that are refused. In `value`, a refused scalar is text."""
+    """One mistake for each refused scalar, tag and key. In `value`, a refused scalar is text."""
 
 
 def read_text(path: Path) -> str:
@@ -93,7 +93,7 @@ def read_yaml(text: str, at: Keys = ()) -> Yaml:
     """Returns the content of a YAML text that a person wrote. Raises YamlError if it is not YAML or exceeds a bound.
 
     Scalars, tags and keys are checked in the value at the path `at`. Elsewhere, only duplicate keys are faults, because
-    the rest of a cluster file is for Ray.
+    the rest of a cluster file belongs to Ray.
     """
     loader = _Loader(text)
     with _one_line():
@@ -146,8 +146,7 @@ class _Loader(yaml.SafeLoader):
         """The explicit tags of nodes, by the id of the node."""
         self._depth = self._count = 0
         self._expanded: dict[int, tuple[int, int, int]] = {}
-        """Number of values, number of characters, and depth of each complete node with its aliases expanded, by the
-        node's id."""
+        """(values, characters, depth) of each complete node with its aliases expanded, by the id of the node."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
@@ -275,7 +274,7 @@ class _Found:
 
 
 def _differently_read(node: yaml.ScalarNode) -> str | None:
-    """Returns why a plain scalar is refused: usually, YAML 1.1 and 1.2 read it differently. None if it is accepted."""
+    """Returns why a plain scalar is refused, usually because YAML 1.1 and 1.2 differ. None if it is accepted."""
     text, old, new = node.value, node.tag.removeprefix(_TAG), _kind(node.value)
     # 07 is 7 for both. 010 is 8 and 10.
     octal = re.fullmatch(r"[-+]?0[0-9_]+", text) and not re.fullmatch(r"[-+]?0+[0-7]?", text)
