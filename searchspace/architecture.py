@@ -76,7 +76,7 @@ class Architecture:
             if digest(self.family.name, without.canonical()) != own:
                 shown.append(f"{name}={_short(value)}")
             else:
-                # Resetting either of two knobs alone may leave the network as it is, although
+                # Resetting one of two knobs alone may leave the network unchanged, although
                 # resetting both changes it. So this knob stays reset while the next are tried.
                 spec = without
         for name, value in self.recipe.items():

@@ -29,7 +29,7 @@ def command(*words: object, storage: str | None = None, program: str = "srsweep"
     if storage is None or (storage == DEFAULT_STORAGE and not given):
         pass
     elif not has_secret(storage):
-        # Also if the environment holds it: a person may have set the variable for one command only.
+        # Added even if the environment holds it, because the user may have set the variable for one command only.
         parts += ["--db", storage]
     elif storage != given:
         before = f"{STORAGE_VARIABLE}=... "

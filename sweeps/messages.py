@@ -12,7 +12,7 @@ TRACEBACK = "Traceback (most recent call last):"
 HIDDEN = "***"
 """The text that replaces a secret."""
 
-# One slash, or three, are typing errors, and a message about the error shows the URL as well.
+# URLs with one slash or with three are typing errors, but messages about these errors show them too.
 _URL = re.compile(
     r"(?P<scheme>\b[a-z][a-z0-9+.-]{0,30}):(?P<slashes>(?:\\?/)+)(?P<rest>(?:(?!\b[a-z][a-z0-9+.-]{0,30}:\\?/)[^\n])*)",
     re.IGNORECASE,

@@ -190,7 +190,7 @@ def run_sweep(
             for feed in feeds:
                 with suppress(
                     StoreError
-                ):  # a database that fails ends the sweep, and its sinks are behind then
+                ):  # if the database fails, the sweep ends and its sinks lack the last changes
                     feed.close()
     finally:
         store.close()
@@ -225,7 +225,7 @@ def _drive(
     sweep.reserve(share)
     resources = sweep.config.resources.model_copy(update={"gpu": share.gpu})
     num_workers = local_slots(resources)
-    # Only a trial in a process of its own can be killed when it hangs.
+    # Only a trial in a separate process can be killed when it hangs.
     if num_workers == 1 and resources.hours_per_attempt is None:
         local.run(sweep)
     else:
@@ -238,7 +238,7 @@ def share_here(config: SweepConfig, plan: Callable[[], Plan], say: Say) -> Share
     With `resources.gpu: auto`, this call measures the share unless a stored measurement can be used.
     """
     wanted = resources_of(config).gpu
-    # Whole GPUs, or none, need no look at the model or memory of the GPUs.
+    # If trials take whole GPUs or none, the model and the memory of the GPUs do not matter.
     gpus = find_gpus() if wanted == AUTO or 0 < float(wanted) < 1 else ()
     return local_share(config, plan, gpus, visible_gpus(), num_cores(), say)
 

@@ -106,7 +106,7 @@ def main(arguments: list[str] | None = None) -> int:
             return _ended(run_here(path))
         return _ended(run_as_job(client, found, path))
     except OSError as error:
-        # A full disk, for example. The file of the sweep has no mistake.
+        # The cause is a full disk, for example. The sweep file has no mistake.
         print(f"{error.filename}: {error.strerror or error}", file=sys.stderr, flush=True)
         return _ended(1)
     except RuntimeError as error:
@@ -174,7 +174,7 @@ def text_changes(config: SweepConfig) -> list[str]:
     if last is None:
         return []
     try:
-        # The stored text has no secrets, so a change of the password alone is no change.
+        # The stored text has no secrets, so another password alone does not count as a change.
         before, now = read_stored(redacted(last.text)), read_stored(redacted(config.text))
     except YamlError:
         before = None
@@ -196,7 +196,7 @@ def snapshot(config: SweepConfig) -> Path:
     """
     folder = Path.home() / ".srsweep"
     folder.mkdir(mode=0o700, exist_ok=True)
-    # Each text has its own file, so that a job that is starting never reads another job's text.
+    # Each text has a separate file, so that a starting job never reads the text of another job.
     path = folder / f"{config.name}-{config.digest}.yaml"
     document = {"metadata": {"sweep": read_stored(config.text)}}
     write_text(path, yaml.safe_dump(document, sort_keys=False, allow_unicode=True), mode=0o600)
@@ -258,7 +258,7 @@ def _stop(job: ray_job.Job) -> str:
 
 def _command(path: Path) -> str:
     """Returns the shell command of the job, which runs `srsweep run` on the snapshot at `path`."""
-    # The URL may hold a password, and every user of the cluster can read a job's environment.
+    # The URL may hold a password, and every user of the cluster can read the environment of a job.
     secret = _secret(path)
     secret.unlink(missing_ok=True)
     if url := os.environ.get(STORAGE_VARIABLE):

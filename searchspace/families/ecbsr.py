@@ -69,9 +69,10 @@ class EcbsrSpec(Spec):
     n_blocks: Annotated[int, Field(ge=1, le=256), Search((4, 8, 10, 16))] = 4
     """Number of convolutions between the first and the last convolution (M)."""
     block: Annotated[str, one_of(CONVOLUTIONS), Search(tuple(CONVOLUTIONS))] = "ecb"
-    """Kind of the 3x3 convolutions. Each kind is deployed as one 3x3 convolution, and all but plain have more parameters
-    in training. ecb_identity also adds its input (`with_idt` in the authors' code, false in all of their configurations).
-    Without the identity, a chain of 16 blocks passes hardly anything on before training: each block halves its input."""
+    """Kind of the 3x3 convolutions. Each kind is deployed as one 3x3 convolution, and all but plain have more
+    parameters in training. ecb_identity also adds its input (`with_idt` in the authors' code, false in all of their
+    configurations). Without the identity, each untrained block halves its input, so a chain of 16 blocks passes on
+    almost nothing."""
     activation: Annotated[str, one_of(ACTIVATIONS), Search(tuple(ACTIVATIONS))] = "prelu"
     """Activation after every convolution except the last. prelu has one slope per channel."""
     colours: Annotated[Literal[1, 3], Search((1, 3))] = 1
@@ -126,7 +127,7 @@ def _published(blocks: int, feats: int, scale: int, where: str) -> Published:
 
 CONFIGS = "xindongzhang/ECBSR, configs"
 TRAINED = ("ecb", "ecb_identity")
-"""The values of `block` in the authors' code for training. Their checkpoints have equal names."""
+"""The values of `block` in the authors' code for training. Their checkpoints have the same tensor names."""
 EDGE_NAMES = ("sbx", "sby", "lpl")
 """The names of the edge filters in the authors' code, in the order of EDGES."""
 UNUSED = r"\.conv1x1_(sbx|sby|lpl)\.(b0|mask)$"

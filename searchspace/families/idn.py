@@ -27,7 +27,7 @@ from searchspace.strategies.upsample import UPSAMPLERS, DirectShuffle
 from searchspace.table.cost_parts import Parts
 
 SLOPE = 0.05
-"""Slope of every leaky ReLU below 0."""
+"""Slope of every leaky ReLU for negative inputs."""
 OWN_UPSAMPLERS = ("subpixel", "deconv17")
 IDN_UPSAMPLERS = (*OWN_UPSAMPLERS, *UPSAMPLERS)
 

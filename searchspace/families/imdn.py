@@ -25,7 +25,7 @@ from searchspace.strategies.upsample import UPSAMPLERS, UpsamplerName
 from searchspace.table.cost_parts import Parts
 
 SLOPE = 0.05
-"""Slope of every leaky ReLU below 0."""
+"""Slope of every leaky ReLU for negative inputs."""
 
 BLOCK_ATTENTIONS: dict[str, Callable[[int], nn.Module] | None] = {
     "contrast": ContrastGate,

@@ -129,7 +129,7 @@ def evaluation_bytes(counted: Mapping[str, int], load: Load) -> int:
 def _element_bytes(architecture: Architecture, load: Load) -> float:
     if not load.bfloat16:
         return 4
-    # Both are knobs that any family may have.
+    # Any family may have these two knobs.
     knobs = architecture.canonical
     strategies = (getattr(knobs, name, "none") for name in ("attention", "residual_scaling"))
     return PROMOTED_BYTES if any(chosen != "none" for chosen in strategies) else 2

@@ -121,7 +121,7 @@ class Ladder:
     @property
     def ended(self) -> bool:
         """Whether the ladder shows that more trials would not be faster. False if it ended too early to show this."""
-        # The last rung may have fewer than twice the trials of the best, and then gains too little to decide.
+        # A last rung with fewer than twice the trials of the best rung cannot gain enough to decide.
         return bool(self.failure) or self.rungs[-1].trials >= 2 * self.best.trials
 
     @property
@@ -181,7 +181,7 @@ def measure_rung(job: Job, count: int) -> Rung:
     `sweeps.measure.turns.STALE_SECONDS`. All processes are killed before the function returns. Raises RungFailed if a
     process reports an error, dies or hangs.
     """
-    # spawn, since neither torch's thread pools nor CUDA survive a fork.
+    # spawn, because neither torch's thread pools nor CUDA survive a fork.
     context = get_context("spawn")
     workers: list[tuple[BaseProcess, Connection]] = []
     try:
@@ -224,7 +224,7 @@ def _unheard() -> Iterator[None]:
         return
     heard: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
-    # The signal is also blocked, which child processes inherit. Other threads of torch may still receive it.
+    # The signal is also blocked, because child processes inherit the mask. Other threads of torch may still receive it.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield

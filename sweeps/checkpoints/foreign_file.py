@@ -137,7 +137,7 @@ def read_file(path: Path) -> StoredWeights:
             f"model or generator{also}"
         )
     _refuse_unusual(path, tensors)
-    # A file may hold parameters, whose values torch converts to numbers with a warning only.
+    # A file may hold parameters. torch would warn when it converts their values to numbers.
     tensors = {name: tensor.detach() for name, tensor in tensors.items()}
     if all(name.startswith(PREFIX) for name in tensors):
         tensors = {name.removeprefix(PREFIX): tensor for name, tensor in tensors.items()}
@@ -160,13 +160,13 @@ def _refuse_unusual(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
 def _read(path: Path) -> object:
     """Returns the content of a file, with stand-ins for objects of classes that torch does not allow."""
-    if not path.exists():  # torch looks at the ending before it looks for the file
+    if not path.exists():  # torch checks the suffix before it checks that the file exists
         raise UserError(f"{path}: no such file")
     _refuse_torchscript(path)
     names: dict[str, str] = {}
     try:
         with warnings.catch_warnings():
-            # torch warns of other pickle protocols and of changed sources.
+            # torch warns about other pickle protocols and changed sources.
             warnings.simplefilter("ignore")
             try:
                 return torch.load(path, map_location="cpu", weights_only=True)
@@ -205,7 +205,7 @@ def _foreign(names: Mapping[str, str]) -> str:
 
 def _refuse_torchscript(path: Path) -> None:
     names: list[str] = []
-    # A broken archive has errors of many types. torch then reports what is wrong with the file.
+    # A broken archive raises errors of many types. torch reports later what is wrong with the file.
     with contextlib.suppress(Exception), zipfile.ZipFile(path) as archive:
         names = archive.namelist()
     if any(name.rpartition("/")[2] == TORCHSCRIPT for name in names):

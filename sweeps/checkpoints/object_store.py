@@ -45,7 +45,7 @@ class Mirror:
         store, root = self._open()
         store.makedirs(root, exist_ok=True)
         if "file" in _schemes(store):
-            # fsspec would write into the old file, which a full disk would leave cut off.
+            # fsspec would write into the old file, and a full disk would leave this file truncated.
             with written_beside(Path(root) / path.name) as beside:
                 shutil.copyfile(path, beside)
         else:

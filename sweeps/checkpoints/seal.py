@@ -112,7 +112,7 @@ def _check_parts(content: bytes) -> None:
             wrong = archive.testzip()
     except (
         Exception
-    ) as error:  # zipfile has no common error for all that may be wrong in an archive
+    ) as error:  # zipfile has no common base class for the errors of a broken archive
         raise Damaged(f"it is not a whole archive ({error})") from None
     if wrong is not None:
         raise Damaged(f"its content has changed since it was written (wrong checksum of {wrong})")

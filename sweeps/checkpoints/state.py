@@ -81,7 +81,7 @@ class Training:
             return state.get("identity") == self._digest_before_2026_11_26()
         if not isinstance(stored, dict) or not isinstance(stored.get("settings"), dict):
             return False
-        # Values that are no plain ones, such as tensors, must not reach pydantic: it would convert them.
+        # Values that are not plain, such as tensors, must not reach pydantic, because it would convert them.
         if not _is_plain(stored["settings"]):
             return False
         try:
@@ -89,7 +89,7 @@ class Training:
             theirs = {**stored, "settings": _plain(settings)}
         except (KeyError, TypeError, ValidationError):
             return False
-        # As text, because values of other types, such as tensors, have an equality of their own.
+        # Compared as text, because values of other types, such as tensors, define their own equality.
         mine = self.stored()
         return theirs.keys() == mine.keys() and all(repr(theirs[n]) == repr(mine[n]) for n in mine)
 
@@ -209,9 +209,7 @@ def read_checkpoint(
         return None
     try:
         state = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
-    except (
-        Exception
-    ) as error:  # torch and its unpickler have no common error for all that a file may hold
+    except Exception as error:  # torch and its unpickler have no common base class for errors
         reason = str(error).strip().splitlines() or [type(error).__name__]
         say(f"it cannot be read as a training state ({reason[0]})")
         return None
@@ -226,7 +224,7 @@ def write_state(state: dict[str, Any], path: Path) -> None:
 
     Raises CheckpointFailed if the file cannot be written.
     """
-    # Serialised in memory first, because on a full disk torch itself would say "unexpected pos 139968 vs 139864".
+    # Serialised in memory first, because on a full disk torch itself would report "unexpected pos 139968 vs 139864".
     whole = io.BytesIO()
     torch.save(state, whole)
     seal(whole)

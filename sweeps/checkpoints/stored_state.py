@@ -51,13 +51,13 @@ class _State(_Strict):
     step: Count
     seconds: Seconds
     history: list[_Measurement]
-    # Earlier versions wrote none of these.
+    # Earlier versions did not write these three values.
     losses: tuple[Tensor | float | None, Count] = (None, 0)
     best: float = math.inf
     computed: str = ""
-    # Only a training that averages its weights writes them beside the average, and only before its last step.
+    # The raw weights. Only a training run that averages its weights writes them, and only before its last step.
     raw: dict[str, Tensor] | None = None
-    # Only a training by the user's own function writes the states of the objects that it keeps.
+    # The states of the objects that the user's own training function keeps. Other training runs write none.
     kept: dict[str, Any] | None = None
 
 

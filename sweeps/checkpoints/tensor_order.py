@@ -106,7 +106,7 @@ def _entries(tensors: Mapping[str, Tensor]) -> list[_Entry]:
 def _converted(entry: _Entry, other: _Entry) -> tuple[Tensor, ...]:
     """Converts the tensors of `other` to the form of `entry`: plain, or under weight norm."""
     for e in (entry, other):
-        # Their shapes are those of v. The sizes of g are compared here.
+        # The shape of an entry is that of v, so the size of g is checked separately.
         if len(e.names) == 2 and e.tensors[0].numel() != e.shape[0]:
             raise Misfit(
                 f"{e.names[0]} must have {e.shape[0]} values, one for each output channel of {e}, got "

@@ -156,9 +156,9 @@ def _load_by_order(
 
 
 def _published_fit(candidates: list[dict[str, Tensor]], built: Built) -> Architecture | None:
-    """Returns another published network of the family to which the names and shapes of the tensors belong.
+    """Returns the published network, other than the built one, whose tensors a public code names and shapes like these.
 
-    Returns None if there is none. The names are those of a public code.
+    Returns None if there is none.
     """
     family = built.architecture.family
     for row in family.published if family.codes else ():

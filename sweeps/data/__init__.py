@@ -2,5 +2,5 @@
 
 import warnings
 
-# Pillow warns of metadata that it cannot read. A file whose pixels it cannot read raises an error instead.
+# Pillow warns about metadata that it cannot read. A file whose pixels it cannot read raises an error instead.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")

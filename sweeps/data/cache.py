@@ -257,7 +257,7 @@ def _read_pairs(
     def read(source: ImageSource) -> tuple[Pixels, Pixels]:
         low_res, high_res = read_pair(source, scale)
         if degradation is not None:
-            # The content and the crop, but not the name, which differs between sets that contain the image.
+            # The seed ignores the name, because sets may give the same image different names.
             seed = digest(content_digest(source.high_res), str(source.crop))
             low_res = degradation.image(low_res, seed)
         return low_res, high_res
@@ -306,7 +306,7 @@ def fault_of(folder: Path, fingerprint: str = "", scale: int = 0) -> str:
     """
     try:
         index = json.loads((folder / INDEX).read_text())
-        # Earlier versions wrote neither of the two. One alone is a damaged key.
+        # Earlier versions wrote neither of the two keys. If only one exists, the index is damaged.
         stated = {"digest", "digests"} & index.keys()
         if stated and index.get("digest") != _digest_of_index(index):
             return f"{INDEX} has changed since it was written"

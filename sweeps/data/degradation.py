@@ -58,7 +58,7 @@ class Degradation:
 
     def _degraded(self, image: Pixels, key: int, counter: Sequence[int]) -> Pixels:
         source = np.random.Philox(key=key % 2**64, counter=list(counter))
-        # All three numbers are drawn even if a range is missing, so that each range has its own number.
+        # All three numbers are drawn even if a range is missing, so that each range always gets the same number.
         blur, noise, quality = _uniform(source, 3)
         settings, degraded = self.settings, image.astype(np.float64)
         if settings.blur is not None:

@@ -183,7 +183,7 @@ def _may_be_set(folder: Path) -> bool:
     try:
         return any(contents(high).images for high in _high_folders(folder, 1))
     except UserError:
-        return True  # reading the set will say what is wrong with it
+        return True  # reading the set will report what is wrong with it
 
 
 def _image_set(folders: Sequence[Path], name: str, scale: int) -> ImageSet:

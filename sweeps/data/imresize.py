@@ -26,7 +26,7 @@ def imresize(image: NDArray[Number], factor: float) -> NDArray[Number]:
         raise ValueError(f"imresize: factor must be positive, got {factor}")
     if image.ndim not in (2, 3) or 0 in image.shape:
         raise ValueError(f"imresize: image must be (H, W) or (H, W, C), got shape {image.shape}")
-    # MATLAB resizes the side with the smaller factor first. With equal factors that is rows before columns.
+    # MATLAB resizes the side with the smaller factor first. With equal factors, it resizes rows before columns.
     rows = _resize_rows(image, factor)
     columns = _resize_rows(np.ascontiguousarray(rows.swapaxes(0, 1)), factor)
     return np.ascontiguousarray(columns.swapaxes(0, 1))

@@ -25,9 +25,9 @@ MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "YCbCr")
 BITS_PER_SAMPLE, ORIENTATION = 258, 274
 """Numbers of TIFF and EXIF tags."""
 
-# Photographs of more than 89 million pixels are no attack. Pillow still refuses twice that number.
+# A photograph of more than 89 million pixels is not an attack. Pillow still refuses more than twice this number.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-# Nothing but the orientation is read from EXIF, and no orientation is applied.
+# Only the orientation is read from EXIF, and it is not applied.
 warnings.filterwarnings("ignore", message="Corrupt EXIF data", category=UserWarning)
 
 Pixels = NDArray[np.uint8]
@@ -122,7 +122,7 @@ def read_image(path: Path) -> Pixels:
         if image.mode == "P" and "transparency" in image.info:
             image = image.convert(
                 "RGBA"
-            )  # the line about the set already reports what Pillow would warn of
+            )  # the line about the set already reports what Pillow would warn about
         return np.asarray(image.convert("RGB"))
 
 
@@ -219,7 +219,7 @@ def _orientation(image: Image.Image) -> int:
         return int(image.getexif().get(ORIENTATION, 1) or 1)
     except (
         Exception
-    ):  # broken EXIF, of which Pillow's parser raises all kinds, is not applied either
+    ):  # Pillow's parser raises many types of errors for broken EXIF, which is not applied either
         return 1
 
 

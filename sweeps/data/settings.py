@@ -152,7 +152,7 @@ class DataSettings(BaseModel):
             raise ValueError(
                 f"must be the name of an image set or a list of names, got {value!r}; write a name that is a number in quotes"
             )
-        # Both spellings of the same sets are the same setting, which is stored and compared.
+        # Both spellings of the same sets must give the same setting, because it is stored and compared.
         joined = "+".join(value)
         return joined if value and set_names(joined) == list(value) else tuple(value)
 

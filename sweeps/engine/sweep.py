@@ -179,7 +179,7 @@ class Sweep(Roster):
         if again:
             self.waiting.append(trial)
         self._blocked = blocking_fault(trial, outcome, self.config) or self._blocked
-        # The row comes first: after a crash in between, the search is rebuilt from the row.
+        # The row is written first. After a crash between the two steps, the search is rebuilt from the row.
         self.store.end_attempt(trial.id, trial.attempt, stored, trial.state, measured)
         self._has_failures |= trial.state == "failed"
         repeats = self._holding[trial.architecture.key] = self.repeats[trial.architecture.key]

@@ -88,7 +88,7 @@ def evaluate(
     order = batches(pairs.sizes, batch_pixels)
     with computing(), inference(network, tile=tile, self_ensemble=self_ensemble) as enlarged:
         parts = [_judged(pairs, images, enlarged, batch) for batch in order]
-    # The host waits here, and nowhere before.
+    # Only here does the host wait.
     found = dict(zip(chain(*order), torch.cat(parts).tolist(), strict=True))
     return _means(pairs, [found[i] for i in range(len(pairs))])
 

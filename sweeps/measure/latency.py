@@ -151,7 +151,7 @@ def measure(
     MOST_SECONDS and at least ROUNDS rounds, no further round begins. If the rounds do not agree by then, the latency is
     unreliable. `setting` describes the conditions of the measurement.
     """
-    # A process that has trained keeps freed memory. Without that, page faults take a third of a run of torch.
+    # Otherwise, page faults take a third of a run of torch. A process that has trained keeps freed memory too.
     keep_freed_memory()
     rounds: list[Round] = []
     with alone() as hold:

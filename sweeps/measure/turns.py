@@ -66,10 +66,10 @@ class _Lock:
             try:
                 fcntl.flock(self.file, kind | fcntl.LOCK_NB)
             except BlockingIOError:
-                self.held = False  # a lock that is to be converted is lost
+                self.held = False  # a failed conversion also loses the old lock
                 return False
             self.held = True
-            # Another process may have deleted the file in between, and others then lock a new file.
+            # If another process deleted the file in the meantime, other processes lock a new file.
             if self.is_current():
                 return True
             self.close()

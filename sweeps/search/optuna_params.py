@@ -72,7 +72,7 @@ def locate(
 
 
 def _name(part: FamilySpace, dimension: Dimension) -> str:
-    if dimension.name.startswith(PREFIX):  # all families share the settings of the training
+    if dimension.name.startswith(PREFIX):  # all families share the training settings
         return dimension.name
     return f"{part.family.name}.{dimension.name}"
 

@@ -43,7 +43,7 @@ class OptunaSampler(Sampler):
         self.shortfalls: dict[int, list[float]] = {}
         """Maps Optuna's number of each complete trial to the distances by which the trial misses the gates. Positive:
         it fails."""
-        # Unless several generations fit into the planned trials, NSGA-II is no better than random search.
+        # NSGA-II is better than random search only if several generations fit into the planned trials.
         self.population = min(50, max(8, problem.trials // 8))
         if self.gates:
             self._use_sampler(0)  # so that it stores the constraints of restored trials

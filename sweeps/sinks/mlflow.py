@@ -105,7 +105,7 @@ class MLflow:
             for each in self.client.get_metric_history(run_id, key)
         }
         self.states[row.number] = (run.data.tags.get(STATE, ""), run.data.tags.get(ERROR, ""))
-        # A process may have died after it had made the run.
+        # An earlier process may have died after it created the run.
         values = {"family": row.family, **row.knobs, "seed": row.seed, "scale": self.subject.scale}
         params = [
             Param(name, str(value)[:LONGEST_PARAM])

@@ -26,7 +26,7 @@ class Optuna:
 
     def __init__(self, target: str, subject: Subject) -> None:
         """Opens the storage with the database URL `target`. Raises UserError if another study has the sweep's name."""
-        optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would tell of each new study
+        optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would log each new study
         self.subject = subject
         self.storage = optuna.storages.RDBStorage(target)
         self.rows: dict[int, TrialRow] = {}

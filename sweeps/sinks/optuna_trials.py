@@ -180,7 +180,7 @@ def create_study(
         study_name=name, storage=storage, directions=list(objectives.values())
     )
     with warnings.catch_warnings():
-        # Optuna calls names of objectives experimental. Without names its dashboard shows indices.
+        # Optuna warns that names of objectives are experimental. Without names, its dashboard shows indices.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study.set_metric_names(list(objectives))
     return study

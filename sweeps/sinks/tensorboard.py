@@ -112,7 +112,7 @@ class Run:
     def _write(self, content: Any, step: int) -> None:
         if self.writer is None:
             self.folder.mkdir(parents=True, exist_ok=True)
-            # The name of a file has its time in seconds, and a file of the same name would be replaced.
+            # The name of a file contains the time in seconds. A second file in the same second would replace the first.
             unique = f".{os.getpid()}.{time.time_ns()}"
             self.writer = EventsWriter(str(self.folder / "events"), unique)
         self.writer.write_event(event_pb2.Event(wall_time=time.time(), step=step, summary=content))

@@ -135,8 +135,8 @@ class Database:
     def _looks_newest(self) -> bool:
         """Returns the result of `_is_newest`, without the lock.
 
-        Another process that migrates at the same time may drop a table between this process's listing of the tables and
-        its reading. A second attempt then finds the newest tables.
+        Another process that migrates at the same time may drop a table after this process has listed it and before it
+        is read. A second attempt then finds the newest tables.
         """
         try:
             with self.engine.connect() as connection:

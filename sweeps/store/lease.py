@@ -46,7 +46,7 @@ def acquire(database: Database, sweep_id: int, holder: str, seconds: float) -> s
         new = {"token": token, "holder": holder, "expires_at": now + timedelta(seconds=seconds)}
         present = session.scalar(select(Lease.token).where(Lease.sweep_id == sweep_id))
         dead = [present] if present is not None and is_dead(present) else []
-        # A single statement decides. If two drivers try at the same time, only one finds the lease as it was.
+        # A single statement decides. If two drivers try at the same time, only one finds the lease unchanged.
         taken = session.execute(
             update(Lease)
             .where(Lease.sweep_id == sweep_id, or_(Lease.expires_at <= now, Lease.token.in_(dead)))

@@ -102,7 +102,7 @@ class Store:
         self._write(work)
 
     def facts(self, sweep_id: int) -> dict[str, str]:
-        """Returns all facts about the sweep, by the fact's name."""
+        """Returns all facts about the sweep, by name."""
         return self.transaction(lambda session: reading.facts(session, sweep_id))
 
     def sweep_names(self) -> list[str]:

@@ -90,7 +90,7 @@ def parse_url(url: object, where: str = "storage: ") -> URL:
     Raises UserError if `url` is not a database URL. The message begins with `where` and shows no password.
     """
     if not isinstance(url, str):
-        # The value is not shown, because a list or a mapping may hold the password as a word of its own.
+        # The value is not shown, because a list or a mapping may hold the password as a separate word.
         kind = next((name for type_, name in _KINDS if isinstance(url, type_)), "a number")
         raise UserError(
             f"{where}must be text, a database URL such as sqlite:///results.db, got {kind}"

@@ -81,7 +81,7 @@ class HalvingSearch(ParetoSearch[Item]):
         return waiting[best] if is_best else None
 
     def _models(self) -> list[Surrogate]:
-        # Only full trainings change the fit, and trials pause more often than they are complete.
+        # Only full training runs change the fit, and trials pause more often than they complete.
         results = self._results()
         if self._fitted is None or self._fitted[0] != results:
             self._fitted = results, super()._models()
