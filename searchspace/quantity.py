@@ -46,6 +46,26 @@ def parse_limit(value: object) -> int | float:
     return number
 
 
+def parse_span(value: object) -> tuple[int | float, int | float]:
+    """Returns both ends of a range that is written as '50k..150k' or as {low: 50k, high: 150k}.
+
+    Raises UserError for anything else, for an end that `parse_limit` refuses, and unless 0 <= low < high.
+    """
+    ends: Sequence[object] = ()
+    if isinstance(value, str):
+        ends = [end.strip() for end in value.split("..")]
+    elif isinstance(value, Mapping) and set(value) == {"low", "high"}:
+        ends = [value["low"], value["high"]]
+    if len(ends) != 2:
+        raise UserError(
+            f"must be a range such as 50k..150k or {{low: 50k, high: 150k}}, got {shown(value)}"
+        )
+    low, high = (parse_limit(end) for end in ends)
+    if not 0 <= low < high:
+        raise UserError(f"must be a range with 0 <= low < high, got {shown(value)}")
+    return low, high
+
+
 def _parse(text: str) -> float | Fraction:
     """Returns the number in `text`, which is infinite if it is too large for a float."""
     match = NUMBER.fullmatch(text.strip()) if len(text) <= LONGEST else None

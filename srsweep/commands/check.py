@@ -24,7 +24,7 @@ from srsweep.options import FILE, by_line, print_table, read_file, tabular
 from sweeps.capacity.gpu_share import resources_of
 from sweeps.capacity.memory_model import Load, predicted_bytes
 from sweeps.capacity.settings import AUTO
-from sweeps.config.feasibility import Found
+from sweeps.config.feasibility import Found, focus_words
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.data.split import DataSplit
 from sweeps.device import num_threads, pick_device
@@ -112,6 +112,7 @@ def describe(config: SweepConfig) -> dict[str, Any]:
         "feasible": share,
         "unused values": _unused(config),
         "budget": "; ".join(_limits(config)) or "none",
+        **focus_words(config, found),
     }
     described |= {name: _range(config, name, allowed, found) for name in SHOWN}
     if config.model is not None:

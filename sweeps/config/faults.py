@@ -22,11 +22,12 @@ from searchspace.quantity import parse_milliseconds
 from searchspace.space import Fault, Space
 from searchspace.spec import knobs
 from searchspace.synonyms import meant, nearest
+from searchspace.table.family_table import ADDITIVE
 from sweeps.measure.latency_objective import LATENCY
 from sweeps.measure.ntire import PREFIX as NTIRE
 from sweeps.measure.ntire import RULES, objective_fault
 from sweeps.search.gates import is_gate
-from sweeps.search.sampler import sampler_class, samplers_that_expect_gains
+from sweeps.search.sampler import Sampler, sampler_class, samplers_that
 from sweeps.search.samplers import SAMPLERS
 from sweeps.search.settings import MEASURED, Direction, SearchSettings
 
@@ -40,14 +41,21 @@ BETTER: dict[str, Direction] = {
 """The direction in which each quantity that can be an objective is better."""
 OBJECTIVES = tuple(BETTER)
 """Everything that a sweep can optimise."""
+FOCUSED = (*ADDITIVE, PREDICTED_LATENCY)
+"""The costs that `search.focus` may name: those in the table of a space."""
 
 
 def search_faults(
-    search: object, objectives: Mapping[str, Any], space: Space, at: At
+    search: object,
+    objectives: Mapping[str, Any],
+    space: Space,
+    at: At,
+    rates: Rates | None = None,
 ) -> Iterator[Fault]:
     """Yields the faults in the choice of the sampler and in the settings that the sampler must support.
 
-    `search` and `objectives` are the values in the file before pydantic has checked them.
+    `search` and `objectives` are the values in the file before pydantic has checked them. `at` is the path of the
+    sweep. `rates` predict latencies on a device.
     """
     written = search if isinstance(search, Mapping) else {}
     if not set(written) <= set(SearchSettings.model_fields):
@@ -55,12 +63,26 @@ def search_faults(
     name = written.get("sampler", SearchSettings.model_fields["sampler"].default)
     if not isinstance(name, str) or name not in SAMPLERS:
         return  # pydantic reports it
-    sampler = sampler_class(name)
+    sampler, at = sampler_class(name), (*at, "search")
     for text in sampler.faults(space, objectives):
         yield (*at, "sampler"), text
     if written.get("min_gain") is not None and not sampler.expects_gains:
-        able = " or ".join(samplers_that_expect_gains())
+        able = " or ".join(samplers_that("expects_gains"))
         yield (*at, "min_gain"), f"needs sampler: {able}, which estimates the gain of a trial"
+    yield from _focus_faults(written.get("focus"), sampler, rates, (*at, "focus"))
+
+
+def _focus_faults(
+    focus: object, sampler: type[Sampler], rates: Rates | None, at: At
+) -> Iterator[Fault]:
+    if focus and not sampler.takes_focus:
+        able = " or ".join(samplers_that("takes_focus"))
+        yield at, f"needs sampler: {able}, which knows the costs before training"
+    for cost in map(str, items(focus, list)):
+        if cost == PREDICTED_LATENCY and rates is None:
+            yield (*at, cost), NEEDS_DEVICE
+        elif cost not in FOCUSED:
+            yield (*at, cost), f"must be an exact cost; {nearest(cost, FOCUSED)}"
 
 
 def plan_faults(search: SearchSettings, seeds: int, rungs: tuple[int, ...], at: At) -> list[Fault]:

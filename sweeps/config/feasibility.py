@@ -12,6 +12,7 @@ from searchspace.architecture import Architecture, architecture
 from searchspace.cost import COSTS
 from searchspace.errors import UserError
 from searchspace.predicted import PREDICTED_LATENCY
+from searchspace.quantity import format_quantity
 from searchspace.space import feasible
 from searchspace.table.knob_functions import Ints, TableTooLarge
 from searchspace.table.space_table import ADDITIVE, MAX_SPELLINGS, SpaceTable
@@ -52,10 +53,12 @@ def check_feasible(config: SweepConfig, *, sample: bool = False) -> Found:
         # `spell` fails if no draw is a valid network. The search below finds out whether the space holds any.
         with contextlib.suppress(ValueError):
             return Found(example=config.space.spell(Random(config.seed)))
-    table = space_table(config, sample=sample) if config.space.num_spellings > FEW else None
+    listed = config.space.num_spellings > FEW or bool(config.search.focus)
+    table = space_table(config, sample=sample) if listed else None
     if table is not None:
         rows = table.feasible(config.limits).nonzero()[0]
         if len(rows):
+            _check_focus(config, table)
             return Found(example=table.architecture(int(rows[0])), table=table, rows=rows)
         # The costs in the table are exact, so a further search is useless. The message gives the lowest costs.
         least = {name: of_all.min().item() for name, of_all in table.costs.items() if len(table)}
@@ -73,6 +76,47 @@ def check_feasible(config: SweepConfig, *, sample: bool = False) -> Found:
             break
     whole = config.space.enumerable and looked == len(config.space)
     raise ConfigError(_nothing(config, smallest, None if whole else looked))
+
+
+def _check_focus(config: SweepConfig, table: SpaceTable) -> None:
+    """Raises ConfigError if no feasible architecture lies in the ranges of `search.focus`."""
+    if not config.search.focus:
+        return
+    # Imported here, because only such a sweep needs SciPy so early.
+    from sweeps.search.pareto.architectures import Architectures
+
+    candidates = Architectures(
+        config.space,
+        constraints=config.limits,
+        scale=config.scale,
+        minimized=[],
+        seed=config.seed,
+        table=table,
+        rates=config.rates,
+        focus=config.search.ranges,
+    )
+    try:
+        _ = candidates.focus
+    except UserError as error:
+        raise ConfigError(f"metadata.sweep.{error}") from None
+
+
+def focus_words(config: SweepConfig, found: Found) -> dict[str, str]:
+    """Describes `search.focus` and the share of feasible networks in it. The dict is empty if the sweep has no focus."""
+    ranges = config.search.ranges
+    if not ranges:
+        return {}
+    words = [
+        f"{name} {format_quantity(low)} to {format_quantity(high)}"
+        for name, (low, high) in ranges.items()
+    ]
+    if found.table is None:
+        return {"focus": "; ".join(words)}
+    inside = np.ones(len(found.rows), np.bool_)
+    for name, (low, high) in ranges.items():
+        counted = found.table.costs[name][found.rows]
+        inside &= (counted >= low) & (counted <= high)
+    return {"focus": f"{'; '.join(words)}: {inside.mean():.1%} of the feasible networks"}
 
 
 def space_table(config: SweepConfig, *, sample: bool = False) -> SpaceTable | None:

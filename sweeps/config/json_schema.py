@@ -17,7 +17,7 @@ from searchspace.family import Family
 from searchspace.predicted import PREDICTED_LATENCY
 from searchspace.quantity import NUMBER
 from searchspace.spec import Knob, adapter_of, knobs
-from sweeps.config.faults import OBJECTIVES
+from sweeps.config.faults import FOCUSED, OBJECTIVES
 from sweeps.config.sweep_config import INTERNAL, SweepConfig
 from sweeps.config.yaml_lines import SWEEP
 from sweeps.measure.latency_objective import LATENCY
@@ -38,6 +38,11 @@ BOUNDS = {
 QUANTITY, RANGE = "quantity", "range"
 """Names of definitions: a number as text, such as 150k or 100_000, which YAML 1.2 reads as text, and {low, high, step}."""
 AUTO: Schema = {"const": "auto"}
+SPAN: Schema = {
+    "type": "string",
+    "pattern": rf"^\s*{NUMBER.pattern}\s*\.\.\s*{NUMBER.pattern}\s*$",
+}
+"""A range as text, such as 50k..150k."""
 
 
 def sweep_schema() -> Schema:
@@ -59,6 +64,8 @@ def sweep_schema() -> Schema:
         {name: {"type": "string", "description": sink.takes} for name, sink in SINKS.items()}
     )
     properties["constraints"]["items"] = {"type": "string"}
+    definitions["SearchSettings"]["properties"]["focus"]["propertyNames"] = {"enum": [*FOCUSED]}
+    definitions["CostRange"] = {"anyOf": [SPAN, definitions["CostRange"]]}
     schema: Schema = found
     for key in reversed(SWEEP):
         schema = {"type": "object", "required": [key], "properties": {key: schema}}

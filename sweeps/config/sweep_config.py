@@ -283,7 +283,7 @@ def _parse_sweep(
     )
     # With a wrong objective or knob, the sampler would complain of what follows from it.
     if isinstance(objectives, Mapping) and not wrong and not faults:
-        faults += check.search_faults(sweep.get("search"), objectives, space, (*at, "search"))
+        faults += check.search_faults(sweep.get("search"), objectives, space, at, rates)
     faults += wrong
     limits, new = check.parse_limits(sweep.get("budget"), sweep.get("constraints"), at, rates)
     faults += new
@@ -333,7 +333,7 @@ def _with_recipe(
     space = config.space
     if settings:
         space = with_recipes(space, settings, recipes)
-        new += check.search_faults(config.search.model_dump(), objectives, space, (*at, "search"))
+        new += check.search_faults(config.search.model_dump(), objectives, space, at, config.rates)
     return config.model_copy(update={"train": train, "space": space}), faults + new
 
 

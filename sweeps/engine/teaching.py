@@ -24,6 +24,7 @@ def make_suggester(config: SweepConfig, table: SpaceTable | None) -> Suggester:
         scale=config.scale,
         objectives=config.objectives,
         gates=least_of(config.gates),
+        focus=config.search.ranges,
         sampler=config.search.sampler,
         seed=config.seed,
         seeds=config.seeds,

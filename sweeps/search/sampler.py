@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from searchspace.architecture import Architecture
 from searchspace.constraint import Constraint
@@ -47,6 +47,8 @@ class Problem:
     """Name of an objective -> its direction. `Sampler.tell` gets the values in this order."""
     gates: Mapping[str, float] = field(default_factory=dict)
     """Name of an objective that is maximized -> the least value with which a trained network counts."""
+    focus: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Name of a cost -> the range of the cost in which the person will choose. Empty: all networks count alike."""
     seed: int
     trials: int
     """Number of architectures that the sweep plans to train in total."""
@@ -82,6 +84,8 @@ class Sampler(ABC):
     """Whether the sampler needs the exact costs of the whole space before it starts."""
     expects_gains: ClassVar[bool] = False
     """Whether `gain` estimates how much a suggestion enlarges the hypervolume, as `search.min_gain` requires."""
+    takes_focus: ClassVar[bool] = False
+    """Whether the sampler spends the trainings in the ranges of costs that `search.focus` names."""
     takes_earlier_sweeps: ClassVar[bool] = False
     """Whether the sampler uses the results of earlier sweeps that `warm_start` gives it."""
     is_exhaustive: ClassVar[bool] = False
@@ -191,6 +195,6 @@ def sampler_class(name: str) -> type[Sampler]:
     return found
 
 
-def samplers_that_expect_gains() -> list[str]:
-    """Returns the names of the samplers that work with `search.min_gain`."""
-    return [name for name in SAMPLERS if sampler_class(name).expects_gains]
+def samplers_that(ability: Literal["expects_gains", "takes_focus"]) -> list[str]:
+    """Returns the names of the samplers whose class attribute `ability` is True."""
+    return [name for name in SAMPLERS if getattr(sampler_class(name), ability)]

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from searchspace.quantity import parse_quantity
+from searchspace.quantity import LARGEST, parse_quantity, parse_span
 from searchspace.spec import one_of
 from sweeps.records import MAX_STEPS
 from sweeps.search.samplers import SAMPLERS
@@ -48,6 +48,21 @@ class HalvingSettings(BaseModel):
         return (*rungs, steps)
 
 
+class CostRange(BaseModel):
+    """A range of a cost. A file may write it as 50k..150k too."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    low: Annotated[float, Number, Field(ge=0, le=LARGEST)]
+    """Lower end."""
+    high: Annotated[float, Number, Field(gt=0, le=LARGEST)]
+    """Upper end, above the lower end. Both ends belong to the range."""
+
+
+def _read_range(written: object) -> object:
+    return dict(zip(("low", "high"), parse_span(written), strict=True))
+
+
 class SearchSettings(BaseModel):
     """How a sweep chooses architectures, how much it trains, and when it stops."""
 
@@ -71,6 +86,10 @@ class SearchSettings(BaseModel):
     min_gain: Annotated[float, Number, Field(gt=0, lt=1)] | None = None
     """Minimum expected gain of a suggestion, as a share of the hypervolume. After three suggestions in a row with a
     smaller gain, the sweep starts no further trials. Works only with sampler: pareto. null: no limit."""
+    focus: dict[str, Annotated[CostRange, BeforeValidator(_read_range)]] = {}
+    """Ranges of costs among which you will choose, such as {params: 50k..150k}. The search then looks for the best
+    networks in these ranges, and the hypervolume counts only there. Works only with sampler: pareto. {}: all costs count
+    alike."""
     halving: HalvingSettings | None = None
     """Successive halving: trials pause at rungs, and only the most promising trials continue. null: every trial is
     trained in full. If several trials run in parallel, the choice also depends on the order in which their results
@@ -83,3 +102,8 @@ class SearchSettings(BaseModel):
     max_failed_share: Annotated[float, Number, Field(gt=0, le=1)] = 0.5
     """Maximum share of failed trials among the finished trials. If the share is larger, the sweep stops, but only after
     five trials have finished."""
+
+    @property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """Both ends of each range in `focus`, by the name of the cost."""
+        return {name: (of.low, of.high) for name, of in self.focus.items()}

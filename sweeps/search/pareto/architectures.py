@@ -1,6 +1,6 @@
 """The architectures of a sweep's space as candidates of the search, with the exact costs of the space's table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -10,10 +10,12 @@ from searchspace.architecture import Architecture
 from searchspace.constraint import Constraint
 from searchspace.errors import UserError
 from searchspace.predicted import PREDICTED_LATENCY, Rates
+from searchspace.quantity import format_quantity
 from searchspace.space import Space
 from searchspace.table.space_table import ADDITIVE, SpaceTable
 from sweeps.search.pareto.candidates import Candidates
 from sweeps.search.pareto.encoding import Features
+from sweeps.search.pareto.focus import Focus, everything
 from sweeps.search.pareto.surrogate import Floats, Ints
 
 
@@ -30,13 +32,16 @@ class Architectures(Candidates[Architecture]):
         seed: int,
         table: SpaceTable | None = None,
         rates: Rates | None = None,
+        focus: Mapping[str, tuple[float, float]] | None = None,
     ) -> None:
         """Prepares the candidates for upscaling factor `scale`.
 
-        `minimized` names the costs to minimize. `table` holds the costs of the space; without it, they are computed
+        `minimized` names the costs to minimize. `focus` gives the ranges of costs in which the hypervolume counts; a
+        cost that is not in `minimized` is minimized too. `table` holds the costs of the space; without it, they are computed
         when they are first needed. If the space is too large for a table, `seed` draws a sample. `rates` predict latencies on
         a device. Raises UserError if `minimized` is empty or names a cost that the table does not hold.
         """
+        minimized = [*minimized, *(name for name in focus or {} if name not in minimized)]
         held = ADDITIVE if rates is None else (*ADDITIVE, PREDICTED_LATENCY)
         unknown = [name for name in minimized if name not in held]
         if unknown or not minimized:
@@ -46,7 +51,7 @@ class Architectures(Candidates[Architecture]):
             )
         self.space, self.constraints, self.scale = space, tuple(constraints), scale
         self.minimized, self.seed, self._given = tuple(minimized), seed, table
-        self.rates = rates
+        self.rates, self._ranges = rates, dict(focus or {})
 
     @cached_property
     def table(self) -> SpaceTable:
@@ -65,6 +70,32 @@ class Architectures(Candidates[Architecture]):
     def encoded(self) -> Features:
         """The object that turns rows of the table into scaled costs and features."""
         return Features(self.table, self.feasible, self.minimized)
+
+    @cached_property
+    def focus(self) -> Focus | None:
+        """The part of the scaled costs in which the hypervolume counts, or None if no range was given.
+
+        Raises UserError if no feasible architecture lies in all ranges.
+        """
+        if not self._ranges:
+            return None
+        whole = everything(len(self.minimized))
+        low, high = whole.low, whole.high
+        inside = np.ones(len(self.feasible), np.bool_)
+        held = []
+        for name, ends in self._ranges.items():
+            counted = self.table.costs[name][self.feasible]
+            inside &= (counted >= ends[0]) & (counted <= ends[1])
+            held.append(f"{name} {_words((counted.min().item(), counted.max().item()))}")
+            axis = self.minimized.index(name)
+            low[axis], high[axis] = np.clip(self.encoded.scaled(name, np.array(ends)), 0, 1)
+        if not inside.any():
+            wanted = " and ".join(f"{name} {_words(ends)}" for name, ends in self._ranges.items())
+            raise UserError(
+                f"search.focus: must hold an architecture within the budget, but none has {wanted}; they have "
+                f"{' and '.join(held)}"
+            )
+        return Focus(low, high)
 
     @property
     def groups(self) -> Ints:
@@ -91,3 +122,7 @@ class Architectures(Candidates[Architecture]):
 
     def neighbours(self, row: int) -> list[int]:
         return self.table.neighbours(row)
+
+
+def _words(ends: tuple[float, float]) -> str:
+    return f"from {format_quantity(ends[0])} to {format_quantity(ends[1])}"

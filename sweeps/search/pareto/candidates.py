@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from sweeps.search.pareto.focus import Focus
 from sweeps.search.pareto.surrogate import Floats, Ints
 
 Item = TypeVar("Item")
@@ -61,6 +62,11 @@ class Candidates(ABC, Generic[Item]):
     @abstractmethod
     def neighbours(self, row: int) -> list[int]:
         """Returns the rows of the configurations that differ in one knob from the configuration at `row`."""
+
+    @property
+    def focus(self) -> Focus | None:
+        """The part of the scaled costs in which the hypervolume counts. None: all of them."""
+        return None
 
     def draw(self, near: Sequence[int], random: np.random.Generator) -> Ints:
         """Returns feasible rows: random ones, and neighbours of the rows in `near`.

@@ -70,13 +70,17 @@ class Features:
     @cached_property
     def log_costs(self) -> dict[str, Floats]:
         """Name of a cost -> its logarithms (rows,), scaled so that they run from 0 to 1 over the feasible rows."""
-        scaled = {}
-        for name in dict.fromkeys((*self.minimized, *MODELLED_COSTS)):
-            counted = self.table.costs[name].astype(np.float64)
-            logs = np.log(np.maximum(counted, LEAST.get(name, 1.0)))
-            low, high = logs[self.feasible].min(), logs[self.feasible].max()
-            scaled[name] = (logs - low) / max(high - low, 1e-9)
-        return scaled
+        return {
+            name: self.scaled(name, self.table.costs[name].astype(np.float64))
+            for name in dict.fromkeys((*self.minimized, *MODELLED_COSTS))
+        }
+
+    def scaled(self, name: str, values: Floats) -> Floats:
+        """Returns the logarithms of `values` (N,) of a cost, scaled as in `log_costs`."""
+        least = LEAST.get(name, 1.0)
+        own = np.log(np.maximum(self.table.costs[name][self.feasible].astype(np.float64), least))
+        low, high = own.min(), own.max()
+        return (np.log(np.maximum(values, least)) - low) / max(high - low, 1e-9)
 
     def costs(self, rows: Ints) -> Floats:
         """Returns the scaled log costs (N, costs) of `rows` (N,), in the order of `minimized`."""

@@ -45,6 +45,7 @@ from itertools import product
 import numpy as np
 from scipy.special import ndtr
 
+from sweeps.search.pareto.focus import Focus, everything
 from sweeps.search.pareto.surrogate import Floats
 
 EDGES = {1: 160, 2: 32, 3: 10}
@@ -64,15 +65,19 @@ class Gap:
 class Budgets:
     """All budgets, cut into cells, and the best PSNR of the known networks in each cell."""
 
-    def __init__(self, costs: Floats, psnr: Floats, floor: float) -> None:
+    def __init__(
+        self, costs: Floats, psnr: Floats, floor: float, focus: Focus | None = None
+    ) -> None:
         """Cuts the budgets into cells at the costs of the known networks.
 
         The known networks have `costs` (M, D) in [0, 1] and `psnr` (M,) in dB. A PSNR up to `floor`, in dB, has no
         value. The last axes may be those of uncertain objectives. If there is no axis, there is one cell of volume 1.
+        With `focus`, only budgets within it count; it has as many axes as `costs`.
         """
         dimensions = costs.shape[1]
         limit = EDGES.get(dimensions, 6)
-        edges = [_edges(costs[:, axis], limit) for axis in range(dimensions)]
+        focus = focus or everything(dimensions)
+        edges = [_edges(costs[:, axis], limit, *focus.of(axis)) for axis in range(dimensions)]
         cells = list(product(*(range(len(each) - 1) for each in edges)))
         index = np.array(cells, np.int64).reshape(len(cells), dimensions)
         self._edges, self._index = edges, index
@@ -128,9 +133,13 @@ def _put(strikes: Floats, mean: Floats, deviation: Floats) -> Floats:
     return np.maximum(strikes * ndtr(ahead) - average * ndtr(ahead - deviation[:, None]), 0.0)
 
 
-def _edges(values: Floats, limit: int) -> Floats:
-    """Returns 0, the distinct values and 1.02. Keeps at most `limit` distinct values, evenly spaced by rank."""
-    inner = np.unique(np.clip(values, 0, 1))
+def _edges(values: Floats, limit: int, low: float, high: float, end: float) -> Floats:
+    """Returns `low`, the distinct values in between, and `end`. Keeps at most `limit` distinct values, evenly spaced
+    by rank.
+
+    Values outside `low` and `high` count as the nearer of both.
+    """
+    inner = np.unique(np.clip(values, low, high))
     if len(inner) > limit:
         inner = inner[np.linspace(0, len(inner) - 1, limit).astype(np.int64)]
-    return np.unique(np.concatenate([[0.0], inner, [1.02]]))
+    return np.unique(np.concatenate([[low], inner, [end]]))

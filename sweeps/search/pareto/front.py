@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sweeps.search.pareto.expected_improvement import Budgets
+from sweeps.search.pareto.focus import Focus, everything
 from sweeps.search.pareto.surrogate import Floats, Ints
 
 
@@ -21,8 +22,8 @@ class Front:
     """For each objective, the score that a configuration must exceed to have any value."""
 
 
-def budgets_of(front: Front, tops: Sequence[float]) -> Budgets:
-    """Returns the budgets, divided into cells by `front`.
+def budgets_of(front: Front, tops: Sequence[float], focus: Focus | None = None) -> Budgets:
+    """Returns the budgets, divided into cells by `front`. With `focus`, on the exact costs, only budgets in it count.
 
     `tops` holds one score per objective, which no configuration is expected to reach. Each objective after the first
     adds an axis. The coordinate of a configuration on this axis is (top - score) / (top - floor), so it is 1 at the
@@ -32,7 +33,13 @@ def budgets_of(front: Front, tops: Sequence[float]) -> Budgets:
     for objective in range(1, len(tops)):
         top, floor = tops[objective], front.floors[objective]
         axes.append(((top - front.scores[:, objective]) / (top - floor))[:, None])
-    return Budgets(np.concatenate(axes, 1), front.scores[:, 0], front.floors[0])
+    if focus is not None and len(tops) > 1:
+        further = everything(len(tops) - 1)
+        focus = Focus(
+            np.append(focus.low, further.low),
+            np.append(focus.high, further.high),
+        )
+    return Budgets(np.concatenate(axes, 1), front.scores[:, 0], front.floors[0], focus)
 
 
 def non_dominated(costs: Floats, scores: Floats) -> Ints:

@@ -21,6 +21,7 @@ class Pareto(Sampler):
 
     needs_table = True
     expects_gains = True
+    takes_focus = True
     takes_earlier_sweeps = True
     is_exhaustive = True
     promotes = True
@@ -39,6 +40,7 @@ class Pareto(Sampler):
             seed=problem.seed,
             table=problem.table,
             rates=problem.rates,
+            focus=problem.focus,
         )
         common = {"seed": problem.seed, "trials": problem.trials, "steps": problem.steps}
         self.search: ParetoSearch[Architecture]

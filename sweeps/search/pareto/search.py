@@ -7,14 +7,17 @@ hypervolume (`sweeps.search.pareto.expected_improvement`). The first few suggest
 costs and knobs differ widely, so that the model can learn from them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Generic
 
 import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from sweeps.search.pareto.candidates import Candidates, Item
+from sweeps.search.pareto.climbing import Rated, climbed
 from sweeps.search.pareto.expected_improvement import Budgets, Gap
 from sweeps.search.pareto.front import Front, budgets_of, non_dominated
 from sweeps.search.pareto.surrogate import Floats, Ints, Surrogate
@@ -23,10 +26,6 @@ from sweeps.search.pareto.trials import MAX_OBSERVED, Earlier, Known, Trials
 MAX_CANDIDATES = 2_000
 """Maximum number of configurations that the model compares first for a suggestion, before neighbours of the best ones.
 If more configurations are untried, it compares neighbours of the Pareto front and a random sample."""
-CLIMBERS = 4
-"""Number of best candidates whose neighbours are compared next, unless all untried configurations have been compared."""
-CLIMBS = 6
-"""Maximum number of rounds in which neighbours of the best candidates are compared."""
 INITIAL = 4
 """Maximum number of suggestions without the model. It is small, so that most trials are left to the model."""
 INITIAL_WHEN_WARM = 2
@@ -37,9 +36,6 @@ below the PSNR of bicubic then count too."""
 _ONE_THREAD = ThreadpoolController()
 """Limits BLAS to one thread. Small matrices are slower on several threads, especially while training runs use all
 cores."""
-
-Rated = tuple[Ints, Floats, Floats]
-"""Rows (N,), their expected gains (N,) and the standard deviations (N,) of the first score's closeness."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +178,23 @@ class ParetoSearch(Generic[Item]):
         tried = np.zeros(len(self.candidates), np.bool_)
         tried[list(self.known)] = True
         feasible = self.candidates.feasible
-        return feasible[~tried[feasible]]
+        left = feasible[~tried[feasible]]
+        useful = left[self._reach[left]]
+        return useful if len(useful) else left
+
+    @cached_property
+    def _reach(self) -> NDArray[np.bool_]:
+        """(rows,): whether each row is cheap enough to add to the hypervolume that counts."""
+        reach = np.ones(len(self.candidates), np.bool_)
+        focus, feasible = self.candidates.focus, self.candidates.feasible
+        if focus is not None:
+            reach[feasible] = focus.reaches(self.candidates.costs(feasible))
+        return reach
+
+    def _in_focus(self, rows: Ints) -> Ints:
+        """Returns those of `rows` (N,) whose costs lie in the focus, or an empty array if there is no focus."""
+        focus = self.candidates.focus
+        return rows[:0] if focus is None else rows[focus.holds(self.candidates.costs(rows))]
 
     def _far(self, left: Ints, random: np.random.Generator) -> int:
         """Returns the row of an untried configuration that is unlike the tried ones.
@@ -191,6 +203,8 @@ class ParetoSearch(Generic[Item]):
         configurations, but from at most MAX_CANDIDATES. It is the one whose features are the farthest from the tried
         ones. The random choice makes searches with different seeds differ.
         """
+        inside = self._in_focus(left)
+        left = inside if len(inside) else left
         if not self.known:
             total = self.candidates.costs(left).sum(1)
             place = random.uniform(0.35, 0.65)
@@ -218,8 +232,8 @@ class ParetoSearch(Generic[Item]):
             features = self.candidates.features(running)
             for model in models:
                 model.believe(features, model.predict(features)[0])
-        front = self._front(models)
-        return Belief(models, front, budgets_of(front, [model.top for model in models]))
+        front, tops = self._front(models), [model.top for model in models]
+        return Belief(models, front, budgets_of(front, tops, self.candidates.focus))
 
     def _compared(self, left: Ints, belief: Belief, random: np.random.Generator) -> Rated:
         """Returns the untried rows that were compared, with their ratings. `left` holds all untried rows."""
@@ -229,7 +243,7 @@ class ParetoSearch(Generic[Item]):
 
         rated = rate(self._some(left, random))
         if len(left) > len(rated[0]) or self.candidates.grows:
-            rated = self._climb(rated, rate)
+            rated = climbed(rated, rate, self.candidates, self.known)
         return rated
 
     def _models(self) -> list[Surrogate]:
@@ -316,28 +330,11 @@ class ParetoSearch(Generic[Item]):
         close = np.array(sorted(row for row in near if free[row]), np.int64)
         if len(close) > MAX_CANDIDATES // 2:
             close = random.choice(close, MAX_CANDIDATES // 2, replace=False)
-        drawn = left[random.integers(0, len(left), MAX_CANDIDATES - len(close))]
+        room = MAX_CANDIDATES - len(close)
+        drawn = left[random.integers(0, len(left), room)]
+        if len(inside := self._in_focus(left)):  # it may be a small part of a large space
+            drawn[: room // 2] = inside[random.integers(0, len(inside), room // 2)]
         return np.unique(np.concatenate([close, drawn]))
-
-    def _climb(self, rated: Rated, rate: Callable[[Ints], Rated]) -> Rated:
-        """Rates the neighbours of the best candidates, then the neighbours of the best of those, and so on."""
-        seen = {*rated[0].tolist(), *self.known}
-        climbers = rated[0][np.argsort(-rated[1], kind="stable")[:CLIMBERS]]
-        for _ in range(CLIMBS):
-            near = {other for row in climbers for other in self.candidates.neighbours(int(row))}
-            new = [row for row in sorted(near - seen) if self.candidates.allows(row)]
-            if not new:
-                break
-            seen.update(new)
-            least = np.sort(rated[1])[-min(CLIMBERS, len(rated[1]))]
-            found = rate(np.array(new, np.int64))
-            rows, gains, deviations = (
-                np.concatenate(pair) for pair in zip(rated, found, strict=True)
-            )
-            rated = (rows, gains, deviations)
-            order = np.argsort(-found[1], kind="stable")[:CLIMBERS]
-            climbers = found[0][order][found[1][order] > least]
-        return rated
 
     def _front_rows(self) -> list[int]:
         """Returns the rows on the Pareto front of the full training runs."""

@@ -87,6 +87,10 @@ RIGHT: list[Callable[[dict[str, Any]], object]] = [
     lambda sweep: sweep.update(families={"slwsr": {"n_feats": {"low": 8, "high": 64, "step": 8}}}),
     lambda sweep: sweep.update(families={"slwsr": {"compression": ["none", [0, 1]]}}),
     lambda sweep: sweep.update(search={"halving": {"min_steps": 1}, "min_gain": None}),
+    lambda sweep: sweep.update(search={"sampler": "pareto", "focus": {"params": "50k .. 1.5M"}}),
+    lambda sweep: sweep.update(
+        search={"sampler": "pareto", "focus": {"multadds": {"low": 0, "high": "9G"}}}
+    ),
 ]
 
 
@@ -114,6 +118,9 @@ WRONG: list[Callable[[dict[str, Any]], object]] = [
     lambda sweep: sweep["train"].update(schedule="linear"),
     lambda sweep: sweep["train"].update(precision="float16"),
     lambda sweep: sweep.update(search={"sampler": "bayes"}),
+    lambda sweep: sweep.update(search={"sampler": "pareto", "focus": {"params": "50k"}}),
+    lambda sweep: sweep.update(search={"sampler": "pareto", "focus": {"psnr_y": "30..31"}}),
+    lambda sweep: sweep.update(search={"sampler": "pareto", "focus": {"params": {"low": 1}}}),
     lambda sweep: sweep.update(data={"degradation": {"jpeg": [0, 50]}}),
     lambda sweep: sweep.update(objectives={"psnr": "maximize"}),
     lambda sweep: sweep.update(objectives={"psnr_y": "up"}),

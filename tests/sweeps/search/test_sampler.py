@@ -10,7 +10,7 @@ from searchspace.errors import UserError
 from searchspace.space import Space, parse_space
 from sweeps.config.sweep_config import ConfigError
 from sweeps.search.pareto.architectures import Architectures
-from sweeps.search.sampler import Sampler, sampler_class, samplers_that_expect_gains
+from sweeps.search.sampler import Sampler, sampler_class, samplers_that
 from sweeps.search.samplers import SAMPLERS
 from tests.sweeps.sweeps_for_tests import small_config
 
@@ -67,8 +67,8 @@ def test_pareto_refuses_objectives_that_it_cannot_search(objectives: dict[str, s
     assert f"got objectives {', '.join(objectives)};" in fault
 
 
-def test_pareto_alone_expects_gains() -> None:
-    assert samplers_that_expect_gains() == ["pareto"]
+def test_pareto_alone_expects_gains_and_takes_a_focus() -> None:
+    assert samplers_that("expects_gains") == samplers_that("takes_focus") == ["pareto"]
 
 
 def test_the_arguments_of_a_search_are_a_persons() -> None:

@@ -1,0 +1,50 @@
+"""The part of the costs among which a person will choose, such as networks of 50K to 150K parameters.
+
+The hypervolume then counts only budgets within this part (`sweeps.search.pareto.expected_improvement`). A configuration
+that costs more than the upper end adds nothing. One that costs less than the lower end may still add something, because
+it fits in all these budgets. The weighting of a hypervolume by what a person prefers follows Zitzler et al. 2007, with a
+weight of 1 inside and 0 outside.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+MARGIN = 0.02
+"""How far the budgets go beyond the upper end, as a share of the width, so that a configuration at this end counts too."""
+
+LEAST = 1e-3
+"""How far they go at least, so that a range that holds a single cost has budgets too."""
+
+
+@dataclass(frozen=True)
+class Focus:
+    """A range of each scaled cost, with both ends."""
+
+    low: Floats
+    """(D,): the lower ends, at least 0."""
+    high: Floats
+    """(D,): the upper ends, at least `low` and at most 1."""
+
+    def reaches(self, costs: Floats) -> NDArray[np.bool_]:
+        """Returns (N,) whether configurations with `costs` (N, D) fit in some budget of the focus."""
+        reached: NDArray[np.bool_] = (costs <= self.high + 1e-9).all(1)
+        return reached
+
+    def holds(self, costs: Floats) -> NDArray[np.bool_]:
+        """Returns (N,) whether all `costs` (N, D) lie in their ranges."""
+        held: NDArray[np.bool_] = (costs >= self.low - 1e-9).all(1)
+        return held & self.reaches(costs)
+
+    def of(self, axis: int) -> tuple[float, float, float]:
+        """Returns both ends of the range on an axis, and the largest budget that counts."""
+        low, high = float(self.low[axis]), float(self.high[axis])
+        return low, high, high + max(MARGIN * (high - low), LEAST)
+
+
+def everything(dimensions: int) -> Focus:
+    """Returns the focus on all budgets of `dimensions` costs."""
+    return Focus(np.zeros(dimensions), np.ones(dimensions))
