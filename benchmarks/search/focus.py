@@ -1,16 +1,16 @@
 """Measures what `search.focus` saves: trainings until the front inside a range of parameters is found.
 
-    python -m benchmarks.search.focus --seeds 5
+    python -m benchmarks.search.focus --seeds 8
 
-replays `pareto` on a table without a focus, with a focus on the middle third of the parameters (on a logarithmic axis), and
-with a budget at the upper end of this range. It writes `focus.csv`, with the trainings after which the median seed has
-reached a share of the hypervolume inside the range. That is the hypervolume of `curves.py` over the budgets in the range;
-all networks of the table together have 1. Nothing is trained here.
+replays `pareto` on a table without a focus, with a focus on the middle third or sixth of the parameters (on a logarithmic
+axis), and with a budget at the upper end of this range. It writes `focus.csv`, with the trainings after which the median
+seed has reached a share of the hypervolume inside the range. That is the hypervolume of `curves.py` over the budgets in
+the range; all networks of the table together have 1. Nothing is trained here.
 """
 
 import argparse
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 
 import moocore
 import numpy as np
@@ -24,18 +24,18 @@ from benchmarks.search.replay import by_engine, rows_of
 from searchspace.table.space_table import SpaceTable
 from sweeps.search.pareto.focus import MARGIN
 
+WIDTHS = {"third": 1 / 3, "sixth": 1 / 6}
+"""Widths of the ranges, as shares of the logarithmic axis of parameters. Each range is in the middle of the axis."""
 SHARES = (0.9, 0.95, 0.99)
 """The shares of the hypervolume whose trainings are counted."""
 
 
 class Inside:
-    """The hypervolume over budgets in the middle third of the parameters."""
+    """The hypervolume over budgets in the middle of the parameters."""
 
-    def __init__(self, curves: Curves) -> None:
+    def __init__(self, curves: Curves, width: float) -> None:
         self.curves = curves
-        self.table = SpaceTable(curves.config.space, curves.config.scale)
-        """The exact costs of the table's space."""
-        self.low, self.high = 1 / 3, 2 / 3
+        self.low, self.high = 0.5 - width / 2, 0.5 + width / 2
         span = curves.high[0] - curves.low[0]
         self.params = tuple(
             float(np.exp(curves.low[0] + share * span)) for share in (self.low, self.high)
@@ -56,58 +56,63 @@ class Inside:
         return self._volume(keys) / self.whole
 
 
-def found(
-    inside: Inside, rows: NDArray[np.int64], seed: int, search: Mapping[str, object]
-) -> list[float]:
-    """Replays a search on the table's `rows`. Returns its share of the hypervolume after each training."""
-    keys: list[str] = []
-    shares = []
-    for _, key in by_engine(inside.curves, inside.table, rows, seed, search):
-        keys.append(key)
-        shares.append(inside.share(keys))
-    return shares
-
-
-def compare(name: str, seeds: int, trials: int) -> list[dict[str, object]]:
-    """Returns one row per search."""
+def compare(name: str, seeds: int, trials: int) -> Iterator[dict[str, object]]:
+    """Yields one row per range and search."""
     curves = Curves(name)
-    inside = Inside(curves)
-    rows = rows_of(curves, inside.table)
-    low, high = inside.params
-    within = rows[inside.table.costs["params"][rows] <= high]
-    common = {"sampler": "pareto", "trials": trials}
-    focus = {"params": {"low": low, "high": high}}
-    searches = {
-        "pareto": (rows, common),
-        "pareto with a budget": (within, common),
-        "pareto with a focus": (rows, common | {"focus": focus}),
-    }
-    found_rows = []
-    for contender, (allowed, search) in searches.items():
-        curves_of = [found(inside, allowed, seed, search) for seed in range(seeds)]
-        row: dict[str, object] = {"table": name, "low": round(low), "high": round(high)}
-        row |= {"contender": contender, "seeds": seeds, "budget_trainings": trials}
-        for share in SHARES:
-            counts = [
-                next((n for n, value in enumerate(each, 1) if value >= share), np.inf)
-                for each in curves_of
-            ]
-            row[f"trainings_to_{share:g}"] = float(np.median(counts))
-        row["at_end"] = round(float(np.median([each[-1] for each in curves_of])), 4)
-        found_rows.append(row)
-        print(", ".join(f"{key} {value}" for key, value in row.items()), flush=True)
-    return found_rows
+    table = SpaceTable(curves.config.space, curves.config.scale)
+    rows = rows_of(curves, table)
+
+    def trained(allowed: NDArray[np.int64], **search: object) -> list[list[str]]:
+        search = {"sampler": "pareto", "trials": trials, **search}
+        return [
+            [key for _, key in by_engine(curves, table, allowed, seed, search)]
+            for seed in range(seeds)
+        ]
+
+    everywhere = trained(rows)
+    for width, share in WIDTHS.items():
+        inside = Inside(curves, share)
+        low, high = inside.params
+        found = {
+            "pareto": everywhere,
+            "pareto with a budget": trained(rows[table.costs["params"][rows] <= high]),
+            "pareto with a focus": trained(rows, focus={"params": {"low": low, "high": high}}),
+        }
+        for contender, replays in found.items():
+            row = {"table": name, "range": width, "low": round(low), "high": round(high)}
+            yield row | {"contender": contender, **summary(inside, replays)}
+
+
+def summary(inside: Inside, replays: Sequence[Sequence[str]]) -> dict[str, object]:
+    """Returns medians over replays, which are lists of keys in the order of training."""
+    curves = np.array(
+        [[inside.share(list(keys[: n + 1])) for n in range(len(keys))] for keys in replays]
+    )
+    found: dict[str, object] = {"seeds": len(curves), "trainings": curves.shape[1]}
+    for share in SHARES:
+        reached = [
+            int(np.argmax(own >= share)) + 1 if own[-1] >= share else np.inf for own in curves
+        ]
+        found[f"trainings_to_{share:g}"] = float(np.median(reached))
+    for at in (12, 24):
+        found[f"mean_after_{at}"] = round(float(curves[:, at - 1].mean()), 4)
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=5, help="number of seeds")
+    parser.add_argument("--seeds", type=int, default=8, help="number of seeds")
     parser.add_argument("--tables", nargs="*", default=["edsr-imdn-x4"], help="names of the tables")
-    parser.add_argument("--trials", type=int, default=50, help="number of trainings")
+    parser.add_argument("--trials", type=int, default=40, help="number of trainings")
     given = parser.parse_args()
     torch.set_num_threads(1)
+    rows: list[dict[str, object]] = []
     with threadpool_limits(1, user_api="blas"):
-        rows = [row for name in given.tables for row in compare(name, given.seeds, given.trials)]
+        for row in (
+            row for name in given.tables for row in compare(name, given.seeds, given.trials)
+        ):
+            print(", ".join(f"{key} {value}" for key, value in row.items()), flush=True)
+            rows.append(row)
     with own_at("focus.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()

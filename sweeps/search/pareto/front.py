@@ -7,7 +7,7 @@ import numpy as np
 
 from sweeps.search.pareto.expected_improvement import Budgets
 from sweeps.search.pareto.focus import Focus, everything
-from sweeps.search.pareto.surrogate import Floats, Ints
+from sweeps.search.pareto.surrogate import Floats, Ints, Surrogate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +20,16 @@ class Front:
     """(M, objectives): the scores. For a trial that is running, they are predictions."""
     floors: list[float]
     """For each objective, the score that a configuration must exceed to have any value."""
+
+
+@dataclass(frozen=True)
+class Belief:
+    """The fitted models, and the front and the budgets that they give, at one moment."""
+
+    models: Sequence[Surrogate]
+    """One fitted model per objective."""
+    front: Front
+    budgets: Budgets
 
 
 def budgets_of(front: Front, tops: Sequence[float], focus: Focus | None = None) -> Budgets:

@@ -8,7 +8,6 @@ costs and knobs differ widely, so that the model can learn from them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Generic
 
@@ -18,8 +17,8 @@ from threadpoolctl import ThreadpoolController
 
 from sweeps.search.pareto.candidates import Candidates, Item
 from sweeps.search.pareto.climbing import Rated, climbed
-from sweeps.search.pareto.expected_improvement import Budgets, Gap
-from sweeps.search.pareto.front import Front, budgets_of, non_dominated
+from sweeps.search.pareto.expected_improvement import Gap
+from sweeps.search.pareto.front import Belief, Front, budgets_of, non_dominated
 from sweeps.search.pareto.surrogate import Floats, Ints, Surrogate
 from sweeps.search.pareto.trials import MAX_OBSERVED, Earlier, Known, Trials
 
@@ -36,16 +35,6 @@ below the PSNR of bicubic then count too."""
 _ONE_THREAD = ThreadpoolController()
 """Limits BLAS to one thread. Small matrices are slower on several threads, especially while training runs use all
 cores."""
-
-
-@dataclass(frozen=True)
-class Belief:
-    """The fitted models, and the front and the budgets that they give, at one moment."""
-
-    models: Sequence[Surrogate]
-    """One fitted model per objective."""
-    front: Front
-    budgets: Budgets
 
 
 class ParetoSearch(Generic[Item]):
@@ -157,6 +146,19 @@ class ParetoSearch(Generic[Item]):
         with _ONE_THREAD.limit(limits=1, user_api="blas"):
             return self._ask(number)
 
+    def rate(self) -> tuple[Rated, Belief] | None:
+        """Returns what is expected of untried configurations, or None if all feasible ones were tried. Changes nothing.
+
+        At least one result must be known. In a large space, the configurations are those that a suggestion compares.
+        """
+        random = np.random.default_rng([self.seed, len(self.known)])
+        left = self._untried(random)
+        if not len(left):
+            return None
+        with _ONE_THREAD.limit(limits=1, user_api="blas"):
+            belief = self._belief()
+            return self._compared(left, belief, random), belief
+
     def _ask(self, number: int) -> Item | None:
         random = np.random.default_rng([self.seed, number])
         left = self._untried(random)
@@ -178,17 +180,15 @@ class ParetoSearch(Generic[Item]):
         tried = np.zeros(len(self.candidates), np.bool_)
         tried[list(self.known)] = True
         feasible = self.candidates.feasible
-        left = feasible[~tried[feasible]]
-        useful = left[self._reach[left]]
-        return useful if len(useful) else left
+        return feasible[~tried[feasible]]
 
     @cached_property
     def _reach(self) -> NDArray[np.bool_]:
-        """(rows,): whether each row is cheap enough to add to the hypervolume that counts."""
-        reach = np.ones(len(self.candidates), np.bool_)
+        """(rows,): whether each feasible row is cheap enough for the focus to add to the hypervolume."""
+        reach = np.zeros(len(self.candidates), np.bool_)
         focus, feasible = self.candidates.focus, self.candidates.feasible
-        if focus is not None:
-            reach[feasible] = focus.reaches(self.candidates.costs(feasible))
+        assert focus is not None
+        reach[feasible] = focus.reaches(self.candidates.costs(feasible))
         return reach
 
     def _in_focus(self, rows: Ints) -> Ints:
@@ -201,10 +201,9 @@ class ParetoSearch(Generic[Item]):
 
         The first configuration of a search has medium costs. Each later one is chosen from a random half of the untried
         configurations, but from at most MAX_CANDIDATES. It is the one whose features are the farthest from the tried
-        ones. The random choice makes searches with different seeds differ.
+        ones. The random choice makes searches with different seeds differ. A focus has
+        no effect here, because the model learns more from configurations that are far apart.
         """
-        inside = self._in_focus(left)
-        left = inside if len(inside) else left
         if not self.known:
             total = self.candidates.costs(left).sum(1)
             place = random.uniform(0.35, 0.65)
@@ -236,7 +235,12 @@ class ParetoSearch(Generic[Item]):
         return Belief(models, front, budgets_of(front, tops, self.candidates.focus))
 
     def _compared(self, left: Ints, belief: Belief, random: np.random.Generator) -> Rated:
-        """Returns the untried rows that were compared, with their ratings. `left` holds all untried rows."""
+        """Returns the untried rows that were compared, with their ratings. `left` holds all untried rows.
+
+        Rows that cost too much for the focus are compared only if no others are left.
+        """
+        useful = left[self._reach[left]] if self.candidates.focus is not None else left
+        left = useful if len(useful) else left
 
         def rate(rows: Ints) -> Rated:
             return rows, *self._gains(rows, belief)

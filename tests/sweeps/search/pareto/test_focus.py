@@ -88,21 +88,19 @@ def test_a_second_uncertain_objective_counts_everywhere() -> None:
     assert min(lower.volume, upper.volume) > 0.1 * whole.volume
 
 
-def test_the_first_suggestions_lie_in_the_focus_and_nothing_beyond_it_is_suggested() -> None:
-    params = costs_of("params", train(search(PARAMS), 12))
-    assert all(1_500 <= each <= 4_000 for each in params[:4])
-    assert max(params) <= 4_000
-    without = costs_of("params", train(search({}), 12))
-    assert max(without) > 10_000
-    inside = [sum(1_500 <= each <= 4_000 for each in found) for found in (params, without)]
+def test_after_the_first_suggestions_nothing_beyond_the_focus_is_trained() -> None:
+    told, without = (costs_of("params", train(search(focus), 16)) for focus in (PARAMS, {}))
+    assert told[:4] == without[:4]  # far apart, so that the model learns
+    assert max(told[4:]) <= 4_000 < max(without[4:])
+    inside = [sum(1_500 <= each <= 4_000 for each in found[4:]) for found in (told, without)]
     assert inside[0] > inside[1]
 
 
 def test_all_others_are_suggested_once_all_that_can_help_are_tried() -> None:
     searched = search({"params": (800.0, 1_300.0)})
     suggested = costs_of("params", train(searched, 36))
-    helpful = [each for each in table().costs["params"].tolist() if each <= 1_300]
-    assert sorted(suggested[: len(helpful)]) == sorted(helpful)
+    helpful = {each for each in table().costs["params"].tolist() if each <= 1_300}
+    assert set(suggested[: 4 + len(helpful)]) >= helpful
     assert len(set(suggested)) == len(table())
     assert searched.gain == 0
     assert searched.ask(36) is None
@@ -111,16 +109,14 @@ def test_all_others_are_suggested_once_all_that_can_help_are_tried() -> None:
 def test_a_cost_that_is_no_objective_can_be_focused_on() -> None:
     searched = search({"activations": (8e6, 2e7)}, minimized=["params"])
     assert searched.candidates.costs(np.array([0, 1])).shape == (2, 2)
-    activations = costs_of("activations", train(searched, 8))
-    assert max(activations) <= 2e7
-    assert min(activations[:4]) >= 8e6
+    activations = costs_of("activations", train(searched, 10))
+    assert max(activations[4:]) <= 2e7
 
 
 def test_a_range_that_holds_a_single_network_has_a_gain() -> None:
     largest = int(table().costs["params"].max())
     searched = search({"params": (largest - 1.0, 1e9)})
-    assert costs_of("params", train(searched, 1)) == [largest]
-    train(searched, 5, first=1)
+    train(searched, 8)
     assert 0 < searched.gain < 1
 
 
