@@ -1,7 +1,7 @@
 """The command `select`: chooses variants for deployment and explains the choice."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import click
 
@@ -24,6 +24,7 @@ from searchspace.errors import UserError
 from searchspace.predicted import PREDICTED_LATENCY
 from searchspace.quantity import parse_milliseconds, parse_quantity
 from srsweep.errors import say
+from srsweep.more_training import words_on_prospects
 from srsweep.options import DATABASE, locate, parts, positive, print_table, tabular
 from sweeps.measure.latency_objective import LATENCY
 
@@ -98,6 +99,7 @@ def select(  # noqa: PLR0913 - one parameter an option
     different seeds, the network counts once, with the mean of its scores. Variants whose scores differ
     by less than the spread between seeds are tied, and the cheapest of the tied variants is chosen.
     A sweep file may set a minimum quality (a gate). Variants below the gate of their sweep are left out.
+    For one sweep with 12 trained networks or more, the command also estimates what more training would bring.
 
     \b
     srsweep select NAME --max-params 150k --max-multadds 10G
@@ -141,6 +143,14 @@ def select(  # noqa: PLR0913 - one parameter an option
     if below := len(every) - len(frame):
         rules = "; ".join(f"{name}: {words_of(of)}" for name, of in gates.items() if of)
         say(f"{below} of {count_of(len(every))} are below the gate of their sweep ({rules}).")
+    _say_prospects(url, sweeps)
+
+
+def _say_prospects(url: str, sweeps: Sequence[str]) -> None:
+    """Says last, because it takes seconds, what more training would bring. Says nothing about several sweeps."""
+    told = words_on_prospects(url, sweeps[0]) if len(sweeps) == 1 else ""
+    if told:
+        say(told)
 
 
 def _limit(text: str) -> tuple[str, float]:
