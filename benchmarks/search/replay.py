@@ -76,10 +76,12 @@ def by_engine(
     search: Mapping[str, object],
     *,
     sampler: Callable[..., BaseSampler] | None = None,
+    gains: list[float] | None = None,
 ) -> Replay:
     """Replays a sweep with the search settings `search`, one segment after another.
 
-    If `sampler` is given, this sampler of Optuna replaces the sampler in the settings.
+    If `sampler` is given, this sampler of Optuna replaces the sampler in the settings. If `gains` is given, the expected
+    gain of each suggestion is appended to it.
     """
     config = curves.with_search(**search).model_copy(update={"seed": seed})
     sweep = Sweep(config, NoStore(curves.bicubic), holder="replay")  # type: ignore[arg-type]
@@ -94,6 +96,8 @@ def by_engine(
     reached: dict[int, int] = {}
     while (segment := sweep.next_segment()) is not None:
         key = sweep.trials[segment.number].architecture.key
+        if gains is not None and segment.number not in reached:
+            gains.append(chosen.gain)
         spent += segment.until_step - reached.get(segment.number, 0)
         reached[segment.number] = segment.until_step
         for record in _replayed(curves.entries[key], segment):

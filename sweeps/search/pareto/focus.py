@@ -31,13 +31,11 @@ class Focus:
 
     def reaches(self, costs: Floats) -> NDArray[np.bool_]:
         """Returns (N,) whether configurations with `costs` (N, D) fit in some budget of the focus."""
-        reached: NDArray[np.bool_] = (costs <= self.high + 1e-9).all(1)
-        return reached
+        return np.asarray((costs <= self.high + 1e-9).all(1), np.bool_)
 
     def holds(self, costs: Floats) -> NDArray[np.bool_]:
         """Returns (N,) whether all `costs` (N, D) lie in their ranges."""
-        held: NDArray[np.bool_] = (costs >= self.low - 1e-9).all(1)
-        return held & self.reaches(costs)
+        return np.asarray((costs >= self.low - 1e-9).all(1) & self.reaches(costs), np.bool_)
 
     def of(self, axis: int) -> tuple[float, float, float]:
         """Returns both ends of the range on an axis, and the largest budget that counts."""

@@ -1,0 +1,70 @@
+"""Compares the gains that `pareto` expects of its suggestions with the gains that they bring.
+
+    python -m benchmarks.search.gains --seeds 4
+
+replays `pareto` on tables and writes `gains.csv`: for some stretches of trainings, the mean expected and the mean real
+growth of the hypervolume, in percent of the hypervolume before the training. `srsweep select` shows such an expected gain.
+Nothing is trained here.
+"""
+
+import argparse
+import csv
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from threadpoolctl import threadpool_limits
+
+from benchmarks.folders import own_at
+from benchmarks.search.curves import TABLES, Curves
+from benchmarks.search.replay import by_engine, rows_of
+from searchspace.table.space_table import SpaceTable
+
+STRETCHES = ((12, 18), (18, 24), (24, 36), (36, 48))
+"""The first training and the one after the last, counted from 0."""
+
+
+def compare(name: str, seeds: int) -> Iterator[dict[str, object]]:
+    """Yields one row per stretch."""
+    curves = Curves(name)
+    table = SpaceTable(curves.config.space, curves.config.scale)
+    rows, begin, trials = rows_of(curves, table), STRETCHES[0][0], STRETCHES[-1][1]
+    expected, real = np.zeros((seeds, trials)), np.zeros((seeds, trials))
+    for seed in range(seeds):
+        gains: list[float] = []
+        search = {"sampler": "pareto", "trials": trials}
+        keys = [key for _, key in by_engine(curves, table, rows, seed, search, gains=gains)]
+        volumes = np.array([curves.hypervolume(keys[:n]) for n in range(begin, trials + 1)])
+        expected[seed] = gains
+        real[seed, begin:] = volumes[1:] / volumes[:-1] - 1
+    for first, last in STRETCHES:
+        row: dict[str, object] = {"table": name, "seeds": seeds, "first": first + 1, "last": last}
+        row["expected_percent"] = round(100 * float(expected[:, first:last].mean()), 3)
+        row["real_percent"] = round(100 * float(real[:, first:last].mean()), 3)
+        yield row
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=4, help="number of seeds")
+    parser.add_argument(
+        "--tables",
+        nargs="*",
+        default=sorted(path.stem for path in TABLES.glob("*.csv")),
+        help="names of the tables (default: all)",
+    )
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    rows: list[dict[str, object]] = []
+    with threadpool_limits(1, user_api="blas"):
+        for row in (row for name in given.tables for row in compare(name, given.seeds)):
+            print(", ".join(f"{key} {value}" for key, value in row.items()), flush=True)
+            rows.append(row)
+    with own_at("gains.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()
