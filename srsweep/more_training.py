@@ -10,29 +10,37 @@ from searchspace.errors import UserError
 from searchspace.quantity import format_duration, format_quantity
 
 ENOUGH = 12
-"""The least number of complete trials from which an estimate is made."""
+"""The least number of complete networks from which an estimate is made."""
+
+NONE = "More training: no estimate, because"
+
+
+def has_enough(url: str, sweep: str) -> bool:
+    """Returns whether enough networks of a sweep are complete for an estimate."""
+    trials = load_trials(url, [sweep])
+    complete = trials[trials["state"] == "complete"]
+    return len(complete) >= ENOUGH and complete["architecture"].nunique() >= ENOUGH
 
 
 def words_on_prospects(url: str, sweep: str) -> str:
-    """Returns one or two sentences about what the next training of a sweep is expected to bring.
-
-    The result is empty if the sweep has too few results, or if there is no model for its objectives or settings.
+    """Returns two sentences about what the next training of a sweep is expected to bring, or one with the reason why
+    there is no estimate.
     """
-    if (load_trials(url, [sweep])["state"] == "complete").sum() < ENOUGH:
-        return ""
-    # Imported here, because PyTorch takes seconds, which a sweep with few results should not cost.
+    if not has_enough(url, sweep):
+        return f"{NONE} fewer than {ENOUGH} networks are complete."
+    # Imported here, because PyTorch takes seconds, which other uses of `select` should not cost.
     from srsweep.choice import stored_config
     from sweeps.engine.prospects import prospects
 
     try:
         config = stored_config(url, sweep)
-    except UserError:
-        return ""  # another version of srsweep stored settings that this one does not know
+    except UserError as error:
+        return f"{NONE} the stored settings cannot be read: {error}"
     row = load_sweeps(url, [sweep]).iloc[0]
     facts = {str(name): str(value) for name, value in row.items() if not pd.isna(value)}
     found = prospects(config, load_rows(url, sweep), facts)
     if isinstance(found, str):
-        return f"More training: no estimate, because {found}." if found else ""
+        return f"{NONE} {found}."
     best, noun = found.best, heading(found.best.cost)
     low, high = (value_of(found.learnt, score) for score in best.scores)
     least, largest = (format_quantity(end) for end in best.promising)

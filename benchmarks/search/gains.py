@@ -3,7 +3,7 @@
     python -m benchmarks.search.gains --seeds 4
 
 replays `pareto` on tables and writes `gains.csv`: for some stretches of trainings, the mean expected and the mean real
-growth of the hypervolume, in percent of the hypervolume before the training. `srsweep select` shows such an expected gain.
+growth of the hypervolume, in percent of the hypervolume before the training. `srsweep select --more` shows such an expected gain.
 Nothing is trained here.
 """
 

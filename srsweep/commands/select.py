@@ -24,7 +24,7 @@ from searchspace.errors import UserError
 from searchspace.predicted import PREDICTED_LATENCY
 from searchspace.quantity import parse_milliseconds, parse_quantity
 from srsweep.errors import say
-from srsweep.more_training import words_on_prospects
+from srsweep.more_training import has_enough, words_on_prospects
 from srsweep.options import DATABASE, locate, parts, positive, print_table, tabular
 from sweeps.measure.latency_objective import LATENCY
 
@@ -77,6 +77,11 @@ from sweeps.measure.latency_objective import LATENCY
     show_default=True,
     help="Quality to maximize. Only trials that were exported to INT8 have psnr_y_int8.",
 )
+@click.option(
+    "--more",
+    is_flag=True,
+    help="Also estimate what more training of the sweep would bring, and where. Takes seconds.",
+)
 @DATABASE
 @tabular
 def select(  # noqa: PLR0913 - one parameter an option
@@ -90,6 +95,7 @@ def select(  # noqa: PLR0913 - one parameter an option
     knee: bool,
     weights: str | None,
     quality: str,
+    more: bool,
     db: str | None,
     form: Format | None,
 ) -> None:
@@ -99,7 +105,6 @@ def select(  # noqa: PLR0913 - one parameter an option
     different seeds, the network counts once, with the mean of its scores. Variants whose scores differ
     by less than the spread between seeds are tied, and the cheapest of the tied variants is chosen.
     A sweep file may set a minimum quality (a gate). Variants below the gate of their sweep are left out.
-    For one sweep with 12 trained networks or more, the command also estimates what more training would bring.
 
     \b
     srsweep select NAME --max-params 150k --max-multadds 10G
@@ -108,6 +113,7 @@ def select(  # noqa: PLR0913 - one parameter an option
     srsweep select NAME --quality psnr_y_int8 --max "latency int8=30ms"
     """
     sweeps, url = locate(names, db)
+    _check_more(more, sweeps, form)
     allowed = dict(map(_limit, limits))
     allowed |= {
         cost: positive(f"--max-{cost}", text, parse_quantity)
@@ -143,14 +149,24 @@ def select(  # noqa: PLR0913 - one parameter an option
     if below := len(every) - len(frame):
         rules = "; ".join(f"{name}: {words_of(of)}" for name, of in gates.items() if of)
         say(f"{below} of {count_of(len(every))} are below the gate of their sweep ({rules}).")
-    _say_prospects(url, sweeps)
+    _say_prospects(url, sweeps, more=more)
 
 
-def _say_prospects(url: str, sweeps: Sequence[str]) -> None:
-    """Says last, because it takes seconds, what more training would bring. Says nothing about several sweeps."""
-    told = words_on_prospects(url, sweeps[0]) if len(sweeps) == 1 else ""
-    if told:
-        say(told)
+def _check_more(more: bool, sweeps: Sequence[str], form: Format | None) -> None:
+    if more and len(sweeps) > 1:
+        raise UserError(
+            f"--more: needs one sweep, because each has a model of its own, got {len(sweeps)}"
+        )
+    if more and form is not None:
+        raise UserError(f"--more: adds sentences to the table, so it cannot be used with --{form}")
+
+
+def _say_prospects(url: str, sweeps: Sequence[str], *, more: bool) -> None:
+    """Says with `more` what more training would bring, and otherwise how to ask for it if enough is known."""
+    if more:
+        say(words_on_prospects(url, sweeps[0]))
+    elif len(sweeps) == 1 and has_enough(url, sweeps[0]):
+        say(f"More training: `srsweep select {sweeps[0]} --more` estimates what it would bring.")
 
 
 def _limit(text: str) -> tuple[str, float]:

@@ -16,8 +16,6 @@ from sweeps.search.pareto.outlook import Outlook, outlook
 from sweeps.search.pareto.sampler import Pareto
 from sweeps.search.sampler import KNOWN
 
-ENOUGH = 12
-"""The least number of networks trained in full from which an estimate is made."""
 LARGEST_SPACE = 2_000_000
 """The largest number of knob combinations of a space whose costs are counted for an estimate. It takes seconds."""
 ALIKE = 5
@@ -42,21 +40,19 @@ def prospects(
 ) -> Prospects | str:
     """Returns what more training of a sweep is expected to bring, from its stored trials `rows` and its `facts`.
 
-    The model is that of `sampler: pareto`, whichever sampler the sweep has. Returns a reason if there is no estimate,
-    which is empty if the sweep has too few results or objectives for which the model is not made.
+    The model is that of `sampler: pareto`, whichever sampler the sweep has. At least one network must be complete. Returns
+    the reason, as a clause, if there is no estimate.
     """
     search = config.search.model_copy(update={"sampler": "pareto"})
     config = config.model_copy(update={"search": search})
     if Pareto.faults(config.space, config.objectives):
-        return ""
+        return f"pareto has no model for the objectives {', '.join(config.objectives)}"
     try:
         trials = [Trial.restored(row, config) for row in rows]
-    except UserError:
-        return ""  # a version of srsweep with other knobs stored a trial
+    except UserError as error:
+        return f"a trial is from another version of srsweep ({error})"
     repeats = grouped(trials, config).values()
     ended = [each for each in repeats if each.first.state == "complete"]
-    if len(ended) < ENOUGH:
-        return ""
     if config.space.num_spellings > LARGEST_SPACE:
         return f"the space has more than {LARGEST_SPACE:,} combinations of knobs"
     sampler = _taught(config, repeats, facts)

@@ -15,7 +15,7 @@ from sweeps.engine.sweep import Sweep
 from sweeps.records import Evaluation, Measurement, Outcome
 from sweeps.store.store import Store
 from sweeps.train.segment import Segment
-from tests.srsweep.calls import succeed
+from tests.srsweep.calls import mistake, succeed
 from tests.sweeps.sweeps_for_tests import small_config, start
 
 SECONDS_PER_CHANNEL = 100.0
@@ -89,7 +89,7 @@ def test_the_estimate_is_about_the_network_that_the_sweep_would_train_next(
 
 
 def test_select_says_what_more_training_is_worth_and_where(twelve: SweepConfig) -> None:
-    lines = succeed("select", "tiny", "--db", twelve.storage).stdout.splitlines()
+    lines = succeed("select", "tiny", "--db", twelve.storage, "--more").stdout.splitlines()
     assert re.fullmatch(
         r"More training: the next network is expected to enlarge the hypervolume by \S+ % in \d+ min, which is \S+ % per "
         r"hour of training\.",
@@ -100,12 +100,22 @@ def test_select_says_what_more_training_is_worth_and_where(twelve: SweepConfig) 
         r"\(\S+ parameters, predicted PSNR \S+ dB to \S+ dB\), and expects similar gains from \S+ to \S+ parameters\.",
         lines[-1],
     )
-    assert "More training" not in succeed("select", "tiny", "--db", twelve.storage, "--csv").stdout
+    (hint,) = succeed("select", "tiny", "--db", twelve.storage).stdout.splitlines()[-1:]
+    assert hint == "More training: `srsweep select tiny --more` estimates what it would bring."
 
 
-def test_nothing_is_said_after_few_trainings(tmp_path: Path) -> None:
+def test_more_is_about_one_sweep_in_sentences(twelve: SweepConfig) -> None:
+    told = mistake("select", "tiny", "tiny", "--db", twelve.storage, "--more")
+    assert "--more: needs one sweep, because each has a model of its own, got 2" in told
+    told = mistake("select", "tiny", "--db", twelve.storage, "--more", "--csv")
+    assert "--more: adds sentences to the table, so it cannot be used with --csv" in told
+
+
+def test_a_sweep_with_few_trainings_has_a_reason_instead_of_an_estimate(tmp_path: Path) -> None:
     config = swept(tmp_path, 11)
-    assert found(config) == words_on_prospects(config.storage, "tiny") == ""
+    assert words_on_prospects(config.storage, "tiny") == (
+        "More training: no estimate, because fewer than 12 networks are complete."
+    )
 
 
 def test_an_exhausted_space_has_a_reason_instead_of_an_estimate(tmp_path: Path) -> None:
@@ -123,3 +133,8 @@ def test_gains_are_those_in_the_focus(tmp_path: Path) -> None:
     assert found(config.model_copy(update={"search": cheapest})) == (
         "no untried network is expected to enlarge the hypervolume"
     )
+
+
+def test_objectives_without_a_model_are_a_reason(twelve: SweepConfig) -> None:
+    timed = twelve.model_copy(update={"objectives": {"psnr_y": "maximize", "latency": "minimize"}})
+    assert found(timed) == "pareto has no model for the objectives psnr_y, latency"

@@ -104,3 +104,12 @@ def test_pareto_with_halving_and_seeds_suggests_the_same_however_often_it_is_kil
         rungs.setdefault(number, []).append(until_step)
     # Some networks stay paused, and the others are trained in full with both seeds.
     assert {tuple(of) for of in rungs.values()} == {(1,), (1, 2, 4), (4,)}
+
+
+def test_a_focus_may_be_added_when_a_sweep_resumes(tmp_path: Path) -> None:
+    run(sweep_of(tmp_path, trials=5, halving=None), trained)
+    focused = sweep_of(tmp_path, trials=8, halving=None, focus={"params": "900..2000"})
+    trials = run(focused, trained).trials
+    assert [trial.state for trial in trials.values()] == ["complete"] * 8
+    params = [trial.values(focused)["params"] for trial in trials.values()]
+    assert max(params[:5]) > 2_000 >= max(params[5:])  # the eighth would have 3,524
