@@ -95,10 +95,10 @@ def test_pareto_with_halving_and_seeds_suggests_the_same_however_often_it_is_kil
     tmp_path: Path,
 ) -> None:
     undisturbed = suggestions(sweep_of(tmp_path / "a", seeds=2, trials=9), lambda place: False)
-    killed = suggestions(sweep_of(tmp_path / "b", seeds=2, trials=9), lambda place: place % 5 == 0)
+    killed = suggestions(sweep_of(tmp_path / "b", seeds=2, trials=9), lambda place: place % 6 == 0)
     assert killed == undisturbed
     # The driver died in a new network, in promoted ones at both rungs, and in a second seed.
-    assert {(each[3], each[4]) for each in undisturbed[::5]} == {(0, 1), (0, 2), (0, 4), (1, 4)}
+    assert {(each[3], each[4]) for each in undisturbed[::6]} == {(0, 1), (0, 2), (0, 4), (1, 4)}
     rungs: dict[int, list[int]] = {}
     for number, _, _, _, until_step, _ in undisturbed:
         rungs.setdefault(number, []).append(until_step)
