@@ -191,7 +191,7 @@ def table(rows: list[dict[str, str]]) -> str:
 
 def _cell(row: dict[str, str], failures: list[str]) -> str:
     if row["failed"]:
-        reason = row["failed"].replace("|", "/")
+        reason = row["failed"].replace("|", "/").rpartition("ExportFailed: export: ")[2]
         if reason not in failures:
             failures.append(reason)
         return f"failed ({failures.index(reason) + 1})"
