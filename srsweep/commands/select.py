@@ -23,6 +23,7 @@ from analysis.tables import Format
 from searchspace.errors import UserError
 from searchspace.predicted import PREDICTED_LATENCY
 from searchspace.quantity import parse_milliseconds, parse_quantity
+from srsweep.advice import advised
 from srsweep.errors import say
 from srsweep.more_training import has_enough, words_on_prospects
 from srsweep.options import DATABASE, locate, parts, positive, print_table, tabular
@@ -166,7 +167,8 @@ def _say_prospects(url: str, sweeps: Sequence[str], *, more: bool) -> None:
     if more:
         say(words_on_prospects(url, sweeps[0]))
     elif len(sweeps) == 1 and has_enough(url, sweeps[0]):
-        say(f"More training: `srsweep select {sweeps[0]} --more` estimates what it would bring.")
+        asked = advised("select", sweeps[0], "--more", storage=url)
+        say(f"More training: `{asked}` estimates what it would bring.")
 
 
 def _limit(text: str) -> tuple[str, float]:
