@@ -17,6 +17,7 @@ from searchspace.space import feasible
 from searchspace.table.knob_functions import Ints, TableTooLarge
 from searchspace.table.space_table import ADDITIVE, MAX_SPELLINGS, SpaceTable
 from sweeps.config.sweep_config import ConfigError, SweepConfig
+from sweeps.search.pareto.focus import rows_within
 from sweeps.search.sampler import sampler_class
 
 FEW = 500
@@ -58,7 +59,7 @@ def check_feasible(config: SweepConfig, *, sample: bool = False) -> Found:
     if table is not None:
         rows = table.feasible(config.limits).nonzero()[0]
         if len(rows):
-            _check_focus(config, table)
+            _in_focus(config, table, rows)
             return Found(example=table.architecture(int(rows[0])), table=table, rows=rows)
         # The costs in the table are exact, so a further search is useless. The message gives the lowest costs.
         least = {name: of_all.min().item() for name, of_all in table.costs.items() if len(table)}
@@ -78,25 +79,10 @@ def check_feasible(config: SweepConfig, *, sample: bool = False) -> Found:
     raise ConfigError(_nothing(config, smallest, None if whole else looked))
 
 
-def _check_focus(config: SweepConfig, table: SpaceTable) -> None:
-    """Raises ConfigError if no feasible architecture lies in the ranges of `search.focus`."""
-    if not config.search.focus:
-        return
-    # Imported here, because only such a sweep needs SciPy so early.
-    from sweeps.search.pareto.architectures import Architectures
-
-    candidates = Architectures(
-        config.space,
-        constraints=config.limits,
-        scale=config.scale,
-        minimized=[],
-        seed=config.seed,
-        table=table,
-        rates=config.rates,
-        focus=config.search.ranges,
-    )
+def _in_focus(config: SweepConfig, table: SpaceTable, rows: Ints) -> Ints:
+    """Returns those of the feasible `rows` that lie in the ranges of `search.focus`. Raises ConfigError if none does."""
     try:
-        _ = candidates.focus
+        return rows_within(table, rows, config.search.ranges)
     except UserError as error:
         raise ConfigError(f"metadata.sweep.{error}") from None
 
@@ -112,11 +98,8 @@ def focus_words(config: SweepConfig, found: Found) -> dict[str, str]:
     ]
     if found.table is None:
         return {"focus": "; ".join(words)}
-    inside = np.ones(len(found.rows), np.bool_)
-    for name, (low, high) in ranges.items():
-        counted = found.table.costs[name][found.rows]
-        inside &= (counted >= low) & (counted <= high)
-    return {"focus": f"{'; '.join(words)}: {inside.mean():.1%} of the feasible networks"}
+    share = len(_in_focus(config, found.table, found.rows)) / len(found.rows)
+    return {"focus": f"{'; '.join(words)}: {share:.1%} of the feasible networks"}
 
 
 def space_table(config: SweepConfig, *, sample: bool = False) -> SpaceTable | None:

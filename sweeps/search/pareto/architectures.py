@@ -10,12 +10,11 @@ from searchspace.architecture import Architecture
 from searchspace.constraint import Constraint
 from searchspace.errors import UserError
 from searchspace.predicted import PREDICTED_LATENCY, Rates
-from searchspace.quantity import format_quantity
 from searchspace.space import Space
 from searchspace.table.space_table import ADDITIVE, SpaceTable
 from sweeps.search.pareto.candidates import Candidates
 from sweeps.search.pareto.encoding import Features
-from sweeps.search.pareto.focus import Focus, everything
+from sweeps.search.pareto.focus import Focus, everything, rows_within
 from sweeps.search.pareto.surrogate import Floats, Ints
 
 
@@ -79,22 +78,12 @@ class Architectures(Candidates[Architecture]):
         """
         if not self._ranges:
             return None
+        rows_within(self.table, self.feasible, self._ranges)
         whole = everything(len(self.minimized))
         low, high = whole.low, whole.high
-        inside = np.ones(len(self.feasible), np.bool_)
-        held = []
         for name, ends in self._ranges.items():
-            counted = self.table.costs[name][self.feasible]
-            inside &= (counted >= ends[0]) & (counted <= ends[1])
-            held.append(f"{name} {_words((counted.min().item(), counted.max().item()))}")
             axis = self.minimized.index(name)
             low[axis], high[axis] = np.clip(self.encoded.scaled(name, np.array(ends)), 0, 1)
-        if not inside.any():
-            wanted = " and ".join(f"{name} {_words(ends)}" for name, ends in self._ranges.items())
-            raise UserError(
-                f"search.focus: must hold an architecture within the budget, but none has {wanted}; they have "
-                f"{' and '.join(held)}"
-            )
         return Focus(low, high)
 
     @property
@@ -122,7 +111,3 @@ class Architectures(Candidates[Architecture]):
 
     def neighbours(self, row: int) -> list[int]:
         return self.table.neighbours(row)
-
-
-def _words(ends: tuple[float, float]) -> str:
-    return f"from {format_quantity(ends[0])} to {format_quantity(ends[1])}"

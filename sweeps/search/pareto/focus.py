@@ -6,10 +6,16 @@ it fits in all these budgets. The weighting of a hypervolume by what a person pr
 weight of 1 inside and 0 outside.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from searchspace.errors import UserError
+from searchspace.quantity import format_quantity
+from searchspace.table.knob_functions import Ints
+from searchspace.table.space_table import SpaceTable
 
 Floats = NDArray[np.float64]
 
@@ -46,3 +52,27 @@ class Focus:
 def everything(dimensions: int) -> Focus:
     """Returns the focus on all budgets of `dimensions` costs."""
     return Focus(np.zeros(dimensions), np.ones(dimensions))
+
+
+def rows_within(table: SpaceTable, rows: Ints, ranges: Mapping[str, tuple[float, float]]) -> Ints:
+    """Returns those of the feasible `rows` of a table whose costs lie in all `ranges`, which are given by the cost's name.
+
+    Raises UserError if there are none.
+    """
+    inside = np.ones(len(rows), np.bool_)
+    held = []
+    for name, (low, high) in ranges.items():
+        counted = table.costs[name][rows]
+        inside &= (counted >= low) & (counted <= high)
+        held.append(f"{name} {_words(counted.min().item(), counted.max().item())}")
+    if not inside.any():
+        wanted = " and ".join(f"{name} {_words(*ends)}" for name, ends in ranges.items())
+        raise UserError(
+            f"search.focus: must hold an architecture within the budget, but none has {wanted}; they have "
+            f"{' and '.join(held)}"
+        )
+    return rows[inside]
+
+
+def _words(low: float, high: float) -> str:
+    return f"from {format_quantity(low)} to {format_quantity(high)}"
