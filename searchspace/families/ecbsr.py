@@ -9,7 +9,6 @@ configs/ecbsr_x4_m4c16_prelu.yml, commit 450187c; the first code: src/model/ecbs
 from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -17,7 +16,7 @@ from searchspace.family import Family, PublicCode, Published
 from searchspace.spec import Search, Spec, one_of
 from searchspace.stages import Stages
 from searchspace.strategies.attention import ATTENTIONS, AttentionName
-from searchspace.strategies.branched import Kernel, at_centre
+from searchspace.strategies.branched import Kernel, identity
 from searchspace.strategies.colours import on_colours, take_colours_up_to_1
 from searchspace.strategies.reparam import COMMON, Ecb
 from searchspace.strategies.upsample import anchor
@@ -33,23 +32,20 @@ ACTIVATIONS: dict[str, Callable[[int], nn.Module]] = {
 class EcbIdentity(Ecb):
     """ECB with one more branch: its input, if C' = C. It starts as a plain convolution plus this branch."""
 
-    def _identity(self) -> Tensor | float:
-        if self.in_channels != self.out_channels:
-            return 0.0
-        some = self.weight
-        return at_centre(
-            torch.eye(len(some), dtype=some.dtype, device=some.device)[..., None, None]
-        )
+    def _with_input(self, weight: Tensor) -> Tensor:
+        """Returns the kernel `weight` with the branch of the input added."""
+        has_branch = self.in_channels == self.out_channels
+        return weight + identity(weight) if has_branch else weight
 
     def _kernel(self) -> Kernel:
         """Returns the sum of the kernels and of the biases of all branches."""
         weight, bias = super()._kernel()
-        return weight + self._identity(), bias
+        return self._with_input(weight), bias
 
     def start_from(self, weight: Tensor, bias: Tensor | None) -> None:
         """Changes the branches so that the block equals the convolution with `weight` and `bias`, plus its input."""
         if not weight.is_meta:
-            super().start_from(weight + self._identity(), bias)
+            super().start_from(self._with_input(weight), bias)
 
 
 CONVOLUTIONS: dict[str, Callable[..., nn.Module]] = {

@@ -84,6 +84,12 @@ def at_centre(weight: Tensor) -> Tensor:
     return F.pad(weight, (1, 1, 1, 1))
 
 
+def identity(weight: Tensor, groups: int = 1) -> Tensor:
+    """Returns the 3x3 kernel that returns its input, with the shape of `weight` (O, I / groups, 3, 3), for O = I."""
+    same = torch.eye(weight.shape[1], dtype=weight.dtype, device=weight.device)
+    return at_centre(same.repeat(groups, 1)[..., None, None])
+
+
 def summed(terms: Iterable[Tensor | None]) -> Tensor | None:
     """Returns the sum of all terms that are not None, or None if there are none."""
     total = None

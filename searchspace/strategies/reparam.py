@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from searchspace.layers import conv
 from searchspace.spec import Search, one_of
-from searchspace.strategies.branched import Branched, Kernel, at_centre
+from searchspace.strategies.branched import Branched, Kernel, at_centre, identity
 
 Filter = tuple[tuple[int, ...], ...]
 """The rows of a 3x3 filter."""
@@ -218,17 +218,13 @@ class Rrrb(Reparameterised):
 
     def _kernel(self) -> Kernel:
         """Returns the product of the three convolutions, with both skips."""
-        width = self.inner.shape[1]
-        same = torch.eye(width, dtype=self.inner.dtype, device=self.inner.device)
-        skips = same.repeat(self.groups, 1)[..., None, None]
-        inner = self.inner + at_centre(skips)
+        inner = self.inner + identity(self.inner, self.groups)
         # (g, o, m) x (g, m, i, 3, 3): reduce after the 3x3 convolution.
         reduce = self.by_group(self.reduce).flatten(2)
         reduced = torch.einsum("gom,gmiyx->goiyx", reduce, self.by_group(inner)).flatten(0, 1)
         weight = self.after_point(reduced, self.expand)
         if self.in_channels == self.out_channels:
-            identity = torch.eye(weight.shape[1], dtype=weight.dtype, device=weight.device)
-            weight = weight + at_centre(identity.repeat(self.groups, 1)[..., None, None])
+            weight = weight + identity(weight, self.groups)
         bias = self.bias
         if bias is not None:
             assert self.expand_bias is not None
