@@ -3,7 +3,7 @@
 import pandas as pd
 
 from analysis.choose.words import noun_of, value_of
-from analysis.read.frames import load_sweeps, load_trials
+from analysis.read.frames import load_sweeps
 from analysis.read.rows import load_rows
 from analysis.tables import heading
 from searchspace.errors import UserError
@@ -15,18 +15,19 @@ ENOUGH = 12
 NONE = "More training: no estimate, because"
 
 
-def has_enough(url: str, sweep: str) -> bool:
-    """Returns whether enough networks of a sweep are complete for an estimate."""
-    trials = load_trials(url, [sweep])
+def has_enough(trials: pd.DataFrame) -> bool:
+    """Returns whether enough networks of a sweep are complete for an estimate. `trials` are those of `load_trials`."""
     complete = trials[trials["state"] == "complete"]
     return len(complete) >= ENOUGH and complete["architecture"].nunique() >= ENOUGH
 
 
-def words_on_prospects(url: str, sweep: str) -> str:
-    """Returns two sentences about what the next training of a sweep is expected to bring, or one with the reason why
-    there is no estimate.
+def words_on_prospects(url: str, sweep: str, trials: pd.DataFrame) -> str:
+    """Returns two sentences about what the next training of a sweep is expected to bring.
+
+    `trials` are the trials of the sweep, as `load_trials` returns them. If there is no estimate, returns one sentence with
+    the reason.
     """
-    if not has_enough(url, sweep):
+    if not has_enough(trials):
         return f"{NONE} fewer than {ENOUGH} networks are complete."
     # Imported here, because PyTorch takes seconds, which other uses of `select` should not cost.
     from srsweep.choice import stored_config

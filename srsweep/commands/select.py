@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 
 import click
+import pandas as pd
 
 from analysis.choose.gates import load_gates, within_gates, words_of
 from analysis.choose.select import (
@@ -124,7 +125,8 @@ def select(  # noqa: PLR0913 - one parameter an option
     minimum = _minimum(min_psnr, quality)
     ranks = [positive("--tiers", t, _parser(tier_cost)) for t in parts(tier_limits)]
     shares = _shares(weights, quality)
-    every = variants(load_trials(url, sweeps), quality)
+    trials = load_trials(url, sweeps)
+    every = variants(trials, quality)
     gates = load_gates(url, sweeps)
     frame = within_gates(every, gates)
     chosen: list[Selection] = []
@@ -150,7 +152,7 @@ def select(  # noqa: PLR0913 - one parameter an option
     if below := len(every) - len(frame):
         rules = "; ".join(f"{name}: {words_of(of)}" for name, of in gates.items() if of)
         say(f"{below} of {count_of(len(every))} are below the gate of their sweep ({rules}).")
-    _say_prospects(url, sweeps, more=more)
+    _say_prospects(url, sweeps, trials, more=more)
 
 
 def _check_more(more: bool, sweeps: Sequence[str], form: Format | None) -> None:
@@ -162,11 +164,11 @@ def _check_more(more: bool, sweeps: Sequence[str], form: Format | None) -> None:
         raise UserError(f"--more: adds sentences to the table, so it cannot be used with --{form}")
 
 
-def _say_prospects(url: str, sweeps: Sequence[str], *, more: bool) -> None:
+def _say_prospects(url: str, sweeps: Sequence[str], trials: pd.DataFrame, *, more: bool) -> None:
     """Says with `more` what more training would bring, and otherwise how to ask for it if enough is known."""
     if more:
-        say(words_on_prospects(url, sweeps[0]))
-    elif len(sweeps) == 1 and has_enough(url, sweeps[0]):
+        say(words_on_prospects(url, sweeps[0], trials))
+    elif len(sweeps) == 1 and has_enough(trials):
         asked = advised("select", sweeps[0], "--more", storage=url)
         say(f"More training: `{asked}` estimates what it would bring.")
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sqlalchemy import make_url
 
+from analysis.read.frames import load_trials
 from srsweep.more_training import words_on_prospects
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engine.prospects import Prospects, prospects
@@ -113,7 +114,7 @@ def test_more_is_about_one_sweep_in_sentences(twelve: SweepConfig) -> None:
 
 def test_a_sweep_with_few_trainings_has_a_reason_instead_of_an_estimate(tmp_path: Path) -> None:
     config = swept(tmp_path, 11)
-    assert words_on_prospects(config.storage, "tiny") == (
+    assert words_on_prospects(config.storage, "tiny", load_trials(config.storage, ["tiny"])) == (
         "More training: no estimate, because fewer than 12 networks are complete."
     )
 
@@ -121,13 +122,13 @@ def test_a_sweep_with_few_trainings_has_a_reason_instead_of_an_estimate(tmp_path
 def test_an_exhausted_space_has_a_reason_instead_of_an_estimate(tmp_path: Path) -> None:
     config = swept(tmp_path, 16)
     assert found(config) == "every network within the budget was tried"
-    told = words_on_prospects(config.storage, "tiny")
+    told = words_on_prospects(config.storage, "tiny", load_trials(config.storage, ["tiny"]))
     assert told == "More training: no estimate, because every network within the budget was tried."
 
 
 def test_gains_are_those_in_the_focus(tmp_path: Path) -> None:
     config = swept(tmp_path, 12, params="1k..9k")
-    told = words_on_prospects(config.storage, "tiny")
+    told = words_on_prospects(config.storage, "tiny", load_trials(config.storage, ["tiny"]))
     assert "is expected to enlarge the hypervolume inside the focus by" in told
     cheapest = config.search.model_validate({"focus": {"params": "1..900"}})
     assert found(config.model_copy(update={"search": cheapest})) == (
