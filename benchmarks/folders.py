@@ -4,7 +4,9 @@ A benchmark writes into RUNS. `python -m benchmarks.adopt FILE` moves a file fro
 tracks. This module imports only the standard library, because some scripts run in environments without srsweep.
 """
 
+import csv
 import os
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -30,6 +32,23 @@ def own_at(name: str) -> Path:
     path = SEARCH_RUNS / name
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """Writes `rows`, at least one and all with the same keys, to a CSV file."""
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def shown(rows: Iterable[dict[str, object]]) -> list[dict[str, object]]:
+    """Prints each of the `rows` as soon as it is known, and returns them all."""
+    found = []
+    for row in rows:
+        print(", ".join(f"{key} {value}" for key, value in row.items()), flush=True)
+        found.append(row)
+    return found
 
 
 def unused(folder: Path, stem: str) -> Path:

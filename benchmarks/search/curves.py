@@ -17,6 +17,13 @@ from searchspace.constraint import Constraint
 from sweeps.config.sweep_config import SweepConfig, read_config
 
 TABLES = Path(__file__).parent / "tables"
+
+
+def table_names() -> list[str]:
+    """Returns the names of all recorded tables in alphabetical order."""
+    return sorted(path.stem for path in TABLES.glob("*.csv"))
+
+
 COSTS = ("params", "multadds")
 
 

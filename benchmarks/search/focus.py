@@ -9,7 +9,6 @@ the range; all networks of the table together have 1. Nothing is trained here.
 """
 
 import argparse
-import csv
 from collections.abc import Iterator, Sequence
 
 import moocore
@@ -18,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from benchmarks.folders import own_at
+from benchmarks.folders import own_at, shown, write_rows
 from benchmarks.search.curves import Curves
 from benchmarks.search.replay import by_engine, rows_of
 from searchspace.table.space_table import SpaceTable
@@ -106,17 +105,11 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=40, help="number of trainings")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    rows: list[dict[str, object]] = []
     with threadpool_limits(1, user_api="blas"):
-        for row in (
+        rows = shown(
             row for name in given.tables for row in compare(name, given.seeds, given.trials)
-        ):
-            print(", ".join(f"{key} {value}" for key, value in row.items()), flush=True)
-            rows.append(row)
-    with own_at("focus.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        )
+    write_rows(own_at("focus.csv"), rows)
 
 
 if __name__ == "__main__":

@@ -8,15 +8,14 @@ Nothing is trained here.
 """
 
 import argparse
-import csv
 from collections.abc import Iterator
 
 import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from benchmarks.folders import own_at
-from benchmarks.search.curves import TABLES, Curves
+from benchmarks.folders import own_at, shown, write_rows
+from benchmarks.search.curves import Curves, table_names
 from benchmarks.search.replay import by_engine, rows_of
 from searchspace.table.space_table import SpaceTable
 
@@ -50,20 +49,14 @@ def main() -> None:
     parser.add_argument(
         "--tables",
         nargs="*",
-        default=sorted(path.stem for path in TABLES.glob("*.csv")),
+        default=table_names(),
         help="names of the tables (default: all)",
     )
     given = parser.parse_args()
     torch.set_num_threads(1)
-    rows: list[dict[str, object]] = []
     with threadpool_limits(1, user_api="blas"):
-        for row in (row for name in given.tables for row in compare(name, given.seeds)):
-            print(", ".join(f"{key} {value}" for key, value in row.items()), flush=True)
-            rows.append(row)
-    with own_at("gains.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        rows = shown(row for name in given.tables for row in compare(name, given.seeds))
+    write_rows(own_at("gains.csv"), rows)
 
 
 if __name__ == "__main__":

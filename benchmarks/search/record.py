@@ -17,7 +17,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from benchmarks.folders import own_at
-from benchmarks.search.curves import TABLES, Curves
+from benchmarks.search.curves import Curves, table_names
 from benchmarks.search.search import SHARE, Events, contenders, recorded
 
 
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument(
         "--tables",
         nargs="*",
-        default=sorted(p.stem for p in TABLES.glob("*.csv")),
+        default=table_names(),
         help="names of the tables (default: all)",
     )
     given = parser.parse_args()

@@ -27,7 +27,7 @@ from optuna.samplers import TPESampler
 from threadpoolctl import threadpool_limits
 
 from benchmarks.folders import known_at, own_at
-from benchmarks.search.curves import TABLES, Curves
+from benchmarks.search.curves import Curves, table_names
 from benchmarks.search.replay import Replay, by_engine, curve_of, rows_of
 from searchspace.table.space_table import SpaceTable
 
@@ -192,7 +192,7 @@ def main() -> None:
     parser.add_argument(
         "--tables",
         nargs="*",
-        default=sorted(p.stem for p in TABLES.glob("*.csv")),
+        default=table_names(),
         help="names of the tables (default: all)",
     )
     parser.add_argument(
