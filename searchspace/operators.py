@@ -54,7 +54,7 @@ OTHERS = {
     "move": "cat stack pixel_shuffle pixel_unshuffle clone copy constant_pad_nd reflection_pad2d replication_pad2d "
     "roll repeat index upsample_nearest2d upsample_bilinear2d upsample_bicubic2d im2col col2im channel_shuffle",
 }
-"""Maps each kind to the aten names of its operators. All operators not listed here are of the kind `other`."""
+"""Maps each kind to the aten names of its operators. Apart from convolutions and matrix products, all operators not listed here are of the kind `other`."""
 _KIND = {name: kind for kind, names in OTHERS.items() for name in names.split()}
 
 

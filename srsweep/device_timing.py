@@ -46,7 +46,7 @@ LONGEST = 40
     metavar="PATH",
     help=f"The runtime's benchmark program, built for the device: one of {', '.join(PROGRAMS)}. Repeat the "
     "option for its "
-    "libraries. A name without a path is a program in the PATH of the device.",
+    "libraries. If you give only a name, the device finds the program through its variable PATH.",
 )
 @SIZE
 @SERIAL

@@ -68,8 +68,8 @@ def import_latency(  # noqa: PLR0913 - one parameter an option
     names the network: `file` (a file of `srsweep export`), `trial` (SWEEP#NUMBER) or `architecture` (the network's key
     in the database). The columns `lower_ms` and `upper_ms` (the quartiles) and `runs` are optional.
 
-    Give device, runtime, delegate, dtype, size and threads either as a column or as an option. If the column
-    `file` names an exported file, the dtype comes from its name, and so does a fixed input size. All six become part of the stored
+    Give device, runtime, delegate, dtype, size and threads either as a column or as an option. With the column
+    `file`, the dtype and a fixed input size are read from the name of the file. All six become part of the stored
     latency's name, so that different measurements never mix. A latency is stored for each complete trial of the
     network. Refer to it in `srsweep front` and `srsweep select` by words from its name.
 

@@ -157,7 +157,7 @@ metadata:
       device: {answers.device}  # auto: the GPU if there is one, otherwise the processor
 
     # embedded: photographs that come with scikit-image, for a first try. Otherwise the name of a set under `root`,
-    # such as DIV2K, or the path of a folder with images. Set `hold_out: 20` keeps 20 of them for validation.
+    # such as DIV2K, or the path of a folder with images. `hold_out: 20` holds out 20 of them for validation.
     data: {{train: {_flow(answers.data)}, root: data}}
 
     storage: sqlite:///results.db  # where the results go

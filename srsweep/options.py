@@ -110,7 +110,7 @@ def _database(fallbacks: str) -> Callable[[Command], Command]:
     )
 
 
-DATABASE = _database("otherwise `storage` in the sweep file if an argument names one, ")
+DATABASE = _database("otherwise, if an argument is a sweep file, the `storage` in that file, ")
 DATABASE_ALONE = _database("")
 """The option --db for commands that take no sweep file."""
 MAX_THREADS = 1_024

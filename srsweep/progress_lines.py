@@ -21,7 +21,7 @@ SUMMARY = 12
 
 
 def columns_of(config: SweepConfig) -> list[str]:
-    """Returns the names of the numbers in a trial's line: PSNR, the objectives, a measured latency, and parameters."""
+    """Returns the names of the values in a trial's line: PSNR, the objectives, the latency if it is measured, and the parameters if they fit."""
     names = ["psnr_y", *config.objectives, *([LATENCY] if config.is_timed else [])]
     # With three objectives or more, a line of 80 columns would have no room for the architecture.
     return list(dict.fromkeys(names + ["params"] * (len(set(names)) < 3)))
@@ -100,7 +100,7 @@ def planned_steps(config: SweepConfig, architectures: int) -> int:
 def steps_left(sweep: Sweep) -> float:
     """Returns the expected number of optimiser steps until the sweep ends.
 
-    A trial that failed, or whose latency was above the budget, counts as if it had taken the mean number of steps of a
+    A trial that failed, or that was too slow for the budget, counts with the average number of steps that are planned per
     trial.
     """
     config, trials = sweep.config, sweep.trials.values()

@@ -24,8 +24,9 @@ from analysis.tables import heading, with_spreads
 from searchspace.quantity import format_quantity
 
 ONLY = "is the only variant"
+"""The beginning of the reason for a variant that is the only candidate."""
 ONLY_ON_FRONT = f"{ONLY} on the front"
-"""Phrases for a variant that is the only candidate and cannot be compared with others."""
+"""The same for a variant that is the only one on the front."""
 SHOWN_TIES = 3
 """Maximum number of tied variants that the reason for a choice lists by name."""
 

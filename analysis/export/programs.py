@@ -13,8 +13,8 @@ from analysis.export.target import EXAMPLE_SIZE, Job, traced
 from searchspace.bicubic import by_convolution
 
 LEAST = (1, 8, 16)
-"""Candidates for the smallest height and width that a program of free size accepts. They are tried in order until torch
-can trace the program.
+"""Candidates for the smallest height and width of the image in a program without a fixed size. They are tried in order
+until torch can trace the program.
 """
 
 

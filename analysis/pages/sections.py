@@ -81,7 +81,7 @@ class Headlines:
     scale: int
     train_data: str
     states: str
-    """Numbers of trials by state, in words. Empty if there are no trials."""
+    """The number of trials in each state, as text, such as '4 complete, 1 failed'. Empty if there are no trials."""
     results: Results | None
     """Facts about the complete trials. None if no trial is complete."""
     spend: Spend

@@ -1,8 +1,8 @@
 """CARN and CARN-M: residual blocks in two nested cascades. In a cascade, 1x1 convolutions fuse all outputs so far.
 
 Source: Ahn et al. 2018, "Fast, Accurate, and Lightweight Super-Resolution with Cascading Residual Network", and the
-authors' code (nmhkahn/CARN-pytorch); docs/facts.md 6 lists the layers. Here a network has one scale. The paper counts
-the parameters of one network with upsamplers for three scales.
+authors' code (nmhkahn/CARN-pytorch); docs/facts.md 6 lists the layers. Here a network has one scale. The paper's
+parameter counts are larger, because its network has upsamplers for three scales.
 """
 
 from collections.abc import Iterator

@@ -27,7 +27,7 @@ from searchspace.strategies.upsample import UPSAMPLERS
 from searchspace.table.cost_parts import Parts
 
 OWN_UPSAMPLER = "shuffle"
-"""The direct upsampler without a bias, because no other convolution of MemNet has a bias."""
+"""Name of the default upsampler. It is direct and has no bias, like all other convolutions of MemNet."""
 MEMNET_UPSAMPLERS = (OWN_UPSAMPLER, *UPSAMPLERS)
 
 

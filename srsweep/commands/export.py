@@ -111,8 +111,8 @@ def export(  # noqa: PLR0913 - one parameter an option
     --size; it becomes part of the file name. For a trial, the latency of each file and the PSNR of its INT8 file are
     stored in the database.
 
-    --front uses the Pareto front for the sweep's own objectives. A front computed from the PSNR of INT8 files or from
-    measured latency may hold other trials. Use --all to measure those trials too.
+    --front uses the Pareto front for the sweep's own objectives. Other trials may be
+    on the front by the PSNR of INT8 files or by measured latency. Use --all to measure those trials too.
 
     \b
     srsweep export SWEEP#12 --to onnx --to int8 -o out

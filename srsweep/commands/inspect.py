@@ -46,7 +46,7 @@ def inspect(
     """Look inside networks while they upscale one image.
 
     Each VARIANT is a trial (SWEEP#NUMBER), an output folder of `srsweep train`, a checkpoint of srsweep, or a network
-    in quotes ("FAMILY KNOB=VALUE...") with its --weights. Several networks share each plot.
+    in quotes ("FAMILY KNOB=VALUE...") with its --weights. With several networks, each plot shows all of them.
 
     The output folder receives the page inspect.html and one CSV file for each table. For each block, the page shows the
     power spectral density of its output and the size of its residual. It also shows the share of zeros after each

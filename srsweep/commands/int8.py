@@ -43,8 +43,8 @@ def int8(
 ) -> None:
     """Compare the PSNR of networks in float32 and as INT8 files.
 
-    VARIANT is a trial (SWEEP#NUMBER) or an output folder of `srsweep train`. For a `--quantize int8` run, the table
-    compares the INT8 file of the starting weights (post_training) with that of the fine-tuned weights (aware). PSNR is
+    VARIANT is a trial (SWEEP#NUMBER) or an output folder of `srsweep train`. If it was trained with `srsweep train
+    --quantize int8`, the table compares the INT8 file of the starting weights (post_training) with that of the fine-tuned weights (aware). PSNR is
     PSNR-Y in dB, on the validation images of the training run. Nothing is stored.
 
     \b

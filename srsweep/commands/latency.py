@@ -114,8 +114,8 @@ def latency(  # noqa: PLR0913 - one parameter an option
 
     With --replace, VARIANT is one or several trials, or a sweep. A sweep stands for all of its trials that have a
     latency. The latency is measured with the sweep's own settings. This machine must be of the same kind as the one
-    that the sweep used. A reliable latency replaces the stored one. If the new latency of a trial that was rejected as
-    too slow is within the budget, the next `srsweep run` or `srsweep resume` trains the trial.
+    that the sweep used. A reliable latency replaces the stored one. A trial may have been
+    rejected as too slow. If its new latency is within the budget, the next `srsweep run` or `srsweep resume` trains it.
 
     \b
     srsweep latency SWEEP#12

@@ -48,7 +48,7 @@ from sweeps.search.gates import least_of
 @click.option(
     "--published",
     is_flag=True,
-    help="Print the challenge's own table, with scores, for the year given by --year. Rank no sweeps.",
+    help="Instead of ranking sweeps, print the challenge's own table, with scores, for the year given by --year.",
 )
 @DATABASE
 @tabular

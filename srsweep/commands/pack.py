@@ -50,8 +50,8 @@ def pack(file: Path, seconds: float, most: int | None, form: Format | None) -> N
     copy runs out of memory. The last line of the output is a `resources` setting; copy it into FILE.
 
     Your other srsweep processes on this machine pause during each measurement. Stop all other work on
-    the machine first. If other processes use the cores, the command repeats a measurement, up to three
-    times in all. If other processes disturbed every try, the command draws no conclusion. The column
+    the machine first. If other processes use the cores, the command repeats a measurement. It
+    makes at most three. If other processes disturbed every try, the command draws no conclusion. The column
     `others` shows how many cores other processes used.
 
     On a GPU, the result is also stored in the sweep's cache folder. `srsweep run` uses the stored

@@ -26,7 +26,7 @@ LOOK_SECONDS = 0.2
     type=RealRange(min=0, max=86_400),
     default=60.0,
     show_default=True,
-    help="How many seconds to wait until the process of the sweep has ended.",
+    help="Longest time, in seconds, to wait for the process of the sweep to end.",
 )
 @DATABASE
 def stop(name: str, wait: float, db: str | None) -> None:

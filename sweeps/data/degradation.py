@@ -16,7 +16,7 @@ from sweeps.data.pixels import Pixels
 from sweeps.data.settings import DegradationSettings, Range
 
 VERSION = 1
-"""Version number of the degradation. Increase it when the pixels change."""
+"""Version number of the degradation. Increase it if a change of the code makes the same settings and seed give different pixels."""
 
 STREAM = 1
 """Third word of Philox's counter. For the positions of patches, this word is 0, so the two random streams differ."""
