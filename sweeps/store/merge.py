@@ -220,16 +220,18 @@ def _merge(source: Connection, store: Store, sweep: Mapping[str, Any], called: s
         _add(session, schema.SweepFact, parts[schema.SweepFact], ("name",), sweep_id)
         lives = [with_commit(row) for row in parts[schema.Life]]
         _add(session, schema.Life, lives, ("started_at", "host"), sweep_id)
-        ids, new = _trials(session, own, sweep_id, called)
-        before = notes.of_trials(session, ids.values())
+        trials, new = _trials(session, own, sweep_id, called)
+        ids = {there: trial.id for there, trial in trials.items()}
+        noted = children[schema.TrialNote]
+        before = notes.of_trials(session, ids.values()) if noted else {}
         for table, rows in children.items():
             # Trials that were added while the tables were read are copied by the next merge.
             known = [row for row in rows if row["trial_id"] in ids]
             moved = [{**row, "trial_id": ids[row["trial_id"]]} for row in known]
             keys = tuple(column.name for column in table.__table__.primary_key)
             _add(session, table, moved, keys, sweep_id)
-        _bring_up_to_date(session, own, children[schema.Attempt], ids)
-        notes.unite(session, before, children[schema.TrialNote], ids)
+        _bring_up_to_date(session, own, children[schema.Attempt], trials, sweep_id)
+        notes.unite(session, before, noted, ids)
         return new
 
     return Merged(name=called, trials=len(own), new_trials=store.transaction(work))
@@ -258,49 +260,60 @@ def _sweep(session: Session, sweep: Mapping[str, Any], called: str) -> int:
 
 def _trials(
     session: Session, own: list[dict[str, Any]], sweep_id: int, called: str
-) -> tuple[dict[int, int], int]:
+) -> tuple[dict[int, schema.Trial], int]:
     """Adds the trials that the store lacks. Raises StoreMistake if trials with equal numbers differ.
 
-    Returns the ids in the store by the ids in the other database, and the number of trials that were added.
+    Returns the trials in the store by the ids in the other database, and the number of trials that were added.
     """
     query = select(schema.Trial).where(schema.Trial.sweep_id == sweep_id)
     present = {trial.number: trial for trial in session.scalars(query)}
-    ids, new = {}, 0
+    trials, new = {}, 0
     for row in own:
         trial = present.get(row["number"])
         if trial is None:
             copied = {k: v for k, v in row.items() if k != "id"} | {"sweep_id": sweep_id}
             trial = schema.Trial(**copied)
             session.add(trial)
-            session.flush()
             new += 1
         elif (trial.architecture, trial.seed) != (row["architecture"], row["seed"]):
             raise StoreMistake(
                 f"name: sweep {called!r} was continued separately in the two databases: trial {row['number']} is "
                 f"{trial.label!r} in this one and {row['label']!r} in the other"
             )
-        ids[row["id"]] = trial.id
-    return ids, new
+        trials[row["id"]] = trial
+    session.flush()
+    return trials, new
 
 
 def _bring_up_to_date(
     session: Session,
     own: list[dict[str, Any]],
     attempts: list[dict[str, Any]],
-    ids: Mapping[int, int],
+    trials: Mapping[int, schema.Trial],
+    sweep_id: int,
 ) -> None:
-    """Updates the attempts and trials that were still open when the sweep was last merged."""
-    for row in attempts:
-        if row["ended_at"] is not None and row["trial_id"] in ids:
-            ended = {k: v for k, v in row.items() if k not in ("trial_id", "attempt")}
-            here = (schema.Attempt.trial_id == ids[row["trial_id"]]) & (
-                schema.Attempt.attempt == row["attempt"]
-            )
-            still_open = here & schema.Attempt.ended_at.is_(None)
-            session.execute(update(schema.Attempt).where(still_open).values(**ended))
+    """Updates the attempts and trials that were still open when the sweep was last merged.
+
+    `trials` are those of the store by the ids in the other database.
+    """
+    ended = {
+        (trials[row["trial_id"]].id, row["attempt"]): row
+        for row in attempts
+        if row["ended_at"] is not None and row["trial_id"] in trials
+    }
+    of_sweep = select(schema.Trial.id).where(schema.Trial.sweep_id == sweep_id)
+    is_open = schema.Attempt.ended_at.is_(None)
+    # Nearly all attempts have ended in both databases, so only the open ones are looked up.
+    opened_here = select(schema.Attempt.trial_id, schema.Attempt.attempt).where(
+        schema.Attempt.trial_id.in_(of_sweep), is_open
+    )
+    for trial_id, number in session.execute(opened_here).all():
+        if row := ended.get((trial_id, number)):
+            new = {k: v for k, v in row.items() if k not in ("trial_id", "attempt")}
+            here = (schema.Attempt.trial_id == trial_id) & (schema.Attempt.attempt == number)
+            session.execute(update(schema.Attempt).where(here & is_open).values(**new))
     for row in own:
-        trial = session.get(schema.Trial, ids[row["id"]])
-        assert trial is not None
+        trial = trials[row["id"]]
         # The other driver may continue a trial that was stopped here. A complete trial stays complete.
         if FINALITY[row["state"]] >= FINALITY[trial.state]:
             trial.state = row["state"]
@@ -314,6 +327,8 @@ def _add(
     sweep_id: int,
 ) -> None:
     """Inserts the rows of a sweep whose keys are not stored yet."""
+    if not rows:
+        return
     query = select(*(table.__table__.c[name] for name in keys))
     if "trial_id" in keys:
         trials = select(schema.Trial.id).where(schema.Trial.sweep_id == sweep_id)

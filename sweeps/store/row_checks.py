@@ -71,7 +71,11 @@ def _line(value: Any) -> str:
         return "text"
     if len(value) > SHORT:
         return f"at most {SHORT:,} characters long"
-    return "without control characters" if any(map(is_control, value)) else ""
+    return (
+        "without control characters"
+        if not value.isprintable() and any(map(is_control, value))
+        else ""
+    )
 
 
 def _text(value: Any) -> str:
