@@ -23,6 +23,8 @@ TABLES = (
     "leases",
     "alembic_version",
 )
+SWEEPS = 15
+"""Number of sweeps of the recorded database. Each takes time to merge, and the recorded database grows."""
 JSONS = (
     "[1,2]",
     "[1]",
@@ -111,6 +113,7 @@ def bases(folder: Path) -> list[Path]:
     if not made.is_dir():
         made.mkdir(parents=True)
         shutil.copy(ROOT / "configs/claims/recorded.db", made / "recorded.db")
+        _keep_sweeps(made / "recorded.db", SWEEPS)
         with closing(sqlite3.connect(made / "first.db")) as first:
             first.executescript((ROOT / "tests/sweeps/store/version_1.sql").read_text())
         small = Database(made / "small.db")
@@ -125,6 +128,22 @@ def bases(folder: Path) -> list[Path]:
         with closing(sqlite3.connect(made / "small.db")) as connection:
             connection.execute("PRAGMA journal_mode=DELETE")
     return sorted(path for path in made.iterdir() if path.suffix == ".db")
+
+
+def _keep_sweeps(path: Path, count: int) -> None:
+    """Deletes all but the first `count` sweeps of a database."""
+    of_trials = "trial_id not in (select id from trials)"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(
+            "delete from sweeps where id not in (select id from sweeps order by id limit ?)",
+            (count,),
+        )
+        for table in ("sweep_facts", "lives", "trials"):
+            connection.execute(f"delete from {table} where sweep_id not in (select id from sweeps)")
+        for table in ("trial_knobs", "attempts", "measurements", "trial_notes"):
+            connection.execute(f"delete from {table} where {of_trials}")
+        connection.commit()
+        connection.execute("vacuum")
 
 
 def reader(folder: Path) -> Callable[[Path], None]:
