@@ -71,11 +71,8 @@ def _line(value: Any) -> str:
         return "text"
     if len(value) > SHORT:
         return f"at most {SHORT:,} characters long"
-    return (
-        "without control characters"
-        if not value.isprintable() and any(map(is_control, value))
-        else ""
-    )
+    clean = value.isprintable() or not any(map(is_control, value))
+    return "" if clean else "without control characters"
 
 
 def _text(value: Any) -> str:
