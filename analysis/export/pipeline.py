@@ -123,8 +123,8 @@ def _to_write(network: nn.Module, target: Target) -> tuple[nn.Module, Sequence[L
         return network, ()
     if not target.takes_learnt:
         raise ExportFailed(
-            f"export: {target.name} cannot use the ranges of a training with simulated rounding; choose "
-            "--to int8, or export the weights that the training started from"
+            f"export: {target.name} cannot use the ranges of a training with simulated rounding; choose --to int8, "
+            "litert-int8 or executorch-int8, or export the weights that the training started from"
         )
     return network.without_rounding(), network.learnt()
 

@@ -1,12 +1,13 @@
 """Exports a network as a LiteRT file in INT8, with integers as input and output.
 
 Weights have one quantisation scale per output channel. Activations have one per tensor, computed from the values that
-the network produces on images of the training split. Quantise the image with the scale and the zero point of the input
-tensor. Dequantise the output with the scale and the zero point of the output tensor.
+the network produces on images of the training split. If the network was trained with simulated rounding, the inputs and
+outputs of its convolutions have the ranges that the training has learnt. Quantise the image with the scale and the zero
+point of the input tensor. Dequantise the output with the scale and the zero point of the output tensor.
 """
 
 import tempfile
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.export.images import cut
+from analysis.export.learnt import Convolution, learnt_grids, limits
 from analysis.export.silence import silent
 from analysis.export.target import Job, Target
 from analysis.export.targets import litert
@@ -22,6 +24,9 @@ from searchspace.errors import UserError
 MOST_IMAGES = 16
 """Largest number of images used for calibration. An image of 320x180 pixels has as many pixels as 14 patches of 64x64."""
 
+ORDERS = {3: (0, 3, 1, 2), 4: (3, 0, 1, 2)}
+"""The order in which torch has the dimensions of the weights, by LiteRT's code of a convolution (3: CONV_2D, 4:
+DEPTHWISE_CONV_2D)."""
 NARROWEST = 1e-3
 """Minimum width of the range of a quantised tensor: its largest minus its smallest value."""
 
@@ -40,8 +45,53 @@ def write(job: Job, path: Path) -> None:
             (name,) = signature["inputs"]
             made = quantizer.Quantizer(str(whole), recipe.static_wi8_ai8())
             ranges = made.calibrate({key: [{name: image} for image in images]}, num_threads=1)
+            take_learnt(ranges, whole, job)
             widen(ranges)
             path.write_bytes(bytes(made.quantize(ranges).quantized_model))
+
+
+def take_learnt(ranges: Mapping[str, MutableMapping[str, Any]], whole: Path, job: Job) -> None:
+    """Replaces the calibrated ranges of inputs and outputs of convolutions by the ranges that were learnt in training.
+
+    `ranges` maps the name of each tensor of the float32 file `whole` to its range. An operator that only moves values,
+    such as a transposition, needs equal ranges before and after. Its two tensors are found by their equal calibrated
+    ranges.
+    """
+    for name, grid in learnt_grids(convolutions(whole), job).items():
+        calibrated, least, most = _ends(ranges[name]), *limits(grid)
+        for each in ranges.values():
+            if calibrated is not None and _ends(each) == calibrated:
+                each["min"] = np.full_like(each["min"], least)
+                each["max"] = np.full_like(each["max"], most)
+
+
+def _ends(found: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Returns the ends of a range. None if it has none, or if both are equal, as for the output of dead units."""
+    if "min" not in found or "max" not in found:
+        return None
+    least, most = float(np.min(found["min"])), float(np.max(found["max"]))
+    return (least, most) if least < most else None
+
+
+def convolutions(whole: Path) -> Iterator[Convolution]:
+    """Yields the convolutions of the float32 file `whole` in the order in which they run."""
+    from ai_edge_quantizer.utils import tfl_flatbuffer_utils as file
+
+    model = file.read_model(str(whole))
+    tensors = model.subgraphs[0].tensors
+    for operator in model.subgraphs[0].operators:
+        order = ORDERS.get(model.operatorCodes[operator.opcodeIndex].builtinCode)
+        if order is None:
+            continue
+        source, *constants = (tensors[index] for index in operator.inputs if index >= 0)
+        weight, *biases = (file.get_tensor_data(each, model.buffers) for each in constants)
+        if weight is not None and weight.dtype == np.float32:
+            yield Convolution(
+                weight=weight.transpose(order),
+                bias=biases[0] if biases else None,
+                source=file.get_tensor_name(source),
+                result=file.get_tensor_name(tensors[operator.outputs[0]]),
+            )
 
 
 def widen(ranges: Mapping[str, MutableMapping[str, Any]]) -> None:
@@ -81,4 +131,5 @@ TARGET = Target(
     fixed=True,
     input_size=litert.input_size,
     packages=litert.PACKAGES,
+    takes_learnt=True,
 )

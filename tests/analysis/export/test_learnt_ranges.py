@@ -15,7 +15,9 @@ from analysis.export.targets import onnx as onnx_target
 from analysis.export.verify import ExportFailed
 from searchspace.architecture import architecture
 from searchspace.layers import deployed
-from searchspace.rounding import Rounded, rounded
+from searchspace.rounding import Grid, Rounded, rounded
+from tests.analysis.export.test_phone_targets import installed
+from tests.analysis.export.test_targets import noise
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +74,64 @@ def test_equal_weights_are_one_tensor_of_the_file(tmp_path: Path) -> None:
     assert len(results) == 2
     written = {float(values[0]["scale"]) for values in found.values()}
     assert {np.float32(grid.scale) for grid in results if grid} <= written
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["litert-int8", "executorch-int8"])
+def test_a_file_for_phones_has_the_learnt_ranges(
+    name: str, network: Rounded, tmp_path: Path
+) -> None:
+    installed(name)
+    # A calibration on this noise would find slightly other ranges than the training.
+    job = Job(
+        network=network.without_rounding(),
+        calibration=[noise(32, 32)],
+        learnt=network.learnt(),
+        size=(16, 16),
+    )
+    target, path = TARGETS[name], tmp_path / "network"
+    found = litert_grids(job, path) if name == "litert-int8" else executorch_grids(job)
+    grids = [grid for each in job.learnt for grid in (each.source, each.result) if grid]
+    # A converter merges the colour shifts of EDSR into the first and the last convolution, whose outputs then differ.
+    missing = [grid for grid in grids if not any(same(grid, *other) for other in found)]
+    assert len(missing) <= 2, (missing, found)
+    if name == "executorch-int8":
+        target.write(job, path)
+    image = (torch.arange(3 * 16 * 16) % 256).view(1, 3, 16, 16) / 255
+    with torch.no_grad():
+        expected = network(image).numpy()
+    assert np.abs(target.load(path, 1)(image.numpy()) - expected).mean() < 0.01
+
+
+def same(grid: Grid, scale: float, zero_point: int) -> bool:
+    """Whether a signed grid of a file has the values of `grid`, except that an end may be rounded differently."""
+    return (
+        bool(np.isclose(scale, grid.scale, rtol=1e-3))
+        and abs(zero_point + 128 - grid.zero_point) <= 1
+    )
+
+
+def litert_grids(job: Job, path: Path) -> set[tuple[float, int]]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    TARGETS["litert-int8"].write(job, path)
+    details = Interpreter(str(path)).get_tensor_details()
+    parameters = [each["quantization_parameters"] for each in details]
+    return {
+        (float(each["scales"][0]), int(each["zero_points"][0]))
+        for each in parameters
+        if len(each["scales"]) == 1
+    }
+
+
+def executorch_grids(job: Job) -> set[tuple[float, int]]:
+    from analysis.export.targets.executorch_int8 import quantised
+
+    return {
+        (float(node.args[1]), int(node.args[2]))
+        for node in quantised(job).graph.nodes
+        if "quantize_per_tensor" in str(node.target)
+    }
 
 
 def test_a_target_without_learnt_ranges_is_refused_in_one_line(
