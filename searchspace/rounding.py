@@ -15,7 +15,8 @@ changes four things:
 
 1. The weights of each convolution are rounded. In each output channel, the largest absolute weight becomes 127.
 2. The outputs of convolutions, activations, sums, products and concatenations are rounded, and so are all other inputs
-   of convolutions. The range of each is a moving average of the smallest and the largest value in each step.
+   of convolutions. The range of each grows at once to hold all values of a step, and shrinks slowly, as a moving
+   average, while the values of later steps lie inside it.
 3. If a ReLU is the only reader of a tensor, only the output of the ReLU is rounded. Runtimes compute both in one step.
 4. The output is clipped to [0, 1] and rounded to the 256 levels of an 8-bit image.
 
@@ -65,7 +66,7 @@ MOVES = (
 WHOLE = (enlarge_as_matlab, rgb_to_ycbcr, ycbcr_to_rgb)
 """Functions that are traced as one operator and compute in full precision."""
 AVERAGING = 0.01
-"""Weight of the newest batch in the moving average of a range."""
+"""Share of the way by which a range shrinks in each step towards the values of the step."""
 LARGEST = 127
 """The largest rounded weight. -128 is not used, so that the values are symmetric around 0."""
 SMALLEST = 1e-12
@@ -75,7 +76,12 @@ EXAMPLE = (1, 3, 16, 16)
 
 
 class Rounding(FusedMovingAvgObsFakeQuantize):
-    """Rounds a tensor of any shape to 256 values. The range follows the tensor in training mode and is fixed otherwise."""
+    """Rounds a tensor of any shape to 256 values. The range follows the tensor in training mode and is fixed otherwise.
+
+    Example: if the largest values of four steps are 1, 3, 1 and 1, the range ends at 1, 3, 2.98 and 2.9602. A moving
+    average alone would end at 1, 1.02, 1.0198 and 1.0196, because it moves a hundredth of the way in both directions.
+    After a training of a hundred steps, it would still depend on the first batch, and clip most batches.
+    """
 
     def __init__(self) -> None:
         super().__init__(
@@ -89,6 +95,16 @@ class Rounding(FusedMovingAvgObsFakeQuantize):
         # The mode sets these two flags. A checkpoint must not.
         for name in ("observer_enabled", "fake_quant_enabled"):
             self.register_buffer(name, getattr(self, name), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Returns the rounded tensor. In training mode, the range first grows to hold all values of `x`."""
+        if self.training:
+            smallest, largest = x.detach().aminmax()
+            ends = self.activation_post_process
+            ends.min_val.copy_(torch.minimum(ends.min_val, smallest))
+            ends.max_val.copy_(torch.maximum(ends.max_val, largest))
+        rounded: Tensor = super().forward(x)
+        return rounded
 
     def train(self, mode: bool = True) -> Self:
         super().train(mode)
