@@ -60,8 +60,8 @@ def compare_sweeps(
     An architecture with several seeds counts once, with its means. By default, `objectives` are those that all sweeps
     have. `budgets` limit the first objective that is not a quality. The default budgets are round numbers between the
     costs of the cheapest and the most expensive network. Hypervolumes use the logarithms of minimized objectives. All
-    sweeps share one reference point: the worst value of each objective on any of the fronts. Networks that miss a gate
-    that all sweeps share are left out.
+    sweeps share one reference point: the worst value of each objective on any of the fronts. Networks that fail a gate
+    shared by all sweeps are left out.
 
     Raises UserError if fewer than two sweeps are named, if their scales or their validation images differ, or if they
     have no objective in common. Also raises UserError if a sweep has no complete trial, no trial that passes the gates,

@@ -24,8 +24,8 @@ def load_front(
     measured on the validation split. Texts such as labels are read only for trials on the front, because reading the
     texts of 100,000 trials would take most of the time. If architectures were trained with several seeds, each
     architecture has one row, as `averaged` returns it. The columns num_seeds and, if known, psnr_spread and ssim_spread
-    are then added. Trials that miss one of the `gates` are left out. Raises UserError for an objective or an extra cost
-    that is not the name of a stored measurement.
+    are then added. Trials that miss one of the `gates` are left out. Raises UserError if an objective or an extra cost
+    is not the name of a stored measurement.
     """
     names = list(dict.fromkeys([*objectives, *extra, *(gate.name for gate in gates)]))
     points = load_objectives(url, sweep, names)

@@ -16,8 +16,8 @@ from analysis.choose.pareto import Direction
 LEAST_TRIALS = 20
 """Minimum number of trials of a family. With fewer, the best tenth is too small to be meaningful."""
 MOST_TRIALS = 500
-"""Maximum number of trials of a family that are used. A random sample of this size replaces a larger family, so that a
-page does not wait."""
+"""Maximum number of trials that are used for each family. A larger family is sampled at random, so that a page does not
+wait."""
 
 
 def importances(

@@ -9,7 +9,7 @@ OF_QUALITY = QUALITIES
 SUMMED = ("seconds", "spent")
 """Columns whose values are added up over the trials of an architecture."""
 SPREADS = {"psnr_y": "psnr_spread", "ssim_y": "ssim_spread"}
-"""Quality on the validation split -> the added column with its standard deviation over seeds."""
+"""Maps a quality on the validation split to the added column that holds its standard deviation over seeds."""
 
 
 def averaged(trials: pd.DataFrame, quality: str = "psnr_y") -> pd.DataFrame:

@@ -26,7 +26,7 @@ from searchspace.quantity import format_quantity
 ONLY = "is the only variant"
 """The beginning of the reason for a variant that is the only candidate."""
 ONLY_ON_FRONT = f"{ONLY} on the front"
-"""The same for a variant that is the only one on the front."""
+"""The beginning of the reason for a variant that is the only one on the front."""
 SHOWN_TIES = 3
 """Maximum number of tied variants that the reason for a choice lists by name."""
 
@@ -40,7 +40,7 @@ class Selection:
     row: int | None
     """Index label of the chosen variant's row in the data frame of variants. None if no variant qualifies."""
     sentence: str
-    """The reason, or why no variant qualifies. It may be several sentences."""
+    """The reason for the choice, or the reason why no variant qualifies. It may be several sentences."""
     tied: tuple[str, ...] = ()
     """References (SWEEP#NUMBER) of the other variants that are tied with the chosen variant, the cheapest first."""
 

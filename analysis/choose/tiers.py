@@ -97,7 +97,7 @@ def tier_candidates(
 
     `choose_tiers` chooses the same variants from this subset as from all trials. The subset holds all trials of
     architectures with several seeds, because they determine the seeds' spread. It also holds, for each tier, the trials
-    that are at most the spread below the tier's best trial. Do not show people the explanations that `choose_tiers`
+    whose PSNR is within the spread of the tier's best trial. Do not show people the explanations that `choose_tiers`
     gives for the subset: their counts and comparisons leave out all other trials.
     """
     several = trials["architecture"].duplicated(keep=False)

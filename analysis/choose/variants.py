@@ -120,7 +120,7 @@ def _refuse_other_models(complete: pd.DataFrame) -> None:
 
 
 def _difference(name: str, values: Sequence[str]) -> str:
-    """Returns a clause that names what differs.
+    """Returns a clause that names the differences between `values` of the column `name`.
 
     If the training settings differ, the clause lists only the different ones.
     """

@@ -67,7 +67,7 @@ def _change(name: str, old: float, new: float) -> str:
 
 
 def noun_of(quality: str) -> str:
-    """Returns the name by which sentences refer to a quality."""
+    """Returns the noun that sentences use for a quality, such as 'PSNR' for psnr_y."""
     return {
         "psnr_y": "PSNR",
         "ssim_y": "SSIM",
@@ -77,7 +77,7 @@ def noun_of(quality: str) -> str:
 
 
 def value_of(quality: str, value: float) -> str:
-    """Returns a value of a quality with its unit."""
+    """Returns `value` as text with the unit of `quality`, such as '28.50 dB'. SSIM has no unit."""
     return f"{value:.4f}" if quality == "ssim_y" else f"{value:.2f} dB"
 
 

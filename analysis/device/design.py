@@ -63,8 +63,8 @@ def spread_out(
 
     Families take turns. The first network of a family is its most typical one: the nearest to the family's median. Each
     further network is the one farthest from all networks chosen so far (Gonzalez, "Clustering to minimize the maximum
-    intercluster distance", 1985). Fewer than `count` are returned if all remaining tables equal a chosen one. Raises
-    UserError if `count` is below the number of families.
+    intercluster distance", 1985). If every remaining network has the same table as a chosen one, fewer than `count` are
+    returned. Raises UserError if `count` is below the number of families.
     """
     places = _logarithms(table_of(pool, scale, low_res))
     names = np.array([each.family.name for each in pool])

@@ -10,8 +10,8 @@ non-negative least squares finds them (Lawson and Hanson, "Solving Least Squares
 reported error comes from cross-validation: each network is predicted by a model that was fitted without it.
 
 A device computes several channels in parallel (`lanes` of `searchspace.operators`), but it does not report how many.
-The model takes the number among LANES with the smallest cross-validation error. For the reported error, the number is
-chosen anew without the network that is predicted. Otherwise the error would be too small.
+The model uses the number in LANES that gives the smallest cross-validation error. For the reported error, this choice
+is repeated for each network without that network's latency. Otherwise the reported error would be too small.
 """
 
 from collections.abc import Mapping, Sequence

@@ -59,10 +59,9 @@ class Program:
     parse: Callable[[str], Times | None]
     """A function that reads the output of the program. It returns None if the output holds no time."""
     source: str
-    """Tells a person where to get the program."""
+    """A sentence for people about where to get the program."""
     fell_back: str = ""
-    """Words in the program's output. If they occur, the delegate did not run the file, and another part of the device
-    was timed.
+    """Words that the program prints if the delegate did not run the file and another part of the device was timed.
     """
     log: str = ""
     """On Android, the tag under which the program writes the times to the system's log. '' if the program prints them."""

@@ -147,9 +147,9 @@ def in_one_line(target: Target) -> Iterator[None]:
 
 
 def reason(error: BaseException) -> str:
-    """Returns the type of the error that caused `error`, and its first line.
+    """Returns the type and the first line of the error that originally caused `error`.
 
-    If it has no message, returns the name of the function that raised it instead.
+    If that error has no message, the name of the function that raised it takes the place of the line.
     """
     while error.__cause__ is not None:
         error = error.__cause__

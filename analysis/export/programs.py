@@ -43,7 +43,7 @@ def in_order(network: nn.Module) -> nn.Module:
 
 
 def retraced(module: nn.Module, job: Job, *, fixed: bool) -> torch.export.ExportedProgram:
-    """Traces `module`, which a quantiser made from a `plain_program`, again with the same sizes.
+    """Traces `module` again. A quantiser made it from a `plain_program`, and the sizes stay the same.
 
     Returns the new program.
     """

@@ -35,7 +35,7 @@ TINY = 1e-12
 finite at 0 in training. The square root of the constant is 1e-6.
 """
 PYTORCH_CUBIC = -0.75
-"""The parameter of the cubic kernel with which PyTorch resizes."""
+"""The parameter a of the cubic kernel that PyTorch uses for resizing."""
 
 
 def rewritten(program: torch.export.ExportedProgram) -> GraphModule:
@@ -92,10 +92,10 @@ def _arguments(node: Node, count: int) -> list[Any]:
 
 
 def shuffle_weight(weight: Tensor, stride: int, padding: int, groups: int) -> tuple[Tensor, int]:
-    """Returns the weight and the padding of a convolution.
+    """Returns the weight and the padding of a convolution that replaces a transposed convolution.
 
-    Followed by a pixel shuffle, it equals a transposed convolution. `weight` (in, out / groups, k, k) and the other
-    arguments describe the transposed convolution. Its output must have `stride` times the height and width of its
+    The new convolution, followed by a pixel shuffle, gives the same result. `weight` (in, out / groups, k, k) and the
+    other arguments describe the transposed convolution. Its output must have `stride` times the height and width of its
     input. The new weight is (out * stride**2, in / groups, m, m).
     """
     inputs, outputs, kernel, _ = weight.shape

@@ -44,7 +44,8 @@ class Verdict:
     latency: Latency | None
     """Latency of the file on this machine's processor. None if this machine cannot run the file."""
     smallest: int = 1
-    """Minimum height and width, in pixels, from which on the file gives the network's output. `fixed` takes precedence."""
+    """Smallest height and width, in pixels, at which the file still gives the network's output. Has no meaning if
+    `fixed` is set."""
     fixed: tuple[int, int] | None = None
     """Height and width of the only image that the file accepts. None for a file of free size."""
     largest: int | None = None
@@ -166,11 +167,9 @@ def smallest_size(
 ) -> int:
     """Returns the minimum height and width, in pixels, of the images that the file accepts.
 
-    The result is at most LARGE.
-
-    Bisection with parts of `image` (H, W, 3) finds it. This assumes that a file that accepts a size accepts all larger
-    sizes. A size counts as accepted if the output differs from the network's by at most `most` in any colour value;
-    None allows any difference.
+    Bisection with parts of `image` (H, W, 3) finds the result, which is at most LARGE. This assumes that a file that
+    accepts a size accepts all larger sizes. A size counts as accepted if the output differs from the network's by at
+    most `most` in any colour value; None allows any difference.
     """
 
     def works(side: int) -> bool:

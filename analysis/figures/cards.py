@@ -71,7 +71,7 @@ class Facts:
     latency: str = ""
     """Column of the latency that the sweep measured itself, as an objective or for its budget; '' if it measured none."""
     gates: Gates = ()
-    """The least qualities with which trials are on the front."""
+    """The minimum qualities that a trial must reach to be on the front."""
     predicted: str = ""
     """Device, runtime and error of the model that predicts latencies; '' if there is none."""
 
@@ -164,9 +164,8 @@ def pair_card(trials: pd.DataFrame, x: str, y: str, others: Sequence[pd.DataFram
 def pareto_note(facts: Facts, left_out: int, below: int, *, seeds: bool = False) -> str:
     """Returns the caption of the Pareto plots.
 
-    `left_out` and `below` are the largest values of `ParetoData.left_out` and `ParetoData.below` over all
-    plots. With
-    `seeds`, architectures were trained with several seeds, and the plots show their means.
+    `left_out` and `below` are the largest values of `ParetoData.left_out` and `ParetoData.below` over all plots.
+    `seeds` says that architectures were trained with several seeds, so that the plots show their means.
     """
     text = (
         "The plots show complete trials. The line is the best quality up to each cost. Outlined "
@@ -247,9 +246,8 @@ def published_note(trials: pd.DataFrame, facts: Facts) -> str:
 def curves_card(curves: pd.DataFrame, drawn: pd.DataFrame, total: int, facts: Facts) -> Card:
     """Returns the card of the learning curves of the trials in `drawn`.
 
-    `curves` is the data frame that `load_curves` returns. `total` is the number of all trials. `drawn` may hold
-    only
-    some of them.
+    `curves` is the data frame that `load_curves` returns. `total` is the number of all trials, and `drawn` may hold
+    only some of them.
     """
     text = (
         "Trials of the Pareto front are blue: the more parameters, the darker. Running trials are "
@@ -276,9 +274,8 @@ def volume_card(volume: pd.DataFrame) -> Card:
 def spend_card(trials: pd.DataFrame, unit: str, step: int) -> Card:
     """Returns the card of the training cost of each trial.
 
-    `trials` holds every `step`-th trial. Its column spent holds the training cost in the unit `unit`. The card
-    shows
-    minutes or seconds if no trial took an hour or a minute.
+    `trials` holds every `step`-th trial. Its column spent holds the training cost in the unit `unit`. If no trial took
+    an hour, the card shows minutes. If none took a minute, it shows seconds.
     """
     spent, unit = fitting(trials["spent"], unit)
     trials = trials.assign(spent=spent)
@@ -294,7 +291,9 @@ def spend_card(trials: pd.DataFrame, unit: str, step: int) -> Card:
 
 
 def pieces(note: str) -> list[tuple[str, bool]]:
-    """Splits `note` at its backticks. Returns each part, and whether it was between backticks and is a command."""
+    """Splits `note` at its backticks. Returns each part, and whether it is a command, that is, whether it was between
+    backticks.
+    """
     return [(text, index % 2 == 1) for index, text in enumerate(note.split("`"))]
 
 

@@ -65,7 +65,9 @@ def draw_test_set(trials: pd.DataFrame, published: pd.DataFrame, cost: str, data
 
 
 def _label_trace(published: pd.DataFrame, points: pd.DataFrame, span: float) -> Figure:
-    """Returns names above published points where there is room. Networks with a known training set are named first."""
+    """Returns a trace that writes names above published points, where there is room. Networks with a known training set
+    are named first.
+    """
     order = published.sort_values(["train_data", "psnr_db"], ascending=False)
     order = order.drop_duplicates(["network", "cost"])
     # Half of the height of a name and a mark together, estimated for the plot's usual height on a page.

@@ -22,9 +22,8 @@ def knob_cards(
 ) -> list[Card]:
     """Returns three cards: the importance of each knob, its effect on PSNR at equal cost, and all trials as lines.
 
-    Importance and effects are estimated from `trials`. If `trials` are only a sample, `drawn` holds the trials to draw as
-    lines,
-    and `sampled` is a sentence about the sample for the caption. The lines also cross the axes of `costs`. A
+    Importance and effects are estimated from `trials`. If `trials` are only a sample, `drawn` holds the trials to draw
+    as lines, and `sampled` is a sentence about the sample for the caption. The lines also cross the axes of `costs`. A
     card that would be empty is left out.
     """
     if complete(trials, "params").empty or "multadds" not in trials:

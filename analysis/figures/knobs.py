@@ -24,7 +24,8 @@ MOST_LINES = 400
 """Largest number of dominated trials that are drawn as lines."""
 
 MOST_TICKS = 13
-"""Largest number of values of a knob that an axis names. Of more values it names the first and the last."""
+"""Largest number of values of a knob that an axis names. If a knob has more, the axis names only the first and the
+last."""
 ABSENT = -0.14
 """Height, on axes from 0 to 1, of trials whose family has no such knob."""
 
@@ -103,9 +104,10 @@ def draw_parallel(
 ) -> Figure | None:
     """Draws complete trials as lines over their knobs, `costs` and PSNR, with the front in colour.
 
-    `trials` has a boolean column on_front. All trials of the front and at most MOST_LINES others are drawn. If there are
-    several families, the first axis separates them, the lines of the front have the colours of their families, and a
-    knob that a family lacks stands below the axis. Returns None if nothing varies or fewer than two trials are complete.
+    `trials` has a boolean column on_front. All trials of the front and at most MOST_LINES others are drawn. If there
+    are several families, the first axis separates them, the lines of the front have the colours of their families, and
+    the line of a trial passes below the axis of a knob that its family lacks. Returns None if nothing varies or fewer
+    than two trials are complete.
     """
     done = _done(trials)
     families = sorted(done["family"].unique())
@@ -169,7 +171,9 @@ def draw_parallel(
 
 
 def _varying(texts: pd.DataFrame, *, several: bool) -> list[str]:
-    """Returns the names of the knobs that get an axis. With `several` families, those that most trials have come first."""
+    """Returns the names of the knobs that get an axis. If there are `several` families, the knobs that most trials have
+    come first.
+    """
     if not several:
         return [str(name) for name in texts if texts[name].nunique() > 1][:MOST_KNOBS]
     has = texts != "-"

@@ -12,7 +12,7 @@ def layered(layers: Sequence[tuple[str, Sequence[Figure]]]) -> list[Figure]:
     """Returns the traces of all `layers`, which are pairs of a sweep's name and its traces, at most MOST_LAYERS.
 
     All traces of a sweep get one colour and one entry in the legend, the name of the sweep. A trace of points keeps its
-    symbols. A sweep without traces takes a colour all the same, so that the colours of the others stay as they are.
+    symbols. A sweep without traces still uses up a colour, so that the colours of the other sweeps do not change.
     """
     drawn = []
     for (sweep, traces), colour in zip(layers, FAMILY_COLOURS, strict=False):

@@ -25,9 +25,9 @@ from analysis.tables import headings
 def draw_pair(trials: pd.DataFrame, x: str, y: str, others: Sequence[pd.DataFrame] = ()) -> Figure:
     """Draws the complete `trials` at their values of the columns `x` and `y`.
 
-    `trials` has a boolean column on_front, which outlines a point. A cost has a logarithmic axis. The line is the front
-    of the two columns alone: qualities are maximised and costs minimised. `others` are the trials of further sweeps. If
-    there are any, a colour stands for a sweep and not for a family, and each sweep has a line.
+    `trials` has a boolean column on_front, and points on the front are outlined. The axis of a cost is logarithmic. The
+    line is the front of the two columns alone: qualities are maximised and costs minimised. `others` are the trials of
+    further sweeps. If there are any, a colour stands for a sweep and not for a family, and each sweep has a line.
     """
     layers = [_points(each, x, y) for each in (trials, *others)]
     frame = pd.concat(layers)

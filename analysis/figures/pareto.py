@@ -67,7 +67,7 @@ class ParetoData:
     bicubic: float | None
     """The quality of bicubic on the validation images; None if unknown."""
     gate: float | None
-    """The least quality of a trial on the front; None if the sweep has no such gate."""
+    """The minimum quality that a trial must reach to be on the front; None if the sweep has no such gate."""
     networks: pd.DataFrame
     """Published networks, cheapest first: network, cost, counted, own."""
     range: tuple[float, float]
@@ -92,9 +92,10 @@ def pareto_data(
 ) -> ParetoData:
     """Computes the contents of a plot of `quality` against `cost` from those `trials` that are complete.
 
-    The column on_front refers to the Pareto front in all `objectives`, of trials that pass the `gates`, `ParetoData.step` to the front of the quality
-    against `cost` alone. `bicubic` is the quality of bicubic. At most `most` trials that are on neither front are kept. `networks` is a data frame of
-    `published_networks`.
+    The column on_front refers to the Pareto front in all `objectives` among the trials that pass the `gates`.
+    `ParetoData.step` refers to the front of the quality against `cost` alone. `bicubic` is the quality of bicubic. At
+    most `most` trials that are on neither front are kept. `networks` is a data frame that `published_networks`
+    returned.
     """
     done = complete(trials, cost, quality)
     on_step = front_mask(done[[quality, cost]], ("maximize", "minimize"))
@@ -234,8 +235,8 @@ def draw_pareto(data: ParetoData, others: Sequence[ParetoData] = ()) -> Figure:
 def family_traces(points: pd.DataFrame, among: pd.DataFrame | None = None) -> list[Figure]:
     """Returns one trace per family. Points on the front are opaque and outlined, the others are pale.
 
-    `among` are all points of the figure, `points` included: families and sizes look the same in all traces made with
-    them.
+    `among` holds all points of the figure, including `points`. Traces that are made with the same `among` use the same
+    symbol, colour and scale of sizes for each family.
     """
     among = points if among is None else among
     largest = float(among["area"].max()) if len(among) else 1.0
@@ -273,7 +274,7 @@ def family_traces(points: pd.DataFrame, among: pd.DataFrame | None = None) -> li
 
 
 def family_symbol(index: int) -> str:
-    """Returns the symbol of family number `index`, from 0, of the families of a figure in the order of their names."""
+    """Returns the symbol of a family. `index` is its position, from 0, among the figure's families sorted by name."""
     # From the eighth family on, a colour comes back with another symbol.
     return FAMILY_SYMBOLS[(index + index // len(FAMILY_COLOURS)) % len(FAMILY_SYMBOLS)]
 

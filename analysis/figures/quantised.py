@@ -27,7 +27,7 @@ MOST_RANKED = 24
 """Largest number of trials in the plot of ranks. The trials that are best in float32 are drawn."""
 
 LONGEST = 12
-"""Largest number of characters of a sweep's name beside the plot of ranks, where a card has room for no more."""
+"""Largest number of characters of a sweep's name beside the plot of ranks. A card has no room for more."""
 
 
 def exported(trials: pd.DataFrame) -> pd.DataFrame:

@@ -57,14 +57,14 @@ FONT = {
 def escaped(text: object) -> str:
     """Escapes `text`, which comes from data, so that plotly.js shows it unchanged.
 
-    plotly.js reads tags such as <b> and <a> in every text, and replaces %{...} in the templates of hover texts. It
-    knows no entity for quotes.
+    plotly.js reads tags such as <b> and <a> in every text, and replaces %{...} in the templates of hover texts. It does
+    not decode entities for quotes, so quotes are not escaped.
     """
     return html.escape(visible(str(text)), quote=False).replace("%{", "%&#123;")
 
 
 def as_plotly(figure: Figure, title: str) -> "PlotlyFigure":
-    """Returns `figure` as an object of plotly, with `title`, in plain text, above it."""
+    """Returns `figure` as a plotly object, with the plain text `title` above it."""
     from plotly.graph_objects import Figure as PlotlyFigure  # takes half a second
 
     made = PlotlyFigure(figure)

@@ -118,8 +118,8 @@ def volume_data(trials: pd.DataFrame, objectives: dict[str, Direction]) -> pd.Da
 
     number is the number of the trial. share is the hypervolume up to this trial, as a share of the final hypervolume.
     The last row is for the last complete trial. Minimised objectives enter as log10. The reference point is the worst
-    value of every objective. If there are more changes than a figure can show, some are left out, but few at the
-    beginning, where the front grows fastest.
+    value of every objective. If there are more changes than a figure can show, some are left out. Most of these are
+    late ones, because the front grows fastest at the beginning.
     """
     names = [name for name in objectives if name in trials]
     ways = [objectives[name] for name in names]

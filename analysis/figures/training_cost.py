@@ -24,16 +24,15 @@ MOST_TRIALS = 2_000
 
 
 MOST_OF_ONE = 1e6
-"""Largest number of cores or GPUs of one trial that is believed."""
+"""Largest number of cores or GPUs of one trial that is considered plausible."""
 
 
 def spend_unit(texts: Iterable[str]) -> tuple[str, float]:
     """Returns the unit of training cost, and how many of these units one trial costs per hour of training.
 
-    `texts` are the sweep files of all runs. If eight trials share a GPU, the result is ('GPU-hours', 0.125). The
-    result for trials with four cores is ('core-hours', 4.0) if they use no GPU or their share of a GPU is
-    `auto`. If
-    there is no run, or the runs used different resources, the result is ('hours', 1.0).
+    `texts` are the sweep files of all runs. If eight trials share a GPU, the result is ('GPU-hours', 0.125). For trials
+    with four cores, the result is ('core-hours', 4.0) if they use no GPU or if their share of a GPU is `auto`. If there
+    is no run, or the runs used different resources, the result is ('hours', 1.0).
     """
     found = {_resources(text) for text in texts}
     if len(found) != 1:
@@ -45,7 +44,7 @@ def spend_unit(texts: Iterable[str]) -> tuple[str, float]:
 def _resources(text: str) -> tuple[float, float]:
     """Returns the (cores, GPUs) that one trial uses, read from the text of a sweep file.
 
-    The text may come from another person's database. A number that it cannot have counts as not given.
+    The text may come from another person's database. An implausible number counts as missing.
     """
     try:
         sweep: Any = read_stored(text) if text else None
@@ -58,7 +57,7 @@ def _resources(text: str) -> tuple[float, float]:
 
 
 def _number(written: object, otherwise: float) -> float:
-    """Returns the number `written`, or `otherwise` if it is none or not within 0 and MOST_OF_ONE."""
+    """Returns the number `written`, or `otherwise` if that is not a number from 0 to MOST_OF_ONE."""
     try:
         number = float(parse_quantity(written))
     except UserError:
@@ -70,8 +69,7 @@ def draw_spend(trials: pd.DataFrame, unit: str) -> Figure:
     """Draws the training cost of each trial over the number of the trial, with one trace per state.
 
     `trials` has the columns sweep, number, state, label and spent (training cost in `unit`). Trials without any cost
-    are left
-    out. The cost axis is logarithmic if the costs differ by a factor of 20 or more.
+    are left out. The cost axis is logarithmic if the costs differ by a factor of 20 or more.
     """
     spent = trials[trials["spent"] > 0]
     traces = [
@@ -115,9 +113,10 @@ def hours(spent: float, unit: str) -> str:
 
 
 def fitting(spent: "pd.Series[float]", unit: str) -> tuple["pd.Series[float]", str]:
-    """Returns the costs `spent` and their unit, in minutes or seconds if no cost reaches an hour or a minute.
+    """Returns the costs `spent` in a fitting unit, and the name of this unit.
 
-    `unit` ends in 'hours'.
+    `unit` is the unit of `spent` and ends in 'hours'. It is kept if a cost reaches one hour. Otherwise the result is in
+    minutes, or in seconds if no cost reaches a minute.
     """
     most = spent.max() if len(spent) else 0.0
     if not most or most >= 1:

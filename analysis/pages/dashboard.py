@@ -68,9 +68,9 @@ def make_app(
 ) -> dash.Dash:
     """Returns the dashboard of the database at `url`. An open page asks for changes every `seconds` seconds.
 
-    `save` stores notes on trials; None lets nobody write any. `find` returns the trained network of a trial, with which
-    selected trials are shown on parts of validation images; None shows no pictures. The dashboard answers only requests that name `host`, the address on which its server will listen. Raises UserError
-    if the database cannot be read.
+    `save` stores notes on trials. If it is None, nobody can write notes. `find` returns the trained network of a trial,
+    for pictures of selected trials. If it is None, no pictures are shown. The dashboard answers only requests that name
+    `host`, the address on which its server will listen. Raises UserError if the database cannot be read.
     """
     watch = Watch(url)  # raises now, and not in the browser, if the database cannot be read
     app = dash.Dash(
@@ -108,8 +108,9 @@ def serve(
 ) -> None:
     """Runs the dashboard until it is interrupted.
 
-    `save` and `find` have the meaning that they have for `make_app`. `announce` is called with the address of the dashboard as soon as a browser can open it. Raises UserError if the
-    database cannot be read, or if the server cannot listen on `host` and `port`.
+    `save` and `find` mean the same as for `make_app`. `announce` is called with the address of the dashboard as soon as
+    a browser can open it. Raises UserError if the database cannot be read, or if the server cannot listen on `host` and
+    `port`.
     """
     app = make_app(url, host=host, save=save, find=find)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -172,7 +173,7 @@ def _choose(app: dash.Dash, watch: Watch) -> None:
 
 
 def _draw(app: dash.Dash, watch: Watch) -> None:
-    """Adds the callback that draws the first figure: only if the sweep, the cost or the database has changed."""
+    """Adds the callback that draws the first figure again if the sweep, the cost or the database has changed."""
 
     @app.callback(  # type: ignore[untyped-decorator]
         Output("top-cards", "data"),
@@ -225,7 +226,7 @@ def _draw(app: dash.Dash, watch: Watch) -> None:
 
 
 def _axes(live: Live, cost: str, quality: str) -> tuple[str, str]:
-    """Returns the names on the axes: those that a person chose if the sweep has them, never twice the same."""
+    """Returns the names on the two axes, which always differ. A person's choice is used if the sweep has it."""
     costs, qualities = _axis_choices(live)
     known = [*costs, *qualities]
     cost = cost if cost in known else costs[0]
@@ -286,7 +287,7 @@ def _open(app: dash.Dash, watch: Watch, read_only: bool) -> None:
 def _compare(
     url: str, picked: Any, limits: dict[str, float], built: Any, read_only: bool
 ) -> tuple[Any, ...]:
-    """Returns the outputs for the view of the selected trials. What the page has already is not sent again."""
+    """Returns the outputs for the view of the selected trials. What the page already has is not sent again."""
     comparison = compared(url, picked if isinstance(picked, list) else [], limits)
     building = ["compare", hash_of(repr(comparison))]
     if building == built:

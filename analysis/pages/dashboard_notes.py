@@ -13,7 +13,7 @@ from sweeps.store.schema import LONGEST_NOTE
 SaveNote = Callable[[str, int, bool, str, str], tuple[str, str]]
 """A function that stores a note: sweep, number of the trial, star, text, and the text that the writer has seen.
 
-It returns what to tell the writer, and the text as it is stored. It raises UserError if the note is refused.
+It returns a message for the writer, and the text as it is stored. It raises UserError if the note cannot be stored.
 """
 STARS = {True: "★", False: "☆"}
 

@@ -39,7 +39,7 @@ BLANK: dict[str, Any] = {
         "plot_bgcolor": "rgba(0,0,0,0)",
     },
 }
-"""What a card shows before its figure comes. By default, plotly.js would draw empty axes on white."""
+"""What a card shows before its figure arrives. By default, plotly.js would draw empty axes on white."""
 
 
 def page_layout(names: list[str], seconds: float, limits: html.Section) -> html.Main:
@@ -204,7 +204,9 @@ def paragraph(note: str, look: str = "quiet") -> html.P:
 
 
 def over_notes(drawn: Overlay) -> list[html.P]:
-    """Returns the lines about sweeps that are not drawn over the chosen one, and about qualities that do not compare."""
+    """Returns the lines about sweeps that are not drawn over the chosen one, and about qualities that cannot be
+    compared.
+    """
     return [paragraph(text, "trouble") for text in (*drawn.doubts, *drawn.left_out)]
 
 

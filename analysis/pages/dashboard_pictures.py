@@ -1,4 +1,4 @@
-"""The pictures in the dashboard's comparison: a part of validation images as each selected network enlarges it."""
+"""The pictures in the dashboard's comparison: a part of validation images as each selected network upscales it."""
 
 import threading
 from typing import Any

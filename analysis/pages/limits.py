@@ -21,7 +21,7 @@ NICE = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
 def limit_steps(live: Live) -> dict[str, list[float]]:
     """Returns the limits that a person can choose for each cost, ascending: round numbers that leave some networks out.
 
-    A cost that hardly varies has none.
+    A cost that hardly varies has no limits to choose from.
     """
     found = {}
     for cost in cost_choices(live):

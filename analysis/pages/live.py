@@ -64,9 +64,9 @@ Also the largest number of learning curves of trials that are neither on the fro
 ROWS = 100
 """Number of rows on one page of the table of the front."""
 EXPLAINED = 5_000
-"""Largest number of complete trials for which reasons are given for the chosen variants.
+"""Largest number of complete trials with which the page still gives the reasons for the chosen variants.
 
-A reason compares all trials, so reasons for more trials would take too long.
+A reason compares all trials, so with more trials it would take too long.
 """
 
 
@@ -118,7 +118,9 @@ class Live:
 
     @cached_property
     def points_of(self) -> dict[str, str]:
-        """Key of a trial -> key of the trial whose point stands for it, for architectures with several seeds."""
+        """Maps the key of a trial without a point of its own to the key of the trial whose point stands for their
+        architecture.
+        """
         if "num_seeds" not in self.shown:
             return {}
         own = dict(zip(self.shown["architecture"], trial_keys(self.shown), strict=True))
@@ -138,7 +140,7 @@ class Live:
 
     @cached_property
     def chosen(self) -> Chosen | None:
-        """The best variant of each default tier. None if there is none yet."""
+        """The best variants of the default tiers. None if no tier has one, or if the trials are not comparable."""
         points, limits, gates = self.trials, tiers_within(self.texts[-1:]), self.facts.gates
         if not self.explained:
             points = tier_candidates(points[passing(points, gates)], limits)
@@ -156,15 +158,15 @@ class Live:
 
     @cached_property
     def spent(self) -> float:
-        """Training cost of all trials up to now, in the unit of `unit`."""
+        """Training cost of all trials so far, in the unit that `unit` gives."""
         return load_seconds(self.url, self.sweep) / 3600 * self.unit[1]
 
 
 def load_live(url: str, sweep: str, before: Live | None = None) -> Live:
     """Returns the current state of the sweep.
 
-    `before` is an earlier state. It is returned itself if the database has not changed. Otherwise its points are not
-    read again, unless at least SAMPLE trials are new or the objectives have changed.
+    `before` is an earlier state. If the database has not changed, `before` itself is returned. Otherwise its points are
+    not read again, unless at least SAMPLE trials are new or the objectives have changed.
     """
     # Read before the points, so that a trial that ends in between is noticed at the next reading.
     pulse, late = load_pulse(url, sweep), load_late(url)
@@ -310,7 +312,7 @@ def live_cards(live: Live, view: str) -> tuple[list[Card], str]:
 def front_rows(live: Live, page: int = 0) -> pd.DataFrame:
     """Returns page number `page` (from 0) of the table of the front, the cheapest trial first.
 
-    A column states the training cost of each trial.
+    One column gives the training cost of each trial.
     """
     unit, share = live.unit
     order = [name for name in live.facts.objectives if name not in QUALITIES]

@@ -68,7 +68,8 @@ def refusal(main: Row, other: Row) -> str:
 
 
 def overlay(watch: Watch, live: Live, wanted: object, axes: Sequence[str]) -> Overlay:
-    """Returns those of the `wanted` sweeps, names that a browser sent, that can be drawn over `live` on these `axes`.
+    """Returns the sweeps among `wanted` that can be drawn over `live` on these `axes`. A browser sent the names in
+    `wanted`.
 
     Raises UserError if the database cannot be read.
     """
@@ -115,7 +116,8 @@ def _has(live: Live, axis: str) -> bool:
 def quality_doubts(main: Row, other: Row, url: str) -> list[str]:
     """Returns sentences that say why the qualities of two sweeps cannot be compared; none if they can.
 
-    Sweeps with different PSNRs of bicubic have different validation images. `url` is the database that a command names.
+    Sweeps with different PSNRs of bicubic have different validation images. `url` is the database that a command in a
+    sentence names.
     """
     pair = f"{main['name']} and {other['name']}"
     levels = [main[BICUBIC], other[BICUBIC]]

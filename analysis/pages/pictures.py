@@ -1,6 +1,6 @@
 """Makes the section about the chosen variants: a table, the reasons, and pictures.
 
-The pictures show an image as each variant enlarges it, beside bicubic enlargement and the original.
+The pictures show an image as each variant upscales it, beside bicubic upscaling and the original.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""How far a sweep is, and when it will probably end. Does not use Dash."""
+"""Estimates how far a sweep is, and when it will end. Does not use Dash."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -54,7 +54,7 @@ from sweeps.store.comparability import training_of
 DEFAULT_PATH = Path("report.html")
 """File of the page if the person names none."""
 MOST_RANKED = 20_000
-"""Largest number of trials of a group in which the trials that halving stopped are ranked."""
+"""Trials that halving stopped are ranked only in groups of at most this number of trials."""
 OF_CURVES = ["id", "sweep", "step", "value"]
 """Columns of the curves by which halved trials are ranked."""
 CURVES = 120
@@ -110,9 +110,9 @@ def write_report(
     """Writes the page about the sweeps `sweep_names` of the database at `url` to `path`. None stands for all sweeps.
 
     The page names the best variant with at most as many parameters as each of `tier_limits`. None stands for the
-    default tiers, up to the limit that the sweeps set (`tiers_within`). `find` returns the trained
-    network of a variant. The page shows pictures that these networks enlarged, or no pictures if `find` is None.
-    An older page at `path` stays until the new one is complete.
+    default tiers, up to the limit that the sweeps set (`tiers_within`). `find` returns the trained network of a
+    variant. The page shows images that these networks upscaled. If `find` is None, it shows none. An older page at
+    `path` stays until the new one is complete.
 
     Raises UserError if the database cannot be read or has no such sweep, and OSError if the page cannot be written.
     """
@@ -152,7 +152,7 @@ def report_page(
 
 
 def cards_of(url: str, sweep: str) -> list[Card]:
-    """Returns the cards of the page about the sweep `sweep`. Their names differ."""
+    """Returns the cards of the page about the sweep `sweep`. No two cards have the same name."""
     (group,) = load_groups(url, [sweep])
     sections = _group_sections(group, "g0", None, Made(url=url, tier_limits=None, path=None))
     grids = [*filter(None, [sections.pareto]), *sections.grids]

@@ -27,7 +27,7 @@ FAILURES = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Named:
-    """The facts by which a sentence names a trial."""
+    """The words about one trial that sentences of the page use."""
 
     label: str
     trial: str

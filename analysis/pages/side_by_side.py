@@ -36,7 +36,8 @@ class Row:
     texts: list[str]
     """The property of each trial, as text."""
     best: frozenset[int] = frozenset()
-    """Places of the trials with the best value. Empty if all are equal or no value is better."""
+    """Positions of the trials with the best value. Empty if all values are equal, or if the property has no better or
+    worse."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +61,9 @@ class Comparison:
     curves: Card | None
     """The card of learning curves. None if no trial was evaluated."""
     left_out: int
-    """Number of further trials that were asked for and exist or not."""
+    """Number of keys beyond the first MOST_COMPARED that were asked for, whether or not they name a trial."""
     unknown: list[str]
-    """Keys that were asked for and name no trial."""
+    """Keys that were asked for but name no trial."""
 
 
 def compared(

@@ -98,8 +98,8 @@ def table_block(live: Live, request: Mapping[str, Any], search: object = "") -> 
     """Returns the rows that AG Grid asks for: rowData, a list of dicts of texts, and rowCount, of all rows that match.
 
     `request` has startRow and endRow, sortModel (a list of colId and sort) and filterModel (by colId, with the text of
-    the filter in `filter`). It comes from a browser: what does not fit the table is ignored. `search` is a text that a
-    row must hold. A filter of a column of numbers may compare: '<50K', '>=28.5', '10K..50K'.
+    the filter in `filter`). It comes from a browser, so parts that do not fit the table are ignored. `search` is a text
+    that a row must contain. A filter of a column of numbers may compare: '<50K', '>=28.5', '10K..50K'.
     """
     columns = table_columns(live)
     rows = _with_notes(all_trials(live), load_notes(live.url, live.sweep))
@@ -117,7 +117,7 @@ def table_block(live: Live, request: Mapping[str, Any], search: object = "") -> 
 
 
 def _with_notes(rows: pd.DataFrame, notes: pd.DataFrame) -> pd.DataFrame:
-    """Returns `rows` with the columns star, '★' or '', and note. Notes are read anew each time, because they are few."""
+    """Returns `rows` with the columns star, '★' or '', and note. Notes are few, so they are read again each time."""
     texts = dict(zip(notes["id"], notes["note"].astype(str), strict=True))
     starred = rows["id"].isin(notes.loc[notes["is_starred"].astype(bool), "id"])
     noted = rows["id"].isin(list(texts)).to_numpy()
@@ -150,7 +150,7 @@ def _filters(columns: Sequence[str], model: object) -> list[tuple[str, str]]:
 
 
 def _order(columns: Sequence[str], model: object) -> list[tuple[str, bool]]:
-    """Returns the (column, whether it is descending) of each part of AG Grid's `model`, the first sorted by first."""
+    """Returns the (column, whether it is descending) of each part of AG Grid's `model`, the most important first."""
     found = []
     for part in model if isinstance(model, list) else ():
         name = _column(columns, part.get("colId")) if isinstance(part, dict) else None
@@ -176,7 +176,7 @@ def matches(values: "pd.Series[Any]", name: str, wanted: str) -> Any:
 
 
 def _compared(values: "pd.Series[float]", wanted: str) -> "pd.Series[bool] | None":
-    """Returns which `values` fit a comparison such as '<50K' or '10K..50K'. None if `wanted` is none."""
+    """Returns which `values` fit a comparison such as '<50K' or '10K..50K'. None if `wanted` is not a comparison."""
     try:
         if between := RANGE.fullmatch(wanted):
             low, high = (float(parse_quantity(end)) for end in between.groups())

@@ -172,9 +172,9 @@ _checked: set[object] = set()
 
 
 def _check_rows_once(connection: Connection, name: str) -> None:
-    """Raises UserError if srsweep cannot have written a row of the small tables or the state of a trial.
+    """Raises UserError if srsweep cannot have written the state of a trial or a row of one of the small tables.
 
-    A process checks a database once, and an SQLite file again after a change.
+    A process checks a database only once, but checks an SQLite file again after the file has changed.
     """
     path = Path(connection.engine.url.database or "")
     files = (path, Path(f"{path}-wal"))
@@ -188,7 +188,9 @@ def _check_rows_once(connection: Connection, name: str) -> None:
 
 
 def check_database(url: str) -> None:
-    """Raises UserError if srsweep cannot have written one of the rows. The message names the table and the row."""
+    """Raises UserError if the database has a row that srsweep cannot have written. The message names the table and the
+    row.
+    """
     with open_database(url) as connection:
         check_rows(connection, name_of(connection.engine), any_name=True)
 

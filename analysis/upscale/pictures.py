@@ -57,7 +57,7 @@ class Picture:
     icc: bytes | None = None
     """The ICC profile."""
     notes: tuple[str, ...] = ()
-    """What the upscaled image does not take over from the file, in words."""
+    """The parts of the file that the upscaled image loses, in words."""
 
 
 def read_picture(path: Path) -> Picture:

@@ -25,7 +25,7 @@ LARGEST_DIFFERENCE = 1e-9
 
 @dataclass(frozen=True, kw_only=True)
 class Reach:
-    """The reach of a network."""
+    """How far an output pixel of a network looks, and whether its position in the image matters."""
 
     pixels: int | None
     """Largest distance, along rows or columns, between an output pixel and an input pixel on which it depends, in

@@ -58,14 +58,14 @@ def write(job: Job, path: Path) -> None:
 
 
 def learnt_ranges(path: Path, job: Job) -> dict[str, list[dict[str, object]]]:
-    """Returns the learnt scales and zero points of tensors in the float32 file `path`, by tensor name, as onnxruntime
-    takes them.
+    """Returns the learnt scale and zero point of each tensor in the float32 file `path`, by tensor name, in
+    onnxruntime's form.
 
     The tensors are the inputs and outputs of convolutions whose ranges were learnt in training with simulated rounding.
-    All other tensors are calibrated. A layer that runs several times has one node per run, in the same order. If a
-    tensor is the output of one convolution and the input of another, the grid of the input is kept. The grid of the
-    output may belong to a ReLU after the convolution. Both grids agree on all values that the ReLU passes. Raises
-    ValueError if the file lacks a convolution.
+    All other tensors are calibrated. A layer that runs several times has one node per run, in the same order. A scale
+    and a zero point together form a grid. If a tensor is the output of one convolution and the input of another, the
+    grid of the input is kept. The grid of the output may belong to a ReLU after the convolution. Both grids agree on
+    all values that the ReLU passes. Raises ValueError if the file lacks a convolution.
     """
     import onnx as onnx_file
 
