@@ -16,7 +16,7 @@ _COMPARISON = re.compile(r"\s*(\w+)\s*(<=|>=|<|>|==)\s*(\S.*?)\s*")
 NEEDS_DEVICE = (
     f"{PREDICTED_LATENCY} needs `device: FILE`, a model that `srsweep device model` writes"
 )
-"""What a sweep file lacks that names a predicted latency."""
+"""The message about a sweep file that names a predicted latency but no device."""
 LONGEST_CONSTRAINT = 1_000
 """The largest number of characters in a constraint."""
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {

@@ -32,7 +32,7 @@ class Rates:
     per_unit: tuple[tuple[str, float], ...]
     """Milliseconds for one unit of each kind of `searchspace.operators.UNITS`. Kinds that take no time are left out."""
     each_run: float
-    """Milliseconds that do not depend on the network."""
+    """Milliseconds that every run takes, whatever the network."""
 
     def amounts(self, architecture: Architecture, scale: int) -> NDArray[np.int64]:
         """Returns the amount of each kind of `per_unit` in one forward pass at `scale`: (kinds,)."""
@@ -53,7 +53,9 @@ class Rates:
 
 
 def known_costs(architecture: Architecture, scale: int, rates: Rates | None) -> dict[str, float]:
-    """Returns all that is known of `architecture` before training: its costs, and its predicted latency if `rates` are given."""
+    """Returns everything that is known about `architecture` before training: its costs, and with `rates` its predicted
+    latency.
+    """
     counted: dict[str, float] = {**costs(architecture, scale)}
     if rates is not None:
         counted[PREDICTED_LATENCY] = rates.predict(architecture, scale)

@@ -25,7 +25,7 @@ def parse_quantity(value: object) -> int | float:
 
     `value` is a number, or a string with an optional suffix k, K, M, G or T. Strings matter because PyYAML reads `1e-4`
     and `40G` as strings. Raises UserError for anything else, and for a number that is not finite, too large for a
-    float, or so close to 0 that a float would be 0. Each setting has its own bounds besides.
+    float, or so close to 0 that a float would be 0. Each setting has further bounds of its own.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise UserError(f"must be a number such as 3, 0.5, 1e-4, 150k or 40G, got {shown(value)}")
@@ -38,7 +38,7 @@ def parse_quantity(value: object) -> int | float:
 def parse_limit(value: object) -> int | float:
     """Returns the number that `value` stands for, as `parse_quantity` does.
 
-    Raises UserError also if the number lies beyond -LARGEST or LARGEST.
+    Also raises UserError if the number lies outside -LARGEST to LARGEST.
     """
     number = parse_quantity(value)
     if abs(number) > LARGEST:
@@ -49,7 +49,7 @@ def parse_limit(value: object) -> int | float:
 def parse_span(value: object) -> tuple[int | float, int | float]:
     """Returns both ends of a range that is written as '50k..150k' or as {low: 50k, high: 150k}.
 
-    Raises UserError for anything else, for an end that `parse_limit` refuses, and unless 0 <= low < high.
+    Raises UserError for anything else, for an end that `parse_limit` refuses, and if 0 <= low < high does not hold.
     """
     ends: Sequence[object] = ()
     if isinstance(value, str):

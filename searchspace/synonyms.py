@@ -98,12 +98,13 @@ NOTES = {
     "precision": ("amp fp16 bf16 half", "takes auto, float32 or bfloat16"),
     "latency": ("fps speed seconds", "is in milliseconds for one image"),
 }
-"""For a name of srsweep: parts of a synonym that measures something else, and the words that say so."""
+"""Maps a name of srsweep to parts of synonyms that measure something else, and to a note that explains the
+difference."""
 
 FEW = 6
 """The largest number of known names in a hint."""
 MOST_COMPARED = 60
-"""Characters of a name that are compared with known names."""
+"""Maximum number of characters of a name that are compared with known names."""
 
 
 def _plain(name: str) -> str:

@@ -52,8 +52,8 @@ class Again:
     def store(self, measured: Latency) -> str:
         """Stores a reliable latency in place of the earlier one. Returns a sentence on its consequences, or ''.
 
-        A trial that was stopped because of its latency becomes paused, and the next run trains it, unless the new
-        latency is surely above the budget.
+        A trial that was stopped because of its latency becomes paused, so that the next run trains it. It stays stopped
+        if the new latency is surely above the budget.
         """
         if measured.doubt:
             return (
@@ -78,7 +78,8 @@ class Again:
 
 
 def latency_under(key: str, network: nn.Module, where: str, limit: float | None = None) -> Latency:
-    """Measures the latency of `network` under the conditions in `key`, the key of a latency.
+    """Measures the latency of `network` under the conditions that `key` describes. A sweep stores its latencies under
+    such a key.
 
     Raises UserError, with a message that starts with `where`, if the measurement cannot be repeated here.
     """

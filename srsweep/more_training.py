@@ -10,7 +10,7 @@ from searchspace.errors import UserError
 from searchspace.quantity import format_duration, format_quantity
 
 ENOUGH = 12
-"""The least number of complete networks from which an estimate is made."""
+"""Minimum number of complete networks for an estimate."""
 
 NONE = "More training: no estimate, because"
 

@@ -123,7 +123,7 @@ def steps_done(sweep: Sweep) -> int:
 def seconds_left(sweep: Sweep, pace: float) -> float:
     """Returns the expected seconds until the sweep ends at `pace` steps per second, which is above 0.
 
-    The rest of `search.hours` limits the training that is still possible.
+    If `search.hours` ends the sweep earlier, returns the time until then.
     """
     left = steps_left(sweep) / pace
     if sweep.config.search.hours is not None:

@@ -59,8 +59,9 @@ def prepare(config: SweepConfig, *, sample: bool = False, elsewhere: bool = Fals
     """Makes all checks that are possible before the first trial.
 
     The commands `run`, `pack` and `check` share this function. With `elsewhere`, the sweep may run on another machine.
-    The result then reports an image set, folder or package that this machine lacks. Otherwise, it causes an error.
-    `sample` is passed to `check_feasible`. Raises ConfigError or UserError if the settings or the images are wrong.
+    The result then reports any image set, folder or package that this machine lacks. Without `elsewhere`, a missing one
+    causes an error. `sample` is passed to `check_feasible`. Raises ConfigError or UserError if the settings or the
+    images are wrong.
     """
     lacks: list[str] = []
     with _may_be_elsewhere(elsewhere, lacks):

@@ -100,7 +100,9 @@ class BsrnSpec(Spec):
     def conv3(
         self, inputs: int, outputs: int, *, stride: int = 1, padding: int = 1, plain: bool = False
     ) -> nn.Module:
-        """Builds a 3x3 convolution without branches, of the kind `convolution` or, if `plain` is true, an ordinary one."""
+        """Builds a 3x3 convolution of the kind `convolution` without branches. If `plain`, builds an ordinary 3x3
+        convolution.
+        """
         if plain or self.convolution == "plain":
             return nn.Conv2d(inputs, outputs, 3, stride, padding)
         point = conv(1, inputs, outputs, bias=self.pointwise_bias)

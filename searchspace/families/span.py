@@ -82,7 +82,8 @@ class SpanSpec(Spec):
     guided: a 1x1 convolution of f. guided needs the layout v2 or image_range 1, because features that start from a
     larger range grow without bound."""
     bias: Annotated[bool, Search((True, False))] = True
-    """Whether the 3x3 convolutions before the upsampler have biases, and also those of the upsampler separable."""
+    """Whether the 3x3 convolutions before the upsampler have biases. If the upsampler is separable, this also applies
+    to its convolutions."""
     image_range: Annotated[Literal[1, 255], Search((1, 255))] = 255
     """The largest value of a colour inside the network. The layout v2 ignores this knob."""
     attention: AttentionName = "none"

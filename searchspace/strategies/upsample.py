@@ -82,16 +82,17 @@ class MultiKernelShuffle(nn.Module):
 
 
 class ScaleWise(nn.Module):
-    """The sum of three images. Their branches work at s + 1 times, s times and half the input size.
+    """The sum of three images, each from its own branch. The branches work at s + 1 times, s times and half the input
+    size.
 
     A branch consists of a convolution, a ReLU, a pixel shuffle or unshuffle, a bicubic resize to s times the input
     size, and a convolution to colours. The branch at s times the input size needs no resize. Every convolution is
     weight-normalised.
 
     Source: SwiseNet, which calls this upsampler SUM. The released code does not run; docs/facts.md 5.1 explains how
-    srsweep reads it. This class departs from the code twice. If `channels` is not a multiple of `groups`, it uses the
-    greatest common divisor of the two numbers as the number of groups. If the input has an odd number of rows or
-    columns, it pads the input of the half-size branch and crops the image of this branch.
+    srsweep reads it. This class departs from the code in two ways. If `channels` is not a multiple of `groups`, the
+    number of groups is the greatest common divisor of the two. If the input has an odd number of rows or columns, the
+    input of the half-size branch is padded, and the image of this branch is cropped.
     """
 
     paths = ("exits.*",)

@@ -165,7 +165,9 @@ def _check_more(more: bool, sweeps: Sequence[str], form: Format | None) -> None:
 
 
 def _say_prospects(url: str, sweeps: Sequence[str], trials: pd.DataFrame, *, more: bool) -> None:
-    """Says with `more` what more training would bring, and otherwise how to ask for it if enough is known."""
+    """If `more`, prints what more training would bring. Otherwise prints how to ask for this, if enough networks are
+    complete.
+    """
     if more:
         say(words_on_prospects(url, sweeps[0], trials))
     elif len(sweeps) == 1 and has_enough(trials):

@@ -329,7 +329,8 @@ def local_share(
     cores: int,
     say: Say,
 ) -> Share:
-    """Returns the share of one trial on this machine, which has `gpus` and `cores` processor cores.
+    """Returns the part of a GPU that one trial gets on this machine, which has the GPUs `gpus` and `cores` processor
+    cores.
 
     `names` are CUDA's names for `gpus`. `plan` is called only if the share depends on it. `say` receives lines for the
     user.

@@ -42,7 +42,8 @@ def by_order(own: Mapping[str, Tensor], stored: Mapping[str, Tensor]) -> dict[st
 
 
 def units_of(tensors: Mapping[str, Tensor]) -> dict[str, list[str]]:
-    """Returns the names of each unit's tensors, by the name of the unit and in order.
+    """Returns the names of the tensors of each unit, by the name of the unit. Units and names are in the order of
+    `tensors`.
 
     A unit is a layer with a weight, or any other single tensor.
     """

@@ -36,7 +36,7 @@ BOUNDS = {
 }
 """Names of bounds that pydantic leaves in the schema of a number with a validator, and their names in JSON schema."""
 QUANTITY, RANGE = "quantity", "range"
-"""Names of definitions: a number as text, such as 150k or 100_000, which YAML 1.2 reads as text, and {low, high, step}."""
+"""Names of two definitions: a number that is written as text, such as 150k or 100_000, and {low, high, step}."""
 AUTO: Schema = {"const": "auto"}
 SPAN: Schema = {
     "type": "string",

@@ -1,7 +1,7 @@
 """The worker of Ray Tune: it runs one segment after another and reports evaluations and outcomes in plain JSON types.
 
-A worker imports this module first. Only when it trains its first segment, it imports torch and the families, and loads
-the images.
+A worker imports this module first. It imports torch and the families, and loads the images, only when it trains its
+first segment.
 """
 
 import json

@@ -67,7 +67,8 @@ def without_weights(repeats: Iterable[Repeats], config: SweepConfig) -> list[Tri
     """Returns the finished trials whose training states may be deleted under `search.keep_weights`.
 
     `front` keeps all complete trials of each architecture whose means are on the front. An architecture takes part once
-    all its trials have finished. Until one passes the gates, the front is that of all, so that no sweep ends without weights.
+    all its trials have finished. Until one of them passes the gates, the front is computed from all of them, so that no
+    sweep ends without weights.
     """
     keep = config.search.keep_weights
     if keep == "all":

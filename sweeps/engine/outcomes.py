@@ -79,7 +79,7 @@ def with_device_checked(trial: Trial, outcome: Outcome, latency_key: str) -> Out
 def blocking_fault(trial: Trial, outcome: Outcome, config: SweepConfig) -> str:
     """Returns why the sweep must stop if the trial had `search.max_attempts` machine faults in a row, otherwise ''.
 
-    Otherwise, the sweep would lose trials that no machine can train.
+    If the sweep went on, it would lose trials that no machine can train.
     """
     if not outcome.machine_fault or trial.machine_faults < config.search.max_attempts:
         return ""

@@ -77,14 +77,17 @@ class Roster:
         return due if allowed else None
 
     def affordable(self, rung: int) -> bool:
-        """Returns whether a trial may train from the rung before `rung` to `rung`, with all that follows from it.
+        """Returns whether the budget allows a trial to train from the rung before `rung` to `rung`.
 
-        At the last rung, the further seeds of the architecture follow. Those of other architectures come first.
+        For the last rung, the budget must also allow the further seeds of the trial's architecture. Steps that other
+        architectures need for their further seeds are set aside first.
         """
         return self._affordable(rung, rung)
 
     def affordable_in_full(self, rung: int) -> bool:
-        """Returns whether a trial may train from the rung before `rung` to its end, with all that follows from it."""
+        """Returns whether the budget allows a trial to train from the rung before `rung` to the last one, as in
+        `affordable`.
+        """
         return self._affordable(rung, len(self.config.rungs) - 1)
 
     def _affordable(self, rung: int, until: int) -> bool:
@@ -120,7 +123,7 @@ class Roster:
             sampler.set_floor(bicubic_score(self.suggester, self.store.facts(self.id)))
 
     def note_limit(self) -> None:
-        """Says in `why_ended` which limit has ended the search before `search.trials` did, if one has."""
+        """Sets `why_ended` if `search.steps` or `search.hours` has ended the search before `search.trials`."""
         few = len(self.repeats) < self.config.search.trials
         if few and not self.exhausted and not self.may_start:
             hours = self.config.search.hours
@@ -140,7 +143,9 @@ class Roster:
         return self._added(own.architecture, number, next_seed(own, self.config), rung=last)
 
     def give_up_seeds(self) -> None:
-        """Tells the search the means over fewer trials, once `search.steps` or `hours` allows no further seed."""
+        """Ends the wait for further seeds, which the budget no longer allows, and passes the means over fewer trials to
+        the search.
+        """
         for each in self.repeats.values():
             if each.is_due:
                 each.wanted = len(each.trials)

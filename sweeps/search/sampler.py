@@ -26,17 +26,17 @@ KNOWN = (*COSTS, PREDICTED_LATENCY)
 
 @dataclass(frozen=True, kw_only=True)
 class Scatter:
-    """How far the scores of several trainings of one architecture, which differ only in their seeds, are apart."""
+    """The scatter of the scores of several training runs of one architecture. The runs differ only in their seeds."""
 
     count: int
-    """Number of trainings, at least 2."""
+    """Number of training runs, at least 2."""
     variance: float
     """Sample variance of the scores, which divides by `count` - 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """The search problem that a sampler gets: the space, the limits, the objectives and the planned trainings."""
+    """The search problem that a sampler gets: the space, the limits, the objectives and the planned training runs."""
 
     space: Space
     constraints: tuple[Constraint, ...]
@@ -44,22 +44,24 @@ class Problem:
     scale: int
     """Upscaling factor."""
     objectives: Mapping[str, Direction]
-    """Name of an objective -> its direction. `Sampler.tell` gets the values in this order."""
+    """Maps the name of each objective to its direction. `Sampler.tell` gets the values in this order."""
     gates: Mapping[str, float] = field(default_factory=dict)
-    """Name of an objective that is maximized -> the least value with which a trained network counts."""
+    """Maps the name of a maximized objective to the minimum value that a trained network must reach to count."""
     focus: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """Name of a cost -> the range of the cost in which the person will choose. Empty: all networks count alike."""
+    """Maps the name of a cost to the range of the cost in which the person will choose. Empty: all networks count
+    equally."""
     seed: int
     trials: int
     """Number of architectures that the sweep plans to train in total."""
     seeds: int = 1
-    """Number of trainings of each architecture. The values of its objectives are means over the trainings."""
+    """Number of training runs of each architecture. The values of its objectives are means over these runs."""
     steps: int
-    """Optimiser steps of a full training."""
+    """Optimiser steps of a full training run."""
     levels: tuple[int, ...]
-    """Optimiser steps at which a model may read the scores of trainings that are not complete."""
+    """Optimiser steps at which a model may read the scores of training runs that are not complete."""
     rungs: tuple[int, ...] = ()
-    """Optimiser steps at which halving pauses a training, without the full training. Empty without halving."""
+    """Optimiser steps at which halving pauses a training run. The end of the full run is not included. Empty without
+    halving."""
     table: SpaceTable | None = None
     """The exact costs of the space. None if they have not been computed yet."""
     rates: Rates | None = None
@@ -75,9 +77,8 @@ class Sampler(ABC):
     """Chooses the next architecture to train.
 
     Its answers depend only on the problem, the numbers of the trials and the calls of its methods so far. A resumed
-    sweep first calls `restore`, `report`, and `tell` or `pause` for its stored trials. It then continues as if
-    nothing
-    had interrupted it.
+    sweep first calls `restore`, `report`, and `tell` or `pause` for its stored trials. It then continues as if it had
+    never been interrupted.
     """
 
     needs_table: ClassVar[bool] = False
@@ -85,7 +86,7 @@ class Sampler(ABC):
     expects_gains: ClassVar[bool] = False
     """Whether `gain` estimates how much a suggestion enlarges the hypervolume, as `search.min_gain` requires."""
     takes_focus: ClassVar[bool] = False
-    """Whether the sampler spends the trainings in the ranges of costs that `search.focus` names."""
+    """Whether the sampler concentrates the training runs on the ranges of costs that `search.focus` names."""
     takes_earlier_sweeps: ClassVar[bool] = False
     """Whether the sampler uses the results of earlier sweeps that `warm_start` gives it."""
     is_exhaustive: ClassVar[bool] = False

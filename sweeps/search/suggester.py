@@ -126,8 +126,8 @@ class Suggester:
     ) -> None:
         """Tells the sampler the values of a trial's objectives, keyed by name, after `step` optimiser steps.
 
-        The values are means if several trainings of the architecture reached `step`. `scatter` then tells how far they
-        are apart.
+        The values are means if several training runs of the architecture reached `step`. `scatter` then tells how far
+        they are apart.
         """
         self.sampler.report(suggested, step, scores, scatter or {})
 

@@ -1,4 +1,4 @@
-"""Deletes or renames a whole sweep in one transaction. A sweep that a driver runs is refused."""
+"""Deletes or renames a whole sweep in one transaction, unless a driver is running the sweep."""
 
 from collections.abc import Callable
 

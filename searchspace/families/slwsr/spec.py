@@ -180,7 +180,9 @@ class SlwsrSpec(Spec):
 
     @property
     def num_long(self) -> int:
-        """Number of local blocks in the encoder with several blocks. Each adds the outputs of its first and its last."""
+        """Number of local blocks in the encoder with several blocks. Each adds the outputs of its first and its last
+        block.
+        """
         layout = self.layout if self.attention != "none" else joined(self.layout)
         return sum(size > 1 for size in layout.encoder)
 

@@ -69,7 +69,9 @@ class Features:
 
     @cached_property
     def log_costs(self) -> dict[str, Floats]:
-        """Name of a cost -> its logarithms (rows,), scaled so that they run from 0 to 1 over the feasible rows."""
+        """Maps the name of a cost to its logarithms (rows,), scaled so that they run from 0 to 1 over the feasible
+        rows.
+        """
         return {
             name: self.scaled(name, self.table.costs[name].astype(np.float64))
             for name in dict.fromkeys((*self.minimized, *MODELLED_COSTS))

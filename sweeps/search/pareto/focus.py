@@ -23,7 +23,7 @@ MARGIN = 0.02
 """How far the budgets go beyond the upper end, as a share of the width, so that a configuration at this end counts too."""
 
 LEAST = 1e-3
-"""How far they go at least, so that a range that holds a single cost has budgets too."""
+"""Minimum distance by which the budgets go beyond the upper end, so that a range with a single cost has budgets too."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class Focus:
     """(D,): the upper ends, at least `low` and at most 1."""
 
     def reaches(self, costs: Floats) -> NDArray[np.bool_]:
-        """Returns (N,) whether configurations with `costs` (N, D) fit in some budget of the focus."""
+        """Returns a mask (N,) of the configurations with `costs` (N, D) that fit in some budget of the focus."""
         return np.asarray((costs <= self.high + 1e-9).all(1), np.bool_)
 
     def holds(self, costs: Floats) -> NDArray[np.bool_]:
-        """Returns (N,) whether all `costs` (N, D) lie in their ranges."""
+        """Returns a mask (N,) of the configurations whose `costs` (N, D) all lie in their ranges."""
         return np.asarray((costs >= self.low - 1e-9).all(1) & self.reaches(costs), np.bool_)
 
     def of(self, axis: int) -> tuple[float, float, float]:

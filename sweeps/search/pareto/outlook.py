@@ -18,15 +18,15 @@ class Outlook:
 
     architecture: Architecture
     gain: float
-    """Expected growth of the hypervolume, as a share of it."""
+    """Expected growth of the hypervolume, as a share of the present hypervolume."""
     scores: tuple[float, float]
     """One standard deviation below and above the predicted score."""
     cost: str
     """The first cost that is minimized, or the first that the sweep focuses on."""
     counted: float
-    """This cost of the network."""
+    """The value of `cost` for the network."""
     promising: tuple[float, float]
-    """The least and the largest of this cost among the networks that are promising too."""
+    """The smallest and the largest value of `cost` among the promising networks."""
 
 
 def outlook(search: ParetoSearch[Architecture], cost: str) -> Outlook | None:

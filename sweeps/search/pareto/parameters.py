@@ -86,7 +86,7 @@ def _positions(distribution: BaseDistribution, values: Floats) -> Floats:
 class CostScale:
     """Scales costs so that feasible configurations have costs from 0 to 1.
 
-    If only a sample is known, this holds roughly.
+    If the range of a cost is known only from a sample of configurations, this holds only roughly.
     """
 
     def __init__(
